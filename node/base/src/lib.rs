@@ -1,0 +1,17 @@
+//! Words that two or more parts of Hearth speak: ids and amounts, the clock, task ownership and shutdown,
+//! kinds of failure.
+//!
+//! Nothing here knows a protocol, a file or a socket. A type that only one part needs lives with that part.
+
+pub mod amount;
+pub mod clock;
+pub mod failure;
+pub mod ids;
+pub mod tasks;
+pub mod tls;
+
+pub use amount::Amount;
+pub use clock::Clock;
+pub use failure::{Failure, Kind};
+pub use ids::{ChainId, Height, ServiceId, SessionId};
+pub use tasks::Tasks;

@@ -1,0 +1,209 @@
+//! The SQLite database `hearth.db`: opening, migrations, backup.
+//!
+//! This crate alone opens the database. Tables are named in `migrations/`, one frozen file per version; row types
+//! stay with the part that owns the table. WAL with `synchronous = FULL`: what a transaction committed survives
+//! `kill -9` and power loss, which the promises about money and served relays rest on.
+
+use std::{
+    path::{Path, PathBuf},
+    str::FromStr,
+    time::Duration,
+};
+
+use hearth_base::{ChainId, Failure, Kind};
+pub use sqlx::SqlitePool;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
+
+/// Connections that are open at once. SQLite has one writer; the others read.
+const MAX_CONNECTIONS: u32 = 8;
+/// How long a statement waits for the one writer before it fails.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Where the database lies and what it belongs to.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The file; its folder must exist.
+    pub path: PathBuf,
+    /// The chain that the data belongs to. A database of another chain is refused.
+    pub chain_id: ChainId,
+    /// The most pages of 4096 bytes the file may grow to; `None` leaves it to the disk.
+    pub max_pages: Option<u32>,
+}
+
+/// Why the database cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("the database {path} cannot be opened: is its folder there, and may this user write to it?")]
+    Open {
+        path: PathBuf,
+        #[source]
+        source: sqlx::Error,
+    },
+    #[error(
+        "the database {path} cannot be brought to this version: it was written by a newer Hearth or is damaged; \
+         start the newer Hearth, or restore a backup"
+    )]
+    Migrate {
+        path: PathBuf,
+        #[source]
+        source: sqlx::migrate::MigrateError,
+    },
+    #[error(
+        "the data in {path} belongs to chain \"{found}\", not to \"{wanted}\": choose another --data-dir for this network"
+    )]
+    OtherChain { path: PathBuf, found: ChainId, wanted: ChainId },
+    #[error("the database {path} does not answer")]
+    Query {
+        path: PathBuf,
+        #[source]
+        source: sqlx::Error,
+    },
+}
+
+impl Failure for Error {
+    fn kind(&self) -> Kind {
+        Kind::Stop
+    }
+}
+
+/// The open database. Clones share the connections.
+#[derive(Clone, Debug)]
+pub struct Store {
+    pool: SqlitePool,
+    path: PathBuf,
+}
+
+impl Store {
+    /// Opens the database, creates it where there is none, and brings it to this version.
+    ///
+    /// A crash inside a migration leaves the former version: each one is a transaction.
+    ///
+    /// # Errors
+    /// A file that cannot be opened, is no database, comes from a newer Hearth or belongs to another chain.
+    pub async fn open(config: Config) -> Result<Store, Error> {
+        let path = config.path;
+        let open = |source| Error::Open { path: path.clone(), source };
+        let options = SqliteConnectOptions::from_str("sqlite:")
+            .map_err(open)?
+            .filename(&path)
+            .create_if_missing(true)
+            .foreign_keys(true)
+            .busy_timeout(BUSY_TIMEOUT)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full);
+        let options = match config.max_pages {
+            Some(pages) => options.pragma("max_page_count", pages.to_string()),
+            None => options,
+        };
+        let pool = SqlitePoolOptions::new()
+            .max_connections(MAX_CONNECTIONS)
+            .connect_with(options)
+            .await
+            .map_err(open)?;
+        MIGRATIONS
+            .run(&pool)
+            .await
+            .map_err(|source| Error::Migrate { path: path.clone(), source })?;
+        let store = Store { pool, path };
+        store.belong_to(&config.chain_id).await?;
+        Ok(store)
+    }
+
+    /// The connections.
+    #[must_use]
+    pub fn pool(&self) -> &SqlitePool {
+        &self.pool
+    }
+
+    /// Writes a copy of the database, whole and consistent, to a new file.
+    ///
+    /// # Errors
+    /// A file that is there already, or a full disk.
+    pub async fn back_up(&self, to: &Path) -> Result<(), Error> {
+        sqlx::query("VACUUM INTO ?")
+            .bind(to.to_string_lossy().into_owned())
+            .execute(&self.pool)
+            .await
+            .map_err(|source| self.query_error(source))?;
+        Ok(())
+    }
+
+    /// Waits for all statements and closes the file.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    /// Writes the chain id into a new database, compares it in an old one.
+    async fn belong_to(&self, wanted: &ChainId) -> Result<(), Error> {
+        sqlx::query("INSERT INTO belonging (one, chain_id) VALUES (1, ?) ON CONFLICT (one) DO NOTHING")
+            .bind(wanted.as_str())
+            .execute(&self.pool)
+            .await
+            .map_err(|source| self.query_error(source))?;
+        let found: String = sqlx::query_scalar("SELECT chain_id FROM belonging")
+            .fetch_one(&self.pool)
+            .await
+            .map_err(|source| self.query_error(source))?;
+        if found == wanted.as_str() {
+            return Ok(());
+        }
+        Err(Error::OtherChain { path: self.path.clone(), found: found.into(), wanted: wanted.clone() })
+    }
+
+    fn query_error(&self, source: sqlx::Error) -> Error {
+        Error::Query { path: self.path.clone(), source }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(folder: &Path, chain_id: &str) -> Config {
+        Config { path: folder.join("hearth.db"), chain_id: chain_id.into(), max_pages: None }
+    }
+
+    #[tokio::test]
+    async fn a_database_of_another_chain_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        Store::open(config(folder.path(), "one")).await.unwrap().close().await;
+        let error = Store::open(config(folder.path(), "two")).await.unwrap_err();
+        assert!(matches!(error, Error::OtherChain { .. }));
+        assert!(error.to_string().contains("--data-dir"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn rubbish_is_no_database() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("hearth.db"), vec![7_u8; 8192]).unwrap();
+        let error = Store::open(config(folder.path(), "one")).await.unwrap_err();
+        assert!(matches!(error, Error::Open { .. }), "{error:?}");
+    }
+
+    #[tokio::test]
+    async fn a_backup_opens_and_is_never_written_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(config(folder.path(), "one")).await.unwrap();
+        let copy = folder.path().join("copy").join("hearth.db");
+        std::fs::create_dir(copy.parent().unwrap()).unwrap();
+        store.back_up(&copy).await.unwrap();
+        assert!(store.back_up(&copy).await.is_err());
+        Store::open(config(copy.parent().unwrap(), "one")).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_full_file_is_an_error_and_keeps_what_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        Store::open(config(folder.path(), "one")).await.unwrap().close().await;
+        let full = Config { max_pages: Some(1), ..config(folder.path(), "one") };
+        let store = Store::open(full).await.unwrap();
+        let grown = sqlx::query("CREATE TABLE big AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 100000) SELECT i FROM n")
+            .execute(store.pool())
+            .await;
+        assert!(grown.is_err());
+        let chain: String = sqlx::query_scalar("SELECT chain_id FROM belonging").fetch_one(store.pool()).await.unwrap();
+        assert_eq!(chain, "one");
+    }
+}

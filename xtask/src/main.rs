@@ -1,0 +1,2 @@
+//! Repository rules as a program.
+fn main() {}
