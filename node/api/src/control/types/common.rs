@@ -1,0 +1,129 @@
+//! Words that several pages share: amounts, times, standings, errors.
+
+use std::borrow::Cow;
+
+use hearth_base::Amount;
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{KnownFormat, ObjectBuilder, RefOr, Schema, SchemaFormat, Type},
+};
+
+/// An amount of upokt as a decimal string, since JSON numbers lose integers above 2^53.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Upokt(pub Amount);
+
+impl From<Amount> for Upokt {
+    fn from(amount: Amount) -> Upokt {
+        Upokt(amount)
+    }
+}
+
+impl PartialSchema for Upokt {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .pattern(Some("^[0-9]+$"))
+            .description(Some("An amount of upokt; 1 POKT is 1,000,000 of them."))
+            .into()
+    }
+}
+
+impl ToSchema for Upokt {
+    fn name() -> Cow<'static, str> {
+        "Upokt".into()
+    }
+}
+
+/// A moment, as RFC 3339 in UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Timestamp(#[serde(with = "time::serde::rfc3339")] pub OffsetDateTime);
+
+impl Timestamp {
+    /// The moment that lies `ms` milliseconds after the epoch. One out of range becomes the epoch.
+    #[must_use]
+    pub fn from_ms(ms: i64) -> Timestamp {
+        Timestamp(
+            OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * 1_000_000)
+                .unwrap_or(OffsetDateTime::UNIX_EPOCH),
+        )
+    }
+}
+
+impl From<OffsetDateTime> for Timestamp {
+    fn from(time: OffsetDateTime) -> Timestamp {
+        Timestamp(time)
+    }
+}
+
+impl PartialSchema for Timestamp {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
+            .description(Some("A moment in UTC."))
+            .into()
+    }
+}
+
+impl ToSchema for Timestamp {
+    fn name() -> Cow<'static, str> {
+        "Timestamp".into()
+    }
+}
+
+/// How far a figure from the chain can be trusted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Trust {
+    /// The light client proved it against validator signatures.
+    Proven,
+    /// An endpoint said so; the proof is not there yet.
+    Unverified,
+    /// It was proven, but too many blocks ago.
+    Stale,
+}
+
+/// The standing of a figure: how it was verified, and at which height.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Standing {
+    pub trust: Trust,
+    pub height: u64,
+}
+
+/// One reason why something is not possible, or a note beside it. `code` is one of the codes of the interface design.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Reason {
+    pub code: String,
+    /// The figures behind it, in a short text: `12.1 GB needed, 9.4 GB free`.
+    pub fact: Option<String>,
+    /// What it means, in one or two sentences.
+    pub meaning: String,
+    /// What to do about it.
+    pub remedy: Option<String>,
+}
+
+/// Every error of the control API.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ErrorBody {
+    pub error: ErrorDetail,
+}
+
+/// What happened, and what to do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ErrorDetail {
+    /// A stable word that programs may branch on.
+    pub code: String,
+    pub message: String,
+    pub remedy: Option<String>,
+}
+
+/// Counted tokens of one answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TokenUsage {
+    pub prompt_tokens: u32,
+    pub completion_tokens: u32,
+}

@@ -1,0 +1,159 @@
+//! The Models page: what this computer has, what the network offers, downloads and the catalogue.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{Reason, Timestamp, Upokt};
+
+/// Where a model runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ModelKind {
+    Local,
+    Network,
+}
+
+/// What a model is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ModelTask {
+    Chat,
+    Embedding,
+}
+
+/// Where a model stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ModelState {
+    Ready,
+    Loading,
+    Loaded,
+    Checking,
+    /// Its files do not match their CID.
+    Damaged,
+    Unavailable,
+}
+
+/// A model that can be chosen, or could be if the reason went away.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Model {
+    /// The name in `/v1`: the slug, or `pocket/<service>`.
+    pub id: String,
+    pub kind: ModelKind,
+    pub task: ModelTask,
+    pub title: String,
+    pub state: ModelState,
+    pub unavailable: Option<Reason>,
+    /// The CID of the manifest. Only local models have one.
+    pub cid: Option<String>,
+    pub size_bytes: Option<u64>,
+    pub context_tokens: Option<u32>,
+    pub parameters: Option<u64>,
+    pub architecture: Option<String>,
+    pub quantisation: Option<String>,
+    pub licence: Option<String>,
+    pub added_at: Option<Timestamp>,
+    pub verified_at: Option<Timestamp>,
+    /// The services that this node serves with it; a model in use is not deleted.
+    pub serves: Vec<String>,
+    /// The service on chain, for a network model.
+    pub service: Option<String>,
+    pub price_per_answer: Option<Upokt>,
+    pub suppliers: Option<u32>,
+}
+
+/// One list of all models: local first, then the network's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ModelList {
+    pub models: Vec<Model>,
+}
+
+/// Adds a file or folder of this computer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AddModel {
+    pub path: String,
+}
+
+/// Fetches a model by the CID of its manifest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PullModel {
+    pub cid: String,
+    /// A trustless gateway to fetch from; without one those of the configuration.
+    pub from: Option<String>,
+}
+
+/// The outcome of hashing a model's files again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct VerifiedModel {
+    pub cid: String,
+    pub ok: bool,
+    pub checked_bytes: u64,
+    /// What does not match, by file.
+    pub problems: Vec<String>,
+}
+
+/// The states of a download.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DownloadState {
+    Wanted,
+    Locating,
+    Fetching,
+    Checking,
+    Ready,
+    Paused,
+    Failed,
+    Evicting,
+}
+
+/// One download.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Download {
+    pub cid: String,
+    pub title: Option<String>,
+    pub state: DownloadState,
+    pub have_bytes: u64,
+    /// `None` until the manifest is there.
+    pub size_bytes: Option<u64>,
+    pub bytes_per_second: Option<u64>,
+    pub source: Option<String>,
+    /// Why it failed.
+    pub error: Option<String>,
+    pub retry_at: Option<Timestamp>,
+}
+
+/// All downloads.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DownloadList {
+    pub downloads: Vec<Download>,
+}
+
+/// How a model of the catalogue fits this computer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Fit {
+    Fits,
+    Tight,
+    TooBig,
+}
+
+/// A model of the built-in catalogue.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CatalogueModel {
+    pub slug: String,
+    pub title: String,
+    pub task: ModelTask,
+    pub cid: Option<String>,
+    pub size_bytes: u64,
+    pub licence: String,
+    pub fit: Fit,
+    /// What it needs and what is there: `0.4 GB needed, 21 GB free`.
+    pub fit_fact: String,
+    pub present: bool,
+}
+
+/// The catalogue.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Catalogue {
+    pub models: Vec<CatalogueModel>,
+}

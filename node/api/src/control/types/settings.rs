@@ -1,0 +1,76 @@
+//! The Settings page: what the UI may change, what configuration fixed, licences.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// The theme of the UI.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Theme {
+    #[default]
+    System,
+    Light,
+    Dark,
+}
+
+/// How much of a streamed answer a screen reader says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Announce {
+    #[default]
+    Sentences,
+    End,
+    Nothing,
+}
+
+/// All settings.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Settings {
+    pub theme: Theme,
+    /// A language tag; `None` follows the browser.
+    pub language: Option<String>,
+    pub announce: Announce,
+    /// The model of a new chat; `None` takes the first that is ready.
+    pub default_model: Option<String>,
+    /// What every new chat starts with.
+    pub system_prompt: Option<String>,
+    /// Values of the configuration, which a restart is needed to change.
+    pub configured: Vec<ConfiguredValue>,
+}
+
+/// A value of the configuration with its origin.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ConfiguredValue {
+    /// `api.listen`.
+    pub key: String,
+    pub value: String,
+    /// `built-in`, the file, the variable or the flag it came from.
+    pub origin: String,
+}
+
+/// Settings to change; what is absent stays. An empty text clears a text.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SettingsPatch {
+    pub theme: Option<Theme>,
+    pub language: Option<String>,
+    pub announce: Option<Announce>,
+    pub default_model: Option<String>,
+    pub system_prompt: Option<String>,
+}
+
+/// A part of other people that Hearth is built from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Licence {
+    pub name: String,
+    pub version: String,
+    /// SPDX expression.
+    pub licence: String,
+    pub repository: Option<String>,
+}
+
+/// All of them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LicenceList {
+    pub licences: Vec<Licence>,
+}

@@ -1,0 +1,206 @@
+//! The Wallet page: keys, places of money, history, sending.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{Standing, Timestamp, Upokt, WalletStatus};
+
+/// The wallet and its accounts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct WalletPage {
+    pub status: WalletStatus,
+    pub accounts: Vec<Account>,
+    /// The working key unlocks by itself at every start.
+    pub unattended: bool,
+}
+
+/// Which of the two keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyRole {
+    /// Owner of the stakes, cold.
+    Main,
+    /// Signs answers, claims and proofs unattended.
+    Working,
+}
+
+/// One key of the wallet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Account {
+    pub role: KeyRole,
+    pub path: String,
+    pub address: String,
+    pub locked: bool,
+}
+
+/// Makes a wallet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CreateWallet {
+    pub password: String,
+}
+
+/// A new wallet. The words are said once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CreatedWallet {
+    pub words: Vec<String>,
+    pub wallet: WalletPage,
+}
+
+/// Brings back a wallet from its recovery words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ImportWallet {
+    pub words: String,
+    pub password: String,
+}
+
+/// The password of the wallet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct UnlockWallet {
+    pub password: String,
+}
+
+/// The recovery words as the owner wrote them down, to compare them with the wallet's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CheckWords {
+    pub words: String,
+}
+
+/// Whether the words are the wallet's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct WordsChecked {
+    pub matches: bool,
+}
+
+/// What kind of place money lies in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PlaceKind {
+    SpendableMain,
+    SpendableWorking,
+    /// Staked to earn.
+    Supplier,
+    /// Set aside for chat.
+    Application,
+    /// Set aside for the own gateway.
+    Gateway,
+}
+
+/// A place of money; all places add up to the total.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Place {
+    pub kind: PlaceKind,
+    pub address: String,
+    pub amount: Upokt,
+    pub standing: Standing,
+    /// The height from which it is spendable, where it is on its way back.
+    pub free_at_height: Option<u64>,
+}
+
+/// Where the POKT is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Balances {
+    pub total: Upokt,
+    pub spendable: Upokt,
+    pub places: Vec<Place>,
+    /// The weakest standing of all places.
+    pub standing: Standing,
+}
+
+/// What kind of movement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum MovementKind {
+    Sent,
+    Received,
+    /// A settled session.
+    Reward,
+    Stake,
+    Unstake,
+    /// Play money from devnet's faucet.
+    Faucet,
+    /// A claim, proof, delegation or another message: only its fee moves.
+    Fee,
+}
+
+/// Which way money went, seen from this wallet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    In,
+    Out,
+    /// Between own places.
+    Within,
+}
+
+/// One movement of money.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Movement {
+    pub id: String,
+    pub kind: MovementKind,
+    pub direction: Direction,
+    pub amount: Upokt,
+    pub fee: Option<Upokt>,
+    pub height: u64,
+    pub time: Option<Timestamp>,
+    pub counterparty: Option<String>,
+    pub memo: Option<String>,
+    pub tx: Option<String>,
+    pub session_id: Option<String>,
+    pub standing: Standing,
+}
+
+/// Movements, the newest first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct History {
+    pub movements: Vec<Movement>,
+    pub total: u64,
+}
+
+/// A payment to look at before it is signed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SendDraft {
+    pub from: KeyRole,
+    pub to: String,
+    pub amount: Upokt,
+    pub memo: Option<String>,
+}
+
+/// A payment with its fee and its effect. Nothing is signed yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SendReview {
+    /// Names this review when it is sent; good for 5 minutes and for one payment.
+    pub review_id: String,
+    pub from: KeyRole,
+    pub from_address: String,
+    pub to: String,
+    pub amount: Upokt,
+    pub fee: Upokt,
+    pub memo: Option<String>,
+    pub balance_before: Upokt,
+    pub balance_after: Upokt,
+    pub standing: Standing,
+    /// It was never paid to before.
+    pub first_payment_to_address: bool,
+    pub needs_password: bool,
+}
+
+/// Signs and sends a reviewed payment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SendOrder {
+    pub review_id: String,
+    pub password: Option<String>,
+}
+
+/// A payment or a gift of the faucet that a block includes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Sent {
+    pub tx: String,
+    pub height: u64,
+}
+
+/// Asks devnet's faucet for play money.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct FaucetOrder {
+    pub to: KeyRole,
+    pub amount: Upokt,
+}
