@@ -1,2 +1,4 @@
 //! The program `hearth`.
+#[cfg(feature = "desktop")]
+use tauri as _;
 fn main() {}

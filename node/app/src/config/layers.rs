@@ -1,0 +1,280 @@
+//! The four layers, and the origin of every setting.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use config::{Environment, FileFormat, Map, Source as _, Value, ValueKind};
+
+use crate::config::Settings;
+
+/// Settings given by flags: dotted key → text.
+pub type Flags = BTreeMap<String, String>;
+
+/// The checked settings and where each came from.
+#[derive(Clone, Debug)]
+pub struct Layered {
+    pub settings: Settings,
+    /// Dotted key → (value as JSON, origin), in order of keys.
+    pub origins: BTreeMap<String, (serde_json::Value, String)>,
+}
+
+/// Why settings cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("{origin} sets \"{key}\", which is no setting{hint}; `hearth config show` lists them all")]
+    Unknown { key: String, origin: String, hint: String },
+    #[error("{path} cannot be read")]
+    Read {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("{path} is no TOML: {why}")]
+    Toml { path: PathBuf, why: String },
+    #[error("a setting has a value of the wrong form: {0}")]
+    Value(String),
+    #[error("{0}")]
+    Check(String),
+}
+
+/// Keys under which people name things themselves.
+const OPEN_TABLES: [&str; 1] = ["miner.services"];
+const PREFIX: &str = "HEARTH";
+
+/// Reads all layers.
+///
+/// `file` is read if it is there; when `file_must_exist`, a missing one is an error.
+///
+/// # Errors
+/// A file that is no TOML, an unknown key, a value of the wrong form or out of range.
+pub fn load(file: &Path, file_must_exist: bool, flags: &Flags) -> Result<Layered, ConfigError> {
+    load_from(file, file_must_exist, flags, None)
+}
+
+fn load_from(
+    file: &Path,
+    file_must_exist: bool,
+    flags: &Flags,
+    environment: Option<Map<String, String>>,
+) -> Result<Layered, ConfigError> {
+    let known = flat_json(&json_of(&Settings::default())?);
+    let mut origins: BTreeMap<String, (serde_json::Value, String)> =
+        known.iter().map(|(key, value)| (key.clone(), (value.clone(), "built-in".to_owned()))).collect();
+    let mut builder = config::Config::builder();
+    let mut set: Vec<(String, String)> = Vec::new();
+
+    if let Some(text) = read_file(file, file_must_exist)? {
+        let source = config::File::from_str(&text, FileFormat::Toml);
+        let values = source
+            .collect()
+            .map_err(|error| ConfigError::Toml { path: file.to_owned(), why: error.to_string() })?;
+        set.extend(flat(&values).into_iter().map(|key| (key, file.display().to_string())));
+        builder = builder.add_source(source);
+    }
+
+    let source = Environment::with_prefix(PREFIX)
+        .prefix_separator("_")
+        .separator("__")
+        .try_parsing(true)
+        .list_separator(",")
+        .with_list_parse_key("chain.rpc")
+        .with_list_parse_key("weights.gateways")
+        .source(environment);
+    let values = source.collect().map_err(|error| ConfigError::Value(error.to_string()))?;
+    set.extend(flat(&values).into_iter().map(|key| {
+        let variable = format!("{PREFIX}_{}", key.to_uppercase().replace('.', "__"));
+        (key, format!("environment {variable}"))
+    }));
+    builder = builder.add_source(source);
+
+    for (key, value) in flags {
+        set.push((key.clone(), "flag".to_owned()));
+        builder = builder
+            .set_override(key, value.as_str())
+            .map_err(|error| ConfigError::Value(error.to_string()))?;
+    }
+
+    for (key, origin) in &set {
+        check_known(key, origin, &known)?;
+    }
+    let settings: Settings = builder
+        .build()
+        .and_then(config::Config::try_deserialize)
+        .map_err(|error| ConfigError::Value(error.to_string()))?;
+    check(&settings)?;
+    let now = flat_json(&json_of(&settings)?);
+    origins.extend(now.iter().map(|(key, value)| (key.clone(), (value.clone(), "built-in".to_owned()))));
+    for (key, origin) in set {
+        let value = now.get(&key).cloned().unwrap_or(serde_json::Value::Null);
+        origins.insert(key, (value, origin));
+    }
+    Ok(Layered { settings, origins })
+}
+
+/// What no type can say.
+fn check(settings: &Settings) -> Result<(), ConfigError> {
+    let refuse = |text: &str| Err(ConfigError::Check(text.to_owned()));
+    let devnet = &settings.devnet;
+    if settings.chain.trust.height.is_some() != settings.chain.trust.hash.is_some() {
+        return refuse("chain.trust needs both height and hash");
+    }
+    if !devnet.listen.ip().is_loopback() {
+        return refuse("devnet.listen must be a loopback address: anybody who reaches it can make play money");
+    }
+    // The chain's own rules for its parameters (poktroll: x/shared/types/params.go).
+    if devnet.session_blocks < 2 {
+        return refuse("devnet.session_blocks must be 2 or more: a session header needs an end after its start");
+    }
+    if devnet.grace_blocks >= devnet.session_blocks {
+        return refuse("devnet.grace_blocks must be less than devnet.session_blocks");
+    }
+    if devnet.claim_open_blocks < devnet.grace_blocks {
+        return refuse("devnet.claim_open_blocks must not be less than devnet.grace_blocks");
+    }
+    if devnet.block_ms < 20 {
+        return refuse("devnet.block_ms must be 20 or more");
+    }
+    let within = |first_byte_s: u64, answer_s: u64| first_byte_s > 0 && answer_s >= first_byte_s;
+    if !within(settings.gateway.first_byte_within_s, settings.gateway.answer_within_s)
+        || !within(settings.miner.first_byte_within_s, settings.miner.answer_within_s)
+    {
+        return refuse("first_byte_within_s must be at least 1 and at most answer_within_s");
+    }
+    if settings.stop_within_s == 0 {
+        return refuse("stop_within_s must be at least 1");
+    }
+    Ok(())
+}
+
+fn read_file(path: &Path, must_exist: bool) -> Result<Option<String>, ConfigError> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && !must_exist => Ok(None),
+        Err(source) => Err(ConfigError::Read { path: path.to_owned(), source }),
+    }
+}
+
+fn check_known(key: &str, origin: &str, known: &BTreeMap<String, serde_json::Value>) -> Result<(), ConfigError> {
+    let in_open_table = |table: &str| key.strip_prefix(table).is_some_and(|rest| rest.starts_with('.'));
+    if known.contains_key(key) || OPEN_TABLES.into_iter().any(in_open_table) {
+        return Ok(());
+    }
+    let nearest = known
+        .keys()
+        .map(|candidate| (strsim::jaro_winkler(candidate, key), candidate))
+        .max_by(|one, other| one.0.total_cmp(&other.0));
+    let hint = match nearest {
+        Some((likeness, candidate)) if likeness > 0.8 => format!(" (did you mean \"{candidate}\"?)"),
+        Some(_) | None => String::new(),
+    };
+    Err(ConfigError::Unknown { key: key.to_owned(), origin: origin.to_owned(), hint })
+}
+
+fn json_of(settings: &Settings) -> Result<serde_json::Value, ConfigError> {
+    serde_json::to_value(settings).map_err(|error| ConfigError::Value(error.to_string()))
+}
+
+/// Dotted keys of all leaves. A list, an empty table and null are leaves.
+fn flat_json(value: &serde_json::Value) -> BTreeMap<String, serde_json::Value> {
+    let mut leaves = BTreeMap::new();
+    let mut open = vec![(String::new(), value)];
+    while let Some((key, value)) = open.pop() {
+        match value.as_object() {
+            Some(table) if key.is_empty() || !table.is_empty() => {
+                open.extend(table.iter().map(|(name, value)| (join(&key, name), value)));
+            }
+            Some(_) | None => {
+                leaves.insert(key, value.clone());
+            }
+        }
+    }
+    leaves
+}
+
+fn flat(values: &Map<String, Value>) -> Vec<String> {
+    let mut leaves = Vec::new();
+    let mut open: Vec<(String, &Value)> = sorted(values, "");
+    while let Some((key, value)) = open.pop() {
+        if let ValueKind::Table(table) = &value.kind {
+            open.extend(sorted(table, &key));
+        } else {
+            leaves.push(key);
+        }
+    }
+    leaves
+}
+
+fn sorted<'a>(table: &'a Map<String, Value>, key: &str) -> Vec<(String, &'a Value)> {
+    #[allow(clippy::iter_over_hash_type, reason = "sorted in the next line")]
+    let mut entries: Vec<_> = table.iter().map(|(name, value)| (join(key, name), value)).collect();
+    entries.sort_by(|one, other| other.0.cmp(&one.0));
+    entries
+}
+
+fn join(key: &str, name: &str) -> String {
+    if key.is_empty() { name.to_owned() } else { format!("{key}.{name}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load_text(text: &str, environment: &[(&str, &str)], flags: &[(&str, &str)]) -> Result<Layered, ConfigError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.toml");
+        std::fs::write(&path, text).unwrap();
+        let environment = environment.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        let flags = flags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        load_from(&path, true, &flags, Some(environment))
+    }
+
+    #[test]
+    fn later_layers_win_and_origins_tell() {
+        let layered = load_text(
+            "network = \"beta\"\n[miner]\nslots = 3\npublic_url = \"http://one.example\"",
+            &[("HEARTH_MINER__PUBLIC_URL", "http://two.example"), ("HEARTH_DEVNET__BLOCK_MS", "200"), ("PATH", "/")],
+            &[("network", "devnet"), ("api.listen", "127.0.0.1:0")],
+        )
+        .unwrap();
+        let settings = &layered.settings;
+        assert_eq!(settings.network, "devnet");
+        assert_eq!(settings.miner.slots, 3);
+        assert_eq!(settings.miner.public_url.as_ref().unwrap().as_str(), "http://two.example/");
+        assert_eq!(settings.devnet.block_ms, 200);
+        assert_eq!(settings.api.listen.port(), 0);
+        assert_eq!(layered.origins["miner.public_url"].1, "environment HEARTH_MINER__PUBLIC_URL");
+        assert_eq!(layered.origins["network"].1, "flag");
+        assert!(layered.origins["miner.slots"].1.ends_with("config.toml"));
+        assert_eq!(layered.origins["log.filter"].1, "built-in");
+    }
+
+    #[test]
+    fn unknown_keys_name_the_nearest() {
+        let error = load_text("[miner]\npublic_ulr = \"http://a\"", &[], &[]).unwrap_err().to_string();
+        assert!(error.contains("miner.public_url"), "{error}");
+        let error = load_text("", &[("HEARTH_DEVNET__SETPU", "false")], &[]).unwrap_err().to_string();
+        assert!(error.contains("HEARTH_DEVNET__SETPU") && error.contains("devnet.setup"), "{error}");
+    }
+
+    #[test]
+    fn people_name_services_themselves() {
+        let layered = load_text("[miner.services]\nmy-service = \"smollm2-135m-instruct\"", &[], &[]).unwrap();
+        assert_eq!(layered.settings.miner.services["my-service"], "smollm2-135m-instruct");
+    }
+
+    #[test]
+    fn wrong_values_are_refused() {
+        for text in [
+            "[miner]\nslots = \"many\"",
+            "[devnet]\nlisten = \"0.0.0.0:4329\"",
+            "[devnet]\ngrace_blocks = 20",
+            "[chain.trust]\nheight = 4",
+            "stop_within_s = 0",
+            "not toml",
+        ] {
+            assert!(load_text(text, &[], &[]).is_err(), "{text}");
+        }
+    }
+}

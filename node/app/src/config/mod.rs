@@ -1,0 +1,13 @@
+//! Configuration: one schema, four layers, each setting with its origin.
+//!
+//! built-in < `config.toml` < `HEARTH_*` environment (`HEARTH_MINER__PUBLIC_URL` = `miner.public_url`) < flags.
+//! This is the only place that reads the environment; every other part gets checked values as arguments.
+
+mod layers;
+mod settings;
+
+pub use layers::{ConfigError, Flags, Layered, load};
+pub use settings::{
+    ApiSettings, ChainSettings, DevnetSettings, EngineSettings, GatewaySettings, LogFormat, LogSettings, MinerSettings,
+    Settings, TrustSettings, WalletSettings, WeightsSettings,
+};

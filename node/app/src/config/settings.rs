@@ -1,0 +1,235 @@
+//! The schema: every setting, its unit and its built-in value.
+
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// All settings.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// `mainnet`, `beta`, `devnet` or the path of a network file.
+    pub network: String,
+    /// Seconds that a stop may take, from the signal to the end of the process.
+    pub stop_within_s: u64,
+    pub api: ApiSettings,
+    pub chain: ChainSettings,
+    pub devnet: DevnetSettings,
+    pub engine: EngineSettings,
+    pub gateway: GatewaySettings,
+    pub log: LogSettings,
+    pub miner: MinerSettings,
+    pub wallet: WalletSettings,
+    pub weights: WeightsSettings,
+}
+
+/// The HTTP API and the page.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ApiSettings {
+    /// Where the API listens; port 0 takes a free one. Beyond loopback it needs a login.
+    pub listen: SocketAddr,
+}
+
+/// The chain that is read.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ChainSettings {
+    /// JSON-RPC endpoints to use in place of the network's own.
+    pub rpc: Vec<url::Url>,
+    /// A header to start from in place of the network's own.
+    pub trust: TrustSettings,
+}
+
+/// A trusted header.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TrustSettings {
+    /// Its height; both or none must be given.
+    pub height: Option<u64>,
+    /// Its hash, hex.
+    pub hash: Option<String>,
+}
+
+/// The embedded chain (`--network devnet`).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DevnetSettings {
+    /// Where its JSON-RPC listens.
+    pub listen: SocketAddr,
+    /// Whether an empty data directory sets itself up: model, wallet, faucet, stakes, earning.
+    pub setup: bool,
+    /// Milliseconds between blocks.
+    pub block_ms: u64,
+    /// Blocks in a session.
+    pub session_blocks: u64,
+    /// Blocks after a session's end in which its relays are still accepted.
+    pub grace_blocks: u64,
+    /// Offset of the claim window's opening from the session's end, in blocks.
+    pub claim_open_blocks: u64,
+    /// Length of the claim window, in blocks.
+    pub claim_close_blocks: u64,
+    /// Offset of the proof window's opening, in blocks.
+    pub proof_open_blocks: u64,
+    /// Length of the proof window, in blocks.
+    pub proof_close_blocks: u64,
+}
+
+/// The inference engine.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EngineSettings {
+    /// Threads that compute; 0 takes one for each core.
+    pub threads: usize,
+    /// The most tokens of context; 0 leaves it to the model.
+    pub context_tokens: usize,
+}
+
+/// Buying answers on the network.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct GatewaySettings {
+    /// Seconds that a supplier may take to its first byte.
+    pub first_byte_within_s: u64,
+    /// Seconds that a whole answer may take.
+    pub answer_within_s: u64,
+}
+
+/// What is logged.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LogSettings {
+    /// A filter as `info` or `info,hearth_miner=debug`.
+    pub filter: String,
+    /// Lines for people or for programs.
+    pub format: LogFormat,
+}
+
+/// How a log line looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+/// Selling answers on the network.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MinerSettings {
+    /// Where relays arrive; bound only while earning is on. On devnet always loopback.
+    pub listen: SocketAddr,
+    /// The URL that is staked, under which gateways reach `listen` from outside.
+    pub public_url: Option<url::Url>,
+    /// An OpenAI-compatible server to answer relays in place of the built-in engine; `null` answers at once and is
+    /// for tests and measurements.
+    pub backend: Option<String>,
+    /// Service id → model (slug or manifest CID).
+    pub services: BTreeMap<String, String>,
+    /// Seconds that the backend may take to its first byte.
+    pub first_byte_within_s: u64,
+    /// Seconds that a whole answer may take.
+    pub answer_within_s: u64,
+    /// The most bytes of one relay request.
+    pub max_request_bytes: u64,
+    /// Answers that are made at once; 0 leaves it to the backend.
+    pub slots: usize,
+    /// Whether earning starts with the program.
+    pub start: bool,
+}
+
+/// Keys.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WalletSettings {
+    /// A file whose first line opens the working key at every start.
+    pub passphrase_file: Option<PathBuf>,
+}
+
+/// Model files.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WeightsSettings {
+    /// The most bytes that models may take on the disk, in GB (10^9); 0 leaves it to the disk.
+    pub quota_gb: u64,
+    /// Trustless gateways to pull models from.
+    pub gateways: Vec<url::Url>,
+    /// The folder with the demo model's file; empty leaves the demo model to `hearth model add`.
+    pub demo_folder: Option<PathBuf>,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            network: "mainnet".to_owned(),
+            stop_within_s: 25,
+            api: ApiSettings::default(),
+            chain: ChainSettings::default(),
+            devnet: DevnetSettings::default(),
+            engine: EngineSettings::default(),
+            gateway: GatewaySettings::default(),
+            log: LogSettings::default(),
+            miner: MinerSettings::default(),
+            wallet: WalletSettings::default(),
+            weights: WeightsSettings::default(),
+        }
+    }
+}
+
+impl Default for ApiSettings {
+    fn default() -> ApiSettings {
+        ApiSettings { listen: SocketAddr::from(([127, 0, 0, 1], 4327)) }
+    }
+}
+
+impl Default for DevnetSettings {
+    fn default() -> DevnetSettings {
+        // For people: an answer of a real model takes 5 to 20 s and must end before its claim is sent
+        // (pocket-chain.md, section 8.5). A session is paid 20 blocks after its end.
+        DevnetSettings {
+            listen: SocketAddr::from(([127, 0, 0, 1], 4329)),
+            setup: true,
+            block_ms: 1000,
+            session_blocks: 20,
+            grace_blocks: 10,
+            claim_open_blocks: 11,
+            claim_close_blocks: 4,
+            proof_open_blocks: 0,
+            proof_close_blocks: 4,
+        }
+    }
+}
+
+impl Default for GatewaySettings {
+    fn default() -> GatewaySettings {
+        GatewaySettings { first_byte_within_s: 60, answer_within_s: 600 }
+    }
+}
+
+impl Default for LogSettings {
+    fn default() -> LogSettings {
+        LogSettings { filter: "info".to_owned(), format: LogFormat::Text }
+    }
+}
+
+impl Default for MinerSettings {
+    fn default() -> MinerSettings {
+        MinerSettings {
+            listen: SocketAddr::from(([0, 0, 0, 0], 4328)),
+            public_url: None,
+            backend: None,
+            services: BTreeMap::new(),
+            first_byte_within_s: 60,
+            answer_within_s: 600,
+            max_request_bytes: 4 << 20,
+            slots: 0,
+            start: false,
+        }
+    }
+}
+
+impl Default for WeightsSettings {
+    fn default() -> WeightsSettings {
+        WeightsSettings { quota_gb: 0, gateways: Vec::new(), demo_folder: None }
+    }
+}

@@ -1,0 +1,207 @@
+//! The data directory: what lies where, one process at a time.
+
+use std::{
+    fs::{self, File, TryLockError},
+    io::{self, Read as _, Seek as _, Write as _},
+    path::{Path, PathBuf},
+};
+
+/// The data directory, held by this process until dropped.
+#[derive(Debug)]
+pub struct DataDir {
+    path: PathBuf,
+    // The lock lasts as long as the file is open, and ends with the process however it ends.
+    _lock: File,
+}
+
+/// Why a data directory cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DataDirError {
+    #[error("Hearth is already running on {path} (process {pid}): open its page, stop it, or choose another --data-dir")]
+    Taken { path: PathBuf, pid: String },
+    #[error("the data directory {path} cannot be used: may this user write there?")]
+    Io {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("this user has no home folder: name a data directory with --data-dir")]
+    NoHome,
+}
+
+/// Names of the files and folders inside.
+#[derive(Clone, Debug)]
+pub struct Layout(PathBuf);
+
+impl Layout {
+    /// The layout of the directory at `path`, whether it is there or not.
+    #[must_use]
+    pub fn of(path: &Path) -> Layout {
+        Layout(path.to_owned())
+    }
+
+    /// The directory itself.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.0
+    }
+
+    /// `config.toml`.
+    #[must_use]
+    pub fn config(&self) -> PathBuf {
+        self.0.join("config.toml")
+    }
+
+    /// `hearth.db`.
+    #[must_use]
+    pub fn database(&self) -> PathBuf {
+        self.0.join("hearth.db")
+    }
+
+    /// `devnet.db`, the state of the embedded chain.
+    #[must_use]
+    pub fn devnet_database(&self) -> PathBuf {
+        self.0.join("devnet.db")
+    }
+
+    /// `keystore/`.
+    #[must_use]
+    pub fn keystore(&self) -> PathBuf {
+        self.0.join("keystore")
+    }
+
+    /// `keystore/devnet.pass`, the password of play money.
+    #[must_use]
+    pub fn devnet_password(&self) -> PathBuf {
+        self.keystore().join("devnet.pass")
+    }
+
+    /// `evidence/`.
+    #[must_use]
+    pub fn evidence(&self) -> PathBuf {
+        self.0.join("evidence")
+    }
+
+    /// `weights/`.
+    #[must_use]
+    pub fn weights(&self) -> PathBuf {
+        self.0.join("weights")
+    }
+
+    /// `logs/`.
+    #[must_use]
+    pub fn logs(&self) -> PathBuf {
+        self.0.join("logs")
+    }
+
+    /// `api-token`, what the command line and the window show to the API.
+    #[must_use]
+    pub fn api_token(&self) -> PathBuf {
+        self.0.join("api-token")
+    }
+
+    /// `api-address`, where the API of the running daemon listens.
+    #[must_use]
+    pub fn api_address(&self) -> PathBuf {
+        self.0.join("api-address")
+    }
+
+    /// `network.toml`, with which a second node joins the devnet of this one.
+    #[must_use]
+    pub fn network(&self) -> PathBuf {
+        self.0.join("network.toml")
+    }
+}
+
+impl DataDir {
+    /// Makes the directory where there is none, and locks it.
+    ///
+    /// # Errors
+    /// A folder that cannot be written, or that another process holds.
+    pub fn open(path: &Path) -> Result<DataDir, DataDirError> {
+        let failed = |source| DataDirError::Io { path: path.to_owned(), source };
+        create_private(path).map_err(failed)?;
+        let lock_path = path.join("lock");
+        let mut lock = File::options()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&lock_path)
+            .map_err(failed)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut pid = String::new();
+                // The pid only helps the reader; a lock without one is still a lock.
+                let _ = lock.take(32).read_to_string(&mut pid);
+                let pid = if pid.trim().is_empty() { "unknown" } else { pid.trim() }.to_owned();
+                return Err(DataDirError::Taken { path: path.to_owned(), pid });
+            }
+            Err(TryLockError::Error(source)) => return Err(failed(source)),
+        }
+        lock.set_len(0).map_err(failed)?;
+        lock.rewind().map_err(failed)?;
+        writeln!(lock, "{}", std::process::id()).map_err(failed)?;
+        let dir = DataDir { path: path.to_owned(), _lock: lock };
+        let layout = dir.layout();
+        for folder in [layout.keystore(), layout.evidence(), layout.weights(), layout.logs()] {
+            create_private(&folder).map_err(failed)?;
+        }
+        Ok(dir)
+    }
+
+    /// Where things lie.
+    #[must_use]
+    pub fn layout(&self) -> Layout {
+        Layout(self.path.clone())
+    }
+}
+
+/// The default data directory of a network, by its folder name.
+///
+/// # Errors
+/// A user without a home folder.
+pub fn default_for(folder_name: &str) -> Result<PathBuf, DataDirError> {
+    let base = directories::BaseDirs::new().ok_or(DataDirError::NoHome)?;
+    Ok(base.data_dir().join(folder_name))
+}
+
+/// Writes a file that only its owner may read, whole or not at all.
+///
+/// # Errors
+/// A folder that cannot be written.
+pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let fresh = path.with_extension("new");
+    let mut options = File::options();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(&fresh)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&fresh, path)
+}
+
+fn create_private(path: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_holder_is_told_the_first_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = DataDir::open(folder.path()).unwrap();
+        let error = DataDir::open(folder.path()).unwrap_err();
+        assert!(error.to_string().contains(&std::process::id().to_string()), "{error}");
+        drop(first);
+        DataDir::open(folder.path()).unwrap();
+    }
+}

@@ -1,0 +1,152 @@
+//! What this wallet signed, for the history that people see.
+
+use hearth_base::{Amount, Height};
+use hearth_pocket::address::Address;
+use hearth_store::Store;
+use sqlx::FromRow;
+
+use crate::Error;
+
+/// What kind of thing happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ActivityKind {
+    Sent,
+    Received,
+    Stake,
+    Unstake,
+    Delegate,
+    Service,
+}
+
+impl ActivityKind {
+    const ALL: [ActivityKind; 6] = [
+        ActivityKind::Sent,
+        ActivityKind::Received,
+        ActivityKind::Stake,
+        ActivityKind::Unstake,
+        ActivityKind::Delegate,
+        ActivityKind::Service,
+    ];
+
+    /// The word in the database and in JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            ActivityKind::Sent => "sent",
+            ActivityKind::Received => "received",
+            ActivityKind::Stake => "stake",
+            ActivityKind::Unstake => "unstake",
+            ActivityKind::Delegate => "delegate",
+            ActivityKind::Service => "service",
+        }
+    }
+}
+
+/// One line of the history.
+#[derive(Clone, Debug)]
+pub struct Activity {
+    /// Upper-case hex, as the chain names it.
+    pub tx_hash: String,
+    /// Milliseconds since the epoch.
+    pub at_ms: i64,
+    /// `None` until it is in a block.
+    pub height: Option<Height>,
+    pub kind: ActivityKind,
+    /// Own address that it concerns.
+    pub account: Address,
+    pub counterparty: Option<String>,
+    pub amount: Amount,
+    pub fee: Amount,
+    /// `sent`, `included`, or `failed: <why>`.
+    pub outcome: String,
+    pub note: String,
+}
+
+#[derive(FromRow)]
+struct Row {
+    tx_hash: String,
+    at_ms: i64,
+    height: Option<i64>,
+    kind: String,
+    account: String,
+    counterparty: Option<String>,
+    amount_upokt: String,
+    fee_upokt: String,
+    outcome: String,
+    note: String,
+}
+
+/// Notes an activity before it is sent; a second note of the same transaction changes nothing.
+///
+/// # Errors
+/// A database that cannot be written.
+pub async fn record(store: &Store, activity: &Activity) -> Result<(), Error> {
+    sqlx::query(
+        "INSERT INTO wallet_activity
+         (tx_hash, at_ms, height, kind, account, counterparty, amount_upokt, fee_upokt, outcome, note)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (tx_hash) DO NOTHING",
+    )
+    .bind(&activity.tx_hash)
+    .bind(activity.at_ms)
+    .bind(activity.height.map(|height| i64::try_from(height.0).unwrap_or(i64::MAX)))
+    .bind(activity.kind.as_str())
+    .bind(activity.account.as_str())
+    .bind(&activity.counterparty)
+    .bind(activity.amount.upokt().to_string())
+    .bind(activity.fee.upokt().to_string())
+    .bind(&activity.outcome)
+    .bind(&activity.note)
+    .execute(store.pool())
+    .await?;
+    Ok(())
+}
+
+/// Notes how a sent transaction ended.
+///
+/// # Errors
+/// A database that cannot be written.
+pub async fn settle(store: &Store, tx_hash: &str, height: Option<Height>, outcome: &str) -> Result<(), Error> {
+    sqlx::query("UPDATE wallet_activity SET height = ?, outcome = ? WHERE tx_hash = ?")
+        .bind(height.map(|height| i64::try_from(height.0).unwrap_or(i64::MAX)))
+        .bind(outcome)
+        .bind(tx_hash)
+        .execute(store.pool())
+        .await?;
+    Ok(())
+}
+
+/// The newest activities, newest first.
+///
+/// # Errors
+/// A database that cannot be read.
+pub async fn recent(store: &Store, limit: u32) -> Result<Vec<Activity>, Error> {
+    let rows: Vec<Row> = sqlx::query_as("SELECT * FROM wallet_activity ORDER BY at_ms DESC, tx_hash LIMIT ?")
+        .bind(limit)
+        .fetch_all(store.pool())
+        .await?;
+    rows.into_iter().map(Activity::try_from).collect()
+}
+
+impl TryFrom<Row> for Activity {
+    type Error = Error;
+
+    fn try_from(row: Row) -> Result<Activity, Error> {
+        let broken = |what: &str| Error::Store(sqlx::Error::Decode(format!("{what} in wallet_activity").into()));
+        Ok(Activity {
+            kind: ActivityKind::ALL
+                .into_iter()
+                .find(|kind| kind.as_str() == row.kind)
+                .ok_or_else(|| broken("an unknown kind"))?,
+            account: row.account.parse().map_err(|_| broken("a broken address"))?,
+            amount: row.amount_upokt.parse().map_err(|_| broken("a broken amount"))?,
+            fee: row.fee_upokt.parse().map_err(|_| broken("a broken fee"))?,
+            height: row.height.and_then(|height| u64::try_from(height).ok()).map(Height),
+            tx_hash: row.tx_hash,
+            at_ms: row.at_ms,
+            counterparty: row.counterparty,
+            outcome: row.outcome,
+            note: row.note,
+        })
+    }
+}
