@@ -1,1 +1,21 @@
-//! hearth-openai.
+//! OpenAI's API in front of the engine: types, server-sent events, the loaded models by name, and
+//! request → engine → answer.
+//!
+//! The crate knows HTTP as values, no socket. [`serve_http`] is the whole of it for most callers: the API serves it to
+//! people, the miner's engine backend calls it for the network. A reader who drops an answer stops the engine's work.
+
+mod chat;
+mod complete;
+mod embed;
+mod error;
+mod generation;
+mod http;
+mod models;
+pub mod sse;
+pub mod types;
+
+pub use error::{Error, ErrorType};
+pub use generation::Generation;
+pub use hearth_engine::Priority;
+pub use http::{Body, HttpAnswer, HttpRequest, serve_http};
+pub use models::{Args, Config, Library, LibraryError, Listed, LoadedModel, Models, Snapshot};

@@ -52,6 +52,7 @@ pub enum Operation {
     ImportWallet,
     UnlockWallet,
     LockWallet,
+    RevealWords,
     CheckWords,
     Balances,
     History,
@@ -243,6 +244,7 @@ impl Operation {
         Operation::ImportWallet,
         Operation::UnlockWallet,
         Operation::LockWallet,
+        Operation::RevealWords,
         Operation::CheckWords,
         Operation::Balances,
         Operation::History,
@@ -268,9 +270,9 @@ impl Operation {
             ConversationList, ConversationPatch, CreateWallet, CreatedApiKey, CreatedWallet, Doctor,
             Download, DownloadList, EarnedRelayList, EarnedSessionList, Earning, EarningPage, EarningSummary,
             Event, FaucetOrder, History, ImportWallet, LicenceList, LoginState, Model, ModelList,
-            NetworkPage, NewAnswer, NewApiKey, NewConversation, PullModel, SendDraft, SendOrder, SendReview,
-            Sent, SetLogin, Settings, SettingsPatch, Setup, SignIn, Status, UnlockWallet, VerifiedModel,
-            WalletPage, WordsChecked,
+            NetworkPage, NewAnswer, NewApiKey, NewConversation, PullModel, RecoveryWords, SendDraft,
+            SendOrder, SendReview, Sent, SetLogin, Settings, SettingsPatch, Setup, SignIn, Status,
+            UnlockWallet, VerifiedModel, WalletPage, WordsChecked,
         };
         let new = Spec::new;
         match self {
@@ -501,6 +503,14 @@ impl Operation {
                 "Locks the main key; earning goes on.",
             )
             .gives::<WalletPage>(),
+            Operation::RevealWords => new(
+                Post,
+                "/wallet/words",
+                "revealWords",
+                "Says the recovery words again.",
+            )
+            .takes::<UnlockWallet>()
+            .gives::<RecoveryWords>(),
             Operation::CheckWords => new(
                 Post,
                 "/wallet/check",

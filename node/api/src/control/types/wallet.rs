@@ -59,10 +59,25 @@ pub struct UnlockWallet {
     pub password: String,
 }
 
-/// The recovery words as the owner wrote them down, to compare them with the wallet's.
+/// The recovery words, for the owner to write down.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RecoveryWords {
+    pub words: Vec<String>,
+}
+
+/// The owner's answers to "which word stands at place n?".
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct CheckWords {
-    pub words: String,
+    pub password: String,
+    pub answers: Vec<WordAt>,
+}
+
+/// One of the recovery words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct WordAt {
+    /// Counted from 1.
+    pub place: usize,
+    pub word: String,
 }
 
 /// Whether the words are the wallet's.
