@@ -1,4 +1,12 @@
-//! The program `hearth`.
+//! The program `hearth`: command line, daemon, and in desktop builds the window.
+
+mod cli;
 #[cfg(feature = "desktop")]
-use tauri as _;
-fn main() {}
+mod window;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    hearth_base::tls::init();
+    cli::run()
+}

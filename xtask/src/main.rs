@@ -1,2 +1,52 @@
-//! Repository rules as a program.
-fn main() {}
+//! Repository rules as a program: `cargo run -p xtask -- tidy`. They also run as a test, so that nobody need
+//! remember them.
+
+mod modules;
+mod ranks;
+mod sources;
+mod versions;
+
+use std::{path::PathBuf, process::ExitCode};
+
+fn main() -> ExitCode {
+    let command = std::env::args().nth(1);
+    if command.as_deref() != Some("tidy") {
+        report("usage: xtask tidy");
+        return ExitCode::from(2);
+    }
+    let faults = tidy();
+    for fault in &faults {
+        report(fault);
+    }
+    report(&format!("tidy: {} faults", faults.len()));
+    if faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+#[allow(clippy::print_stdout, reason = "this program's only output")]
+fn report(line: &str) {
+    println!("{line}");
+}
+
+/// All faults, each naming the place and the remedy.
+fn tidy() -> Vec<String> {
+    let root = root();
+    let mut faults = sources::faults(&root);
+    faults.extend(ranks::faults(&root));
+    faults.extend(modules::faults(&root));
+    faults.extend(versions::faults(&root));
+    faults.sort();
+    faults
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_repository_is_tidy() {
+        let faults = super::tidy();
+        assert!(faults.is_empty(), "{}", faults.join("\n"));
+    }
+}

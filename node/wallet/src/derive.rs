@@ -1,6 +1,7 @@
 //! From words to keys (BIP-32, BIP-44 with Cosmos' coin type 118).
 
 use hearth_pocket::keys::SecretKey;
+use zeroize::Zeroizing;
 
 use crate::mnemonic::Words;
 
@@ -30,20 +31,31 @@ impl Role {
     }
 }
 
+/// A derived secret; wiped when dropped.
+pub(crate) struct Derived(Zeroizing<[u8; 32]>);
+
+impl Derived {
+    /// The 32 bytes, to be sealed.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.0.as_slice()
+    }
+
+    /// The key.
+    pub(crate) fn key(&self) -> SecretKey {
+        #[allow(clippy::expect_used, reason = "the derivation checked the scalar")]
+        SecretKey::from_bytes(&self.0).expect("a scalar below the group order")
+    }
+}
+
 /// Derives one key.
-pub(crate) fn derive(words: &Words, role: Role) -> SecretKey {
+pub(crate) fn derive(words: &Words, role: Role) -> Derived {
     let seed = words.seed();
-    // A derived scalar is invalid with probability 2^-127, and both paths are constants that parse;
-    // the published test vectors below run this very line.
-    #[allow(clippy::expect_used, reason = "constant paths, 64-byte seed")]
-    let key = bip32::XPrv::derive_from_path(
-        seed.as_slice().first_chunk::<64>().expect("a seed of 64 bytes"),
-        &role.path().parse().expect("a constant path"),
-    )
-    .expect("a derived scalar below the group order");
-    let bytes = zeroize::Zeroizing::new(<[u8; 32]>::from(key.private_key().to_bytes()));
-    #[allow(clippy::expect_used, reason = "the scalar was checked by the derivation")]
-    SecretKey::from_bytes(&bytes).expect("a scalar below the group order")
+    // Both paths are constants that parse, and a derived scalar is invalid with probability 2^-127; the published
+    // test vector below runs this very line.
+    #[allow(clippy::expect_used, reason = "constant paths, a seed of 64 bytes")]
+    let key = bip32::XPrv::derive_from_path(&*seed, &role.path().parse().expect("a constant path"))
+        .expect("a derived scalar below the group order");
+    Derived(Zeroizing::new(key.private_key().to_bytes().into()))
 }
 
 #[cfg(test)]
@@ -54,10 +66,10 @@ mod tests {
     fn known_words_give_the_known_address() {
         // BIP-39's first test words; the Cosmos address of the same bytes is widely published.
         let words = Words::parse(&format!("{} about", "abandon ".repeat(11))).unwrap();
-        let address = derive(&words, Role::Main).address();
+        let address = derive(&words, Role::Main).key().address().clone();
         let cosmos = bech32_of(address.to_bytes(), "cosmos");
         assert_eq!(cosmos, "cosmos19rl4cm2hmr8afy4kldpxz3fka4jguq0auqdal4");
-        assert_ne!(address, derive(&words, Role::Working).address());
+        assert_ne!(address, *derive(&words, Role::Working).key().address());
     }
 
     fn bech32_of(bytes: [u8; 20], prefix: &str) -> String {

@@ -76,8 +76,8 @@ struct Inner {
 
 struct Keys {
     file: Option<WalletFile>,
-    main: Option<SecretKey>,
-    working: Option<SecretKey>,
+    main: Option<Arc<SecretKey>>,
+    working: Option<Arc<SecretKey>>,
     wrong: u32,
     wait_until_ms: i64,
 }
@@ -132,8 +132,8 @@ impl Wallet {
     pub fn unlock(&self, password: &str) -> Result<(), Error> {
         let words = self.opened_words(password)?;
         let mut keys = self.keys();
-        keys.main = Some(derive(&words, Role::Main));
-        keys.working = Some(derive(&words, Role::Working));
+        keys.main = Some(Arc::new(derive(&words, Role::Main).key()));
+        keys.working = Some(Arc::new(derive(&words, Role::Working).key()));
         self.publish(&keys);
         Ok(())
     }
@@ -153,7 +153,7 @@ impl Wallet {
         let mut keys = self.keys();
         let bytes = self.judge(&mut keys, opened)?;
         let key = bytes.as_slice().try_into().ok().and_then(|bytes| SecretKey::from_bytes(bytes).ok());
-        keys.working = Some(key.ok_or_else(|| self.damaged("the working key is no key"))?);
+        keys.working = Some(Arc::new(key.ok_or_else(|| self.damaged("the working key is no key"))?));
         self.publish(&keys);
         Ok(())
     }
@@ -168,7 +168,7 @@ impl Wallet {
         let key = derive(&words, Role::Working);
         let mut keys = self.keys();
         let mut file = keys.file.clone().ok_or(Error::None)?;
-        file.working = self.seal(&key.to_bytes()[..], working_password, &working_label(&file.accounts))?;
+        file.working = self.seal(key.bytes(), working_password, &working_label(&file.accounts))?;
         keystore::write(&keystore::file_in(&self.inner.config.folder), &file)?;
         keys.file = Some(file);
         Ok(())
@@ -197,18 +197,17 @@ impl Wallet {
         self.opened_words(password)
     }
 
-    /// Takes the owner's answers to "which word stands at place n?" (counted from 1) and notes a passed check.
+    /// Compares words that the owner typed from paper with the wallet's own, and notes a passed check. Needs no
+    /// password: words are the wallet's if they give its address.
     ///
     /// # Errors
-    /// As [`Wallet::unlock`]; a word that is another one.
-    pub fn check_words(&self, password: &str, answers: &[(usize, String)]) -> Result<(), Error> {
-        let words = self.opened_words(password)?;
-        let right = answers.iter().all(|(place, word)| words.word(*place) == Some(word.trim().to_lowercase().as_str()));
-        if answers.is_empty() || !right {
-            return Err(Error::OtherWords);
-        }
+    /// No wallet, words of another one.
+    pub fn check_words(&self, words: &Words) -> Result<(), Error> {
         let mut keys = self.keys();
         let mut file = keys.file.clone().ok_or(Error::None)?;
+        if *derive(words, Role::Main).key().address() != file.accounts.main {
+            return Err(Error::OtherWords);
+        }
         file.words_checked = true;
         keystore::write(&keystore::file_in(&self.inner.config.folder), &file)?;
         keys.file = Some(file);
@@ -234,22 +233,29 @@ impl Wallet {
     fn put(&self, words: &Words, password: &str, words_checked: bool) -> Result<(), Error> {
         strong_enough(password)?;
         let path = keystore::file_in(&self.inner.config.folder);
-        let (main, working) = (derive(words, Role::Main), derive(words, Role::Working));
+        let sealable = derive(words, Role::Working);
+        let (main, working) = (derive(words, Role::Main).key(), sealable.key());
         let accounts = Accounts {
-            main: main.address(),
-            working: working.address(),
+            main: main.address().clone(),
+            working: working.address().clone(),
             main_public_key: hex::encode(main.public_key()),
             working_public_key: hex::encode(working.public_key()),
         };
         let sealed_words = self.seal(words.text().as_bytes(), password, &words_label(&accounts))?;
-        let sealed_working = self.seal(&working.to_bytes()[..], password, &working_label(&accounts))?;
+        let sealed_working = self.seal(sealable.bytes(), password, &working_label(&accounts))?;
         let mut keys = self.keys();
         if keys.file.is_some() || path.exists() {
             return Err(Error::Exists(path));
         }
         let file = WalletFile::new(accounts, sealed_words, sealed_working, words_checked);
         keystore::write(&path, &file)?;
-        *keys = Keys { file: Some(file), main: Some(main), working: Some(working), wrong: 0, wait_until_ms: 0 };
+        *keys = Keys {
+            file: Some(file),
+            main: Some(Arc::new(main)),
+            working: Some(Arc::new(working)),
+            wrong: 0,
+            wait_until_ms: 0,
+        };
         self.publish(&keys);
         Ok(())
     }
@@ -320,7 +326,7 @@ impl Wallet {
 
 impl Keys {
     fn state(&self) -> WalletState {
-        let of = |key: &Option<SecretKey>| if key.is_some() { KeyState::Open } else { KeyState::Locked };
+        let of = |key: &Option<Arc<SecretKey>>| if key.is_some() { KeyState::Open } else { KeyState::Locked };
         WalletState {
             accounts: self.file.as_ref().map(|file| file.accounts.clone()),
             main: of(&self.main),
@@ -370,7 +376,7 @@ impl KeyHandle {
                 Role::Working => keys.working.clone(),
             }
         };
-        key.as_ref().map(sign).ok_or(SignError::Locked)
+        key.as_deref().map(sign).ok_or_else(|| SignError::Locked { address: self.address.clone() })
     }
 }
 

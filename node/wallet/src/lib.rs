@@ -37,7 +37,7 @@ pub enum Error {
     WeakPassword { least: usize },
     #[error(transparent)]
     Words(#[from] WordsError),
-    #[error("the words are not the ones of this wallet: nothing was changed")]
+    #[error("these are words of another wallet: nothing was changed")]
     OtherWords,
     #[error("the wallet file {path} cannot be {what}: {source}")]
     File {
@@ -53,3 +53,6 @@ pub enum Error {
     #[error("the wallet's activity cannot be read or written")]
     Store(#[from] sqlx::Error),
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,52 @@
+# Hearth: the commands of every day. Each first checks what it needs and installs what it can.
+#
+#   make run     the whole loop on the embedded devnet, in the foreground; prints URL and API key
+#   make test    everything that can be tested, with counts per suite
+#   make check   the fast part: format, repository rules, lints, types
+#   make bench   speed, as figures of one run
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+# Outside the checkout, so that a fresh clone reuses what is built.
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/hearth
+export CARGO_TARGET_DIR ?= $(CACHE)/target
+export TEST_MODELS_DIR ?= $(CACHE)/models
+export TOOLS_DIR := $(CACHE)/tools
+# Incremental files cost a gigabyte and help only who edits.
+ifdef CI
+export CARGO_INCREMENTAL := 0
+endif
+
+.PHONY: run test check bench ui model
+
+run: ui model
+	@xtask/sh/need.sh run
+	cargo build --locked -p hearth --no-default-features
+	@HEARTH_WEIGHTS__DEMO_FOLDER="$(TEST_MODELS_DIR)" "$(CARGO_TARGET_DIR)/debug/hearth" --daemon --network devnet $(ARGS)
+
+test:
+	@xtask/sh/need.sh test
+	@xtask/sh/test.sh
+
+check:
+	@xtask/sh/need.sh check
+	cargo fmt --all --check
+	cargo run --locked -q -p xtask -- tidy
+	cargo clippy --locked --workspace --all-targets --no-default-features -- -D warnings
+	cd ui && npm run --silent check
+
+bench: model
+	@xtask/sh/need.sh run
+	cargo build --locked --release -p hearth --no-default-features -p hearth-bench
+	"$(CARGO_TARGET_DIR)/release/hearth-bench" --hearth "$(CARGO_TARGET_DIR)/release/hearth" $(ARGS)
+
+# The page, built only when its sources changed.
+ui:
+	@xtask/sh/need.sh ui
+	@xtask/sh/build_ui.sh
+
+# The demo model, fetched once and checked.
+model:
+	@xtask/sh/need.sh model
+	@assets/models/fetch.sh

@@ -1,0 +1,145 @@
+//! The wallet as a whole: files, passwords, locking, signing.
+
+use std::{path::Path, time::Duration};
+
+use hearth_base::{Amount, Clock, Height};
+use hearth_pocket::keys::{PublicKey, SignError, Signer as _};
+
+use crate::{
+    Activity, ActivityKind, Config, Cost, Error, KeyState, Role, Wallet, Words, record, recent, settle,
+};
+
+const PASSWORD: &str = "correct horse";
+
+fn open(folder: &Path, clock: &Clock) -> Wallet {
+    let config = Config { folder: folder.join("keystore"), cost: Cost::PLAY };
+    Wallet::open(config, clock.clone()).unwrap()
+}
+
+#[test]
+fn a_wallet_survives_a_restart_and_starts_locked() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Clock::test(0);
+    let words = open(folder.path(), &clock).create(PASSWORD).unwrap();
+    let wallet = open(folder.path(), &clock);
+    assert_eq!(wallet.state().borrow().main, KeyState::Locked);
+    let signer = wallet.signer(Role::Main).unwrap();
+    assert!(matches!(signer.sign(b"pay"), Err(SignError::Locked { .. })));
+    wallet.unlock(PASSWORD).unwrap();
+    let signature = signer.sign(b"pay").unwrap();
+    PublicKey::from_bytes(&signer.public_key()).unwrap().verify(b"pay", &signature).unwrap();
+    wallet.lock();
+    assert!(signer.sign(b"pay").is_err());
+    // The working key goes on.
+    assert!(wallet.signer(Role::Working).unwrap().sign(b"claim").is_ok());
+    assert_eq!(*wallet.reveal_words(PASSWORD).unwrap().text(), *words.text());
+    assert!(matches!(wallet.create(PASSWORD), Err(Error::Exists(_))));
+}
+
+#[test]
+fn the_working_key_opens_alone_with_its_own_password() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Clock::test(0);
+    open(folder.path(), &clock).create(PASSWORD).unwrap();
+    open(folder.path(), &clock).reseal_working(PASSWORD, "unattended").unwrap();
+    let wallet = open(folder.path(), &clock);
+    assert!(matches!(wallet.unlock("unattended"), Err(Error::WrongPassword { tries_left: 4 })));
+    assert!(matches!(wallet.unlock_working(PASSWORD), Err(Error::WrongPassword { tries_left: 3 })));
+    wallet.unlock_working("unattended").unwrap();
+    assert_eq!(wallet.state().borrow().main, KeyState::Locked);
+    assert_eq!(wallet.state().borrow().working, KeyState::Open);
+    wallet.unlock(PASSWORD).unwrap();
+}
+
+#[test]
+fn guessing_is_slow() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Clock::test(0);
+    let wallet = open(folder.path(), &clock);
+    wallet.create(PASSWORD).unwrap();
+    for left in (1..5).rev() {
+        assert!(matches!(wallet.unlock("wrong one"), Err(Error::WrongPassword { tries_left }) if tries_left == left));
+    }
+    assert!(matches!(wallet.unlock("wrong one"), Err(Error::Wait { seconds: 60 })));
+    // Not even the right one is tried before the minute is over.
+    assert!(matches!(wallet.unlock(PASSWORD), Err(Error::Wait { .. })));
+    clock.advance(Duration::from_secs(61));
+    wallet.unlock(PASSWORD).unwrap();
+}
+
+#[test]
+fn only_its_own_words_pass_the_check() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Clock::test(0);
+    let wallet = open(folder.path(), &clock);
+    assert!(matches!(wallet.unlock(PASSWORD), Err(Error::None)));
+    assert!(matches!(wallet.create("short"), Err(Error::WeakPassword { .. })));
+    let words = wallet.create(PASSWORD).unwrap();
+    assert!(!wallet.state().borrow().words_checked);
+    assert!(matches!(wallet.check_words(&Words::generate().unwrap()), Err(Error::OtherWords)));
+    wallet.check_words(&Words::parse(&words.text()).unwrap()).unwrap();
+    assert!(open(folder.path(), &clock).state().borrow().words_checked);
+}
+
+#[test]
+fn a_damaged_file_is_named_and_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Clock::test(0);
+    open(folder.path(), &clock).create(PASSWORD).unwrap();
+    let path = folder.path().join("keystore/wallet.json");
+    let text = std::fs::read_to_string(&path).unwrap();
+    for broken in [&text[..text.len() / 2], "", "{}", &text.replace("\"version\": 1", "\"version\": 2")] {
+        std::fs::write(&path, broken).unwrap();
+        let config = Config { folder: folder.path().join("keystore"), cost: Cost::PLAY };
+        let error = Wallet::open(config, clock.clone()).unwrap_err();
+        assert!(matches!(error, Error::Damaged { .. }), "{error}");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), *broken);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn nobody_else_may_read_the_file_and_it_holds_no_secret() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let wallet = open(folder.path(), &Clock::test(0));
+    let words = wallet.create(PASSWORD).unwrap();
+    let path = folder.path().join("keystore/wallet.json");
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(!words.text().split(' ').filter(|word| word.len() > 6).any(|word| text.contains(word)));
+    assert!(!format!("{wallet:?} {:?}", wallet.signer(Role::Main).unwrap()).contains(PASSWORD));
+}
+
+#[tokio::test]
+async fn activity_is_noted_once_and_settled() {
+    let folder = tempfile::tempdir().unwrap();
+    let wallet = open(folder.path(), &Clock::test(0));
+    wallet.create(PASSWORD).unwrap();
+    let store = hearth_store::Store::open(hearth_store::Config {
+        path: folder.path().join("hearth.db"),
+        chain_id: "hearth-devnet".into(),
+        max_pages: None,
+    })
+    .await
+    .unwrap();
+    let activity = Activity {
+        tx_hash: "AB".to_owned(),
+        at_ms: 5,
+        height: None,
+        kind: ActivityKind::Sent,
+        account: wallet.accounts().unwrap().main,
+        counterparty: Some("pokt1x".to_owned()),
+        amount: Amount::from_upokt(7),
+        fee: Amount::from_upokt(1),
+        outcome: "sent".to_owned(),
+        note: String::new(),
+    };
+    record(&store, &activity).await.unwrap();
+    record(&store, &activity).await.unwrap();
+    settle(&store, "AB", Some(Height(9)), "included").await.unwrap();
+    let lines = recent(&store, 10).await.unwrap();
+    assert_eq!(lines.len(), 1);
+    assert_eq!((lines[0].height, lines[0].amount), (Some(Height(9)), Amount::from_upokt(7)));
+    assert_eq!(lines[0].outcome, "included");
+}

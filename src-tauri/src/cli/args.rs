@@ -1,0 +1,224 @@
+//! What the command line accepts.
+
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// A home node of an open AI network: chat with open models, earn with an idle GPU.
+#[derive(Debug, Parser)]
+#[command(name = "hearth", version, about, disable_help_subcommand = true)]
+pub(crate) struct Args {
+    /// Run in the foreground without a window until SIGTERM or Ctrl-C.
+    #[arg(long)]
+    pub(crate) daemon: bool,
+    /// mainnet, beta, devnet (play money on this computer) or a network file.
+    #[arg(long, global = true, value_name = "NAME|FILE")]
+    pub(crate) network: Option<String>,
+    /// Where keys, database, evidence and models lie.
+    #[arg(long, global = true, value_name = "FOLDER")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// A configuration file in place of config.toml in the data directory.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Where the API and the page listen; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// Where the relay server listens while earning is on.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) miner_listen: Option<SocketAddr>,
+    /// Where the embedded chain's JSON-RPC listens.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) devnet_listen: Option<SocketAddr>,
+    /// A file whose first line opens the working key at every start.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) passphrase_file: Option<PathBuf>,
+    /// Write JSON for programs.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show what runs, what earns and where the money is.
+    Status,
+    /// Look for what is wrong and say how to mend it.
+    Doctor,
+    /// Ask a model and stream its answer.
+    Chat(ChatArgs),
+    /// Start, stop or look at earning.
+    Earn {
+        #[command(subcommand)]
+        command: EarnCommand,
+    },
+    /// Keys and money.
+    Wallet {
+        #[command(subcommand)]
+        command: WalletCommand,
+    },
+    /// Models on this computer.
+    Model {
+        #[command(subcommand)]
+        command: super::model::ModelCommand,
+    },
+    /// API keys.
+    Auth {
+        #[command(subcommand)]
+        command: AuthCommand,
+    },
+    /// Run the embedded chain alone, for other programs.
+    Devnet(DevnetArgs),
+    /// Show the configuration.
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+    /// Write completions for a shell.
+    Completions { shell: clap_complete::Shell },
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ChatArgs {
+    /// Where the model runs.
+    #[arg(long, value_enum)]
+    pub(crate) on: Option<On>,
+    /// The model; without it the first that fits `--on`.
+    #[arg(long)]
+    pub(crate) model: Option<String>,
+    /// The most tokens of the answer.
+    #[arg(long)]
+    pub(crate) max_tokens: Option<u32>,
+    /// 0 gives the likeliest words, 1 varied ones.
+    #[arg(long)]
+    pub(crate) temperature: Option<f64>,
+    /// The question; `-` reads it from standard input.
+    pub(crate) prompt: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum On {
+    Local,
+    Network,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum EarnCommand {
+    /// Start earning.
+    Start,
+    /// Stop earning, after the answers that are being made.
+    Stop,
+    /// Show the state, and every session with what became of it.
+    Status,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum WalletCommand {
+    /// Make a wallet; shows its 24 recovery words once.
+    Create(PasswordArgs),
+    /// Restore a wallet from its recovery words, read from standard input or typed.
+    Import(PasswordArgs),
+    /// List the accounts.
+    List,
+    /// Show where the POKT is.
+    Balance,
+    /// Pay.
+    Send(SendArgs),
+    /// List what came in and went out.
+    History,
+    /// Show the recovery words.
+    Export(PasswordArgs),
+    /// Forget the main key until it is unlocked again.
+    Lock,
+    /// Open both keys with the password.
+    Unlock(PasswordArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct PasswordArgs {
+    /// A file whose first line is the password; without it the password is asked for.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) password_file: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct SendArgs {
+    /// Who is paid.
+    pub(crate) to: String,
+    /// How many POKT, as 12.5.
+    pub(crate) amount: String,
+    /// Pay from the working key.
+    #[arg(long)]
+    pub(crate) from_working: bool,
+    /// A note that everybody can read on the chain.
+    #[arg(long)]
+    pub(crate) memo: Option<String>,
+    /// Pay without asking once more.
+    #[arg(long)]
+    pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) password: PasswordArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AuthCommand {
+    /// List, make or delete API keys.
+    Keys {
+        /// Make a key with this name and show it once.
+        #[arg(long, value_name = "NAME", conflicts_with = "delete")]
+        create: Option<String>,
+        /// Delete the key with this id.
+        #[arg(long, value_name = "ID")]
+        delete: Option<String>,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct DevnetArgs {
+    /// Where its JSON-RPC listens; port 0 takes a free one.
+    #[arg(long, default_value = "127.0.0.1:4329")]
+    pub(crate) rpc: SocketAddr,
+    /// Begin with staked actors under the published test mnemonics.
+    #[arg(long)]
+    pub(crate) accounts: bool,
+    /// Milliseconds between blocks; 0 makes blocks only on `devnet_produce`.
+    #[arg(long, default_value_t = 1000)]
+    pub(crate) block_ms: u64,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Show every setting.
+    Show {
+        /// Say where each value comes from.
+        #[arg(long)]
+        origin: bool,
+    },
+}
+
+impl Args {
+    /// The settings that flags give.
+    pub(crate) fn flags(&self) -> BTreeMap<String, String> {
+        let path = |path: &PathBuf| path.display().to_string();
+        [
+            ("network", self.network.clone()),
+            ("api.listen", self.listen.map(|address| address.to_string())),
+            ("miner.listen", self.miner_listen.map(|address| address.to_string())),
+            ("devnet.listen", self.devnet_listen.map(|address| address.to_string())),
+            ("wallet.passphrase_file", self.passphrase_file.as_ref().map(path)),
+        ]
+        .into_iter()
+        .filter_map(|(key, value)| Some((key.to_owned(), value?)))
+        .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Args::command().debug_assert();
+    }
+}

@@ -1,0 +1,72 @@
+//! `hearth --daemon`: the node in the foreground until a signal.
+
+use anyhow::Context as _;
+use hearth_node::{Node, NodeArgs};
+
+use super::{Done, Exit, Out, Place, args::Args};
+
+pub(super) async fn run(args: &Args, out: &Out) -> Done {
+    let place = Place::find(args)?;
+    let _log = hearth_node::logging::start(&place.layered.settings.log, &place.layout).map_err(anyhow::Error::from)?;
+    // Before anything runs, so that no early signal ends the process half-way.
+    let signal = stop_signal().context("signals cannot be watched")?;
+    let node = start(place).await?;
+    if out.json {
+        out.value(&serde_json::json!({ "url": node.page_url(), "api": node.api_url(), "key": node.api_key() }));
+    } else {
+        for line in node.greeting() {
+            out.line(&line);
+        }
+    }
+    notify("READY=1");
+    let why = tokio::select! {
+        why = signal => why,
+        name = node.failed() => format!("the task {name} failed"),
+    };
+    notify("STOPPING=1");
+    tracing::info!(%why, "stopping");
+    let failed = why.starts_with("the task");
+    let in_time = node.stop().await;
+    match (failed, in_time) {
+        (true, _) => Err(Exit::Failed(anyhow::anyhow!("{why}: Hearth stopped; nothing that was answered is lost"))),
+        (false, true) => Ok(()),
+        (false, false) => Err(Exit::Failed(anyhow::anyhow!(
+            "not everything ended within the deadline (stop_within_s); what was answered is on the disk"
+        ))),
+    }
+}
+
+/// Starts the node of a place.
+pub(crate) async fn start(place: Place) -> Result<Node, Exit> {
+    let args = NodeArgs { layout: place.layout, layered: place.layered, network: place.network };
+    Node::start(args).await.map_err(|error| Exit::Failed(anyhow::Error::from(error)))
+}
+
+/// Ends with the name of the signal that asks the program to stop.
+#[cfg(unix)]
+pub(crate) fn stop_signal() -> std::io::Result<impl Future<Output = String>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => "SIGTERM".to_owned(),
+            _ = interrupt.recv() => "SIGINT".to_owned(),
+        }
+    })
+}
+
+/// Ends with the name of the signal that asks the program to stop.
+#[cfg(not(unix))]
+pub(crate) fn stop_signal() -> std::io::Result<impl Future<Output = String>> {
+    Ok(async {
+        let _ = tokio::signal::ctrl_c().await;
+        "Ctrl-C".to_owned()
+    })
+}
+
+/// Tells systemd (`Type=notify`) how the node does; elsewhere nothing.
+fn notify(state: &str) {
+    if let Err(error) = hearth_node::notify::send(state) {
+        tracing::warn!(%error, "systemd was not told");
+    }
+}

@@ -1,0 +1,99 @@
+//! `hearth earn`.
+
+use hearth_node::control::{EarnedSessionList, Earning, EarningPage, EarningState};
+
+use super::{
+    Client, Done, Out, Place,
+    args::{Args, EarnCommand},
+    out::{Glyph, dim, fit, pokt, short},
+};
+
+pub(super) async fn run(command: &EarnCommand, args: &Args, out: &Out) -> Done {
+    let place = Place::find(args)?;
+    let client = Client::connect(&place).await?;
+    match command {
+        EarnCommand::Start => show(out, &client.post_empty("/earning/start").await?),
+        EarnCommand::Stop => show(out, &client.post_empty("/earning/stop").await?),
+        EarnCommand::Status => status(out, &client).await?,
+    }
+    Ok(())
+}
+
+/// The state in the words of the design.
+pub(crate) fn words(earning: &Earning) -> String {
+    let detail = earning.detail.as_deref();
+    let with = |word: &str, detail: Option<&str>| {
+        detail.map_or_else(|| word.to_owned(), |detail| format!("{word}, {detail}"))
+    };
+    match (earning.state, earning.serving) {
+        (EarningState::Off, _) => match earning.reasons.len() {
+            0 => "off, ready".to_owned(),
+            1 => "off, 1 thing to do".to_owned(),
+            n => format!("off, {n} things to do"),
+        },
+        (EarningState::Starting, _) => with("starting", detail),
+        (EarningState::Idle, _) => with("idle", Some(detail.unwrap_or("waiting for work"))),
+        (EarningState::Serving, 1) => "serving 1 answer".to_owned(),
+        (EarningState::Serving, n) => format!("serving {n} answers"),
+        (EarningState::Yielding, _) => with("yielding", detail),
+        (EarningState::Draining, n) => format!("draining, {n} answers left"),
+    }
+}
+
+/// The first reason why it is not earning.
+pub(super) fn aside(earning: &Earning) -> String {
+    earning.reasons.first().map(|reason| reason.code.clone()).unwrap_or_default()
+}
+
+fn show(out: &Out, earning: &Earning) {
+    if out.json {
+        out.value(earning);
+        return;
+    }
+    let glyph = match earning.state {
+        EarningState::Idle | EarningState::Serving => Glyph::Ember,
+        EarningState::Off | EarningState::Starting | EarningState::Yielding | EarningState::Draining => Glyph::Hollow,
+    };
+    out.fact(glyph, "Earning", &words(earning), "");
+    for reason in earning.reasons.iter().chain(&earning.notes) {
+        let fact = reason.fact.as_ref().map(|fact| format!(" ({fact})")).unwrap_or_default();
+        out.line(&format!("    {} {}{fact}", reason.code, dim(&reason.meaning)));
+        if let Some(remedy) = &reason.remedy {
+            out.line(&format!("      → {remedy}"));
+        }
+    }
+}
+
+async fn status(out: &Out, client: &Client) -> anyhow::Result<()> {
+    let page: EarningPage = client.get("/earning").await?;
+    let sessions: EarnedSessionList = client.get("/earning/sessions").await?;
+    if out.json {
+        out.value(&serde_json::json!({ "earning": page, "sessions": sessions }));
+        return Ok(());
+    }
+    show(out, &page.earning);
+    if sessions.sessions.is_empty() {
+        return Ok(());
+    }
+    out.line("");
+    out.line(&format!(
+        "  {}",
+        dim(&format!("{:<15} {:<15} {:>7} {:<18} {:>15}", "SESSION", "BLOCKS", "ANSWERS", "STATE", "POKT"))
+    ));
+    for session in sessions.sessions.iter().take(20) {
+        // Every word of the API is snake_case; people read spaces.
+        let state = serde_json::to_value(session.state)
+            .ok()
+            .and_then(|word| word.as_str().map(|word| word.replace('_', " ")))
+            .unwrap_or_default();
+        let amount = if session.estimated { format!("≈ {}", pokt(session.amount.0)) } else { pokt(session.amount.0) };
+        let blocks = format!("{}–{}", session.start_height, session.end_height);
+        out.line(&format!(
+            "  {:<15} {blocks:<15} {:>7} {:<18} {amount:>15}",
+            short(&session.id),
+            session.answers,
+            fit(&state, 18)
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,197 @@
+//! What goes to the terminal: one place that prints, in the look of the design's terminal pages.
+//!
+//! At most 80 columns; glyph, label, fact, dim detail in fixed columns. Without colour (pipes, `NO_COLOR`, dumb
+//! terminals) the glyphs are `*` and `-`.
+
+use std::io::{IsTerminal as _, Write as _};
+
+use console::{Style, StyledObject};
+use serde::Serialize;
+
+/// The terminal.
+pub(crate) struct Out {
+    /// Programs read it: JSON only.
+    pub(crate) json: bool,
+}
+
+/// What a line's glyph says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Glyph {
+    /// Earning now.
+    Ember,
+    Ok,
+    Hollow,
+}
+
+impl Out {
+    pub(crate) fn new(json: bool) -> Out {
+        Out { json }
+    }
+
+    /// One line of text.
+    pub(crate) fn line(&self, text: &str) {
+        // A closed pipe is the reader's choice.
+        let _ = writeln!(std::io::stdout(), "{text}");
+    }
+
+    /// Text without a line end, at once.
+    pub(crate) fn stream(&self, text: &str) {
+        let mut stdout = std::io::stdout();
+        let _ = stdout.write_all(text.as_bytes());
+        let _ = stdout.flush();
+    }
+
+    /// A value as JSON.
+    pub(crate) fn value(&self, value: &impl Serialize) {
+        match serde_json::to_string_pretty(value) {
+            Ok(text) => self.line(&text),
+            Err(error) => self.error(&format!("the answer cannot be written as JSON: {error}")),
+        }
+    }
+
+    /// An error, on the other channel.
+    pub(crate) fn error(&self, text: &str) {
+        let label = Style::new().for_stderr().red().apply_to("error");
+        let _ = writeln!(std::io::stderr(), "{label}: {text}");
+    }
+
+    /// A word for people only, on the other channel.
+    pub(crate) fn hint(&self, text: &str) {
+        let text = Style::new().for_stderr().dim().apply_to(text);
+        let _ = writeln!(std::io::stderr(), "{text}");
+    }
+
+    /// `● Label     fact                                   detail`
+    pub(crate) fn fact(&self, glyph: Glyph, label: &str, fact: &str, detail: &str) {
+        self.line(&format!("  {} {label:<9} {:<37} {}", mark(glyph), fit(fact, 37), dim(&fit(detail, 26))));
+    }
+
+    /// Asks on the terminal; `None` where nobody sits there.
+    pub(crate) fn ask(&self, question: &str) -> Option<String> {
+        if !std::io::stdin().is_terminal() {
+            return None;
+        }
+        self.stream(question);
+        let mut answer = String::new();
+        std::io::stdin().read_line(&mut answer).ok()?;
+        Some(answer.trim().to_owned())
+    }
+}
+
+/// Bold text.
+pub(crate) fn bold(text: &str) -> StyledObject<&str> {
+    Style::new().bold().apply_to(text)
+}
+
+/// An aside.
+pub(crate) fn dim(text: &str) -> StyledObject<&str> {
+    Style::new().dim().apply_to(text)
+}
+
+/// The ember of the design: colour 208.
+pub(crate) fn ember(text: &str) -> StyledObject<&str> {
+    Style::new().color256(208).apply_to(text)
+}
+
+/// All is well.
+pub(crate) fn green(text: &str) -> StyledObject<&str> {
+    Style::new().green().apply_to(text)
+}
+
+/// Needs somebody soon.
+pub(crate) fn yellow(text: &str) -> StyledObject<&str> {
+    Style::new().yellow().apply_to(text)
+}
+
+/// Failed.
+pub(crate) fn red(text: &str) -> StyledObject<&str> {
+    Style::new().red().apply_to(text)
+}
+
+fn mark(glyph: Glyph) -> String {
+    let colours = console::colors_enabled();
+    match glyph {
+        Glyph::Ember if colours => ember("●").to_string(),
+        Glyph::Ok if colours => green("●").to_string(),
+        Glyph::Hollow if colours => "○".to_owned(),
+        Glyph::Ember | Glyph::Ok => "*".to_owned(),
+        Glyph::Hollow => "-".to_owned(),
+    }
+}
+
+/// Cuts text to a column.
+pub(crate) fn fit(text: &str, columns: usize) -> String {
+    if text.chars().count() <= columns {
+        return text.to_owned();
+    }
+    text.chars().take(columns.saturating_sub(1)).chain(['…']).collect()
+}
+
+/// A number with its thousands grouped: `871,209`.
+pub(crate) fn grouped(number: u128) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// An amount in POKT with six decimals: `1,284.615888`.
+pub(crate) fn pokt(amount: hearth_base::Amount) -> String {
+    let per = hearth_base::Amount::UPOKT_PER_POKT;
+    format!("{}.{:06}", grouped(amount.upokt() / per), amount.upokt() % per)
+}
+
+/// An address or CID, shortened in the middle: first nine, last four.
+pub(crate) fn short(text: &str) -> String {
+    if text.len() <= 16 || !text.is_ascii() {
+        return text.to_owned();
+    }
+    format!("{}…{}", &text[..9], &text[text.len() - 4..])
+}
+
+/// Bytes in decimal units: `8.99 GB`, `98 MB`.
+pub(crate) fn bytes(bytes: u64) -> String {
+    #[allow(clippy::cast_precision_loss, reason = "three digits are shown")]
+    let value = bytes as f64;
+    match bytes {
+        0..1_000 => format!("{bytes} B"),
+        1_000..1_000_000 => format!("{:.0} kB", value / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.0} MB", value / 1e6),
+        1_000_000_000.. => format!("{:.2} GB", value / 1e9),
+    }
+}
+
+/// A span of time: `1.2 s`, `1 min 51 s`, `3 d 4 h`.
+pub(crate) fn span(ms: u64) -> String {
+    let seconds = ms / 1000;
+    match seconds {
+        0..10 => format!("{}.{} s", seconds, ms % 1000 / 100),
+        10..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        3600..86_400 => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+        86_400.. => format!("{} d {} h", seconds / 86_400, seconds % 86_400 / 3600),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_look_like_the_design() {
+        assert_eq!(pokt(hearth_base::Amount::from_upokt(1_284_615_888)), "1,284.615888");
+        assert_eq!(grouped(871_209), "871,209");
+        assert_eq!(grouped(12), "12");
+        assert_eq!(bytes(8_990_000_000), "8.99 GB");
+        assert_eq!(bytes(98_362_432), "98 MB");
+        assert_eq!(span(111_000), "1 min 51 s");
+        assert_eq!(span(1_234), "1.2 s");
+        assert_eq!(short("bafybeifqabcdefghijklmnop2sd"), "bafybeifq…p2sd");
+        assert_eq!(fit("abcdef", 4), "abc…");
+    }
+}

@@ -1,0 +1,129 @@
+//! `hearth status`.
+
+use hearth_node::control::{
+    Balances, EarningState, EarningSummary, Model, ModelKind, ModelList, MoneyStage, Status, Trust,
+};
+
+use super::{
+    Client, Done, Out, Place,
+    args::Args,
+    out::{Glyph, bold, dim, green, grouped, pokt, span, yellow},
+};
+
+/// Everything that the command shows, for `--json`.
+#[derive(serde::Serialize)]
+struct Shown<'a> {
+    status: &'a Status,
+    summary: &'a EarningSummary,
+    balances: Option<&'a Balances>,
+}
+
+pub(super) async fn run(args: &Args, out: &Out) -> Done {
+    let place = Place::find(args)?;
+    let client = Client::connect(&place).await?;
+    let status: Status = client.get("/status").await?;
+    let summary: EarningSummary = client.get("/earning/summary").await?;
+    let models: ModelList = client.get("/models").await?;
+    // Without a wallet there are no balances.
+    let balances: Option<Balances> =
+        if status.wallet.exists { client.get("/wallet/balances").await.ok() } else { None };
+    if out.json {
+        out.value(&Shown { status: &status, summary: &summary, balances: balances.as_ref() });
+        return Ok(());
+    }
+    head(out, &status);
+    facts(out, &status, &models.models);
+    money(out, &summary, balances.as_ref());
+    out.line("");
+    out.line(&format!("  {}        {}", dim("UI"), client.base()));
+    Ok(())
+}
+
+fn head(out: &Out, status: &Status) {
+    let up = hearth_base::Clock::system().now() - status.started_at.0;
+    let up = span(u64::try_from(up.whole_milliseconds()).unwrap_or(0));
+    let left = format!("{} on {}, up {up}", status.version, status.network.chain_id);
+    out.line(&format!("{} {left:<44} {}", bold("Hearth"), dim(&status.network.name)));
+    out.line("");
+}
+
+fn facts(out: &Out, status: &Status, models: &[Model]) {
+    let earning = &status.earning;
+    let glyph = match earning.state {
+        EarningState::Serving | EarningState::Idle => Glyph::Ember,
+        EarningState::Off | EarningState::Starting | EarningState::Yielding | EarningState::Draining => Glyph::Hollow,
+    };
+    out.fact(glyph, "Earning", &super::earn::words(earning), &super::earn::aside(earning));
+    match &status.head {
+        None => out.fact(Glyph::Hollow, "Chain", "no endpoint answers", ""),
+        Some(head) => {
+            let proven = head.verified_height.map_or("nothing proven yet".to_owned(), |height| {
+                format!("proven at {}", grouped(height.into()))
+            });
+            out.fact(Glyph::Ok, "Chain", &format!("{}, {proven}", grouped(head.height.into())), "");
+        }
+    }
+    let n_local = models.iter().filter(|model| model.kind == ModelKind::Local).count();
+    let n_network = models.len() - n_local;
+    let loaded = if status.loaded_models.is_empty() {
+        "none loaded".to_owned()
+    } else {
+        format!("loaded: {}", status.loaded_models.join(", "))
+    };
+    let glyph = if n_local > 0 { Glyph::Ok } else { Glyph::Hollow };
+    out.fact(glyph, "Models", &format!("{n_local} here, {n_network} on the network"), &loaded);
+    let wallet = &status.wallet;
+    let (glyph, words) = match (wallet.exists, wallet.main_locked, wallet.working_locked) {
+        (false, _, _) => (Glyph::Hollow, "none yet"),
+        (true, true, true) => (Glyph::Hollow, "locked"),
+        (true, true, false) => (Glyph::Hollow, "locked, working key signs"),
+        (true, false, _) => (Glyph::Ok, "open"),
+    };
+    let aside = match (wallet.exists, wallet.words_checked) {
+        (false, _) => "",
+        (true, true) => "words checked",
+        (true, false) => "words not checked",
+    };
+    out.fact(glyph, "Wallet", words, aside);
+}
+
+fn money(out: &Out, summary: &EarningSummary, balances: Option<&Balances>) {
+    out.line("");
+    out.line(&format!("  {}", dim(&format!("{:<16} {:>15}", "MONEY", "POKT"))));
+    for sum in &summary.pipeline {
+        let (label, figure) = match sum.stage {
+            MoneyStage::Estimate => ("estimate", format!("≈ {}", pokt(sum.amount.0))),
+            MoneyStage::Pending => ("pending", pokt(sum.amount.0)),
+            MoneyStage::Claimed => ("claimed", pokt(sum.amount.0)),
+            MoneyStage::Proven => ("proven", pokt(sum.amount.0)),
+            MoneyStage::Settled => ("settled today", pokt(summary.settled_today.0)),
+            MoneyStage::Spendable => continue,
+            MoneyStage::Lost if sum.amount.0.is_zero() => continue,
+            MoneyStage::Lost => ("lost", pokt(sum.amount.0)),
+        };
+        let aside = match sum.stage {
+            MoneyStage::Settled => format!("{} answers today", summary.answers_today),
+            MoneyStage::Estimate
+            | MoneyStage::Pending
+            | MoneyStage::Claimed
+            | MoneyStage::Proven
+            | MoneyStage::Spendable
+            | MoneyStage::Lost => match sum.sessions {
+                0 => String::new(),
+                1 => "1 session".to_owned(),
+                n => format!("{n} sessions"),
+            },
+        };
+        let line = format!("{label:<16} {figure:>15}");
+        let line = if sum.stage == MoneyStage::Estimate { dim(&line).to_string() } else { line };
+        out.line(&format!("  {line}   {}", dim(&aside)));
+    }
+    let Some(balances) = balances else { return };
+    let standing = match balances.standing.trust {
+        Trust::Proven => green(&format!("proven at {}", grouped(balances.standing.height.into()))).to_string(),
+        Trust::Unverified => dim("not verified yet").to_string(),
+        Trust::Stale => yellow(&format!("stale, of {}", grouped(balances.standing.height.into()))).to_string(),
+    };
+    let figure = format!("{:<16} {:>15}", "spendable", pokt(balances.spendable.0));
+    out.line(&format!("  {}   {standing}", bold(&figure)));
+}

@@ -1,0 +1,247 @@
+//! `hearth wallet`.
+
+use std::io::{IsTerminal as _, Read as _};
+
+use anyhow::Context as _;
+use hearth_base::Amount;
+use hearth_node::control::{
+    Balances, CreateWallet, CreatedWallet, Direction, History, ImportWallet, KeyRole, MovementKind, PlaceKind,
+    SendDraft, SendOrder, SendReview, Sent, Trust, UnlockWallet, Upokt, WalletPage,
+};
+
+use super::{
+    Client, Done, Exit, Out, Place,
+    args::{Args, PasswordArgs, SendArgs, WalletCommand},
+    out::{bold, dim, pokt, short},
+};
+
+pub(super) async fn run(command: &WalletCommand, args: &Args, out: &Out) -> Done {
+    let place = Place::find(args)?;
+    // Addresses and words are in the files, so these two need no daemon.
+    match command {
+        WalletCommand::List => return list(&place, out).await,
+        WalletCommand::Export(from) => return export(&place, from, out),
+        WalletCommand::Create(_)
+        | WalletCommand::Import(_)
+        | WalletCommand::Balance
+        | WalletCommand::Send(_)
+        | WalletCommand::History
+        | WalletCommand::Lock
+        | WalletCommand::Unlock(_) => {}
+    }
+    let client = Client::connect(&place).await?;
+    match command {
+        WalletCommand::Create(from) => {
+            let password = new_password(from, out)?;
+            let created: CreatedWallet = client.post("/wallet/create", &CreateWallet { password }).await?;
+            if out.json {
+                out.value(&created);
+            } else {
+                words(out, &created.words);
+                accounts(out, &created.wallet);
+            }
+        }
+        WalletCommand::Import(from) => {
+            let words = typed_words(out)?;
+            let password = new_password(from, out)?;
+            let page: WalletPage = client.post("/wallet/import", &ImportWallet { words, password }).await?;
+            show(out, &page);
+        }
+        WalletCommand::Balance => balance(out, &client.get("/wallet/balances").await?),
+        WalletCommand::Send(send) => pay(send, &client, out).await?,
+        WalletCommand::History => history(out, &client.get("/wallet/history").await?),
+        WalletCommand::Lock => show(out, &client.post_empty::<WalletPage>("/wallet/lock").await?),
+        WalletCommand::Unlock(from) => {
+            let password = password(from, "Password: ")?;
+            show(out, &client.post::<WalletPage>("/wallet/unlock", &UnlockWallet { password }).await?);
+        }
+        WalletCommand::List | WalletCommand::Export(_) => {}
+    }
+    Ok(())
+}
+
+async fn list(place: &Place, out: &Out) -> Done {
+    if let Ok(client) = Client::connect(place).await {
+        show(out, &client.get::<WalletPage>("/wallet").await?);
+        return Ok(());
+    }
+    let wallet = hearth_node::offline_wallet(&place.layout).map_err(anyhow::Error::from)?;
+    let accounts = wallet.accounts().ok_or_else(no_wallet)?;
+    if out.json {
+        out.value(&accounts);
+    } else {
+        out.line(&format!("  {:<8} {}", "main", accounts.main));
+        out.line(&format!("  {:<8} {}", "working", accounts.working));
+    }
+    Ok(())
+}
+
+fn export(place: &Place, from: &PasswordArgs, out: &Out) -> Done {
+    let wallet = hearth_node::offline_wallet(&place.layout).map_err(anyhow::Error::from)?;
+    wallet.accounts().ok_or_else(no_wallet)?;
+    let revealed = wallet.reveal_words(&password(from, "Password: ")?).map_err(anyhow::Error::from)?;
+    let text = revealed.text();
+    if out.json {
+        out.value(&serde_json::json!({ "words": *text }));
+    } else {
+        words(out, &text.split(' ').map(str::to_owned).collect::<Vec<_>>());
+    }
+    Ok(())
+}
+
+fn no_wallet() -> Exit {
+    Exit::NotReady("there is no wallet yet: `hearth wallet create` or `hearth wallet import`".to_owned())
+}
+
+/// Four columns, numbered, to be written down.
+fn words(out: &Out, words: &[String]) {
+    out.line("");
+    for row in words.chunks(4).enumerate() {
+        let cells = row.1.iter().enumerate().map(|(column, word)| format!("{:>2} {word:<14}", row.0 * 4 + column + 1));
+        out.line(&format!("  {}", cells.collect::<String>().trim_end()));
+    }
+    out.line("");
+    out.hint("Write these words down on paper: whoever has them has the money, and nobody can send them again.");
+}
+
+fn show(out: &Out, page: &WalletPage) {
+    if out.json { out.value(page) } else { accounts(out, page) }
+}
+
+fn accounts(out: &Out, page: &WalletPage) {
+    for account in &page.accounts {
+        let role = match account.role {
+            KeyRole::Main => "main",
+            KeyRole::Working => "working",
+        };
+        let state = if account.locked { "locked" } else { "open" };
+        out.line(&format!("  {role:<8} {}  {}", account.address, dim(state)));
+    }
+    if page.accounts.is_empty() {
+        out.line("  no wallet yet: `hearth wallet create` or `hearth wallet import`");
+    }
+}
+
+fn balance(out: &Out, balances: &Balances) {
+    if out.json {
+        out.value(balances);
+        return;
+    }
+    for place in &balances.places {
+        let label = match place.kind {
+            PlaceKind::SpendableMain => "spendable, main key",
+            PlaceKind::SpendableWorking => "spendable, working key",
+            PlaceKind::Supplier => "staked to earn",
+            PlaceKind::Application => "set aside for chat",
+            PlaceKind::Gateway => "set aside for the gateway",
+        };
+        let standing = match place.standing.trust {
+            Trust::Proven => format!("proven at {}", place.standing.height),
+            Trust::Unverified => "not verified yet".to_owned(),
+            Trust::Stale => format!("stale, of {}", place.standing.height),
+        };
+        out.line(&format!("  {label:<26} {:>18}   {}", pokt(place.amount.0), dim(&standing)));
+    }
+    let total = format!("{:<26} {:>18}", "total", pokt(balances.total.0));
+    out.line(&format!("  {}", bold(&total)));
+}
+
+fn history(out: &Out, history: &History) {
+    if out.json {
+        out.value(history);
+        return;
+    }
+    for movement in &history.movements {
+        let kind = match movement.kind {
+            MovementKind::Sent => "sent",
+            MovementKind::Received => "received",
+            MovementKind::Reward => "reward",
+            MovementKind::Stake => "stake",
+            MovementKind::Unstake => "unstake",
+            MovementKind::Faucet => "faucet",
+            MovementKind::Fee => "fee",
+        };
+        let sign = match movement.direction {
+            Direction::In => "+ ",
+            Direction::Out => "− ",
+            Direction::Within => "  ",
+        };
+        let amount = format!("{sign}{}", pokt(movement.amount.0));
+        let other = movement.counterparty.as_deref().map(short).unwrap_or_default();
+        out.line(&format!("  {:>9}  {kind:<9} {amount:>20}  {}", movement.height, dim(&other)));
+    }
+}
+
+async fn pay(send: &SendArgs, client: &Client, out: &Out) -> Done {
+    let amount = Amount::parse_pokt(&send.amount).map_err(|error| Exit::WrongUse(error.to_string()))?;
+    let draft = SendDraft {
+        from: if send.from_working { KeyRole::Working } else { KeyRole::Main },
+        to: send.to.clone(),
+        amount: Upokt(amount),
+        memo: send.memo.clone(),
+    };
+    let review: SendReview = client.post("/wallet/send/review", &draft).await?;
+    if !out.json {
+        out.line(&format!("  {:<8} {:>18}", "pay", pokt(review.amount.0)));
+        out.line(&format!("  {:<8} {:>18}", "fee", pokt(review.fee.0)));
+        out.line(&format!("  {:<8} {}", "to", groups(&review.to)));
+        out.line(&format!("  {:<8} {}", "from", groups(&review.from_address)));
+        out.line(&format!("  {:<8} {:>18}", "left", pokt(review.balance_after.0)));
+        if review.first_payment_to_address {
+            out.hint("First payment to this address. A payment cannot be called back.");
+        }
+    }
+    if !send.yes {
+        let question = format!("Pay {} POKT? Type yes: ", pokt(review.amount.0));
+        match out.ask(&question).as_deref() {
+            Some("yes") => {}
+            Some(_) => return Err(Exit::Failed(anyhow::anyhow!("not paid: nothing left your wallet"))),
+            None => return Err(Exit::WrongUse("nobody is there to say yes: add --yes to pay without asking".into())),
+        }
+    }
+    let password = if review.needs_password { Some(password(&send.password, "Password: ")?) } else { None };
+    let sent: Sent = client.post("/wallet/send", &SendOrder { review_id: review.review_id, password }).await?;
+    if out.json {
+        out.value(&sent);
+    } else {
+        out.line(&format!("  paid in block {}: {}", sent.height, sent.tx));
+    }
+    Ok(())
+}
+
+/// An address in groups of four, as people compare them.
+fn groups(address: &str) -> String {
+    let letters: Vec<char> = address.chars().collect();
+    letters.chunks(4).map(|group| group.iter().collect::<String>()).collect::<Vec<_>>().join(" ")
+}
+
+fn typed_words(out: &Out) -> Result<String, Exit> {
+    if let Some(words) = out.ask("Recovery words, with spaces between: ") {
+        return Ok(words);
+    }
+    let mut words = String::new();
+    std::io::stdin().read_to_string(&mut words).context("the words cannot be read from standard input")?;
+    Ok(words)
+}
+
+fn new_password(from: &PasswordArgs, out: &Out) -> Result<String, Exit> {
+    let first = password(from, "New password (8 characters or more): ")?;
+    if from.password_file.is_none() && password(from, "Once more: ")? != first {
+        out.error("the two passwords differ");
+        return Err(Exit::Problems);
+    }
+    Ok(first)
+}
+
+/// The password from the file, or typed without an echo.
+fn password(from: &PasswordArgs, question: &str) -> Result<String, Exit> {
+    if let Some(path) = &from.password_file {
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("the password file {} cannot be read", path.display()))?;
+        return Ok(text.lines().next().unwrap_or_default().to_owned());
+    }
+    if !std::io::stdin().is_terminal() {
+        return Err(Exit::WrongUse("nobody is there to type a password: name a file with --password-file".into()));
+    }
+    rpassword::prompt_password(question).context("the password cannot be read").map_err(Exit::from)
+}

@@ -1,0 +1,141 @@
+//! The window: the page of the node in a web view, one instance, a tray where there is one.
+//!
+//! The window holds no logic: it opens the same page that a browser opens, and the tray asks the same API that the
+//! command line asks. If a daemon runs on the data directory already, the window attaches to it.
+
+mod locale;
+mod tray;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::Context as _;
+use hearth_node::Node;
+use tauri::{Manager as _, RunEvent, WebviewUrl, WebviewWindow, WebviewWindowBuilder, WindowEvent};
+
+use crate::cli::{Args, Client, Done, Exit, Out, Place, start_node};
+
+/// What the window speaks to: its own node, or a daemon that was there before.
+struct Session {
+    client: Client,
+    node: Mutex<Option<Node>>,
+    runtime: tokio::runtime::Handle,
+}
+
+impl Session {
+    /// Stops the own node, if it is one, within its deadline.
+    fn stop(&self) {
+        let node = self.node.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(node) = node {
+            self.runtime.block_on(node.stop());
+        }
+    }
+}
+
+/// Opens the window and stays until it is closed.
+pub(crate) fn open(runtime: &tokio::runtime::Runtime, args: &Args, out: &Out) -> Done {
+    if !has_display() {
+        return Err(Exit::NotReady(
+            "there is no display for a window: run `hearth --daemon` and open its page in a browser".to_owned(),
+        ));
+    }
+    // WebKit gives a white page under the C locale; the process starts anew with a usable one.
+    locale::restart_with_usable_locale();
+    let place = Place::find(args)?;
+    let _log = hearth_node::logging::start(&place.layered.settings.log, &place.layout).map_err(anyhow::Error::from)?;
+    let session = Arc::new(runtime.block_on(attach_or_start(args, place))?);
+    out.hint(&format!("Hearth's page is also at {}", session.client.page_url()));
+    run(&session).map_err(Exit::Failed)
+}
+
+async fn attach_or_start(args: &Args, place: Place) -> Result<Session, Exit> {
+    let runtime = tokio::runtime::Handle::current();
+    if let Ok(client) = Client::connect(&place).await {
+        return Ok(Session { client, node: Mutex::new(None), runtime });
+    }
+    let node = start_node(place).await?;
+    // The node wrote its address into the data directory.
+    let client = Client::connect(&Place::find(args)?).await?;
+    Ok(Session { client, node: Mutex::new(Some(node)), runtime })
+}
+
+fn run(session: &Arc<Session>) -> anyhow::Result<()> {
+    let url: tauri::Url = session.client.page_url().parse().context("the page has no address")?;
+    let origin = url.origin();
+    let tray_session = Arc::clone(session);
+    let app = tauri::Builder::default()
+        .plugin(tauri_plugin_single_instance::init(|app, _args, _folder| {
+            if let Some(window) = app.get_webview_window(WINDOW) {
+                show(&window);
+            }
+        }))
+        .plugin(tauri_plugin_opener::init())
+        .setup(move |app| {
+            let handle = app.handle().clone();
+            WebviewWindowBuilder::new(app, WINDOW, WebviewUrl::External(url))
+                .title("Hearth")
+                .inner_size(1280.0, 800.0)
+                .min_inner_size(360.0, 480.0)
+                // Links to other places open in the browser; the window shows the node alone.
+                .on_navigation(move |target| {
+                    if target.origin() == origin {
+                        return true;
+                    }
+                    use tauri_plugin_opener::OpenerExt as _;
+                    if let Err(error) = handle.opener().open_url(target.as_str(), None::<&str>) {
+                        tracing::warn!(%error, "the browser could not be opened");
+                    }
+                    false
+                })
+                .build()?;
+            tray::build(app.handle(), &tray_session);
+            Ok(())
+        })
+        .build(tauri::generate_context!())
+        .context("the window cannot be opened")?;
+    watch_signals(session, app.handle().clone());
+    let session = Arc::clone(session);
+    app.run(move |app, event| match event {
+        // With a tray, closing hides; without one nobody could bring the window back, so closing ends.
+        RunEvent::WindowEvent { label, event: WindowEvent::CloseRequested { api, .. }, .. }
+            if label == WINDOW && tray::is_there(app) =>
+        {
+            api.prevent_close();
+            if let Some(window) = app.get_webview_window(WINDOW) {
+                let _ = window.hide();
+            }
+        }
+        RunEvent::Exit => session.stop(),
+        _ => {}
+    });
+    Ok(())
+}
+
+/// The label of the one window.
+const WINDOW: &str = "main";
+
+fn show(window: &WebviewWindow) {
+    // A window that cannot be raised is the window manager's choice.
+    let _ = window.show();
+    let _ = window.unminimize();
+    let _ = window.set_focus();
+}
+
+/// A SIGTERM ends the window as Quit does.
+fn watch_signals(session: &Arc<Session>, app: tauri::AppHandle) {
+    let Ok(signal) = session.runtime.block_on(async { crate::cli::stop_signal() }) else { return };
+    session.runtime.spawn(async move {
+        signal.await;
+        app.exit(0);
+    });
+}
+
+#[cfg(target_os = "linux")]
+fn has_display() -> bool {
+    #[allow(clippy::disallowed_methods, reason = "these variables are the desktop's, not settings of ours")]
+    ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|name| std::env::var(name).is_ok_and(|value| !value.is_empty()))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn has_display() -> bool {
+    true
+}
