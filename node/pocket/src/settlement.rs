@@ -102,7 +102,7 @@ pub struct ApplicationState {
 }
 
 /// A supplier before the settlement.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct SupplierState {
     /// Its owner.
     pub owner: String,
