@@ -1,1 +1,23 @@
-//! hearth-pocket.
+//! The Pocket protocol, pure: messages, keys, ring signatures, relays, trees and proofs, sessions, difficulty,
+//! settlement arithmetic. No I/O, no clock.
+
+pub mod address;
+pub mod difficulty;
+pub mod gob;
+#[cfg(test)]
+mod golden;
+pub mod keys;
+pub mod message;
+pub mod payload;
+pub mod proof;
+pub mod relay;
+pub mod ring;
+pub mod session;
+pub mod settlement;
+pub mod stream;
+pub mod trie;
+pub mod tx;
+
+pub use address::Address;
+pub use keys::{PublicKey, SecretKey, SignError, Signer};
+pub use ring::{Ring, RingSignature, RingVerifier};

@@ -1,0 +1,151 @@
+//! Verifying many signatures of few rings.
+//!
+//! All points of a check but `L` and `R` stay the same during a session: the members, the points they hash to, the
+//! signer's key image. The verifier keeps tables for them. Only what a *valid* signature brought is kept, so that
+//! garbage cannot push out what is in use.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use k256::ProjectivePoint;
+
+use super::{Image, Member, RingError, RingSignature, table::Table};
+
+/// Verifies ring signatures, faster from the second of a ring on.
+#[derive(Debug)]
+pub struct RingVerifier {
+    /// How many members and images are kept: 416 KB a member, 208 KB an image.
+    capacity: usize,
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    /// Counts uses; the entry with the smallest goes first.
+    clock: u64,
+    members: BTreeMap<[u8; 33], Entry<Member>>,
+    images: BTreeMap<[u8; 33], Entry<Table>>,
+    /// Images that one valid signature has shown: a table is built at the second.
+    seen_images: BTreeMap<[u8; 33], Entry<()>>,
+}
+
+#[derive(Debug)]
+struct Entry<T> {
+    value: Arc<T>,
+    used: u64,
+}
+
+/// A member with what is known of it.
+struct Found {
+    member: Arc<Member>,
+    cached: bool,
+}
+
+impl RingVerifier {
+    /// A verifier that keeps up to `capacity` members and as many images.
+    #[must_use]
+    pub fn new(capacity: usize) -> RingVerifier {
+        RingVerifier {
+            capacity: capacity.max(1),
+            known: Mutex::default(),
+        }
+    }
+
+    /// Checks the ring equation.
+    ///
+    /// # Errors
+    /// A member that is no point, or an equation that does not hold.
+    pub fn verify(&self, signature: &RingSignature, message_hash: &[u8; 32]) -> Result<(), RingError> {
+        let (members, image) = self.find(signature)?;
+        // A member that was kept by an earlier signature is worth its tables.
+        let with_tables = members
+            .iter()
+            .map(|found| (&*found.member, found.cached.then(|| found.member.tables())));
+        let point: &ProjectivePoint = &signature.image_point;
+        let seen = Image {
+            point,
+            table: image.as_deref(),
+        };
+        signature.walk_around(message_hash, &seen, with_tables)?;
+        self.keep(signature, members, image.is_some());
+        Ok(())
+    }
+
+    fn find(&self, signature: &RingSignature) -> Result<(Vec<Found>, Option<Arc<Table>>), RingError> {
+        let mut known = self.lock();
+        known.clock += 1;
+        let now = known.clock;
+        let members = signature
+            .keys()
+            .map(|key| match touch(&mut known.members, key, now) {
+                Some(member) => Ok(Found { member, cached: true }),
+                None => Member::new(key).map(|member| Found {
+                    member: Arc::new(member),
+                    cached: false,
+                }),
+            })
+            .collect::<Result<_, _>>()?;
+        Ok((members, touch(&mut known.images, signature.key_image(), now)))
+    }
+
+    fn keep(&self, signature: &RingSignature, members: Vec<Found>, image_known: bool) {
+        let image = *signature.key_image();
+        let all_cached = members.iter().all(|found| found.cached);
+        if all_cached && image_known {
+            return;
+        }
+        let mut known = self.lock();
+        let now = known.clock;
+        for found in members.into_iter().filter(|found| !found.cached) {
+            insert(
+                &mut known.members,
+                found.member.key,
+                found.member,
+                now,
+                self.capacity,
+            );
+        }
+        if image_known {
+            return;
+        }
+        if touch(&mut known.seen_images, &image, now).is_none() {
+            insert(&mut known.seen_images, image, Arc::new(()), now, self.capacity);
+            return;
+        }
+        drop(known);
+        let table = Arc::new(Table::new(&signature.image_point));
+        insert(&mut self.lock().images, image, table, now, self.capacity);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        // Nothing panics while it is held, and a cache is whole after every statement.
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn touch<T>(entries: &mut BTreeMap<[u8; 33], Entry<T>>, key: &[u8; 33], now: u64) -> Option<Arc<T>> {
+    let entry = entries.get_mut(key)?;
+    entry.used = now;
+    Some(Arc::clone(&entry.value))
+}
+
+fn insert<T>(
+    entries: &mut BTreeMap<[u8; 33], Entry<T>>,
+    key: [u8; 33],
+    value: Arc<T>,
+    now: u64,
+    capacity: usize,
+) {
+    if entries.len() >= capacity
+        && !entries.contains_key(&key)
+        && let Some(oldest) = entries
+            .iter()
+            .min_by_key(|(_, entry)| entry.used)
+            .map(|(key, _)| *key)
+    {
+        entries.remove(&oldest);
+    }
+    entries.insert(key, Entry { value, used: now });
+}
