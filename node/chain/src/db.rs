@@ -1,0 +1,266 @@
+//! What survives a restart: verified headers, their validator sets, where trust began, followers, proven values.
+
+use hearth_base::{Failure, Height, Kind};
+use hearth_store::{SqlitePool, Store};
+use tendermint::{block::Header, validator::Set as ValidatorSet};
+
+use crate::{
+    config::Anchor,
+    verify::{VerifiedHeader, restore},
+};
+
+/// The database did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+#[error("the chain's part of the database cannot be {action}: is the disk full or the file damaged?")]
+pub struct DbError {
+    action: &'static str,
+    #[source]
+    source: Cause,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Cause {
+    #[error(transparent)]
+    Sql(#[from] sqlx::Error),
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+    #[error(transparent)]
+    Header(#[from] crate::verify::HeaderError),
+}
+
+impl Failure for DbError {
+    fn kind(&self) -> Kind {
+        Kind::Stop
+    }
+}
+
+fn reading(source: impl Into<Cause>) -> DbError {
+    DbError {
+        action: "read",
+        source: source.into(),
+    }
+}
+
+fn writing(source: impl Into<Cause>) -> DbError {
+    DbError {
+        action: "written",
+        source: source.into(),
+    }
+}
+
+/// Where trust began.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Origin {
+    pub(crate) anchor: Anchor,
+    /// The endpoints that agreed on it; empty where the operator gave it.
+    pub(crate) agreed: Vec<String>,
+}
+
+/// A value that was proven before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Cached {
+    pub(crate) height: Height,
+    pub(crate) value: Option<Vec<u8>>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Db {
+    pool: SqlitePool,
+}
+
+fn to_sql(height: Height) -> i64 {
+    i64::try_from(height.0).unwrap_or(i64::MAX)
+}
+
+fn from_sql(height: i64) -> Height {
+    Height(u64::try_from(height).unwrap_or(0))
+}
+
+impl Db {
+    pub(crate) fn new(store: &Store) -> Db {
+        Db {
+            pool: store.pool().clone(),
+        }
+    }
+
+    pub(crate) async fn save_header(
+        &self,
+        header: &VerifiedHeader,
+        next_validators: Option<&ValidatorSet>,
+    ) -> Result<(), DbError> {
+        let json = serde_json::to_string(header.header()).map_err(writing)?;
+        let mut write = self.pool.begin().await.map_err(writing)?;
+        sqlx::query("INSERT INTO chain_header (height, hash, header) VALUES (?, ?, ?) ON CONFLICT (height) DO NOTHING")
+            .bind(to_sql(header.height()))
+            .bind(header.hash().as_slice())
+            .bind(json)
+            .execute(&mut *write)
+            .await
+            .map_err(writing)?;
+        if let Some(set) = next_validators {
+            let json = serde_json::to_string(set).map_err(writing)?;
+            sqlx::query(
+                "INSERT INTO chain_validators (hash, validators) VALUES (?, ?) ON CONFLICT (hash) DO NOTHING",
+            )
+            .bind(set.hash().as_bytes())
+            .bind(json)
+            .execute(&mut *write)
+            .await
+            .map_err(writing)?;
+        }
+        write.commit().await.map_err(writing)
+    }
+
+    pub(crate) async fn header(&self, height: Height) -> Result<Option<VerifiedHeader>, DbError> {
+        self.one_header("SELECT hash, header FROM chain_header WHERE height = ?", height)
+            .await
+    }
+
+    /// The nearest stored header at or below `height`.
+    pub(crate) async fn header_at_or_below(&self, height: Height) -> Result<Option<VerifiedHeader>, DbError> {
+        let query = "SELECT hash, header FROM chain_header WHERE height <= ? ORDER BY height DESC LIMIT 1";
+        self.one_header(query, height).await
+    }
+
+    /// The nearest stored header at or above `height`.
+    pub(crate) async fn header_at_or_above(&self, height: Height) -> Result<Option<VerifiedHeader>, DbError> {
+        let query = "SELECT hash, header FROM chain_header WHERE height >= ? ORDER BY height LIMIT 1";
+        self.one_header(query, height).await
+    }
+
+    async fn one_header(
+        &self,
+        query: &'static str,
+        height: Height,
+    ) -> Result<Option<VerifiedHeader>, DbError> {
+        let row: Option<(Vec<u8>, String)> = sqlx::query_as(query)
+            .bind(to_sql(height))
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(reading)?;
+        let Some((hash, json)) = row else { return Ok(None) };
+        let header: Header = serde_json::from_str(&json).map_err(reading)?;
+        restore(header, &hash).map(Some).map_err(reading)
+    }
+
+    pub(crate) async fn validators(&self, hash: &[u8]) -> Result<Option<ValidatorSet>, DbError> {
+        let json: Option<String> =
+            sqlx::query_scalar("SELECT validators FROM chain_validators WHERE hash = ?")
+                .bind(hash)
+                .fetch_optional(&self.pool)
+                .await
+                .map_err(reading)?;
+        json.map(|json| serde_json::from_str(&json).map_err(reading))
+            .transpose()
+    }
+
+    /// Forgets headers below `height`.
+    pub(crate) async fn prune_headers(&self, below: Height) -> Result<(), DbError> {
+        sqlx::query("DELETE FROM chain_header WHERE height < ?")
+            .bind(to_sql(below))
+            .execute(&self.pool)
+            .await
+            .map_err(writing)?;
+        Ok(())
+    }
+
+    /// Begins trust anew: forgets all headers and values, which were proven from another origin.
+    pub(crate) async fn start_from(&self, origin: &Origin) -> Result<(), DbError> {
+        let mut write = self.pool.begin().await.map_err(writing)?;
+        for statement in [
+            "DELETE FROM chain_header",
+            "DELETE FROM chain_validators",
+            "DELETE FROM chain_value",
+            "DELETE FROM chain_trust",
+        ] {
+            sqlx::query(statement)
+                .execute(&mut *write)
+                .await
+                .map_err(writing)?;
+        }
+        let kind = if origin.agreed.is_empty() {
+            "anchor"
+        } else {
+            "agreed"
+        };
+        sqlx::query("INSERT INTO chain_trust (one, kind, height, hash, endpoints) VALUES (1, ?, ?, ?, ?)")
+            .bind(kind)
+            .bind(to_sql(origin.anchor.height))
+            .bind(origin.anchor.hash.as_slice())
+            .bind(origin.agreed.join(" "))
+            .execute(&mut *write)
+            .await
+            .map_err(writing)?;
+        write.commit().await.map_err(writing)
+    }
+
+    pub(crate) async fn origin(&self) -> Result<Option<Origin>, DbError> {
+        let row: Option<(i64, Vec<u8>, String)> =
+            sqlx::query_as("SELECT height, hash, endpoints FROM chain_trust")
+                .fetch_optional(&self.pool)
+                .await
+                .map_err(reading)?;
+        Ok(row.and_then(|(height, hash, endpoints)| {
+            let anchor = Anchor {
+                height: from_sql(height),
+                hash: hash.try_into().ok()?,
+            };
+            Some(Origin {
+                anchor,
+                agreed: endpoints.split_whitespace().map(str::to_owned).collect(),
+            })
+        }))
+    }
+
+    pub(crate) async fn follower(&self, name: &str) -> Result<Option<Height>, DbError> {
+        let height: Option<i64> = sqlx::query_scalar("SELECT height FROM chain_follower WHERE name = ?")
+            .bind(name)
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(reading)?;
+        Ok(height.map(from_sql))
+    }
+
+    pub(crate) async fn save_follower(&self, name: &str, height: Height) -> Result<(), DbError> {
+        sqlx::query(
+            "INSERT INTO chain_follower (name, height) VALUES (?, ?) \
+             ON CONFLICT (name) DO UPDATE SET height = max(height, excluded.height)",
+        )
+        .bind(name)
+        .bind(to_sql(height))
+        .execute(&self.pool)
+        .await
+        .map_err(writing)?;
+        Ok(())
+    }
+
+    pub(crate) async fn save_value(&self, store: &str, key: &[u8], cached: &Cached) -> Result<(), DbError> {
+        sqlx::query(
+            "INSERT INTO chain_value (store, key, height, value) VALUES (?, ?, ?, ?) \
+             ON CONFLICT (store, key) DO UPDATE SET height = excluded.height, value = excluded.value \
+             WHERE excluded.height >= height",
+        )
+        .bind(store)
+        .bind(key)
+        .bind(to_sql(cached.height))
+        .bind(cached.value.as_deref())
+        .execute(&self.pool)
+        .await
+        .map_err(writing)?;
+        Ok(())
+    }
+
+    pub(crate) async fn value(&self, store: &str, key: &[u8]) -> Result<Option<Cached>, DbError> {
+        let row: Option<(i64, Option<Vec<u8>>)> =
+            sqlx::query_as("SELECT height, value FROM chain_value WHERE store = ? AND key = ?")
+                .bind(store)
+                .bind(key)
+                .fetch_optional(&self.pool)
+                .await
+                .map_err(reading)?;
+        Ok(row.map(|(height, value)| Cached {
+            height: from_sql(height),
+            value,
+        }))
+    }
+}

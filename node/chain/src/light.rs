@@ -1,0 +1,489 @@
+//! The light client: fetches headers, has them verified, keeps what was verified.
+//!
+//! ```text
+//! trust anchor ──► advance (one commit a block; bisection after a sleep) ──► newest
+//!      │                                                                      │
+//!      └────────── header(h): stored, or verified forward, or walked back along the hashes
+//! ```
+//! An endpoint that sends a forged header is banned, and the next one is asked.
+
+mod fetch;
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use hearth_base::{ChainId, Clock, Failure, Height, Kind};
+use serde_json::json;
+use tendermint::Time;
+use tokio::sync::Mutex;
+
+use crate::{
+    config::{Anchor, Config},
+    db::{Db, DbError, Origin},
+    rpc::{Endpoint, Pool, RpcError, wire::HeaderAnswer},
+    verify::{self, HeaderError, LightBlock, Rules, Step, Trusted, VerifiedHeader},
+};
+
+/// How far back a header is sought along the hashes, one request each.
+const MAX_BACK_STEPS: u64 = 2_000;
+/// How many headers below the newest are kept.
+const KEPT_HEADERS: u64 = 20_000;
+/// How often old headers are forgotten, in blocks.
+const PRUNE_EVERY: u64 = 500;
+
+/// Why a header could not be verified.
+#[derive(Debug, thiserror::Error)]
+pub enum LightError {
+    #[error(
+        "nothing of this chain can be proven yet: {why}; give a trust height and hash in the network file, or more \
+         endpoints run by different people"
+    )]
+    NoTrust { why: String },
+    #[error(
+        "the endpoint {endpoint} does not know the trusted header {height}: {source}; if no endpoint does, the trust \
+         height and hash in the network file are wrong"
+    )]
+    AnchorUnknown {
+        endpoint: String,
+        height: Height,
+        #[source]
+        source: HeaderError,
+    },
+    #[error(transparent)]
+    Header(#[from] HeaderError),
+    #[error(transparent)]
+    Rpc(#[from] RpcError),
+    #[error(transparent)]
+    Db(#[from] DbError),
+    #[error("block {height} is not there yet: the newest verified one is {newest}")]
+    NotYet { height: Height, newest: Height },
+    #[error("block {height} is too old to be verified: the oldest verified one is {oldest}")]
+    TooOld { height: Height, oldest: Height },
+}
+
+impl Failure for LightError {
+    fn kind(&self) -> Kind {
+        match self {
+            LightError::NoTrust { .. }
+            | LightError::AnchorUnknown { .. }
+            | LightError::Header(_)
+            | LightError::NotYet { .. } => Kind::Retry,
+            LightError::Rpc(error) => error.kind(),
+            LightError::Db(error) => error.kind(),
+            LightError::TooOld { .. } => Kind::Skip,
+        }
+    }
+}
+
+/// Why one endpoint was of no use.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    /// It sent something false.
+    Lie(String),
+    /// It failed; another may do better.
+    Failed(RpcError),
+    /// Nobody can help: our clock, our trust, our disk.
+    Ours(LightError),
+}
+
+impl From<RpcError> for Fault {
+    fn from(error: RpcError) -> Fault {
+        Fault::Failed(error)
+    }
+}
+
+impl From<DbError> for Fault {
+    fn from(error: DbError) -> Fault {
+        Fault::Ours(error.into())
+    }
+}
+
+impl From<HeaderError> for Fault {
+    fn from(error: HeaderError) -> Fault {
+        if error.is_lie() {
+            Fault::Lie(error.to_string())
+        } else {
+            Fault::Ours(error.into())
+        }
+    }
+}
+
+/// The light client of one chain.
+#[derive(Debug)]
+pub(crate) struct Light {
+    chain_id: ChainId,
+    anchor: Option<Anchor>,
+    agree: usize,
+    rules: Rules,
+    pool: Arc<Pool>,
+    db: Db,
+    clock: Clock,
+    /// The newest verified header. The lock also keeps two tasks from fetching the same headers.
+    newest: Mutex<Option<Trusted>>,
+}
+
+impl Light {
+    pub(crate) fn new(config: &Config, pool: Arc<Pool>, db: Db, clock: Clock) -> Light {
+        Light {
+            chain_id: config.chain_id.clone(),
+            anchor: config.trust,
+            agree: config.agree.max(2),
+            rules: Rules {
+                trusting_period: config.trusting_period,
+                clock_drift: config.clock_drift,
+            },
+            pool,
+            db,
+            clock,
+            newest: Mutex::new(None),
+        }
+    }
+
+    fn now(&self) -> Time {
+        let now_ms = self.clock.now_ms();
+        let nanos = u32::try_from(now_ms.rem_euclid(1000) * 1_000_000).unwrap_or(0);
+        Time::from_unix_timestamp(now_ms.div_euclid(1000), nanos).unwrap_or_else(|_| Time::unix_epoch())
+    }
+
+    /// The newest verified header; begins trust where that is still to do.
+    pub(crate) async fn newest(&self) -> Result<VerifiedHeader, LightError> {
+        let mut newest = self.newest.lock().await;
+        let trusted = self.begun(&mut newest).await?;
+        Ok(trusted.header)
+    }
+
+    /// Verifies up to `target` with the help of one endpoint. Says what is newest then.
+    pub(crate) async fn advance_with(
+        &self,
+        endpoint: &Endpoint,
+        target: Height,
+    ) -> Result<VerifiedHeader, Fault> {
+        let mut newest = self.newest.lock().await;
+        let trusted = self.begun(&mut newest).await.map_err(Fault::Ours)?;
+        if trusted.header.height() >= target {
+            return Ok(trusted.header);
+        }
+        let reached = self.bisect(endpoint, trusted, target).await?;
+        let header = reached.header.clone();
+        *newest = Some(reached);
+        if header.height().0.is_multiple_of(PRUNE_EVERY) {
+            self.db
+                .prune_headers(Height(header.height().0.saturating_sub(KEPT_HEADERS)))
+                .await?;
+        }
+        Ok(header)
+    }
+
+    /// The verified header of a height.
+    pub(crate) async fn header(&self, height: Height) -> Result<VerifiedHeader, LightError> {
+        if let Some(header) = self.db.header(height).await? {
+            return Ok(header);
+        }
+        let mut newest = self.newest.lock().await;
+        let trusted = self.begun(&mut newest).await?;
+        if height > trusted.header.height() {
+            // Perhaps it is there by now.
+            let reached = self.bisect_with_anyone(&trusted, height).await;
+            let reached = reached.map_err(|error| not_yet(error, height, trusted.header.height()))?;
+            let header = reached.header.clone();
+            *newest = Some(reached);
+            return Ok(header);
+        }
+        drop(newest);
+        self.older_header(height).await
+    }
+
+    /// A header between stored ones, or below all of them.
+    async fn older_header(&self, height: Height) -> Result<VerifiedHeader, LightError> {
+        let above = self.db.header_at_or_above(height).await?;
+        let below = self.db.header_at_or_below(height).await?;
+        let back = above.as_ref().map(|header| header.height().since(height));
+        let forth = below.as_ref().map(|header| height.since(header.height()));
+        // Forward needs signatures within the trusting period, backward only hashes, but one request a step.
+        if let (Some(below), true) = (below, forth.is_some() && back.is_none_or(|back| back > 8)) {
+            let trusted = self.trusted_of(below).await;
+            if let Ok(trusted) = trusted {
+                let reached = self.bisect_with_anyone(&trusted, height).await;
+                match reached {
+                    Ok(reached) => return Ok(reached.header),
+                    Err(LightError::Header(HeaderError::TrustExpired { .. })) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        match above {
+            Some(above) if above.height().since(height) <= MAX_BACK_STEPS => {
+                let mut last = None;
+                for endpoint in self.pool.candidates() {
+                    match self.walk_back(&endpoint, above.clone(), height).await {
+                        Ok(header) => return Ok(header),
+                        Err(fault) => self.judge(&endpoint, fault, &mut last)?,
+                    }
+                }
+                Err(last.unwrap_or_else(|| self.pool.none_left()).into())
+            }
+            Some(above) => Err(LightError::TooOld {
+                height,
+                oldest: above.height(),
+            }),
+            None => Err(LightError::TooOld {
+                height,
+                oldest: Height(0),
+            }),
+        }
+    }
+
+    /// Verifies from `trusted` to `target` with the first endpoint that can and does not lie.
+    async fn bisect_with_anyone(&self, trusted: &Trusted, target: Height) -> Result<Trusted, LightError> {
+        let mut last = None;
+        for endpoint in self.pool.candidates() {
+            match self.bisect(&endpoint, trusted.clone(), target).await {
+                Ok(reached) => return Ok(reached),
+                Err(fault) => self.judge(&endpoint, fault, &mut last)?,
+            }
+        }
+        Err(last.unwrap_or_else(|| self.pool.none_left()).into())
+    }
+
+    /// Bans who lied, remembers why one failed, passes on what is nobody's fault but ours.
+    fn judge(
+        &self,
+        endpoint: &Endpoint,
+        fault: Fault,
+        last: &mut Option<RpcError>,
+    ) -> Result<(), LightError> {
+        match fault {
+            Fault::Lie(why) => self.pool.ban(endpoint, &why),
+            Fault::Failed(error) => *last = Some(error),
+            Fault::Ours(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// Verifies from `trusted` to `target`, by way of headers between where too few known validators signed it.
+    async fn bisect(&self, endpoint: &Endpoint, trusted: Trusted, target: Height) -> Result<Trusted, Fault> {
+        let mut trusted = trusted;
+        let mut wanted = vec![target];
+        let mut fetched: BTreeMap<u64, LightBlock> = BTreeMap::new();
+        while let Some(&height) = wanted.last() {
+            let block = match fetched.get(&height.0) {
+                Some(block) => block.clone(),
+                None => {
+                    let block = self
+                        .fetch(endpoint, height, Some(trusted.next_validators()))
+                        .await?;
+                    fetched.insert(height.0, block.clone());
+                    block
+                }
+            };
+            match verify::advance(&trusted, block, self.now(), &self.rules)? {
+                Step::Verified(next) => {
+                    self.db
+                        .save_header(&next.header, Some(next.next_validators()))
+                        .await?;
+                    trusted = *next;
+                    fetched.remove(&height.0);
+                    wanted.pop();
+                }
+                Step::TooFar => {
+                    let from = trusted.header.height();
+                    let middle = Height(from.0 + height.since(from) / 2);
+                    if middle <= from {
+                        return Err(Fault::Lie(format!(
+                            "the header at height {height} is not signed by its validators"
+                        )));
+                    }
+                    wanted.push(middle);
+                }
+            }
+        }
+        Ok(trusted)
+    }
+
+    /// Verifies older headers, each by the hash that the next one names.
+    async fn walk_back(
+        &self,
+        endpoint: &Endpoint,
+        from: VerifiedHeader,
+        target: Height,
+    ) -> Result<VerifiedHeader, Fault> {
+        let mut later = from;
+        while later.height() > target {
+            let height = later.height().0.saturating_sub(1);
+            let answer: HeaderAnswer = endpoint
+                .call("header", json!({ "height": height.to_string() }))
+                .await?;
+            let earlier = verify::step_back(&later, answer.header)?;
+            self.db.save_header(&earlier, None).await?;
+            later = earlier;
+        }
+        Ok(later)
+    }
+
+    /// The newest trusted header, after beginning trust where that is still to do.
+    async fn begun(&self, newest: &mut Option<Trusted>) -> Result<Trusted, LightError> {
+        if let Some(trusted) = newest {
+            return Ok(trusted.clone());
+        }
+        let trusted = self.begin().await?;
+        *newest = Some(trusted.clone());
+        Ok(trusted)
+    }
+
+    async fn begin(&self) -> Result<Trusted, LightError> {
+        let stored = self.db.header_at_or_below(Height(u64::MAX)).await?;
+        if let Some(stored) = stored
+            && !self.is_expired(&stored)
+        {
+            match self.resume(stored).await {
+                Ok(trusted) => return Ok(trusted),
+                // The operator's word is above what was stored under another one.
+                Err(LightError::Header(error)) if self.anchor.is_some() => {
+                    tracing::warn!(%error, "the stored headers do not lead to the trusted one and are dropped");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let origin = match self.anchor {
+            Some(anchor) => Origin {
+                anchor,
+                agreed: Vec::new(),
+            },
+            None => self.agreed_head().await?,
+        };
+        self.begin_at(origin).await
+    }
+
+    /// Goes on from what was stored, if it agrees with the operator's anchor.
+    async fn resume(&self, stored: VerifiedHeader) -> Result<Trusted, LightError> {
+        let trusted = self.trusted_of(stored).await?;
+        let Some(anchor) = self.anchor else {
+            return Ok(trusted);
+        };
+        let at_anchor = if let Some(header) = self.db.header(anchor.height).await? {
+            header
+        } else if anchor.height > trusted.header.height() {
+            let target = anchor.height;
+            self.bisect_with_anyone(&trusted, target).await?.header
+        } else {
+            match self.older_header(anchor.height).await {
+                Ok(header) => header,
+                // An anchor from long ago, which led here once.
+                Err(LightError::TooOld { .. })
+                    if self.db.origin().await?.is_some_and(|o| o.anchor == anchor) =>
+                {
+                    return Ok(trusted);
+                }
+                Err(LightError::TooOld { .. }) => return Err(forged_anchor(anchor).into()),
+                Err(error) => return Err(error),
+            }
+        };
+        if at_anchor.hash() != anchor.hash {
+            return Err(forged_anchor(anchor).into());
+        }
+        Ok(trusted)
+    }
+
+    async fn begin_at(&self, origin: Origin) -> Result<Trusted, LightError> {
+        let anchor = origin.anchor;
+        let mut last = None;
+        for endpoint in self.pool.candidates() {
+            let block = match self.fetch(&endpoint, anchor.height, None).await {
+                Ok(block) => block,
+                Err(Fault::Lie(why)) => {
+                    self.pool.ban(&endpoint, &why);
+                    continue;
+                }
+                Err(Fault::Failed(error)) => {
+                    last = Some(error.into());
+                    continue;
+                }
+                Err(Fault::Ours(error)) => return Err(error),
+            };
+            match verify::anchor(block, self.chain_id.as_str(), anchor.height, &anchor.hash) {
+                Ok(trusted) => {
+                    self.db.start_from(&origin).await?;
+                    self.db
+                        .save_header(&trusted.header, Some(trusted.next_validators()))
+                        .await?;
+                    tracing::info!(height = %anchor.height, hash = %hex::encode(anchor.hash), "trust begins");
+                    return Ok(trusted);
+                }
+                Err(source) => {
+                    let (endpoint, height) = (endpoint.name().to_owned(), anchor.height);
+                    last = Some(LightError::AnchorUnknown {
+                        endpoint,
+                        height,
+                        source,
+                    });
+                }
+            }
+        }
+        Err(last.unwrap_or_else(|| self.pool.none_left().into()))
+    }
+
+    /// A verified header with its next validators, from the store or from an endpoint.
+    async fn trusted_of(&self, header: VerifiedHeader) -> Result<Trusted, LightError> {
+        let hash = header.header().next_validators_hash;
+        if let Some(set) = self.db.validators(hash.as_bytes()).await? {
+            return Ok(Trusted::new(header, Arc::new(set))?);
+        }
+        let next = header.height().plus(1);
+        let mut last = None;
+        for endpoint in self.pool.candidates() {
+            match self.trusted_with(&endpoint, &header, next).await {
+                Ok(trusted) => return Ok(trusted),
+                Err(fault) => self.judge(&endpoint, fault, &mut last)?,
+            }
+        }
+        Err(last.unwrap_or_else(|| self.pool.none_left()).into())
+    }
+
+    async fn trusted_with(
+        &self,
+        endpoint: &Endpoint,
+        header: &VerifiedHeader,
+        next: Height,
+    ) -> Result<Trusted, Fault> {
+        let set = self.fetch_validators(endpoint, next).await?;
+        let trusted = Trusted::new(header.clone(), Arc::new(set))?;
+        self.db
+            .save_header(&trusted.header, Some(trusted.next_validators()))
+            .await?;
+        Ok(trusted)
+    }
+
+    fn is_expired(&self, header: &VerifiedHeader) -> bool {
+        let now = self.clock.now();
+        let age = now - header.time();
+        Duration::try_from(age).is_ok_and(|age| age >= self.rules.trusting_period)
+    }
+
+    /// Where trust began, and whose word it is.
+    pub(crate) async fn origin(&self) -> Result<Option<Origin>, DbError> {
+        self.db.origin().await
+    }
+}
+
+fn forged_anchor(anchor: Anchor) -> HeaderError {
+    let why = format!("the trusted hash is {}", hex::encode(anchor.hash));
+    HeaderError::Forged {
+        height: anchor.height,
+        why,
+    }
+}
+
+/// A height that no endpoint has yet is no failure of theirs.
+fn not_yet(error: LightError, height: Height, newest: Height) -> LightError {
+    match &error {
+        LightError::Rpc(RpcError::Refused { data, .. }) if data.contains("must be less than or equal") => {
+            LightError::NotYet { height, newest }
+        }
+        LightError::Rpc(_)
+        | LightError::NoTrust { .. }
+        | LightError::AnchorUnknown { .. }
+        | LightError::Header(_)
+        | LightError::Db(_)
+        | LightError::NotYet { .. }
+        | LightError::TooOld { .. } => error,
+    }
+}

@@ -1,0 +1,183 @@
+//! Lists and searches: on the word of one endpoint.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use hearth_base::{Height, ServiceId};
+use hearth_pocket::{
+    address::Address,
+    message::{
+        cosmos::{PageRequest, PageResponse},
+        proof::{Claim, QueryAllClaimsRequest, QueryAllClaimsResponse},
+        service::{QueryAllServicesRequest, QueryAllServicesResponse},
+        shared::{Service, Supplier},
+        supplier::{QueryAllSuppliersRequest, QueryAllSuppliersResponse},
+    },
+};
+use serde_json::json;
+
+use super::{How, QueryError, Reader, Verified};
+use crate::{
+    events::{ChainEvent, of_tx},
+    rpc::wire::{TxAnswer, TxSearch},
+};
+
+/// Entries per page.
+const PAGE: u64 = 100;
+/// At most this many pages of a list are read: 10,000 entries.
+const MAX_PAGES: usize = 100;
+
+/// A transaction that a search found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FoundTx {
+    /// SHA-256 of its bytes.
+    pub hash: [u8; 32],
+    /// The block it is in.
+    pub height: Height,
+    /// Its place in that block.
+    pub index: u64,
+    /// 0 where it did what it should.
+    pub code: i64,
+    /// Who refused it.
+    pub codespace: String,
+    /// Why it failed.
+    pub log: String,
+    /// What it used.
+    pub gas_used: u64,
+    /// What it caused.
+    pub events: Vec<ChainEvent>,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+}
+
+impl FoundTx {
+    pub(crate) fn from_answer(answer: TxAnswer) -> FoundTx {
+        let mut hash = [0; 32];
+        // A hash that cannot be read stays zero; callers compare it.
+        let _ = hex::decode_to_slice(&answer.hash, &mut hash);
+        FoundTx {
+            hash,
+            height: Height(u64::try_from(answer.height).unwrap_or(0)),
+            index: u64::try_from(answer.index).unwrap_or(0),
+            code: answer.tx_result.code,
+            events: of_tx(&answer.tx_result),
+            codespace: answer.tx_result.codespace,
+            log: answer.tx_result.log,
+            gas_used: u64::try_from(answer.tx_result.gas_used).unwrap_or(0),
+            bytes: answer.tx,
+        }
+    }
+}
+
+impl Reader {
+    /// All services, without their cards.
+    pub(crate) async fn services(&self) -> Result<Verified<Vec<Service>>, QueryError> {
+        let mut all = Vec::new();
+        let mut key = Vec::new();
+        for _ in 0..MAX_PAGES {
+            let request = QueryAllServicesRequest {
+                pagination: Some(page(key)),
+                dehydrated: true,
+            };
+            let answer: QueryAllServicesResponse = self
+                .call("/pocket.service.Query/AllServices", &request, None)
+                .await?;
+            all.extend(answer.service);
+            key = next(answer.pagination);
+            if key.is_empty() {
+                break;
+            }
+        }
+        self.told(all).await
+    }
+
+    /// The suppliers that have or had a configuration for a service.
+    pub(crate) async fn suppliers(&self, service: &ServiceId) -> Result<Verified<Vec<Supplier>>, QueryError> {
+        let mut all = Vec::new();
+        let mut key = Vec::new();
+        for _ in 0..MAX_PAGES {
+            let request = QueryAllSuppliersRequest {
+                pagination: Some(page(key)),
+                service_id: service.to_string(),
+                ..QueryAllSuppliersRequest::default()
+            };
+            let answer: QueryAllSuppliersResponse = self
+                .call("/pocket.supplier.Query/AllSuppliers", &request, None)
+                .await?;
+            all.extend(answer.supplier);
+            key = next(answer.pagination);
+            if key.is_empty() {
+                break;
+            }
+        }
+        self.told(all).await
+    }
+
+    /// The pending claims of a supplier.
+    pub(crate) async fn claims(&self, operator: &Address) -> Result<Verified<Vec<Claim>>, QueryError> {
+        let mut all = Vec::new();
+        let mut key = Vec::new();
+        for _ in 0..MAX_PAGES {
+            let request = QueryAllClaimsRequest {
+                pagination: Some(page(key)),
+                supplier_operator_address: operator.to_string(),
+                ..QueryAllClaimsRequest::default()
+            };
+            let answer: QueryAllClaimsResponse =
+                self.call("/pocket.proof.Query/AllClaims", &request, None).await?;
+            all.extend(answer.claims);
+            key = next(answer.pagination);
+            if key.is_empty() {
+                break;
+            }
+        }
+        self.told(all).await
+    }
+
+    /// Transactions that match a search, newest first.
+    pub(crate) async fn search(&self, query: &str, limit: usize) -> Result<Vec<FoundTx>, QueryError> {
+        let params = json!({
+            "query": query,
+            "prove": false,
+            "page": "1",
+            "per_page": limit.clamp(1, 100).to_string(),
+            "order_by": "desc",
+        });
+        let answer: TxSearch = self.pool.call("tx_search", params).await?;
+        Ok(answer.txs.into_iter().map(FoundTx::from_answer).collect())
+    }
+
+    /// A transaction by its hash; `None` while no block holds it.
+    pub(crate) async fn tx(&self, hash: &[u8; 32]) -> Result<Option<FoundTx>, QueryError> {
+        let params = json!({ "hash": STANDARD.encode(hash), "prove": false });
+        let answer: Result<TxAnswer, _> = self.pool.call("tx", params).await;
+        match answer {
+            Ok(answer) => Ok(Some(FoundTx::from_answer(answer)).filter(|found| found.hash == *hash)),
+            Err(crate::rpc::RpcError::Refused { data, .. }) if data.contains("not found") => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn told<T>(&self, value: T) -> Result<Verified<T>, QueryError> {
+        let height = match self.light.newest().await {
+            Ok(newest) => newest.height(),
+            // Lists are unproven anyway.
+            Err(_) => Height(0),
+        };
+        Ok(Verified {
+            value,
+            height,
+            how: How::Unproven,
+        })
+    }
+}
+
+fn page(key: Vec<u8>) -> PageRequest {
+    PageRequest {
+        key,
+        limit: PAGE,
+        ..PageRequest::default()
+    }
+}
+
+fn next(page: Option<PageResponse>) -> Vec<u8> {
+    page.map(|page| page.next_key).unwrap_or_default()
+}

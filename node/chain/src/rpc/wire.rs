@@ -1,0 +1,248 @@
+//! The answers of CometBFT's JSON-RPC, read leniently: unknown fields are skipped, numbers may be text, what may
+//! be `null` may be missing. Headers, commits and validators are read by the `tendermint` crate, which checks them.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde::{Deserialize, Deserializer, de::Error as _};
+
+/// A number as CometBFT writes it: 64-bit ones as text, 32-bit ones bare.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Number {
+    Bare(i64),
+    Text(String),
+}
+
+fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+    match Option::<Number>::deserialize(deserializer)? {
+        None => Ok(0),
+        Some(Number::Bare(number)) => Ok(number),
+        Some(Number::Text(text)) => text.parse().map_err(D::Error::custom),
+    }
+}
+
+fn base64_bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?.unwrap_or_default();
+    STANDARD.decode(text).map_err(D::Error::custom)
+}
+
+fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    Ok(Option::<T>::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// `status`, as far as we use it.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Status {
+    pub node_info: NodeInfo,
+    pub sync_info: SyncInfo,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct NodeInfo {
+    /// The chain id.
+    pub network: String,
+    #[serde(default)]
+    pub version: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct SyncInfo {
+    #[serde(default)]
+    pub latest_block_hash: String,
+    #[serde(deserialize_with = "number")]
+    pub latest_block_height: i64,
+    #[serde(with = "time::serde::rfc3339")]
+    pub latest_block_time: time::OffsetDateTime,
+    #[serde(default)]
+    pub catching_up: bool,
+}
+
+/// `abci_query`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct AbciQueryAnswer {
+    pub response: AbciQuery,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct AbciQuery {
+    #[serde(deserialize_with = "number")]
+    pub code: i64,
+    #[serde(deserialize_with = "nullable")]
+    pub log: String,
+    #[serde(deserialize_with = "nullable")]
+    pub codespace: String,
+    #[serde(deserialize_with = "base64_bytes")]
+    pub key: Vec<u8>,
+    #[serde(deserialize_with = "base64_bytes")]
+    pub value: Vec<u8>,
+    #[serde(rename = "proofOps", alias = "proof_ops", deserialize_with = "nullable")]
+    pub proof_ops: ProofOps,
+    #[serde(deserialize_with = "number")]
+    pub height: i64,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct ProofOps {
+    #[serde(deserialize_with = "nullable")]
+    pub ops: Vec<ProofOp>,
+}
+
+/// One step of a proof.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct ProofOp {
+    #[serde(rename = "type", deserialize_with = "nullable")]
+    pub kind: String,
+    #[serde(deserialize_with = "base64_bytes")]
+    pub key: Vec<u8>,
+    #[serde(deserialize_with = "base64_bytes")]
+    pub data: Vec<u8>,
+}
+
+/// `block_results`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct BlockResults {
+    #[serde(deserialize_with = "number")]
+    pub height: i64,
+    #[serde(default, deserialize_with = "nullable")]
+    pub txs_results: Vec<TxOutcome>,
+    #[serde(default, deserialize_with = "nullable")]
+    pub finalize_block_events: Vec<RawEvent>,
+}
+
+/// What became of a transaction in its block.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct TxOutcome {
+    #[serde(deserialize_with = "number")]
+    pub code: i64,
+    #[serde(deserialize_with = "base64_bytes")]
+    pub data: Vec<u8>,
+    #[serde(deserialize_with = "nullable")]
+    pub log: String,
+    #[serde(deserialize_with = "nullable")]
+    pub codespace: String,
+    #[serde(deserialize_with = "number")]
+    pub gas_wanted: i64,
+    #[serde(deserialize_with = "number")]
+    pub gas_used: i64,
+    #[serde(deserialize_with = "nullable")]
+    pub events: Vec<RawEvent>,
+}
+
+/// An event as the chain emitted it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct RawEvent {
+    #[serde(rename = "type")]
+    pub kind: String,
+    #[serde(default, deserialize_with = "nullable")]
+    pub attributes: Vec<Attribute>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Attribute {
+    pub key: String,
+    #[serde(default, deserialize_with = "nullable")]
+    pub value: String,
+}
+
+/// `tx`, and one entry of `tx_search`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct TxAnswer {
+    pub hash: String,
+    #[serde(deserialize_with = "number")]
+    pub height: i64,
+    #[serde(default, deserialize_with = "number")]
+    pub index: i64,
+    pub tx_result: TxOutcome,
+    #[serde(default, deserialize_with = "base64_bytes")]
+    pub tx: Vec<u8>,
+}
+
+/// `tx_search`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct TxSearch {
+    #[serde(default, deserialize_with = "nullable")]
+    pub txs: Vec<TxAnswer>,
+    #[serde(default, deserialize_with = "number")]
+    pub total_count: i64,
+}
+
+/// `block_search`, as far as we use it.
+#[derive(Clone, Debug, Deserialize)]
+pub struct BlockSearch {
+    #[serde(default, deserialize_with = "nullable")]
+    pub blocks: Vec<FoundBlock>,
+    #[serde(default, deserialize_with = "number")]
+    pub total_count: i64,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct FoundBlock {
+    pub block: FoundHeader,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct FoundHeader {
+    pub header: tendermint::block::Header,
+}
+
+/// `broadcast_tx_sync`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Broadcast {
+    #[serde(deserialize_with = "number")]
+    pub code: i64,
+    #[serde(deserialize_with = "nullable")]
+    pub log: String,
+    #[serde(deserialize_with = "nullable")]
+    pub codespace: String,
+    pub hash: String,
+}
+
+/// `commit`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct CommitAnswer {
+    pub signed_header: tendermint::block::signed_header::SignedHeader,
+}
+
+/// `validators`, one page.
+#[derive(Clone, Debug, Deserialize)]
+pub struct ValidatorsAnswer {
+    #[serde(deserialize_with = "number")]
+    pub block_height: i64,
+    #[serde(default, deserialize_with = "nullable")]
+    pub validators: Vec<tendermint::validator::Info>,
+    #[serde(deserialize_with = "number")]
+    pub total: i64,
+}
+
+/// `header`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct HeaderAnswer {
+    pub header: tendermint::block::Header,
+}
+
+/// A JSON-RPC envelope. `result` stays raw, so that a wrong shape can be told from a wrong envelope.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Envelope<'a> {
+    #[serde(borrow, default)]
+    pub(crate) result: Option<&'a serde_json::value::RawValue>,
+    #[serde(default)]
+    pub(crate) error: Option<CallError>,
+}
+
+/// The error object of JSON-RPC.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct CallError {
+    #[serde(deserialize_with = "number")]
+    pub(crate) code: i64,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) message: String,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) data: String,
+}

@@ -1,0 +1,201 @@
+//! Transactions: price, sign, send, wait; and a typed reason where one fails.
+//!
+//! ```text
+//! prepare (account, gas by simulation, fee) ─► sign ─► [keep the bytes] ─► broadcast ─► wait ─► Included | TxError
+//! ```
+//! The steps can be taken one by one, so that a caller keeps the signed bytes before they leave: the very same bytes
+//! may be sent again at any time, since the chain takes them at most once. Transactions are unordered unless asked
+//! otherwise: each carries an own moment until which it is valid, so senders of one key do not wait for each other,
+//! and after that moment it is certain that a transaction which is in no block never will be.
+
+mod failure;
+mod send;
+mod stamp;
+
+use std::time::Duration;
+
+use hearth_base::{Amount, Failure, Height, Kind};
+use hearth_pocket::{address::Address, keys::SignError, tx::Plan};
+
+pub use failure::{Reason, reason_of};
+pub(crate) use send::Sender;
+pub(crate) use stamp::Stamps;
+
+use crate::{events::ChainEvent, query::QueryError, rpc::RpcError};
+
+/// What keeps a transaction from being played twice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// An own moment of validity, at most ten minutes ahead.
+    #[default]
+    Unordered,
+    /// The account's next sequence number.
+    Ordered,
+}
+
+/// How a transaction is made.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// A text that everybody can read; at most 256 characters.
+    pub memo: String,
+    /// What keeps it from being played twice.
+    pub order: Order,
+    /// The gas limit; `None` finds it by simulation.
+    pub gas_limit: Option<u64>,
+    /// The last height at which it may be included; `None` for none.
+    pub timeout_height: Option<Height>,
+    /// How long an unordered transaction stays valid; at most ten minutes of the chain's time.
+    pub lifetime: Duration,
+    /// How long [`crate::Chain::submit`] waits for the block.
+    pub patience: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            memo: String::new(),
+            order: Order::Unordered,
+            gas_limit: None,
+            timeout_height: None,
+            // A minute less than the chain's limit, for the time between our head and the block that takes it.
+            lifetime: Duration::from_secs(9 * 60),
+            // Two mainnet blocks and some.
+            patience: Duration::from_secs(180),
+        }
+    }
+}
+
+/// A transaction with its price, ready to be reviewed and signed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Prepared {
+    pub(crate) plan: Plan,
+    pub(crate) account_number: u64,
+    pub(crate) signer: Address,
+    /// The fee.
+    pub fee: Amount,
+    /// The gas limit.
+    pub gas_limit: u64,
+    /// What the simulation used; `None` where the limit was given.
+    pub gas_simulated: Option<u64>,
+}
+
+/// What became of sending.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// A node took it.
+    New,
+    /// The very same bytes were there already, waiting or in a block.
+    Already,
+}
+
+/// A transaction that is in a block and did what it should.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Included {
+    /// The block.
+    pub height: Height,
+    /// Its hash.
+    pub tx_hash: [u8; 32],
+    /// What it used.
+    pub gas_used: u64,
+    /// What it caused.
+    pub events: Vec<ChainEvent>,
+}
+
+/// Where a transaction was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// In the simulation: nothing was sent, nothing is lost.
+    Simulation,
+    /// By the node that was to take it: nothing is lost.
+    Check,
+    /// In a block: the fee is lost.
+    Block(Height),
+}
+
+/// Why a transaction did not do what it should.
+#[derive(Debug, thiserror::Error)]
+pub enum TxError {
+    #[error("{}", refusal(.stage, .reason, .log, .codespace, *.code))]
+    Refused {
+        stage: Stage,
+        reason: Reason,
+        codespace: String,
+        code: i64,
+        log: String,
+    },
+    #[error("the account {address} is not on the chain yet: send it some POKT first")]
+    NoAccount { address: Address },
+    #[error(
+        "the endpoint asks for a fee of {asked}, more than the limit of {limit}: raise max_fee or ask another endpoint"
+    )]
+    FeeTooHigh { asked: Amount, limit: Amount },
+    #[error(
+        "the transaction {hash} was in no block when its time ran out: it never will be, nothing was done"
+    )]
+    Expired { hash: String },
+    #[error(
+        "the transaction {hash} was sent but is in no block yet: it may still be included; ask for it by its hash \
+         before sending another"
+    )]
+    NotSeen { hash: String },
+    #[error(transparent)]
+    Sign(#[from] SignError),
+    #[error("the transaction {hash} may or may not have been sent: send the very same bytes again")]
+    Unsent {
+        hash: String,
+        #[source]
+        source: RpcError,
+    },
+    #[error(transparent)]
+    Query(#[from] QueryError),
+}
+
+impl Failure for TxError {
+    fn kind(&self) -> Kind {
+        match self {
+            TxError::Refused { reason, .. } => reason.kind(),
+            TxError::NotSeen { .. } | TxError::Unsent { .. } => Kind::Retry,
+            TxError::NoAccount { .. }
+            | TxError::FeeTooHigh { .. }
+            | TxError::Expired { .. }
+            | TxError::Sign(_) => Kind::Skip,
+            TxError::Query(error) => error.kind(),
+        }
+    }
+}
+
+impl TxError {
+    /// The reason, where the chain refused.
+    #[must_use]
+    pub fn reason(&self) -> Option<&Reason> {
+        match self {
+            TxError::Refused { reason, .. } => Some(reason),
+            TxError::NoAccount { .. }
+            | TxError::FeeTooHigh { .. }
+            | TxError::Expired { .. }
+            | TxError::NotSeen { .. }
+            | TxError::Sign(_)
+            | TxError::Unsent { .. }
+            | TxError::Query(_) => None,
+        }
+    }
+}
+
+fn refusal(stage: &Stage, reason: &Reason, log: &str, codespace: &str, code: i64) -> String {
+    let place = match stage {
+        Stage::Simulation => "the chain would refuse the transaction (nothing was sent)".to_owned(),
+        Stage::Check => "the chain refuses the transaction (nothing was done)".to_owned(),
+        Stage::Block(height) => format!("the transaction failed in block {height}"),
+    };
+    format!("{place}: {reason}: {log} ({codespace} {code})")
+}
+
+/// The fee for an amount of gas: its price, rounded up, and at least 1 upokt.
+#[must_use]
+pub fn fee_for(gas: u64, gas_price_micro: u64) -> Amount {
+    let micro = u128::from(gas) * u128::from(gas_price_micro);
+    Amount::from_upokt(micro.div_ceil(1_000_000).max(1))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,12 @@
+//! What may be believed: headers by validators' signatures, values by proofs under a header's app hash.
+//!
+//! Pure: no I/O, no clock. Every function takes what a stranger sent and gives back a checked thing or an error that
+//! says why the stranger is not believed.
+
+mod header;
+mod state;
+
+pub use header::{
+    HeaderError, LightBlock, Rules, Step, Trusted, VerifiedHeader, advance, anchor, restore, step_back,
+};
+pub use state::{Neighbour, ProofError, Statement, prove};

@@ -1,0 +1,174 @@
+//! Values of the state: an ICS23 proof in two steps, key under a store's root, store under the app hash.
+
+use ics23::{
+    CommitmentProof, ExistenceProof, HostFunctionsManager, NonExistenceProof, calculate_existence_root,
+    commitment_proof::Proof, iavl_spec, tendermint_spec, verify_membership, verify_non_membership,
+};
+use prost13::Message;
+
+use crate::rpc::wire::ProofOp;
+
+/// The largest proof that is looked at. A real one has some 60 steps of 70 bytes, twice.
+const MAX_PROOF_BYTES: usize = 256 * 1024;
+
+/// What a proof says about the asked key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Statement {
+    /// The key is there and holds this.
+    Present(Vec<u8>),
+    /// The key is not there. Nothing lies between these two.
+    Absent {
+        /// The greatest key below the asked one.
+        left: Option<Neighbour>,
+        /// The smallest key above it.
+        right: Option<Neighbour>,
+    },
+}
+
+/// A key and its value, proven by the way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Neighbour {
+    /// The key.
+    pub key: Vec<u8>,
+    /// What it holds.
+    pub value: Vec<u8>,
+}
+
+/// Why a proof is not believed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ProofError {
+    #[error("the answer has {found} proof steps where two are needed")]
+    Steps { found: usize },
+    #[error("proof step {step} is of kind \"{found}\", not \"{wanted}\"")]
+    Kind {
+        step: usize,
+        found: String,
+        wanted: &'static str,
+    },
+    #[error("proof step {step} speaks of another key than the one that was asked for")]
+    OtherKey { step: usize },
+    #[error("proof step {step} cannot be read")]
+    Unreadable { step: usize },
+    #[error("the value sent is not the value proven")]
+    OtherValue,
+    #[error("the store's root does not lead to the app hash of the verified header")]
+    WrongAppHash,
+    #[error("the key does not lead to the store's root")]
+    WrongStoreRoot,
+}
+
+/// Checks what `ops` prove about `key` in `store` under `app_hash`; `value` is what the endpoint says it holds, empty
+/// for an absent key (ICS23 cannot prove an empty value, and no record we read is empty).
+///
+/// # Errors
+/// A proof of something else, or of nothing.
+pub fn prove(
+    app_hash: &[u8],
+    store: &str,
+    key: &[u8],
+    value: &[u8],
+    ops: &[ProofOp],
+) -> Result<Statement, ProofError> {
+    let [in_store, in_app] = ops else {
+        return Err(ProofError::Steps { found: ops.len() });
+    };
+    let key_proof = read(1, in_store, "ics23:iavl", key)?;
+    let store_proof = read(2, in_app, "ics23:simple", store.as_bytes())?;
+    let root = match &key_proof.proof {
+        Some(Proof::Exist(proof)) => root_of(proof),
+        Some(Proof::Nonexist(proof)) => proof.left.as_ref().or(proof.right.as_ref()).and_then(root_of),
+        Some(Proof::Batch(_) | Proof::Compressed(_)) | None => None,
+    };
+    let root = root.ok_or(ProofError::Unreadable { step: 1 })?;
+    // The upper step first: what lies under a false root need not be looked at.
+    let app_hash = app_hash.to_vec();
+    let is_single = matches!(store_proof.proof, Some(Proof::Exist(_)));
+    if !is_single
+        || !verify_membership::<HostFunctionsManager>(
+            &store_proof,
+            &tendermint_spec(),
+            &app_hash,
+            store.as_bytes(),
+            &root,
+        )
+    {
+        return Err(ProofError::WrongAppHash);
+    }
+    match &key_proof.proof {
+        Some(Proof::Exist(proof)) => present(&key_proof, proof, &root, key, value),
+        Some(Proof::Nonexist(proof)) => absent(&key_proof, proof, &root, key, value),
+        Some(Proof::Batch(_) | Proof::Compressed(_)) | None => Err(ProofError::Unreadable { step: 1 }),
+    }
+}
+
+fn read(step: usize, op: &ProofOp, kind: &'static str, key: &[u8]) -> Result<CommitmentProof, ProofError> {
+    if op.kind != kind {
+        return Err(ProofError::Kind {
+            step,
+            found: op.kind.chars().take(40).collect(),
+            wanted: kind,
+        });
+    }
+    if op.key != key {
+        return Err(ProofError::OtherKey { step });
+    }
+    if op.data.len() > MAX_PROOF_BYTES {
+        return Err(ProofError::Unreadable { step });
+    }
+    CommitmentProof::decode(op.data.as_slice()).map_err(|_| ProofError::Unreadable { step })
+}
+
+fn root_of(proof: &ExistenceProof) -> Option<Vec<u8>> {
+    calculate_existence_root::<HostFunctionsManager>(proof).ok()
+}
+
+fn present(
+    proof: &CommitmentProof,
+    inner: &ExistenceProof,
+    root: &Vec<u8>,
+    key: &[u8],
+    value: &[u8],
+) -> Result<Statement, ProofError> {
+    if inner.key != key {
+        return Err(ProofError::OtherKey { step: 1 });
+    }
+    if inner.value != value {
+        return Err(ProofError::OtherValue);
+    }
+    if !verify_membership::<HostFunctionsManager>(proof, &iavl_spec(), root, key, value) {
+        return Err(ProofError::WrongStoreRoot);
+    }
+    Ok(Statement::Present(value.to_vec()))
+}
+
+fn absent(
+    proof: &CommitmentProof,
+    inner: &NonExistenceProof,
+    root: &Vec<u8>,
+    key: &[u8],
+    value: &[u8],
+) -> Result<Statement, ProofError> {
+    // The library compares the neighbours with the asked key, but not the key that the proof names.
+    if inner.key != key {
+        return Err(ProofError::OtherKey { step: 1 });
+    }
+    if !value.is_empty() {
+        return Err(ProofError::OtherValue);
+    }
+    // Two neighbours under a root of one leaf would make the library pop from an empty path.
+    let both = inner.left.as_ref().zip(inner.right.as_ref());
+    if both.is_some_and(|(left, right)| left.path.is_empty() || right.path.is_empty()) {
+        return Err(ProofError::WrongStoreRoot);
+    }
+    if !verify_non_membership::<HostFunctionsManager>(proof, &iavl_spec(), root, key) {
+        return Err(ProofError::WrongStoreRoot);
+    }
+    let neighbour = |proof: &ExistenceProof| Neighbour {
+        key: proof.key.clone(),
+        value: proof.value.clone(),
+    };
+    Ok(Statement::Absent {
+        left: inner.left.as_ref().map(neighbour),
+        right: inner.right.as_ref().map(neighbour),
+    })
+}
