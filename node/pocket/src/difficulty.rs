@@ -68,8 +68,14 @@ impl TryFrom<&[u8]> for Target {
     type Error = TargetError;
 
     fn try_from(bytes: &[u8]) -> Result<Target, TargetError> {
-        let bytes: [u8; 32] = bytes.try_into().map_err(|_| TargetError::Length { len: bytes.len() })?;
-        if bytes == [0; 32] { Err(TargetError::Zero) } else { Ok(Target(bytes)) }
+        let bytes: [u8; 32] = bytes
+            .try_into()
+            .map_err(|_| TargetError::Length { len: bytes.len() })?;
+        if bytes == [0; 32] {
+            Err(TargetError::Zero)
+        } else {
+            Ok(Target(bytes))
+        }
     }
 }
 
@@ -91,7 +97,10 @@ pub fn next_average(previous: u64, num_relays: u64) -> u64 {
 
 /// Keeps the 64 most significant bits; halves go to the even neighbour.
 fn round_to_64_bits(number: u128) -> u128 {
-    let Some(n_cut) = (128 - number.leading_zeros()).checked_sub(64).filter(|n_cut| *n_cut > 0) else {
+    let Some(n_cut) = (128 - number.leading_zeros())
+        .checked_sub(64)
+        .filter(|n_cut| *n_cut > 0)
+    else {
         return number;
     };
     let (kept, cut, half) = (number >> n_cut, number & ((1 << n_cut) - 1), 1 << (n_cut - 1));
@@ -113,7 +122,10 @@ pub struct Update {
 #[must_use]
 pub fn update(previous_ema: Option<u64>, num_relays: u64, target_num_relays: u64) -> Option<Update> {
     let num_relays_ema = previous_ema.map_or(num_relays, |previous| next_average(previous, num_relays));
-    Target::for_average(target_num_relays, num_relays_ema).map(|target| Update { num_relays_ema, target })
+    Target::for_average(target_num_relays, num_relays_ema).map(|target| Update {
+        num_relays_ema,
+        target,
+    })
 }
 
 #[cfg(test)]

@@ -21,7 +21,11 @@ pub(crate) fn text(value: &Value) -> &str {
 
 /// Bytes in hex; `null` stands for none.
 pub(crate) fn bytes(value: &Value) -> Vec<u8> {
-    if value.is_null() { Vec::new() } else { hex::decode(text(value)).unwrap() }
+    if value.is_null() {
+        Vec::new()
+    } else {
+        hex::decode(text(value)).unwrap()
+    }
 }
 
 /// A number, or the text of one.

@@ -21,6 +21,7 @@ pub mod gateway;
 mod json;
 pub mod migration;
 pub mod proof;
+mod registry;
 pub mod relay;
 pub mod service;
 pub mod session;

@@ -12,7 +12,11 @@ pub use go_rand::{raw_draws, seed_from, seeded_float64, seeded_int63};
 /// The path of the leaf to prove. `seed_hash` is the hash of the block before the proof window opens.
 #[must_use]
 pub fn required_path(seed_hash: &[u8], session_id: &str) -> [u8; 32] {
-    Sha256::new().chain_update(seed_hash).chain_update(session_id.as_bytes()).finalize().into()
+    Sha256::new()
+        .chain_update(seed_hash)
+        .chain_update(session_id.as_bytes())
+        .finalize()
+        .into()
 }
 
 /// The number between 0 and 1 that decides about a claim below the threshold. The claim is the one in the chain's

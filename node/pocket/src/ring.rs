@@ -169,25 +169,26 @@ impl Ring {
         let nonce = curve::reduce_wide(&hasher.finalize().into());
         let decoys: Vec<Scalar> = random[32..].chunks_exact(32).map(curve::reduce).collect();
         random.zeroize();
-        self.sign_with(signer, message_hash, nonce, &decoys)
-    }
-
-    /// Signs with given scalars: the nonce, and the decoys from the signer's successor on.
-    fn sign_with(
-        &self,
-        signer: &SigningSecret,
-        message_hash: &[u8; 32],
-        mut nonce: Scalar,
-        decoys: &[Scalar],
-    ) -> Result<Vec<u8>, RingError> {
-        let size = self.members.len();
         let not_a_member = || RingError::NotAMember { key: signer.public };
         let at = self
             .members
             .iter()
             .position(|member| member.key == signer.public)
             .ok_or_else(not_a_member)?;
-        let hash = signer.hash.ok_or_else(not_a_member)?;
+        self.sign_with(signer, at, message_hash, nonce, &decoys)
+    }
+
+    /// Signs as the member at `at` with given scalars: the nonce, and the decoys from its successor on.
+    fn sign_with(
+        &self,
+        signer: &SigningSecret,
+        at: usize,
+        message_hash: &[u8; 32],
+        mut nonce: Scalar,
+        decoys: &[Scalar],
+    ) -> Result<Vec<u8>, RingError> {
+        let size = self.members.len();
+        let hash = signer.hash.ok_or(RingError::NotAMember { key: signer.public })?;
         let use_tables = self
             .signed_before
             .swap(true, std::sync::atomic::Ordering::Relaxed);

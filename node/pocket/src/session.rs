@@ -211,7 +211,11 @@ pub fn choose<T>(preimage: &[u8], candidates: Vec<T>, limit: usize, operator: im
         .map(|candidate| (weight(preimage, operator(&candidate)), candidate))
         .collect();
     ranked.sort_by(|(weight, one), (other, two)| (weight, operator(one)).cmp(&(other, operator(two))));
-    ranked.into_iter().take(limit).map(|(_, candidate)| candidate).collect()
+    ranked
+        .into_iter()
+        .take(limit)
+        .map(|(_, candidate)| candidate)
+        .collect()
 }
 
 #[cfg(test)]

@@ -33,8 +33,8 @@ use crate::{
         shared::ServiceRevenueShare,
         tokenomics::{
             self, EventApplicationOverserviced, EventApplicationReimbursementRequest, EventClaimDiscarded,
-            EventClaimExpired, EventClaimSettled, EventSupplierRevShareFallbackDistribution, EventSupplierSlashed,
-            EventValidatorRewardDistribution,
+            EventClaimExpired, EventClaimSettled, EventSupplierRevShareFallbackDistribution,
+            EventSupplierSlashed, EventValidatorRewardDistribution,
         },
     },
 };

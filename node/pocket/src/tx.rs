@@ -124,20 +124,13 @@ impl Plan {
         chain_id: &str,
         account_number: u64,
     ) -> Result<SignedTx, SignError> {
-        let body_bytes = self.body().encode_to_vec();
-        let auth_info_bytes = self.auth_info(&signer.public_key()).encode_to_vec();
-        let signature = signer.sign(&sign_bytes(
-            &body_bytes,
-            &auth_info_bytes,
+        sign(
+            &self.body(),
+            &self.auth_info(&signer.public_key()),
+            signer,
             chain_id,
             account_number,
-        ))?;
-        let raw = TxRaw {
-            body_bytes,
-            auth_info_bytes,
-            signatures: vec![signature.to_vec()],
-        };
-        Ok(SignedTx::new(raw.encode_to_vec()))
+        )
     }
 
     /// The transaction with an empty signature, as the simulation wants it.
@@ -150,6 +143,32 @@ impl Plan {
         };
         raw.encode_to_vec()
     }
+}
+
+/// Signs a body and its authorisation info as they are. [`Plan::sign`] fits them together.
+///
+/// # Errors
+/// A key that is locked or out of reach.
+pub fn sign(
+    body: &TxBody,
+    auth_info: &AuthInfo,
+    signer: &dyn Signer,
+    chain_id: &str,
+    account_number: u64,
+) -> Result<SignedTx, SignError> {
+    let (body_bytes, auth_info_bytes) = (body.encode_to_vec(), auth_info.encode_to_vec());
+    let signature = signer.sign(&sign_bytes(
+        &body_bytes,
+        &auth_info_bytes,
+        chain_id,
+        account_number,
+    ))?;
+    let raw = TxRaw {
+        body_bytes,
+        auth_info_bytes,
+        signatures: vec![signature.to_vec()],
+    };
+    Ok(SignedTx::new(raw.encode_to_vec()))
 }
 
 /// The bytes that a signer signs.
@@ -224,3 +243,6 @@ pub fn decode(bytes: &[u8]) -> Result<DecodedTx, TxError> {
         AuthInfo::decode(raw.auth_info_bytes.as_slice()).map_err(undecodable("the authorisation info"))?;
     Ok(DecodedTx { raw, body, auth_info })
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,8 @@ use crate::golden::{bytes, list, load, number, text};
 fn golden_targets_averages_and_applicability() {
     let golden = load("difficulty");
     for row in list(&golden["target_hash"]) {
-        let target = Target::for_average(number(&row["target_num_relays"]), number(&row["new_relays_ema"])).unwrap();
+        let target =
+            Target::for_average(number(&row["target_num_relays"]), number(&row["new_relays_ema"])).unwrap();
         assert_eq!(hex::encode(target.as_bytes()), text(&row["target_hash"]), "{row}");
         let (base, number) = (BASE_TARGET.number(), target.number());
         let divisor = base.gcd(&number);
@@ -22,7 +23,11 @@ fn golden_targets_averages_and_applicability() {
     for row in list(&golden["applicable"]) {
         let target = Target::try_from(bytes(&row["target_hash"]).as_slice()).unwrap();
         let relay_hash: [u8; 32] = bytes(&row["relay_hash"]).try_into().unwrap();
-        assert_eq!(target.admits(&relay_hash), row["applicable"].as_bool().unwrap(), "{row}");
+        assert_eq!(
+            target.admits(&relay_hash),
+            row["applicable"].as_bool().unwrap(),
+            "{row}"
+        );
     }
 }
 

@@ -64,7 +64,9 @@ fn plan(schema: &Schema, id: TypeId, ours: &[(&'static str, Wanted)]) -> Result<
     };
     let mut plan = Plan::with_capacity(fields.len());
     for field in fields {
-        let found = ours.iter().position(|(name, _)| name.as_bytes() == field.name.as_slice());
+        let found = ours
+            .iter()
+            .position(|(name, _)| name.as_bytes() == field.name.as_slice());
         if let Some((name, wanted)) = found.and_then(|index| ours.get(index))
             && !wanted.fits(schema, field.id)
         {
@@ -152,9 +154,15 @@ fn inner(schema: &mut Schema, id: TypeId, input: &mut Input<'_>) -> Result<Compa
 }
 
 fn planned(plan: &Plan, index: u64) -> Result<(TypeId, Option<usize>), DecodeError> {
-    usize::try_from(index).ok().and_then(|index| plan.get(index)).copied().ok_or(DecodeError::Field)
+    usize::try_from(index)
+        .ok()
+        .and_then(|index| plan.get(index))
+        .copied()
+        .ok_or(DecodeError::Field)
 }
 
 fn list(input: &mut Input<'_>) -> Result<Vec<Vec<u8>>, DecodeError> {
-    (0..input.count()?).map(|_| input.bytes().map(<[u8]>::to_vec)).collect()
+    (0..input.count()?)
+        .map(|_| input.bytes().map(<[u8]>::to_vec))
+        .collect()
 }

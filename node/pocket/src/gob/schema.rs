@@ -24,10 +24,20 @@ const MAX_TYPES: usize = 4096;
 /// A type that the stream defined.
 #[derive(Clone, Debug)]
 pub(super) enum Type {
-    Array { elem: TypeId, len: u64 },
-    Slice { elem: TypeId },
-    Struct { fields: Vec<Field> },
-    Map { key: TypeId, elem: TypeId },
+    Array {
+        elem: TypeId,
+        len: u64,
+    },
+    Slice {
+        elem: TypeId,
+    },
+    Struct {
+        fields: Vec<Field>,
+    },
+    Map {
+        key: TypeId,
+        elem: TypeId,
+    },
     /// A type that encodes itself to bytes.
     Opaque,
 }
@@ -107,7 +117,13 @@ impl Schema {
         }
     }
 
-    fn skip_many(&mut self, id: TypeId, count: u64, input: &mut Input<'_>, nesting: u32) -> Result<(), DecodeError> {
+    fn skip_many(
+        &mut self,
+        id: TypeId,
+        count: u64,
+        input: &mut Input<'_>,
+        nesting: u32,
+    ) -> Result<(), DecodeError> {
         (0..count).try_for_each(|_| self.skip_nested(id, input, nesting + 1))
     }
 

@@ -13,8 +13,12 @@ use crate::{
 fn golden_streams_read_and_write_the_same() {
     let golden = load("smst");
     let mut n_checked = 0;
-    let tries = list(&golden["tries"]).iter().flat_map(|trie| list(&trie["closest_proofs"]));
-    let bulk = list(&golden["bulk_by_rule"]["cases"]).iter().map(|case| &case["closest_proof"]);
+    let tries = list(&golden["tries"])
+        .iter()
+        .flat_map(|trie| list(&trie["closest_proofs"]));
+    let bulk = list(&golden["bulk_by_rule"]["cases"])
+        .iter()
+        .map(|case| &case["closest_proof"]);
     for proof in tries.chain(bulk) {
         let stream = bytes(&proof["compact"]["gob"]);
         let decoded = decode(&stream).unwrap();
@@ -81,13 +85,27 @@ fn foreign_stream(proof: &CompactClosestProof) -> Vec<u8> {
     int(&mut map, 301);
     map.extend_from_slice(&[0, 0]);
     message(&mut stream, &map);
-    message(&mut stream, &structure(70, "Inner", &[("NumSideNodes", 2), ("SideNodes", 300), ("BitMask", 5)]));
+    message(
+        &mut stream,
+        &structure(
+            70,
+            "Inner",
+            &[("NumSideNodes", 2), ("SideNodes", 300), ("BitMask", 5)],
+        ),
+    );
     message(
         &mut stream,
         &structure(
             99,
             "Outer",
-            &[("Later", 302), ("ClosestProof", 70), ("Depth", 5), ("Path", 5), ("Ratio", 4), ("FlippedBits", 300)],
+            &[
+                ("Later", 302),
+                ("ClosestProof", 70),
+                ("Depth", 5),
+                ("Path", 5),
+                ("Ratio", 4),
+                ("FlippedBits", 300),
+            ],
         ),
     );
 
@@ -143,13 +161,19 @@ fn a_stream_of_another_process_reads_by_name() {
 
 #[test]
 fn broken_streams_are_refused() {
-    let proof = CompactClosestProof { path: vec![1; 32], ..CompactClosestProof::default() };
+    let proof = CompactClosestProof {
+        path: vec![1; 32],
+        ..CompactClosestProof::default()
+    };
     let stream = encode(&proof);
     for len in 0..stream.len() {
         assert_eq!(decode(&stream[..len]), Err(DecodeError::Truncated), "{len}");
     }
-    assert_eq!(decode(&[3, 0xff, 0x80, 0]), Err(DecodeError::UnknownType { id: 64 }));
-    let twice = [&stream[..136], &stream[..136]].concat();
+    assert_eq!(
+        decode(&[3, 0xff, 0x80, 0]),
+        Err(DecodeError::UnknownType { id: 64 })
+    );
+    let twice = [&stream[..137], &stream[..137]].concat();
     assert_eq!(decode(&twice), Err(DecodeError::TypeDefinedTwice { id: 64 }));
     let mut other_type = stream.clone();
     let at = stream.windows(4).position(|window| window == b"Path").unwrap();

@@ -33,7 +33,10 @@ impl<'bytes> Input<'bytes> {
         if len > 8 {
             return Err(DecodeError::Number);
         }
-        Ok(self.take(len)?.iter().fold(0, |number, byte| number << 8 | u64::from(*byte)))
+        Ok(self
+            .take(len)?
+            .iter()
+            .fold(0, |number, byte| number << 8 | u64::from(*byte)))
     }
 
     pub(super) fn int(&mut self) -> Result<i64, DecodeError> {
@@ -50,11 +53,19 @@ impl<'bytes> Input<'bytes> {
     /// The number of elements that follow. Each takes at least one byte, so more than there are bytes is a lie.
     pub(super) fn count(&mut self) -> Result<u64, DecodeError> {
         let count = self.uint()?;
-        if count > self.0.len() as u64 { Err(DecodeError::Truncated) } else { Ok(count) }
+        if count > self.0.len() as u64 {
+            Err(DecodeError::Truncated)
+        } else {
+            Ok(count)
+        }
     }
 
     /// The index of the next field of a struct that has `n_fields`, or `None` at its end.
-    pub(super) fn next_field(&mut self, last: &mut Option<u64>, n_fields: usize) -> Result<Option<u64>, DecodeError> {
+    pub(super) fn next_field(
+        &mut self,
+        last: &mut Option<u64>,
+        n_fields: usize,
+    ) -> Result<Option<u64>, DecodeError> {
         let delta = self.uint()?;
         if delta == 0 {
             return Ok(None);

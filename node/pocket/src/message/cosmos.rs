@@ -17,13 +17,25 @@ enumeration! {
     }
 }
 
+/// A message with its name. In JSON its fields stand beside `@type`.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct Any {
+    #[prost(string, tag = 1)]
+    pub type_url: String,
+    #[prost(bytes = "vec", tag = 2)]
+    pub value: Vec<u8>,
+}
+
+/// Seconds and nanoseconds since the epoch. In JSON a text such as `2026-11-21T09:04:40.340183123Z`.
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
+pub struct Timestamp {
+    #[prost(int64, tag = 1)]
+    pub seconds: i64,
+    #[prost(int32, tag = 2)]
+    pub nanos: i32,
+}
+
 messages! { "google.protobuf";
-    /// A message with its name.
-    #[derive(Eq)]
-    Any { 1 type_url: string; 2 value: bytes; }
-    /// Seconds and nanoseconds since the epoch.
-    #[derive(Eq, Copy)]
-    Timestamp { 1 seconds: i64; 2 nanos: i32; }
     #[derive(Eq, Copy)]
     Duration { 1 seconds: i64; 2 nanos: i32; }
 }
@@ -125,6 +137,22 @@ messages! { "cosmos.base.tendermint.v1beta1";
         5 build_tags: string;
         6 go_version: string;
         8 cosmos_sdk_version: string;
+    }
+}
+
+impl Timestamp {
+    /// The moment this many nanoseconds after the epoch.
+    #[must_use]
+    pub fn from_unix_nanos(nanos: i128) -> Timestamp {
+        let seconds = i64::try_from(nanos.div_euclid(1_000_000_000)).unwrap_or(i64::MAX);
+        let nanos = i32::try_from(nanos.rem_euclid(1_000_000_000)).unwrap_or_default();
+        Timestamp { seconds, nanos }
+    }
+
+    /// Nanoseconds since the epoch.
+    #[must_use]
+    pub fn unix_nanos(self) -> i128 {
+        i128::from(self.seconds) * 1_000_000_000 + i128::from(self.nanos)
     }
 }
 

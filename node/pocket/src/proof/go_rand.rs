@@ -7,9 +7,15 @@ const M: u64 = (1 << 31) - 1;
 /// The words of Go's constant table that the first four draws meet: for each draw the index into the register and
 /// the table's word there, for the feed and for the tap.
 const DRAWS: [[(usize, i64); 2]; 4] = [
-    [(333, -4_633_371_852_008_891_965), (606, 4_152_330_101_494_654_406)],
+    [
+        (333, -4_633_371_852_008_891_965),
+        (606, 4_152_330_101_494_654_406),
+    ],
     [(332, 4_287_360_518_296_753_003), (605, 9_103_922_860_780_351_547)],
-    [(331, -1_072_987_336_855_386_047), (604, 8_382_142_935_188_824_023)],
+    [
+        (331, -1_072_987_336_855_386_047),
+        (604, 8_382_142_935_188_824_023),
+    ],
     [(330, 220_828_013_409_515_943), (603, -2_171_292_963_361_310_674)],
 ];
 
@@ -25,7 +31,8 @@ pub fn raw_draws(seed: i64) -> [i64; 4] {
 /// The word that seeding puts at an index of the register.
 fn register(seed: i64, (index, cooked): (usize, i64)) -> i64 {
     // The generator is multiplicative, so word `index` is reached by a power instead of a loop.
-    let start = (u128::from(first_state(seed)) * u128::from(power(21 + 3 * index as u64)) % u128::from(M)) as i64;
+    let start =
+        (u128::from(first_state(seed)) * u128::from(power(21 + 3 * index as u64)) % u128::from(M)) as i64;
     let step = |state: i64| state * 48_271 % (M as i64);
     let (one, two, three) = (start, step(start), step(step(start)));
     one << 40 ^ two << 20 ^ three ^ cooked
@@ -94,5 +101,8 @@ pub fn seeded_float64(parts: &[&[u8]]) -> f64 {
 #[allow(clippy::cast_precision_loss, reason = "Go rounds in the same way")]
 pub(super) fn float64(seed: i64) -> f64 {
     let quotients = raw_draws(seed).map(|draw| draw as f64 / (1_u64 << 63) as f64);
-    quotients.into_iter().find(|quotient| *quotient < 1.0).unwrap_or_default()
+    quotients
+        .into_iter()
+        .find(|quotient| *quotient < 1.0)
+        .unwrap_or_default()
 }

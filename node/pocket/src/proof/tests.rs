@@ -8,14 +8,26 @@ fn golden_draws() {
         let seed = number(&row["seed"]);
         let draws: Vec<i64> = list(&row["first_int63"]).iter().map(number).collect();
         assert_eq!(raw_draws(seed).as_slice(), draws, "{row}");
-        assert_eq!(format!("{:016x}", float64(seed).to_bits()), text(&row["first_float64_bits"]), "{row}");
+        assert_eq!(
+            format!("{:016x}", float64(seed).to_bits()),
+            text(&row["first_float64_bits"]),
+            "{row}"
+        );
     }
     for row in list(&golden["seeded"]) {
         let input = bytes(&row["input"]);
         assert_eq!(seed_from(&[&input]), number::<i64>(&row["seed"]), "{row}");
-        assert_eq!(seeded_int63(&[&input]), number::<i64>(&row["seeded_int63"]), "{row}");
+        assert_eq!(
+            seeded_int63(&[&input]),
+            number::<i64>(&row["seeded_int63"]),
+            "{row}"
+        );
         let sample = seeded_float64(&[&input]);
-        assert_eq!(format!("{:016x}", sample.to_bits()), text(&row["float64_bits"]), "{row}");
+        assert_eq!(
+            format!("{:016x}", sample.to_bits()),
+            text(&row["float64_bits"]),
+            "{row}"
+        );
         // Parts count as if they were joined.
         let (head, tail) = input.split_at(input.len() / 2);
         assert_eq!(seeded_float64(&[head, tail]).to_bits(), sample.to_bits());

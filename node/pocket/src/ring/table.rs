@@ -109,7 +109,7 @@ mod tests {
             Scalar::from(65u64),
         ];
         scalars.push(curve::reduce(&[0xff; 32]));
-        let mut bytes = [7; 32];
+        let mut bytes = [7_u8; 32];
         for round in 0..200u16 {
             bytes[usize::from(round) % 32] = bytes[usize::from(round) % 32].wrapping_mul(31).wrapping_add(17);
             scalars.push(curve::reduce(&bytes));

@@ -82,14 +82,18 @@ impl Book {
 
     /// The movements in the order of execution.
     pub(super) fn operations(self) -> impl Iterator<Item = Operation> {
-        self.entries.into_iter().map(|((kind, module, recipient, _), (reason, amount, num_claims))| Operation {
-            kind,
-            module,
-            recipient,
-            reason,
-            amount,
-            num_claims,
-        })
+        self.entries
+            .into_iter()
+            .map(
+                |((kind, module, recipient, _), (reason, amount, num_claims))| Operation {
+                    kind,
+                    module,
+                    recipient,
+                    reason,
+                    amount,
+                    num_claims,
+                },
+            )
     }
 }
 
@@ -106,11 +110,23 @@ impl Movements {
         self.push(OperationKind::Burn, from, "", reason, amount);
     }
 
-    pub(super) fn to_module(&mut self, from: &'static str, to: &str, reason: SettlementOpReason, amount: Amount) {
+    pub(super) fn to_module(
+        &mut self,
+        from: &'static str,
+        to: &str,
+        reason: SettlementOpReason,
+        amount: Amount,
+    ) {
         self.push(OperationKind::ModuleToModule, from, to, reason, amount);
     }
 
-    pub(super) fn to_account(&mut self, from: &'static str, to: &str, reason: SettlementOpReason, amount: Amount) {
+    pub(super) fn to_account(
+        &mut self,
+        from: &'static str,
+        to: &str,
+        reason: SettlementOpReason,
+        amount: Amount,
+    ) {
         self.push(OperationKind::ModuleToAccount, from, to, reason, amount);
     }
 

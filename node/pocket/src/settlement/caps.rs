@@ -9,7 +9,12 @@ use super::decimal::{Decimal, number};
 /// may be pending and by the suppliers that claim. Before the claims are in, the number of suppliers of the session is
 /// the cautious estimate.
 #[must_use]
-pub fn session_floor(stake: Amount, spend_limit: Option<Amount>, pending_sessions: u64, n_suppliers: u64) -> Amount {
+pub fn session_floor(
+    stake: Amount,
+    spend_limit: Option<Amount>,
+    pending_sessions: u64,
+    n_suppliers: u64,
+) -> Amount {
     let per_session = stake.upokt() / u128::from(pending_sessions.max(1));
     let budget = limit(spend_limit).map_or(per_session, |limit| limit.min(per_session));
     Amount::from_upokt(budget / u128::from(n_suppliers.max(1)))
@@ -57,7 +62,12 @@ impl SessionBudget {
                 unused += &floor - demand;
             }
         }
-        SessionBudget { floor, multiplier: bonus_multiplier.max(1), unused, excess }
+        SessionBudget {
+            floor,
+            multiplier: bonus_multiplier.max(1),
+            unused,
+            excess,
+        }
     }
 
     /// The most that a claim may take from the application's stake.

@@ -31,7 +31,10 @@ impl TryFrom<f64> for Decimal {
         let digits = format!("{whole}{fraction}");
         let digits = digits.parse().map_err(|_| DecimalError::Value(value))?;
         let n_places = u32::try_from(fraction.len()).map_err(|_| DecimalError::Value(value))?;
-        Ok(Decimal { digits, scale: BigUint::from(10_u8).pow(n_places) })
+        Ok(Decimal {
+            digits,
+            scale: BigUint::from(10_u8).pow(n_places),
+        })
     }
 }
 

@@ -69,8 +69,15 @@ impl Price {
         }
         let compute_units = BASE_TARGET.number() * root.sum() / target;
         let per_relay = root.sum().checked_div(root.count()).unwrap_or(0);
-        let relays = if per_relay == 0 { BigUint::ZERO } else { &compute_units / per_relay };
+        let relays = if per_relay == 0 {
+            BigUint::ZERO
+        } else {
+            &compute_units / per_relay
+        };
         let held = |number: &BigUint| u64::try_from(number).unwrap_or(u64::MAX);
-        Estimates { compute_units: held(&compute_units), relays: held(&relays) }
+        Estimates {
+            compute_units: held(&compute_units),
+            relays: held(&relays),
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! Who gets what of one settled claim.
 
+use std::collections::BTreeMap;
+
 use hearth_base::Amount;
 use num_bigint::BigUint;
 
@@ -12,8 +14,8 @@ use super::{
 use crate::message::{
     shared::ServiceRevenueShare,
     tokenomics::{
-        EventSupplierRevShareFallbackDistribution, Params, RewardDistributionDetail, SettlementOpReason as Reason,
-        Shares,
+        EventSupplierRevShareFallbackDistribution, Params, RewardDistributionDetail,
+        SettlementOpReason as Reason, Shares,
     },
 };
 
@@ -116,7 +118,9 @@ impl Distribution {
         [settled, minted, inflation]: [Amount; 3],
     ) -> Distribution {
         let mut distribution = Distribution::default();
-        distribution.movements.burn(module::APPLICATION, Reason::ApplicationStakeBurn, settled);
+        distribution
+            .movements
+            .burn(module::APPLICATION, Reason::ApplicationStakeBurn, settled);
         distribution.proposer[0] = distribution.mint(round, &rates.relay, &RELAY, parties, minted);
         distribution.proposer[1] = distribution.mint(round, &rates.global, &GLOBAL, parties, inflation);
         distribution.reimburse(round, inflation);
@@ -136,20 +140,43 @@ impl Distribution {
         let part = |rate: &Decimal| share_of(minted, rate);
         let [supplier, proposer] = [part(&rates.supplier), part(&rates.proposer)];
         let [source_owner, application] = [part(&rates.source_owner), part(&rates.application)];
-        let dao = [supplier, proposer, source_owner, application].into_iter().fold(minted, Amount::saturating_sub);
+        let dao = [supplier, proposer, source_owner, application]
+            .into_iter()
+            .fold(minted, Amount::saturating_sub);
 
-        self.movements.to_module(module::TOKENOMICS, module::SUPPLIER, reasons.to_supplier_module, supplier);
+        self.movements.to_module(
+            module::TOKENOMICS,
+            module::SUPPLIER,
+            reasons.to_supplier_module,
+            supplier,
+        );
         self.pay_shareholders(reasons.supplier, parties, supplier);
-        self.pay(module::TOKENOMICS, parties.source_owner, reasons.source_owner, source_owner);
-        self.pay(module::TOKENOMICS, &round.tokenomics.dao_reward_address, reasons.dao, dao);
-        self.pay(module::TOKENOMICS, parties.application, reasons.application, application);
+        self.pay(
+            module::TOKENOMICS,
+            parties.source_owner,
+            reasons.source_owner,
+            source_owner,
+        );
+        self.pay(
+            module::TOKENOMICS,
+            &round.tokenomics.dao_reward_address,
+            reasons.dao,
+            dao,
+        );
+        self.pay(
+            module::TOKENOMICS,
+            parties.application,
+            reasons.application,
+            application,
+        );
         proposer
     }
 
     /// The application also pays for the inflation; the DAO keeps it until the application asks for it back.
     fn reimburse(&mut self, round: &Round, inflation: Amount) {
         let reason = Reason::ReimbursementEscrowModule;
-        self.movements.to_module(module::APPLICATION, module::TOKENOMICS, reason, inflation);
+        self.movements
+            .to_module(module::APPLICATION, module::TOKENOMICS, reason, inflation);
         let dao = &round.tokenomics.dao_reward_address;
         self.pay(module::TOKENOMICS, dao, Reason::ReimbursementEscrowDao, inflation);
     }
@@ -167,15 +194,23 @@ impl Distribution {
             self.fallbacks.push(fallback(parties, reason, part, observed));
             return;
         }
-        let portions: Vec<Amount> = parties
+        // A map: the chain pays in the order of the addresses.
+        let mut portions: BTreeMap<&str, Amount> = BTreeMap::new();
+        let mut rest = part;
+        for share in parties.rev_shares {
+            let portion = Amount::from_upokt(part.upokt() * u128::from(share.rev_share_percentage) / 100);
+            rest = rest.saturating_sub(portion);
+            portions.insert(&share.address, portion);
+        }
+        if let Some(first) = parties
             .rev_shares
-            .iter()
-            .map(|share| Amount::from_upokt(part.upokt() * u128::from(share.rev_share_percentage) / 100))
-            .collect();
-        let rest = part.saturating_sub(portions.iter().copied().sum());
-        for (index, (share, portion)) in parties.rev_shares.iter().zip(portions).enumerate() {
-            let portion = if index == 0 { portion.saturating_add(rest) } else { portion };
-            self.pay(module::SUPPLIER, &share.address, reason, portion);
+            .first()
+            .and_then(|share| portions.get_mut(share.address.as_str()))
+        {
+            *first = first.saturating_add(rest);
+        }
+        for (address, portion) in portions {
+            self.pay(module::SUPPLIER, address, reason, portion);
         }
     }
 

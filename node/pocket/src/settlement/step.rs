@@ -35,7 +35,11 @@ use crate::{
 /// Parameters of the tokenomics module that are no fractions. Single claims do not fail: they are discarded.
 pub fn settle(round: &Round) -> Result<Outcome, DecimalError> {
     let rates = Rates::try_from(&round.tokenomics)?;
-    let valued: Vec<Valued<'_>> = round.claims.iter().map(|claim| Valued::new(round, claim, &rates)).collect();
+    let valued: Vec<Valued<'_>> = round
+        .claims
+        .iter()
+        .map(|claim| Valued::new(round, claim, &rates))
+        .collect();
     let budgets = budgets(round, &valued);
     let mut step = Step::new(round, rates);
     for claim in &valued {
@@ -55,9 +59,18 @@ struct Valued<'round> {
 }
 
 enum Fate {
-    Settles { claimed: Amount, demand: BigUint, requirement: ProofRequirementReason },
-    Expires { claimed: Amount, reason: ClaimExpirationReason },
-    Discarded { error: String },
+    Settles {
+        claimed: Amount,
+        demand: BigUint,
+        requirement: ProofRequirementReason,
+    },
+    Expires {
+        claimed: Amount,
+        reason: ClaimExpirationReason,
+    },
+    Discarded {
+        error: String,
+    },
 }
 
 impl<'round> Valued<'round> {
@@ -66,16 +79,27 @@ impl<'round> Valued<'round> {
         let root = Root::try_from(claim.root_hash.as_slice());
         let fate = match &root {
             Ok(root) => Valued::fate(round, pending, root, rates),
-            Err(error) => Fate::Discarded { error: error.to_string() },
+            Err(error) => Fate::Discarded {
+                error: error.to_string(),
+            },
         };
         let header = claim.session_header.clone().unwrap_or_default();
-        Valued { pending, header, root: root.unwrap_or(Root::EMPTY), fate }
+        Valued {
+            pending,
+            header,
+            root: root.unwrap_or(Root::EMPTY),
+            fate,
+        }
     }
 
     fn fate(round: &Round, pending: &PendingClaim, root: &Root, rates: &Rates) -> Fate {
         let claimed = match pending.price.claimed(root) {
             Ok(claimed) => claimed,
-            Err(error) => return Fate::Discarded { error: error.to_string() },
+            Err(error) => {
+                return Fate::Discarded {
+                    error: error.to_string(),
+                };
+            }
         };
         let params = RequirementParams {
             threshold: coin_amount(round.proof.proof_requirement_threshold.as_ref()),
@@ -83,7 +107,9 @@ impl<'round> Valued<'round> {
         };
         let requirement = requirement(&pending.claim, claimed, &pending.seed_hash, &params);
         let status = pending.claim.proof_validation_status;
-        if requirement != ProofRequirementReason::NotRequired && status != i32::from(ClaimProofStatus::Validated) {
+        if requirement != ProofRequirementReason::NotRequired
+            && status != i32::from(ClaimProofStatus::Validated)
+        {
             let reason = if status == i32::from(ClaimProofStatus::Invalid) {
                 ClaimExpirationReason::ProofInvalid
             } else {
@@ -91,12 +117,19 @@ impl<'round> Valued<'round> {
             };
             return Fate::Expires { claimed, reason };
         }
-        Fate::Settles { claimed, demand: in_stake_terms(claimed, &rates.inflation), requirement }
+        Fate::Settles {
+            claimed,
+            demand: in_stake_terms(claimed, &rates.inflation),
+            requirement,
+        }
     }
 
     /// What shares one budget: the claims of an application in a session.
     fn session(&self) -> (String, String) {
-        (self.header.application_address.clone(), self.header.session_id.clone())
+        (
+            self.header.application_address.clone(),
+            self.header.session_id.clone(),
+        )
     }
 
     fn estimates(&self) -> Estimates {
@@ -115,7 +148,12 @@ fn budgets(round: &Round, valued: &[Valued<'_>]) -> BTreeMap<(String, String), S
         let state = round.applications.get(application)?;
         let pending_sessions = claims.first()?.pending.pending_sessions;
         // Every claim counts here, also one that expires.
-        let floor = session_floor(state.stake, state.spend_limit, pending_sessions, claims.len() as u64);
+        let floor = session_floor(
+            state.stake,
+            state.spend_limit,
+            pending_sessions,
+            claims.len() as u64,
+        );
         let demands = claims.iter().filter_map(|claim| match &claim.fate {
             Fate::Settles { demand, .. } => Some(demand),
             Fate::Expires { .. } | Fate::Discarded { .. } => None,
@@ -144,7 +182,10 @@ struct Step<'round> {
 
 impl<'round> Step<'round> {
     fn new(round: &'round Round, rates: Rates) -> Step<'round> {
-        let stakes = round.suppliers.iter().map(|(operator, supplier)| (operator.clone(), supplier.stake));
+        let stakes = round
+            .suppliers
+            .iter()
+            .map(|(operator, supplier)| (operator.clone(), supplier.stake));
         Step {
             round,
             rates,
@@ -152,7 +193,10 @@ impl<'round> Step<'round> {
             book: Book::default(),
             proposer: [Amount::ZERO; 2],
             settled_relays: BTreeMap::new(),
-            outcome: Outcome { supplier_stakes: stakes.collect(), ..Outcome::default() },
+            outcome: Outcome {
+                supplier_stakes: stakes.collect(),
+                ..Outcome::default()
+            },
         }
     }
 
@@ -160,10 +204,16 @@ impl<'round> Step<'round> {
         let outcome = match &claim.fate {
             Fate::Discarded { error } => self.discard(claim, error.clone()),
             Fate::Expires { claimed, reason } => {
-                self.outcome.events.push(Event::Expired(expired(claim, *claimed, *reason)));
+                self.outcome
+                    .events
+                    .push(Event::Expired(expired(claim, *claimed, *reason)));
                 ClaimOutcome::Expired { claimed: *claimed }
             }
-            Fate::Settles { claimed, demand, requirement } => {
+            Fate::Settles {
+                claimed,
+                demand,
+                requirement,
+            } => {
                 let settled = self.capped(claim, *claimed, demand, budget);
                 match self.pay(claim, *claimed, settled, *requirement) {
                     Ok(outcome) => outcome,
@@ -188,18 +238,21 @@ impl<'round> Step<'round> {
             return claimed;
         }
         let application = &claim.header.application_address;
-        let binds = self.round.applications.get(application).is_some_and(|state| {
-            limit_binds(state.stake, state.spend_limit, claim.pending.pending_sessions)
-        });
-        self.outcome.events.push(Event::Overserviced(EventApplicationOverserviced {
-            application_addr: application.clone(),
-            supplier_operator_addr: claim.pending.claim.supplier_operator_address.clone(),
-            expected_burn: format!("{demand}upokt"),
-            effective_burn: format!("{cap}upokt"),
-            service_id: claim.header.service_id.clone(),
-            session_end_block_height: claim.header.session_end_block_height,
-            spend_limit_exceeded: binds,
-        }));
+        let binds =
+            self.round.applications.get(application).is_some_and(|state| {
+                limit_binds(state.stake, state.spend_limit, claim.pending.pending_sessions)
+            });
+        self.outcome
+            .events
+            .push(Event::Overserviced(EventApplicationOverserviced {
+                application_addr: application.clone(),
+                supplier_operator_addr: claim.pending.claim.supplier_operator_address.clone(),
+                expected_burn: format!("{demand}upokt"),
+                effective_burn: format!("{cap}upokt"),
+                service_id: claim.header.service_id.clone(),
+                session_end_block_height: claim.header.session_end_block_height,
+                spend_limit_exceeded: binds,
+            }));
         amount(&self.rates.inflation.without_surcharge(&cap)).map_or(claimed, |settled| settled.min(claimed))
     }
 
@@ -213,13 +266,18 @@ impl<'round> Step<'round> {
     ) -> Result<ClaimOutcome, String> {
         let round = self.round;
         let (header, operator) = (&claim.header, &claim.pending.claim.supplier_operator_address);
-        let supplier = round.suppliers.get(operator).ok_or_else(|| format!("supplier {operator} not found"))?;
+        let supplier = round
+            .suppliers
+            .get(operator)
+            .ok_or_else(|| format!("supplier {operator} not found"))?;
         let service_id = &header.service_id;
-        let service = round.services.get(service_id).ok_or_else(|| format!("service {service_id} not found"))?;
-        let rev_shares = supplier
-            .rev_shares
+        let service = round
+            .services
             .get(service_id)
-            .ok_or_else(|| format!("supplier {operator} has no active configuration for service {service_id}"))?;
+            .ok_or_else(|| format!("service {service_id} not found"))?;
+        let rev_shares = supplier.rev_shares.get(service_id).ok_or_else(|| {
+            format!("supplier {operator} has no active configuration for service {service_id}")
+        })?;
         let parties = Parties {
             application: &header.application_address,
             operator,
@@ -249,7 +307,11 @@ impl<'round> Step<'round> {
         event.mint_ratio = round.tokenomics.mint_ratio.to_string();
         event.supplier_owner_address.clone_from(&supplier.owner);
         self.outcome.events.push(Event::Settled(event));
-        Ok(ClaimOutcome::Settled { claimed, settled, minted })
+        Ok(ClaimOutcome::Settled {
+            claimed,
+            settled,
+            minted,
+        })
     }
 
     /// Takes from the application's stake.
@@ -258,10 +320,12 @@ impl<'round> Step<'round> {
             .applications
             .get_mut(application)
             .ok_or_else(|| format!("application {application} not found"))?;
-        state.stake = state
-            .stake
-            .checked_sub(amount)
-            .ok_or_else(|| format!("application {application} stakes {} where {amount} are due", state.stake))?;
+        state.stake = state.stake.checked_sub(amount).ok_or_else(|| {
+            format!(
+                "application {application} stakes {} where {amount} are due",
+                state.stake
+            )
+        })?;
         Ok(())
     }
 
@@ -269,14 +333,16 @@ impl<'round> Step<'round> {
         if inflation.is_zero() {
             return;
         }
-        self.outcome.events.push(Event::ReimbursementRequest(EventApplicationReimbursementRequest {
-            application_addr: parties.application.to_owned(),
-            supplier_operator_addr: parties.operator.to_owned(),
-            supplier_owner_addr: parties.supplier.owner.clone(),
-            service_id: parties.service_id.to_owned(),
-            session_id: session_id.to_owned(),
-            amount: inflation.to_string(),
-        }));
+        self.outcome.events.push(Event::ReimbursementRequest(
+            EventApplicationReimbursementRequest {
+                application_addr: parties.application.to_owned(),
+                supplier_operator_addr: parties.operator.to_owned(),
+                supplier_owner_addr: parties.supplier.owner.clone(),
+                service_id: parties.service_id.to_owned(),
+                session_id: session_id.to_owned(),
+                amount: inflation.to_string(),
+            },
+        ));
     }
 
     fn enter(&mut self, parties: &Parties<'_>, distribution: &mut Distribution) {
@@ -284,7 +350,9 @@ impl<'round> Step<'round> {
         for (pool, part) in self.proposer.iter_mut().zip(distribution.proposer) {
             *pool = pool.saturating_add(part);
         }
-        self.outcome.events.extend(distribution.fallbacks.drain(..).map(Event::RevShareFallback));
+        self.outcome
+            .events
+            .extend(distribution.fallbacks.drain(..).map(Event::RevShareFallback));
         let min_stake = self.round.application_min_stake;
         if let Some(state) = self.applications.get_mut(parties.application)
             && !state.unbonding
@@ -292,7 +360,9 @@ impl<'round> Step<'round> {
         {
             state.unbonding = true;
             let application = parties.application.to_owned();
-            self.outcome.events.push(Event::ApplicationBelowMinStake { application });
+            self.outcome
+                .events
+                .push(Event::ApplicationBelowMinStake { application });
         }
     }
 
@@ -315,14 +385,19 @@ impl<'round> Step<'round> {
     }
 
     fn finish(&mut self, valued: &[Valued<'_>]) {
-        let session_end = valued.first().map_or(0, |claim| claim.header.session_end_block_height);
+        let session_end = valued
+            .first()
+            .map_or(0, |claim| claim.header.session_end_block_height);
         self.pay_proposer(session_end);
         let book = std::mem::take(&mut self.book);
         self.outcome.events.extend(book.operations().map(Event::Batch));
         self.slash(valued);
         self.adjust_difficulties();
-        self.outcome.application_stakes =
-            self.applications.iter().map(|(address, state)| (address.clone(), state.stake)).collect();
+        self.outcome.application_stakes = self
+            .applications
+            .iter()
+            .map(|(address, state)| (address.clone(), state.stake))
+            .collect();
     }
 
     /// The proposers' parts were pooled over the block.
@@ -337,19 +412,21 @@ impl<'round> Step<'round> {
             let mut movements = Movements::default();
             movements.to_account(module::TOKENOMICS, &proposer.account, reason, pool);
             self.book.enter(&movements);
-            self.outcome.events.push(Event::ValidatorReward(EventValidatorRewardDistribution {
-                session_end_block_height: session_end,
-                op_reason: reason.into(),
-                validator_operator_address: proposer.operator.clone(),
-                validator_account_address: proposer.account.clone(),
-                commission_rate: format!("0.{:018}", proposer.commission_e18),
-                pool_share_upokt: pool.upokt().to_string(),
-                commission_upokt: commission.to_string(),
-                self_delegation_reward_upokt: (pool.upokt() - commission).to_string(),
-                delegators_reward_upokt: "0".to_owned(),
-                total_delegated_stake_upokt: proposer.stake.upokt().to_string(),
-                num_delegators: 0,
-            }));
+            self.outcome
+                .events
+                .push(Event::ValidatorReward(EventValidatorRewardDistribution {
+                    session_end_block_height: session_end,
+                    op_reason: reason.into(),
+                    validator_operator_address: proposer.operator.clone(),
+                    validator_account_address: proposer.account.clone(),
+                    commission_rate: format!("0.{:018}", proposer.commission_e18),
+                    pool_share_upokt: pool.upokt().to_string(),
+                    commission_upokt: commission.to_string(),
+                    self_delegation_reward_upokt: (pool.upokt() - commission).to_string(),
+                    delegators_reward_upokt: "0".to_owned(),
+                    total_delegated_stake_upokt: proposer.stake.upokt().to_string(),
+                    num_delegators: 0,
+                }));
         }
     }
 
@@ -357,9 +434,14 @@ impl<'round> Step<'round> {
     fn slash(&mut self, valued: &[Valued<'_>]) {
         let full_penalty = coin_amount(self.round.proof.proof_missing_penalty.as_ref());
         let mut unbonding: BTreeMap<&str, bool> = BTreeMap::new();
-        for claim in valued.iter().filter(|claim| matches!(claim.fate, Fate::Expires { .. })) {
+        for claim in valued
+            .iter()
+            .filter(|claim| matches!(claim.fate, Fate::Expires { .. }))
+        {
             let operator = claim.pending.claim.supplier_operator_address.as_str();
-            let Some(stake) = self.outcome.supplier_stakes.get_mut(operator) else { continue };
+            let Some(stake) = self.outcome.supplier_stakes.get_mut(operator) else {
+                continue;
+            };
             let penalty = full_penalty.min(*stake);
             *stake = stake.saturating_sub(penalty);
             let stake = *stake;
@@ -373,27 +455,37 @@ impl<'round> Step<'round> {
                 supplier_stake_after_slash: stake.to_string(),
             };
             self.outcome.events.push(Event::Slashed { penalty, event });
-            let before = self.round.suppliers.get(operator).is_some_and(|supplier| supplier.unbonding);
+            let before = self
+                .round
+                .suppliers
+                .get(operator)
+                .is_some_and(|supplier| supplier.unbonding);
             let unbonding = unbonding.entry(operator).or_insert(before);
             if !*unbonding && stake < self.round.supplier_min_stake {
                 *unbonding = true;
-                self.outcome.events.push(Event::SupplierBelowMinStake { operator: operator.to_owned() });
+                self.outcome.events.push(Event::SupplierBelowMinStake {
+                    operator: operator.to_owned(),
+                });
             }
         }
     }
 
     fn adjust_difficulties(&mut self) {
         for (service_id, num_relays) in std::mem::take(&mut self.settled_relays) {
-            let Some(service) = self.round.services.get(&service_id) else { continue };
+            let Some(service) = self.round.services.get(&service_id) else {
+                continue;
+            };
             let update = difficulty::update(service.num_relays_ema, num_relays, self.round.target_num_relays);
             let Some(update) = update else { continue };
-            self.outcome.events.push(Event::Difficulty(EventRelayMiningDifficultyUpdated {
-                service_id: service_id.clone(),
-                prev_target_hash_hex_encoded: hex::encode(service.target.as_bytes()),
-                new_target_hash_hex_encoded: hex::encode(update.target.as_bytes()),
-                prev_num_relays_ema: service.num_relays_ema.unwrap_or(num_relays),
-                new_num_relays_ema: update.num_relays_ema,
-            }));
+            self.outcome
+                .events
+                .push(Event::Difficulty(EventRelayMiningDifficultyUpdated {
+                    service_id: service_id.clone(),
+                    prev_target_hash_hex_encoded: hex::encode(service.target.as_bytes()),
+                    new_target_hash_hex_encoded: hex::encode(update.target.as_bytes()),
+                    prev_num_relays_ema: service.num_relays_ema.unwrap_or(num_relays),
+                    new_num_relays_ema: update.num_relays_ema,
+                }));
             self.outcome.difficulties.insert(service_id, update);
         }
     }
@@ -457,7 +549,10 @@ fn settled_event(
         session_end_block_height: claim.header.session_end_block_height,
         claim_proof_status_int: claim.pending.claim.proof_validation_status,
         supplier_operator_address: claim.pending.claim.supplier_operator_address.clone(),
-        reward_distribution: sums.into_iter().map(|(recipient, sum)| (recipient, sum.to_string())).collect(),
+        reward_distribution: sums
+            .into_iter()
+            .map(|(recipient, sum)| (recipient, sum.to_string()))
+            .collect(),
         reward_distribution_detailed: distribution.details,
         settled_upokt: settled.to_string(),
         session_id: claim.header.session_id.clone(),

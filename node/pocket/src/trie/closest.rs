@@ -38,7 +38,10 @@ impl ClosestProof {
     /// The value of the proven leaf: the relay. `None` when the proof carries none.
     #[must_use]
     pub fn value(&self) -> Option<&[u8]> {
-        let value_len = self.closest_value_hash.len().checked_sub(super::digest::TAIL_LEN)?;
+        let value_len = self
+            .closest_value_hash
+            .len()
+            .checked_sub(super::digest::TAIL_LEN)?;
         self.closest_value_hash.get(..value_len)
     }
 }

@@ -94,7 +94,11 @@ impl CompactClosestProof {
             return Err(CompactError::Path { len: self.path.len() });
         }
         let depth = number(&self.depth)?;
-        let flipped_bits = self.flipped_bits.iter().map(|bytes| number(bytes)).collect::<Result<_, _>>()?;
+        let flipped_bits = self
+            .flipped_bits
+            .iter()
+            .map(|bytes| number(bytes))
+            .collect::<Result<_, _>>()?;
         let inner = self.closest_proof.as_ref().ok_or(CompactError::NoClosestProof)?;
         Ok(ClosestProof {
             path: self.path.clone(),
@@ -118,17 +122,31 @@ impl CompactProof {
             .ok_or(CompactError::SideNodeCount { count })?;
         let wanted = n_nodes.div_ceil(8);
         if self.bit_mask.len() != wanted {
-            return Err(CompactError::BitMask { found: self.bit_mask.len(), wanted, count });
+            return Err(CompactError::BitMask {
+                found: self.bit_mask.len(),
+                wanted,
+                count,
+            });
         }
         // Go counts the bits of the whole mask, those beyond the last side node included.
-        let n_empty: i64 = self.bit_mask.iter().map(|byte| i64::from(byte.count_ones())).sum();
+        let n_empty: i64 = self
+            .bit_mask
+            .iter()
+            .map(|byte| i64::from(byte.count_ones()))
+            .sum();
         let found = self.side_nodes.len();
         if n_nodes > 0 && i64::try_from(found) != Ok(count - n_empty) {
-            return Err(CompactError::SideNodes { found, wanted: count - n_empty });
+            return Err(CompactError::SideNodes {
+                found,
+                wanted: count - n_empty,
+            });
         }
         let mut given = self.side_nodes.iter();
         let node_at = |index: usize| match self.bit_mask[index / 8] & (0x80 >> (index % 8)) {
-            0 => given.next().cloned().ok_or(CompactError::SideNodes { found, wanted: count - n_empty }),
+            0 => given.next().cloned().ok_or(CompactError::SideNodes {
+                found,
+                wanted: count - n_empty,
+            }),
             _ => Ok(vec![0; DIGEST_LEN]),
         };
         (0..n_nodes).map(node_at).collect()

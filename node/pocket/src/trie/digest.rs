@@ -28,7 +28,11 @@ pub struct Node {
 
 impl Node {
     /// The digest of no node.
-    pub(super) const NONE: Node = Node { hash: [0; 32], sum: 0, count: 0 };
+    pub(super) const NONE: Node = Node {
+        hash: [0; 32],
+        sum: 0,
+        count: 0,
+    };
 
     /// The 48 bytes that stand for the node.
     #[must_use]
@@ -44,7 +48,11 @@ impl Node {
     pub(super) fn from_bytes(bytes: &[u8; DIGEST_LEN]) -> Node {
         let mut hash = [0; 32];
         hash.copy_from_slice(&bytes[..32]);
-        Node { hash, sum: number(&bytes[32..40]), count: number(&bytes[40..]) }
+        Node {
+            hash,
+            sum: number(&bytes[32..40]),
+            count: number(&bytes[40..]),
+        }
     }
 
     /// The inner node over two children.
@@ -53,7 +61,11 @@ impl Node {
         let count = left.count.wrapping_add(right.count);
         let mut preimage = [0; INNER_LEN];
         write_inner(&mut preimage, left, right, sum, count);
-        Node { hash: Sha256::digest(preimage).into(), sum, count }
+        Node {
+            hash: Sha256::digest(preimage).into(),
+            sum,
+            count,
+        }
     }
 
     /// The leaf with this path, value and weight.
@@ -64,14 +76,22 @@ impl Node {
         hash.update(value);
         hash.update(weight.to_be_bytes());
         hash.update(count.to_be_bytes());
-        Node { hash: hash.finalize().into(), sum: weight, count }
+        Node {
+            hash: hash.finalize().into(),
+            sum: weight,
+            count,
+        }
     }
 
     /// The node that an extension over the bits `start..end` of `path` stands for: a chain of inner nodes that each
     /// lack one child.
     pub(super) fn extended(mut self, start: usize, end: usize, path: &[u8; PATH_LEN]) -> Node {
         for index in (start..end).rev() {
-            self = if bit(path, index) { Node::inner(&Node::NONE, &self) } else { Node::inner(&self, &Node::NONE) };
+            self = if bit(path, index) {
+                Node::inner(&Node::NONE, &self)
+            } else {
+                Node::inner(&self, &Node::NONE)
+            };
         }
         self
     }
@@ -94,7 +114,13 @@ fn write_inner(out: &mut [u8; INNER_LEN], left: &Node, right: &Node, sum: u64, c
 pub(super) fn inner_preimage(left: &Node, right: &Node) -> Vec<u8> {
     let mut preimage = [0; INNER_LEN];
     let sum = left.sum.wrapping_add(right.sum);
-    write_inner(&mut preimage, left, right, sum, left.count.wrapping_add(right.count));
+    write_inner(
+        &mut preimage,
+        left,
+        right,
+        sum,
+        left.count.wrapping_add(right.count),
+    );
     preimage.to_vec()
 }
 
@@ -134,7 +160,9 @@ pub(super) fn bit(bytes: &[u8], index: usize) -> bool {
 }
 
 fn number(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
+    bytes
+        .iter()
+        .fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
 /// The root of a session tree, as it goes into a claim.
@@ -185,6 +213,9 @@ impl TryFrom<&[u8]> for Root {
     type Error = RootError;
 
     fn try_from(bytes: &[u8]) -> Result<Root, RootError> {
-        bytes.try_into().map(Root).map_err(|_| RootError::Length { len: bytes.len() })
+        bytes
+            .try_into()
+            .map(Root)
+            .map_err(|_| RootError::Length { len: bytes.len() })
     }
 }

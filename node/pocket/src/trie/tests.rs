@@ -4,8 +4,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::*;
 use crate::{
-    golden::{bytes, list, load, number, text},
     gob,
+    golden::{bytes, list, load, number, text},
 };
 
 type Update = ([u8; 32], Vec<u8>, u64);
@@ -29,9 +29,15 @@ fn check_proof(trie: &mut SumTrie, values: &[Vec<u8>], golden: &Value, verdict: 
     assert_eq!(proof.closest_value_hash, bytes(&golden["closest_value_hash"]));
     let flipped: Vec<u16> = list(&golden["flipped_bits"]).iter().map(number).collect();
     assert_eq!(proof.flipped_bits, flipped);
-    let side_nodes: Vec<Vec<u8>> = list(&golden["closest_proof"]["side_nodes"]).iter().map(bytes).collect();
+    let side_nodes: Vec<Vec<u8>> = list(&golden["closest_proof"]["side_nodes"])
+        .iter()
+        .map(bytes)
+        .collect();
     assert_eq!(proof.side_nodes, side_nodes);
-    assert_eq!(proof.sibling_data, bytes(&golden["closest_proof"]["sibling_data"]));
+    assert_eq!(
+        proof.sibling_data,
+        bytes(&golden["closest_proof"]["sibling_data"])
+    );
 
     let stream = gob::encode(&proof.compact());
     assert_eq!(hex::encode(&stream), text(&golden["compact"]["gob"]));
@@ -54,11 +60,21 @@ fn golden_tries_and_proofs() {
             .collect();
         let (mut trie, values) = build(&updates);
         let root = trie.root();
-        assert_eq!(hex::encode(root.as_bytes()), text(&case["root"]), "{}", case["id"]);
+        assert_eq!(
+            hex::encode(root.as_bytes()),
+            text(&case["root"]),
+            "{}",
+            case["id"]
+        );
         assert_eq!(root.sum(), number::<u64>(&case["sum"]));
         assert_eq!(root.count(), number::<u64>(&case["count"]));
         for proof in list(&case["closest_proofs"]) {
-            check_proof(&mut trie, &values, proof, proof["verify_closest_proof"].as_bool().unwrap());
+            check_proof(
+                &mut trie,
+                &values,
+                proof,
+                proof["verify_closest_proof"].as_bool().unwrap(),
+            );
             n_proofs += 1;
         }
     }
@@ -93,7 +109,10 @@ fn the_real_miner_built_the_same_trees() {
         let mut trie = SumTrie::new();
         let mut values = Vec::new();
         for leaf in list(&tree["leaves_in_any_order"]) {
-            let relay = relays.iter().find(|relay| relay["label"] == leaf["relay"]).unwrap();
+            let relay = relays
+                .iter()
+                .find(|relay| relay["label"] == leaf["relay"])
+                .unwrap();
             assert_eq!(relay["in_tree"], true);
             let value = bytes(&relay["leaf"]["value"]);
             let key: [u8; 32] = Sha256::digest(&value).into();
@@ -102,10 +121,18 @@ fn the_real_miner_built_the_same_trees() {
             values.push(value);
         }
         let root = trie.root();
-        assert_eq!(hex::encode(root.as_bytes()), text(&tree["claimed_root"]), "{application}");
+        assert_eq!(
+            hex::encode(root.as_bytes()),
+            text(&tree["claimed_root"]),
+            "{application}"
+        );
         let path = bytes(&tree["proof_path"]).try_into().unwrap();
         let Ok(proof) = trie.prove_closest(&path, values.as_slice());
-        assert_eq!(hex::encode(gob::encode(&proof.compact())), text(&tree["submitted_proof"]), "{application}");
+        assert_eq!(
+            hex::encode(gob::encode(&proof.compact())),
+            text(&tree["submitted_proof"]),
+            "{application}"
+        );
         assert_eq!(verify_closest(&proof, &root), Ok(()));
     }
     let n_leaves = relays.iter().filter(|relay| relay["in_tree"] == true).count();
@@ -128,7 +155,11 @@ fn a_tree_goes_on_after_its_root_was_asked() {
 /// Keys whose paths share many bits would take long to find; paths are what the tree sees, so few values and many
 /// proofs do as well.
 fn updates() -> impl Strategy<Value = Vec<Update>> {
-    let update = (any::<u16>(), proptest::collection::vec(any::<u8>(), 0..40), any::<u64>());
+    let update = (
+        any::<u16>(),
+        proptest::collection::vec(any::<u8>(), 0..40),
+        any::<u64>(),
+    );
     proptest::collection::btree_map(any::<u16>(), update, 1..60).prop_map(|updates| {
         updates
             .into_iter()
@@ -192,20 +223,52 @@ fn what_the_chain_leaves_unchecked_is_left_unchecked() {
     let root = trie.root();
     let mut beyond = proof.clone();
     beyond.path[31] ^= 1;
-    let shallower = ClosestProof { depth: proof.depth - 1, ..proof.clone() };
-    let other_leaf = ClosestProof { non_membership_leaf_data: vec![1], ..proof.clone() };
-    let no_sibling = ClosestProof { sibling_data: Vec::new(), ..proof.clone() };
+    let shallower = ClosestProof {
+        depth: proof.depth - 1,
+        ..proof.clone()
+    };
+    let other_leaf = ClosestProof {
+        non_membership_leaf_data: vec![1],
+        ..proof.clone()
+    };
+    let no_sibling = ClosestProof {
+        sibling_data: Vec::new(),
+        ..proof.clone()
+    };
     for lenient in [beyond, shallower, other_leaf, no_sibling] {
         assert_eq!(verify_closest(&lenient, &root), Ok(()));
     }
-    let short = ClosestProof { path: vec![0; 31], ..proof.clone() };
+    let short = ClosestProof {
+        path: vec![0; 31],
+        ..proof.clone()
+    };
     assert_eq!(verify_closest(&short, &root), Err(VerifyError::Path { len: 31 }));
-    let deep = ClosestProof { depth: 257, ..proof.clone() };
-    assert_eq!(verify_closest(&deep, &root), Err(VerifyError::Depth { depth: 257 }));
-    let flip = ClosestProof { depth: 256, flipped_bits: vec![256], ..proof.clone() };
-    assert_eq!(verify_closest(&flip, &root), Err(VerifyError::FlippedBit { bit: 256, depth: 256 }));
-    let many = ClosestProof { side_nodes: vec![vec![]; 257], sibling_data: Vec::new(), ..proof };
-    assert_eq!(verify_closest(&many, &root), Err(VerifyError::SideNodes { count: 257 }));
+    let deep = ClosestProof {
+        depth: 257,
+        ..proof.clone()
+    };
+    assert_eq!(
+        verify_closest(&deep, &root),
+        Err(VerifyError::Depth { depth: 257 })
+    );
+    let flip = ClosestProof {
+        depth: 256,
+        flipped_bits: vec![256],
+        ..proof.clone()
+    };
+    assert_eq!(
+        verify_closest(&flip, &root),
+        Err(VerifyError::FlippedBit { bit: 256, depth: 256 })
+    );
+    let many = ClosestProof {
+        side_nodes: vec![vec![]; 257],
+        sibling_data: Vec::new(),
+        ..proof
+    };
+    assert_eq!(
+        verify_closest(&many, &root),
+        Err(VerifyError::SideNodes { count: 257 })
+    );
 }
 
 #[test]
@@ -219,11 +282,26 @@ fn compact_lengths_must_fit() {
         bad.expand()
     };
     let n_nodes = proof.side_nodes.len() as i64;
-    assert!(matches!(with(&|inner| inner.num_side_nodes = 257), Err(CompactError::SideNodeCount { count: 257 })));
-    assert!(matches!(with(&|inner| inner.num_side_nodes = -1), Err(CompactError::SideNodeCount { count: -1 })));
-    assert!(matches!(with(&|inner| inner.bit_mask.push(0)), Err(CompactError::BitMask { .. })));
-    assert!(matches!(with(&|inner| inner.num_side_nodes = n_nodes - 1), Err(CompactError::SideNodes { .. })));
-    assert!(matches!(with(&|inner| inner.bit_mask[0] ^= 1), Err(CompactError::SideNodes { .. })));
+    assert!(matches!(
+        with(&|inner| inner.num_side_nodes = 257),
+        Err(CompactError::SideNodeCount { count: 257 })
+    ));
+    assert!(matches!(
+        with(&|inner| inner.num_side_nodes = -1),
+        Err(CompactError::SideNodeCount { count: -1 })
+    ));
+    assert!(matches!(
+        with(&|inner| inner.bit_mask.push(0)),
+        Err(CompactError::BitMask { .. })
+    ));
+    assert!(matches!(
+        with(&|inner| inner.num_side_nodes = n_nodes - 1),
+        Err(CompactError::SideNodes { .. })
+    ));
+    assert!(matches!(
+        with(&|inner| inner.bit_mask[0] ^= 1),
+        Err(CompactError::SideNodes { .. })
+    ));
     let mut bad = good.clone();
     bad.closest_proof = None;
     assert_eq!(bad.expand(), Err(CompactError::NoClosestProof));

@@ -116,7 +116,12 @@ impl SumTrie {
     /// A tree without leaves.
     #[must_use]
     pub const fn new() -> SumTrie {
-        SumTrie { root: Id::NONE, leaves: Vec::new(), inners: Vec::new(), extensions: Vec::new() }
+        SumTrie {
+            root: Id::NONE,
+            leaves: Vec::new(),
+            inners: Vec::new(),
+            extensions: Vec::new(),
+        }
     }
 
     /// A tree without leaves, with room for some.
@@ -149,7 +154,11 @@ impl SumTrie {
     /// At more than [`SumTrie::MAX_LEAVES`] leaves.
     pub fn insert(&mut self, key: &[u8; 32], value: &[u8], weight: u64, locator: u64) -> bool {
         let path = leaf_path(key);
-        let leaf = Leaf { path, node: Node::leaf(&path, value, weight, 1), locator };
+        let leaf = Leaf {
+            path,
+            node: Node::leaf(&path, value, weight, 1),
+            locator,
+        };
         self.insert_leaf(leaf)
     }
 
@@ -175,7 +184,10 @@ impl SumTrie {
     }
 
     fn insert_leaf(&mut self, leaf: Leaf) -> bool {
-        assert!(self.leaves.len() < SumTrie::MAX_LEAVES, "a session tree cannot hold more leaves");
+        assert!(
+            self.leaves.len() < SumTrie::MAX_LEAVES,
+            "a session tree cannot hold more leaves"
+        );
         // Walks down to where the new leaf differs, remembering the edge that will point to what grows there.
         let (mut edge, mut id, mut depth) = (Edge::Root, self.root, 0);
         loop {
@@ -220,15 +232,29 @@ impl SumTrie {
         };
         let new = self.push_leaf(leaf);
         let inner = self.push_inner(bit(&path, split), new, Id::leaf(index));
-        let grown = if depth < split { self.push_extension(depth, split, path, inner) } else { inner };
+        let grown = if depth < split {
+            self.push_extension(depth, split, path, inner)
+        } else {
+            inner
+        };
         self.set(edge, grown);
         true
     }
 
     fn split_extension(&mut self, edge: Edge, index: usize, split: usize, leaf: Leaf) {
-        let Extension { start, end, path, child, .. } = self.extensions[index];
+        let Extension {
+            start,
+            end,
+            path,
+            child,
+            ..
+        } = self.extensions[index];
         let (start, end) = (usize::from(start), usize::from(end));
-        let tail = if split == end - 1 { child } else { self.push_extension(split + 1, end, path, child) };
+        let tail = if split == end - 1 {
+            child
+        } else {
+            self.push_extension(split + 1, end, path, child)
+        };
         let side = bit(&leaf.path, split);
         let new = self.push_leaf(leaf);
         let inner = self.push_inner(side, new, tail);
@@ -255,7 +281,13 @@ impl SumTrie {
 
     fn push_extension(&mut self, start: usize, end: usize, path: [u8; PATH_LEN], child: Id) -> Id {
         let (start, end) = (narrow(start), narrow(end));
-        self.extensions.push(Extension { start, end, path, child, node: None });
+        self.extensions.push(Extension {
+            start,
+            end,
+            path,
+            child,
+            node: None,
+        });
         Id::extension(self.extensions.len() - 1)
     }
 
@@ -340,14 +372,22 @@ impl SumTrie {
             Some(lowest) => self.stored(*lowest, values)?,
             None => None,
         };
-        let side_nodes = siblings.iter().rev().map(|id| self.node(*id).to_bytes().to_vec()).collect();
+        let side_nodes = siblings
+            .iter()
+            .rev()
+            .map(|id| self.node(*id).to_bytes().to_vec())
+            .collect();
         let leaf = &self.leaves[index];
         Ok(ClosestProof {
             path: path.to_vec(),
             flipped_bits,
             depth: narrow_depth(depth),
             closest_path: leaf.path.to_vec(),
-            closest_value_hash: digest::leaf_data(values.value(leaf.locator)?, leaf.node.sum, leaf.node.count),
+            closest_value_hash: digest::leaf_data(
+                values.value(leaf.locator)?,
+                leaf.node.sum,
+                leaf.node.count,
+            ),
             side_nodes,
             non_membership_leaf_data: Vec::new(),
             sibling_data: sibling_data.unwrap_or_default(),
@@ -370,7 +410,12 @@ impl SumTrie {
             Kind::Extension(index) => {
                 let child = self.node(self.extensions[index].child);
                 let extension = &self.extensions[index];
-                Some(digest::extension_preimage(extension.start, extension.end, &extension.path, &child))
+                Some(digest::extension_preimage(
+                    extension.start,
+                    extension.end,
+                    &extension.path,
+                    &child,
+                ))
             }
         })
     }

@@ -41,20 +41,34 @@ pub fn verify_closest(proof: &ClosestProof, root: &Root) -> Result<(), VerifyErr
     check_path(proof)?;
     check_sibling(proof)?;
     if proof.side_nodes.len() > PATH_BITS || proof.side_nodes.len() > proof.closest_path.len() * 8 {
-        return Err(VerifyError::SideNodes { count: proof.side_nodes.len() });
+        return Err(VerifyError::SideNodes {
+            count: proof.side_nodes.len(),
+        });
     }
     let mut node = leaf(proof)?;
     for (index, side) in proof.side_nodes.iter().enumerate() {
         let side = Node::from_bytes(&padded(side));
         let is_right = bit(&proof.closest_path, proof.side_nodes.len() - 1 - index);
-        node = if is_right { Node::inner(&side, &node) } else { Node::inner(&node, &side) };
+        node = if is_right {
+            Node::inner(&side, &node)
+        } else {
+            Node::inner(&node, &side)
+        };
     }
-    if Root::of(&node) == *root { Ok(()) } else { Err(VerifyError::OtherRoot) }
+    if Root::of(&node) == *root {
+        Ok(())
+    } else {
+        Err(VerifyError::OtherRoot)
+    }
 }
 
 fn check_path(proof: &ClosestProof) -> Result<(), VerifyError> {
     let len = proof.path.len();
-    let mut path: [u8; PATH_LEN] = proof.path.as_slice().try_into().map_err(|_| VerifyError::Path { len })?;
+    let mut path: [u8; PATH_LEN] = proof
+        .path
+        .as_slice()
+        .try_into()
+        .map_err(|_| VerifyError::Path { len })?;
     let depth = proof.depth;
     if usize::from(depth) > PATH_BITS {
         return Err(VerifyError::Depth { depth });
@@ -71,18 +85,30 @@ fn check_path(proof: &ClosestProof) -> Result<(), VerifyError> {
         return Err(VerifyError::ClosestPath);
     }
     let agrees = (0..depth).all(|index| bit(&path, index) == bit(&proof.closest_path, index));
-    if agrees { Ok(()) } else { Err(VerifyError::ClosestPath) }
+    if agrees {
+        Ok(())
+    } else {
+        Err(VerifyError::ClosestPath)
+    }
 }
 
 fn check_sibling(proof: &ClosestProof) -> Result<(), VerifyError> {
-    let Some(lowest) = proof.side_nodes.first().filter(|_| !proof.sibling_data.is_empty()) else {
+    let Some(lowest) = proof
+        .side_nodes
+        .first()
+        .filter(|_| !proof.sibling_data.is_empty())
+    else {
         return Ok(());
     };
     if let Some(node) = proof.side_nodes.iter().find(|node| node.len() != DIGEST_LEN) {
         return Err(VerifyError::SideNode { len: node.len() });
     }
     let digest = stored_digest(&proof.sibling_data).ok_or(VerifyError::SiblingData)?;
-    if digest.as_slice() == lowest.as_slice() { Ok(()) } else { Err(VerifyError::SiblingData) }
+    if digest.as_slice() == lowest.as_slice() {
+        Ok(())
+    } else {
+        Err(VerifyError::SiblingData)
+    }
 }
 
 /// The digest of a node from its stored bytes; an extension is expanded.

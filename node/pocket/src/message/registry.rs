@@ -1,0 +1,128 @@
+//! The messages that may stand in an [`Any`], for its JSON form.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _, ser::Error as _};
+use serde_json::{Map, Value};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
+use super::{
+    Any, Named, Timestamp, application, cosmos, gateway, proof, service, session, shared, supplier,
+    tokenomics,
+};
+
+/// How one type goes from bytes to JSON and back.
+struct Entry {
+    type_url: &'static str,
+    to_json: fn(&[u8]) -> Result<Value, String>,
+    from_json: fn(Value) -> Result<Vec<u8>, String>,
+}
+
+const fn entry<T: Named + Serialize + for<'de> Deserialize<'de>>() -> Entry {
+    Entry {
+        type_url: T::TYPE_URL,
+        to_json: |bytes| {
+            let message = T::decode(bytes).map_err(|error| error.to_string())?;
+            serde_json::to_value(message).map_err(|error| error.to_string())
+        },
+        from_json: |value| {
+            let message: T = serde_json::from_value(value).map_err(|error| error.to_string())?;
+            Ok(message.encode_to_vec())
+        },
+    }
+}
+
+const ENTRIES: &[Entry] = &[
+    entry::<application::MsgDelegateToGateway>(),
+    entry::<application::MsgStakeApplication>(),
+    entry::<application::MsgTransferApplication>(),
+    entry::<application::MsgUndelegateFromGateway>(),
+    entry::<application::MsgUnstakeApplication>(),
+    entry::<application::MsgUpdateParam>(),
+    entry::<application::MsgUpdateParams>(),
+    entry::<cosmos::BaseAccount>(),
+    entry::<cosmos::GenericAuthorization>(),
+    entry::<cosmos::ModuleAccount>(),
+    entry::<cosmos::MsgExec>(),
+    entry::<cosmos::MsgGrant>(),
+    entry::<cosmos::MsgRevoke>(),
+    entry::<cosmos::MsgSend>(),
+    entry::<cosmos::PubKey>(),
+    entry::<gateway::MsgStakeGateway>(),
+    entry::<gateway::MsgUnstakeGateway>(),
+    entry::<gateway::MsgUpdateGatewayMetadata>(),
+    entry::<gateway::MsgUpdateParam>(),
+    entry::<gateway::MsgUpdateParams>(),
+    entry::<proof::MsgCreateClaim>(),
+    entry::<proof::MsgSubmitProof>(),
+    entry::<proof::MsgUpdateParam>(),
+    entry::<proof::MsgUpdateParams>(),
+    entry::<service::MsgAddService>(),
+    entry::<service::MsgTransferService>(),
+    entry::<service::MsgUpdateParam>(),
+    entry::<service::MsgUpdateParams>(),
+    entry::<session::MsgUpdateParam>(),
+    entry::<session::MsgUpdateParams>(),
+    entry::<shared::MsgUpdateParam>(),
+    entry::<shared::MsgUpdateParams>(),
+    entry::<supplier::MsgStakeSupplier>(),
+    entry::<supplier::MsgUnstakeSupplier>(),
+    entry::<supplier::MsgUpdateParam>(),
+    entry::<supplier::MsgUpdateParams>(),
+    entry::<tokenomics::MsgUpdateParam>(),
+    entry::<tokenomics::MsgUpdateParams>(),
+];
+
+fn find(type_url: &str) -> Option<&'static Entry> {
+    ENTRIES.iter().find(|entry| entry.type_url == type_url)
+}
+
+/// A type that is not known shows its bytes as `value`.
+impl Serialize for Any {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = Map::new();
+        object.insert("@type".to_owned(), Value::String(self.type_url.clone()));
+        match find(&self.type_url) {
+            Some(entry) => match (entry.to_json)(&self.value).map_err(S::Error::custom)? {
+                Value::Object(fields) => object.extend(fields),
+                other => {
+                    object.insert("value".to_owned(), other);
+                }
+            },
+            None => {
+                object.insert("value".to_owned(), Value::String(STANDARD.encode(&self.value)));
+            }
+        }
+        object.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Any {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Any, D::Error> {
+        let mut object = Map::deserialize(deserializer)?;
+        let Some(Value::String(type_url)) = object.remove("@type") else {
+            return Err(D::Error::missing_field("@type"));
+        };
+        let value = match (find(&type_url), object.remove("value")) {
+            (Some(entry), None) => (entry.from_json)(Value::Object(object)).map_err(D::Error::custom)?,
+            (None, Some(Value::String(bytes))) => STANDARD.decode(bytes).map_err(D::Error::custom)?,
+            (Some(_) | None, _) => return Err(D::Error::custom(format!("\"{type_url}\" is not known"))),
+        };
+        Ok(Any { type_url, value })
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let moment =
+            OffsetDateTime::from_unix_timestamp_nanos(self.unix_nanos()).map_err(S::Error::custom)?;
+        serializer.serialize_str(&moment.format(&Rfc3339).map_err(S::Error::custom)?)
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let moment = OffsetDateTime::parse(&text, &Rfc3339).map_err(D::Error::custom)?;
+        Ok(Timestamp::from_unix_nanos(moment.unix_timestamp_nanos()))
+    }
+}
