@@ -454,7 +454,6 @@ impl<'round> Step<'round> {
                 supplier_operator_address: operator.to_owned(),
                 supplier_stake_after_slash: stake.to_string(),
             };
-            self.outcome.events.push(Event::Slashed { penalty, event });
             let before = self
                 .round
                 .suppliers
@@ -467,6 +466,7 @@ impl<'round> Step<'round> {
                     operator: operator.to_owned(),
                 });
             }
+            self.outcome.events.push(Event::Slashed { penalty, event });
         }
     }
 
