@@ -3,6 +3,7 @@
 
 pub mod address;
 pub mod difficulty;
+pub mod fuzz;
 pub mod gob;
 #[cfg(test)]
 mod golden;
