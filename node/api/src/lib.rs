@@ -1,8 +1,26 @@
 //! The served surface of a node: OpenAI API, control API, events, login and the UI.
 //!
-//! This crate translates only: HTTP in, a call of another part, HTTP out.
+//! This crate translates only: HTTP in, a call of another part, HTTP out. What it keeps of its own are conversations,
+//! settings of the page, API keys and sign-ins.
+//!
+//! ```text
+//! socket → security headers → guard (Host, Origin, credential, zone) → cut at stop → routes → parts
+//! ```
 
+mod app;
+mod auth;
+mod chat;
+mod config;
 pub mod control;
+mod error;
+mod events;
 pub mod host;
+pub mod parts;
+mod routes;
+mod server;
+mod ui;
 
+pub use config::Config;
+pub use error::ApiError;
 pub use host::Host;
+pub use server::{Api, Args, Error};

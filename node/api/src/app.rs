@@ -1,0 +1,70 @@
+//! What all routes share.
+
+use std::{net::SocketAddr, ops::Deref, sync::Arc};
+
+use hearth_base::{Clock, Tasks};
+use tokio::sync::broadcast;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Host,
+    auth::{Keys, Login, Sessions},
+    chat::Chat,
+    config::Config,
+    control::types::{Event, Timestamp},
+    parts::{Earn, Keyring, Money, Network, Relay, Shelf},
+    routes::{payments::Reviews, settings::SettingsStore},
+};
+
+/// The state of the API. Clones are the same.
+#[derive(Clone)]
+pub(crate) struct App(pub(crate) Arc<Inner>);
+
+/// What the API is made of.
+pub(crate) struct Inner {
+    pub(crate) config: Config,
+    pub(crate) addr: SocketAddr,
+    pub(crate) token: String,
+    pub(crate) started_at: Timestamp,
+    pub(crate) clock: Clock,
+    pub(crate) tasks: Tasks,
+    /// Cancelled when answers in progress must end too.
+    pub(crate) cut: CancellationToken,
+    pub(crate) keys: Keys,
+    pub(crate) sessions: Sessions,
+    pub(crate) login: Login,
+    pub(crate) settings: SettingsStore,
+    pub(crate) reviews: Reviews,
+    pub(crate) chat: Chat,
+    pub(crate) events: broadcast::Sender<Event>,
+    pub(crate) models: hearth_openai::Models,
+    pub(crate) host: Arc<dyn Host>,
+    pub(crate) earn: Arc<dyn Earn>,
+    pub(crate) keyring: Arc<dyn Keyring>,
+    pub(crate) money: Arc<dyn Money>,
+    pub(crate) network: Arc<dyn Network>,
+    pub(crate) shelf: Arc<dyn Shelf>,
+    pub(crate) relay: Arc<dyn Relay>,
+}
+
+impl Deref for App {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+impl App {
+    /// The name of the cookie. It has the port, since browsers share cookies between the ports of a host, and two
+    /// nodes on one computer must not sign each other out.
+    pub(crate) fn cookie_name(&self) -> String {
+        format!("hearth_session_{}", self.addr.port())
+    }
+
+    /// Tells everybody who listens.
+    pub(crate) fn tell(&self, event: Event) {
+        // An error says that nobody listens.
+        let _ = self.events.send(event);
+    }
+}

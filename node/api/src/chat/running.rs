@@ -1,0 +1,61 @@
+//! The answers that are being written, by id, so that they can be stopped.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio_util::sync::CancellationToken;
+
+/// The answers that are being written.
+#[derive(Clone, Default)]
+pub(crate) struct Running(Arc<Mutex<BTreeMap<String, Entry>>>);
+
+struct Entry {
+    conversation_id: String,
+    stop: CancellationToken,
+}
+
+/// Takes the entry away when the answer has ended.
+pub(crate) struct Guard {
+    running: Running,
+    id: String,
+    pub(crate) stop: CancellationToken,
+}
+
+impl Running {
+    pub(crate) fn begin(&self, conversation_id: &str, id: &str) -> Guard {
+        let stop = CancellationToken::new();
+        let entry = Entry { conversation_id: conversation_id.to_owned(), stop: stop.clone() };
+        self.lock().insert(id.to_owned(), entry);
+        Guard { running: self.clone(), id: id.to_owned(), stop }
+    }
+
+    /// Stops an answer. Says whether it ran.
+    pub(crate) fn stop(&self, conversation_id: &str, id: &str) -> bool {
+        let entries = self.lock();
+        let entry = entries.get(id).filter(|entry| entry.conversation_id == conversation_id);
+        entry.inspect(|entry| entry.stop.cancel()).is_some()
+    }
+
+    /// Stops all answers of a conversation.
+    pub(crate) fn stop_all(&self, conversation_id: &str) {
+        for entry in self.lock().values().filter(|entry| entry.conversation_id == conversation_id) {
+            entry.stop.cancel();
+        }
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.lock().len()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Entry>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.running.lock().remove(&self.id);
+    }
+}

@@ -1,0 +1,156 @@
+//! The parts behind the API as its routes see them: each a narrow trait, implemented by an adapter over the part.
+//!
+//! An adapter translates and decides nothing. Tests put small parts in their place, so that the surface is tested
+//! without a chain.
+
+use futures::{future::BoxFuture, stream::BoxStream};
+
+use crate::{
+    control::types::{
+        Balances, Catalogue, CheckWords, Download, EarnedRelayList, EarnedSessionList, Earning, EarningPage, EarningSummary, Event,
+        FaucetOrder, Head, History, Model, NetworkPage, NetworkReceipt, RecoveryWords, SendDraft, SendReview, Sent, Upokt,
+        VerifiedModel, WalletPage, WalletStatus,
+    },
+    error::ApiError,
+};
+
+/// What an adapter answers.
+pub type Answer<T> = Result<T, ApiError>;
+
+/// Which part of a long list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    pub limit: u32,
+    pub offset: u32,
+}
+
+/// Earning, over the miner.
+#[async_trait::async_trait]
+pub trait Earn: Send + Sync + 'static {
+    /// The state now.
+    async fn state(&self) -> Earning;
+    /// What the Earn page shows beside money.
+    async fn page(&self) -> Answer<EarningPage>;
+    /// Starts; an error where reasons stand in the way.
+    async fn start(&self) -> Answer<Earning>;
+    /// Stops; answers in progress are finished.
+    async fn stop(&self) -> Answer<Earning>;
+    /// Sums by stage and day.
+    async fn summary(&self) -> Answer<EarningSummary>;
+    /// Sessions, the newest first.
+    async fn sessions(&self, window: Window) -> Answer<EarnedSessionList>;
+    /// Answers of a session, the newest first.
+    async fn relays(&self, session_id: &str, window: Window) -> Answer<EarnedRelayList>;
+    /// `earning`, `relay` and `claim` events, as they happen.
+    fn events(&self) -> BoxStream<'static, Event>;
+}
+
+/// Keys, over the wallet.
+#[async_trait::async_trait]
+pub trait Keyring: Send + Sync + 'static {
+    /// What it can sign now.
+    fn status(&self) -> WalletStatus;
+    /// Accounts and locks.
+    fn page(&self) -> WalletPage;
+    /// Makes a wallet; its words are said once.
+    async fn create(&self, password: String) -> Answer<RecoveryWords>;
+    /// Brings a wallet back.
+    async fn import(&self, words: String, password: String) -> Answer<()>;
+    /// Opens both keys.
+    async fn unlock(&self, password: String) -> Answer<()>;
+    /// Forgets the main key.
+    fn lock(&self);
+    /// Says the words again.
+    async fn words(&self, password: String) -> Answer<RecoveryWords>;
+    /// Whether the owner has the words written down.
+    async fn check(&self, check: CheckWords) -> Answer<bool>;
+    /// `wallet` events.
+    fn events(&self) -> BoxStream<'static, Event>;
+}
+
+/// Money, over chain and wallet.
+#[async_trait::async_trait]
+pub trait Money: Send + Sync + 'static {
+    /// Where the POKT is.
+    async fn balances(&self) -> Answer<Balances>;
+    /// Movements, the newest first.
+    async fn history(&self, window: Window) -> Answer<History>;
+    /// Checks a payment and finds its fee. The route names the review.
+    async fn review(&self, draft: &SendDraft) -> Answer<SendReview>;
+    /// Signs and sends a payment, and waits until a block has it.
+    async fn pay(&self, draft: &SendDraft, fee: Upokt) -> Answer<Sent>;
+    /// Play money, on devnet only.
+    async fn faucet(&self, order: &FaucetOrder) -> Answer<Sent>;
+    /// `balances` events.
+    fn events(&self) -> BoxStream<'static, Event>;
+}
+
+/// The chain, over its light client.
+#[async_trait::async_trait]
+pub trait Network: Send + Sync + 'static {
+    /// The newest block.
+    fn head(&self) -> Option<Head>;
+    /// The Network page.
+    async fn page(&self) -> Answer<NetworkPage>;
+    /// `head` events.
+    fn events(&self) -> BoxStream<'static, Event>;
+}
+
+/// Models on disk, over the weight store. Loading is `hearth_openai::Models`'.
+#[async_trait::async_trait]
+pub trait Shelf: Send + Sync + 'static {
+    /// All local models, sorted by title. Whether they are loaded is filled in by the route.
+    async fn list(&self) -> Answer<Vec<Model>>;
+    /// Adds a file or folder.
+    async fn add(&self, path: &str) -> Answer<Model>;
+    /// Begins to fetch a model.
+    async fn pull(&self, cid: &str, from: Option<&str>) -> Answer<Download>;
+    /// Hashes its files again.
+    async fn verify(&self, cid: &str) -> Answer<VerifiedModel>;
+    /// Deletes a model that nothing uses.
+    async fn delete(&self, cid: &str) -> Answer<()>;
+    /// All downloads.
+    async fn downloads(&self) -> Answer<Vec<Download>>;
+    /// Pauses one.
+    async fn pause(&self, cid: &str) -> Answer<Download>;
+    /// Goes on with one.
+    async fn resume(&self, cid: &str) -> Answer<Download>;
+    /// Models that are known to work.
+    async fn catalogue(&self) -> Answer<Catalogue>;
+    /// `download` and `models` events.
+    fn events(&self) -> BoxStream<'static, Event>;
+}
+
+/// A request that goes over the network.
+#[derive(Clone, Debug)]
+pub struct RelayCall {
+    pub service: String,
+    /// With `/v1`.
+    pub path: String,
+    pub body: bytes::Bytes,
+}
+
+/// Its answer. Every byte of the body was verified.
+pub struct RelayAnswer {
+    pub status: u16,
+    pub content_type: String,
+    pub body: BoxStream<'static, Answer<bytes::Bytes>>,
+    /// Known when the body has ended.
+    pub receipt: BoxFuture<'static, Option<RelayReceipt>>,
+}
+
+/// What a relayed answer cost, and who gave it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RelayReceipt {
+    pub cost: Option<Upokt>,
+    pub network: NetworkReceipt,
+}
+
+/// Network models, over the gateway.
+#[async_trait::async_trait]
+pub trait Relay: Send + Sync + 'static {
+    /// Services that can be asked, or could be if the reason went away.
+    async fn models(&self) -> Answer<Vec<Model>>;
+    /// Sends a request and gives the answer as it comes.
+    async fn send(&self, call: RelayCall) -> Answer<RelayAnswer>;
+}

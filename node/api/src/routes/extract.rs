@@ -1,0 +1,103 @@
+//! What several routes extract and answer with.
+
+use std::convert::Infallible;
+
+use axum::{
+    body::Body,
+    extract::{FromRequest, FromRequestParts, Request, State, rejection::BytesRejection},
+    http::{StatusCode, header, request::Parts},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use futures::{Stream, StreamExt};
+use hearth_openai::sse;
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{app::App, error::ApiError, parts::Window};
+
+/// How many items a list has unless told.
+const DEFAULT_LIMIT: u32 = 50;
+/// The most items of a list.
+const MAX_LIMIT: u32 = 500;
+
+/// A JSON body. Its media type does not matter: a foreign page cannot call at all.
+pub(crate) struct Input<T>(pub(crate) T);
+
+impl<T: DeserializeOwned> FromRequest<App> for Input<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, app: &App) -> Result<Input<T>, ApiError> {
+        let bytes = body(request, app).await?;
+        serde_json::from_slice(&bytes)
+            .map(Input)
+            .map_err(|error| ApiError::bad_request(format!("the body cannot be read: {error}")))
+    }
+}
+
+/// The bytes of a body within the limit.
+pub(crate) async fn body(request: Request, app: &App) -> Result<Bytes, ApiError> {
+    Bytes::from_request(request, app).await.map_err(|error| {
+        if matches!(error, BytesRejection::FailedToBufferBody(_)) && error.status() == StatusCode::PAYLOAD_TOO_LARGE {
+            let message = format!("the body is larger than {} bytes", app.config.max_body_bytes);
+            return ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message).remedy("Send less at once.");
+        }
+        ApiError::bad_request("the body broke off")
+    })
+}
+
+/// `q`, `limit` and `offset` of a list.
+pub(crate) struct ListQuery {
+    pub(crate) search: String,
+    pub(crate) window: Window,
+}
+
+impl FromRequestParts<App> for ListQuery {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<ListQuery, ApiError> {
+        let mut query = ListQuery { search: String::new(), window: Window { limit: DEFAULT_LIMIT, offset: 0 } };
+        let number = |name: &str, text: &str| {
+            text.parse::<u32>().map_err(|_| ApiError::bad_request(format!("{name} is \"{text}\": it must be a whole number")))
+        };
+        for (name, value) in url::form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()) {
+            match name.as_ref() {
+                "q" => query.search = value.into_owned(),
+                "limit" => query.window.limit = number("limit", &value)?.clamp(1, MAX_LIMIT),
+                "offset" => query.window.offset = number("offset", &value)?,
+                other => return Err(ApiError::bad_request(format!("\"{other}\" is no parameter of this call"))),
+            }
+        }
+        Ok(query)
+    }
+}
+
+/// Server-sent events with these values as data.
+pub(crate) fn event_stream<T, S>(values: S) -> Response
+where
+    T: Serialize,
+    S: Stream<Item = T> + Send + 'static,
+{
+    // A value of ours that JSON cannot write would be a defect; the reader misses one event then, not all.
+    stream_of(values.map(|value| sse::event(&value).unwrap_or_default()))
+}
+
+/// Server-sent events as they are.
+pub(crate) fn stream_of<S: Stream<Item = Bytes> + Send + 'static>(bytes: S) -> Response {
+    let headers = [(header::CONTENT_TYPE, sse::MEDIA_TYPE), (header::CACHE_CONTROL, "no-cache")];
+    (headers, [("x-accel-buffering", "no")], Body::from_stream(bytes.map(Ok::<Bytes, Infallible>))).into_response()
+}
+
+pub(crate) async fn wrong_method() -> ApiError {
+    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this call has another method")
+        .remedy("Look at /api/v1/openapi.json.")
+}
+
+/// Ends calls that are still being answered when the time for it is over.
+pub(crate) async fn until_cut(State(app): State<App>, request: Request, next: Next) -> Response {
+    tokio::select! {
+        biased;
+        response = next.run(request) => response,
+        () = app.cut.cancelled() => ApiError::unavailable("stopping", "Hearth is stopping").into_response(),
+    }
+}

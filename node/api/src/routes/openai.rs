@@ -1,0 +1,92 @@
+//! `/v1`: OpenAI's API in front of local and network models.
+
+use axum::{
+    Extension, Json,
+    body::Body,
+    extract::{Path, Request, State},
+    http::{Method, StatusCode},
+    response::{IntoResponse, Response},
+};
+use futures::StreamExt;
+use hearth_openai::{
+    ErrorType,
+    types::{ModelItem, ModelList},
+};
+
+use super::{extract::body, models};
+use crate::{app::App, auth::Caller, chat, control::types::ModelKind, error::ApiError};
+
+pub(crate) async fn list_models(State(app): State<App>) -> Response {
+    match items(&app).await {
+        Ok(items) => Json(ModelList::new(items)).into_response(),
+        Err(error) => error.into_openai_response(),
+    }
+}
+
+pub(crate) async fn get_model(State(app): State<App>, Path(id): Path<String>) -> Response {
+    match items(&app).await {
+        Ok(items) => items.into_iter().find(|item| item.id == id).map_or_else(
+            || ApiError::from(hearth_openai::Error::no_model(&id)).into_openai_response(),
+            |item| Json(item).into_response(),
+        ),
+        Err(error) => error.into_openai_response(),
+    }
+}
+
+pub(crate) async fn chat_completions(State(app): State<App>, Extension(caller): Extension<Caller>, request: Request) -> Response {
+    answer(&app, caller, "/v1/chat/completions", request).await
+}
+
+pub(crate) async fn completions(State(app): State<App>, Extension(caller): Extension<Caller>, request: Request) -> Response {
+    answer(&app, caller, "/v1/completions", request).await
+}
+
+pub(crate) async fn embeddings(State(app): State<App>, Extension(caller): Extension<Caller>, request: Request) -> Response {
+    answer(&app, caller, "/v1/embeddings", request).await
+}
+
+pub(crate) async fn unknown() -> Response {
+    let message = "there is no such route here: use /v1/chat/completions, /v1/completions, /v1/embeddings or /v1/models";
+    let error = hearth_openai::Error::new(404, ErrorType::NotFoundError, "unknown_url", message);
+    std::future::ready(ApiError::from(error).into_openai_response()).await
+}
+
+pub(crate) async fn wrong_method(method: Method) -> Response {
+    let message = format!("{method} is not allowed here");
+    let error = ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message);
+    std::future::ready(error.into_openai_response()).await
+}
+
+async fn answer(app: &App, caller: Caller, path: &str, request: Request) -> Response {
+    match forward(app, caller, path, request).await {
+        Ok(response) => response,
+        Err(error) => error.into_openai_response(),
+    }
+}
+
+async fn forward(app: &App, caller: Caller, path: &str, request: Request) -> Result<Response, ApiError> {
+    let bytes = body(request, app).await?;
+    let upstream = chat::send(app, caller, path, bytes).await?;
+    let cut = app.cut.clone().cancelled_owned();
+    let mut response = Response::builder().status(upstream.status);
+    for (name, value) in upstream.headers {
+        response = response.header(name, value);
+    }
+    // An error in the middle breaks the connection off, which every client takes for what it is.
+    let body = Body::from_stream(upstream.body.take_until(cut));
+    response.body(body).map_err(|error| ApiError::internal(&error))
+}
+
+/// Models that can be asked now.
+async fn items(app: &App) -> Result<Vec<ModelItem>, ApiError> {
+    let models = models::all(app).await?.into_iter().filter(|model| model.unavailable.is_none());
+    let items = models.map(|model| {
+        let created = model.added_at.map_or(0, |added| added.0.unix_timestamp());
+        let owner = match model.kind {
+            ModelKind::Local => "hearth",
+            ModelKind::Network => "pocket",
+        };
+        ModelItem::new(model.id, created, owner)
+    });
+    Ok(items.collect())
+}

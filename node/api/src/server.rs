@@ -1,0 +1,193 @@
+//! Starting, serving, stopping.
+
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::Duration,
+};
+
+use axum::Router;
+use hearth_base::{Clock, Failure, Kind, Tasks};
+use hearth_store::Store;
+use tokio::{net::TcpListener, sync::broadcast};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    ApiError, Host,
+    app::{App, Inner},
+    auth::{Keys, Login, Sessions},
+    chat::{Chat, Conversations, Running},
+    config::Config,
+    control::types::Timestamp,
+    events,
+    parts::{Earn, Keyring, Money, Network, Relay, Shelf},
+    routes::{self, payments::Reviews, settings::SettingsStore},
+};
+
+/// How long connections may take to close once everything on them is cut.
+const CLOSE_WITHIN: Duration = Duration::from_secs(2);
+/// The fewest characters of the token: 128 bits in hex.
+const MIN_TOKEN_CHARS: usize = 32;
+
+/// What [`Api::start`] needs.
+pub struct Args {
+    pub config: Config,
+    /// What the data directory's `api-token` holds.
+    pub token: String,
+    pub store: Store,
+    pub clock: Clock,
+    pub tasks: Tasks,
+    pub host: Arc<dyn Host>,
+    pub models: hearth_openai::Models,
+    pub earn: Arc<dyn Earn>,
+    pub keyring: Arc<dyn Keyring>,
+    pub money: Arc<dyn Money>,
+    pub network: Arc<dyn Network>,
+    pub shelf: Arc<dyn Shelf>,
+    pub relay: Arc<dyn Relay>,
+    /// Serves `/ipfs/{cid}`; its routes carry that prefix.
+    pub ipfs: Router,
+}
+
+/// Why the API does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("the API cannot listen on {addr} ({source}): is another program there? Choose another port with --listen")]
+    Bind {
+        addr: SocketAddr,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error(
+        "the API is to listen on {addr}, which other computers reach, and no login is set: start it on 127.0.0.1 and set \
+         a password under Settings first"
+    )]
+    NoLogin { addr: SocketAddr },
+    #[error("the API token is shorter than {MIN_TOKEN_CHARS} characters: delete the file api-token and start again")]
+    WeakToken,
+    #[error("the API cannot read its data: {0}")]
+    Data(#[from] ApiError),
+}
+
+impl Failure for Error {
+    fn kind(&self) -> Kind {
+        Kind::Stop
+    }
+}
+
+/// The API, listening.
+#[derive(Clone)]
+pub struct Api {
+    app: App,
+}
+
+impl Api {
+    /// Checks the settings, binds the socket and serves.
+    ///
+    /// # Errors
+    /// A port that is taken, an address beyond loopback without a login, a database that cannot be read.
+    pub async fn start(args: Args) -> Result<Api, Error> {
+        if args.token.len() < MIN_TOKEN_CHARS {
+            return Err(Error::WeakToken);
+        }
+        let pool = args.store.pool().clone();
+        let login = Login::new(pool.clone(), args.clock.clone());
+        let addr = args.config.listen;
+        if !addr.ip().is_loopback() && !login.is_set().await? {
+            return Err(Error::NoLogin { addr });
+        }
+        let listener = TcpListener::bind(addr).await.map_err(|source| Error::Bind { addr, source })?;
+        let addr = listener.local_addr().map_err(|source| Error::Bind { addr, source })?;
+        let store = Conversations::new(pool.clone(), args.clock.clone());
+        store.end_interrupted().await?;
+        let app = App(Arc::new(Inner {
+            addr,
+            token: args.token,
+            started_at: args.clock.now().into(),
+            keys: Keys::new(pool.clone(), args.clock.clone()),
+            sessions: Sessions::new(pool.clone(), args.clock.clone()),
+            login,
+            settings: SettingsStore::new(pool),
+            reviews: Reviews::new(args.clock.clone()),
+            chat: Chat { store, running: Running::default() },
+            events: broadcast::Sender::new(events::BACKLOG),
+            cut: CancellationToken::new(),
+            config: args.config,
+            clock: args.clock,
+            tasks: args.tasks,
+            models: args.models,
+            host: args.host,
+            earn: args.earn,
+            keyring: args.keyring,
+            money: args.money,
+            network: args.network,
+            shelf: args.shelf,
+            relay: args.relay,
+        }));
+        events::start(&app);
+        serve(&app, listener, args.ipfs);
+        tracing::info!(%addr, "the API listens");
+        Ok(Api { app })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn addr(&self) -> SocketAddr {
+        self.app.addr
+    }
+
+    /// Makes sure that `secret`, which begins with `sk-hearth-`, is an API key under this name.
+    ///
+    /// # Errors
+    /// A database that cannot be written.
+    pub async fn ensure_key(&self, name: &str, secret: &str) -> Result<(), ApiError> {
+        self.app.keys.ensure(name, secret).await
+    }
+
+    /// Takes no more connections and ends the event streams. Answers in progress may go on for `config.drain`.
+    pub fn stop(&self) {
+        self.app.tasks.stop();
+    }
+
+    /// Waits until all connections are closed. Call [`Api::stop`] first.
+    pub async fn join(&self) {
+        self.app.tasks.join().await;
+    }
+}
+
+fn serve(app: &App, listener: TcpListener, ipfs: Router) {
+    let service = routes::router(app, ipfs).into_make_service_with_connect_info::<SocketAddr>();
+    let stopped = app.tasks.token().cancelled_owned();
+    let (cut, drain) = (app.cut.clone(), app.config.drain);
+    let stopping = app.tasks.token().cancelled_owned();
+    app.tasks.spawn("server", async move {
+        let serving = axum::serve(listener, service).with_graceful_shutdown(stopped).into_future();
+        let deadline = async {
+            stopping.await;
+            tokio::time::sleep(drain).await;
+            cut.cancel();
+            tokio::time::sleep(CLOSE_WITHIN).await;
+        };
+        tokio::select! {
+            result = serving => {
+                // `axum::serve` retries what can pass and ends only when told.
+                if let Err(error) = result {
+                    tracing::error!(%error, "the API stopped serving");
+                }
+            }
+            () = deadline => tracing::warn!("connections were still open at the end of the drain"),
+        }
+        cut.cancel();
+    });
+}
+
+#[cfg(test)]
+pub(crate) fn test_router(app: &App) -> Router {
+    routes::router(app, Router::new())
+}
+
+impl std::fmt::Debug for Api {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Api({})", self.app.addr)
+    }
+}
