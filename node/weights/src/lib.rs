@@ -1,1 +1,47 @@
-//! hearth-weights.
+//! Content-addressed weights: import, fetch, verify, share, catalogue, quota.
+//!
+//! A model is a [`Manifest`]: a small DAG-CBOR block that names files by their UnixFS roots; its CID is the model's
+//! identity. The files are the store: an added model stays in the owner's folder, a pulled one lies in the weights
+//! folder, and both are served to others straight out of these files. There is never a second copy.
+//!
+//! ```text
+//!  hearth model add ──▶ add ──▶ hashing ──┐                     ┌──▶ open ──▶ VerifiedModel ──▶ engine
+//!                                         ├──▶ records (SQLite) ┤
+//!  hearth model pull ─▶ download ─────────┘                     └──▶ filestore ──▶ gateway  /ipfs/{cid}
+//!                          ▲ provider (HTTP gateway)
+//! ```
+//! Invariants: a [`Block`] exists only hashed; a [`VerifiedModel`] exists only compared with its manifest; what the
+//! database says is on disk was synced before; all that is read from others is bounded before room is made for it.
+
+mod add;
+pub mod block;
+pub mod car;
+pub mod catalogue;
+mod disk;
+mod download;
+mod filestore;
+pub mod fuzz;
+pub mod gateway;
+mod hashing;
+pub mod manifest;
+mod open;
+pub mod provider;
+mod records;
+pub mod speed;
+pub mod unixfs;
+mod varint;
+mod verified;
+mod weights;
+
+pub use add::{AddError, AddOptions};
+pub use block::Block;
+pub use cid::Cid;
+pub use download::{Backoff, Download, PullError, State as DownloadState};
+pub use manifest::{Manifest, ManifestFile, ModelKind};
+pub use open::{FileVerdict, OpenError, Verification};
+pub use records::{Origin, RecordsError};
+pub use verified::{Changed, VerifiedFile, VerifiedModel};
+pub use weights::{Args, Config, ConfigError, Error, FileState, LocalFile, Model, RemoveError, Weights};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,157 @@
+//! Checking: all bytes are read back and hashed, then the files go to their places and the model is recorded.
+
+use std::{fs, io, path::Path, sync::Arc};
+
+use super::{
+    job::{self, Job, JobError, PartFile, blocking},
+    state::Event,
+};
+use crate::{
+    block::digest_of,
+    disk::{self, Fingerprint},
+    hashing::{self, Found},
+    manifest::Manifest,
+    records::{FinishedFile, LeafRecord, ModelRecord, Origin},
+    unixfs::data::NodeKind,
+};
+
+/// Checks and places. Wrong leaves are marked as missing again.
+pub(super) async fn check(
+    job: &Job,
+    manifest: &Manifest,
+    mut parts: Vec<PartFile>,
+    now_ms: i64,
+) -> Result<Event, JobError> {
+    let mut finished = Vec::with_capacity(parts.len());
+    let mut is_damaged = false;
+    for part in &mut parts {
+        if job.token.is_cancelled() {
+            return Err(JobError::Stopped);
+        }
+        let found = read_back(job, part).await?;
+        let wrong: Vec<usize> = found
+            .iter()
+            .enumerate()
+            .filter(|(_, found)| **found == Found::Wrong)
+            .map(|(idx, _)| idx)
+            .collect();
+        if wrong.is_empty() {
+            finished.push(leaves(part, &found));
+            continue;
+        }
+        is_damaged = true;
+        tracing::warn!(path = %part.path.display(), leaves = wrong.len(), "a download was damaged on disk; the bad leaves are fetched again");
+        for idx in wrong {
+            part.have.set(idx, false);
+        }
+        move_back(part).await?;
+        job.records.set_have(part.record.id, part.have.bytes()).await?;
+    }
+    if is_damaged {
+        return Ok(Event::Damaged {
+            have_bytes: job.note_arrived(&parts),
+        });
+    }
+    let mut files = Vec::with_capacity(parts.len());
+    for (part, leaves) in parts.iter().zip(finished) {
+        let disk_path = job::final_path(&job.cid, &part.wanted);
+        let fingerprint = place(job, part, &disk_path).await?;
+        files.push(FinishedFile {
+            disk_path,
+            fingerprint,
+            nodes: part.plan.nodes.clone(),
+            leaves,
+        });
+    }
+    let record = ModelRecord {
+        manifest: manifest.clone(),
+        origin: Origin::Pulled,
+        added_at_ms: now_ms,
+    };
+    job.records.put_model(&record, &files).await?;
+    Ok(Event::Placed)
+}
+
+async fn read_back(job: &Job, part: &PartFile) -> Result<Vec<Found>, JobError> {
+    let (plan, file, threads) = (part.plan.clone(), Arc::clone(&part.file), job.rules.threads);
+    blocking(move || {
+        let mut found = hashing::check_file(&plan, &file, threads)?;
+        // Inline bytes are written again when the download is taken up, so any leaf stands for them.
+        if !hashing::check_inline(&plan, &file)?
+            && let Some(first) = found.first_mut()
+        {
+            *first = Found::Wrong;
+        }
+        Ok(found)
+    })
+    .await
+    .map_err(|source| JobError::Write {
+        path: part.path.clone(),
+        source,
+    })
+}
+
+fn leaves(part: &PartFile, found: &[Found]) -> Vec<LeafRecord> {
+    let leaf = |(piece, found): (&crate::unixfs::read::Piece, &Found)| {
+        let wrap: Option<NodeKind> = match found {
+            Found::Right(wrap) => *wrap,
+            Found::Wrong => None,
+        };
+        digest_of(&piece.cid).map(|digest| LeafRecord {
+            digest,
+            at: piece.offset,
+            length: piece.length,
+            wrap,
+        })
+    };
+    part.plan.pieces.iter().zip(found).filter_map(leaf).collect()
+}
+
+/// A file that a crash left at its final place is written to again only under its partial name.
+async fn move_back(part: &PartFile) -> Result<(), JobError> {
+    if part.path.extension().is_some_and(|ending| ending == "partial") {
+        return Ok(());
+    }
+    let from = part.path.clone();
+    blocking(move || {
+        set_read_only(&from, false)?;
+        fs::rename(&from, job::partial_path(&from))
+    })
+    .await
+    .map_err(|source| JobError::Write {
+        path: part.path.clone(),
+        source,
+    })
+}
+
+/// Syncs, renames, syncs the folder, and takes the fingerprint.
+async fn place(job: &Job, part: &PartFile, disk_path: &str) -> Result<Fingerprint, JobError> {
+    let to = job.rules.folder.join(disk_path);
+    let (file, from) = (Arc::clone(&part.file), part.path.clone());
+    blocking(move || {
+        if from != to {
+            file.sync_all()?;
+            set_read_only(&from, true)?;
+            fs::rename(&from, &to)?;
+            if let Some(folder) = to.parent() {
+                disk::sync_folder(folder)?;
+            }
+        }
+        Fingerprint::at(&to)
+    })
+    .await
+    .map_err(|source| JobError::Write {
+        path: part.path.clone(),
+        source,
+    })
+}
+
+fn set_read_only(path: &Path, is_read_only: bool) -> io::Result<()> {
+    let mut permissions = fs::metadata(path)?.permissions();
+    #[allow(
+        clippy::permissions_set_readonly_false,
+        reason = "the owner's bit is all that is wanted back"
+    )]
+    permissions.set_readonly(is_read_only);
+    fs::set_permissions(path, permissions)
+}

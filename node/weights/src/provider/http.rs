@@ -1,0 +1,243 @@
+//! A trustless gateway over HTTP: raw blocks and CARs of byte ranges.
+//!
+//! Specification: `ipfs/specs: src/http-gateways/trustless-gateway.md`.
+
+use std::{collections::VecDeque, time::Duration};
+
+use async_trait::async_trait;
+use bytes::{Bytes, BytesMut};
+use cid::Cid;
+use futures::{
+    StreamExt as _,
+    stream::{self, BoxStream},
+};
+use reqwest::{
+    Client, Response,
+    header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER},
+};
+use url::Url;
+
+use super::{
+    Source, SourceError,
+    answer::{self, CAR_TYPE, RAW_TYPE},
+};
+use crate::{
+    block::{Block, MAX_BLOCK_BYTES},
+    car::{CarError, CarReader},
+};
+
+/// Patience with a gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HttpLimits {
+    /// To open a connection.
+    pub connect: Duration,
+    /// Without a byte, before and during an answer.
+    pub stall: Duration,
+}
+
+impl Default for HttpLimits {
+    fn default() -> HttpLimits {
+        HttpLimits {
+            connect: Duration::from_secs(5),
+            stall: Duration::from_secs(30),
+        }
+    }
+}
+
+/// A gateway at an address.
+#[derive(Clone, Debug)]
+pub struct HttpGateway {
+    /// Ends before `/ipfs/`.
+    base: String,
+    client: Client,
+    limits: HttpLimits,
+}
+
+impl HttpGateway {
+    /// Takes `http://HOST:PORT`, with or without `/ipfs`.
+    ///
+    /// # Errors
+    /// Texts that are no address of that kind.
+    pub fn new(address: &str, limits: HttpLimits) -> Result<HttpGateway, SourceError> {
+        let bad = || SourceError::Address(address.to_owned());
+        let url = Url::parse(address.trim()).map_err(|_| bad())?;
+        if !["http", "https"].contains(&url.scheme()) || url.host_str().is_none() {
+            return Err(bad());
+        }
+        let is_loopback = match url.host() {
+            Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+            Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+            Some(url::Host::Domain(name)) => name == "localhost",
+            None => false,
+        };
+        let mut builder = Client::builder()
+            .connect_timeout(limits.connect)
+            .redirect(reqwest::redirect::Policy::limited(4))
+            // Blocks do not shrink, and a compressed answer could grow without bound.
+            .no_gzip();
+        if is_loopback {
+            builder = builder.no_proxy();
+        }
+        let client = builder.build().map_err(|_| bad())?;
+        let path = url
+            .path()
+            .trim_end_matches('/')
+            .trim_end_matches("/ipfs")
+            .trim_end_matches('/');
+        let base = format!("{}{path}", url.origin().ascii_serialization());
+        Ok(HttpGateway { base, client, limits })
+    }
+
+    async fn get(&self, path: String, accept: &'static str, wanted: &str) -> Result<Response, SourceError> {
+        let request = self
+            .client
+            .get(format!("{}/ipfs/{path}", self.base))
+            .header(ACCEPT, accept);
+        let response = self
+            .patiently(request.send())
+            .await?
+            .map_err(|source| SourceError::Unreachable {
+                source_name: self.base.clone(),
+                source,
+            })?;
+        let text = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
+        let status = response.status().as_u16();
+        answer::check_head(&self.base, status, text(CONTENT_TYPE), text(RETRY_AFTER), wanted)?;
+        Ok(response)
+    }
+
+    /// The next bytes; `None` at the end.
+    async fn chunk(&self, response: &mut Response) -> Result<Option<Bytes>, SourceError> {
+        self.patiently(response.chunk())
+            .await?
+            .map_err(|source| SourceError::Unreachable {
+                source_name: self.base.clone(),
+                source,
+            })
+    }
+
+    async fn patiently<T>(&self, waiting: impl Future<Output = T>) -> Result<T, SourceError> {
+        tokio::time::timeout(self.limits.stall, waiting)
+            .await
+            .map_err(|_| SourceError::Stalled {
+                source_name: self.base.clone(),
+                seconds: self.limits.stall.as_secs(),
+            })
+    }
+
+    async fn open_span(&self, root: Cid, from: u64, to: u64) -> Result<Response, SourceError> {
+        let path = format!("{root}?format=car&dag-scope=entity&entity-bytes={from}:{to}");
+        self.get(
+            path,
+            "application/vnd.ipld.car; version=1; order=dfs; dups=n",
+            CAR_TYPE,
+        )
+        .await
+    }
+
+    fn car_error(&self, error: CarError) -> SourceError {
+        let source_name = self.base.clone();
+        match error {
+            CarError::Block(source) => SourceError::Bad { source_name, source },
+            source @ (CarError::HeaderLength(_)
+            | CarError::Header
+            | CarError::Version(_)
+            | CarError::SectionLength(_)
+            | CarError::Length
+            | CarError::Cid
+            | CarError::Torn(_)) => SourceError::Car { source_name, source },
+        }
+    }
+}
+
+#[async_trait]
+impl Source for HttpGateway {
+    fn name(&self) -> &str {
+        &self.base
+    }
+
+    async fn block(&self, cid: &Cid) -> Result<Block, SourceError> {
+        if let Some(block) = Block::from_identity(*cid) {
+            return Ok(block);
+        }
+        let mut response = self.get(format!("{cid}?format=raw"), RAW_TYPE, RAW_TYPE).await?;
+        let mut bytes = BytesMut::new();
+        // One byte over the limit is enough to be refused below.
+        while bytes.len() <= MAX_BLOCK_BYTES
+            && let Some(chunk) = self.chunk(&mut response).await?
+        {
+            bytes.extend_from_slice(&chunk);
+        }
+        Block::verify(*cid, bytes.freeze()).map_err(|source| SourceError::Bad {
+            source_name: self.base.clone(),
+            source,
+        })
+    }
+
+    fn span<'a>(&'a self, root: Cid, from: u64, to: u64) -> BoxStream<'a, Result<Block, SourceError>> {
+        let start = Span::Closed { root, from, to };
+        let blocks = stream::unfold(start, move |span| async move { self.next_in_span(span).await });
+        blocks.boxed()
+    }
+}
+
+/// How far a CAR was read.
+enum Span {
+    Closed {
+        root: Cid,
+        from: u64,
+        to: u64,
+    },
+    Open {
+        response: Box<Response>,
+        reader: CarReader,
+        ready: VecDeque<Result<Block, SourceError>>,
+    },
+    Over,
+}
+
+impl HttpGateway {
+    /// The next block and what is left. After the first error that is not about one block, the stream ends.
+    async fn next_in_span(&self, span: Span) -> Option<(Result<Block, SourceError>, Span)> {
+        let (mut response, mut reader, mut ready) = match span {
+            Span::Over => return None,
+            Span::Open {
+                response,
+                reader,
+                ready,
+            } => (response, reader, ready),
+            Span::Closed { root, from, to } => match self.open_span(root, from, to).await {
+                Ok(response) => (Box::new(response), CarReader::new(), VecDeque::new()),
+                Err(error) => return Some((Err(error), Span::Over)),
+            },
+        };
+        loop {
+            if let Some(result) = ready.pop_front() {
+                return Some((
+                    result,
+                    Span::Open {
+                        response,
+                        reader,
+                        ready,
+                    },
+                ));
+            }
+            match self.chunk(&mut response).await {
+                Err(error) => return Some((Err(error), Span::Over)),
+                Ok(None) => {
+                    let torn = reader.finish().err()?;
+                    return Some((Err(self.car_error(torn)), Span::Over));
+                }
+                Ok(Some(bytes)) => reader.push(&bytes),
+            }
+            loop {
+                match reader.next_block() {
+                    Ok(None) => break,
+                    Ok(Some(block)) => ready.push_back(Ok(block)),
+                    Err(error @ CarError::Block(_)) => ready.push_back(Err(self.car_error(error))),
+                    Err(error) => return Some((Err(self.car_error(error)), Span::Over)),
+                }
+            }
+        }
+    }
+}
