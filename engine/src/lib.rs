@@ -1,1 +1,35 @@
-//! hearth-engine.
+//! Turns model files into tokens: loading, tokenising, scheduling, decoding and embedding.
+//!
+//! The crate knows files, prompts and tokens; it knows no CID, session, HTTP or coin, and it uses no
+//! asynchronous runtime. One [`Engine`] owns one worker thread that serves every loaded model, and one
+//! pool of compute threads. Callers hand a request and a sink; the worker calls the sink from its own
+//! thread, so **a sink must return at once** (hand the event to a channel, never wait in it).
+//!
+//! The way of a prompt: [`ModelHandle::generate`] → queue → worker admits it (tokens counted, KV cache
+//! reserved) → prefill in chunks → one token per round, interleaved with every other running sequence →
+//! sampler → UTF-8 and stop-string stages → sink.
+
+mod chat_template;
+mod checkpoint;
+mod engine;
+mod hardware;
+mod kernels;
+mod load;
+mod model;
+mod request;
+mod sampler;
+mod scheduler;
+mod sequence;
+mod stop;
+pub mod testing;
+mod tokenizer;
+mod worker;
+
+pub use checkpoint::{GgufError, HeldFile, WeightFile};
+pub use engine::{Config, Engine, ModelHandle, Precision, StartError, Ticket};
+pub use hardware::{Gpu, Hardware, SimdLevel};
+pub use load::{LoadError, ModelFiles, ModelInfo, ModelKind, ModelSource};
+pub use request::{
+    EmbedRequest, EmbedSink, Embeddings, Event, FinishReason, GenerateError, GenerateRequest, Message,
+    Priority, Prompt, Sampling, Sink, Timings, TokenLogprob, Usage,
+};

@@ -1,0 +1,410 @@
+//! The façade: an engine that owns its threads, and handles to the models it has loaded.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use crate::hardware::{Hardware, memory};
+use crate::load::{LoadError, ModelInfo, ModelSource};
+use crate::model::{LoadSettings, Loaded, LoadedKind, load};
+use crate::request::{EmbedRequest, EmbedSink, Event, GenerateError, GenerateRequest, Message, Sink};
+use crate::worker::{Command, EmbedJob, GenerateJob, Shared, Worker};
+
+/// How exactly numbers are computed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Precision {
+    /// Activations are quantised to 8 bits in blocks of 32, as other fast engines do.
+    #[default]
+    Fast,
+    /// Weights are widened to f32 and all arithmetic is f32: the reference the fast path is compared with.
+    Exact,
+}
+
+/// Settings of an engine.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Compute threads; 0 takes every processor this process may use.
+    pub threads: usize,
+    /// Memory for weights and KV caches together; without it, what is free on the machine, less a tenth.
+    pub memory_limit_bytes: Option<u64>,
+    /// Sequences decoded together, for each priority. More than this wait in the queue.
+    pub max_running: usize,
+    /// Requests that may wait; the next one is refused as busy.
+    pub max_queued: usize,
+    /// Prompt tokens computed in one round, so that running answers go on meanwhile. At 256 a round of the
+    /// demo model takes about half a second on two cores.
+    pub prefill_tokens_per_round: usize,
+    /// How exactly numbers are computed.
+    pub precision: Precision,
+    /// Gives the time as seconds since 1970, for chat templates that print the date; without it such a
+    /// template is refused.
+    pub unix_now: Option<fn() -> i64>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            threads: 0,
+            memory_limit_bytes: None,
+            max_running: 8,
+            max_queued: 256,
+            prefill_tokens_per_round: 128,
+            precision: Precision::Fast,
+            unix_now: None,
+        }
+    }
+}
+
+/// Why an engine did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A figure outside its range.
+    #[error("engine.{field} is {value}: it must be {range}")]
+    BadConfig {
+        /// The field.
+        field: &'static str,
+        /// What it is.
+        value: usize,
+        /// What is allowed.
+        range: &'static str,
+    },
+    /// The system gave no thread.
+    #[error("the engine cannot start its threads ({reason}): raise the limit of processes")]
+    Threads {
+        /// The system's words.
+        reason: String,
+    },
+}
+
+/// The engine: one worker thread, one pool of compute threads, any number of loaded models.
+///
+/// Clones share it; it stops when [`Engine::stop`] is called or the last clone is dropped.
+#[derive(Clone)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    config: Config,
+    hardware: Hardware,
+    /// Memory for weights and caches together.
+    memory_bytes: u64,
+    pool: Arc<rayon::ThreadPool>,
+    link: Link,
+    weight_bytes: Arc<AtomicU64>,
+    worker: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// What engine and handles share to reach the worker.
+#[derive(Clone)]
+struct Link {
+    commands: Sender<Command>,
+    queued: Arc<AtomicUsize>,
+    stopping: Arc<AtomicBool>,
+    max_queued: usize,
+}
+
+impl Engine {
+    /// Checks `config`, probes the hardware and starts the threads.
+    ///
+    /// # Errors
+    /// [`StartError`] if a figure is out of range or the system gives no threads.
+    pub fn start(config: Config) -> Result<Self, StartError> {
+        check(&config)?;
+        let hardware = Hardware::probe();
+        let threads = if config.threads == 0 {
+            hardware.threads
+        } else {
+            config.threads
+        };
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .thread_name(|index| format!("engine-{index}"))
+            .build()
+            .map_err(|source| StartError::Threads {
+                reason: source.to_string(),
+            })?;
+        let pool = Arc::new(pool);
+        let (commands, inbox) = std::sync::mpsc::channel();
+        let link = Link {
+            commands,
+            queued: Arc::default(),
+            stopping: Arc::default(),
+            max_queued: config.max_queued,
+        };
+        let weight_bytes = Arc::new(AtomicU64::new(0));
+        // A tenth stays for the rest of the program and for what other programs ask for meanwhile.
+        let memory_bytes = config
+            .memory_limit_bytes
+            .unwrap_or(hardware.available_bytes / 10 * 9);
+        let shared = Shared {
+            pool: Arc::clone(&pool),
+            queued: Arc::clone(&link.queued),
+            stopping: Arc::clone(&link.stopping),
+            weight_bytes: Arc::clone(&weight_bytes),
+            memory_bytes,
+        };
+        let worker = Worker::new(config.clone(), inbox, shared);
+        let worker = std::thread::Builder::new()
+            .name("engine-worker".to_owned())
+            .spawn(move || worker.run())
+            .map_err(|source| StartError::Threads {
+                reason: source.to_string(),
+            })?;
+        let worker = Mutex::new(Some(worker));
+        let inner = Inner {
+            config,
+            hardware,
+            memory_bytes,
+            pool,
+            link,
+            weight_bytes,
+            worker,
+        };
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
+    }
+
+    /// Says what the machine can compute with, as probed at the start.
+    pub fn hardware(&self) -> &Hardware {
+        &self.inner.hardware
+    }
+
+    /// Says how many requests run or wait.
+    pub fn load_level(&self) -> usize {
+        self.inner.link.queued.load(Ordering::Relaxed)
+    }
+
+    /// Loads a model. Blocks while files are read: seconds for large ones.
+    ///
+    /// # Errors
+    /// [`LoadError`] says which file is at fault and why.
+    pub fn load(&self, source: &ModelSource) -> Result<ModelHandle, LoadError> {
+        if self.inner.link.stopping.load(Ordering::Relaxed) {
+            return Err(LoadError::Stopped);
+        }
+        let settings = LoadSettings {
+            free_bytes: self.free_bytes(),
+            precision: self.inner.config.precision,
+            unix_now: self.inner.config.unix_now,
+        };
+        let loaded = self.inner.pool.install(|| load(source, &settings))?;
+        tracing::info!(model = %loaded.info.name, architecture = %loaded.info.architecture,
+            bytes = loaded.info.weight_bytes, context = loaded.info.context_tokens, "model loaded");
+        let ledger = Ledger::take(&self.inner.weight_bytes, loaded.info.weight_bytes);
+        Ok(ModelHandle {
+            loaded: Arc::new(loaded),
+            link: self.inner.link.clone(),
+            _ledger: Arc::new(ledger),
+        })
+    }
+
+    /// Tells the worker to stop: what runs and waits fails with [`GenerateError::Stopped`].
+    pub fn stop(&self) {
+        self.inner.stop();
+    }
+
+    /// Waits until the worker has stopped.
+    pub fn join(&self) {
+        self.inner.join();
+    }
+
+    fn free_bytes(&self) -> u64 {
+        let room = self
+            .inner
+            .memory_bytes
+            .saturating_sub(self.inner.weight_bytes.load(Ordering::Relaxed));
+        match self.inner.config.memory_limit_bytes {
+            Some(_) => room,
+            None => room.min(memory().1 / 10 * 9),
+        }
+    }
+}
+
+impl Inner {
+    fn stop(&self) {
+        self.link.stopping.store(true, Ordering::Relaxed);
+        // A send fails only if the worker has ended, which is what is wanted.
+        let _ = self.link.commands.send(Command::Wake);
+    }
+
+    fn join(&self) {
+        let worker = self.worker.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(worker) = worker
+            && worker.thread().id() != std::thread::current().id()
+            && worker.join().is_err()
+        {
+            tracing::error!("the engine's worker thread panicked");
+        }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.stop();
+        self.join();
+    }
+}
+
+fn check(config: &Config) -> Result<(), StartError> {
+    let ranges = [
+        ("threads", config.threads, 0, 1024, "from 0 (all) to 1024"),
+        ("max_running", config.max_running, 1, 256, "from 1 to 256"),
+        ("max_queued", config.max_queued, 1, 65_536, "from 1 to 65536"),
+        (
+            "prefill_tokens_per_round",
+            config.prefill_tokens_per_round,
+            1,
+            4096,
+            "from 1 to 4096",
+        ),
+    ];
+    for (field, value, low, high, range) in ranges {
+        if !(low..=high).contains(&value) {
+            return Err(StartError::BadConfig { field, value, range });
+        }
+    }
+    Ok(())
+}
+
+/// Counts a model's bytes as taken until its last handle is dropped.
+struct Ledger {
+    total: Arc<AtomicU64>,
+    bytes: u64,
+}
+
+impl Ledger {
+    fn take(total: &Arc<AtomicU64>, bytes: u64) -> Self {
+        total.fetch_add(bytes, Ordering::Relaxed);
+        Self {
+            total: Arc::clone(total),
+            bytes,
+        }
+    }
+}
+
+impl Drop for Ledger {
+    fn drop(&mut self) {
+        self.total.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+/// A loaded model. Clones share it; the last one dropped unloads it once running requests have ended.
+#[derive(Clone)]
+pub struct ModelHandle {
+    loaded: Arc<Loaded>,
+    link: Link,
+    _ledger: Arc<Ledger>,
+}
+
+/// Cancels one request from another thread. Dropping it cancels nothing.
+#[derive(Debug, Clone, Default)]
+pub struct Ticket {
+    cancelled: Arc<AtomicBool>,
+}
+
+impl Ticket {
+    /// Ends the request at the next round, even while it waits or its prompt is still being read.
+    pub fn cancel(&self) {
+        self.cancelled.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Relaxed)
+    }
+}
+
+impl ModelHandle {
+    /// Describes the model.
+    pub fn info(&self) -> &ModelInfo {
+        &self.loaded.info
+    }
+
+    /// Queues a request and returns at once; everything else, refusals too, goes to `sink`.
+    pub fn generate(&self, request: GenerateRequest, mut sink: Sink) -> Ticket {
+        let ticket = Ticket::default();
+        if let Err(error) = self.admit() {
+            let _ = sink(Event::Failed(error));
+            return ticket;
+        }
+        let job = GenerateJob {
+            model: Arc::clone(&self.loaded),
+            request,
+            sink,
+            ticket: ticket.clone(),
+            since: Instant::now(),
+        };
+        if let Err(rejected) = self.link.commands.send(Command::Generate(Box::new(job)))
+            && let Command::Generate(mut job) = rejected.0
+        {
+            let _ = (job.sink)(Event::Failed(GenerateError::Stopped));
+        }
+        ticket
+    }
+
+    /// Queues an embedding request and returns at once.
+    pub fn embed(&self, request: EmbedRequest, sink: EmbedSink) {
+        if let Err(error) = self.admit() {
+            sink(Err(error));
+            return;
+        }
+        let job = EmbedJob {
+            model: Arc::clone(&self.loaded),
+            request,
+            sink,
+        };
+        if let Err(rejected) = self.link.commands.send(Command::Embed(Box::new(job)))
+            && let Command::Embed(job) = rejected.0
+        {
+            (job.sink)(Err(GenerateError::Stopped));
+        }
+    }
+
+    /// Splits plain text into tokens; special tokens spelled out in it are plain text.
+    pub fn tokenize(&self, text: &str) -> Vec<u32> {
+        match &self.loaded.kind {
+            LoadedKind::Text(model) => model.tokenizer.encode_text(text),
+            LoadedKind::Embedding(model) => model.tokenize(text).unwrap_or_default(),
+        }
+    }
+
+    /// Gives the text of tokens, special ones left out; bytes that form no character become U+FFFD.
+    pub fn detokenize(&self, tokens: &[u32]) -> String {
+        match &self.loaded.kind {
+            LoadedKind::Text(model) => model.tokenizer.decode(tokens),
+            LoadedKind::Embedding(_) => String::new(),
+        }
+    }
+
+    /// Renders a conversation by the model's chat template, with the opening of an answer at its end.
+    ///
+    /// # Errors
+    /// [`GenerateError::NoChatTemplate`], [`GenerateError::Template`], [`GenerateError::NotGenerative`].
+    pub fn render(
+        &self,
+        messages: &[Message],
+        tools: Option<&serde_json::Value>,
+    ) -> Result<String, GenerateError> {
+        match &self.loaded.kind {
+            LoadedKind::Text(model) => model.render(messages, tools),
+            LoadedKind::Embedding(_) => Err(GenerateError::NotGenerative {
+                model: self.loaded.info.name.clone(),
+            }),
+        }
+    }
+
+    fn admit(&self) -> Result<(), GenerateError> {
+        if self.link.stopping.load(Ordering::Relaxed) {
+            return Err(GenerateError::Stopped);
+        }
+        let queued = self.link.queued.fetch_add(1, Ordering::Relaxed);
+        if queued >= self.link.max_queued {
+            self.link.queued.fetch_sub(1, Ordering::Relaxed);
+            return Err(GenerateError::Busy { queued });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,216 @@
+//! From files on disk to a model that can run: what is asked for, what came of it, what can go wrong.
+
+use std::path::{Path, PathBuf};
+
+use crate::checkpoint::{GgufError, WeightFile};
+
+/// The files of one model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ModelFiles {
+    /// One GGUF file with weights, tokenizer and chat template inside.
+    Gguf(WeightFile),
+    /// A BERT-type embedding model.
+    Bert {
+        /// `model.safetensors`.
+        weights: WeightFile,
+        /// `tokenizer.json`.
+        tokenizer: PathBuf,
+        /// `config.json`.
+        config: PathBuf,
+        /// `1_Pooling/config.json`; without it the mean over all tokens is taken.
+        pooling: Option<PathBuf>,
+        /// `sentence_bert_config.json`, which may limit the length of a text.
+        limits: Option<PathBuf>,
+    },
+}
+
+/// What to load.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelSource {
+    /// The name used in messages, such as the manifest's slug.
+    pub name: String,
+    /// Its files.
+    pub files: ModelFiles,
+    /// A smaller context window than the model's own.
+    pub context_tokens: Option<usize>,
+}
+
+impl ModelSource {
+    /// Finds out what lies at `path`: a GGUF file, a folder that holds one, or a folder with a BERT model.
+    ///
+    /// # Errors
+    /// [`LoadError::Unrecognised`] if it is neither.
+    pub fn at(name: impl Into<String>, path: &Path) -> Result<Self, LoadError> {
+        let files = if path.is_dir() {
+            files_in(path)?
+        } else {
+            ModelFiles::Gguf(WeightFile::new(path))
+        };
+        Ok(Self {
+            name: name.into(),
+            files,
+            context_tokens: None,
+        })
+    }
+}
+
+fn files_in(folder: &Path) -> Result<ModelFiles, LoadError> {
+    let existing = |name: &str| Some(folder.join(name)).filter(|path| path.is_file());
+    if let (Some(weights), Some(tokenizer), Some(config)) = (
+        existing("model.safetensors"),
+        existing("tokenizer.json"),
+        existing("config.json"),
+    ) {
+        return Ok(ModelFiles::Bert {
+            weights: WeightFile::new(weights),
+            tokenizer,
+            config,
+            pooling: existing("1_Pooling/config.json"),
+            limits: existing("sentence_bert_config.json"),
+        });
+    }
+    let entries = std::fs::read_dir(folder).map_err(|source| LoadError::Read {
+        file: folder.to_owned(),
+        reason: source.to_string(),
+    })?;
+    let mut gguf: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "gguf"))
+        .collect();
+    match (gguf.pop(), gguf.is_empty()) {
+        (Some(file), true) => Ok(ModelFiles::Gguf(WeightFile::new(file))),
+        (Some(_), false) | (None, _) => Err(LoadError::Unrecognised {
+            path: folder.to_owned(),
+        }),
+    }
+}
+
+/// What a model can be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ModelKind {
+    /// Continues text.
+    Text,
+    /// Makes embeddings.
+    Embedding,
+}
+
+/// What is known about a loaded model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModelInfo {
+    /// The name it was loaded under.
+    pub name: String,
+    /// What it is for.
+    pub kind: ModelKind,
+    /// Its architecture as its file says, such as `llama`.
+    pub architecture: String,
+    /// The tensor type most of its weights have, such as `Q4_1`.
+    pub quantisation: String,
+    /// Weights counted one by one.
+    pub parameters: u64,
+    /// The context window as loaded; for embeddings, the longest text.
+    pub context_tokens: usize,
+    /// Size of the vocabulary.
+    pub vocabulary: usize,
+    /// Width of its embeddings, or of its hidden state.
+    pub width: usize,
+    /// Whether conversations can be rendered.
+    pub has_chat_template: bool,
+    /// Bytes of weights held in memory.
+    pub weight_bytes: u64,
+    /// Bytes of KV cache per token of one conversation.
+    pub cache_bytes_per_token: u64,
+}
+
+/// Why a model could not be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// Neither a GGUF file nor a folder with a model.
+    #[error(
+        "{path} holds no model we know: give a .gguf file, or a folder with one .gguf file or with \
+         model.safetensors, tokenizer.json and config.json"
+    )]
+    Unrecognised {
+        /// What was looked at.
+        path: PathBuf,
+    },
+    /// A file cannot be read.
+    #[error("cannot read {file} ({reason}): check that it exists and may be read")]
+    Read {
+        /// The file.
+        file: PathBuf,
+        /// The system's words.
+        reason: String,
+    },
+    /// The file is not the one that was verified.
+    #[error(
+        "{file} changed since it was verified (expected {expected}, found {found}): verify the model again"
+    )]
+    Changed {
+        /// The file.
+        file: PathBuf,
+        /// Size or time that was verified.
+        expected: String,
+        /// What is there.
+        found: String,
+    },
+    /// The GGUF file is damaged or not one.
+    #[error("{file} is not usable: {source}")]
+    Gguf {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        source: GgufError,
+    },
+    /// A file of a BERT model is damaged.
+    #[error("{file} is not usable ({reason}): fetch the model again")]
+    Damaged {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The architecture is none of ours.
+    #[error("the architecture {architecture:?} is not supported: choose a model of {supported}")]
+    UnsupportedArchitecture {
+        /// As the file says.
+        architecture: String,
+        /// Those that work.
+        supported: &'static str,
+    },
+    /// A feature of a known architecture that is not built.
+    #[error("{feature} is not supported: choose another model")]
+    UnsupportedFeature {
+        /// What it is.
+        feature: String,
+    },
+    /// A tensor has a type without kernels.
+    #[error(
+        "tensor {tensor} has the type {dtype}, which is not supported: choose a file quantised to {supported}"
+    )]
+    UnsupportedTensorType {
+        /// Its name.
+        tensor: String,
+        /// Its type.
+        dtype: String,
+        /// Those that work.
+        supported: &'static str,
+    },
+    /// The model does not fit into memory.
+    #[error(
+        "{name} needs {need_bytes} bytes of memory and {available_bytes} are free: choose a model file of at \
+         most {fits_bytes} bytes, or close other programs"
+    )]
+    TooLarge {
+        /// The model.
+        name: String,
+        /// Weights, smallest useful cache and working space.
+        need_bytes: u64,
+        /// What the engine may use.
+        available_bytes: u64,
+        /// The largest model file that would fit.
+        fits_bytes: u64,
+    },
+    /// The engine stops.
+    #[error("the engine is stopping: start it again to go on")]
+    Stopped,
+}

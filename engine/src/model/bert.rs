@@ -1,0 +1,247 @@
+//! BERT as an embedding model (arXiv 1810.04805, pooling as in sentence-transformers), from safetensors.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use candle_core::{DType, Device, Tensor};
+use candle_nn::VarBuilder;
+use candle_transformers::models::bert::{BertModel, Config};
+use serde::Deserialize;
+
+use crate::checkpoint::HeldFile;
+use crate::load::{LoadError, ModelInfo, ModelKind};
+use crate::request::GenerateError;
+
+/// The files beside the weights.
+pub(super) struct Paths<'a> {
+    pub(super) tokenizer: &'a Path,
+    pub(super) config: &'a Path,
+    pub(super) pooling: Option<&'a Path>,
+    pub(super) limits: Option<&'a Path>,
+}
+
+/// How the vectors of all tokens become one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pooling {
+    Mean,
+    First,
+}
+
+#[derive(Deserialize)]
+struct PoolingFile {
+    #[serde(default)]
+    pooling_mode_cls_token: bool,
+    #[serde(default)]
+    pooling_mode_mean_tokens: bool,
+}
+
+#[derive(Deserialize)]
+struct LimitsFile {
+    max_seq_length: Option<usize>,
+}
+
+/// A loaded embedding model.
+pub(crate) struct Bert {
+    name: String,
+    model: BertModel,
+    tokenizer: tokenizers::Tokenizer,
+    pooling: Pooling,
+    longest: usize,
+}
+
+/// Files beside the weights are small; a larger one is not what it claims to be.
+const MAX_SIDE_FILE_BYTES: u64 = 64 << 20;
+
+/// Loads the model; its weights are `held`.
+pub(super) fn load(
+    name: &str,
+    held: &Arc<HeldFile>,
+    paths: &Paths<'_>,
+) -> Result<(Bert, ModelInfo), LoadError> {
+    let value: serde_json::Value = read_json(paths.config)?;
+    let architecture = value
+        .get("model_type")
+        .and_then(|kind| kind.as_str())
+        .unwrap_or("unknown");
+    if architecture != "bert" {
+        let supported = "bert, for embeddings";
+        return Err(LoadError::UnsupportedArchitecture {
+            architecture: architecture.to_owned(),
+            supported,
+        });
+    }
+    let config: Config =
+        serde_json::from_value(value).map_err(|error| damaged(paths.config, error.to_string()))?;
+    check(&config).map_err(|reason| damaged(paths.config, reason))?;
+    let pooling = pooling(paths.pooling)?;
+    let limits: Option<LimitsFile> = paths.limits.map(read_json).transpose()?;
+    let longest = limits
+        .and_then(|limits| limits.max_seq_length)
+        .unwrap_or(config.max_position_embeddings)
+        .clamp(2, config.max_position_embeddings);
+    let tokenizer = tokenizer(paths.tokenizer)?;
+    if tokenizer.get_vocab_size(true) > config.vocab_size {
+        return Err(damaged(
+            paths.tokenizer,
+            "it has more tokens than the model".to_owned(),
+        ));
+    }
+    let parameters = parameters(held)?;
+    let weights = VarBuilder::from_slice_safetensors(held.bytes(), DType::F32, &Device::Cpu)
+        .and_then(|weights| BertModel::load(weights, &config))
+        .map_err(|error| damaged(held.path(), error.to_string()))?;
+    let info = ModelInfo {
+        name: name.to_owned(),
+        kind: ModelKind::Embedding,
+        architecture: "bert".to_owned(),
+        quantisation: "F32".to_owned(),
+        parameters,
+        context_tokens: longest,
+        vocabulary: config.vocab_size,
+        width: config.hidden_size,
+        has_chat_template: false,
+        // The held bytes and candle's copy of them.
+        weight_bytes: held.bytes().len() as u64 * 2,
+        cache_bytes_per_token: 0,
+    };
+    Ok((
+        Bert {
+            name: name.to_owned(),
+            model: weights,
+            tokenizer,
+            pooling,
+            longest,
+        },
+        info,
+    ))
+}
+
+fn damaged(file: &Path, reason: String) -> LoadError {
+    LoadError::Damaged {
+        file: file.to_owned(),
+        reason,
+    }
+}
+
+fn read(file: &Path) -> Result<Vec<u8>, LoadError> {
+    let failed = |error: std::io::Error| LoadError::Read {
+        file: file.to_owned(),
+        reason: error.to_string(),
+    };
+    let size = std::fs::metadata(file).map_err(failed)?.len();
+    if size > MAX_SIDE_FILE_BYTES {
+        return Err(damaged(
+            file,
+            format!("{size} bytes are more than such a file has"),
+        ));
+    }
+    std::fs::read(file).map_err(failed)
+}
+
+fn read_json<T: serde::de::DeserializeOwned>(file: &Path) -> Result<T, LoadError> {
+    serde_json::from_slice(&read(file)?).map_err(|error| damaged(file, error.to_string()))
+}
+
+fn check(config: &Config) -> Result<(), String> {
+    let heads_fit = config.num_attention_heads > 0 && config.hidden_size % config.num_attention_heads == 0;
+    let bounded = config.num_hidden_layers <= 1024
+        && (1..=1 << 20).contains(&config.max_position_embeddings)
+        && config.hidden_size <= 1 << 16;
+    if heads_fit && bounded {
+        Ok(())
+    } else {
+        Err("its figures do not fit each other".to_owned())
+    }
+}
+
+fn pooling(file: Option<&Path>) -> Result<Pooling, LoadError> {
+    let Some(file) = file else {
+        return Ok(Pooling::Mean);
+    };
+    let modes: PoolingFile = read_json(file)?;
+    match (modes.pooling_mode_mean_tokens, modes.pooling_mode_cls_token) {
+        (true, false) => Ok(Pooling::Mean),
+        (false, true) => Ok(Pooling::First),
+        (true, true) | (false, false) => Err(LoadError::UnsupportedFeature {
+            feature: "pooling other than mean or first token".to_owned(),
+        }),
+    }
+}
+
+fn tokenizer(file: &Path) -> Result<tokenizers::Tokenizer, LoadError> {
+    let mut tokenizer =
+        tokenizers::Tokenizer::from_bytes(read(file)?).map_err(|error| damaged(file, error.to_string()))?;
+    // Length is ours to decide: the file's own limit is that of its training run.
+    tokenizer
+        .with_truncation(None)
+        .map_err(|error| damaged(file, error.to_string()))?;
+    tokenizer.with_padding(None);
+    Ok(tokenizer)
+}
+
+fn parameters(held: &HeldFile) -> Result<u64, LoadError> {
+    let header = safetensors::SafeTensors::deserialize(held.bytes())
+        .map_err(|error| damaged(held.path(), error.to_string()))?;
+    Ok(header
+        .iter()
+        .map(|(_, tensor)| tensor.shape().iter().map(|&n| n as u64).product::<u64>())
+        .sum())
+}
+
+impl Bert {
+    /// Splits a text, with the tokens that open and close it.
+    pub(crate) fn tokenize(&self, text: &str) -> Result<Vec<u32>, GenerateError> {
+        let encoding = self
+            .tokenizer
+            .encode_fast(text, true)
+            .map_err(|error| GenerateError::Internal {
+                reason: error.to_string(),
+            })?;
+        Ok(encoding.get_ids().to_vec())
+    }
+
+    /// Makes a unit vector of a text and counts its tokens.
+    pub(crate) fn embed(&self, text: &str, truncate: bool) -> Result<(Vec<f32>, u32), GenerateError> {
+        let mut tokens = self.tokenize(text)?;
+        if tokens.len() > self.longest {
+            if !truncate {
+                let (prompt_tokens, context_tokens) = (tokens.len(), self.longest);
+                return Err(GenerateError::ContextOverflow {
+                    prompt_tokens,
+                    context_tokens,
+                });
+            }
+            // The last token closes every text.
+            let close = tokens.split_off(tokens.len() - 1);
+            tokens.truncate(self.longest - 1);
+            tokens.extend(close);
+        }
+        let vector = self.vector(&tokens).map_err(|error| GenerateError::Internal {
+            reason: format!("{}: {error}", self.name),
+        })?;
+        Ok((vector, tokens.len() as u32))
+    }
+
+    fn vector(&self, tokens: &[u32]) -> candle_core::Result<Vec<f32>> {
+        let tokens = Tensor::new(tokens, &Device::Cpu)?.unsqueeze(0)?;
+        let hidden = self
+            .model
+            .forward(&tokens, &tokens.zeros_like()?, None)?
+            .squeeze(0)?;
+        let pooled = match self.pooling {
+            Pooling::Mean => hidden.mean(0)?,
+            Pooling::First => hidden.get(0)?,
+        };
+        let mut vector: Vec<f32> = pooled.to_vec1()?;
+        let length = vector
+            .iter()
+            .map(|x| f64::from(x * x))
+            .sum::<f64>()
+            .sqrt()
+            .max(1e-12);
+        for x in &mut vector {
+            *x = (f64::from(*x) / length) as f32;
+        }
+        Ok(vector)
+    }
+}

@@ -1,0 +1,316 @@
+//! Loaded models: what a file becomes, one architecture per file.
+
+mod bert;
+mod cache;
+mod decoder;
+mod llama;
+mod qwen2;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+pub(crate) use bert::Bert;
+pub(crate) use cache::KvCache;
+pub(crate) use decoder::{Decoder, Piece, Wants};
+
+use crate::chat_template::{TemplateInput, render};
+use crate::checkpoint::{Gguf, HeldFile, TensorType, WeightFile};
+use crate::engine::Precision;
+use crate::load::{LoadError, ModelFiles, ModelInfo, ModelKind, ModelSource};
+use crate::request::{GenerateError, Message, Prompt};
+use crate::tokenizer::Tokenizer;
+
+/// Architectures a person can choose from when a file has another one.
+const SUPPORTED: &str = "the families llama (Llama, SmolLM, Mistral …) or qwen2";
+/// Working space of a round and the tokenizer, beside weights and caches.
+const WORKING_BYTES: u64 = 96 << 20;
+/// A context below this is of no use to a person.
+const SMALLEST_CONTEXT: usize = 512;
+
+/// What loading needs to know of the engine.
+pub(crate) struct LoadSettings {
+    /// Memory that weights and caches may take.
+    pub(crate) free_bytes: u64,
+    pub(crate) precision: Precision,
+    pub(crate) unix_now: Option<fn() -> i64>,
+}
+
+/// A model in memory.
+pub(crate) struct Loaded {
+    pub(crate) info: ModelInfo,
+    pub(crate) kind: LoadedKind,
+    files: Vec<Arc<HeldFile>>,
+    /// Set when a defect was met while it ran; nothing runs on it any more.
+    broken: AtomicBool,
+}
+
+/// What a model can do.
+pub(crate) enum LoadedKind {
+    Text(Box<TextModel>),
+    Embedding(Box<Bert>),
+}
+
+/// A model that continues text.
+pub(crate) struct TextModel {
+    pub(crate) decoder: Decoder,
+    pub(crate) tokenizer: Tokenizer,
+    template: Option<String>,
+    unix_now: Option<fn() -> i64>,
+}
+
+impl Loaded {
+    /// Refuses to go on with files that are no longer what they were, or after a defect.
+    pub(crate) fn check(&self) -> Result<(), GenerateError> {
+        if self.broken.load(Ordering::Relaxed) {
+            return Err(GenerateError::Internal {
+                reason: format!("{} broke earlier", self.info.name),
+            });
+        }
+        match self.files.iter().find(|file| !file.is_unchanged()) {
+            Some(file) => Err(GenerateError::WeightsChanged {
+                file: file.path().display().to_string(),
+            }),
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) fn mark_broken(&self) {
+        self.broken.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Loads what `source` names.
+pub(crate) fn load(source: &ModelSource, settings: &LoadSettings) -> Result<Loaded, LoadError> {
+    match &source.files {
+        ModelFiles::Gguf(file) => load_gguf(source, file, settings),
+        ModelFiles::Bert {
+            weights,
+            tokenizer,
+            config,
+            pooling,
+            limits,
+        } => {
+            let paths = bert::Paths {
+                tokenizer,
+                config,
+                pooling: pooling.as_deref(),
+                limits: limits.as_deref(),
+            };
+            let held = hold(source, weights, settings)?;
+            let (bert, info) = bert::load(&source.name, &held, &paths)?;
+            let kind = LoadedKind::Embedding(Box::new(bert));
+            Ok(Loaded {
+                info,
+                kind,
+                files: vec![held],
+                broken: AtomicBool::new(false),
+            })
+        }
+    }
+}
+
+/// Opens a weight file after asking whether it fits into memory.
+fn hold(
+    source: &ModelSource,
+    file: &WeightFile,
+    settings: &LoadSettings,
+) -> Result<Arc<HeldFile>, LoadError> {
+    let size = std::fs::metadata(&file.path)
+        .map_err(|error| LoadError::Read {
+            file: file.path.clone(),
+            reason: error.to_string(),
+        })?
+        .len();
+    fits(source, size, size, settings)?;
+    Ok(Arc::new(HeldFile::open(file, settings.free_bytes)?))
+}
+
+fn fits(source: &ModelSource, need: u64, file_bytes: u64, settings: &LoadSettings) -> Result<(), LoadError> {
+    let need_bytes = need.saturating_add(WORKING_BYTES);
+    if need_bytes <= settings.free_bytes {
+        return Ok(());
+    }
+    // A file grows in memory by the same factor whatever its size.
+    let room = settings.free_bytes.saturating_sub(WORKING_BYTES);
+    let fits_bytes = u128::from(room) * u128::from(file_bytes) / u128::from(need.max(1));
+    Err(LoadError::TooLarge {
+        name: source.name.clone(),
+        need_bytes,
+        available_bytes: settings.free_bytes,
+        fits_bytes: u64::try_from(fits_bytes).unwrap_or(room),
+    })
+}
+
+fn load_gguf(source: &ModelSource, file: &WeightFile, settings: &LoadSettings) -> Result<Loaded, LoadError> {
+    let held = hold(source, file, settings)?;
+    let damaged = |error| LoadError::Gguf {
+        file: file.path.clone(),
+        source: error,
+    };
+    let gguf = Gguf::parse(held.bytes()).map_err(damaged)?;
+    let architecture = gguf.text("general.architecture").map_err(damaged)?.to_owned();
+    let config = match architecture.as_str() {
+        "llama" => llama::config(&gguf),
+        "qwen2" => qwen2::config(&gguf),
+        _ => {
+            return Err(LoadError::UnsupportedArchitecture {
+                architecture,
+                supported: SUPPORTED,
+            });
+        }
+    };
+    let mut config = config.map_err(|error| error.into_load_error(&file.path))?;
+    let tokenizer = Tokenizer::from_gguf(&gguf).map_err(|error| error.into_load_error(&file.path))?;
+    let weight_bytes = resident_bytes(&gguf, settings.precision);
+    let per_token = config.cache_bytes_per_token();
+    let file_bytes = held.bytes().len() as u64;
+    fits(
+        source,
+        weight_bytes + per_token * SMALLEST_CONTEXT as u64,
+        file_bytes,
+        settings,
+    )?;
+    config.context = usable_context(
+        source,
+        config.context,
+        per_token,
+        settings.free_bytes - weight_bytes,
+    );
+    let info = ModelInfo {
+        name: source.name.clone(),
+        kind: ModelKind::Text,
+        architecture,
+        quantisation: main_type(&gguf).name().to_owned(),
+        parameters: gguf.tensors.values().map(|tensor| tensor.elements()).sum(),
+        context_tokens: config.context,
+        vocabulary: tokenizer.vocabulary(),
+        width: config.width,
+        has_chat_template: gguf.optional_text("tokenizer.chat_template").is_some(),
+        weight_bytes,
+        cache_bytes_per_token: per_token,
+    };
+    let decoder = Decoder::load(config, &gguf, &held, tokenizer.vocabulary(), settings.precision)
+        .map_err(|error| error.into_load_error(&file.path))?;
+    let template = gguf.optional_text("tokenizer.chat_template").map(str::to_owned);
+    let model = TextModel {
+        decoder,
+        tokenizer,
+        template,
+        unix_now: settings.unix_now,
+    };
+    let kind = LoadedKind::Text(Box::new(model));
+    Ok(Loaded {
+        info,
+        kind,
+        files: vec![held],
+        broken: AtomicBool::new(false),
+    })
+}
+
+/// Gives the context window: what was asked for, at most the model's, at most what memory holds.
+fn usable_context(source: &ModelSource, of_model: usize, per_token: u64, free_bytes: u64) -> usize {
+    let room =
+        usize::try_from(free_bytes.saturating_sub(WORKING_BYTES) / per_token.max(1)).unwrap_or(usize::MAX);
+    let wanted = source.context_tokens.unwrap_or(of_model).min(of_model);
+    wanted.min(room.max(SMALLEST_CONTEXT)).max(1)
+}
+
+/// Adds up what the weights take in memory.
+fn resident_bytes(gguf: &Gguf, precision: Precision) -> u64 {
+    gguf.tensors
+        .values()
+        .map(|tensor| {
+            let in_file = tensor.range.len() as u64;
+            match (tensor.dtype, precision) {
+                (TensorType::F32, _) => in_file * 2,
+                (TensorType::F16 | TensorType::Bf16 | TensorType::Q4_0 | TensorType::Q4_1, _) => in_file,
+                (TensorType::Q5_0 | TensorType::Q5_1 | TensorType::Q8_0, _) => in_file,
+                // candle keeps its own blocks and a packed form of up to a third more, beside the file.
+                (TensorType::Q2K | TensorType::Q3K | TensorType::Q4K, Precision::Fast) => in_file * 10 / 3,
+                (TensorType::Q5K | TensorType::Q6K, Precision::Fast) => in_file * 10 / 3,
+                (TensorType::Q2K | TensorType::Q3K | TensorType::Q4K, Precision::Exact) => {
+                    tensor.elements() * 4
+                }
+                (TensorType::Q5K | TensorType::Q6K, Precision::Exact) => tensor.elements() * 4,
+            }
+        })
+        .sum()
+}
+
+/// Gives the type that most weights have.
+fn main_type(gguf: &Gguf) -> TensorType {
+    let mut counts = std::collections::BTreeMap::<TensorType, u64>::new();
+    for tensor in gguf.tensors.values() {
+        *counts.entry(tensor.dtype).or_default() += tensor.elements();
+    }
+    counts
+        .into_iter()
+        .max_by_key(|(_, count)| *count)
+        .map_or(TensorType::F32, |(dtype, _)| dtype)
+}
+
+impl TextModel {
+    /// Renders a conversation as the model's template wants it.
+    pub(crate) fn render(
+        &self,
+        messages: &[Message],
+        tools: Option<&serde_json::Value>,
+    ) -> Result<String, GenerateError> {
+        let template = self.template.as_deref().ok_or(GenerateError::NoChatTemplate)?;
+        let (bos, eos) = self.tokenizer.boundary_texts();
+        let unix_now = self.unix_now.map(|now| now());
+        render(
+            template,
+            &TemplateInput {
+                messages,
+                tools,
+                bos,
+                eos,
+                unix_now,
+            },
+        )
+    }
+
+    /// Turns a prompt into tokens.
+    pub(crate) fn tokens_of(&self, prompt: &Prompt) -> Result<Vec<u32>, GenerateError> {
+        match prompt {
+            Prompt::Tokens(tokens) => {
+                let vocabulary = self.tokenizer.vocabulary();
+                match tokens.iter().find(|&&token| token as usize >= vocabulary) {
+                    Some(&token) => Err(GenerateError::UnknownToken { token, vocabulary }),
+                    None => Ok(tokens.clone()),
+                }
+            }
+            Prompt::Text(text) => Ok(self.tokenizer.encode_prompt(text)),
+            Prompt::Chat { messages, tools } => {
+                let mask = free_mask(messages);
+                let masked: Vec<Message> = messages
+                    .iter()
+                    .map(|message| self.masked(message, mask))
+                    .collect();
+                let rendered = self.render(&masked, tools.as_ref())?;
+                Ok(self.tokenizer.encode_template(&rendered, Some(mask)))
+            }
+        }
+    }
+
+    fn masked(&self, message: &Message, mask: char) -> Message {
+        Message {
+            role: self.tokenizer.mask(&message.role, mask),
+            content: self.tokenizer.mask(&message.content, mask),
+            extra: message.extra.clone(),
+        }
+    }
+}
+
+/// Finds a character that no message holds. There are 32 that Unicode reserves for such uses; a conversation
+/// that holds them all loses one.
+fn free_mask(messages: &[Message]) -> char {
+    ('\u{fdd0}'..='\u{fdef}')
+        .find(|&mask| {
+            !messages
+                .iter()
+                .any(|message| message.content.contains(mask) || message.role.contains(mask))
+        })
+        .unwrap_or('\u{fdd0}')
+}

@@ -1,0 +1,160 @@
+//! Byte-level BPE: the vocabularies called `gpt2` in GGUF files, with the pre-tokenizers of our families.
+
+use tokenizers::models::bpe::{BPE, Vocab};
+use tokenizers::normalizers::NFC;
+use tokenizers::pre_tokenizers::PreTokenizerWrapper;
+use tokenizers::pre_tokenizers::byte_level::ByteLevel;
+use tokenizers::pre_tokenizers::digits::Digits;
+use tokenizers::pre_tokenizers::sequence::Sequence;
+use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
+use tokenizers::tokenizer::SplitDelimiterBehavior;
+
+use super::TokenizerError;
+use crate::checkpoint::GgufError;
+
+/// Where Qwen 2 cuts text, as in its `tokenizer.json`.
+const QWEN2: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+/// Where Llama 3 cuts text, as in its `tokenizer.json`.
+const LLAMA3: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+
+/// A byte-level BPE vocabulary with its rules for cutting text.
+#[derive(Debug)]
+pub(super) struct BytePairs {
+    tokenizer: tokenizers::Tokenizer,
+}
+
+impl BytePairs {
+    pub(super) fn new(texts: &[String], merges: &[String], pre: &str) -> Result<Self, TokenizerError> {
+        let vocab: Vocab = texts
+            .iter()
+            .enumerate()
+            .map(|(index, text)| (text.clone(), index as u32))
+            .collect();
+        let pairs = merges
+            .iter()
+            .map(|merge| {
+                merge
+                    .split_once(' ')
+                    .map(|(left, right)| (left.to_owned(), right.to_owned()))
+            })
+            .collect::<Option<Vec<_>>>()
+            .ok_or_else(|| bad_merges("a merge without a space".to_owned()))?;
+        let model = BPE::builder()
+            .vocab_and_merges(vocab, pairs)
+            .ignore_merges(begins_with_bos(pre))
+            .build()
+            .map_err(|source| bad_merges(source.to_string()))?;
+        let mut tokenizer = tokenizers::Tokenizer::new(model);
+        tokenizer.with_pre_tokenizer(Some(pre_tokenizer(pre)?));
+        if is_qwen2(pre) {
+            tokenizer
+                .with_normalizer(Some(NFC))
+                .map_err(|source| TokenizerError::Unsupported {
+                    what: format!("NFC ({source})"),
+                })?;
+        }
+        Ok(Self { tokenizer })
+    }
+
+    pub(super) fn encode(&self, text: &str, tokens: &mut Vec<u32>) {
+        match self.tokenizer.encode_fast(text, false) {
+            Ok(encoding) => tokens.extend_from_slice(encoding.get_ids()),
+            // Happens only if the pattern engine gives up on a text; byte tokens say the same, at length.
+            Err(_) => tokens.extend(
+                text.bytes()
+                    .filter_map(|byte| self.tokenizer.token_to_id(&letter_of(byte).to_string())),
+            ),
+        }
+    }
+}
+
+fn bad_merges(found: String) -> TokenizerError {
+    TokenizerError::Gguf(GgufError::BadValue {
+        key: "tokenizer.ggml.merges".to_owned(),
+        found,
+        expected: "pairs of tokens".to_owned(),
+    })
+}
+
+fn is_qwen2(pre: &str) -> bool {
+    matches!(pre, "qwen2" | "deepseek-r1-qwen")
+}
+
+/// Says whether texts of this family begin with BOS unless the header says otherwise; the same families
+/// take a word that is in the vocabulary as a whole, before any merge.
+pub(super) fn begins_with_bos(pre: &str) -> bool {
+    matches!(pre, "llama-bpe" | "llama3" | "llama-v3")
+}
+
+fn pre_tokenizer(pre: &str) -> Result<PreTokenizerWrapper, TokenizerError> {
+    let by_pattern = |pattern: &str| -> Result<PreTokenizerWrapper, TokenizerError> {
+        let split = Split::new(
+            SplitPattern::Regex(pattern.to_owned()),
+            SplitDelimiterBehavior::Isolated,
+            false,
+        )
+        .map_err(|source| TokenizerError::Unsupported {
+            what: format!("a pattern ({source})"),
+        })?;
+        let bytes = ByteLevel::new(false, true, false);
+        Ok(Sequence::new(vec![split.into(), bytes.into()]).into())
+    };
+    let words = ByteLevel::new(false, true, true);
+    match pre {
+        "default" | "gpt-2" | "gpt2" => Ok(words.into()),
+        "smollm" | "starcoder" => Ok(Sequence::new(vec![Digits::new(true).into(), words.into()]).into()),
+        _ if is_qwen2(pre) => by_pattern(QWEN2),
+        _ if begins_with_bos(pre) => by_pattern(LLAMA3),
+        _ => Err(TokenizerError::Unsupported {
+            what: format!("the pre-tokenizer {pre:?}"),
+        }),
+    }
+}
+
+/// Gives the letter by which byte-level vocabularies write a byte (GPT-2, `bytes_to_unicode`).
+pub(crate) fn letter_of(byte: u8) -> char {
+    let plain = |byte: u8| matches!(byte, 0x21..=0x7e | 0xa1..=0xac | 0xae..=0xff);
+    if plain(byte) {
+        return char::from(byte);
+    }
+    let index = (0..byte).filter(|&other| !plain(other)).count() as u32;
+    char::from_u32(256 + index).unwrap_or(char::REPLACEMENT_CHARACTER)
+}
+
+/// Reads a token's text back into bytes; letters outside the alphabet stand for themselves.
+pub(super) fn bytes_of(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(text.len());
+    for letter in text.chars() {
+        match byte_of(letter) {
+            Some(byte) => bytes.push(byte),
+            None => bytes.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes()),
+        }
+    }
+    bytes
+}
+
+fn byte_of(letter: char) -> Option<u8> {
+    let code = u32::from(letter);
+    match code {
+        0x21..=0x7e | 0xa1..=0xac | 0xae..=0xff => u8::try_from(code).ok(),
+        // The 68 bytes without a letter of their own, in order: 0 to 0x20, 0x7f to 0xa0, 0xad.
+        256..=288 => u8::try_from(code - 256).ok(),
+        289..=322 => u8::try_from(code - 289 + 0x7f).ok(),
+        323 => Some(0xad),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_byte_has_one_letter() {
+        for byte in 0..=255 {
+            assert_eq!(byte_of(letter_of(byte)), Some(byte), "{byte}");
+        }
+        assert_eq!(letter_of(b' '), 'Ġ');
+        assert_eq!(letter_of(b'\n'), 'Ċ');
+    }
+}

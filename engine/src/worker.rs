@@ -1,0 +1,381 @@
+//! The worker thread: takes requests, admits them, and computes round after round while any runs.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, TryRecvError};
+use std::time::Instant;
+
+use crate::engine::{Config, Ticket};
+use crate::model::{Bert, Loaded, LoadedKind, Piece, TextModel};
+use crate::request::{
+    EmbedRequest, EmbedSink, Embeddings, Event, FinishReason, GenerateError, GenerateRequest, Priority, Sink,
+};
+use crate::scheduler::{Admission, Limits, Share, Taken, Waiting, admit, plan};
+use crate::sequence::{Prepared, Sequence, Step};
+
+/// What façade and handles send.
+pub(crate) enum Command {
+    Generate(Box<GenerateJob>),
+    Embed(Box<EmbedJob>),
+    /// Look at the stop flag.
+    Wake,
+}
+
+/// A request for text, on its way to the worker.
+pub(crate) struct GenerateJob {
+    pub(crate) model: Arc<Loaded>,
+    pub(crate) request: GenerateRequest,
+    pub(crate) sink: Sink,
+    pub(crate) ticket: Ticket,
+    pub(crate) since: Instant,
+}
+
+/// A request for embeddings, on its way to the worker.
+pub(crate) struct EmbedJob {
+    pub(crate) model: Arc<Loaded>,
+    pub(crate) request: EmbedRequest,
+    pub(crate) sink: EmbedSink,
+}
+
+/// What the worker shares with the façade.
+pub(crate) struct Shared {
+    pub(crate) pool: Arc<rayon::ThreadPool>,
+    /// Requests that run or wait.
+    pub(crate) queued: Arc<AtomicUsize>,
+    pub(crate) stopping: Arc<AtomicBool>,
+    /// Bytes of weights loaded.
+    pub(crate) weight_bytes: Arc<AtomicU64>,
+    /// Memory for weights and caches together.
+    pub(crate) memory_bytes: u64,
+}
+
+/// The worker's state; it lives on its thread.
+pub(crate) struct Worker {
+    config: Config,
+    inbox: Receiver<Command>,
+    shared: Shared,
+    waiting: Vec<Prepared>,
+    running: Vec<Sequence>,
+    embedding: Vec<Embedding>,
+    round: u64,
+}
+
+/// An embedding request in progress: one text per round.
+struct Embedding {
+    job: EmbedJob,
+    done: Embeddings,
+}
+
+impl Worker {
+    pub(crate) fn new(config: Config, inbox: Receiver<Command>, shared: Shared) -> Self {
+        let (waiting, running, embedding) = (Vec::new(), Vec::new(), Vec::new());
+        Self {
+            config,
+            inbox,
+            shared,
+            waiting,
+            running,
+            embedding,
+            round: 0,
+        }
+    }
+
+    /// Works until the engine stops.
+    pub(crate) fn run(mut self) {
+        while self.take_commands() {
+            self.drop_cancelled();
+            self.admit();
+            self.decode_round();
+            self.embed_round();
+            self.round += 1;
+        }
+        self.fail_all();
+    }
+
+    /// Takes what has come in, waiting if there is nothing else to do. `false` if the engine stops.
+    fn take_commands(&mut self) -> bool {
+        let idle = self.waiting.is_empty() && self.running.is_empty() && self.embedding.is_empty();
+        if idle {
+            match self.inbox.recv() {
+                Ok(command) => self.take(command),
+                Err(_) => return false,
+            }
+        }
+        loop {
+            if self.shared.stopping.load(Ordering::Relaxed) {
+                return false;
+            }
+            match self.inbox.try_recv() {
+                Ok(command) => self.take(command),
+                Err(TryRecvError::Empty) => return true,
+                Err(TryRecvError::Disconnected) => return !idle,
+            }
+        }
+    }
+
+    fn take(&mut self, command: Command) {
+        match command {
+            Command::Generate(job) => self.take_generate(*job),
+            Command::Embed(job) => self.take_embed(*job),
+            Command::Wake => {}
+        }
+    }
+
+    fn take_generate(&mut self, mut job: GenerateJob) {
+        let model = Arc::clone(&job.model);
+        let LoadedKind::Text(text) = &model.kind else {
+            let _ = (job.sink)(Event::Failed(GenerateError::NotGenerative {
+                model: model.info.name.clone(),
+            }));
+            self.one_less();
+            return;
+        };
+        // Tokenising runs foreign templates and patterns; a defect there must not end the engine.
+        match catch_unwind(AssertUnwindSafe(|| Prepared::new(job, text))) {
+            Ok(Some(prepared)) => self.waiting.push(prepared),
+            Ok(None) => self.one_less(),
+            Err(_) => {
+                tracing::error!(model = %model.info.name, "a request panicked while its prompt was read");
+                self.one_less();
+            }
+        }
+    }
+
+    fn take_embed(&mut self, job: EmbedJob) {
+        let refusal = match (&job.model.kind, job.model.check()) {
+            (LoadedKind::Text(_), _) => Some(GenerateError::NotEmbedding {
+                model: job.model.info.name.clone(),
+            }),
+            (LoadedKind::Embedding(_), Err(error)) => Some(error),
+            (LoadedKind::Embedding(_), Ok(())) => None,
+        };
+        match refusal {
+            Some(error) => {
+                (job.sink)(Err(error));
+                self.one_less();
+            }
+            None => {
+                let done = Embeddings {
+                    vectors: Vec::new(),
+                    prompt_tokens: 0,
+                };
+                self.embedding.push(Embedding { job, done });
+            }
+        }
+    }
+
+    fn one_less(&self) {
+        self.shared.queued.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    fn drop_cancelled(&mut self) {
+        for prepared in self
+            .waiting
+            .extract_if(.., |prepared| prepared.ticket.is_cancelled())
+        {
+            prepared.cancel();
+            self.shared.queued.fetch_sub(1, Ordering::Relaxed);
+        }
+        for mut sequence in self.running.extract_if(.., |sequence| sequence.is_cancelled()) {
+            sequence.finish(FinishReason::Cancelled, None);
+            self.shared.queued.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    fn admit(&mut self) {
+        loop {
+            let waiting: Vec<Waiting> = self
+                .waiting
+                .iter()
+                .map(|one| Waiting {
+                    priority: one.priority,
+                    cache_bytes: one.cache_bytes,
+                })
+                .collect();
+            let limits = Limits {
+                running: self.config.max_running,
+                cache_bytes: self.cache_limit(),
+            };
+            match admit(&waiting, self.taken(), limits) {
+                Admission::Wait => return,
+                Admission::Refuse(index) => {
+                    let prepared = self.waiting.remove(index);
+                    let (tokens, need_bytes) = (prepared.cache_tokens, prepared.cache_bytes);
+                    let limit_bytes = limits.cache_bytes;
+                    prepared.fail(GenerateError::CacheTooLarge {
+                        tokens,
+                        need_bytes,
+                        limit_bytes,
+                    });
+                    self.one_less();
+                }
+                Admission::Admit(index) => {
+                    let prepared = self.waiting.remove(index);
+                    let model = Arc::clone(&prepared.model);
+                    match text_of(&model).and_then(|text| Sequence::start(prepared, text)) {
+                        Some(sequence) => self.running.push(sequence),
+                        None => self.one_less(),
+                    }
+                }
+            }
+        }
+    }
+
+    fn cache_limit(&self) -> u64 {
+        self.shared
+            .memory_bytes
+            .saturating_sub(self.shared.weight_bytes.load(Ordering::Relaxed))
+    }
+
+    fn taken(&self) -> Taken {
+        let count = |priority| {
+            self.running
+                .iter()
+                .filter(|one| one.standing().priority == priority)
+                .count()
+        };
+        Taken {
+            local: count(Priority::Local),
+            paid: count(Priority::Paid),
+            cache_bytes: self.running.iter().map(Sequence::cache_bytes).sum(),
+        }
+    }
+
+    /// Computes one round for every model that has work in it.
+    fn decode_round(&mut self) {
+        let standing: Vec<_> = self.running.iter().map(Sequence::standing).collect();
+        let mut shares = plan(&standing, self.round, self.config.prefill_tokens_per_round);
+        let mut done = Vec::new();
+        while let Some(first) = shares.first() {
+            let model = Arc::clone(&self.running[first.index].model);
+            let same = |share: &Share| Arc::ptr_eq(&self.running[share.index].model, &model);
+            let (group, rest): (Vec<Share>, Vec<Share>) = shares.iter().partition(|share| same(share));
+            shares = rest;
+            done.extend(self.model_round(&model, &group));
+        }
+        done.sort_unstable();
+        for index in done.into_iter().rev() {
+            self.running.remove(index);
+            self.one_less();
+        }
+    }
+
+    /// Computes one round of one model and gives the sequences that are done.
+    fn model_round(&mut self, model: &Arc<Loaded>, group: &[Share]) -> Vec<usize> {
+        let Some(text) = text_of(model) else {
+            return group.iter().map(|share| share.index).collect();
+        };
+        let members = group.iter().map(|share| share.index);
+        let mut pieces = Vec::new();
+        let mut shares = group.iter().peekable();
+        for (index, sequence) in self.running.iter_mut().enumerate() {
+            if let Some(share) = shares.next_if(|share| share.index == index) {
+                pieces.push(sequence.piece(share.tokens));
+            }
+        }
+        let rows: Vec<usize> = pieces.iter().map(Piece::wanted_rows).collect();
+        let pool = &self.shared.pool;
+        let computed = catch_unwind(AssertUnwindSafe(|| {
+            pool.install(|| text.decoder.forward(&mut pieces))
+        }));
+        drop(pieces);
+        let Ok(logits) = computed else {
+            tracing::error!(model = %model.info.name, "a round panicked; the model is given up");
+            model.mark_broken();
+            let reason = "a round of computing panicked".to_owned();
+            for share in group {
+                self.running[share.index].fail(GenerateError::Internal {
+                    reason: reason.clone(),
+                });
+            }
+            return members.collect();
+        };
+        let mut rest = logits.as_slice();
+        let mut done = Vec::new();
+        for (share, rows) in group.iter().zip(rows) {
+            let (own, after) = rest.split_at(rows * text.tokenizer.vocabulary());
+            rest = after;
+            let sequence = &mut self.running[share.index];
+            let step = catch_unwind(AssertUnwindSafe(|| sequence.advance(share.tokens, own, text)));
+            match step {
+                Ok(Step::Going) => {}
+                Ok(Step::Done) => done.push(share.index),
+                Err(_) => {
+                    tracing::error!(model = %model.info.name, "the receiver of an answer panicked");
+                    done.push(share.index);
+                }
+            }
+        }
+        done
+    }
+
+    /// Embeds one text of the most urgent request.
+    fn embed_round(&mut self) {
+        let urgency = |(_, one): &(usize, &Embedding)| one.job.request.priority;
+        let Some((index, _)) = self.embedding.iter().enumerate().min_by_key(urgency) else {
+            return;
+        };
+        let embedding = &mut self.embedding[index];
+        let model = Arc::clone(&embedding.job.model);
+        let LoadedKind::Embedding(bert) = &model.kind else {
+            return;
+        };
+        let pool = &self.shared.pool;
+        let outcome = match catch_unwind(AssertUnwindSafe(|| pool.install(|| embedding.next(bert)))) {
+            Ok(Ok(false)) => return,
+            Ok(Ok(true)) => None,
+            Ok(Err(error)) => Some(error),
+            Err(_) => {
+                model.mark_broken();
+                Some(GenerateError::Internal {
+                    reason: "an embedding panicked".to_owned(),
+                })
+            }
+        };
+        let Embedding { job, done } = self.embedding.remove(index);
+        (job.sink)(outcome.map_or(Ok(done), Err));
+        self.one_less();
+    }
+
+    fn fail_all(&mut self) {
+        for prepared in self.waiting.drain(..) {
+            prepared.fail(GenerateError::Stopped);
+        }
+        for mut sequence in self.running.drain(..) {
+            sequence.fail(GenerateError::Stopped);
+        }
+        for embedding in self.embedding.drain(..) {
+            (embedding.job.sink)(Err(GenerateError::Stopped));
+        }
+        while let Ok(command) = self.inbox.try_recv() {
+            match command {
+                Command::Generate(mut job) => {
+                    let _ = (job.sink)(Event::Failed(GenerateError::Stopped));
+                }
+                Command::Embed(job) => (job.sink)(Err(GenerateError::Stopped)),
+                Command::Wake => {}
+            }
+        }
+    }
+}
+
+impl Embedding {
+    /// Embeds the next text; says whether that was the last.
+    fn next(&mut self, bert: &Bert) -> Result<bool, GenerateError> {
+        let EmbedRequest { texts, truncate, .. } = &self.job.request;
+        if let Some(text) = texts.get(self.done.vectors.len()) {
+            let (vector, n_tokens) = bert.embed(text, *truncate)?;
+            self.done.vectors.push(vector);
+            self.done.prompt_tokens += n_tokens;
+        }
+        Ok(self.done.vectors.len() >= texts.len())
+    }
+}
+
+fn text_of(model: &Loaded) -> Option<&TextModel> {
+    match &model.kind {
+        LoadedKind::Text(text) => Some(text),
+        LoadedKind::Embedding(_) => None,
+    }
+}
