@@ -1,1 +1,7 @@
-//! Whole-program tests, one module per subject.
+//! Whole-program tests, one module per subject. Each starts `hearth` as a process of its own.
+
+mod command_line;
+mod crash;
+mod earning;
+mod refusals;
+mod two_nodes;

@@ -1,0 +1,98 @@
+//! The command line against a running node, and without one.
+
+use std::{path::Path, process::Command};
+
+use hearth_tests::{DEMO, FAST, Node};
+use serde_json::Value;
+
+fn hearth(data: &Path, args: &[&str]) -> (Option<i32>, String, String) {
+    let mut command = Command::new(hearth_tests::program().unwrap());
+    command.args(["--network", "devnet", "--data-dir"]).arg(data).args(args).env("NO_COLOR", "1");
+    let output = command.output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code(), text(&output.stdout), text(&output.stderr))
+}
+
+fn json(data: &Path, args: &[&str]) -> Value {
+    let mut all = args.to_vec();
+    all.push("--json");
+    let (code, stdout, stderr) = hearth(data, &all);
+    assert!(matches!(code, Some(0 | 1)), "{args:?}: {stdout}{stderr}");
+    serde_json::from_str(&stdout).unwrap_or_else(|error| panic!("{args:?}: {error}: {stdout}{stderr}"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn commands_ask_the_running_node() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let node = Node::start(&data, "devnet", FAST).await.unwrap();
+    node.ready().await.unwrap();
+    // The commands block, so they run beside the runtime.
+    let at = data.clone();
+    tokio::task::spawn_blocking(move || ask(&at)).await.unwrap();
+    assert_eq!(node.stop().await.unwrap(), Some(0));
+
+    // Without a daemon: what lies in files is shown, the rest says how to start it.
+    let (code, _, stderr) = hearth(&data, &["status"]);
+    assert_eq!(code, Some(3), "{stderr}");
+    assert!(stderr.contains("hearth --daemon"), "{stderr}");
+    let accounts = json(&data, &["wallet", "list"]);
+    assert!(accounts["main"].as_str().unwrap().starts_with("pokt1"));
+    assert!(json(&data, &["model", "list"]).to_string().contains(DEMO));
+}
+
+fn ask(data: &Path) {
+    let (code, stdout, stderr) = hearth(data, &["status"]);
+    assert_eq!(code, Some(0), "{stderr}");
+    for word in ["Hearth", "Earning", "Chain", "Wallet", "spendable"] {
+        assert!(stdout.contains(word), "{word} is missing:\n{stdout}");
+    }
+    assert!(stdout.lines().all(|line| line.chars().count() <= 80), "wider than 80 columns:\n{stdout}");
+    assert_eq!(json(data, &["status"]).pointer("/status/network/is_devnet"), Some(&Value::Bool(true)));
+
+    let (code, stdout, _) = hearth(data, &["doctor"]);
+    assert_eq!(code, Some(0), "{stdout}");
+
+    let answer = json(data, &["chat", "--on", "network", "hello"]);
+    assert!(!answer["answer"].as_str().unwrap().is_empty(), "{answer:#}");
+    assert_eq!(answer["model"], format!("pocket/{DEMO}"));
+
+    let stopped = json(data, &["earn", "stop"]);
+    assert!(matches!(stopped["state"].as_str(), Some("off" | "draining")), "{stopped:#}");
+    let started = json(data, &["earn", "start"]);
+    assert_ne!(started["state"], "off", "{started:#}");
+
+    let accounts = json(data, &["wallet", "list"]);
+    let working = accounts.pointer("/accounts/1/address").and_then(Value::as_str).unwrap().to_owned();
+    let password = data.join("keystore/devnet.pass");
+    let sent = json(
+        data,
+        &["wallet", "send", &working, "1.5", "--yes", "--password-file", password.to_str().unwrap()],
+    );
+    assert!(sent["height"].as_u64().unwrap() > 0, "{sent:#}");
+    let balances = json(data, &["wallet", "balance"]);
+    assert!(balances["total"].as_str().unwrap().parse::<u128>().unwrap() > 0);
+    assert!(json(data, &["wallet", "history"])["movements"].as_array().is_some_and(|list| !list.is_empty()));
+    let (code, _, stderr) = hearth(data, &["wallet", "send", "pokt1nobody", "1", "--yes"]);
+    assert_eq!(code, Some(1), "{stderr}");
+
+    let wrong = data.join("wrong-password");
+    std::fs::write(&wrong, "not the password").unwrap();
+    let (code, _, stderr) = hearth(data, &["wallet", "unlock", "--password-file", wrong.to_str().unwrap()]);
+    assert_eq!(code, Some(1));
+    assert!(stderr.contains("wrong password") || stderr.contains("Wrong password"), "{stderr}");
+
+    let (code, _, _) = hearth(data, &["earn", "fly"]);
+    assert_eq!(code, Some(2));
+}
+
+#[test]
+fn completions_and_settings_need_no_node() {
+    let folder = tempfile::tempdir().unwrap();
+    let (code, stdout, _) = hearth(folder.path(), &["completions", "bash"]);
+    assert_eq!(code, Some(0));
+    assert!(stdout.contains("hearth"));
+    let (code, stdout, _) = hearth(folder.path(), &["config", "show", "--origin"]);
+    assert_eq!(code, Some(0));
+    assert!(stdout.contains("network = \"devnet\"") && stdout.contains("# flag"), "{stdout}");
+}

@@ -1,0 +1,156 @@
+//! `kill -9` at random points over sessions: no answer whose last byte arrived is lost, none is claimed twice.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use hearth_tests::{DEMO, FAST, Node, Settings, free_port};
+use rand::RngExt as _;
+use serde_json::Value;
+
+/// How often the node is killed.
+const KILLS: usize = 20;
+/// Answers that are asked for at once.
+const READERS: usize = 4;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_answered_relay_is_lost_and_none_is_claimed_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    // The supplier's URL is staked, so its port stays the same over all starts.
+    let miner = format!("127.0.0.1:{}", free_port().unwrap());
+    let settings: Vec<(&str, &str)> = FAST.iter().copied().chain([("DEVNET__SETUP", "true")]).collect();
+    let mut node = start(&data, &settings, &miner).await;
+    node.ready().await.unwrap();
+    let mut arrived: u64 = 1;
+    let mut in_flight: u64 = 0;
+    for round in 0..KILLS {
+        let asking = Asking::begin(&node);
+        let pause = Duration::from_millis(rand::rng().random_range(100..1500));
+        tokio::time::sleep(pause).await;
+        in_flight += READERS as u64;
+        node.kill().unwrap();
+        arrived += asking.end().await;
+        node = start(&data, &settings, &miner).await;
+        // The chain goes on, so the session may have changed; every few rounds one is waited for.
+        if round % 4 == 3 {
+            node.ready().await.unwrap();
+            arrived += 1;
+        }
+    }
+    node.ready().await.unwrap();
+    arrived += 1;
+
+    // Every session comes to an end: nothing hangs, no claim and no proof was missed.
+    let done = |sessions: &Value| {
+        let list = sessions["sessions"].as_array().map(Vec::as_slice).unwrap_or_default();
+        !list.is_empty() && list.iter().all(|session| session["state"] == "settled")
+    };
+    let sessions = node.wait("/earning/sessions", Duration::from_secs(120), done).await.unwrap();
+    let claimed: u64 = sum(&sessions, "answers");
+    assert!(claimed >= arrived, "{arrived} answers arrived whole, only {claimed} were claimed");
+    assert!(
+        claimed <= arrived + in_flight,
+        "{claimed} answers were claimed, {arrived} arrived and at most {in_flight} were in flight at the kills"
+    );
+    no_leaf_twice(&node, &sessions).await;
+}
+
+async fn start(data: &std::path::Path, settings: Settings<'_>, miner: &str) -> Node {
+    let mut command = hearth_tests::command(data, "devnet", settings).unwrap();
+    command.env("HEARTH_MINER__LISTEN", miner);
+    // The flag of the common command would win over the environment.
+    let args: Vec<_> = command.get_args().map(std::ffi::OsStr::to_owned).collect();
+    let mut fresh = std::process::Command::new(command.get_program());
+    let mut skip = false;
+    for arg in args {
+        if arg == "--miner-listen" {
+            skip = true;
+        } else if skip {
+            skip = false;
+        } else {
+            fresh.arg(arg);
+        }
+    }
+    for (key, value) in command.get_envs() {
+        if let Some(value) = value {
+            fresh.env(key, value);
+        }
+    }
+    Node::spawn(fresh, data).await.unwrap()
+}
+
+/// Readers that ask again and again until they are told to stop.
+struct Asking {
+    stop: Arc<AtomicBool>,
+    arrived: Arc<AtomicU64>,
+    readers: Vec<tokio::task::JoinHandle<()>>,
+}
+
+impl Asking {
+    fn begin(node: &Node) -> Asking {
+        let (stop, arrived) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+        let readers = (0..READERS).map(|reader| {
+            let (stop, arrived) = (Arc::clone(&stop), Arc::clone(&arrived));
+            let (http, url, token) = (node.http.clone(), node.url.clone(), node.token.clone());
+            #[allow(clippy::disallowed_methods, reason = "joined in Asking::end")]
+            tokio::spawn(async move {
+                while !stop.load(Ordering::SeqCst) {
+                    let body = serde_json::json!({
+                        "model": format!("pocket/{DEMO}"),
+                        "messages": [{ "role": "user", "content": "hello" }],
+                        "stream": reader % 2 == 0,
+                    });
+                    let answer = http.post(format!("{url}/v1/chat/completions")).bearer_auth(&token).json(&body).send();
+                    // An answer counts when its last byte is here.
+                    let whole = match answer.await {
+                        Ok(answer) if answer.status().is_success() => match answer.text().await {
+                            Ok(text) if reader % 2 == 0 => text.trim_end().ends_with("[DONE]") && !text.contains("\"error\""),
+                            Ok(text) => serde_json::from_str::<Value>(&text).is_ok_and(|value| value["choices"].is_array()),
+                            Err(_) => false,
+                        },
+                        Ok(_) | Err(_) => false,
+                    };
+                    if whole {
+                        arrived.fetch_add(1, Ordering::SeqCst);
+                    } else {
+                        tokio::time::sleep(Duration::from_millis(20)).await;
+                    }
+                }
+            })
+        });
+        Asking { readers: readers.collect(), stop, arrived }
+    }
+
+    async fn end(self) -> u64 {
+        self.stop.store(true, Ordering::SeqCst);
+        for reader in self.readers {
+            reader.await.unwrap();
+        }
+        self.arrived.load(Ordering::SeqCst)
+    }
+}
+
+fn sum(sessions: &Value, key: &str) -> u64 {
+    sessions["sessions"].as_array().into_iter().flatten().filter_map(|session| session[key].as_u64()).sum()
+}
+
+/// Hashes of relays over all sessions are distinct.
+async fn no_leaf_twice(node: &Node, sessions: &Value) {
+    let mut seen: BTreeMap<String, String> = BTreeMap::new();
+    for session in sessions["sessions"].as_array().into_iter().flatten() {
+        let id = session["id"].as_str().unwrap();
+        let relays = node.get(&format!("/earning/sessions/{id}/relays?limit=100000")).await.unwrap();
+        for relay in relays["relays"].as_array().into_iter().flatten() {
+            let hash = relay["hash"].as_str().unwrap().to_owned();
+            let before = seen.insert(hash.clone(), id.to_owned());
+            assert_eq!(before, None, "relay {hash} is in two sessions");
+        }
+    }
+    assert!(!seen.is_empty());
+}

@@ -1,0 +1,90 @@
+//! The loop: an answer is bought, served, claimed, proven and settled for exactly what the arithmetic gives.
+
+use std::time::Duration;
+
+use hearth_base::{Clock, Tasks};
+use hearth_chain::{Chain, Config};
+use hearth_pocket::{message::tokenomics, settlement::Decimal};
+use hearth_tests::{DEMO, FAST, Node};
+use serde_json::Value;
+
+/// Compute units of one answer of the set-up's service.
+const COMPUTE_UNITS: u128 = 100_000;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_is_settled_for_exactly_what_the_arithmetic_gives() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = Node::start(&folder.path().join("data"), "devnet", FAST).await.unwrap();
+    node.ready().await.unwrap();
+    for stream in [true, false, true] {
+        node.chat(&format!("pocket/{DEMO}"), "hello", stream).await.unwrap();
+    }
+    let settled = |sessions: &Value| settled_sessions(sessions).next().is_some();
+    let sessions = node.wait("/earning/sessions", Duration::from_secs(60), settled).await.unwrap();
+    let session = settled_sessions(&sessions).next().unwrap();
+
+    let params = params(&node).await;
+    let answers = u128::from(session["answers"].as_u64().unwrap());
+    let units = answers * COMPUTE_UNITS;
+    assert_eq!(u128::from(session["compute_units"].as_u64().unwrap()), units);
+    let claimed = units * u128::from(params.shared.compute_units_to_tokens_multiplier)
+        / u128::from(params.shared.compute_unit_cost_granularity);
+    assert_eq!(upokt(session, "claimed"), claimed);
+    assert_eq!(upokt(session, "settled"), claimed, "nothing was cut");
+    assert_eq!(upokt(session, "amount"), share(&params.tokenomics, claimed));
+    assert_eq!(session["estimated"], false);
+
+    // What the page shows as spendable is proven, and the claim's way is told.
+    let balances = node
+        .wait("/wallet/balances", Duration::from_secs(30), |balances| {
+            balances.pointer("/standing/trust") == Some(&Value::from("proven"))
+        })
+        .await
+        .unwrap();
+    assert!(balances["spendable"].as_str().unwrap().parse::<u128>().unwrap() > 0);
+    for key in ["claim_tx", "claim_height", "proof_tx", "proof_height", "settled_height"] {
+        assert!(!session[key].is_null(), "{key} is missing: {session:#}");
+    }
+    assert_eq!(node.stop().await.unwrap(), Some(0));
+}
+
+/// The settled sessions of an answer of `/earning/sessions`.
+pub(crate) fn settled_sessions(sessions: &Value) -> impl Iterator<Item = &Value> {
+    sessions["sessions"].as_array().into_iter().flatten().filter(|session| session["state"] == "settled")
+}
+
+fn upokt(session: &Value, key: &str) -> u128 {
+    session[key].as_str().unwrap_or_else(|| panic!("{key} is missing: {session:#}")).parse().unwrap()
+}
+
+/// What the supplier's owner gets of a settled amount: the share of what is minted for the burn, and of inflation.
+fn share(params: &tokenomics::Params, settled: u128) -> u128 {
+    let of = |ratio: f64| Decimal::try_from(ratio).unwrap();
+    let floor = |ratio: f64, amount: u128| u128::try_from(of(ratio).floor_of(&amount.into())).unwrap();
+    let minted = floor(params.mint_ratio, settled);
+    let split = params.mint_equals_burn_claim_distribution.as_ref().unwrap();
+    let inflation = u128::try_from(of(params.global_inflation_per_claim).ceil_of(&settled.into())).unwrap();
+    let allocation = params.mint_allocation_percentages.as_ref().unwrap();
+    floor(split.supplier, minted) + floor(allocation.supplier, inflation)
+}
+
+async fn params(node: &Node) -> hearth_chain::Params {
+    let folder = tempfile::tempdir().unwrap();
+    let text = std::fs::read_to_string(node.data.join("network.toml")).unwrap();
+    let file: hearth_node::network::NetworkFile = toml::from_str(&text).unwrap();
+    let store = hearth_store::Store::open(hearth_store::Config {
+        path: folder.path().join("hearth.db"),
+        chain_id: file.chain_id.clone(),
+        max_pages: None,
+    })
+    .await
+    .unwrap();
+    let tasks = Tasks::root();
+    let config = Config::new(file.chain_id, file.rpc);
+    let chain =
+        Chain::start(hearth_chain::Args { config, store, clock: Clock::system(), tasks: tasks.clone() }).unwrap();
+    let params = chain.params().await.unwrap().value;
+    chain.stop();
+    tasks.stop();
+    params
+}
