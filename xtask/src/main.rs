@@ -1,6 +1,7 @@
 //! Repository rules as a program: `cargo run -p xtask -- tidy`. They also run as a test, so that nobody need
-//! remember them.
+//! remember them. `cargo run -p xtask -- licences` writes the list for the About page.
 
+mod licences;
 mod modules;
 mod ranks;
 mod sources;
@@ -9,16 +10,18 @@ mod versions;
 use std::{path::PathBuf, process::ExitCode};
 
 fn main() -> ExitCode {
-    let command = std::env::args().nth(1);
-    if command.as_deref() != Some("tidy") {
-        report("usage: xtask tidy");
-        return ExitCode::from(2);
-    }
-    let faults = tidy();
+    let faults = match std::env::args().nth(1).as_deref() {
+        Some("tidy") => tidy(),
+        Some("licences") => licences::write(&root()).err().into_iter().collect(),
+        Some(_) | None => {
+            report("usage: xtask tidy | licences");
+            return ExitCode::from(2);
+        }
+    };
     for fault in &faults {
         report(fault);
     }
-    report(&format!("tidy: {} faults", faults.len()));
+    report(&format!("{} faults", faults.len()));
     if faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
@@ -34,6 +37,7 @@ fn tidy() -> Vec<String> {
     faults.extend(ranks::faults(&root));
     faults.extend(modules::faults(&root));
     faults.extend(versions::faults(&root));
+    faults.extend(licences::faults(&root));
     faults.sort();
     faults
 }
