@@ -8,5 +8,9 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     hearth_base::tls::init();
-    cli::run()
+    #[cfg(feature = "desktop")]
+    let open = window::open;
+    #[cfg(not(feature = "desktop"))]
+    let open = cli::show_page;
+    cli::run(open)
 }

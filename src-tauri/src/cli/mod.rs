@@ -51,8 +51,11 @@ impl From<anyhow::Error> for Exit {
 /// What a command gives back.
 pub(crate) type Done = Result<(), Exit>;
 
+/// What `hearth` alone does: opens the window, or says where the page is.
+pub(crate) type Open = fn(&tokio::runtime::Runtime, &Args, &Out) -> Done;
+
 /// Runs what the arguments ask for.
-pub(crate) fn run() -> ExitCode {
+pub(crate) fn run(open: Open) -> ExitCode {
     let args = Args::parse();
     let out = Out::new(args.json);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -68,6 +71,17 @@ pub(crate) fn run() -> ExitCode {
         Some(command) => runtime.block_on(dispatch(command, &args, &out)),
     };
     end(&out, done)
+}
+
+/// Says where the page of the running daemon is.
+#[cfg(not(feature = "desktop"))]
+pub(crate) fn show_page(runtime: &tokio::runtime::Runtime, args: &Args, out: &Out) -> Done {
+    runtime.block_on(async {
+        let place = Place::find(args)?;
+        let client = Client::connect(&place).await?;
+        out.line(&format!("Hearth runs. Its page: {}", client.page_url()));
+        Ok(())
+    })
 }
 
 async fn dispatch(command: &Command, args: &Args, out: &Out) -> Done {
@@ -86,23 +100,6 @@ async fn dispatch(command: &Command, args: &Args, out: &Out) -> Done {
             Ok(())
         }
     }
-}
-
-/// `hearth` alone: the window, or where the page is.
-#[cfg(feature = "desktop")]
-fn open(runtime: &tokio::runtime::Runtime, args: &Args, out: &Out) -> Done {
-    crate::window::open(runtime, args, out)
-}
-
-/// `hearth` alone: the window, or where the page is.
-#[cfg(not(feature = "desktop"))]
-fn open(runtime: &tokio::runtime::Runtime, args: &Args, out: &Out) -> Done {
-    runtime.block_on(async {
-        let place = Place::find(args)?;
-        let client = Client::connect(&place).await?;
-        out.line(&format!("Hearth runs. Its page: {}", client.page_url()));
-        Ok(())
-    })
 }
 
 fn end(out: &Out, done: Done) -> ExitCode {

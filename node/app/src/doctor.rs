@@ -1,0 +1,269 @@
+//! The doctor: what is wrong, what it means, how to mend it.
+//!
+//! On a devnet a missing GPU, an unchecked backup and a port that nobody outside reaches are warnings, never fails: the
+//! demo model runs on the processor, and money and words are play.
+
+use std::path::Path;
+
+use hearth_api::control::types::{Check, Level};
+use hearth_chain::{Chain, EndpointState, Standing};
+use hearth_engine::Hardware;
+use hearth_wallet::{KeyState, Wallet};
+use hearth_weights::Weights;
+
+/// Answers must be written down before they count, and a model needs room; below this the disk is nearly full.
+const LEAST_FREE_BYTES: u64 = 2_000_000_000;
+/// A base block of a chain at rest lies no further behind than this many of its own blocks.
+const CLOCK_ALLOWED_S: i64 = 30;
+
+/// What the checks look at.
+pub(crate) struct Patient {
+    pub(crate) is_devnet: bool,
+    pub(crate) root: std::path::PathBuf,
+    pub(crate) chain: Chain,
+    pub(crate) wallet: Wallet,
+    pub(crate) weights: Weights,
+    pub(crate) public_url: Option<url::Url>,
+}
+
+/// Runs all checks.
+pub(crate) async fn examine(patient: &Patient) -> Vec<Check> {
+    let standing = patient.chain.head().borrow().clone();
+    let mut checks = vec![
+        graphics(patient.is_devnet).await,
+        models(&patient.weights).await,
+        disk(&patient.root),
+        clock(&standing.standing),
+        chain(&patient.chain, &standing),
+    ];
+    checks.extend(keys(&patient.wallet, patient.is_devnet));
+    checks.push(stake(patient).await);
+    checks.push(reachable(patient));
+    checks
+}
+
+fn ok(code: &str, subject: &str, fact: impl Into<String>) -> Check {
+    Check {
+        level: Level::Ok,
+        code: code.to_owned(),
+        subject: subject.to_owned(),
+        fact: fact.into(),
+        meaning: String::new(),
+        remedy: None,
+    }
+}
+
+fn bad(level: Level, code: &str, subject: &str, fact: impl Into<String>, meaning: &str, remedy: &str) -> Check {
+    Check {
+        level,
+        code: code.to_owned(),
+        subject: subject.to_owned(),
+        fact: fact.into(),
+        meaning: meaning.to_owned(),
+        remedy: (!remedy.is_empty()).then(|| remedy.to_owned()),
+    }
+}
+
+/// A fail on a real network, a warning where money is play.
+fn serious(is_devnet: bool) -> Level {
+    if is_devnet { Level::Warn } else { Level::Fail }
+}
+
+async fn graphics(is_devnet: bool) -> Check {
+    // The probe opens driver libraries, which can take a while.
+    let hardware = tokio::task::spawn_blocking(Hardware::probe).await;
+    let Ok(hardware) = hardware else {
+        return bad(Level::Warn, "no_gpu", "Graphics", "could not be looked at", "The probe of the hardware failed.", "");
+    };
+    if hardware.gpus.is_empty() {
+        let fact = format!("none found ({}), {} threads", hardware.gpu_note, hardware.threads);
+        let meaning = "Models run on the processor, slowly.";
+        return bad(if is_devnet { Level::Warn } else { Level::Fail }, "no_gpu", "Graphics", fact, meaning, "");
+    }
+    let names: Vec<&str> = hardware.gpus.iter().map(|gpu| gpu.name.as_str()).collect();
+    bad(
+        Level::Warn,
+        "gpu_unused",
+        "Graphics",
+        names.join(", "),
+        "This version computes on the processor; the GPU is not used yet.",
+        "",
+    )
+}
+
+async fn models(weights: &Weights) -> Check {
+    match weights.list().await {
+        Err(error) => bad(
+            Level::Fail,
+            "no_model",
+            "Models",
+            "cannot be listed",
+            &hearth_base::failure::chain(&error),
+            "look at the disk, then restart Hearth",
+        ),
+        Ok(models) if models.is_empty() => bad(
+            Level::Warn,
+            "no_model",
+            "Models",
+            "none on this computer",
+            "Local chat and earning need one.",
+            "hearth model add FILE.gguf",
+        ),
+        Ok(models) => match models.iter().find(|model| !model.is_usable()) {
+            Some(model) => bad(
+                Level::Fail,
+                "model_changed",
+                "Models",
+                format!("{} changed on the disk", model.manifest.slug()),
+                "Its files are not what was verified; it is not used until they are.",
+                &format!("hearth model verify {}", model.cid()),
+            ),
+            None => ok("models", "Models", format!("{} here, as they were verified", models.len())),
+        },
+    }
+}
+
+/// Free bytes of the disk that holds `path`.
+pub(crate) fn free_bytes(path: &Path) -> Option<u64> {
+    let disks = sysinfo::Disks::new_with_refreshed_list();
+    disks
+        .list()
+        .iter()
+        .filter(|disk| path.starts_with(disk.mount_point()))
+        .max_by_key(|disk| disk.mount_point().as_os_str().len())
+        .map(sysinfo::Disk::available_space)
+}
+
+fn disk(root: &Path) -> Check {
+    let gigabytes = |bytes: u64| format!("{}.{} GB free", bytes / 1_000_000_000, bytes / 100_000_000 % 10);
+    match free_bytes(root) {
+        None => bad(Level::Warn, "disk_low", "Disk", "free space is not known", "The system does not tell it.", ""),
+        Some(free) if free < LEAST_FREE_BYTES => bad(
+            Level::Fail,
+            "disk_low",
+            "Disk",
+            gigabytes(free),
+            "Answers must be written down before they count.",
+            "free some space, or move the data directory",
+        ),
+        Some(free) => ok("disk", "Disk", gigabytes(free)),
+    }
+}
+
+fn clock(standing: &Standing) -> Check {
+    if let Standing::ClockSkew { ahead_s, .. } = standing {
+        let way = if *ahead_s < 0 { "behind" } else { "ahead" };
+        return bad(
+            Level::Fail,
+            "clock_skew",
+            "Clock",
+            format!("{} s {way} of the chain", ahead_s.abs()),
+            &format!("The network allows {CLOCK_ALLOWED_S} s; claims would fail."),
+            "set the clock, best by the system's time service",
+        );
+    }
+    ok("clock", "Clock", format!("agrees with the chain, {CLOCK_ALLOWED_S} s allowed"))
+}
+
+fn chain(chain: &Chain, head: &hearth_chain::Head) -> Check {
+    let fail = |fact: String, meaning: &str, remedy: &str| bad(Level::Fail, "chain", "Chain", fact, meaning, remedy);
+    match &head.standing {
+        Standing::Following => {
+            let endpoints = chain.endpoints();
+            let n_ok = endpoints.iter().filter(|endpoint| endpoint.state == EndpointState::Good).count();
+            let fact = format!("proven at {}, {n_ok} of {} endpoints", head.proven_height, endpoints.len());
+            ok("chain", "Chain", fact)
+        }
+        Standing::Starting => fail("nothing heard yet".to_owned(), "Balances are unknown. Local chat works.", "wait a moment"),
+        Standing::Unverified { why } => fail(
+            "cannot be verified".to_owned(),
+            why,
+            "give a trust anchor: chain.trust.height and chain.trust.hash of a block that you trust",
+        ),
+        Standing::Unreachable { why } => {
+            fail("no endpoint answers".to_owned(), why, "look at the network connection, or set chain.rpc")
+        }
+        Standing::TrustExpired { why } => fail(
+            "the trusted block is too old".to_owned(),
+            why,
+            "set chain.trust.height and chain.trust.hash to a recent block that you trust",
+        ),
+        Standing::ClockSkew { why, .. } => fail("not followed".to_owned(), why, "set the clock"),
+    }
+}
+
+fn keys(wallet: &Wallet, is_devnet: bool) -> Vec<Check> {
+    let state = wallet.state().borrow().clone();
+    if state.accounts.is_none() {
+        let meaning = "Earnings need a place to go. Local chat works.";
+        return vec![bad(Level::Warn, "no_wallet", "Wallet", "none yet", meaning, "hearth wallet create")];
+    }
+    let wallet = if state.working == KeyState::Locked {
+        bad(
+            serious(is_devnet),
+            "key_locked",
+            "Wallet",
+            "the working key is locked",
+            "Nothing can be signed until you unlock it.",
+            "hearth wallet unlock, or --passphrase-file for every start",
+        )
+    } else {
+        ok("wallet", "Wallet", "the working key signs")
+    };
+    let backup = if state.words_checked {
+        ok("backup", "Backup", "recovery words checked")
+    } else {
+        bad(
+            Level::Warn,
+            "no_backup",
+            "Backup",
+            "recovery words never checked",
+            if is_devnet { "Play money only." } else { "If this disk fails the money is lost." },
+            "Wallet, Check my words, about 2 minutes",
+        )
+    };
+    vec![wallet, backup]
+}
+
+async fn stake(patient: &Patient) -> Check {
+    let Some(accounts) = patient.wallet.accounts() else {
+        return bad(Level::Warn, "needs_stake", "Stake", "no wallet yet", "Only earning needs it. Chat still works.", "");
+    };
+    let supplier = match patient.chain.supplier(&accounts.working).await {
+        Ok(supplier) => supplier.value,
+        Err(error) => {
+            let why = hearth_base::failure::chain(&error);
+            return bad(Level::Warn, "needs_stake", "Stake", "not known now", &why, "");
+        }
+    };
+    match supplier.and_then(|supplier| supplier.stake) {
+        Some(stake) => ok("stake", "Stake", format!("{} upokt staked to earn", stake.amount)),
+        None => {
+            let least = match patient.chain.params().await {
+                Ok(params) => params.value.supplier.min_stake.map(|coin| coin.amount),
+                Err(_) => None,
+            };
+            let fact = least.map_or("none".to_owned(), |least| format!("none, the network asks for {least} upokt"));
+            let remedy = "try it with play money: hearth --daemon --network devnet";
+            let meaning = "Only earning needs it. Chat still works.";
+            bad(Level::Warn, "needs_stake", "Stake", fact, meaning, remedy)
+        }
+    }
+}
+
+fn reachable(patient: &Patient) -> Check {
+    if patient.is_devnet {
+        return ok("reachable", "Reachable", "on this computer, which is where the devnet is");
+    }
+    match &patient.public_url {
+        Some(url) => ok("reachable", "Reachable", format!("gateways are sent to {url}")),
+        None => bad(
+            Level::Warn,
+            "unreachable",
+            "Reachable",
+            "no public address is set",
+            "No work can arrive. Chat still works.",
+            "set miner.public_url to where your router or tunnel forwards miner.listen",
+        ),
+    }
+}

@@ -1,0 +1,270 @@
+//! The node: builds the parts in the order of their ranks, stops them in reverse.
+//!
+//! ```text
+//! data directory → store → engine → devnet (if asked) → chain → wallet → weights → models → miner, gateway → API
+//! ```
+//! What cannot start ends the start with an error that says so; what cannot be reached (a chain endpoint, a key that
+//! is locked) does not: local chat needs neither.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use hearth_api::{Api, parts::adapters};
+use hearth_base::{Clock, Tasks};
+use hearth_chain::Chain;
+use hearth_devnet::Devnet;
+use hearth_engine::Engine;
+use hearth_gateway::Gateway;
+use hearth_miner::Miner;
+use hearth_openai::Models;
+use hearth_store::Store;
+use hearth_wallet::Wallet;
+use hearth_weights::Weights;
+
+use crate::{
+    build,
+    config::{Layered, Settings},
+    data_dir::{DataDir, Layout},
+    doctor::Patient,
+    error::NodeError,
+    host::Program,
+    network::Network,
+    setup::{Faucet, SetupRunner, Stage},
+};
+
+/// What a node is built from.
+pub struct NodeArgs {
+    /// Where things lie.
+    pub layout: Layout,
+    /// The checked settings.
+    pub layered: Layered,
+    /// The network.
+    pub network: Network,
+}
+
+/// A running node.
+pub struct Node {
+    tasks: Tasks,
+    parts: Parts,
+    api: Api,
+    token: String,
+    key: String,
+    network: Network,
+    layout: Layout,
+    stop_within: Duration,
+    // Last: the lock of the data directory is given back when everything else is gone.
+    _data_dir: DataDir,
+}
+
+/// The parts below the API, in the order in which they were built.
+struct Parts {
+    store: Store,
+    engine: Engine,
+    devnet: Option<Devnet>,
+    chain: Chain,
+    wallet: Wallet,
+    weights: Weights,
+    models: Models,
+    miner: Miner,
+    gateway: Gateway,
+}
+
+impl Node {
+    /// Builds and starts everything.
+    ///
+    /// # Errors
+    /// A data directory that is taken, broken or of another chain; a port that is taken; settings that contradict.
+    pub async fn start(args: NodeArgs) -> Result<Node, NodeError> {
+        let NodeArgs { layout, layered, network } = args;
+        let data_dir = DataDir::open(layout.root())?;
+        let tasks = Tasks::root();
+        let parts = Parts::start(&layered.settings, &network, &layout, &tasks).await?;
+        // From here on a failure has parts to stop.
+        match Node::surface(&layered, &network, &layout, &tasks, &parts).await {
+            Ok((api, token, key)) => Ok(Node {
+                stop_within: Duration::from_secs(layered.settings.stop_within_s),
+                tasks,
+                parts,
+                api,
+                token,
+                key,
+                network,
+                layout,
+                _data_dir: data_dir,
+            }),
+            Err(error) => {
+                tasks.stop();
+                parts.stop().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// The set-up and the API.
+    async fn surface(
+        layered: &Layered,
+        network: &Network,
+        layout: &Layout,
+        tasks: &Tasks,
+        parts: &Parts,
+    ) -> Result<(Api, String, String), NodeError> {
+        let settings = &layered.settings;
+        let setup = parts.setup(settings, layout, tasks)?;
+        let program = Program {
+            patient: Patient {
+                is_devnet: network.is_devnet(),
+                root: layout.root().to_owned(),
+                chain: parts.chain.clone(),
+                wallet: parts.wallet.clone(),
+                weights: parts.weights.clone(),
+                public_url: settings.miner.public_url.clone(),
+            },
+            setup,
+            layered: layered.clone(),
+        };
+        let token = build::secret_file(&layout.api_token(), "")?;
+        let key = build::secret_file(&layout.api_key(), "sk-hearth-")?;
+        let api = Api::start(build::api_args(settings, network, parts.handles(network, settings), program, &token, tasks))
+            .await?;
+        api.ensure_key("This computer", &key).await.map_err(hearth_api::Error::from)?;
+        std::fs::write(layout.api_address(), api.addr().to_string())
+            .map_err(|source| NodeError::Write { path: layout.api_address(), source })?;
+        Ok((api, token, key))
+    }
+
+    /// Where the API and the page are.
+    #[must_use]
+    pub fn api_url(&self) -> String {
+        format!("http://{}", self.api.addr())
+    }
+
+    /// The page, with the token that opens it.
+    #[must_use]
+    pub fn page_url(&self) -> String {
+        format!("{}/#token={}", self.api_url(), self.token)
+    }
+
+    /// A key for the OpenAI API.
+    #[must_use]
+    pub fn api_key(&self) -> &str {
+        &self.key
+    }
+
+    /// What the terminal says at start; URL and key are the last lines.
+    #[must_use]
+    pub fn greeting(&self) -> Vec<String> {
+        let mut lines = vec![format!("Hearth {} on {}", env!("CARGO_PKG_VERSION"), self.network.name())];
+        lines.push(format!("  data     {}", self.layout.root().display()));
+        if let Some(devnet) = &self.parts.devnet {
+            lines.push(format!("  chain    {} (play money; others join with {})", devnet.rpc_url(), self.layout.network().display()));
+            lines.push(format!("  wallet   its password lies in {}", self.layout.devnet_password().display()));
+        }
+        lines.push(String::new());
+        lines.push(format!("  page     {}", self.page_url()));
+        lines.push(format!("  API      {}/v1   key {}", self.api_url(), self.key));
+        lines
+    }
+
+    /// Where the API listens.
+    #[must_use]
+    pub fn addr(&self) -> SocketAddr {
+        self.api.addr()
+    }
+
+    /// Ends with the name of a task when one panics.
+    pub async fn failed(&self) -> String {
+        self.tasks.panicked().await
+    }
+
+    /// Stops everything in reverse order, within the deadline. Says whether all ended in time.
+    pub async fn stop(self) -> bool {
+        // Who looks for a node should not find one that is going.
+        let _ = std::fs::remove_file(self.layout.api_address());
+        let stopping = async {
+            // First no more work from outside, then what is in progress, then the rest.
+            self.parts.miner.stop();
+            self.api.stop();
+            self.api.join().await;
+            self.tasks.stop();
+            self.parts.stop().await;
+            self.tasks.join().await;
+        };
+        let in_time = tokio::time::timeout(self.stop_within, stopping).await.is_ok();
+        if !in_time {
+            tracing::error!(seconds = self.stop_within.as_secs(), "the deadline for stopping passed");
+        }
+        in_time
+    }
+}
+
+impl Parts {
+    async fn start(
+        settings: &Settings,
+        network: &Network,
+        layout: &Layout,
+        tasks: &Tasks,
+    ) -> Result<Parts, NodeError> {
+        let clock = Clock::system();
+        let store = Store::open(build::store_config(network, layout)).await?;
+        let engine = Engine::start(build::engine_config(settings))?;
+        let devnet = match network {
+            Network::Devnet => Some(build::devnet(settings, layout, tasks).await?),
+            Network::Remote { .. } => None,
+        };
+        let chain = Chain::start(hearth_chain::Args {
+            config: build::chain_config(settings, network, devnet.as_ref())?,
+            store: store.clone(),
+            clock: clock.clone(),
+            tasks: tasks.child("chain"),
+        })?;
+        let wallet = build::wallet(settings, network, layout, &clock).await?;
+        let weights = Weights::start(hearth_weights::Args {
+            config: build::weights_config(settings, layout),
+            store: store.clone(),
+            clock: clock.clone(),
+            tasks: tasks.clone(),
+        })
+        .await?;
+        let models = build::models(settings, &engine, &weights, &clock, tasks);
+        let miner = build::miner(settings, network, layout, &store, &chain, &wallet, &models, &clock, tasks).await?;
+        let gateway = build::gateway(settings, &store, &chain, &wallet, &clock, tasks).await?;
+        Ok(Parts { store, engine, devnet, chain, wallet, weights, models, miner, gateway })
+    }
+
+    fn setup(&self, settings: &Settings, layout: &Layout, tasks: &Tasks) -> Result<SetupRunner, NodeError> {
+        let Some(devnet) = &self.devnet else { return Ok(SetupRunner::nothing()) };
+        let rpc = devnet.rpc_url().parse().map_err(|_| NodeError::Address(devnet.rpc_url().to_string()))?;
+        let stage = Stage {
+            layout: layout.clone(),
+            demo_folder: settings.weights.demo_folder.clone(),
+            weights: self.weights.clone(),
+            wallet: self.wallet.clone(),
+            chain: self.chain.clone(),
+            faucet: Faucet::new(rpc).map_err(|error| NodeError::Address(format!("{error:#}")))?,
+            miner: self.miner.clone(),
+            relay_url: self.miner.relay_url(),
+        };
+        Ok(SetupRunner::start(stage, settings.devnet.setup, tasks))
+    }
+
+    fn handles(&self, network: &Network, settings: &Settings) -> adapters::Handles {
+        build::handles(self, network, settings)
+    }
+
+    async fn stop(&self) {
+        self.gateway.stop();
+        self.gateway.join().await;
+        self.miner.stop();
+        self.miner.join().await;
+        self.weights.stop();
+        self.weights.join().await;
+        self.chain.stop();
+        self.chain.join().await;
+        if let Some(devnet) = &self.devnet {
+            devnet.stop();
+            devnet.join().await;
+        }
+        self.engine.stop();
+        self.wallet.lock_all();
+        self.store.close().await;
+    }
+}
