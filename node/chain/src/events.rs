@@ -29,7 +29,7 @@ use hearth_pocket::message::{
         EventSupplierRevShareFallbackDistribution, EventSupplierSlashed, EventValidatorRewardDistribution,
     },
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::rpc::wire::{BlockResults, RawEvent, TxOutcome};
@@ -55,7 +55,7 @@ pub struct PlacedEvent {
 }
 
 /// An application moves to another address; the names of the fields are the chain's.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct EventTransfer {
     pub source_address: String,
@@ -76,6 +76,18 @@ macro_rules! chain_events {
             $($(#[$doc])* $variant(Box<$type>),)*
             /// An event of the SDK, an unknown one, or one that could not be read.
             Other(RawEvent),
+        }
+
+        impl ChainEvent {
+            /// The event in the JSON form of the chain's own tools.
+            #[must_use]
+            pub fn to_json(&self) -> Value {
+                let json = match self {
+                    $(ChainEvent::$variant(event) => serde_json::to_value(event),)*
+                    ChainEvent::Other(raw) => Ok(fields(raw)),
+                };
+                json.unwrap_or_default()
+            }
         }
 
         /// Reads an event.

@@ -91,6 +91,7 @@ impl Follower {
     pub async fn next(&mut self) -> Result<Option<BlockEvents>, DbError> {
         let token = self.tasks.token();
         tokio::select! {
+            biased;
             () = token.cancelled() => Ok(None),
             block = self.step() => block.map(Some),
         }

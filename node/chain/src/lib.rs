@@ -17,6 +17,9 @@ pub mod config;
 mod db;
 pub mod events;
 mod follow;
+pub mod fuzz;
+#[cfg(test)]
+mod golden;
 mod head;
 mod light;
 pub mod query;

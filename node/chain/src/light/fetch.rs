@@ -15,7 +15,7 @@ use crate::{
         Endpoint, RpcError,
         wire::{CommitAnswer, Status, ValidatorsAnswer},
     },
-    verify::LightBlock,
+    verify::{LightBlock, validator_set},
 };
 
 /// Validators per page; the most that CometBFT gives.
@@ -98,7 +98,7 @@ impl Light {
                 break;
             }
         }
-        Ok(ValidatorSet::without_proposer(all))
+        Ok(validator_set(all))
     }
 
     /// The newest head on which enough endpoints agree.

@@ -7,7 +7,7 @@ use hearth_pocket::{
         self,
         service::{RelayMiningDifficulty, RelayMiningDifficultyUpdate, ServiceComputeUnitsPerRelayUpdate},
         session::{QueryGetSessionRequest, QueryGetSessionResponse, Session},
-        shared::Supplier,
+        shared::{ServiceConfigUpdate, Supplier, SupplierServiceConfig},
         supplier::{QueryGetSupplierRequest, QueryGetSupplierResponse},
     },
 };
@@ -18,6 +18,9 @@ use crate::{
     light::LightError,
     verify::{Neighbour, Statement},
 };
+
+/// More service configurations than a supplier has; each takes two requests.
+const MAX_CONFIGS: usize = 256;
 
 /// The parameters of all modules that Hearth reads, of one state.
 #[derive(Clone, Debug, PartialEq)]
@@ -85,7 +88,8 @@ impl Reader {
         Ok(Verified { value, height, how })
     }
 
-    /// A supplier with all its service configurations. Each one is proven; that none was left out is not.
+    /// A supplier with all its service configurations. That none was left out is proven as well, by walking the chain's
+    /// own index from neighbour to neighbour.
     pub(crate) async fn supplier(
         &self,
         operator: &Address,
@@ -100,55 +104,61 @@ impl Reader {
                 how,
             });
         };
-        if how == How::Stale {
-            return Ok(Verified {
-                value: Some(supplier),
-                height,
-                how,
-            });
-        }
-        let request = QueryGetSupplierRequest {
-            operator_address: operator.to_string(),
-            dehydrated: false,
-        };
-        let told: QueryGetSupplierResponse = self
-            .call(
-                "/pocket.supplier.Query/Supplier",
-                &request,
-                (how == How::Proven).then_some(height),
-            )
-            .await?;
-        let told = told.supplier;
-        if how == How::Proven {
-            for update in &told.service_config_history {
-                let Some(service) = &update.service else { continue };
-                let activation = Height(u64::try_from(update.activation_height).unwrap_or(0));
-                let id = ServiceId::new(&service.service_id);
-                let query = Query::service_config(operator, &id, activation);
-                let proven = self.read(&query, At::Height(height)).await?;
-                if let Some(proven) = proven.value {
-                    supplier.service_config_history.push(proven);
-                }
+        match how {
+            How::Stale => {}
+            How::Proven => {
+                let history = self.service_configs(operator, height).await?;
+                supplier.services = active_at(&history, height);
+                supplier.service_config_history = history;
             }
-            let block = i64::try_from(height.0).unwrap_or(i64::MAX);
-            supplier.services = supplier
-                .service_config_history
-                .iter()
-                .filter(|update| {
-                    update.activation_height <= block
-                        && (update.deactivation_height == 0 || update.deactivation_height > block)
-                })
-                .filter_map(|update| update.service.clone())
-                .collect();
-        } else {
-            supplier.services = told.services;
-            supplier.service_config_history = told.service_config_history;
+            How::Unproven => {
+                let request = QueryGetSupplierRequest {
+                    operator_address: operator.to_string(),
+                    dehydrated: false,
+                };
+                let told: QueryGetSupplierResponse = self
+                    .call("/pocket.supplier.Query/Supplier", &request, None)
+                    .await?;
+                supplier = told.supplier;
+            }
         }
         Ok(Verified {
             value: Some(supplier),
             height,
             how,
         })
+    }
+
+    /// All service configurations of a supplier in a state, proven and complete.
+    async fn service_configs(
+        &self,
+        operator: &Address,
+        height: Height,
+    ) -> Result<Vec<ServiceConfigUpdate>, QueryError> {
+        let prefix = format!("ServiceConfigUpdate/operator_address/{operator}/");
+        let mut configs = Vec::new();
+        let mut key = prefix.clone().into_bytes();
+        while configs.len() < MAX_CONFIGS {
+            let answer = self.proven("supplier", &key, At::Height(height)).await?;
+            let Statement::Absent {
+                right: Some(next), ..
+            } = answer.value
+            else {
+                break;
+            };
+            if !next.key.starts_with(prefix.as_bytes()) {
+                break;
+            }
+            let primary = [b"ServiceConfigUpdate/service_id/".as_slice(), &next.value].concat();
+            let query = Query::service_config_by_key(primary);
+            if let Some(config) = self.read(&query, At::Height(height)).await?.value {
+                configs.push(config);
+            }
+            // The smallest key after the one just found.
+            key = next.key;
+            key.push(0);
+        }
+        Ok(configs)
     }
 
     /// The shared parameters in force at a height: those that sessions, windows and prices of that height use.
@@ -265,7 +275,13 @@ impl Reader {
             Err(error) => return Err(error),
         };
         match entry.value {
-            Entry::At(bytes) | Entry::Before(bytes) => {
+            // Before its first entry a service had no difficulty: that entry is its first settlement.
+            Entry::Before(_) => Ok(Verified {
+                value: None,
+                height: entry.height,
+                how: entry.how,
+            }),
+            Entry::At(bytes) => {
                 let update: RelayMiningDifficultyUpdate = decode("difficulty", &bytes)?;
                 Ok(Verified {
                     value: update.difficulty,
@@ -389,6 +405,19 @@ impl Reader {
         let answer = self.ask_anyone(path, &request.encode_to_vec(), height).await?;
         decode("answer", &answer.value)
     }
+}
+
+/// The configurations in force at a height.
+fn active_at(history: &[ServiceConfigUpdate], height: Height) -> Vec<SupplierServiceConfig> {
+    let at = |height: i64| Height(u64::try_from(height).unwrap_or(0));
+    let active = history.iter().filter(|update| {
+        hearth_pocket::session::is_active(
+            at(update.activation_height),
+            at(update.deactivation_height),
+            height,
+        )
+    });
+    active.filter_map(|update| update.service.clone()).collect()
 }
 
 enum SessionFault {

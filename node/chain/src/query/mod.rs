@@ -105,3 +105,6 @@ impl QueryError {
         matches!(self, QueryError::Refused { codespace, code: 22, .. } if codespace == "sdk")
     }
 }
+
+#[cfg(test)]
+mod tests;

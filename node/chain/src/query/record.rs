@@ -122,6 +122,11 @@ impl Query<message::shared::ServiceConfigUpdate> {
         .concat();
         Query::new("supplier", key, "service configuration", message)
     }
+
+    /// One service of a supplier, by the key that an index holds.
+    pub(crate) fn service_config_by_key(key: Vec<u8>) -> Query<message::shared::ServiceConfigUpdate> {
+        Query::new("supplier", key, "service configuration", message)
+    }
 }
 
 impl Query<message::application::Application> {

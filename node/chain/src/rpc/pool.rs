@@ -34,11 +34,6 @@ impl Pool {
         Ok(Pool { endpoints, ban })
     }
 
-    /// All endpoints, in the operator's order.
-    pub(crate) fn all(&self) -> &[Arc<Endpoint>] {
-        &self.endpoints
-    }
-
     /// The endpoints that may be asked, best first.
     pub(crate) fn candidates(&self) -> Vec<Arc<Endpoint>> {
         let best = self

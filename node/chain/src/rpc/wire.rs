@@ -246,3 +246,60 @@ pub(crate) struct CallError {
     #[serde(deserialize_with = "nullable")]
     pub(crate) data: String,
 }
+
+/// What a subscription over `/websocket` delivers. Hearth polls instead, which survives more; this is for readers of
+/// recorded traffic.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Subscription {
+    /// The query that was subscribed to. Empty in the acknowledgement.
+    #[serde(default)]
+    pub query: String,
+    /// What happened. Absent in the acknowledgement.
+    #[serde(default)]
+    pub data: Option<Pushed>,
+}
+
+/// One pushed happening.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(tag = "type", content = "value")]
+pub enum Pushed {
+    #[serde(rename = "tendermint/event/NewBlockHeader")]
+    Header(HeaderAnswer),
+    #[serde(rename = "tendermint/event/NewBlock")]
+    Block(Box<PushedBlock>),
+    #[serde(rename = "tendermint/event/Tx")]
+    Tx(PushedTx),
+}
+
+/// A block with what its execution caused.
+#[derive(Clone, Debug, Deserialize)]
+pub struct PushedBlock {
+    pub block: FoundHeader,
+    pub result_finalize_block: Finalized,
+}
+
+/// What the execution of a block caused.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Finalized {
+    #[serde(deserialize_with = "nullable")]
+    pub events: Vec<RawEvent>,
+    #[serde(deserialize_with = "nullable")]
+    pub tx_results: Vec<TxOutcome>,
+}
+
+/// A transaction in its block.
+#[derive(Clone, Debug, Deserialize)]
+pub struct PushedTx {
+    #[serde(rename = "TxResult")]
+    pub tx_result: PushedResult,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct PushedResult {
+    #[serde(deserialize_with = "number")]
+    pub height: i64,
+    #[serde(deserialize_with = "base64_bytes")]
+    pub tx: Vec<u8>,
+    pub result: TxOutcome,
+}

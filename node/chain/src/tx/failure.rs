@@ -176,8 +176,8 @@ fn by_text(log: &str) -> Reason {
         };
     }
     let texts: [(&str, Reason); 31] = [
-        ("session's claim window", Reason::OutsideClaimWindow),
-        ("session's proof window", Reason::OutsideProofWindow),
+        ("claim window", Reason::OutsideClaimWindow),
+        ("proof window", Reason::OutsideProofWindow),
         ("proof not required", Reason::ProofNotRequired),
         ("claim not found", Reason::ClaimNotFound),
         ("session ID does not match", Reason::NotInSession),

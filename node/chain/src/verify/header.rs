@@ -4,8 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use hearth_base::Height;
 use tendermint::{
-    Hash, Time, block::Header, block::signed_header::SignedHeader, trust_threshold::TrustThresholdFraction,
-    validator::Set as ValidatorSet,
+    Hash, Time,
+    block::Header,
+    block::signed_header::SignedHeader,
+    trust_threshold::TrustThresholdFraction,
+    validator::{self, Set as ValidatorSet},
 };
 use tendermint_light_client_verifier::{
     ProdVerifier, Verdict, Verifier,
@@ -151,6 +154,17 @@ pub enum Step {
     Verified(Box<Trusted>),
     /// Too few of the validators we trust signed it: verify one between first.
     TooFar,
+}
+
+/// A validator set from what an endpoint lists. Addresses are computed from the keys, since a set's hash does not
+/// commit to them.
+#[must_use]
+pub fn validator_set(listed: Vec<validator::Info>) -> ValidatorSet {
+    let checked = listed
+        .into_iter()
+        .map(|info| validator::Info::new(info.pub_key, info.power))
+        .collect();
+    ValidatorSet::without_proposer(checked)
 }
 
 /// Takes the first trusted header on its hash alone.

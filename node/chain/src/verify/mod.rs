@@ -8,5 +8,9 @@ mod state;
 
 pub use header::{
     HeaderError, LightBlock, Rules, Step, Trusted, VerifiedHeader, advance, anchor, restore, step_back,
+    validator_set,
 };
 pub use state::{Neighbour, ProofError, Statement, prove};
+
+#[cfg(test)]
+mod tests;

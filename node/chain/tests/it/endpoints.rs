@@ -1,0 +1,200 @@
+//! Endpoints that are down, slow, senseless, lying, of another chain; clocks that are wrong; trust that is too old.
+
+use std::time::Duration;
+
+use hearth_base::{Clock, Tasks};
+use hearth_chain::{Args, Chain, Config, EndpointState, Standing, StartError};
+
+use crate::node::{Node, Subject, Vice, config, made_at};
+
+const LIGHT: &str = "chain_light";
+
+/// A bad endpoint before a good one does no harm and is shown for what it is.
+async fn beside(bad: String) -> EndpointState {
+    let good = Node::start(LIGHT, 345).await;
+    let subject = Subject::start(config(&[bad, good.url()]), made_at(LIGHT, 345) + 500).await;
+    subject.followed_to(345).await;
+    good.set_head(346);
+    subject.followed_to(346).await;
+    let state = subject.chain.endpoints()[0].state.clone();
+    assert_eq!(subject.chain.endpoints()[1].state, EndpointState::Healthy);
+    subject.stop().await;
+    state
+}
+
+#[tokio::test]
+async fn down() {
+    // Nobody listens on the discard port.
+    let state = beside("http://127.0.0.1:9".to_owned()).await;
+    assert!(
+        matches!(&state, EndpointState::Failing { why } if why.contains("cannot be reached")),
+        "{state:?}"
+    );
+}
+
+#[tokio::test]
+async fn slow() {
+    let state = beside(Node::with(LIGHT, 345, Vice::Slow).await.url()).await;
+    assert!(
+        matches!(&state, EndpointState::Failing { why } if why.contains("no answer within 700ms")),
+        "{state:?}"
+    );
+}
+
+#[tokio::test]
+async fn rubbish() {
+    let node = Node::with(LIGHT, 345, Vice::Rubbish).await;
+    let state = beside(node.url()).await;
+    assert!(
+        matches!(&state, EndpointState::Failing { why } if why.contains("rubbish")),
+        "{state:?}"
+    );
+}
+
+#[tokio::test]
+async fn lying() {
+    let node = Node::with(LIGHT, 345, Vice::ForgedHeader).await;
+    let state = beside(node.url()).await;
+    let EndpointState::Banned { why } = &state else {
+        panic!("{state:?}")
+    };
+    assert!(why.contains("forged"), "{why}");
+}
+
+#[tokio::test]
+async fn another_chain() {
+    let node = Node::with(LIGHT, 345, Vice::OtherChain).await;
+    let state = beside(node.url()).await;
+    assert_eq!(
+        state,
+        EndpointState::OtherChain {
+            found: "another-chain".to_owned()
+        }
+    );
+    // It was asked once and never again.
+    assert_eq!(node.calls("status"), 1);
+}
+
+#[tokio::test]
+async fn one_that_is_behind_is_not_the_head() {
+    let state = beside(Node::start(LIGHT, 340).await.url()).await;
+    assert_eq!(state, EndpointState::Healthy);
+}
+
+#[tokio::test]
+async fn only_another_chain_is_said_clearly() {
+    let node = Node::with(LIGHT, 345, Vice::OtherChain).await;
+    let subject = Subject::start(config(&[node.url()]), made_at(LIGHT, 345) + 500).await;
+    let head = subject
+        .head(|head| matches!(head.standing, Standing::Unreachable { .. }))
+        .await;
+    assert!(
+        matches!(&head.standing, Standing::Unreachable { why } if why.contains("another-chain")),
+        "{head:?}"
+    );
+    subject.stop().await;
+}
+
+#[tokio::test]
+async fn a_ban_ends() {
+    let node = Node::with(LIGHT, 345, Vice::ForgedHeader).await;
+    let short = Config {
+        ban: Duration::from_millis(300),
+        ..config(&[node.url()])
+    };
+    // The anchor is not forged, since it is fetched before the vice sets in.
+    node.set_vice(Vice::None);
+    let subject = Subject::start(short, made_at(LIGHT, 345) + 500).await;
+    subject.followed_to(345).await;
+    node.set_vice(Vice::ForgedHeader);
+    node.set_head(346);
+    subject
+        .head(|head| matches!(&head.standing, Standing::Unreachable { why } if why.contains("forged")))
+        .await;
+    node.set_vice(Vice::None);
+    subject.followed_to(346).await;
+    subject.stop().await;
+}
+
+#[tokio::test]
+async fn a_clock_that_is_behind_is_our_fault() {
+    let node = Node::start(LIGHT, 345).await;
+    let subject = Subject::start(config(&[node.url()]), made_at(LIGHT, 345) - 3_600_000).await;
+    let head = subject
+        .head(|head| matches!(head.standing, Standing::ClockSkew { .. }))
+        .await;
+    let Standing::ClockSkew { ahead_s, why } = head.standing else {
+        panic!()
+    };
+    assert!((-3601..=-3599).contains(&ahead_s), "{ahead_s}");
+    assert!(why.contains("set the clock"), "{why}");
+    assert_eq!(subject.chain.endpoints()[0].state, EndpointState::Healthy);
+    subject.clock.advance(Duration::from_secs(3600));
+    subject.followed_to(345).await;
+    subject.stop().await;
+}
+
+#[tokio::test]
+async fn a_clock_that_is_ahead_is_noticed_at_the_next_block() {
+    let node = Node::start(LIGHT, 345).await;
+    let subject = Subject::start(config(&[node.url()]), made_at(LIGHT, 345) + 3_600_000).await;
+    // An old head alone says nothing: the chain may stand still.
+    subject.followed_to(345).await;
+    node.set_head(346);
+    let head = subject
+        .head(|head| matches!(head.standing, Standing::ClockSkew { .. }))
+        .await;
+    assert!(
+        matches!(
+            head.standing,
+            Standing::ClockSkew {
+                ahead_s: 3590..3610,
+                ..
+            }
+        ),
+        "{head:?}"
+    );
+    subject.stop().await;
+}
+
+#[tokio::test]
+async fn trust_that_is_too_old_asks_for_a_newer_anchor() {
+    let node = Node::start(LIGHT, 345).await;
+    let subject = Subject::start(config(&[node.url()]), made_at(LIGHT, 345) + 15 * 86_400_000).await;
+    let head = subject
+        .head(|head| matches!(head.standing, Standing::TrustExpired { .. }))
+        .await;
+    assert!(
+        matches!(&head.standing, Standing::TrustExpired { why } if why.contains("newer trust height")),
+        "{head:?}"
+    );
+    subject.stop().await;
+}
+
+#[tokio::test]
+async fn mainnets_id_on_a_private_network_is_refused_before_anything_is_asked() {
+    let node = Node::start(LIGHT, 345).await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("hearth.db");
+    let store = hearth_store::Store::open(hearth_store::Config {
+        path,
+        chain_id: "pocket".into(),
+        max_pages: None,
+    });
+    let config = Config {
+        chain_id: "pocket".into(),
+        ..config(&[node.url()])
+    };
+    let args = Args {
+        config,
+        store: store.await.unwrap(),
+        clock: Clock::test(0),
+        tasks: Tasks::root(),
+    };
+    let error = Chain::start(args).unwrap_err();
+    assert!(
+        matches!(error, StartError::Config(hearth_chain::ConfigError::MainnetId)),
+        "{error}"
+    );
+    assert_eq!(node.calls("status"), 0);
+}

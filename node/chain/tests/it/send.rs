@@ -1,0 +1,259 @@
+//! Transactions against a node that accepts, refuses, asks for more and forgets.
+
+use std::time::Duration;
+
+use hearth_base::Amount;
+use hearth_chain::{Chain, Options, Order, Reason, Sent, Stage, TxError};
+use hearth_pocket::{
+    keys::SecretKey,
+    message::{
+        Any, Coin, Named,
+        cosmos::{BaseAccount, GasInfo, MsgSend, SimulateResponse},
+    },
+    tx::SignedTx,
+};
+use prost::Message;
+use serde_json::{Value, json};
+
+use crate::node::{Node, Subject, config, made_at};
+
+const LIGHT: &str = "chain_light";
+
+fn key() -> SecretKey {
+    SecretKey::from_bytes(&[9; 32]).unwrap()
+}
+
+fn messages() -> Vec<Any> {
+    let key = key();
+    let send = MsgSend {
+        from_address: key.address().to_string(),
+        to_address: key.address().to_string(),
+        amount: vec![Coin::upokt(Amount::from_upokt(5))],
+    };
+    vec![send.to_any()]
+}
+
+/// A node that knows the account, and a chain that follows it.
+async fn ready() -> (Node, Subject) {
+    let node = Node::start(LIGHT, 345).await;
+    let account = BaseAccount {
+        address: key().address().to_string(),
+        account_number: 7,
+        sequence: 3,
+        ..BaseAccount::default()
+    };
+    let at = [&[1], key().address().to_bytes().as_slice()].concat();
+    node.answer("store/acc/key", &at, 345, &account.to_any().encode_to_vec());
+    let subject = Subject::start(config(&[node.url()]), made_at(LIGHT, 345) + 500).await;
+    subject.followed_to(345).await;
+    (node, subject)
+}
+
+fn fixed(order: Order) -> Options {
+    Options {
+        order,
+        gas_limit: Some(1_500_000),
+        patience: Duration::from_millis(600),
+        ..Options::default()
+    }
+}
+
+fn refused(codespace: &str, code: i64, log: &str) -> Value {
+    json!({ "code": code, "codespace": codespace, "log": log, "hash": "" })
+}
+
+async fn signed(chain: &Chain, order: Order) -> SignedTx {
+    let prepared = chain.prepare(&key(), messages(), &fixed(order)).await.unwrap();
+    assert_eq!(
+        (prepared.fee, prepared.gas_limit),
+        (Amount::from_upokt(2), 1_500_000)
+    );
+    chain.sign(&key(), &prepared).unwrap()
+}
+
+fn included(tx: &SignedTx, code: i64, log: &str) -> Value {
+    json!({
+        "hash": tx.hash_text(), "height": "346", "index": 0, "tx": "",
+        "tx_result": { "code": code, "codespace": if code == 0 { "" } else { "undefined" }, "log": log, "gas_used": "60000" },
+    })
+}
+
+#[tokio::test]
+async fn the_steps_one_by_one() {
+    let (node, subject) = ready().await;
+    let chain = &subject.chain;
+    let tx = signed(chain, Order::Unordered).await;
+    let decoded = hearth_pocket::tx::decode(tx.raw()).unwrap();
+    assert!(decoded.body.unordered);
+    assert_eq!(decoded.auth_info.signer_infos[0].sequence, 0);
+    // Valid for nine minutes of the chain's time, which is our clock's time here.
+    let until = decoded.body.timeout_timestamp.unwrap().seconds - subject.clock.now_ms() / 1000;
+    assert!((538..=541).contains(&until), "{until}");
+    assert_eq!(chain.broadcast(&tx).await.unwrap(), Sent::New);
+    node.broadcasts(vec![json!({ "code": -1, "data": "tx already exists in cache" })]);
+    assert_eq!(chain.broadcast(&tx).await.unwrap(), Sent::Already);
+
+    let error = chain.wait(&tx, Duration::from_millis(200)).await.unwrap_err();
+    assert!(matches!(error, TxError::NotSeen { .. }), "{error}");
+    assert_eq!(chain.tx(&tx.hash()).await.unwrap(), None);
+    node.include(&tx.hash(), included(&tx, 0, ""));
+    let done = chain.wait(&tx, Duration::from_secs(5)).await.unwrap();
+    assert_eq!(
+        (done.height.0, done.gas_used, done.tx_hash),
+        (346, 60_000, tx.hash())
+    );
+    // A node that forgot its cache refuses it by its moment; but it is in a block.
+    node.broadcasts(vec![refused(
+        "sdk",
+        18,
+        "failed to add unordered nonce: already used timeout 1",
+    )]);
+    assert_eq!(chain.broadcast(&tx).await.unwrap(), Sent::Already);
+    subject.stop().await;
+}
+
+#[tokio::test]
+async fn what_fails_in_a_block_is_said_with_its_reason() {
+    let (node, subject) = ready().await;
+    let tx = signed(&subject.chain, Order::Unordered).await;
+    let log = "failed to execute message; message index: 0: rpc error: code = FailedPrecondition desc = proof not required";
+    node.include(&tx.hash(), included(&tx, 1, log));
+    let error = subject.chain.wait(&tx, Duration::from_secs(5)).await.unwrap_err();
+    assert_eq!(error.reason(), Some(&Reason::ProofNotRequired));
+    assert!(matches!(error, TxError::Refused { stage: Stage::Block(height), .. } if height.0 == 346));
+    subject.stop().await;
+}
+
+#[tokio::test]
+async fn a_higher_fee_is_paid_up_to_the_limit() {
+    let (node, subject) = ready().await;
+    let fee = |upokt: u64| {
+        refused(
+            "sdk",
+            13,
+            &format!("insufficient fees; got: 2upokt required: {upokt}upokt: insufficient fee"),
+        )
+    };
+    node.broadcasts(vec![fee(40), json!({ "code": 0, "hash": "" })]);
+    let error = subject
+        .chain
+        .submit(&key(), messages(), &fixed(Order::Unordered))
+        .await
+        .unwrap_err();
+    // Sent at the second try; it just never came into a block.
+    assert!(matches!(error, TxError::NotSeen { .. }), "{error}");
+    assert_eq!(node.calls("broadcast_tx_sync"), 2);
+    node.broadcasts(vec![fee(2_000_000)]);
+    let error = subject
+        .chain
+        .submit(&key(), messages(), &fixed(Order::Unordered))
+        .await
+        .unwrap_err();
+    assert!(matches!(error, TxError::FeeTooHigh { .. }), "{error}");
+    assert!(error.to_string().contains("2000000upokt"), "{error}");
+    subject.stop().await;
+}
+
+#[tokio::test]
+async fn ordered_transactions_take_numbers_in_turn() {
+    let (node, subject) = ready().await;
+    let chain = &subject.chain;
+    let sequence = |tx: &SignedTx| {
+        hearth_pocket::tx::decode(tx.raw())
+            .unwrap()
+            .auth_info
+            .signer_infos[0]
+            .sequence
+    };
+    let (one, two) = (
+        signed(chain, Order::Ordered).await,
+        signed(chain, Order::Ordered).await,
+    );
+    assert_eq!((sequence(&one), sequence(&two)), (3, 4));
+    // The chain says that another came first: it is asked again, and our own numbers are forgotten.
+    let wrong = "account sequence mismatch, expected 3, got 5: incorrect account sequence";
+    node.broadcasts(vec![refused("sdk", 32, wrong), json!({ "code": 0, "hash": "" })]);
+    let error = chain
+        .submit(&key(), messages(), &fixed(Order::Ordered))
+        .await
+        .unwrap_err();
+    assert!(matches!(error, TxError::NotSeen { .. }), "{error}");
+    assert_eq!(node.calls("broadcast_tx_sync"), 2);
+    assert_eq!(sequence(&signed(chain, Order::Ordered).await), 4);
+    subject.stop().await;
+}
+
+#[tokio::test]
+async fn gas_is_found_by_simulation_and_a_refusal_there_costs_nothing() {
+    let (node, subject) = ready().await;
+    let prepared = subject
+        .chain
+        .prepare(&key(), messages(), &Options::default())
+        .await;
+    // The node has no simulation recorded: its answer is a refusal.
+    assert!(
+        matches!(
+            prepared,
+            Err(TxError::Refused {
+                stage: Stage::Simulation,
+                ..
+            })
+        ),
+        "{prepared:?}"
+    );
+    assert_eq!(node.calls("broadcast_tx_sync"), 0);
+    let stranger = SecretKey::from_bytes(&[8; 32]).unwrap();
+    let at = [&[1], stranger.address().to_bytes().as_slice()].concat();
+    node.answer("store/acc/key", &at, 345, b"");
+    let error = subject
+        .chain
+        .prepare(&stranger, messages(), &Options::default())
+        .await
+        .unwrap_err();
+    assert!(matches!(error, TxError::NoAccount { .. }), "{error}");
+    // Only the shape of the answer matters here.
+    let simulated = SimulateResponse {
+        gas_info: Some(GasInfo {
+            gas_wanted: 0,
+            gas_used: 77_000,
+        }),
+    };
+    assert_eq!(
+        SimulateResponse::decode(simulated.encode_to_vec().as_slice()).unwrap(),
+        simulated
+    );
+    subject.stop().await;
+}
+
+#[tokio::test]
+async fn an_endpoint_that_says_nothing_leaves_the_transaction_in_doubt() {
+    let (node, subject) = ready().await;
+    let tx = signed(&subject.chain, Order::Unordered).await;
+    node.set_vice(crate::node::Vice::BadGateway);
+    let error = subject.chain.broadcast(&tx).await.unwrap_err();
+    assert!(matches!(error, TxError::Unsent { .. }), "{error}");
+    assert!(error.to_string().contains("very same bytes"), "{error}");
+    subject.stop().await;
+}
+
+#[tokio::test]
+async fn a_transaction_whose_time_ran_out_is_certainly_lost() {
+    let (node, subject) = ready().await;
+    let options = Options {
+        timeout_height: Some(hearth_base::Height(346)),
+        ..fixed(Order::Unordered)
+    };
+    let prepared = subject.chain.prepare(&key(), messages(), &options).await.unwrap();
+    let tx = subject.chain.sign(&key(), &prepared).unwrap();
+    let waiting = subject.chain.wait(&tx, Duration::from_secs(15));
+    let moving = async {
+        for height in 346..=352 {
+            tokio::time::sleep(Duration::from_millis(120)).await;
+            node.set_head(height);
+        }
+    };
+    let (error, ()) = futures::join!(waiting, moving);
+    let error = error.unwrap_err();
+    assert!(matches!(error, TxError::Expired { .. }), "{error}");
+    subject.stop().await;
+}
