@@ -100,6 +100,12 @@ impl Layout {
         self.0.join("api-token")
     }
 
+    /// `api-key`, the key for the OpenAI API that is printed at start.
+    #[must_use]
+    pub fn api_key(&self) -> PathBuf {
+        self.0.join("api-key")
+    }
+
     /// `api-address`, where the API of the running daemon listens.
     #[must_use]
     pub fn api_address(&self) -> PathBuf {

@@ -41,7 +41,7 @@ async fn main() -> anyhow::Result<()> {
         engine::run()?;
     }
     if wanted("relay") {
-        relay::run().await?;
+        relay::run(args.hearth.as_deref(), &models()?).await?;
     }
     if wanted("program") {
         program::run(args.hearth.as_deref()).await?;
@@ -60,4 +60,14 @@ fn arguments() -> anyhow::Result<Args> {
         }
     }
     Ok(args)
+}
+
+/// The folder of the fetched models.
+pub(crate) fn models() -> anyhow::Result<PathBuf> {
+    #[allow(clippy::disallowed_methods, reason = "a setting of the measurement, not of the program")]
+    let variable = |name: &str| std::env::var_os(name);
+    if let Some(folder) = variable("TEST_MODELS_DIR") {
+        return Ok(folder.into());
+    }
+    Ok(PathBuf::from(variable("HOME").context("HOME is not set")?).join(".cache/hearth/models"))
 }

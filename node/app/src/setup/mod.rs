@@ -13,7 +13,7 @@ use hearth_base::Tasks;
 use tokio::sync::{Notify, watch};
 
 pub(crate) use faucet::Faucet;
-pub(crate) use steps::Stage;
+pub(crate) use steps::{DEMO, Stage};
 
 /// What steps are there, in order: id and title.
 const STEPS: [(&str, &str); 9] = [

@@ -1,0 +1,171 @@
+//! From settings to the parts: each function makes one part, or its checked configuration.
+
+use std::{io, path::Path, sync::Arc, time::Duration};
+
+use hearth_base::{ChainId, Clock, Height, ServiceId, Tasks};
+use hearth_chain::{Anchor, Chain};
+use hearth_devnet::{Blocks, Devnet};
+use hearth_engine::Engine;
+use hearth_openai::Models;
+
+use hearth_wallet::{Cost, Wallet};
+use hearth_weights::Weights;
+use url::Url;
+
+use crate::{
+    config::{DevnetSettings, Settings, TrustSettings},
+    data_dir::{Layout, write_private},
+    error::NodeError,
+    library::WeightLibrary,
+    network::{MAINNET_CHAIN_ID, Network, Trust},
+};
+
+/// A request for the head costs the endpoint little; a devnet's blocks come faster than a real chain's.
+const POLL: Duration = Duration::from_secs(2);
+
+pub(crate) fn store_config(network: &Network, layout: &Layout) -> hearth_store::Config {
+    hearth_store::Config { path: layout.database(), chain_id: network.chain_id(), max_pages: None }
+}
+
+pub(crate) fn engine_config(settings: &Settings) -> hearth_engine::Config {
+    hearth_engine::Config {
+        threads: settings.engine.threads,
+        unix_now: Some(|| Clock::system().now_ms() / 1000),
+        ..hearth_engine::Config::default()
+    }
+}
+
+pub(crate) async fn devnet(settings: &Settings, layout: &Layout, tasks: &Tasks) -> Result<Devnet, NodeError> {
+    let devnet = Devnet::start(devnet_config(&settings.devnet, layout, tasks)).await?;
+    // A second node joins with this file.
+    write_private(&layout.network(), devnet.network_toml().as_bytes())
+        .map_err(|source| NodeError::Write { path: layout.network(), source })?;
+    Ok(devnet)
+}
+
+fn devnet_config(settings: &DevnetSettings, layout: &Layout, tasks: &Tasks) -> hearth_devnet::Config {
+    let mut config = hearth_devnet::Config::for_people(layout.devnet_database(), settings.listen, tasks.clone());
+    config.blocks = Blocks::Every(Duration::from_millis(settings.block_ms));
+    let shared = &mut config.genesis.params.shared;
+    shared.num_blocks_per_session = settings.session_blocks;
+    shared.grace_period_end_offset_blocks = settings.grace_blocks;
+    shared.claim_window_open_offset_blocks = settings.claim_open_blocks;
+    shared.claim_window_close_offset_blocks = settings.claim_close_blocks;
+    shared.proof_window_open_offset_blocks = settings.proof_open_blocks;
+    shared.proof_window_close_offset_blocks = settings.proof_close_blocks;
+    config
+}
+
+pub(crate) fn chain_config(
+    settings: &Settings,
+    network: &Network,
+    devnet: Option<&Devnet>,
+) -> Result<hearth_chain::Config, NodeError> {
+    let (mut endpoints, mut trust) = match (network, devnet) {
+        (Network::Remote { file, .. }, _) => (file.rpc.clone(), file.trust.clone()),
+        (Network::Devnet, Some(devnet)) => {
+            let url = devnet.rpc_url().parse().map_err(|_| NodeError::Address(devnet.rpc_url()))?;
+            let header = devnet.trust();
+            (vec![url], Some(Trust { height: Height(header.height), hash: header.hash }))
+        }
+        // The devnet is built before the chain.
+        (Network::Devnet, None) => (Vec::<Url>::new(), None),
+    };
+    if !settings.chain.rpc.is_empty() {
+        endpoints.clone_from(&settings.chain.rpc);
+    }
+    if let TrustSettings { height: Some(height), hash: Some(hash) } = &settings.chain.trust {
+        trust = Some(Trust { height: Height(*height), hash: hash.clone() });
+    }
+    let id: ChainId = network.chain_id();
+    let mut config = hearth_chain::Config::new(id.clone(), endpoints);
+    config.mainnet = id.as_str() == MAINNET_CHAIN_ID;
+    config.trust = trust.map(|trust| anchor(&trust)).transpose()?;
+    config.poll = match network {
+        Network::Devnet => Duration::from_millis((settings.devnet.block_ms / 4).clamp(25, 500)),
+        Network::Remote { .. } if network.is_devnet() => Duration::from_millis(500),
+        Network::Remote { .. } => POLL,
+    };
+    Ok(config)
+}
+
+fn anchor(trust: &Trust) -> Result<Anchor, NodeError> {
+    let mut hash = [0; 32];
+    hex::decode_to_slice(&trust.hash, &mut hash).map_err(|_| NodeError::TrustHash(trust.hash.clone()))?;
+    Ok(Anchor { height: trust.height, hash })
+}
+
+/// Opens the keystore, and the working key if the owner left its password for that.
+pub(crate) async fn wallet(
+    settings: &Settings,
+    network: &Network,
+    layout: &Layout,
+    clock: &Clock,
+) -> Result<Wallet, NodeError> {
+    let config = hearth_wallet::Config { folder: layout.keystore(), cost: Cost::STRONG };
+    let wallet = Wallet::open(config, clock.clone())?;
+    let given = settings.wallet.passphrase_file.clone();
+    // Money of a devnet is play, so its password lies beside its keys.
+    let file = given.or_else(|| Some(layout.devnet_password()).filter(|path| network.is_devnet() && path.exists()));
+    let (Some(file), true) = (file, wallet.accounts().is_some()) else { return Ok(wallet) };
+    let text = std::fs::read_to_string(&file).map_err(|source| NodeError::Read { path: file, source })?;
+    let password = text.lines().next().unwrap_or_default().to_owned();
+    let opening = wallet.clone();
+    let opened = tokio::task::spawn_blocking(move || opening.unlock_working(&password)).await;
+    match opened {
+        Ok(Ok(())) => {}
+        // Chat works without it, and earning says `key_locked`.
+        Ok(Err(error)) => tracing::error!(%error, "the working key stays locked"),
+        Err(error) => tracing::error!(%error, "the working key stays locked"),
+    }
+    Ok(wallet)
+}
+
+pub(crate) fn weights_config(settings: &Settings, layout: &Layout) -> hearth_weights::Config {
+    let mut config = hearth_weights::Config::new(layout.weights());
+    config.quota_bytes = (settings.weights.quota_gb > 0).then(|| settings.weights.quota_gb.saturating_mul(1_000_000_000));
+    config.sources = settings.weights.gateways.iter().map(Url::to_string).collect();
+    config
+}
+
+pub(crate) fn models(settings: &Settings, engine: &Engine, weights: &Weights, clock: &Clock, tasks: &Tasks) -> Models {
+    let context_tokens = (settings.engine.context_tokens > 0).then_some(settings.engine.context_tokens);
+    Models::start(hearth_openai::ModelsArgs {
+        config: hearth_openai::Config::default(),
+        engine: engine.clone(),
+        library: Arc::new(WeightLibrary { weights: weights.clone(), context_tokens }),
+        clock: clock.clone(),
+        tasks: tasks.child("models"),
+    })
+}
+
+/// A secret that is made at the first start and stays: `prefix` and 32 random bytes in hex.
+pub(crate) fn secret_file(path: &Path, prefix: &str) -> Result<String, NodeError> {
+    match std::fs::read_to_string(path) {
+        Ok(text) if text.trim().len() > prefix.len() => return Ok(text.trim().to_owned()),
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(source) => return Err(NodeError::Read { path: path.to_owned(), source }),
+    }
+    let mut bytes = [0_u8; 32];
+    getrandom::fill(&mut bytes).map_err(|error| NodeError::Random(error.to_string()))?;
+    let secret = format!("{prefix}{}", hex::encode(bytes));
+    write_private(path, secret.as_bytes()).map_err(|source| NodeError::Write { path: path.to_owned(), source })?;
+    Ok(secret)
+}
+
+/// The services that are sold: those of the settings; on a devnet that sets itself up, the demo service as well.
+pub(crate) fn sold_services(settings: &Settings, network: &Network) -> Vec<(ServiceId, String)> {
+    let mut services: Vec<(ServiceId, String)> = settings
+        .miner
+        .services
+        .iter()
+        .map(|(service, model)| (ServiceId::new(service.as_str()), model.clone()))
+        .collect();
+    let demo = crate::setup::DEMO;
+    if *network == Network::Devnet && settings.devnet.setup && services.iter().all(|(id, _)| id.as_str() != demo) {
+        services.push((ServiceId::new(demo), demo.to_owned()));
+    }
+    services
+}
+

@@ -1,0 +1,255 @@
+//! Relays through the miner with a null backend: the program runs as a process of its own, so that its CPU time is
+//! the miner's (with the chain that it also embeds), while this one only sends requests that were signed before.
+//!
+//! Rivals on two such cores (classic miner / HA miner): 457 / 449 relays a second at 1 connection, 952 / 798 at 8,
+//! 991 / 911 at 64; 1.6 ms of CPU a relay.
+
+use std::{
+    path::Path,
+    process::{Child, Command, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, bail};
+use bytes::Bytes;
+use hearth_base::{Clock, Height, ServiceId, Tasks};
+use hearth_chain::Chain;
+use hearth_pocket::{
+    keys::Signer as _,
+    message::{relay::RelayResponse, session::Session},
+    payload::HttpRequest,
+    relay::sign_request,
+    ring::Ring,
+    session::Timing,
+};
+use hearth_wallet::{Cost, Role, Wallet};
+use prost::Message as _;
+use serde_json::Value;
+
+use crate::table::{as_f64, cpu_seconds, figure, grouped, section};
+
+const SERVICE: &str = "smollm2-135m-instruct";
+/// Connections, relays sent, and what the rivals reach there.
+const LOADS: [(usize, usize, &str); 3] =
+    [(1, 3_000, "Go 457 / 449"), (8, 8_000, "Go 952 / 798"), (64, 8_000, "Go 991 / 911")];
+/// Relays that warm up the ring's tables and the session's cache.
+const WARM_UP: usize = 200;
+/// Sessions long enough for all of it.
+const SETTINGS: [(&str, &str); 9] = [
+    ("DEVNET__BLOCK_MS", "1000"),
+    ("DEVNET__SESSION_BLOCKS", "60"),
+    ("DEVNET__GRACE_BLOCKS", "10"),
+    ("DEVNET__CLAIM_OPEN_BLOCKS", "11"),
+    ("DEVNET__CLAIM_CLOSE_BLOCKS", "4"),
+    ("DEVNET__PROOF_OPEN_BLOCKS", "0"),
+    ("DEVNET__PROOF_CLOSE_BLOCKS", "4"),
+    ("MINER__BACKEND", "null"),
+    ("LOG__FILTER", "warn"),
+];
+
+pub(crate) async fn run(hearth: Option<&Path>, models: &Path) -> anyhow::Result<()> {
+    section("relays through the miner, null backend (program and load on the same cores)");
+    let Some(hearth) = hearth else {
+        figure("not measured", "", "name the program with --hearth");
+        return Ok(());
+    };
+    let folder = tempfile::tempdir()?;
+    let node = Running::start(hearth, &folder.path().join("data"), models).await?;
+    let buyer = Buyer::new(&node).await?;
+    let session = buyer.fresh_session().await?;
+    let n_relays: usize = WARM_UP + LOADS.iter().map(|(_, n, _)| n).sum::<usize>();
+    let mut requests = buyer.sign(&session, n_relays)?;
+    let url = buyer.supplier_url(&session)?;
+    send(&url, 1, requests.split_off(requests.len() - WARM_UP)).await?;
+    for (connections, n, rivals) in LOADS {
+        let batch = requests.split_off(requests.len() - n);
+        let cpu = cpu_seconds(node.child.id());
+        let (seconds, mut latencies) = send(&url, connections, batch).await?;
+        let rate = as_f64(n) / seconds;
+        figure(&format!("{connections} connections"), &format!("{} relays/s", grouped(rate)), rivals);
+        if let (Some(before), Some(after)) = (cpu, cpu_seconds(node.child.id())) {
+            let ms = (after - before) * 1e3 / as_f64(n);
+            figure("  CPU of the program a relay", &format!("{ms:.3} ms"), "Go 1.6 ms; aim 0.16, floor 0.4");
+        }
+        latencies.sort();
+        let at = |share: f64| latencies.get((as_f64(latencies.len()) * share) as usize).copied().unwrap_or_default();
+        let ms = |latency: Duration| latency.as_secs_f64() * 1e3;
+        figure("  latency p50 / p99", &format!("{:.2} / {:.2} ms", ms(at(0.5)), ms(at(0.99))), "all of it is added: the backend is null");
+    }
+    Ok(())
+}
+
+/// The program with an embedded chain.
+struct Running {
+    child: Child,
+    data: std::path::PathBuf,
+    http: reqwest::Client,
+}
+
+impl Running {
+    async fn start(hearth: &Path, data: &Path, models: &Path) -> anyhow::Result<Running> {
+        let mut command = Command::new(hearth);
+        command
+            .args(["--daemon", "--network", "devnet", "--listen", "127.0.0.1:0", "--devnet-listen", "127.0.0.1:0"])
+            .args(["--miner-listen", "127.0.0.1:0", "--data-dir"])
+            .arg(data)
+            .env("HEARTH_WEIGHTS__DEMO_FOLDER", models);
+        for (key, value) in SETTINGS {
+            command.env(format!("HEARTH_{key}"), value);
+        }
+        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+        let http = reqwest::Client::builder().no_proxy().build()?;
+        let node = Running { child, data: data.to_owned(), http };
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_secs(90) {
+            if node.is_set_up().await.unwrap_or(false) {
+                return Ok(node);
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        bail!("the set-up did not end")
+    }
+
+    async fn is_set_up(&self) -> anyhow::Result<bool> {
+        let read = |name: &str| std::fs::read_to_string(self.data.join(name));
+        let url = format!("http://{}/api/v1/status", read("api-address")?.trim());
+        let request = self.http.get(url).bearer_auth(read("api-token")?.trim());
+        let status: Value = request.send().await?.json().await?;
+        Ok(status.pointer("/setup/done") == Some(&Value::Bool(true)))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // A program that is gone already is what is wanted.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Signs relays as the node's own gateway does.
+struct Buyer {
+    chain: Chain,
+    wallet: Wallet,
+    _store: tempfile::TempDir,
+}
+
+impl Buyer {
+    async fn new(node: &Running) -> anyhow::Result<Buyer> {
+        let text = std::fs::read_to_string(node.data.join("network.toml"))?;
+        let field = |name: &str| {
+            let line = text.lines().find_map(|line| line.strip_prefix(name)?.trim_start().strip_prefix('='));
+            line.map(|value| value.trim().trim_matches(['[', ']', '"']).to_owned())
+        };
+        let folder = tempfile::tempdir()?;
+        let chain_id = field("chain_id").context("the network file has no chain id")?;
+        let store = hearth_store::Store::open(hearth_store::Config {
+            path: folder.path().join("hearth.db"),
+            chain_id: chain_id.as_str().into(),
+            max_pages: None,
+        })
+        .await?;
+        let rpc = field("rpc").context("the network file has no endpoint")?.parse()?;
+        let chain = Chain::start(hearth_chain::Args {
+            config: hearth_chain::Config::new(chain_id.into(), vec![rpc]),
+            store,
+            clock: Clock::system(),
+            tasks: Tasks::root(),
+        })?;
+        let config = hearth_wallet::Config { folder: node.data.join("keystore"), cost: Cost::STRONG };
+        let wallet = Wallet::open(config, Clock::system())?;
+        wallet.unlock(std::fs::read_to_string(node.data.join("keystore/devnet.pass"))?.trim())?;
+        Ok(Buyer { chain, wallet, _store: folder })
+    }
+
+    /// Waits for the start of a session in which the supplier serves.
+    async fn fresh_session(&self) -> anyhow::Result<Session> {
+        let accounts = self.wallet.accounts().context("the node has no wallet")?;
+        let mut head = self.chain.head();
+        let first = self.start_of_session(&mut head).await?;
+        loop {
+            let start = self.start_of_session(&mut head).await?;
+            if start > first {
+                let service = ServiceId::new(SERVICE);
+                let height = head.borrow().height;
+                return Ok(self.chain.session(&accounts.main, &service, height).await?.value);
+            }
+            tokio::time::timeout(Duration::from_secs(30), head.changed()).await.context("the chain stands still")??;
+        }
+    }
+
+    async fn start_of_session(
+        &self,
+        head: &mut tokio::sync::watch::Receiver<hearth_chain::Head>,
+    ) -> anyhow::Result<Height> {
+        let height = head.wait_for(|head| head.height.0 > 0).await?.height;
+        Ok(Timing::from(&self.chain.params_at(height).await?.value).place(height).start)
+    }
+
+    fn sign(&self, session: &Session, n: usize) -> anyhow::Result<Vec<Bytes>> {
+        let (main, working) = (self.wallet.signer(Role::Main)?, self.wallet.signer(Role::Working)?);
+        let ring = Ring::new(&[main.public_key(), working.public_key()])?;
+        let header = session.header.clone().context("the session has no header")?;
+        let supplier = working.address().to_string();
+        let relay = |index: usize| {
+            let body = serde_json::json!({
+                "model": SERVICE,
+                "messages": [{ "role": "user", "content": format!("question {index}") }],
+            });
+            let request = HttpRequest {
+                method: "POST".to_owned(),
+                headers: vec![("Content-Type".to_owned(), vec!["application/json".to_owned()])],
+                url: "/v1/chat/completions".to_owned(),
+                body: Bytes::from(body.to_string()),
+            };
+            let signed = sign_request(&working, &ring, header.clone(), &supplier, request.encode())?;
+            anyhow::Ok(Bytes::from(signed.encode_to_vec()))
+        };
+        (0..n).map(relay).collect()
+    }
+
+    fn supplier_url(&self, session: &Session) -> anyhow::Result<String> {
+        let endpoints = session.suppliers.iter().flat_map(|supplier| &supplier.services).flat_map(|config| &config.endpoints);
+        endpoints.map(|endpoint| endpoint.url.clone()).next().context("the session has no supplier")
+    }
+}
+
+/// Sends all requests over so many connections. Gives the seconds it took and each answer's latency.
+async fn send(url: &str, connections: usize, requests: Vec<Bytes>) -> anyhow::Result<(f64, Vec<Duration>)> {
+    let (requests, next) = (Arc::new(requests), Arc::new(AtomicUsize::new(0)));
+    let began = Instant::now();
+    let tasks: Vec<_> = (0..connections)
+        .map(|_| {
+            let (requests, next, url) = (Arc::clone(&requests), Arc::clone(&next), url.to_owned());
+            #[allow(clippy::disallowed_methods, reason = "joined below")]
+            tokio::spawn(async move { connection(&url, &requests, &next).await })
+        })
+        .collect();
+    let mut latencies = Vec::with_capacity(requests.len());
+    for task in tasks {
+        latencies.extend(task.await??);
+    }
+    Ok((began.elapsed().as_secs_f64(), latencies))
+}
+
+async fn connection(url: &str, requests: &[Bytes], next: &AtomicUsize) -> anyhow::Result<Vec<Duration>> {
+    // One client is one connection, which is kept open.
+    let http = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(1).build()?;
+    let mut latencies = Vec::new();
+    while let Some(body) = requests.get(next.fetch_add(1, Ordering::Relaxed)) {
+        let began = Instant::now();
+        let answer = http.post(url).body(body.clone()).send().await?;
+        let status = answer.status();
+        let bytes = answer.bytes().await?;
+        latencies.push(began.elapsed());
+        let response = RelayResponse::decode(bytes).context("the answer is no relay response")?;
+        if !status.is_success() || response.relay_miner_error.is_some() {
+            bail!("the miner refused: {status}, {:?}", response.relay_miner_error);
+        }
+    }
+    Ok(latencies)
+}
