@@ -17,7 +17,11 @@ use serde_json::json;
 use super::{How, QueryError, Reader, Verified};
 use crate::{
     events::{ChainEvent, of_tx},
-    rpc::wire::{TxAnswer, TxSearch},
+    rpc::{
+        Endpoint, RpcError,
+        wire::{BlockResults, TxAnswer, TxSearch},
+    },
+    verify::{prove_results, prove_tx},
 };
 
 /// Entries per page.
@@ -46,6 +50,9 @@ pub struct FoundTx {
     pub events: Vec<ChainEvent>,
     /// Its bytes.
     pub bytes: Vec<u8>,
+    /// Whether it is proven that the block holds it and that `code` is what became of it. Its events and log stand on
+    /// the endpoint's word.
+    pub how: How,
 }
 
 impl FoundTx {
@@ -63,6 +70,7 @@ impl FoundTx {
             log: answer.tx_result.log,
             gas_used: u64::try_from(answer.tx_result.gas_used).unwrap_or(0),
             bytes: answer.tx,
+            how: How::Unproven,
         }
     }
 }
@@ -145,14 +153,70 @@ impl Reader {
         Ok(answer.txs.into_iter().map(FoundTx::from_answer).collect())
     }
 
-    /// A transaction by its hash; `None` while no block holds it.
+    /// A transaction by its hash; `None` while no block holds it. An endpoint that puts it into a block that does not
+    /// hold it, or tells another outcome than the block's, is banned.
     pub(crate) async fn tx(&self, hash: &[u8; 32]) -> Result<Option<FoundTx>, QueryError> {
-        let params = json!({ "hash": STANDARD.encode(hash), "prove": false });
-        let answer: Result<TxAnswer, _> = self.pool.call("tx", params).await;
-        match answer {
-            Ok(answer) => Ok(Some(FoundTx::from_answer(answer)).filter(|found| found.hash == *hash)),
-            Err(crate::rpc::RpcError::Refused { data, .. }) if data.contains("not found") => Ok(None),
-            Err(error) => Err(error.into()),
+        let params = json!({ "hash": STANDARD.encode(hash), "prove": true });
+        let mut last: Option<RpcError> = None;
+        for endpoint in self.pool.candidates() {
+            let answer: TxAnswer = match endpoint.call("tx", params.clone()).await {
+                Ok(answer) => answer,
+                Err(RpcError::Refused { data, .. }) if data.contains("not found") => return Ok(None),
+                Err(error) => {
+                    last = Some(error);
+                    continue;
+                }
+            };
+            match self.check_tx(&endpoint, answer, hash).await? {
+                Ok(found) => return Ok(Some(found)),
+                Err(why) => self.pool.ban(&endpoint, &why),
+            }
+        }
+        Err(last.unwrap_or_else(|| self.pool.none_left()).into())
+    }
+
+    /// Holds a transaction against the verified headers, as far as those are there. The inner error is a lie.
+    async fn check_tx(
+        &self,
+        endpoint: &Endpoint,
+        answer: TxAnswer,
+        hash: &[u8; 32],
+    ) -> Result<Result<FoundTx, String>, QueryError> {
+        let (proof, outcome) = (answer.proof.clone(), answer.tx_result.clone());
+        let mut found = FoundTx::from_answer(answer);
+        if found.hash != *hash || (!found.bytes.is_empty() && hearth_pocket::tx::hash(&found.bytes) != *hash)
+        {
+            return Ok(Err("asked for one transaction, it sent another".to_owned()));
+        }
+        let (Some(proof), Ok(header)) = (proof, self.light.header(found.height).await) else {
+            return Ok(Ok(found));
+        };
+        let data_hash = header.header().data_hash.unwrap_or_default();
+        if let Err(error) = prove_tx(data_hash.as_bytes(), &found.bytes, &proof) {
+            return Ok(Err(format!("false place of a transaction: {error}")));
+        }
+        let newest = self.light.newest().await?.height();
+        if newest <= found.height {
+            return Ok(Ok(found));
+        }
+        let next = self.light.header(found.height.plus(1)).await?;
+        let asked = endpoint
+            .call("block_results", json!({ "height": found.height.0.to_string() }))
+            .await;
+        let Ok(BlockResults { txs_results, .. }) = asked else {
+            return Ok(Ok(found));
+        };
+        let results_hash = next.header().last_results_hash.unwrap_or_default();
+        if let Err(error) = prove_results(results_hash.as_bytes(), &txs_results) {
+            return Ok(Err(format!("false results of block {}: {error}", found.height)));
+        }
+        let index = usize::try_from(proof.proof.index).unwrap_or(usize::MAX);
+        match txs_results.get(index) {
+            Some(result) if result.code == outcome.code && result.gas_used == outcome.gas_used => {
+                found.how = How::Proven;
+                Ok(Ok(found))
+            }
+            Some(_) | None => Ok(Err("false outcome of a transaction".to_owned())),
         }
     }
 

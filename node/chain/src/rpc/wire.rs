@@ -160,6 +160,41 @@ pub struct TxAnswer {
     pub tx_result: TxOutcome,
     #[serde(default, deserialize_with = "base64_bytes")]
     pub tx: Vec<u8>,
+    #[serde(default)]
+    pub proof: Option<TxProof>,
+}
+
+/// That a transaction is in its block.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct TxProof {
+    #[serde(default)]
+    pub proof: TxPath,
+}
+
+/// The way from a transaction to the data hash of its block.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct TxPath {
+    #[serde(deserialize_with = "number")]
+    pub total: i64,
+    #[serde(deserialize_with = "number")]
+    pub index: i64,
+    #[serde(deserialize_with = "nullable")]
+    pub aunts: Aunts,
+}
+
+/// The hashes beside the way.
+#[derive(Clone, Debug, Default)]
+pub struct Aunts(pub Vec<Vec<u8>>);
+
+impl<'de> Deserialize<'de> for Aunts {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Aunts, D::Error> {
+        let texts = Vec::<String>::deserialize(deserializer)?;
+        let hashes = texts
+            .iter()
+            .map(|text| STANDARD.decode(text).map_err(D::Error::custom));
+        hashes.collect::<Result<_, _>>().map(Aunts)
+    }
 }
 
 /// `tx_search`.

@@ -21,7 +21,11 @@ pub use failure::{Reason, reason_of};
 pub(crate) use send::Sender;
 pub(crate) use stamp::Stamps;
 
-use crate::{events::ChainEvent, query::QueryError, rpc::RpcError};
+use crate::{
+    events::ChainEvent,
+    query::{How, QueryError},
+    rpc::RpcError,
+};
 
 /// What keeps a transaction from being played twice.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -97,8 +101,10 @@ pub struct Included {
     pub tx_hash: [u8; 32],
     /// What it used.
     pub gas_used: u64,
-    /// What it caused.
+    /// What it caused, on an endpoint's word.
     pub events: Vec<ChainEvent>,
+    /// Whether block and outcome were proven already; that takes the next block.
+    pub how: How,
 }
 
 /// Where a transaction was refused.

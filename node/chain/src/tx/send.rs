@@ -322,6 +322,7 @@ fn included(found: FoundTx) -> Result<Included, TxError> {
             tx_hash: found.hash,
             gas_used: found.gas_used,
             events: found.events,
+            how: found.how,
         });
     }
     let reason = reason_of(&found.codespace, found.code, &found.log);

@@ -3,9 +3,11 @@
 //! Pure: no I/O, no clock. Every function takes what a stranger sent and gives back a checked thing or an error that
 //! says why the stranger is not believed.
 
+mod block;
 mod header;
 mod state;
 
+pub use block::{BlockError, prove_results, prove_tx};
 pub use header::{
     HeaderError, LightBlock, Rules, Step, Trusted, VerifiedHeader, advance, anchor, restore, step_back,
     validator_set,

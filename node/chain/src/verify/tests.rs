@@ -3,7 +3,6 @@
 use std::{sync::Arc, time::Duration};
 
 use hearth_base::Height;
-use proptest::prelude::*;
 use serde_json::Value;
 use tendermint::{Time, validator::Set as ValidatorSet};
 
@@ -545,18 +544,4 @@ fn a_turned_bit_in_a_proof_is_refused_or_proves_the_same() {
         }
     }
     assert!(refused > same * 20, "{refused} refused, {same} the same");
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
-
-    #[test]
-    fn foreign_bytes_prove_nothing(data in proptest::collection::vec(any::<u8>(), 0..600)) {
-        crate::fuzz::state_proof(&data);
-    }
-
-    #[test]
-    fn foreign_text_is_no_header(data in proptest::collection::vec(any::<u8>(), 0..600)) {
-        crate::fuzz::rpc_answer(&data);
-    }
 }
