@@ -278,7 +278,7 @@ mod tests {
         );
         assert_eq!(
             run("{{ bos_token }}{{ tools is none }}{{ add_generation_prompt }}").unwrap(),
-            "<s>truetrue"
+            "<s>TrueTrue"
         );
     }
 }

@@ -371,6 +371,14 @@ impl ModelHandle {
         }
     }
 
+    /// Splits text that a template wrote: special tokens spelled out in it are special.
+    pub fn tokenize_special(&self, text: &str) -> Vec<u32> {
+        match &self.loaded.kind {
+            LoadedKind::Text(model) => model.tokenizer.encode(text, true),
+            LoadedKind::Embedding(model) => model.tokenize(text).unwrap_or_default(),
+        }
+    }
+
     /// Gives the text of tokens, special ones left out; bytes that form no character become U+FFFD.
     pub fn detokenize(&self, tokens: &[u32]) -> String {
         match &self.loaded.kind {

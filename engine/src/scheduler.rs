@@ -215,7 +215,8 @@ mod tests {
             prop_assert!(plan.windows(2).all(|pair| pair[0].index < pair[1].index));
             for (index, one) in running.iter().enumerate() {
                 if one.priority == LOCAL && one.pending == 1 {
-                    prop_assert!(plan.contains(&Share { index, tokens: 1 }));
+                    let one_token = Share { index, tokens: 1 };
+                    prop_assert!(plan.contains(&one_token));
                 }
             }
             prop_assert_eq!(plan.is_empty(), running.is_empty());

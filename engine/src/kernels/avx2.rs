@@ -1,8 +1,10 @@
 //! AVX2 forms of the matrix kernels.
 //!
-//! Products of 8-bit codes are summed in pairs to 16 bits (`maddubs`, unsigned times signed), then to 32, then
-//! scaled in f32. The pair sums cannot overflow: codes of 4 and 5 bits reach 31 * 127 * 2 = 7,874, those of
-//! 8 bits 128 * 127 * 2 = 32,512, below 32,767.
+//! Few columns: weight codes are widened to 16 bits and multiplied with 16-bit activations (`madd`), summed
+//! in 32 bits and scaled once per block. No sum overflows: 32 products of at most 128 * 32,767 make
+//! 134 million, and 2^31 is sixteen times that.
+//! Many columns: weights are widened to f32 once and multiplied with fused multiply-adds, three rows and four
+//! columns at a time: twelve sums, three weights and one activation fill the sixteen registers.
 #![allow(
     unsafe_code,
     reason = "vector loads take raw pointers; each is inside a slice of known length"
@@ -11,64 +13,65 @@
 use std::arch::x86_64::{
     __m128i, __m256, __m256i, _mm_add_ps, _mm_add_ss, _mm_and_si128, _mm_cvtph_ps, _mm_cvtsi32_si128,
     _mm_cvtss_f32, _mm_loadu_si128, _mm_movehl_ps, _mm_set1_epi8, _mm_shuffle_ps, _mm_srli_epi16,
-    _mm256_and_si256, _mm256_castps256_ps128, _mm256_cmpeq_epi8, _mm256_cvtepi32_ps, _mm256_extractf128_ps,
-    _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maddubs_epi16,
-    _mm256_mul_ps, _mm256_or_si256, _mm256_set_epi64x, _mm256_set_m128i, _mm256_set1_epi8, _mm256_set1_epi16,
-    _mm256_set1_epi32, _mm256_set1_epi64x, _mm256_set1_ps, _mm256_setzero_ps, _mm256_shuffle_epi8,
-    _mm256_sign_epi8,
+    _mm_srli_si128, _mm256_add_epi32, _mm256_and_si256, _mm256_castps256_ps128, _mm256_castsi256_ps,
+    _mm256_castsi256_si128, _mm256_cmpeq_epi8, _mm256_cvtepi8_epi16, _mm256_cvtepi8_epi32,
+    _mm256_cvtepi32_ps, _mm256_cvtepu16_epi32, _mm256_cvtph_ps, _mm256_extractf128_ps,
+    _mm256_extracti128_si256, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_madd_epi16,
+    _mm256_or_si256, _mm256_set_epi64x, _mm256_set_m128i, _mm256_set1_epi8, _mm256_set1_epi32,
+    _mm256_set1_epi64x, _mm256_set1_ps, _mm256_setzero_ps, _mm256_shuffle_epi8, _mm256_slli_epi32,
+    _mm256_storeu_ps,
 };
 
-use super::activations::{BLOCK, TILE, Tile};
-use super::blocks::BlockKind;
+use super::activations::{BLOCK, Codes};
+use super::blocks::{BlockKind, HalfKind};
 
-/// Multiplies one weight row with the columns of a tile.
+/// Multiplies one weight row with one to three columns.
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(super) fn dot_blocks(kind: BlockKind, row: &[u8], tile: &Tile, out: &mut [f32]) {
-    match (kind, tile.columns) {
-        (BlockKind::Q4_0, 1) => q4_0::<1>(row, tile, out),
-        (BlockKind::Q4_0, 2) => q4_0::<2>(row, tile, out),
-        (BlockKind::Q4_0, 3) => q4_0::<3>(row, tile, out),
-        (BlockKind::Q4_0, _) => q4_0::<TILE>(row, tile, out),
-        (BlockKind::Q4_1, 1) => q4_1::<1>(row, tile, out),
-        (BlockKind::Q4_1, 2) => q4_1::<2>(row, tile, out),
-        (BlockKind::Q4_1, 3) => q4_1::<3>(row, tile, out),
-        (BlockKind::Q4_1, _) => q4_1::<TILE>(row, tile, out),
-        (BlockKind::Q5_0, 1) => q5_0::<1>(row, tile, out),
-        (BlockKind::Q5_0, 2) => q5_0::<2>(row, tile, out),
-        (BlockKind::Q5_0, 3) => q5_0::<3>(row, tile, out),
-        (BlockKind::Q5_0, _) => q5_0::<TILE>(row, tile, out),
-        (BlockKind::Q5_1, 1) => q5_1::<1>(row, tile, out),
-        (BlockKind::Q5_1, 2) => q5_1::<2>(row, tile, out),
-        (BlockKind::Q5_1, 3) => q5_1::<3>(row, tile, out),
-        (BlockKind::Q5_1, _) => q5_1::<TILE>(row, tile, out),
-        (BlockKind::Q8_0, 1) => q8_0::<1>(row, tile, out),
-        (BlockKind::Q8_0, 2) => q8_0::<2>(row, tile, out),
-        (BlockKind::Q8_0, 3) => q8_0::<3>(row, tile, out),
-        (BlockKind::Q8_0, _) => q8_0::<TILE>(row, tile, out),
+pub(super) fn dot_blocks(kind: BlockKind, row: &[u8], x: &Codes, out: &mut [f32]) {
+    match (kind, x.columns) {
+        (BlockKind::Q4_0, 1) => q4_0::<1>(row, x, out),
+        (BlockKind::Q4_0, 2) => q4_0::<2>(row, x, out),
+        (BlockKind::Q4_0, _) => q4_0::<3>(row, x, out),
+        (BlockKind::Q4_1, 1) => q4_1::<1>(row, x, out),
+        (BlockKind::Q4_1, 2) => q4_1::<2>(row, x, out),
+        (BlockKind::Q4_1, _) => q4_1::<3>(row, x, out),
+        (BlockKind::Q5_0, 1) => q5_0::<1>(row, x, out),
+        (BlockKind::Q5_0, 2) => q5_0::<2>(row, x, out),
+        (BlockKind::Q5_0, _) => q5_0::<3>(row, x, out),
+        (BlockKind::Q5_1, 1) => q5_1::<1>(row, x, out),
+        (BlockKind::Q5_1, 2) => q5_1::<2>(row, x, out),
+        (BlockKind::Q5_1, _) => q5_1::<3>(row, x, out),
+        (BlockKind::Q8_0, 1) => q8_0::<1>(row, x, out),
+        (BlockKind::Q8_0, 2) => q8_0::<2>(row, x, out),
+        (BlockKind::Q8_0, _) => q8_0::<3>(row, x, out),
     }
 }
 
-/// Writes the loop of one format: `$open` gives codes, step and offset of a block, `$multiply` the 32-bit
-/// sums of four products each.
+/// Writes the loop of one format; `$open` gives codes, step and offset of a block.
 macro_rules! kernel {
-    ($name:ident, $bytes:literal, $open:ident, $multiply:ident) => {
+    ($name:ident, $widen:ident, $bytes:literal, $open:ident) => {
         #[target_feature(enable = "avx2,fma,f16c")]
-        fn $name<const C: usize>(row: &[u8], tile: &Tile, out: &mut [f32]) {
+        fn $name<const C: usize>(row: &[u8], x: &Codes, out: &mut [f32]) {
             let mut sums = [_mm256_setzero_ps(); C];
             let mut offsets = [0.0_f32; C];
             let (blocks, _) = row.as_chunks::<$bytes>();
-            let (codes, _) = tile.codes.as_chunks::<BLOCK>();
+            let (codes, _) = x.codes.as_chunks::<BLOCK>();
             let columns = codes
                 .chunks_exact(C)
-                .zip(tile.scales.chunks_exact(C))
-                .zip(tile.sums.chunks_exact(C));
+                .zip(x.scales.chunks_exact(C))
+                .zip(x.sums.chunks_exact(C));
             for (block, ((codes, scales), block_sums)) in blocks.iter().zip(columns) {
                 let (weights, step, offset) = $open(block);
-                let step = _mm256_set1_ps(step);
+                let low = _mm256_cvtepi8_epi16(_mm256_castsi256_si128(weights));
+                let high = _mm256_cvtepi8_epi16(_mm256_extracti128_si256::<1>(weights));
                 for column in 0..C {
-                    let product = _mm256_cvtepi32_ps($multiply(weights, load_codes(&codes[column])));
-                    let scale = _mm256_mul_ps(step, _mm256_set1_ps(scales[column]));
-                    sums[column] = _mm256_fmadd_ps(scale, product, sums[column]);
+                    let [first, second] = load_codes(&codes[column]);
+                    let product = _mm256_add_epi32(
+                        _mm256_madd_epi16(low, first),
+                        _mm256_madd_epi16(high, second),
+                    );
+                    let scale = _mm256_set1_ps(step * scales[column]);
+                    sums[column] = _mm256_fmadd_ps(scale, _mm256_cvtepi32_ps(product), sums[column]);
                     offsets[column] += offset * block_sums[column];
                 }
             }
@@ -76,20 +79,82 @@ macro_rules! kernel {
                 *out = total(sum) + offset;
             }
         }
+
+        #[target_feature(enable = "avx2,fma,f16c")]
+        fn $widen(row: &[u8], out: &mut [f32]) {
+            let (blocks, _) = row.as_chunks::<$bytes>();
+            let (out, _) = out.as_chunks_mut::<BLOCK>();
+            for (block, out) in blocks.iter().zip(out) {
+                let (codes, step, offset) = $open(block);
+                let (step, offset) = (_mm256_set1_ps(step), _mm256_set1_ps(offset));
+                let halves = [
+                    _mm256_castsi256_si128(codes),
+                    _mm256_extracti128_si256::<1>(codes),
+                ];
+                let (out, _) = out.as_chunks_mut::<8>();
+                for (half, out) in halves.into_iter().zip(out.chunks_exact_mut(2)) {
+                    for (eight, out) in [half, _mm_srli_si128::<8>(half)].into_iter().zip(out) {
+                        let wide = _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(eight));
+                        store(out, _mm256_fmadd_ps(wide, step, offset));
+                    }
+                }
+            }
+        }
     };
 }
 
-kernel!(q4_0, 18, open_q4_0, multiply_unsigned);
-kernel!(q4_1, 20, open_q4_1, multiply_unsigned);
-kernel!(q5_0, 22, open_q5_0, multiply_unsigned);
-kernel!(q5_1, 24, open_q5_1, multiply_unsigned);
-kernel!(q8_0, 34, open_q8_0, multiply_signed);
+kernel!(q4_0, widen_q4_0, 18, open_q4_0);
+kernel!(q4_1, widen_q4_1, 20, open_q4_1);
+kernel!(q5_0, widen_q5_0, 22, open_q5_0);
+kernel!(q5_1, widen_q5_1, 24, open_q5_1);
+kernel!(q8_0, widen_q8_0, 34, open_q8_0);
+
+/// Widens a row of blocks to f32.
+#[target_feature(enable = "avx2,fma,f16c")]
+pub(super) fn widen_blocks(kind: BlockKind, row: &[u8], out: &mut [f32]) {
+    match kind {
+        BlockKind::Q4_0 => widen_q4_0(row, out),
+        BlockKind::Q4_1 => widen_q4_1(row, out),
+        BlockKind::Q5_0 => widen_q5_0(row, out),
+        BlockKind::Q5_1 => widen_q5_1(row, out),
+        BlockKind::Q8_0 => widen_q8_0(row, out),
+    }
+}
+
+/// Widens a row of 16-bit numbers to f32.
+#[target_feature(enable = "avx2,fma,f16c")]
+pub(super) fn widen_halves(kind: HalfKind, row: &[u8], out: &mut [f32]) {
+    let (parts, tail) = row.as_chunks::<16>();
+    let (wide, rest) = out.as_chunks_mut::<8>();
+    for (part, out) in parts.iter().zip(wide) {
+        let bits = load16(part);
+        let numbers = match kind {
+            HalfKind::F16 => _mm256_cvtph_ps(bits),
+            HalfKind::Bf16 => _mm256_castsi256_ps(_mm256_slli_epi32::<16>(_mm256_cvtepu16_epi32(bits))),
+        };
+        store(out, numbers);
+    }
+    kind.widen(tail, rest);
+}
 
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-fn load_codes(codes: &[i8; BLOCK]) -> __m256i {
-    // SAFETY: The array holds the 32 bytes that are read; the load needs no alignment.
-    unsafe { _mm256_loadu_si256(codes.as_ptr().cast()) }
+fn store(out: &mut [f32; 8], numbers: __m256) {
+    // SAFETY: The array holds the 8 numbers that are written; the store needs no alignment.
+    unsafe { _mm256_storeu_ps(out.as_mut_ptr(), numbers) }
+}
+
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn load_codes(codes: &[i16; BLOCK]) -> [__m256i; 2] {
+    let pointer = codes.as_ptr();
+    // SAFETY: The array holds the 32 codes that are read; the loads need no alignment.
+    unsafe {
+        [
+            _mm256_loadu_si256(pointer.cast()),
+            _mm256_loadu_si256(pointer.add(16).cast()),
+        ]
+    }
 }
 
 #[inline]
@@ -97,19 +162,6 @@ fn load_codes(codes: &[i8; BLOCK]) -> __m256i {
 fn load16(bytes: &[u8; 16]) -> __m128i {
     // SAFETY: The array holds the 16 bytes that are read; the load needs no alignment.
     unsafe { _mm_loadu_si128(bytes.as_ptr().cast()) }
-}
-
-#[inline]
-#[target_feature(enable = "avx2,fma,f16c")]
-fn multiply_unsigned(weights: __m256i, codes: __m256i) -> __m256i {
-    _mm256_madd_epi16(_mm256_maddubs_epi16(weights, codes), _mm256_set1_epi16(1))
-}
-
-#[inline]
-#[target_feature(enable = "avx2,fma,f16c")]
-fn multiply_signed(weights: __m256i, codes: __m256i) -> __m256i {
-    let magnitude = _mm256_sign_epi8(weights, weights);
-    multiply_unsigned(magnitude, _mm256_sign_epi8(codes, weights))
 }
 
 #[inline]
@@ -199,16 +251,23 @@ fn total(sum: __m256) -> f32 {
     _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps::<1>(two, two)))
 }
 
-/// Multiplies a row of f32 weights with up to [`TILE`] activation vectors of the same length.
+/// Multiplies weight rows (rows, width) with vectors (n, width) into `out` (rows, n).
+///
+/// Columns are the outer loop: four of them stay in the first-level cache while the rows pass by.
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(super) fn dot_wide(row: &[f32], columns: &[&[f32]], out: &mut [f32]) {
-    match columns {
-        [a, b, c, d] => out.copy_from_slice(&dot_columns(row, [a, b, c, d])),
-        [a, b, c] => out.copy_from_slice(&dot_columns(row, [a, b, c])),
-        [a, b] => out.copy_from_slice(&dot_columns(row, [a, b])),
-        others => {
-            for (out, column) in out.iter_mut().zip(others) {
-                [*out] = dot_columns(row, [column]);
+pub(super) fn multiply_wide(rows: &[f32], x: &[f32], width: usize, out: &mut [f32]) {
+    let n = x.len() / width;
+    for (group, columns) in x.chunks(4 * width).enumerate() {
+        for (triple, weights) in rows.chunks(3 * width).enumerate() {
+            let out = &mut out[triple * 3 * n + group * 4..];
+            let mut columns = columns.chunks_exact(width);
+            let columns = [columns.next(), columns.next(), columns.next(), columns.next()];
+            match columns {
+                [Some(a), Some(b), Some(c), Some(d)] => some_rows(weights, [a, b, c, d], width, n, out),
+                [Some(a), Some(b), Some(c), None] => some_rows(weights, [a, b, c], width, n, out),
+                [Some(a), Some(b), None, None] => some_rows(weights, [a, b], width, n, out),
+                [Some(a), _, _, _] => some_rows(weights, [a], width, n, out),
+                [None, _, _, _] => {}
             }
         }
     }
@@ -216,34 +275,61 @@ pub(super) fn dot_wide(row: &[f32], columns: &[&[f32]], out: &mut [f32]) {
 
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-fn dot_columns<const C: usize>(row: &[f32], columns: [&[f32]; C]) -> [f32; C] {
-    let mut sums = [[_mm256_setzero_ps(); 2]; C];
-    let (parts, tail) = row.as_chunks::<16>();
-    let split = columns.map(|column| column[..row.len()].as_chunks::<16>());
-    for (index, part) in parts.iter().enumerate() {
-        let weights = load_pair(part);
-        for (sum, (column, _)) in sums.iter_mut().zip(&split) {
-            let x = load_pair(&column[index]);
-            sum[0] = _mm256_fmadd_ps(weights[0], x[0], sum[0]);
-            sum[1] = _mm256_fmadd_ps(weights[1], x[1], sum[1]);
-        }
+fn some_rows<const C: usize>(weights: &[f32], columns: [&[f32]; C], width: usize, n: usize, out: &mut [f32]) {
+    let mut rows = weights.chunks_exact(width);
+    match [rows.next(), rows.next(), rows.next()] {
+        [Some(a), Some(b), Some(c)] => multiply_block([a, b, c], columns, n, out),
+        [Some(a), Some(b), None] => multiply_block([a, b], columns, n, out),
+        [Some(a), _, _] => multiply_block([a], columns, n, out),
+        [None, _, _] => {}
     }
-    let mut out = [0.0; C];
-    for ((out, sum), (_, rest)) in out.iter_mut().zip(sums).zip(split) {
-        let tail: f32 = tail.iter().zip(rest).map(|(a, b)| a * b).sum();
-        *out = total(sum[0]) + total(sum[1]) + tail;
-    }
-    out
 }
 
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-fn load_pair(part: &[f32; 16]) -> [__m256; 2] {
-    // SAFETY: The array holds the 16 numbers that are read; the loads need no alignment.
-    unsafe {
-        [
-            _mm256_loadu_ps(part.as_ptr()),
-            _mm256_loadu_ps(part.as_ptr().add(8)),
-        ]
+fn multiply_block<const R: usize, const C: usize>(
+    rows: [&[f32]; R],
+    columns: [&[f32]; C],
+    n: usize,
+    out: &mut [f32],
+) {
+    let mut sums = [[_mm256_setzero_ps(); C]; R];
+    let rows = rows.map(|row| row.as_chunks::<8>());
+    let columns = columns.map(|column| column.as_chunks::<8>());
+    let parts = rows
+        .iter()
+        .chain(&columns)
+        .map(|(parts, _)| parts.len())
+        .min()
+        .unwrap_or(0);
+    for part in 0..parts {
+        let mut weights = [_mm256_setzero_ps(); R];
+        for (weights, (row, _)) in weights.iter_mut().zip(&rows) {
+            *weights = load(&row[part]);
+        }
+        for column in 0..C {
+            let x = load(&columns[column].0[part]);
+            for row in 0..R {
+                sums[row][column] = _mm256_fmadd_ps(weights[row], x, sums[row][column]);
+            }
+        }
     }
+    for row in 0..R {
+        for column in 0..C {
+            let tail: f32 = rows[row]
+                .1
+                .iter()
+                .zip(columns[column].1)
+                .map(|(a, b)| a * b)
+                .sum();
+            out[row * n + column] = total(sums[row][column]) + tail;
+        }
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn load(part: &[f32; 8]) -> __m256 {
+    // SAFETY: The array holds the 8 numbers that are read; the load needs no alignment.
+    unsafe { _mm256_loadu_ps(part.as_ptr()) }
 }

@@ -6,15 +6,16 @@ use candle_core::quantized::{GgmlDType, QMatMul, QStorage, QTensor};
 use candle_core::{Device, Module, Tensor};
 use rayon::prelude::*;
 
-use super::activations::{TILE, Tile, quantise};
+use super::activations::{Codes, quantise};
 use super::blocks::{BlockKind, HalfKind};
-use super::{portable, simd_level};
+use super::kernel;
 use crate::checkpoint::{HeldFile, TensorBytes, TensorInfo, TensorType};
 use crate::engine::Precision;
-use crate::hardware::SimdLevel;
 
-/// Rows that share one pass over the activations, so that a tile stays in the first-level cache meanwhile.
-const ROWS_PER_PASS: usize = 8;
+/// Rows widened together: with the demo model's widest row they take 147 KB of the second-level cache.
+const PANEL: usize = 24;
+/// From this many columns on, widening weights to f32 once costs less than multiplying their codes for each.
+const MANY: usize = 4;
 
 /// A weight matrix (rows, columns): it maps a vector of `columns` to one of `rows`.
 #[derive(Debug)]
@@ -84,8 +85,8 @@ impl Matrix {
             Store::Wide(weights) => {
                 out.copy_from_slice(&weights[index * self.columns..(index + 1) * self.columns])
             }
-            Store::Halves(kind, bytes) => kind.widen(self.row_bytes(bytes, index), out),
-            Store::Blocks(kind, bytes) => kind.widen(self.row_bytes(bytes, index), out),
+            Store::Halves(kind, bytes) => kernel::widen_halves(*kind, self.row_bytes(bytes, index), out),
+            Store::Blocks(kind, bytes) => kernel::widen_blocks(*kind, self.row_bytes(bytes, index), out),
             Store::Super { table, .. } => super_row(table, index, out),
         }
     }
@@ -96,7 +97,7 @@ impl Matrix {
         &bytes[index * width..(index + 1) * width]
     }
 
-    /// Says whether the product wants activations in 8 bits.
+    /// Says whether the product can take activations as codes.
     fn wants_codes(&self, precision: Precision) -> bool {
         match (&self.store, precision) {
             (Store::Blocks(..), Precision::Fast) => true,
@@ -107,31 +108,25 @@ impl Matrix {
 
     /// Multiplies rows `first..` with all activations; `out` is (rows, n).
     fn multiply_rows(&self, first: usize, input: &Input<'_>, scratch: &mut Vec<f32>, out: &mut [f32]) {
-        let n = input.n;
-        match &self.store {
-            Store::Blocks(kind, bytes) if !input.tiles.is_empty() => {
-                for (group, out) in out.chunks_mut(ROWS_PER_PASS * n).enumerate() {
-                    let first = first + group * ROWS_PER_PASS;
-                    for (tile_index, tile) in input.tiles.iter().enumerate() {
-                        for (row, out) in out.chunks_mut(n).enumerate() {
-                            let at = tile_index * TILE;
-                            let row = self.row_bytes(bytes, first + row);
-                            dot_blocks(*kind, row, tile, &mut out[at..at + tile.columns]);
-                        }
+        let (n, width) = (input.n, self.columns);
+        match (&self.store, &input.codes) {
+            (Store::Blocks(kind, bytes), Some(codes)) => {
+                for (row, out) in out.chunks_exact_mut(n).enumerate() {
+                    kernel::dot_blocks(*kind, self.row_bytes(bytes, first + row), codes, out);
+                }
+            }
+            (Store::Wide(weights), _) => {
+                let at = first * width;
+                kernel::multiply_wide(&weights[at..at + out.len() / n * width], input.x, width, out);
+            }
+            (Store::Halves(..) | Store::Blocks(..) | Store::Super { .. }, _) => {
+                for (panel, out) in out.chunks_mut(PANEL * n).enumerate() {
+                    let first = first + panel * PANEL;
+                    scratch.resize(out.len() / n * width, 0.0);
+                    for (row, wide) in scratch.chunks_exact_mut(width).enumerate() {
+                        self.row(first + row, wide);
                     }
-                }
-            }
-            Store::Wide(weights) => {
-                for (row, out) in out.chunks_mut(n).enumerate() {
-                    let at = (first + row) * self.columns;
-                    dot_wide(&weights[at..at + self.columns], input, out);
-                }
-            }
-            Store::Halves(..) | Store::Blocks(..) | Store::Super { .. } => {
-                scratch.resize(self.columns, 0.0);
-                for (row, out) in out.chunks_mut(n).enumerate() {
-                    self.row(first + row, scratch);
-                    dot_wide(scratch, input, out);
+                    kernel::multiply_wide(scratch, input.x, width, out);
                 }
             }
         }
@@ -187,7 +182,8 @@ struct Input<'a> {
     n: usize,
     columns: usize,
     x: &'a [f32],
-    tiles: Vec<Tile>,
+    /// There are few columns and the arithmetic need not be exact: multiply codes.
+    codes: Option<Codes>,
 }
 
 /// Several matrices over the same activations, computed as one with their rows one after the other.
@@ -212,17 +208,8 @@ impl Stack {
         out.clear();
         out.resize(n * self.rows, 0.0);
         let wants_codes = self.parts.iter().any(|part| part.wants_codes(precision));
-        let tiles = if wants_codes {
-            quantise(x, self.columns)
-        } else {
-            Vec::new()
-        };
-        let input = Input {
-            n,
-            columns: self.columns,
-            x,
-            tiles,
-        };
+        let codes = (wants_codes && n < MANY).then(|| quantise(x, self.columns));
+        let input = Input { n, columns: self.columns, x, codes };
         let has_super = self
             .parts
             .iter()
@@ -243,7 +230,7 @@ impl Stack {
     fn fill(&self, input: &Input<'_>, out: &mut [f32]) {
         // Three pieces per thread even out threads that the system holds up.
         let pieces = rayon::current_num_threads() * 3;
-        let rows_per_piece = self.rows.div_ceil(pieces).next_multiple_of(ROWS_PER_PASS).max(32);
+        let rows_per_piece = self.rows.div_ceil(pieces).next_multiple_of(PANEL);
         out.par_chunks_mut(rows_per_piece * input.n)
             .enumerate()
             .for_each_init(Vec::new, |scratch, (piece, out)| {
@@ -311,51 +298,6 @@ fn turn(turned: &[f32], rows: usize, out: &mut [f32]) {
             *out = turned[row * n + column];
         }
     });
-}
-
-fn dot_blocks(kind: BlockKind, row: &[u8], tile: &Tile, out: &mut [f32]) {
-    match simd_level() {
-        #[cfg(target_arch = "x86_64")]
-        SimdLevel::Avx2 => {
-            #[allow(unsafe_code, reason = "the processor was asked for these instructions")]
-            // SAFETY: This level is only ever detected on a processor with AVX2, FMA and F16C.
-            unsafe {
-                super::avx2::dot_blocks(kind, row, tile, out);
-            }
-        }
-        #[cfg(not(target_arch = "x86_64"))]
-        SimdLevel::Avx2 => portable::dot_blocks(kind, row, tile, out),
-        SimdLevel::Portable => portable::dot_blocks(kind, row, tile, out),
-    }
-}
-
-fn dot_wide(row: &[f32], input: &Input<'_>, out: &mut [f32]) {
-    for (out, group) in out.chunks_mut(TILE).zip(input.x.chunks(input.columns * TILE)) {
-        let mut columns = [&group[..0]; TILE];
-        for (column, x) in columns.iter_mut().zip(group.chunks_exact(input.columns)) {
-            *column = x;
-        }
-        let columns = &columns[..out.len()];
-        match simd_level() {
-            #[cfg(target_arch = "x86_64")]
-            SimdLevel::Avx2 => {
-                #[allow(unsafe_code, reason = "the processor was asked for these instructions")]
-                // SAFETY: This level is only ever detected on a processor with AVX2, FMA and F16C.
-                unsafe {
-                    super::avx2::dot_wide(row, columns, out);
-                }
-            }
-            #[cfg(not(target_arch = "x86_64"))]
-            SimdLevel::Avx2 => dot_plain(row, columns, out),
-            SimdLevel::Portable => dot_plain(row, columns, out),
-        }
-    }
-}
-
-fn dot_plain(row: &[f32], columns: &[&[f32]], out: &mut [f32]) {
-    for (out, column) in out.iter_mut().zip(columns) {
-        *out = portable::dot(row, column);
-    }
 }
 
 #[cfg(test)]

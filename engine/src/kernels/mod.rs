@@ -8,6 +8,7 @@ mod attention;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 mod blocks;
+mod kernel;
 mod matrix;
 mod ops;
 mod portable;

@@ -1,41 +1,55 @@
 //! The plain form of the matrix kernels: the reference for every other.
 
-use super::activations::{BLOCK, TILE, Tile};
-use super::blocks::BlockKind;
+use super::activations::{BLOCK, Codes};
+use super::blocks::{BlockKind, HalfKind};
 
-/// Multiplies one weight row with the columns of a tile.
-pub(super) fn dot_blocks(kind: BlockKind, row: &[u8], tile: &Tile, out: &mut [f32]) {
-    let columns = tile.columns;
-    let mut sums = [0.0_f32; TILE];
+/// Multiplies one weight row with a few columns.
+pub(super) fn dot_blocks(kind: BlockKind, row: &[u8], x: &Codes, out: &mut [f32]) {
+    out.fill(0.0);
     for (index, block) in row.chunks_exact(kind.bytes()).enumerate() {
         let opened = kind.open(block);
-        for (column, sum) in sums.iter_mut().enumerate().take(columns) {
-            let at = index * columns + column;
-            let codes = &tile.codes[at * BLOCK..(at + 1) * BLOCK];
+        for (column, out) in out.iter_mut().enumerate() {
+            let at = index * x.columns + column;
+            let codes = &x.codes[at * BLOCK..(at + 1) * BLOCK];
             let product: i32 = opened
                 .codes
                 .iter()
                 .zip(codes)
                 .map(|(&w, &x)| i32::from(w) * i32::from(x))
                 .sum();
-            *sum += opened.step * tile.scales[at] * product as f32 + opened.offset * tile.sums[at];
+            *out += opened.step * x.scales[at] * product as f32 + opened.offset * x.sums[at];
         }
     }
-    out.copy_from_slice(&sums[..columns]);
+}
+
+/// Widens a row of blocks.
+pub(super) fn widen_blocks(kind: BlockKind, row: &[u8], out: &mut [f32]) {
+    kind.widen(row, out);
+}
+
+/// Widens a row of 16-bit numbers.
+pub(super) fn widen_halves(kind: HalfKind, row: &[u8], out: &mut [f32]) {
+    kind.widen(row, out);
+}
+
+/// Multiplies weight rows (rows, width) with vectors (n, width) into `out` (rows, n).
+pub(super) fn multiply_wide(rows: &[f32], x: &[f32], width: usize, out: &mut [f32]) {
+    let n = x.len() / width;
+    for (row, out) in rows.chunks_exact(width).zip(out.chunks_exact_mut(n)) {
+        for (x, out) in x.chunks_exact(width).zip(out) {
+            *out = dot(row, x);
+        }
+    }
 }
 
 /// Multiplies two vectors. Thirty-two running sums let the compiler use whatever vectors there are.
 #[inline(always)]
 pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
     let mut sums = [0.0_f32; 32];
-    let (a_parts, b_parts) = (a.chunks_exact(32), b.chunks_exact(32));
-    let tail: f32 = a_parts
-        .remainder()
-        .iter()
-        .zip(b_parts.remainder())
-        .map(|(a, b)| a * b)
-        .sum();
-    for (a, b) in a_parts.zip(b_parts) {
+    let (a_parts, a_tail) = a.as_chunks::<32>();
+    let (b_parts, b_tail) = b.as_chunks::<32>();
+    let tail: f32 = a_tail.iter().zip(b_tail).map(|(a, b)| a * b).sum();
+    for (a, b) in a_parts.iter().zip(b_parts) {
         for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
             *sum += a * b;
         }

@@ -1,0 +1,112 @@
+//! Embeddings: all-MiniLM-L6-v2 against golden data, and what is refused.
+
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+use hearth_engine::{
+    EmbedRequest, Embeddings, Engine, GenerateError, ModelHandle, ModelKind, ModelSource, Precision, Priority,
+};
+
+use crate::support::{engine, figures_of, real_model, tiny, tokens_of, vectors};
+
+fn embed(model: &ModelHandle, texts: Vec<String>, truncate: bool) -> Result<Embeddings, GenerateError> {
+    let (sender, answers) = channel();
+    let request = EmbedRequest {
+        texts,
+        truncate,
+        priority: Priority::Local,
+    };
+    model.embed(request, Box::new(move |answer| sender.send(answer).unwrap()));
+    answers.recv_timeout(Duration::from_secs(120)).unwrap()
+}
+
+fn tiny_bert() -> (Engine, ModelHandle) {
+    let engine = engine(Precision::Fast);
+    let folder = tempfile::tempdir().unwrap();
+    let path = hearth_engine::testing::tiny_bert(folder.path()).unwrap();
+    let model = engine
+        .load(&ModelSource::at("tiny-bert", &path).unwrap())
+        .unwrap();
+    (engine, model)
+}
+
+#[test]
+fn minilm_gives_the_golden_vectors() {
+    let engine = engine(Precision::Fast);
+    let model = engine
+        .load(&ModelSource::at("minilm", &real_model("minilm")).unwrap())
+        .unwrap();
+    assert_eq!(
+        (model.info().kind, model.info().width),
+        (ModelKind::Embedding, 384)
+    );
+    let data = vectors("minilm_embeddings.json");
+    let cases = data["cases"].as_array().unwrap();
+    assert_eq!(cases.len(), 8);
+    for case in cases {
+        let text = match case["text"].as_str() {
+            Some(text) => text.to_owned(),
+            None => {
+                let (word, n) = (
+                    case["repeat"][0].as_str().unwrap(),
+                    case["repeat"][1].as_u64().unwrap(),
+                );
+                word.repeat(n as usize)
+            }
+        };
+        let tokens = tokens_of(&case["tokens"]);
+        let answer = embed(&model, vec![text.clone()], true).unwrap();
+        assert_eq!(answer.prompt_tokens as usize, tokens.len(), "{text:.20}");
+        if tokens.len() < 256 {
+            assert_eq!(model.tokenize(&text), tokens, "{text:.20}");
+        }
+        for (ours, theirs) in answer.vectors[0].iter().zip(figures_of(&case["embedding"])) {
+            assert!(
+                (f64::from(*ours) - theirs).abs() < 1e-4,
+                "{ours} is not {theirs} for {text:.20}"
+            );
+        }
+    }
+}
+
+#[test]
+fn vectors_have_length_one_and_keep_their_order() {
+    let (_engine, model) = tiny_bert();
+    let texts = ["hello", "a dog", "hello"].map(String::from).to_vec();
+    let answer = embed(&model, texts, false).unwrap();
+    assert_eq!(answer.vectors.len(), 3);
+    assert_eq!(answer.vectors[0], answer.vectors[2]);
+    assert_ne!(answer.vectors[0], answer.vectors[1]);
+    for vector in &answer.vectors {
+        let length: f32 = vector.iter().map(|x| x * x).sum();
+        assert!((length - 1.0).abs() < 1e-5);
+    }
+    assert_eq!(embed(&model, Vec::new(), false).unwrap().vectors.len(), 0);
+}
+
+#[test]
+fn long_texts_are_cut_only_when_asked() {
+    let (_engine, model) = tiny_bert();
+    let long = vec!["x ".repeat(100)];
+    let refused = embed(&model, long.clone(), false).unwrap_err();
+    assert_eq!(
+        refused,
+        GenerateError::ContextOverflow {
+            prompt_tokens: 102,
+            context_tokens: 64
+        }
+    );
+    assert_eq!(embed(&model, long, true).unwrap().prompt_tokens, 64);
+}
+
+#[test]
+fn a_chat_model_refuses_to_embed() {
+    let (_engine, model) = tiny();
+    let refused = embed(&model, vec!["x".to_owned()], false).unwrap_err();
+    assert_eq!(
+        refused,
+        GenerateError::NotEmbedding {
+            model: "tiny".to_owned()
+        }
+    );
+}
