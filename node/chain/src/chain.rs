@@ -31,7 +31,7 @@ use crate::{
     follow::{Follower, From, reach},
     head::{Head, Standing, Watcher},
     light::{Light, LightError},
-    query::{Account, At, FoundTx, How, Params, Query, QueryError, Reader, Verified},
+    query::{Account, Ask, At, FoundTx, How, Params, Query, QueryError, Reader, Verified},
     rpc::{EndpointStatus, Pool},
     tx::{Included, Options, Prepared, Sender, Sent, Stamps, TxError},
 };
@@ -435,7 +435,7 @@ impl Chain {
     /// # Errors
     /// No endpoint answers.
     pub async fn tx(&self, hash: &[u8; 32]) -> Result<Option<FoundTx>, QueryError> {
-        self.0.reader.tx(hash).await
+        self.0.reader.tx(hash, Ask::All).await
     }
 
     /// Finds account, gas and fee of a transaction.

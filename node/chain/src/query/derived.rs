@@ -1,5 +1,7 @@
 //! Values that take more than one key: a supplier with its services, parameters and prices of a height, sessions.
 
+use std::sync::Arc;
+
 use hearth_base::{Height, ServiceId};
 use hearth_pocket::{
     address::Address,
@@ -16,6 +18,7 @@ use prost::Message;
 use super::{At, How, Query, QueryError, Reader, Verified, reader::ask, record::params};
 use crate::{
     light::LightError,
+    rpc::Endpoint,
     verify::{Neighbour, Statement},
 };
 
@@ -329,32 +332,64 @@ impl Reader {
             service_id: service.to_string(),
             block_height: to_i64(height),
         };
-        let path = "/pocket.session.Query/GetSession";
         let data = request.encode_to_vec();
         let mut last: Option<QueryError> = None;
+        let mut seen: Vec<(Arc<Endpoint>, Session)> = Vec::new();
         for endpoint in self.pool.candidates() {
-            let answer = match ask(&endpoint, path, &data, Some(height), false).await {
-                Ok(answer) => answer,
-                Err(error) => {
+            // A second opinion is not worth waiting for an endpoint that fails.
+            if !seen.is_empty() && !endpoint.is_healthy() {
+                continue;
+            }
+            let session = match self
+                .session_from(&endpoint, &data, application, service, height)
+                .await
+            {
+                Ok(session) => session,
+                Err(SessionFault::Lie(why)) => {
+                    self.pool.ban(&endpoint, &why);
+                    continue;
+                }
+                Err(SessionFault::Error(error)) => {
                     last = Some(error);
                     continue;
                 }
             };
-            let session: QueryGetSessionResponse = decode("session", &answer.value)?;
-            let session = session.session.unwrap_or_default();
-            match self.check_session(&session, application, service, height).await {
-                Ok(()) => {
-                    return Ok(Verified {
-                        value: session,
-                        height,
-                        how: How::Unproven,
-                    });
-                }
-                Err(SessionFault::Lie(why)) => self.pool.ban(&endpoint, &why),
-                Err(SessionFault::Error(error)) => return Err(error),
+            // Two of the same mind are enough.
+            if seen.iter().any(|(_, known)| *known == session) {
+                return Ok(told(session, height));
             }
+            seen.push((endpoint, session));
         }
-        Err(last.unwrap_or_else(|| self.pool.none_left().into()))
+        match seen.as_slice() {
+            [] => Err(last.unwrap_or_else(|| self.pool.none_left().into())),
+            [(_, session)] => Ok(told(session.clone(), height)),
+            [(one, _), (other, _), ..] => Err(QueryError::Disagree {
+                one: one.name().to_owned(),
+                other: other.name().to_owned(),
+            }),
+        }
+    }
+
+    async fn session_from(
+        &self,
+        endpoint: &Endpoint,
+        data: &[u8],
+        application: &Address,
+        service: &ServiceId,
+        height: Height,
+    ) -> Result<Session, SessionFault> {
+        let answer = ask(
+            endpoint,
+            "/pocket.session.Query/GetSession",
+            data,
+            Some(height),
+            false,
+        )
+        .await?;
+        let answer: QueryGetSessionResponse = decode("session", &answer.value)?;
+        let session = answer.session.unwrap_or_default();
+        self.check_session(&session, application, service, height).await?;
+        Ok(session)
     }
 
     async fn check_session(
@@ -423,6 +458,20 @@ fn active_at(history: &[ServiceConfigUpdate], height: Height) -> Vec<SupplierSer
 enum SessionFault {
     Lie(String),
     Error(QueryError),
+}
+
+impl From<QueryError> for SessionFault {
+    fn from(error: QueryError) -> SessionFault {
+        SessionFault::Error(error)
+    }
+}
+
+fn told(session: Session, height: Height) -> Verified<Session> {
+    Verified {
+        value: session,
+        height,
+        how: How::Unproven,
+    }
 }
 
 fn lacks_trust(error: &QueryError) -> bool {

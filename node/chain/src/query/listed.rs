@@ -55,6 +55,15 @@ pub struct FoundTx {
     pub how: How,
 }
 
+/// Whose "not found" is believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ask {
+    /// That of the best endpoint: asked again soon.
+    Best,
+    /// Only that of all: something final follows from it.
+    All,
+}
+
 impl FoundTx {
     pub(crate) fn from_answer(answer: TxAnswer) -> FoundTx {
         let mut hash = [0; 32];
@@ -155,13 +164,20 @@ impl Reader {
 
     /// A transaction by its hash; `None` while no block holds it. An endpoint that puts it into a block that does not
     /// hold it, or tells another outcome than the block's, is banned.
-    pub(crate) async fn tx(&self, hash: &[u8; 32]) -> Result<Option<FoundTx>, QueryError> {
+    pub(crate) async fn tx(&self, hash: &[u8; 32], ask: Ask) -> Result<Option<FoundTx>, QueryError> {
         let params = json!({ "hash": STANDARD.encode(hash), "prove": true });
         let mut last: Option<RpcError> = None;
+        let mut unknown = false;
         for endpoint in self.pool.candidates() {
             let answer: TxAnswer = match endpoint.call("tx", params.clone()).await {
                 Ok(answer) => answer,
-                Err(RpcError::Refused { data, .. }) if data.contains("not found") => return Ok(None),
+                Err(RpcError::Refused { data, .. }) if data.contains("not found") => match ask {
+                    Ask::Best => return Ok(None),
+                    Ask::All => {
+                        unknown = true;
+                        continue;
+                    }
+                },
                 Err(error) => {
                     last = Some(error);
                     continue;
@@ -171,6 +187,9 @@ impl Reader {
                 Ok(found) => return Ok(Some(found)),
                 Err(why) => self.pool.ban(&endpoint, &why),
             }
+        }
+        if unknown {
+            return Ok(None);
         }
         Err(last.unwrap_or_else(|| self.pool.none_left()).into())
     }

@@ -8,6 +8,7 @@ pub mod record;
 use hearth_base::{Failure, Height, Kind};
 
 pub use derived::Params;
+pub(crate) use listed::Ask;
 pub use listed::FoundTx;
 pub(crate) use reader::Reader;
 pub use record::{Account, Query};
@@ -82,6 +83,11 @@ pub enum QueryError {
     },
     #[error("the chain's {what} cannot be read: {why}; this Hearth may be older than the chain's version")]
     Unreadable { what: &'static str, why: String },
+    #[error(
+        "the endpoints {one} and {other} give different suppliers for the same session: add a third endpoint, or remove \
+         the one that is wrong"
+    )]
+    Disagree { one: String, other: String },
     #[error("nothing can be proven yet: the chain has only {height} blocks")]
     TooEarly { height: Height },
 }
@@ -93,7 +99,7 @@ impl Failure for QueryError {
             QueryError::Light(error) => error.kind(),
             QueryError::Db(error) => error.kind(),
             QueryError::Refused { .. } | QueryError::Unreadable { .. } => Kind::Skip,
-            QueryError::TooEarly { .. } => Kind::Retry,
+            QueryError::TooEarly { .. } | QueryError::Disagree { .. } => Kind::Retry,
         }
     }
 }

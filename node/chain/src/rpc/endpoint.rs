@@ -336,6 +336,11 @@ impl Endpoint {
         self.health().height
     }
 
+    /// Whether it answered last time.
+    pub(crate) fn is_healthy(&self) -> bool {
+        self.health().state == EndpointState::Healthy
+    }
+
     /// What the UI shows.
     pub(crate) fn status(&self) -> EndpointStatus {
         let health = self.health();

@@ -1,6 +1,6 @@
 //! The way out: JSON-RPC to several endpoints of one chain, with time limits, health and failover.
 //!
-//! Nothing here is trusted: what comes back is checked by [`crate::verify`], and an endpoint whose answer fails
+//! Nothing here is trusted: what comes back is checked by the `verify` part, and an endpoint whose answer fails
 //! that check is banned by its caller.
 
 mod endpoint;

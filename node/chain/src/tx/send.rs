@@ -23,7 +23,7 @@ use super::{Included, Options, Order, Prepared, Reason, Sent, Stage, Stamps, TxE
 use crate::{
     config::Config,
     head::Head,
-    query::{At, FoundTx, Query, QueryError, Reader},
+    query::{Ask, At, FoundTx, Query, QueryError, Reader},
     rpc::{Endpoint, RpcError, wire::Broadcast},
 };
 
@@ -210,7 +210,7 @@ impl Sender {
         }
         let in_mempool = answer.codespace == "sdk" && answer.code == 19;
         // A repeated transaction that is in a block by now is refused like a stranger's.
-        if in_mempool || self.reader.tx(&tx.hash()).await?.is_some() {
+        if in_mempool || self.reader.tx(&tx.hash(), Ask::Best).await?.is_some() {
             return Ok(Sent::Already);
         }
         let reason = reason_of(&answer.codespace, answer.code, &answer.log);
@@ -231,7 +231,9 @@ impl Sender {
         let pause = (self.config.poll / 2).clamp(Duration::from_millis(50), Duration::from_secs(2));
         let mut expired_at = None;
         loop {
-            match self.reader.tx(&tx.hash()).await {
+            // What is given up for good is asked of everybody.
+            let ask = if expired_at.is_some() { Ask::All } else { Ask::Best };
+            match self.reader.tx(&tx.hash(), ask).await {
                 Ok(Some(found)) => return included(found),
                 Ok(None) => {}
                 // An endpoint that fails says nothing about the transaction.

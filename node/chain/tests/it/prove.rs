@@ -273,3 +273,89 @@ async fn a_changing_validator_set_is_followed_by_bisection() {
     }
     subject.stop().await;
 }
+
+/// The recorded session of application 1 and the service of height 45 belongs to other headers than the node's, so its
+/// id cannot follow from them; one that was made here does.
+#[tokio::test]
+async fn a_session_is_held_against_the_hash_of_its_first_block() {
+    use hearth_pocket::message::{
+        cosmos::Coin,
+        session::{QueryGetSessionRequest, QueryGetSessionResponse, Session, SessionHeader},
+        shared::Supplier,
+    };
+    use prost::Message;
+
+    let honest = |id: String, suppliers: usize| {
+        let header = SessionHeader {
+            application_address: APP1.to_owned(),
+            service_id: "hearth-llm".to_owned(),
+            session_id: id.clone(),
+            session_start_block_height: 341,
+            session_end_block_height: 350,
+        };
+        let supplier = Supplier {
+            stake: Some(Coin::upokt(Amount::from_upokt(1))),
+            ..Supplier::default()
+        };
+        let session = Session {
+            header: Some(header),
+            session_id: id,
+            suppliers: vec![supplier; suppliers],
+            ..Session::default()
+        };
+        QueryGetSessionResponse {
+            session: Some(session),
+        }
+        .encode_to_vec()
+    };
+    let request = QueryGetSessionRequest {
+        application_address: APP1.to_owned(),
+        service_id: "hearth-llm".to_owned(),
+        block_height: 344,
+    };
+    let nodes = [
+        Node::start(LIGHT, 345).await,
+        Node::start(LIGHT, 345).await,
+        Node::start(LIGHT, 345).await,
+    ];
+    let urls: Vec<String> = nodes.iter().map(Node::url).collect();
+    let subject = Subject::start(config(&urls), made_at(LIGHT, 345) + 500).await;
+    subject.followed_to(345).await;
+    let start = subject.chain.block_hash(Height(341)).await.unwrap().value;
+    let preimage = hearth_pocket::session::id_preimage(&start, "hearth-llm", APP1, Height(341));
+    let id = hearth_pocket::session::id(&preimage).to_string();
+    let answer = |node: &Node, id: &str, suppliers| {
+        let bytes = honest(id.to_owned(), suppliers);
+        node.answer(
+            "/pocket.session.Query/GetSession",
+            &request.encode_to_vec(),
+            344,
+            &bytes,
+        );
+    };
+    let ask = async || {
+        subject
+            .chain
+            .session(&app1(), &"hearth-llm".into(), Height(344))
+            .await
+    };
+
+    // The first one tells a false id, the others agree.
+    answer(&nodes[0], &id.replace(|c: char| c.is_ascii_digit(), "0"), 1);
+    answer(&nodes[1], &id, 1);
+    answer(&nodes[2], &id, 1);
+    let session = ask().await.unwrap();
+    assert_eq!((session.how, session.value.suppliers.len()), (How::Unproven, 1));
+    let endpoints = subject.chain.endpoints();
+    assert!(
+        endpoints
+            .iter()
+            .any(|e| matches!(&e.state, EndpointState::Banned { why } if why.contains("first block"))),
+        "{endpoints:?}"
+    );
+    // The two that are left disagree about the suppliers.
+    answer(&nodes[2], &id, 2);
+    let error = ask().await.unwrap_err();
+    assert!(matches!(error, QueryError::Disagree { .. }), "{error}");
+    subject.stop().await;
+}
