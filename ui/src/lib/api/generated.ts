@@ -1,0 +1,1034 @@
+// Made from ui/openapi.json by `npm run gen`. Do not edit: `npm run check` fails if this file is stale.
+
+/** One key of the wallet. */
+export type Account = {
+  role: KeyRole;
+  path: string;
+  address: string;
+  locked: boolean;
+};
+
+/** Adds a file or folder of this computer. */
+export type AddModel = {
+  path: string;
+};
+
+/** How much of a streamed answer a screen reader says. */
+export type Announce = "sentences" | "end" | "nothing";
+
+/** The stream of an answer: `started`, any number of `delta`, then `finished` or `failed`. */
+export type AnswerEvent = {
+  question?: Message | null;
+  answer: Message;
+  type: "started";
+} | {
+  text: string;
+  type: "delta";
+} | {
+  answer: Message;
+  type: "finished";
+} | {
+  answer: Message;
+  error: ErrorDetail;
+  type: "failed";
+};
+
+/** How to answer. */
+export type AnswerParams = {
+  temperature?: number | null;
+  top_p?: number | null;
+  top_k?: number | null;
+  seed?: number | null;
+  max_tokens?: number | null;
+  frequency_penalty?: number | null;
+  presence_penalty?: number | null;
+  stop?: string[] | null;
+};
+
+/** A key of the OpenAI API. The key itself is shown once, when it is made. */
+export type ApiKey = {
+  id: string;
+  name: string;
+  /** Its first characters, to tell keys apart. */
+  prefix: string;
+  created_at: Timestamp;
+  last_used_at?: Timestamp | null;
+};
+
+/** All API keys. */
+export type ApiKeyList = {
+  keys: ApiKey[];
+};
+
+/** Where the POKT is. */
+export type Balances = {
+  total: Upokt;
+  spendable: Upokt;
+  places: Place[];
+  /** The weakest standing of all places. */
+  standing: Standing;
+};
+
+/** The catalogue. */
+export type Catalogue = {
+  models: CatalogueModel[];
+};
+
+/** A model of the built-in catalogue. */
+export type CatalogueModel = {
+  slug: string;
+  title: string;
+  task: ModelTask;
+  cid?: string | null;
+  size_bytes: number;
+  licence: string;
+  fit: Fit;
+  /** What it needs and what is there: `0.4 GB needed, 21 GB free`. */
+  fit_fact: string;
+  present: boolean;
+};
+
+/** Something is to be read again. */
+export type Changed = {
+  /** The height it was seen at, where a block caused it. */
+  height?: number | null;
+};
+
+/** One check of the doctor. */
+export type Check = {
+  level: Level;
+  /** A stable word, for the reasons of the interface design the same code. */
+  code: string;
+  subject: string;
+  fact: string;
+  /** Empty where the check passed. */
+  meaning: string;
+  remedy?: string | null;
+};
+
+/** The owner's answers to "which word stands at place n?". */
+export type CheckWords = {
+  password: string;
+  answers: WordAt[];
+};
+
+/** The states of a claim. */
+export type ClaimState = "accumulating" | "sealed" | "claim_sent" | "claim_included" | "proof_not_required" | "proof_due" | "proof_sent" | "proof_included" | "settled" | "skipped" | "claim_missed" | "proof_missed" | "proof_invalid" | "expired";
+
+/** A value of the configuration with its origin. */
+export type ConfiguredValue = {
+  /** `api.listen`. */
+  key: string;
+  value: string;
+  /** `built-in`, the file, the variable or the flag it came from. */
+  origin: string;
+};
+
+/** A conversation with all its messages. They form a tree by `parent_id`; siblings are branches. */
+export type Conversation = {
+  id: string;
+  title: string;
+  model?: string | null;
+  pinned: boolean;
+  system_prompt?: string | null;
+  created_at: Timestamp;
+  updated_at: Timestamp;
+  /** The last message of the branch that is shown. */
+  head_id?: string | null;
+  /** In the order in which they were written. */
+  messages: Message[];
+};
+
+/** Conversations: pinned first, then the newest. */
+export type ConversationList = {
+  conversations: ConversationSummary[];
+};
+
+/** What to change about a conversation; what is absent stays. */
+export type ConversationPatch = {
+  title?: string | null;
+  model?: string | null;
+  pinned?: boolean | null;
+  system_prompt?: string | null;
+  /** The last message of the branch that is shown. */
+  head_id?: string | null;
+};
+
+/** A conversation in the list. */
+export type ConversationSummary = {
+  id: string;
+  title: string;
+  model?: string | null;
+  pinned: boolean;
+  created_at: Timestamp;
+  updated_at: Timestamp;
+  messages: number;
+  /** Text around the first hit, when a search was asked for. */
+  snippet?: string | null;
+};
+
+/** Makes a wallet. */
+export type CreateWallet = {
+  password: string;
+};
+
+/** A new API key with its secret, which is not kept. */
+export type CreatedApiKey = {
+  key: ApiKey;
+  secret: string;
+};
+
+/** A new wallet. The words are said once. */
+export type CreatedWallet = {
+  words: string[];
+  wallet: WalletPage;
+};
+
+/** Something is gone. */
+export type Deleted = {
+  id: string;
+};
+
+/** Which way money went, seen from this wallet. */
+export type Direction = "in" | "out" | "within";
+
+/** All checks of the doctor, fails last. */
+export type Doctor = {
+  checks: Check[];
+};
+
+/** One download. */
+export type Download = {
+  cid: string;
+  title?: string | null;
+  state: DownloadState;
+  have_bytes: number;
+  /** `None` until the manifest is there. */
+  size_bytes?: number | null;
+  bytes_per_second?: number | null;
+  source?: string | null;
+  /** Why it failed. */
+  error?: string | null;
+  retry_at?: Timestamp | null;
+};
+
+/** All downloads. */
+export type DownloadList = {
+  downloads: Download[];
+};
+
+/** The states of a download. */
+export type DownloadState = "wanted" | "locating" | "fetching" | "checking" | "ready" | "paused" | "failed" | "evicting";
+
+/** One answered request of a session. */
+export type EarnedRelay = {
+  /** Hash of the relay, in hex. */
+  hash: string;
+  answered_at: Timestamp;
+  duration_ms?: number | null;
+  bytes_out: number;
+  completion_tokens?: number | null;
+  status: number;
+  /** It met the difficulty, so it lies in the tree. */
+  in_tree: boolean;
+  reward?: Upokt | null;
+  /** Why it failed or is not paid. */
+  failure?: string | null;
+};
+
+/** The answers of one session, the newest first. */
+export type EarnedRelayList = {
+  relays: EarnedRelay[];
+  total: number;
+};
+
+/** One session of one application with this supplier, and what became of it. */
+export type EarnedSession = {
+  id: string;
+  service: string;
+  application: string;
+  start_height: number;
+  end_height: number;
+  state: ClaimState;
+  stage: MoneyStage;
+  /** Why it ended badly, or was not worth claiming. */
+  why?: string | null;
+  /** Answers in the evidence. */
+  answers: number;
+  compute_units: number;
+  /** Your share: settled where it is known, else what the arithmetic gives. */
+  amount: Upokt;
+  /** `amount` is an estimate. */
+  estimated: boolean;
+  claimed?: Upokt | null;
+  minted?: Upokt | null;
+  settled?: Upokt | null;
+  lost?: Upokt | null;
+  claim_opens?: number | null;
+  claim_closes?: number | null;
+  proof_opens?: number | null;
+  proof_closes?: number | null;
+  claim_tx?: string | null;
+  claim_height?: number | null;
+  proof_tx?: string | null;
+  proof_height?: number | null;
+  settled_height?: number | null;
+  updated_at: Timestamp;
+};
+
+/** Sessions, the newest first. */
+export type EarnedSessionList = {
+  sessions: EarnedSession[];
+  /** How many there are in all. */
+  total: number;
+};
+
+/** The state of earning, a view of the core's machine. */
+export type Earning = {
+  state: EarningState;
+  /** Why it is in this state: a code (`stopped`, `key_locked`, `local_chat` …). */
+  why?: string | null;
+  /** The same for people: `loading the model`, `waiting for work`. */
+  detail?: string | null;
+  since: Timestamp;
+  /** Answers being served now. */
+  serving: number;
+  /** What stands in the way of earning. Empty: it can start. */
+  reasons: Reason[];
+  /** What is worth knowing and stops nothing. */
+  notes: Reason[];
+};
+
+/** One day of the chart. */
+export type EarningDay = {
+  /** `2026-11-21`, in UTC. */
+  date: string;
+  settled: Upokt;
+  /** Claimed but not settled, drawn as an estimate. */
+  unsettled: Upokt;
+  answers: number;
+};
+
+/** What the Earn page shows beside money. */
+export type EarningPage = {
+  earning: Earning;
+  /** The supplier's address on chain. */
+  supplier?: string | null;
+  /** Where the relay server listens; `None` while earning is off. */
+  listen?: string | null;
+  /** The URL that is staked. */
+  public_url?: string | null;
+  services: ServedService[];
+  running: RunningAnswer[];
+  /** The most answers served at once. */
+  max_running: number;
+  /** Answers since the node started. */
+  answered: number;
+  /** Requests refused since the node started. */
+  refused: number;
+  /** Answers that were given but came too late to be paid. */
+  unpaid_late: number;
+};
+
+/** The states of earning. */
+export type EarningState = "off" | "starting" | "idle" | "serving" | "yielding" | "draining";
+
+/** Sums for the head of the Earn page. */
+export type EarningSummary = {
+  /** All six stages, then `lost`. */
+  pipeline: StageSum[];
+  settled_today: Upokt;
+  settled_total: Upokt;
+  sessions_settled: number;
+  answers_today: number;
+  /** The last 14 days, the oldest first. */
+  days: EarningDay[];
+  /** The share of the minted amount that is yours, in tenths of a percent. `None` until a session settled. */
+  share_permille?: number | null;
+};
+
+/** One endpoint of the chain. */
+export type Endpoint = {
+  url: string;
+  state: EndpointState;
+  height?: number | null;
+  latency_ms?: number | null;
+  error?: string | null;
+};
+
+/** How an endpoint does. */
+export type EndpointState = "ok" | "slow" | "down" | "lied" | "other_chain" | "unknown";
+
+/** Every error of the control API. */
+export type ErrorBody = {
+  error: ErrorDetail;
+};
+
+/** What happened, and what to do. */
+export type ErrorDetail = {
+  /** A stable word that programs may branch on. */
+  code: string;
+  message: string;
+  remedy?: string | null;
+};
+
+/** Something changed. The first event of every stream is `status`; a reader that fell behind gets `status` again and should read its page anew. */
+export type Event = (Status) & ({
+  type: "status";
+}) | (Head) & ({
+  type: "head";
+}) | (Earning) & ({
+  type: "earning";
+}) | (RelayServed) & ({
+  type: "relay";
+}) | (EarnedSession) & ({
+  type: "claim";
+}) | (Download) & ({
+  type: "download";
+}) | (Setup) & ({
+  type: "setup";
+}) | (WalletStatus) & ({
+  type: "wallet";
+}) | (Changed) & ({
+  type: "balances";
+}) | (Changed) & ({
+  type: "models";
+}) | (ConversationSummary) & ({
+  type: "conversation";
+}) | (Deleted) & ({
+  type: "conversation_deleted";
+});
+
+/** Asks devnet's faucet for play money. */
+export type FaucetOrder = {
+  to: KeyRole;
+  amount: Upokt;
+};
+
+/** How a model of the catalogue fits this computer. */
+export type Fit = "fits" | "tight" | "too_big";
+
+/** The newest block. */
+export type Head = {
+  height: number;
+  time: Timestamp;
+  /** The newest height whose header the light client verified. */
+  verified_height?: number | null;
+  proven_at?: Timestamp | null;
+  standing: Standing;
+  /** Mean time between the last blocks. */
+  block_time_ms?: number | null;
+};
+
+/** Movements, the newest first. */
+export type History = {
+  movements: Movement[];
+  total: number;
+};
+
+/** Brings back a wallet from its recovery words. */
+export type ImportWallet = {
+  words: string;
+  password: string;
+};
+
+/** Which of the two keys. */
+export type KeyRole = "main" | "working";
+
+/** How bad it is. */
+export type Level = "ok" | "warn" | "fail";
+
+/** A part of other people that Hearth is built from. */
+export type Licence = {
+  name: string;
+  version: string;
+  /** SPDX expression. */
+  licence: string;
+  repository?: string | null;
+};
+
+/** All of them. */
+export type LicenceList = {
+  licences: Licence[];
+};
+
+/** Whether a login is set. */
+export type LoginState = {
+  set: boolean;
+};
+
+/** One message. */
+export type Message = {
+  id: string;
+  parent_id?: string | null;
+  role: MessageRole;
+  content: string;
+  state: MessageState;
+  created_at: Timestamp;
+  /** The model that answered. */
+  model?: string | null;
+  error?: ErrorDetail | null;
+  receipt?: Receipt | null;
+};
+
+/** Who wrote a message. */
+export type MessageRole = "user" | "assistant";
+
+/** Where a message stands. */
+export type MessageState = "streaming" | "done" | "stopped" | "cut" | "failed";
+
+/** A model that can be chosen, or could be if the reason went away. */
+export type Model = {
+  /** The name in `/v1`: the slug, or `pocket/<service>`. */
+  id: string;
+  kind: ModelKind;
+  task: ModelTask;
+  title: string;
+  state: ModelState;
+  unavailable?: Reason | null;
+  /** The CID of the manifest. Only local models have one. */
+  cid?: string | null;
+  size_bytes?: number | null;
+  context_tokens?: number | null;
+  parameters?: number | null;
+  architecture?: string | null;
+  quantisation?: string | null;
+  licence?: string | null;
+  added_at?: Timestamp | null;
+  verified_at?: Timestamp | null;
+  /** The services that this node serves with it; a model in use is not deleted. */
+  serves: string[];
+  /** The service on chain, for a network model. */
+  service?: string | null;
+  price_per_answer?: Upokt | null;
+  suppliers?: number | null;
+};
+
+/** Where a model runs. */
+export type ModelKind = "local" | "network";
+
+/** One list of all models: local first, then the network's. */
+export type ModelList = {
+  models: Model[];
+};
+
+/** Where a model stands. */
+export type ModelState = "ready" | "loading" | "loaded" | "checking" | "damaged" | "unavailable";
+
+/** What a model is for. */
+export type ModelTask = "chat" | "embedding";
+
+/** The six stages of money, in the order in which they are always drawn. */
+export type MoneyStage = "estimate" | "pending" | "claimed" | "proven" | "settled" | "spendable" | "lost";
+
+/** One movement of money. */
+export type Movement = {
+  id: string;
+  kind: MovementKind;
+  direction: Direction;
+  amount: Upokt;
+  fee?: Upokt | null;
+  height: number;
+  time?: Timestamp | null;
+  counterparty?: string | null;
+  memo?: string | null;
+  tx?: string | null;
+  session_id?: string | null;
+  standing: Standing;
+};
+
+/** What kind of movement. */
+export type MovementKind = "sent" | "received" | "reward" | "stake" | "unstake" | "faucet" | "fee";
+
+/** Which chain this node is on. */
+export type NetworkName = {
+  /** `mainnet`, `beta`, `devnet` or the name in the network file. */
+  name: string;
+  chain_id: string;
+  /** Play money: nothing here has value. */
+  is_devnet: boolean;
+};
+
+/** The chain, its proof, the session and the endpoints. */
+export type NetworkPage = {
+  network: NetworkName;
+  denom: string;
+  head?: Head | null;
+  trust?: TrustAnchor | null;
+  /** This computer's clock minus the chain's; only large values mean anything. */
+  clock_skew_ms?: number | null;
+  session?: SessionStrip | null;
+  endpoints: Endpoint[];
+  services: NetworkService[];
+  /** Suppliers of this node's application in the current session. */
+  suppliers: SessionSupplier[];
+  /** What this node has staked. */
+  roles: StakedRole[];
+};
+
+/** The part of a receipt that only network answers have. */
+export type NetworkReceipt = {
+  service: string;
+  supplier: string;
+  supplier_url?: string | null;
+  application: string;
+  session_id: string;
+  session_start: number;
+  session_end: number;
+  /** Batches whose signature was verified before a byte was passed on. */
+  verified_batches: number;
+  /** Hash of the request, in hex. */
+  request_hash?: string | null;
+  /** Suppliers that were tried before and failed. */
+  failed_tries: number;
+};
+
+/** A service of the network. */
+export type NetworkService = {
+  id: string;
+  name: string;
+  owner: string;
+  compute_units_per_answer: number;
+  price?: Upokt | null;
+  suppliers?: number | null;
+  standing: Standing;
+};
+
+/** Asks for an answer. With `content` it follows a new message below `parent_id` (absent: below the head; edit and resend: the parent of the edited message); without, it is another answer to the message `parent_id`. */
+export type NewAnswer = {
+  parent_id?: string | null;
+  /** With `content`: it is the first message, not one below the head. */
+  at_root?: boolean;
+  content?: string | null;
+  model?: string | null;
+  params?: AnswerParams | null;
+};
+
+/** Asks for a new API key. */
+export type NewApiKey = {
+  name: string;
+};
+
+/** A new conversation. */
+export type NewConversation = {
+  title?: string | null;
+  model?: string | null;
+  system_prompt?: string | null;
+};
+
+/** A place of money; all places add up to the total. */
+export type Place = {
+  kind: PlaceKind;
+  address: string;
+  amount: Upokt;
+  standing: Standing;
+  /** The height from which it is spendable, where it is on its way back. */
+  free_at_height?: number | null;
+};
+
+/** What kind of place money lies in. */
+export type PlaceKind = "spendable_main" | "spendable_working" | "supplier" | "application" | "gateway";
+
+/** Fetches a model by the CID of its manifest. */
+export type PullModel = {
+  cid: string;
+  /** A trustless gateway to fetch from; without one those of the configuration. */
+  from?: string | null;
+};
+
+/** One reason why something is not possible, or a note beside it. `code` is one of the codes of the interface design. */
+export type Reason = {
+  code: string;
+  /** The figures behind it, in a short text: `12.1 GB needed, 9.4 GB free`. */
+  fact?: string | null;
+  /** What it means, in one or two sentences. */
+  meaning: string;
+  /** What to do about it. */
+  remedy?: string | null;
+};
+
+/** What an answer cost and who gave it. */
+export type Receipt = {
+  kind: ModelKind;
+  cost?: Upokt | null;
+  usage?: TokenUsage | null;
+  first_token_ms?: number | null;
+  total_ms: number;
+  /** Tokens per second of decoding. */
+  tokens_per_second?: number | null;
+  /** The CID of the weights, where they are known. */
+  weights_cid?: string | null;
+  network?: NetworkReceipt | null;
+};
+
+/** The recovery words, for the owner to write down. */
+export type RecoveryWords = {
+  words: string[];
+};
+
+/** Counters after an answer was served. */
+export type RelayServed = {
+  answered: number;
+  running: number;
+};
+
+/** An answer that is being served. */
+export type RunningAnswer = {
+  id: string;
+  service: string;
+  session_id: string;
+  started_at: Timestamp;
+};
+
+/** A payment to look at before it is signed. */
+export type SendDraft = {
+  from: KeyRole;
+  to: string;
+  amount: Upokt;
+  memo?: string | null;
+};
+
+/** Signs and sends a reviewed payment. */
+export type SendOrder = {
+  review_id: string;
+  password?: string | null;
+};
+
+/** A payment with its fee and its effect. Nothing is signed yet. */
+export type SendReview = {
+  /** Names this review when it is sent; good for 5 minutes and for one payment. */
+  review_id: string;
+  from: KeyRole;
+  from_address: string;
+  to: string;
+  amount: Upokt;
+  fee: Upokt;
+  memo?: string | null;
+  balance_before: Upokt;
+  balance_after: Upokt;
+  standing: Standing;
+  /** It was never paid to before. */
+  first_payment_to_address: boolean;
+  needs_password: boolean;
+};
+
+/** A payment or a gift of the faucet that a block includes. */
+export type Sent = {
+  tx: string;
+  height: number;
+};
+
+/** A service that this node serves. */
+export type ServedService = {
+  id: string;
+  model: string;
+  cid?: string | null;
+};
+
+/** The windows of the current session, as heights. */
+export type SessionStrip = {
+  number: number;
+  start: number;
+  end: number;
+  grace_end: number;
+  claim_opens: number;
+  claim_closes: number;
+  proof_opens: number;
+  proof_closes: number;
+};
+
+/** A supplier of the current session. */
+export type SessionSupplier = {
+  address: string;
+  service: string;
+  url?: string | null;
+  /** It is this node. */
+  own: boolean;
+  answered: number;
+  failed: number;
+  first_token_ms?: number | null;
+  /** Why it is not chosen at present. */
+  avoided?: string | null;
+};
+
+/** Sets the password that other computers sign in with. */
+export type SetLogin = {
+  /** At least 10 characters. */
+  password: string;
+};
+
+/** All settings. */
+export type Settings = {
+  theme: Theme;
+  /** A language tag; `None` follows the browser. */
+  language?: string | null;
+  announce: Announce;
+  /** The model of a new chat; `None` takes the first that is ready. */
+  default_model?: string | null;
+  /** What every new chat starts with. */
+  system_prompt?: string | null;
+  /** Values of the configuration, which a restart is needed to change. */
+  configured: ConfiguredValue[];
+};
+
+/** Settings to change; what is absent stays. An empty text clears a text. */
+export type SettingsPatch = {
+  theme?: Theme | null;
+  language?: string | null;
+  announce?: Announce | null;
+  default_model?: string | null;
+  system_prompt?: string | null;
+};
+
+/** The set-up of devnet: the wizard's own job, step by step. */
+export type Setup = {
+  running: boolean;
+  done: boolean;
+  /** Empty where there is nothing to set up (any network but devnet). */
+  steps: SetupStep[];
+};
+
+/** Where a step of the set-up stands. */
+export type SetupState = "waiting" | "running" | "done" | "failed" | "skipped";
+
+/** One step of the set-up. */
+export type SetupStep = {
+  /** `model`, `wallet`, `faucet`, `service`, `supplier`, `application`, `gateway`, `delegation`, `earning`. */
+  id: string;
+  title: string;
+  state: SetupState;
+  /** A small fact: `earning from block 31`. */
+  fact?: string | null;
+  /** Why it failed and what to do. */
+  error?: string | null;
+};
+
+/** What is swapped for the cookie: the token of the data directory, or the password of the login. */
+export type SignIn = {
+  token?: string | null;
+  password?: string | null;
+};
+
+/** One stage of the pipeline. */
+export type StageSum = {
+  stage: MoneyStage;
+  /** Your share. */
+  amount: Upokt;
+  /** How many sessions it is made of. */
+  sessions: number;
+};
+
+/** A role that this node has staked for. */
+export type StakedRole = {
+  /** `supplier`, `application` or `gateway`. */
+  role: string;
+  address: string;
+  stake: Upokt;
+  services: string[];
+  standing: Standing;
+  /** First block in which it is active, where that lies ahead; last one where it unstakes. */
+  note?: string | null;
+};
+
+/** The standing of a figure: how it was verified, and at which height. */
+export type Standing = {
+  trust: Trust;
+  height: number;
+};
+
+/** The whole node at a glance. */
+export type Status = {
+  version: string;
+  started_at: Timestamp;
+  network: NetworkName;
+  head?: Head | null;
+  earning: Earning;
+  wallet: WalletStatus;
+  setup: Setup;
+  /** Names of the models in memory. */
+  loaded_models: string[];
+  /** Answers that are being written now, of all callers. */
+  running_answers: number;
+};
+
+/** The theme of the UI. */
+export type Theme = "system" | "light" | "dark";
+
+/** A moment in UTC. */
+export type Timestamp = string;
+
+/** Counted tokens of one answer. */
+export type TokenUsage = {
+  prompt_tokens: number;
+  completion_tokens: number;
+};
+
+/** How far a figure from the chain can be trusted. */
+export type Trust = "proven" | "unverified" | "stale";
+
+/** Where trust starts. */
+export type TrustAnchor = {
+  height: number;
+  /** Block hash in upper-case hex. */
+  hash: string;
+  /** `preset`, `network file`, or `agreed by 2 endpoints`. */
+  source: string;
+};
+
+/** The password of the wallet. */
+export type UnlockWallet = {
+  password: string;
+};
+
+/** An amount of upokt; 1 POKT is 1,000,000 of them. */
+export type Upokt = string;
+
+/** The outcome of hashing a model's files again. */
+export type VerifiedModel = {
+  cid: string;
+  ok: boolean;
+  checked_bytes: number;
+  /** What does not match, by file. */
+  problems: string[];
+};
+
+/** The wallet and its accounts. */
+export type WalletPage = {
+  status: WalletStatus;
+  accounts: Account[];
+  /** The working key unlocks by itself at every start. */
+  unattended: boolean;
+};
+
+/** Whether there is a wallet, and what it can sign now. */
+export type WalletStatus = {
+  exists: boolean;
+  /** The main key needs the password. */
+  main_locked: boolean;
+  /** The working key cannot sign, so nothing can be earned. */
+  working_locked: boolean;
+  main_address?: string | null;
+  working_address?: string | null;
+  /** The recovery words were checked by the owner. */
+  words_checked: boolean;
+};
+
+/** One of the recovery words. */
+export type WordAt = {
+  /** Counted from 1. */
+  place: number;
+  word: string;
+};
+
+/** Whether the words are the wallet's. */
+export type WordsChecked = {
+  matches: boolean;
+};
+
+/** Every call of the control API: what goes in and what comes out. */
+export type Operations = {
+  /** Whether other computers can sign in. */
+  "GET /auth/login": { path: null; query: null; body: null; answer: LoginState };
+  /** Sets the password for other computers. */
+  "PUT /auth/login": { path: null; query: null; body: SetLogin; answer: null };
+  /** Swaps the token or the password for a cookie. */
+  "POST /auth/session": { path: null; query: null; body: SignIn; answer: null };
+  /** Forgets the cookie. */
+  "DELETE /auth/session": { path: null; query: null; body: null; answer: null };
+  /** Models that are known to work, and how they fit here. */
+  "GET /catalogue": { path: null; query: null; body: null; answer: Catalogue };
+  /** Conversations, searched or all. */
+  "GET /conversations": { path: null; query: { q?: string; limit?: number; offset?: number }; body: null; answer: ConversationList };
+  /** Begins a conversation. */
+  "POST /conversations": { path: null; query: null; body: NewConversation; answer: Conversation };
+  /** A conversation with all its messages. */
+  "GET /conversations/{id}": { path: { id: string }; query: null; body: null; answer: Conversation };
+  /** Deletes a conversation for good. */
+  "DELETE /conversations/{id}": { path: { id: string }; query: null; body: null; answer: null };
+  /** Renames, pins, or shows another branch. */
+  "PATCH /conversations/{id}": { path: { id: string }; query: null; body: ConversationPatch; answer: Conversation };
+  /** Asks, and streams the answer. Closing the stream stops it. */
+  "POST /conversations/{id}/answers": { path: { id: string }; query: null; body: NewAnswer; answer: AnswerEvent };
+  /** Stops an answer; what is there is kept. */
+  "DELETE /conversations/{id}/answers/{answer_id}": { path: { id: string; answer_id: string }; query: null; body: null; answer: null };
+  /** Runs all checks. */
+  "GET /doctor": { path: null; query: null; body: null; answer: Doctor };
+  /** Downloads and how far they are. */
+  "GET /downloads": { path: null; query: null; body: null; answer: DownloadList };
+  /** Pauses a download; what is there is kept. */
+  "POST /downloads/{cid}/pause": { path: { cid: string }; query: null; body: null; answer: Download };
+  /** Goes on with a download. */
+  "POST /downloads/{cid}/resume": { path: { cid: string }; query: null; body: null; answer: Download };
+  /** The state of earning and what runs now. */
+  "GET /earning": { path: null; query: null; body: null; answer: EarningPage };
+  /** Sessions and what became of them. */
+  "GET /earning/sessions": { path: null; query: { limit?: number; offset?: number }; body: null; answer: EarnedSessionList };
+  /** The answers of a session. */
+  "GET /earning/sessions/{id}/relays": { path: { id: string }; query: { limit?: number; offset?: number }; body: null; answer: EarnedRelayList };
+  /** Starts earning. */
+  "POST /earning/start": { path: null; query: null; body: null; answer: Earning };
+  /** Stops earning; answers in progress are finished. */
+  "POST /earning/stop": { path: null; query: null; body: null; answer: Earning };
+  /** Sums by stage and by day. */
+  "GET /earning/summary": { path: null; query: null; body: null; answer: EarningSummary };
+  /** Events, as they happen. */
+  "GET /events": { path: null; query: null; body: null; answer: Event };
+  /** API keys, without their secrets. */
+  "GET /keys": { path: null; query: null; body: null; answer: ApiKeyList };
+  /** Makes an API key and says it once. */
+  "POST /keys": { path: null; query: null; body: NewApiKey; answer: CreatedApiKey };
+  /** Revokes an API key. */
+  "DELETE /keys/{id}": { path: { id: string }; query: null; body: null; answer: null };
+  /** The parts that Hearth is built from. */
+  "GET /licences": { path: null; query: null; body: null; answer: LicenceList };
+  /** Models of this computer and of the network. */
+  "GET /models": { path: null; query: null; body: null; answer: ModelList };
+  /** Adds a file or folder of this computer. */
+  "POST /models/add": { path: null; query: null; body: AddModel; answer: Model };
+  /** Fetches a model by its CID. */
+  "POST /models/pull": { path: null; query: null; body: PullModel; answer: Download };
+  /** Deletes a model that nothing uses. */
+  "DELETE /models/{cid}": { path: { cid: string }; query: null; body: null; answer: null };
+  /** Loads a model into memory. */
+  "POST /models/{cid}/load": { path: { cid: string }; query: null; body: null; answer: Model };
+  /** Gives the memory of a model back. */
+  "POST /models/{cid}/unload": { path: { cid: string }; query: null; body: null; answer: Model };
+  /** Hashes the files of a model again. */
+  "POST /models/{cid}/verify": { path: { cid: string }; query: null; body: null; answer: VerifiedModel };
+  /** Chain, proof, session, endpoints, services. */
+  "GET /network": { path: null; query: null; body: null; answer: NetworkPage };
+  /** This document. */
+  "GET /openapi.json": { path: null; query: null; body: null; answer: Record<string, unknown> };
+  /** All settings. */
+  "GET /settings": { path: null; query: null; body: null; answer: Settings };
+  /** Changes settings at once. */
+  "PATCH /settings": { path: null; query: null; body: SettingsPatch; answer: Settings };
+  /** Sets devnet up, or goes on where it failed. */
+  "POST /setup/run": { path: null; query: null; body: null; answer: Setup };
+  /** The node at a glance. */
+  "GET /status": { path: null; query: null; body: null; answer: Status };
+  /** Accounts and locks. */
+  "GET /wallet": { path: null; query: null; body: null; answer: WalletPage };
+  /** Where the POKT is. */
+  "GET /wallet/balances": { path: null; query: null; body: null; answer: Balances };
+  /** Compares written-down words with the wallet. */
+  "POST /wallet/check": { path: null; query: null; body: CheckWords; answer: WordsChecked };
+  /** Makes a wallet and says its words once. */
+  "POST /wallet/create": { path: null; query: null; body: CreateWallet; answer: CreatedWallet };
+  /** Play money, on devnet only. */
+  "POST /wallet/faucet": { path: null; query: null; body: FaucetOrder; answer: Sent };
+  /** Movements of money. */
+  "GET /wallet/history": { path: null; query: { limit?: number; offset?: number }; body: null; answer: History };
+  /** Brings a wallet back from its words. */
+  "POST /wallet/import": { path: null; query: null; body: ImportWallet; answer: WalletPage };
+  /** Locks the main key; earning goes on. */
+  "POST /wallet/lock": { path: null; query: null; body: null; answer: WalletPage };
+  /** Signs and sends a reviewed payment, once. */
+  "POST /wallet/send": { path: null; query: null; body: SendOrder; answer: Sent };
+  /** Checks a payment and says its fee; signs nothing. */
+  "POST /wallet/send/review": { path: null; query: null; body: SendDraft; answer: SendReview };
+  /** Unlocks both keys. */
+  "POST /wallet/unlock": { path: null; query: null; body: UnlockWallet; answer: WalletPage };
+  /** Says the recovery words again. */
+  "POST /wallet/words": { path: null; query: null; body: UnlockWallet; answer: RecoveryWords };
+};

@@ -1,0 +1,65 @@
+// Something that is read from the API and read again when a counter moves. It keeps the last values while it reads and
+// when reading fails, with the error beside them.
+import { ApiError } from '$lib/api/request';
+
+export class Loaded<T> {
+  value = $state.raw<T | null>(null);
+  error = $state.raw<ApiError | null>(null);
+  /** When the value was read. */
+  at = $state<Date | null>(null);
+  private running = false;
+  private again = false;
+
+  constructor(private readonly read: () => Promise<T>) {}
+
+  /** Reads it; calls while it reads are joined to one more reading. */
+  async load(): Promise<void> {
+    if (this.running) {
+      this.again = true;
+      return;
+    }
+    this.running = true;
+    try {
+      do {
+        this.again = false;
+        await this.once();
+      } while (this.again);
+    } finally {
+      this.running = false;
+    }
+  }
+
+  private async once(): Promise<void> {
+    try {
+      this.value = await this.read();
+      this.error = null;
+      this.at = new Date();
+    } catch (error) {
+      this.error = asApiError(error);
+    }
+  }
+}
+
+export function asApiError(error: unknown): ApiError {
+  if (error instanceof ApiError) return error;
+  return new ApiError(0, 'unexpected', error instanceof Error ? error.message : String(error), null);
+}
+
+/** An action with its progress and its error, for one button. */
+export class Action {
+  running = $state(false);
+  error = $state.raw<ApiError | null>(null);
+
+  async run<T>(work: () => Promise<T>): Promise<T | null> {
+    this.running = true;
+    this.error = null;
+    try {
+      return await work();
+    } catch (error) {
+      this.error = asApiError(error);
+      return null;
+    } finally {
+      this.running = false;
+    }
+  }
+}

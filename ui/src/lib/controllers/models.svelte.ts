@@ -1,0 +1,80 @@
+// Models, downloads and the catalogue; also which model the next chat uses.
+import type { Download, Model } from '$lib/api/generated';
+import { call } from '$lib/api/request';
+import { Loaded } from './load.svelte';
+import { node } from './node.svelte';
+
+const LAST_MODEL = 'hearth.model';
+
+class Models {
+  readonly list = new Loaded(async () => (await call('GET /models')).models);
+  readonly catalogue = new Loaded(async () => (await call('GET /catalogue')).models);
+  private readonly readDownloads = new Loaded(async () => (await call('GET /downloads')).downloads);
+  preferred = $state<string | null>(null);
+  /** What the settings say for a new chat. */
+  fallback = $state<string | null>(null);
+
+  constructor() {
+    try {
+      this.preferred = localStorage.getItem(LAST_MODEL);
+    } catch {
+      // Then the first model that is ready.
+    }
+  }
+
+  loadAll(): void {
+    void this.list.load();
+    void this.readDownloads.load();
+  }
+
+  /** Downloads that were read, with the events that came since laid over them. */
+  get downloads(): Download[] {
+    const moved = node.state.downloads;
+    const read = this.readDownloads.value ?? [];
+    const known = new Set(read.map((one) => one.cid));
+    const fresh = Object.values(moved).filter((one) => !known.has(one.cid));
+    return [...read.map((one) => moved[one.cid] ?? one), ...fresh].filter((one) => one.state !== 'ready');
+  }
+
+  reloadDownloads(): Promise<void> {
+    return this.readDownloads.load();
+  }
+
+  get chatModels(): Model[] {
+    return (this.list.value ?? []).filter((model) => model.task === 'chat');
+  }
+
+  find(id: string | null | undefined): Model | null {
+    return this.list.value?.find((model) => model.id === id) ?? null;
+  }
+
+  /** The model for a chat: the chat's own, the last one chosen, the one of the settings, the first that is ready. */
+  choose(own: string | null | undefined): Model | null {
+    const usable = (id: string | null | undefined) => {
+      const model = this.find(id);
+      return model && model.task === 'chat' ? model : null;
+    };
+    return (
+      usable(own) ??
+      usable(this.preferred) ??
+      usable(this.fallback) ??
+      this.chatModels.find((model) => isUsable(model)) ??
+      this.chatModels[0] ??
+      null
+    );
+  }
+
+  prefer(id: string): void {
+    this.preferred = id;
+    try {
+      localStorage.setItem(LAST_MODEL, id);
+    } catch {
+      // It holds for this page.
+    }
+  }
+}
+
+export const isUsable = (model: Model): boolean =>
+  model.state === 'ready' || model.state === 'loaded' || model.state === 'loading';
+
+export const models = new Models();

@@ -1,0 +1,55 @@
+// Pages by path. Focus goes to the heading of a new page, so that a screen reader says where one is.
+import { tick } from 'svelte';
+
+export const pages = ['chat', 'earn', 'models', 'wallet', 'network', 'settings'] as const;
+export type Page = (typeof pages)[number];
+
+class Router {
+  page = $state<Page>('chat');
+  /** What follows the page: a conversation, a session, a section. */
+  rest = $state<string | null>(null);
+
+  constructor() {
+    this.read();
+    window.addEventListener('popstate', () => {
+      this.read();
+      void this.focusHeading();
+    });
+  }
+
+  private read(): void {
+    const [page, rest] = location.pathname.split('/').filter(Boolean);
+    this.page = (pages as readonly string[]).includes(page ?? '') ? (page as Page) : 'chat';
+    this.rest = rest ? decodeURIComponent(rest) : null;
+  }
+
+  go(page: Page, rest: string | null = null, options: { replace?: boolean; keepFocus?: boolean } = {}): void {
+    const path = pathOf(page, rest);
+    if (path !== location.pathname) {
+      if (options.replace) history.replaceState(null, '', path);
+      else history.pushState(null, '', path);
+    }
+    const changed = page !== this.page;
+    this.page = page;
+    this.rest = rest;
+    if (changed && !options.keepFocus) void this.focusHeading();
+  }
+
+  private async focusHeading(): Promise<void> {
+    await tick();
+    document.querySelector<HTMLElement>('main h1')?.focus({ preventScroll: true });
+    document.querySelector('main')?.scrollTo(0, 0);
+  }
+}
+
+export const pathOf = (page: Page, rest: string | null = null): string =>
+  rest ? `/${page}/${encodeURIComponent(rest)}` : `/${page}`;
+
+export const router = new Router();
+
+/** For links: a plain click stays in the page, every other click is the browser's. */
+export function follow(event: MouseEvent, page: Page, rest: string | null = null): void {
+  if (event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+  event.preventDefault();
+  router.go(page, rest);
+}

@@ -1,0 +1,38 @@
+// HTML of finished blocks, sanitised and cached by content.
+import DOMPurify from 'dompurify';
+import { marked } from './parser';
+import { version } from './versions';
+
+const LIMIT = 2000; // blocks; an answer has some 50, so this is the last 40 long answers, about 2 MB of text
+const cache = new Map<string, string>();
+
+DOMPurify.addHook('afterSanitizeAttributes', (node) => {
+  if (node.tagName !== 'A') return;
+  node.setAttribute('target', '_blank');
+  node.setAttribute('rel', 'noopener noreferrer');
+});
+
+const RULES = {
+  USE_PROFILES: { html: true, mathMl: true },
+  ADD_ATTR: ['target'],
+  FORBID_TAGS: ['img', 'picture', 'source', 'video', 'audio', 'iframe', 'form', 'input', 'button', 'style', 'svg', 'link'],
+  FORBID_ATTR: ['style', 'id', 'name', 'srcset', 'src'],
+  ALLOWED_URI_REGEXP: /^(?:https?|mailto):/i,
+};
+
+/** Sanitised HTML. Where the sanitiser cannot work nothing is rendered as HTML at all. */
+export function sanitise(html: string): string | null {
+  return DOMPurify.isSupported ? DOMPurify.sanitize(html, RULES) : null;
+}
+
+/** The HTML of one block, or `null` where only its text may be shown. */
+export function htmlOf(raw: string): string | null {
+  const key = `${version()}\u0000${raw}`;
+  const hit = cache.get(key);
+  if (hit !== undefined) return hit;
+  const html = sanitise(marked.parse(raw, { async: false }));
+  if (html === null) return null;
+  if (cache.size >= LIMIT) cache.delete(cache.keys().next().value ?? '');
+  cache.set(key, html);
+  return html;
+}

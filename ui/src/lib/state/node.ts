@@ -1,0 +1,125 @@
+// What the whole UI knows about the node, and the one reducer that every event goes through: the first `status` of a
+// stream, what follows it, and the `status` after a reconnect alike.
+import type {
+  ConversationSummary,
+  Download,
+  EarnedSession,
+  Event,
+  Setup,
+  Status,
+} from '$lib/api/generated';
+
+/** Counters of "read this again": a page that shows the thing reloads when its counter moves. */
+export type Revisions = { balances: number; models: number; status: number; claims: number; conversations: number };
+
+export type NodeState = {
+  status: Status | null;
+  /** Sessions that moved since the page was opened, by id; a page lays them over the list it read. */
+  sessions: Record<string, EarnedSession>;
+  downloads: Record<string, Download>;
+  conversations: Record<string, ConversationSummary | 'deleted'>;
+  answered: number | null;
+  revisions: Revisions;
+};
+
+export const emptyNode: NodeState = {
+  status: null,
+  sessions: {},
+  downloads: {},
+  conversations: {},
+  answered: null,
+  revisions: { balances: 0, models: 0, status: 0, claims: 0, conversations: 0 },
+};
+
+function bump(state: NodeState, ...names: (keyof Revisions)[]): Revisions {
+  const revisions = { ...state.revisions };
+  for (const name of names) revisions[name] += 1;
+  return revisions;
+}
+
+function withStatus(state: NodeState, change: Partial<Status>): NodeState {
+  return state.status ? { ...state, status: { ...state.status, ...change } } : state;
+}
+
+function untagged<T extends { type: string }>(event: T): Omit<T, 'type'> {
+  const { type: _, ...rest } = event;
+  return rest;
+}
+
+export function reduce(state: NodeState, event: Event): NodeState {
+  switch (event.type) {
+    case 'status':
+      // The stream began anew or we fell behind: nothing that was collected since is known to be complete.
+      return {
+        ...emptyNode,
+        status: untagged(event),
+        revisions: bump(state, 'balances', 'models', 'status', 'claims', 'conversations'),
+      };
+    case 'head':
+      return withStatus(state, { head: untagged(event) });
+    case 'earning':
+      return withStatus(state, { earning: untagged(event) });
+    case 'relay':
+      return { ...state, answered: event.answered, revisions: bump(state, 'status') };
+    case 'claim':
+      return {
+        ...state,
+        sessions: { ...state.sessions, [event.id]: untagged(event) },
+        revisions: bump(state, 'claims'),
+      };
+    case 'download': {
+      const revisions = event.state === 'ready' ? bump(state, 'models') : state.revisions;
+      return { ...state, downloads: { ...state.downloads, [event.cid]: untagged(event) }, revisions };
+    }
+    case 'setup':
+      return { ...withStatus(state, { setup: untagged(event) as Setup }) };
+    case 'wallet':
+      return withStatus(state, { wallet: untagged(event) });
+    case 'balances':
+      return { ...state, revisions: bump(state, 'balances') };
+    case 'models':
+      return { ...state, revisions: bump(state, 'models') };
+    case 'conversation':
+      return {
+        ...state,
+        conversations: { ...state.conversations, [event.id]: untagged(event) },
+        revisions: bump(state, 'conversations'),
+      };
+    case 'conversation_deleted':
+      return {
+        ...state,
+        conversations: { ...state.conversations, [event.id]: 'deleted' },
+        revisions: bump(state, 'conversations'),
+      };
+    default:
+      return unknown(state, event);
+  }
+}
+
+/** A newer node may say what this page does not know; a missing case in this file does not compile. */
+function unknown(state: NodeState, _event: never): NodeState {
+  return state;
+}
+
+/** Lays sessions that moved over a list that was read before, the newest first. */
+export function mergeSessions(read: EarnedSession[], moved: Record<string, EarnedSession>): EarnedSession[] {
+  const known = new Set(read.map((session) => session.id));
+  const fresh = Object.values(moved).filter((session) => !known.has(session.id));
+  const merged = read.map((session) => moved[session.id] ?? session);
+  return [...fresh, ...merged].sort((a, b) => b.start_height - a.start_height || (a.id < b.id ? -1 : 1));
+}
+
+/** The same for conversations: pinned first, then the newest. */
+export function mergeConversations(
+  read: ConversationSummary[],
+  moved: Record<string, ConversationSummary | 'deleted'>,
+): ConversationSummary[] {
+  const byId = new Map(read.map((one) => [one.id, one]));
+  for (const [id, one] of Object.entries(moved)) {
+    if (one === 'deleted') byId.delete(id);
+    else byId.set(id, { ...one, snippet: byId.get(id)?.snippet ?? one.snippet });
+  }
+  return [...byId.values()].sort(
+    (a, b) => Number(b.pinned) - Number(a.pinned) || b.updated_at.localeCompare(a.updated_at),
+  );
+}

@@ -1,0 +1,100 @@
+// Words for the states of earning and of money, from the core's codes.
+import type { ClaimState, EarnedSession, Earning, Head, MoneyStage } from '$lib/api/generated';
+import { clock, height, whenBlock } from '$lib/format/figures';
+import { m } from '$lib/paraglide/messages';
+
+export function stageName(stage: MoneyStage): string {
+  return {
+    estimate: m.stage_estimate,
+    pending: m.stage_pending,
+    claimed: m.stage_claimed,
+    proven: m.stage_proven,
+    settled: m.stage_settled,
+    spendable: m.stage_spendable,
+    lost: m.stage_lost,
+  }[stage]();
+}
+
+/** The name of a claim that ended badly. */
+export function badEnd(state: ClaimState): string {
+  switch (state) {
+    case 'skipped':
+      return m.end_skipped();
+    case 'claim_missed':
+      return m.end_claim_missed();
+    case 'proof_missed':
+      return m.end_proof_missed();
+    case 'proof_invalid':
+      return m.end_proof_invalid();
+    case 'expired':
+      return m.end_expired();
+    default:
+      return m.stage_lost();
+  }
+}
+
+/** State and detail, as the head of the Earn page and the foot of the sidebar say them. */
+export function earningWords(earning: Earning): { title: string; detail: string } {
+  switch (earning.state) {
+    case 'off': {
+      const count = earning.reasons.length;
+      return { title: m.earning_off(), detail: count > 0 ? m.earning_todo({ count }) : m.earning_ready() };
+    }
+    case 'starting':
+      return { title: m.earning_starting(), detail: earning.detail ?? m.earning_starting_detail() };
+    case 'idle':
+      return { title: m.earning_idle(), detail: m.earning_waiting({ time: clock(earning.since) }) };
+    case 'serving':
+      return { title: m.earning_serving({ count: earning.serving }), detail: '' };
+    case 'yielding':
+      return { title: m.earning_yielding(), detail: yieldWords(earning) };
+    case 'draining':
+      return { title: m.earning_draining(), detail: m.earning_left({ count: earning.serving }) };
+  }
+}
+
+function yieldWords(earning: Earning): string {
+  return earning.why === 'local_chat' ? m.yield_local_chat() : (earning.detail ?? '');
+}
+
+const inBlocks = (target: number, head: Head): { blocks: number; time: string } => {
+  const { blocks, at } = whenBlock(target, head);
+  return { blocks, time: at ? `, ${at}` : '' };
+};
+
+/** What happens next with a session, in the words of the table. */
+export function nextStep(session: EarnedSession, head: Head | null | undefined): string {
+  const at = (target: number | null | undefined, words: (input: { count: number; time: string }) => string): string => {
+    if (!target || !head) return '';
+    const { blocks, time } = inBlocks(target, head);
+    return words({ count: blocks, time });
+  };
+  switch (session.state) {
+    case 'accumulating':
+      return head && head.height <= session.end_height ? at(session.end_height + 1, m.next_session_ends) : m.next_closing();
+    case 'sealed':
+      return head && session.claim_opens && head.height < session.claim_opens
+        ? at(session.claim_opens, m.next_claim_opens)
+        : m.next_claim_now();
+    case 'claim_sent':
+      return m.next_claim_sent();
+    case 'claim_included':
+    case 'proof_due':
+      return head && session.proof_opens && head.height < session.proof_opens
+        ? at(session.proof_opens, m.next_proof_opens)
+        : m.next_proof_now();
+    case 'proof_sent':
+      return m.next_proof_sent();
+    case 'proof_included':
+    case 'proof_not_required':
+      return at(session.proof_closes, m.next_settles) || m.next_settles_soon();
+    case 'settled':
+      return session.settled_height ? m.next_paid({ height: height(session.settled_height) }) : m.next_paid_plain();
+    case 'skipped':
+    case 'claim_missed':
+    case 'proof_missed':
+    case 'proof_invalid':
+    case 'expired':
+      return session.why ?? '';
+  }
+}
