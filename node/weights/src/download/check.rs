@@ -44,7 +44,6 @@ pub(super) async fn check(
         for idx in wrong {
             part.have.set(idx, false);
         }
-        move_back(part).await?;
         job.records.set_have(part.record.id, part.have.bytes()).await?;
     }
     if is_damaged {
@@ -107,23 +106,6 @@ fn leaves(part: &PartFile, found: &[Found]) -> Vec<LeafRecord> {
     part.plan.pieces.iter().zip(found).filter_map(leaf).collect()
 }
 
-/// A file that a crash left at its final place is written to again only under its partial name.
-async fn move_back(part: &PartFile) -> Result<(), JobError> {
-    if part.path.extension().is_some_and(|ending| ending == "partial") {
-        return Ok(());
-    }
-    let from = part.path.clone();
-    blocking(move || {
-        set_read_only(&from, false)?;
-        fs::rename(&from, job::partial_path(&from))
-    })
-    .await
-    .map_err(|source| JobError::Write {
-        path: part.path.clone(),
-        source,
-    })
-}
-
 /// Syncs, renames, syncs the folder, and takes the fingerprint.
 async fn place(job: &Job, part: &PartFile, disk_path: &str) -> Result<Fingerprint, JobError> {
     let to = job.rules.folder.join(disk_path);
@@ -131,7 +113,7 @@ async fn place(job: &Job, part: &PartFile, disk_path: &str) -> Result<Fingerprin
     blocking(move || {
         if from != to {
             file.sync_all()?;
-            set_read_only(&from, true)?;
+            disk::set_read_only(&from, true)?;
             fs::rename(&from, &to)?;
             if let Some(folder) = to.parent() {
                 disk::sync_folder(folder)?;
@@ -144,14 +126,4 @@ async fn place(job: &Job, part: &PartFile, disk_path: &str) -> Result<Fingerprin
         path: part.path.clone(),
         source,
     })
-}
-
-fn set_read_only(path: &Path, is_read_only: bool) -> io::Result<()> {
-    let mut permissions = fs::metadata(path)?.permissions();
-    #[allow(
-        clippy::permissions_set_readonly_false,
-        reason = "the owner's bit is all that is wanted back"
-    )]
-    permissions.set_readonly(is_read_only);
-    fs::set_permissions(path, permissions)
 }

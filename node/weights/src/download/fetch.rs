@@ -278,9 +278,14 @@ impl Worker {
     async fn run(self) {
         let mut failures = 0;
         while let Some(mut span) = self.board.take(self.source_idx).await {
+            let n_missing = self.wanted.missing(&span).len();
             let error = self.fill(&span).await.err();
             let is_over = self.leaves.is_closed();
-            let is_short = !self.wanted.missing(&span).is_empty();
+            let n_still_missing = self.wanted.missing(&span).len();
+            // A source that fails often but gives something each time is worth its trouble.
+            if n_still_missing < n_missing {
+                failures = 0;
+            }
             if let Some(error) = &error {
                 tracing::debug!(source = Source::name(self.source.as_ref()), %error, "a source does not fill a span");
             }
@@ -295,7 +300,7 @@ impl Worker {
             if standing != Some(Standing::Ails) || failures >= PATIENCE {
                 span.tried.insert(self.source_idx);
             }
-            self.board.give_back(is_short.then_some(span), error);
+            self.board.give_back((n_still_missing > 0).then_some(span), error);
             if failures >= PATIENCE || is_over {
                 break;
             }

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Rules, state::Event};
 use crate::{
+    disk,
     manifest::{Manifest, ManifestFile},
     provider::{HttpGateway, Source, SourceError},
     records::{FileRecord, Records, RecordsError},
@@ -180,9 +181,10 @@ pub(super) fn partial_path(final_path: &Path) -> PathBuf {
 /// Opens the file of a download, wherever a crash left it, with its full length.
 pub(super) fn open_part(final_path: &Path, size: u64) -> io::Result<(File, PathBuf)> {
     let partial = partial_path(final_path);
-    // A crash may have come after the move and before the record of it.
-    if !partial.exists() && fs::metadata(final_path).is_ok_and(|found| found.len() == size) {
-        return Ok((File::open(final_path)?, final_path.to_owned()));
+    // A crash may have come after the move and before the record of it. Under its final name a file is read-only.
+    if !partial.exists() && final_path.is_file() {
+        disk::set_read_only(final_path, false)?;
+        fs::rename(final_path, &partial)?;
     }
     if let Some(folder) = partial.parent() {
         fs::create_dir_all(folder)?;

@@ -138,7 +138,7 @@ async fn check_budget(job: &Job, needed: u64) -> Result<(), JobError> {
 
 /// Bytes that stood in nodes are written at once; they are never asked for again.
 async fn write_inline(part: &PartFile) -> Result<(), JobError> {
-    if part.plan.inline.is_empty() || part.path.extension().is_none_or(|ending| ending != "partial") {
+    if part.plan.inline.is_empty() {
         return Ok(());
     }
     let inline: Vec<(u64, Bytes)> = part.plan.inline.clone();

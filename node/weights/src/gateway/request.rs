@@ -16,8 +16,8 @@ pub(super) struct Wanted {
     /// Below the CID.
     pub(super) path: Vec<String>,
     pub(super) format: Format,
-    /// Whether the format came from `Accept`, so that the answer names its own address.
-    pub(super) is_negotiated: bool,
+    /// The query that asks for the same without `Accept`, where the format came from there.
+    pub(super) own_query: Option<String>,
     pub(super) only_if_cached: bool,
     pub(super) if_none_match: Option<String>,
     pub(super) range: Option<String>,
@@ -108,6 +108,7 @@ pub(super) fn read(head: &Parts, mode: Mode) -> Result<Wanted, Refusal> {
     };
     let is_negotiated = by_query.is_none();
     let chosen = by_query.or(accepted).ok_or_else(only_trustless)?;
+    let own_query = is_negotiated.then(|| own_query(&chosen));
     let format = if chosen.is_car {
         Format::Car(car_wish(&parameter, &chosen)?)
     } else {
@@ -126,7 +127,7 @@ pub(super) fn read(head: &Parts, mode: Mode) -> Result<Wanted, Refusal> {
         cid,
         path,
         format,
-        is_negotiated,
+        own_query,
         only_if_cached: text(CACHE_CONTROL).is_some_and(|value| value.contains("only-if-cached")),
         if_none_match: text(IF_NONE_MATCH),
         range: text(RANGE),
@@ -200,6 +201,21 @@ fn accepted(headers: &HeaderMap) -> Option<Accepted> {
             .collect();
         Some(Accepted { is_car, parameters })
     })
+}
+
+fn own_query(accepted: &Accepted) -> String {
+    if !accepted.is_car {
+        return "format=raw".to_owned();
+    }
+    let parameter = |name: &&str| {
+        let found = accepted.parameters.iter().find(|(key, _)| key == *name);
+        found.map(|(key, value)| format!("car-{key}={value}&"))
+    };
+    let parameters: String = ["dups", "order", "version"]
+        .iter()
+        .filter_map(parameter)
+        .collect();
+    format!("{parameters}format=car")
 }
 
 fn car_wish<'a>(

@@ -94,14 +94,7 @@ async fn raw(blocks: &dyn Blocks, wanted: &Wanted, resolved: &Resolved) -> Respo
     set(&mut response, CONTENT_LENGTH, &length.to_string());
     set(&mut response, CONTENT_TYPE, RAW_TYPE);
     set(&mut response, ACCEPT_RANGES, "bytes");
-    common(
-        &mut response,
-        wanted,
-        resolved,
-        &etag,
-        &format!("{cid}.bin"),
-        "format=raw",
-    );
+    common(&mut response, wanted, resolved, &etag, &format!("{cid}.bin"));
     response
 }
 
@@ -132,8 +125,7 @@ async fn car(blocks: Arc<dyn Blocks>, wanted: &Wanted, wish: CarWish, resolved: 
         &format!("{CAR_TYPE}; version=1; order={order}; dups={dups}"),
     );
     set(&mut response, ACCEPT_RANGES, "none");
-    let query = format!("car-dups={dups}&car-order={order}&car-version=1&format=car");
-    common(&mut response, wanted, &resolved, &etag, &file_name, &query);
+    common(&mut response, wanted, &resolved, &etag, &file_name);
     response
 }
 
@@ -176,14 +168,7 @@ fn car_etag(wanted: &Wanted, wish: &CarWish) -> String {
     )
 }
 
-fn common(
-    response: &mut Response,
-    wanted: &Wanted,
-    resolved: &Resolved,
-    etag: &str,
-    file_name: &str,
-    query: &str,
-) {
+fn common(response: &mut Response, wanted: &Wanted, resolved: &Resolved, etag: &str, file_name: &str) {
     let path: String = wanted.path.iter().map(|name| format!("/{name}")).collect();
     let path = format!("/ipfs/{}{path}", wanted.cid);
     let roots: Vec<String> = resolved.roots.iter().map(Cid::to_string).collect();
@@ -209,7 +194,7 @@ fn common(
         HeaderName::from_static("x-ipfs-roots"),
         &roots.join(","),
     );
-    if wanted.is_negotiated {
+    if let Some(query) = &wanted.own_query {
         set(response, CONTENT_LOCATION, &format!("{path}?{query}"));
     }
 }

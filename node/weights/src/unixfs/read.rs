@@ -227,12 +227,18 @@ impl Planner {
         check_hash(&root)?;
         let mut planner = Planner::empty(root);
         planner.plan.size = size;
-        planner.plan.pieces.push(Piece {
-            cid: root,
-            offset: 0,
-            length: size,
-            form: Form::Raw,
-        });
+        if size == 0 {
+            // There is no byte to fetch, but the hash must still be right.
+            let block = Block::verify(root, Bytes::new())?;
+            planner.plan.nodes.push(block);
+        } else {
+            planner.plan.pieces.push(Piece {
+                cid: root,
+                offset: 0,
+                length: size,
+                form: Form::Raw,
+            });
+        }
         Ok(planner)
     }
 
