@@ -18,7 +18,6 @@ use crate::{
     auth::{Keys, Login, Sessions},
     chat::{Chat, Conversations, Running},
     config::Config,
-    control::types::Timestamp,
     events,
     parts::{Earn, Keyring, Money, Network, Relay, Shelf},
     routes::{self, payments::Reviews, settings::SettingsStore},

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use crate::error::{Error, internal, load_error};
 
-/// How often the models are looked at for idleness.
+/// How often the models are looked at for idleness, unless they may be idle for less than twice as long.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// Settings.
@@ -141,13 +141,14 @@ impl Models {
             inner: Arc::new(inner),
         };
         if !args.config.idle_unload.is_zero() {
+            let look_every = LOOK_EVERY.min(args.config.idle_unload / 2);
             let weak = Arc::downgrade(&models.inner);
             models
                 .inner
                 .tasks
                 .spawn_until_stopped("unload idle models", async move {
                     loop {
-                        tokio::time::sleep(LOOK_EVERY).await;
+                        tokio::time::sleep(look_every).await;
                         let Some(inner) = weak.upgrade() else { return };
                         Models { inner }.unload_idle();
                     }

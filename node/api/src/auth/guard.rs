@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use axum::{
     extract::{ConnectInfo, Request, State},
-    http::{HeaderMap, Method, StatusCode, Uri, header, uri::Authority},
+    http::{HeaderMap, Method, StatusCode, Uri, header, request::Parts, uri::Authority},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -16,28 +16,29 @@ use super::{
 use crate::{app::App, error::ApiError};
 
 /// Lets a call through with a [`Caller`] among its extensions, or refuses it.
-pub(crate) async fn guard(State(app): State<App>, mut request: Request, next: Next) -> Response {
+pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
     let zone = Zone::of(request.uri().path());
-    match check(&app, &request, zone).await {
+    let (mut parts, body) = request.into_parts();
+    match check(&app, &parts, zone).await {
         Ok(caller) => {
-            request.extensions_mut().insert(caller);
-            next.run(request).await
+            parts.extensions.insert(caller);
+            next.run(Request::from_parts(parts, body)).await
         }
         Err(error) if zone == Zone::OpenAi => error.into_openai_response(),
         Err(error) => error.into_response(),
     }
 }
 
-async fn check(app: &App, request: &Request, zone: Zone) -> Result<Caller, ApiError> {
-    let headers = request.headers();
-    let host = host(headers, request.uri())?;
+async fn check(app: &App, request: &Parts, zone: Zone) -> Result<Caller, ApiError> {
+    let headers = &request.headers;
+    let host = host(headers, &request.uri)?;
     if !host_is_ours(&host, app.config.listen.ip(), &app.config.allowed_hosts) {
         let message = format!("\"{host}\" is not a name of this node");
         return Err(ApiError::new(StatusCode::MISDIRECTED_REQUEST, "foreign_host", message)
             .remedy("Use 127.0.0.1 or localhost, or add the name to api.allowed_hosts."));
     }
-    check_origin(headers, request.method(), &host, zone)?;
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
+    check_origin(headers, &request.method, &host, zone)?;
+    let peer = request.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
     let loopback = peer.is_some_and(|peer| peer.ip().to_canonical().is_loopback()) && !came_through_a_proxy(headers);
     let caller = Caller { loopback, credential: credential(app, headers).await? };
     zone.admits(caller)?;

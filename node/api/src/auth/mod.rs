@@ -8,7 +8,7 @@ mod table;
 pub(crate) use guard::{cookie, guard};
 pub(crate) use login::Login;
 pub(crate) use secrets::{Keys, Sessions, same_secret};
-pub(crate) use table::{Caller, Credential, may_spend};
+pub(crate) use table::{Caller, may_spend};
 
 /// How long a sign-in lasts.
 pub(crate) const SESSION_DAYS: u32 = 30;

@@ -8,8 +8,8 @@ mod upstream;
 
 pub(crate) use answer::ask;
 pub(crate) use running::Running;
-pub(crate) use store::{Conversations, Turn};
-pub(crate) use upstream::{Upstream, send};
+pub(crate) use store::Conversations;
+pub(crate) use upstream::send;
 
 /// What the routes of conversations share.
 #[derive(Clone)]

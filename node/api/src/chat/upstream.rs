@@ -92,7 +92,7 @@ fn rename_stream(body: BoxStream<'static, Result<Bytes, ApiError>>, name: String
                 Some(Err(error)) => return Err(error),
                 None => reader.take().and_then(sse::Reader::finish).into_iter().collect(),
             };
-            Ok(events.iter().map(|event| rename_event(event, &name)).collect::<Vec<Bytes>>().concat().into())
+            Ok::<Bytes, ApiError>(events.iter().map(|event| rename_event(event, &name)).collect::<Vec<Bytes>>().concat().into())
         })
         .filter(|piece| std::future::ready(!matches!(piece, Ok(bytes) if bytes.is_empty())))
         .boxed()

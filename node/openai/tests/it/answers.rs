@@ -1,0 +1,314 @@
+//! Answers, whole and streamed, and refusals.
+
+use futures::StreamExt;
+use hearth_openai::{Body, Config, HttpRequest, Priority, serve_http, sse};
+use serde_json::{Value, json};
+
+use crate::support::{World, world};
+
+fn hello(extra: Value) -> Value {
+    let mut body = json!({"model": "chat", "messages": [{"role": "user", "content": "hello"}], "max_tokens": 6, "seed": 1});
+    for (name, value) in extra.as_object().unwrap() {
+        body[name] = value.clone();
+    }
+    body
+}
+
+async fn events(world: &World, path: &str, body: Value) -> Vec<String> {
+    let answer = world.post(path, body).await;
+    assert_eq!(answer.status, 200);
+    assert!(
+        answer
+            .headers
+            .contains(&("content-type", "text/event-stream".to_owned()))
+    );
+    let bytes = answer.body.collect().await;
+    sse::Reader::new()
+        .push(&bytes)
+        .unwrap()
+        .into_iter()
+        .map(|event| event.data)
+        .collect()
+}
+
+#[tokio::test]
+async fn a_stream_says_the_same_as_a_whole_answer() {
+    let world = world(Config::default());
+    let (status, whole) = world.json("/v1/chat/completions", hello(json!({}))).await;
+    assert_eq!((status, &whole["object"]), (200, &json!("chat.completion")));
+    assert_eq!(whole["choices"][0]["message"]["role"], "assistant");
+    let usage = &whole["usage"];
+    assert_eq!(
+        usage["total_tokens"].as_u64(),
+        Some(usage["prompt_tokens"].as_u64().unwrap() + usage["completion_tokens"].as_u64().unwrap())
+    );
+    let events = events(
+        &world,
+        "/chat/completions",
+        hello(json!({"stream": true, "stream_options": {"include_usage": true}})),
+    )
+    .await;
+    assert_eq!(events.last().map(String::as_str), Some("[DONE]"));
+    let chunks: Vec<Value> = events[..events.len() - 1]
+        .iter()
+        .map(|data| serde_json::from_str(data).unwrap())
+        .collect();
+    assert_eq!(chunks[0]["choices"][0]["delta"]["role"], "assistant");
+    let text: String = chunks
+        .iter()
+        .filter_map(|chunk| chunk["choices"][0]["delta"]["content"].as_str())
+        .collect();
+    assert_eq!(text, whole["choices"][0]["message"]["content"].as_str().unwrap());
+    let n = chunks.len();
+    assert_eq!(
+        chunks[n - 2]["choices"][0]["finish_reason"],
+        whole["choices"][0]["finish_reason"]
+    );
+    assert_eq!(chunks[n - 1]["usage"], whole["usage"]);
+    assert_eq!(chunks[n - 1]["choices"], json!([]));
+    assert!(
+        chunks[..n - 1]
+            .iter()
+            .all(|chunk| chunk["usage"] == Value::Null && chunk.get("usage").is_some())
+    );
+    assert!(
+        chunks
+            .iter()
+            .all(|chunk| chunk["id"] == chunks[0]["id"] && chunk["model"] == "chat")
+    );
+}
+
+#[tokio::test]
+async fn a_stream_without_usage_has_no_such_field() {
+    let world = world(Config::default());
+    let events = events(&world, "/v1/chat/completions", hello(json!({"stream": true}))).await;
+    assert!(
+        events
+            .iter()
+            .filter(|data| *data != "[DONE]")
+            .all(|data| !data.contains("usage")),
+        "{events:?}"
+    );
+}
+
+#[tokio::test]
+async fn completions_echo_and_count() {
+    let world = world(Config::default());
+    let body = json!({"model": "chat", "prompt": ["hello"], "max_tokens": 4, "seed": 3, "echo": true, "logprobs": 2});
+    let (status, whole) = world.json("/v1/completions", body.clone()).await;
+    assert_eq!(status, 200, "{whole}");
+    let choice = &whole["choices"][0];
+    assert!(choice["text"].as_str().unwrap().starts_with("hello"));
+    assert_eq!(
+        choice["logprobs"]["tokens"].as_array().unwrap().len(),
+        choice["logprobs"]["token_logprobs"].as_array().unwrap().len()
+    );
+    assert_eq!(choice["logprobs"]["text_offset"][0], 5);
+    let mut body = body;
+    body["stream"] = json!(true);
+    let events = events(&world, "/v1/completions", body).await;
+    let text: String = events
+        .iter()
+        .filter_map(|data| serde_json::from_str::<Value>(data).ok())
+        .filter_map(|chunk| chunk["choices"][0]["text"].as_str().map(str::to_owned))
+        .collect();
+    assert_eq!(text, choice["text"].as_str().unwrap());
+}
+
+#[tokio::test]
+async fn logprobs_come_with_their_tokens() {
+    let world = world(Config::default());
+    let (_, whole) = world
+        .json(
+            "/v1/chat/completions",
+            hello(json!({"logprobs": true, "top_logprobs": 2})),
+        )
+        .await;
+    let tokens = whole["choices"][0]["logprobs"]["content"].as_array().unwrap();
+    assert_eq!(
+        tokens.len() as u64,
+        whole["usage"]["completion_tokens"].as_u64().unwrap()
+    );
+    assert!(
+        tokens
+            .iter()
+            .all(|token| token["top_logprobs"].as_array().unwrap().len() == 2
+                && token["logprob"].as_f64().unwrap() <= 0.0)
+    );
+}
+
+#[tokio::test]
+async fn embeddings_are_unit_vectors_in_both_forms() {
+    let world = world(Config::default());
+    let (status, floats) = world
+        .json(
+            "/v1/embeddings",
+            json!({"model": "embed", "input": ["hello", "world"]}),
+        )
+        .await;
+    assert_eq!(status, 200, "{floats}");
+    let vector: Vec<f64> = floats["data"][1]["embedding"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|n| n.as_f64().unwrap())
+        .collect();
+    assert!((vector.iter().map(|n| n * n).sum::<f64>() - 1.0).abs() < 1e-3);
+    let (_, packed) = world
+        .json(
+            "/v1/embeddings",
+            json!({"model": "embed", "input": "hello", "encoding_format": "base64"}),
+        )
+        .await;
+    let expected = vector.len() * 4;
+    assert_eq!(
+        packed["data"][0]["embedding"].as_str().unwrap().len(),
+        expected.div_ceil(3) * 4
+    );
+    let (status, error) = world
+        .json(
+            "/v1/embeddings",
+            json!({"model": "embed", "input": "x", "dimensions": 3}),
+        )
+        .await;
+    assert_eq!(
+        (status, error["error"]["param"].as_str()),
+        (400, Some("dimensions"))
+    );
+}
+
+#[tokio::test]
+async fn refusals_have_their_status_and_openais_shape() {
+    let world = world(Config::default());
+    let long = "hello ".repeat(20_000);
+    for (path, body, status, code) in [
+        (
+            "/v1/chat/completions",
+            hello(json!({"model": "nobody"})),
+            404,
+            "model_not_found",
+        ),
+        (
+            "/v1/chat/completions",
+            hello(json!({"model": null})),
+            400,
+            "invalid_value",
+        ),
+        (
+            "/v1/chat/completions",
+            hello(json!({"model": "embed"})),
+            400,
+            "wrong_model_kind",
+        ),
+        (
+            "/v1/embeddings",
+            json!({"model": "chat", "input": "x"}),
+            400,
+            "wrong_model_kind",
+        ),
+        (
+            "/v1/chat/completions",
+            hello(json!({"model": "broken"})),
+            503,
+            "model_damaged",
+        ),
+        (
+            "/v1/chat/completions",
+            hello(json!({"temperature": -1})),
+            400,
+            "invalid_value",
+        ),
+        (
+            "/v1/chat/completions",
+            hello(json!({"messages": [{"role": "user", "content": long}]})),
+            400,
+            "context_length_exceeded",
+        ),
+        (
+            "/v1/chat/completions",
+            json!({"messages": 7}),
+            400,
+            "invalid_json",
+        ),
+        ("/v1/nothing", json!({}), 404, "unknown_url"),
+    ] {
+        let (found, error) = world.json(path, body).await;
+        assert_eq!(
+            (found, error["error"]["code"].as_str()),
+            (status, Some(code)),
+            "{path} {error}"
+        );
+        assert!(
+            error["error"]["message"]
+                .as_str()
+                .is_some_and(|message| message.len() > 10)
+        );
+    }
+    let get = HttpRequest {
+        method: "GET".into(),
+        path: "/v1/embeddings".into(),
+        body: Default::default(),
+        priority: Priority::Local,
+        model: None,
+    };
+    assert_eq!(serve_http(&world.models, get).await.status, 405);
+}
+
+#[tokio::test]
+async fn models_are_listed_with_and_without_v1() {
+    let world = world(Config::default());
+    for path in ["/models", "/v1/models", "/v1/models/?x=1"] {
+        let get = HttpRequest {
+            method: "GET".into(),
+            path: path.into(),
+            body: Default::default(),
+            priority: Priority::Paid,
+            model: None,
+        };
+        let answer = serve_http(&world.models, get).await;
+        let list: Value = serde_json::from_slice(&answer.body.collect().await).unwrap();
+        assert_eq!(
+            list["data"][0],
+            json!({"id": "chat", "object": "model", "created": 7, "owned_by": "hearth"})
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_miner_names_the_model_and_keeps_the_callers_name() {
+    let world = world(Config::default());
+    let body = serde_json::to_vec(&hello(json!({"model": "some-service"})))
+        .unwrap()
+        .into();
+    let request = HttpRequest {
+        method: "POST".into(),
+        path: "/chat/completions".into(),
+        body,
+        priority: Priority::Paid,
+        model: Some("chat".into()),
+    };
+    let answer = serve_http(&world.models, request).await;
+    let whole: Value = serde_json::from_slice(&answer.body.collect().await).unwrap();
+    assert_eq!(
+        (answer.status, whole["model"].as_str()),
+        (200, Some("some-service"))
+    );
+}
+
+#[tokio::test]
+async fn a_reader_who_goes_away_stops_the_work() {
+    let world = world(Config::default());
+    let answer = world
+        .post(
+            "/v1/chat/completions",
+            hello(json!({"stream": true, "max_tokens": 100_000})),
+        )
+        .await;
+    let Body::Stream(mut stream) = answer.body else {
+        panic!("a stream")
+    };
+    stream.next().await.unwrap();
+    world.until_running(1).await;
+    drop(stream);
+    world.until_running(0).await;
+}
