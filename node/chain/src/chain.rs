@@ -13,6 +13,9 @@ use hearth_pocket::{
     message::{
         self, Any,
         application::Application,
+        cosmos::{
+            GetNodeInfoRequest, GetNodeInfoResponse, Plan, QueryCurrentPlanRequest, QueryCurrentPlanResponse,
+        },
         gateway::Gateway,
         proof::Claim,
         service::RelayMiningDifficulty,
@@ -391,6 +394,27 @@ impl Chain {
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// The upgrade that the chain has planned, on an endpoint's word: this program may need one too.
+    ///
+    /// # Errors
+    /// No endpoint answers.
+    pub async fn upgrade_plan(&self) -> Result<Option<Plan>, QueryError> {
+        let path = "/cosmos.upgrade.v1beta1.Query/CurrentPlan";
+        let answer: QueryCurrentPlanResponse =
+            self.call(path, &QueryCurrentPlanRequest::default(), None).await?;
+        Ok(answer.plan)
+    }
+
+    /// The version of the chain's program, such as `v0.1.35`, on an endpoint's word.
+    ///
+    /// # Errors
+    /// No endpoint answers.
+    pub async fn program_version(&self) -> Result<String, QueryError> {
+        let path = "/cosmos.base.tendermint.v1beta1.Service/GetNodeInfo";
+        let answer: GetNodeInfoResponse = self.call(path, &GetNodeInfoRequest::default(), None).await?;
+        Ok(answer.application_version.unwrap_or_default().version)
     }
 
     /// Any question of the chain's query services, such as `/pocket.supplier.Query/Supplier`, on an endpoint's word.

@@ -14,7 +14,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use hearth_base::{ChainId, Clock, Failure, Height, Kind};
 use serde_json::json;
 use tendermint::Time;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 
 use crate::{
     config::{Anchor, Config},
@@ -119,6 +119,8 @@ pub(crate) struct Light {
     clock: Clock,
     /// The newest verified header. The lock also keeps two tasks from fetching the same headers.
     newest: Mutex<Option<Trusted>>,
+    /// The same header, for readers that must not wait for a slow endpoint.
+    shown: watch::Sender<Option<VerifiedHeader>>,
 }
 
 impl Light {
@@ -135,6 +137,7 @@ impl Light {
             db,
             clock,
             newest: Mutex::new(None),
+            shown: watch::Sender::new(None),
         }
     }
 
@@ -146,6 +149,9 @@ impl Light {
 
     /// The newest verified header; begins trust where that is still to do.
     pub(crate) async fn newest(&self) -> Result<VerifiedHeader, LightError> {
+        if let Some(header) = self.shown.borrow().as_ref() {
+            return Ok(header.clone());
+        }
         let mut newest = self.newest.lock().await;
         let trusted = self.begun(&mut newest).await?;
         Ok(trusted.header)
@@ -164,7 +170,7 @@ impl Light {
         }
         let reached = self.bisect(endpoint, trusted, target).await?;
         let header = reached.header.clone();
-        *newest = Some(reached);
+        self.show(&mut newest, reached);
         if header.height().0.is_multiple_of(PRUNE_EVERY) {
             self.db
                 .prune_headers(Height(header.height().0.saturating_sub(KEPT_HEADERS)))
@@ -185,7 +191,7 @@ impl Light {
             let reached = self.bisect_with_anyone(&trusted, height).await;
             let reached = reached.map_err(|error| not_yet(error, height, trusted.header.height()))?;
             let header = reached.header.clone();
-            *newest = Some(reached);
+            self.show(&mut newest, reached);
             return Ok(header);
         }
         drop(newest);
@@ -325,8 +331,13 @@ impl Light {
             return Ok(trusted.clone());
         }
         let trusted = self.begin().await?;
-        *newest = Some(trusted.clone());
+        self.show(newest, trusted.clone());
         Ok(trusted)
+    }
+
+    fn show(&self, newest: &mut Option<Trusted>, reached: Trusted) {
+        self.shown.send_replace(Some(reached.header.clone()));
+        *newest = Some(reached);
     }
 
     async fn begin(&self) -> Result<Trusted, LightError> {
@@ -362,8 +373,7 @@ impl Light {
         let at_anchor = if let Some(header) = self.db.header(anchor.height).await? {
             header
         } else if anchor.height > trusted.header.height() {
-            let target = anchor.height;
-            self.bisect_with_anyone(&trusted, target).await?.header
+            self.link(&trusted, anchor.height).await?.header
         } else {
             match self.older_header(anchor.height).await {
                 Ok(header) => header,
@@ -381,6 +391,21 @@ impl Light {
             return Err(forged_anchor(anchor).into());
         }
         Ok(trusted)
+    }
+
+    /// Verifies from the stored headers to the operator's. Where they do not lead there, nobody lied: it is another
+    /// chain of the same name, or the stored headers are those of a fork.
+    async fn link(&self, trusted: &Trusted, target: Height) -> Result<Trusted, LightError> {
+        let mut last = None;
+        for endpoint in self.pool.candidates() {
+            match self.bisect(&endpoint, trusted.clone(), target).await {
+                Ok(reached) => return Ok(reached),
+                Err(Fault::Lie(why)) => return Err(HeaderError::Forged { height: target, why }.into()),
+                Err(Fault::Failed(error)) => last = Some(error),
+                Err(Fault::Ours(error)) => return Err(error),
+            }
+        }
+        Err(last.unwrap_or_else(|| self.pool.none_left()).into())
     }
 
     async fn begin_at(&self, origin: Origin) -> Result<Trusted, LightError> {
