@@ -4,6 +4,7 @@
 //! them in reverse, within one deadline.
 
 mod alone;
+mod alone_weights;
 mod build;
 pub mod config;
 pub mod data_dir;
@@ -18,6 +19,8 @@ pub mod notify;
 mod setup;
 
 pub use alone::{DevnetAlone, offline_wallet};
+pub use alone_weights::WeightsAlone;
 pub use error::NodeError;
 pub use hearth_api::control::types as control;
+pub use hearth_weights as weights;
 pub use node::{Node, NodeArgs};

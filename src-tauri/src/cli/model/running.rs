@@ -1,0 +1,131 @@
+//! `hearth model` with a daemon.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use hearth_node::control::{
+    AddModel, Download, DownloadList, DownloadState, Model, ModelKind, ModelList, ModelTask, PullModel, VerifiedModel,
+};
+
+use super::{Bar, ModelCommand, Shown, Verdict, bench, find, show_list, show_model, show_verdicts};
+use crate::cli::{Client, Done, Exit, Out, out::Glyph};
+
+/// How often a download is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(300);
+
+pub(super) async fn run(command: &ModelCommand, client: &Client, out: &Out) -> Done {
+    match command {
+        ModelCommand::List => show_list(out, &local(client).await?),
+        ModelCommand::Add { path } => {
+            let path = std::path::absolute(path).context("the path cannot be made absolute")?;
+            let path = path.to_str().context("the path is no text: rename the file")?.to_owned();
+            let model: Model = client.post("/models/add", &AddModel { path }).await?;
+            show_model(out, "added", &shown(&model));
+        }
+        ModelCommand::Pull { cid, from } => pull(client, out, cid, from.clone()).await?,
+        ModelCommand::Rm { model } => {
+            let models = local(client).await?;
+            let model = find(&models, model)?;
+            client.delete(&format!("/models/{}", model.cid)).await?;
+            show_model(out, "removed", model);
+        }
+        ModelCommand::Verify { model } => {
+            let models = local(client).await?;
+            let wanted = match model {
+                Some(wanted) => vec![find(&models, wanted)?.clone()],
+                None => models,
+            };
+            let mut verdicts = Vec::with_capacity(wanted.len());
+            for model in wanted {
+                let found: VerifiedModel = client.post_empty(&format!("/models/{}/verify", model.cid)).await?;
+                let VerifiedModel { cid, ok, checked_bytes, problems } = found;
+                verdicts.push(Verdict { id: model.id, cid, ok, checked_bytes, problems });
+            }
+            return show_verdicts(out, &verdicts);
+        }
+        ModelCommand::Bench { model, tokens } => {
+            let models = local(client).await?;
+            let model = match model {
+                Some(wanted) => find(&models, wanted)?,
+                None => models.iter().find(|model| model.task == "chat").ok_or_else(|| {
+                    Exit::NotReady("there is no chat model here: `hearth model add FILE` adds one".to_owned())
+                })?,
+            };
+            bench::run(client, out, &model.id, *tokens).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn local(client: &Client) -> anyhow::Result<Vec<Shown>> {
+    let list: ModelList = client.get("/models").await?;
+    Ok(list.models.iter().filter(|model| model.kind == ModelKind::Local).map(shown).collect())
+}
+
+fn shown(model: &Model) -> Shown {
+    Shown {
+        id: model.id.clone(),
+        title: model.title.clone(),
+        task: match model.task {
+            ModelTask::Chat => "chat".to_owned(),
+            ModelTask::Embedding => "embedding".to_owned(),
+        },
+        cid: model.cid.clone().unwrap_or_default(),
+        size_bytes: model.size_bytes.unwrap_or(0),
+        licence: model.licence.clone().unwrap_or_default(),
+        state: word(&model.state),
+    }
+}
+
+/// The API's word for a state.
+fn word(state: &impl serde::Serialize) -> String {
+    let value = serde_json::to_value(state).unwrap_or_default();
+    value.as_str().unwrap_or_default().replace('_', " ")
+}
+
+/// Asks for a download and follows it to its end. The daemon goes on with it if this is interrupted.
+async fn pull(client: &Client, out: &Out, cid: &str, from: Option<String>) -> Done {
+    let asked = PullModel { cid: cid.to_owned(), from };
+    let mut download: Download = client.post("/models/pull", &asked).await?;
+    let bar = Bar::new(out);
+    let mut told = None;
+    loop {
+        bar.show(&word(&download.state), download.have_bytes, download.size_bytes);
+        match download.state {
+            DownloadState::Ready => break,
+            DownloadState::Paused => return stopped(&bar, "the download is paused: resume it on the Models page"),
+            DownloadState::Evicting => return stopped(&bar, "the download was given up"),
+            DownloadState::Failed => {
+                let why = download.error.clone().unwrap_or_default();
+                if download.retry_at.is_none() {
+                    return stopped(&bar, &why);
+                }
+                if told.as_ref() != Some(&why) {
+                    bar.say(&format!("{why}; it is tried again"));
+                    told = Some(why);
+                }
+            }
+            DownloadState::Wanted | DownloadState::Locating | DownloadState::Fetching | DownloadState::Checking => {}
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+        let list: DownloadList = client.get("/downloads").await?;
+        match list.downloads.into_iter().find(|one| one.cid == download.cid) {
+            Some(one) => download = one,
+            // A finished download may be off the list, when its model is there.
+            None if local(client).await?.iter().any(|model| model.cid == download.cid) => break,
+            None => return stopped(&bar, "the download was given up"),
+        }
+    }
+    bar.end();
+    let models = local(client).await?;
+    match models.iter().find(|model| model.cid == cid) {
+        Some(model) => show_model(out, "pulled", model),
+        None => out.fact(Glyph::Ok, "pulled", cid, ""),
+    }
+    Ok(())
+}
+
+fn stopped(bar: &Bar, why: &str) -> Done {
+    bar.end();
+    Err(Exit::Failed(anyhow::anyhow!("{why}")))
+}
