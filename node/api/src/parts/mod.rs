@@ -3,6 +3,8 @@
 //! An adapter translates and decides nothing. Tests put small parts in their place, so that the surface is tested
 //! without a chain.
 
+use std::sync::Arc;
+
 use futures::{future::BoxFuture, stream::BoxStream};
 
 use crate::{
@@ -13,6 +15,17 @@ use crate::{
     },
     error::ApiError,
 };
+
+/// All parts. [`adapters::connect`] makes them of the real ones.
+#[derive(Clone)]
+pub struct Parts {
+    pub earn: Arc<dyn Earn>,
+    pub keyring: Arc<dyn Keyring>,
+    pub money: Arc<dyn Money>,
+    pub network: Arc<dyn Network>,
+    pub shelf: Arc<dyn Shelf>,
+    pub relay: Arc<dyn Relay>,
+}
 
 /// What an adapter answers.
 pub type Answer<T> = Result<T, ApiError>;

@@ -1,0 +1,136 @@
+//! Movements of money, from the chain's transactions, the wallet's notes and settled sessions.
+
+use std::collections::BTreeMap;
+
+use hearth_base::Amount;
+use hearth_chain::{ChainEvent, FoundTx, How};
+use hearth_pocket::tx;
+use hearth_wallet::{Accounts, Activity};
+
+use crate::{
+    control::types::{
+        ClaimState, Direction, EarnedSession, History, Movement, MovementKind, Standing, Timestamp, Trust, Upokt,
+    },
+    parts::Window,
+};
+
+/// What a transaction moved, seen from this wallet; `None` where it did not concern it.
+pub(super) fn movement(found: &FoundTx, accounts: &Accounts) -> Option<Movement> {
+    let decoded = tx::decode(&found.bytes).ok()?;
+    let own = |address: &str| address == accounts.main.as_str() || address == accounts.working.as_str();
+    let kind_of = |url: &str| match url {
+        "/cosmos.bank.v1beta1.MsgSend" => MovementKind::Sent,
+        "/pocket.supplier.MsgStakeSupplier"
+        | "/pocket.application.MsgStakeApplication"
+        | "/pocket.gateway.MsgStakeGateway" => MovementKind::Stake,
+        "/pocket.supplier.MsgUnstakeSupplier"
+        | "/pocket.application.MsgUnstakeApplication"
+        | "/pocket.gateway.MsgUnstakeGateway" => MovementKind::Unstake,
+        _ => MovementKind::Fee,
+    };
+    let message_kind = decoded.body.messages.first().map_or(MovementKind::Fee, |message| kind_of(&message.type_url));
+    let fee = decoded.auth_info.fee.as_ref().and_then(|fee| fee.amount.first()).and_then(|coin| coin.amount.parse().ok());
+    let transfers = transfers(&found.events);
+    // The fee is a transfer of its own, always the first.
+    let moved = transfers.iter().find(|transfer| Some(transfer.amount) != fee || transfers.len() == 1);
+    let from_us = transfers.first().is_some_and(|transfer| own(&transfer.from));
+    let (direction, amount, counterparty) = match moved {
+        Some(transfer) if found.code == 0 && own(&transfer.from) && own(&transfer.to) => {
+            (Direction::Within, transfer.amount, Some(transfer.to.clone()))
+        }
+        Some(transfer) if found.code == 0 && own(&transfer.to) => {
+            (Direction::In, transfer.amount, Some(transfer.from.clone()))
+        }
+        Some(transfer) if found.code == 0 && own(&transfer.from) => {
+            (Direction::Out, transfer.amount, Some(transfer.to.clone()))
+        }
+        Some(_) | None if from_us => (Direction::Out, fee.unwrap_or_default(), None),
+        Some(_) | None => return None,
+    };
+    let kind = match (message_kind, direction) {
+        _ if found.code != 0 => MovementKind::Fee,
+        (MovementKind::Sent, Direction::In) => MovementKind::Received,
+        (kind, _) => kind,
+    };
+    Some(Movement {
+        id: hex::encode(found.hash),
+        kind,
+        direction,
+        amount: Upokt(amount),
+        fee: fee.filter(|_| from_us).map(Upokt),
+        height: found.height.0,
+        time: None,
+        counterparty,
+        memo: Some(decoded.body.memo).filter(|memo| !memo.is_empty()),
+        tx: Some(hex::encode_upper(found.hash)),
+        session_id: None,
+        standing: Standing {
+            trust: match found.how {
+                How::Proven => Trust::Proven,
+                How::Unproven => Trust::Unverified,
+                How::Stale => Trust::Stale,
+            },
+            height: found.height.0,
+        },
+    })
+}
+
+struct Transfer {
+    from: String,
+    to: String,
+    amount: Amount,
+}
+
+/// The bank's `transfer` events, in order.
+fn transfers(events: &[ChainEvent]) -> Vec<Transfer> {
+    events
+        .iter()
+        .filter_map(|event| {
+            let ChainEvent::Other(raw) = event else { return None };
+            let value = |key: &str| raw.attributes.iter().find(|found| found.key == key).map(|found| found.value.clone());
+            (raw.kind == "transfer").then_some(())?;
+            Some(Transfer { from: value("sender")?, to: value("recipient")?, amount: value("amount")?.parse().ok()? })
+        })
+        .collect()
+}
+
+/// A settled session as income.
+pub(super) fn reward(session: &EarnedSession) -> Option<Movement> {
+    if session.state != ClaimState::Settled {
+        return None;
+    }
+    let height = session.settled_height?;
+    Some(Movement {
+        id: format!("reward-{}", session.id),
+        kind: MovementKind::Reward,
+        direction: Direction::In,
+        amount: session.amount,
+        fee: None,
+        height,
+        time: Some(session.updated_at),
+        counterparty: None,
+        memo: None,
+        tx: None,
+        session_id: Some(session.id.clone()),
+        standing: Standing { trust: Trust::Unverified, height },
+    })
+}
+
+/// One page of all movements, the newest first, each once.
+pub(super) fn page(movements: Vec<Movement>, noted: &[Activity], window: Window) -> History {
+    let mut by_id: BTreeMap<String, Movement> = BTreeMap::new();
+    for movement in movements {
+        by_id.entry(movement.id.clone()).or_insert(movement);
+    }
+    for line in noted {
+        // The wallet's own note knows when it was sent.
+        if let Some(movement) = by_id.get_mut(&line.tx_hash.to_lowercase()) {
+            movement.time = Some(Timestamp::from_ms(line.at_ms));
+        }
+    }
+    let mut movements: Vec<Movement> = by_id.into_values().collect();
+    movements.sort_by(|one, other| other.height.cmp(&one.height).then_with(|| one.id.cmp(&other.id)));
+    let total = movements.len() as u64;
+    let page = movements.into_iter().skip(window.offset as usize).take(window.limit as usize).collect();
+    History { movements: page, total }
+}

@@ -1,0 +1,58 @@
+//! The parts themselves behind the API's traits. An adapter translates and decides nothing.
+
+mod earn;
+mod history;
+mod keyring;
+mod money;
+mod network;
+mod relay;
+mod shelf;
+
+pub use earn::MinerEarn;
+pub use keyring::WalletKeyring;
+pub use money::ChainMoney;
+pub use network::ChainNetwork;
+pub use relay::GatewayRelay;
+pub use shelf::WeightShelf;
+
+use hearth_base::{Failure, Kind};
+use hearth_chain::{How, QueryError, Verified};
+
+use crate::{
+    control::types::{Standing, Trust},
+    error::ApiError,
+};
+
+/// The standing of a value from the chain.
+fn standing<T>(verified: &Verified<T>) -> Standing {
+    let trust = match verified.how {
+        How::Proven => Trust::Proven,
+        How::Unproven => Trust::Unverified,
+        How::Stale => Trust::Stale,
+    };
+    Standing { trust, height: verified.height.0 }
+}
+
+/// The weaker of two standings: that of a sum.
+fn weaker(one: Standing, other: Standing) -> Standing {
+    let rank = |standing: Standing| match standing.trust {
+        Trust::Stale => 0,
+        Trust::Unverified => 1,
+        Trust::Proven => 2,
+    };
+    match (rank(one), rank(other)) {
+        (one_rank, other_rank) if one_rank < other_rank => one,
+        (one_rank, other_rank) if one_rank > other_rank => other,
+        _ if one.height <= other.height => one,
+        _ => other,
+    }
+}
+
+/// A chain that did not answer, for people.
+fn chain_error(error: QueryError) -> ApiError {
+    let text = hearth_base::failure::chain(&error);
+    match error.kind() {
+        Kind::Retry => ApiError::unavailable("chain_unreachable", text).remedy("Local chat works meanwhile; try again in a moment."),
+        Kind::Skip | Kind::Stop => ApiError::conflict("chain_refused", text),
+    }
+}

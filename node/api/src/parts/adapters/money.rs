@@ -1,0 +1,294 @@
+//! Money, over chain and wallet.
+
+use std::{sync::Arc, time::Duration};
+
+use futures::{StreamExt as _, stream::BoxStream};
+use hearth_base::{Amount, Clock};
+use hearth_chain::{Chain, Options, TxError};
+use hearth_pocket::{
+    Address, Signer as _,
+    message::{Coin, Named as _, cosmos::MsgSend},
+};
+use hearth_store::Store;
+use hearth_wallet::{Accounts, Activity, ActivityKind, KeyHandle, KeyState, Role, Wallet, record, recent, settle};
+use serde_json::json;
+use tokio_stream::wrappers::WatchStream;
+use url::Url;
+
+use super::{chain_error, history, standing, weaker};
+use crate::{
+    control::types::{
+        Balances, Changed, Event, FaucetOrder, History, KeyRole, Place, PlaceKind, SendDraft, SendReview, Sent, Standing,
+        Upokt,
+    },
+    error::ApiError,
+    parts::{Answer, Earn, Money, Window},
+};
+
+/// How long a payment may wait for its block before the caller is told that it is still on its way.
+const BLOCK_WITHIN: Duration = Duration::from_secs(150);
+/// A memo is at most this long on the chain.
+const MAX_MEMO_CHARS: usize = 256;
+/// Transactions of an account that the history looks back on.
+const HISTORY_TXS: usize = 200;
+
+/// Chain and wallet behind the API.
+pub struct ChainMoney {
+    pub chain: Chain,
+    pub wallet: Wallet,
+    pub store: Store,
+    pub clock: Clock,
+    /// Settled sessions are rewards of the history.
+    pub earn: Arc<dyn Earn>,
+    /// The JSON-RPC of a devnet, which gives play money.
+    pub faucet: Option<Url>,
+    pub http: reqwest::Client,
+}
+
+impl ChainMoney {
+    fn accounts(&self) -> Answer<Accounts> {
+        self.wallet.accounts().ok_or_else(|| ApiError::from(hearth_wallet::Error::None))
+    }
+
+    fn signer(&self, role: KeyRole) -> Answer<KeyHandle> {
+        let role = match role {
+            KeyRole::Main => Role::Main,
+            KeyRole::Working => Role::Working,
+        };
+        Ok(self.wallet.signer(role)?)
+    }
+
+    async fn stakes(&self, accounts: &Accounts) -> Answer<Vec<Place>> {
+        let mut places = Vec::new();
+        let supplier = self.chain.supplier(&accounts.working).await.map_err(chain_error)?;
+        let unbonding = |height: u64| (height > 0).then_some(height);
+        if let Some(record) = &supplier.value {
+            let free = unbonding(record.unstake_session_end_height);
+            let at = standing(&supplier);
+            places.push(place(PlaceKind::Supplier, &accounts.working, amount(record.stake.as_ref())?, at, free));
+        }
+        let application = self.chain.application(&accounts.main).await.map_err(chain_error)?;
+        if let Some(record) = &application.value {
+            let free = unbonding(record.unstake_session_end_height);
+            let at = standing(&application);
+            places.push(place(PlaceKind::Application, &accounts.main, amount(record.stake.as_ref())?, at, free));
+        }
+        let gateway = self.chain.gateway(&accounts.working).await.map_err(chain_error)?;
+        if let Some(record) = &gateway.value {
+            let free = unbonding(record.unstake_session_end_height);
+            let at = standing(&gateway);
+            places.push(place(PlaceKind::Gateway, &accounts.working, amount(record.stake.as_ref())?, at, free));
+        }
+        Ok(places)
+    }
+
+    /// Reads a draft: who pays whom, how much.
+    fn read(&self, draft: &SendDraft) -> Answer<(KeyHandle, Address, MsgSend)> {
+        let to: Address = draft.to.trim().parse().map_err(|error: hearth_pocket::address::AddressError| {
+            ApiError::bad_request(format!("{error}")).remedy("Copy the whole address again.")
+        })?;
+        if draft.amount.0.is_zero() {
+            return Err(ApiError::bad_request("an amount of 0 cannot be paid"));
+        }
+        if draft.memo.as_ref().is_some_and(|memo| memo.chars().count() > MAX_MEMO_CHARS) {
+            return Err(ApiError::bad_request(format!("the note is longer than {MAX_MEMO_CHARS} characters")));
+        }
+        let signer = self.signer(draft.from)?;
+        let message = MsgSend {
+            from_address: signer.address().to_string(),
+            to_address: to.to_string(),
+            amount: vec![Coin { denom: "upokt".to_owned(), amount: draft.amount.0.upokt().to_string() }],
+        };
+        Ok((signer, to, message))
+    }
+
+    fn options(draft: &SendDraft) -> Options {
+        Options { memo: draft.memo.clone().unwrap_or_default(), patience: BLOCK_WITHIN, ..Options::default() }
+    }
+
+    /// Asks the devnet's faucet and waits for its block.
+    async fn ask_faucet(&self, url: &Url, to: &Address, amount: Amount) -> Answer<Sent> {
+        let unreachable = |error: reqwest::Error| {
+            ApiError::unavailable("faucet_unreachable", hearth_base::failure::chain(&error))
+        };
+        let request = json!({
+            "jsonrpc": "2.0",
+            "id": 1,
+            "method": "devnet_faucet",
+            "params": { "address": to.as_str(), "amount": amount.upokt().to_string() },
+        });
+        let answer = self.http.post(url.clone()).json(&request).send().await.map_err(unreachable)?;
+        let answer: serde_json::Value = answer.json().await.map_err(unreachable)?;
+        if let Some(error) = answer.get("error") {
+            let text = error["data"].as_str().or(error["message"].as_str()).unwrap_or("no reason was given");
+            return Err(ApiError::conflict("faucet_refused", format!("the faucet refused: {text}")));
+        }
+        let result = &answer["result"];
+        let height = result["height"].as_str().and_then(|text| text.parse().ok()).or(result["height"].as_u64());
+        Ok(Sent { tx: result["hash"].as_str().unwrap_or_default().to_owned(), height: height.unwrap_or(0) })
+    }
+}
+
+#[async_trait::async_trait]
+impl Money for ChainMoney {
+    async fn balances(&self) -> Answer<Balances> {
+        let accounts = self.accounts()?;
+        let mut places = Vec::new();
+        for (kind, address) in
+            [(PlaceKind::SpendableMain, &accounts.main), (PlaceKind::SpendableWorking, &accounts.working)]
+        {
+            let balance = self.chain.balance(address).await.map_err(chain_error)?;
+            places.push(place(kind, address, balance.value, standing(&balance), None));
+        }
+        places.extend(self.stakes(&accounts).await?);
+        let sum = |places: &[Place]| Upokt(places.iter().map(|place| place.amount.0).sum());
+        let spendable: Vec<Place> = places
+            .iter()
+            .filter(|place| matches!(place.kind, PlaceKind::SpendableMain | PlaceKind::SpendableWorking))
+            .cloned()
+            .collect();
+        let weakest = places.iter().map(|place| place.standing).reduce(weaker);
+        Ok(Balances {
+            total: sum(&places),
+            spendable: sum(&spendable),
+            // Both keys are always among the places.
+            standing: weakest.unwrap_or(Standing { trust: crate::control::types::Trust::Unverified, height: 0 }),
+            places,
+        })
+    }
+
+    async fn history(&self, window: Window) -> Answer<History> {
+        let accounts = self.accounts()?;
+        let mut movements = Vec::new();
+        for address in [&accounts.main, &accounts.working] {
+            let found = self.chain.history(address, HISTORY_TXS).await.map_err(chain_error)?;
+            movements.extend(found.iter().filter_map(|tx| history::movement(tx, &accounts)));
+        }
+        let sessions = self.earn.sessions(Window { limit: 1000, offset: 0 }).await?;
+        movements.extend(sessions.sessions.iter().filter_map(history::reward));
+        let noted = recent(&self.store, 1000).await?;
+        Ok(history::page(movements, &noted, window))
+    }
+
+    async fn review(&self, draft: &SendDraft) -> Answer<SendReview> {
+        let (signer, to, message) = self.read(draft)?;
+        let balance = self.chain.balance(signer.address()).await.map_err(chain_error)?;
+        let not_enough = |needed: Amount| {
+            let text = format!("{} POKT are needed, {} are there", needed.pokt(), balance.value.pokt());
+            ApiError::conflict("not_enough", text).remedy("Pay less. Nothing left your wallet.")
+        };
+        if balance.value < draft.amount.0 {
+            return Err(not_enough(draft.amount.0));
+        }
+        let options = ChainMoney::options(draft);
+        let prepared = self.chain.prepare(&signer, vec![message.to_any()], &options).await.map_err(tx_error)?;
+        let cost = draft.amount.0.saturating_add(prepared.fee);
+        let Some(after) = balance.value.checked_sub(cost) else { return Err(not_enough(cost)) };
+        let noted = recent(&self.store, 1000).await?;
+        let paid_before = |line: &Activity| line.counterparty.as_deref() == Some(to.as_str()) && line.outcome == "included";
+        let state = self.wallet.state().borrow().clone();
+        let locked = match draft.from {
+            KeyRole::Main => state.main == KeyState::Locked,
+            KeyRole::Working => state.working == KeyState::Locked,
+        };
+        Ok(SendReview {
+            // The route names the review.
+            review_id: String::new(),
+            from: draft.from,
+            from_address: signer.address().to_string(),
+            to: to.to_string(),
+            amount: draft.amount,
+            fee: Upokt(prepared.fee),
+            memo: draft.memo.clone(),
+            balance_before: Upokt(balance.value),
+            balance_after: Upokt(after),
+            standing: standing(&balance),
+            first_payment_to_address: !noted.iter().any(paid_before),
+            needs_password: locked,
+        })
+    }
+
+    async fn pay(&self, draft: &SendDraft, fee: Upokt) -> Answer<Sent> {
+        let (signer, to, message) = self.read(draft)?;
+        let options = ChainMoney::options(draft);
+        let prepared = self.chain.prepare(&signer, vec![message.to_any()], &options).await.map_err(tx_error)?;
+        if prepared.fee > fee.0 {
+            let text = format!("the network asks for a higher fee now: {} POKT", prepared.fee.pokt());
+            return Err(ApiError::conflict("fee_rose", text).remedy("Look at the payment again. Nothing left your wallet."));
+        }
+        let signed = self.chain.sign(&signer, &prepared).map_err(tx_error)?;
+        let tx_hash = signed.hash_text();
+        // Noted before it is sent: whatever happens then, the history knows of it.
+        let activity = Activity {
+            tx_hash: tx_hash.clone(),
+            at_ms: self.clock.now_ms(),
+            height: None,
+            kind: ActivityKind::Sent,
+            account: signer.address().clone(),
+            counterparty: Some(to.to_string()),
+            amount: draft.amount.0,
+            fee: prepared.fee,
+            outcome: "sent".to_owned(),
+            note: draft.memo.clone().unwrap_or_default(),
+        };
+        record(&self.store, &activity).await?;
+        let included = async {
+            self.chain.broadcast(&signed).await?;
+            self.chain.wait(&signed, options.patience).await
+        };
+        match included.await {
+            Ok(included) => {
+                settle(&self.store, &tx_hash, Some(included.height), "included").await?;
+                Ok(Sent { tx: tx_hash, height: included.height.0 })
+            }
+            Err(error) => {
+                if !matches!(error, TxError::NotSeen { .. }) {
+                    settle(&self.store, &tx_hash, None, &format!("failed: {error}")).await?;
+                }
+                Err(tx_error(error))
+            }
+        }
+    }
+
+    async fn faucet(&self, order: &FaucetOrder) -> Answer<Sent> {
+        let Some(url) = &self.faucet else {
+            return Err(ApiError::conflict("no_faucet", "only a devnet gives play money"));
+        };
+        let accounts = self.accounts()?;
+        let to = match order.to {
+            KeyRole::Main => &accounts.main,
+            KeyRole::Working => &accounts.working,
+        };
+        self.ask_faucet(url, to, order.amount.0).await
+    }
+
+    fn events(&self) -> BoxStream<'static, Event> {
+        // Any block may move money; the page reads again what it shows.
+        WatchStream::from_changes(self.chain.head())
+            .map(|head| Event::Balances(Changed { height: Some(head.height.0) }))
+            .boxed()
+    }
+}
+
+fn place(kind: PlaceKind, address: &Address, amount: Amount, standing: Standing, free: Option<u64>) -> Place {
+    Place { kind, address: address.to_string(), amount: Upokt(amount), standing, free_at_height: free }
+}
+
+fn amount(coin: Option<&Coin>) -> Answer<Amount> {
+    let Some(coin) = coin else { return Ok(Amount::ZERO) };
+    let text = || ApiError::conflict("chain_refused", format!("the chain says \"{}\" where an amount belongs", coin.amount));
+    coin.amount.parse().map_err(|_| text())
+}
+
+fn tx_error(error: TxError) -> ApiError {
+    let text = hearth_base::failure::chain(&error);
+    match &error {
+        TxError::NotSeen { .. } => ApiError::unavailable("not_seen", text)
+            .remedy("Do not send again; Hearth keeps looking for it."),
+        TxError::Sign(_) => ApiError::conflict("key_locked", text),
+        TxError::Refused { .. } | TxError::NoAccount { .. } | TxError::FeeTooHigh { .. } | TxError::Expired { .. } => {
+            ApiError::conflict("payment_refused", text)
+        }
+        _ => ApiError::unavailable("chain_unreachable", text).remedy("Nothing left your wallet unless the history shows it."),
+    }
+}

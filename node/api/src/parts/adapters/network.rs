@@ -1,0 +1,260 @@
+//! The chain, over its light client.
+
+use futures::{StreamExt as _, stream::BoxStream};
+use hearth_base::{Amount, Clock};
+use hearth_chain::{Chain, EndpointState as Found, Head as Known, Standing as ChainStanding, Trust as Anchored};
+use hearth_gateway::Gateway;
+use hearth_pocket::{
+    message::{Coin, shared::Service},
+    session::Timing,
+    settlement::Price,
+};
+use hearth_wallet::{Accounts, Wallet};
+use tokio_stream::wrappers::WatchStream;
+
+use super::{chain_error, standing};
+use crate::{
+    control::types::{
+        Endpoint, EndpointState, Event, Head, NetworkName, NetworkPage, NetworkService, SessionStrip, SessionSupplier,
+        StakedRole, Standing, Trust, TrustAnchor, Upokt,
+    },
+    error::ApiError,
+    parts::{Answer, Network},
+};
+
+/// Receipts that the quality of suppliers is read from.
+const RECEIPTS: u32 = 500;
+/// Blocks after which proven figures count as old.
+const STALE_BLOCKS: u64 = 5;
+
+/// The chain behind the API.
+pub struct ChainNetwork {
+    pub name: NetworkName,
+    pub chain: Chain,
+    pub wallet: Wallet,
+    pub gateway: Gateway,
+    pub clock: Clock,
+    /// Where the trust anchor came from: `devnet`, `network file`, `configuration`.
+    pub trust_source: String,
+}
+
+impl ChainNetwork {
+    async fn trust(&self) -> Option<TrustAnchor> {
+        let anchor = |anchor: hearth_chain::Anchor, source: String| TrustAnchor {
+            height: anchor.height.0,
+            hash: hex::encode_upper(anchor.hash),
+            source,
+        };
+        match self.chain.trust().await.ok()? {
+            Anchored::Missing => None,
+            Anchored::Given(given) => Some(anchor(given, self.trust_source.clone())),
+            Anchored::Agreed { anchor: agreed, endpoints } => {
+                Some(anchor(agreed, format!("agreed by {} endpoints", endpoints.len())))
+            }
+        }
+    }
+
+    async fn strip(&self, known: &Known) -> Option<SessionStrip> {
+        let timing = Timing::from(&self.chain.params_at(known.height).await.ok()?.value);
+        let place = timing.place(known.height);
+        let windows = timing.windows(place.end);
+        Some(SessionStrip {
+            number: place.number,
+            start: place.start.0,
+            end: place.end.0,
+            grace_end: windows.last_grace.0,
+            claim_opens: windows.claim_open.0,
+            claim_closes: windows.claim_close.0,
+            proof_opens: windows.proof_open.0,
+            proof_closes: windows.proof_close.0,
+        })
+    }
+
+    async fn services(&self, known: &Known) -> Answer<Vec<NetworkService>> {
+        let found = self.chain.services().await.map_err(chain_error)?;
+        let at = standing(&found);
+        let shared = self.chain.params_at(known.height).await.map_err(chain_error)?.value;
+        let mut services = Vec::new();
+        for service in &found.value {
+            let suppliers = self.chain.suppliers(&service.id.as_str().into()).await.ok();
+            services.push(NetworkService {
+                id: service.id.clone(),
+                name: service.name.clone(),
+                owner: service.owner_address.clone(),
+                compute_units_per_answer: service.compute_units_per_relay,
+                price: price(service, &shared).map(Upokt),
+                suppliers: suppliers.and_then(|found| u32::try_from(found.value.len()).ok()),
+                standing: at,
+            });
+        }
+        Ok(services)
+    }
+
+    /// Suppliers that this node's gateway has bought from lately, with how they did.
+    async fn suppliers(&self) -> Answer<Vec<SessionSupplier>> {
+        let own = self.wallet.accounts().map(|accounts| accounts.working.to_string());
+        let receipts = self.gateway.receipts(RECEIPTS, 0).await.map_err(ApiError::from)?;
+        let mut suppliers: Vec<SessionSupplier> = Vec::new();
+        for receipt in receipts {
+            let known = suppliers
+                .iter_mut()
+                .position(|found| found.address == receipt.supplier && found.service == receipt.service.as_str());
+            let index = known.unwrap_or_else(|| {
+                suppliers.push(SessionSupplier {
+                    address: receipt.supplier.clone(),
+                    service: receipt.service.to_string(),
+                    url: Some(receipt.supplier_url.clone()),
+                    own: own.as_deref() == Some(receipt.supplier.as_str()),
+                    answered: 0,
+                    failed: 0,
+                    first_token_ms: None,
+                    avoided: None,
+                });
+                suppliers.len() - 1
+            });
+            let supplier = &mut suppliers[index];
+            match receipt.outcome {
+                hearth_gateway::Outcome::Complete | hearth_gateway::Outcome::Cancelled => supplier.answered += 1,
+                hearth_gateway::Outcome::Failed { .. } => supplier.failed += 1,
+            }
+            // Receipts come newest first.
+            supplier.first_token_ms = supplier.first_token_ms.or(receipt.first_byte_ms);
+        }
+        Ok(suppliers)
+    }
+
+    async fn roles(&self, accounts: &Accounts) -> Answer<Vec<StakedRole>> {
+        let mut roles = Vec::new();
+        let supplier = self.chain.supplier(&accounts.working).await.map_err(chain_error)?;
+        if let Some(record) = &supplier.value {
+            let services = record.services.iter().map(|config| config.service_id.clone()).collect();
+            let at = standing(&supplier);
+            roles.push(role("supplier", &accounts.working, record.stake.as_ref(), services, at, record.unstake_session_end_height));
+        }
+        let application = self.chain.application(&accounts.main).await.map_err(chain_error)?;
+        if let Some(record) = &application.value {
+            let services = record.service_configs.iter().map(|config| config.service_id.clone()).collect();
+            let at = standing(&application);
+            roles.push(role("application", &accounts.main, record.stake.as_ref(), services, at, record.unstake_session_end_height));
+        }
+        let gateway = self.chain.gateway(&accounts.working).await.map_err(chain_error)?;
+        if let Some(record) = &gateway.value {
+            let at = standing(&gateway);
+            roles.push(role("gateway", &accounts.working, record.stake.as_ref(), Vec::new(), at, record.unstake_session_end_height));
+        }
+        Ok(roles)
+    }
+}
+
+#[async_trait::async_trait]
+impl Network for ChainNetwork {
+    fn head(&self) -> Option<Head> {
+        head(&self.chain.head().borrow())
+    }
+
+    async fn page(&self) -> Answer<NetworkPage> {
+        let known = self.chain.head().borrow().clone();
+        // A chain that cannot be asked still has endpoints to show.
+        let reachable = known.height.0 > 0;
+        let services = if reachable { self.services(&known).await.unwrap_or_default() } else { Vec::new() };
+        let roles = match self.wallet.accounts() {
+            Some(accounts) if reachable => self.roles(&accounts).await.unwrap_or_default(),
+            Some(_) | None => Vec::new(),
+        };
+        let skew = match &known.standing {
+            ChainStanding::ClockSkew { ahead_s, .. } => Some(ahead_s * 1000),
+            ChainStanding::Following => Some(0),
+            ChainStanding::Starting
+            | ChainStanding::Unverified { .. }
+            | ChainStanding::Unreachable { .. }
+            | ChainStanding::TrustExpired { .. } => None,
+        };
+        Ok(NetworkPage {
+            network: self.name.clone(),
+            denom: "upokt".to_owned(),
+            head: head(&known),
+            trust: self.trust().await,
+            clock_skew_ms: skew,
+            session: if reachable { self.strip(&known).await } else { None },
+            endpoints: self.chain.endpoints().into_iter().map(endpoint).collect(),
+            services,
+            suppliers: self.suppliers().await?,
+            roles,
+        })
+    }
+
+    fn events(&self) -> BoxStream<'static, Event> {
+        WatchStream::from_changes(self.chain.head())
+            .filter_map(|known| futures::future::ready(head(&known).map(Event::Head)))
+            .boxed()
+    }
+}
+
+fn head(known: &Known) -> Option<Head> {
+    if known.height.0 == 0 {
+        return None;
+    }
+    let behind = known.height.since(known.verified_height);
+    let trust = match known.standing {
+        ChainStanding::Following if behind <= STALE_BLOCKS => Trust::Proven,
+        ChainStanding::Following
+        | ChainStanding::Unreachable { .. }
+        | ChainStanding::TrustExpired { .. }
+        | ChainStanding::ClockSkew { .. } => Trust::Stale,
+        ChainStanding::Starting | ChainStanding::Unverified { .. } => Trust::Unverified,
+    };
+    let verified = (known.verified_height.0 > 0).then_some(known.verified_height.0);
+    Some(Head {
+        height: known.height.0,
+        time: known.time.into(),
+        verified_height: verified,
+        proven_at: verified.map(|_| known.time.into()),
+        standing: Standing { trust, height: known.proven_height.0 },
+        block_time_ms: None,
+    })
+}
+
+fn endpoint(status: hearth_chain::EndpointStatus) -> Endpoint {
+    let (state, error) = match status.state {
+        Found::Unknown => (EndpointState::Unknown, None),
+        Found::Healthy => (EndpointState::Ok, None),
+        Found::Failing { why } => (EndpointState::Down, Some(why)),
+        Found::Banned { why } => (EndpointState::Lied, Some(why)),
+        Found::OtherChain { found } => (EndpointState::OtherChain, Some(format!("it serves chain \"{found}\""))),
+    };
+    Endpoint {
+        url: status.name,
+        state,
+        height: (status.height.0 > 0).then_some(status.height.0),
+        latency_ms: status.latency.and_then(|latency| u64::try_from(latency.as_millis()).ok()),
+        error,
+    }
+}
+
+/// What one answer costs: one relay at the easiest difficulty.
+fn price(service: &Service, shared: &hearth_pocket::message::shared::Params) -> Option<Amount> {
+    let price = Price {
+        multiplier: shared.compute_units_to_tokens_multiplier,
+        granularity: shared.compute_unit_cost_granularity,
+        ..Price::default()
+    };
+    price.of_compute_units(service.compute_units_per_relay).ok()
+}
+
+fn role(
+    name: &str,
+    address: &hearth_pocket::Address,
+    stake: Option<&Coin>,
+    services: Vec<String>,
+    standing: Standing,
+    unstakes_at: u64,
+) -> StakedRole {
+    StakedRole {
+        role: name.to_owned(),
+        address: address.to_string(),
+        stake: Upokt(stake.and_then(|coin| coin.amount.parse().ok()).unwrap_or_default()),
+        services,
+        standing,
+        note: (unstakes_at > 0).then(|| format!("on its way back, last block {unstakes_at}")),
+    }
+}

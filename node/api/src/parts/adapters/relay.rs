@@ -1,0 +1,107 @@
+//! Network models, over the gateway.
+
+use axum::http::StatusCode;
+use futures::{FutureExt as _, StreamExt as _};
+use hearth_base::ServiceId;
+use hearth_gateway::{Error, Fault, Gateway, NetworkModel, Receipt, Request, Unavailable};
+
+use crate::{
+    control::types::{Model, ModelKind, ModelState, ModelTask, NetworkReceipt, Reason, Upokt},
+    error::ApiError,
+    parts::{Answer, Relay, RelayAnswer, RelayCall, RelayReceipt},
+};
+
+/// The gateway behind the API.
+pub struct GatewayRelay {
+    pub gateway: Gateway,
+}
+
+#[async_trait::async_trait]
+impl Relay for GatewayRelay {
+    async fn models(&self) -> Answer<Vec<Model>> {
+        let models = self.gateway.services().await.map_err(error)?;
+        Ok(models.into_iter().map(model).collect())
+    }
+
+    async fn send(&self, call: RelayCall) -> Answer<RelayAnswer> {
+        let request = Request::post(ServiceId::new(call.service), &call.path, call.body);
+        let answer = self.gateway.send(request).await.map_err(error)?;
+        Ok(RelayAnswer {
+            status: answer.status,
+            content_type: answer.content_type,
+            body: answer.body.map(|part| part.map_err(error)).boxed(),
+            receipt: answer.receipt.map(|receipt| receipt.as_ref().map(relay_receipt)).boxed(),
+        })
+    }
+}
+
+fn model(model: NetworkModel) -> Model {
+    Model {
+        id: model.model,
+        kind: ModelKind::Network,
+        task: ModelTask::Chat,
+        title: model.title,
+        state: if model.unavailable.is_some() { ModelState::Unavailable } else { ModelState::Ready },
+        unavailable: model.unavailable.map(reason),
+        cid: None,
+        size_bytes: None,
+        context_tokens: None,
+        parameters: None,
+        architecture: None,
+        quantisation: None,
+        licence: None,
+        added_at: None,
+        verified_at: None,
+        serves: Vec::new(),
+        service: Some(model.service.to_string()),
+        price_per_answer: Some(Upokt(model.price)),
+        suppliers: model.suppliers.and_then(|n| u32::try_from(n).ok()),
+    }
+}
+
+fn reason(why: Unavailable) -> Reason {
+    let (code, meaning, remedy) = match why {
+        Unavailable::NoKey => ("no_wallet", "There is no wallet, so nobody signs for an answer.", "Make a wallet."),
+        Unavailable::NoApplication => (
+            "needs_application",
+            "No application is staked for this service and delegated to this gateway.",
+            "Set money aside for chat.",
+        ),
+        Unavailable::OutOfStake => ("out_of_stake", "What was set aside for this service is used up.", "Add to it."),
+    };
+    Reason { code: code.to_owned(), fact: None, meaning: meaning.to_owned(), remedy: Some(remedy.to_owned()) }
+}
+
+fn relay_receipt(receipt: &Receipt) -> RelayReceipt {
+    RelayReceipt {
+        cost: receipt.paid.then_some(Upokt(receipt.price)),
+        network: NetworkReceipt {
+            service: receipt.service.to_string(),
+            supplier: receipt.supplier.clone(),
+            supplier_url: Some(receipt.supplier_url.clone()),
+            application: receipt.application.clone(),
+            session_id: receipt.session_id.to_string(),
+            session_start: receipt.session_start,
+            session_end: receipt.session_end,
+            verified_batches: receipt.parts,
+            request_hash: Some(hex::encode(receipt.request_hash)),
+            failed_tries: receipt.failed_tries,
+        },
+    }
+}
+
+/// Whose fault it is decides on the status.
+fn error(error: Error) -> ApiError {
+    let text = hearth_base::failure::chain(&error);
+    if let Error::UnknownService { .. } = error {
+        return ApiError::new(StatusCode::NOT_FOUND, "model_not_found", text);
+    }
+    match error.fault() {
+        Fault::Caller => ApiError::bad_request(text),
+        Fault::Node => ApiError::unavailable("gateway_not_ready", text),
+        Fault::Application => ApiError::new(StatusCode::PAYMENT_REQUIRED, "application_not_ready", text),
+        Fault::Supplier => ApiError::new(StatusCode::BAD_GATEWAY, "supplier_failed", text)
+            .remedy("Try again; another supplier may be drawn."),
+        Fault::Network => ApiError::unavailable("network_unavailable", text),
+    }
+}
