@@ -1,5 +1,6 @@
 // Keyboard: one table of what each key does, handlers that pages set while they are there. A key without a handler
 // does nothing and is not listed.
+import { untrack } from 'svelte';
 import { router, type Page } from './router.svelte';
 
 export type Command =
@@ -49,10 +50,12 @@ class Keys {
 
   /** Sets a handler; the returned function takes it away again. */
   on(command: Command, handler: () => void): () => void {
-    this.handlers = { ...this.handlers, [command]: handler };
+    // Effects call this: reading what is written here would run them for ever.
+    this.handlers = { ...untrack(() => this.handlers), [command]: handler };
     return () => {
-      if (this.handlers[command] !== handler) return;
-      const { [command]: _, ...rest } = this.handlers;
+      const handlers = untrack(() => this.handlers);
+      if (handlers[command] !== handler) return;
+      const { [command]: _, ...rest } = handlers;
       this.handlers = rest;
     };
   }

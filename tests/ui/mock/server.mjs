@@ -1,0 +1,293 @@
+// A node made of data: answers every call of ui/openapi.json from a world and streams events and answers.
+import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { extname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { answerSchema, fault, routes } from './schema.mjs';
+import { message, receipt, scenarios, words } from './world.mjs';
+
+const DIST = new URL('../../../ui/dist/', import.meta.url);
+const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.json': 'application/json', '.woff2': 'font/woff2' };
+const POLICY =
+  "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'";
+export const TOKEN = 'mock-token';
+
+class Refusal extends Error {
+  constructor(status, code, text, remedy = null) {
+    super(text);
+    Object.assign(this, { status, code, remedy });
+  }
+}
+
+const wait = (ms) => new Promise((done) => setTimeout(done, ms));
+const summaryOf = ({ messages, system_prompt, head_id, ...rest }) => ({ ...rest, messages: messages.length, snippet: null });
+
+export class Mock {
+  constructor(scenario = 'serving') {
+    this.it = scenarios[scenario]();
+    this.signedIn = true;
+    this.listeners = new Set();
+    this.calls = [];
+    this.faults = [];
+    this.stopped = new Set();
+    this.failNext = new Map();
+    this.answerPieces = ['Hello', ' from', ' the **mock**', ', block by block.\n\n', '```js\nconst x = 1;\n', '```\n\nDone.'];
+    this.pieceMs = 15;
+    this.next = 100;
+  }
+
+  async start() {
+    this.server = createServer((request, response) => void this.handle(request, response));
+    await new Promise((done) => this.server.listen(0, '127.0.0.1', done));
+    this.url = `http://127.0.0.1:${this.server.address().port}`;
+    return this;
+  }
+
+  async stop() {
+    for (const response of this.listeners) response.destroy();
+    this.server.closeAllConnections();
+    await new Promise((done) => this.server.close(done));
+  }
+
+  /** Sends an event to every open page, after checking that it is one. */
+  emit(event) {
+    this.check('GET', '/events', event);
+    for (const response of this.listeners) response.write(`data: ${JSON.stringify(event)}\n\n`);
+  }
+
+  check(method, path, value) {
+    const schema = answerSchema(method, path);
+    const found = schema ? fault(schema, value) : null;
+    if (found) this.faults.push(`${method} ${path} ${found}`);
+  }
+
+  async handle(request, response) {
+    const url = new URL(request.url, this.url);
+    if (!url.pathname.startsWith('/api/v1/')) return this.file(url.pathname, response);
+    const path = url.pathname.slice('/api/v1'.length);
+    const route = routes.find(({ pattern }) => pattern.test(path));
+    const name = `${request.method} ${route?.path}`;
+    let body = '';
+    for await (const part of request) body += part;
+    const input = { ...route?.pattern.exec(path)?.groups, query: url.searchParams, body: body ? JSON.parse(body) : null };
+    this.calls.push({ name, ...input });
+    try {
+      if (!this.signedIn && name !== 'POST /auth/session') throw new Refusal(401, 'unauthorised', 'sign in first');
+      const planned = this.failNext.get(name);
+      if (planned) {
+        this.failNext.delete(name);
+        throw planned;
+      }
+      if (name === 'GET /events') return this.events(response);
+      if (name === 'POST /conversations/{id}/answers') return await this.answer(input, response);
+      const handler = handlers[name];
+      if (!handler) throw new Refusal(404, 'unknown', `the mock has no ${name}`);
+      const answer = await handler(this, input);
+      if (answer === undefined) return void response.writeHead(204).end();
+      this.check(request.method, route.path, answer);
+      response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answer));
+    } catch (error) {
+      const { status = 500, code = 'mock', remedy = null } = error;
+      if (status === 500) this.faults.push(`${name}: ${error.stack}`);
+      response.writeHead(status, { 'content-type': 'application/json' });
+      response.end(JSON.stringify({ error: { code, message: error.message, remedy } }));
+    }
+  }
+
+  failOnce(name, status, code, text, remedy) {
+    this.failNext.set(name, new Refusal(status, code, text, remedy));
+  }
+
+  async file(path, response) {
+    const wanted = extname(path) ? path.slice(1) : 'index.html';
+    try {
+      const bytes = await readFile(fileURLToPath(new URL(wanted, DIST)));
+      response.writeHead(200, { 'content-type': TYPES[extname(wanted)] ?? 'application/octet-stream', 'content-security-policy': POLICY }).end(bytes);
+    } catch {
+      response.writeHead(404).end();
+    }
+  }
+
+  events(response) {
+    response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
+    this.listeners.add(response);
+    response.on('close', () => this.listeners.delete(response));
+    const event = { type: 'status', ...this.it.status };
+    this.check('GET', '/events', event);
+    response.write(`: hello\n\nevent: status\ndata: ${JSON.stringify(event)}\n\n`);
+  }
+
+  async answer({ id, body }, response) {
+    const conversation = this.it.conversations.find((one) => one.id === id);
+    if (!conversation) throw new Refusal(404, 'not_found', 'no such conversation');
+    response.writeHead(200, { 'content-type': 'text/event-stream' });
+    const send = (event) => {
+      this.check('POST', '/conversations/{id}/answers', event);
+      response.write(`data: ${JSON.stringify(event)}\n\n`);
+    };
+    const isNetwork = (body.model ?? '').startsWith('pocket/');
+    let question = null;
+    let parent = body.at_root ? null : (body.parent_id ?? conversation.head_id);
+    if (body.content) {
+      question = message(`q${this.next++}`, parent, 'user', body.content);
+      conversation.messages.push(question);
+      parent = question.id;
+    }
+    const answer = message(`a${this.next++}`, parent, 'assistant', '', { state: 'streaming', model: body.model });
+    conversation.messages.push(answer);
+    conversation.head_id = answer.id;
+    if (conversation.title === 'New chat' && question) conversation.title = question.content.slice(0, 60);
+    send({ type: 'started', question, answer });
+    const pieces = body.content?.startsWith('FAIL') ? ['Half an'] : this.answerPieces;
+    for (const text of pieces) {
+      await wait(this.pieceMs);
+      if (this.stopped.has(answer.id) || response.destroyed) break;
+      answer.content += text;
+      send({ type: 'delta', text });
+    }
+    answer.receipt = receipt(isNetwork ? '262782' : null);
+    if (body.content?.startsWith('FAIL')) {
+      answer.state = 'failed';
+      answer.receipt = null;
+      answer.error = { code: 'supplier_failed', message: 'The supplier stopped half-way.', remedy: 'Another one goes on; that costs a second answer, 0.2628 POKT.' };
+      send({ type: 'failed', answer, error: answer.error });
+    } else {
+      answer.state = this.stopped.has(answer.id) ? 'stopped' : 'done';
+      send({ type: 'finished', answer });
+    }
+    response.end();
+    conversation.updated_at = new Date().toISOString();
+    this.emit({ type: 'conversation', ...summaryOf(conversation) });
+  }
+}
+
+const find = (mock, id) => {
+  const found = mock.it.conversations.find((one) => one.id === id);
+  if (!found) throw new Refusal(404, 'not_found', 'There is no such conversation.');
+  return found;
+};
+const setEarning = (mock, state) => {
+  mock.it.status.earning = { ...mock.it.status.earning, state, serving: 0, since: new Date().toISOString() };
+  mock.emit({ type: 'earning', ...mock.it.status.earning });
+  return mock.it.status.earning;
+};
+const setWallet = (mock, change) => {
+  Object.assign(mock.it.status.wallet, change);
+  mock.it.walletPage.status = mock.it.status.wallet;
+  mock.it.walletPage.accounts = mock.it.walletPage.accounts.map((account) => ({ ...account, locked: mock.it.status.wallet[`${account.role}_locked`] }));
+  mock.emit({ type: 'wallet', ...mock.it.status.wallet });
+  return mock.it.walletPage;
+};
+const needsPassword = (mock, password) => {
+  if (mock.it.password && password !== mock.it.password) throw new Refusal(403, 'wrong_password', 'Wrong password. 3 tries left, then a minute of waiting.');
+};
+
+const handlers = {
+  'POST /auth/session': (mock, { body }) => {
+    if (body.token !== TOKEN) throw new Refusal(401, 'unauthorised', 'wrong token');
+    mock.signedIn = true;
+  },
+  'DELETE /auth/session': (mock) => void (mock.signedIn = false),
+  'GET /auth/login': (mock) => mock.it.login,
+  'PUT /auth/login': (mock) => void (mock.it.login.set = true),
+  'GET /status': (mock) => mock.it.status,
+  'GET /doctor': (mock) => ({ checks: mock.it.checks }),
+  'POST /setup/run': (mock) => mock.it.status.setup,
+  'GET /conversations': (mock, { query }) => {
+    const q = (query.get('q') ?? '').toLowerCase();
+    const hit = (one) => [one.title, ...one.messages.map((part) => part.content)].join(' ').toLowerCase().includes(q);
+    const list = mock.it.conversations.filter(hit).map(summaryOf);
+    return { conversations: q ? list.map((one) => ({ ...one, snippet: `… ${q} …` })) : list };
+  },
+  'POST /conversations': (mock, { body }) => {
+    const now = new Date().toISOString();
+    const made = { id: `n${mock.next++}`, title: body.title ?? 'New chat', model: body.model ?? null, pinned: false, system_prompt: null, created_at: now, updated_at: now, head_id: null, messages: [] };
+    mock.it.conversations.unshift(made);
+    return made;
+  },
+  'GET /conversations/{id}': (mock, { id }) => find(mock, id),
+  'PATCH /conversations/{id}': (mock, { id, body }) => Object.assign(find(mock, id), body),
+  'DELETE /conversations/{id}': (mock, { id }) => {
+    mock.it.conversations = mock.it.conversations.filter((one) => one.id !== id);
+    mock.emit({ type: 'conversation_deleted', id });
+  },
+  'DELETE /conversations/{id}/answers/{answer_id}': (mock, { answer_id }) => void mock.stopped.add(answer_id),
+  'GET /models': (mock) => ({ models: mock.it.models }),
+  'POST /models/add': (mock, { body }) => {
+    if (body.path.includes('missing')) throw new Refusal(400, 'not_found', 'There is no file missing.gguf.', 'Check the path on the computer that runs Hearth.');
+    return mock.it.models[0];
+  },
+  'POST /models/pull': (mock, { body }) => {
+    const download = { cid: body.cid, title: null, state: 'locating', have_bytes: 0, size_bytes: null, bytes_per_second: null, source: body.from ?? null, error: null, retry_at: null };
+    mock.it.downloads.push(download);
+    return download;
+  },
+  'POST /models/{cid}/verify': (mock, { cid }) => ({ cid, ok: true, checked_bytes: 98_000_000, problems: [] }),
+  'POST /models/{cid}/load': (mock, { cid }) => Object.assign(mock.it.models.find((one) => one.cid === cid), { state: 'loaded' }),
+  'POST /models/{cid}/unload': (mock, { cid }) => Object.assign(mock.it.models.find((one) => one.cid === cid), { state: 'ready' }),
+  'DELETE /models/{cid}': (mock, { cid }) => {
+    if (mock.it.models.find((one) => one.cid === cid)?.serves.length) throw new Refusal(409, 'in_use', 'This model serves llm-r1-14b.', 'Stop earning first.');
+    mock.it.models = mock.it.models.filter((one) => one.cid !== cid);
+  },
+  'GET /downloads': (mock) => ({ downloads: mock.it.downloads }),
+  'POST /downloads/{cid}/pause': (mock, { cid }) => Object.assign(mock.it.downloads.find((one) => one.cid === cid), { state: 'paused' }),
+  'POST /downloads/{cid}/resume': (mock, { cid }) => Object.assign(mock.it.downloads.find((one) => one.cid === cid), { state: 'fetching' }),
+  'GET /catalogue': (mock) => ({ models: mock.it.catalogue }),
+  'GET /earning': (mock) => mock.it.earningPage,
+  'POST /earning/start': (mock) => setEarning(mock, 'idle'),
+  'POST /earning/stop': (mock) => setEarning(mock, 'off'),
+  'GET /earning/summary': (mock) => mock.it.summary,
+  'GET /earning/sessions': (mock) => ({ sessions: mock.it.sessions, total: mock.it.sessions.length }),
+  'GET /earning/sessions/{id}/relays': (mock) => ({ relays: mock.it.relays, total: mock.it.relays.length }),
+  'GET /wallet': (mock) => mock.it.walletPage,
+  'POST /wallet/create': (mock) => ({ words, wallet: setWallet(mock, { exists: true, main_locked: false, working_locked: false, main_address: 'pokt1qypqxpq9qcrsszg2pvxq6rs0zqg3yyc5fcrfd6', working_address: null }) }),
+  'POST /wallet/import': (mock, { body }) => {
+    if (body.words.includes('wrong')) throw new Refusal(400, 'bad_words', 'Word 3 is not in the list.', 'Look at the spelling.');
+    return setWallet(mock, { exists: true, main_locked: false, working_locked: false });
+  },
+  'POST /wallet/unlock': (mock, { body }) => {
+    needsPassword(mock, body.password);
+    return setWallet(mock, { main_locked: false, working_locked: false });
+  },
+  'POST /wallet/lock': (mock) => setWallet(mock, { main_locked: true }),
+  'POST /wallet/words': (mock, { body }) => {
+    needsPassword(mock, body.password);
+    return { words };
+  },
+  'POST /wallet/check': (mock, { body }) => {
+    const matches = body.answers.every(({ place, word }) => words[place - 1] === word);
+    if (matches) setWallet(mock, { words_checked: true });
+    return { matches };
+  },
+  'GET /wallet/balances': (mock) => mock.it.balances,
+  'GET /wallet/history': (mock) => ({ movements: mock.it.history, total: mock.it.history.length }),
+  'POST /wallet/send/review': (mock, { body }) => ({
+    review_id: 'rev1', from: body.from, from_address: mock.it.status.wallet.main_address, to: body.to, amount: body.amount, fee: '1', memo: body.memo ?? null,
+    balance_before: '1271418206', balance_after: String(1271418206n - BigInt(body.amount) - 1n), standing: { trust: 'proven', height: 871_208 },
+    first_payment_to_address: true, needs_password: mock.it.password !== null,
+  }),
+  'POST /wallet/send': (mock, { body }) => {
+    needsPassword(mock, body.password);
+    return { tx: 'A9F3D2E1B4C5A6978812F3E4D5C6B7A89F01E2D3C4B5A6978812F3E4D5C6B7A8', height: 871_210 };
+  },
+  'POST /wallet/faucet': () => ({ tx: 'FA', height: 871_210 }),
+  'GET /network': (mock) => mock.it.network,
+  'GET /settings': (mock) => mock.it.settings,
+  'PATCH /settings': (mock, { body }) => {
+    const clean = Object.fromEntries(Object.entries(body).map(([name, value]) => [name, value === '' ? null : value]));
+    return Object.assign(mock.it.settings, clean);
+  },
+  'GET /keys': (mock) => ({ keys: mock.it.keys }),
+  'POST /keys': (mock, { body }) => {
+    const key = { id: `k${mock.next++}`, name: body.name, prefix: 'hk-77aa', created_at: new Date().toISOString(), last_used_at: null };
+    mock.it.keys.push(key);
+    return { key, secret: 'hk-77aa-secret-said-once' };
+  },
+  'DELETE /keys/{id}': (mock, { id }) => void (mock.it.keys = mock.it.keys.filter((one) => one.id !== id)),
+  'GET /licences': (mock) => ({ licences: mock.it.licences }),
+};
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const mock = await new Mock(process.argv[2] ?? 'serving').start();
+  console.log(`${mock.url}/#token=${TOKEN}`);
+}

@@ -1,0 +1,352 @@
+// One evening on the network, as ui.md section 16 has it. Scenarios change parts of it.
+const MINUTE = 60_000;
+const HEAD = 871_209;
+
+export const ADDRESSES = {
+  main: 'pokt1qypqxpq9qcrsszg2pvxq6rs0zqg3yyc5fcrfd6',
+  working: 'pokt1zyg3zyg3zyg3zyg3zyg3zyg3zyg3zyg36a0ys2',
+  supplier: 'pokt1yg3zyg3zyg3zyg3zyg3zyg3zyg3zyg3z7zkrhx',
+};
+const CID = 'bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbk7qe';
+const CID2 = 'bafybeihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxm2xa';
+
+const ago = (ms) => new Date(Date.now() - ms).toISOString();
+const proven = (height = HEAD - 1) => ({ trust: 'proven', height });
+
+export const words =
+  'abandon ability able about above absent absorb abstract absurd abuse access accident account accuse achieve acid acoustic acquire across act action actor actress actual'.split(' ');
+
+function head(height = HEAD) {
+  return { height, time: ago(21_000), verified_height: height - 1, proven_at: ago(20_000), standing: proven(height - 1), block_time_ms: 60_000 };
+}
+
+const earning = (state, more = {}) => ({ state, why: null, detail: null, since: ago(34 * MINUTE), serving: 0, reasons: [], notes: [], ...more });
+
+const session = (start, state, stage, answers, more = {}) => {
+  const claimed = String(answers * 145_990);
+  const share = String(answers * 112_448);
+  return {
+    id: `${start.toString(16)}9f2c71e8b04bed8a6`,
+    service: 'llm-r1-14b',
+    application: ADDRESSES.main,
+    start_height: start,
+    end_height: start + 19,
+    state,
+    stage,
+    why: null,
+    answers,
+    compute_units: answers * 1000,
+    amount: share,
+    estimated: stage === 'estimate',
+    claimed: stage === 'estimate' ? null : claimed,
+    minted: stage === 'settled' ? String(Math.floor(answers * 145_990 * 0.975)) : null,
+    settled: stage === 'settled' ? share : null,
+    lost: null,
+    claim_opens: start + 31,
+    claim_closes: start + 35,
+    proof_opens: start + 35,
+    proof_closes: start + 52,
+    claim_tx: ['estimate', 'pending'].includes(stage) ? null : 'A9F3D2E1B4C5A6978812F3E4D5C6B7A89F01E2D3C4B5A6978812F3E4D5C6B7A8',
+    claim_height: ['estimate', 'pending'].includes(stage) ? null : start + 32,
+    proof_tx: ['proven', 'settled'].includes(stage) ? 'B9F3D2E1B4C5A6978812F3E4D5C6B7A89F01E2D3C4B5A6978812F3E4D5C6B7A8' : null,
+    proof_height: ['proven', 'settled'].includes(stage) ? start + 36 : null,
+    settled_height: stage === 'settled' ? start + 52 : null,
+    updated_at: ago(MINUTE),
+    ...more,
+  };
+};
+
+const sessions = () => [
+  session(871_201, 'accumulating', 'estimate', 11),
+  session(871_181, 'sealed', 'pending', 19),
+  session(871_161, 'proof_included', 'proven', 17),
+  session(871_141, 'settled', 'settled', 17),
+  session(871_121, 'settled', 'settled', 18),
+  session(871_101, 'claim_missed', 'lost', 19, {
+    why: 'The computer was off while the claim was open (19:45 to 19:55).',
+    lost: '2136526',
+    claimed: null,
+    claim_tx: null,
+    claim_height: null,
+  }),
+];
+
+function days() {
+  const settled = [0.6, 38.1, 61.4, 44.6, 0, 70.1, 66.8, 58.2, 41, 72.5, 69.7, 52.4, 64, 56.224398];
+  return settled.map((amount, at) => ({
+    date: new Date(Date.now() - (13 - at) * 86_400_000).toISOString().slice(0, 10),
+    settled: String(Math.round(amount * 1e6)),
+    unsettled: at === 13 ? '5284688' : '0',
+    answers: Math.round(amount * 9),
+  }));
+}
+
+const models = () => {
+  const local = (id, title, cid, size, state, quantisation, parameters, serves = []) => ({
+    id, kind: 'local', task: 'chat', title, state, unavailable: null, cid, size_bytes: size, context_tokens: 16_384, parameters,
+    architecture: 'llama', quantisation, licence: 'Apache-2.0', added_at: ago(86_400_000 * 3), verified_at: ago(86_400_000), serves,
+    service: null, price_per_answer: null, suppliers: null,
+  });
+  const network = (service, title, price, suppliers, more = {}) => ({
+    id: `pocket/${service}`, kind: 'network', task: 'chat', title, state: 'ready', unavailable: null, cid: null, size_bytes: null, context_tokens: 32_768,
+    parameters: null, architecture: null, quantisation: null, licence: null, added_at: null, verified_at: null, serves: [], service,
+    price_per_answer: price, suppliers, ...more,
+  });
+  return [
+    local('deepseek-r1-14b', 'DeepSeek R1 14B', CID, 8_990_000_000, 'loaded', 'Q4_K_M', 14_800_000_000, ['llm-r1-14b']),
+    local('smollm2-135m-instruct', 'SmolLM2 135M', CID2, 98_000_000, 'ready', 'Q4_1', 135_000_000),
+    { ...local('minilm-l6', 'MiniLM L6', CID2, 91_000_000, 'ready', null, 22_700_000), task: 'embedding', architecture: 'bert' },
+    network('llm-r1-70b', 'DeepSeek R1 70B', '262782', 38),
+    network('llm-qwen3-235b', 'Qwen3 235B A22B', '306163', 12),
+    network('llm-v32-671b', 'DeepSeek V3.2 671B', '412000', 0, {
+      state: 'unavailable',
+      unavailable: { code: 'no_supplier', fact: 'no supplier in this session', meaning: 'Nobody serves it in this session.', remedy: null },
+    }),
+  ];
+};
+
+const answerText = [
+  'Writing one token means reading every weight once, plus the memory of the conversation so far. Your card reads 672 GB/s and the file is 8.99 GB, so with an empty context the ceiling is',
+  '$$v_{\\text{max}} = \\frac{B}{W + nk} = \\frac{672}{8.99} \\approx 74.7$$',
+  '```python\ndef tokens_per_second(bandwidth_gb, weights_gb, context=0):\n    # decode speed when memory bandwidth is the limit\n    read_gb = weights_gb + context * 196_608 / 1e9\n    return 0.85 * bandwidth_gb / read_gb\n```',
+  '| Context | Read per token | Expect |\n|---|---:|---:|\n| empty | 8.99 GB | 63.5 tok/s |\n| 8,192 tokens | 10.60 GB | 53.9 tok/s |',
+  'So expect *about* **64 tok/s** with `Q4_K_M`. See [the notes](https://example.org/notes).',
+].join('\n\n');
+
+export const receipt = (cost = '262782') => ({
+  kind: cost ? 'network' : 'local',
+  cost,
+  usage: { prompt_tokens: 96, completion_tokens: 873 },
+  first_token_ms: 840,
+  total_ms: 28_900,
+  tokens_per_second: 31.2,
+  weights_cid: CID,
+  network: cost
+    ? {
+        service: 'llm-r1-70b', supplier: ADDRESSES.supplier, supplier_url: 'https://supplier.example', application: ADDRESSES.main,
+        session_id: '9f2c71e8b04bed8a6', session_start: 871_201, session_end: 871_220, verified_batches: 412, request_hash: null, failed_tries: 0,
+      }
+    : null,
+});
+
+export const message = (id, parent, role, content, more = {}) => ({
+  id, parent_id: parent, role, content, state: 'done', created_at: ago(5 * MINUTE), model: role === 'assistant' ? 'pocket/llm-r1-70b' : null, error: null, receipt: null, ...more,
+});
+
+const conversation = (id, title, minutes, messages, more = {}) => ({
+  id, title, model: 'pocket/llm-r1-70b', pinned: false, system_prompt: null, created_at: ago(minutes * MINUTE), updated_at: ago(minutes * MINUTE),
+  head_id: messages.at(-1)?.id ?? null, messages, ...more,
+});
+
+function conversations() {
+  const asked = 'How many tokens per second can my RTX 4070 Ti SUPER reach with a 14B model in 4 bits? Show the maths and a short Python function.';
+  return [
+    conversation('c1', 'How fast is a 14B model here', 4, [
+      message('m1', null, 'user', asked),
+      message('m2', 'm1', 'assistant', `<think>Bandwidth divided by what is read per token.</think>\n\n${answerText}`, { receipt: receipt() }),
+      message('m3', 'm2', 'user', 'And if I serve four answers at once?'),
+      message('m4', 'm3', 'assistant', 'Then the weights are read once for all four, and only the conversation memory is read four times.', { receipt: receipt(null), model: 'deepseek-r1-14b' }),
+    ]),
+    conversation('c2', 'Rename photos by date', 90, [message('n1', null, 'user', 'Rename photos'), message('n2', 'n1', 'assistant', 'Use exiftool.')]),
+    conversation('c3', 'Letter to the energy supplier', 200, []),
+    conversation('c4', 'Bread with less salt', 60 * 26, []),
+    conversation('c5', 'Home server notes', 60 * 24 * 9, [], { pinned: true }),
+  ];
+}
+
+function network(name) {
+  return {
+    network: name,
+    denom: 'upokt',
+    head: head(),
+    trust: { height: 868_000, hash: '4F2A9B8C7D6E5F40312233445566778899AABBCCDDEEFF00112233445566778', source: 'preset' },
+    clock_skew_ms: 300,
+    session: { number: 43_561, start: 871_201, end: 871_220, grace_end: 871_230, claim_opens: 871_231, claim_closes: 871_235, proof_opens: 871_235, proof_closes: 871_239 },
+    endpoints: [
+      { url: 'https://rpc.example', state: 'ok', height: HEAD, latency_ms: 84, error: null },
+      { url: 'https://witness-a.example', state: 'slow', height: HEAD - 2, latency_ms: 1931, error: null },
+      { url: 'https://witness-b.example', state: 'down', height: null, latency_ms: null, error: 'connection refused' },
+    ],
+    services: [
+      { id: 'llm-r1-70b', name: 'DeepSeek R1 70B, Q4_K_M', owner: ADDRESSES.supplier, compute_units_per_answer: 1800, price: '262782', suppliers: 38, standing: proven() },
+      { id: 'llm-r1-14b', name: 'DeepSeek R1 14B, Q4_K_M', owner: ADDRESSES.supplier, compute_units_per_answer: 1000, price: '145990', suppliers: 46, standing: proven() },
+    ],
+    suppliers: [
+      { address: ADDRESSES.supplier, service: 'llm-r1-70b', url: 'https://supplier.example', own: false, answered: 214, failed: 1, first_token_ms: 840, avoided: null },
+      { address: ADDRESSES.working, service: 'llm-r1-14b', url: null, own: true, answered: 11, failed: 0, first_token_ms: 310, avoided: null },
+      { address: ADDRESSES.main, service: 'llm-r1-70b', url: null, own: false, answered: 3, failed: 5, first_token_ms: null, avoided: 'failed 5 of 8 answers' },
+    ],
+    roles: [
+      { role: 'supplier', address: ADDRESSES.working, stake: '60000000000', services: ['llm-r1-14b'], standing: proven(), note: null },
+      { role: 'application', address: ADDRESSES.main, stake: '1240348486', services: ['llm-r1-70b'], standing: proven(), note: null },
+      { role: 'gateway', address: ADDRESSES.working, stake: '1050000000', services: [], standing: proven(), note: 'active from block 871,240' },
+    ],
+  };
+}
+
+const checks = () => [
+  { level: 'ok', code: 'model', subject: 'Model', fact: 'DeepSeek R1 14B is ready', meaning: '', remedy: null },
+  { level: 'ok', code: 'chain', subject: 'Chain', fact: 'proven to 871,208', meaning: '', remedy: null },
+  { level: 'ok', code: 'clock', subject: 'Clock', fact: '0.3 s off, 30 s allowed', meaning: '', remedy: null },
+  { level: 'ok', code: 'disk', subject: 'Disk', fact: '412 GB free', meaning: '', remedy: null },
+  { level: 'warn', code: 'no_gpu', subject: 'Graphics card', fact: 'none found', meaning: 'Models run on the processor, slowly.', remedy: null },
+  { level: 'fail', code: 'unreachable', subject: 'Port 4328', fact: 'closed', meaning: 'Nobody can reach this computer, so no work arrives.', remedy: 'Open the port in the router.' },
+];
+
+const place = (kind, address, amount, more = {}) => ({ kind, address, amount, standing: proven(), free_at_height: null, ...more });
+
+const movement = (id, kind, direction, amount, minutes, more = {}) => ({
+  id, kind, direction, amount, fee: null, height: HEAD - minutes, time: ago(minutes * MINUTE), counterparty: null, memo: null, tx: 'A9F3D2E1B4C5', session_id: null, standing: proven(), ...more,
+});
+
+/** Everything the mock knows; a scenario gets its own copy. */
+export function world() {
+  const name = { name: 'mainnet', chain_id: 'pocket', is_devnet: false };
+  const walletStatus = {
+    exists: true, main_locked: false, working_locked: false, main_address: ADDRESSES.main, working_address: ADDRESSES.working, words_checked: true,
+  };
+  return {
+    status: {
+      version: '0.1.0', started_at: ago(86_400_000), network: name, head: head(), earning: earning('serving', { serving: 3 }), wallet: walletStatus,
+      setup: { running: false, done: true, steps: [] }, loaded_models: ['deepseek-r1-14b'], running_answers: 3,
+    },
+    earningPage: {
+      earning: earning('serving', { serving: 3 }), supplier: ADDRESSES.working, listen: '0.0.0.0:4328', public_url: 'https://home.example:4328',
+      services: [{ id: 'llm-r1-14b', model: 'deepseek-r1-14b', cid: CID }],
+      running: [1, 2, 3].map((id) => ({ id: `r${id}`, service: 'llm-r1-14b', session_id: `9f2c71e8b04be${id}71`, started_at: ago(id * 7000) })),
+      max_running: 4, answered: 500, refused: 3, unpaid_late: 0,
+    },
+    summary: {
+      pipeline: [
+        ['estimate', '1236936', 1], ['pending', '2136526', 1], ['claimed', '0', 0], ['proven', '1911629', 1], ['settled', '3935706', 2], ['spendable', '1284615888', 0], ['lost', '2136526', 1],
+      ].map(([stage, amount, count]) => ({ stage, amount, sessions: count })),
+      settled_today: '56224398', settled_total: '812004411', sessions_settled: 412, answers_today: 500, days: days(), share_permille: 770,
+    },
+    sessions: sessions(),
+    relays: Array.from({ length: 17 }, (_, at) => ({
+      hash: `${at}`.padStart(64, 'c'), answered_at: ago(at * 41_000), duration_ms: 4200 + at * 310, bytes_out: 5120 + at * 77, completion_tokens: 311 + at * 13,
+      status: 200, in_tree: at % 5 !== 4, reward: at % 5 !== 4 ? '112448' : null, failure: at === 7 ? 'the reader went away' : null,
+    })),
+    models: models(),
+    downloads: [
+      { cid: `${CID}a`, title: 'Qwen3 30B A3B', state: 'fetching', have_bytes: 12_200_000_000, size_bytes: 18_600_000_000, bytes_per_second: 57_400_000, source: 'http://attic-server:4327', error: null, retry_at: null },
+      { cid: `${CID}b`, title: 'Gemma 3 12B', state: 'checking', have_bytes: 6_132_000_000, size_bytes: 7_300_000_000, bytes_per_second: null, source: null, error: null, retry_at: null },
+      { cid: `${CID}c`, title: 'Mistral Small 24B', state: 'paused', have_bytes: 3_100_000_000, size_bytes: 14_300_000_000, bytes_per_second: null, source: null, error: null, retry_at: null },
+      { cid: `${CID}d`, title: null, state: 'failed', have_bytes: 10_600_000_000, size_bytes: 18_000_000_000, bytes_per_second: null, source: null, error: 'All copies of block 4,112 are gone for now.', retry_at: ago(-600_000) },
+    ],
+    catalogue: [
+      { slug: 'smollm2-135m-instruct', title: 'SmolLM2 135M', task: 'chat', cid: CID2, size_bytes: 98_000_000, licence: 'Apache-2.0', fit: 'fits', fit_fact: '0.5 GB needed, 21 GB free', present: true },
+      { slug: 'phi-4', title: 'Phi-4 14B', task: 'chat', cid: CID, size_bytes: 9_050_000_000, licence: 'MIT', fit: 'fits', fit_fact: '12.6 GB needed, 21 GB free', present: false },
+      { slug: 'coder', title: 'Qwen2.5 Coder 32B', task: 'chat', cid: CID, size_bytes: 14_800_000_000, licence: 'Apache-2.0', fit: 'tight', fit_fact: '3.9 GB go to RAM', present: false },
+      { slug: 'llama-70b', title: 'Llama 3.3 70B', task: 'chat', cid: null, size_bytes: 42_500_000_000, licence: 'Llama 3.3', fit: 'too_big', fit_fact: 'needs 48.4 GB', present: false },
+    ],
+    walletPage: {
+      status: walletStatus,
+      accounts: [
+        { role: 'main', path: "m/44'/118'/0'/0/0", address: ADDRESSES.main, locked: false },
+        { role: 'working', path: "m/44'/118'/0'/0/1", address: ADDRESSES.working, locked: false },
+      ],
+      unattended: true,
+    },
+    balances: {
+      total: '63574964374', spendable: '1284615888', standing: proven(),
+      places: [
+        place('spendable_main', ADDRESSES.main, '1271418206'), place('spendable_working', ADDRESSES.working, '13197682'), place('supplier', ADDRESSES.working, '60000000000'),
+        place('application', ADDRESSES.main, '1240348486'), place('gateway', ADDRESSES.working, '1050000000', { free_at_height: 871_260 }),
+      ],
+    },
+    history: [
+      movement('h1', 'reward', 'in', '1911629', 14), movement('h2', 'unstake', 'within', '1050000000', 25, { fee: '1' }), movement('h3', 'reward', 'in', '2024077', 40),
+      movement('h4', 'sent', 'out', '1313910', 50, { fee: '1', counterparty: ADDRESSES.supplier, memo: '104882' }), movement('h5', 'fee', 'out', '0', 70, { fee: '72' }),
+      movement('h6', 'received', 'in', '300000000', 60 * 27, { counterparty: ADDRESSES.supplier }),
+    ],
+    network: network(name),
+    checks: checks(),
+    settings: {
+      theme: 'system', language: null, announce: 'sentences', default_model: null, system_prompt: null,
+      configured: [
+        { key: 'api.listen', value: '127.0.0.1:4327', origin: 'built-in' },
+        { key: 'miner.public_url', value: 'https://home.example:4328', origin: 'HEARTH_MINER__PUBLIC_URL' },
+      ],
+    },
+    keys: [{ id: 'k1', name: 'editor', prefix: 'hk-3f9a', created_at: ago(86_400_000 * 12), last_used_at: ago(3_600_000) }],
+    login: { set: false },
+    licences: [{ name: 'axum', version: '0.8.6', licence: 'MIT', repository: null }, { name: 'tokio', version: '1.48.0', licence: 'MIT', repository: null }],
+    conversations: conversations(),
+    password: null,
+  };
+}
+
+const reason = (code, fact, meaning, remedy = null) => ({ code, fact, meaning, remedy });
+
+function devnet(it) {
+  const name = { name: 'devnet', chain_id: 'hearth-devnet', is_devnet: true };
+  it.status.network = name;
+  it.network.network = name;
+  it.status.earning.notes = [reason('no_gpu', 'none found', 'The demo model runs on the processor.')];
+  it.settings.configured.push({ key: 'network', value: 'devnet', origin: '--network' });
+  return it;
+}
+
+export const scenarios = {
+  serving: world,
+  devnet: () => devnet(world()),
+  setup() {
+    const it = devnet(world());
+    const ids = ['model', 'wallet', 'faucet', 'service', 'supplier', 'application', 'gateway', 'delegation', 'earning'];
+    const facts = { model: 'hash matches', wallet: '24 words, play money', faucet: '100,000 POKT' };
+    const state = (at) => (at < 3 ? 'done' : at === 3 ? 'running' : 'waiting');
+    it.status.setup = { running: true, done: false, steps: ids.map((id, at) => ({ id, title: id, state: state(at), fact: facts[id] ?? null, error: null })) };
+    it.status.earning = earning('starting', { detail: 'loading the model, 6 s' });
+    it.status.wallet.exists = true;
+    it.sessions = [];
+    it.conversations = [];
+    it.summary.pipeline = it.summary.pipeline.map((sum) => ({ ...sum, amount: '0', sessions: 0 }));
+    it.summary.days = it.summary.days.map((day) => ({ ...day, settled: '0', unsettled: '0', answers: 0 }));
+    Object.assign(it.summary, { settled_today: '0', settled_total: '0', sessions_settled: 0, answers_today: 0 });
+    it.downloads = [];
+    it.history = [];
+    return it;
+  },
+  off() {
+    const it = world();
+    it.status.earning = earning('off', {
+      why: 'stopped',
+      reasons: [
+        reason('needs_stake', 'needs 59,500 POKT, you have 120.00', 'On mainnet the network asks every earner to set aside 59,500 POKT.'),
+        reason('unreachable', 'port 4328, tested 19:40', 'Your router turns away requests from outside.', 'Open the port in the router.'),
+        reason('no_backup', null, 'If this disk fails, the words are the only way back.'),
+        reason('key_locked', null, 'Nothing can be signed.'),
+      ],
+      notes: [reason('no_gpu', 'none found', 'Models run on the processor, slowly.')],
+    });
+    it.earningPage = { ...it.earningPage, running: [], listen: null };
+    it.sessions = [];
+    return it;
+  },
+  locked() {
+    const it = world();
+    it.status.wallet = { ...it.status.wallet, main_locked: true, working_locked: true, words_checked: false };
+    it.walletPage.status = it.status.wallet;
+    it.walletPage.accounts = it.walletPage.accounts.map((account) => ({ ...account, locked: true }));
+    it.balances.standing = { trust: 'stale', height: HEAD - 14 };
+    it.balances.places[0].standing = { trust: 'unverified', height: HEAD };
+    it.status.head.standing = { trust: 'stale', height: HEAD - 14 };
+    it.network.endpoints[0] = { ...it.network.endpoints[0], state: 'lied', error: 'forged header at 871,190' };
+    it.status.earning = earning('yielding', { why: 'local_chat', detail: 'Your own chat goes first' });
+    it.password = 'right password';
+    return it;
+  },
+  empty() {
+    const it = world();
+    it.status.earning = earning('off', { reasons: [reason('no_wallet', null, 'Earnings need a place to go.'), reason('no_model', null, 'Nothing to serve.')] });
+    it.status.wallet = { exists: false, main_locked: true, working_locked: true, main_address: null, working_address: null, words_checked: false };
+    it.walletPage = { status: it.status.wallet, accounts: [], unattended: false };
+    it.balances = { total: '0', spendable: '0', standing: proven(), places: [] };
+    it.status.head = null;
+    Object.assign(it.network, { head: null, session: null, services: [], suppliers: [], roles: [], trust: null });
+    for (const list of ['sessions', 'models', 'downloads', 'catalogue', 'history', 'keys', 'conversations', 'relays']) it[list] = [];
+    it.earningPage = { ...it.earningPage, running: [], services: [], listen: null, supplier: null };
+    return it;
+  },
+};

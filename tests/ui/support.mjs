@@ -1,0 +1,64 @@
+// What the browser tests share: the browser, axe, screenshots. The packages are those of ui/.
+import { mkdirSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const require = createRequire(new URL('../../ui/package.json', import.meta.url));
+const { chromium } = require('playwright-core');
+const axe = require('axe-core').source;
+
+export const SHOTS = process.env.UI_SHOTS ?? join(tmpdir(), 'hearth-ui-shots');
+export const SIZES = { phone: [360, 740], small: [800, 600], normal: [1280, 800], wide: [1920, 1080] };
+
+export const launch = () => chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox'] });
+
+/** A page that counts everything that went wrong in it and every request that left the node. */
+export async function open(browser, url, { size = 'normal', dark = false, ...options } = {}) {
+  const [width, height] = SIZES[size];
+  const context = await browser.newContext({
+    viewport: { width, height },
+    colorScheme: dark ? 'dark' : 'light',
+    reducedMotion: 'reduce',
+    locale: 'en-US',
+    permissions: ['clipboard-read', 'clipboard-write'],
+    ...options,
+  });
+  const page = await context.newPage();
+  page.wrong = [];
+  page.on('pageerror', (error) => page.wrong.push(`error: ${error.message}`));
+  page.on('console', (line) => {
+    // Refusals that a test asks for are seen as "Failed to load resource"; the tests look at what the page says then.
+    if (line.type() === 'error' && !line.text().startsWith('Failed to load resource')) page.wrong.push(`console: ${line.text()}`);
+  });
+  page.on('request', (request) => {
+    const { origin, protocol } = new URL(request.url());
+    if (origin !== new URL(url).origin && !['data:', 'blob:'].includes(protocol)) page.wrong.push(`left the node: ${request.url()}`);
+  });
+  await page.goto(url);
+  return page;
+}
+
+/** What axe finds, as one line per fault; empty if the page is clean. */
+export async function faults(page) {
+  await page.evaluate(`window.axe || (${'function(){'}${axe}${'}'})()`);
+  const { violations } = await page.evaluate(() =>
+    window.axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] }),
+  );
+  return violations.flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.target.join(' ')} ${node.failureSummary.replaceAll(/\s+/g, ' ')}`));
+}
+
+export async function shoot(page, name) {
+  mkdirSync(SHOTS, { recursive: true });
+  await page.screenshot({ path: join(SHOTS, `${name}.png`) });
+}
+
+/** Whether anything sticks out of the window sideways. */
+export const sidewards = (page) =>
+  page.evaluate(() => {
+    const width = document.documentElement.clientWidth;
+    const wide = document.documentElement.scrollWidth > width + 1 ? [`page is ${document.documentElement.scrollWidth} wide`] : [];
+    const main = document.querySelector('main');
+    if (main && main.scrollWidth > main.clientWidth + 1) wide.push(`main is ${main.scrollWidth} of ${main.clientWidth} wide`);
+    return wide;
+  });
