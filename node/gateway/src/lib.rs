@@ -1,1 +1,38 @@
-//! hearth-gateway.
+//! The gateway: sends a request over the network, pays with an application's stake, and hands on only bytes that
+//! the supplier signed.
+//!
+//! ```text
+//! send ─ session of the service (cached, rolled over) ─ supplier by recent results ─ ring signature ─ POST
+//!                                                                                        │
+//! reader ◄─ bytes ◄─ signature, session, payload hash, chunk rules of every part ◄───────┘
+//!                └─ receipt
+//! ```
+//! The ring is [application, own gateway] and the gateway's key signs: the application's own key stays cold. An
+//! application that has not delegated to this gateway is refused, since its ring would be completed by a key that
+//! everybody knows.
+
+mod answer;
+mod choice;
+mod config;
+mod error;
+mod exchange;
+mod gateway;
+mod inner;
+mod network;
+mod receipt;
+mod refusal;
+mod services;
+mod session;
+
+pub use config::{Config, ConfigError};
+pub use error::{Error, Fault, SupplierError};
+pub use exchange::{Answer, Request};
+pub use gateway::{Args, Gateway, StartError};
+pub use inner::Keys;
+pub use network::{ChainNetwork, Network, NetworkError, Terms};
+pub use receipt::{Outcome, Receipt};
+pub use refusal::{Refusal, Why};
+pub use services::{NetworkModel, Unavailable};
+
+#[cfg(test)]
+mod tests;

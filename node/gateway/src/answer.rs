@@ -1,0 +1,157 @@
+//! Reading an answer: cutting it into parts, verifying each before a byte of it is passed on.
+//!
+//! One way for all: a single answer is a stream of one part without separator. Memory is shared from the socket's
+//! buffer to the reader's bytes; a part is copied once, into the splitter.
+
+use bytes::Bytes;
+use hearth_pocket::{
+    PublicKey,
+    message::{
+        relay::{RelayRequest, RelayResponse},
+        session::SessionHeader,
+    },
+    payload::{Headers, HttpResponse},
+    relay::{relay_bytes, verify_response},
+    stream::Splitter,
+};
+use prost::Message;
+use sha2::{Digest, Sha256};
+
+use crate::{error::SupplierError, refusal::Refusal};
+
+/// A part that was verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Part {
+    pub(crate) status: u32,
+    pub(crate) headers: Headers,
+    pub(crate) body: Bytes,
+}
+
+/// Reads one answer.
+pub(crate) struct AnswerReader {
+    splitter: Splitter,
+    wanted: SessionHeader,
+    supplier: PublicKey,
+    status: Option<u32>,
+    hasher: Sha256,
+    tally: Tally,
+    /// The last part, less its payload: what the supplier signed.
+    last: Option<RelayResponse>,
+    done_seen: bool,
+    /// The end of what was passed on, so that a torn last line is still seen.
+    tail: Vec<u8>,
+}
+
+/// What was passed on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    pub(crate) parts: u32,
+    pub(crate) bytes: u64,
+}
+
+/// The line that ends OpenAI's streams.
+const DONE: &[u8] = b"data: [DONE]";
+
+impl AnswerReader {
+    pub(crate) fn new(wanted: SessionHeader, supplier: PublicKey, max_part_bytes: usize) -> AnswerReader {
+        AnswerReader {
+            splitter: Splitter::new(max_part_bytes),
+            wanted,
+            supplier,
+            status: None,
+            hasher: Sha256::new(),
+            tally: Tally::default(),
+            last: None,
+            done_seen: false,
+            tail: Vec::new(),
+        }
+    }
+
+    /// Takes what has arrived.
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
+        self.splitter.push(bytes);
+    }
+
+    /// The next verified part, if a whole one has arrived.
+    pub(crate) fn next_part(&mut self) -> Result<Option<Part>, SupplierError> {
+        match self.splitter.next_part().map_err(SupplierError::Stream)? {
+            Some(bytes) => self.verified(bytes).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The last part, where the answer ended without a separator.
+    pub(crate) fn finish(&mut self) -> Result<Option<Part>, SupplierError> {
+        let rest = std::mem::replace(&mut self.splitter, Splitter::new(0)).finish();
+        match rest.map_err(SupplierError::Stream)? {
+            Some(bytes) => self.verified(bytes).map(Some),
+            None if self.status.is_none() => Err(SupplierError::Empty),
+            None => Ok(None),
+        }
+    }
+
+    /// Parts and bytes so far.
+    pub(crate) fn tally(&self) -> Tally {
+        self.tally
+    }
+
+    /// The status that all parts have; 0 before the first.
+    pub(crate) fn status(&self) -> u16 {
+        self.status
+            .and_then(|status| u16::try_from(status).ok())
+            .unwrap_or_default()
+    }
+
+    /// Whether OpenAI's last line came.
+    pub(crate) fn done_seen(&self) -> bool {
+        self.done_seen
+    }
+
+    /// The hash of all bodies.
+    pub(crate) fn body_hash(&self) -> [u8; 32] {
+        self.hasher.clone().finalize().into()
+    }
+
+    /// The relay as the supplier would claim it.
+    pub(crate) fn relay(&self, request: &RelayRequest) -> Option<Vec<u8>> {
+        self.last.as_ref().map(|response| relay_bytes(request, response))
+    }
+
+    fn verified(&mut self, bytes: Bytes) -> Result<Part, SupplierError> {
+        let mut response = RelayResponse::decode(bytes).map_err(|_| SupplierError::Undecodable)?;
+        if let Some(error) = &response.relay_miner_error {
+            return Err(SupplierError::Refused(Refusal::classic(error)));
+        }
+        verify_response(&response, &self.wanted, &self.supplier).map_err(SupplierError::Unverified)?;
+        let payload = std::mem::take(&mut response.payload);
+        let http = HttpResponse::decode(payload).map_err(|_| SupplierError::NoHttpAnswer)?;
+        if !(100..=999).contains(&http.status) {
+            return Err(SupplierError::NoHttpAnswer);
+        }
+        let first = *self.status.get_or_insert(http.status);
+        if first != http.status {
+            return Err(SupplierError::StatusChanged {
+                first,
+                then: http.status,
+            });
+        }
+        self.hasher.update(&http.body);
+        self.tally.parts = self.tally.parts.saturating_add(1);
+        self.tally.bytes += http.body.len() as u64;
+        self.look_for_done(&http.body);
+        self.last = Some(response);
+        Ok(Part {
+            status: http.status,
+            headers: http.headers,
+            body: http.body,
+        })
+    }
+
+    fn look_for_done(&mut self, body: &[u8]) {
+        // The line comes at the end, behind some blank lines at most; a model that writes it elsewhere is no end.
+        self.tail
+            .extend_from_slice(&body[body.len().saturating_sub(4 * DONE.len())..]);
+        self.tail.drain(..self.tail.len().saturating_sub(4 * DONE.len()));
+        self.done_seen = self.tail.windows(DONE.len()).any(|window| window == DONE);
+    }
+}

@@ -1,0 +1,268 @@
+//! What can go wrong, and whose fault it is.
+
+use std::time::Duration;
+
+use hearth_base::{Amount, Failure, Kind, ServiceId};
+use hearth_pocket::{Address, SignError, relay::RelayError, ring::RingError, stream::StreamError};
+
+use crate::{
+    network::NetworkError,
+    refusal::{Refusal, Why},
+};
+
+/// Whose fault a failure is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The request cannot be sent as it is.
+    Caller,
+    /// Something on this node stands in the way: a locked key, a limit, a shutdown.
+    Node,
+    /// The application that pays: not delegated, out of stake.
+    Application,
+    /// The supplier that was asked.
+    Supplier,
+    /// The chain cannot be asked, or has nobody to ask.
+    Network,
+}
+
+/// Why a request got no answer, or an answer broke off.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("there is no wallet yet, so no key to sign requests: create or import one")]
+    NoKey,
+    #[error(transparent)]
+    Sign(#[from] SignError),
+    #[error(transparent)]
+    Ring(#[from] RingError),
+    #[error("the chain has not been reached yet: wait until the node follows it")]
+    NoHead,
+    #[error("there is no service \"{service}\" on this chain: check the model's name")]
+    UnknownService { service: ServiceId },
+    #[error(
+        "nobody pays for service \"{service}\": stake an application for it and delegate it to gateway {gateway}"
+    )]
+    NoApplication { service: ServiceId, gateway: Address },
+    #[error(
+        "application {application} has not delegated to gateway {gateway}: delegate it, or anybody could sign for it"
+    )]
+    NotDelegated { application: Address, gateway: Address },
+    #[error(
+        "the chain does not know the public key of application {application}: it must send a transaction first"
+    )]
+    NoApplicationKey { application: Address },
+    #[error(
+        "the stake of application {application} is used up for this session: one more answer of {price} could bring \
+         it below the minimum; add stake or wait for the next session"
+    )]
+    OutOfStake { application: Address, price: Amount },
+    #[error("no supplier serves \"{service}\" in this session at an address that may be asked")]
+    NoSupplier { service: ServiceId },
+    #[error("{limit} answers are in progress already: wait for one of them")]
+    Busy { limit: usize },
+    #[error("the request has {bytes} bytes, at most {limit} can be sent")]
+    RequestTooLarge { bytes: usize, limit: usize },
+    #[error("the gateway is stopping")]
+    Stopping,
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    #[error("supplier {operator}: {error}")]
+    Supplier { operator: String, error: SupplierError },
+}
+
+/// What a supplier did wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum SupplierError {
+    #[error("its endpoint {url} cannot be reached")]
+    Connect {
+        url: String,
+        #[source]
+        source: reqwest::Error,
+    },
+    #[error("it did not begin to answer within {}", seconds(.after))]
+    FirstByte { after: Duration },
+    #[error("it did not finish its answer within {}", seconds(.after))]
+    Total { after: Duration },
+    #[error("it refused: {0}")]
+    Refused(Refusal),
+    #[error("its answer is no relay response")]
+    Undecodable,
+    #[error("its answer is not what it signed: {0}")]
+    Unverified(RelayError),
+    #[error("its answer carries no HTTP answer")]
+    NoHttpAnswer,
+    #[error("its stream changed from status {first} to {then}")]
+    StatusChanged { first: u32, then: u32 },
+    #[error(transparent)]
+    Stream(StreamError),
+    #[error("its answer broke off after {bytes} bytes")]
+    BrokenOff { bytes: u64 },
+    #[error("its answer is empty")]
+    Empty,
+}
+
+fn seconds(time: &Duration) -> String {
+    format!("{:.1} s", time.as_secs_f64())
+}
+
+impl SupplierError {
+    /// Whether the supplier certainly served nothing, so that another one may be asked without paying twice.
+    #[must_use]
+    pub fn nothing_was_served(&self) -> bool {
+        match self {
+            SupplierError::Connect { .. } => true,
+            SupplierError::Refused(refusal) => match refusal.why {
+                Why::Session
+                | Why::WrongSupplier
+                | Why::UnknownService
+                | Why::Exhausted
+                | Why::Unavailable
+                | Why::Backend => true,
+                Why::Ring | Why::BadRequest | Why::TooLarge | Why::Timeout | Why::NotStaked | Why::Other => {
+                    false
+                }
+            },
+            SupplierError::FirstByte { .. }
+            | SupplierError::Total { .. }
+            | SupplierError::Undecodable
+            | SupplierError::Unverified(_)
+            | SupplierError::NoHttpAnswer
+            | SupplierError::StatusChanged { .. }
+            | SupplierError::Stream(_)
+            | SupplierError::BrokenOff { .. }
+            | SupplierError::Empty => false,
+        }
+    }
+
+    /// Whether no honest supplier does this.
+    #[must_use]
+    pub fn is_dishonest(&self) -> bool {
+        match self {
+            SupplierError::Unverified(_) | SupplierError::StatusChanged { .. } => true,
+            SupplierError::Connect { .. }
+            | SupplierError::FirstByte { .. }
+            | SupplierError::Total { .. }
+            | SupplierError::Refused(_)
+            | SupplierError::Undecodable
+            | SupplierError::NoHttpAnswer
+            | SupplierError::Stream(_)
+            | SupplierError::BrokenOff { .. }
+            | SupplierError::Empty => false,
+        }
+    }
+
+    fn fault(&self) -> Fault {
+        match self {
+            SupplierError::Refused(refusal) => match refusal.why {
+                Why::Exhausted | Why::NotStaked => Fault::Application,
+                Why::Ring | Why::BadRequest => Fault::Node,
+                Why::TooLarge => Fault::Caller,
+                Why::Session
+                | Why::WrongSupplier
+                | Why::UnknownService
+                | Why::Unavailable
+                | Why::Backend
+                | Why::Timeout
+                | Why::Other => Fault::Supplier,
+            },
+            SupplierError::Connect { .. }
+            | SupplierError::FirstByte { .. }
+            | SupplierError::Total { .. }
+            | SupplierError::Undecodable
+            | SupplierError::Unverified(_)
+            | SupplierError::NoHttpAnswer
+            | SupplierError::StatusChanged { .. }
+            | SupplierError::Stream(_)
+            | SupplierError::BrokenOff { .. }
+            | SupplierError::Empty => Fault::Supplier,
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            SupplierError::Connect { .. } => "supplier_unreachable",
+            SupplierError::FirstByte { .. } | SupplierError::Total { .. } => "supplier_timeout",
+            SupplierError::Refused(refusal) => match refusal.why {
+                Why::Exhausted => "stake_exhausted",
+                Why::TooLarge => "request_too_large",
+                Why::Timeout => "supplier_timeout",
+                Why::UnknownService => "supplier_lacks_service",
+                Why::Session
+                | Why::WrongSupplier
+                | Why::Unavailable
+                | Why::Backend
+                | Why::Ring
+                | Why::BadRequest
+                | Why::NotStaked
+                | Why::Other => "supplier_refused",
+            },
+            SupplierError::Undecodable
+            | SupplierError::Unverified(_)
+            | SupplierError::NoHttpAnswer
+            | SupplierError::StatusChanged { .. }
+            | SupplierError::Stream(_)
+            | SupplierError::Empty => "answer_not_verified",
+            SupplierError::BrokenOff { .. } => "answer_broke_off",
+        }
+    }
+}
+
+impl Error {
+    /// Whose fault it is.
+    #[must_use]
+    pub fn fault(&self) -> Fault {
+        match self {
+            Error::UnknownService { .. } | Error::RequestTooLarge { .. } => Fault::Caller,
+            Error::NoKey | Error::Sign(_) | Error::Ring(_) | Error::Busy { .. } | Error::Stopping => {
+                Fault::Node
+            }
+            Error::NoApplication { .. }
+            | Error::NotDelegated { .. }
+            | Error::NoApplicationKey { .. }
+            | Error::OutOfStake { .. } => Fault::Application,
+            Error::NoHead | Error::NoSupplier { .. } | Error::Network(_) => Fault::Network,
+            Error::Supplier { error, .. } => error.fault(),
+        }
+    }
+
+    /// A stable word for scripts.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Error::NoKey => "no_wallet",
+            Error::Sign(SignError::Locked { .. }) => "key_locked",
+            Error::Sign(_) | Error::Ring(_) => "signing_failed",
+            Error::NoHead | Error::Network(_) => "chain_unreachable",
+            Error::UnknownService { .. } => "unknown_service",
+            Error::NoApplication { .. } => "no_application",
+            Error::NotDelegated { .. } => "not_delegated",
+            Error::NoApplicationKey { .. } => "no_application_key",
+            Error::OutOfStake { .. } => "out_of_stake",
+            Error::NoSupplier { .. } => "no_supplier",
+            Error::Busy { .. } => "busy",
+            Error::RequestTooLarge { .. } => "request_too_large",
+            Error::Stopping => "stopping",
+            Error::Supplier { error, .. } => error.code(),
+        }
+    }
+}
+
+impl Failure for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Error::NoHead | Error::Busy { .. } | Error::NoSupplier { .. } | Error::OutOfStake { .. } => {
+                Kind::Retry
+            }
+            Error::Network(error) => error.kind(),
+            Error::Supplier { .. } => Kind::Retry,
+            Error::NoKey
+            | Error::Sign(_)
+            | Error::Ring(_)
+            | Error::UnknownService { .. }
+            | Error::NoApplication { .. }
+            | Error::NotDelegated { .. }
+            | Error::NoApplicationKey { .. }
+            | Error::RequestTooLarge { .. } => Kind::Skip,
+            Error::Stopping => Kind::Stop,
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! The handle.
+
+use std::sync::{Arc, Mutex};
+
+use futures::{FutureExt, StreamExt};
+use hearth_base::{Clock, Tasks};
+use hearth_store::Store;
+use tokio::sync::Semaphore;
+use tokio_stream::wrappers::ReceiverStream;
+use uuid::Uuid;
+
+use crate::{
+    choice::Scores,
+    config::{Config, ConfigError},
+    error::Error,
+    exchange::{Answer, Exchange, Request},
+    inner::{Inner, Keys},
+    network::Network,
+    receipt::{Receipt, Receipts},
+    services::{self, NetworkModel},
+    session::Sessions,
+};
+
+/// What [`Gateway::start`] takes.
+pub struct Args {
+    pub config: Config,
+    /// The chain; [`crate::ChainNetwork`] wraps the real one.
+    pub network: Arc<dyn Network>,
+    /// Who signs; a [`Wallet`] is one.
+    pub keys: Arc<dyn Keys>,
+    /// Where receipts are kept.
+    pub store: Store,
+    pub clock: Clock,
+    /// Who owns the tasks.
+    pub tasks: Tasks,
+}
+
+/// Why the gateway cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error("the HTTP client cannot be made")]
+    Client(#[source] reqwest::Error),
+}
+
+/// The gateway. Clones speak of the same one.
+#[derive(Clone)]
+pub struct Gateway(Arc<Inner>);
+
+impl Gateway {
+    /// Starts the gateway. Nothing is sent before somebody asks.
+    ///
+    /// # Errors
+    /// Settings that cannot work.
+    pub fn start(args: Args) -> Result<Gateway, StartError> {
+        let Args {
+            config,
+            network,
+            keys,
+            store,
+            clock,
+            tasks,
+        } = args;
+        config.check()?;
+        // A redirect would carry a signed request to an address that is not on chain.
+        let client = reqwest::Client::builder()
+            .connect_timeout(config.connect)
+            .redirect(reqwest::redirect::Policy::none())
+            .tcp_nodelay(true)
+            .pool_max_idle_per_host(config.max_concurrent)
+            .build()
+            .map_err(StartError::Client)?;
+        let inner = Arc::new(Inner {
+            sessions: Sessions::new(
+                Arc::clone(&network),
+                config.applications.clone(),
+                config.allow_local_endpoints,
+            ),
+            receipts: Receipts::new(store),
+            slots: Arc::new(Semaphore::new(config.max_concurrent)),
+            scores: Scores::default(),
+            known: Mutex::new(None),
+            config,
+            network,
+            keys,
+            client,
+            clock,
+            tasks: tasks.clone(),
+        });
+        tasks.spawn_until_stopped("roll sessions over", Arc::clone(&inner).roll_over());
+        tasks.spawn_until_stopped("learn from receipts", Arc::clone(&inner).learn());
+        Ok(Gateway(inner))
+    }
+
+    /// Signals the tasks of this part; answers in progress are cancelled.
+    pub fn stop(&self) {
+        self.0.tasks.stop();
+    }
+
+    /// Waits until they have ended. Call [`Gateway::stop`] first.
+    pub async fn join(&self) {
+        self.0.tasks.join().await;
+    }
+
+    /// Sends a request. Returns when the first part of an answer was verified. Dropping the future or the answer's
+    /// body cancels the relay.
+    ///
+    /// # Errors
+    /// Whatever stands between the request and its answer; [`Error::fault`] says whose fault it is.
+    pub async fn send(&self, request: Request) -> Result<Answer, Error> {
+        let inner = &self.0;
+        if inner.tasks.is_stopped() {
+            return Err(Error::Stopping);
+        }
+        let (bytes, limit) = (request.body.len(), inner.config.max_request_bytes);
+        if bytes > limit {
+            return Err(Error::RequestTooLarge { bytes, limit });
+        }
+        let signer = inner.keys.signer().ok_or(Error::NoKey)?;
+        let slots = Arc::clone(&inner.slots);
+        let permit = slots.try_acquire_owned().map_err(|_| Error::Busy {
+            limit: inner.config.max_concurrent,
+        })?;
+        let (exchange, reader) = Exchange::new(Arc::clone(inner), signer, request, permit);
+        inner.tasks.spawn("relay", exchange.run());
+        // The task sends a head or an error before it ends, unless it panicked.
+        let head = reader.head.await.map_err(|_| Error::Stopping)??;
+        Ok(Answer {
+            id: reader.id,
+            status: head.status,
+            content_type: head.content_type,
+            supplier: head.supplier,
+            body: ReceiverStream::new(reader.body).boxed(),
+            receipt: reader.receipt.map(Result::ok).boxed(),
+        })
+    }
+
+    /// The models of the network, with what an answer costs.
+    ///
+    /// # Errors
+    /// A chain that cannot be asked.
+    pub async fn services(&self) -> Result<Vec<NetworkModel>, Error> {
+        services::list(&self.0).await
+    }
+
+    /// One receipt.
+    ///
+    /// # Errors
+    /// A database that does not answer.
+    pub async fn receipt(&self, id: Uuid) -> Result<Option<Receipt>, sqlx::Error> {
+        self.0.receipts.get(id).await
+    }
+
+    /// Receipts, the newest first.
+    ///
+    /// # Errors
+    /// A database that does not answer.
+    pub async fn receipts(&self, limit: u32, offset: u32) -> Result<Vec<Receipt>, sqlx::Error> {
+        self.0.receipts.newest(limit, offset).await
+    }
+}

@@ -1,0 +1,117 @@
+//! What all exchanges share: settings, chain, keys, sessions, results of suppliers.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures::StreamExt;
+use hearth_base::{Clock, Height, ServiceId, Tasks};
+use hearth_pocket::{Address, Signer};
+use hearth_wallet::{Role, Wallet};
+use tokio::sync::Semaphore;
+
+use crate::{
+    choice::{self, Scores},
+    config::Config,
+    error::Error,
+    network::Network,
+    receipt::{Outcome, Receipts},
+    session::{Session, Sessions},
+};
+
+/// How many former results a fresh start learns from.
+const LEARNT: u32 = 500;
+
+/// Whose key signs: the wallet's working key, which may not be there yet.
+pub trait Keys: Send + Sync + 'static {
+    /// The signer; `None` while there is no wallet.
+    fn signer(&self) -> Option<Arc<dyn Signer>>;
+}
+
+impl Keys for Wallet {
+    fn signer(&self) -> Option<Arc<dyn Signer>> {
+        let handle = Wallet::signer(self, Role::Working).ok()?;
+        Some(Arc::new(handle))
+    }
+}
+
+/// The state behind the handle.
+pub(crate) struct Inner {
+    pub(crate) config: Config,
+    pub(crate) network: Arc<dyn Network>,
+    pub(crate) keys: Arc<dyn Keys>,
+    pub(crate) sessions: Sessions,
+    pub(crate) receipts: Receipts,
+    pub(crate) client: reqwest::Client,
+    pub(crate) clock: Clock,
+    pub(crate) tasks: Tasks,
+    pub(crate) scores: Scores,
+    pub(crate) slots: Arc<Semaphore>,
+    /// The gateway for which sessions are held.
+    pub(crate) known: Mutex<Option<Address>>,
+}
+
+impl Inner {
+    /// The session for a new relay.
+    pub(crate) async fn session(
+        &self,
+        service: &ServiceId,
+        signer: &dyn Signer,
+    ) -> Result<Arc<Session>, Error> {
+        let gateway = signer.address();
+        {
+            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            if known.as_ref().is_some_and(|known| known != gateway) {
+                self.sessions.forget();
+            }
+            *known = Some(gateway.clone());
+        }
+        self.sessions.current(service, gateway, signer.public_key()).await
+    }
+
+    /// Chooses a supplier.
+    pub(crate) fn choose<'a>(&self, operators: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+        self.scores.choose(operators, rand::random(), self.clock.now_ms())
+    }
+
+    /// Notes how a supplier did.
+    pub(crate) fn note(&self, operator: &str, result: choice::Result) {
+        self.scores.note(operator, result, self.clock.now_ms());
+    }
+
+    /// Fetches next sessions as blocks come.
+    pub(crate) async fn roll_over(self: Arc<Inner>) {
+        let mut heights = self.network.heights();
+        while let Some(height) = heights.next().await {
+            if height > Height(0)
+                && let Some(signer) = self.keys.signer()
+            {
+                self.sessions
+                    .roll_over(signer.address(), signer.public_key(), height)
+                    .await;
+            }
+        }
+    }
+
+    /// Replays former results, so that a restart does not forget who fails; drops receipts beyond the limit.
+    pub(crate) async fn learn(self: Arc<Inner>) {
+        if let Err(error) = self.receipts.prune(self.config.keep_receipts).await {
+            tracing::warn!(%error, "old receipts could not be dropped");
+        }
+        let receipts = match self.receipts.newest(LEARNT, 0).await {
+            Ok(receipts) => receipts,
+            Err(error) => {
+                tracing::warn!(%error, "receipts cannot be read, so nothing is known of suppliers");
+                return;
+            }
+        };
+        for receipt in receipts.into_iter().rev() {
+            let result = match (&receipt.outcome, receipt.first_byte_ms) {
+                (Outcome::Complete, Some(ms)) if receipt.paid => choice::Result::Good {
+                    first_byte: std::time::Duration::from_millis(ms),
+                },
+                (Outcome::Complete | Outcome::Failed { .. }, _) => choice::Result::Failed,
+                (Outcome::Cancelled, _) => continue,
+            };
+            self.scores.note(&receipt.supplier, result, receipt.started_at_ms);
+        }
+    }
+}

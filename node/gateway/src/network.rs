@@ -1,0 +1,186 @@
+//! What the gateway asks of the chain, as a narrow trait: tests put a small chain in its place.
+
+use std::error::Error as StdError;
+
+use async_trait::async_trait;
+use futures::stream::{BoxStream, StreamExt};
+use hearth_base::{Failure, Height, Kind, ServiceId};
+use hearth_chain::{Chain, QueryError};
+use hearth_pocket::{
+    Address,
+    message::{
+        application::{Application, QueryAllApplicationsRequest, QueryAllApplicationsResponse},
+        cosmos::PageRequest,
+        session::Session,
+        shared::Service,
+    },
+};
+use tokio_stream::wrappers::WatchStream;
+
+/// Why the chain gave no answer.
+#[derive(Debug, thiserror::Error)]
+#[error("the chain cannot be asked for {what}")]
+pub struct NetworkError {
+    pub what: &'static str,
+    pub kind: Kind,
+    #[source]
+    pub source: Box<dyn StdError + Send + Sync>,
+}
+
+impl Failure for NetworkError {
+    fn kind(&self) -> Kind {
+        self.kind
+    }
+}
+
+/// What a session's relays cost and how long they are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Terms {
+    pub compute_units_per_relay: u64,
+    pub compute_units_to_tokens_multiplier: u64,
+    pub compute_unit_cost_granularity: u64,
+    /// Blocks after the session's end in which its relays are still taken.
+    pub grace_blocks: u64,
+    /// The least stake of an application, in upokt; below it the chain unbonds it.
+    pub min_application_stake: u128,
+}
+
+/// What the gateway asks of the chain.
+#[async_trait]
+pub trait Network: Send + Sync + 'static {
+    /// The newest height; 0 before the first.
+    fn height(&self) -> Height;
+    /// The newest height whenever it changes.
+    fn heights(&self) -> BoxStream<'static, Height>;
+    /// The applications that have delegated to a gateway.
+    async fn applications_of(&self, gateway: &Address) -> Result<Vec<Application>, NetworkError>;
+    /// One application.
+    async fn application(&self, address: &Address) -> Result<Option<Application>, NetworkError>;
+    /// One service.
+    async fn service(&self, id: &ServiceId) -> Result<Option<Service>, NetworkError>;
+    /// All services.
+    async fn services(&self) -> Result<Vec<Service>, NetworkError>;
+    /// The session of an application and a service at a height.
+    async fn session(
+        &self,
+        application: &Address,
+        service: &ServiceId,
+        height: Height,
+    ) -> Result<Session, NetworkError>;
+    /// The public key of an account, once the chain knows it.
+    async fn public_key(&self, address: &Address) -> Result<Option<[u8; 33]>, NetworkError>;
+    /// The terms of a service in the session that starts at a height.
+    async fn terms(&self, service: &ServiceId, session_start: Height) -> Result<Terms, NetworkError>;
+}
+
+/// The real chain.
+#[derive(Clone, Debug)]
+pub struct ChainNetwork(pub Chain);
+
+fn failed(what: &'static str) -> impl Fn(QueryError) -> NetworkError {
+    move |error| NetworkError {
+        what,
+        kind: error.kind(),
+        source: Box::new(error),
+    }
+}
+
+#[async_trait]
+impl Network for ChainNetwork {
+    fn height(&self) -> Height {
+        self.0.head().borrow().height
+    }
+
+    fn heights(&self) -> BoxStream<'static, Height> {
+        WatchStream::new(self.0.head()).map(|head| head.height).boxed()
+    }
+
+    /// The list is an endpoint's word; each application in it is then proven.
+    async fn applications_of(&self, gateway: &Address) -> Result<Vec<Application>, NetworkError> {
+        let request = QueryAllApplicationsRequest {
+            pagination: Some(PageRequest {
+                limit: 100,
+                ..PageRequest::default()
+            }),
+            delegatee_gateway_address: gateway.to_string(),
+        };
+        let path = "/pocket.application.Query/AllApplications";
+        let listed: QueryAllApplicationsResponse = self
+            .0
+            .call(path, &request, None)
+            .await
+            .map_err(failed("the applications of this gateway"))?;
+        let mut proven = Vec::new();
+        for application in &listed.applications {
+            if let Ok(address) = Address::parse(&application.address) {
+                proven.extend(self.application(&address).await?);
+            }
+        }
+        Ok(proven)
+    }
+
+    async fn application(&self, address: &Address) -> Result<Option<Application>, NetworkError> {
+        Ok(self
+            .0
+            .application(address)
+            .await
+            .map_err(failed("an application"))?
+            .value)
+    }
+
+    async fn service(&self, id: &ServiceId) -> Result<Option<Service>, NetworkError> {
+        Ok(self.0.service(id).await.map_err(failed("a service"))?.value)
+    }
+
+    async fn services(&self) -> Result<Vec<Service>, NetworkError> {
+        Ok(self.0.services().await.map_err(failed("its services"))?.value)
+    }
+
+    async fn session(
+        &self,
+        application: &Address,
+        service: &ServiceId,
+        height: Height,
+    ) -> Result<Session, NetworkError> {
+        Ok(self
+            .0
+            .session(application, service, height)
+            .await
+            .map_err(failed("a session"))?
+            .value)
+    }
+
+    async fn public_key(&self, address: &Address) -> Result<Option<[u8; 33]>, NetworkError> {
+        let account = self
+            .0
+            .account(address)
+            .await
+            .map_err(failed("a public key"))?
+            .value;
+        Ok(account.and_then(|account| account.public_key))
+    }
+
+    async fn terms(&self, service: &ServiceId, session_start: Height) -> Result<Terms, NetworkError> {
+        let shared = self
+            .0
+            .params_at(session_start)
+            .await
+            .map_err(failed("the parameters of a session"))?
+            .value;
+        let units = self
+            .0
+            .compute_units_at(service, session_start)
+            .await
+            .map_err(failed("a service's price"))?
+            .value;
+        let params = self.0.params().await.map_err(failed("its parameters"))?.value;
+        let min_stake = params.application.min_stake.and_then(|stake| stake.to_amount());
+        Ok(Terms {
+            compute_units_per_relay: units.unwrap_or_default(),
+            compute_units_to_tokens_multiplier: shared.compute_units_to_tokens_multiplier,
+            compute_unit_cost_granularity: shared.compute_unit_cost_granularity,
+            grace_blocks: shared.grace_period_end_offset_blocks,
+            min_application_stake: min_stake.map_or(0, |amount| amount.upokt()),
+        })
+    }
+}

@@ -1,0 +1,203 @@
+//! Receipts: what an answer cost, who gave it, and what the supplier signed.
+
+use hearth_base::{Amount, ServiceId, SessionId};
+use hearth_store::Store;
+use sqlx::{Row, sqlite::SqliteRow};
+use uuid::Uuid;
+
+/// How an answer ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// All of it was passed on.
+    Complete,
+    /// The reader went away.
+    Cancelled,
+    /// It broke off, or never came.
+    Failed { error: String },
+}
+
+impl Outcome {
+    fn word(&self) -> &'static str {
+        match self {
+            Outcome::Complete => "complete",
+            Outcome::Cancelled => "cancelled",
+            Outcome::Failed { .. } => "failed",
+        }
+    }
+}
+
+/// The receipt of one relay.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    pub id: Uuid,
+    /// Milliseconds since the epoch.
+    pub started_at_ms: i64,
+    pub service: ServiceId,
+    pub application: String,
+    pub supplier: String,
+    pub supplier_url: String,
+    pub session_id: SessionId,
+    pub session_start: u64,
+    pub session_end: u64,
+    /// What one relay of the session costs.
+    pub price: Amount,
+    /// Whether the supplier can claim it: it gave a signed answer with a status below 500.
+    pub paid: bool,
+    /// The status of the answer inside the relay; 0 where none came.
+    pub status: u16,
+    /// Parts that were verified and passed on.
+    pub parts: u32,
+    pub bytes: u64,
+    /// What the ring signed.
+    pub request_hash: [u8; 32],
+    /// SHA-256 of all bytes that were passed on.
+    pub body_hash: [u8; 32],
+    /// The relay as the supplier would claim it, from the last part.
+    pub relay: Option<Vec<u8>>,
+    pub first_byte_ms: Option<u64>,
+    pub total_ms: u64,
+    /// Suppliers that were asked before and failed.
+    pub failed_tries: u32,
+    pub outcome: Outcome,
+}
+
+/// Receipts on disk.
+#[derive(Clone, Debug)]
+pub(crate) struct Receipts {
+    store: Store,
+}
+
+impl Receipts {
+    pub(crate) fn new(store: Store) -> Receipts {
+        Receipts { store }
+    }
+
+    /// Keeps a receipt.
+    pub(crate) async fn keep(&self, receipt: &Receipt) -> Result<(), sqlx::Error> {
+        let error = match &receipt.outcome {
+            Outcome::Failed { error } => Some(error.as_str()),
+            Outcome::Complete | Outcome::Cancelled => None,
+        };
+        sqlx::query(
+            "INSERT INTO gateway_receipts (id, started_at_ms, service, application, supplier, supplier_url, session_id,
+             session_start, session_end, price_upokt, paid, status, parts, bytes, request_hash, body_hash, relay,
+             first_byte_ms, total_ms, failed_tries, outcome, error)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )
+        .bind(receipt.id.to_string())
+        .bind(receipt.started_at_ms)
+        .bind(receipt.service.as_str())
+        .bind(&receipt.application)
+        .bind(&receipt.supplier)
+        .bind(&receipt.supplier_url)
+        .bind(receipt.session_id.as_str())
+        .bind(signed(receipt.session_start))
+        .bind(signed(receipt.session_end))
+        .bind(receipt.price.upokt().to_string())
+        .bind(receipt.paid)
+        .bind(i64::from(receipt.status))
+        .bind(i64::from(receipt.parts))
+        .bind(signed(receipt.bytes))
+        .bind(receipt.request_hash.as_slice())
+        .bind(receipt.body_hash.as_slice())
+        .bind(receipt.relay.as_deref())
+        .bind(receipt.first_byte_ms.map(signed))
+        .bind(signed(receipt.total_ms))
+        .bind(i64::from(receipt.failed_tries))
+        .bind(receipt.outcome.word())
+        .bind(error)
+        .execute(self.store.pool())
+        .await?;
+        Ok(())
+    }
+
+    /// One receipt.
+    pub(crate) async fn get(&self, id: Uuid) -> Result<Option<Receipt>, sqlx::Error> {
+        let row = sqlx::query("SELECT * FROM gateway_receipts WHERE id = ?")
+            .bind(id.to_string())
+            .fetch_optional(self.store.pool())
+            .await?;
+        row.as_ref().map(read).transpose()
+    }
+
+    /// The newest receipts.
+    pub(crate) async fn newest(&self, limit: u32, offset: u32) -> Result<Vec<Receipt>, sqlx::Error> {
+        let rows =
+            sqlx::query("SELECT * FROM gateway_receipts ORDER BY started_at_ms DESC, id LIMIT ? OFFSET ?")
+                .bind(i64::from(limit))
+                .bind(i64::from(offset))
+                .fetch_all(self.store.pool())
+                .await?;
+        rows.iter().map(read).collect()
+    }
+
+    /// Drops all but the newest.
+    pub(crate) async fn prune(&self, keep: u32) -> Result<(), sqlx::Error> {
+        sqlx::query(
+            "DELETE FROM gateway_receipts WHERE id IN
+             (SELECT id FROM gateway_receipts ORDER BY started_at_ms DESC, id LIMIT -1 OFFSET ?)",
+        )
+        .bind(i64::from(keep))
+        .execute(self.store.pool())
+        .await?;
+        Ok(())
+    }
+}
+
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn read(row: &SqliteRow) -> Result<Receipt, sqlx::Error> {
+    let text = |column: &str| row.try_get::<String, _>(column);
+    let number = |column: &str| {
+        row.try_get::<i64, _>(column)
+            .map(|number| u64::try_from(number).unwrap_or_default())
+    };
+    let small = |column: &str| number(column).map(|number| u32::try_from(number).unwrap_or(u32::MAX));
+    let hash = |column: &'static str| {
+        let bytes: Vec<u8> = row.try_get(column)?;
+        bytes.try_into().map_err(|_| sqlx::Error::ColumnDecode {
+            index: column.to_owned(),
+            source: "a hash has 32 bytes".into(),
+        })
+    };
+    let decode = |column: &str, why: String| sqlx::Error::ColumnDecode {
+        index: column.to_owned(),
+        source: why.into(),
+    };
+    let outcome = match text("outcome")?.as_str() {
+        "complete" => Outcome::Complete,
+        "cancelled" => Outcome::Cancelled,
+        _ => Outcome::Failed {
+            error: row.try_get::<Option<String>, _>("error")?.unwrap_or_default(),
+        },
+    };
+    Ok(Receipt {
+        id: Uuid::parse_str(&text("id")?).map_err(|error| decode("id", error.to_string()))?,
+        started_at_ms: row.try_get("started_at_ms")?,
+        service: text("service")?.into(),
+        application: text("application")?,
+        supplier: text("supplier")?,
+        supplier_url: text("supplier_url")?,
+        session_id: text("session_id")?.into(),
+        session_start: number("session_start")?,
+        session_end: number("session_end")?,
+        price: text("price_upokt")?
+            .parse()
+            .map_err(|_| decode("price_upokt", "no amount".to_owned()))?,
+        paid: row.try_get("paid")?,
+        status: u16::try_from(small("status")?).unwrap_or_default(),
+        parts: small("parts")?,
+        bytes: number("bytes")?,
+        request_hash: hash("request_hash")?,
+        body_hash: hash("body_hash")?,
+        relay: row.try_get("relay")?,
+        first_byte_ms: row
+            .try_get::<Option<i64>, _>("first_byte_ms")?
+            .and_then(|ms| u64::try_from(ms).ok()),
+        total_ms: number("total_ms")?,
+        failed_tries: small("failed_tries")?,
+        outcome,
+    })
+}

@@ -1,0 +1,514 @@
+//! Sessions: who pays, who may be asked, under which ring; kept until they end and rolled over to the next.
+
+use std::{
+    collections::BTreeMap,
+    net::IpAddr,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use futures::stream::{self, StreamExt};
+use hearth_base::{Amount, Height, ServiceId};
+use hearth_pocket::{
+    Address, PublicKey, Ring,
+    difficulty::BASE_TARGET,
+    message::{
+        application::Application,
+        session::SessionHeader,
+        shared::{RpcType, Supplier},
+    },
+    settlement::Price,
+};
+use url::Url;
+
+use crate::{
+    error::Error,
+    network::{Network, Terms},
+};
+
+/// Public keys of suppliers that are asked for at once.
+const KEYS_AT_ONCE: usize = 8;
+
+/// A supplier that may be asked.
+#[derive(Clone, Debug)]
+pub(crate) struct Candidate {
+    pub(crate) operator: String,
+    pub(crate) url: Url,
+    pub(crate) rpc_type: RpcType,
+    pub(crate) key: PublicKey,
+}
+
+/// A session with everything that a relay of it needs.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) header: SessionHeader,
+    pub(crate) application: Address,
+    pub(crate) ring: Ring,
+    pub(crate) candidates: Vec<Candidate>,
+    /// What one relay costs the application.
+    pub(crate) price: Amount,
+    pub(crate) start: Height,
+    pub(crate) end: Height,
+    /// The last height at which its relays are taken.
+    pub(crate) last: Height,
+    /// How many relays the stake above the minimum pays for; `None` where they cost nothing.
+    affordable: Option<u64>,
+    sent: AtomicU64,
+}
+
+impl Session {
+    /// Takes one relay out of what the stake can pay for. The miner's own meter is per supplier and may refuse
+    /// earlier; this one keeps the application from being unbonded.
+    pub(crate) fn spend(&self) -> Result<(), Error> {
+        let sent = self.sent.fetch_add(1, Ordering::Relaxed);
+        match self.affordable {
+            Some(affordable) if sent >= affordable => {
+                self.refund();
+                Err(Error::OutOfStake {
+                    application: self.application.clone(),
+                    price: self.price,
+                })
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Gives back what a relay would have cost that nobody served.
+    pub(crate) fn refund(&self) {
+        self.sent.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The current session of a service and the one before it.
+#[derive(Debug, Default)]
+struct Kept {
+    current: Option<Arc<Session>>,
+    previous: Option<Arc<Session>>,
+    /// The height of the last use.
+    used: Height,
+}
+
+type Slot = Arc<tokio::sync::Mutex<Kept>>;
+
+/// All sessions.
+pub(crate) struct Sessions {
+    network: Arc<dyn Network>,
+    applications: Vec<Address>,
+    allow_local_endpoints: bool,
+    slots: Mutex<BTreeMap<ServiceId, Slot>>,
+    /// Keys of accounts never change.
+    keys: Mutex<BTreeMap<String, [u8; 33]>>,
+}
+
+impl Sessions {
+    pub(crate) fn new(
+        network: Arc<dyn Network>,
+        applications: Vec<Address>,
+        allow_local_endpoints: bool,
+    ) -> Sessions {
+        Sessions {
+            network,
+            applications,
+            allow_local_endpoints,
+            slots: Mutex::default(),
+            keys: Mutex::default(),
+        }
+    }
+
+    /// The session for a new relay. While the next one cannot be had yet, the old one serves through its grace period.
+    pub(crate) async fn current(
+        &self,
+        service: &ServiceId,
+        gateway: &Address,
+        gateway_key: [u8; 33],
+    ) -> Result<Arc<Session>, Error> {
+        let slot = self.slot(service);
+        // Held while the session is fetched, so that many requests at once ask the chain once.
+        let mut kept = slot.lock().await;
+        let height = self.network.height();
+        if height == Height(0) {
+            return Err(Error::NoHead);
+        }
+        kept.used = height;
+        if let Some(session) = kept.current.as_ref().filter(|session| height <= session.end) {
+            return Ok(Arc::clone(session));
+        }
+        match self.build(service, gateway, gateway_key, height).await {
+            Ok(session) => {
+                let session = Arc::new(session);
+                kept.previous = kept.current.replace(Arc::clone(&session));
+                Ok(session)
+            }
+            Err(error) => match kept.current.as_ref().filter(|session| height <= session.last) {
+                Some(session) => {
+                    tracing::warn!(%service, %error, "the next session cannot be had yet; the old one serves on");
+                    Ok(Arc::clone(session))
+                }
+                None => Err(error),
+            },
+        }
+    }
+
+    /// The session to try after a supplier said that it is in another one: a supplier whose chain is a block behind
+    /// still takes the former session; else ours may be wrong and is fetched again.
+    pub(crate) async fn after_mismatch(
+        &self,
+        service: &ServiceId,
+        refused: &Session,
+    ) -> Option<Arc<Session>> {
+        let slot = self.slot(service);
+        let mut kept = slot.lock().await;
+        let height = self.network.height();
+        let previous = kept.previous.clone().filter(|previous| {
+            height <= previous.last && previous.header.session_id != refused.header.session_id
+        });
+        if previous.is_none()
+            && kept
+                .current
+                .as_ref()
+                .is_some_and(|current| current.header.session_id == refused.header.session_id)
+        {
+            kept.current = None;
+        }
+        previous
+    }
+
+    /// Fetches the next session of every service that was used of late and whose session has ended, so that nobody
+    /// waits for it.
+    pub(crate) async fn roll_over(&self, gateway: &Address, gateway_key: [u8; 33], height: Height) {
+        let slots: Vec<(ServiceId, Slot)> = self
+            .lock()
+            .iter()
+            .map(|(service, slot)| (service.clone(), Arc::clone(slot)))
+            .collect();
+        for (service, slot) in slots {
+            let ended = {
+                let kept = slot.lock().await;
+                kept.current.as_ref().is_some_and(|session| {
+                    let length = session.end.since(session.start) + 1;
+                    height > session.end && height.since(kept.used) <= 2 * length
+                })
+            };
+            if !ended {
+                continue;
+            }
+            let used = slot.lock().await.used;
+            if let Err(error) = self.current(&service, gateway, gateway_key).await {
+                tracing::info!(%service, %error, "the next session cannot be had yet");
+            }
+            // This was no use.
+            slot.lock().await.used = used;
+        }
+    }
+
+    /// Forgets all sessions: another key signs now.
+    pub(crate) fn forget(&self) {
+        self.lock().clear();
+    }
+
+    /// How many suppliers may be asked in the session that is kept, if one is.
+    pub(crate) fn suppliers(&self, service: &ServiceId) -> Option<usize> {
+        let slot = self.lock().get(service).cloned()?;
+        let kept = slot.try_lock().ok()?;
+        kept.current.as_ref().map(|session| session.candidates.len())
+    }
+
+    /// The applications that this gateway may sign for: those that the chain lists and those of the configuration.
+    pub(crate) async fn applications(&self, gateway: &Address) -> Result<Vec<Application>, Error> {
+        let mut found = self.network.applications_of(gateway).await?;
+        for address in &self.applications {
+            if found
+                .iter()
+                .all(|application| application.address != address.as_str())
+            {
+                found.extend(self.network.application(address).await?);
+            }
+        }
+        Ok(found)
+    }
+
+    async fn build(
+        &self,
+        service: &ServiceId,
+        gateway: &Address,
+        gateway_key: [u8; 33],
+        height: Height,
+    ) -> Result<Session, Error> {
+        let application = self.payer(service, gateway).await?;
+        let address = Address::parse(&application.address).map_err(|_| Error::NoApplication {
+            service: service.clone(),
+            gateway: gateway.clone(),
+        })?;
+        let no_key = || Error::NoApplicationKey {
+            application: address.clone(),
+        };
+        let application_key = self.key(&address).await?.ok_or_else(no_key)?;
+        let ring = Ring::new(&[application_key, gateway_key])?;
+        let session = self.network.session(&address, service, height).await?;
+        let no_supplier = || Error::NoSupplier {
+            service: service.clone(),
+        };
+        let header = session.header.ok_or_else(no_supplier)?;
+        let (start, end) = (
+            positive(header.session_start_block_height),
+            positive(header.session_end_block_height),
+        );
+        let terms = self.network.terms(service, start).await?;
+        let candidates = self.candidates(service, session.suppliers).await?;
+        if candidates.is_empty() {
+            return Err(no_supplier());
+        }
+        let price = terms.price();
+        let stake = application
+            .stake
+            .as_ref()
+            .and_then(|stake| stake.to_amount())
+            .unwrap_or_default();
+        let spare = stake.upokt().saturating_sub(terms.min_application_stake);
+        let affordable = spare
+            .checked_div(price.upokt())
+            .map(|count| u64::try_from(count).unwrap_or(u64::MAX));
+        Ok(Session {
+            header,
+            application: address,
+            ring,
+            candidates,
+            price,
+            start,
+            end,
+            last: end.plus(terms.grace_blocks),
+            affordable,
+            sent: AtomicU64::new(0),
+        })
+    }
+
+    /// The application that pays for a service: delegated to this gateway, staked for the service, not leaving.
+    async fn payer(&self, service: &ServiceId, gateway: &Address) -> Result<Application, Error> {
+        let applications = self.applications(gateway).await?;
+        let staked = |application: &&Application| {
+            application.unstake_session_end_height == 0
+                && application
+                    .service_configs
+                    .iter()
+                    .any(|config| config.service_id == service.as_str())
+        };
+        let delegated = |application: &Application| {
+            application
+                .delegatee_gateway_addresses
+                .iter()
+                .any(|a| a == gateway.as_str())
+        };
+        let mut staked: Vec<&Application> = applications.iter().filter(staked).collect();
+        // The richest pays, so that small stakes are not brought below their minimum.
+        let stake =
+            |application: &Application| application.stake.as_ref().and_then(|stake| stake.to_amount());
+        staked.sort_by_key(|application| std::cmp::Reverse((delegated(application), stake(application))));
+        match staked.first() {
+            Some(application) if delegated(application) => Ok((*application).clone()),
+            Some(application) => match Address::parse(&application.address) {
+                Ok(application) => Err(Error::NotDelegated {
+                    application,
+                    gateway: gateway.clone(),
+                }),
+                Err(_) => Err(Error::NoApplication {
+                    service: service.clone(),
+                    gateway: gateway.clone(),
+                }),
+            },
+            None if self.network.service(service).await?.is_none() => Err(Error::UnknownService {
+                service: service.clone(),
+            }),
+            None => Err(Error::NoApplication {
+                service: service.clone(),
+                gateway: gateway.clone(),
+            }),
+        }
+    }
+
+    /// The suppliers that can be asked: with an endpoint that speaks HTTP and a key that the chain knows.
+    async fn candidates(
+        &self,
+        service: &ServiceId,
+        suppliers: Vec<Supplier>,
+    ) -> Result<Vec<Candidate>, Error> {
+        let reachable = suppliers.into_iter().filter_map(|supplier| {
+            let (url, rpc_type) = self.endpoint(service, &supplier)?;
+            let operator = Address::parse(&supplier.operator_address).ok()?;
+            Some((operator, url, rpc_type))
+        });
+        let with_keys = stream::iter(reachable).map(|(operator, url, rpc_type)| async move {
+            let key = self.key(&operator).await?;
+            Ok::<_, Error>(key.map(|key| (operator, url, rpc_type, key)))
+        });
+        let found: Vec<_> = with_keys.buffered(KEYS_AT_ONCE).collect().await;
+        let mut candidates = Vec::new();
+        for found in found {
+            match found {
+                Ok(Some((operator, url, rpc_type, key))) => {
+                    if let Ok(key) = PublicKey::from_bytes(&key) {
+                        candidates.push(Candidate {
+                            operator: operator.to_string(),
+                            url,
+                            rpc_type,
+                            key,
+                        });
+                    }
+                }
+                // An answer of a supplier without a key on chain could not be verified.
+                Ok(None) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(candidates)
+    }
+
+    /// The endpoint to ask: REST first, then JSON-RPC, over HTTP.
+    fn endpoint(&self, service: &ServiceId, supplier: &Supplier) -> Option<(Url, RpcType)> {
+        let config = supplier
+            .services
+            .iter()
+            .find(|config| config.service_id == service.as_str())?;
+        [RpcType::Rest, RpcType::JsonRpc].into_iter().find_map(|wanted| {
+            let mut endpoints = config
+                .endpoints
+                .iter()
+                .filter(|endpoint| endpoint.rpc_type == i32::from(wanted));
+            endpoints.find_map(|endpoint| {
+                let url = Url::parse(&endpoint.url).ok()?;
+                let speaks_http = matches!(url.scheme(), "http" | "https");
+                (speaks_http && (self.allow_local_endpoints || is_public(&url))).then_some((url, wanted))
+            })
+        })
+    }
+
+    async fn key(&self, address: &Address) -> Result<Option<[u8; 33]>, Error> {
+        if let Some(key) = self.keys().get(address.as_str()) {
+            return Ok(Some(*key));
+        }
+        let key = self.network.public_key(address).await?;
+        if let Some(key) = key {
+            self.keys().insert(address.to_string(), key);
+        }
+        Ok(key)
+    }
+
+    fn slot(&self, service: &ServiceId) -> Slot {
+        Arc::clone(self.lock().entry(service.clone()).or_default())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<ServiceId, Slot>> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn keys(&self) -> MutexGuard<'_, BTreeMap<String, [u8; 33]>> {
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Terms {
+    /// What one relay costs: the figure of the suppliers' meters.
+    pub(crate) fn price(&self) -> Amount {
+        let price = Price {
+            target: BASE_TARGET,
+            compute_units_to_tokens_multiplier: self.compute_units_to_tokens_multiplier,
+            granularity: self.compute_unit_cost_granularity,
+        };
+        // Parameters that make no price are the chain's to mend; such relays are shown as free.
+        price
+            .of_compute_units(self.compute_units_per_relay)
+            .unwrap_or_default()
+    }
+}
+
+fn positive(height: i64) -> Height {
+    Height(u64::try_from(height).unwrap_or_default())
+}
+
+/// Whether an address may be in the public network. A name that points inwards is not noticed.
+fn is_public(url: &Url) -> bool {
+    let ip = match url.host() {
+        Some(url::Host::Ipv4(ip)) => IpAddr::V4(ip),
+        Some(url::Host::Ipv6(ip)) => IpAddr::V6(ip),
+        Some(url::Host::Domain(name)) => {
+            let name = name.trim_end_matches('.').to_ascii_lowercase();
+            return name.contains('.')
+                && !["localhost", "local", "internal"]
+                    .iter()
+                    .any(|end| name.rsplit('.').next() == Some(end));
+        }
+        None => return false,
+    };
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => {
+            !(ip.is_private()
+                || ip.is_loopback()
+                || ip.is_link_local()
+                || ip.is_unspecified()
+                || ip.is_broadcast()
+                || ip.is_multicast()
+                // Shared address space of carriers: 100.64.0.0/10.
+                || (ip.octets()[0] == 100 && ip.octets()[1] & 0xc0 == 64))
+        }
+        IpAddr::V6(ip) => {
+            !(ip.is_loopback()
+                || ip.is_unspecified()
+                || ip.is_multicast()
+                || ip.is_unique_local()
+                || ip.is_unicast_link_local())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_inside_are_not_public() {
+        for inside in [
+            "http://localhost:1/",
+            "http://127.0.0.1/",
+            "http://10.1.2.3/",
+            "http://192.168.1.1/",
+            "http://[::1]/",
+            "http://100.64.1.1/",
+            "http://169.254.169.254/",
+            "http://printer/",
+            "http://a.local/",
+            "http://[fd00::1]/",
+            "http://[::ffff:127.0.0.1]/",
+            "http://0.0.0.0/",
+        ] {
+            assert!(!is_public(&Url::parse(inside).unwrap()), "{inside}");
+        }
+        for outside in [
+            "https://relay.example.org/x",
+            "http://8.8.8.8:4328/",
+            "http://[2606:4700::1]/",
+        ] {
+            assert!(is_public(&Url::parse(outside).unwrap()), "{outside}");
+        }
+    }
+
+    #[test]
+    fn a_relay_costs_what_the_suppliers_meter_counts() {
+        let terms = Terms {
+            compute_units_per_relay: 100,
+            compute_units_to_tokens_multiplier: 42_000_000,
+            compute_unit_cost_granularity: 1_000_000,
+            grace_blocks: 1,
+            min_application_stake: 0,
+        };
+        assert_eq!(terms.price(), Amount::from_upokt(4200));
+        assert_eq!(
+            Terms {
+                compute_unit_cost_granularity: 0,
+                ..terms
+            }
+            .price(),
+            Amount::ZERO
+        );
+    }
+}

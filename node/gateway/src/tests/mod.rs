@@ -1,0 +1,8 @@
+//! The gateway over a small chain and suppliers that misbehave, with real keys and signatures.
+
+mod chain;
+mod misbehaving;
+mod recorded;
+mod sending;
+mod supplier;
+mod world;

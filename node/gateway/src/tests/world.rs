@@ -1,0 +1,138 @@
+//! A gateway with its chain and suppliers.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use futures::StreamExt;
+use hearth_base::{ChainId, Clock, ServiceId, Tasks};
+use hearth_pocket::{SecretKey, Signer};
+use hearth_store::Store;
+
+use super::{
+    chain::{SERVICE, SmallChain, key},
+    supplier::{Behaviour, FakeSupplier},
+};
+use crate::{Answer, Args, Config, Error, Gateway, Keys, Receipt, Request, SupplierError, Why};
+
+struct OwnKey(Arc<SecretKey>);
+
+impl Keys for OwnKey {
+    fn signer(&self) -> Option<Arc<dyn Signer>> {
+        Some(Arc::clone(&self.0) as Arc<dyn Signer>)
+    }
+}
+
+/// A gateway with its chain and suppliers.
+pub(super) struct World {
+    pub(super) gateway: Gateway,
+    pub(super) chain: Arc<SmallChain>,
+    pub(super) suppliers: Vec<FakeSupplier>,
+    tasks: Tasks,
+    _folder: tempfile::TempDir,
+}
+
+impl World {
+    pub(super) async fn new(behaviours: Vec<Vec<Behaviour>>) -> World {
+        World::with(behaviours, |_| {}).await
+    }
+
+    pub(super) async fn with(behaviours: Vec<Vec<Behaviour>>, change: impl FnOnce(&mut Config)) -> World {
+        hearth_base::tls::init();
+        let tasks = Tasks::root();
+        let (application, gateway) = (key(1), key(2));
+        let chain = SmallChain::new(&application, &gateway);
+        let mut suppliers = Vec::new();
+        for (seed, behaviours) in (10..).zip(behaviours) {
+            let supplier = FakeSupplier::start(seed, behaviours, &tasks).await;
+            chain.add_supplier(&supplier.key, &supplier.url);
+            suppliers.push(supplier);
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(hearth_store::Config {
+            path: folder.path().join("hearth.db"),
+            chain_id: ChainId::new("test"),
+            max_pages: None,
+        })
+        .await
+        .unwrap();
+        let mut config = Config {
+            allow_local_endpoints: true,
+            first_byte: Duration::from_secs(5),
+            total: Duration::from_secs(20),
+            ..Config::default()
+        };
+        change(&mut config);
+        let gateway = Gateway::start(Args {
+            config,
+            network: Arc::clone(&chain) as Arc<dyn crate::Network>,
+            keys: Arc::new(OwnKey(Arc::new(gateway))),
+            store,
+            clock: Clock::system(),
+            tasks: tasks.child("gateway"),
+        })
+        .unwrap();
+        World {
+            gateway,
+            chain,
+            suppliers,
+            tasks,
+            _folder: folder,
+        }
+    }
+
+    pub(super) async fn send(&self) -> Result<Answer, Error> {
+        self.gateway.send(request()).await
+    }
+
+    pub(super) async fn fails(&self) -> Error {
+        match self.send().await {
+            Ok(answer) => panic!("an answer came: {}", answer.status),
+            Err(error) => error,
+        }
+    }
+
+    pub(super) async fn stop(self) {
+        self.gateway.stop();
+        self.gateway.join().await;
+        self.tasks.stop();
+    }
+}
+
+pub(super) fn request() -> Request {
+    let body = r#"{"model":"pocket/llm","messages":[],"stream":true}"#;
+    Request::post(ServiceId::new(SERVICE), "/v1/chat/completions", Bytes::from(body))
+}
+
+/// All that a reader gets: text, then the error if there is one, and the receipt.
+pub(super) async fn read(mut answer: Answer) -> (String, Option<Error>, Receipt) {
+    let mut text = Vec::new();
+    let mut failed = None;
+    while let Some(item) = answer.body.next().await {
+        match item {
+            Ok(bytes) => text.extend_from_slice(&bytes),
+            Err(error) => failed = Some(error),
+        }
+    }
+    (
+        String::from_utf8(text).unwrap(),
+        failed,
+        answer.receipt.await.unwrap(),
+    )
+}
+
+pub(super) fn refused(error: &Error) -> Why {
+    match error {
+        Error::Supplier {
+            error: SupplierError::Refused(refusal),
+            ..
+        } => refusal.why,
+        other => panic!("no refusal: {other}"),
+    }
+}
+
+/// The parts of a good stream.
+pub(super) const EVENTS: [&str; 3] = [
+    "data: {\"a\":1}\n\ndata: {\"a\":2}\n",
+    "\ndata: {\"a\":3}\n",
+    "\ndata: [DONE]\n\n",
+];
