@@ -1,1 +1,44 @@
-//! hearth-miner.
+//! Sells answers to the network: a relay server, and the claims that turn answers into money.
+//!
+//! ```text
+//! serve (HTTP) → admit (session, ring, meter) → backend → ledger (evidence, trees)
+//! driver: blocks and events of the chain → claim (pure machine) → book (database) → transactions
+//! miner: the handle; earning (pure machine) says whether the relay port is open
+//! ```
+//! No answer's last byte leaves before the answer is on the disk, and nothing is sent to the chain before it is in
+//! the database. So a crash at any moment loses no answer that a client has, and signs nothing twice.
+
+mod admit;
+pub mod backend;
+mod book;
+pub mod claim;
+mod config;
+mod crypto;
+mod driver;
+mod earning;
+mod events;
+mod evidence;
+mod facts;
+mod keys;
+mod ledger;
+mod miner;
+mod network;
+mod refusal;
+mod serve;
+mod sessions;
+#[cfg(test)]
+mod testing;
+
+pub use backend::{Backend, BackendAnswer, BackendBody, BackendError, BackendRequest, Capacity};
+pub use backend::{EngineBackend, NullBackend, UrlBackend};
+pub use book::{BookError, Record};
+pub use claim::{ClaimState, Inclusion, Paid, Seal};
+pub use config::{Config, ConfigError, ServiceConfig};
+pub use earning::{Earning, EarningState, OffWhy, Reason, ReasonCode};
+pub use events::{MinerEvent, RelayAnswered, Running, RunningAnswer};
+pub use evidence::Entry;
+pub use facts::{Facts, Key};
+pub use keys::{FixedKey, KeyProblem, Keys};
+pub use miner::{Args, Error, Figures, Miner, SessionView};
+pub use network::{Found, LiveParams, Network, NetworkError, SendError};
+pub use refusal::Refusal;

@@ -6,7 +6,8 @@ use num_bigint::BigUint;
 pub const BASE_TARGET: Target = Target([0xff; 32]);
 
 /// Relays count whose hash is less than this.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Target([u8; 32]);
 
 /// Why bytes are no target.
@@ -76,6 +77,22 @@ impl TryFrom<&[u8]> for Target {
         } else {
             Ok(Target(bytes))
         }
+    }
+}
+
+impl From<Target> for String {
+    fn from(target: Target) -> String {
+        hex::encode(target.0)
+    }
+}
+
+impl TryFrom<String> for Target {
+    type Error = TargetError;
+
+    /// Reads 64 hex digits.
+    fn try_from(text: String) -> Result<Target, TargetError> {
+        let bytes = hex::decode(&text).map_err(|_| TargetError::Length { len: text.len() / 2 })?;
+        Target::try_from(bytes.as_slice())
     }
 }
 

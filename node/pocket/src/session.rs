@@ -57,7 +57,7 @@ pub struct Place {
 }
 
 /// The heights that follow the end of a session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Windows {
     /// The last block of the session.
     pub session_end: Height,

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// What a compute unit costs. All three are those of the session's start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Price {
     /// The service's difficulty target.
     pub target: Target,

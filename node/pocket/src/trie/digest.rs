@@ -165,8 +165,9 @@ fn number(bytes: &[u8]) -> u64 {
         .fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
-/// The root of a session tree, as it goes into a claim.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The root of a session tree, as it goes into a claim. As text it is 96 hex digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Root([u8; DIGEST_LEN]);
 
 /// Why bytes are no root.
@@ -217,5 +218,20 @@ impl TryFrom<&[u8]> for Root {
             .try_into()
             .map(Root)
             .map_err(|_| RootError::Length { len: bytes.len() })
+    }
+}
+
+impl From<Root> for String {
+    fn from(root: Root) -> String {
+        hex::encode(root.0)
+    }
+}
+
+impl TryFrom<String> for Root {
+    type Error = RootError;
+
+    fn try_from(text: String) -> Result<Root, RootError> {
+        let bytes = hex::decode(&text).map_err(|_| RootError::Length { len: text.len() / 2 })?;
+        Root::try_from(bytes.as_slice())
     }
 }

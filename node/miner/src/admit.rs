@@ -1,0 +1,209 @@
+//! Who is served: the checks on a request before any work is done for it.
+//!
+//! An [`Admitted`] request passed them all. It is made here only, so whatever has one need not check again.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use hearth_base::{Height, ServiceId};
+use hearth_pocket::{
+    RingSignature, RingVerifier,
+    message::{relay::RelayRequest, session::SessionHeader},
+    payload::HttpRequest,
+    relay::{request_hash, validate_request},
+    ring::RingError,
+};
+use prost::Message as _;
+
+use crate::{
+    crypto::Crypto,
+    facts::Facts,
+    network::SharedNetwork,
+    refusal::Refusal,
+    sessions::{OpenError, Session, Sessions, Ticket},
+};
+
+/// How long a request of the next session is held back until we know its first block.
+const HEAD_LAG: Duration = Duration::from_secs(3);
+/// How many blocks ahead of our head such a request may be.
+const MAX_AHEAD: u64 = 2;
+
+/// A request that is to be served.
+#[derive(Debug)]
+pub(crate) struct Admitted {
+    pub(crate) request: Arc<RelayRequest>,
+    pub(crate) http: HttpRequest,
+    pub(crate) ticket: Ticket,
+}
+
+/// The checks and what they need.
+pub(crate) struct Admission {
+    pub(crate) sessions: Arc<Sessions>,
+    pub(crate) network: SharedNetwork,
+    pub(crate) crypto: Crypto,
+    pub(crate) verifier: Arc<RingVerifier>,
+}
+
+/// A request with what of it can be said without the chain.
+#[derive(Debug)]
+pub(crate) struct Readable {
+    pub(crate) request: Arc<RelayRequest>,
+    pub(crate) header: SessionHeader,
+    pub(crate) http: Option<HttpRequest>,
+}
+
+impl Readable {
+    /// Reads a body.
+    pub(crate) fn read(body: Bytes) -> Result<Readable, Refusal> {
+        let request = RelayRequest::decode(body).map_err(|error| Refusal::Garbage { why: error.to_string() })?;
+        let header = request.meta.session_header.clone().unwrap_or_default();
+        let http = HttpRequest::decode(request.payload.clone()).ok().filter(|http| !http.method.is_empty());
+        Ok(Readable { request: Arc::new(request), header, http })
+    }
+
+    /// Whether the client waits for a stream, and so understands a refusal as JSON.
+    pub(crate) fn wants_stream(&self) -> bool {
+        let Some(http) = &self.http else { return false };
+        let accepts = http.header("accept").is_some_and(|accept| accept.contains("text/event-stream"));
+        accepts || asks_for_stream(&http.body)
+    }
+}
+
+/// Whether a JSON body has `"stream": true` at its top.
+fn asks_for_stream(body: &[u8]) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Body {
+        #[serde(default)]
+        stream: Option<bool>,
+    }
+    let has_word = body.windows(8).any(|window| window == b"\"stream\"");
+    has_word && serde_json::from_slice::<Body>(body).is_ok_and(|body| body.stream == Some(true))
+}
+
+impl Admission {
+    /// Checks a request. `serves` says whether a service is sold here.
+    pub(crate) async fn admit(
+        &self,
+        readable: Readable,
+        serves: impl Fn(&ServiceId) -> bool,
+    ) -> Result<Admitted, Refusal> {
+        let Readable { request, header, http } = readable;
+        validate_request(&request).map_err(Refusal::Invalid)?;
+        let named = &request.meta.supplier_operator_address;
+        if named != self.sessions.supplier().as_str() {
+            return Err(Refusal::OtherSupplier { supplier: named.clone() });
+        }
+        if !serves(&ServiceId::new(&header.service_id)) {
+            return Err(Refusal::UnknownService { service: header.service_id });
+        }
+        let session = self.session(&header).await?;
+        compare(&session.facts, &header)?;
+        self.check_ring(&session, &request).await?;
+        let http = http.ok_or_else(|| Refusal::Payload { why: "the payload is no HTTP request".to_owned() })?;
+        let ticket = session.admit().ok_or(Refusal::OverMeter)?;
+        Ok(Admitted { request, http, ticket })
+    }
+
+    /// The session as the chain has it, at the height that the chain's own rule says.
+    async fn session(&self, header: &SessionHeader) -> Result<Arc<Session>, Refusal> {
+        let (start, end) = (height(header.session_start_block_height), height(header.session_end_block_height));
+        let head = self.head_at(start).await;
+        let at = if end >= head { head } else { end };
+        let session = match self.sessions.find(header, at).await {
+            Ok(session) => session,
+            Err(OpenError::Refused(refusal)) => return Err(refusal),
+            Err(OpenError::Network(error)) => return Err(network_refusal(&error)),
+            Err(error @ (OpenError::Ledger(_) | OpenError::Book(_))) => {
+                return Err(Refusal::Evidence { why: hearth_base::failure::chain(&error) });
+            }
+        };
+        let last_grace = session.facts.windows.last_grace;
+        if head > last_grace {
+            return Err(Refusal::Expired { end: session.facts.end().0, height: head.0 });
+        }
+        Ok(session)
+    }
+
+    /// The head's height. A client that is a block ahead of us is waited for.
+    async fn head_at(&self, start: Height) -> Height {
+        let mut watch = self.network.head();
+        let now = watch.borrow().height;
+        if start > now && start.since(now) <= MAX_AHEAD {
+            let reached = watch.wait_for(|head| head.height >= start);
+            if let Ok(Ok(head)) = tokio::time::timeout(HEAD_LAG, reached).await {
+                return head.height;
+            }
+        }
+        now
+    }
+
+    async fn check_ring(&self, session: &Arc<Session>, request: &Arc<RelayRequest>) -> Result<(), Refusal> {
+        let verify = |keys: Arc<Vec<[u8; 33]>>| {
+            let (request, verifier) = (Arc::clone(request), Arc::clone(&self.verifier));
+            self.crypto.run(move || verify_ring(&request, &keys, &verifier))
+        };
+        let verdict = verify(session.ring()).await;
+        let Err(RingError::ForeignMember { .. }) = verdict else {
+            return verdict.map_err(Refusal::Ring);
+        };
+        // A gateway that was added since may sign at once.
+        if !session.ring_is_older_than(self.network.head().borrow().height) {
+            return verdict.map_err(Refusal::Ring);
+        }
+        match self.sessions.refresh_ring(session).await {
+            Ok(()) => verify(session.ring()).await.map_err(Refusal::Ring),
+            Err(OpenError::Refused(refusal)) => Err(refusal),
+            Err(OpenError::Network(error)) => Err(network_refusal(&error)),
+            Err(OpenError::Ledger(_) | OpenError::Book(_)) => verdict.map_err(Refusal::Ring),
+        }
+    }
+}
+
+fn verify_ring(request: &RelayRequest, keys: &[[u8; 33]], verifier: &RingVerifier) -> Result<(), RingError> {
+    let signature = RingSignature::parse(&request.meta.signature)?;
+    // Cheap, and before the expensive part.
+    signature.check_members(keys)?;
+    verifier.verify(&signature, &request_hash(request))
+}
+
+fn network_refusal(error: &crate::network::NetworkError) -> Refusal {
+    let why = hearth_base::failure::chain(error);
+    match error {
+        crate::network::NetworkError::Refused(_) => Refusal::NoSession { why },
+        crate::network::NetworkError::Unavailable(_) => Refusal::NoChain { why },
+    }
+}
+
+/// Compares a request's header with the chain's, field by field. The session id alone commits to neither the end
+/// height, nor would the chain accept a proof of a relay with any other field wrong.
+fn compare(facts: &Facts, header: &SessionHeader) -> Result<(), Refusal> {
+    let ours = &facts.header;
+    let other = |what, wanted: &dyn std::fmt::Display, got: &dyn std::fmt::Display| {
+        Err(Refusal::OtherSession { what, wanted: wanted.to_string(), got: got.to_string() })
+    };
+    if ours.session_start_block_height != header.session_start_block_height {
+        let (wanted, got) = (ours.session_start_block_height, header.session_start_block_height);
+        return other("session header session start height", &wanted, &got);
+    }
+    if ours.session_end_block_height != header.session_end_block_height {
+        let (wanted, got) = (ours.session_end_block_height, header.session_end_block_height);
+        return other("session header session end height", &wanted, &got);
+    }
+    if ours.session_id != header.session_id {
+        return other("session ID", &ours.session_id, &header.session_id);
+    }
+    if ours.application_address != header.application_address {
+        return other("session header application address", &ours.application_address, &header.application_address);
+    }
+    if ours.service_id != header.service_id {
+        return other("session header service id", &ours.service_id, &header.service_id);
+    }
+    Ok(())
+}
+
+fn height(number: i64) -> Height {
+    Height(u64::try_from(number).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests;

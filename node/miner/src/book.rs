@@ -1,0 +1,312 @@
+//! The database of sessions, commitments and signed transactions.
+
+use hearth_base::{Height, failure};
+use hearth_pocket::tx::SignedTx;
+use hearth_store::{SqlitePool, Store};
+use sqlx::{FromRow, Row};
+
+use crate::claim::ClaimState;
+use crate::facts::{Facts, Key};
+
+/// Why the book cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum BookError {
+    #[error("the database does not answer")]
+    Database(#[from] sqlx::Error),
+    #[error("the record of session {session_id} cannot be read: {why}")]
+    Damaged { session_id: String, why: String },
+    #[error(
+        "another {kind} was signed for session {session_id} before: signing a second one could cost the stake, so it \
+         is refused"
+    )]
+    Conflict { kind: &'static str, session_id: String },
+}
+
+impl failure::Failure for BookError {
+    fn kind(&self) -> hearth_base::Kind {
+        match self {
+            BookError::Database(_) => hearth_base::Kind::Retry,
+            BookError::Damaged { .. } | BookError::Conflict { .. } => hearth_base::Kind::Skip,
+        }
+    }
+}
+
+/// What a transaction is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TxKind {
+    Claim,
+    Proof,
+}
+
+impl TxKind {
+    fn name(self) -> &'static str {
+        match self {
+            TxKind::Claim => "claim",
+            TxKind::Proof => "proof",
+        }
+    }
+}
+
+/// A session and the state of its claim.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    /// What is known of the session.
+    pub facts: Facts,
+    /// The state of its claim.
+    pub state: ClaimState,
+    /// Length of the sealed evidence.
+    pub sealed_bytes: Option<u64>,
+    /// Answers in the sealed evidence.
+    pub answers: u64,
+    /// Answers that came after the claim.
+    pub late: u64,
+    /// When the session was first served.
+    pub created_ms: i64,
+    /// When the state changed last.
+    pub updated_ms: i64,
+}
+
+#[derive(FromRow)]
+struct Stored {
+    session_id: String,
+    facts: String,
+    state: String,
+    sealed_bytes: Option<i64>,
+    answers: i64,
+    late: i64,
+    created_ms: i64,
+    updated_ms: i64,
+}
+
+impl TryFrom<Stored> for Record {
+    type Error = BookError;
+
+    fn try_from(stored: Stored) -> Result<Record, BookError> {
+        let damaged = |error: serde_json::Error| BookError::Damaged {
+            session_id: stored.session_id.clone(),
+            why: error.to_string(),
+        };
+        Ok(Record {
+            facts: serde_json::from_str(&stored.facts).map_err(damaged)?,
+            state: serde_json::from_str(&stored.state).map_err(damaged)?,
+            sealed_bytes: stored.sealed_bytes.map(i64::cast_unsigned),
+            answers: stored.answers.cast_unsigned(),
+            late: stored.late.cast_unsigned(),
+            created_ms: stored.created_ms,
+            updated_ms: stored.updated_ms,
+        })
+    }
+}
+
+const COLUMNS: &str = "session_id, facts, state, sealed_bytes, answers, late, created_ms, updated_ms";
+/// States in which nothing happens any more.
+const FINAL: &str = "('settled','skipped','claim_missed','proof_missed','proof_invalid','expired')";
+
+/// The book. Clones are the same.
+#[derive(Clone, Debug)]
+pub(crate) struct Book {
+    pool: SqlitePool,
+}
+
+impl Book {
+    pub(crate) fn new(store: &Store) -> Book {
+        Book { pool: store.pool().clone() }
+    }
+
+    /// Enters a session, if it is not there.
+    pub(crate) async fn enter(&self, facts: &Facts, now_ms: i64) -> Result<(), BookError> {
+        let state = ClaimState::Accumulating;
+        sqlx::query(
+            "INSERT OR IGNORE INTO miner_session (session_id, supplier, application, service, start_height, end_height, \
+             facts, stage, state, created_ms, updated_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )
+        .bind(&facts.header.session_id)
+        .bind(&facts.supplier)
+        .bind(&facts.header.application_address)
+        .bind(&facts.header.service_id)
+        .bind(facts.header.session_start_block_height)
+        .bind(facts.header.session_end_block_height)
+        .bind(json(facts)?)
+        .bind(state.name())
+        .bind(json(&state)?)
+        .bind(now_ms)
+        .bind(now_ms)
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// One session.
+    pub(crate) async fn record(&self, key: &Key) -> Result<Option<Record>, BookError> {
+        let sql = format!("SELECT {COLUMNS} FROM miner_session WHERE session_id = ? AND supplier = ?");
+        let stored: Option<Stored> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
+            .bind(&key.session_id)
+            .bind(&key.supplier)
+            .fetch_optional(&self.pool)
+            .await?;
+        stored.map(Record::try_from).transpose()
+    }
+
+    /// The sessions in which something can still happen.
+    pub(crate) async fn open_records(&self) -> Result<Vec<Record>, BookError> {
+        let sql = format!("SELECT {COLUMNS} FROM miner_session WHERE stage NOT IN {FINAL} ORDER BY end_height");
+        let stored: Vec<Stored> = sqlx::query_as(sqlx::AssertSqlSafe(sql)).fetch_all(&self.pool).await?;
+        stored.into_iter().map(Record::try_from).collect()
+    }
+
+    /// Sessions, the newest first.
+    pub(crate) async fn records(&self, limit: u32, offset: u32) -> Result<Vec<Record>, BookError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM miner_session ORDER BY end_height DESC, created_ms DESC LIMIT ? OFFSET ?"
+        );
+        let stored: Vec<Stored> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
+            .bind(limit)
+            .bind(offset)
+            .fetch_all(&self.pool)
+            .await?;
+        stored.into_iter().map(Record::try_from).collect()
+    }
+
+    /// How many sessions there are.
+    pub(crate) async fn count(&self) -> Result<u64, BookError> {
+        let row = sqlx::query("SELECT count(*) AS n FROM miner_session").fetch_one(&self.pool).await?;
+        Ok(row.get::<i64, _>("n").cast_unsigned())
+    }
+
+    /// The sessions that ended before a moment.
+    pub(crate) async fn ended_before(&self, before_ms: i64) -> Result<Vec<Key>, BookError> {
+        let sql = format!("SELECT session_id, supplier FROM miner_session WHERE stage IN {FINAL} AND updated_ms < ?");
+        let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(before_ms).fetch_all(&self.pool).await?;
+        let key = |row: &sqlx::sqlite::SqliteRow| Key { session_id: row.get("session_id"), supplier: row.get("supplier") };
+        Ok(rows.iter().map(key).collect())
+    }
+
+    /// Keeps the state of a claim.
+    pub(crate) async fn save(&self, key: &Key, state: &ClaimState, now_ms: i64) -> Result<(), BookError> {
+        let answers = state.seal().map(|seal| seal.answers.cast_signed());
+        sqlx::query(
+            "UPDATE miner_session SET stage = ?, state = ?, answers = COALESCE(?, answers), updated_ms = ? \
+             WHERE session_id = ? AND supplier = ?",
+        )
+        .bind(state.name())
+        .bind(json(state)?)
+        .bind(answers)
+        .bind(now_ms)
+        .bind(&key.session_id)
+        .bind(&key.supplier)
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// Keeps where the evidence was sealed.
+    pub(crate) async fn save_seal(&self, key: &Key, bytes: u64) -> Result<(), BookError> {
+        sqlx::query("UPDATE miner_session SET sealed_bytes = ? WHERE session_id = ? AND supplier = ?")
+            .bind(bytes.cast_signed())
+            .bind(&key.session_id)
+            .bind(&key.supplier)
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    /// Counts an answer that came after the claim.
+    pub(crate) async fn count_late(&self, key: &Key) -> Result<(), BookError> {
+        sqlx::query("UPDATE miner_session SET late = late + 1 WHERE session_id = ? AND supplier = ?")
+            .bind(&key.session_id)
+            .bind(&key.supplier)
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    /// Commits to what is going to be signed: once and for ever. The same content may be committed to again.
+    pub(crate) async fn commit(&self, key: &Key, kind: TxKind, content: &[u8], now_ms: i64) -> Result<(), BookError> {
+        let mut tx = self.pool.begin().await?;
+        sqlx::query(
+            "INSERT INTO miner_commitment (session_id, supplier, kind, content, at_ms) VALUES (?, ?, ?, ?, ?) \
+             ON CONFLICT DO NOTHING",
+        )
+        .bind(&key.session_id)
+        .bind(&key.supplier)
+        .bind(kind.name())
+        .bind(content)
+        .bind(now_ms)
+        .execute(&mut *tx)
+        .await?;
+        let row = sqlx::query(
+            "SELECT content FROM miner_commitment WHERE session_id = ? AND supplier = ? AND kind = ?",
+        )
+        .bind(&key.session_id)
+        .bind(&key.supplier)
+        .bind(kind.name())
+        .fetch_one(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        if row.get::<Vec<u8>, _>("content") == content {
+            return Ok(());
+        }
+        Err(BookError::Conflict { kind: kind.name(), session_id: key.session_id.clone() })
+    }
+
+    /// Keeps a signed transaction, before it is sent.
+    pub(crate) async fn save_tx(
+        &self,
+        key: &Key,
+        kind: TxKind,
+        tx: &SignedTx,
+        last_height: Height,
+        now_ms: i64,
+    ) -> Result<(), BookError> {
+        sqlx::query(
+            "INSERT OR IGNORE INTO miner_tx (hash, session_id, supplier, kind, bytes, last_height, signed_ms) \
+             VALUES (?, ?, ?, ?, ?, ?, ?)",
+        )
+        .bind(tx.hash_text())
+        .bind(&key.session_id)
+        .bind(&key.supplier)
+        .bind(kind.name())
+        .bind(tx.raw())
+        .bind(last_height.0.cast_signed())
+        .bind(now_ms)
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// A kept transaction by its hash.
+    pub(crate) async fn tx(&self, hash: &str) -> Result<Option<(SignedTx, i64)>, BookError> {
+        let row = sqlx::query("SELECT bytes, signed_ms FROM miner_tx WHERE hash = ?")
+            .bind(hash)
+            .fetch_optional(&self.pool)
+            .await?;
+        Ok(row.map(|row| (SignedTx::new(row.get("bytes")), row.get("signed_ms"))))
+    }
+
+    /// The newest kept transaction of a kind that was signed since a moment: one that was signed just before a crash.
+    pub(crate) async fn tx_since(
+        &self,
+        key: &Key,
+        kind: TxKind,
+        since_ms: i64,
+    ) -> Result<Option<SignedTx>, BookError> {
+        let row = sqlx::query(
+            "SELECT bytes FROM miner_tx WHERE session_id = ? AND supplier = ? AND kind = ? AND signed_ms >= ? \
+             ORDER BY signed_ms DESC LIMIT 1",
+        )
+        .bind(&key.session_id)
+        .bind(&key.supplier)
+        .bind(kind.name())
+        .bind(since_ms)
+        .fetch_optional(&self.pool)
+        .await?;
+        Ok(row.map(|row| SignedTx::new(row.get("bytes"))))
+    }
+}
+
+fn json<T: serde::Serialize>(value: &T) -> Result<String, BookError> {
+    serde_json::to_string(value).map_err(|error| BookError::Damaged {
+        session_id: String::new(),
+        why: error.to_string(),
+    })
+}

@@ -1,0 +1,109 @@
+//! Settings of the miner.
+
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
+
+use hearth_base::{Amount, ServiceId};
+
+/// What the miner is told.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where relays arrive; bound only while earning is on. Port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// The folder of the evidence.
+    pub evidence: PathBuf,
+    /// The services that are sold, each with the limits of its answers.
+    pub services: BTreeMap<ServiceId, ServiceConfig>,
+    /// The most bytes of a relay request.
+    pub max_request_bytes: usize,
+    /// The most bytes of an answer; what is longer is cut off and not paid.
+    pub max_answer_bytes: usize,
+    /// The most connections at once.
+    pub max_connections: usize,
+    /// How long a client may take to send its request.
+    pub read_within: Duration,
+    /// Claims worth no more than this are not made: they cost more than they bring.
+    pub min_claim: Amount,
+    /// Below so many free bytes on the disk of the evidence, earning stops.
+    pub min_free_bytes: u64,
+    /// Threads that check and sign relays.
+    pub crypto_threads: usize,
+    /// Notes of the devnet instead of reasons: what does not matter with play money.
+    pub play_money: bool,
+}
+
+/// Limits of a service's answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ServiceConfig {
+    /// How long the backend may take to its first byte.
+    pub first_byte_within: Duration,
+    /// How long it may take in all.
+    pub answer_within: Duration,
+    /// Answers at once; 0 leaves it to the backend.
+    pub slots: usize,
+}
+
+impl Default for ServiceConfig {
+    fn default() -> ServiceConfig {
+        ServiceConfig {
+            first_byte_within: Duration::from_secs(60),
+            answer_within: Duration::from_secs(600),
+            slots: 0,
+        }
+    }
+}
+
+impl Config {
+    /// Settings with the usual limits.
+    #[must_use]
+    pub fn new(listen: SocketAddr, evidence: PathBuf) -> Config {
+        Config {
+            listen,
+            evidence,
+            services: BTreeMap::new(),
+            max_request_bytes: 4 << 20,
+            max_answer_bytes: 64 << 20,
+            max_connections: 1024,
+            read_within: Duration::from_secs(30),
+            min_claim: Amount::from_upokt(2),
+            min_free_bytes: 256 << 20,
+            crypto_threads: std::thread::available_parallelism().map_or(2, usize::from),
+            play_money: false,
+        }
+    }
+
+    /// Checks what can be checked without asking anybody.
+    ///
+    /// # Errors
+    /// The first setting that cannot work.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let limits = [
+            ("max_request_bytes", self.max_request_bytes),
+            ("max_answer_bytes", self.max_answer_bytes),
+            ("max_connections", self.max_connections),
+            ("crypto_threads", self.crypto_threads),
+        ];
+        if let Some((name, _)) = limits.iter().find(|(_, limit)| *limit == 0) {
+            return Err(ConfigError::Zero { name });
+        }
+        for (service, config) in &self.services {
+            if !hearth_pocket::relay::is_service_id(service.as_str()) {
+                return Err(ConfigError::ServiceId { id: service.to_string() });
+            }
+            if config.first_byte_within.is_zero() || config.answer_within < config.first_byte_within {
+                return Err(ConfigError::Limits { id: service.to_string() });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Why settings cannot work.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    #[error("miner.{name} must be more than 0")]
+    Zero { name: &'static str },
+    #[error("\"{id}\" is no service id: use 1 to 42 letters, digits, - and _")]
+    ServiceId { id: String },
+    #[error("service {id}: the time to the first byte must be more than 0 and at most the time for the whole answer")]
+    Limits { id: String },
+}

@@ -1,0 +1,322 @@
+//! The state of earning, as a pure machine.
+//!
+//! ```text
+//! Off{why} → Starting → Idle ⇄ Serving      Yielding: the owner needs the computer
+//!     ↑                   └→ Draining ──┐
+//!     └──────────────────────────────────┘
+//! ```
+
+use hearth_base::Amount;
+
+/// What stands in the way of earning, or is worth knowing. The texts of the screen are the screen's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reason {
+    /// Which.
+    pub code: ReasonCode,
+    /// A fact about it: how many blocks, how many bytes.
+    pub fact: String,
+}
+
+/// What stands in the way of earning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ReasonCode {
+    /// There is no wallet.
+    NoWallet,
+    /// The working key is locked.
+    KeyLocked,
+    /// No service is configured, or its model cannot be loaded.
+    NoModel,
+    /// The supplier is not staked for any service that is configured.
+    NeedsStake,
+    /// The chain is not followed yet.
+    ChainSyncing,
+    /// This computer's clock is wrong.
+    ClockSkew,
+    /// The disk of the evidence is nearly full.
+    DiskLow,
+    /// The relay port cannot be taken.
+    PortTaken,
+    /// The working key holds nothing to pay for claims with.
+    NoFunds,
+}
+
+impl ReasonCode {
+    /// The code as the API writes it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ReasonCode::NoWallet => "no_wallet",
+            ReasonCode::KeyLocked => "key_locked",
+            ReasonCode::NoModel => "no_model",
+            ReasonCode::NeedsStake => "needs_stake",
+            ReasonCode::ChainSyncing => "chain_syncing",
+            ReasonCode::ClockSkew => "clock_skew",
+            ReasonCode::DiskLow => "disk_low",
+            ReasonCode::PortTaken => "port_taken",
+            ReasonCode::NoFunds => "no_funds",
+        }
+    }
+}
+
+/// Why earning is off.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OffWhy {
+    /// Nobody started it.
+    Stopped,
+    /// Something stands in the way; it starts by itself once that is gone.
+    Reasons,
+}
+
+/// The state of earning.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EarningState {
+    /// Nothing is served.
+    Off(OffWhy),
+    /// The backend gets ready.
+    Starting,
+    /// Waiting for work.
+    Idle,
+    /// Answers are being made.
+    Serving,
+    /// The owner needs the computer.
+    Yielding {
+        /// For what.
+        why: String,
+    },
+    /// No new work is taken; what runs is finished.
+    Draining,
+}
+
+impl EarningState {
+    /// The name as the API writes it.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            EarningState::Off(_) => "off",
+            EarningState::Starting => "starting",
+            EarningState::Idle => "idle",
+            EarningState::Serving => "serving",
+            EarningState::Yielding { .. } => "yielding",
+            EarningState::Draining => "draining",
+        }
+    }
+}
+
+/// The state with what belongs to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Earning {
+    /// The state.
+    pub state: EarningState,
+    /// Whether the owner wants it to run.
+    pub wanted: bool,
+    /// Since when, in milliseconds since the epoch.
+    pub since_ms: i64,
+    /// Answers that are being made.
+    pub serving: usize,
+    /// What stands in the way. Empty: it can start.
+    pub reasons: Vec<Reason>,
+    /// What is worth knowing and stops nothing.
+    pub notes: Vec<Reason>,
+}
+
+impl Earning {
+    /// Off, before anything was looked at.
+    #[must_use]
+    pub fn off(now_ms: i64) -> Earning {
+        Earning {
+            state: EarningState::Off(OffWhy::Stopped),
+            wanted: false,
+            since_ms: now_ms,
+            serving: 0,
+            reasons: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+
+    /// Why it is in this state, as a code.
+    #[must_use]
+    pub fn why(&self) -> Option<&str> {
+        match &self.state {
+            EarningState::Off(OffWhy::Stopped) => Some("stopped"),
+            EarningState::Off(OffWhy::Reasons) => self.reasons.first().map(|reason| reason.code.as_str()),
+            EarningState::Yielding { why } => Some(why),
+            EarningState::Starting | EarningState::Idle | EarningState::Serving | EarningState::Draining => None,
+        }
+    }
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum EarningEvent {
+    /// The owner wants it.
+    Start,
+    /// The owner does not want it any more.
+    Stop,
+    /// What stands in the way now, and what is worth knowing.
+    Looked { reasons: Vec<Reason>, notes: Vec<Reason> },
+    /// The backend is ready and the port is taken.
+    Ready,
+    /// It could not be made ready.
+    NotReady(Reason),
+    /// So many answers are being made.
+    Running(usize),
+    /// The owner needs the computer.
+    Yield { why: String },
+    /// The owner does not need it any more.
+    Resume,
+}
+
+/// What to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum EarningEffect {
+    /// Load models, take the port.
+    Prepare,
+    /// Take no new work.
+    Close,
+}
+
+/// One step.
+#[must_use]
+pub(crate) fn step(mut earning: Earning, event: EarningEvent, now_ms: i64) -> (Earning, Vec<EarningEffect>) {
+    let before = earning.state.clone();
+    let mut effects = Vec::new();
+    match event {
+        EarningEvent::Start => earning.wanted = true,
+        EarningEvent::Stop => earning.wanted = false,
+        EarningEvent::Looked { reasons, notes } => {
+            earning.reasons = reasons;
+            earning.notes = notes;
+        }
+        EarningEvent::Ready => {
+            if earning.state == EarningState::Starting {
+                earning.state = EarningState::Idle;
+            }
+        }
+        EarningEvent::NotReady(reason) => {
+            earning.reasons.retain(|known| known.code != reason.code);
+            earning.reasons.push(reason);
+        }
+        EarningEvent::Running(running) => earning.serving = running,
+        EarningEvent::Yield { why } => {
+            if matches!(earning.state, EarningState::Idle | EarningState::Serving) {
+                earning.state = EarningState::Yielding { why };
+            }
+        }
+        EarningEvent::Resume => {
+            if matches!(earning.state, EarningState::Yielding { .. }) {
+                earning.state = EarningState::Idle;
+            }
+        }
+    }
+    let may_run = earning.wanted && earning.reasons.is_empty();
+    earning.state = match earning.state {
+        EarningState::Off(_) if may_run => {
+            effects.push(EarningEffect::Prepare);
+            EarningState::Starting
+        }
+        EarningState::Off(_) => EarningState::Off(off_why(&earning)),
+        EarningState::Starting if !may_run => {
+            effects.push(EarningEffect::Close);
+            EarningState::Off(off_why(&earning))
+        }
+        EarningState::Idle | EarningState::Serving | EarningState::Yielding { .. } if !may_run => {
+            effects.push(EarningEffect::Close);
+            drained(&earning)
+        }
+        EarningState::Draining => drained(&earning),
+        EarningState::Idle if earning.serving > 0 => EarningState::Serving,
+        EarningState::Serving if earning.serving == 0 => EarningState::Idle,
+        other => other,
+    };
+    if earning.state != before {
+        earning.since_ms = now_ms;
+    }
+    (earning, effects)
+}
+
+/// Off once nothing runs any more.
+fn drained(earning: &Earning) -> EarningState {
+    if earning.serving > 0 { EarningState::Draining } else { EarningState::Off(off_why(earning)) }
+}
+
+fn off_why(earning: &Earning) -> OffWhy {
+    if earning.wanted { OffWhy::Reasons } else { OffWhy::Stopped }
+}
+
+/// A note that the working key cannot pay for many more claims.
+#[must_use]
+pub(crate) fn low_funds(balance: Amount, needed: Amount) -> Option<Reason> {
+    (balance < needed).then(|| Reason {
+        code: ReasonCode::NoFunds,
+        fact: format!("the working key holds {balance}, claims need about {needed}"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn reason() -> Reason {
+        Reason { code: ReasonCode::DiskLow, fact: "1 MB left".to_owned() }
+    }
+
+    fn run(events: &[EarningEvent]) -> Earning {
+        events.iter().fold(Earning::off(0), |earning, event| step(earning, event.clone(), 1).0)
+    }
+
+    #[test]
+    fn it_starts_serves_and_drains() {
+        use EarningEvent::{Ready, Running, Start, Stop};
+        assert_eq!(run(&[Start]).state, EarningState::Starting);
+        assert_eq!(run(&[Start, Ready]).state, EarningState::Idle);
+        assert_eq!(run(&[Start, Ready, Running(2)]).state, EarningState::Serving);
+        assert_eq!(run(&[Start, Ready, Running(2), Stop]).state, EarningState::Draining);
+        assert_eq!(run(&[Start, Ready, Running(2), Stop, Running(0)]).state, EarningState::Off(OffWhy::Stopped));
+        // Who changes their mind while it drains gets it back.
+        let again = run(&[Start, Ready, Running(1), Stop, Start, Running(0)]);
+        assert_eq!(step(again, Running(0), 1).0.state, EarningState::Starting);
+    }
+
+    #[test]
+    fn a_reason_stops_it_and_it_comes_back_by_itself() {
+        use EarningEvent::{Looked, Ready, Start};
+        let bad = Looked { reasons: vec![reason()], notes: vec![] };
+        let good = Looked { reasons: vec![], notes: vec![] };
+        let off = run(&[Start, Ready, bad.clone()]);
+        assert_eq!(off.state, EarningState::Off(OffWhy::Reasons));
+        assert_eq!(off.why(), Some("disk_low"));
+        assert_eq!(run(&[Start, Ready, bad, good]).state, EarningState::Starting);
+    }
+
+    fn event() -> impl Strategy<Value = EarningEvent> {
+        prop_oneof![
+            Just(EarningEvent::Start),
+            Just(EarningEvent::Stop),
+            any::<bool>().prop_map(|bad| EarningEvent::Looked {
+                reasons: if bad { vec![reason()] } else { vec![] },
+                notes: vec![],
+            }),
+            Just(EarningEvent::Ready),
+            Just(EarningEvent::NotReady(reason())),
+            (0_usize..3).prop_map(EarningEvent::Running),
+            Just(EarningEvent::Yield { why: "game".to_owned() }),
+            Just(EarningEvent::Resume),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn it_never_serves_against_a_reason_or_the_owner(events in proptest::collection::vec(event(), 0..40)) {
+            let mut earning = Earning::off(0);
+            for event in events {
+                earning = step(earning, event, 1).0;
+                let works = matches!(earning.state, EarningState::Idle | EarningState::Serving | EarningState::Starting);
+                prop_assert!(!works || earning.wanted && earning.reasons.is_empty());
+                prop_assert!(earning.state != EarningState::Idle || earning.serving == 0);
+                prop_assert!(earning.state != EarningState::Draining || earning.serving > 0);
+            }
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! From a backend's answer to a signed relay in the evidence.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, atomic::Ordering},
+};
+
+use bytes::Bytes;
+use hearth_pocket::{
+    message::relay::RelayResponse,
+    payload::HttpResponse,
+    relay::{relay_bytes, relay_hash, sign_response, sign_response_hashed},
+};
+use prost::Message as _;
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::{Reply, Server};
+use crate::{
+    admit::Admitted,
+    events::{MinerEvent, RelayAnswered, RunningAnswer},
+    evidence::Entry,
+    facts::Key,
+    ledger::LedgerError,
+    refusal::Refusal,
+    sessions::Ticket,
+};
+
+/// One answer that is being made. It holds its place and shows among the running ones until it is dropped.
+pub(crate) struct Job {
+    pub(super) server: Arc<Server>,
+    started_ms: i64,
+    number: u64,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Job {
+    pub(super) fn begin(server: Arc<Server>, admitted: &Admitted, place: OwnedSemaphorePermit) -> Job {
+        let facts = &admitted.ticket.session.facts;
+        let started_ms = server.clock.now_ms();
+        let mut number = 0;
+        server.running.send_modify(|running| {
+            number = running.next;
+            running.next += 1;
+            running.answers.insert(
+                number,
+                RunningAnswer {
+                    service: facts.header.service_id.clone(),
+                    session_id: facts.header.session_id.clone(),
+                    started_ms,
+                },
+            );
+        });
+        Job { server, started_ms, number, _place: place }
+    }
+
+    /// Signs a whole answer, keeps it, and hands it out.
+    pub(super) async fn whole(
+        self,
+        admitted: Admitted,
+        status: u16,
+        headers: BTreeMap<String, Vec<String>>,
+        body: Bytes,
+    ) -> Result<Reply, Refusal> {
+        let limit = self.server.config.max_answer_bytes;
+        if body.len() > limit {
+            return Err(Refusal::AnswerTooLarge { limit });
+        }
+        let (n_bytes, tokens) = (body.len() as u64, completion_tokens(&body));
+        let payload = HttpResponse { status: u32::from(status), headers, body }.encode();
+        let (request, server) = (Arc::clone(&admitted.request), Arc::clone(&self.server));
+        let header = admitted.ticket.session.facts.header.clone();
+        let signed = self
+            .server
+            .crypto
+            .run(move || {
+                let response = sign_response(&*server.signer, header, payload)?;
+                let relay = relay_bytes(&request, &response);
+                let hash = relay_hash(&relay);
+                Ok::<_, hearth_pocket::SignError>((Bytes::from(response.encode_to_vec()), relay, hash))
+            })
+            .await;
+        let (response, relay, hash) = signed.map_err(|error| Refusal::Signing { why: error.to_string() })?;
+        let done = Done { status, n_bytes, tokens, relay, hash };
+        self.keep(admitted.ticket, done).await?;
+        Ok(Reply::relay(response))
+    }
+
+    /// Signs the answer that a stream is mined as: over its whole body, whose hash was made along the way.
+    pub(super) async fn streamed(
+        self,
+        admitted: Admitted,
+        status: u16,
+        body_hash: [u8; 32],
+        n_bytes: u64,
+        tokens: Option<u32>,
+    ) -> Result<(), Refusal> {
+        if n_bytes == 0 {
+            // The chain has no hash of nothing.
+            return Err(Refusal::Backend { why: "the answer is empty".to_owned() });
+        }
+        let (request, server) = (Arc::clone(&admitted.request), Arc::clone(&self.server));
+        let header = admitted.ticket.session.facts.header.clone();
+        let signed = self
+            .server
+            .crypto
+            .run(move || {
+                // The payload does not enter the relay, only its hash.
+                let response = sign_response_hashed(&*server.signer, header, Bytes::new(), body_hash)?;
+                let relay = relay_bytes(&request, &response);
+                let hash = relay_hash(&relay);
+                Ok::<_, hearth_pocket::SignError>((relay, hash))
+            })
+            .await;
+        let (relay, hash) = signed.map_err(|error| Refusal::Signing { why: error.to_string() })?;
+        self.keep(admitted.ticket, Done { status, n_bytes, tokens, relay, hash }).await
+    }
+
+    /// Signs one batch of a stream.
+    pub(super) async fn batch(&self, admitted: &Admitted, status: u16, body: Bytes) -> Result<Bytes, Refusal> {
+        let server = Arc::clone(&self.server);
+        let header = admitted.ticket.session.facts.header.clone();
+        let signed = self
+            .server
+            .crypto
+            .run(move || {
+                let payload = HttpResponse { status: u32::from(status), headers: BTreeMap::new(), body }.encode();
+                let response: RelayResponse = sign_response(&*server.signer, header, payload)?;
+                let mut bytes = Vec::with_capacity(response.encoded_len() + hearth_pocket::stream::SEPARATOR.len());
+                response.encode_raw(&mut bytes);
+                bytes.extend_from_slice(hearth_pocket::stream::SEPARATOR);
+                Ok::<_, hearth_pocket::SignError>(Bytes::from(bytes))
+            })
+            .await;
+        signed.map_err(|error| Refusal::Signing { why: error.to_string() })
+    }
+
+    /// Writes an answer down. When this returns, its last byte may leave.
+    async fn keep(self, ticket: Ticket, done: Done) -> Result<(), Refusal> {
+        // An answer that says the backend failed is handed out, but nobody pays for it.
+        if done.status >= 500 {
+            return Ok(());
+        }
+        let session = Arc::clone(&ticket.session);
+        let facts = &session.facts;
+        let now_ms = self.server.clock.now_ms();
+        let duration_ms = u32::try_from(now_ms.saturating_sub(self.started_ms)).unwrap_or(u32::MAX);
+        let in_tree = facts.target().admits(&done.hash);
+        let entry = Entry {
+            hash: done.hash,
+            answered_ms: now_ms,
+            duration_ms,
+            bytes_out: done.n_bytes,
+            tokens: done.tokens,
+            status: done.status,
+            in_tree,
+            relay: if in_tree { done.relay } else { Vec::new() },
+        };
+        let mut answered = RelayAnswered::new(facts, &entry);
+        let key = facts.key();
+        match self.server.ledger.append(key.clone(), entry).await {
+            Ok(tally) => ticket.keep(tally.answers),
+            Err(LedgerError::Sealed { .. }) => {
+                answered.unpaid = true;
+                self.late(&key).await;
+            }
+            Err(error) => return Err(Refusal::Evidence { why: error.to_string() }),
+        }
+        self.server.counts.answered.fetch_add(1, Ordering::Relaxed);
+        metrics::counter!("hearth_miner_answered_total").increment(1);
+        metrics::histogram!("hearth_miner_answer_seconds").record(f64::from(duration_ms) / 1000.0);
+        // Nobody may be listening.
+        let _ = self.server.events.send(MinerEvent::Relay(answered));
+        Ok(())
+    }
+
+    /// The claim was made before the answer ended: the reader gets it, nobody pays.
+    async fn late(&self, key: &Key) {
+        self.server.counts.late.fetch_add(1, Ordering::Relaxed);
+        metrics::counter!("hearth_miner_late_total").increment(1);
+        tracing::warn!(session = %key.session_id, "an answer ended after its session was claimed: it is not paid");
+        if let Some(session) = self.server.admission.sessions.get(key) {
+            session.late.fetch_add(1, Ordering::SeqCst);
+        }
+        if let Err(error) = self.server.book.count_late(key).await {
+            tracing::warn!(%error, "a late answer could not be counted");
+        }
+    }
+}
+
+impl Drop for Job {
+    fn drop(&mut self) {
+        self.server.running.send_modify(|running| {
+            running.answers.remove(&self.number);
+        });
+    }
+}
+
+/// An answer that was made and signed.
+struct Done {
+    status: u16,
+    n_bytes: u64,
+    tokens: Option<u32>,
+    relay: Vec<u8>,
+    hash: [u8; 32],
+}
+
+/// The tokens that an OpenAI answer says it has.
+pub(super) fn completion_tokens(body: &[u8]) -> Option<u32> {
+    #[derive(serde::Deserialize)]
+    struct Body {
+        usage: Option<Usage>,
+    }
+    #[derive(serde::Deserialize)]
+    struct Usage {
+        completion_tokens: Option<u32>,
+    }
+    let has_word = body.windows(7).rev().any(|window| window == b"\"usage\"");
+    let body: Body = has_word.then(|| serde_json::from_slice(body).ok()).flatten()?;
+    body.usage?.completion_tokens
+}
