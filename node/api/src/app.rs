@@ -2,18 +2,17 @@
 
 use std::{net::SocketAddr, ops::Deref, sync::Arc};
 
-use hearth_base::{Clock, Tasks};
+use hearth_base::Tasks;
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Host,
     auth::{Keys, Login, Sessions},
-    chat::Chat,
     config::Config,
     control::types::{Event, Timestamp},
-    parts::{Earn, Keyring, Money, Network, Relay, Shelf},
-    routes::{payments::Reviews, settings::SettingsStore},
+    host::Host,
+    keep::{Conversations, Reviews, Running, SettingsStore},
+    parts::Parts,
 };
 
 /// The state of the API. Clones are the same.
@@ -26,7 +25,6 @@ pub(crate) struct Inner {
     pub(crate) addr: SocketAddr,
     pub(crate) token: String,
     pub(crate) started_at: Timestamp,
-    pub(crate) clock: Clock,
     pub(crate) tasks: Tasks,
     /// Cancelled when answers in progress must end too.
     pub(crate) cut: CancellationToken,
@@ -35,16 +33,12 @@ pub(crate) struct Inner {
     pub(crate) login: Login,
     pub(crate) settings: SettingsStore,
     pub(crate) reviews: Reviews,
-    pub(crate) chat: Chat,
+    pub(crate) conversations: Conversations,
+    pub(crate) running: Running,
     pub(crate) events: broadcast::Sender<Event>,
     pub(crate) models: hearth_openai::Models,
     pub(crate) host: Arc<dyn Host>,
-    pub(crate) earn: Arc<dyn Earn>,
-    pub(crate) keyring: Arc<dyn Keyring>,
-    pub(crate) money: Arc<dyn Money>,
-    pub(crate) network: Arc<dyn Network>,
-    pub(crate) shelf: Arc<dyn Shelf>,
-    pub(crate) relay: Arc<dyn Relay>,
+    pub(crate) parts: Parts,
 }
 
 impl Deref for App {

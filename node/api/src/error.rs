@@ -23,7 +23,13 @@ pub struct ApiError {
 impl ApiError {
     /// An error without a remedy of its own: the message says it.
     pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> ApiError {
-        ApiError { status, code, message: message.into(), remedy: None, retry_after_seconds: None }
+        ApiError {
+            status,
+            code,
+            message: message.into(),
+            remedy: None,
+            retry_after_seconds: None,
+        }
     }
 
     /// Adds what to do.
@@ -41,7 +47,11 @@ impl ApiError {
     /// The named thing is not there.
     #[must_use]
     pub fn not_found(what: &str) -> ApiError {
-        ApiError::new(StatusCode::NOT_FOUND, "not_found", format!("there is no such {what}"))
+        ApiError::new(
+            StatusCode::NOT_FOUND,
+            "not_found",
+            format!("there is no such {what}"),
+        )
     }
 
     /// It cannot be done in the present state.
@@ -57,14 +67,22 @@ impl ApiError {
     /// Something inside failed. The cause goes to the log alone.
     pub fn internal(cause: &(dyn std::error::Error + 'static)) -> ApiError {
         tracing::error!(error = %hearth_base::failure::chain(cause), "a call failed inside");
-        ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "something inside Hearth failed")
-            .remedy("Try again; if it stays, look at the log.")
+        ApiError::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "something inside Hearth failed",
+        )
+        .remedy("Try again; if it stays, look at the log.")
     }
 
     /// The error as the control API says it.
     #[must_use]
     pub fn detail(&self) -> ErrorDetail {
-        ErrorDetail { code: self.code.to_owned(), message: self.message.clone(), remedy: self.remedy.clone() }
+        ErrorDetail {
+            code: self.code.to_owned(),
+            message: self.message.clone(),
+            remedy: self.remedy.clone(),
+        }
     }
 
     /// The error in OpenAI's shape.
@@ -83,7 +101,9 @@ impl ApiError {
             None => self.message.clone(),
         };
         hearth_openai::Error {
-            retry_after_seconds: self.retry_after_seconds.and_then(|seconds| u32::try_from(seconds).ok()),
+            retry_after_seconds: self
+                .retry_after_seconds
+                .and_then(|seconds| u32::try_from(seconds).ok()),
             ..hearth_openai::Error::new(self.status.as_u16(), kind, self.code, message)
         }
     }
@@ -92,17 +112,22 @@ impl ApiError {
     pub(crate) fn into_openai_response(self) -> Response {
         let status = self.status;
         let error = self.openai();
-        let mut response = (status, [(header::CONTENT_TYPE, "application/json")], error.body()).into_response();
+        let mut response =
+            (status, [(header::CONTENT_TYPE, "application/json")], error.body()).into_response();
         self.add_headers(&mut response);
         response
     }
 
     fn add_headers(&self, response: &mut Response) {
         if let Some(seconds) = self.retry_after_seconds {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         if self.status == StatusCode::UNAUTHORIZED {
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            response
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
     }
 }
@@ -117,9 +142,18 @@ impl IntoResponse for ApiError {
 
 impl From<sqlx::Error> for ApiError {
     fn from(error: sqlx::Error) -> ApiError {
-        if error.as_database_error().and_then(|error| error.code()).as_deref() == Some(SQLITE_FULL) {
-            return ApiError::new(StatusCode::INSUFFICIENT_STORAGE, "disk_full", "the disk is full, nothing was written")
-                .remedy("Free space, then try again.");
+        if error
+            .as_database_error()
+            .and_then(|error| error.code())
+            .as_deref()
+            == Some(SQLITE_FULL)
+        {
+            return ApiError::new(
+                StatusCode::INSUFFICIENT_STORAGE,
+                "disk_full",
+                "the disk is full, nothing was written",
+            )
+            .remedy("Free space, then try again.");
         }
         ApiError::internal(&error)
     }
@@ -144,7 +178,9 @@ impl From<hearth_wallet::Error> for ApiError {
         let text = error.to_string();
         match error {
             Error::None => ApiError::conflict("no_wallet", text),
-            Error::Exists(_) => ApiError::conflict("wallet_exists", "there is a wallet already; nothing was changed"),
+            Error::Exists(_) => {
+                ApiError::conflict("wallet_exists", "there is a wallet already; nothing was changed")
+            }
             Error::WrongPassword { .. } => ApiError::new(StatusCode::FORBIDDEN, "wrong_password", text),
             Error::Wait { seconds } => ApiError {
                 retry_after_seconds: Some(seconds),
@@ -156,8 +192,12 @@ impl From<hearth_wallet::Error> for ApiError {
             Error::File { .. } | Error::Random(_) => ApiError::internal(&error),
             Error::Damaged { .. } => {
                 tracing::error!(error = %text, "the wallet file is damaged");
-                ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "wallet_damaged", "the wallet file is damaged")
-                    .remedy("Restore the wallet from its recovery words.")
+                ApiError::new(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "wallet_damaged",
+                    "the wallet file is damaged",
+                )
+                .remedy("Restore the wallet from its recovery words.")
             }
             Error::Store(error) => error.into(),
         }
@@ -178,7 +218,10 @@ mod tests {
     #[test]
     fn a_wrong_password_is_refused_with_the_tries_left() {
         let error = ApiError::from(hearth_wallet::Error::WrongPassword { tries_left: 3 });
-        assert_eq!((error.status, error.code), (StatusCode::FORBIDDEN, "wrong_password"));
+        assert_eq!(
+            (error.status, error.code),
+            (StatusCode::FORBIDDEN, "wrong_password")
+        );
         assert!(error.message.contains('3'), "{error}");
     }
 }

@@ -14,14 +14,24 @@ pub(crate) const BACKLOG: usize = 256;
 /// Passes the events of all parts on until the API stops.
 pub(crate) fn start(app: &App) {
     let mut all = SelectAll::new();
-    all.push(app.earn.events());
-    all.push(app.keyring.events());
-    all.push(app.money.events());
-    all.push(app.network.events());
-    all.push(app.shelf.events());
+    all.push(app.parts.earn.events());
+    all.push(app.parts.keyring.events());
+    all.push(app.parts.money.events());
+    all.push(app.parts.network.events());
+    all.push(app.parts.shelf.events());
     // A watch gives its present value first, which a listener has from `status` already.
-    all.push(WatchStream::new(app.host.setup()).skip(1).map(Event::Setup).boxed());
-    all.push(WatchStream::new(app.models.snapshot()).skip(1).map(|_| Event::Models(Changed { height: None })).boxed());
+    all.push(
+        WatchStream::new(app.host.setup())
+            .skip(1)
+            .map(Event::Setup)
+            .boxed(),
+    );
+    all.push(
+        WatchStream::new(app.models.snapshot())
+            .skip(1)
+            .map(|_| Event::Models(Changed { height: None }))
+            .boxed(),
+    );
     let sender = app.events.clone();
     app.tasks.spawn_until_stopped("events", async move {
         while let Some(event) = all.next().await {

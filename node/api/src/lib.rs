@@ -7,14 +7,15 @@
 //! socket → security headers → guard (Host, Origin, credential, zone) → cut at stop → routes → parts
 //! ```
 
+mod answers;
 mod app;
 mod auth;
-mod chat;
 mod config;
 pub mod control;
 mod error;
 mod events;
 pub mod host;
+mod keep;
 pub mod parts;
 mod routes;
 mod server;

@@ -1,10 +1,6 @@
 //! Starting, serving, stopping.
 
-use std::{
-    net::SocketAddr,
-    sync::Arc,
-    time::Duration,
-};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::Router;
 use hearth_base::{Clock, Failure, Kind, Tasks};
@@ -13,14 +9,15 @@ use tokio::{net::TcpListener, sync::broadcast};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    ApiError, Host,
     app::{App, Inner},
     auth::{Keys, Login, Sessions},
-    chat::{Chat, Conversations, Running},
     config::Config,
+    error::ApiError,
     events,
-    parts::{Earn, Keyring, Money, Network, Relay, Shelf},
-    routes::{self, payments::Reviews, settings::SettingsStore},
+    host::Host,
+    keep::{Conversations, Reviews, Running, SettingsStore},
+    parts::Parts,
+    routes,
 };
 
 /// How long connections may take to close once everything on them is cut.
@@ -38,12 +35,7 @@ pub struct Args {
     pub tasks: Tasks,
     pub host: Arc<dyn Host>,
     pub models: hearth_openai::Models,
-    pub earn: Arc<dyn Earn>,
-    pub keyring: Arc<dyn Keyring>,
-    pub money: Arc<dyn Money>,
-    pub network: Arc<dyn Network>,
-    pub shelf: Arc<dyn Shelf>,
-    pub relay: Arc<dyn Relay>,
+    pub parts: Parts,
     /// Serves `/ipfs/{cid}`; its routes carry that prefix.
     pub ipfs: Router,
 }
@@ -51,7 +43,9 @@ pub struct Args {
 /// Why the API does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("the API cannot listen on {addr} ({source}): is another program there? Choose another port with --listen")]
+    #[error(
+        "the API cannot listen on {addr} ({source}): is another program there? Choose another port with --listen"
+    )]
     Bind {
         addr: SocketAddr,
         #[source]
@@ -62,7 +56,9 @@ pub enum Error {
          a password under Settings first"
     )]
     NoLogin { addr: SocketAddr },
-    #[error("the API token is shorter than {MIN_TOKEN_CHARS} characters: delete the file api-token and start again")]
+    #[error(
+        "the API token is shorter than {MIN_TOKEN_CHARS} characters: delete the file api-token and start again"
+    )]
     WeakToken,
     #[error("the API cannot read its data: {0}")]
     Data(#[from] ApiError),
@@ -95,8 +91,12 @@ impl Api {
         if !addr.ip().is_loopback() && !login.is_set().await? {
             return Err(Error::NoLogin { addr });
         }
-        let listener = TcpListener::bind(addr).await.map_err(|source| Error::Bind { addr, source })?;
-        let addr = listener.local_addr().map_err(|source| Error::Bind { addr, source })?;
+        let listener = TcpListener::bind(addr)
+            .await
+            .map_err(|source| Error::Bind { addr, source })?;
+        let addr = listener
+            .local_addr()
+            .map_err(|source| Error::Bind { addr, source })?;
         let store = Conversations::new(pool.clone(), args.clock.clone());
         store.end_interrupted().await?;
         let app = App(Arc::new(Inner {
@@ -108,20 +108,15 @@ impl Api {
             login,
             settings: SettingsStore::new(pool),
             reviews: Reviews::new(args.clock.clone()),
-            chat: Chat { store, running: Running::default() },
+            conversations: store,
+            running: Running::default(),
             events: broadcast::Sender::new(events::BACKLOG),
             cut: CancellationToken::new(),
             config: args.config,
-            clock: args.clock,
             tasks: args.tasks,
             models: args.models,
             host: args.host,
-            earn: args.earn,
-            keyring: args.keyring,
-            money: args.money,
-            network: args.network,
-            shelf: args.shelf,
-            relay: args.relay,
+            parts: args.parts,
         }));
         events::start(&app);
         serve(&app, listener, args.ipfs);
@@ -160,7 +155,9 @@ fn serve(app: &App, listener: TcpListener, ipfs: Router) {
     let (cut, drain) = (app.cut.clone(), app.config.drain);
     let stopping = app.tasks.token().cancelled_owned();
     app.tasks.spawn("server", async move {
-        let serving = axum::serve(listener, service).with_graceful_shutdown(stopped).into_future();
+        let serving = axum::serve(listener, service)
+            .with_graceful_shutdown(stopped)
+            .into_future();
         let deadline = async {
             stopping.await;
             tokio::time::sleep(drain).await;
@@ -178,11 +175,6 @@ fn serve(app: &App, listener: TcpListener, ipfs: Router) {
         }
         cut.cancel();
     });
-}
-
-#[cfg(test)]
-pub(crate) fn test_router(app: &App) -> Router {
-    routes::router(app, Router::new())
 }
 
 impl std::fmt::Debug for Api {

@@ -10,8 +10,7 @@ use rust_embed::{EmbeddedFile, RustEmbed};
 use crate::error::ApiError;
 
 #[derive(RustEmbed)]
-#[folder = "$CARGO_MANIFEST_DIR/../../ui/dist"]
-#[allow_missing = true]
+#[folder = "../../ui/dist"]
 struct Files;
 
 /// The page of every path that is no file.
@@ -31,7 +30,12 @@ pub(crate) async fn serve(method: Method, uri: Uri, headers: HeaderMap) -> Respo
     let response = if method == Method::GET || method == Method::HEAD {
         file(uri.path().trim_start_matches('/'), &headers)
     } else {
-        ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "files are only read").into_response()
+        ApiError::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method_not_allowed",
+            "files are only read",
+        )
+        .into_response()
     };
     std::future::ready(response).await
 }
@@ -55,14 +59,24 @@ fn file(path: &str, headers: &HeaderMap) -> Response {
 
 fn answer(path: &str, file: EmbeddedFile, headers: &HeaderMap) -> Response {
     let tag = format!("\"{}\"", hex::encode(file.metadata.sha256_hash()));
-    let cache = if path.starts_with(HASHED) { "public, max-age=31536000, immutable" } else { "no-cache" };
-    let known = headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes());
+    let cache = if path.starts_with(HASHED) {
+        "public, max-age=31536000, immutable"
+    } else {
+        "no-cache"
+    };
+    let known = headers
+        .get(header::IF_NONE_MATCH)
+        .is_some_and(|known| known.as_bytes() == tag.as_bytes());
     let common = [(header::ETAG, tag), (header::CACHE_CONTROL, cache.to_owned())];
     if known {
         return (StatusCode::NOT_MODIFIED, common).into_response();
     }
     let kind = mime_guess::from_path(path).first_or_octet_stream();
-    let kind = if kind.type_() == mime_guess::mime::TEXT { format!("{kind}; charset=utf-8") } else { kind.to_string() };
+    let kind = if kind.type_() == mime_guess::mime::TEXT {
+        format!("{kind}; charset=utf-8")
+    } else {
+        kind.to_string()
+    };
     (common, [(header::CONTENT_TYPE, kind)], Body::from(file.data)).into_response()
 }
 
@@ -85,6 +99,8 @@ pub(crate) async fn add_security_headers(mut response: Response) -> Response {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
     // What the control API says is nobody's to keep.
-    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    headers
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
     std::future::ready(response).await
 }

@@ -1,18 +1,13 @@
-//! Requests as HTTP in, answers as HTTP out: what `hearth-api` serves and what the miner's engine backend calls.
+//! HTTP requests and answers as values.
 
 use bytes::Bytes;
 use futures::stream::{self, BoxStream, StreamExt};
 use hearth_engine::{Event, FinishReason, Priority};
-use serde::de::DeserializeOwned;
 
 use crate::{
-    chat, complete,
-    embed::embeddings,
-    error::{Error, ErrorType, internal},
+    error::{Error, internal},
     generation::Generation,
-    models::Models,
     sse,
-    types::{ModelItem, ModelList},
 };
 
 /// A request, with and without `/v1` in its path.
@@ -67,61 +62,6 @@ impl From<Error> for HttpAnswer {
             body: Body::Full(error.body().into()),
         }
     }
-}
-
-/// Answers one request by the engine. Never fails: an error is an answer too.
-pub async fn serve_http(models: &Models, request: HttpRequest) -> HttpAnswer {
-    match route(models, request).await {
-        Ok(answer) => answer,
-        Err(error) => error.into(),
-    }
-}
-
-async fn route(models: &Models, request: HttpRequest) -> Result<HttpAnswer, Error> {
-    let path = request
-        .path
-        .split('?')
-        .next()
-        .unwrap_or_default()
-        .trim_end_matches('/');
-    let path = path.strip_prefix("/v1").unwrap_or(path);
-    let allowed = match path {
-        "/models" => "GET",
-        "/chat/completions" | "/completions" | "/embeddings" => "POST",
-        _ => {
-            let message = "there is no such route here: use /v1/chat/completions, /v1/completions, /v1/embeddings or /v1/models";
-            return Err(Error::new(404, ErrorType::NotFoundError, "unknown_url", message));
-        }
-    };
-    if !request.method.eq_ignore_ascii_case(allowed) {
-        let message = format!("{} is not allowed here: use {allowed}", request.method);
-        return Err(Error::new(
-            405,
-            ErrorType::InvalidRequestError,
-            "method_not_allowed",
-            message,
-        ));
-    }
-    match path {
-        "/models" => list(models).await,
-        "/chat/completions" => chat::answer(models, &request, read(&request.body)?).await,
-        "/completions" => complete::answer(models, &request, read(&request.body)?).await,
-        _ => embeddings(models, &request, read(&request.body)?).await,
-    }
-}
-
-async fn list(models: &Models) -> Result<HttpAnswer, Error> {
-    let items = models
-        .list()
-        .await
-        .into_iter()
-        .map(|model| ModelItem::new(model.name, model.added_at, "hearth"));
-    json(&ModelList::new(items.collect()))
-}
-
-fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
-    serde_json::from_slice(body)
-        .map_err(|error| Error::bad_request("invalid_json", format!("the body cannot be read: {error}")))
 }
 
 pub(crate) fn json<T: serde::Serialize>(value: &T) -> Result<HttpAnswer, Error> {

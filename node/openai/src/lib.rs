@@ -11,11 +11,13 @@ mod error;
 mod generation;
 mod http;
 mod models;
+mod serve;
 pub mod sse;
 pub mod types;
 
 pub use error::{Error, ErrorType};
 pub use generation::Generation;
 pub use hearth_engine::Priority;
-pub use http::{Body, HttpAnswer, HttpRequest, serve_http};
+pub use http::{Body, HttpAnswer, HttpRequest};
 pub use models::{Args, Config, Library, LibraryError, Listed, LoadedModel, Models, Snapshot};
+pub use serve::serve_http;

@@ -36,7 +36,11 @@ struct Brake {
 
 impl Login {
     pub(crate) fn new(pool: SqlitePool, clock: Clock) -> Login {
-        Login { pool, clock, brake: Arc::default() }
+        Login {
+            pool,
+            clock,
+            brake: Arc::default(),
+        }
     }
 
     pub(crate) async fn is_set(&self) -> Result<bool, ApiError> {
@@ -50,7 +54,8 @@ impl Login {
         }
         let hash = blocking(move || {
             let hash = Argon2::default().hash_password(password.as_bytes());
-            hash.map(|hash| hash.to_string()).map_err(|error| ApiError::internal(&error))
+            hash.map(|hash| hash.to_string())
+                .map_err(|error| ApiError::internal(&error))
         })
         .await??;
         sqlx::query("INSERT INTO api_setting (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value")
@@ -65,18 +70,29 @@ impl Login {
     pub(crate) async fn check(&self, password: String) -> Result<(), ApiError> {
         self.may_try()?;
         let hash = self.hash().await?.ok_or_else(|| {
-            ApiError::new(StatusCode::FORBIDDEN, "no_login", "no password is set for this node")
-                .remedy("Set one under Settings on the computer itself.")
+            ApiError::new(
+                StatusCode::FORBIDDEN,
+                "no_login",
+                "no password is set for this node",
+            )
+            .remedy("Set one under Settings on the computer itself.")
         })?;
         let right = blocking(move || {
-            PasswordHash::new(&hash).is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
+            PasswordHash::new(&hash).is_ok_and(|hash| {
+                Argon2::default()
+                    .verify_password(password.as_bytes(), &hash)
+                    .is_ok()
+            })
         })
         .await?;
         self.judge(right)
     }
 
     async fn hash(&self) -> Result<Option<String>, ApiError> {
-        Ok(sqlx::query_scalar("SELECT value FROM api_setting WHERE key = ?").bind(KEY).fetch_optional(&self.pool).await?)
+        Ok(sqlx::query_scalar("SELECT value FROM api_setting WHERE key = ?")
+            .bind(KEY)
+            .fetch_optional(&self.pool)
+            .await?)
     }
 
     fn may_try(&self) -> Result<(), ApiError> {
@@ -95,19 +111,30 @@ impl Login {
         }
         brake.wrong += 1;
         if brake.wrong >= TRIES {
-            *brake = Brake { wrong: 0, wait_until_ms: self.clock.now_ms() + WAIT_MS };
+            *brake = Brake {
+                wrong: 0,
+                wait_until_ms: self.clock.now_ms() + WAIT_MS,
+            };
             return Err(wait(WAIT_MS.unsigned_abs() / 1000));
         }
-        let message = format!("wrong password; {} tries left, then a minute of waiting", TRIES - brake.wrong);
+        let message = format!(
+            "wrong password; {} tries left, then a minute of waiting",
+            TRIES - brake.wrong
+        );
         Err(ApiError::new(StatusCode::FORBIDDEN, "wrong_password", message))
     }
 }
 
 fn wait(seconds: u64) -> ApiError {
     let message = format!("too many wrong passwords: try again in {seconds} s");
-    ApiError { retry_after_seconds: Some(seconds), ..ApiError::new(StatusCode::TOO_MANY_REQUESTS, "wait", message) }
+    ApiError {
+        retry_after_seconds: Some(seconds),
+        ..ApiError::new(StatusCode::TOO_MANY_REQUESTS, "wait", message)
+    }
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, ApiError> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| ApiError::internal(&error))
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| ApiError::internal(&error))
 }

@@ -70,10 +70,11 @@ impl Keys {
     }
 
     pub(crate) async fn list(&self) -> Result<Vec<ApiKey>, ApiError> {
-        let rows: Vec<KeyRow> =
-            sqlx::query_as("SELECT id, name, prefix, created_ms, last_used_ms FROM api_key ORDER BY created_ms, id")
-                .fetch_all(&self.pool)
-                .await?;
+        let rows: Vec<KeyRow> = sqlx::query_as(
+            "SELECT id, name, prefix, created_ms, last_used_ms FROM api_key ORDER BY created_ms, id",
+        )
+        .fetch_all(&self.pool)
+        .await?;
         Ok(rows.into_iter().map(ApiKey::from).collect())
     }
 
@@ -86,8 +87,10 @@ impl Keys {
 
     /// Makes sure that `secret` is a key, under this name.
     pub(crate) async fn ensure(&self, name: &str, secret: &str) -> Result<(), ApiError> {
-        let there: Option<i64> =
-            sqlx::query_scalar("SELECT 1 FROM api_key WHERE hash = ?").bind(hash(secret)).fetch_optional(&self.pool).await?;
+        let there: Option<i64> = sqlx::query_scalar("SELECT 1 FROM api_key WHERE hash = ?")
+            .bind(hash(secret))
+            .fetch_optional(&self.pool)
+            .await?;
         if there.is_none() {
             self.insert(name, secret).await?;
         }
@@ -95,8 +98,15 @@ impl Keys {
     }
 
     pub(crate) async fn delete(&self, id: &str) -> Result<(), ApiError> {
-        let gone = sqlx::query("DELETE FROM api_key WHERE id = ?").bind(id).execute(&self.pool).await?;
-        if gone.rows_affected() == 0 { Err(ApiError::not_found("API key")) } else { Ok(()) }
+        let gone = sqlx::query("DELETE FROM api_key WHERE id = ?")
+            .bind(id)
+            .execute(&self.pool)
+            .await?;
+        if gone.rows_affected() == 0 {
+            Err(ApiError::not_found("API key"))
+        } else {
+            Ok(())
+        }
     }
 
     /// Whether `secret` is a key. Notes that it was used.
@@ -105,11 +115,14 @@ impl Keys {
             return Ok(false);
         }
         // Found by hash: what the time of the search tells is about the hash alone.
-        let found: Option<(String, Option<i64>)> = sqlx::query_as("SELECT id, last_used_ms FROM api_key WHERE hash = ?")
-            .bind(hash(secret))
-            .fetch_optional(&self.pool)
-            .await?;
-        let Some((id, last_used_ms)) = found else { return Ok(false) };
+        let found: Option<(String, Option<i64>)> =
+            sqlx::query_as("SELECT id, last_used_ms FROM api_key WHERE hash = ?")
+                .bind(hash(secret))
+                .fetch_optional(&self.pool)
+                .await?;
+        let Some((id, last_used_ms)) = found else {
+            return Ok(false);
+        };
         let now_ms = self.clock.now_ms();
         if last_used_ms.is_none_or(|last_ms| now_ms - last_ms > USED_STEP_MS) {
             // A full disk must not lock the key out.
@@ -158,7 +171,10 @@ impl Sessions {
     pub(crate) async fn create(&self) -> Result<String, ApiError> {
         let cookie = random()?;
         let now_ms = self.clock.now_ms();
-        sqlx::query("DELETE FROM api_session WHERE expires_ms < ?").bind(now_ms).execute(&self.pool).await?;
+        sqlx::query("DELETE FROM api_session WHERE expires_ms < ?")
+            .bind(now_ms)
+            .execute(&self.pool)
+            .await?;
         sqlx::query("INSERT INTO api_session (hash, expires_ms) VALUES (?, ?)")
             .bind(hash(&cookie))
             .bind(now_ms + i64::from(SESSION_DAYS) * DAY_MS)
@@ -168,16 +184,20 @@ impl Sessions {
     }
 
     pub(crate) async fn is_valid(&self, cookie: &str) -> Result<bool, ApiError> {
-        let found: Option<i64> = sqlx::query_scalar("SELECT 1 FROM api_session WHERE hash = ? AND expires_ms >= ?")
-            .bind(hash(cookie))
-            .bind(self.clock.now_ms())
-            .fetch_optional(&self.pool)
-            .await?;
+        let found: Option<i64> =
+            sqlx::query_scalar("SELECT 1 FROM api_session WHERE hash = ? AND expires_ms >= ?")
+                .bind(hash(cookie))
+                .bind(self.clock.now_ms())
+                .fetch_optional(&self.pool)
+                .await?;
         Ok(found.is_some())
     }
 
     pub(crate) async fn delete(&self, cookie: &str) -> Result<(), ApiError> {
-        sqlx::query("DELETE FROM api_session WHERE hash = ?").bind(hash(cookie)).execute(&self.pool).await?;
+        sqlx::query("DELETE FROM api_session WHERE hash = ?")
+            .bind(hash(cookie))
+            .execute(&self.pool)
+            .await?;
         Ok(())
     }
 

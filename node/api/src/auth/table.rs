@@ -40,7 +40,10 @@ pub(crate) enum Zone {
 impl Zone {
     /// The zone of a path. What is unknown belongs to the strictest one that answers there.
     pub(crate) fn of(path: &str) -> Zone {
-        let below = |prefix: &str| path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        let below = |prefix: &str| {
+            path.strip_prefix(prefix)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
         match path {
             "/health" => Zone::Health,
             "/ready" => Zone::Ready,
@@ -57,7 +60,9 @@ impl Zone {
     pub(crate) fn admits(self, caller: Caller) -> Result<(), ApiError> {
         let ok = match self {
             Zone::Health | Zone::Page | Zone::SignIn => true,
-            Zone::Ready | Zone::Ipfs | Zone::OpenAi => caller.loopback || caller.credential != Credential::Nothing,
+            Zone::Ready | Zone::Ipfs | Zone::OpenAi => {
+                caller.loopback || caller.credential != Credential::Nothing
+            }
             Zone::Metrics => caller.credential != Credential::Nothing,
             Zone::Control => caller.credential == Credential::Owner,
         };
@@ -65,19 +70,33 @@ impl Zone {
             return Ok(());
         }
         Err(match (self, caller.credential) {
-            (Zone::Control, Credential::Key) => {
-                ApiError::new(StatusCode::FORBIDDEN, "token_needed", "an API key does not open the control API")
-                    .remedy("Send the token of the data directory (api-token), or sign in.")
-            }
-            (Zone::Control, Credential::Nothing | Credential::Owner) => {
-                ApiError::new(StatusCode::UNAUTHORIZED, "token_needed", "the control API needs the token of this node")
-                    .remedy("Open the URL that Hearth printed at its start, or send the token as a bearer.")
-            }
+            (Zone::Control, Credential::Key) => ApiError::new(
+                StatusCode::FORBIDDEN,
+                "token_needed",
+                "an API key does not open the control API",
+            )
+            .remedy("Send the token of the data directory (api-token), or sign in."),
+            (Zone::Control, Credential::Nothing | Credential::Owner) => ApiError::new(
+                StatusCode::UNAUTHORIZED,
+                "token_needed",
+                "the control API needs the token of this node",
+            )
+            .remedy("Open the URL that Hearth printed at its start, or send the token as a bearer."),
             (
-                Zone::Health | Zone::Page | Zone::SignIn | Zone::Ready | Zone::Metrics | Zone::Ipfs | Zone::OpenAi,
+                Zone::Health
+                | Zone::Page
+                | Zone::SignIn
+                | Zone::Ready
+                | Zone::Metrics
+                | Zone::Ipfs
+                | Zone::OpenAi,
                 Credential::Nothing | Credential::Key | Credential::Owner,
-            ) => ApiError::new(StatusCode::UNAUTHORIZED, "key_needed", "this call needs an API key")
-                .remedy("Make one under Settings, API and keys, and send it as a bearer."),
+            ) => ApiError::new(
+                StatusCode::UNAUTHORIZED,
+                "key_needed",
+                "this call needs an API key",
+            )
+            .remedy("Make one under Settings, API and keys, and send it as a bearer."),
         })
     }
 }
@@ -87,8 +106,12 @@ pub(crate) fn may_spend(caller: Caller, is_devnet: bool) -> Result<(), ApiError>
     if is_devnet || caller.credential != Credential::Nothing {
         return Ok(());
     }
-    Err(ApiError::new(StatusCode::UNAUTHORIZED, "key_needed", "a network model spends money, so it needs an API key")
-        .remedy("Make one under Settings, API and keys, and send it as a bearer. Local models need none."))
+    Err(ApiError::new(
+        StatusCode::UNAUTHORIZED,
+        "key_needed",
+        "a network model spends money, so it needs an API key",
+    )
+    .remedy("Make one under Settings, API and keys, and send it as a bearer. Local models need none."))
 }
 
 #[cfg(test)]
@@ -115,7 +138,8 @@ mod tests {
         for (path, expected) in table {
             let zone = Zone::of(path);
             let callers = [true, false].into_iter().flat_map(|loopback| {
-                [Credential::Nothing, Credential::Key, Credential::Owner].map(|credential| Caller { loopback, credential })
+                [Credential::Nothing, Credential::Key, Credential::Owner]
+                    .map(|credential| Caller { loopback, credential })
             });
             let found: Vec<bool> = callers.map(|caller| zone.admits(caller).is_ok()).collect();
             assert_eq!(found, expected, "{path}");
@@ -124,9 +148,21 @@ mod tests {
 
     #[test]
     fn money_needs_a_key_except_on_devnet() {
-        let nothing = Caller { loopback: true, credential: Credential::Nothing };
+        let nothing = Caller {
+            loopback: true,
+            credential: Credential::Nothing,
+        };
         assert!(may_spend(nothing, false).is_err());
         assert!(may_spend(nothing, true).is_ok());
-        assert!(may_spend(Caller { credential: Credential::Key, ..nothing }, false).is_ok());
+        assert!(
+            may_spend(
+                Caller {
+                    credential: Credential::Key,
+                    ..nothing
+                },
+                false
+            )
+            .is_ok()
+        );
     }
 }

@@ -9,9 +9,9 @@ use futures::{future::BoxFuture, stream::BoxStream};
 
 use crate::{
     control::types::{
-        Balances, Catalogue, CheckWords, Download, EarnedRelayList, EarnedSessionList, Earning, EarningPage, EarningSummary, Event,
-        FaucetOrder, Head, History, Model, NetworkPage, NetworkReceipt, RecoveryWords, SendDraft, SendReview, Sent, Upokt,
-        VerifiedModel, WalletPage, WalletStatus,
+        Balances, Catalogue, CheckWords, Download, EarnedRelayList, EarnedSessionList, Earning, EarningPage,
+        EarningSummary, Event, FaucetOrder, Head, History, Model, NetworkPage, NetworkReceipt, RecoveryWords,
+        SendDraft, SendReview, Sent, Upokt, VerifiedModel, WalletPage, WalletStatus,
     },
     error::ApiError,
 };

@@ -7,10 +7,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::extract::Input;
+use super::{extract::Input, guard::cookie};
 use crate::{
     app::App,
-    auth::{SESSION_DAYS, cookie, same_secret},
+    auth::{SESSION_DAYS, same_secret},
     control::types::{ApiKeyList, CreatedApiKey, LoginState, NewApiKey, SetLogin, SignIn},
     error::ApiError,
 };
@@ -18,19 +18,29 @@ use crate::{
 /// The most characters of a key's name.
 const MAX_NAME_CHARS: usize = 100;
 
-pub(crate) async fn sign_in(State(app): State<App>, Input(input): Input<SignIn>) -> Result<Response, ApiError> {
+pub(crate) async fn sign_in(
+    State(app): State<App>,
+    Input(input): Input<SignIn>,
+) -> Result<Response, ApiError> {
     match (input.token, input.password) {
         (Some(token), _) if same_secret(&token, &app.token) => {}
         (Some(_), _) => {
-            return Err(ApiError::new(StatusCode::UNAUTHORIZED, "wrong_token", "this token is not the one of this node")
-                .remedy("Open the URL that Hearth printed at its start."));
+            return Err(ApiError::new(
+                StatusCode::UNAUTHORIZED,
+                "wrong_token",
+                "this token is not the one of this node",
+            )
+            .remedy("Open the URL that Hearth printed at its start."));
         }
         (None, Some(password)) => app.login.check(password).await?,
         (None, None) => return Err(ApiError::bad_request("neither token nor password is given")),
     }
     let value = app.sessions.create().await?;
     let seconds = SESSION_DAYS * 86_400;
-    let cookie = format!("{}={value}; HttpOnly; SameSite=Strict; Path=/; Max-Age={seconds}", app.cookie_name());
+    let cookie = format!(
+        "{}={value}; HttpOnly; SameSite=Strict; Path=/; Max-Age={seconds}",
+        app.cookie_name()
+    );
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response())
 }
 
@@ -44,29 +54,44 @@ pub(crate) async fn sign_out(State(app): State<App>, headers: HeaderMap) -> Resu
 }
 
 pub(crate) async fn login_state(State(app): State<App>) -> Result<Json<LoginState>, ApiError> {
-    Ok(Json(LoginState { set: app.login.is_set().await? }))
+    Ok(Json(LoginState {
+        set: app.login.is_set().await?,
+    }))
 }
 
-pub(crate) async fn set_login(State(app): State<App>, Input(input): Input<SetLogin>) -> Result<StatusCode, ApiError> {
+pub(crate) async fn set_login(
+    State(app): State<App>,
+    Input(input): Input<SetLogin>,
+) -> Result<StatusCode, ApiError> {
     app.login.set(input.password).await?;
     app.sessions.delete_all().await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 pub(crate) async fn list_keys(State(app): State<App>) -> Result<Json<ApiKeyList>, ApiError> {
-    Ok(Json(ApiKeyList { keys: app.keys.list().await? }))
+    Ok(Json(ApiKeyList {
+        keys: app.keys.list().await?,
+    }))
 }
 
-pub(crate) async fn create_key(State(app): State<App>, Input(input): Input<NewApiKey>) -> Result<Json<CreatedApiKey>, ApiError> {
+pub(crate) async fn create_key(
+    State(app): State<App>,
+    Input(input): Input<NewApiKey>,
+) -> Result<Json<CreatedApiKey>, ApiError> {
     let name = input.name.trim();
     if name.is_empty() || name.chars().count() > MAX_NAME_CHARS {
-        return Err(ApiError::bad_request(format!("the name of a key has 1 to {MAX_NAME_CHARS} characters")));
+        return Err(ApiError::bad_request(format!(
+            "the name of a key has 1 to {MAX_NAME_CHARS} characters"
+        )));
     }
     let (key, secret) = app.keys.create(name).await?;
     Ok(Json(CreatedApiKey { key, secret }))
 }
 
-pub(crate) async fn delete_key(State(app): State<App>, Path(id): Path<String>) -> Result<StatusCode, ApiError> {
+pub(crate) async fn delete_key(
+    State(app): State<App>,
+    Path(id): Path<String>,
+) -> Result<StatusCode, ApiError> {
     app.keys.delete(&id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

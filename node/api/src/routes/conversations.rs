@@ -10,15 +10,20 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use super::extract::{Input, ListQuery, event_stream};
 use crate::{
+    answers::ask,
     app::App,
     auth::Caller,
-    chat::ask,
-    control::types::{Conversation, ConversationList, ConversationPatch, Deleted, Event, NewAnswer, NewConversation},
+    control::types::{
+        Conversation, ConversationList, ConversationPatch, Deleted, Event, NewAnswer, NewConversation,
+    },
     error::ApiError,
 };
 
-pub(crate) async fn list(State(app): State<App>, query: ListQuery) -> Result<Json<ConversationList>, ApiError> {
-    let conversations = app.chat.store.list(&query.search, query.window).await?;
+pub(crate) async fn list(
+    State(app): State<App>,
+    query: ListQuery,
+) -> Result<Json<ConversationList>, ApiError> {
+    let conversations = app.conversations.list(&query.search, query.window).await?;
     Ok(Json(ConversationList { conversations }))
 }
 
@@ -26,13 +31,16 @@ pub(crate) async fn create(
     State(app): State<App>,
     Input(new): Input<NewConversation>,
 ) -> Result<Json<Conversation>, ApiError> {
-    let conversation = app.chat.store.create(new).await?;
+    let conversation = app.conversations.create(new).await?;
     tell(&app, &conversation.id).await?;
     Ok(Json(conversation))
 }
 
-pub(crate) async fn get(State(app): State<App>, Path(id): Path<String>) -> Result<Json<Conversation>, ApiError> {
-    Ok(Json(app.chat.store.get(&id).await?))
+pub(crate) async fn get(
+    State(app): State<App>,
+    Path(id): Path<String>,
+) -> Result<Json<Conversation>, ApiError> {
+    Ok(Json(app.conversations.get(&id).await?))
 }
 
 pub(crate) async fn change(
@@ -40,14 +48,14 @@ pub(crate) async fn change(
     Path(id): Path<String>,
     Input(patch): Input<ConversationPatch>,
 ) -> Result<Json<Conversation>, ApiError> {
-    let conversation = app.chat.store.change(&id, patch).await?;
+    let conversation = app.conversations.change(&id, patch).await?;
     tell(&app, &id).await?;
     Ok(Json(conversation))
 }
 
 pub(crate) async fn delete(State(app): State<App>, Path(id): Path<String>) -> Result<StatusCode, ApiError> {
-    app.chat.running.stop_all(&id);
-    app.chat.store.delete(&id).await?;
+    app.running.stop_all(&id);
+    app.conversations.delete(&id).await?;
     app.tell(Event::ConversationDeleted(Deleted { id }));
     Ok(StatusCode::NO_CONTENT)
 }
@@ -67,14 +75,14 @@ pub(crate) async fn stop(
     State(app): State<App>,
     Path((id, answer_id)): Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
-    if !app.chat.running.stop(&id, &answer_id) {
+    if !app.running.stop(&id, &answer_id) {
         // It may have ended just now, which is what was wanted; an answer that never was is an error.
-        app.chat.store.message(&id, &answer_id).await?;
+        app.conversations.message(&id, &answer_id).await?;
     }
     Ok(StatusCode::NO_CONTENT)
 }
 
 async fn tell(app: &App, id: &str) -> Result<(), ApiError> {
-    app.tell(Event::Conversation(app.chat.store.summary(id).await?));
+    app.tell(Event::Conversation(app.conversations.summary(id).await?));
     Ok(())
 }

@@ -38,9 +38,12 @@ impl<T: DeserializeOwned> FromRequest<App> for Input<T> {
 /// The bytes of a body within the limit.
 pub(crate) async fn body(request: Request, app: &App) -> Result<Bytes, ApiError> {
     Bytes::from_request(request, app).await.map_err(|error| {
-        if matches!(error, BytesRejection::FailedToBufferBody(_)) && error.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        if matches!(error, BytesRejection::FailedToBufferBody(_))
+            && error.status() == StatusCode::PAYLOAD_TOO_LARGE
+        {
             let message = format!("the body is larger than {} bytes", app.config.max_body_bytes);
-            return ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message).remedy("Send less at once.");
+            return ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
+                .remedy("Send less at once.");
         }
         ApiError::bad_request("the body broke off")
     })
@@ -56,16 +59,28 @@ impl FromRequestParts<App> for ListQuery {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<ListQuery, ApiError> {
-        let mut query = ListQuery { search: String::new(), window: Window { limit: DEFAULT_LIMIT, offset: 0 } };
+        let mut query = ListQuery {
+            search: String::new(),
+            window: Window {
+                limit: DEFAULT_LIMIT,
+                offset: 0,
+            },
+        };
         let number = |name: &str, text: &str| {
-            text.parse::<u32>().map_err(|_| ApiError::bad_request(format!("{name} is \"{text}\": it must be a whole number")))
+            text.parse::<u32>().map_err(|_| {
+                ApiError::bad_request(format!("{name} is \"{text}\": it must be a whole number"))
+            })
         };
         for (name, value) in url::form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()) {
             match name.as_ref() {
                 "q" => query.search = value.into_owned(),
                 "limit" => query.window.limit = number("limit", &value)?.clamp(1, MAX_LIMIT),
                 "offset" => query.window.offset = number("offset", &value)?,
-                other => return Err(ApiError::bad_request(format!("\"{other}\" is no parameter of this call"))),
+                other => {
+                    return Err(ApiError::bad_request(format!(
+                        "\"{other}\" is no parameter of this call"
+                    )));
+                }
             }
         }
         Ok(query)
@@ -84,13 +99,25 @@ where
 
 /// Server-sent events as they are.
 pub(crate) fn stream_of<S: Stream<Item = Bytes> + Send + 'static>(bytes: S) -> Response {
-    let headers = [(header::CONTENT_TYPE, sse::MEDIA_TYPE), (header::CACHE_CONTROL, "no-cache")];
-    (headers, [("x-accel-buffering", "no")], Body::from_stream(bytes.map(Ok::<Bytes, Infallible>))).into_response()
+    let headers = [
+        (header::CONTENT_TYPE, sse::MEDIA_TYPE),
+        (header::CACHE_CONTROL, "no-cache"),
+    ];
+    (
+        headers,
+        [("x-accel-buffering", "no")],
+        Body::from_stream(bytes.map(Ok::<Bytes, Infallible>)),
+    )
+        .into_response()
 }
 
 pub(crate) async fn wrong_method() -> ApiError {
-    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this call has another method")
-        .remedy("Look at /api/v1/openapi.json.")
+    ApiError::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method_not_allowed",
+        "this call has another method",
+    )
+    .remedy("Look at /api/v1/openapi.json.")
 }
 
 /// Ends calls that are still being answered when the time for it is over.

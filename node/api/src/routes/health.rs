@@ -17,56 +17,93 @@ use crate::{
 
 /// The process answers.
 pub(crate) async fn health() -> Json<Health> {
-    std::future::ready(Json(Health { status: "ok".to_owned(), reasons: Vec::new() })).await
+    std::future::ready(Json(Health {
+        status: "ok".to_owned(),
+        reasons: Vec::new(),
+    }))
+    .await
 }
 
 /// It can do its work: the chain is there, and a set-up is done.
 pub(crate) async fn ready(State(app): State<App>) -> Response {
     let setup = app.host.setup().borrow().clone();
     let mut reasons = Vec::new();
-    if app.network.head().is_none() {
+    if app.parts.network.head().is_none() {
         reasons.push("no endpoint of the chain has answered yet".to_owned());
     }
     if !setup.done {
-        let step = setup.steps.iter().find(|step| !matches!(step.state, crate::control::types::SetupState::Done));
-        reasons.push(step.map_or_else(|| "the set-up is not done".to_owned(), |step| format!("set-up: {}", step.title)));
+        let step = setup
+            .steps
+            .iter()
+            .find(|step| !matches!(step.state, crate::control::types::SetupState::Done));
+        reasons.push(step.map_or_else(
+            || "the set-up is not done".to_owned(),
+            |step| format!("set-up: {}", step.title),
+        ));
     }
-    let (status, word) =
-        if reasons.is_empty() { (StatusCode::OK, "ok") } else { (StatusCode::SERVICE_UNAVAILABLE, "not ready") };
-    std::future::ready((status, Json(Health { status: word.to_owned(), reasons })).into_response()).await
+    let (status, word) = if reasons.is_empty() {
+        (StatusCode::OK, "ok")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "not ready")
+    };
+    std::future::ready(
+        (
+            status,
+            Json(Health {
+                status: word.to_owned(),
+                reasons,
+            }),
+        )
+            .into_response(),
+    )
+    .await
 }
 
 /// Figures in Prometheus' text form, made when they are asked for.
 pub(crate) async fn metrics(State(app): State<App>) -> Response {
     let status = now(&app).await;
-    let page = app.earn.page().await.ok();
-    let summary = app.earn.summary().await.ok();
+    let page = app.parts.earn.page().await.ok();
+    let summary = app.parts.earn.summary().await.ok();
     let recorder = PrometheusBuilder::new().build_recorder();
     metrics::with_local_recorder(&recorder, || {
         gauge!("hearth_info", "version" => status.version.clone(), "chain_id" => status.network.chain_id.clone()).set(1.0);
         if let Some(head) = &status.head {
             gauge!("hearth_chain_height").set(number(head.height));
             gauge!("hearth_chain_verified_height").set(number(head.verified_height.unwrap_or(0)));
-            gauge!("hearth_chain_proven").set(if head.standing.trust == Trust::Proven { 1.0 } else { 0.0 });
+            gauge!("hearth_chain_proven").set(if head.standing.trust == Trust::Proven {
+                1.0
+            } else {
+                0.0
+            });
         }
         for (state, name) in STATES {
-            gauge!("hearth_earning_state", "state" => name).set(if status.earning.state == state { 1.0 } else { 0.0 });
+            gauge!("hearth_earning_state", "state" => name).set(if status.earning.state == state {
+                1.0
+            } else {
+                0.0
+            });
         }
         gauge!("hearth_serving").set(f64::from(status.earning.serving));
         gauge!("hearth_running_answers").set(f64::from(status.running_answers));
         gauge!("hearth_models_loaded").set(number(status.loaded_models.len() as u64));
-        gauge!("hearth_conversations_answering").set(number(app.chat.running.count() as u64));
+        gauge!("hearth_conversations_answering").set(number(app.running.count() as u64));
         if let Some(page) = &page {
             gauge!("hearth_relays_answered").set(number(page.answered));
             gauge!("hearth_relays_refused").set(number(page.refused));
             gauge!("hearth_relays_unpaid_late").set(number(page.unpaid_late));
         }
         if let Some(summary) = &summary {
-            gauge!("hearth_settled_upokt").set(number(u64::try_from(summary.settled_total.0.upokt()).unwrap_or(u64::MAX)));
+            gauge!("hearth_settled_upokt").set(number(
+                u64::try_from(summary.settled_total.0.upokt()).unwrap_or(u64::MAX),
+            ));
             gauge!("hearth_sessions_settled").set(number(summary.sessions_settled));
         }
     });
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], recorder.handle().render()).into_response()
+    (
+        [(header::CONTENT_TYPE, "text/plain; version=0.0.4")],
+        recorder.handle().render(),
+    )
+        .into_response()
 }
 
 const STATES: [(EarningState, &str); 6] = [

@@ -1,14 +1,15 @@
 //! All routes. Handlers extract, call, and answer; what they call lies in the parts.
 
-pub(crate) mod access;
+mod access;
 mod conversations;
 mod earning;
 mod extract;
+mod guard;
 mod health;
 mod models;
 mod openai;
-pub(crate) mod payments;
-pub(crate) mod settings;
+mod payments;
+mod settings;
 mod status;
 mod wallet;
 
@@ -21,7 +22,7 @@ use axum::{
 
 use crate::{
     app::App,
-    auth, control,
+    control,
     control::operation::{Operation, Verb},
     error::ApiError,
     ui,
@@ -46,7 +47,10 @@ pub(crate) fn router(app: &App, ipfs: Router) -> Router {
     Router::new()
         .nest(control::openapi::PREFIX, control)
         .nest("/v1", openai)
-        .route("/api", any(|| std::future::ready(ApiError::not_found("call in the control API"))))
+        .route(
+            "/api",
+            any(|| std::future::ready(ApiError::not_found("call in the control API"))),
+        )
         .route("/health", get(health::health))
         .route("/ready", get(health::ready))
         .route("/metrics", get(health::metrics))
@@ -55,7 +59,7 @@ pub(crate) fn router(app: &App, ipfs: Router) -> Router {
         .fallback(ui::serve)
         .layer(DefaultBodyLimit::max(app.config.max_body_bytes))
         .layer(middleware::from_fn_with_state(app.clone(), extract::until_cut))
-        .layer(middleware::from_fn_with_state(app.clone(), auth::guard))
+        .layer(middleware::from_fn_with_state(app.clone(), guard::guard))
         .layer(middleware::map_response(ui::add_security_headers))
 }
 

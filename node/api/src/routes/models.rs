@@ -11,41 +11,53 @@ use super::extract::Input;
 use crate::{
     app::App,
     control::types::{
-        AddModel, Catalogue, Changed, Download, DownloadList, Event, Model, ModelKind, ModelList, ModelState, PullModel, VerifiedModel,
+        AddModel, Catalogue, Changed, Download, DownloadList, Event, Model, ModelKind, ModelList, ModelState,
+        PullModel, VerifiedModel,
     },
     error::ApiError,
 };
 
 pub(crate) async fn list(State(app): State<App>) -> Result<Json<ModelList>, ApiError> {
-    Ok(Json(ModelList { models: all(&app).await? }))
+    Ok(Json(ModelList {
+        models: all(&app).await?,
+    }))
 }
 
 /// Local models first, then the network's. A chain that does not answer leaves the local ones usable.
 pub(crate) async fn all(app: &App) -> Result<Vec<Model>, ApiError> {
-    let mut models = app.shelf.list().await?;
+    let mut models = app.parts.shelf.list().await?;
     for model in &mut models {
         mark(app, model);
     }
-    match app.relay.models().await {
+    match app.parts.relay.models().await {
         Ok(network) => models.extend(network),
         Err(error) => tracing::debug!(%error, "network models are not known at present"),
     }
     Ok(models)
 }
 
-pub(crate) async fn add(State(app): State<App>, Input(input): Input<AddModel>) -> Result<Json<Model>, ApiError> {
-    let model = app.shelf.add(&input.path).await?;
+pub(crate) async fn add(
+    State(app): State<App>,
+    Input(input): Input<AddModel>,
+) -> Result<Json<Model>, ApiError> {
+    let model = app.parts.shelf.add(&input.path).await?;
     app.tell(Event::Models(Changed { height: None }));
     Ok(Json(model))
 }
 
-pub(crate) async fn pull(State(app): State<App>, Input(input): Input<PullModel>) -> Result<Response, ApiError> {
-    let download: Download = app.shelf.pull(&input.cid, input.from.as_deref()).await?;
+pub(crate) async fn pull(
+    State(app): State<App>,
+    Input(input): Input<PullModel>,
+) -> Result<Response, ApiError> {
+    let download: Download = app.parts.shelf.pull(&input.cid, input.from.as_deref()).await?;
     Ok((StatusCode::ACCEPTED, Json(download)).into_response())
 }
 
-pub(crate) async fn verify(State(app): State<App>, Path(cid): Path<String>) -> Result<Json<VerifiedModel>, ApiError> {
-    let verified = app.shelf.verify(&cid).await?;
+pub(crate) async fn verify(
+    State(app): State<App>,
+    Path(cid): Path<String>,
+) -> Result<Json<VerifiedModel>, ApiError> {
+    let verified = app.parts.shelf.verify(&cid).await?;
     app.tell(Event::Models(Changed { height: None }));
     Ok(Json(verified))
 }
@@ -53,11 +65,15 @@ pub(crate) async fn verify(State(app): State<App>, Path(cid): Path<String>) -> R
 pub(crate) async fn delete(State(app): State<App>, Path(cid): Path<String>) -> Result<StatusCode, ApiError> {
     let model = find(&app, &cid).await?;
     if !model.serves.is_empty() {
-        let message = format!("{} is what this node earns with ({})", model.title, model.serves.join(", "));
+        let message = format!(
+            "{} is what this node earns with ({})",
+            model.title,
+            model.serves.join(", ")
+        );
         return Err(ApiError::conflict("model_in_use", message).remedy("Stop earning first."));
     }
     app.models.unload(&model.id);
-    app.shelf.delete(&cid).await?;
+    app.parts.shelf.delete(&cid).await?;
     app.tell(Event::Models(Changed { height: None }));
     Ok(StatusCode::NO_CONTENT)
 }
@@ -75,25 +91,35 @@ pub(crate) async fn unload(State(app): State<App>, Path(cid): Path<String>) -> R
 }
 
 pub(crate) async fn downloads(State(app): State<App>) -> Result<Json<DownloadList>, ApiError> {
-    Ok(Json(DownloadList { downloads: app.shelf.downloads().await? }))
+    Ok(Json(DownloadList {
+        downloads: app.parts.shelf.downloads().await?,
+    }))
 }
 
-pub(crate) async fn pause(State(app): State<App>, Path(cid): Path<String>) -> Result<Json<Download>, ApiError> {
-    Ok(Json(app.shelf.pause(&cid).await?))
+pub(crate) async fn pause(
+    State(app): State<App>,
+    Path(cid): Path<String>,
+) -> Result<Json<Download>, ApiError> {
+    Ok(Json(app.parts.shelf.pause(&cid).await?))
 }
 
-pub(crate) async fn resume(State(app): State<App>, Path(cid): Path<String>) -> Result<Json<Download>, ApiError> {
-    Ok(Json(app.shelf.resume(&cid).await?))
+pub(crate) async fn resume(
+    State(app): State<App>,
+    Path(cid): Path<String>,
+) -> Result<Json<Download>, ApiError> {
+    Ok(Json(app.parts.shelf.resume(&cid).await?))
 }
 
 pub(crate) async fn catalogue(State(app): State<App>) -> Result<Json<Catalogue>, ApiError> {
-    Ok(Json(app.shelf.catalogue().await?))
+    Ok(Json(app.parts.shelf.catalogue().await?))
 }
 
 async fn find(app: &App, cid: &str) -> Result<Model, ApiError> {
-    let models = app.shelf.list().await?;
-    let mut model =
-        models.into_iter().find(|model| model.cid.as_deref() == Some(cid)).ok_or_else(|| ApiError::not_found("model"))?;
+    let models = app.parts.shelf.list().await?;
+    let mut model = models
+        .into_iter()
+        .find(|model| model.cid.as_deref() == Some(cid))
+        .ok_or_else(|| ApiError::not_found("model"))?;
     mark(app, &mut model);
     Ok(model)
 }
@@ -107,7 +133,9 @@ fn mark(app: &App, model: &mut Model) {
     if snapshot.loading.as_ref() == Some(&model.id) {
         model.state = ModelState::Loading;
     }
-    let Some(loaded) = snapshot.loaded.get(&model.id) else { return };
+    let Some(loaded) = snapshot.loaded.get(&model.id) else {
+        return;
+    };
     model.state = ModelState::Loaded;
     model.context_tokens = u32::try_from(loaded.info.context_tokens).ok();
     model.parameters = Some(loaded.info.parameters);

@@ -14,7 +14,7 @@ use hearth_openai::{
 };
 
 use super::{extract::body, models};
-use crate::{app::App, auth::Caller, chat, control::types::ModelKind, error::ApiError};
+use crate::{answers, app::App, auth::Caller, control::types::ModelKind, error::ApiError};
 
 pub(crate) async fn list_models(State(app): State<App>) -> Response {
     match items(&app).await {
@@ -33,15 +33,27 @@ pub(crate) async fn get_model(State(app): State<App>, Path(id): Path<String>) ->
     }
 }
 
-pub(crate) async fn chat_completions(State(app): State<App>, Extension(caller): Extension<Caller>, request: Request) -> Response {
+pub(crate) async fn chat_completions(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    request: Request,
+) -> Response {
     answer(&app, caller, "/v1/chat/completions", request).await
 }
 
-pub(crate) async fn completions(State(app): State<App>, Extension(caller): Extension<Caller>, request: Request) -> Response {
+pub(crate) async fn completions(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    request: Request,
+) -> Response {
     answer(&app, caller, "/v1/completions", request).await
 }
 
-pub(crate) async fn embeddings(State(app): State<App>, Extension(caller): Extension<Caller>, request: Request) -> Response {
+pub(crate) async fn embeddings(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    request: Request,
+) -> Response {
     answer(&app, caller, "/v1/embeddings", request).await
 }
 
@@ -66,7 +78,7 @@ async fn answer(app: &App, caller: Caller, path: &str, request: Request) -> Resp
 
 async fn forward(app: &App, caller: Caller, path: &str, request: Request) -> Result<Response, ApiError> {
     let bytes = body(request, app).await?;
-    let upstream = chat::send(app, caller, path, bytes).await?;
+    let upstream = answers::send(app, caller, path, bytes).await?;
     let cut = app.cut.clone().cancelled_owned();
     let mut response = Response::builder().status(upstream.status);
     for (name, value) in upstream.headers {
@@ -79,7 +91,10 @@ async fn forward(app: &App, caller: Caller, path: &str, request: Request) -> Res
 
 /// Models that can be asked now.
 async fn items(app: &App) -> Result<Vec<ModelItem>, ApiError> {
-    let models = models::all(app).await?.into_iter().filter(|model| model.unavailable.is_none());
+    let models = models::all(app)
+        .await?
+        .into_iter()
+        .filter(|model| model.unavailable.is_none());
     let items = models.map(|model| {
         let created = model.added_at.map_or(0, |added| added.0.unix_timestamp());
         let owner = match model.kind {

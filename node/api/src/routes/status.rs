@@ -37,9 +37,9 @@ pub(crate) async fn now(app: &App) -> Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         started_at: app.started_at,
         network: app.config.network.clone(),
-        head: app.network.head(),
-        earning: app.earn.state().await,
-        wallet: app.keyring.status(),
+        head: app.parts.network.head(),
+        earning: app.parts.earn.state().await,
+        wallet: app.parts.keyring.status(),
         setup: app.host.setup().borrow().clone(),
         loaded_models: models.loaded.into_keys().collect(),
         running_answers: u32::try_from(models.running_local + models.running_paid).unwrap_or(u32::MAX),
@@ -60,16 +60,22 @@ pub(crate) async fn run_setup(State(app): State<App>) -> Response {
 }
 
 pub(crate) async fn network(State(app): State<App>) -> Result<Json<NetworkPage>, ApiError> {
-    Ok(Json(app.network.page().await?))
+    Ok(Json(app.parts.network.page().await?))
 }
 
 pub(crate) async fn licences(State(app): State<App>) -> Json<LicenceList> {
-    std::future::ready(Json(LicenceList { licences: app.host.licences() })).await
+    std::future::ready(Json(LicenceList {
+        licences: app.host.licences(),
+    }))
+    .await
 }
 
 pub(crate) async fn openapi() -> Result<Response, ApiError> {
     let text = document_text().map_err(|error| ApiError::internal(&error))?;
-    std::future::ready(Ok(([(header::CONTENT_TYPE, "application/json")], text).into_response())).await
+    std::future::ready(Ok(
+        ([(header::CONTENT_TYPE, "application/json")], text).into_response()
+    ))
+    .await
 }
 
 pub(crate) async fn events(State(app): State<App>) -> Response {
@@ -85,12 +91,16 @@ pub(crate) async fn events(State(app): State<App>) -> Response {
         };
         Some((event, (app, receiver)))
     });
-    let events = stream::iter([first]).chain(later).map(|event| sse::event(&event).unwrap_or_default());
+    let events = stream::iter([first])
+        .chain(later)
+        .map(|event| sse::event(&event).unwrap_or_default());
     stream_of(with_keep_alive(events).take_until(stopped))
 }
 
 /// Adds a comment wherever the stream is quiet for a while.
-fn with_keep_alive(events: impl Stream<Item = Bytes> + Send + 'static) -> impl Stream<Item = Bytes> + Send + 'static {
+fn with_keep_alive(
+    events: impl Stream<Item = Bytes> + Send + 'static,
+) -> impl Stream<Item = Bytes> + Send + 'static {
     stream::unfold(Box::pin(events), |mut events| async move {
         match tokio::time::timeout(KEEP_ALIVE_EVERY, events.next()).await {
             Ok(Some(event)) => Some((event, events)),
@@ -99,4 +109,3 @@ fn with_keep_alive(events: impl Stream<Item = Bytes> + Send + 'static) -> impl S
         }
     })
 }
-

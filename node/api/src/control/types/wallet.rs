@@ -65,19 +65,10 @@ pub struct RecoveryWords {
     pub words: Vec<String>,
 }
 
-/// The owner's answers to "which word stands at place n?".
+/// The recovery words as the owner typed them from paper, to compare them with the wallet's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct CheckWords {
-    pub password: String,
-    pub answers: Vec<WordAt>,
-}
-
-/// One of the recovery words.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct WordAt {
-    /// Counted from 1.
-    pub place: usize,
-    pub word: String,
+    pub words: String,
 }
 
 /// Whether the words are the wallet's.

@@ -9,11 +9,11 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{
-    secrets::same_secret,
-    table::{Caller, Credential, Zone},
+use crate::{
+    app::App,
+    auth::{Caller, Credential, Zone, same_secret},
+    error::ApiError,
 };
-use crate::{app::App, error::ApiError};
 
 /// Lets a call through with a [`Caller`] among its extensions, or refuses it.
 pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
@@ -34,19 +34,30 @@ async fn check(app: &App, request: &Parts, zone: Zone) -> Result<Caller, ApiErro
     let host = host(headers, &request.uri)?;
     if !host_is_ours(&host, app.config.listen.ip(), &app.config.allowed_hosts) {
         let message = format!("\"{host}\" is not a name of this node");
-        return Err(ApiError::new(StatusCode::MISDIRECTED_REQUEST, "foreign_host", message)
-            .remedy("Use 127.0.0.1 or localhost, or add the name to api.allowed_hosts."));
+        return Err(
+            ApiError::new(StatusCode::MISDIRECTED_REQUEST, "foreign_host", message)
+                .remedy("Use 127.0.0.1 or localhost, or add the name to api.allowed_hosts."),
+        );
     }
     check_origin(headers, &request.method, &host, zone)?;
-    let peer = request.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
-    let loopback = peer.is_some_and(|peer| peer.ip().to_canonical().is_loopback()) && !came_through_a_proxy(headers);
-    let caller = Caller { loopback, credential: credential(app, headers).await? };
+    let peer = request
+        .extensions
+        .get::<ConnectInfo<SocketAddr>>()
+        .map(|info| info.0);
+    let loopback =
+        peer.is_some_and(|peer| peer.ip().to_canonical().is_loopback()) && !came_through_a_proxy(headers);
+    let caller = Caller {
+        loopback,
+        credential: credential(app, headers).await?,
+    };
     zone.admits(caller)?;
     Ok(caller)
 }
 
 fn host(headers: &HeaderMap, uri: &Uri) -> Result<Authority, ApiError> {
-    let from_header = headers.get(header::HOST).and_then(|value| value.to_str().ok()?.parse().ok());
+    let from_header = headers
+        .get(header::HOST)
+        .and_then(|value| value.to_str().ok()?.parse().ok());
     from_header
         .or_else(|| uri.authority().cloned())
         .ok_or_else(|| ApiError::bad_request("the Host header is missing or is no host"))
@@ -55,21 +66,31 @@ fn host(headers: &HeaderMap, uri: &Uri) -> Result<Authority, ApiError> {
 /// A page of another site can point its own name at our address, but it cannot change the name that its browser sends.
 fn host_is_ours(host: &Authority, listen: IpAddr, allowed: &[String]) -> bool {
     let name = host.host().trim_start_matches('[').trim_end_matches(']');
-    if name.eq_ignore_ascii_case("localhost") || allowed.iter().any(|allowed| allowed.eq_ignore_ascii_case(name)) {
+    if name.eq_ignore_ascii_case("localhost")
+        || allowed.iter().any(|allowed| allowed.eq_ignore_ascii_case(name))
+    {
         return true;
     }
     // An address in place of a name cannot be pointed elsewhere, so on a LAN every one of ours is fine.
-    name.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback() || !listen.is_loopback())
+    name.parse::<IpAddr>()
+        .is_ok_and(|address| address.to_canonical().is_loopback() || !listen.is_loopback())
 }
 
 fn check_origin(headers: &HeaderMap, method: &Method, host: &Authority, zone: Zone) -> Result<(), ApiError> {
     let refused = |what: &str| {
-        ApiError::new(StatusCode::FORBIDDEN, "foreign_origin", format!("calls from another site ({what}) are refused"))
-            .remedy("Use the page that Hearth serves, or call from a program.")
+        ApiError::new(
+            StatusCode::FORBIDDEN,
+            "foreign_origin",
+            format!("calls from another site ({what}) are refused"),
+        )
+        .remedy("Use the page that Hearth serves, or call from a program.")
     };
     if let Some(origin) = headers.get(header::ORIGIN) {
         let origin = origin.to_str().map_err(|_| refused("unreadable"))?;
-        let same = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://")) == Some(host.as_str());
+        let same = origin
+            .strip_prefix("http://")
+            .or_else(|| origin.strip_prefix("https://"))
+            == Some(host.as_str());
         return if same { Ok(()) } else { Err(refused(origin)) };
     }
     // Calls without Origin that a browser still marks: images, scripts, navigation.
@@ -77,14 +98,20 @@ fn check_origin(headers: &HeaderMap, method: &Method, host: &Authority, zone: Zo
     match mark("sec-fetch-site") {
         None | Some("same-origin" | "none") => Ok(()),
         // A link to our page is fine: it shows files that hold no state.
-        Some(_) if zone == Zone::Page && method == Method::GET && mark("sec-fetch-mode") == Some("navigate") => Ok(()),
+        Some(_)
+            if zone == Zone::Page && method == Method::GET && mark("sec-fetch-mode") == Some("navigate") =>
+        {
+            Ok(())
+        }
         Some(site) => Err(refused(site)),
     }
 }
 
 /// A proxy on this computer calls from loopback for the whole world.
 fn came_through_a_proxy(headers: &HeaderMap) -> bool {
-    ["forwarded", "x-forwarded-for", "x-real-ip", "via"].iter().any(|name| headers.contains_key(*name))
+    ["forwarded", "x-forwarded-for", "x-real-ip", "via"]
+        .iter()
+        .any(|name| headers.contains_key(*name))
 }
 
 async fn credential(app: &App, headers: &HeaderMap) -> Result<Credential, ApiError> {
@@ -128,10 +155,21 @@ mod tests {
             let allowed: Vec<String> = allowed.iter().map(|name| (*name).to_owned()).collect();
             host_is_ours(&host.parse().unwrap(), listen.parse().unwrap(), &allowed)
         };
-        for host in ["localhost", "LOCALHOST:4327", "127.0.0.1:4327", "[::1]:4327", "127.9.9.9"] {
+        for host in [
+            "localhost",
+            "LOCALHOST:4327",
+            "127.0.0.1:4327",
+            "[::1]:4327",
+            "127.9.9.9",
+        ] {
             assert!(ours(host, "127.0.0.1", &[]), "{host}");
         }
-        for host in ["evil.example", "localhost.evil.example", "192.168.1.5:4327", "0.0.0.0"] {
+        for host in [
+            "evil.example",
+            "localhost.evil.example",
+            "192.168.1.5:4327",
+            "0.0.0.0",
+        ] {
             assert!(!ours(host, "127.0.0.1", &[]), "{host}");
         }
         assert!(ours("192.168.1.5:4327", "0.0.0.0", &[]));

@@ -7,7 +7,11 @@ const AROUND: usize = 40;
 
 /// The words of a search, in lower case.
 pub(super) fn words(query: &str) -> Vec<String> {
-    query.split_whitespace().take(MAX_WORDS).map(str::to_lowercase).collect()
+    query
+        .split_whitespace()
+        .take(MAX_WORDS)
+        .map(str::to_lowercase)
+        .collect()
 }
 
 /// The pattern of `LIKE … ESCAPE '\'` that finds a word anywhere.
@@ -18,17 +22,31 @@ pub(super) fn like(word: &str) -> String {
 
 /// The text around the first word that occurs, on one line.
 pub(super) fn snippet(text: &str, words: &[String]) -> Option<String> {
-    let chars: Vec<char> = text.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).collect();
+    let chars: Vec<char> = text
+        .chars()
+        .map(|c| if c.is_whitespace() { ' ' } else { c })
+        .collect();
     // One lower-case letter for each letter, so that places in both texts are the same.
-    let lower: Vec<char> = chars.iter().map(|c| c.to_lowercase().next().unwrap_or(*c)).collect();
+    let lower: Vec<char> = chars
+        .iter()
+        .map(|c| c.to_lowercase().next().unwrap_or(*c))
+        .collect();
     let place = words.iter().find_map(|word| {
         let word: Vec<char> = word.chars().collect();
         lower.windows(word.len().max(1)).position(|window| window == word)
     })?;
-    let (from, to) = (place.saturating_sub(AROUND), (place + 2 * AROUND).min(chars.len()));
+    let (from, to) = (
+        place.saturating_sub(AROUND),
+        (place + 2 * AROUND).min(chars.len()),
+    );
     let cut = |is_cut: bool| if is_cut { "…" } else { "" };
     let inner: String = chars[from..to].iter().collect();
-    Some(format!("{}{}{}", cut(from > 0), inner.trim(), cut(to < chars.len())))
+    Some(format!(
+        "{}{}{}",
+        cut(from > 0),
+        inner.trim(),
+        cut(to < chars.len())
+    ))
 }
 
 #[cfg(test)]
@@ -39,7 +57,10 @@ mod tests {
     fn a_snippet_shows_the_hit() {
         let text = format!("{} the Ember\nglows {}", "x".repeat(100), "y".repeat(100));
         let found = snippet(&text, &words("ember")).unwrap();
-        assert!(found.contains("the Ember glows") && found.starts_with('…') && found.ends_with('…'), "{found}");
+        assert!(
+            found.contains("the Ember glows") && found.starts_with('…') && found.ends_with('…'),
+            "{found}"
+        );
         assert_eq!(snippet("abc", &words("zz")), None);
         assert_eq!(snippet("", &words("a")), None);
     }

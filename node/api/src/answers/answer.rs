@@ -10,19 +10,16 @@ use hearth_openai::sse;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use super::{
-    Chat,
-    running::Guard,
-    store::{Ending, Turn},
-    upstream::{NETWORK_PREFIX, Upstream, send},
-};
+use super::upstream::{NETWORK_PREFIX, Upstream, send};
 use crate::{
     app::App,
     auth::Caller,
     control::types::{
-        AnswerEvent, AnswerParams, Event, Message, MessageRole, MessageState, ModelKind, NewAnswer, Receipt, TokenUsage,
+        AnswerEvent, AnswerParams, Event, Message, MessageRole, MessageState, ModelKind, NewAnswer, Receipt,
+        TokenUsage,
     },
     error::ApiError,
+    keep::{Ending, Guard, Turn},
     parts::RelayReceipt,
 };
 
@@ -40,42 +37,79 @@ pub(crate) async fn ask(
     conversation_id: &str,
     new: NewAnswer,
 ) -> Result<mpsc::Receiver<AnswerEvent>, ApiError> {
-    let chat = &app.chat;
-    let conversation = chat.store.get(conversation_id).await?;
+    let conversation = app.conversations.get(conversation_id).await?;
     let settings = app.settings.get().await?;
     let model = new
         .model
         .filter(|model| !model.is_empty())
         .or(conversation.model)
         .or(settings.default_model)
-        .ok_or_else(|| ApiError::bad_request("no model is chosen").remedy("Choose one in the list of models."))?;
+        .ok_or_else(|| {
+            ApiError::bad_request("no model is chosen").remedy("Choose one in the list of models.")
+        })?;
     let (question, parent_id) = match new.content {
         Some(content) => {
-            let parent_id = if new.at_root { None } else { new.parent_id.or(conversation.head_id) };
+            let parent_id = if new.at_root {
+                None
+            } else {
+                new.parent_id.or(conversation.head_id)
+            };
             if let Some(parent_id) = &parent_id {
-                chat.store.message(conversation_id, parent_id).await?;
+                app.conversations.message(conversation_id, parent_id).await?;
             }
-            let question = chat.store.add(conversation_id, parent_id.as_deref(), MessageRole::User, &content, None).await?;
+            let question = app
+                .conversations
+                .add(
+                    conversation_id,
+                    parent_id.as_deref(),
+                    MessageRole::User,
+                    &content,
+                    None,
+                )
+                .await?;
             let id = question.id.clone();
             (Some(question), id)
         }
         None => {
-            let parent_id = new.parent_id.ok_or_else(|| ApiError::bad_request("neither content nor parent_id is given"))?;
-            let parent = chat.store.message(conversation_id, &parent_id).await?;
+            let parent_id = new
+                .parent_id
+                .ok_or_else(|| ApiError::bad_request("neither content nor parent_id is given"))?;
+            let parent = app.conversations.message(conversation_id, &parent_id).await?;
             if parent.role != MessageRole::User {
-                return Err(ApiError::bad_request("parent_id is not a message of yours: only those are answered"));
+                return Err(ApiError::bad_request(
+                    "parent_id is not a message of yours: only those are answered",
+                ));
             }
             (None, parent_id)
         }
     };
-    let turns = chat.store.path_to(conversation_id, &parent_id).await?;
+    let turns = app.conversations.path_to(conversation_id, &parent_id).await?;
     let system = conversation.system_prompt.or(settings.system_prompt);
     let body = request(&model, system.as_deref(), &turns, &new.params.unwrap_or_default());
-    let answer = chat.store.add(conversation_id, Some(&parent_id), MessageRole::Assistant, "", Some(&model)).await?;
+    let answer = app
+        .conversations
+        .add(
+            conversation_id,
+            Some(&parent_id),
+            MessageRole::Assistant,
+            "",
+            Some(&model),
+        )
+        .await?;
     let (sender, receiver) = mpsc::channel(WAITING_EVENTS);
-    let guard = chat.running.begin(conversation_id, &answer.id);
-    let started = AnswerEvent::Started { question, answer: answer.clone() };
-    let writer = Writer { app: app.clone(), conversation_id: conversation_id.to_owned(), answer, model, sender, guard };
+    let guard = app.running.begin(conversation_id, &answer.id);
+    let started = AnswerEvent::Started {
+        question,
+        answer: answer.clone(),
+    };
+    let writer = Writer {
+        app: app.clone(),
+        conversation_id: conversation_id.to_owned(),
+        answer,
+        model,
+        sender,
+        guard,
+    };
     app.tasks.spawn("answer", async move {
         // A reader who is gone already is noticed at the next event.
         let _ = writer.sender.send(started).await;
@@ -137,21 +171,39 @@ struct Text {
 impl Text {
     fn begin() -> Text {
         let begun = Instant::now();
-        Text { content: String::new(), begun, first: None, last: begun, usage: None, finish_reason: None }
+        Text {
+            content: String::new(),
+            begun,
+            first: None,
+            last: begun,
+            usage: None,
+            finish_reason: None,
+        }
     }
 
     /// Takes a chunk and gives its text.
     fn take(&mut self, chunk: &Value) -> String {
         if let Some(usage) = chunk.get("usage").filter(|usage| usage.is_object()) {
-            let count = |name: &str| usage.get(name).and_then(Value::as_u64).and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
-            self.usage =
-                Some(TokenUsage { prompt_tokens: count("prompt_tokens"), completion_tokens: count("completion_tokens") });
+            let count = |name: &str| {
+                usage
+                    .get(name)
+                    .and_then(Value::as_u64)
+                    .and_then(|n| u32::try_from(n).ok())
+                    .unwrap_or(0)
+            };
+            self.usage = Some(TokenUsage {
+                prompt_tokens: count("prompt_tokens"),
+                completion_tokens: count("completion_tokens"),
+            });
         }
         let choice = &chunk["choices"][0];
         if let Some(reason) = choice["finish_reason"].as_str() {
             self.finish_reason = Some(reason.to_owned());
         }
-        let text = choice["delta"]["content"].as_str().or_else(|| choice["message"]["content"].as_str()).unwrap_or_default();
+        let text = choice["delta"]["content"]
+            .as_str()
+            .or_else(|| choice["message"]["content"].as_str())
+            .unwrap_or_default();
         if !text.is_empty() {
             self.last = Instant::now();
             self.first.get_or_insert(self.last);
@@ -160,12 +212,26 @@ impl Text {
         text.to_owned()
     }
 
-    fn receipt(&self, relayed: Option<RelayReceipt>, is_network: bool, weights_cid: Option<String>) -> Receipt {
-        let decode = self.first.map(|first| (self.last - first).as_secs_f64()).filter(|seconds| *seconds > 0.0);
-        let tokens = self.usage.map(|usage| f64::from(usage.completion_tokens.saturating_sub(1)));
+    fn receipt(
+        &self,
+        relayed: Option<RelayReceipt>,
+        is_network: bool,
+        weights_cid: Option<String>,
+    ) -> Receipt {
+        let decode = self
+            .first
+            .map(|first| (self.last - first).as_secs_f64())
+            .filter(|seconds| *seconds > 0.0);
+        let tokens = self
+            .usage
+            .map(|usage| f64::from(usage.completion_tokens.saturating_sub(1)));
         let ms = |until: Instant| u64::try_from((until - self.begun).as_millis()).unwrap_or(u64::MAX);
         Receipt {
-            kind: if is_network { ModelKind::Network } else { ModelKind::Local },
+            kind: if is_network {
+                ModelKind::Network
+            } else {
+                ModelKind::Local
+            },
             cost: relayed.as_ref().and_then(|receipt| receipt.cost),
             usage: self.usage,
             first_token_ms: self.first.map(ms),
@@ -201,7 +267,12 @@ impl Writer {
         let kept = text.receipt(relayed, is_network, weights_cid);
         // A failed answer that nobody gave has no receipt.
         let receipt = (state != MessageState::Failed || kept.network.is_some()).then_some(kept);
-        let ending = Ending { content: text.content, state, error: error.clone(), receipt };
+        let ending = Ending {
+            content: text.content,
+            state,
+            error: error.clone(),
+            receipt,
+        };
         self.end(ending).await;
     }
 
@@ -227,12 +298,17 @@ impl Writer {
                 whole.extend_from_slice(&piece);
                 continue;
             }
-            let events = reader.push(&piece).map_err(|error| ApiError::unavailable("bad_answer", error.to_string()))?;
+            let events = reader
+                .push(&piece)
+                .map_err(|error| ApiError::unavailable("bad_answer", error.to_string()))?;
             for event in events.iter().filter(|event| event.data != sse::DONE) {
                 self.pass_on(&parse(event.data.as_bytes())?, text).await?;
             }
             if written.elapsed() > PROGRESS_EVERY {
-                self.app.chat.store.progress(&self.answer.id, &text.content).await?;
+                self.app
+                    .conversations
+                    .progress(&self.answer.id, &text.content)
+                    .await?;
                 written = Instant::now();
             }
         }
@@ -260,12 +336,12 @@ impl Writer {
     }
 
     async fn cid(&self) -> Option<String> {
-        let models = self.app.shelf.list().await.ok()?;
+        let models = self.app.parts.shelf.list().await.ok()?;
         models.into_iter().find(|model| model.id == self.model)?.cid
     }
 
     async fn end(self, ending: Ending) {
-        let Chat { store, .. } = &self.app.chat;
+        let store = &self.app.conversations;
         let answer = match store.end(&self.conversation_id, &self.answer.id, &ending).await {
             Ok(answer) => answer,
             // The conversation was deleted meanwhile, or the disk is full: the reader still gets all of it.
@@ -292,20 +368,37 @@ impl Writer {
 }
 
 fn parse(bytes: &[u8]) -> Result<Value, ApiError> {
-    serde_json::from_slice(bytes).map_err(|_| ApiError::unavailable("bad_answer", "the answer is not in OpenAI's form"))
+    serde_json::from_slice(bytes)
+        .map_err(|_| ApiError::unavailable("bad_answer", "the answer is not in OpenAI's form"))
 }
 
 async fn refusal(upstream: Upstream) -> ApiError {
-    let pieces: Vec<_> = upstream.body.filter_map(|piece| std::future::ready(piece.ok())).collect().await;
+    let pieces: Vec<_> = upstream
+        .body
+        .filter_map(|piece| std::future::ready(piece.ok()))
+        .collect()
+        .await;
     let body = parse(&pieces.concat()).unwrap_or_default();
     upstream_error(upstream.status, body.get("error").unwrap_or(&Value::Null))
 }
 
 /// An error in OpenAI's shape. Its code is one of ours where the engine of this computer said it.
 fn upstream_error(status: u16, error: &Value) -> ApiError {
-    let message = error["message"].as_str().or_else(|| error.as_str()).unwrap_or("the model refused and did not say why");
-    let known = ["model_not_found", "context_length_exceeded", "engine_overloaded", "model_too_large", "model_damaged"];
-    let code = known.into_iter().find(|code| error["code"].as_str() == Some(code)).unwrap_or("answer_failed");
+    let message = error["message"]
+        .as_str()
+        .or_else(|| error.as_str())
+        .unwrap_or("the model refused and did not say why");
+    let known = [
+        "model_not_found",
+        "context_length_exceeded",
+        "engine_overloaded",
+        "model_too_large",
+        "model_damaged",
+    ];
+    let code = known
+        .into_iter()
+        .find(|code| error["code"].as_str() == Some(code))
+        .unwrap_or("answer_failed");
     let status = axum::http::StatusCode::from_u16(status).unwrap_or(axum::http::StatusCode::BAD_GATEWAY);
     ApiError::new(status, code, message)
 }
@@ -316,10 +409,19 @@ mod tests {
 
     #[test]
     fn a_request_has_what_was_asked_for_and_nothing_else() {
-        let turns = [Turn { role: MessageRole::User, content: "hi".into() }];
-        let params = AnswerParams { temperature: Some(0.0), ..AnswerParams::default() };
+        let turns = [Turn {
+            role: MessageRole::User,
+            content: "hi".into(),
+        }];
+        let params = AnswerParams {
+            temperature: Some(0.0),
+            ..AnswerParams::default()
+        };
         let request = request("m", Some("be kind"), &turns, &params);
-        assert_eq!(request["messages"], json!([{"role": "system", "content": "be kind"}, {"role": "user", "content": "hi"}]));
+        assert_eq!(
+            request["messages"],
+            json!([{"role": "system", "content": "be kind"}, {"role": "user", "content": "hi"}])
+        );
         assert_eq!(request["temperature"], 0.0);
         assert!(request.get("top_p").is_none());
     }
@@ -332,7 +434,16 @@ mod tests {
         text.take(&json!({"choices": [{"delta": {"content": "a"}}], "usage": null}));
         text.take(&json!({"choices": [{"delta": {}, "finish_reason": "length"}]}));
         text.take(&json!({"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 1}}));
-        assert_eq!((text.content.as_str(), text.finish_reason.as_deref()), ("a", Some("length")));
-        assert_eq!(text.usage, Some(TokenUsage { prompt_tokens: 3, completion_tokens: 1 }));
+        assert_eq!(
+            (text.content.as_str(), text.finish_reason.as_deref()),
+            ("a", Some("length"))
+        );
+        assert_eq!(
+            text.usage,
+            Some(TokenUsage {
+                prompt_tokens: 3,
+                completion_tokens: 1
+            })
+        );
     }
 }

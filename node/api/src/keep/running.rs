@@ -26,21 +26,34 @@ pub(crate) struct Guard {
 impl Running {
     pub(crate) fn begin(&self, conversation_id: &str, id: &str) -> Guard {
         let stop = CancellationToken::new();
-        let entry = Entry { conversation_id: conversation_id.to_owned(), stop: stop.clone() };
+        let entry = Entry {
+            conversation_id: conversation_id.to_owned(),
+            stop: stop.clone(),
+        };
         self.lock().insert(id.to_owned(), entry);
-        Guard { running: self.clone(), id: id.to_owned(), stop }
+        Guard {
+            running: self.clone(),
+            id: id.to_owned(),
+            stop,
+        }
     }
 
     /// Stops an answer. Says whether it ran.
     pub(crate) fn stop(&self, conversation_id: &str, id: &str) -> bool {
         let entries = self.lock();
-        let entry = entries.get(id).filter(|entry| entry.conversation_id == conversation_id);
+        let entry = entries
+            .get(id)
+            .filter(|entry| entry.conversation_id == conversation_id);
         entry.inspect(|entry| entry.stop.cancel()).is_some()
     }
 
     /// Stops all answers of a conversation.
     pub(crate) fn stop_all(&self, conversation_id: &str) {
-        for entry in self.lock().values().filter(|entry| entry.conversation_id == conversation_id) {
+        for entry in self
+            .lock()
+            .values()
+            .filter(|entry| entry.conversation_id == conversation_id)
+        {
             entry.stop.cancel();
         }
     }

@@ -9,8 +9,8 @@ use sqlx::{QueryBuilder, Sqlite, SqlitePool};
 use super::search::{like, snippet, words};
 use crate::{
     control::types::{
-        Conversation, ConversationPatch, ConversationSummary, ErrorDetail, Message, MessageRole, MessageState, NewConversation,
-        Receipt, Timestamp,
+        Conversation, ConversationPatch, ConversationSummary, ErrorDetail, Message, MessageRole,
+        MessageState, NewConversation, Receipt, Timestamp,
     },
     error::ApiError,
     parts::Window,
@@ -71,8 +71,10 @@ struct MessageRow {
     created_ms: i64,
 }
 
-const COLUMNS: &str = "SELECT id, title, model, pinned, system_prompt, head_id, created_ms, updated_ms FROM conversation";
-const MESSAGE_COLUMNS: &str = "SELECT id, parent_id, role, content, state, model, error, receipt, created_ms FROM message";
+const COLUMNS: &str =
+    "SELECT id, title, model, pinned, system_prompt, head_id, created_ms, updated_ms FROM conversation";
+const MESSAGE_COLUMNS: &str =
+    "SELECT id, parent_id, role, content, state, model, error, receipt, created_ms FROM message";
 
 impl Conversations {
     pub(crate) fn new(pool: SqlitePool, clock: Clock) -> Conversations {
@@ -81,19 +83,30 @@ impl Conversations {
 
     /// Marks answers that a crash cut off. Called once, before the first call.
     pub(crate) async fn end_interrupted(&self) -> Result<(), ApiError> {
-        sqlx::query("UPDATE message SET state = 'stopped' WHERE state = 'streaming'").execute(&self.pool).await?;
+        sqlx::query("UPDATE message SET state = 'stopped' WHERE state = 'streaming'")
+            .execute(&self.pool)
+            .await?;
         Ok(())
     }
 
-    pub(crate) async fn list(&self, query: &str, window: Window) -> Result<Vec<ConversationSummary>, ApiError> {
+    pub(crate) async fn list(
+        &self,
+        query: &str,
+        window: Window,
+    ) -> Result<Vec<ConversationSummary>, ApiError> {
         let words = words(query);
         let mut sql = QueryBuilder::<Sqlite>::new(COLUMNS);
         sql.push(" WHERE 1");
         for word in &words {
-            sql.push(" AND (title LIKE ").push_bind(like(word)).push(" ESCAPE '\\' OR EXISTS (SELECT 1 FROM message ");
-            sql.push("WHERE conversation_id = conversation.id AND content LIKE ").push_bind(like(word)).push(" ESCAPE '\\'))");
+            sql.push(" AND (title LIKE ")
+                .push_bind(like(word))
+                .push(" ESCAPE '\\' OR EXISTS (SELECT 1 FROM message ");
+            sql.push("WHERE conversation_id = conversation.id AND content LIKE ")
+                .push_bind(like(word))
+                .push(" ESCAPE '\\'))");
         }
-        sql.push(" ORDER BY pinned DESC, updated_ms DESC, id DESC LIMIT ").push_bind(window.limit);
+        sql.push(" ORDER BY pinned DESC, updated_ms DESC, id DESC LIMIT ")
+            .push_bind(window.limit);
         sql.push(" OFFSET ").push_bind(window.offset);
         let rows: Vec<Row> = sql.build_query_as().fetch_all(&self.pool).await?;
         let mut summaries = Vec::with_capacity(rows.len());
@@ -126,7 +139,10 @@ impl Conversations {
     pub(crate) async fn get(&self, id: &str) -> Result<Conversation, ApiError> {
         let row = self.row(id).await?;
         let sql = format!("{MESSAGE_COLUMNS} WHERE conversation_id = ? ORDER BY seq");
-        let messages: Vec<MessageRow> = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(id).fetch_all(&self.pool).await?;
+        let messages: Vec<MessageRow> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
+            .bind(id)
+            .fetch_all(&self.pool)
+            .await?;
         Ok(Conversation {
             id: row.id,
             title: row.title,
@@ -146,7 +162,9 @@ impl Conversations {
         }
         let row = self.row(id).await?;
         // Empty texts clear, absent ones stay.
-        let cleared = |new: Option<String>, old: Option<String>| new.map_or(old, |text| Some(text).filter(|text| !text.is_empty()));
+        let cleared = |new: Option<String>, old: Option<String>| {
+            new.map_or(old, |text| Some(text).filter(|text| !text.is_empty()))
+        };
         sqlx::query("UPDATE conversation SET title = ?, model = ?, pinned = ?, system_prompt = ?, head_id = ? WHERE id = ?")
             .bind(patch.title.unwrap_or(row.title))
             .bind(cleared(patch.model, row.model))
@@ -160,15 +178,26 @@ impl Conversations {
     }
 
     pub(crate) async fn delete(&self, id: &str) -> Result<(), ApiError> {
-        let gone = sqlx::query("DELETE FROM conversation WHERE id = ?").bind(id).execute(&self.pool).await?;
-        if gone.rows_affected() == 0 { Err(ApiError::not_found("conversation")) } else { Ok(()) }
+        let gone = sqlx::query("DELETE FROM conversation WHERE id = ?")
+            .bind(id)
+            .execute(&self.pool)
+            .await?;
+        if gone.rows_affected() == 0 {
+            Err(ApiError::not_found("conversation"))
+        } else {
+            Ok(())
+        }
     }
 
     pub(crate) async fn message(&self, conversation_id: &str, id: &str) -> Result<Message, ApiError> {
         let sql = format!("{MESSAGE_COLUMNS} WHERE conversation_id = ? AND id = ?");
-        let row: Option<MessageRow> =
-            sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(conversation_id).bind(id).fetch_optional(&self.pool).await?;
-        row.map(Message::from).ok_or_else(|| ApiError::not_found("message"))
+        let row: Option<MessageRow> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
+            .bind(conversation_id)
+            .bind(id)
+            .fetch_optional(&self.pool)
+            .await?;
+        row.map(Message::from)
+            .ok_or_else(|| ApiError::not_found("message"))
     }
 
     /// Writes a message and makes it the head. The first one gives the conversation its title.
@@ -198,13 +227,15 @@ impl Conversations {
             .bind(now_ms)
             .execute(&mut *transaction)
             .await?;
-        sqlx::query("UPDATE conversation SET head_id = ?, updated_ms = ?, model = coalesce(?, model) WHERE id = ?")
-            .bind(&id)
-            .bind(now_ms)
-            .bind(model)
-            .bind(conversation_id)
-            .execute(&mut *transaction)
-            .await?;
+        sqlx::query(
+            "UPDATE conversation SET head_id = ?, updated_ms = ?, model = coalesce(?, model) WHERE id = ?",
+        )
+        .bind(&id)
+        .bind(now_ms)
+        .bind(model)
+        .bind(conversation_id)
+        .execute(&mut *transaction)
+        .await?;
         if role == MessageRole::User {
             sqlx::query("UPDATE conversation SET title = ? WHERE id = ? AND title = ''")
                 .bind(title_of(content))
@@ -218,12 +249,21 @@ impl Conversations {
 
     /// Writes down how far an answer is, so that a crash keeps most of it.
     pub(crate) async fn progress(&self, id: &str, content: &str) -> Result<(), ApiError> {
-        sqlx::query("UPDATE message SET content = ? WHERE id = ?").bind(content).bind(id).execute(&self.pool).await?;
+        sqlx::query("UPDATE message SET content = ? WHERE id = ?")
+            .bind(content)
+            .bind(id)
+            .execute(&self.pool)
+            .await?;
         Ok(())
     }
 
     /// Writes down how an answer ended.
-    pub(crate) async fn end(&self, conversation_id: &str, id: &str, ending: &Ending) -> Result<Message, ApiError> {
+    pub(crate) async fn end(
+        &self,
+        conversation_id: &str,
+        id: &str,
+        ending: &Ending,
+    ) -> Result<Message, ApiError> {
         sqlx::query("UPDATE message SET content = ?, state = ?, error = ?, receipt = ? WHERE id = ?")
             .bind(&ending.content)
             .bind(state_word(ending.state))
@@ -243,15 +283,25 @@ impl Conversations {
     /// The messages from the root to `id`, without answers that have no text.
     pub(crate) async fn path_to(&self, conversation_id: &str, id: &str) -> Result<Vec<Turn>, ApiError> {
         let conversation = self.get(conversation_id).await?;
-        let by_id: BTreeMap<&str, &Message> = conversation.messages.iter().map(|message| (message.id.as_str(), message)).collect();
+        let by_id: BTreeMap<&str, &Message> = conversation
+            .messages
+            .iter()
+            .map(|message| (message.id.as_str(), message))
+            .collect();
         let mut path = Vec::new();
         let mut next = by_id.get(id).copied();
         while let Some(message) = next {
             if path.len() == MAX_PATH {
-                return Err(ApiError::conflict("too_long", "this conversation is too long: begin a new one"));
+                return Err(ApiError::conflict(
+                    "too_long",
+                    "this conversation is too long: begin a new one",
+                ));
             }
             if message.role == MessageRole::User || !message.content.is_empty() {
-                path.push(Turn { role: message.role, content: message.content.clone() });
+                path.push(Turn {
+                    role: message.role,
+                    content: message.content.clone(),
+                });
             }
             next = message.parent_id.as_deref().and_then(|id| by_id.get(id).copied());
         }
@@ -260,19 +310,27 @@ impl Conversations {
     }
 
     async fn row(&self, id: &str) -> Result<Row, ApiError> {
-        let row = sqlx::query_as(sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE id = ?"))).bind(id).fetch_optional(&self.pool).await?;
+        let row = sqlx::query_as(sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE id = ?")))
+            .bind(id)
+            .fetch_optional(&self.pool)
+            .await?;
         row.ok_or_else(|| ApiError::not_found("conversation"))
     }
 
     async fn summary_of(&self, row: Row, words: &[String]) -> Result<ConversationSummary, ApiError> {
-        let messages: i64 =
-            sqlx::query_scalar("SELECT count(*) FROM message WHERE conversation_id = ?").bind(&row.id).fetch_one(&self.pool).await?;
+        let messages: i64 = sqlx::query_scalar("SELECT count(*) FROM message WHERE conversation_id = ?")
+            .bind(&row.id)
+            .fetch_one(&self.pool)
+            .await?;
         let snippet = match words.first() {
             None => None,
             Some(word) => {
                 let sql = "SELECT content FROM message WHERE conversation_id = ? AND content LIKE ? ESCAPE '\\' ORDER BY seq LIMIT 1";
-                let hit: Option<String> =
-                    sqlx::query_scalar(sql).bind(&row.id).bind(like(word)).fetch_optional(&self.pool).await?;
+                let hit: Option<String> = sqlx::query_scalar(sql)
+                    .bind(&row.id)
+                    .bind(like(word))
+                    .fetch_optional(&self.pool)
+                    .await?;
                 hit.and_then(|text| snippet(&text, words))
             }
         };
@@ -294,7 +352,11 @@ impl From<MessageRow> for Message {
         Message {
             id: row.id,
             parent_id: row.parent_id,
-            role: if row.role == role_word(MessageRole::User) { MessageRole::User } else { MessageRole::Assistant },
+            role: if row.role == role_word(MessageRole::User) {
+                MessageRole::User
+            } else {
+                MessageRole::Assistant
+            },
             content: row.content,
             state: state_of(&row.state),
             created_at: Timestamp::from_ms(row.created_ms),
@@ -306,7 +368,10 @@ impl From<MessageRow> for Message {
 }
 
 fn to_json<T: serde::Serialize>(value: Option<&T>) -> Result<Option<String>, ApiError> {
-    value.map(serde_json::to_string).transpose().map_err(|error| ApiError::internal(&error))
+    value
+        .map(serde_json::to_string)
+        .transpose()
+        .map_err(|error| ApiError::internal(&error))
 }
 
 /// A value of an older version that cannot be read any more is as good as none.
@@ -315,13 +380,20 @@ fn from_json<T: DeserializeOwned>(text: Option<String>) -> Option<T> {
 }
 
 fn title_of(content: &str) -> String {
-    let line = content.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+    let line = content
+        .lines()
+        .map(str::trim)
+        .find(|line| !line.is_empty())
+        .unwrap_or_default();
     if line.chars().count() <= TITLE_CHARS {
         return line.to_owned();
     }
     let cut: String = line.chars().take(TITLE_CHARS).collect();
     // Ends with a whole word, if that leaves more than half.
-    let whole = cut.rsplit_once(' ').map(|(whole, _)| whole).filter(|whole| whole.chars().count() > TITLE_CHARS / 2);
+    let whole = cut
+        .rsplit_once(' ')
+        .map(|(whole, _)| whole)
+        .filter(|whole| whole.chars().count() > TITLE_CHARS / 2);
     format!("{}…", whole.unwrap_or(&cut))
 }
 
@@ -332,8 +404,13 @@ const fn role_word(role: MessageRole) -> &'static str {
     }
 }
 
-const STATES: [MessageState; 5] =
-    [MessageState::Streaming, MessageState::Done, MessageState::Stopped, MessageState::Cut, MessageState::Failed];
+const STATES: [MessageState; 5] = [
+    MessageState::Streaming,
+    MessageState::Done,
+    MessageState::Stopped,
+    MessageState::Cut,
+    MessageState::Failed,
+];
 
 const fn state_word(state: MessageState) -> &'static str {
     match state {
@@ -346,7 +423,10 @@ const fn state_word(state: MessageState) -> &'static str {
 }
 
 fn state_of(word: &str) -> MessageState {
-    STATES.into_iter().find(|state| state_word(*state) == word).unwrap_or(MessageState::Stopped)
+    STATES
+        .into_iter()
+        .find(|state| state_word(*state) == word)
+        .unwrap_or(MessageState::Stopped)
 }
 
 #[cfg(test)]

@@ -38,7 +38,15 @@ pub(crate) async fn send(app: &App, caller: Caller, path: &str, body: Bytes) -> 
             may_spend(caller, app.config.network.is_devnet)?;
             request["model"] = Value::String(service.clone());
             let body = serde_json::to_vec(&request).map_err(|error| ApiError::internal(&error))?;
-            network(app, RelayCall { service, path: path.to_owned(), body: body.into() }).await
+            network(
+                app,
+                RelayCall {
+                    service,
+                    path: path.to_owned(),
+                    body: body.into(),
+                },
+            )
+            .await
         }
     }
 }
@@ -47,26 +55,45 @@ pub(crate) async fn send(app: &App, caller: Caller, path: &str, body: Bytes) -> 
 /// reader, whose refusal says where the fault is.
 fn network_model(body: &[u8]) -> Option<(String, Value)> {
     let request: Value = serde_json::from_slice(body).ok()?;
-    let service = request.get("model")?.as_str()?.strip_prefix(NETWORK_PREFIX)?.to_owned();
+    let service = request
+        .get("model")?
+        .as_str()?
+        .strip_prefix(NETWORK_PREFIX)?
+        .to_owned();
     Some((service, request))
 }
 
 async fn local(app: &App, path: &str, body: Bytes) -> Upstream {
-    let request =
-        HttpRequest { method: "POST".to_owned(), path: path.to_owned(), body, priority: Priority::Local, model: None };
+    let request = HttpRequest {
+        method: "POST".to_owned(),
+        path: path.to_owned(),
+        body,
+        priority: Priority::Local,
+        model: None,
+    };
     let answer = serve_http(&app.models, request).await;
     let (is_stream, body) = match answer.body {
         Body::Full(bytes) => (false, stream::iter([Ok(bytes)]).boxed()),
         Body::Stream(stream) => (true, stream.map(Ok).boxed()),
     };
-    Upstream { status: answer.status, headers: answer.headers, is_stream, body, receipt: None }
+    Upstream {
+        status: answer.status,
+        headers: answer.headers,
+        is_stream,
+        body,
+        receipt: None,
+    }
 }
 
 async fn network(app: &App, call: RelayCall) -> Result<Upstream, ApiError> {
     let name = format!("{NETWORK_PREFIX}{}", call.service);
-    let answer = app.relay.send(call).await?;
+    let answer = app.parts.relay.send(call).await?;
     let is_stream = answer.content_type.starts_with(sse::MEDIA_TYPE);
-    let body = if is_stream { rename_stream(answer.body, name) } else { rename_whole(answer.body, name) };
+    let body = if is_stream {
+        rename_stream(answer.body, name)
+    } else {
+        rename_whole(answer.body, name)
+    };
     Ok(Upstream {
         status: answer.status,
         headers: vec![("content-type", answer.content_type)],
@@ -77,7 +104,10 @@ async fn network(app: &App, call: RelayCall) -> Result<Upstream, ApiError> {
 }
 
 /// Writes the name that the caller knows into a streamed answer.
-fn rename_stream(body: BoxStream<'static, Result<Bytes, ApiError>>, name: String) -> BoxStream<'static, Result<Bytes, ApiError>> {
+fn rename_stream(
+    body: BoxStream<'static, Result<Bytes, ApiError>>,
+    name: String,
+) -> BoxStream<'static, Result<Bytes, ApiError>> {
     let mut reader = Some(sse::Reader::new());
     let ended = stream::once(std::future::ready(None));
     body.map(Some)
@@ -92,7 +122,14 @@ fn rename_stream(body: BoxStream<'static, Result<Bytes, ApiError>>, name: String
                 Some(Err(error)) => return Err(error),
                 None => reader.take().and_then(sse::Reader::finish).into_iter().collect(),
             };
-            Ok::<Bytes, ApiError>(events.iter().map(|event| rename_event(event, &name)).collect::<Vec<Bytes>>().concat().into())
+            Ok::<Bytes, ApiError>(
+                events
+                    .iter()
+                    .map(|event| rename_event(event, &name))
+                    .collect::<Vec<Bytes>>()
+                    .concat()
+                    .into(),
+            )
         })
         .filter(|piece| std::future::ready(!matches!(piece, Ok(bytes) if bytes.is_empty())))
         .boxed()
@@ -109,7 +146,10 @@ fn rename_event(event: &sse::Event, name: &str) -> Bytes {
     format!("{lines}\n").into()
 }
 
-fn rename_whole(body: BoxStream<'static, Result<Bytes, ApiError>>, name: String) -> BoxStream<'static, Result<Bytes, ApiError>> {
+fn rename_whole(
+    body: BoxStream<'static, Result<Bytes, ApiError>>,
+    name: String,
+) -> BoxStream<'static, Result<Bytes, ApiError>> {
     let whole = body.collect::<Vec<_>>().map(move |pieces| {
         let pieces: Result<Vec<Bytes>, ApiError> = pieces.into_iter().collect();
         pieces.map(|pieces| renamed(&pieces.concat(), &name))
@@ -133,10 +173,20 @@ mod tests {
 
     #[tokio::test]
     async fn a_streamed_answer_has_the_callers_name_for_the_model() {
-        let pieces = ["data: {\"model\":\"a\",", "\"x\":1}\r\n\r\n: hi\n\ndata: [DO", "NE]\n\n"];
+        let pieces = [
+            "data: {\"model\":\"a\",",
+            "\"x\":1}\r\n\r\n: hi\n\ndata: [DO",
+            "NE]\n\n",
+        ];
         let body = stream::iter(pieces.map(|piece| Ok(Bytes::from_static(piece.as_bytes())))).boxed();
-        let out: Vec<Bytes> = rename_stream(body, "pocket/a".into()).map(Result::unwrap).collect().await;
-        assert_eq!(out.concat(), b"data: {\"model\":\"pocket/a\",\"x\":1}\n\ndata: [DONE]\n\n");
+        let out: Vec<Bytes> = rename_stream(body, "pocket/a".into())
+            .map(Result::unwrap)
+            .collect()
+            .await;
+        assert_eq!(
+            out.concat(),
+            b"data: {\"model\":\"pocket/a\",\"x\":1}\n\ndata: [DONE]\n\n"
+        );
     }
 
     #[test]

@@ -1,0 +1,7 @@
+//! Answers of models, wherever they run, and those that belong to a conversation.
+
+mod answer;
+mod upstream;
+
+pub(crate) use answer::ask;
+pub(crate) use upstream::send;

@@ -1,0 +1,156 @@
+//! Tests of the conversations in a real database.
+
+use super::*;
+
+const ALL: Window = Window { limit: 50, offset: 0 };
+
+async fn store(folder: &std::path::Path) -> Conversations {
+    let config = hearth_store::Config {
+        path: folder.join("hearth.db"),
+        chain_id: "test".into(),
+        max_pages: None,
+    };
+    let store = hearth_store::Store::open(config).await.unwrap();
+    Conversations::new(store.pool().clone(), Clock::test(1_000))
+}
+
+#[tokio::test]
+async fn branches_have_paths_of_their_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path()).await;
+    let id = store.create(NewConversation::default()).await.unwrap().id;
+    let question = store
+        .add(&id, None, MessageRole::User, "first question", None)
+        .await
+        .unwrap();
+    let answer = store
+        .add(&id, Some(&question.id), MessageRole::Assistant, "", Some("m"))
+        .await
+        .unwrap();
+    assert_eq!(answer.state, MessageState::Streaming);
+    let ending = Ending {
+        content: "an answer".into(),
+        state: MessageState::Done,
+        error: None,
+        receipt: None,
+    };
+    store.end(&id, &answer.id, &ending).await.unwrap();
+    let follow = store
+        .add(&id, Some(&answer.id), MessageRole::User, "and then", None)
+        .await
+        .unwrap();
+    let edited = store
+        .add(&id, None, MessageRole::User, "another question", None)
+        .await
+        .unwrap();
+    let texts = |path: Vec<Turn>| path.into_iter().map(|turn| turn.content).collect::<Vec<_>>();
+    assert_eq!(
+        texts(store.path_to(&id, &follow.id).await.unwrap()),
+        ["first question", "an answer", "and then"]
+    );
+    assert_eq!(
+        texts(store.path_to(&id, &edited.id).await.unwrap()),
+        ["another question"]
+    );
+    let conversation = store.get(&id).await.unwrap();
+    assert_eq!(conversation.title, "first question");
+    assert_eq!(conversation.head_id, Some(edited.id));
+    assert_eq!(conversation.model.as_deref(), Some("m"));
+}
+
+#[tokio::test]
+async fn search_finds_words_of_titles_and_messages() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path()).await;
+    for (title, content) in [
+        ("Cooking", "how long does an EGG boil"),
+        ("Coding", "a parser in rust 100%"),
+    ] {
+        let new = NewConversation {
+            title: Some(title.into()),
+            ..NewConversation::default()
+        };
+        let id = store.create(new).await.unwrap().id;
+        store
+            .add(&id, None, MessageRole::User, content, None)
+            .await
+            .unwrap();
+    }
+    for (query, titles) in [
+        ("egg", vec!["Cooking"]),
+        ("cod RUST", vec!["Coding"]),
+        ("egg rust", vec![]),
+        ("100%", vec!["Coding"]),
+        ("%", vec!["Coding"]),
+    ] {
+        let found = store.list(query, ALL).await.unwrap();
+        assert_eq!(
+            found.iter().map(|found| found.title.as_str()).collect::<Vec<_>>(),
+            titles,
+            "{query}"
+        );
+    }
+    assert_eq!(
+        store.list("egg", ALL).await.unwrap()[0].snippet.as_deref(),
+        Some("how long does an EGG boil")
+    );
+    assert_eq!(store.list("", ALL).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn changes_and_deletion_reach_what_they_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path()).await;
+    let id = store
+        .create(NewConversation {
+            system_prompt: Some("be kind".into()),
+            ..Default::default()
+        })
+        .await
+        .unwrap()
+        .id;
+    let question = store.add(&id, None, MessageRole::User, "hi", None).await.unwrap();
+    store
+        .add(&id, Some(&question.id), MessageRole::Assistant, "", None)
+        .await
+        .unwrap();
+    let patch = ConversationPatch {
+        title: Some("T".into()),
+        pinned: Some(true),
+        system_prompt: Some(String::new()),
+        head_id: Some(question.id.clone()),
+        model: None,
+    };
+    let changed = store.change(&id, patch).await.unwrap();
+    assert_eq!(
+        (changed.title.as_str(), changed.pinned, changed.system_prompt),
+        ("T", true, None)
+    );
+    assert_eq!(changed.head_id, Some(question.id.clone()));
+    let foreign = ConversationPatch {
+        head_id: Some("x".into()),
+        ..ConversationPatch::default()
+    };
+    assert_eq!(store.change(&id, foreign).await.unwrap_err().code, "not_found");
+    store.end_interrupted().await.unwrap();
+    assert_eq!(
+        store.get(&id).await.unwrap().messages[1].state,
+        MessageState::Stopped
+    );
+    store.delete(&id).await.unwrap();
+    assert_eq!(
+        store.message(&id, &question.id).await.unwrap_err().code,
+        "not_found"
+    );
+    assert_eq!(store.delete(&id).await.unwrap_err().code, "not_found");
+}
+
+#[test]
+fn a_title_is_the_first_line_cut_at_a_word() {
+    assert_eq!(title_of("\n  Hello there \nmore"), "Hello there");
+    let long = title_of(&"word ".repeat(30));
+    assert!(
+        long.chars().count() <= TITLE_CHARS + 1 && long.ends_with("word…"),
+        "{long}"
+    );
+}

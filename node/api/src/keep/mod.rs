@@ -1,0 +1,13 @@
+//! What the API keeps of its own: conversations, answers that are being written, settings of the page, payments under
+//! review.
+
+mod conversations;
+mod reviews;
+mod running;
+mod search;
+mod settings;
+
+pub(crate) use conversations::{Conversations, Ending, Turn};
+pub(crate) use reviews::Reviews;
+pub(crate) use running::{Guard, Running};
+pub(crate) use settings::SettingsStore;

@@ -1,0 +1,296 @@
+//! Who may call what.
+
+use hearth_api::{Api, Error};
+use reqwest::{Method, StatusCode};
+use serde_json::json;
+
+use crate::{
+    parts::Fake,
+    support::{TOKEN, args, config, json, with, world},
+};
+
+#[tokio::test]
+async fn the_control_api_wants_the_token_and_health_wants_nothing() {
+    let world = world().await;
+    for (path, status) in [
+        ("/api/v1/status", 401),
+        ("/api/v1/openapi.json", 401),
+        ("/api/v1/nothing", 401),
+        ("/api", 401),
+        ("/metrics", 401),
+        ("/health", 200),
+        ("/ready", 200),
+        ("/v1/models", 200),
+        ("/ipfs/bafy", 200),
+        ("/", 200),
+        ("/wallet", 200),
+    ] {
+        assert_eq!(
+            world.bare(Method::GET, path).send().await.unwrap().status(),
+            status,
+            "{path}"
+        );
+    }
+    for wrong in ["", "x", "0123456789abcdef0123456789abcdee"] {
+        let call = world.bare(Method::GET, "/api/v1/status").bearer_auth(wrong);
+        let response = call.send().await.unwrap();
+        assert_eq!(response.status(), 401);
+        assert_eq!(response.headers()["www-authenticate"], "Bearer");
+        assert_eq!(json(response).await["error"]["code"], "token_needed");
+    }
+    assert_eq!(
+        world.own(Method::GET, "/status").send().await.unwrap().status(),
+        200
+    );
+}
+
+#[tokio::test]
+async fn from_elsewhere_everything_but_health_wants_a_login_or_key() {
+    let world = world().await;
+    let (_, key) = (
+        0,
+        world.post("/keys", json!({"name": "laptop"})).await["secret"]
+            .as_str()
+            .unwrap()
+            .to_owned(),
+    );
+    for (path, nothing, with_key) in [
+        ("/health", 200, 200),
+        ("/ready", 401, 200),
+        ("/v1/models", 401, 200),
+        ("/ipfs/bafy", 401, 200),
+        ("/api/v1/status", 401, 403),
+    ] {
+        // A proxy on this computer speaks for others.
+        let call = || {
+            world
+                .bare(Method::GET, path)
+                .header("x-forwarded-for", "192.0.2.7")
+        };
+        assert_eq!(call().send().await.unwrap().status(), nothing, "{path}");
+        assert_eq!(
+            call().bearer_auth(&key).send().await.unwrap().status(),
+            with_key,
+            "{path} with a key"
+        );
+        assert_eq!(
+            call().bearer_auth(TOKEN).send().await.unwrap().status(),
+            200,
+            "{path} with the token"
+        );
+    }
+}
+
+#[tokio::test]
+async fn foreign_names_and_pages_are_refused_everywhere() {
+    let world = world().await;
+    let addr = world.api.addr();
+    for path in ["/health", "/v1/models", "/api/v1/status", "/", "/ipfs/x"] {
+        for host in [
+            "evil.example",
+            &format!("evil.example:{}", addr.port()),
+            "192.168.0.9",
+        ] {
+            let call = world
+                .bare(Method::GET, path)
+                .bearer_auth(TOKEN)
+                .header("host", host);
+            assert_eq!(
+                call.send().await.unwrap().status(),
+                StatusCode::MISDIRECTED_REQUEST,
+                "{path} {host}"
+            );
+        }
+        for origin in [
+            "http://evil.example",
+            "null",
+            "http://localhost:1",
+            "https://127.0.0.1",
+        ] {
+            let call = world
+                .bare(Method::GET, path)
+                .bearer_auth(TOKEN)
+                .header("origin", origin);
+            assert_eq!(call.send().await.unwrap().status(), 403, "{path} {origin}");
+        }
+        let call = world
+            .bare(Method::GET, path)
+            .bearer_auth(TOKEN)
+            .header("origin", format!("http://{addr}"));
+        assert_eq!(call.send().await.unwrap().status(), 200, "{path}");
+    }
+    let named = world
+        .bare(Method::GET, "/health")
+        .header("host", format!("localhost:{}", addr.port()));
+    assert_eq!(named.send().await.unwrap().status(), 200);
+    let image = world
+        .bare(Method::GET, "/v1/models")
+        .header("sec-fetch-site", "cross-site");
+    assert_eq!(image.send().await.unwrap().status(), 403);
+    let link = world
+        .bare(Method::GET, "/")
+        .header("sec-fetch-site", "cross-site")
+        .header("sec-fetch-mode", "navigate");
+    assert_eq!(link.send().await.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn the_token_is_swapped_for_a_strict_cookie() {
+    let world = world().await;
+    let sign_in = |body| {
+        world
+            .bare(Method::POST, "/api/v1/auth/session")
+            .json(&body)
+            .send()
+    };
+    assert_eq!(sign_in(json!({"token": "wrong"})).await.unwrap().status(), 401);
+    assert_eq!(sign_in(json!({})).await.unwrap().status(), 400);
+    let response = sign_in(json!({"token": TOKEN})).await.unwrap();
+    assert_eq!(response.status(), 204);
+    let cookie = response.headers()["set-cookie"].to_str().unwrap().to_owned();
+    assert!(
+        cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"),
+        "{cookie}"
+    );
+    assert!(
+        cookie.starts_with(&format!("hearth_session_{}=", world.api.addr().port())),
+        "{cookie}"
+    );
+    let cookie = cookie.split(';').next().unwrap().to_owned();
+    let status = || {
+        world
+            .bare(Method::GET, "/api/v1/status")
+            .header("cookie", &cookie)
+            .send()
+    };
+    assert_eq!(status().await.unwrap().status(), 200);
+    let out = world
+        .bare(Method::DELETE, "/api/v1/auth/session")
+        .header("cookie", &cookie)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(out.status(), 204);
+    assert_eq!(status().await.unwrap().status(), 401);
+}
+
+#[tokio::test]
+async fn a_password_signs_in_and_guessing_is_braked() {
+    let world = world().await;
+    assert_eq!(world.get("/auth/login").await["set"], false);
+    let set = |password: &str| {
+        world
+            .own(Method::PUT, "/auth/login")
+            .json(&json!({"password": password}))
+            .send()
+    };
+    assert_eq!(set("short").await.unwrap().status(), 400);
+    assert_eq!(set("correct horse battery").await.unwrap().status(), 204);
+    assert_eq!(world.get("/auth/login").await["set"], true);
+    let sign_in = |password: &str| {
+        world
+            .bare(Method::POST, "/api/v1/auth/session")
+            .json(&json!({"password": password}))
+            .send()
+    };
+    assert_eq!(sign_in("correct horse battery").await.unwrap().status(), 204);
+    for _ in 0..4 {
+        assert_eq!(sign_in("wrong horse").await.unwrap().status(), 403);
+    }
+    let response = sign_in("wrong horse").await.unwrap();
+    assert_eq!(
+        (
+            response.status(),
+            response.headers()["retry-after"].to_str().unwrap()
+        ),
+        (StatusCode::TOO_MANY_REQUESTS, "60")
+    );
+    assert_eq!(sign_in("correct horse battery").await.unwrap().status(), 429);
+    world.clock.advance(std::time::Duration::from_secs(61));
+    assert_eq!(sign_in("correct horse battery").await.unwrap().status(), 204);
+}
+
+#[tokio::test]
+async fn keys_are_shown_once_and_can_be_revoked() {
+    let world = with(config(false), Fake::default()).await;
+    let made = world.post("/keys", json!({"name": "laptop"})).await;
+    let secret = made["secret"].as_str().unwrap().to_owned();
+    let list = world.get("/keys").await;
+    assert!(
+        !list.to_string().contains(&secret)
+            && secret.starts_with(list["keys"][0]["prefix"].as_str().unwrap())
+    );
+    let file = std::fs::read(world.folder.path().join("hearth.db")).unwrap();
+    assert!(
+        !file
+            .windows(secret.len())
+            .any(|window| window == secret.as_bytes()),
+        "the secret is on the disk"
+    );
+    let ask = || {
+        let body = json!({"model": "pocket/svc", "messages": [{"role": "user", "content": "hi"}]});
+        world.bare(Method::POST, "/v1/chat/completions").json(&body)
+    };
+    let refused = ask().send().await.unwrap();
+    assert_eq!(refused.status(), 401);
+    assert_eq!(json(refused).await["error"]["code"], "key_needed");
+    assert_eq!(ask().bearer_auth(&secret).send().await.unwrap().status(), 200);
+    assert!(world.get("/keys").await["keys"][0]["last_used_at"].is_string());
+    let id = list["keys"][0]["id"].as_str().unwrap();
+    assert_eq!(
+        world
+            .own(Method::DELETE, &format!("/keys/{id}"))
+            .send()
+            .await
+            .unwrap()
+            .status(),
+        204
+    );
+    assert_eq!(ask().bearer_auth(&secret).send().await.unwrap().status(), 401);
+    world
+        .api
+        .ensure_key("This computer", "sk-hearth-fixed")
+        .await
+        .unwrap();
+    world
+        .api
+        .ensure_key("This computer", "sk-hearth-fixed")
+        .await
+        .unwrap();
+    assert_eq!(world.get("/keys").await["keys"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        ask()
+            .bearer_auth("sk-hearth-fixed")
+            .send()
+            .await
+            .unwrap()
+            .status(),
+        200
+    );
+}
+
+#[tokio::test]
+async fn beyond_loopback_needs_a_login_and_a_taken_port_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = hearth_api::Config {
+        listen: ([0, 0, 0, 0], 0).into(),
+        ..config(true)
+    };
+    let (args_open, ..) = args(open, Fake::default(), folder.path()).await;
+    assert!(matches!(
+        Api::start(args_open).await.unwrap_err(),
+        Error::NoLogin { .. }
+    ));
+    let world = world().await;
+    let folder = tempfile::tempdir().unwrap();
+    let taken = hearth_api::Config {
+        listen: world.api.addr(),
+        ..config(true)
+    };
+    let (args_taken, ..) = args(taken, Fake::default(), folder.path()).await;
+    let error = Api::start(args_taken).await.unwrap_err();
+    assert!(
+        matches!(error, Error::Bind { .. }) && error.to_string().contains("--listen"),
+        "{error}"
+    );
+}

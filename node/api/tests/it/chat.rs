@@ -1,0 +1,231 @@
+//! Conversations and their streamed answers.
+
+use std::time::Duration;
+
+use futures::StreamExt;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::{World, events, json, until, world};
+
+async fn begin(world: &World) -> String {
+    world.post("/conversations", json!({})).await["id"]
+        .as_str()
+        .unwrap()
+        .to_owned()
+}
+
+async fn ask(world: &World, id: &str, body: Value) -> Vec<Value> {
+    events(
+        world
+            .own(Method::POST, &format!("/conversations/{id}/answers"))
+            .json(&body)
+            .send()
+            .await
+            .unwrap(),
+    )
+    .await
+}
+
+#[tokio::test]
+async fn an_answer_streams_and_is_kept_with_its_receipt() {
+    let world = world().await;
+    let id = begin(&world).await;
+    let params = json!({"max_tokens": 5, "seed": 1});
+    let events = ask(
+        &world,
+        &id,
+        json!({"content": "What is ember?", "model": "chat", "params": params}),
+    )
+    .await;
+    assert_eq!(events[0]["type"], "started");
+    assert_eq!(events[0]["question"]["content"], "What is ember?");
+    let last = events.last().unwrap();
+    assert_eq!(last["type"], "finished", "{last}");
+    let text: String = events
+        .iter()
+        .filter(|event| event["type"] == "delta")
+        .map(|event| event["text"].as_str().unwrap())
+        .collect();
+    assert_eq!(last["answer"]["content"], text.as_str());
+    let receipt = &last["answer"]["receipt"];
+    assert_eq!(
+        (&receipt["kind"], &receipt["cost"]),
+        (&json!("local"), &Value::Null)
+    );
+    assert_eq!(receipt["weights_cid"], crate::parts::CID);
+    assert!(receipt["usage"]["completion_tokens"].as_u64().unwrap() > 0);
+    let kept = world.get(&format!("/conversations/{id}")).await;
+    assert_eq!(
+        (&kept["title"], &kept["model"]),
+        (&json!("What is ember?"), &json!("chat"))
+    );
+    assert_eq!(kept["messages"][1], last["answer"]);
+    assert_eq!(kept["head_id"], last["answer"]["id"]);
+    let found = world.get("/conversations?q=EMBER").await;
+    assert_eq!(found["conversations"][0]["snippet"], "What is ember?");
+    assert_eq!(
+        world.get("/conversations?q=nowhere").await["conversations"],
+        json!([])
+    );
+}
+
+#[tokio::test]
+async fn an_edit_and_another_answer_are_branches() {
+    let world = world().await;
+    let id = begin(&world).await;
+    let params = json!({"max_tokens": 2});
+    let first = ask(
+        &world,
+        &id,
+        json!({"content": "one", "model": "chat", "params": params}),
+    )
+    .await;
+    let again = ask(
+        &world,
+        &id,
+        json!({"parent_id": first[0]["question"]["id"], "params": params}),
+    )
+    .await;
+    assert_eq!(again[0]["question"], Value::Null);
+    assert_eq!(again[0]["answer"]["parent_id"], first[0]["question"]["id"]);
+    let edited = ask(
+        &world,
+        &id,
+        json!({"content": "two", "at_root": true, "params": params}),
+    )
+    .await;
+    assert_eq!(edited[0]["question"]["parent_id"], Value::Null);
+    let follow = ask(&world, &id, json!({"content": "three", "params": params})).await;
+    assert_eq!(follow[0]["question"]["parent_id"], edited[0]["answer"]["id"]);
+    assert_eq!(
+        world.get(&format!("/conversations/{id}")).await["messages"]
+            .as_array()
+            .unwrap()
+            .len(),
+        7
+    );
+    let wrong = world
+        .own(Method::POST, &format!("/conversations/{id}/answers"))
+        .json(&json!({"parent_id": "x"}))
+        .send()
+        .await;
+    assert_eq!(wrong.unwrap().status(), 404);
+}
+
+#[tokio::test]
+async fn a_network_answer_has_cost_and_supplier() {
+    let world = world().await;
+    let id = begin(&world).await;
+    let events = ask(&world, &id, json!({"content": "hi", "model": "pocket/svc"})).await;
+    let answer = &events.last().unwrap()["answer"];
+    assert_eq!(
+        (&answer["content"], &answer["state"]),
+        (&json!("hi there"), &json!("done"))
+    );
+    assert_eq!(answer["receipt"]["cost"], "4");
+    assert_eq!(answer["receipt"]["network"]["supplier"], "pokt1supplier");
+    assert_eq!(
+        answer["receipt"]["usage"],
+        json!({"prompt_tokens": 2, "completion_tokens": 3})
+    );
+}
+
+#[tokio::test]
+async fn stopping_keeps_what_is_there() {
+    let world = world().await;
+    for by_call in [true, false] {
+        let id = begin(&world).await;
+        let body = json!({"content": "long", "model": "chat", "params": {"max_tokens": 100_000}});
+        let response = world
+            .own(Method::POST, &format!("/conversations/{id}/answers"))
+            .json(&body)
+            .send()
+            .await
+            .unwrap();
+        let mut stream = response.bytes_stream();
+        let first = stream.next().await.unwrap().unwrap();
+        let text = String::from_utf8_lossy(&first).into_owned();
+        let started: Value =
+            serde_json::from_str(text.lines().next().unwrap().strip_prefix("data: ").unwrap()).unwrap();
+        let answer_id = started["answer"]["id"].as_str().unwrap();
+        if by_call {
+            let stop = world
+                .own(
+                    Method::DELETE,
+                    &format!("/conversations/{id}/answers/{answer_id}"),
+                )
+                .send()
+                .await
+                .unwrap();
+            assert_eq!(stop.status(), 204);
+            while stream.next().await.is_some() {}
+        } else {
+            drop(stream);
+        }
+        let kept = async {
+            loop {
+                let kept = world.get(&format!("/conversations/{id}")).await;
+                let state = kept["messages"][1]["state"].as_str().unwrap().to_owned();
+                if state != "streaming" {
+                    return state;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let state = tokio::time::timeout(Duration::from_secs(20), kept).await.unwrap();
+        // The tiny model may reach the end of its window first.
+        assert!(["stopped", "cut", "done"].contains(&state.as_str()), "{state}");
+    }
+    let mut snapshot = world.models.snapshot();
+    snapshot
+        .wait_for(|snapshot| snapshot.running_local == 0)
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_refusal_is_kept_as_a_failed_answer() {
+    let world = world().await;
+    let id = begin(&world).await;
+    let events = ask(&world, &id, json!({"content": "hi", "model": "nobody"})).await;
+    let last = events.last().unwrap();
+    assert_eq!(
+        (&last["type"], &last["error"]["code"]),
+        (&json!("failed"), &json!("model_not_found"))
+    );
+    assert_eq!(last["answer"]["state"], "failed");
+    let none = world
+        .own(
+            Method::POST,
+            &format!("/conversations/{}/answers", begin(&world).await),
+        )
+        .json(&json!({"content": "x"}));
+    assert_eq!(
+        json(none.send().await.unwrap()).await["error"]["code"],
+        "bad_request"
+    );
+}
+
+#[tokio::test]
+async fn others_hear_of_changes() {
+    let world = world().await;
+    let listening = world.own(Method::GET, "/events").send().await.unwrap();
+    let id = begin(&world).await;
+    let heard = until(listening, |event| event["type"] == "conversation").await;
+    assert_eq!(heard["id"], id.as_str());
+    let listening = world.own(Method::GET, "/events").send().await.unwrap();
+    assert_eq!(
+        world
+            .own(Method::DELETE, &format!("/conversations/{id}"))
+            .send()
+            .await
+            .unwrap()
+            .status(),
+        204
+    );
+    assert_eq!(
+        until(listening, |event| event["type"] == "conversation_deleted").await["id"],
+        id.as_str()
+    );
+}

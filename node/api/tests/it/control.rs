@@ -1,0 +1,320 @@
+//! The control API: the document, payments, settings, events, stop.
+
+use std::{sync::atomic::Ordering, time::Duration};
+
+use futures::{StreamExt, stream};
+use hearth_api::control::{openapi, types::Event};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::{
+    parts::{CID, Fake, earning},
+    support::{config, json, until, with, world},
+};
+
+#[test]
+fn the_committed_document_is_the_one_of_the_code() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../ui/openapi.json");
+    let committed = std::fs::read_to_string(path).unwrap();
+    let current = openapi::document_text().unwrap();
+    assert!(
+        committed == current,
+        "write it anew: cargo run -p hearth-api --example openapi > ui/openapi.json"
+    );
+}
+
+#[tokio::test]
+async fn every_operation_of_the_document_is_served() {
+    let world = world().await;
+    let document = world.get("/openapi.json").await;
+    let mut served = 0;
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for method in item.as_object().unwrap().keys() {
+            let real = path
+                .replace("{id}", "x")
+                .replace("{cid}", CID)
+                .replace("{answer_id}", "y");
+            let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
+            let response = world
+                .own(method.clone(), &real)
+                .json(&json!({}))
+                .send()
+                .await
+                .unwrap();
+            assert_ne!(response.status(), 405, "{method} {path}");
+            let is_stream = response
+                .headers()
+                .get("content-type")
+                .is_some_and(|kind| kind == "text/event-stream");
+            if response.status() == 404 && !is_stream {
+                let error = json(response).await;
+                assert!(
+                    !error["error"]["message"]
+                        .as_str()
+                        .unwrap()
+                        .contains("control API"),
+                    "{method} {path}"
+                );
+            }
+            served += 1;
+        }
+    }
+    assert_eq!(served, hearth_api::control::operation::Operation::ALL.len());
+    assert_eq!(world.get("/nothing").await["error"]["code"], "not_found");
+    assert_eq!(
+        world.own(Method::PUT, "/status").send().await.unwrap().status(),
+        405
+    );
+}
+
+#[tokio::test]
+async fn status_doctor_and_metrics_tell_of_all_parts() {
+    let world = world().await;
+    let status = world.get("/status").await;
+    assert_eq!(
+        (&status["head"]["height"], &status["earning"]["state"]),
+        (&json!(8), &json!("off"))
+    );
+    assert_eq!(
+        status["network"],
+        json!({"name": "test", "chain_id": "test", "is_devnet": true})
+    );
+    let doctor = world.get("/doctor").await;
+    let levels: Vec<&str> = doctor["checks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|check| check["level"].as_str().unwrap())
+        .collect();
+    assert_eq!(levels, ["ok", "warn", "fail"]);
+    let metrics = world
+        .bare(Method::GET, "/metrics")
+        .bearer_auth(crate::support::TOKEN)
+        .send()
+        .await
+        .unwrap()
+        .text()
+        .await
+        .unwrap();
+    for line in [
+        "hearth_chain_height 8",
+        "hearth_earning_state{state=\"off\"} 1",
+        "hearth_settled_upokt 12",
+    ] {
+        assert!(metrics.contains(line), "{line} is missing in {metrics}");
+    }
+    assert_eq!(world.get("/network").await["error"]["code"], "chain_unreachable");
+    world.setup.send_modify(|setup| setup.done = false);
+    let ready = world.bare(Method::GET, "/ready").send().await.unwrap();
+    assert_eq!(ready.status(), 503);
+    assert_eq!(json(ready).await["reasons"], json!(["the set-up is not done"]));
+}
+
+#[tokio::test]
+async fn a_payment_is_reviewed_and_sent_once() {
+    let world = world().await;
+    let draft = json!({"from": "main", "to": "pokt1other", "amount": "1", "memo": null});
+    let review = world.post("/wallet/send/review", draft.clone()).await;
+    assert_eq!(world.fake.paid.load(Ordering::SeqCst), 0);
+    let order = json!({"review_id": review["review_id"]});
+    assert_eq!(
+        world.post("/wallet/send", order.clone()).await,
+        json!({"tx": "AB", "height": 9})
+    );
+    assert_eq!(
+        world.post("/wallet/send", order).await["error"]["code"],
+        "no_review"
+    );
+    assert_eq!(world.fake.paid.load(Ordering::SeqCst), 1);
+    let review = world.post("/wallet/send/review", draft.clone()).await;
+    world.clock.advance(Duration::from_secs(301));
+    assert_eq!(
+        world
+            .post("/wallet/send", json!({"review_id": review["review_id"]}))
+            .await["error"]["code"],
+        "no_review"
+    );
+    // A locked key opens for one payment only, and a wrong password spends no review.
+    world.post("/wallet/lock", json!({})).await;
+    let id = world.post("/wallet/send/review", draft).await["review_id"].clone();
+    assert_eq!(
+        world.post("/wallet/send", json!({"review_id": id})).await["error"]["code"],
+        "key_locked"
+    );
+    assert_eq!(
+        world
+            .post("/wallet/send", json!({"review_id": id, "password": "wrong"}))
+            .await["error"]["code"],
+        "wrong_password"
+    );
+    assert_eq!(
+        world
+            .post("/wallet/send", json!({"review_id": id, "password": "right"}))
+            .await["tx"],
+        "AB"
+    );
+    assert_eq!(world.fake.paid.load(Ordering::SeqCst), 2);
+    assert!(*world.fake.locked.lock().unwrap());
+}
+
+#[tokio::test]
+async fn the_faucet_is_for_devnet_alone() {
+    let order = json!({"to": "main", "amount": "1000000"});
+    assert_eq!(
+        world().await.post("/wallet/faucet", order.clone()).await["tx"],
+        "CD"
+    );
+    let world = with(config(false), Fake::default()).await;
+    assert_eq!(
+        world.post("/wallet/faucet", order).await["error"]["code"],
+        "not_devnet"
+    );
+}
+
+#[tokio::test]
+async fn settings_are_kept_and_strange_ones_refused() {
+    let world = world().await;
+    assert_eq!(world.get("/settings").await["theme"], "system");
+    let patch = |body: Value| world.own(Method::PATCH, "/settings").json(&body).send();
+    let changed = json(patch(json!({"theme": "dark", "language": "de"})).await.unwrap()).await;
+    assert_eq!(
+        (&changed["theme"], &changed["language"]),
+        (&json!("dark"), &json!("de"))
+    );
+    let changed = json(patch(json!({"language": ""})).await.unwrap()).await;
+    assert_eq!(
+        (&changed["theme"], &changed["language"]),
+        (&json!("dark"), &Value::Null)
+    );
+    assert_eq!(patch(json!({"colour": "red"})).await.unwrap().status(), 400);
+    assert_eq!(patch(json!({"theme": "pink"})).await.unwrap().status(), 400);
+}
+
+#[tokio::test]
+async fn models_are_loaded_listed_and_guarded() {
+    let world = world().await;
+    let loaded = world.post(&format!("/models/{CID}/load"), json!({})).await;
+    assert_eq!(
+        (&loaded["state"], &loaded["architecture"]),
+        (&json!("loaded"), &json!("llama"))
+    );
+    let list = world.get("/models").await;
+    let states: Vec<(&str, &str)> = list["models"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|model| (model["id"].as_str().unwrap(), model["state"].as_str().unwrap()))
+        .collect();
+    assert_eq!(
+        states,
+        [("chat", "loaded"), ("embed", "ready"), ("pocket/svc", "ready")]
+    );
+    assert_eq!(
+        world.post(&format!("/models/{CID}/unload"), json!({})).await["state"],
+        "ready"
+    );
+    let busy = world
+        .own(Method::DELETE, "/models/bafyreiembed")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(json(busy).await["error"]["code"], "model_in_use");
+    assert_eq!(
+        world
+            .own(Method::DELETE, &format!("/models/{CID}"))
+            .send()
+            .await
+            .unwrap()
+            .status(),
+        204
+    );
+}
+
+#[tokio::test]
+async fn events_begin_with_the_status_and_bring_what_parts_say() {
+    let told = stream::once(async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        Event::Earning(earning())
+    });
+    let fake = Fake::default();
+    *fake.events.lock().unwrap() = Some(told.chain(stream::pending()).boxed());
+    let world = with(config(true), fake).await;
+    let listening = world.own(Method::GET, "/events").send().await.unwrap();
+    let first = until(listening, |_| true).await;
+    assert_eq!(first["type"], "status");
+    let listening = world.own(Method::GET, "/events").send().await.unwrap();
+    world.setup.send_modify(|setup| setup.running = true);
+    assert_eq!(
+        until(listening, |event| event["type"] == "setup").await["running"],
+        true
+    );
+}
+
+#[tokio::test]
+async fn pages_have_their_headers_and_unknown_paths_are_the_page() {
+    let world = world().await;
+    for path in ["/", "/chat/some-id", "/placeholder.html"] {
+        let page = world.bare(Method::GET, path).send().await.unwrap();
+        assert_eq!(page.status(), 200, "{path}");
+        let headers = page.headers();
+        assert!(
+            headers["content-security-policy"]
+                .to_str()
+                .unwrap()
+                .contains("frame-ancestors 'none'")
+        );
+        assert_eq!(
+            (&headers["cache-control"], &headers["x-content-type-options"]),
+            (&"no-cache".parse().unwrap(), &"nosniff".parse().unwrap())
+        );
+        assert!(headers["content-type"].to_str().unwrap().starts_with("text/html"));
+        let tag = headers["etag"].clone();
+        let again = world
+            .bare(Method::GET, path)
+            .header("if-none-match", tag)
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(again.status(), 304);
+    }
+    assert_eq!(
+        world
+            .bare(Method::GET, "/assets/gone.js")
+            .send()
+            .await
+            .unwrap()
+            .status(),
+        404
+    );
+    assert_eq!(world.bare(Method::POST, "/").send().await.unwrap().status(), 405);
+    let status = world.own(Method::GET, "/status").send().await.unwrap();
+    assert_eq!(status.headers()["cache-control"], "no-store");
+}
+
+#[tokio::test]
+async fn a_stop_ends_event_streams_and_cuts_answers_after_the_drain() {
+    let world = world().await;
+    let mut listening = world
+        .own(Method::GET, "/events")
+        .send()
+        .await
+        .unwrap()
+        .bytes_stream();
+    let body = json!({"model": "chat", "stream": true, "messages": [{"role": "user", "content": "x"}], "max_tokens": 100_000});
+    let answer = world
+        .bare(Method::POST, "/v1/chat/completions")
+        .json(&body)
+        .send()
+        .await
+        .unwrap();
+    world.api.stop();
+    let all = async {
+        while listening.next().await.is_some() {}
+        let _ = answer.bytes().await;
+        world.api.join().await;
+    };
+    tokio::time::timeout(Duration::from_secs(15), all)
+        .await
+        .expect("everything ends");
+    assert!(world.bare(Method::GET, "/health").send().await.is_err());
+}

@@ -1,0 +1,8 @@
+//! The surface over real sockets: tiny models, small parts in place of chain, miner and gateway.
+
+mod access;
+mod chat;
+mod control;
+mod openai;
+mod parts;
+mod support;

@@ -1,0 +1,132 @@
+//! `/v1` for local and network models.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::{
+    parts::Fake,
+    support::{config, events, json, with, world},
+};
+
+fn ask(model: &str, stream: bool) -> Value {
+    json!({"model": model, "messages": [{"role": "user", "content": "hello"}], "max_tokens": 5, "seed": 1, "stream": stream})
+}
+
+#[tokio::test]
+async fn a_local_model_answers_whole_and_streamed_without_a_key() {
+    let world = with(config(false), Fake::default()).await;
+    let send = |stream| {
+        world
+            .bare(Method::POST, "/v1/chat/completions")
+            .json(&ask("chat", stream))
+            .send()
+    };
+    let whole = json(send(false).await.unwrap()).await;
+    let response = send(true).await.unwrap();
+    assert_eq!(response.headers()["content-type"], "text/event-stream");
+    let chunks = events(response).await;
+    let text: String = chunks
+        .iter()
+        .filter_map(|chunk| chunk["choices"][0]["delta"]["content"].as_str())
+        .collect();
+    assert_eq!(text, whole["choices"][0]["message"]["content"].as_str().unwrap());
+    let embedding = world
+        .bare(Method::POST, "/v1/embeddings")
+        .json(&json!({"model": "embed", "input": "x"}))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(json(embedding).await["object"], "list");
+    let text = world
+        .bare(Method::POST, "/v1/completions")
+        .json(&json!({"model": "chat", "prompt": "a"}))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(json(text).await["object"], "text_completion");
+}
+
+#[tokio::test]
+async fn a_network_model_is_renamed_on_both_sides() {
+    let world = world().await;
+    let send = |stream| {
+        world
+            .bare(Method::POST, "/v1/chat/completions")
+            .json(&ask("pocket/svc", stream))
+            .send()
+    };
+    let whole = json(send(false).await.unwrap()).await;
+    assert_eq!(whole["model"], "pocket/svc");
+    let chunks = events(send(true).await.unwrap()).await;
+    assert!(
+        chunks.iter().all(|chunk| chunk["model"] == "pocket/svc"),
+        "{chunks:?}"
+    );
+    let relayed = world.fake.relayed.lock().unwrap();
+    let body: Value = serde_json::from_slice(&relayed[0].body).unwrap();
+    assert_eq!(
+        (relayed[0].service.as_str(), body["model"].as_str()),
+        ("svc", Some("svc"))
+    );
+}
+
+#[tokio::test]
+async fn both_kinds_are_listed_and_found() {
+    let world = world().await;
+    let list = json(world.bare(Method::GET, "/v1/models").send().await.unwrap()).await;
+    let ids: Vec<&str> = list["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|model| model["id"].as_str().unwrap())
+        .collect();
+    assert_eq!(ids, ["chat", "embed", "pocket/svc"]);
+    let one = json(
+        world
+            .bare(Method::GET, "/v1/models/pocket/svc")
+            .send()
+            .await
+            .unwrap(),
+    )
+    .await;
+    assert_eq!(one["owned_by"], "pocket");
+    assert_eq!(
+        world
+            .bare(Method::GET, "/v1/models/nobody")
+            .send()
+            .await
+            .unwrap()
+            .status(),
+        404
+    );
+}
+
+#[tokio::test]
+async fn errors_are_openais() {
+    let world = world().await;
+    let large = json!({"model": "chat", "messages": [{"role": "user", "content": "x".repeat(200_000)}]});
+    for (method, path, body, status, code) in [
+        (
+            Method::POST,
+            "/v1/chat/completions",
+            ask("nobody", false),
+            404,
+            "model_not_found",
+        ),
+        (Method::POST, "/v1/chat/completions", large, 413, "too_large"),
+        (
+            Method::GET,
+            "/v1/chat/completions",
+            json!({}),
+            405,
+            "method_not_allowed",
+        ),
+        (Method::POST, "/v1/nothing", json!({}), 404, "unknown_url"),
+    ] {
+        let response = world.bare(method, path).json(&body).send().await.unwrap();
+        assert_eq!(response.status(), status, "{path}");
+        let error = json(response).await;
+        assert_eq!(error["error"]["code"], code, "{error}");
+        assert!(error["error"]["type"].is_string(), "{error}");
+    }
+}

@@ -1,0 +1,395 @@
+//! Small parts in place of the real ones.
+
+use std::sync::{
+    Mutex,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use futures::{
+    FutureExt, StreamExt,
+    stream::{self, BoxStream},
+};
+use hearth_api::{
+    ApiError, Host,
+    control::types::*,
+    parts::{
+        Answer, Earn, Keyring, Money, Network, Relay, RelayAnswer, RelayCall, RelayReceipt, Shelf, Window,
+    },
+};
+use hearth_base::Amount;
+use tokio::sync::watch;
+
+pub(crate) const CID: &str = "bafyreichat";
+
+fn upokt(amount: u128) -> Upokt {
+    Upokt(Amount::from_upokt(amount))
+}
+
+fn standing() -> Standing {
+    Standing {
+        trust: Trust::Proven,
+        height: 7,
+    }
+}
+
+fn silent() -> BoxStream<'static, Event> {
+    stream::pending().boxed()
+}
+
+/// All parts but the host.
+#[derive(Default)]
+pub(crate) struct Fake {
+    pub(crate) paid: AtomicUsize,
+    pub(crate) locked: Mutex<bool>,
+    pub(crate) relayed: Mutex<Vec<RelayCall>>,
+    pub(crate) events: Mutex<Option<BoxStream<'static, Event>>>,
+}
+
+pub(crate) fn earning() -> Earning {
+    Earning {
+        state: EarningState::Off,
+        why: Some("stopped".into()),
+        detail: None,
+        since: Timestamp::from_ms(0),
+        serving: 0,
+        reasons: Vec::new(),
+        notes: Vec::new(),
+    }
+}
+
+#[async_trait::async_trait]
+impl Earn for Fake {
+    async fn state(&self) -> Earning {
+        earning()
+    }
+    async fn page(&self) -> Answer<EarningPage> {
+        Ok(EarningPage {
+            earning: earning(),
+            supplier: None,
+            listen: None,
+            public_url: None,
+            services: Vec::new(),
+            running: Vec::new(),
+            max_running: 1,
+            answered: 3,
+            refused: 0,
+            unpaid_late: 0,
+        })
+    }
+    async fn start(&self) -> Answer<Earning> {
+        Err(ApiError::conflict("key_locked", "the working key is locked"))
+    }
+    async fn stop(&self) -> Answer<Earning> {
+        Ok(earning())
+    }
+    async fn summary(&self) -> Answer<EarningSummary> {
+        Ok(EarningSummary {
+            pipeline: Vec::new(),
+            settled_today: upokt(1),
+            settled_total: upokt(12),
+            sessions_settled: 2,
+            answers_today: 1,
+            days: Vec::new(),
+            share_permille: None,
+        })
+    }
+    async fn sessions(&self, _: Window) -> Answer<EarnedSessionList> {
+        Ok(EarnedSessionList {
+            sessions: Vec::new(),
+            total: 0,
+        })
+    }
+    async fn relays(&self, _: &str, _: Window) -> Answer<EarnedRelayList> {
+        Ok(EarnedRelayList {
+            relays: Vec::new(),
+            total: 0,
+        })
+    }
+    fn events(&self) -> BoxStream<'static, Event> {
+        self.events.lock().unwrap().take().unwrap_or_else(silent)
+    }
+}
+
+#[async_trait::async_trait]
+impl Keyring for Fake {
+    fn status(&self) -> WalletStatus {
+        WalletStatus {
+            exists: true,
+            main_locked: *self.locked.lock().unwrap(),
+            working_locked: false,
+            main_address: Some("pokt1main".into()),
+            working_address: Some("pokt1working".into()),
+            words_checked: false,
+        }
+    }
+    fn page(&self) -> WalletPage {
+        WalletPage {
+            status: Keyring::status(self),
+            accounts: Vec::new(),
+            unattended: true,
+        }
+    }
+    async fn create(&self, _: String) -> Answer<RecoveryWords> {
+        Ok(RecoveryWords {
+            words: vec!["abandon".into(); 24],
+        })
+    }
+    async fn import(&self, _: String, _: String) -> Answer<()> {
+        Ok(())
+    }
+    async fn unlock(&self, password: String) -> Answer<()> {
+        if password != "right" {
+            return Err(hearth_wallet::Error::WrongPassword { tries_left: 2 }.into());
+        }
+        *self.locked.lock().unwrap() = false;
+        Ok(())
+    }
+    fn lock(&self) {
+        *self.locked.lock().unwrap() = true;
+    }
+    async fn words(&self, _: String) -> Answer<RecoveryWords> {
+        Ok(RecoveryWords { words: Vec::new() })
+    }
+    async fn check(&self, _: CheckWords) -> Answer<bool> {
+        Ok(true)
+    }
+    fn events(&self) -> BoxStream<'static, Event> {
+        silent()
+    }
+}
+
+#[async_trait::async_trait]
+impl Money for Fake {
+    async fn balances(&self) -> Answer<Balances> {
+        Ok(Balances {
+            total: upokt(5),
+            spendable: upokt(5),
+            places: Vec::new(),
+            standing: standing(),
+        })
+    }
+    async fn history(&self, _: Window) -> Answer<History> {
+        Ok(History {
+            movements: Vec::new(),
+            total: 0,
+        })
+    }
+    async fn review(&self, draft: &SendDraft) -> Answer<SendReview> {
+        Ok(SendReview {
+            review_id: String::new(),
+            from: draft.from,
+            from_address: "pokt1main".into(),
+            to: draft.to.clone(),
+            amount: draft.amount,
+            fee: upokt(1),
+            memo: None,
+            balance_before: upokt(5),
+            balance_after: upokt(3),
+            standing: standing(),
+            first_payment_to_address: true,
+            needs_password: *self.locked.lock().unwrap(),
+        })
+    }
+    async fn pay(&self, _: &SendDraft, _: Upokt) -> Answer<Sent> {
+        self.paid.fetch_add(1, Ordering::SeqCst);
+        Ok(Sent {
+            tx: "AB".into(),
+            height: 9,
+        })
+    }
+    async fn faucet(&self, _: &FaucetOrder) -> Answer<Sent> {
+        Ok(Sent {
+            tx: "CD".into(),
+            height: 9,
+        })
+    }
+    fn events(&self) -> BoxStream<'static, Event> {
+        silent()
+    }
+}
+
+#[async_trait::async_trait]
+impl Network for Fake {
+    fn head(&self) -> Option<Head> {
+        Some(Head {
+            height: 8,
+            time: Timestamp::from_ms(0),
+            verified_height: Some(8),
+            proven_at: None,
+            standing: standing(),
+            block_time_ms: Some(1000),
+        })
+    }
+    async fn page(&self) -> Answer<NetworkPage> {
+        Err(ApiError::unavailable("chain_unreachable", "no endpoint answers"))
+    }
+    fn events(&self) -> BoxStream<'static, Event> {
+        silent()
+    }
+}
+
+fn model(id: &str, task: ModelTask, cid: &str) -> Model {
+    Model {
+        id: id.into(),
+        kind: ModelKind::Local,
+        task,
+        title: id.into(),
+        state: ModelState::Ready,
+        unavailable: None,
+        cid: Some(cid.into()),
+        size_bytes: Some(1),
+        context_tokens: None,
+        parameters: None,
+        architecture: None,
+        quantisation: None,
+        licence: None,
+        added_at: Some(Timestamp::from_ms(7000)),
+        verified_at: None,
+        serves: Vec::new(),
+        service: None,
+        price_per_answer: None,
+        suppliers: None,
+    }
+}
+
+#[async_trait::async_trait]
+impl Shelf for Fake {
+    async fn list(&self) -> Answer<Vec<Model>> {
+        let busy = Model {
+            serves: vec!["svc".into()],
+            ..model("embed", ModelTask::Embedding, "bafyreiembed")
+        };
+        Ok(vec![model("chat", ModelTask::Chat, CID), busy])
+    }
+    async fn add(&self, _: &str) -> Answer<Model> {
+        Err(ApiError::bad_request("this file is no model"))
+    }
+    async fn pull(&self, cid: &str, _: Option<&str>) -> Answer<Download> {
+        Ok(Download {
+            cid: cid.into(),
+            title: None,
+            state: DownloadState::Wanted,
+            have_bytes: 0,
+            size_bytes: None,
+            bytes_per_second: None,
+            source: None,
+            error: None,
+            retry_at: None,
+        })
+    }
+    async fn verify(&self, cid: &str) -> Answer<VerifiedModel> {
+        Ok(VerifiedModel {
+            cid: cid.into(),
+            ok: true,
+            checked_bytes: 1,
+            problems: Vec::new(),
+        })
+    }
+    async fn delete(&self, _: &str) -> Answer<()> {
+        Ok(())
+    }
+    async fn downloads(&self) -> Answer<Vec<Download>> {
+        Ok(Vec::new())
+    }
+    async fn pause(&self, _: &str) -> Answer<Download> {
+        Err(ApiError::not_found("download"))
+    }
+    async fn resume(&self, _: &str) -> Answer<Download> {
+        Err(ApiError::not_found("download"))
+    }
+    async fn catalogue(&self) -> Answer<Catalogue> {
+        Ok(Catalogue { models: Vec::new() })
+    }
+    fn events(&self) -> BoxStream<'static, Event> {
+        silent()
+    }
+}
+
+#[async_trait::async_trait]
+impl Relay for Fake {
+    async fn models(&self) -> Answer<Vec<Model>> {
+        Ok(vec![Model {
+            kind: ModelKind::Network,
+            cid: None,
+            added_at: None,
+            service: Some("svc".into()),
+            price_per_answer: Some(upokt(4)),
+            ..model("pocket/svc", ModelTask::Chat, "")
+        }])
+    }
+    async fn send(&self, call: RelayCall) -> Answer<RelayAnswer> {
+        let request: serde_json::Value = serde_json::from_slice(&call.body).unwrap();
+        let is_stream = request["stream"] == true;
+        self.relayed.lock().unwrap().push(call);
+        let (content_type, pieces) = if is_stream {
+            let chunks = [
+                r#"{"model":"svc","choices":[{"index":0,"delta":{"role":"assistant","content":"hi"}}]}"#,
+                r#"{"model":"svc","choices":[{"index":0,"delta":{"content":" there"},"finish_reason":"stop"}]}"#,
+                r#"{"model":"svc","choices":[],"usage":{"prompt_tokens":2,"completion_tokens":3,"total_tokens":5}}"#,
+                "[DONE]",
+            ];
+            (
+                "text/event-stream",
+                chunks.iter().map(|chunk| format!("data: {chunk}\n\n")).collect(),
+            )
+        } else {
+            (
+                "application/json",
+                vec![r#"{"model":"svc","choices":[{"message":{"content":"hi"}}]}"#.to_owned()],
+            )
+        };
+        let receipt = RelayReceipt {
+            cost: Some(upokt(4)),
+            network: NetworkReceipt {
+                service: "svc".into(),
+                supplier: "pokt1supplier".into(),
+                supplier_url: None,
+                application: "pokt1app".into(),
+                session_id: "s".into(),
+                session_start: 1,
+                session_end: 4,
+                verified_batches: 4,
+                request_hash: None,
+                failed_tries: 0,
+            },
+        };
+        Ok(RelayAnswer {
+            status: 200,
+            content_type: content_type.into(),
+            body: stream::iter(pieces.into_iter().map(|piece| Ok(piece.into()))).boxed(),
+            receipt: std::future::ready(Some(receipt)).boxed(),
+        })
+    }
+}
+
+/// The program around it.
+pub(crate) struct Program(pub(crate) watch::Sender<Setup>);
+
+#[async_trait::async_trait]
+impl Host for Program {
+    async fn doctor(&self) -> Vec<Check> {
+        [Level::Fail, Level::Ok, Level::Warn]
+            .into_iter()
+            .map(|level| Check {
+                level,
+                code: "x".into(),
+                subject: "X".into(),
+                fact: String::new(),
+                meaning: String::new(),
+                remedy: None,
+            })
+            .collect()
+    }
+    fn setup(&self) -> watch::Receiver<Setup> {
+        self.0.subscribe()
+    }
+    fn run_setup(&self) {
+        self.0.send_modify(|setup| setup.running = true);
+    }
+    fn licences(&self) -> Vec<Licence> {
+        Vec::new()
+    }
+    fn configured(&self) -> Vec<ConfiguredValue> {
+        Vec::new()
+    }
+}

@@ -1,0 +1,193 @@
+//! An API over small parts and tiny models.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use futures::StreamExt;
+use hearth_api::{
+    Api, Args, Config,
+    control::types::{NetworkName, Setup},
+    parts::Parts,
+};
+use hearth_base::{Clock, Tasks};
+use hearth_engine::{Engine, ModelSource};
+use hearth_openai::{Library, LibraryError, Listed, Models, sse};
+use hearth_store::Store;
+use reqwest::{Method, RequestBuilder, Response};
+use serde_json::Value;
+use tokio::sync::watch;
+
+use crate::parts::{Fake, Program};
+
+pub(crate) const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+
+struct Files(PathBuf);
+
+#[async_trait::async_trait]
+impl Library for Files {
+    async fn list(&self) -> Vec<Listed> {
+        Vec::new()
+    }
+    async fn open(&self, name: &str) -> Result<ModelSource, LibraryError> {
+        let unknown = || LibraryError::Unknown(name.into());
+        let path = match name {
+            "chat" => hearth_engine::testing::tiny_llama(&self.0),
+            "embed" => hearth_engine::testing::tiny_bert(&self.0),
+            _ => return Err(unknown()),
+        };
+        ModelSource::at(name, &path.unwrap()).map_err(|_| unknown())
+    }
+}
+
+/// A running API.
+pub(crate) struct World {
+    pub(crate) api: Api,
+    pub(crate) fake: Arc<Fake>,
+    pub(crate) models: Models,
+    pub(crate) setup: watch::Sender<Setup>,
+    pub(crate) clock: Clock,
+    pub(crate) http: reqwest::Client,
+    pub(crate) folder: tempfile::TempDir,
+}
+
+pub(crate) fn config(is_devnet: bool) -> Config {
+    let network = NetworkName {
+        name: "test".into(),
+        chain_id: "test".into(),
+        is_devnet,
+    };
+    Config {
+        drain: Duration::from_millis(300),
+        max_body_bytes: 100_000,
+        ..Config::new(([127, 0, 0, 1], 0).into(), network)
+    }
+}
+
+pub(crate) async fn world() -> World {
+    with(config(true), Fake::default()).await
+}
+
+pub(crate) async fn with(config: Config, fake: Fake) -> World {
+    hearth_base::tls::init();
+    let folder = tempfile::tempdir().unwrap();
+    let (args, fake, models, setup, clock) = args(config, fake, folder.path()).await;
+    let api = Api::start(args).await.unwrap();
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    World {
+        api,
+        fake,
+        models,
+        setup,
+        clock,
+        http,
+        folder,
+    }
+}
+
+pub(crate) async fn args(
+    config: Config,
+    fake: Fake,
+    folder: &std::path::Path,
+) -> (Args, Arc<Fake>, Models, watch::Sender<Setup>, Clock) {
+    let path = folder.join("hearth.db");
+    let store = Store::open(hearth_store::Config {
+        path,
+        chain_id: "test".into(),
+        max_pages: None,
+    })
+    .await
+    .unwrap();
+    let (clock, tasks) = (Clock::test(1_700_000_000_000), Tasks::root());
+    let engine = hearth_engine::Config {
+        threads: 1,
+        ..hearth_engine::Config::default()
+    };
+    let models = Models::start(hearth_openai::Args {
+        config: hearth_openai::Config::default(),
+        engine: Engine::start(engine).unwrap(),
+        library: Arc::new(Files(folder.to_owned())),
+        clock: clock.clone(),
+        tasks: tasks.child("models"),
+    });
+    let fake = Arc::new(fake);
+    let setup = watch::Sender::new(Setup {
+        done: true,
+        ..Setup::default()
+    });
+    let parts = Parts {
+        earn: fake.clone(),
+        keyring: fake.clone(),
+        money: fake.clone(),
+        network: fake.clone(),
+        shelf: fake.clone(),
+        relay: fake.clone(),
+    };
+    let args = Args {
+        config,
+        token: TOKEN.into(),
+        store,
+        clock: clock.clone(),
+        tasks: tasks.child("api"),
+        host: Arc::new(Program(setup.clone())),
+        models: models.clone(),
+        parts,
+        ipfs: axum::Router::new().route("/ipfs/{cid}", axum::routing::get(|| std::future::ready("block"))),
+    };
+    (args, fake, models, setup, clock)
+}
+
+impl World {
+    /// A call with nothing shown.
+    pub(crate) fn bare(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http
+            .request(method, format!("http://{}{path}", self.api.addr()))
+    }
+
+    /// A call of the control API by the owner.
+    pub(crate) fn own(&self, method: Method, path: &str) -> RequestBuilder {
+        self.bare(method, &format!("/api/v1{path}")).bearer_auth(TOKEN)
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Value {
+        json(self.own(Method::GET, path).send().await.unwrap()).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Value {
+        json(self.own(Method::POST, path).json(&body).send().await.unwrap()).await
+    }
+}
+
+pub(crate) async fn json(response: Response) -> Value {
+    response.json().await.unwrap()
+}
+
+/// All events of a stream, to its end.
+pub(crate) async fn events(response: Response) -> Vec<Value> {
+    assert_eq!(response.status(), 200);
+    let bytes = response.bytes().await.unwrap();
+    let events = sse::Reader::new().push(&bytes).unwrap();
+    events
+        .into_iter()
+        .filter(|event| event.data != sse::DONE)
+        .map(|event| serde_json::from_str(&event.data).unwrap())
+        .collect()
+}
+
+/// Reads a stream until an event fits, and gives it.
+pub(crate) async fn until(response: Response, fits: impl Fn(&Value) -> bool) -> Value {
+    let mut reader = sse::Reader::new();
+    let mut stream = response.bytes_stream();
+    let waited = async {
+        while let Some(piece) = stream.next().await {
+            for event in reader.push(&piece.unwrap()).unwrap() {
+                let value: Value = serde_json::from_str(&event.data).unwrap();
+                if fits(&value) {
+                    return value;
+                }
+            }
+        }
+        panic!("the stream ended without it");
+    };
+    tokio::time::timeout(Duration::from_secs(20), waited)
+        .await
+        .expect("the event comes")
+}
