@@ -21,7 +21,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// Where a follower begins that has acknowledged nothing yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum From {
-    /// With the block after the newest one.
+    /// With the block after the one that is newest when the follower is made.
     Next,
     /// With the block of this height.
     Height(Height),
@@ -51,6 +51,8 @@ pub struct Follower {
     name: String,
     next: Option<Height>,
     from: From,
+    /// The newest block when the follower was made.
+    born: Height,
     pool: Arc<Pool>,
     light: Arc<Light>,
     db: Db,
@@ -72,10 +74,12 @@ impl Follower {
         head: watch::Receiver<Head>,
         tasks: Tasks,
     ) -> Follower {
+        let born = head.borrow().height;
         Follower {
             name: name.to_owned(),
             next: None,
             from,
+            born,
             pool,
             light,
             db,
@@ -132,15 +136,19 @@ impl Follower {
             (Some(acknowledged), _) => acknowledged.plus(1),
             (None, From::Height(height)) => Height(height.0.max(1)),
             (None, From::Next) => {
-                // Ends only with the chain part, which is noticed elsewhere.
-                let seen = self
-                    .head
-                    .wait_for(|head| head.height.0 > 0)
-                    .await
-                    .map(|head| head.height);
-                let Ok(height) = seen else {
-                    std::future::pending().await
-                };
+                let mut height = self.born;
+                if height.0 == 0 {
+                    // Ends only with the chain part, which is noticed elsewhere.
+                    let seen = self
+                        .head
+                        .wait_for(|head| head.height.0 > 0)
+                        .await
+                        .map(|head| head.height);
+                    let Ok(seen) = seen else {
+                        std::future::pending().await
+                    };
+                    height = seen;
+                }
                 // A crash before the first acknowledgement must not skip blocks.
                 self.db.save_follower(&self.name, height).await?;
                 height.plus(1)

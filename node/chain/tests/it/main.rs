@@ -1,5 +1,6 @@
 //! The chain part against nodes that answer from recorded data: honest, down, slow, senseless, lying, foreign.
 
+mod devnet;
 mod endpoints;
 mod follow;
 mod node;
