@@ -9,6 +9,7 @@ use std::time::Instant;
 use crate::hardware::{Hardware, memory};
 use crate::load::{LoadError, ModelInfo, ModelSource};
 use crate::model::{LoadSettings, Loaded, LoadedKind, load};
+use crate::reply::{EmbedReply, Place, Reply};
 use crate::request::{EmbedRequest, EmbedSink, Event, GenerateError, GenerateRequest, Message, Sink};
 use crate::worker::{Command, EmbedJob, GenerateJob, Shared, Worker};
 
@@ -141,7 +142,6 @@ impl Engine {
             .unwrap_or(hardware.available_bytes / 10 * 9);
         let shared = Shared {
             pool: Arc::clone(&pool),
-            queued: Arc::clone(&link.queued),
             stopping: Arc::clone(&link.stopping),
             weight_bytes: Arc::clone(&weight_bytes),
             memory_bytes,
@@ -326,40 +326,47 @@ impl ModelHandle {
     /// Queues a request and returns at once; everything else, refusals too, goes to `sink`.
     pub fn generate(&self, request: GenerateRequest, mut sink: Sink) -> Ticket {
         let ticket = Ticket::default();
-        if let Err(error) = self.admit() {
-            let _ = sink(Event::Failed(error));
-            return ticket;
-        }
+        let place = match self.admit() {
+            Ok(place) => place,
+            Err(error) => {
+                let _ = sink(Event::Failed(error));
+                return ticket;
+            }
+        };
         let job = GenerateJob {
             model: Arc::clone(&self.loaded),
             request,
-            sink,
+            reply: Reply::new(sink, place),
             ticket: ticket.clone(),
             since: Instant::now(),
         };
         if let Err(rejected) = self.link.commands.send(Command::Generate(Box::new(job)))
             && let Command::Generate(mut job) = rejected.0
         {
-            let _ = (job.sink)(Event::Failed(GenerateError::Stopped));
+            job.reply.fail(GenerateError::Stopped);
         }
         ticket
     }
 
     /// Queues an embedding request and returns at once.
     pub fn embed(&self, request: EmbedRequest, sink: EmbedSink) {
-        if let Err(error) = self.admit() {
-            sink(Err(error));
-            return;
-        }
+        let place = match self.admit() {
+            Ok(place) => place,
+            Err(error) => {
+                sink(Err(error));
+                return;
+            }
+        };
+        let reply = EmbedReply::new(sink, place);
         let job = EmbedJob {
             model: Arc::clone(&self.loaded),
             request,
-            sink,
+            reply,
         };
         if let Err(rejected) = self.link.commands.send(Command::Embed(Box::new(job)))
             && let Command::Embed(job) = rejected.0
         {
-            (job.sink)(Err(GenerateError::Stopped));
+            job.reply.answer(Err(GenerateError::Stopped));
         }
     }
 
@@ -404,15 +411,10 @@ impl ModelHandle {
         }
     }
 
-    fn admit(&self) -> Result<(), GenerateError> {
+    fn admit(&self) -> Result<Place, GenerateError> {
         if self.link.stopping.load(Ordering::Relaxed) {
             return Err(GenerateError::Stopped);
         }
-        let queued = self.link.queued.fetch_add(1, Ordering::Relaxed);
-        if queued >= self.link.max_queued {
-            self.link.queued.fetch_sub(1, Ordering::Relaxed);
-            return Err(GenerateError::Busy { queued });
-        }
-        Ok(())
+        Place::take(&self.link.queued, self.link.max_queued)
     }
 }

@@ -16,6 +16,7 @@ mod hardware;
 mod kernels;
 mod load;
 mod model;
+mod reply;
 mod request;
 mod sampler;
 mod scheduler;

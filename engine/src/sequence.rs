@@ -1,13 +1,15 @@
 //! One answer in the making: its tokens, its cache, and the stages between a drawn token and the sink.
 
 use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
 use crate::engine::Ticket;
 use crate::model::{KvCache, Loaded, Piece, TextModel, Wants};
+use crate::reply::Reply;
 use crate::request::{
-    Event, FinishReason, GenerateError, GenerateRequest, Priority, Sink, Timings, TokenLogprob, Usage,
+    Event, FinishReason, GenerateError, GenerateRequest, Priority, Timings, TokenLogprob, Usage,
 };
 use crate::sampler::{Sampler, best_of, check, log_total};
 use crate::scheduler::Running;
@@ -30,7 +32,7 @@ pub(crate) struct Prepared {
     request: GenerateRequest,
     prompt: Vec<u32>,
     max_new: usize,
-    sink: Sink,
+    reply: Reply,
     since: Instant,
 }
 
@@ -40,7 +42,7 @@ impl Prepared {
         let GenerateJob {
             model: loaded,
             request,
-            mut sink,
+            mut reply,
             ticket,
             since,
         } = job;
@@ -57,20 +59,20 @@ impl Prepared {
                     request,
                     prompt,
                     max_new,
-                    sink,
+                    reply,
                     since,
                     model: loaded,
                 })
             }
             Err(error) => {
-                let _ = sink(Event::Failed(error));
+                reply.fail(error);
                 None
             }
         }
     }
 
     pub(crate) fn fail(mut self, error: GenerateError) {
-        let _ = (self.sink)(Event::Failed(error));
+        self.reply.fail(error);
     }
 
     /// Tells the sink that the request was cancelled before it ran.
@@ -84,7 +86,7 @@ impl Prepared {
             ..Timings::default()
         };
         let reason = FinishReason::Cancelled;
-        let _ = (self.sink)(Event::Finished {
+        let _ = self.reply.send(Event::Finished {
             reason,
             stop: None,
             usage,
@@ -100,7 +102,12 @@ fn prompt_of(
 ) -> Result<Vec<u32>, GenerateError> {
     loaded.check()?;
     check(&request.sampling)?;
-    let prompt = model.tokens_of(&request.prompt)?;
+    // Templates and patterns come with the model; a defect met there must not end the engine.
+    let prompt = catch_unwind(AssertUnwindSafe(|| model.tokens_of(&request.prompt))).map_err(|_| {
+        GenerateError::Internal {
+            reason: "reading the prompt panicked".to_owned(),
+        }
+    })??;
     let context_tokens = loaded.info.context_tokens;
     if prompt.is_empty() {
         return Err(GenerateError::EmptyPrompt);
@@ -126,7 +133,7 @@ pub(crate) struct Sequence {
     pub(crate) model: Arc<Loaded>,
     priority: Priority,
     ticket: Ticket,
-    sink: Sink,
+    reply: Reply,
     /// Prompt and answer; those beyond the cache are still to be computed.
     tokens: Vec<u32>,
     n_prompt: usize,
@@ -154,7 +161,7 @@ impl Sequence {
         let mut sequence = Self {
             priority: prepared.priority,
             ticket: prepared.ticket,
-            sink: prepared.sink,
+            reply: prepared.reply,
             n_prompt: prompt.len(),
             max_new: prepared.max_new,
             cache: model.decoder.new_cache(),
@@ -176,7 +183,7 @@ impl Sequence {
         let started = Event::Started {
             prompt_tokens: sequence.n_prompt as u32,
         };
-        match (sequence.sink)(started) {
+        match sequence.reply.send(started) {
             ControlFlow::Continue(()) => Some(sequence),
             ControlFlow::Break(()) => None,
         }
@@ -227,7 +234,7 @@ impl Sequence {
             return Step::Going;
         }
         if let Some(tokens) = self.prompt_logprobs.take()
-            && (self.sink)(Event::Prompt { tokens }).is_break()
+            && self.reply.send(Event::Prompt { tokens }).is_break()
         {
             return self.finish(FinishReason::Cancelled, None);
         }
@@ -287,7 +294,7 @@ impl Sequence {
             text: std::mem::take(&mut self.text),
             tokens: std::mem::take(&mut self.drawn),
         };
-        (self.sink)(event)
+        self.reply.send(event)
     }
 
     /// Ends the answer; nothing is drawn after it.
@@ -308,13 +315,13 @@ impl Sequence {
             usage: self.usage(),
             timings: self.timings(),
         };
-        let _ = (self.sink)(event);
+        let _ = self.reply.send(event);
         Step::Done
     }
 
     /// Breaks the answer off.
     pub(crate) fn fail(&mut self, error: GenerateError) -> Step {
-        let _ = (self.sink)(Event::Failed(error));
+        self.reply.fail(error);
         Step::Done
     }
 

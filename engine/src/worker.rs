@@ -2,15 +2,14 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::Instant;
 
 use crate::engine::{Config, Ticket};
 use crate::model::{Bert, Loaded, LoadedKind, Piece, TextModel};
-use crate::request::{
-    EmbedRequest, EmbedSink, Embeddings, Event, FinishReason, GenerateError, GenerateRequest, Priority, Sink,
-};
+use crate::reply::{EmbedReply, Reply};
+use crate::request::{EmbedRequest, Embeddings, FinishReason, GenerateError, GenerateRequest, Priority};
 use crate::scheduler::{Admission, Limits, Share, Taken, Waiting, admit, plan};
 use crate::sequence::{Prepared, Sequence, Step};
 
@@ -26,7 +25,7 @@ pub(crate) enum Command {
 pub(crate) struct GenerateJob {
     pub(crate) model: Arc<Loaded>,
     pub(crate) request: GenerateRequest,
-    pub(crate) sink: Sink,
+    pub(crate) reply: Reply,
     pub(crate) ticket: Ticket,
     pub(crate) since: Instant,
 }
@@ -35,14 +34,12 @@ pub(crate) struct GenerateJob {
 pub(crate) struct EmbedJob {
     pub(crate) model: Arc<Loaded>,
     pub(crate) request: EmbedRequest,
-    pub(crate) sink: EmbedSink,
+    pub(crate) reply: EmbedReply,
 }
 
 /// What the worker shares with the façade.
 pub(crate) struct Shared {
     pub(crate) pool: Arc<rayon::ThreadPool>,
-    /// Requests that run or wait.
-    pub(crate) queued: Arc<AtomicUsize>,
     pub(crate) stopping: Arc<AtomicBool>,
     /// Bytes of weights loaded.
     pub(crate) weight_bytes: Arc<AtomicU64>,
@@ -124,20 +121,12 @@ impl Worker {
 
     fn take_generate(&mut self, mut job: GenerateJob) {
         let model = Arc::clone(&job.model);
-        let LoadedKind::Text(text) = &model.kind else {
-            let _ = (job.sink)(Event::Failed(GenerateError::NotGenerative {
-                model: model.info.name.clone(),
-            }));
-            self.one_less();
-            return;
-        };
-        // Tokenising runs foreign templates and patterns; a defect there must not end the engine.
-        match catch_unwind(AssertUnwindSafe(|| Prepared::new(job, text))) {
-            Ok(Some(prepared)) => self.waiting.push(prepared),
-            Ok(None) => self.one_less(),
-            Err(_) => {
-                tracing::error!(model = %model.info.name, "a request panicked while its prompt was read");
-                self.one_less();
+        match &model.kind {
+            LoadedKind::Text(text) => self.waiting.extend(Prepared::new(job, text)),
+            LoadedKind::Embedding(_) => {
+                job.reply.fail(GenerateError::NotGenerative {
+                    model: model.info.name.clone(),
+                });
             }
         }
     }
@@ -152,8 +141,7 @@ impl Worker {
         };
         match refusal {
             Some(error) => {
-                (job.sink)(Err(error));
-                self.one_less();
+                job.reply.answer(Err(error));
             }
             None => {
                 let done = Embeddings {
@@ -165,21 +153,15 @@ impl Worker {
         }
     }
 
-    fn one_less(&self) {
-        self.shared.queued.fetch_sub(1, Ordering::Relaxed);
-    }
-
     fn drop_cancelled(&mut self) {
         for prepared in self
             .waiting
             .extract_if(.., |prepared| prepared.ticket.is_cancelled())
         {
             prepared.cancel();
-            self.shared.queued.fetch_sub(1, Ordering::Relaxed);
         }
         for mut sequence in self.running.extract_if(.., |sequence| sequence.is_cancelled()) {
             sequence.finish(FinishReason::Cancelled, None);
-            self.shared.queued.fetch_sub(1, Ordering::Relaxed);
         }
     }
 
@@ -208,14 +190,13 @@ impl Worker {
                         need_bytes,
                         limit_bytes,
                     });
-                    self.one_less();
                 }
                 Admission::Admit(index) => {
                     let prepared = self.waiting.remove(index);
                     let model = Arc::clone(&prepared.model);
                     match text_of(&model).and_then(|text| Sequence::start(prepared, text)) {
                         Some(sequence) => self.running.push(sequence),
-                        None => self.one_less(),
+                        None => {}
                     }
                 }
             }
@@ -257,7 +238,6 @@ impl Worker {
         done.sort_unstable();
         for index in done.into_iter().rev() {
             self.running.remove(index);
-            self.one_less();
         }
     }
 
@@ -334,8 +314,7 @@ impl Worker {
             }
         };
         let Embedding { job, done } = self.embedding.remove(index);
-        (job.sink)(outcome.map_or(Ok(done), Err));
-        self.one_less();
+        job.reply.answer(outcome.map_or(Ok(done), Err));
     }
 
     fn fail_all(&mut self) {
@@ -346,14 +325,12 @@ impl Worker {
             sequence.fail(GenerateError::Stopped);
         }
         for embedding in self.embedding.drain(..) {
-            (embedding.job.sink)(Err(GenerateError::Stopped));
+            embedding.job.reply.answer(Err(GenerateError::Stopped));
         }
         while let Ok(command) = self.inbox.try_recv() {
             match command {
-                Command::Generate(mut job) => {
-                    let _ = (job.sink)(Event::Failed(GenerateError::Stopped));
-                }
-                Command::Embed(job) => (job.sink)(Err(GenerateError::Stopped)),
+                Command::Generate(mut job) => job.reply.fail(GenerateError::Stopped),
+                Command::Embed(job) => job.reply.answer(Err(GenerateError::Stopped)),
                 Command::Wake => {}
             }
         }

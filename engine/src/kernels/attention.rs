@@ -1,8 +1,6 @@
-//! Attention of the query heads that share one key-value head, over a cache that lies in pages.
+//! Attention of query heads that share one key-value head, over a cache that lies in pages.
 
-use super::ops::exp;
-use super::portable::dot;
-use crate::hardware::SimdLevel;
+use super::kernel::{exp_below, multiply_wide, weighted_sum};
 
 /// Keys and values of one key-value head inside one page: (tokens, head_dim) each.
 #[derive(Debug, Clone, Copy)]
@@ -11,80 +9,51 @@ pub(crate) struct KvSpan<'a> {
     pub(crate) values: &'a [f32],
 }
 
-/// The query heads of one token that share a key-value head.
+/// Query vectors that read the same keys and values: some heads of some tokens in a row.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Heads<'a> {
-    /// (heads, head_dim)
-    pub(crate) queries: &'a [f32],
+pub(crate) struct Queries<'a> {
+    /// (queries, head_dim), already divided by the root of head_dim.
+    pub(crate) vectors: &'a [f32],
     pub(crate) head_dim: usize,
-    /// Multiplies the products before the softmax: 1 / sqrt(head_dim).
-    pub(crate) scale: f32,
+    /// Queries per token.
+    pub(crate) heads: usize,
+    /// Tokens that the first token's queries see; each later token's see one more.
+    pub(crate) first_sees: usize,
 }
 
-/// Writes `softmax(q k^T) v` of every head to `out` (heads, head_dim); `spans` together hold the tokens seen.
-pub(crate) fn attend(
-    level: SimdLevel,
-    heads: Heads<'_>,
-    spans: &[KvSpan<'_>],
-    scores: &mut Vec<f32>,
-    out: &mut [f32],
-) {
-    match level {
-        #[cfg(target_arch = "x86_64")]
-        SimdLevel::Avx2 => {
-            #[allow(unsafe_code, reason = "the processor was asked for these instructions")]
-            // SAFETY: This level is only ever detected on a processor with AVX2, FMA and F16C.
-            unsafe {
-                attend_avx2(heads, spans, scores, out);
-            }
-        }
-        #[cfg(not(target_arch = "x86_64"))]
-        SimdLevel::Avx2 => attend_plain(heads, spans, scores, out),
-        SimdLevel::Portable => attend_plain(heads, spans, scores, out),
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma,f16c")]
-fn attend_avx2(heads: Heads<'_>, spans: &[KvSpan<'_>], scores: &mut Vec<f32>, out: &mut [f32]) {
-    attend_plain(heads, spans, scores, out);
-}
-
-/// The same source for every level: compiled once for each, with the vectors that level has.
-#[inline(always)]
-fn attend_plain(heads: Heads<'_>, spans: &[KvSpan<'_>], scores: &mut Vec<f32>, out: &mut [f32]) {
-    let dim = heads.head_dim;
-    let n_heads = heads.queries.len() / dim;
-    let n_seen: usize = spans.iter().map(|span| span.keys.len() / dim).sum();
+/// Gives `softmax(q k^T) v` of every query, (queries, head_dim). `spans` hold what the last token sees.
+pub(crate) fn attend(queries: Queries<'_>, spans: &[KvSpan<'_>], scores: &mut Vec<f32>) -> Vec<f32> {
+    let dim = queries.head_dim;
+    let n_queries = queries.vectors.len() / dim;
+    let n_keys: usize = spans.iter().map(|span| span.keys.len() / dim).sum();
     scores.clear();
-    scores.resize(n_heads * n_seen, 0.0);
-    let keys = spans.iter().flat_map(|span| span.keys.chunks_exact(dim));
-    for (seen, key) in keys.enumerate() {
-        for (head, query) in heads.queries.chunks_exact(dim).enumerate() {
-            scores[head * n_seen + seen] = dot(query, key) * heads.scale;
+    scores.resize(n_queries * n_keys, 0.0);
+    let mut start = 0;
+    for span in spans {
+        multiply_wide(queries.vectors, span.keys, dim, &mut scores[start..], n_keys);
+        start += span.keys.len() / dim;
+    }
+    let mut out = vec![0.0; n_queries * dim];
+    for (index, (row, out)) in scores
+        .chunks_exact_mut(n_keys)
+        .zip(out.chunks_exact_mut(dim))
+        .enumerate()
+    {
+        let seen = &mut row[..queries.first_sees + index / queries.heads];
+        softmax(seen);
+        let mut rest: &[f32] = seen;
+        for span in spans {
+            let (shares, after) = rest.split_at(rest.len().min(span.keys.len() / dim));
+            weighted_sum(shares, span.values, dim, out);
+            rest = after;
         }
     }
-    for row in scores.chunks_exact_mut(n_seen) {
-        softmax(row);
-    }
-    out.fill(0.0);
-    let values = spans.iter().flat_map(|span| span.values.chunks_exact(dim));
-    for (seen, value) in values.enumerate() {
-        for (head, out) in out.chunks_exact_mut(dim).enumerate() {
-            let share = scores[head * n_seen + seen];
-            for (out, value) in out.iter_mut().zip(value) {
-                *out += share * value;
-            }
-        }
-    }
+    out
 }
 
-#[inline(always)]
 fn softmax(row: &mut [f32]) {
     let top = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    for x in row.iter_mut() {
-        *x = exp(*x - top);
-    }
+    exp_below(row, top);
     let inverse = 1.0 / row.iter().sum::<f32>();
     for x in row {
         *x *= inverse;
@@ -94,21 +63,22 @@ fn softmax(row: &mut [f32]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::simd_level;
 
     #[test]
-    fn pages_and_levels_change_nothing() {
-        let dim = 40;
-        let number = |i: usize| ((i * 7919 % 997) as f32 - 498.0) / 400.0;
-        let queries: Vec<f32> = (0..3 * dim).map(number).collect();
-        let keys: Vec<f32> = (0..9 * dim).map(|i| number(i + 31)).collect();
-        let values: Vec<f32> = (0..9 * dim).map(|i| number(i + 77)).collect();
-        let heads = Heads {
-            queries: &queries,
+    fn every_cut_into_pages_gives_the_definition() {
+        let (dim, heads, n_keys) = (76, 3, 9);
+        let number = |i: usize| ((i * 7919 % 997) as f32 - 498.0) / 1200.0;
+        // Two tokens: the first sees eight tokens, the second nine.
+        let vectors: Vec<f32> = (0..2 * heads * dim).map(number).collect();
+        let keys: Vec<f32> = (0..n_keys * dim).map(|i| number(i + 31)).collect();
+        let values: Vec<f32> = (0..n_keys * dim).map(|i| number(i + 77)).collect();
+        let queries = Queries {
+            vectors: &vectors,
             head_dim: dim,
-            scale: 0.3,
+            heads,
+            first_sees: 8,
         };
-        let run = |level, cut: usize| {
+        for cut in [0, 4, 8] {
             let (k, v) = (keys.split_at(cut * dim), values.split_at(cut * dim));
             let spans = [
                 KvSpan {
@@ -120,33 +90,24 @@ mod tests {
                     values: v.1,
                 },
             ];
-            let mut out = vec![0.0; 3 * dim];
-            attend(level, heads, &spans, &mut Vec::new(), &mut out);
-            out
-        };
-        let whole = run(SimdLevel::Portable, 0);
-        // The reference in f64, from the definition.
-        for head in 0..3 {
-            let score = |t: usize| -> f64 {
-                (0..dim)
-                    .map(|d| f64::from(queries[head * dim + d]) * f64::from(keys[t * dim + d]))
-                    .sum::<f64>()
-                    * 0.3
-            };
-            let total: f64 = (0..9).map(|t| score(t).exp()).sum();
-            for d in 0..dim {
-                let expected: f64 = (0..9)
-                    .map(|t| score(t).exp() / total * f64::from(values[t * dim + d]))
-                    .sum();
-                assert!((f64::from(whole[head * dim + d]) - expected).abs() < 1e-5);
+            let out = attend(queries, &spans, &mut Vec::new());
+            for query in 0..2 * heads {
+                let seen = 8 + query / heads;
+                let score = |t: usize| -> f64 {
+                    let q = &vectors[query * dim..][..dim];
+                    q.iter()
+                        .zip(&keys[t * dim..])
+                        .map(|(q, k)| f64::from(*q) * f64::from(*k))
+                        .sum()
+                };
+                let total: f64 = (0..seen).map(|t| score(t).exp()).sum();
+                for d in 0..dim {
+                    let expected: f64 = (0..seen)
+                        .map(|t| score(t).exp() / total * f64::from(values[t * dim + d]))
+                        .sum();
+                    assert!((f64::from(out[query * dim + d]) - expected).abs() < 1e-5);
+                }
             }
-        }
-        for out in [
-            run(SimdLevel::Portable, 4),
-            run(simd_level(), 0),
-            run(simd_level(), 8),
-        ] {
-            assert!(out.iter().zip(&whole).all(|(a, b)| (a - b).abs() < 1e-5));
         }
     }
 }

@@ -13,9 +13,9 @@
 use std::arch::x86_64::{
     __m128i, __m256, __m256i, _mm_add_ps, _mm_add_ss, _mm_and_si128, _mm_cvtph_ps, _mm_cvtsi32_si128,
     _mm_cvtss_f32, _mm_loadu_si128, _mm_movehl_ps, _mm_set1_epi8, _mm_shuffle_ps, _mm_srli_epi16,
-    _mm_srli_si128, _mm256_add_epi32, _mm256_and_si256, _mm256_castps256_ps128, _mm256_castsi256_ps,
-    _mm256_castsi256_si128, _mm256_cmpeq_epi8, _mm256_cvtepi8_epi16, _mm256_cvtepi8_epi32,
-    _mm256_cvtepi32_ps, _mm256_cvtepu16_epi32, _mm256_cvtph_ps, _mm256_extractf128_ps,
+    _mm_srli_si128, _mm256_add_epi32, _mm256_add_ps, _mm256_and_si256, _mm256_castps256_ps128,
+    _mm256_castsi256_ps, _mm256_castsi256_si128, _mm256_cmpeq_epi8, _mm256_cvtepi8_epi16,
+    _mm256_cvtepi8_epi32, _mm256_cvtepi32_ps, _mm256_cvtepu16_epi32, _mm256_cvtph_ps, _mm256_extractf128_ps,
     _mm256_extracti128_si256, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_madd_epi16,
     _mm256_or_si256, _mm256_set_epi64x, _mm256_set_m128i, _mm256_set1_epi8, _mm256_set1_epi32,
     _mm256_set1_epi64x, _mm256_set1_ps, _mm256_setzero_ps, _mm256_shuffle_epi8, _mm256_slli_epi32,
@@ -24,6 +24,7 @@ use std::arch::x86_64::{
 
 use super::activations::{BLOCK, Codes};
 use super::blocks::{BlockKind, HalfKind};
+use super::portable::exp_plain;
 
 /// Multiplies one weight row with one to three columns.
 #[target_feature(enable = "avx2,fma,f16c")]
@@ -251,85 +252,122 @@ fn total(sum: __m256) -> f32 {
     _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps::<1>(two, two)))
 }
 
-/// Multiplies weight rows (rows, width) with vectors (n, width) into `out` (rows, n).
+/// Multiplies weight rows (rows, width) with vectors (n, width); row `r` of the product begins at
+/// `out[r * stride]`.
 ///
 /// Columns are the outer loop: four of them stay in the first-level cache while the rows pass by.
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(super) fn multiply_wide(rows: &[f32], x: &[f32], width: usize, out: &mut [f32]) {
-    let n = x.len() / width;
-    for (group, columns) in x.chunks(4 * width).enumerate() {
-        for (triple, weights) in rows.chunks(3 * width).enumerate() {
-            let out = &mut out[triple * 3 * n + group * 4..];
-            let mut columns = columns.chunks_exact(width);
-            let columns = [columns.next(), columns.next(), columns.next(), columns.next()];
-            match columns {
-                [Some(a), Some(b), Some(c), Some(d)] => some_rows(weights, [a, b, c, d], width, n, out),
-                [Some(a), Some(b), Some(c), None] => some_rows(weights, [a, b, c], width, n, out),
-                [Some(a), Some(b), None, None] => some_rows(weights, [a, b], width, n, out),
-                [Some(a), _, _, _] => some_rows(weights, [a], width, n, out),
-                [None, _, _, _] => {}
+pub(super) fn multiply_wide(rows: &[f32], x: &[f32], width: usize, out: &mut [f32], stride: usize) {
+    let (n_rows, n) = (rows.len() / width, x.len() / width);
+    for column in (0..n).step_by(4) {
+        for row in (0..n_rows).step_by(3) {
+            let (rows, x) = (&rows[row * width..], &x[column * width..]);
+            let out = &mut out[row * stride + column..];
+            match (n_rows - row, n - column) {
+                (1, 1) => multiply_block::<1, 1>(rows, x, width, out, stride),
+                (1, 2) => multiply_block::<1, 2>(rows, x, width, out, stride),
+                (1, 3) => multiply_block::<1, 3>(rows, x, width, out, stride),
+                (1, _) => multiply_block::<1, 4>(rows, x, width, out, stride),
+                (2, 1) => multiply_block::<2, 1>(rows, x, width, out, stride),
+                (2, 2) => multiply_block::<2, 2>(rows, x, width, out, stride),
+                (2, 3) => multiply_block::<2, 3>(rows, x, width, out, stride),
+                (2, _) => multiply_block::<2, 4>(rows, x, width, out, stride),
+                (_, 1) => multiply_block::<3, 1>(rows, x, width, out, stride),
+                (_, 2) => multiply_block::<3, 2>(rows, x, width, out, stride),
+                (_, 3) => multiply_block::<3, 3>(rows, x, width, out, stride),
+                (_, _) => multiply_block::<3, 4>(rows, x, width, out, stride),
             }
         }
     }
 }
 
-#[inline]
-#[target_feature(enable = "avx2,fma,f16c")]
-fn some_rows<const C: usize>(weights: &[f32], columns: [&[f32]; C], width: usize, n: usize, out: &mut [f32]) {
-    let mut rows = weights.chunks_exact(width);
-    match [rows.next(), rows.next(), rows.next()] {
-        [Some(a), Some(b), Some(c)] => multiply_block([a, b, c], columns, n, out),
-        [Some(a), Some(b), None] => multiply_block([a, b], columns, n, out),
-        [Some(a), _, _] => multiply_block([a], columns, n, out),
-        [None, _, _] => {}
-    }
-}
-
-#[inline]
+/// Multiplies the first `R` rows with the first `C` vectors.
 #[target_feature(enable = "avx2,fma,f16c")]
 fn multiply_block<const R: usize, const C: usize>(
-    rows: [&[f32]; R],
-    columns: [&[f32]; C],
-    n: usize,
+    rows: &[f32],
+    x: &[f32],
+    width: usize,
     out: &mut [f32],
+    stride: usize,
 ) {
+    // The loop below reads without bounds checks, which would take more time than the sums.
+    assert!(rows.len() >= R * width && x.len() >= C * width);
+    let (row_start, x_start) = (rows.as_ptr(), x.as_ptr());
     let mut sums = [[_mm256_setzero_ps(); C]; R];
-    let rows = rows.map(|row| row.as_chunks::<8>());
-    let columns = columns.map(|column| column.as_chunks::<8>());
-    let parts = rows
-        .iter()
-        .chain(&columns)
-        .map(|(parts, _)| parts.len())
-        .min()
-        .unwrap_or(0);
-    for part in 0..parts {
+    let whole = width / 8 * 8;
+    let mut at = 0;
+    while at < whole {
         let mut weights = [_mm256_setzero_ps(); R];
-        for (weights, (row, _)) in weights.iter_mut().zip(&rows) {
-            *weights = load(&row[part]);
+        for row in 0..R {
+            // SAFETY: `row * width + at + 8` is at most `R * width`, which was checked above.
+            weights[row] = unsafe { _mm256_loadu_ps(row_start.add(row * width + at)) };
         }
         for column in 0..C {
-            let x = load(&columns[column].0[part]);
+            // SAFETY: `column * width + at + 8` is at most `C * width`, which was checked above.
+            let x = unsafe { _mm256_loadu_ps(x_start.add(column * width + at)) };
             for row in 0..R {
                 sums[row][column] = _mm256_fmadd_ps(weights[row], x, sums[row][column]);
             }
         }
+        at += 8;
     }
     for row in 0..R {
         for column in 0..C {
-            let tail: f32 = rows[row]
-                .1
+            let (row_tail, x_tail) = (&rows[row * width..], &x[column * width..]);
+            let tail: f32 = row_tail[whole..width]
                 .iter()
-                .zip(columns[column].1)
+                .zip(&x_tail[whole..width])
                 .map(|(a, b)| a * b)
                 .sum();
-            out[row * n + column] = total(sums[row][column]) + tail;
+            out[row * stride + column] = total(sums[row][column]) + tail;
         }
     }
 }
 
-#[inline]
+/// Turns every number into `exp(x - top)`.
 #[target_feature(enable = "avx2,fma,f16c")]
-fn load(part: &[f32; 8]) -> __m256 {
-    // SAFETY: The array holds the 8 numbers that are read; the load needs no alignment.
-    unsafe { _mm256_loadu_ps(part.as_ptr()) }
+pub(super) fn exp_below(x: &mut [f32], top: f32) {
+    exp_plain(x, top);
+}
+
+/// Adds rows (n, width) of `values`, each times its share, to `out` (width).
+#[target_feature(enable = "avx2,fma,f16c")]
+pub(super) fn weighted_sum(shares: &[f32], values: &[f32], width: usize, out: &mut [f32]) {
+    let mut from = 0;
+    while width - from >= 64 {
+        weighted_part::<8>(shares, values, width, from, out);
+        from += 64;
+    }
+    while width - from >= 8 {
+        weighted_part::<1>(shares, values, width, from, out);
+        from += 8;
+    }
+    for (share, row) in shares.iter().zip(values.chunks_exact(width)) {
+        for (out, value) in out[from..].iter_mut().zip(&row[from..]) {
+            *out += share * value;
+        }
+    }
+}
+
+/// Sums `8 * N` elements from `from` on, in registers.
+#[target_feature(enable = "avx2,fma,f16c")]
+fn weighted_part<const N: usize>(shares: &[f32], values: &[f32], width: usize, from: usize, out: &mut [f32]) {
+    assert!(values.len() >= shares.len() * width && from + 8 * N <= width && out.len() >= width);
+    let mut sums = [_mm256_setzero_ps(); N];
+    let (start, target) = (values.as_ptr(), out.as_mut_ptr());
+    for (row, share) in shares.iter().enumerate() {
+        let share = _mm256_set1_ps(*share);
+        for part in 0..N {
+            // SAFETY: The offset plus 8 is at most `shares.len() * width`, which was checked above.
+            let value = unsafe { _mm256_loadu_ps(start.add(row * width + from + part * 8)) };
+            sums[part] = _mm256_fmadd_ps(share, value, sums[part]);
+        }
+    }
+    for part in 0..N {
+        // SAFETY: `from + 8 * N` is at most `width`, and `out` is at least that long, as was checked above.
+        unsafe {
+            let place = target.add(from + part * 8);
+            _mm256_storeu_ps(place, _mm256_add_ps(sums[part], _mm256_loadu_ps(place)));
+        }
+    }
 }

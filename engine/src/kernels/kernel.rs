@@ -42,6 +42,15 @@ dispatch! {
     widen_halves(kind: HalfKind, row: &[u8], out: &mut [f32])
 }
 dispatch! {
-    /// Multiplies weight rows (rows, width) with vectors (n, width) into `out` (rows, n).
-    multiply_wide(rows: &[f32], x: &[f32], width: usize, out: &mut [f32])
+    /// Multiplies weight rows (rows, width) with vectors (n, width); row `r` of the product begins at
+    /// `out[r * stride]`.
+    multiply_wide(rows: &[f32], x: &[f32], width: usize, out: &mut [f32], stride: usize)
+}
+dispatch! {
+    /// Adds rows (n, width) of `values`, each times its share, to `out` (width).
+    weighted_sum(shares: &[f32], values: &[f32], width: usize, out: &mut [f32])
+}
+dispatch! {
+    /// Turns every number into `exp(x - top)`.
+    exp_below(x: &mut [f32], top: f32)
 }

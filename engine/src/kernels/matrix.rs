@@ -117,7 +117,7 @@ impl Matrix {
             }
             (Store::Wide(weights), _) => {
                 let at = first * width;
-                kernel::multiply_wide(&weights[at..at + out.len() / n * width], input.x, width, out);
+                kernel::multiply_wide(&weights[at..at + out.len() / n * width], input.x, width, out, n);
             }
             (Store::Halves(..) | Store::Blocks(..) | Store::Super { .. }, _) => {
                 for (panel, out) in out.chunks_mut(PANEL * n).enumerate() {
@@ -126,7 +126,7 @@ impl Matrix {
                     for (row, wide) in scratch.chunks_exact_mut(width).enumerate() {
                         self.row(first + row, wide);
                     }
-                    kernel::multiply_wide(scratch, input.x, width, out);
+                    kernel::multiply_wide(scratch, input.x, width, out, n);
                 }
             }
         }
@@ -209,7 +209,12 @@ impl Stack {
         out.resize(n * self.rows, 0.0);
         let wants_codes = self.parts.iter().any(|part| part.wants_codes(precision));
         let codes = (wants_codes && n < MANY).then(|| quantise(x, self.columns));
-        let input = Input { n, columns: self.columns, x, codes };
+        let input = Input {
+            n,
+            columns: self.columns,
+            x,
+            codes,
+        };
         let has_super = self
             .parts
             .iter()

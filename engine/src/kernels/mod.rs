@@ -15,7 +15,7 @@ mod portable;
 
 use std::sync::OnceLock;
 
-pub(crate) use attention::{Heads, KvSpan, attend};
+pub(crate) use attention::{KvSpan, Queries, attend};
 pub(crate) use matrix::{Matrix, Stack};
 pub(crate) use ops::{add_in_place, rms_norm, rotate_halves, rotate_pairs, silu_mul};
 

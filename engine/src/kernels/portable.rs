@@ -2,6 +2,7 @@
 
 use super::activations::{BLOCK, Codes};
 use super::blocks::{BlockKind, HalfKind};
+use super::ops::exp;
 
 /// Multiplies one weight row with a few columns.
 pub(super) fn dot_blocks(kind: BlockKind, row: &[u8], x: &Codes, out: &mut [f32]) {
@@ -32,13 +33,34 @@ pub(super) fn widen_halves(kind: HalfKind, row: &[u8], out: &mut [f32]) {
     kind.widen(row, out);
 }
 
-/// Multiplies weight rows (rows, width) with vectors (n, width) into `out` (rows, n).
-pub(super) fn multiply_wide(rows: &[f32], x: &[f32], width: usize, out: &mut [f32]) {
-    let n = x.len() / width;
-    for (row, out) in rows.chunks_exact(width).zip(out.chunks_exact_mut(n)) {
+/// Multiplies weight rows (rows, width) with vectors (n, width); row `r` of the product begins at
+/// `out[r * stride]`.
+pub(super) fn multiply_wide(rows: &[f32], x: &[f32], width: usize, out: &mut [f32], stride: usize) {
+    for (row, out) in rows.chunks_exact(width).zip(out.chunks_mut(stride)) {
         for (x, out) in x.chunks_exact(width).zip(out) {
             *out = dot(row, x);
         }
+    }
+}
+
+/// Adds rows (n, width) of `values`, each times its share, to `out` (width).
+pub(super) fn weighted_sum(shares: &[f32], values: &[f32], width: usize, out: &mut [f32]) {
+    for (share, row) in shares.iter().zip(values.chunks_exact(width)) {
+        for (out, value) in out.iter_mut().zip(row) {
+            *out += share * value;
+        }
+    }
+}
+
+/// Turns every number into `exp(x - top)`.
+pub(super) fn exp_below(x: &mut [f32], top: f32) {
+    exp_plain(x, top);
+}
+
+#[inline(always)]
+pub(super) fn exp_plain(x: &mut [f32], top: f32) {
+    for x in x {
+        *x = exp(*x - top);
     }
 }
 

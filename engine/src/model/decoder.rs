@@ -4,6 +4,7 @@
 //! weight is read once per round however many sequences run.
 //! Papers: LLaMA (arXiv 2302.13971), grouped queries (arXiv 2305.13245), rotary positions (arXiv 2104.09864).
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use rayon::prelude::*;
@@ -12,7 +13,7 @@ use super::cache::{CacheShape, KvCache};
 use crate::checkpoint::{Gguf, GgufError, HeldFile, TensorBytes, TensorType};
 use crate::engine::Precision;
 use crate::kernels::{
-    Heads, Matrix, Stack, add_in_place, attend, rms_norm, rotate_halves, rotate_pairs, silu_mul, simd_level,
+    Matrix, Queries, Stack, add_in_place, attend, rms_norm, rotate_halves, rotate_pairs, silu_mul,
 };
 use crate::load::LoadError;
 
@@ -384,48 +385,46 @@ impl Decoder {
         }
     }
 
-    /// Computes attention for every row and key-value head; each is one piece of work for a thread.
+    /// Computes attention. A few tokens of one sequence and one key-value head are one piece of work.
     fn attend(&self, layer: usize, qkv: &[f32], rows: &[Row], pieces: &[Piece<'_>], out: &mut Vec<f32>) {
-        let DecoderConfig {
-            kv_heads, head_dim, ..
-        } = self.config;
-        let stride = qkv.len() / rows.len();
-        let group = self.config.query_rows() / kv_heads;
-        let scale = 1.0 / (head_dim as f32).sqrt();
-        let level = simd_level();
-        out.clear();
-        out.resize(rows.len() * self.config.query_rows(), 0.0);
-        let one = |scores: &mut Vec<f32>, (index, out): (usize, &mut [f32])| {
-            let (row, kv_head) = (index / kv_heads, index % kv_heads);
-            let Row { piece, position } = rows[row];
-            let queries = &qkv[row * stride + kv_head * group..][..group];
-            let spans = pieces[piece].cache.spans(layer, kv_head, position + 1);
-            attend(
-                level,
-                Heads {
-                    queries,
-                    head_dim,
-                    scale,
-                },
-                &spans,
-                scores,
-                out,
-            );
+        let kv_heads = self.config.kv_heads;
+        let (stride, width) = (qkv.len() / rows.len(), self.config.query_rows());
+        let group = width / kv_heads;
+        let blocks = blocks_of(rows);
+        let one = |scores: &mut Vec<f32>, index: usize| -> Vec<f32> {
+            let (block, kv_head) = (&blocks[index / kv_heads], index % kv_heads);
+            let Row { piece, position } = rows[block.start];
+            let scale = 1.0 / (self.config.head_dim as f32).sqrt();
+            let rows = qkv.chunks_exact(stride).skip(block.start).take(block.len());
+            let vectors: Vec<f32> = rows
+                .flat_map(|row| &row[kv_head * group..][..group])
+                .map(|x| x * scale)
+                .collect();
+            let queries = Queries {
+                vectors: &vectors,
+                head_dim: self.config.head_dim,
+                heads: group / self.config.head_dim,
+                first_sees: position + 1,
+            };
+            let spans = pieces[piece].cache.spans(layer, kv_head, position + block.len());
+            attend(queries, &spans, scores)
         };
-        let work: usize = rows
-            .iter()
-            .map(|row| (row.position + 1) * self.config.query_rows())
-            .sum();
+        let n_tasks = blocks.len() * kv_heads;
+        let work: usize = rows.iter().map(|row| (row.position + 1) * width).sum();
         // Waking the other threads costs about as much as this many products.
-        if work < 1 << 16 {
+        let done: Vec<Vec<f32>> = if work < 1 << 16 {
             let mut scores = Vec::new();
-            out.chunks_exact_mut(group)
-                .enumerate()
-                .for_each(|item| one(&mut scores, item));
+            (0..n_tasks).map(|index| one(&mut scores, index)).collect()
         } else {
-            out.par_chunks_exact_mut(group)
-                .enumerate()
-                .for_each_init(Vec::new, one);
+            (0..n_tasks).into_par_iter().map_init(Vec::new, one).collect()
+        };
+        out.clear();
+        out.resize(rows.len() * width, 0.0);
+        for (index, done) in done.iter().enumerate() {
+            let (block, kv_head) = (&blocks[index / kv_heads], index % kv_heads);
+            for (row, done) in block.clone().zip(done.chunks_exact(group)) {
+                out[row * width + kv_head * group..][..group].copy_from_slice(done);
+            }
         }
     }
 
@@ -495,6 +494,24 @@ fn rows_of(pieces: &[Piece<'_>]) -> Vec<Row> {
         })
     };
     pieces.iter().enumerate().flat_map(of_piece).collect()
+}
+
+/// Tokens whose queries are computed together: enough to use each key many times while it is in the cache,
+/// few enough that a prompt makes work for several threads.
+const QUERY_TOKENS: usize = 16;
+
+/// Cuts the rows of a round into blocks of neighbours of the same sequence.
+fn blocks_of(rows: &[Row]) -> Vec<Range<usize>> {
+    let mut blocks: Vec<Range<usize>> = Vec::new();
+    for (index, row) in rows.iter().enumerate() {
+        match blocks.last_mut() {
+            Some(block) if rows[block.start].piece == row.piece && block.len() < QUERY_TOKENS => {
+                block.end += 1
+            }
+            Some(_) | None => blocks.push(index..index + 1),
+        }
+    }
+    blocks
 }
 
 /// Takes tensors out of a file, checking their shapes.
