@@ -5,14 +5,11 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures::{future::BoxFuture, stream::BoxStream};
-use hearth_base::{ServiceId, SessionId};
+use hearth_base::{SessionId, failure::chain};
 use hearth_pocket::{
     Signer,
-    message::relay::RelayRequest,
-    payload::{Headers, HttpRequest},
     relay::{request_hash, sign_request},
 };
-use prost::Message;
 use tokio::{
     sync::{OwnedSemaphorePermit, mpsc, oneshot},
     time::Instant,
@@ -21,93 +18,20 @@ use uuid::Uuid;
 
 use crate::{
     answer::{AnswerReader, Part},
+    attempt::Attempt,
     choice,
     error::{Error, SupplierError},
     inner::Inner,
     receipt::{Outcome, Receipt},
-    refusal::{Refusal, Why},
-    session::{Candidate, Session},
+    refusal::Why,
+    request::Request,
+    session::Session,
 };
 
 /// Parts that wait for a slow reader; beyond them the supplier is not read on.
 const PARTS_AHEAD: usize = 16;
-/// The most that is read of an error's text.
-const ERROR_BYTES: usize = 64 * 1024;
 /// How long a new session is waited for when a supplier says that ours is not its own.
 const SESSION_WAIT: Duration = Duration::from_secs(2);
-
-/// What is asked of a service.
-#[derive(Clone, Debug)]
-pub struct Request {
-    pub service: ServiceId,
-    pub method: String,
-    /// With or without `/v1`; suppliers get it without.
-    pub path: String,
-    /// The type of the answer that is wanted; JSON where nothing is said.
-    pub accept: Option<String>,
-    pub body: Bytes,
-}
-
-impl Request {
-    /// A `POST` of JSON.
-    #[must_use]
-    pub fn post(service: ServiceId, path: &str, body: Bytes) -> Request {
-        Request {
-            service,
-            method: "POST".to_owned(),
-            path: path.to_owned(),
-            accept: None,
-            body,
-        }
-    }
-
-    /// The request as it travels. Nothing of the reader goes along but what is asked: no cookies, keys or names.
-    fn pack(&self) -> Bytes {
-        let path = self
-            .path
-            .strip_prefix("/v1")
-            .filter(|rest| rest.starts_with('/'))
-            .unwrap_or(&self.path);
-        let accept = self
-            .accept
-            .clone()
-            .unwrap_or_else(|| "application/json".to_owned());
-        let mut headers = Headers::new();
-        headers.insert("Accept".to_owned(), vec![accept]);
-        headers.insert("Content-Type".to_owned(), vec!["application/json".to_owned()]);
-        let request = HttpRequest {
-            method: self.method.clone(),
-            headers,
-            // The host says nothing to a supplier; it keeps path and query.
-            url: format!("http://{}{path}", self.service),
-            body: with_own_model_name(&self.body, &self.service),
-        };
-        request.encode()
-    }
-
-    /// Whether a whole stream of this request ends with OpenAI's last line.
-    fn streams_end_with_done(&self) -> bool {
-        let path = self.path.split('?').next().unwrap_or_default();
-        path.ends_with("/completions")
-    }
-}
-
-/// Replaces the model's name in the network by the service's, which the supplier maps to its own.
-fn with_own_model_name(body: &Bytes, service: &ServiceId) -> Bytes {
-    const MARK: &[u8] = b"\"pocket/";
-    if !body.windows(MARK.len()).any(|window| window == MARK) {
-        return body.clone();
-    }
-    let Ok(serde_json::Value::Object(mut fields)) = serde_json::from_slice(body) else {
-        return body.clone();
-    };
-    let network_name = format!("pocket/{service}");
-    match fields.get_mut("model") {
-        Some(model) if *model == network_name.as_str() => *model = service.as_str().into(),
-        Some(_) | None => return body.clone(),
-    }
-    serde_json::to_vec(&fields).map_or_else(|_| body.clone(), Bytes::from)
-}
 
 /// An answer that has begun.
 pub struct Answer {
@@ -228,40 +152,47 @@ impl Exchange {
                     return Err(Error::Stopping);
                 }
                 Err(Ended::Failed(error)) => {
-                    let again = self.note_failure(&attempt, &error);
-                    if !again {
+                    let other_session =
+                        matches!(&error, SupplierError::Refused(refusal) if refusal.why == Why::Session);
+                    tried.push(attempt.candidate.operator.clone());
+                    if !self.may_go_on(&attempt, &error, other_session, &tried) {
                         let operator = attempt.candidate.operator.clone();
-                        let text = hearth_base::failure::chain(&error);
-                        self.finish(attempt, Outcome::Failed { error: text }).await;
+                        let outcome = Outcome::Failed { error: chain(&error) };
+                        self.finish(attempt, outcome).await;
                         return Err(Error::Supplier { operator, error });
                     }
-                    match &error {
-                        SupplierError::Refused(refusal) if refusal.why == Why::Session => {
-                            session = self.session_after_mismatch(&session).await?;
-                            tried.clear();
-                        }
-                        _ => tried.push(attempt.candidate.operator.clone()),
+                    if other_session {
+                        session = self.session_after_mismatch(&session).await?;
+                        tried.clear();
                     }
                 }
             }
         }
     }
 
-    /// Notes a supplier's failure. Says whether another one may be asked.
-    fn note_failure(&mut self, attempt: &Attempt, error: &SupplierError) -> bool {
+    /// Notes a supplier's failure. Says whether the request may be sent again without paying twice.
+    fn may_go_on(
+        &mut self,
+        attempt: &Attempt,
+        error: &SupplierError,
+        other_session: bool,
+        tried: &[String],
+    ) -> bool {
         let result = if error.is_dishonest() {
             choice::Result::Dishonest
         } else {
             choice::Result::Failed
         };
-        self.inner.note(&attempt.candidate.operator, result);
+        let operator = &attempt.candidate.operator;
+        self.inner.note(operator, result);
         self.failed_tries += 1;
-        tracing::info!(supplier = %attempt.candidate.operator, error = %hearth_base::failure::chain(error), "a supplier failed");
+        tracing::info!(supplier = %operator, error = %chain(error), "a supplier failed");
         if !error.nothing_was_served() {
             return false;
         }
         attempt.session.refund();
-        self.failed_tries < self.inner.config.tries
+        let somebody_is_left = other_session || self.inner.choose(untried(&attempt.session, tried)).is_some();
+        self.failed_tries < self.inner.config.tries && somebody_is_left
     }
 
     async fn session_after_mismatch(&self, refused: &Arc<Session>) -> Result<Arc<Session>, Error> {
@@ -288,12 +219,10 @@ impl Exchange {
         let no_supplier = || Error::NoSupplier {
             service: self.request.service.clone(),
         };
-        let operators = session
-            .candidates
-            .iter()
-            .map(|candidate| candidate.operator.as_str());
-        let untried = operators.filter(|operator| tried.iter().all(|tried| tried != operator));
-        let chosen = self.inner.choose(untried).ok_or_else(no_supplier)?;
+        let chosen = self
+            .inner
+            .choose(untried(session, tried))
+            .ok_or_else(no_supplier)?;
         let candidate = session
             .candidates
             .iter()
@@ -414,7 +343,7 @@ impl Exchange {
                     choice::Result::Failed
                 };
                 self.inner.note(&operator, result);
-                let text = hearth_base::failure::chain(&error);
+                let text = chain(&error);
                 // A reader that does not read on will see the stream end without its last line.
                 let _ = self.body.try_send(Err(Error::Supplier { operator, error }));
                 Outcome::Failed { error: text }
@@ -483,150 +412,11 @@ impl Exchange {
     }
 }
 
-/// One supplier that is asked.
-struct Attempt {
-    session: Arc<Session>,
-    candidate: Candidate,
-    request: RelayRequest,
-    reader: AnswerReader,
-    response: Option<reqwest::Response>,
-    started: Instant,
-    started_at_ms: i64,
-    first_byte: Option<Duration>,
-}
-
-impl Attempt {
-    async fn begin(&mut self, inner: &Inner) -> Result<Part, SupplierError> {
-        let url = &self.candidate.url;
-        let response = inner
-            .client
-            .post(url.clone())
-            .header("content-type", "application/json")
-            .header("rpc-type", i32::from(self.candidate.rpc_type))
-            .body(self.request.encode_to_vec())
-            .send()
-            .await
-            .map_err(|source| {
-                // Only a connection that was never made is sure to have brought nothing to the supplier.
-                if source.is_connect() {
-                    SupplierError::Connect {
-                        url: url.to_string(),
-                        source: source.without_url(),
-                    }
-                } else {
-                    SupplierError::BrokenOff { bytes: 0 }
-                }
-            })?;
-        let status = response.status().as_u16();
-        // The HA miner copies its backend's status onto a stream, whose parts are signed; anything else is refused.
-        if status != 200 && !is_stream(&response) {
-            return Err(refused(status, response).await);
-        }
-        self.response = Some(response);
-        let part = self.next().await?.ok_or(SupplierError::Empty)?;
-        self.first_byte = Some(self.started.elapsed());
-        Ok(part)
-    }
-
-    /// The next verified part; `None` at the end.
-    async fn next(&mut self) -> Result<Option<Part>, SupplierError> {
-        loop {
-            if let Some(part) = self.reader.next_part()? {
-                return Ok(Some(part));
-            }
-            let Some(response) = self.response.as_mut() else {
-                return Ok(None);
-            };
-            match response.chunk().await {
-                Ok(Some(chunk)) => self.reader.push(&chunk),
-                Ok(None) => {
-                    self.response = None;
-                    return self.reader.finish();
-                }
-                Err(_) => {
-                    return Err(SupplierError::BrokenOff {
-                        bytes: self.reader.tally().bytes,
-                    });
-                }
-            }
-        }
-    }
-
-    /// The type of the answer: as its first part says, else as the HTTP answer around it.
-    fn content_type(&self, first: &Part) -> String {
-        let inside = first
-            .headers
-            .iter()
-            .find(|(name, _)| name.eq_ignore_ascii_case("content-type"));
-        let inside = inside.and_then(|(_, values)| values.first()).cloned();
-        let outside = || {
-            let response = self.response.as_ref().filter(|response| is_stream(response))?;
-            header(response, "content-type").map(str::to_owned)
-        };
-        inside
-            .or_else(outside)
-            .unwrap_or_else(|| "application/json".to_owned())
-    }
-}
-
-fn header<'a>(response: &'a reqwest::Response, name: &str) -> Option<&'a str> {
-    response.headers().get(name).and_then(|value| value.to_str().ok())
-}
-
-fn is_stream(response: &reqwest::Response) -> bool {
-    header(response, "content-type")
-        .is_some_and(|kind| kind.starts_with("text/event-stream") || kind.starts_with("application/x-ndjson"))
-}
-
-async fn refused(status: u16, mut response: reqwest::Response) -> SupplierError {
-    let mut body = Vec::new();
-    while let Ok(Some(chunk)) = response.chunk().await {
-        body.extend_from_slice(&chunk);
-        if body.len() >= ERROR_BYTES {
-            break;
-        }
-    }
-    SupplierError::Refused(Refusal::http(status, &body))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_networks_name_of_a_model_becomes_the_services() {
-        let service = ServiceId::new("llm");
-        let named = |body: &str| {
-            let body = with_own_model_name(&Bytes::copy_from_slice(body.as_bytes()), &service);
-            String::from_utf8(body.to_vec()).unwrap()
-        };
-        assert_eq!(
-            named(r#"{"a":1,"model":"pocket/llm","b":"pocket/llm"}"#),
-            r#"{"a":1,"model":"llm","b":"pocket/llm"}"#
-        );
-        for same in [
-            r#"{"model": "other"}"#,
-            r#"{"model": "pocket/other"}"#,
-            "no json, \"pocket/llm\"",
-        ] {
-            assert_eq!(named(same), same);
-        }
-    }
-
-    #[test]
-    fn suppliers_get_the_path_without_v1_and_nothing_of_the_reader() {
-        let packed = |path: &str| {
-            HttpRequest::decode(Request::post(ServiceId::new("llm"), path, Bytes::from("{}")).pack()).unwrap()
-        };
-        for (path, sent) in [
-            ("/v1/chat/completions", "/chat/completions"),
-            ("/chat/completions", "/chat/completions"),
-            ("/v1beta/x", "/v1beta/x"),
-            ("/v1/models?a=1", "/models?a=1"),
-        ] {
-            assert_eq!(packed(path).path_and_query(), sent);
-        }
-        let names: Vec<String> = packed("/x").headers.into_keys().collect();
-        assert_eq!(names, ["Accept", "Content-Type"]);
-    }
+/// The operators of a session that were not asked yet.
+fn untried<'a>(session: &'a Session, tried: &'a [String]) -> impl Iterator<Item = &'a str> {
+    let operators = session
+        .candidates
+        .iter()
+        .map(|candidate| candidate.operator.as_str());
+    operators.filter(|operator| tried.iter().all(|tried| tried != operator))
 }

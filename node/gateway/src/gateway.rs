@@ -13,10 +13,11 @@ use crate::{
     choice::Scores,
     config::{Config, ConfigError},
     error::Error,
-    exchange::{Answer, Exchange, Request},
+    exchange::{Answer, Exchange},
     inner::{Inner, Keys},
     network::Network,
     receipt::{Receipt, Receipts},
+    request::Request,
     services::{self, NetworkModel},
     session::Sessions,
 };

@@ -12,6 +12,7 @@
 //! everybody knows.
 
 mod answer;
+mod attempt;
 mod choice;
 mod config;
 mod error;
@@ -21,17 +22,19 @@ mod inner;
 mod network;
 mod receipt;
 mod refusal;
+mod request;
 mod services;
 mod session;
 
 pub use config::{Config, ConfigError};
 pub use error::{Error, Fault, SupplierError};
-pub use exchange::{Answer, Request};
+pub use exchange::Answer;
 pub use gateway::{Args, Gateway, StartError};
 pub use inner::Keys;
 pub use network::{ChainNetwork, Network, NetworkError, Terms};
 pub use receipt::{Outcome, Receipt};
 pub use refusal::{Refusal, Why};
+pub use request::Request;
 pub use services::{NetworkModel, Unavailable};
 
 #[cfg(test)]

@@ -47,9 +47,11 @@ fn answers_of_the_classic_miner_are_read() {
         for relay in golden[list].as_array().unwrap() {
             let label = relay["label"].as_str().unwrap();
             let body = bytes(&relay["http_response"]["body"]);
-            let header = match &relay["session_header"] {
-                Value::Null => &golden["sessions"]["app1"]["header"],
-                header => header,
+            let own = &relay["session_header"];
+            let header = if own.is_null() {
+                &golden["sessions"]["app1"]["header"]
+            } else {
+                own
             };
             let error = &relay["decoded_response"]["relay_miner_error"];
             let verdict = read(reader(header, &golden["keys"]), &body, 64);

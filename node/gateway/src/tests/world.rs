@@ -121,13 +121,14 @@ pub(super) async fn read(mut answer: Answer) -> (String, Option<Error>, Receipt)
 }
 
 pub(super) fn refused(error: &Error) -> Why {
-    match error {
-        Error::Supplier {
-            error: SupplierError::Refused(refusal),
-            ..
-        } => refusal.why,
-        other => panic!("no refusal: {other}"),
-    }
+    let Error::Supplier {
+        error: SupplierError::Refused(refusal),
+        ..
+    } = error
+    else {
+        panic!("no refusal: {error}")
+    };
+    refusal.why
 }
 
 /// The parts of a good stream.

@@ -82,12 +82,11 @@ impl Serialize for Any {
         let mut object = Map::new();
         object.insert("@type".to_owned(), Value::String(self.type_url.clone()));
         match find(&self.type_url) {
-            Some(entry) => match (entry.to_json)(&self.value).map_err(S::Error::custom)? {
-                Value::Object(fields) => object.extend(fields),
-                other => {
-                    object.insert("value".to_owned(), other);
+            Some(entry) => {
+                if let Value::Object(fields) = (entry.to_json)(&self.value).map_err(S::Error::custom)? {
+                    object.extend(fields);
                 }
-            },
+            }
             None => {
                 object.insert("value".to_owned(), Value::String(STANDARD.encode(&self.value)));
             }

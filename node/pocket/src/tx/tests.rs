@@ -12,19 +12,17 @@ use crate::{
 
 fn plan(tx: &Value) -> Plan {
     let inputs = &tx["inputs"];
-    let fee = match &inputs["fee"] {
+    let fee = match inputs["fee"].as_str() {
+        Some("") => Vec::new(),
         // `1upokt`, but also other denominations.
-        Value::String(fee) => {
+        Some(fee) => {
             let digits = fee.len() - fee.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-            match fee.as_str() {
-                "" => Vec::new(),
-                fee => vec![Coin {
-                    denom: fee[digits..].to_owned(),
-                    amount: fee[..digits].to_owned(),
-                }],
-            }
+            vec![Coin {
+                denom: fee[digits..].to_owned(),
+                amount: fee[..digits].to_owned(),
+            }]
         }
-        coins => serde_json::from_value(coins.clone()).unwrap(),
+        None => serde_json::from_value(inputs["fee"].clone()).unwrap(),
     };
     Plan {
         messages: serde_json::from_value(tx["messages"].clone()).unwrap(),
