@@ -194,6 +194,7 @@ fn supplier(operator: &SecretKey) -> MsgStakeSupplier {
 }
 
 #[tokio::test]
+#[allow(clippy::too_many_lines, reason = "one story")]
 async fn actors_are_staked_and_every_record_is_proven() {
     let world = World::start().await;
     let chain = &world.chain;

@@ -277,6 +277,7 @@ async fn a_changing_validator_set_is_followed_by_bisection() {
 /// The recorded session of application 1 and the service of height 45 belongs to other headers than the node's, so its
 /// id cannot follow from them; one that was made here does.
 #[tokio::test]
+#[allow(clippy::too_many_lines, reason = "one story")]
 async fn a_session_is_held_against_the_hash_of_its_first_block() {
     use hearth_pocket::message::{
         cosmos::Coin,
