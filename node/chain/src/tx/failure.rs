@@ -34,10 +34,10 @@ pub enum Reason {
     Undecodable,
     /// An address or amount that is none.
     BadField,
-    /// The claim came before or after its window.
-    OutsideClaimWindow,
-    /// The proof came before or after its window.
-    OutsideProofWindow,
+    /// The claim came after its window, or before it where `early`.
+    OutsideClaimWindow { early: bool },
+    /// The proof came after its window, or before it where `early`.
+    OutsideProofWindow { early: bool },
     /// No proof is needed for this claim.
     ProofNotRequired,
     /// There is no such claim.
@@ -77,8 +77,10 @@ impl fmt::Display for Reason {
             Reason::MemoTooLong => "the memo is too long",
             Reason::Undecodable => "the chain cannot read it",
             Reason::BadField => "an address or amount in it is not valid",
-            Reason::OutsideClaimWindow => "the claim window is not open",
-            Reason::OutsideProofWindow => "the proof window is not open",
+            Reason::OutsideClaimWindow { early: true } => "the claim window is not open yet",
+            Reason::OutsideClaimWindow { early: false } => "the claim window is closed",
+            Reason::OutsideProofWindow { early: true } => "the proof window is not open yet",
+            Reason::OutsideProofWindow { early: false } => "the proof window is closed",
             Reason::ProofNotRequired => "no proof is needed",
             Reason::ClaimNotFound => "there is no such claim",
             Reason::NotInSession => "it does not belong to this session",
@@ -103,6 +105,8 @@ impl Reason {
             | Reason::WrongSequence { .. }
             | Reason::MempoolFull
             | Reason::TimedOut
+            | Reason::OutsideClaimWindow { early: true }
+            | Reason::OutsideProofWindow { early: true }
             | Reason::Unordered { .. } => Kind::Retry,
             Reason::InsufficientFunds
             | Reason::BadSignature
@@ -110,8 +114,8 @@ impl Reason {
             | Reason::MemoTooLong
             | Reason::Undecodable
             | Reason::BadField
-            | Reason::OutsideClaimWindow
-            | Reason::OutsideProofWindow
+            | Reason::OutsideClaimWindow { early: false }
+            | Reason::OutsideProofWindow { early: false }
             | Reason::ProofNotRequired
             | Reason::ClaimNotFound
             | Reason::NotInSession
@@ -175,9 +179,10 @@ fn by_text(log: &str) -> Reason {
             used: has("already used timeout"),
         };
     }
+    let early = has("is less than session's earliest");
     let texts: [(&str, Reason); 31] = [
-        ("claim window", Reason::OutsideClaimWindow),
-        ("proof window", Reason::OutsideProofWindow),
+        ("claim window", Reason::OutsideClaimWindow { early }),
+        ("proof window", Reason::OutsideProofWindow { early }),
         ("proof not required", Reason::ProofNotRequired),
         ("claim not found", Reason::ClaimNotFound),
         ("session ID does not match", Reason::NotInSession),

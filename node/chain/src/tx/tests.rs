@@ -68,11 +68,11 @@ fn recorded_refusals_have_their_reasons() {
         ("r6_proof_not_required_by_sample", Reason::ProofNotRequired),
         (
             "program_1xMsgCreateClaim_h257_1_refused",
-            Reason::OutsideClaimWindow,
+            Reason::OutsideClaimWindow { early: false },
         ),
         (
             "program_1xMsgSubmitProof_h262_0_refused",
-            Reason::OutsideProofWindow,
+            Reason::OutsideProofWindow { early: false },
         ),
         ("squatted_operator_stakes_with_own_owner", Reason::NotAllowed),
     ];
@@ -94,6 +94,9 @@ fn a_simulation_tells_the_reason_that_the_block_would() {
         }
         // Simulated a block before its window opened: what it met then was another reason.
         if text(&entry["label"]) == "r6_proof_not_required_by_sample" {
+            let early = reason_of("sdk", 6, text(&simulated["log"]));
+            assert_eq!(early, Reason::OutsideProofWindow { early: true });
+            assert_eq!(early.kind(), Kind::Retry);
             continue;
         }
         let included = &entry["included"];
