@@ -75,6 +75,8 @@ pub(crate) struct Core {
     producing: tokio::sync::Mutex<()>,
     /// The height of the first block.
     pub(crate) first: u64,
+    /// Whether blocks come by themselves.
+    pub(crate) has_timer: bool,
 }
 
 /// A change of the state that no transaction makes.
@@ -88,6 +90,7 @@ pub(crate) struct Parts {
     pub(crate) db: Db,
     pub(crate) clock: Clock,
     pub(crate) time: BlockTime,
+    pub(crate) has_timer: bool,
 }
 
 /// The power of the validator: it is alone, so any number does.
@@ -149,6 +152,7 @@ impl Core {
             pending: Mutex::default(),
             producing: tokio::sync::Mutex::default(),
             first: 1,
+            has_timer: parts.has_timer,
         })
     }
 

@@ -92,6 +92,7 @@ impl Devnet {
             db,
             clock: config.clock.clone(),
             time: config.time,
+            has_timer: matches!(config.blocks, Blocks::Every(_)),
         })
         .await?;
         let core = Arc::new(core);

@@ -3,17 +3,13 @@
 mod accounts;
 mod presets;
 
-use hearth_base::Amount;
-use hearth_pocket::{
-    message::{
-        application::{self, Application},
-        cosmos,
-        gateway::{self, Gateway},
-        migration, proof, service, session,
-        shared::{self, Service, ServiceConfigUpdate, Supplier},
-        supplier, tokenomics,
-    },
-    settlement::Proposer,
+use hearth_pocket::message::{
+    application::{self, Application},
+    cosmos,
+    gateway::{self, Gateway},
+    migration, proof, service, session,
+    shared::{self, Service, ServiceConfigUpdate, Supplier},
+    supplier, tokenomics,
 };
 use serde::{Deserialize, Serialize};
 
@@ -26,14 +22,6 @@ use crate::{
         supplier as suppliers,
     },
     state::{State, StoreName},
-};
-
-/// What the one validator's part of a settlement is told with.
-pub(crate) const PROPOSER_TERMS: Proposer = Proposer {
-    account: String::new(),
-    operator: String::new(),
-    commission_e18: 100_000_000_000_000_000,
-    stake: Amount::from_upokt(500_000_000_000),
 };
 
 /// The first state of a chain.

@@ -36,3 +36,6 @@ pub use devnet::{Devnet, Error, Trust};
 pub use faucet::FaucetError;
 pub use faults::Fault;
 pub use genesis::{Account, Genesis, Params};
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,9 @@ use prost::Message;
 
 use crate::{ctx::Ctx, machine, state::State};
 
+/// The version that relay miners read and compare.
+pub(crate) const APP_VERSION: &str = "v0.1.35";
+
 /// The path that runs a transaction without its signature.
 pub(crate) const SIMULATE: &str = "/cosmos.tx.v1beta1.Service/Simulate";
 

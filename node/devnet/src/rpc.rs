@@ -30,7 +30,6 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::{core::Core, db::DbError};
-pub(crate) use abci::APP_VERSION;
 use args::Args;
 
 /// The largest request: a block's worth of transactions in hex.

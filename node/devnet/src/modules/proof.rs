@@ -101,12 +101,6 @@ pub(crate) fn remove_claim(state: &mut State, claim: &Claim) {
     }
 }
 
-/// Writes a claim as it stands: for tests of the settlement.
-#[cfg(test)]
-pub(crate) fn put_claim_for_tests(state: &mut State, claim: &Claim) {
-    put_claim(state, claim);
-}
-
 pub(crate) fn claim(state: &State, session_id: &str, operator: &str) -> Option<Claim> {
     state.read(STORE, &keys::claim_keys("Claim", session_id, operator, 0).primary)
 }
@@ -243,11 +237,12 @@ fn updated(event: EventClaimCreated) -> EventClaimUpdated {
     }
 }
 
-fn submitted(event: EventClaimCreated) -> EventProofSubmitted {
+/// Unlike those of claims, events of proofs carry the scaled units.
+fn submitted(event: EventClaimCreated, estimates: Estimates) -> EventProofSubmitted {
     EventProofSubmitted {
         num_relays: event.num_relays,
         num_claimed_compute_units: event.num_claimed_compute_units,
-        num_estimated_compute_units: event.num_estimated_compute_units,
+        num_estimated_compute_units: estimates.compute_units,
         claimed_upokt: event.claimed_upokt,
         service_id: event.service_id,
         application_address: event.application_address,
@@ -329,7 +324,10 @@ pub(crate) fn submit_proof(ctx: &mut Ctx, msg: &MsgSubmitProof) -> Result<(), Tx
     );
     let is_new = !ctx.state.has(STORE, &keys.primary);
     ctx.state.write(STORE, &keys.primary, &proof);
-    let event = submitted(claim_event(&ctx.state, &claim, &root));
+    let event = submitted(
+        claim_event(&ctx.state, &claim, &root),
+        value(&ctx.state, &claim, &root).1,
+    );
     ctx.emit(if is_new {
         Event::typed(&event)
     } else {

@@ -20,6 +20,14 @@ use crate::{
     state::{State, StoreName},
 };
 
+/// What the one validator's part is told with.
+const PROPOSER_TERMS: Proposer = Proposer {
+    account: String::new(),
+    operator: String::new(),
+    commission_e18: 100_000_000_000_000_000,
+    stake: Amount::from_upokt(500_000_000_000),
+};
+
 /// Settles the sessions whose proof window closes with this block.
 pub(crate) fn end_block(ctx: &mut Ctx) {
     let claims = due(&ctx.state, ctx.height);
@@ -103,7 +111,7 @@ fn round(ctx: &Ctx, claims: &[Claim]) -> Round {
         proposer: Proposer {
             operator: valoper(&ctx.proposer),
             account,
-            ..crate::genesis::PROPOSER_TERMS
+            ..PROPOSER_TERMS
         },
     };
     for claim in claims {

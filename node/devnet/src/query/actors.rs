@@ -147,31 +147,50 @@ fn all_suppliers(
             return Err(QueryError::invalid(format!("invalid address {address}")));
         }
     }
-    let offers = |operator: &str| {
-        request.service_id.is_empty()
-            || suppliers::configs_of(asked.state, operator).iter().any(|config| {
-                config
-                    .service
-                    .as_ref()
-                    .is_some_and(|service| service.service_id == request.service_id)
-            })
-    };
     let matches = |given: &str, found: &str| given.is_empty() || given == found;
-    let (found, pagination) = page(
-        asked.state,
+    let fits = |found: &shared::Supplier| {
+        matches(&request.operator_address, &found.operator_address)
+            && matches(&request.owner_address, &found.owner_address)
+    };
+    let (store, paging, total) = (
         StoreName::Supplier,
-        keys::SUPPLIERS.as_bytes(),
         request.pagination.as_ref(),
         Total::Everything,
-        |found: &shared::Supplier| {
-            matches(&request.operator_address, &found.operator_address)
-                && matches(&request.owner_address, &found.owner_address)
-                && offers(&found.operator_address)
-        },
     );
-    let supplier = found
+    let (operators, pagination): (Vec<String>, _) = if request.service_id.is_empty() {
+        let (found, pagination) = page(
+            asked.state,
+            store,
+            keys::SUPPLIERS.as_bytes(),
+            paging,
+            total,
+            fits,
+        );
+        (
+            found
+                .into_iter()
+                .map(|found: shared::Supplier| found.operator_address)
+                .collect(),
+            pagination,
+        )
+    } else {
+        // By service the chain walks the configurations: each counts, and a supplier is told at its first.
+        let prefix = keys::service_configs(&request.service_id);
+        let of_fitting = |config: &shared::ServiceConfigUpdate| {
+            suppliers::record(asked.state, &config.operator_address).is_some_and(|found| fits(&found))
+        };
+        let (found, pagination) = page(asked.state, store, prefix.as_bytes(), paging, total, of_fitting);
+        let mut operators: Vec<String> = Vec::new();
+        for config in found {
+            if !operators.contains(&config.operator_address) {
+                operators.push(config.operator_address);
+            }
+        }
+        (operators, pagination)
+    };
+    let supplier = operators
         .iter()
-        .filter_map(|found| shown(asked, &found.operator_address, request.dehydrated))
+        .filter_map(|operator| shown(asked, operator, request.dehydrated))
         .collect();
     Ok(supplier::QueryAllSuppliersResponse {
         supplier,

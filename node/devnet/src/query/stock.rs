@@ -3,11 +3,10 @@
 use hearth_pocket::message::cosmos as c;
 use prost::Message;
 
-use super::{Asked, QueryError};
+use super::{APP_VERSION, Asked, QueryError};
 use crate::{
     address::{self, Account},
     modules::{auth, bank},
-    rpc::APP_VERSION,
 };
 
 pub(super) fn answer(service: &str, method: &str, asked: &Asked<'_>) -> Result<Vec<u8>, QueryError> {

@@ -11,9 +11,6 @@ use crate::{
     state::{EMPTY_STORES, StoreName},
 };
 
-/// The version that relay miners read and compare.
-pub(crate) const APP_VERSION: &str = "v0.1.35";
-
 /// The `response` object of an answer.
 struct Response {
     code: u32,
@@ -80,7 +77,7 @@ impl Server {
         let head = self.core.head();
         json!({"response": {
             "data": "pocket",
-            "version": APP_VERSION,
+            "version": query::APP_VERSION,
             "last_block_height": self.visible_height().to_string(),
             "last_block_app_hash": to::base64(&head.app_hash),
         }})

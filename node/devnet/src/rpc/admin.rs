@@ -2,9 +2,12 @@
 
 use hearth_base::Amount;
 use serde_json::{Value, json};
+use tokio::sync::broadcast::{self, error::RecvError};
 
 use super::{Answer, RpcError, Server, args::Args};
 use crate::{
+    core::News,
+    db::TxRow,
     faucet,
     faults::Fault,
     genesis::Params,
@@ -17,8 +20,27 @@ const DEFAULT_GIFT: Amount = Amount::from_upokt(1_000 * Amount::UPOKT_PER_POKT);
 /// Blocks that one call may make.
 const MAX_BLOCKS: i64 = 100_000;
 
+/// How long a payment may take: many blocks.
+const INCLUSION_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(30);
+
+/// The transaction with this hash, once a block has it.
+pub(super) async fn inclusion(mut news: broadcast::Receiver<News>, hash: &str) -> Option<TxRow> {
+    loop {
+        match news.recv().await {
+            Ok(news) => {
+                if let Some(tx) = news.txs.iter().find(|tx| hex::encode_upper(&tx.hash) == hash) {
+                    return Some(tx.clone());
+                }
+            }
+            Err(RecvError::Lagged(_)) => {}
+            Err(RecvError::Closed) => return None,
+        }
+    }
+}
+
 impl Server {
-    /// `devnet_faucet {address, amount}`: upokt, as a number or as text. `wait: true` waits for the block.
+    /// `devnet_faucet {address, amount}`: upokt, as a number or as text. Waits for the block of the payment, unless
+    /// blocks are made on command only.
     pub(super) async fn faucet(&self, args: &Args) -> Answer {
         let to = args
             .text("address")?
@@ -27,23 +49,30 @@ impl Server {
             None => DEFAULT_GIFT,
             Some(value) => {
                 let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-                text.parse::<Amount>()
+                text.trim_matches('"')
+                    .parse::<Amount>()
                     .map_err(|error| RpcError::params(error.to_string()))?
             }
         };
-        let mut news = self.core.news.subscribe();
+        let news = self.core.news.subscribe();
         let hash =
             faucet::pay(&self.core, &to, amount).map_err(|error| RpcError::internal(error.to_string()))?;
         let mut answer = json!({"hash": hash, "amount": amount.to_string()});
-        if args.flag("wait")? {
-            loop {
-                let Ok(block) = news.recv().await else { break };
-                if let Some(tx) = block.txs.iter().find(|tx| hex::encode_upper(&tx.hash) == hash) {
-                    answer["height"] = json!(tx.height.to_string());
-                    answer["code"] = json!(tx.result.code);
-                    break;
-                }
+        if self.core.has_timer {
+            let included = tokio::time::timeout(INCLUSION_TIMEOUT, inclusion(news, &hash))
+                .await
+                .ok()
+                .flatten();
+            let Some(tx) = included else {
+                return Err(RpcError::internal("the payment waits, but no block came in time"));
+            };
+            if tx.result.code != 0 {
+                return Err(RpcError::internal(format!(
+                    "the payment was refused in its block: {}",
+                    tx.result.log
+                )));
             }
+            answer["height"] = json!(tx.height.to_string());
         }
         Ok(answer)
     }

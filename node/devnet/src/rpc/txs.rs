@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::{Answer, RpcError, Server, args::Args, json as to};
+use super::{Answer, RpcError, Server, admin::inclusion, args::Args, json as to};
 use crate::{
     db::TxRow,
     error::TxError,
@@ -58,7 +58,7 @@ impl Server {
     }
 
     pub(super) async fn broadcast_commit(&self, args: &Args) -> Answer {
-        let mut news = self.core.news.subscribe();
+        let news = self.core.news.subscribe();
         let (hash, result) = self.submit(Server::tx_arg(args)?)?;
         let refused = result.is_err();
         let check = Server::checked(&hash, result);
@@ -66,20 +66,7 @@ impl Server {
         if refused {
             return Ok(json!({"check_tx": check, "tx_result": {}, "hash": hash_text, "height": "0"}));
         }
-        let included = async {
-            loop {
-                match news.recv().await {
-                    Ok(news) => {
-                        if let Some(tx) = news.txs.iter().find(|tx| tx.hash == hash) {
-                            return Some(tx.clone());
-                        }
-                    }
-                    Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => {}
-                    Err(tokio::sync::broadcast::error::RecvError::Closed) => return None,
-                }
-            }
-        };
-        match tokio::time::timeout(COMMIT_TIMEOUT, included).await {
+        match tokio::time::timeout(COMMIT_TIMEOUT, inclusion(news, &hash_text)).await {
             Ok(Some(tx)) => Ok(json!({
                 "check_tx": check,
                 "tx_result": to::tx_result(&tx.result),

@@ -163,7 +163,7 @@ fn check_ring(state: &State, request: &RelayRequest, header: &SessionHeader) -> 
     let not_read = |error: &RingError| {
         invalid(format!(
             "error deserializing ring signature: {}",
-            go_ring_text(error)
+            go_ring_text(error, &request.meta.signature)
         ))
     };
     let signature = RingSignature::parse(&request.meta.signature).map_err(|error| not_read(&error))?;
@@ -203,17 +203,19 @@ fn check_ring(state: &State, request: &RelayRequest, header: &SessionHeader) -> 
 }
 
 /// Go's words where they are known.
-fn go_ring_text(error: &RingError) -> String {
+fn go_ring_text(error: &RingError, signature: &[u8]) -> String {
+    let not_on_curve = |point: &[u8]| {
+        let x = hex::encode(point.get(1..).unwrap_or_default());
+        format!("invalid public key: x coordinate {x} is not on the secp256k1 curve")
+    };
     match error {
-        RingError::BadMember { key } => {
-            let x = hex::encode(key.get(1..).unwrap_or_default());
-            format!("invalid public key: x coordinate {x} is not on the secp256k1 curve")
-        }
+        RingError::BadMember { key } => not_on_curve(key),
+        // The key image follows the size and the first challenge.
+        RingError::BadImage => not_on_curve(signature.get(36..69).unwrap_or_default()),
         RingError::Size { .. }
         | RingError::NotAMember { .. }
         | RingError::NoRandomness { .. }
         | RingError::TooShort { .. }
-        | RingError::BadImage
         | RingError::Invalid
         | RingError::ForeignMember { .. } => error.to_string(),
     }

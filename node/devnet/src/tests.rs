@@ -1,0 +1,8 @@
+//! The chain against what the real one answered, and the devnet as clients see it.
+
+mod golden;
+mod light;
+mod node;
+mod queries;
+mod replay;
+mod settlement;
