@@ -13,6 +13,11 @@
 //! Invariants: a [`Block`] exists only hashed; a [`VerifiedModel`] exists only compared with its manifest; what the
 //! database says is on disk was synced before; all that is read from others is bounded before room is made for it.
 
+#![allow(
+    clippy::result_large_err,
+    reason = "errors name the CID that they are about, 96 bytes, and are rare"
+)]
+
 mod add;
 pub mod block;
 pub mod car;

@@ -1,8 +1,9 @@
 //! Tests over more than one file of this crate: golden data, downloads, files that change.
 
 mod downloads;
-mod generators;
+pub(crate) mod generators;
 mod local;
+mod refusals;
 mod replay;
 mod serving;
 mod unixfs;

@@ -1,6 +1,6 @@
 //! Checking: all bytes are read back and hashed, then the files go to their places and the model is recorded.
 
-use std::{fs, io, path::Path, sync::Arc};
+use std::{fs, sync::Arc};
 
 use super::{
     job::{self, Job, JobError, PartFile, blocking},

@@ -185,7 +185,13 @@ pub(crate) fn step(state: &State, event: Event, now_ms: i64, backoff: Backoff) -
     match event {
         Event::Begin => match state {
             State::Wanted => (State::Locating { attempts: 0 }, vec![Effect::Locate]),
-            other => (other.clone(), Vec::new()),
+            State::Locating { .. }
+            | State::Fetching { .. }
+            | State::Checking { .. }
+            | State::Ready { .. }
+            | State::Paused { .. }
+            | State::Failed { .. }
+            | State::Evicting => stay(state),
         },
         Event::Pause => pause(state),
         Event::Resume => resume(state),
@@ -195,65 +201,68 @@ pub(crate) fn step(state: &State, event: Event, now_ms: i64, backoff: Backoff) -
         Event::Located {
             have_bytes,
             size_bytes,
-        } => match state {
-            State::Locating { attempts } => (
+        } => {
+            let State::Locating { attempts } = *state else {
+                return stay(state);
+            };
+            (
                 State::Fetching {
-                    attempts: *attempts,
+                    attempts,
                     have_bytes,
                     size_bytes,
                 },
                 vec![Effect::Fetch],
-            ),
-            other => (other.clone(), Vec::new()),
-        },
-        Event::Written { have_bytes: now_have } => match state {
-            State::Fetching {
+            )
+        }
+        Event::Written { have_bytes: now_have } => {
+            let State::Fetching {
                 attempts,
                 have_bytes,
                 size_bytes,
-            } => {
-                let attempts = if now_have > *have_bytes { 0 } else { *attempts };
-                (
-                    State::Fetching {
-                        attempts,
-                        have_bytes: now_have,
-                        size_bytes: *size_bytes,
-                    },
-                    Vec::new(),
-                )
-            }
-            other => (other.clone(), Vec::new()),
-        },
-        Event::AllWritten => match state {
-            State::Fetching { size_bytes, .. } => (
-                State::Checking {
-                    size_bytes: *size_bytes,
+            } = *state
+            else {
+                return stay(state);
+            };
+            let attempts = if now_have > have_bytes { 0 } else { attempts };
+            (
+                State::Fetching {
+                    attempts,
+                    have_bytes: now_have,
+                    size_bytes,
                 },
-                vec![Effect::Check],
-            ),
-            other => (other.clone(), Vec::new()),
-        },
-        Event::Damaged { have_bytes } => match state {
-            State::Checking { size_bytes } => (
+                Vec::new(),
+            )
+        }
+        Event::AllWritten => {
+            let State::Fetching { size_bytes, .. } = *state else {
+                return stay(state);
+            };
+            (State::Checking { size_bytes }, vec![Effect::Check])
+        }
+        Event::Damaged { have_bytes } => {
+            let State::Checking { size_bytes } = *state else {
+                return stay(state);
+            };
+            (
                 State::Fetching {
                     attempts: 0,
                     have_bytes,
-                    size_bytes: *size_bytes,
+                    size_bytes,
                 },
                 vec![Effect::Fetch],
-            ),
-            other => (other.clone(), Vec::new()),
-        },
-        Event::Placed => match state {
-            State::Checking { size_bytes } => (
-                State::Ready {
-                    size_bytes: *size_bytes,
-                },
-                vec![Effect::Forget],
-            ),
-            other => (other.clone(), Vec::new()),
-        },
+            )
+        }
+        Event::Placed => {
+            let State::Checking { size_bytes } = *state else {
+                return stay(state);
+            };
+            (State::Ready { size_bytes }, vec![Effect::Forget])
+        }
     }
+}
+
+fn stay(state: &State) -> (State, Vec<Effect>) {
+    (state.clone(), Vec::new())
 }
 
 /// What must be done for a state that was read from the database. The driver sends `Begin` besides.
@@ -289,9 +298,7 @@ fn pause(state: &State) -> (State, Vec<Effect>) {
             vec![Effect::Halt],
         ),
         // Seconds from its end, and nothing is gained by stopping.
-        State::Checking { .. } | State::Ready { .. } | State::Paused { .. } | State::Evicting => {
-            (state.clone(), Vec::new())
-        }
+        State::Checking { .. } | State::Ready { .. } | State::Paused { .. } | State::Evicting => stay(state),
     }
 }
 
@@ -305,13 +312,13 @@ fn resume(state: &State) -> (State, Vec<Effect>) {
         | State::Fetching { .. }
         | State::Checking { .. }
         | State::Ready { .. }
-        | State::Evicting => (state.clone(), Vec::new()),
+        | State::Evicting => stay(state),
     }
 }
 
 fn cancel(state: &State) -> (State, Vec<Effect>) {
     match state {
-        State::Ready { .. } | State::Evicting => (state.clone(), Vec::new()),
+        State::Ready { .. } | State::Evicting => stay(state),
         State::Wanted
         | State::Locating { .. }
         | State::Fetching { .. }
@@ -341,7 +348,7 @@ fn tick(state: &State, now_ms: i64) -> (State, Vec<Effect>) {
         | State::Checking { .. }
         | State::Ready { .. }
         | State::Paused { .. }
-        | State::Evicting => (state.clone(), Vec::new()),
+        | State::Evicting => stay(state),
     }
 }
 
@@ -356,7 +363,7 @@ fn trouble(
         State::Wanted | State::Checking { .. } => 0,
         State::Locating { attempts } | State::Fetching { attempts, .. } => *attempts,
         State::Ready { .. } | State::Paused { .. } | State::Failed { .. } | State::Evicting => {
-            return (state.clone(), Vec::new());
+            return stay(state);
         }
     };
     let (have_bytes, size_bytes) = state.progress();

@@ -48,3 +48,21 @@ async fn answer(State(gateway): State<Gateway>, request: Request<axum::body::Bod
         response
     }
 }
+
+/// Reads a request that is made of any bytes; see [`crate::fuzz::request`].
+pub(crate) fn fuzz(bytes: &[u8]) {
+    let mut lines = bytes.splitn(2, |byte| *byte == b'\n');
+    let (uri, accept) = (lines.next().unwrap_or_default(), lines.next().unwrap_or_default());
+    let request = Request::builder()
+        .uri(uri)
+        .header(axum::http::header::ACCEPT, accept)
+        .body(());
+    if let Ok(request) = request {
+        let (head, ()) = request.into_parts();
+        for mode in [Mode::Trustless, Mode::Paths] {
+            if let Ok(wanted) = request::read(&head, mode) {
+                wanted.check();
+            }
+        }
+    }
+}

@@ -276,6 +276,27 @@ fn byte_range(text: &str) -> Result<ByteRange, Refusal> {
     }
 }
 
+impl Wanted {
+    /// What must hold of every range, whatever the size of the file.
+    pub(super) fn check(&self) {
+        let Format::Car(CarWish {
+            scope: Scope::Entity(Some(range)),
+            ..
+        }) = &self.format
+        else {
+            return;
+        };
+        for size in [0, 1, 5, u64::MAX] {
+            if let Some((from, end)) = range.within(size) {
+                assert!(
+                    from < end && end <= size,
+                    "{range:?} of {size} bytes is {from}..{end}"
+                );
+            }
+        }
+    }
+}
+
 impl ByteRange {
     /// The range in a file of `size` bytes, as half-open; `None` where it touches no byte.
     pub(super) fn within(self, size: u64) -> Option<(u64, u64)> {

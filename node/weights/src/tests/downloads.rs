@@ -12,12 +12,12 @@ use std::{
 
 use axum::{
     Router,
-    body::{Body, Bytes},
+    body::Body,
     extract::Request,
     http::StatusCode,
     response::{IntoResponse as _, Response},
 };
-use cid::{Cid, Version};
+use cid::Cid;
 use futures::StreamExt as _;
 use http_body_util::BodyExt as _;
 use tokio::sync::watch;
@@ -26,20 +26,14 @@ use tower::ServiceExt as _;
 use super::{
     generators::splitmix,
     local::{model_file, node, node_with},
-    replay::{MemoryBlocks, serve},
+    replay::serve,
 };
-use crate::{
-    AddOptions, Block, Download, DownloadState, ManifestFile, ModelKind, Origin, PullError, Weights,
-    block::{DAG_CBOR, DAG_PB},
-    gateway::{Mode, router},
-    manifest::{Description, Manifest},
-    unixfs::{Profile, dag_pb, data, import_bytes, tree},
-};
+use crate::{AddOptions, Download, DownloadState, Origin, Weights};
 
 const SIZE: usize = 9_000_000;
 
 /// A node with one model of [`SIZE`] bytes. Keep the folder.
-async fn publisher() -> (tempfile::TempDir, Weights, Cid) {
+pub(super) async fn publisher() -> (tempfile::TempDir, Weights, Cid) {
     hearth_base::tls::init();
     let folder = tempfile::tempdir().unwrap();
     let weights = node(folder.path()).await;
@@ -68,7 +62,10 @@ where
     serve(app).await
 }
 
-async fn until(seen: &mut watch::Receiver<Download>, what: impl Fn(&Download) -> bool) -> Download {
+pub(super) async fn until(
+    seen: &mut watch::Receiver<Download>,
+    what: impl Fn(&Download) -> bool,
+) -> Download {
     let last = seen.clone();
     let waiting = seen.wait_for(|download| what(download));
     match tokio::time::timeout(Duration::from_secs(30), waiting).await {
@@ -77,14 +74,14 @@ async fn until(seen: &mut watch::Receiver<Download>, what: impl Fn(&Download) ->
     }
 }
 
-async fn until_ready(seen: &mut watch::Receiver<Download>) {
+pub(super) async fn until_ready(seen: &mut watch::Receiver<Download>) {
     until(seen, |download| {
         matches!(download.state, DownloadState::Ready { .. })
     })
     .await;
 }
 
-async fn until_failed(seen: &mut watch::Receiver<Download>) -> String {
+pub(super) async fn until_failed(seen: &mut watch::Receiver<Download>) -> String {
     let failed = until(seen, |download| {
         matches!(download.state, DownloadState::Failed { .. })
     })
@@ -434,199 +431,4 @@ async fn the_owner_pauses_goes_on_and_gives_up() {
             .exists()
     );
     assert!(!third.pause(&cid).await);
-}
-
-#[tokio::test]
-async fn what_does_not_fit_is_refused_before_it_is_fetched() {
-    let (_folder, first, cid) = publisher().await;
-    let address = serve(first.router()).await;
-    let changes: [(&str, fn(&mut crate::Config)); 2] = [
-        ("the quota leaves 5.0 MB", |config| {
-            config.quota_bytes = Some(5_000_000)
-        }),
-        ("the disk has 0.0 MB to spare", |config| {
-            config.keep_free_bytes = u64::MAX
-        }),
-    ];
-    for (wanted, change) in changes {
-        let folder = tempfile::tempdir().unwrap();
-        let second = node_with(folder.path(), change).await;
-        let mut seen = second.pull(cid, &[address.clone()]).await.unwrap();
-        let why = until_failed(&mut seen).await;
-        assert!(why.contains(wanted) && why.contains("9.0 MB"), "{why}");
-        assert!(matches!(
-            seen.borrow().state,
-            DownloadState::Failed {
-                retry_at_ms: None,
-                ..
-            }
-        ));
-        assert!(!folder.path().join("weights/models").exists());
-    }
-}
-
-#[tokio::test]
-async fn a_folder_that_cannot_be_written_is_named_and_tried_again() {
-    let (_folder, first, cid) = publisher().await;
-    let folder = tempfile::tempdir().unwrap();
-    let second = node(folder.path()).await;
-    let in_the_way = folder
-        .path()
-        .join(format!("weights/models/{cid}/Model-21.gguf.partial"));
-    fs::create_dir_all(&in_the_way).unwrap();
-    let mut seen = second.pull(cid, &[serve(first.router()).await]).await.unwrap();
-    let why = until_failed(&mut seen).await;
-    assert!(why.contains("cannot be written"), "{why}");
-    fs::remove_dir(&in_the_way).unwrap();
-    until_ready(&mut seen).await;
-}
-
-#[tokio::test]
-async fn models_that_are_none_are_refused() {
-    let folder = tempfile::tempdir().unwrap();
-    let weights = node(folder.path()).await;
-    let address = serve(Router::new()).await;
-    let raw: Cid = "bafkreifzjut3te2nhyekklss27nh3k72ysco7y32koao5eei66wof36n5e"
-        .try_into()
-        .unwrap();
-    let other: Cid = "bafkr4ieeohvqqiaewqouyvz2qxjtmifxq4ugozf4n7a2dohm7d3pwd6xcm"
-        .try_into()
-        .unwrap();
-    let cbor = Block::new(Version::V1, DAG_CBOR, Bytes::from_static(&[0xa0]));
-    assert!(matches!(
-        weights.pull(raw, &[address.clone()]).await,
-        Err(PullError::NoManifest(_))
-    ));
-    assert!(matches!(
-        weights.pull(other, &[address.clone()]).await,
-        Err(PullError::Hash(_))
-    ));
-    assert!(matches!(
-        weights.pull(*cbor.cid(), &[]).await,
-        Err(PullError::NoSource(_))
-    ));
-    assert!(matches!(
-        weights.pull(*cbor.cid(), &["ftp://x".to_owned()]).await,
-        Err(PullError::Source(_))
-    ));
-    // A gateway that does not have it, then one that has no manifest there.
-    let mut seen = weights.pull(*cbor.cid(), &[address]).await.unwrap();
-    let why = until_failed(&mut seen).await;
-    assert!(
-        why.contains("manifest") && why.contains("does not have it"),
-        "{why}"
-    );
-    let blocks = MemoryBlocks::default();
-    blocks.put([cbor.clone()]);
-    let address = serve(router(Arc::new(blocks), Mode::Trustless)).await;
-    let mut seen = weights.pull(*cbor.cid(), &[address]).await.unwrap();
-    until(&mut seen, |seen| matches!(&seen.state, DownloadState::Failed { why, retry_at_ms: None, .. } if why.contains("no Hearth model manifest"))).await;
-}
-
-/// The blocks of a manifest over `files`.
-fn manifest_of(files: &[(&str, Cid, u64)]) -> (Cid, Block) {
-    let file = |(path, cid, size): &(&str, Cid, u64)| ManifestFile {
-        path: (*path).to_owned(),
-        size_bytes: *size,
-        cid: *cid,
-    };
-    let manifest = Manifest::new(Description {
-        slug: "foreign".to_owned(),
-        title: "Foreign".to_owned(),
-        kind: ModelKind::Chat,
-        licence: String::new(),
-        files: files.iter().map(file).collect(),
-    })
-    .unwrap();
-    (
-        *manifest.cid(),
-        Block::verify(*manifest.cid(), manifest.bytes().clone()).unwrap(),
-    )
-}
-
-#[tokio::test]
-async fn files_of_other_importers_are_pulled_and_served_block_by_block() {
-    hearth_base::tls::init();
-    let blocks = MemoryBlocks::default();
-    let old = Profile {
-        chunk_bytes: 1000,
-        max_links: 3,
-        ..Profile::V0_2015
-    };
-    let inlined = Profile {
-        chunk_bytes: 1000,
-        inline_limit: Some(32),
-        ..Profile::V1_2025
-    };
-    let mut files = Vec::new();
-    let mut contents = Vec::new();
-    let cases: [(&str, Profile, Bytes); 7] = [
-        ("empty", Profile::V1_2025, Bytes::new()),
-        ("empty-old", Profile::V0_2015, Bytes::new()),
-        ("identity", inlined, Bytes::from_static(b"small")),
-        ("inlined-end", inlined, splitmix(31, 3007)),
-        ("old", old, splitmix(32, 20_001)),
-        ("one-block-old", Profile::V0_2015, splitmix(33, 777)),
-        ("zeros", old, vec![0; 12_000].into()),
-    ];
-    for (name, profile, content) in cases {
-        let (root, made) = import_bytes(&profile, &content).unwrap();
-        blocks.put(made);
-        files.push((name, root.cid, content.len() as u64));
-        contents.push(content);
-    }
-    // A leaf of type Raw, as trickle importers write them, and bytes in a node before those of its child.
-    let content = splitmix(34, 500);
-    let (before, after) = tree::leaf_frame(data::NodeKind::Raw, 500);
-    let leaf = Block::new(
-        Version::V0,
-        DAG_PB,
-        [&before, content.as_ref(), &after].concat().into(),
-    );
-    let link = dag_pb::Link {
-        cid: *leaf.cid(),
-        name: Some(String::new()),
-        tsize: Some(leaf.bytes().len() as u64),
-    };
-    let node = dag_pb::encode(&[link], &data::encode_file(b"head", 504, &[500]));
-    let node = Block::new(Version::V0, DAG_PB, node.into());
-    files.push(("strange", *node.cid(), 504));
-    contents.push([b"head", content.as_ref()].concat().into());
-    blocks.put([leaf, node]);
-    let (cid, manifest) = manifest_of(&files);
-    blocks.put([manifest]);
-
-    let folder = tempfile::tempdir().unwrap();
-    let weights = self::node(folder.path()).await;
-    let address = serve(router(Arc::new(blocks.clone()), Mode::Trustless)).await;
-    let mut seen = weights.pull(cid, &[address]).await.unwrap();
-    until_ready(&mut seen).await;
-    let opened = weights.open(&cid).await.unwrap();
-    for ((name, ..), content) in files.iter().zip(&contents) {
-        assert_eq!(
-            fs::read(opened.file(name).unwrap().path()).unwrap(),
-            *content,
-            "{name}"
-        );
-    }
-    assert!(weights.verify(&cid).await.unwrap().is_intact());
-    let all: Vec<Block> = blocks.0.lock().unwrap().values().cloned().collect();
-    for block in all {
-        assert_eq!(weights.blocks().get(block.cid()).await.unwrap(), Some(block));
-    }
-}
-
-#[tokio::test]
-async fn a_manifest_that_lies_about_a_size_is_refused() {
-    hearth_base::tls::init();
-    let blocks = MemoryBlocks::default();
-    let (root, made) = import_bytes(&Profile::V1_2025, &splitmix(35, 2_000_000)).unwrap();
-    blocks.put(made);
-    let (cid, manifest) = manifest_of(&[("a.gguf", root.cid, 2_000_001)]);
-    blocks.put([manifest]);
-    let folder = tempfile::tempdir().unwrap();
-    let weights = node(folder.path()).await;
-    let address = serve(router(Arc::new(blocks), Mode::Trustless)).await;
-    let why = until_failed(&mut weights.pull(cid, &[address]).await.unwrap()).await;
-    assert!(why.contains("publisher made a mistake"), "{why}");
 }

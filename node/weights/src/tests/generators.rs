@@ -23,7 +23,7 @@ pub(super) fn field<T: DeserializeOwned>(value: &Value, name: &str) -> T {
 }
 
 /// `splitmix64-le`.
-pub(super) fn splitmix(seed: u64, size: usize) -> Bytes {
+pub(crate) fn splitmix(seed: u64, size: usize) -> Bytes {
     let mut bytes = Vec::with_capacity(size + 8);
     let mut k = 0_u64;
     while bytes.len() < size {

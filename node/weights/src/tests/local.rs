@@ -18,6 +18,15 @@ pub(super) async fn node(folder: &Path) -> Weights {
 }
 
 pub(super) async fn node_with(folder: &Path, change: impl FnOnce(&mut Config)) -> Weights {
+    node_of(folder, None, change).await
+}
+
+/// A node whose database may have so many pages; those that it has by its tables are given besides.
+pub(super) async fn node_with_pages(folder: &Path, pages: Option<u32>) -> Weights {
+    node_of(folder, pages, |_| {}).await
+}
+
+async fn node_of(folder: &Path, pages: Option<u32>, change: impl FnOnce(&mut Config)) -> Weights {
     let mut config = Config::new(folder.join("weights"));
     config.keep_free_bytes = 0;
     config.span_bytes = 2 << 20;
@@ -28,12 +37,21 @@ pub(super) async fn node_with(folder: &Path, change: impl FnOnce(&mut Config)) -
     };
     config.http.stall = Duration::from_secs(5);
     change(&mut config);
-    let store = hearth_store::Config {
+    let mut database = hearth_store::Config {
         path: folder.join("hearth.db"),
         chain_id: "test".into(),
         max_pages: None,
     };
-    let store = Store::open(store).await.unwrap();
+    if let Some(pages) = pages {
+        let store = Store::open(database.clone()).await.unwrap();
+        let has: u32 = sqlx::query_scalar("PRAGMA page_count")
+            .fetch_one(store.pool())
+            .await
+            .unwrap();
+        store.close().await;
+        database.max_pages = Some(has + pages);
+    }
+    let store = Store::open(database).await.unwrap();
     let args = Args {
         config,
         store,
