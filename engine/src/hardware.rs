@@ -2,14 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-/// The widest vector instructions the kernels use on this machine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SimdLevel {
-    /// Plain code; also what other processors than x86-64 run, vectorised by the compiler.
-    Portable,
-    /// AVX2 with FMA and F16C.
-    Avx2,
-}
+use crate::simd::{SimdLevel, simd_level};
 
 /// One graphics processor with a driver.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,7 +44,7 @@ impl Hardware {
         Self {
             cpu: cpu_name(),
             threads: std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
-            simd: crate::kernels::simd_level(),
+            simd: simd_level(),
             memory_bytes,
             available_bytes,
             gpus,

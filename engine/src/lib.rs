@@ -11,8 +11,10 @@
 
 mod chat_template;
 mod checkpoint;
+mod config;
 mod engine;
 mod hardware;
+mod job;
 mod kernels;
 mod load;
 mod model;
@@ -21,16 +23,20 @@ mod request;
 mod sampler;
 mod scheduler;
 mod sequence;
+mod simd;
 mod stop;
 pub mod testing;
 mod tokenizer;
 mod worker;
 
-pub use checkpoint::{GgufError, HeldFile, WeightFile};
-pub use engine::{Config, Engine, ModelHandle, Precision, StartError, Ticket};
-pub use hardware::{Gpu, Hardware, SimdLevel};
+pub use checkpoint::{FileError, GgufError, WeightFile};
+pub use config::{Config, Precision, StartError};
+pub use engine::{Engine, ModelHandle};
+pub use hardware::{Gpu, Hardware};
 pub use load::{LoadError, ModelFiles, ModelInfo, ModelKind, ModelSource};
+pub use reply::Ticket;
 pub use request::{
     EmbedRequest, EmbedSink, Embeddings, Event, FinishReason, GenerateError, GenerateRequest, Message,
     Priority, Prompt, Sampling, Sink, Timings, TokenLogprob, Usage,
 };
+pub use simd::SimdLevel;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::checkpoint::{GgufError, WeightFile};
+use crate::checkpoint::{FileError, GgufError, WeightFile};
 
 /// The files of one model.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,7 +69,7 @@ fn files_in(folder: &Path) -> Result<ModelFiles, LoadError> {
             limits: existing("sentence_bert_config.json"),
         });
     }
-    let entries = std::fs::read_dir(folder).map_err(|source| LoadError::Read {
+    let entries = std::fs::read_dir(folder).map_err(|source| FileError::Read {
         file: folder.to_owned(),
         reason: source.to_string(),
     })?;
@@ -133,26 +133,9 @@ pub enum LoadError {
         /// What was looked at.
         path: PathBuf,
     },
-    /// A file cannot be read.
-    #[error("cannot read {file} ({reason}): check that it exists and may be read")]
-    Read {
-        /// The file.
-        file: PathBuf,
-        /// The system's words.
-        reason: String,
-    },
-    /// The file is not the one that was verified.
-    #[error(
-        "{file} changed since it was verified (expected {expected}, found {found}): verify the model again"
-    )]
-    Changed {
-        /// The file.
-        file: PathBuf,
-        /// Size or time that was verified.
-        expected: String,
-        /// What is there.
-        found: String,
-    },
+    /// A file cannot be read, or is not the one that was verified.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// The GGUF file is damaged or not one.
     #[error("{file} is not usable: {source}")]
     Gguf {
@@ -213,4 +196,36 @@ pub enum LoadError {
     /// The engine stops.
     #[error("the engine is stopping: start it again to go on")]
     Stopped,
+}
+
+impl LoadError {
+    /// Says what is wrong with a GGUF file; a type we do not know is no damage.
+    pub(crate) fn of_gguf(file: &Path, source: GgufError) -> Self {
+        match source {
+            GgufError::UnsupportedType {
+                tensor,
+                dtype,
+                supported,
+            } => Self::UnsupportedTensorType {
+                tensor,
+                dtype,
+                supported,
+            },
+            source @ (GgufError::NotGguf { .. }
+            | GgufError::Version { .. }
+            | GgufError::Truncated { .. }
+            | GgufError::TooMany { .. }
+            | GgufError::NotUtf8 { .. }
+            | GgufError::UnknownValueType { .. }
+            | GgufError::Duplicate { .. }
+            | GgufError::MissingKey { .. }
+            | GgufError::BadValue { .. }
+            | GgufError::MissingTensor { .. }
+            | GgufError::TensorShape { .. }
+            | GgufError::TensorOutside { .. }) => Self::Gguf {
+                file: file.to_owned(),
+                source,
+            },
+        }
+    }
 }

@@ -1,10 +1,27 @@
-//! The way back to the caller, and the caller's place in the queue.
+//! The way back to the caller, the caller's place in the queue, and the caller's way to end it.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::request::{EmbedSink, Embeddings, Event, GenerateError, Sink};
+
+/// Cancels one request from another thread. Dropping it cancels nothing.
+#[derive(Debug, Clone, Default)]
+pub struct Ticket {
+    cancelled: Arc<AtomicBool>,
+}
+
+impl Ticket {
+    /// Ends the request at the next round, even while it waits or its prompt is still being read.
+    pub fn cancel(&self) {
+        self.cancelled.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Relaxed)
+    }
+}
 
 /// A request's place among those that run or wait.
 pub(crate) struct Place {

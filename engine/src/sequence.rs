@@ -5,9 +5,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::engine::Ticket;
+use crate::job::GenerateJob;
 use crate::model::{KvCache, Loaded, Piece, TextModel, Wants};
-use crate::reply::Reply;
+use crate::reply::{Reply, Ticket};
 use crate::request::{
     Event, FinishReason, GenerateError, GenerateRequest, Priority, Timings, TokenLogprob, Usage,
 };
@@ -15,7 +15,6 @@ use crate::sampler::{Sampler, best_of, check, log_total};
 use crate::scheduler::Running;
 use crate::stop::{StopMatcher, Utf8Stream};
 use crate::tokenizer::Tokenizer;
-use crate::worker::GenerateJob;
 
 /// Cache counted for an answer whose length nobody limited, in tokens. It grows on demand beyond that.
 const USUAL_ANSWER: usize = 512;

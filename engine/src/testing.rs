@@ -247,13 +247,24 @@ const CHAT_TEMPLATE: &str = "{% for message in messages %}{{'<|im_start|>' + mes
      message['content'] + '<|im_end|>' + '\n'}}{% endfor %}{% if add_generation_prompt %}\
      {{ '<|im_start|>assistant\n' }}{% endif %}";
 
+/// The letters of byte-level vocabularies: printing bytes stand for themselves, the others for the letters
+/// from U+0100 on.
+fn letter_of(byte: u8) -> char {
+    let printing = |byte: &u8| matches!(byte, 33..=126 | 161..=172 | 174..);
+    if printing(&byte) {
+        return char::from(byte);
+    }
+    let before = (0..byte).filter(|other| !printing(other)).count();
+    ('\u{100}'..).nth(before).unwrap_or('?')
+}
+
 /// Tokens of the tiny vocabulary: three special ones, the 256 bytes, some joined pairs.
 fn vocabulary() -> (Vec<String>, Vec<i32>, Vec<String>) {
     let mut tokens: Vec<String> = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
         .map(String::from)
         .to_vec();
     let mut kinds = vec![3; 3];
-    tokens.extend((0..=255).map(|byte| crate::tokenizer::letter_of(byte).to_string()));
+    tokens.extend((0..=255).map(|byte| letter_of(byte).to_string()));
     let pairs = [
         "Ġ t", "h e", "Ġt he", "i n", "e r", "o n", "l l", "ll o", "he llo", "u s",
     ];

@@ -4,38 +4,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, TryRecvError};
-use std::time::Instant;
 
-use crate::engine::{Config, Ticket};
+use crate::config::Config;
+use crate::job::{Command, EmbedJob, GenerateJob};
 use crate::model::{Bert, Loaded, LoadedKind, Piece, TextModel};
-use crate::reply::{EmbedReply, Reply};
-use crate::request::{EmbedRequest, Embeddings, FinishReason, GenerateError, GenerateRequest, Priority};
+use crate::request::{EmbedRequest, Embeddings, FinishReason, GenerateError, Priority};
 use crate::scheduler::{Admission, Limits, Share, Taken, Waiting, admit, plan};
 use crate::sequence::{Prepared, Sequence, Step};
-
-/// What façade and handles send.
-pub(crate) enum Command {
-    Generate(Box<GenerateJob>),
-    Embed(Box<EmbedJob>),
-    /// Look at the stop flag.
-    Wake,
-}
-
-/// A request for text, on its way to the worker.
-pub(crate) struct GenerateJob {
-    pub(crate) model: Arc<Loaded>,
-    pub(crate) request: GenerateRequest,
-    pub(crate) reply: Reply,
-    pub(crate) ticket: Ticket,
-    pub(crate) since: Instant,
-}
-
-/// A request for embeddings, on its way to the worker.
-pub(crate) struct EmbedJob {
-    pub(crate) model: Arc<Loaded>,
-    pub(crate) request: EmbedRequest,
-    pub(crate) reply: EmbedReply,
-}
 
 /// What the worker shares with the façade.
 pub(crate) struct Shared {

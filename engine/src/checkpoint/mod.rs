@@ -16,8 +16,6 @@ pub use value::GgufError;
 #[cfg(test)]
 pub(crate) use value::Value;
 
-use crate::load::LoadError;
-
 /// A file and, if somebody verified it, how it looked then.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WeightFile {
@@ -40,12 +38,37 @@ impl WeightFile {
     }
 }
 
+/// Why a weight file cannot be used, whatever is in it.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// It cannot be read.
+    #[error("cannot read {file} ({reason}): check that it exists and may be read")]
+    Read {
+        /// The file.
+        file: PathBuf,
+        /// The system's words.
+        reason: String,
+    },
+    /// It is not the file that was verified.
+    #[error(
+        "{file} changed since it was verified (expected {expected}, found {found}): verify the model again"
+    )]
+    Changed {
+        /// The file.
+        file: PathBuf,
+        /// Size or time that was verified.
+        expected: String,
+        /// What is there.
+        found: String,
+    },
+}
+
 /// A weight file held open with its bytes at hand.
 ///
 /// Files that take less than half of the free memory are read; a copy cannot change under us, and a file
 /// that is cut short while mapped would kill the process. Larger ones are mapped.
 #[derive(Debug)]
-pub struct HeldFile {
+pub(crate) struct HeldFile {
     path: PathBuf,
     file: File,
     size_bytes: u64,
@@ -63,16 +86,16 @@ impl HeldFile {
     /// Opens `wanted`, compares it with what was verified, and brings its bytes in.
     ///
     /// # Errors
-    /// [`LoadError::Read`] and [`LoadError::Changed`].
-    pub(crate) fn open(wanted: &WeightFile, free_bytes: u64) -> Result<Self, LoadError> {
-        let read_error = |source: std::io::Error| LoadError::Read {
+    /// [`FileError::Read`] and [`FileError::Changed`].
+    pub(crate) fn open(wanted: &WeightFile, free_bytes: u64) -> Result<Self, FileError> {
+        let read_error = |source: std::io::Error| FileError::Read {
             file: wanted.path.clone(),
             reason: source.to_string(),
         };
         let mut file = File::open(&wanted.path).map_err(read_error)?;
         let stat = file.metadata().map_err(read_error)?;
         if !stat.is_file() {
-            return Err(LoadError::Read {
+            return Err(FileError::Read {
                 file: wanted.path.clone(),
                 reason: "it is not a file".to_owned(),
             });
@@ -104,14 +127,14 @@ impl HeldFile {
     }
 
     /// Says whether the file still has the size and time it had when it was opened.
-    pub fn is_unchanged(&self) -> bool {
+    pub(crate) fn is_unchanged(&self) -> bool {
         self.file
             .metadata()
             .is_ok_and(|stat| stat.len() == self.size_bytes && stat.modified().ok() == self.modified)
     }
 
     /// Gives the path it was opened by.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
@@ -122,8 +145,8 @@ impl HeldFile {
         }
     }
 
-    fn changed(&self) -> LoadError {
-        LoadError::Changed {
+    fn changed(&self) -> FileError {
+        FileError::Changed {
             file: self.path.clone(),
             expected: format!("{} bytes", self.size_bytes),
             found: "a write while it was being read".to_owned(),
@@ -131,16 +154,16 @@ impl HeldFile {
     }
 }
 
-fn check_stamp(wanted: &WeightFile, size_bytes: u64, modified: Option<SystemTime>) -> Result<(), LoadError> {
+fn check_stamp(wanted: &WeightFile, size_bytes: u64, modified: Option<SystemTime>) -> Result<(), FileError> {
     if let Some(expected) = wanted.size_bytes.filter(|&expected| expected != size_bytes) {
-        return Err(LoadError::Changed {
+        return Err(FileError::Changed {
             file: wanted.path.clone(),
             expected: format!("{expected} bytes"),
             found: format!("{size_bytes} bytes"),
         });
     }
     if wanted.modified.is_some() && wanted.modified != modified {
-        return Err(LoadError::Changed {
+        return Err(FileError::Changed {
             file: wanted.path.clone(),
             expected: "its time of verification".to_owned(),
             found: "a later write".to_owned(),

@@ -4,8 +4,8 @@ use super::activations::Codes;
 #[cfg(target_arch = "x86_64")]
 use super::avx2;
 use super::blocks::{BlockKind, HalfKind};
-use super::{portable, simd_level};
-use crate::hardware::SimdLevel;
+use super::portable;
+use crate::simd::{SimdLevel, simd_level};
 
 /// Writes a function that calls the form for this processor.
 macro_rules! dispatch {

@@ -10,7 +10,7 @@ use super::activations::{Codes, quantise};
 use super::blocks::{BlockKind, HalfKind};
 use super::kernel;
 use crate::checkpoint::{HeldFile, TensorBytes, TensorInfo, TensorType};
-use crate::engine::Precision;
+use crate::config::Precision;
 
 /// Rows widened together: with the demo model's widest row they take 147 KB of the second-level cache.
 const PANEL: usize = 24;

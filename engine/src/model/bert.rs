@@ -8,7 +8,7 @@ use candle_nn::VarBuilder;
 use candle_transformers::models::bert::{BertModel, Config};
 use serde::Deserialize;
 
-use crate::checkpoint::HeldFile;
+use crate::checkpoint::{FileError, HeldFile};
 use crate::load::{LoadError, ModelInfo, ModelKind};
 use crate::request::GenerateError;
 
@@ -124,7 +124,7 @@ fn damaged(file: &Path, reason: String) -> LoadError {
 }
 
 fn read(file: &Path) -> Result<Vec<u8>, LoadError> {
-    let failed = |error: std::io::Error| LoadError::Read {
+    let failed = |error: std::io::Error| FileError::Read {
         file: file.to_owned(),
         reason: error.to_string(),
     };
@@ -135,7 +135,7 @@ fn read(file: &Path) -> Result<Vec<u8>, LoadError> {
             format!("{size} bytes are more than such a file has"),
         ));
     }
-    std::fs::read(file).map_err(failed)
+    Ok(std::fs::read(file).map_err(failed)?)
 }
 
 fn read_json<T: serde::de::DeserializeOwned>(file: &Path) -> Result<T, LoadError> {

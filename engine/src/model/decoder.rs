@@ -11,7 +11,7 @@ use rayon::prelude::*;
 
 use super::cache::{CacheShape, KvCache};
 use crate::checkpoint::{Gguf, GgufError, HeldFile, TensorBytes, TensorType};
-use crate::engine::Precision;
+use crate::config::Precision;
 use crate::kernels::{
     Matrix, Queries, Stack, add_in_place, attend, rms_norm, rotate_halves, rotate_pairs, silu_mul,
 };

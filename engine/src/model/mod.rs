@@ -14,8 +14,8 @@ pub(crate) use cache::KvCache;
 pub(crate) use decoder::{Decoder, Piece, Wants};
 
 use crate::chat_template::{TemplateInput, render};
-use crate::checkpoint::{Gguf, HeldFile, TensorType, WeightFile};
-use crate::engine::Precision;
+use crate::checkpoint::{FileError, Gguf, HeldFile, TensorType, WeightFile};
+use crate::config::Precision;
 use crate::load::{LoadError, ModelFiles, ModelInfo, ModelKind, ModelSource};
 use crate::request::{GenerateError, Message, Prompt};
 use crate::tokenizer::Tokenizer;
@@ -116,7 +116,7 @@ fn hold(
     settings: &LoadSettings,
 ) -> Result<Arc<HeldFile>, LoadError> {
     let size = std::fs::metadata(&file.path)
-        .map_err(|error| LoadError::Read {
+        .map_err(|error| FileError::Read {
             file: file.path.clone(),
             reason: error.to_string(),
         })?
@@ -143,10 +143,7 @@ fn fits(source: &ModelSource, need: u64, file_bytes: u64, settings: &LoadSetting
 
 fn load_gguf(source: &ModelSource, file: &WeightFile, settings: &LoadSettings) -> Result<Loaded, LoadError> {
     let held = hold(source, file, settings)?;
-    let damaged = |error| LoadError::Gguf {
-        file: file.path.clone(),
-        source: error,
-    };
+    let damaged = |error| LoadError::of_gguf(&file.path, error);
     let gguf = Gguf::parse(held.bytes()).map_err(damaged)?;
     let architecture = gguf.text("general.architecture").map_err(damaged)?.to_owned();
     let config = match architecture.as_str() {

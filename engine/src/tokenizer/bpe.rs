@@ -112,7 +112,7 @@ fn pre_tokenizer(pre: &str) -> Result<PreTokenizerWrapper, TokenizerError> {
 }
 
 /// Gives the letter by which byte-level vocabularies write a byte (GPT-2, `bytes_to_unicode`).
-pub(crate) fn letter_of(byte: u8) -> char {
+fn letter_of(byte: u8) -> char {
     let plain = |byte: u8| matches!(byte, 0x21..=0x7e | 0xa1..=0xac | 0xae..=0xff);
     if plain(byte) {
         return char::from(byte);

@@ -11,8 +11,6 @@ use std::collections::BTreeSet;
 use crate::checkpoint::{Gguf, GgufError};
 use crate::load::LoadError;
 
-pub(crate) use bpe::letter_of;
-
 /// What the vocabulary says of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum TokenKind {

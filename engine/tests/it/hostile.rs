@@ -4,8 +4,8 @@ use std::path::Path;
 
 use hearth_engine::testing::{GgufWriter, WriteType, llama_gguf};
 use hearth_engine::{
-    Config, Engine, GenerateError, GenerateRequest, LoadError, ModelFiles, ModelHandle, ModelSource, Prompt,
-    Sampling, WeightFile,
+    Config, Engine, FileError, GenerateError, GenerateRequest, LoadError, ModelFiles, ModelHandle,
+    ModelSource, Prompt, Sampling, WeightFile,
 };
 use proptest::prelude::*;
 
@@ -75,7 +75,7 @@ fn foreign_and_damaged_files_are_named() {
 fn a_missing_file_or_an_empty_folder_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let nothing = engine().load(&ModelSource::at("m", &folder.path().join("none.gguf")).unwrap());
-    assert!(matches!(nothing, Err(LoadError::Read { .. })));
+    assert!(matches!(nothing, Err(LoadError::File(FileError::Read { .. }))));
     assert!(matches!(
         ModelSource::at("m", folder.path()),
         Err(LoadError::Unrecognised { .. })
@@ -146,12 +146,18 @@ fn weights_that_changed_are_refused_before_and_after_loading() {
         size_bytes: Some(stat.len() + 1),
         ..right.clone()
     };
-    assert!(matches!(with(size), Err(LoadError::Changed { .. })));
+    assert!(matches!(
+        with(size),
+        Err(LoadError::File(FileError::Changed { .. }))
+    ));
     let time = WeightFile {
         modified: Some(std::time::SystemTime::UNIX_EPOCH),
         ..right.clone()
     };
-    assert!(matches!(with(time), Err(LoadError::Changed { .. })));
+    assert!(matches!(
+        with(time),
+        Err(LoadError::File(FileError::Changed { .. }))
+    ));
 
     let model = with(right).unwrap();
     assert_eq!(ask(&model, request()).error, None);

@@ -151,8 +151,7 @@ pub(crate) fn load_error(name: &str, error: &LoadError) -> Error {
         LoadError::TooLarge { .. } => Error::unavailable("model_too_large", error.to_string()),
         LoadError::Stopped => Error::unavailable("engine_stopped", error.to_string()),
         LoadError::Unrecognised { .. }
-        | LoadError::Read { .. }
-        | LoadError::Changed { .. }
+        | LoadError::File(_)
         | LoadError::Gguf { .. }
         | LoadError::Damaged { .. } => Error::unavailable(
             "model_damaged",
@@ -194,10 +193,10 @@ mod tests {
         assert!(!error.message.contains("index"), "{error}");
         let error = load_error(
             "m",
-            &LoadError::Read {
+            &LoadError::File(hearth_engine::FileError::Read {
                 file: "/home/me/x.gguf".into(),
                 reason: "gone".into(),
-            },
+            }),
         );
         assert!(!error.message.contains("/home"), "{error}");
     }
