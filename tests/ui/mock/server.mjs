@@ -4,7 +4,7 @@ import { createServer } from 'node:http';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { answerSchema, fault, routes } from './schema.mjs';
-import { message, receipt, scenarios, words } from './world.mjs';
+import { ADDRESSES, message, receipt, scenarios, words } from './world.mjs';
 
 const DIST = new URL('../../../ui/dist/', import.meta.url);
 const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.json': 'application/json', '.woff2': 'font/woff2' };
@@ -240,7 +240,7 @@ const handlers = {
   'GET /earning/sessions': (mock) => ({ sessions: mock.it.sessions, total: mock.it.sessions.length }),
   'GET /earning/sessions/{id}/relays': (mock) => ({ relays: mock.it.relays, total: mock.it.relays.length }),
   'GET /wallet': (mock) => mock.it.walletPage,
-  'POST /wallet/create': (mock) => ({ words, wallet: setWallet(mock, { exists: true, main_locked: false, working_locked: false, main_address: 'pokt1qypqxpq9qcrsszg2pvxq6rs0zqg3yyc5fcrfd6', working_address: null }) }),
+  'POST /wallet/create': (mock) => ({ words, wallet: setWallet(mock, { exists: true, main_locked: false, working_locked: false, main_address: ADDRESSES.main, working_address: null }) }),
   'POST /wallet/import': (mock, { body }) => {
     if (body.words.includes('wrong')) throw new Refusal(400, 'bad_words', 'Word 3 is not in the list.', 'Look at the spelling.');
     return setWallet(mock, { exists: true, main_locked: false, working_locked: false });

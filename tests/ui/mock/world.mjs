@@ -3,9 +3,9 @@ const MINUTE = 60_000;
 const HEAD = 871_209;
 
 export const ADDRESSES = {
-  main: 'pokt1qypqxpq9qcrsszg2pvxq6rs0zqg3yyc5fcrfd6',
-  working: 'pokt1zyg3zyg3zyg3zyg3zyg3zyg3zyg3zyg36a0ys2',
-  supplier: 'pokt1yg3zyg3zyg3zyg3zyg3zyg3zyg3zyg3z7zkrhx',
+  main: 'pokt1p4hyq70rvup7h5muqpez7ky3629su2q3lsdkpd',
+  working: 'pokt1m4dva8sp3k7kyvmvhcpej94d0jqh6r5mna8806',
+  supplier: 'pokt1j40dzzmn6cn9kxku7a5tjnud6hv37vesr5ccaa',
 };
 const CID = 'bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbk7qe';
 const CID2 = 'bafybeihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxm2xa';

@@ -6,7 +6,7 @@ import type { EarningDay } from '$lib/api/generated';
 import { localeTag } from '$lib/format/locale';
 import { forChart } from '$lib/format/money';
 
-const HEIGHT = 232;
+const LEAST_HEIGHT = 232;
 const WIDEST_BAR = 34;
 
 export class DayPlot {
@@ -20,8 +20,8 @@ export class DayPlot {
 
   constructor(private readonly box: HTMLElement) {
     this.resized = new ResizeObserver(() => {
-      const width = this.box.clientWidth;
-      if (this.plot && width > 0 && width !== this.plot.width) this.plot.setSize({ width, height: HEIGHT });
+      const { width, height } = this.size();
+      if (this.plot && width > 0 && (width !== this.plot.width || height !== this.plot.height)) this.plot.setSize({ width, height });
     });
     this.resized.observe(box);
     this.themed = new MutationObserver(this.redraw);
@@ -40,6 +40,10 @@ export class DayPlot {
     this.themed.disconnect();
     this.scheme.removeEventListener('change', this.redraw);
     this.plot?.destroy();
+  }
+
+  private size(): { width: number; height: number } {
+    return { width: this.box.clientWidth, height: Math.max(LEAST_HEIGHT, this.box.clientHeight) };
   }
 
   private data(): uPlot.AlignedData {
@@ -62,8 +66,8 @@ export class DayPlot {
     const every = Math.max(1, Math.ceil((this.days.length * 52) / Math.max(320, this.box.clientWidth)));
     const last = this.days.length - 1;
     return {
-      width: Math.max(200, this.box.clientWidth),
-      height: HEIGHT,
+      width: Math.max(200, this.size().width),
+      height: this.size().height,
       legend: { show: false },
       cursor: { show: false },
       scales: {
@@ -115,11 +119,14 @@ function drawBars(plot: uPlot, colour: (name: string) => string): void {
     const today = index === at.length - 1;
     const y = plot.valToPos(value, 'y', true);
     if (value > 0) {
+      const radius = Math.min(3 * ratio, zero - y);
+      ctx.beginPath();
+      ctx.roundRect(x, y, width, zero - y, [radius, radius, 0, 0]);
+      // The surface below first: the grid must not shine through.
+      ctx.fillStyle = colour('--surface');
+      ctx.fill();
       ctx.globalAlpha = today ? 1 : 0.78;
       ctx.fillStyle = colour('--ember-fill');
-      ctx.beginPath();
-      const radius = Math.min(3 * ratio, zero - y);
-      ctx.roundRect(x, y, width, zero - y, [radius, radius, 0, 0]);
       ctx.fill();
       ctx.globalAlpha = 1;
     } else {

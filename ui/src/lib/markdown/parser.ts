@@ -96,7 +96,7 @@ export class GrowingBlocks {
     this.length = text.length;
     this.seen = text;
     const tokens = marked.lexer(this.tail);
-    const keep = lastWithoutSpace(tokens);
+    const keep = firstOpen(tokens);
     const done = tokens.slice(0, keep);
     const rawLength = done.reduce((sum, token) => sum + token.raw.length, 0);
     // The lexer may normalise white space; only cut where the raw text really is what we hold.
@@ -121,9 +121,19 @@ export class GrowingBlocks {
   }
 }
 
-/** The index of the last token that is not blank lines. */
-function lastWithoutSpace(tokens: Token[]): number {
-  let at = tokens.length - 1;
+/** The index of the last token before `from` that is not blank lines. */
+function lastWithoutSpace(tokens: Token[], from: number): number {
+  let at = from - 1;
   while (at > 0 && tokens[at]?.type === 'space') at -= 1;
   return Math.max(at, 0);
+}
+
+/**
+ * The first token that what comes may still change: the last one, and the one before it as long as the last is only
+ * the beginning of a line ("3" may become "3. three" and belong to the list above).
+ */
+function firstOpen(tokens: Token[]): number {
+  const last = lastWithoutSpace(tokens, tokens.length);
+  const isWholeLine = tokens[last]?.raw.includes('\n') || last < tokens.length - 1;
+  return isWholeLine ? last : lastWithoutSpace(tokens, last);
 }

@@ -8,6 +8,8 @@ const cache = new Map<string, string>();
 
 DOMPurify.addHook('afterSanitizeAttributes', (node) => {
   if (node.tagName !== 'A') return;
+  // A path of our own page, or an anchor, is nothing that an answer could mean.
+  if (!/^(?:https?|mailto):/i.test(node.getAttribute('href') ?? '')) node.removeAttribute('href');
   node.setAttribute('target', '_blank');
   node.setAttribute('rel', 'noopener noreferrer');
 });
@@ -17,7 +19,8 @@ const RULES = {
   ADD_ATTR: ['target'],
   FORBID_TAGS: ['img', 'picture', 'source', 'video', 'audio', 'iframe', 'form', 'input', 'button', 'style', 'svg', 'link'],
   FORBID_ATTR: ['style', 'id', 'name', 'srcset', 'src'],
-  ALLOWED_URI_REGEXP: /^(?:https?|mailto):/i,
+  // The second half lets values through that are no addresses, such as display="block".
+  ALLOWED_URI_REGEXP: /^(?:(?:https?|mailto):|[^a-z]|[a-z+.-]+(?:[^a-z+.\-:]|$))/i,
 };
 
 /** Sanitised HTML. Where the sanitiser cannot work nothing is rendered as HTML at all. */

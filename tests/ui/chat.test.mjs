@@ -1,0 +1,159 @@
+// Chat: streaming, stop, edit with branches, another answer, failure, picker, receipt, history.
+import assert from 'node:assert/strict';
+import { after, afterEach, before, beforeEach, test } from 'node:test';
+import { Mock } from './mock/server.mjs';
+import { faults, launch, open, shoot } from './support.mjs';
+
+let browser, mock, page;
+before(async () => (browser = await launch()));
+after(() => browser.close());
+beforeEach(async () => {
+  mock = await new Mock('devnet').start();
+  page = await open(browser, `${mock.url}/#token=mock-token`);
+  await page.getByTestId('composer').waitFor();
+});
+afterEach(async () => {
+  assert.deepEqual([...page.wrong, ...mock.faults], []);
+  await page.context().close();
+  await mock.stop();
+});
+
+const ask = async (text) => {
+  await page.getByTestId('composer').fill(text);
+  await page.keyboard.press('Enter');
+};
+const lastAnswer = () => page.getByTestId('answer').last();
+const finished = (state = 'done') => page.locator(`[data-testid=answer][data-state=${state}]`).last().waitFor();
+const choose = async (id) => {
+  await page.getByTestId('model-picker').click();
+  await page.locator(`.model[data-model="${id}"]`).click();
+};
+
+test('the token leaves the address line and buys a cookie', async () => {
+  assert.equal(new URL(page.url()).hash, '');
+  assert.equal(mock.calls.find((call) => call.name === 'POST /auth/session').body.token, 'mock-token');
+});
+
+test('an answer streams in, with receipt, and is kept in the list', async () => {
+  await choose('pocket/llm-r1-70b');
+  mock.pieceMs = 60;
+  await ask('What is a hearth?');
+  await page.locator('[data-testid=answer][data-state=streaming]').waitFor();
+  assert.equal(await page.getByTestId('stop').isVisible(), true);
+  assert.equal(await lastAnswer().getAttribute('aria-busy'), 'true');
+  await finished();
+  assert.match(await lastAnswer().innerText(), /Hello from the mock, block by block/);
+  assert.equal(await lastAnswer().locator('pre').count(), 1);
+  assert.equal(await lastAnswer().locator('strong').innerText(), 'mock');
+  await page.getByTestId('announcer').filter({ hasText: 'Answer finished, 873 tokens' }).waitFor({ state: 'attached' });
+  await page.getByTestId('receipt').click();
+  await page.getByTestId('receipt-body').last().waitFor();
+  assert.match(await page.getByTestId('receipt-body').last().innerText(), /0\.262782/);
+  await shoot(page, 'receipt');
+  assert.deepEqual(await faults(page), []);
+  await page.keyboard.press('Escape');
+  await page.locator('.line a', { hasText: 'What is a hearth?' }).waitFor();
+  assert.match(page.url(), /\/chat\/n\d+$/);
+  await page.reload();
+  await page.getByTestId('answer').waitFor();
+});
+
+test('Escape stops an answer and keeps what is there', async () => {
+  mock.pieceMs = 400;
+  await ask('A long one');
+  await page.locator('[data-testid=answer][data-state=streaming]', { hasText: 'Hello' }).waitFor();
+  await page.keyboard.press('Escape');
+  await finished('stopped');
+  assert.match(await lastAnswer().innerText(), /Hello[\s\S]*Answer stopped/);
+  assert.ok(mock.calls.some((call) => call.name.startsWith('DELETE /conversations/{id}/answers')));
+});
+
+test('edit and resend makes a branch, and one can go back', async () => {
+  await ask('First question');
+  await finished();
+  await page.getByTestId('question').hover();
+  await page.getByRole('button', { name: 'Edit question' }).click();
+  await page.locator('textarea[id^=edit-]').fill('Second question');
+  await page.keyboard.press('Enter');
+  await page.getByTestId('question').filter({ hasText: 'Second question' }).waitFor();
+  await finished();
+  const sent = mock.calls.filter((call) => call.name === 'POST /conversations/{id}/answers');
+  assert.equal(sent[1].body.at_root, true);
+  assert.equal(await page.getByTestId('branches').first().innerText(), '2/2');
+  await page.getByRole('button', { name: 'Previous branch' }).click();
+  await page.getByTestId('question').filter({ hasText: 'First question' }).waitFor();
+  await page.keyboard.press('Alt+.');
+  await page.getByTestId('question').filter({ hasText: 'Second question' }).waitFor();
+});
+
+test('another answer to the same question, and arrow up edits the last one', async () => {
+  await ask('Once more');
+  await finished();
+  await page.getByRole('button', { name: 'Answer again' }).click();
+  await page.getByTestId('branches').waitFor();
+  await finished();
+  const again = mock.calls.filter((call) => call.name === 'POST /conversations/{id}/answers').at(-1);
+  assert.equal(again.body.content, undefined);
+  await page.getByTestId('composer').focus();
+  await page.keyboard.press('ArrowUp');
+  assert.equal(await page.locator('textarea[id^=edit-]').inputValue(), 'Once more');
+});
+
+test('a failure appears as the answer, with ways on', async () => {
+  await ask('FAIL please');
+  await finished('failed');
+  assert.match(await page.getByTestId('answer-error').innerText(), /stopped half-way[\s\S]*Try again[\s\S]*Use another model/);
+  assert.deepEqual(await faults(page), []);
+  await page.getByRole('button', { name: 'Use another model' }).click();
+  await page.getByPlaceholder('Find a model').waitFor();
+});
+
+test('what was typed is not lost when the node refuses', async () => {
+  mock.failOnce('POST /conversations', 507, 'disk_full', 'Disk nearly full.', 'Free some space.');
+  await ask('Do not lose me');
+  await page.getByTestId('error').waitFor();
+  assert.equal(await page.getByTestId('composer').inputValue(), 'Do not lose me');
+});
+
+test('the picker has one list with prices and reasons', async () => {
+  await page.keyboard.press('Alt+m');
+  await page.getByPlaceholder('Find a model').waitFor();
+  await shoot(page, 'picker');
+  assert.deepEqual(await faults(page), []);
+  const text = await page.locator('.picker-pop').innerText();
+  assert.match(text, /On this computer[\s\S]*DeepSeek R1 14B[\s\S]*On the network[\s\S]*0\.2628 POKT[\s\S]*Not now/);
+  await page.getByRole('button', { name: 'Private' }).click();
+  assert.doesNotMatch(await page.locator('.picker-pop').innerText(), /On the network/);
+  await page.getByPlaceholder('Find a model').fill('smol');
+  await page.keyboard.press('Enter');
+  assert.equal(await page.getByTestId('model-picker').getAttribute('data-model'), 'smollm2-135m-instruct');
+});
+
+test('chats are found, renamed and deleted', async () => {
+  await page.getByLabel('Search chats').fill('exiftool');
+  await page.locator('.line a', { hasText: 'Letter to' }).waitFor({ state: 'detached' });
+  assert.equal(await page.locator('.line a').count(), 1);
+  await page.getByLabel('Search chats').fill('');
+  await page.locator('.line a', { hasText: 'Letter to' }).waitFor();
+  await page.getByRole('button', { name: 'Actions for chat Letter to the energy supplier' }).click({ force: true });
+  await page.getByRole('menuitem', { name: 'Rename' }).click();
+  await page.locator('input[id*=rename]').fill('Letter, sent');
+  await page.keyboard.press('Enter');
+  await page.locator('.line a', { hasText: 'Letter, sent' }).waitFor();
+  await page.getByRole('button', { name: 'Actions for chat Letter, sent' }).click({ force: true });
+  await page.getByRole('menuitem', { name: 'Delete' }).click();
+  await shoot(page, 'confirm');
+  assert.deepEqual(await faults(page), []);
+  await page.getByRole('button', { name: 'Delete chat' }).click();
+  await page.locator('.line a', { hasText: 'Letter, sent' }).waitFor({ state: 'detached' });
+});
+
+test('a model can read out neither script nor picture from elsewhere', async () => {
+  mock.answerPieces = ['<script>window.bad = 1</script> ', '<img src=x onerror="window.bad=1"> ', '\n\n![spy](https://spy.example/a.png) [x](javascript:alert(1)) **ok**'];
+  await ask('Attack me');
+  await finished();
+  assert.equal(await page.evaluate(() => window.bad), undefined);
+  assert.equal(await lastAnswer().locator('img, script').count(), 0);
+  assert.equal(await lastAnswer().locator('a[href^="javascript"]').count(), 0);
+  assert.equal(await lastAnswer().locator('strong').innerText(), 'ok');
+});

@@ -1,0 +1,279 @@
+// What one can do on the other pages, and what events change on them.
+import assert from 'node:assert/strict';
+import { after, afterEach, before, test } from 'node:test';
+import { Mock } from './mock/server.mjs';
+import { ADDRESSES, words } from './mock/world.mjs';
+import { faults, launch, open, shoot } from './support.mjs';
+
+let browser, mock, page;
+before(async () => (browser = await launch()));
+after(() => browser.close());
+afterEach(async () => {
+  assert.deepEqual([...page.wrong, ...mock.faults], []);
+  await page.context().close();
+  await mock.stop();
+});
+
+async function at(path, scenario = 'devnet', options = {}) {
+  mock = await new Mock(scenario).start();
+  page = await open(browser, `${mock.url}/${path}`, options);
+  await page.locator('main h1').first().waitFor({ state: 'attached' });
+}
+const clean = async (name) => {
+  await page.waitForTimeout(120);
+  await shoot(page, name);
+  assert.deepEqual(await faults(page), []);
+};
+
+test('Earn follows blocks, claims and state; stops and starts', async () => {
+  await at('earn');
+  await page.getByTestId('sessions').waitFor();
+  mock.emit({ type: 'head', ...mock.it.status.head, height: 871_210 });
+  await page.getByTestId('tick').filter({ hasText: '871,210' }).waitFor();
+  await page.getByTestId('block').filter({ hasText: '871,210' }).waitFor();
+  const moved = { ...mock.it.sessions[2], state: 'settled', stage: 'settled', settled: '1911616', settled_height: 871_213 };
+  mock.it.sessions[2] = moved;
+  mock.emit({ type: 'claim', ...moved });
+  await page.locator(`tr[data-session="${moved.id}"][data-state=settled]`).waitFor();
+  assert.equal(await page.locator(`tr[data-session="${moved.id}"]`).getAttribute('data-settled'), '1911616');
+  await page.locator(`tr[data-session="${moved.id}"]`).click();
+  await page.getByTestId('relays').waitFor();
+  assert.match(await page.getByTestId('settled').innerText(), /\+\s1\.911616/);
+  await clean('session-sheet');
+  await page.keyboard.press('Escape');
+  await page.getByTestId('chart-table').click();
+  assert.match(await page.locator('.days').innerText(), /56\.224398/);
+  await page.getByTestId('earn-stop').click();
+  await page.getByTestId('earn-start').waitFor();
+  await page.getByTestId('earn-start').click();
+  await page.locator('[data-testid=earning-state][data-state=idle]').waitFor();
+});
+
+test('Start earning says why not', async () => {
+  await at('earn', 'off');
+  await page.getByTestId('why').waitFor();
+  assert.equal(await page.getByTestId('earn-start').getAttribute('aria-disabled'), 'true');
+  await page.getByTestId('earn-start').click({ force: true });
+  assert.ok(!mock.calls.some((call) => call.name === 'POST /earning/start'));
+  await page.getByRole('button', { name: 'Check my words' }).click();
+  assert.match(page.url(), /\/wallet$/);
+  assert.equal(await page.evaluate(() => document.activeElement?.tagName), 'H1');
+});
+
+test('Set-up steps are seen moving, and go away when it is done', async () => {
+  await at('chat', 'setup');
+  await page.getByTestId('setup').waitFor();
+  assert.equal(await page.locator('[data-testid=setup] li[data-state=running]').innerText(), 'Service on the chain\nrunning now');
+  const { setup } = mock.it.status;
+  mock.emit({ type: 'setup', ...setup, running: false, done: true, steps: setup.steps.map((step) => ({ ...step, state: 'done' })) });
+  await page.getByTestId('setup').waitFor({ state: 'detached' });
+});
+
+test('A failed set-up says why and runs again', async () => {
+  await at('chat', 'setup');
+  const { setup } = mock.it.status;
+  const steps = setup.steps.map((step, index) => (index === 3 ? { ...step, state: 'failed', error: 'The faucet is empty.' } : step));
+  mock.emit({ type: 'setup', running: false, done: false, steps });
+  await page.getByText('The faucet is empty.').waitFor();
+  await clean('setup-failed');
+  await page.getByRole('button', { name: 'Try again' }).click();
+  await page.waitForTimeout(100);
+  assert.ok(mock.calls.some((call) => call.name === 'POST /setup/run'));
+});
+
+test('Models: add, its error, pull, pause, verify, delete refused', async () => {
+  await at('models');
+  await page.getByTestId('add-model-open').click();
+  await page.locator('#add-path').fill('/models/missing.gguf');
+  await page.keyboard.press('Enter');
+  await page.getByTestId('error').filter({ hasText: 'There is no file' }).waitFor();
+  await clean('add-model');
+  await page.locator('#pull-cid').fill('bafybeinew');
+  await page.locator('#pull-from').fill('http://127.0.0.1:9');
+  await page.getByRole('button', { name: 'Fetch and verify' }).click();
+  await page.locator('[data-cid=bafybeinew]').waitFor();
+  mock.emit({ type: 'download', cid: 'bafybeinew', title: 'New one', state: 'fetching', have_bytes: 49_000_000, size_bytes: 98_000_000, bytes_per_second: 9_800_000, source: null, error: null, retry_at: null });
+  await page.locator('[data-cid=bafybeinew]', { hasText: '49 MB of 98 MB, 5.0 s left' }).waitFor();
+  await page.getByRole('button', { name: 'Pause: download New one' }).click();
+  await page.getByRole('button', { name: 'Actions for SmolLM2 135M' }).click();
+  await clean('model-menu');
+  await page.getByRole('menuitem', { name: 'Verify' }).click();
+  await page.getByText('SmolLM2 135M is what its CID says').waitFor();
+  await page.getByRole('button', { name: 'Actions for DeepSeek R1 14B' }).click();
+  await page.getByRole('menuitem', { name: 'Delete' }).click();
+  await page.getByRole('button', { name: 'Delete model' }).click();
+  await page.getByTestId('error').filter({ hasText: 'This model serves' }).waitFor();
+});
+
+test('Wallet: send with review', async () => {
+  await at('wallet');
+  await page.getByTestId('send-open').click();
+  await page.locator('#send-to').fill('pokt1short');
+  await page.locator('#send-amount').fill('250.5');
+  await page.getByText('Too short by 33 characters').waitFor();
+  await page.locator('#send-to').fill(`${ADDRESSES.supplier.slice(0, -1)}q`);
+  await page.getByText('A letter of this address is wrong').waitFor();
+  await page.locator('#send-to').fill(ADDRESSES.supplier);
+  await page.locator('#send-memo').fill('104882');
+  await page.getByRole('button', { name: 'Review payment' }).click();
+  await page.getByRole('button', { name: 'Send 250.5 POKT' }).waitFor();
+  await clean('send-review');
+  const review = mock.calls.find((call) => call.name === 'POST /wallet/send/review');
+  assert.deepEqual(review.body, { from: 'main', to: ADDRESSES.supplier, amount: '250500000', memo: '104882' });
+  assert.match(await page.getByTestId('send-sheet').innerText(), /First payment to this address[\s\S]*1,020\.918205/);
+  await page.getByRole('button', { name: 'Send 250.5 POKT' }).click();
+  await page.getByRole('heading', { name: 'Payment sent' }).waitFor();
+  await clean('send-sent');
+  await page.getByRole('button', { name: 'Done' }).click();
+  await page.getByTestId('faucet').click();
+  await page.getByText('100.000000 POKT of play money received').waitFor();
+});
+
+test('Wallet: a locked one asks for the password', async () => {
+  await at('wallet', 'locked');
+  await page.getByRole('button', { name: 'Unlock' }).click();
+  await page.locator('#unlock-password').fill('wrong');
+  await page.keyboard.press('Enter');
+  await page.getByTestId('error').filter({ hasText: 'Wrong password' }).waitFor();
+  await clean('unlock');
+  await page.locator('#unlock-password').fill('right password');
+  await page.keyboard.press('Enter');
+  await page.getByRole('button', { name: 'Lock', exact: true }).waitFor();
+});
+
+test('Wallet: create, words, check of three, a wrong word', async () => {
+  await at('wallet', 'empty');
+  await page.getByRole('button', { name: 'Create wallet' }).click();
+  const sheet = page.getByTestId('create-wallet');
+  await sheet.locator('#create-password').fill('long enough');
+  await sheet.locator('#create-again').fill('long enough');
+  await sheet.getByRole('button', { name: 'Create wallet' }).click();
+  await sheet.getByRole('button', { name: 'Show the words' }).waitFor();
+  assert.doesNotMatch(await sheet.innerText(), /abandon/);
+  await sheet.getByRole('button', { name: 'Show the words' }).click();
+  assert.match(await sheet.innerText(), /abandon/);
+  await clean('words');
+  await sheet.getByRole('button', { name: 'I wrote them down' }).click();
+  for (let round = 0; round < 3; round += 1) {
+    const number = Number(/number (\d+)/.exec(await sheet.getByRole('heading').first().innerText())[1]);
+    if (round === 0) {
+      await sheet.locator('.options button').filter({ hasNotText: new RegExp(`^${words[number - 1]}$`) }).first().click();
+      await sheet.getByText('That is another word').waitFor();
+      await clean('words-check');
+    }
+    await sheet.locator('.options').getByRole('button', { name: words[number - 1], exact: true }).click();
+  }
+  await sheet.waitFor({ state: 'detached' });
+  const check = mock.calls.find((call) => call.name === 'POST /wallet/check');
+  assert.equal(check.body.answers.length, 3);
+});
+
+test('Settings: theme, language, key said once, password', async () => {
+  await at('settings');
+  await page.getByRole('radio', { name: 'Dark' }).click();
+  await page.waitForFunction(() => document.documentElement.dataset.theme === 'dark');
+  assert.equal(await page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor), 'rgb(21, 20, 19)');
+  await page.getByTestId('language').selectOption('de');
+  await page.getByRole('heading', { name: 'Einstellungen' }).waitFor();
+  assert.equal(await page.evaluate(() => document.documentElement.lang), 'de');
+  await clean('settings-german');
+  await page.reload();
+  await page.getByRole('heading', { name: 'Einstellungen' }).waitFor();
+  assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), 'dark');
+  await page.getByTestId('language').selectOption('en');
+  await page.getByRole('link', { name: 'API and keys' }).click();
+  await page.locator('#key-name').fill('my editor');
+  await page.keyboard.press('Enter');
+  assert.equal(await page.getByTestId('key-secret').innerText(), 'hk-77aa-secret-said-once');
+  await clean('key-made');
+  await page.getByRole('button', { name: 'Revoke key my editor' }).click();
+  await page.getByRole('button', { name: 'Revoke key', exact: true }).click();
+  await page.getByTestId('key-secret').waitFor({ state: 'detached' });
+});
+
+test('Palette: finds pages, chats and actions by the keyboard alone', async () => {
+  await at('chat');
+  await page.keyboard.press('Control+k');
+  await page.getByPlaceholder('Find pages, chats, models, actions').waitFor();
+  await clean('palette');
+  await page.keyboard.type('wall');
+  await page.getByTestId('palette').locator('.entry', { hasText: 'Wallet' }).first().waitFor();
+  await page.getByTestId('palette').locator('.entry', { hasText: 'Letter' }).waitFor({ state: 'detached' });
+  await page.keyboard.press('ArrowDown');
+  await page.keyboard.press('Enter');
+  await page.waitForURL(/\/wallet$/);
+  await page.locator('main h1').focus();
+  await page.keyboard.press('g');
+  await page.keyboard.press('n');
+  await page.waitForURL(/\/network$/);
+  await page.keyboard.press('?');
+  await page.getByTestId('keys').waitFor();
+  await clean('keys');
+  await page.keyboard.press('Escape');
+  await page.keyboard.press('Alt+n');
+  await page.waitForURL(/\/chat$/);
+  await page.waitForFunction(() => document.activeElement?.hasAttribute('data-composer'));
+});
+
+test('Signed out: asks for the token, says when it is wrong, goes on', async () => {
+  await at('earn');
+  mock.signedIn = false;
+  await page.reload();
+  await page.locator('#secret').waitFor();
+  await clean('signin');
+  await page.locator('#secret').fill('nonsense');
+  await page.keyboard.press('Enter');
+  await page.getByText('This is not the access token').waitFor();
+  assert.equal(await page.getByTestId('foot').count(), 0);
+  await page.locator('#secret').fill('mock-token');
+  await page.keyboard.press('Enter');
+  await page.getByTestId('sessions').waitFor();
+});
+
+test('The node goes away and comes back', async () => {
+  await at('earn');
+  await page.getByTestId('sessions').waitFor();
+  for (const response of mock.listeners) response.destroy();
+  await page.getByTestId('lost').waitFor();
+  await page.getByTestId('lost').waitFor({ state: 'detached', timeout: 5000 });
+});
+
+test('Phone: tabs, drawer, more', async () => {
+  await at('chat/c1', 'devnet', { size: 'phone', hasTouch: true });
+  await page.getByTestId('show-chats').click();
+  await page.getByTestId('chat-drawer').waitFor();
+  await clean('phone-drawer');
+  await page.getByTestId('chat-drawer').locator('.line a', { hasText: 'Rename photos' }).click();
+  await page.getByTestId('chat-drawer').waitFor({ state: 'detached' });
+  await page.getByRole('button', { name: 'More' }).click();
+  await page.getByRole('dialog').getByTestId('foot').waitFor();
+  await clean('phone-more');
+  await page.getByRole('dialog').getByRole('link', { name: 'Network', exact: true }).click();
+  await page.waitForURL(/\/network$/);
+});
+
+test('Longer words do not break the layout', async () => {
+  await at('earn', 'devnet');
+  for (const [path, ready] of [['earn', 'sessions'], ['wallet', 'where'], ['models', 'local-models'], ['settings', 'language']]) {
+    await page.goto(`${mock.url}/${path}`);
+    await page.getByTestId(ready).waitFor();
+    for (const width of [1280, 800, 360]) {
+      await page.setViewportSize({ width, height: 740 });
+      const out = await page.evaluate(() => {
+        // Every text 40% longer, with accents, as a pseudo-locale would have it.
+        const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+        for (let node = walk.nextNode(); node; node = walk.nextNode()) {
+          const text = node.data.trim();
+          if (text.length < 3 || !/[a-z]{3}/i.test(text) || node.parentElement.closest('.mono, script, style, title')) continue;
+          if (!node.stretched) node.data = `${node.data}${' ǧéñţ'.repeat(Math.ceil((text.length * 0.4) / 5))}`;
+          node.stretched = true;
+        }
+        const main = document.querySelector('main');
+        return [document.documentElement.scrollWidth - document.documentElement.clientWidth, main.scrollWidth - main.clientWidth];
+      });
+      assert.ok(out.every((more) => more <= 1), `${path} at ${width}: ${out}`);
+    }
+    await shoot(page, `pseudo-${path}`);
+    await page.setViewportSize({ width: 1280, height: 800 });
+  }
+});

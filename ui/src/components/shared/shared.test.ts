@@ -1,0 +1,38 @@
+import { render, screen } from '@testing-library/svelte';
+import { describe, expect, test } from 'vitest';
+import { node } from '$lib/controllers/node.svelte';
+import Markdown from '../chat/Markdown.svelte';
+import Money from './Money.svelte';
+import ProofBadge from './ProofBadge.svelte';
+import StageBadge from './StageBadge.svelte';
+
+describe('money and its standing', () => {
+  test('the last four decimals are dimmer', () => {
+    const { container } = render(Money, { amount: '1284615888', sign: '+' });
+    expect(container.textContent?.trim()).toBe('+\u00a01,284.615888');
+    expect(container.querySelector('.text-ink-3')?.textContent).toBe('5888');
+  });
+  test.each([
+    ['proven', /Proven at block 871,208/],
+    ['unverified', /Not verified yet/],
+    ['stale', /Stale/],
+  ] as const)('%s', (trust, words) => {
+    render(ProofBadge, { standing: { trust, height: 871_208 } });
+    expect(screen.getByTestId('proof').textContent).toMatch(words);
+  });
+  test('a bad end has its own words', () => {
+    const { container } = render(StageBadge, { stage: 'lost', state: 'proof_missed' });
+    expect(container.textContent).toMatch(/Proof missed/);
+  });
+  test('nothing is connected before the start', () => expect(node.status).toBeNull());
+});
+
+test('a finished answer and a streamed one look the same', async () => {
+  const text = '# A\n\n- b\n- c\n\n```\ncode\n```\n\nend **x**';
+  const whole = render(Markdown, { text });
+  const streamed = render(Markdown, { text: '# A\n\n-', streaming: true });
+  await streamed.rerender({ text: '# A\n\n- b\n- c\n\n```\nco', streaming: true });
+  await streamed.rerender({ text, streaming: false });
+  expect(streamed.container.textContent).toBe(whole.container.textContent);
+  expect(streamed.container.querySelectorAll('h1, li, pre, strong').length).toBe(5);
+});

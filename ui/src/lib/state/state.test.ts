@@ -1,0 +1,108 @@
+import { describe, expect, test } from 'vitest';
+import type { Conversation, EarnedSession, Event, Message, Status } from '$lib/api/generated';
+import { EventSplitter } from '$lib/api/stream';
+import { emptyNode, mergeConversations, mergeSessions, reduce } from './node';
+import { leafBelow, reduceAnswer, shownBranch, splitThinking } from './thread';
+
+const status = { version: '1', earning: { state: 'off' }, head: null, wallet: {}, setup: {}, network: {} } as unknown as Status;
+const session = (id: string, start: number, more = {}) => ({ id, start_height: start, state: 'sealed', ...more }) as EarnedSession;
+const all = (...events: unknown[]) => (events as Event[]).reduce(reduce, emptyNode);
+
+describe('events of the node', () => {
+  test('status begins anew and asks every page to read again', () => {
+    const before = all({ type: 'status', ...status }, { type: 'claim', ...session('a', 1) });
+    const after = reduce(before, { type: 'status', ...status } as Event);
+    expect(after.sessions).toEqual({});
+    expect(after.status).toEqual(status);
+    expect(after.revisions.claims).toBe(before.revisions.claims + 1);
+  });
+  test('parts of the status change alone', () => {
+    const state = all({ type: 'status', ...status }, { type: 'head', height: 7 }, { type: 'earning', state: 'idle' }, { type: 'wallet', exists: true });
+    expect(state.status).toMatchObject({ version: '1', head: { height: 7 }, earning: { state: 'idle' }, wallet: { exists: true } });
+    expect(state.status?.head).not.toHaveProperty('type');
+  });
+  test('nothing is made up before the first status', () => expect(all({ type: 'head', height: 7 }).status).toBeNull());
+  test('claims, downloads, chats and counters', () => {
+    const state = all(
+      { type: 'status', ...status },
+      { type: 'claim', ...session('a', 1) },
+      { type: 'claim', ...session('a', 1, { state: 'settled' }) },
+      { type: 'download', cid: 'c', state: 'fetching' },
+      { type: 'download', cid: 'c', state: 'ready' },
+      { type: 'conversation', id: 'x', title: 't' },
+      { type: 'conversation_deleted', id: 'x' },
+      { type: 'relay', answered: 5, running: 1 },
+      { type: 'balances', height: 3 },
+    );
+    expect(state.sessions['a']?.state).toBe('settled');
+    expect(state.downloads['c']?.state).toBe('ready');
+    expect(state.conversations['x']).toBe('deleted');
+    expect(state.answered).toBe(5);
+    expect(state.revisions).toMatchObject({ claims: 3, models: 2, balances: 2 });
+  });
+  test('an event of a newer node changes nothing', () => {
+    const state = all({ type: 'status', ...status });
+    expect(reduce(state, { type: 'from the future' } as unknown as Event)).toBe(state);
+  });
+  test('sessions that moved lie over those that were read, the newest first', () => {
+    const merged = mergeSessions([session('b', 20), session('a', 1)], { a: session('a', 1, { state: 'settled' }), c: session('c', 40) });
+    expect(merged.map((one) => `${one.id} ${one.state}`)).toEqual(['c sealed', 'b sealed', 'a settled']);
+  });
+  test('chats: pinned first, then the newest; deleted ones are gone', () => {
+    const chat = (id: string, updated_at: string, pinned = false) => ({ id, updated_at, pinned, title: id }) as never;
+    const merged = mergeConversations([chat('a', '2026-01-01'), chat('b', '2026-01-02'), chat('p', '2025-01-01', true)], {
+      a: chat('a', '2026-01-03'),
+      b: 'deleted',
+    });
+    expect(merged.map((one) => one.id)).toEqual(['p', 'a']);
+  });
+});
+
+const message = (id: string, parent_id: string | null, more: Partial<Message> = {}) =>
+  ({ id, parent_id, role: 'user', content: id, state: 'done', created_at: '', ...more }) as Message;
+const conversation = (messages: Message[], head_id: string | null): Conversation =>
+  ({ id: 'c', title: '', pinned: false, created_at: '', updated_at: '', messages, head_id }) as Conversation;
+
+describe('the tree of a conversation', () => {
+  const tree = [message('q1', null), message('a1', 'q1'), message('q2', 'a1'), message('a2', 'q2'), message('q1b', null), message('a1b', 'q1b'), message('a1c', 'q1b')];
+  test('the shown branch runs from the root to the head', () => {
+    expect(shownBranch(conversation(tree, 'a2')).map((one) => one.message.id)).toEqual(['q1', 'a1', 'q2', 'a2']);
+    const other = shownBranch(conversation(tree, 'a1c'));
+    expect(other.map((one) => [one.message.id, one.index, one.siblings.length])).toEqual([['q1b', 1, 2], ['a1c', 1, 2]]);
+  });
+  test('a branch ends at its newest leaf', () => {
+    expect(leafBelow(tree, 'q1')).toBe('a2');
+    expect(leafBelow(tree, 'q1b')).toBe('a1c');
+  });
+  test('an answer is written and replaced by what the node kept', () => {
+    let state = conversation([], null);
+    const answer = message('a', 'q', { role: 'assistant', content: '', state: 'streaming' });
+    state = reduceAnswer(state, null, { type: 'started', question: message('q', null), answer });
+    state = reduceAnswer(state, 'a', { type: 'delta', text: 'Hel' });
+    state = reduceAnswer(state, 'a', { type: 'delta', text: 'lo' });
+    expect(shownBranch(state).map((one) => one.message.content)).toEqual(['q', 'Hello']);
+    state = reduceAnswer(state, 'a', { type: 'finished', answer: { ...answer, content: 'Hello', state: 'done' } });
+    expect(state.messages).toHaveLength(2);
+    expect(state.messages[1]?.state).toBe('done');
+  });
+  test('a failed answer keeps its text and says why', () => {
+    const answer = message('a', 'q', { role: 'assistant', content: 'Half', state: 'failed' });
+    const state = reduceAnswer(conversation([message('q', null), answer], 'a'), 'a', { type: 'failed', answer, error: { code: 'x', message: 'why' } });
+    expect(state.messages[1]).toMatchObject({ content: 'Half', error: { message: 'why' } });
+  });
+  test('thinking is folded away, finished or not', () => {
+    expect(splitThinking('<think>a</think>\n\nb')).toEqual({ thinking: 'a', open: false, answer: 'b' });
+    expect(splitThinking('<think>a')).toEqual({ thinking: 'a', open: true, answer: '' });
+    expect(splitThinking('no <think>')).toEqual({ thinking: '', open: false, answer: 'no <think>' });
+  });
+});
+
+describe('server-sent events', () => {
+  const bytes = new TextEncoder().encode(': hi\n\nevent: x\ndata: {"a":"ü"}\n\ndata: 1\ndata: 2\r\n\r\ndata:3\n\n');
+  test.each([1, 2, 3, 7, 1000])('in pieces of %i bytes', (size) => {
+    const splitter = new EventSplitter();
+    const found: string[] = [];
+    for (let at = 0; at < bytes.length; at += size) found.push(...splitter.push(bytes.slice(at, at + size)));
+    expect(found).toEqual(['{"a":"ü"}', '1\n2', '3']);
+  });
+});
