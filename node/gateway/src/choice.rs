@@ -21,7 +21,7 @@ const DISTRUST: Duration = Duration::from_secs(3600);
 
 /// How an attempt went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Result {
+pub(crate) enum Verdict {
     Good { first_byte: Duration },
     Failed,
     Dishonest,
@@ -59,26 +59,26 @@ pub(crate) struct Scores(Mutex<BTreeMap<String, Score>>);
 
 impl Scores {
     /// Notes a result.
-    pub(crate) fn note(&self, operator: &str, result: Result, now_ms: i64) {
+    pub(crate) fn note(&self, operator: &str, verdict: Verdict, now_ms: i64) {
         let mut scores = self.lock();
         let score = scores.entry(operator.to_owned()).or_insert(Score::STRANGER);
         let after =
             |time: Duration| now_ms.saturating_add(i64::try_from(time.as_millis()).unwrap_or(i64::MAX));
-        match result {
-            Result::Good { first_byte } => {
+        match verdict {
+            Verdict::Good { first_byte } => {
                 score.good += WEIGHT * (1.0 - score.good);
                 score.latency_ms += WEIGHT * (first_byte.as_secs_f64() * 1000.0 - score.latency_ms);
                 score.failures_in_a_row = 0;
                 score.rests_until_ms = 0;
             }
-            Result::Failed | Result::Dishonest => {
+            Verdict::Failed | Verdict::Dishonest => {
                 score.good -= WEIGHT * score.good;
                 let rest = FIRST_REST
                     .saturating_mul(1 << score.failures_in_a_row.min(10))
                     .min(LONGEST_REST);
                 score.rests_until_ms = after(rest);
                 score.failures_in_a_row = score.failures_in_a_row.saturating_add(1);
-                if result == Result::Dishonest {
+                if verdict == Verdict::Dishonest {
                     score.distrusted_until_ms = after(DISTRUST);
                 }
             }
@@ -145,14 +145,14 @@ mod tests {
         for _ in 0..20 {
             scores.note(
                 "a",
-                Result::Good {
+                Verdict::Good {
                     first_byte: Duration::from_millis(50),
                 },
                 0,
             );
             scores.note(
                 "b",
-                Result::Good {
+                Verdict::Good {
                     first_byte: Duration::from_millis(900),
                 },
                 0,
@@ -165,14 +165,14 @@ mod tests {
     #[test]
     fn who_fails_rests_longer_and_longer() {
         let scores = Scores::default();
-        scores.note("a", Result::Failed, 0);
+        scores.note("a", Verdict::Failed, 0);
         assert_eq!(often(&scores, 999), [0, 1000]);
         let [a, b] = often(&scores, 1000);
         assert!(a > 0 && a < b, "{a} {b}");
-        scores.note("a", Result::Failed, 1000);
+        scores.note("a", Verdict::Failed, 1000);
         assert_eq!(often(&scores, 2999), [0, 1000]);
         for _ in 0..50 {
-            scores.note("a", Result::Failed, 10_000);
+            scores.note("a", Verdict::Failed, 10_000);
         }
         assert_eq!(often(&scores, 69_999), [0, 1000]);
         assert!(often(&scores, 70_000)[0] > 0);
@@ -181,12 +181,12 @@ mod tests {
     #[test]
     fn when_all_rest_the_first_to_be_ready_is_asked_but_never_a_liar() {
         let scores = Scores::default();
-        scores.note("a", Result::Failed, 0);
-        scores.note("b", Result::Failed, 500);
+        scores.note("a", Verdict::Failed, 0);
+        scores.note("b", Verdict::Failed, 500);
         assert_eq!(often(&scores, 600), [1000, 0]);
-        scores.note("a", Result::Dishonest, 600);
+        scores.note("a", Verdict::Dishonest, 600);
         assert_eq!(often(&scores, 600), [0, 1000]);
-        scores.note("b", Result::Dishonest, 600);
+        scores.note("b", Verdict::Dishonest, 600);
         assert_eq!(often(&scores, 600), [0, 0]);
         assert_eq!(
             often(&scores, 600 + 3_600_000)[0] + often(&scores, 600 + 3_600_000)[1],

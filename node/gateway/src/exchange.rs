@@ -179,9 +179,9 @@ impl Exchange {
         tried: &[String],
     ) -> bool {
         let result = if error.is_dishonest() {
-            choice::Result::Dishonest
+            choice::Verdict::Dishonest
         } else {
-            choice::Result::Failed
+            choice::Verdict::Failed
         };
         let operator = &attempt.candidate.operator;
         self.inner.note(operator, result);
@@ -323,9 +323,9 @@ impl Exchange {
                 let first_byte = attempt.first_byte.unwrap_or_default();
                 let good = attempt.reader.status() < 500;
                 let result = if good {
-                    choice::Result::Good { first_byte }
+                    choice::Verdict::Good { first_byte }
                 } else {
-                    choice::Result::Failed
+                    choice::Verdict::Failed
                 };
                 self.inner.note(&operator, result);
                 Outcome::Complete
@@ -338,9 +338,9 @@ impl Exchange {
             Some(Ended::Failed(error)) => {
                 let dishonest = error.is_dishonest();
                 let result = if dishonest {
-                    choice::Result::Dishonest
+                    choice::Verdict::Dishonest
                 } else {
-                    choice::Result::Failed
+                    choice::Verdict::Failed
                 };
                 self.inner.note(&operator, result);
                 let text = chain(&error);

@@ -73,7 +73,7 @@ impl Inner {
     }
 
     /// Notes how a supplier did.
-    pub(crate) fn note(&self, operator: &str, result: choice::Result) {
+    pub(crate) fn note(&self, operator: &str, result: choice::Verdict) {
         self.scores.note(operator, result, self.clock.now_ms());
     }
 
@@ -105,10 +105,10 @@ impl Inner {
         };
         for receipt in receipts.into_iter().rev() {
             let result = match (&receipt.outcome, receipt.first_byte_ms) {
-                (Outcome::Complete, Some(ms)) if receipt.paid => choice::Result::Good {
+                (Outcome::Complete, Some(ms)) if receipt.paid => choice::Verdict::Good {
                     first_byte: std::time::Duration::from_millis(ms),
                 },
-                (Outcome::Complete | Outcome::Failed { .. }, _) => choice::Result::Failed,
+                (Outcome::Complete | Outcome::Failed { .. }, _) => choice::Verdict::Failed,
                 (Outcome::Cancelled, _) => continue,
             };
             self.scores.note(&receipt.supplier, result, receipt.started_at_ms);

@@ -3,7 +3,7 @@
 use hearth_base::{Amount, ServiceId};
 use hearth_pocket::{Address, message::application::Application};
 
-use crate::{error::Error, inner::Inner};
+use crate::{error::Error, inner::Inner, network::Terms};
 
 /// Why a service cannot be asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +41,7 @@ pub(crate) async fn list(inner: &Inner) -> Result<Vec<NetworkModel>, Error> {
     };
     let height = inner.network.height();
     let mut models = Vec::new();
+    let mut common: Option<Terms> = None;
     for service in inner.network.services().await? {
         let id = ServiceId::new(&service.id);
         let serves = |application: &&Application| {
@@ -67,7 +68,15 @@ pub(crate) async fn list(inner: &Inner) -> Result<Vec<NetworkModel>, Error> {
             .iter()
             .filter(serves)
             .max_by_key(|application| stake(application));
-        let terms = inner.network.terms(&id, height).await?;
+        // Only what can be bought is priced exactly; of the rest there may be hundreds.
+        let terms = match (&payer, common) {
+            (None, Some(common)) => Terms {
+                compute_units_per_relay: service.compute_units_per_relay,
+                ..common
+            },
+            (None, None) | (Some(_), _) => inner.network.terms(&id, height).await?,
+        };
+        common = Some(terms);
         let price = terms.price();
         let spare = payer.map(|application| {
             stake(application)

@@ -45,7 +45,8 @@ pub(crate) struct Candidate {
 pub(crate) struct Session {
     pub(crate) header: SessionHeader,
     pub(crate) application: Address,
-    pub(crate) ring: Ring,
+    /// The ring of the former session where its members are the same, since its tables are dear to build.
+    pub(crate) ring: Arc<Ring>,
     pub(crate) candidates: Vec<Candidate>,
     /// What one relay costs the application.
     pub(crate) price: Amount,
@@ -135,7 +136,8 @@ impl Sessions {
         if let Some(session) = kept.current.as_ref().filter(|session| height <= session.end) {
             return Ok(Arc::clone(session));
         }
-        match self.build(service, gateway, gateway_key, height).await {
+        let former = kept.current.as_ref().map(|session| Arc::clone(&session.ring));
+        match self.build(service, gateway, gateway_key, height, former).await {
             Ok(session) => {
                 let session = Arc::new(session);
                 kept.previous = kept.current.replace(Arc::clone(&session));
@@ -235,6 +237,7 @@ impl Sessions {
         gateway: &Address,
         gateway_key: [u8; 33],
         height: Height,
+        former_ring: Option<Arc<Ring>>,
     ) -> Result<Session, Error> {
         let application = self.payer(service, gateway).await?;
         let address = Address::parse(&application.address).map_err(|_| Error::NoApplication {
@@ -245,7 +248,11 @@ impl Sessions {
             application: address.clone(),
         };
         let application_key = self.key(&address).await?.ok_or_else(no_key)?;
-        let ring = Ring::new(&[application_key, gateway_key])?;
+        let members = [application_key, gateway_key];
+        let ring = match former_ring.filter(|ring| ring.keys().eq(&members)) {
+            Some(ring) => ring,
+            None => Arc::new(Ring::new(&members)?),
+        };
         let session = self.network.session(&address, service, height).await?;
         let no_supplier = || Error::NoSupplier {
             service: service.clone(),

@@ -1,6 +1,7 @@
 //! Answers of the real miners, as recorded on the wire.
 
 use hearth_pocket::{PublicKey, message::session::SessionHeader, payload::HttpResponse};
+use proptest::prelude::*;
 use serde_json::Value;
 
 use crate::{
@@ -158,4 +159,19 @@ fn a_flipped_bit_in_a_stream_is_never_passed_on() {
         assert!(good.starts_with(&passed), "byte {at}");
     }
     assert!(HttpResponse::decode(body.into()).is_err());
+}
+
+proptest! {
+    #[test]
+    fn rubbish_is_refused_and_never_panics(
+        bytes in proptest::collection::vec(any::<u8>(), 1..400),
+        status in 201..600u16,
+        step in 1..64usize,
+    ) {
+        let golden = serde_json::json!({ "op1": { "public_key": hex::encode(super::chain::key(1).public_key()) } });
+        let read = read(reader(&serde_json::json!({}), &golden), &bytes, step);
+        prop_assert!(read.is_err());
+        let refusal = Refusal::http(status, &bytes);
+        prop_assert!(refusal.text.chars().count() <= 301 && !refusal.text.chars().any(char::is_control));
+    }
 }
