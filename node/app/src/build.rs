@@ -1,12 +1,15 @@
 //! From settings to the parts: each function makes one part, or its checked configuration.
 
-use std::{io, path::Path, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, io, net::Ipv4Addr, path::Path, sync::Arc, time::Duration};
 
 use hearth_base::{ChainId, Clock, Height, ServiceId, Tasks};
 use hearth_chain::{Anchor, Chain};
 use hearth_devnet::{Blocks, Devnet};
 use hearth_engine::Engine;
+use hearth_gateway::Gateway;
+use hearth_miner::{Backend, EngineBackend, Miner, NullBackend, ServiceConfig, UrlBackend};
 use hearth_openai::Models;
+use hearth_store::Store;
 
 use hearth_wallet::{Cost, Wallet};
 use hearth_weights::Weights;
@@ -66,7 +69,7 @@ pub(crate) fn chain_config(
         (Network::Devnet, Some(devnet)) => {
             let url = devnet.rpc_url().parse().map_err(|_| NodeError::Address(devnet.rpc_url()))?;
             let header = devnet.trust();
-            (vec![url], Some(Trust { height: Height(header.height), hash: header.hash }))
+            (vec![url], Some(Trust { height: header.height, hash: header.hash }))
         }
         // The devnet is built before the chain.
         (Network::Devnet, None) => (Vec::<Url>::new(), None),
@@ -130,7 +133,7 @@ pub(crate) fn weights_config(settings: &Settings, layout: &Layout) -> hearth_wei
 
 pub(crate) fn models(settings: &Settings, engine: &Engine, weights: &Weights, clock: &Clock, tasks: &Tasks) -> Models {
     let context_tokens = (settings.engine.context_tokens > 0).then_some(settings.engine.context_tokens);
-    Models::start(hearth_openai::ModelsArgs {
+    Models::start(hearth_openai::Args {
         config: hearth_openai::Config::default(),
         engine: engine.clone(),
         library: Arc::new(WeightLibrary { weights: weights.clone(), context_tokens }),
@@ -169,3 +172,90 @@ pub(crate) fn sold_services(settings: &Settings, network: &Network) -> Vec<(Serv
     services
 }
 
+
+/// What the miner is built on.
+pub(crate) struct MinerParts<'a> {
+    pub(crate) store: &'a Store,
+    pub(crate) chain: &'a Chain,
+    pub(crate) wallet: &'a Wallet,
+    pub(crate) models: &'a Models,
+}
+
+pub(crate) async fn miner(
+    settings: &Settings,
+    network: &Network,
+    layout: &Layout,
+    parts: MinerParts<'_>,
+    clock: &Clock,
+    tasks: &Tasks,
+) -> Result<Miner, NodeError> {
+    let sold: BTreeMap<ServiceId, String> = sold_services(settings, network).into_iter().collect();
+    let mut config = hearth_miner::Config::new(settings.miner.listen, layout.evidence());
+    if *network == Network::Devnet {
+        // Nobody outside can know of this chain, so nobody outside needs to reach its supplier.
+        config.listen.set_ip(Ipv4Addr::LOCALHOST.into());
+    }
+    let limits = ServiceConfig {
+        first_byte_within: Duration::from_secs(settings.miner.first_byte_within_s),
+        answer_within: Duration::from_secs(settings.miner.answer_within_s),
+        slots: settings.miner.slots,
+    };
+    config.services = sold.keys().map(|service| (service.clone(), limits)).collect();
+    config.max_request_bytes = usize::try_from(settings.miner.max_request_bytes).unwrap_or(usize::MAX);
+    config.play_money = network.is_devnet();
+    let miner = Miner::start(hearth_miner::Args {
+        config,
+        public_url: settings.miner.public_url.clone(),
+        store: parts.store.clone(),
+        keys: Arc::new(parts.wallet.clone()),
+        network: Arc::new(parts.chain.clone()),
+        backend: backend(settings, sold, parts.models)?,
+        free_bytes: crate::doctor::free_bytes,
+        clock: clock.clone(),
+        tasks: tasks.child("miner"),
+    })
+    .await?;
+    Ok(miner)
+}
+
+fn backend(
+    settings: &Settings,
+    sold: BTreeMap<ServiceId, String>,
+    models: &Models,
+) -> Result<Arc<dyn Backend>, NodeError> {
+    // Two answers at once keep two cores busy; more wait in the engine's queue all the same.
+    const DEFAULT_SLOTS: usize = 4;
+    let slots = if settings.miner.slots == 0 { DEFAULT_SLOTS } else { settings.miner.slots };
+    Ok(match settings.miner.backend.as_deref() {
+        None => Arc::new(EngineBackend::new(models.clone(), sold, slots)),
+        Some("null") => Arc::new(NullBackend::default()),
+        Some(text) => {
+            let url = text.parse().map_err(|_| NodeError::Address(text.to_owned()))?;
+            let backend = UrlBackend::new(url, sold, BTreeMap::new(), slots);
+            Arc::new(backend.map_err(|error| NodeError::Address(format!("{text}: {error}")))?)
+        }
+    })
+}
+
+pub(crate) fn gateway(
+    settings: &Settings,
+    network: &Network,
+    parts: MinerParts<'_>,
+    clock: &Clock,
+    tasks: &Tasks,
+) -> Result<Gateway, NodeError> {
+    let config = hearth_gateway::Config {
+        first_byte: Duration::from_secs(settings.gateway.first_byte_within_s),
+        total: Duration::from_secs(settings.gateway.answer_within_s),
+        allow_local_endpoints: network.is_devnet(),
+        ..hearth_gateway::Config::default()
+    };
+    Ok(Gateway::start(hearth_gateway::Args {
+        config,
+        network: Arc::new(hearth_gateway::ChainNetwork(parts.chain.clone())),
+        keys: Arc::new(parts.wallet.clone()),
+        store: parts.store.clone(),
+        clock: clock.clone(),
+        tasks: tasks.child("gateway"),
+    })?)
+}

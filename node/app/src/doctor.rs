@@ -125,9 +125,8 @@ async fn models(weights: &Weights) -> Check {
 
 /// Free bytes of the disk that holds `path`.
 pub(crate) fn free_bytes(path: &Path) -> Option<u64> {
-    let disks = sysinfo::Disks::new_with_refreshed_list();
+    let disks = sysinfo::Disks::new_with_refreshed_list().ok()?;
     disks
-        .list()
         .iter()
         .filter(|disk| path.starts_with(disk.mount_point()))
         .max_by_key(|disk| disk.mount_point().as_os_str().len())
@@ -170,7 +169,7 @@ fn chain(chain: &Chain, head: &hearth_chain::Head) -> Check {
     match &head.standing {
         Standing::Following => {
             let endpoints = chain.endpoints();
-            let n_ok = endpoints.iter().filter(|endpoint| endpoint.state == EndpointState::Good).count();
+            let n_ok = endpoints.iter().filter(|endpoint| endpoint.state == EndpointState::Healthy).count();
             let fact = format!("proven at {}, {n_ok} of {} endpoints", head.proven_height, endpoints.len());
             ok("chain", "Chain", fact)
         }

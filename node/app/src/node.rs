@@ -6,9 +6,9 @@
 //! What cannot start ends the start with an error that says so; what cannot be reached (a chain endpoint, a key that
 //! is locked) does not: local chat needs neither.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
-use hearth_api::{Api, parts::adapters};
+use hearth_api::{Api, control::types::NetworkName, parts::adapters};
 use hearth_base::{Clock, Tasks};
 use hearth_chain::Chain;
 use hearth_devnet::Devnet;
@@ -21,7 +21,7 @@ use hearth_wallet::Wallet;
 use hearth_weights::Weights;
 
 use crate::{
-    build,
+    build::{self, MinerParts},
     config::{Layered, Settings},
     data_dir::{DataDir, Layout},
     doctor::Patient,
@@ -30,6 +30,9 @@ use crate::{
     network::Network,
     setup::{Faucet, SetupRunner, Stage},
 };
+
+/// How long a devnet's faucet may take: it waits for a block.
+const ADMIN_WITHIN: Duration = Duration::from_secs(30);
 
 /// What a node is built from.
 pub struct NodeArgs {
@@ -123,8 +126,23 @@ impl Node {
         };
         let token = build::secret_file(&layout.api_token(), "")?;
         let key = build::secret_file(&layout.api_key(), "sk-hearth-")?;
-        let api = Api::start(build::api_args(settings, network, parts.handles(network, settings), program, &token, tasks))
-            .await?;
+        let name = NetworkName {
+            name: network.name().to_owned(),
+            chain_id: network.chain_id().to_string(),
+            is_devnet: network.is_devnet(),
+        };
+        let api = Api::start(hearth_api::Args {
+            config: hearth_api::Config::new(settings.api.listen, name.clone()),
+            token: token.clone(),
+            store: parts.store.clone(),
+            clock: Clock::system(),
+            tasks: tasks.child("api"),
+            host: Arc::new(program),
+            models: parts.models.clone(),
+            parts: parts.behind_the_api(settings, network, name)?,
+            ipfs: parts.weights.router(),
+        })
+        .await?;
         api.ensure_key("This computer", &key).await.map_err(hearth_api::Error::from)?;
         std::fs::write(layout.api_address(), api.addr().to_string())
             .map_err(|source| NodeError::Write { path: layout.api_address(), source })?;
@@ -225,14 +243,15 @@ impl Parts {
         })
         .await?;
         let models = build::models(settings, &engine, &weights, &clock, tasks);
-        let miner = build::miner(settings, network, layout, &store, &chain, &wallet, &models, &clock, tasks).await?;
-        let gateway = build::gateway(settings, &store, &chain, &wallet, &clock, tasks).await?;
+        let below = || MinerParts { store: &store, chain: &chain, wallet: &wallet, models: &models };
+        let miner = build::miner(settings, network, layout, below(), &clock, tasks).await?;
+        let gateway = build::gateway(settings, network, below(), &clock, tasks)?;
         Ok(Parts { store, engine, devnet, chain, wallet, weights, models, miner, gateway })
     }
 
     fn setup(&self, settings: &Settings, layout: &Layout, tasks: &Tasks) -> Result<SetupRunner, NodeError> {
         let Some(devnet) = &self.devnet else { return Ok(SetupRunner::nothing()) };
-        let rpc = devnet.rpc_url().parse().map_err(|_| NodeError::Address(devnet.rpc_url().to_string()))?;
+        let rpc = devnet.rpc_url().parse().map_err(|_| NodeError::Address(devnet.rpc_url()))?;
         let stage = Stage {
             layout: layout.clone(),
             demo_folder: settings.weights.demo_folder.clone(),
@@ -246,8 +265,54 @@ impl Parts {
         Ok(SetupRunner::start(stage, settings.devnet.setup, tasks))
     }
 
-    fn handles(&self, network: &Network, settings: &Settings) -> adapters::Handles {
-        build::handles(self, network, settings)
+    /// The parts as the API sees them.
+    fn behind_the_api(
+        &self,
+        settings: &Settings,
+        network: &Network,
+        name: NetworkName,
+    ) -> Result<hearth_api::parts::Parts, NodeError> {
+        let http = reqwest::Client::builder().no_proxy().timeout(ADMIN_WITHIN).build();
+        let earn = Arc::new(adapters::MinerEarn::new(self.miner.clone(), self.chain.clone(), Clock::system()));
+        let mut serves: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (service, model) in build::sold_services(settings, network) {
+            serves.entry(model).or_default().push(service.to_string());
+        }
+        let faucet = match (&self.devnet, network) {
+            (Some(devnet), _) => devnet.rpc_url().parse().ok(),
+            (None, Network::Remote { file, .. }) if network.is_devnet() => file.rpc.first().cloned(),
+            (None, _) => None,
+        };
+        Ok(hearth_api::parts::Parts {
+            money: Arc::new(adapters::ChainMoney {
+                chain: self.chain.clone(),
+                wallet: self.wallet.clone(),
+                store: self.store.clone(),
+                clock: Clock::system(),
+                earn: earn.clone(),
+                faucet,
+                http: http.map_err(|error| NodeError::Address(error.to_string()))?,
+            }),
+            earn,
+            keyring: Arc::new(adapters::WalletKeyring {
+                wallet: self.wallet.clone(),
+                unattended: settings.wallet.passphrase_file.is_some() || network.is_devnet(),
+            }),
+            network: Arc::new(adapters::ChainNetwork {
+                name,
+                chain: self.chain.clone(),
+                wallet: self.wallet.clone(),
+                gateway: self.gateway.clone(),
+                clock: Clock::system(),
+                trust_source: match (settings.chain.trust.height, network) {
+                    (Some(_), _) => "configuration".to_owned(),
+                    (None, Network::Devnet) => "this computer's devnet".to_owned(),
+                    (None, Network::Remote { .. }) => "network file".to_owned(),
+                },
+            }),
+            shelf: Arc::new(adapters::WeightShelf { weights: self.weights.clone(), serves }),
+            relay: Arc::new(adapters::GatewayRelay { gateway: self.gateway.clone() }),
+        })
     }
 
     async fn stop(&self) {

@@ -197,18 +197,17 @@ impl Wallet {
         self.opened_words(password)
     }
 
-    /// Takes the owner's answers to "which word stands at place n?" (counted from 1) and notes a passed check.
+    /// Compares words that the owner typed from paper with the wallet's own, and notes a passed check. Needs no
+    /// password: words are the wallet's if they give its address.
     ///
     /// # Errors
-    /// As [`Wallet::unlock`]; a word that is another one, or no answer at all.
-    pub fn check_words(&self, password: &str, answers: &[(usize, String)]) -> Result<(), Error> {
-        let words = self.opened_words(password)?;
-        let is_right = |(place, word): &(usize, String)| words.word(*place) == Some(word.trim().to_lowercase().as_str());
-        if answers.is_empty() || !answers.iter().all(is_right) {
-            return Err(Error::OtherWords);
-        }
+    /// No wallet, words of another one.
+    pub fn check_words(&self, words: &Words) -> Result<(), Error> {
         let mut keys = self.keys();
         let mut file = keys.file.clone().ok_or(Error::None)?;
+        if *derive(words, Role::Main).key().address() != file.accounts.main {
+            return Err(Error::OtherWords);
+        }
         file.words_checked = true;
         keystore::write(&keystore::file_in(&self.inner.config.folder), &file)?;
         keys.file = Some(file);

@@ -37,7 +37,7 @@ pub enum Error {
     WeakPassword { least: usize },
     #[error(transparent)]
     Words(#[from] WordsError),
-    #[error("one of the words is another one: nothing was changed")]
+    #[error("these are words of another wallet: nothing was changed")]
     OtherWords,
     #[error("the wallet file {path} cannot be {what}: {source}")]
     File {

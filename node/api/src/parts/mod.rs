@@ -3,6 +3,8 @@
 //! An adapter translates and decides nothing. Tests put small parts in their place, so that the surface is tested
 //! without a chain.
 
+pub mod adapters;
+
 use std::sync::Arc;
 
 use futures::{future::BoxFuture, stream::BoxStream};
@@ -16,7 +18,7 @@ use crate::{
     error::ApiError,
 };
 
-/// All parts. [`adapters::connect`] makes them of the real ones.
+/// All parts. [`adapters`] has the real ones.
 #[derive(Clone)]
 pub struct Parts {
     pub earn: Arc<dyn Earn>,

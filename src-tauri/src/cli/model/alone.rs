@@ -57,7 +57,7 @@ async fn act(command: &ModelCommand, weights: &Weights, out: &Out) -> Done {
     Ok(())
 }
 
-async fn verify(weights: &Weights, model: Shown) -> anyhow::Result<Verdict> {
+async fn verify(weights: &Weights, model: Shown) -> Result<Verdict, Exit> {
     let found = weights.verify(&parse(&model.cid)?).await.map_err(|error| anyhow::anyhow!("{}", chain(&error)))?;
     Ok(Verdict {
         ok: found.is_intact(),

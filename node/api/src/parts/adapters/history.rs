@@ -9,7 +9,8 @@ use hearth_wallet::{Accounts, Activity};
 
 use crate::{
     control::types::{
-        ClaimState, Direction, EarnedSession, History, Movement, MovementKind, Standing, Timestamp, Trust, Upokt,
+        ClaimState, Direction, EarnedSession, History, Movement, MovementKind, Standing, Timestamp, Trust,
+        Upokt,
     },
     parts::Window,
 };
@@ -28,11 +29,22 @@ pub(super) fn movement(found: &FoundTx, accounts: &Accounts) -> Option<Movement>
         | "/pocket.gateway.MsgUnstakeGateway" => MovementKind::Unstake,
         _ => MovementKind::Fee,
     };
-    let message_kind = decoded.body.messages.first().map_or(MovementKind::Fee, |message| kind_of(&message.type_url));
-    let fee = decoded.auth_info.fee.as_ref().and_then(|fee| fee.amount.first()).and_then(|coin| coin.amount.parse().ok());
+    let message_kind = decoded
+        .body
+        .messages
+        .first()
+        .map_or(MovementKind::Fee, |message| kind_of(&message.type_url));
+    let fee = decoded
+        .auth_info
+        .fee
+        .as_ref()
+        .and_then(|fee| fee.amount.first())
+        .and_then(|coin| coin.amount.parse().ok());
     let transfers = transfers(&found.events);
     // The fee is a transfer of its own, always the first.
-    let moved = transfers.iter().find(|transfer| Some(transfer.amount) != fee || transfers.len() == 1);
+    let moved = transfers
+        .iter()
+        .find(|transfer| Some(transfer.amount) != fee || transfers.len() == 1);
     let from_us = transfers.first().is_some_and(|transfer| own(&transfer.from));
     let (direction, amount, counterparty) = match moved {
         Some(transfer) if found.code == 0 && own(&transfer.from) && own(&transfer.to) => {
@@ -86,10 +98,21 @@ fn transfers(events: &[ChainEvent]) -> Vec<Transfer> {
     events
         .iter()
         .filter_map(|event| {
-            let ChainEvent::Other(raw) = event else { return None };
-            let value = |key: &str| raw.attributes.iter().find(|found| found.key == key).map(|found| found.value.clone());
+            let ChainEvent::Other(raw) = event else {
+                return None;
+            };
+            let value = |key: &str| {
+                raw.attributes
+                    .iter()
+                    .find(|found| found.key == key)
+                    .map(|found| found.value.clone())
+            };
             (raw.kind == "transfer").then_some(())?;
-            Some(Transfer { from: value("sender")?, to: value("recipient")?, amount: value("amount")?.parse().ok()? })
+            Some(Transfer {
+                from: value("sender")?,
+                to: value("recipient")?,
+                amount: value("amount")?.parse().ok()?,
+            })
         })
         .collect()
 }
@@ -112,7 +135,10 @@ pub(super) fn reward(session: &EarnedSession) -> Option<Movement> {
         memo: None,
         tx: None,
         session_id: Some(session.id.clone()),
-        standing: Standing { trust: Trust::Unverified, height },
+        standing: Standing {
+            trust: Trust::Unverified,
+            height,
+        },
     })
 }
 
@@ -131,6 +157,13 @@ pub(super) fn page(movements: Vec<Movement>, noted: &[Activity], window: Window)
     let mut movements: Vec<Movement> = by_id.into_values().collect();
     movements.sort_by(|one, other| other.height.cmp(&one.height).then_with(|| one.id.cmp(&other.id)));
     let total = movements.len() as u64;
-    let page = movements.into_iter().skip(window.offset as usize).take(window.limit as usize).collect();
-    History { movements: page, total }
+    let page = movements
+        .into_iter()
+        .skip(window.offset as usize)
+        .take(window.limit as usize)
+        .collect();
+    History {
+        movements: page,
+        total,
+    }
 }

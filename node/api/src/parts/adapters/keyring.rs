@@ -25,7 +25,8 @@ impl WalletKeyring {
     ) -> Answer<T> {
         let wallet = self.wallet.clone();
         let done = tokio::task::spawn_blocking(move || work(&wallet)).await;
-        done.map_err(|error| ApiError::internal(&error))?.map_err(ApiError::from)
+        done.map_err(|error| ApiError::internal(&error))?
+            .map_err(ApiError::from)
     }
 }
 
@@ -52,7 +53,11 @@ impl Keyring for WalletKeyring {
                 account(Role::Working, &accounts.working, state.working),
             ]
         });
-        WalletPage { status: status(&state), accounts, unattended: self.unattended }
+        WalletPage {
+            status: status(&state),
+            accounts,
+            unattended: self.unattended,
+        }
     }
 
     async fn create(&self, password: String) -> Answer<RecoveryWords> {
@@ -61,7 +66,8 @@ impl Keyring for WalletKeyring {
     }
 
     async fn import(&self, words: String, password: String) -> Answer<()> {
-        self.in_background(move |wallet| wallet.import(&Words::parse(&words)?, &password)).await
+        self.in_background(move |wallet| wallet.import(&Words::parse(&words)?, &password))
+            .await
     }
 
     async fn unlock(&self, password: String) -> Answer<()> {
@@ -73,24 +79,25 @@ impl Keyring for WalletKeyring {
     }
 
     async fn words(&self, password: String) -> Answer<RecoveryWords> {
-        let words = self.in_background(move |wallet| wallet.reveal_words(&password)).await?;
+        let words = self
+            .in_background(move |wallet| wallet.reveal_words(&password))
+            .await?;
         Ok(said(&words))
     }
 
     async fn check(&self, check: CheckWords) -> Answer<bool> {
-        let answers: Vec<(usize, String)> = check.answers.into_iter().map(|at| (at.place, at.word)).collect();
-        let checked = self
-            .in_background(move |wallet| match wallet.check_words(&check.password, &answers) {
-                Ok(()) => Ok(true),
-                Err(Error::OtherWords) => Ok(false),
-                Err(error) => Err(error),
-            })
-            .await?;
-        Ok(checked)
+        self.in_background(move |wallet| match wallet.check_words(&Words::parse(&check.words)?) {
+            Ok(()) => Ok(true),
+            Err(Error::OtherWords) => Ok(false),
+            Err(error) => Err(error),
+        })
+        .await
     }
 
     fn events(&self) -> BoxStream<'static, Event> {
-        WatchStream::from_changes(self.wallet.state()).map(|state| Event::Wallet(status(&state))).boxed()
+        WatchStream::from_changes(self.wallet.state())
+            .map(|state| Event::Wallet(status(&state)))
+            .boxed()
     }
 }
 
@@ -100,31 +107,16 @@ fn status(state: &WalletState) -> WalletStatus {
         main_locked: state.main == KeyState::Locked,
         working_locked: state.working == KeyState::Locked,
         main_address: state.accounts.as_ref().map(|accounts| accounts.main.to_string()),
-        working_address: state.accounts.as_ref().map(|accounts| accounts.working.to_string()),
+        working_address: state
+            .accounts
+            .as_ref()
+            .map(|accounts| accounts.working.to_string()),
         words_checked: state.words_checked,
     }
 }
 
 fn said(words: &Words) -> RecoveryWords {
-    RecoveryWords { words: words.text().split(' ').map(str::to_owned).collect() }
-}
-
-impl From<Error> for ApiError {
-    fn from(error: Error) -> ApiError {
-        let text = error.to_string();
-        match error {
-            Error::None => ApiError::conflict("no_wallet", text),
-            Error::Exists(_) => ApiError::conflict("wallet_exists", text),
-            Error::WrongPassword { .. } => {
-                ApiError::new(axum::http::StatusCode::FORBIDDEN, "wrong_password", text)
-            }
-            Error::Wait { seconds } => ApiError {
-                retry_after_seconds: Some(seconds),
-                ..ApiError::new(axum::http::StatusCode::TOO_MANY_REQUESTS, "wait", text)
-            },
-            Error::WeakPassword { .. } | Error::Words(_) | Error::OtherWords => ApiError::bad_request(text),
-            Error::File { .. } | Error::Damaged { .. } | Error::Random(_) => ApiError::conflict("wallet_file", text),
-            Error::Store(error) => ApiError::from(error),
-        }
+    RecoveryWords {
+        words: words.text().split(' ').map(str::to_owned).collect(),
     }
 }

@@ -30,7 +30,10 @@ fn standing<T>(verified: &Verified<T>) -> Standing {
         How::Unproven => Trust::Unverified,
         How::Stale => Trust::Stale,
     };
-    Standing { trust, height: verified.height.0 }
+    Standing {
+        trust,
+        height: verified.height.0,
+    }
 }
 
 /// The weaker of two standings: that of a sum.
@@ -52,7 +55,8 @@ fn weaker(one: Standing, other: Standing) -> Standing {
 fn chain_error(error: QueryError) -> ApiError {
     let text = hearth_base::failure::chain(&error);
     match error.kind() {
-        Kind::Retry => ApiError::unavailable("chain_unreachable", text).remedy("Local chat works meanwhile; try again in a moment."),
+        Kind::Retry => ApiError::unavailable("chain_unreachable", text)
+            .remedy("Local chat works meanwhile; try again in a moment."),
         Kind::Skip | Kind::Stop => ApiError::conflict("chain_refused", text),
     }
 }

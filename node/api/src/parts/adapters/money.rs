@@ -10,7 +10,9 @@ use hearth_pocket::{
     message::{Coin, Named as _, cosmos::MsgSend},
 };
 use hearth_store::Store;
-use hearth_wallet::{Accounts, Activity, ActivityKind, KeyHandle, KeyState, Role, Wallet, record, recent, settle};
+use hearth_wallet::{
+    Accounts, Activity, ActivityKind, KeyHandle, KeyState, Role, Wallet, recent, record, settle,
+};
 use serde_json::json;
 use tokio_stream::wrappers::WatchStream;
 use url::Url;
@@ -18,8 +20,8 @@ use url::Url;
 use super::{chain_error, history, standing, weaker};
 use crate::{
     control::types::{
-        Balances, Changed, Event, FaucetOrder, History, KeyRole, Place, PlaceKind, SendDraft, SendReview, Sent, Standing,
-        Upokt,
+        Balances, Changed, Event, FaucetOrder, History, KeyRole, Place, PlaceKind, SendDraft, SendReview,
+        Sent, Standing, Upokt,
     },
     error::ApiError,
     parts::{Answer, Earn, Money, Window},
@@ -47,7 +49,9 @@ pub struct ChainMoney {
 
 impl ChainMoney {
     fn accounts(&self) -> Answer<Accounts> {
-        self.wallet.accounts().ok_or_else(|| ApiError::from(hearth_wallet::Error::None))
+        self.wallet
+            .accounts()
+            .ok_or_else(|| ApiError::from(hearth_wallet::Error::None))
     }
 
     fn signer(&self, role: KeyRole) -> Answer<KeyHandle> {
@@ -60,50 +64,94 @@ impl ChainMoney {
 
     async fn stakes(&self, accounts: &Accounts) -> Answer<Vec<Place>> {
         let mut places = Vec::new();
-        let supplier = self.chain.supplier(&accounts.working).await.map_err(chain_error)?;
+        let supplier = self
+            .chain
+            .supplier(&accounts.working)
+            .await
+            .map_err(chain_error)?;
         let unbonding = |height: u64| (height > 0).then_some(height);
         if let Some(record) = &supplier.value {
             let free = unbonding(record.unstake_session_end_height);
             let at = standing(&supplier);
-            places.push(place(PlaceKind::Supplier, &accounts.working, amount(record.stake.as_ref())?, at, free));
+            places.push(place(
+                PlaceKind::Supplier,
+                &accounts.working,
+                amount(record.stake.as_ref())?,
+                at,
+                free,
+            ));
         }
-        let application = self.chain.application(&accounts.main).await.map_err(chain_error)?;
+        let application = self
+            .chain
+            .application(&accounts.main)
+            .await
+            .map_err(chain_error)?;
         if let Some(record) = &application.value {
             let free = unbonding(record.unstake_session_end_height);
             let at = standing(&application);
-            places.push(place(PlaceKind::Application, &accounts.main, amount(record.stake.as_ref())?, at, free));
+            places.push(place(
+                PlaceKind::Application,
+                &accounts.main,
+                amount(record.stake.as_ref())?,
+                at,
+                free,
+            ));
         }
         let gateway = self.chain.gateway(&accounts.working).await.map_err(chain_error)?;
         if let Some(record) = &gateway.value {
             let free = unbonding(record.unstake_session_end_height);
             let at = standing(&gateway);
-            places.push(place(PlaceKind::Gateway, &accounts.working, amount(record.stake.as_ref())?, at, free));
+            places.push(place(
+                PlaceKind::Gateway,
+                &accounts.working,
+                amount(record.stake.as_ref())?,
+                at,
+                free,
+            ));
         }
         Ok(places)
     }
 
     /// Reads a draft: who pays whom, how much.
     fn read(&self, draft: &SendDraft) -> Answer<(KeyHandle, Address, MsgSend)> {
-        let to: Address = draft.to.trim().parse().map_err(|error: hearth_pocket::address::AddressError| {
-            ApiError::bad_request(format!("{error}")).remedy("Copy the whole address again.")
-        })?;
+        let to: Address =
+            draft
+                .to
+                .trim()
+                .parse()
+                .map_err(|error: hearth_pocket::address::AddressError| {
+                    ApiError::bad_request(format!("{error}")).remedy("Copy the whole address again.")
+                })?;
         if draft.amount.0.is_zero() {
             return Err(ApiError::bad_request("an amount of 0 cannot be paid"));
         }
-        if draft.memo.as_ref().is_some_and(|memo| memo.chars().count() > MAX_MEMO_CHARS) {
-            return Err(ApiError::bad_request(format!("the note is longer than {MAX_MEMO_CHARS} characters")));
+        if draft
+            .memo
+            .as_ref()
+            .is_some_and(|memo| memo.chars().count() > MAX_MEMO_CHARS)
+        {
+            return Err(ApiError::bad_request(format!(
+                "the note is longer than {MAX_MEMO_CHARS} characters"
+            )));
         }
         let signer = self.signer(draft.from)?;
         let message = MsgSend {
             from_address: signer.address().to_string(),
             to_address: to.to_string(),
-            amount: vec![Coin { denom: "upokt".to_owned(), amount: draft.amount.0.upokt().to_string() }],
+            amount: vec![Coin {
+                denom: "upokt".to_owned(),
+                amount: draft.amount.0.upokt().to_string(),
+            }],
         };
         Ok((signer, to, message))
     }
 
     fn options(draft: &SendDraft) -> Options {
-        Options { memo: draft.memo.clone().unwrap_or_default(), patience: BLOCK_WITHIN, ..Options::default() }
+        Options {
+            memo: draft.memo.clone().unwrap_or_default(),
+            patience: BLOCK_WITHIN,
+            ..Options::default()
+        }
     }
 
     /// Asks the devnet's faucet and waits for its block.
@@ -117,15 +165,33 @@ impl ChainMoney {
             "method": "devnet_faucet",
             "params": { "address": to.as_str(), "amount": amount.upokt().to_string() },
         });
-        let answer = self.http.post(url.clone()).json(&request).send().await.map_err(unreachable)?;
+        let answer = self
+            .http
+            .post(url.clone())
+            .json(&request)
+            .send()
+            .await
+            .map_err(unreachable)?;
         let answer: serde_json::Value = answer.json().await.map_err(unreachable)?;
         if let Some(error) = answer.get("error") {
-            let text = error["data"].as_str().or(error["message"].as_str()).unwrap_or("no reason was given");
-            return Err(ApiError::conflict("faucet_refused", format!("the faucet refused: {text}")));
+            let text = error["data"]
+                .as_str()
+                .or(error["message"].as_str())
+                .unwrap_or("no reason was given");
+            return Err(ApiError::conflict(
+                "faucet_refused",
+                format!("the faucet refused: {text}"),
+            ));
         }
         let result = &answer["result"];
-        let height = result["height"].as_str().and_then(|text| text.parse().ok()).or(result["height"].as_u64());
-        Ok(Sent { tx: result["hash"].as_str().unwrap_or_default().to_owned(), height: height.unwrap_or(0) })
+        let height = result["height"]
+            .as_str()
+            .and_then(|text| text.parse().ok())
+            .or(result["height"].as_u64());
+        Ok(Sent {
+            tx: result["hash"].as_str().unwrap_or_default().to_owned(),
+            height: height.unwrap_or(0),
+        })
     }
 }
 
@@ -134,9 +200,10 @@ impl Money for ChainMoney {
     async fn balances(&self) -> Answer<Balances> {
         let accounts = self.accounts()?;
         let mut places = Vec::new();
-        for (kind, address) in
-            [(PlaceKind::SpendableMain, &accounts.main), (PlaceKind::SpendableWorking, &accounts.working)]
-        {
+        for (kind, address) in [
+            (PlaceKind::SpendableMain, &accounts.main),
+            (PlaceKind::SpendableWorking, &accounts.working),
+        ] {
             let balance = self.chain.balance(address).await.map_err(chain_error)?;
             places.push(place(kind, address, balance.value, standing(&balance), None));
         }
@@ -152,7 +219,10 @@ impl Money for ChainMoney {
             total: sum(&places),
             spendable: sum(&spendable),
             // Both keys are always among the places.
-            standing: weakest.unwrap_or(Standing { trust: crate::control::types::Trust::Unverified, height: 0 }),
+            standing: weakest.unwrap_or(Standing {
+                trust: crate::control::types::Trust::Unverified,
+                height: 0,
+            }),
             places,
         })
     }
@@ -161,10 +231,20 @@ impl Money for ChainMoney {
         let accounts = self.accounts()?;
         let mut movements = Vec::new();
         for address in [&accounts.main, &accounts.working] {
-            let found = self.chain.history(address, HISTORY_TXS).await.map_err(chain_error)?;
+            let found = self
+                .chain
+                .history(address, HISTORY_TXS)
+                .await
+                .map_err(chain_error)?;
             movements.extend(found.iter().filter_map(|tx| history::movement(tx, &accounts)));
         }
-        let sessions = self.earn.sessions(Window { limit: 1000, offset: 0 }).await?;
+        let sessions = self
+            .earn
+            .sessions(Window {
+                limit: 1000,
+                offset: 0,
+            })
+            .await?;
         movements.extend(sessions.sessions.iter().filter_map(history::reward));
         let noted = recent(&self.store, 1000).await?;
         Ok(history::page(movements, &noted, window))
@@ -174,18 +254,29 @@ impl Money for ChainMoney {
         let (signer, to, message) = self.read(draft)?;
         let balance = self.chain.balance(signer.address()).await.map_err(chain_error)?;
         let not_enough = |needed: Amount| {
-            let text = format!("{} POKT are needed, {} are there", needed.pokt(), balance.value.pokt());
+            let text = format!(
+                "{} POKT are needed, {} are there",
+                needed.pokt(),
+                balance.value.pokt()
+            );
             ApiError::conflict("not_enough", text).remedy("Pay less. Nothing left your wallet.")
         };
         if balance.value < draft.amount.0 {
             return Err(not_enough(draft.amount.0));
         }
         let options = ChainMoney::options(draft);
-        let prepared = self.chain.prepare(&signer, vec![message.to_any()], &options).await.map_err(tx_error)?;
+        let prepared = self
+            .chain
+            .prepare(&signer, vec![message.to_any()], &options)
+            .await
+            .map_err(tx_error)?;
         let cost = draft.amount.0.saturating_add(prepared.fee);
-        let Some(after) = balance.value.checked_sub(cost) else { return Err(not_enough(cost)) };
+        let Some(after) = balance.value.checked_sub(cost) else {
+            return Err(not_enough(cost));
+        };
         let noted = recent(&self.store, 1000).await?;
-        let paid_before = |line: &Activity| line.counterparty.as_deref() == Some(to.as_str()) && line.outcome == "included";
+        let paid_before =
+            |line: &Activity| line.counterparty.as_deref() == Some(to.as_str()) && line.outcome == "included";
         let state = self.wallet.state().borrow().clone();
         let locked = match draft.from {
             KeyRole::Main => state.main == KeyState::Locked,
@@ -211,10 +302,18 @@ impl Money for ChainMoney {
     async fn pay(&self, draft: &SendDraft, fee: Upokt) -> Answer<Sent> {
         let (signer, to, message) = self.read(draft)?;
         let options = ChainMoney::options(draft);
-        let prepared = self.chain.prepare(&signer, vec![message.to_any()], &options).await.map_err(tx_error)?;
+        let prepared = self
+            .chain
+            .prepare(&signer, vec![message.to_any()], &options)
+            .await
+            .map_err(tx_error)?;
         if prepared.fee > fee.0 {
-            let text = format!("the network asks for a higher fee now: {} POKT", prepared.fee.pokt());
-            return Err(ApiError::conflict("fee_rose", text).remedy("Look at the payment again. Nothing left your wallet."));
+            let text = format!(
+                "the network asks for a higher fee now: {} POKT",
+                prepared.fee.pokt()
+            );
+            return Err(ApiError::conflict("fee_rose", text)
+                .remedy("Look at the payment again. Nothing left your wallet."));
         }
         let signed = self.chain.sign(&signer, &prepared).map_err(tx_error)?;
         let tx_hash = signed.hash_text();
@@ -239,7 +338,10 @@ impl Money for ChainMoney {
         match included.await {
             Ok(included) => {
                 settle(&self.store, &tx_hash, Some(included.height), "included").await?;
-                Ok(Sent { tx: tx_hash, height: included.height.0 })
+                Ok(Sent {
+                    tx: tx_hash,
+                    height: included.height.0,
+                })
             }
             Err(error) => {
                 if !matches!(error, TxError::NotSeen { .. }) {
@@ -265,30 +367,48 @@ impl Money for ChainMoney {
     fn events(&self) -> BoxStream<'static, Event> {
         // Any block may move money; the page reads again what it shows.
         WatchStream::from_changes(self.chain.head())
-            .map(|head| Event::Balances(Changed { height: Some(head.height.0) }))
+            .map(|head| {
+                Event::Balances(Changed {
+                    height: Some(head.height.0),
+                })
+            })
             .boxed()
     }
 }
 
 fn place(kind: PlaceKind, address: &Address, amount: Amount, standing: Standing, free: Option<u64>) -> Place {
-    Place { kind, address: address.to_string(), amount: Upokt(amount), standing, free_at_height: free }
+    Place {
+        kind,
+        address: address.to_string(),
+        amount: Upokt(amount),
+        standing,
+        free_at_height: free,
+    }
 }
 
 fn amount(coin: Option<&Coin>) -> Answer<Amount> {
     let Some(coin) = coin else { return Ok(Amount::ZERO) };
-    let text = || ApiError::conflict("chain_refused", format!("the chain says \"{}\" where an amount belongs", coin.amount));
+    let text = || {
+        ApiError::conflict(
+            "chain_refused",
+            format!("the chain says \"{}\" where an amount belongs", coin.amount),
+        )
+    };
     coin.amount.parse().map_err(|_| text())
 }
 
 fn tx_error(error: TxError) -> ApiError {
     let text = hearth_base::failure::chain(&error);
     match &error {
-        TxError::NotSeen { .. } => ApiError::unavailable("not_seen", text)
-            .remedy("Do not send again; Hearth keeps looking for it."),
-        TxError::Sign(_) => ApiError::conflict("key_locked", text),
-        TxError::Refused { .. } | TxError::NoAccount { .. } | TxError::FeeTooHigh { .. } | TxError::Expired { .. } => {
-            ApiError::conflict("payment_refused", text)
+        TxError::NotSeen { .. } => {
+            ApiError::unavailable("not_seen", text).remedy("Do not send again; Hearth keeps looking for it.")
         }
-        _ => ApiError::unavailable("chain_unreachable", text).remedy("Nothing left your wallet unless the history shows it."),
+        TxError::Sign(_) => ApiError::conflict("key_locked", text),
+        TxError::Refused { .. }
+        | TxError::NoAccount { .. }
+        | TxError::FeeTooHigh { .. }
+        | TxError::Expired { .. } => ApiError::conflict("payment_refused", text),
+        _ => ApiError::unavailable("chain_unreachable", text)
+            .remedy("Nothing left your wallet unless the history shows it."),
     }
 }

@@ -2,9 +2,12 @@
 
 use futures::{StreamExt as _, stream::BoxStream};
 use hearth_base::{Amount, Clock};
-use hearth_chain::{Chain, EndpointState as Found, Head as Known, Standing as ChainStanding, Trust as Anchored};
+use hearth_chain::{
+    Chain, EndpointState as Found, Head as Known, Standing as ChainStanding, Trust as Anchored,
+};
 use hearth_gateway::Gateway;
 use hearth_pocket::{
+    difficulty::BASE_TARGET,
     message::{Coin, shared::Service},
     session::Timing,
     settlement::Price,
@@ -15,8 +18,8 @@ use tokio_stream::wrappers::WatchStream;
 use super::{chain_error, standing};
 use crate::{
     control::types::{
-        Endpoint, EndpointState, Event, Head, NetworkName, NetworkPage, NetworkService, SessionStrip, SessionSupplier,
-        StakedRole, Standing, Trust, TrustAnchor, Upokt,
+        Endpoint, EndpointState, Event, Head, NetworkName, NetworkPage, NetworkService, SessionStrip,
+        SessionSupplier, StakedRole, Standing, Trust, TrustAnchor, Upokt,
     },
     error::ApiError,
     parts::{Answer, Network},
@@ -48,9 +51,10 @@ impl ChainNetwork {
         match self.chain.trust().await.ok()? {
             Anchored::Missing => None,
             Anchored::Given(given) => Some(anchor(given, self.trust_source.clone())),
-            Anchored::Agreed { anchor: agreed, endpoints } => {
-                Some(anchor(agreed, format!("agreed by {} endpoints", endpoints.len())))
-            }
+            Anchored::Agreed {
+                anchor: agreed,
+                endpoints,
+            } => Some(anchor(agreed, format!("agreed by {} endpoints", endpoints.len()))),
         }
     }
 
@@ -73,7 +77,12 @@ impl ChainNetwork {
     async fn services(&self, known: &Known) -> Answer<Vec<NetworkService>> {
         let found = self.chain.services().await.map_err(chain_error)?;
         let at = standing(&found);
-        let shared = self.chain.params_at(known.height).await.map_err(chain_error)?.value;
+        let shared = self
+            .chain
+            .params_at(known.height)
+            .await
+            .map_err(chain_error)?
+            .value;
         let mut services = Vec::new();
         for service in &found.value {
             let suppliers = self.chain.suppliers(&service.id.as_str().into()).await.ok();
@@ -92,13 +101,16 @@ impl ChainNetwork {
 
     /// Suppliers that this node's gateway has bought from lately, with how they did.
     async fn suppliers(&self) -> Answer<Vec<SessionSupplier>> {
-        let own = self.wallet.accounts().map(|accounts| accounts.working.to_string());
+        let own = self
+            .wallet
+            .accounts()
+            .map(|accounts| accounts.working.to_string());
         let receipts = self.gateway.receipts(RECEIPTS, 0).await.map_err(ApiError::from)?;
         let mut suppliers: Vec<SessionSupplier> = Vec::new();
         for receipt in receipts {
-            let known = suppliers
-                .iter_mut()
-                .position(|found| found.address == receipt.supplier && found.service == receipt.service.as_str());
+            let known = suppliers.iter_mut().position(|found| {
+                found.address == receipt.supplier && found.service == receipt.service.as_str()
+            });
             let index = known.unwrap_or_else(|| {
                 suppliers.push(SessionSupplier {
                     address: receipt.supplier.clone(),
@@ -114,7 +126,9 @@ impl ChainNetwork {
             });
             let supplier = &mut suppliers[index];
             match receipt.outcome {
-                hearth_gateway::Outcome::Complete | hearth_gateway::Outcome::Cancelled => supplier.answered += 1,
+                hearth_gateway::Outcome::Complete | hearth_gateway::Outcome::Cancelled => {
+                    supplier.answered += 1
+                }
                 hearth_gateway::Outcome::Failed { .. } => supplier.failed += 1,
             }
             // Receipts come newest first.
@@ -125,22 +139,59 @@ impl ChainNetwork {
 
     async fn roles(&self, accounts: &Accounts) -> Answer<Vec<StakedRole>> {
         let mut roles = Vec::new();
-        let supplier = self.chain.supplier(&accounts.working).await.map_err(chain_error)?;
+        let supplier = self
+            .chain
+            .supplier(&accounts.working)
+            .await
+            .map_err(chain_error)?;
         if let Some(record) = &supplier.value {
-            let services = record.services.iter().map(|config| config.service_id.clone()).collect();
+            let services = record
+                .services
+                .iter()
+                .map(|config| config.service_id.clone())
+                .collect();
             let at = standing(&supplier);
-            roles.push(role("supplier", &accounts.working, record.stake.as_ref(), services, at, record.unstake_session_end_height));
+            roles.push(role(
+                "supplier",
+                &accounts.working,
+                record.stake.as_ref(),
+                services,
+                at,
+                record.unstake_session_end_height,
+            ));
         }
-        let application = self.chain.application(&accounts.main).await.map_err(chain_error)?;
+        let application = self
+            .chain
+            .application(&accounts.main)
+            .await
+            .map_err(chain_error)?;
         if let Some(record) = &application.value {
-            let services = record.service_configs.iter().map(|config| config.service_id.clone()).collect();
+            let services = record
+                .service_configs
+                .iter()
+                .map(|config| config.service_id.clone())
+                .collect();
             let at = standing(&application);
-            roles.push(role("application", &accounts.main, record.stake.as_ref(), services, at, record.unstake_session_end_height));
+            roles.push(role(
+                "application",
+                &accounts.main,
+                record.stake.as_ref(),
+                services,
+                at,
+                record.unstake_session_end_height,
+            ));
         }
         let gateway = self.chain.gateway(&accounts.working).await.map_err(chain_error)?;
         if let Some(record) = &gateway.value {
             let at = standing(&gateway);
-            roles.push(role("gateway", &accounts.working, record.stake.as_ref(), Vec::new(), at, record.unstake_session_end_height));
+            roles.push(role(
+                "gateway",
+                &accounts.working,
+                record.stake.as_ref(),
+                Vec::new(),
+                at,
+                record.unstake_session_end_height,
+            ));
         }
         Ok(roles)
     }
@@ -156,7 +207,11 @@ impl Network for ChainNetwork {
         let known = self.chain.head().borrow().clone();
         // A chain that cannot be asked still has endpoints to show.
         let reachable = known.height.0 > 0;
-        let services = if reachable { self.services(&known).await.unwrap_or_default() } else { Vec::new() };
+        let services = if reachable {
+            self.services(&known).await.unwrap_or_default()
+        } else {
+            Vec::new()
+        };
         let roles = match self.wallet.accounts() {
             Some(accounts) if reachable => self.roles(&accounts).await.unwrap_or_default(),
             Some(_) | None => Vec::new(),
@@ -209,7 +264,10 @@ fn head(known: &Known) -> Option<Head> {
         time: known.time.into(),
         verified_height: verified,
         proven_at: verified.map(|_| known.time.into()),
-        standing: Standing { trust, height: known.proven_height.0 },
+        standing: Standing {
+            trust,
+            height: known.proven_height.0,
+        },
         block_time_ms: None,
     })
 }
@@ -220,13 +278,18 @@ fn endpoint(status: hearth_chain::EndpointStatus) -> Endpoint {
         Found::Healthy => (EndpointState::Ok, None),
         Found::Failing { why } => (EndpointState::Down, Some(why)),
         Found::Banned { why } => (EndpointState::Lied, Some(why)),
-        Found::OtherChain { found } => (EndpointState::OtherChain, Some(format!("it serves chain \"{found}\""))),
+        Found::OtherChain { found } => (
+            EndpointState::OtherChain,
+            Some(format!("it serves chain \"{found}\"")),
+        ),
     };
     Endpoint {
         url: status.name,
         state,
         height: (status.height.0 > 0).then_some(status.height.0),
-        latency_ms: status.latency.and_then(|latency| u64::try_from(latency.as_millis()).ok()),
+        latency_ms: status
+            .latency
+            .and_then(|latency| u64::try_from(latency.as_millis()).ok()),
         error,
     }
 }
@@ -234,9 +297,10 @@ fn endpoint(status: hearth_chain::EndpointStatus) -> Endpoint {
 /// What one answer costs: one relay at the easiest difficulty.
 fn price(service: &Service, shared: &hearth_pocket::message::shared::Params) -> Option<Amount> {
     let price = Price {
-        multiplier: shared.compute_units_to_tokens_multiplier,
+        // At the easiest difficulty every answer is paid for as one.
+        target: BASE_TARGET,
+        compute_units_to_tokens_multiplier: shared.compute_units_to_tokens_multiplier,
         granularity: shared.compute_unit_cost_granularity,
-        ..Price::default()
     };
     price.of_compute_units(service.compute_units_per_relay).ok()
 }
@@ -252,7 +316,11 @@ fn role(
     StakedRole {
         role: name.to_owned(),
         address: address.to_string(),
-        stake: Upokt(stake.and_then(|coin| coin.amount.parse().ok()).unwrap_or_default()),
+        stake: Upokt(
+            stake
+                .and_then(|coin| coin.amount.parse().ok())
+                .unwrap_or_default(),
+        ),
         services,
         standing,
         note: (unstakes_at > 0).then(|| format!("on its way back, last block {unstakes_at}")),

@@ -30,7 +30,10 @@ impl Relay for GatewayRelay {
             status: answer.status,
             content_type: answer.content_type,
             body: answer.body.map(|part| part.map_err(error)).boxed(),
-            receipt: answer.receipt.map(|receipt| receipt.as_ref().map(relay_receipt)).boxed(),
+            receipt: answer
+                .receipt
+                .map(|receipt| receipt.as_ref().map(relay_receipt))
+                .boxed(),
         })
     }
 }
@@ -41,7 +44,11 @@ fn model(model: NetworkModel) -> Model {
         kind: ModelKind::Network,
         task: ModelTask::Chat,
         title: model.title,
-        state: if model.unavailable.is_some() { ModelState::Unavailable } else { ModelState::Ready },
+        state: if model.unavailable.is_some() {
+            ModelState::Unavailable
+        } else {
+            ModelState::Ready
+        },
         unavailable: model.unavailable.map(reason),
         cid: None,
         size_bytes: None,
@@ -61,15 +68,28 @@ fn model(model: NetworkModel) -> Model {
 
 fn reason(why: Unavailable) -> Reason {
     let (code, meaning, remedy) = match why {
-        Unavailable::NoKey => ("no_wallet", "There is no wallet, so nobody signs for an answer.", "Make a wallet."),
+        Unavailable::NoKey => (
+            "no_wallet",
+            "There is no wallet, so nobody signs for an answer.",
+            "Make a wallet.",
+        ),
         Unavailable::NoApplication => (
             "needs_application",
             "No application is staked for this service and delegated to this gateway.",
             "Set money aside for chat.",
         ),
-        Unavailable::OutOfStake => ("out_of_stake", "What was set aside for this service is used up.", "Add to it."),
+        Unavailable::OutOfStake => (
+            "out_of_stake",
+            "What was set aside for this service is used up.",
+            "Add to it.",
+        ),
     };
-    Reason { code: code.to_owned(), fact: None, meaning: meaning.to_owned(), remedy: Some(remedy.to_owned()) }
+    Reason {
+        code: code.to_owned(),
+        fact: None,
+        meaning: meaning.to_owned(),
+        remedy: Some(remedy.to_owned()),
+    }
 }
 
 fn relay_receipt(receipt: &Receipt) -> RelayReceipt {

@@ -5,15 +5,15 @@ use std::{collections::BTreeMap, path::Path};
 use futures::{StreamExt as _, stream::BoxStream};
 use hearth_engine::Hardware;
 use hearth_weights::{
-    AddError, AddOptions, Cid, Download as Pull, DownloadState as State, FileState, Model as Held, ModelKind as Kind,
-    OpenError, PullError, RemoveError, Weights, catalogue,
+    AddError, AddOptions, Cid, Download as Pull, DownloadState as State, FileState, Model as Held,
+    ModelKind as Kind, OpenError, PullError, RemoveError, Weights, catalogue,
 };
 use tokio_stream::wrappers::WatchStream;
 
 use crate::{
     control::types::{
-        Catalogue, CatalogueModel, Changed, Download, DownloadState, Event, Fit, Model, ModelKind, ModelState,
-        ModelTask, Reason, Timestamp, VerifiedModel,
+        Catalogue, CatalogueModel, Changed, Download, DownloadState, Event, Fit, Model, ModelKind,
+        ModelState, ModelTask, Reason, Timestamp, VerifiedModel,
     },
     error::ApiError,
     parts::{Answer, Shelf},
@@ -34,13 +34,19 @@ impl WeightShelf {
         let manifest = &held.manifest;
         let cid = held.cid().to_string();
         let wrong = held.files.iter().find(|file| file.state != FileState::Verified);
-        let services = [manifest.slug(), cid.as_str()].into_iter().filter_map(|name| self.serves.get(name));
+        let services = [manifest.slug(), cid.as_str()]
+            .into_iter()
+            .filter_map(|name| self.serves.get(name));
         Model {
             id: manifest.slug().to_owned(),
             kind: ModelKind::Local,
             task: task(manifest.kind()),
             title: manifest.title().to_owned(),
-            state: if wrong.is_some() { ModelState::Damaged } else { ModelState::Ready },
+            state: if wrong.is_some() {
+                ModelState::Damaged
+            } else {
+                ModelState::Ready
+            },
             unavailable: wrong.map(|file| Reason {
                 code: "model_changed".to_owned(),
                 fact: Some(format!("{} is {}", file.path.display(), file.state.as_str())),
@@ -73,14 +79,22 @@ impl WeightShelf {
 #[async_trait::async_trait]
 impl Shelf for WeightShelf {
     async fn list(&self) -> Answer<Vec<Model>> {
-        let held = self.weights.list().await.map_err(|error| ApiError::internal(&error))?;
+        let held = self
+            .weights
+            .list()
+            .await
+            .map_err(|error| ApiError::internal(&error))?;
         let mut models: Vec<Model> = held.iter().map(|held| self.model(held)).collect();
         models.sort_by(|one, other| one.title.cmp(&other.title));
         Ok(models)
     }
 
     async fn add(&self, path: &str) -> Answer<Model> {
-        let held = self.weights.add(Path::new(path), AddOptions::default()).await.map_err(add_error)?;
+        let held = self
+            .weights
+            .add(Path::new(path), AddOptions::default())
+            .await
+            .map_err(add_error)?;
         Ok(self.model(&held))
     }
 
@@ -109,8 +123,15 @@ impl Shelf for WeightShelf {
 
     async fn delete(&self, cid: &str) -> Answer<()> {
         let cid = parse(cid)?;
-        let held = self.weights.get(&cid).await.map_err(|error| ApiError::internal(&error))?;
-        let model = held.as_ref().map(|held| self.model(held)).ok_or_else(|| ApiError::not_found("model"))?;
+        let held = self
+            .weights
+            .get(&cid)
+            .await
+            .map_err(|error| ApiError::internal(&error))?;
+        let model = held
+            .as_ref()
+            .map(|held| self.model(held))
+            .ok_or_else(|| ApiError::not_found("model"))?;
         if !model.serves.is_empty() {
             let text = format!("{} serves {}", model.title, model.serves.join(", "));
             return Err(ApiError::conflict("model_in_use", text)
@@ -136,8 +157,14 @@ impl Shelf for WeightShelf {
     }
 
     async fn catalogue(&self) -> Answer<Catalogue> {
-        let held = self.weights.list().await.map_err(|error| ApiError::internal(&error))?;
-        let hardware = tokio::task::spawn_blocking(Hardware::probe).await.map_err(|error| ApiError::internal(&error))?;
+        let held = self
+            .weights
+            .list()
+            .await
+            .map_err(|error| ApiError::internal(&error))?;
+        let hardware = tokio::task::spawn_blocking(Hardware::probe)
+            .await
+            .map_err(|error| ApiError::internal(&error))?;
         let models = catalogue::entries().iter().map(|entry| {
             let manifest = &entry.manifest;
             let needed = manifest.size_bytes() * OVERHEAD_PERCENT / 100;
@@ -149,11 +176,17 @@ impl Shelf for WeightShelf {
                 size_bytes: manifest.size_bytes(),
                 licence: manifest.licence().to_owned(),
                 fit: fit(needed, &hardware),
-                fit_fact: format!("{} needed, {} free", gigabytes(needed), gigabytes(hardware.available_bytes)),
+                fit_fact: format!(
+                    "{} needed, {} free",
+                    gigabytes(needed),
+                    gigabytes(hardware.available_bytes)
+                ),
                 present: held.iter().any(|held| held.cid() == manifest.cid()),
             }
         });
-        Ok(Catalogue { models: models.collect() })
+        Ok(Catalogue {
+            models: models.collect(),
+        })
     }
 
     fn events(&self) -> BoxStream<'static, Event> {
@@ -200,7 +233,8 @@ fn gigabytes(bytes: u64) -> String {
 }
 
 fn parse(cid: &str) -> Answer<Cid> {
-    cid.parse().map_err(|_| ApiError::bad_request(format!("\"{cid}\" is no CID: a model's begins with bafyrei")))
+    cid.parse()
+        .map_err(|_| ApiError::bad_request(format!("\"{cid}\" is no CID: a model's begins with bafyrei")))
 }
 
 fn download(pull: &Pull) -> Download {
@@ -211,10 +245,18 @@ fn download(pull: &Pull) -> Download {
         State::Checking { size_bytes } => (DownloadState::Checking, *size_bytes, None, None),
         State::Ready { size_bytes } => (DownloadState::Ready, *size_bytes, None, None),
         State::Paused { size_bytes, .. } => (DownloadState::Paused, *size_bytes, None, None),
-        State::Failed { why, retry_at_ms, size_bytes, .. } => {
-            (DownloadState::Failed, *size_bytes, Some(why.clone()), retry_at_ms.map(Timestamp::from_ms))
-        }
-        State::Evicting { size_bytes, .. } => (DownloadState::Evicting, *size_bytes, None, None),
+        State::Failed {
+            why,
+            retry_at_ms,
+            size_bytes,
+            ..
+        } => (
+            DownloadState::Failed,
+            *size_bytes,
+            Some(why.clone()),
+            retry_at_ms.map(Timestamp::from_ms),
+        ),
+        State::Evicting { .. } => (DownloadState::Evicting, 0, None, None),
     };
     Download {
         cid: pull.cid.to_string(),
