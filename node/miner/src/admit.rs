@@ -55,16 +55,26 @@ pub(crate) struct Readable {
 impl Readable {
     /// Reads a body.
     pub(crate) fn read(body: Bytes) -> Result<Readable, Refusal> {
-        let request = RelayRequest::decode(body).map_err(|error| Refusal::Garbage { why: error.to_string() })?;
+        let request = RelayRequest::decode(body).map_err(|error| Refusal::Garbage {
+            why: error.to_string(),
+        })?;
         let header = request.meta.session_header.clone().unwrap_or_default();
-        let http = HttpRequest::decode(request.payload.clone()).ok().filter(|http| !http.method.is_empty());
-        Ok(Readable { request: Arc::new(request), header, http })
+        let http = HttpRequest::decode(request.payload.clone())
+            .ok()
+            .filter(|http| !http.method.is_empty());
+        Ok(Readable {
+            request: Arc::new(request),
+            header,
+            http,
+        })
     }
 
     /// Whether the client waits for a stream, and so understands a refusal as JSON.
     pub(crate) fn wants_stream(&self) -> bool {
         let Some(http) = &self.http else { return false };
-        let accepts = http.header("accept").is_some_and(|accept| accept.contains("text/event-stream"));
+        let accepts = http
+            .header("accept")
+            .is_some_and(|accept| accept.contains("text/event-stream"));
         accepts || asks_for_stream(&http.body)
     }
 }
@@ -87,26 +97,43 @@ impl Admission {
         readable: Readable,
         serves: impl Fn(&ServiceId) -> bool,
     ) -> Result<Admitted, Refusal> {
-        let Readable { request, header, http } = readable;
+        let Readable {
+            request,
+            header,
+            http,
+        } = readable;
         validate_request(&request).map_err(Refusal::Invalid)?;
         let named = &request.meta.supplier_operator_address;
         if named != self.sessions.supplier().as_str() {
-            return Err(Refusal::OtherSupplier { supplier: named.clone() });
+            return Err(Refusal::OtherSupplier {
+                supplier: named.clone(),
+            });
         }
         if !serves(&ServiceId::new(&header.service_id)) {
-            return Err(Refusal::UnknownService { service: header.service_id });
+            return Err(Refusal::UnknownService {
+                service: header.service_id,
+            });
         }
         let session = self.session(&header).await?;
         compare(&session.facts, &header)?;
         self.check_ring(&session, &request).await?;
-        let http = http.ok_or_else(|| Refusal::Payload { why: "the payload is no HTTP request".to_owned() })?;
+        let http = http.ok_or_else(|| Refusal::Payload {
+            why: "the payload is no HTTP request".to_owned(),
+        })?;
         let ticket = session.admit().ok_or(Refusal::OverMeter)?;
-        Ok(Admitted { request, http, ticket })
+        Ok(Admitted {
+            request,
+            http,
+            ticket,
+        })
     }
 
     /// The session as the chain has it, at the height that the chain's own rule says.
     async fn session(&self, header: &SessionHeader) -> Result<Arc<Session>, Refusal> {
-        let (start, end) = (height(header.session_start_block_height), height(header.session_end_block_height));
+        let (start, end) = (
+            height(header.session_start_block_height),
+            height(header.session_end_block_height),
+        );
         let head = self.head_at(start).await;
         let at = if end >= head { head } else { end };
         let session = match self.sessions.find(header, at).await {
@@ -114,12 +141,17 @@ impl Admission {
             Err(OpenError::Refused(refusal)) => return Err(refusal),
             Err(OpenError::Network(error)) => return Err(network_refusal(&error)),
             Err(error @ (OpenError::Ledger(_) | OpenError::Book(_))) => {
-                return Err(Refusal::Evidence { why: hearth_base::failure::chain(&error) });
+                return Err(Refusal::Evidence {
+                    why: hearth_base::failure::chain(&error),
+                });
             }
         };
         let last_grace = session.facts.windows.last_grace;
         if head > last_grace {
-            return Err(Refusal::Expired { end: session.facts.end().0, height: head.0 });
+            return Err(Refusal::Expired {
+                end: session.facts.end().0,
+                height: head.0,
+            });
         }
         Ok(session)
     }
@@ -179,7 +211,11 @@ fn network_refusal(error: &crate::network::NetworkError) -> Refusal {
 fn compare(facts: &Facts, header: &SessionHeader) -> Result<(), Refusal> {
     let ours = &facts.header;
     let other = |what, wanted: &dyn std::fmt::Display, got: &dyn std::fmt::Display| {
-        Err(Refusal::OtherSession { what, wanted: wanted.to_string(), got: got.to_string() })
+        Err(Refusal::OtherSession {
+            what,
+            wanted: wanted.to_string(),
+            got: got.to_string(),
+        })
     };
     if ours.session_start_block_height != header.session_start_block_height {
         let (wanted, got) = (ours.session_start_block_height, header.session_start_block_height);
@@ -193,7 +229,11 @@ fn compare(facts: &Facts, header: &SessionHeader) -> Result<(), Refusal> {
         return other("session ID", &ours.session_id, &header.session_id);
     }
     if ours.application_address != header.application_address {
-        return other("session header application address", &ours.application_address, &header.application_address);
+        return other(
+            "session header application address",
+            &ours.application_address,
+            &header.application_address,
+        );
     }
     if ours.service_id != header.service_id {
         return other("session header service id", &ours.service_id, &header.service_id);

@@ -96,7 +96,10 @@ pub(crate) fn headers<'a>(
 ) -> BTreeMap<String, Vec<String>> {
     let mut headers: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (name, value) in pairs {
-        headers.entry(hearth_pocket::payload::canonical_header(name)).or_default().push(value);
+        headers
+            .entry(hearth_pocket::payload::canonical_header(name))
+            .or_default()
+            .push(value);
     }
     headers
 }

@@ -110,7 +110,9 @@ pub(crate) struct Book {
 
 impl Book {
     pub(crate) fn new(store: &Store) -> Book {
-        Book { pool: store.pool().clone() }
+        Book {
+            pool: store.pool().clone(),
+        }
     }
 
     /// Enters a session, if it is not there.
@@ -149,8 +151,11 @@ impl Book {
 
     /// The sessions in which something can still happen.
     pub(crate) async fn open_records(&self) -> Result<Vec<Record>, BookError> {
-        let sql = format!("SELECT {COLUMNS} FROM miner_session WHERE stage NOT IN {FINAL} ORDER BY end_height");
-        let stored: Vec<Stored> = sqlx::query_as(sqlx::AssertSqlSafe(sql)).fetch_all(&self.pool).await?;
+        let sql =
+            format!("SELECT {COLUMNS} FROM miner_session WHERE stage NOT IN {FINAL} ORDER BY end_height");
+        let stored: Vec<Stored> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
+            .fetch_all(&self.pool)
+            .await?;
         stored.into_iter().map(Record::try_from).collect()
     }
 
@@ -169,15 +174,25 @@ impl Book {
 
     /// How many sessions there are.
     pub(crate) async fn count(&self) -> Result<u64, BookError> {
-        let row = sqlx::query("SELECT count(*) AS n FROM miner_session").fetch_one(&self.pool).await?;
+        let row = sqlx::query("SELECT count(*) AS n FROM miner_session")
+            .fetch_one(&self.pool)
+            .await?;
         Ok(row.get::<i64, _>("n").cast_unsigned())
     }
 
     /// The sessions that ended before a moment.
     pub(crate) async fn ended_before(&self, before_ms: i64) -> Result<Vec<Key>, BookError> {
-        let sql = format!("SELECT session_id, supplier FROM miner_session WHERE stage IN {FINAL} AND updated_ms < ?");
-        let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(before_ms).fetch_all(&self.pool).await?;
-        let key = |row: &sqlx::sqlite::SqliteRow| Key { session_id: row.get("session_id"), supplier: row.get("supplier") };
+        let sql = format!(
+            "SELECT session_id, supplier FROM miner_session WHERE stage IN {FINAL} AND updated_ms < ?"
+        );
+        let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
+            .bind(before_ms)
+            .fetch_all(&self.pool)
+            .await?;
+        let key = |row: &sqlx::sqlite::SqliteRow| Key {
+            session_id: row.get("session_id"),
+            supplier: row.get("supplier"),
+        };
         Ok(rows.iter().map(key).collect())
     }
 
@@ -221,7 +236,13 @@ impl Book {
     }
 
     /// Commits to what is going to be signed: once and for ever. The same content may be committed to again.
-    pub(crate) async fn commit(&self, key: &Key, kind: TxKind, content: &[u8], now_ms: i64) -> Result<(), BookError> {
+    pub(crate) async fn commit(
+        &self,
+        key: &Key,
+        kind: TxKind,
+        content: &[u8],
+        now_ms: i64,
+    ) -> Result<(), BookError> {
         let mut tx = self.pool.begin().await?;
         sqlx::query(
             "INSERT INTO miner_commitment (session_id, supplier, kind, content, at_ms) VALUES (?, ?, ?, ?, ?) \
@@ -246,7 +267,10 @@ impl Book {
         if row.get::<Vec<u8>, _>("content") == content {
             return Ok(());
         }
-        Err(BookError::Conflict { kind: kind.name(), session_id: key.session_id.clone() })
+        Err(BookError::Conflict {
+            kind: kind.name(),
+            session_id: key.session_id.clone(),
+        })
     }
 
     /// Keeps a signed transaction, before it is sent.

@@ -8,7 +8,6 @@
 //! [`step`] is the whole machine, without clock or chain. The driver keeps its result in the database before it does
 //! what the step asks for; so after a crash at any line it goes on from there, and asking twice does no harm.
 
-
 use std::collections::BTreeMap;
 
 use hearth_base::{Amount, Height};
@@ -67,23 +66,54 @@ pub enum ClaimState {
     /// The chain wants no proof.
     ProofNotRequired { seal: Seal, claim: Inclusion },
     /// The chain wants a proof.
-    ProofDue { seal: Seal, claim: Inclusion, trouble: Option<String> },
+    ProofDue {
+        seal: Seal,
+        claim: Inclusion,
+        trouble: Option<String>,
+    },
     /// The proof is signed and kept, and was sent.
-    ProofSent { seal: Seal, claim: Inclusion, tx: String },
+    ProofSent {
+        seal: Seal,
+        claim: Inclusion,
+        tx: String,
+    },
     /// The proof is in a block.
-    ProofIncluded { seal: Seal, claim: Inclusion, proof: Inclusion },
+    ProofIncluded {
+        seal: Seal,
+        claim: Inclusion,
+        proof: Inclusion,
+    },
     /// Paid. `paid` is missing where nobody could tell the amounts any more.
-    Settled { seal: Seal, claim: Inclusion, proof: Option<Inclusion>, paid: Option<Paid> },
+    Settled {
+        seal: Seal,
+        claim: Inclusion,
+        proof: Option<Inclusion>,
+        paid: Option<Paid>,
+    },
     /// Not worth a claim.
     Skipped { why: String },
     /// The claim did not get into a block in time.
     ClaimMissed { seal: Option<Seal>, why: String },
     /// The proof did not get into a block in time.
-    ProofMissed { seal: Seal, claim: Inclusion, why: String },
+    ProofMissed {
+        seal: Seal,
+        claim: Inclusion,
+        why: String,
+    },
     /// The chain found the proof wrong.
-    ProofInvalid { seal: Seal, claim: Inclusion, proof: Option<Inclusion>, why: String },
+    ProofInvalid {
+        seal: Seal,
+        claim: Inclusion,
+        proof: Option<Inclusion>,
+        why: String,
+    },
     /// The chain did not pay.
-    Expired { seal: Seal, claim: Inclusion, height: Height, why: String },
+    Expired {
+        seal: Seal,
+        claim: Inclusion,
+        height: Height,
+        why: String,
+    },
 }
 
 /// What happened.
@@ -298,7 +328,10 @@ pub fn step(state: ClaimState, event: ClaimEvent, rules: &Rules) -> (ClaimState,
         ClaimEvent::Requirement { required } => (on_requirement(state, required), Vec::new()),
         ClaimEvent::Signed { tx } => (on_signed(state, tx), Vec::new()),
         ClaimEvent::Failed { why, forever } => (on_failure(state, why, forever), Vec::new()),
-        ClaimEvent::Lost => (on_failure(state, "the transaction's time ran out".to_owned(), false), Vec::new()),
+        ClaimEvent::Lost => (
+            on_failure(state, "the transaction's time ran out".to_owned(), false),
+            Vec::new(),
+        ),
         ClaimEvent::Included(inclusion) => (on_inclusion(state, inclusion), Vec::new()),
         ClaimEvent::ProofChecked { valid, why } => (on_check(state, valid, why), Vec::new()),
         ClaimEvent::Paid(paid) => (on_end(state, Ok(Some(paid))), Vec::new()),
@@ -328,19 +361,32 @@ fn on_block(
     let too_late_to_claim = height >= windows.claim_close;
     let too_late_to_prove = height >= windows.proof_close;
     match state {
-        ClaimState::Accumulating if height > windows.claim_close => {
-            (missed(None, "the program did not run while the claim window was open".to_owned()), Vec::new())
-        }
+        ClaimState::Accumulating if height > windows.claim_close => (
+            missed(
+                None,
+                "the program did not run while the claim window was open".to_owned(),
+            ),
+            Vec::new(),
+        ),
         ClaimState::Accumulating if height >= windows.claim_open => {
             // Answers that are being made are waited for, until two blocks before the window closes.
             let wait = running > 0 && height.plus(2) < windows.claim_close;
-            (ClaimState::Accumulating, if wait { Vec::new() } else { vec![ClaimEffect::Seal] })
+            (
+                ClaimState::Accumulating,
+                if wait { Vec::new() } else { vec![ClaimEffect::Seal] },
+            )
         }
-        ClaimState::Sealed { seal, trouble } if too_late_to_claim => {
-            (missed(Some(seal), trouble.unwrap_or_else(|| "there was no time left to claim".to_owned())), Vec::new())
-        }
+        ClaimState::Sealed { seal, trouble } if too_late_to_claim => (
+            missed(
+                Some(seal),
+                trouble.unwrap_or_else(|| "there was no time left to claim".to_owned()),
+            ),
+            Vec::new(),
+        ),
         ClaimState::Sealed { seal, .. } => (ClaimState::Sealed { seal, trouble: None }, Vec::new()),
-        ClaimState::ClaimIncluded { .. } if height >= windows.proof_seed() => (state, vec![ClaimEffect::Decide]),
+        ClaimState::ClaimIncluded { .. } if height >= windows.proof_seed() => {
+            (state, vec![ClaimEffect::Decide])
+        }
         ClaimState::ProofDue { seal, claim, trouble } if too_late_to_prove => {
             let why = trouble.unwrap_or_else(|| "there was no time left to prove".to_owned());
             (ClaimState::ProofMissed { seal, claim, why }, Vec::new())
@@ -365,11 +411,18 @@ fn on_seal(state: ClaimState, seal: Seal, rules: &Rules) -> ClaimState {
         return state;
     }
     if seal.leaves == 0 {
-        let why = if seal.answers == 0 { "no answer was given" } else { "no answer met the difficulty" };
+        let why = if seal.answers == 0 {
+            "no answer was given"
+        } else {
+            "no answer met the difficulty"
+        };
         return ClaimState::Skipped { why: why.to_owned() };
     }
     if seal.value <= rules.min_claim {
-        let why = format!("its {} are not worth the {} that a claim costs", seal.value, rules.min_claim);
+        let why = format!(
+            "its {} are not worth the {} that a claim costs",
+            seal.value, rules.min_claim
+        );
         return ClaimState::Skipped { why };
     }
     ClaimState::Sealed { seal, trouble: None }
@@ -377,7 +430,11 @@ fn on_seal(state: ClaimState, seal: Seal, rules: &Rules) -> ClaimState {
 
 fn on_requirement(state: ClaimState, required: bool) -> ClaimState {
     match state {
-        ClaimState::ClaimIncluded { seal, claim } if required => ClaimState::ProofDue { seal, claim, trouble: None },
+        ClaimState::ClaimIncluded { seal, claim } if required => ClaimState::ProofDue {
+            seal,
+            claim,
+            trouble: None,
+        },
         ClaimState::ClaimIncluded { seal, claim } => ClaimState::ProofNotRequired { seal, claim },
         other => other,
     }
@@ -393,15 +450,22 @@ fn on_signed(state: ClaimState, tx: String) -> ClaimState {
 
 fn on_failure(state: ClaimState, why: String, forever: bool) -> ClaimState {
     match state {
-        ClaimState::Sealed { seal, .. } | ClaimState::ClaimSent { seal, .. } if forever => missed(Some(seal), why),
-        ClaimState::Sealed { seal, .. } | ClaimState::ClaimSent { seal, .. } => {
-            ClaimState::Sealed { seal, trouble: Some(why) }
+        ClaimState::Sealed { seal, .. } | ClaimState::ClaimSent { seal, .. } if forever => {
+            missed(Some(seal), why)
         }
+        ClaimState::Sealed { seal, .. } | ClaimState::ClaimSent { seal, .. } => ClaimState::Sealed {
+            seal,
+            trouble: Some(why),
+        },
         ClaimState::ProofDue { seal, claim, .. } | ClaimState::ProofSent { seal, claim, .. } if forever => {
             ClaimState::ProofMissed { seal, claim, why }
         }
         ClaimState::ProofDue { seal, claim, .. } | ClaimState::ProofSent { seal, claim, .. } => {
-            ClaimState::ProofDue { seal, claim, trouble: Some(why) }
+            ClaimState::ProofDue {
+                seal,
+                claim,
+                trouble: Some(why),
+            }
         }
         other => other,
     }
@@ -409,20 +473,33 @@ fn on_failure(state: ClaimState, why: String, forever: bool) -> ClaimState {
 
 fn on_inclusion(state: ClaimState, inclusion: Inclusion) -> ClaimState {
     match state {
-        ClaimState::ClaimSent { seal, .. } => ClaimState::ClaimIncluded { seal, claim: inclusion },
-        ClaimState::ProofSent { seal, claim, .. } => ClaimState::ProofIncluded { seal, claim, proof: inclusion },
+        ClaimState::ClaimSent { seal, .. } => ClaimState::ClaimIncluded {
+            seal,
+            claim: inclusion,
+        },
+        ClaimState::ProofSent { seal, claim, .. } => ClaimState::ProofIncluded {
+            seal,
+            claim,
+            proof: inclusion,
+        },
         other => other,
     }
 }
 
 fn on_check(state: ClaimState, valid: bool, why: String) -> ClaimState {
     match state {
-        ClaimState::ProofIncluded { seal, claim, proof } if !valid => {
-            ClaimState::ProofInvalid { seal, claim, proof: Some(proof), why }
-        }
-        ClaimState::ProofSent { seal, claim, .. } if !valid => {
-            ClaimState::ProofInvalid { seal, claim, proof: None, why }
-        }
+        ClaimState::ProofIncluded { seal, claim, proof } if !valid => ClaimState::ProofInvalid {
+            seal,
+            claim,
+            proof: Some(proof),
+            why,
+        },
+        ClaimState::ProofSent { seal, claim, .. } if !valid => ClaimState::ProofInvalid {
+            seal,
+            claim,
+            proof: None,
+            why,
+        },
         other => other,
     }
 }
@@ -436,12 +513,29 @@ fn on_end(state: ClaimState, end: Result<Option<Paid>, (Height, String)>) -> Cla
         | ClaimState::ProofSent { seal, claim, .. } => (seal, claim, None),
         ClaimState::ProofIncluded { seal, claim, proof } => (seal, claim, Some(proof)),
         // Its inclusion was overlooked, but the chain knows it.
-        ClaimState::ClaimSent { seal, tx } => (seal, Inclusion { tx, height: Height(0) }, None),
+        ClaimState::ClaimSent { seal, tx } => (
+            seal,
+            Inclusion {
+                tx,
+                height: Height(0),
+            },
+            None,
+        ),
         other => return other,
     };
     match end {
-        Ok(paid) => ClaimState::Settled { seal, claim, proof, paid },
-        Err((height, why)) => ClaimState::Expired { seal, claim, height, why },
+        Ok(paid) => ClaimState::Settled {
+            seal,
+            claim,
+            proof,
+            paid,
+        },
+        Err((height, why)) => ClaimState::Expired {
+            seal,
+            claim,
+            height,
+            why,
+        },
     }
 }
 

@@ -87,10 +87,14 @@ impl Config {
         }
         for (service, config) in &self.services {
             if !hearth_pocket::relay::is_service_id(service.as_str()) {
-                return Err(ConfigError::ServiceId { id: service.to_string() });
+                return Err(ConfigError::ServiceId {
+                    id: service.to_string(),
+                });
             }
             if config.first_byte_within.is_zero() || config.answer_within < config.first_byte_within {
-                return Err(ConfigError::Limits { id: service.to_string() });
+                return Err(ConfigError::Limits {
+                    id: service.to_string(),
+                });
             }
         }
         Ok(())
@@ -104,6 +108,8 @@ pub enum ConfigError {
     Zero { name: &'static str },
     #[error("\"{id}\" is no service id: use 1 to 42 letters, digits, - and _")]
     ServiceId { id: String },
-    #[error("service {id}: the time to the first byte must be more than 0 and at most the time for the whole answer")]
+    #[error(
+        "service {id}: the time to the first byte must be more than 0 and at most the time for the whole answer"
+    )]
     Limits { id: String },
 }

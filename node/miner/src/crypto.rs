@@ -47,9 +47,14 @@ impl Crypto {
         let threads = Arc::new(Threads(Arc::clone(&queue)));
         for index in 0..n_threads.max(1) {
             let queue = Arc::clone(&queue);
-            std::thread::Builder::new().name(format!("crypto-{index}")).spawn(move || queue.work())?;
+            std::thread::Builder::new()
+                .name(format!("crypto-{index}"))
+                .spawn(move || queue.work())?;
         }
-        Ok(Crypto { queue, _threads: threads })
+        Ok(Crypto {
+            queue,
+            _threads: threads,
+        })
     }
 
     /// Runs a job and waits for its result. At most as many jobs wait as connections are open.
@@ -80,7 +85,10 @@ impl Queue {
                     if state.stopped {
                         return;
                     }
-                    state = self.wake.wait(state).unwrap_or_else(std::sync::PoisonError::into_inner);
+                    state = self
+                        .wake
+                        .wait(state)
+                        .unwrap_or_else(std::sync::PoisonError::into_inner);
                 }
             };
             // A job that panics must not take its thread along.

@@ -85,7 +85,10 @@ impl Driver {
             Vec::new()
         });
         // Evidence without a record: the database is older than the disk. Its own head says what it is.
-        for facts in found.iter().filter(|facts| facts.supplier == self.sessions.supplier().as_str()) {
+        for facts in found
+            .iter()
+            .filter(|facts| facts.supplier == self.sessions.supplier().as_str())
+        {
             self.book.enter(facts, self.clock.now_ms()).await?;
         }
         for record in self.book.open_records().await? {
@@ -112,7 +115,9 @@ impl Driver {
 
     /// Follows the chain until it stops.
     pub(crate) async fn run(mut self) {
-        let Some(mut follower) = self.network.follow() else { return };
+        let Some(mut follower) = self.network.follow() else {
+            return;
+        };
         loop {
             let block = match follower.next().await {
                 Ok(Some(block)) => block,
@@ -143,9 +148,12 @@ impl Driver {
         }
         let keys: Vec<Key> = self.states.keys().cloned().collect();
         for key in keys {
-            let Some(session) = self.sessions.get(&key) else { continue };
+            let Some(session) = self.sessions.get(&key) else {
+                continue;
+            };
             let running = session.running();
-            self.feed(&session.facts, ClaimEvent::Block { height, running }).await;
+            self.feed(&session.facts, ClaimEvent::Block { height, running })
+                .await;
         }
         if height.0.is_multiple_of(256) {
             self.tidy().await;
@@ -171,7 +179,9 @@ impl Driver {
                     && facts.header.session_end_block_height == end
             };
             let all = self.sessions.all();
-            let session = all.iter().find(|session| operator == supplier && fits(&session.facts))?;
+            let session = all
+                .iter()
+                .find(|session| operator == supplier && fits(&session.facts))?;
             Some(Arc::clone(&session.facts))
         };
         match event {
@@ -183,7 +193,13 @@ impl Driver {
                     &event.supplier_operator_address,
                 )?;
                 let valid = event.claim_proof_status_int == i32::from(ClaimProofStatus::Validated);
-                Some((facts, ClaimEvent::ProofChecked { valid, why: event.failure_reason.clone() }))
+                Some((
+                    facts,
+                    ClaimEvent::ProofChecked {
+                        valid,
+                        why: event.failure_reason.clone(),
+                    },
+                ))
             }
             ChainEvent::ClaimSettled(event) => {
                 let facts = by_end(
@@ -201,7 +217,9 @@ impl Driver {
                         claimed: upokt(&event.claimed_upokt),
                         settled: upokt(&event.settled_upokt),
                         minted: upokt(&event.minted_upokt),
-                        rewards: rewards.map(|(who, amount)| (who.clone(), upokt(amount))).collect(),
+                        rewards: rewards
+                            .map(|(who, amount)| (who.clone(), upokt(amount)))
+                            .collect(),
                     }),
                 ))
             }
@@ -212,7 +230,13 @@ impl Driver {
                     event.session_end_block_height,
                     &event.supplier_operator_address,
                 )?;
-                Some((facts, ClaimEvent::Expired { height, why: "the chain had no valid proof".to_owned() }))
+                Some((
+                    facts,
+                    ClaimEvent::Expired {
+                        height,
+                        why: "the chain had no valid proof".to_owned(),
+                    },
+                ))
             }
             ChainEvent::ClaimDiscarded(event) => {
                 let facts = by_end(
@@ -221,7 +245,13 @@ impl Driver {
                     event.session_end_block_height,
                     &event.supplier_operator_address,
                 )?;
-                Some((facts, ClaimEvent::Expired { height, why: event.error.clone() }))
+                Some((
+                    facts,
+                    ClaimEvent::Expired {
+                        height,
+                        why: event.error.clone(),
+                    },
+                ))
             }
             _ => None,
         }
@@ -230,7 +260,10 @@ impl Driver {
     /// Feeds the machine, and does what it asks for, until it asks for nothing more.
     async fn feed(&mut self, facts: &Arc<Facts>, event: ClaimEvent) {
         let key = facts.key();
-        let rules = Rules { windows: facts.windows, min_claim: self.min_claim };
+        let rules = Rules {
+            windows: facts.windows,
+            min_claim: self.min_claim,
+        };
         let mut event = Some(event);
         for _ in 0..MAX_STEPS {
             let Some(next_event) = event.take() else { return };
@@ -282,7 +315,10 @@ impl Driver {
             ClaimEffect::Chase => self.chase(facts, state).await,
             ClaimEffect::Decide => self.decide(facts, state).await,
             ClaimEffect::Look => {
-                let status = self.network.claim_status(&facts.header.session_id, self.sessions.supplier()).await?;
+                let status = self
+                    .network
+                    .claim_status(&facts.header.session_id, self.sessions.supplier())
+                    .await?;
                 Ok(status.is_none().then_some(ClaimEvent::Vanished))
             }
             ClaimEffect::Close => {
@@ -316,7 +352,9 @@ impl Driver {
         };
         let last = facts.windows.claim_close;
         let content = seal.root.as_bytes();
-        let tx = self.signed(facts, TxKind::Claim, content, message.to_any(), last).await?;
+        let tx = self
+            .signed(facts, TxKind::Claim, content, message.to_any(), last)
+            .await?;
         Ok(Some(ClaimEvent::Signed { tx }))
     }
 
@@ -331,7 +369,9 @@ impl Driver {
             proof,
         };
         let last = facts.windows.proof_close;
-        let tx = self.signed(facts, TxKind::Proof, &content, message.to_any(), last).await?;
+        let tx = self
+            .signed(facts, TxKind::Proof, &content, message.to_any(), last)
+            .await?;
         Ok(ClaimEvent::Signed { tx })
     }
 
@@ -361,10 +401,15 @@ impl Driver {
     /// Looks for a transaction that was sent, and sends the very same bytes again where it is in no block.
     async fn chase(&self, facts: &Facts, state: &ClaimState) -> Result<Option<ClaimEvent>, Trouble> {
         let Some(hash) = state.sent() else { return Ok(None) };
-        let Some((tx, signed_ms)) = self.book.tx(hash).await? else { return Ok(Some(ClaimEvent::Lost)) };
+        let Some((tx, signed_ms)) = self.book.tx(hash).await? else {
+            return Ok(Some(ClaimEvent::Lost));
+        };
         match self.network.find(&tx).await? {
             Found::Included(height) => {
-                return Ok(Some(ClaimEvent::Included(Inclusion { tx: hash.to_owned(), height })));
+                return Ok(Some(ClaimEvent::Included(Inclusion {
+                    tx: hash.to_owned(),
+                    height,
+                })));
             }
             Found::Failed(height, why) => {
                 let why = format!("it failed in block {height}: {why}");
@@ -411,7 +456,9 @@ impl Driver {
             proof_validation_status: i32::from(ClaimProofStatus::PendingValidation),
         };
         let reason = requirement(&claim, seal.value, &seed, &params);
-        Ok(Some(ClaimEvent::Requirement { required: reason != ProofRequirementReason::NotRequired }))
+        Ok(Some(ClaimEvent::Requirement {
+            required: reason != ProofRequirementReason::NotRequired,
+        }))
     }
 
     /// Deletes the evidence of sessions that were over long ago.
@@ -435,7 +482,10 @@ fn lost(state: ClaimState, error: &LedgerError) -> Option<ClaimState> {
     let why = error.to_string();
     match state {
         ClaimState::Accumulating => Some(ClaimState::ClaimMissed { seal: None, why }),
-        ClaimState::Sealed { seal, .. } => Some(ClaimState::ClaimMissed { seal: Some(seal), why }),
+        ClaimState::Sealed { seal, .. } => Some(ClaimState::ClaimMissed {
+            seal: Some(seal),
+            why,
+        }),
         ClaimState::ProofDue { seal, claim, .. } | ClaimState::ClaimIncluded { seal, claim } => {
             Some(ClaimState::ProofMissed { seal, claim, why })
         }
@@ -456,3 +506,6 @@ fn lost(state: ClaimState, error: &LedgerError) -> Option<ClaimState> {
 fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

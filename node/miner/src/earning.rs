@@ -140,7 +140,9 @@ impl Earning {
             EarningState::Off(OffWhy::Stopped) => Some("stopped"),
             EarningState::Off(OffWhy::Reasons) => self.reasons.first().map(|reason| reason.code.as_str()),
             EarningState::Yielding { why } => Some(why),
-            EarningState::Starting | EarningState::Idle | EarningState::Serving | EarningState::Draining => None,
+            EarningState::Starting | EarningState::Idle | EarningState::Serving | EarningState::Draining => {
+                None
+            }
         }
     }
 }
@@ -153,7 +155,10 @@ pub(crate) enum EarningEvent {
     /// The owner does not want it any more.
     Stop,
     /// What stands in the way now, and what is worth knowing.
-    Looked { reasons: Vec<Reason>, notes: Vec<Reason> },
+    Looked {
+        reasons: Vec<Reason>,
+        notes: Vec<Reason>,
+    },
     /// The backend is ready and the port is taken.
     Ready,
     /// It could not be made ready.
@@ -236,11 +241,19 @@ pub(crate) fn step(mut earning: Earning, event: EarningEvent, now_ms: i64) -> (E
 
 /// Off once nothing runs any more.
 fn drained(earning: &Earning) -> EarningState {
-    if earning.serving > 0 { EarningState::Draining } else { EarningState::Off(off_why(earning)) }
+    if earning.serving > 0 {
+        EarningState::Draining
+    } else {
+        EarningState::Off(off_why(earning))
+    }
 }
 
 fn off_why(earning: &Earning) -> OffWhy {
-    if earning.wanted { OffWhy::Reasons } else { OffWhy::Stopped }
+    if earning.wanted {
+        OffWhy::Reasons
+    } else {
+        OffWhy::Stopped
+    }
 }
 
 /// A note that the working key cannot pay for many more claims.
@@ -259,11 +272,16 @@ mod tests {
     use super::*;
 
     fn reason() -> Reason {
-        Reason { code: ReasonCode::DiskLow, fact: "1 MB left".to_owned() }
+        Reason {
+            code: ReasonCode::DiskLow,
+            fact: "1 MB left".to_owned(),
+        }
     }
 
     fn run(events: &[EarningEvent]) -> Earning {
-        events.iter().fold(Earning::off(0), |earning, event| step(earning, event.clone(), 1).0)
+        events.iter().fold(Earning::off(0), |earning, event| {
+            step(earning, event.clone(), 1).0
+        })
     }
 
     #[test]
@@ -272,8 +290,14 @@ mod tests {
         assert_eq!(run(&[Start]).state, EarningState::Starting);
         assert_eq!(run(&[Start, Ready]).state, EarningState::Idle);
         assert_eq!(run(&[Start, Ready, Running(2)]).state, EarningState::Serving);
-        assert_eq!(run(&[Start, Ready, Running(2), Stop]).state, EarningState::Draining);
-        assert_eq!(run(&[Start, Ready, Running(2), Stop, Running(0)]).state, EarningState::Off(OffWhy::Stopped));
+        assert_eq!(
+            run(&[Start, Ready, Running(2), Stop]).state,
+            EarningState::Draining
+        );
+        assert_eq!(
+            run(&[Start, Ready, Running(2), Stop, Running(0)]).state,
+            EarningState::Off(OffWhy::Stopped)
+        );
         // Who changes their mind while it drains gets it back.
         let again = run(&[Start, Ready, Running(1), Stop, Start, Running(0)]);
         assert_eq!(step(again, Running(0), 1).0.state, EarningState::Starting);
@@ -282,8 +306,14 @@ mod tests {
     #[test]
     fn a_reason_stops_it_and_it_comes_back_by_itself() {
         use EarningEvent::{Looked, Ready, Start};
-        let bad = Looked { reasons: vec![reason()], notes: vec![] };
-        let good = Looked { reasons: vec![], notes: vec![] };
+        let bad = Looked {
+            reasons: vec![reason()],
+            notes: vec![],
+        };
+        let good = Looked {
+            reasons: vec![],
+            notes: vec![],
+        };
         let off = run(&[Start, Ready, bad.clone()]);
         assert_eq!(off.state, EarningState::Off(OffWhy::Reasons));
         assert_eq!(off.why(), Some("disk_low"));
@@ -301,7 +331,9 @@ mod tests {
             Just(EarningEvent::Ready),
             Just(EarningEvent::NotReady(reason())),
             (0_usize..3).prop_map(EarningEvent::Running),
-            Just(EarningEvent::Yield { why: "game".to_owned() }),
+            Just(EarningEvent::Yield {
+                why: "game".to_owned()
+            }),
             Just(EarningEvent::Resume),
         ]
     }

@@ -126,7 +126,9 @@ pub(crate) fn read_facts(input: &mut impl Read) -> io::Result<Option<(Facts, u64
     if !fill(input, &mut json)? || crc32(&json) != u32::from_le_bytes(part(&head, 12)) {
         return Ok(None);
     }
-    Ok(serde_json::from_slice(&json).ok().map(|facts| (facts, (16 + length) as u64)))
+    Ok(serde_json::from_slice(&json)
+        .ok()
+        .map(|facts| (facts, (16 + length) as u64)))
 }
 
 /// Reads a whole file: its facts, its entries, and the length up to which it is whole. `limit` cuts it there.
@@ -169,7 +171,9 @@ fn part<const N: usize>(head: &[u8], at: usize) -> [u8; N] {
 
 /// CRC-32 as in zip files.
 fn crc32(bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(u32::MAX, |crc, byte| crc >> 8 ^ CRC_TABLE[usize::from(crc.to_le_bytes()[0] ^ byte)])
+    !bytes.iter().fold(u32::MAX, |crc, byte| {
+        crc >> 8 ^ CRC_TABLE[usize::from(crc.to_le_bytes()[0] ^ byte)]
+    })
 }
 
 const CRC_TABLE: [u32; 256] = {
@@ -179,7 +183,11 @@ const CRC_TABLE: [u32; 256] = {
         let mut crc = index as u32;
         let mut bit = 0;
         while bit < 8 {
-            crc = if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 };
+            crc = if crc & 1 == 1 {
+                crc >> 1 ^ 0xedb8_8320
+            } else {
+                crc >> 1
+            };
             bit += 1;
         }
         table[index] = crc;
@@ -220,8 +228,9 @@ mod tests {
 
     fn read(bytes: &[u8]) -> (Vec<Entry>, u64) {
         let mut entries = Vec::new();
-        let (read_facts, length) =
-            read_all(&mut &bytes[..], None, |entry, _| entries.push(entry)).unwrap().unwrap();
+        let (read_facts, length) = read_all(&mut &bytes[..], None, |entry, _| entries.push(entry))
+            .unwrap()
+            .unwrap();
         assert_eq!(read_facts, facts());
         (entries, length)
     }
@@ -257,7 +266,7 @@ mod tests {
         fn a_flipped_bit_ends_the_file(
             relays in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 1..100), 1..5),
             at: prop::sample::Index,
-            bit in 0..8,
+            bit in 0_u8..8,
         ) {
             let entries: Vec<Entry> =
                 relays.into_iter().enumerate().map(|(at, relay)| entry(relay, at as i64, true)).collect();
@@ -273,7 +282,11 @@ mod tests {
     fn a_file_without_a_whole_head_is_none() {
         let (bytes, ends) = file(&[]);
         for length in 0..ends[0] {
-            assert!(read_all(&mut &bytes[..length], None, |_, _| ()).unwrap().is_none());
+            assert!(
+                read_all(&mut &bytes[..length], None, |_, _| ())
+                    .unwrap()
+                    .is_none()
+            );
         }
     }
 }

@@ -60,7 +60,10 @@ impl Facts {
     /// The session and this supplier in it.
     #[must_use]
     pub fn key(&self) -> Key {
-        Key { session_id: self.header.session_id.clone(), supplier: self.supplier.clone() }
+        Key {
+            session_id: self.header.session_id.clone(),
+            supplier: self.supplier.clone(),
+        }
     }
 
     /// The first block of the session.
@@ -85,7 +88,10 @@ impl Facts {
     /// which is then worth as much more, so on average this is what each one costs.
     #[must_use]
     pub fn cost_of_a_relay(&self) -> Amount {
-        let at_base = Price { target: hearth_pocket::difficulty::BASE_TARGET, ..self.price };
+        let at_base = Price {
+            target: hearth_pocket::difficulty::BASE_TARGET,
+            ..self.price
+        };
         at_base.of_compute_units(self.compute_units).unwrap_or_default()
     }
 

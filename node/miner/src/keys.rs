@@ -33,7 +33,11 @@ impl Keys for Wallet {
 
     fn signer(&self) -> Result<Arc<dyn Signer>, KeyProblem> {
         if self.state().borrow().working == KeyState::Locked {
-            return Err(if self.accounts().is_some() { KeyProblem::Locked } else { KeyProblem::NoWallet });
+            return Err(if self.accounts().is_some() {
+                KeyProblem::Locked
+            } else {
+                KeyProblem::NoWallet
+            });
         }
         let handle = Wallet::signer(self, Role::Working).map_err(|_| KeyProblem::NoWallet)?;
         Ok(Arc::new(handle))

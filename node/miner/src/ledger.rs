@@ -62,12 +62,33 @@ pub(crate) struct Sealed {
 }
 
 enum Command {
-    Open { facts: Arc<Facts>, sealed_bytes: Option<u64>, reply: Reply<Tally> },
-    Append { key: Key, entry: Entry, reply: Reply<Tally> },
-    Seal { key: Key, reply: Reply<Sealed> },
-    Prove { key: Key, path: [u8; 32], reply: Reply<Vec<u8>> },
-    Close { key: Key, reply: Reply<()> },
-    Forget { key: Key, reply: Reply<()> },
+    Open {
+        facts: Arc<Facts>,
+        sealed_bytes: Option<u64>,
+        reply: Reply<Tally>,
+    },
+    Append {
+        key: Key,
+        entry: Entry,
+        reply: Reply<Tally>,
+    },
+    Seal {
+        key: Key,
+        reply: Reply<Sealed>,
+    },
+    Prove {
+        key: Key,
+        path: [u8; 32],
+        reply: Reply<Vec<u8>>,
+    },
+    Close {
+        key: Key,
+        reply: Reply<()>,
+    },
+    Forget {
+        key: Key,
+        reply: Reply<()>,
+    },
 }
 
 type Reply<T> = oneshot::Sender<Result<T, LedgerError>>;
@@ -86,8 +107,13 @@ impl Ledger {
     /// The system gives no thread.
     pub(crate) fn start(disk: Arc<dyn Disk>) -> std::io::Result<Ledger> {
         let (commands, queue) = mpsc::channel(QUEUE);
-        let writer = Writer { disk: Arc::clone(&disk), sessions: BTreeMap::new() };
-        std::thread::Builder::new().name("ledger".to_owned()).spawn(move || writer.run(queue))?;
+        let writer = Writer {
+            disk: Arc::clone(&disk),
+            sessions: BTreeMap::new(),
+        };
+        std::thread::Builder::new()
+            .name("ledger".to_owned())
+            .spawn(move || writer.run(queue))?;
         Ok(Ledger { commands, disk })
     }
 
@@ -115,8 +141,17 @@ impl Ledger {
     ///
     /// # Errors
     /// A file that cannot be made or read.
-    pub(crate) async fn open(&self, facts: Arc<Facts>, sealed_bytes: Option<u64>) -> Result<Tally, LedgerError> {
-        self.ask(|reply| Command::Open { facts, sealed_bytes, reply }).await
+    pub(crate) async fn open(
+        &self,
+        facts: Arc<Facts>,
+        sealed_bytes: Option<u64>,
+    ) -> Result<Tally, LedgerError> {
+        self.ask(|reply| Command::Open {
+            facts,
+            sealed_bytes,
+            reply,
+        })
+        .await
     }
 
     /// Writes down an answer. When this returns, it survives a crash.
@@ -180,7 +215,10 @@ impl Ledger {
 
     async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, LedgerError> {
         let (reply, answer) = oneshot::channel();
-        self.commands.send(command(reply)).await.map_err(|_| LedgerError::Stopped)?;
+        self.commands
+            .send(command(reply))
+            .await
+            .map_err(|_| LedgerError::Stopped)?;
         answer.await.map_err(|_| LedgerError::Stopped)?
     }
 }
@@ -209,9 +247,18 @@ impl Writer {
         match command {
             Command::Append { key, entry, reply } => match self.sessions.get_mut(&key) {
                 Some(session) => return session.queue(entry, reply),
-                None => answer(reply, Err(LedgerError::Unknown { session_id: key.session_id })),
+                None => answer(
+                    reply,
+                    Err(LedgerError::Unknown {
+                        session_id: key.session_id,
+                    }),
+                ),
             },
-            Command::Open { facts, sealed_bytes, reply } => {
+            Command::Open {
+                facts,
+                sealed_bytes,
+                reply,
+            } => {
                 let opened = self.open(&facts, sealed_bytes);
                 answer(reply, opened);
             }
@@ -234,7 +281,13 @@ impl Writer {
                 self.sessions.remove(&key);
                 let path = self.disk.path(&key.to_string());
                 let removed = self.disk.remove(&key.to_string());
-                answer(reply, removed.map_err(|error| LedgerError::Disk { path, why: error.to_string() }));
+                answer(
+                    reply,
+                    removed.map_err(|error| LedgerError::Disk {
+                        path,
+                        why: error.to_string(),
+                    }),
+                );
             }
         }
         0
@@ -253,7 +306,9 @@ impl Writer {
 
     /// A session after everything that was queued for it is kept.
     fn whole(&mut self, key: &Key) -> Result<&mut Session, LedgerError> {
-        let unknown = || LedgerError::Unknown { session_id: key.session_id.clone() };
+        let unknown = || LedgerError::Unknown {
+            session_id: key.session_id.clone(),
+        };
         let session = self.sessions.get_mut(key).ok_or_else(unknown)?;
         session.keep();
         Ok(session)

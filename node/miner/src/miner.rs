@@ -149,15 +149,39 @@ impl Miner {
     /// # Errors
     /// Settings that cannot work, a folder that cannot be used, a port that cannot be taken.
     pub async fn start(args: Args) -> Result<Miner, Error> {
-        let Args { mut config, public_url, store, keys, network, backend, free_bytes, clock, tasks } = args;
+        let Args {
+            mut config,
+            public_url,
+            store,
+            keys,
+            network,
+            backend,
+            free_bytes,
+            clock,
+            tasks,
+        } = args;
         config.check()?;
         config.listen = choose_port(config.listen).await?;
         let path = config.evidence.clone();
-        let disk = RealDisk::new(path.clone(), free_bytes).map_err(|source| Error::Evidence { path, source })?;
-        Miner::start_on(Arc::new(disk), config, public_url, &store, keys, network, backend, clock, tasks)
+        let disk =
+            RealDisk::new(path.clone(), free_bytes).map_err(|source| Error::Evidence { path, source })?;
+        Miner::start_on(
+            Arc::new(disk),
+            config,
+            public_url,
+            &store,
+            keys,
+            network,
+            backend,
+            clock,
+            tasks,
+        )
     }
 
-    #[allow(clippy::too_many_arguments, reason = "the parts of Args, with another disk; tests pass one that fails")]
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "the parts of Args, with another disk; tests pass one that fails"
+    )]
     pub(crate) fn start_on(
         disk: Arc<dyn Disk>,
         config: Config,
@@ -191,7 +215,10 @@ impl Miner {
             tasks,
         };
         let miner = Miner(Arc::new(inner));
-        miner.0.tasks.spawn_until_stopped("earning", miner.clone().earn(queue));
+        miner
+            .0
+            .tasks
+            .spawn_until_stopped("earning", miner.clone().earn(queue));
         Ok(miner)
     }
 
@@ -295,7 +322,12 @@ impl Miner {
     /// Answers that may be made at once.
     #[must_use]
     pub fn max_running(&self) -> usize {
-        self.0.config.services.keys().map(|service| self.slots(service)).sum()
+        self.0
+            .config
+            .services
+            .keys()
+            .map(|service| self.slots(service))
+            .sum()
     }
 
     /// The supplier's operator address, as soon as there is a wallet.
@@ -326,31 +358,56 @@ impl Miner {
     /// # Errors
     /// The evidence cannot be read.
     pub async fn relays(&self, session_id: &str) -> Result<Vec<Entry>, Error> {
-        let Some(supplier) = self.supplier() else { return Ok(Vec::new()) };
-        let key = Key { session_id: session_id.to_owned(), supplier: supplier.to_string() };
+        let Some(supplier) = self.supplier() else {
+            return Ok(Vec::new());
+        };
+        let key = Key {
+            session_id: session_id.to_owned(),
+            supplier: supplier.to_string(),
+        };
         if !key.is_plain() {
             return Ok(Vec::new());
         }
         let (ledger, path) = (self.0.ledger.clone(), self.0.config.evidence.clone());
         let read = tokio::task::spawn_blocking(move || ledger.entries(&key)).await;
-        read.map_err(|_| Error::Stopped)?.map_err(|source| Error::Evidence { path, source })
+        read.map_err(|_| Error::Stopped)?
+            .map_err(|source| Error::Evidence { path, source })
     }
 
     /// A record with what the screen shows of it.
     #[must_use]
     pub fn view(&self, record: Record) -> SessionView {
-        let live = self.0.sessions.borrow().as_ref().and_then(|sessions| sessions.get(&record.facts.key()));
+        let live = self
+            .0
+            .sessions
+            .borrow()
+            .as_ref()
+            .and_then(|sessions| sessions.get(&record.facts.key()));
         let answers = live.map_or(record.answers, |session| session.answers.load(Ordering::SeqCst));
         let (amount, estimated) = amount(&record, answers, self.supplier().as_ref());
-        SessionView { answers, amount, estimated, record }
+        SessionView {
+            answers,
+            amount,
+            estimated,
+            record,
+        }
     }
 
     async fn command(&self, event: EarningEvent) -> Result<(), Error> {
-        self.0.commands.send(Command::Event(event)).await.map_err(|_| Error::Stopped)
+        self.0
+            .commands
+            .send(Command::Event(event))
+            .await
+            .map_err(|_| Error::Stopped)
     }
 
     fn slots(&self, service: &ServiceId) -> usize {
-        let wanted = self.0.config.services.get(service).map_or(0, |config| config.slots);
+        let wanted = self
+            .0
+            .config
+            .services
+            .get(service)
+            .map_or(0, |config| config.slots);
         let can = self.0.backend.capacity(service).slots;
         if wanted == 0 { can } else { wanted.min(can) }
     }
@@ -413,7 +470,9 @@ impl Miner {
 
     /// Starts the part that needs the supplier's address, as soon as there is one.
     async fn begin_claims(&self) {
-        let Some(supplier) = self.0.keys.supplier() else { return };
+        let Some(supplier) = self.0.keys.supplier() else {
+            return;
+        };
         if self.0.sessions.borrow().is_some() {
             return;
         }
@@ -450,7 +509,9 @@ impl Miner {
         let reason = |code, fact: String| Reason { code, fact };
         match self.0.keys.signer() {
             Ok(_) => {
-                self.0.trouble.send_if_modified(|trouble| take_if(trouble, |trouble| *trouble == Trouble::Key));
+                self.0
+                    .trouble
+                    .send_if_modified(|trouble| take_if(trouble, |trouble| *trouble == Trouble::Key));
             }
             Err(KeyProblem::NoWallet) => reasons.push(reason(ReasonCode::NoWallet, String::new())),
             Err(KeyProblem::Locked) => reasons.push(reason(ReasonCode::KeyLocked, String::new())),
@@ -480,7 +541,10 @@ impl Miner {
         let (free, least) = (self.0.ledger.free_bytes(), self.0.config.min_free_bytes);
         if let Some(free) = free.filter(|free| *free < least) {
             let fact = format!("{} MB left, {} MB are needed", free >> 20, least >> 20);
-            return Some(Reason { code: ReasonCode::DiskLow, fact });
+            return Some(Reason {
+                code: ReasonCode::DiskLow,
+                fact,
+            });
         }
         // A write that failed counts until the system says that there is room again, or says nothing at all and
         // earning is started anew.
@@ -490,26 +554,39 @@ impl Miner {
         }?;
         let wanted = self.0.earning.borrow().wanted;
         if !wanted || self.0.ledger.is_writable() {
-            self.0.trouble.send_if_modified(|trouble| take_if(trouble, |trouble| matches!(trouble, Trouble::Disk(_))));
+            self.0
+                .trouble
+                .send_if_modified(|trouble| take_if(trouble, |trouble| matches!(trouble, Trouble::Disk(_))));
             return None;
         }
-        Some(Reason { code: ReasonCode::DiskLow, fact: failed })
+        Some(Reason {
+            code: ReasonCode::DiskLow,
+            fact: failed,
+        })
     }
 
     /// Stake and funds. What the chain does not answer now stops nothing.
     async fn look_at_chain(&self, reasons: &mut Vec<Reason>, notes: &mut Vec<Reason>) {
         // Earning that runs is not asked about its stake each second.
         let runs = !matches!(self.0.earning.borrow().state, EarningState::Off(_));
-        let Some(supplier) = self.0.keys.supplier().filter(|_| !runs) else { return };
+        let Some(supplier) = self.0.keys.supplier().filter(|_| !runs) else {
+            return;
+        };
         match self.0.network.supplier(&supplier).await {
             Ok(found) => {
                 let staked = found.is_some_and(|supplier| {
                     supplier.services.iter().any(|service| {
-                        self.0.config.services.contains_key(&ServiceId::new(&service.service_id))
+                        self.0
+                            .config
+                            .services
+                            .contains_key(&ServiceId::new(&service.service_id))
                     })
                 });
                 if !staked {
-                    reasons.push(Reason { code: ReasonCode::NeedsStake, fact: supplier.to_string() });
+                    reasons.push(Reason {
+                        code: ReasonCode::NeedsStake,
+                        fact: supplier.to_string(),
+                    });
                 }
             }
             Err(error) => tracing::debug!(%error, "the supplier's stake cannot be read now"),
@@ -532,22 +609,40 @@ impl Miner {
     async fn prepared(&self) -> Result<Listener, Reason> {
         let inner = &self.0;
         for service in inner.config.services.keys() {
-            inner
-                .backend
-                .prepare(service)
-                .await
-                .map_err(|error| Reason { code: ReasonCode::NoModel, fact: error.to_string() })?;
+            inner.backend.prepare(service).await.map_err(|error| Reason {
+                code: ReasonCode::NoModel,
+                fact: error.to_string(),
+            })?;
         }
         let signer = inner.keys.signer().map_err(|problem| Reason {
-            code: if problem == KeyProblem::Locked { ReasonCode::KeyLocked } else { ReasonCode::NoWallet },
+            code: if problem == KeyProblem::Locked {
+                ReasonCode::KeyLocked
+            } else {
+                ReasonCode::NoWallet
+            },
             fact: String::new(),
         })?;
         let mut sessions = inner.sessions.subscribe();
-        let syncing = || Reason { code: ReasonCode::ChainSyncing, fact: String::new() };
-        let sessions = sessions.wait_for(Option::is_some).await.map_err(|_| syncing())?.clone().ok_or_else(syncing)?;
+        let syncing = || Reason {
+            code: ReasonCode::ChainSyncing,
+            fact: String::new(),
+        };
+        let sessions = sessions
+            .wait_for(Option::is_some)
+            .await
+            .map_err(|_| syncing())?
+            .clone()
+            .ok_or_else(syncing)?;
         let places = |(service, config): (&ServiceId, &crate::config::ServiceConfig)| {
             let slots = self.slots(service).max(1);
-            (service.clone(), Places { config: *config, slots, free: Arc::new(Semaphore::new(slots)) })
+            (
+                service.clone(),
+                Places {
+                    config: *config,
+                    slots,
+                    free: Arc::new(Semaphore::new(slots)),
+                },
+            )
         };
         let server = Server {
             admission: Admission {
@@ -572,7 +667,10 @@ impl Miner {
         };
         Listener::start(Arc::new(server), inner.tasks.child("relay server"))
             .await
-            .map_err(|error| Reason { code: ReasonCode::PortTaken, fact: hearth_base::failure::chain(&error) })
+            .map_err(|error| Reason {
+                code: ReasonCode::PortTaken,
+                fact: hearth_base::failure::chain(&error),
+            })
     }
 }
 
@@ -584,10 +682,22 @@ fn amount(record: &Record, answers: u64, supplier: Option<&Address>) -> (Amount,
         _ => None,
     };
     if let Some(paid) = paid {
-        let ours = |who: &str| supplier.is_some_and(|supplier| supplier.as_str() == who) || record.facts.owner == who;
-        return (paid.rewards.iter().filter(|(who, _)| ours(who)).map(|(_, amount)| *amount).sum(), false);
+        let ours = |who: &str| {
+            supplier.is_some_and(|supplier| supplier.as_str() == who) || record.facts.owner == who
+        };
+        return (
+            paid.rewards
+                .iter()
+                .filter(|(who, _)| ours(who))
+                .map(|(_, amount)| *amount)
+                .sum(),
+            false,
+        );
     }
-    let claimed = record.state.seal().map_or_else(|| record.facts.value_of(answers), |seal| seal.value);
+    let claimed = record
+        .state
+        .seal()
+        .map_or_else(|| record.facts.value_of(answers), |seal| seal.value);
     let claimed = claimed.min(record.facts.budget);
     (record.facts.share_of(claimed), true)
 }

@@ -60,7 +60,13 @@ impl std::convert::From<TxError> for SendError {
             (TxError::Sign(_), _) => SendError::Locked,
             // An account may still receive what it lacks before the window closes.
             (TxError::NoAccount { .. } | TxError::FeeTooHigh { .. }, _) => SendError::Later(text),
-            (TxError::Refused { reason: hearth_chain::Reason::InsufficientFunds, .. }, _) => SendError::Later(text),
+            (
+                TxError::Refused {
+                    reason: hearth_chain::Reason::InsufficientFunds,
+                    ..
+                },
+                _,
+            ) => SendError::Later(text),
             (_, Kind::Retry) => SendError::Later(text),
             (_, Kind::Skip | Kind::Stop) => SendError::Final(text),
         }
@@ -110,7 +116,11 @@ pub trait Network: Send + Sync + 'static {
     /// Parameters that count as they are now.
     async fn live_params(&self) -> Result<LiveParams, NetworkError>;
     /// Compute units per relay at a height.
-    async fn compute_units_at(&self, service: &ServiceId, height: Height) -> Result<Option<u64>, NetworkError>;
+    async fn compute_units_at(
+        &self,
+        service: &ServiceId,
+        height: Height,
+    ) -> Result<Option<u64>, NetworkError>;
     /// The difficulty at a height; `None`: every relay counts.
     async fn difficulty_at(
         &self,
@@ -124,7 +134,12 @@ pub trait Network: Send + Sync + 'static {
     /// Whether the state has a claim, and its validation status.
     async fn claim_status(&self, session_id: &str, operator: &Address) -> Result<Option<i32>, NetworkError>;
     /// Prices and signs a transaction that may be included up to `last_height`.
-    async fn sign(&self, signer: &dyn Signer, message: Any, last_height: Height) -> Result<SignedTx, SendError>;
+    async fn sign(
+        &self,
+        signer: &dyn Signer,
+        message: Any,
+        last_height: Height,
+    ) -> Result<SignedTx, SendError>;
     /// Sends signed bytes; the same bytes may be sent again.
     async fn send(&self, tx: &SignedTx) -> Result<(), SendError>;
     /// Looks for a transaction.
@@ -153,7 +168,10 @@ impl Network for Chain {
     }
 
     async fn public_key(&self, address: &Address) -> Result<Option<[u8; 33]>, NetworkError> {
-        Ok(Chain::account(self, address).await?.value.and_then(|account| account.public_key))
+        Ok(Chain::account(self, address)
+            .await?
+            .value
+            .and_then(|account| account.public_key))
     }
 
     async fn supplier(&self, operator: &Address) -> Result<Option<Supplier>, NetworkError> {
@@ -166,10 +184,17 @@ impl Network for Chain {
 
     async fn live_params(&self) -> Result<LiveParams, NetworkError> {
         let params = Chain::params(self).await?.value;
-        Ok(LiveParams { proof: params.proof, tokenomics: params.tokenomics })
+        Ok(LiveParams {
+            proof: params.proof,
+            tokenomics: params.tokenomics,
+        })
     }
 
-    async fn compute_units_at(&self, service: &ServiceId, height: Height) -> Result<Option<u64>, NetworkError> {
+    async fn compute_units_at(
+        &self,
+        service: &ServiceId,
+        height: Height,
+    ) -> Result<Option<u64>, NetworkError> {
         Ok(Chain::compute_units_at(self, service, height).await?.value)
     }
 
@@ -194,8 +219,16 @@ impl Network for Chain {
         Ok(claim.map(|claim| claim.proof_validation_status))
     }
 
-    async fn sign(&self, signer: &dyn Signer, message: Any, last_height: Height) -> Result<SignedTx, SendError> {
-        let options = Options { timeout_height: Some(last_height), ..Options::default() };
+    async fn sign(
+        &self,
+        signer: &dyn Signer,
+        message: Any,
+        last_height: Height,
+    ) -> Result<SignedTx, SendError> {
+        let options = Options {
+            timeout_height: Some(last_height),
+            ..Options::default()
+        };
         let prepared = self.prepare(signer, vec![message], &options).await?;
         Ok(Chain::sign(self, signer, &prepared)?)
     }

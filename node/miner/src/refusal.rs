@@ -35,7 +35,11 @@ pub enum Refusal {
     )]
     NoGateway { application: String },
     #[error("{what} mismatch, expecting: {wanted}, got: {got}: invalid session in relayer request")]
-    OtherSession { what: &'static str, wanted: String, got: String },
+    OtherSession {
+        what: &'static str,
+        wanted: String,
+        got: String,
+    },
     #[error("session expired, expecting: {end}, got: {height}: invalid session in relayer request")]
     Expired { end: u64, height: u64 },
     #[error("supplier {supplier} not found in session")]
@@ -44,7 +48,9 @@ pub enum Refusal {
     NoSession { why: String },
     #[error("the chain cannot be asked now: {why}")]
     NoChain { why: String },
-    #[error("offchain rate limit hit by relayer proxy: the application's stake pays no more answers of this session")]
+    #[error(
+        "offchain rate limit hit by relayer proxy: the application's stake pays no more answers of this session"
+    )]
     OverMeter,
     #[error("all {slots} places are taken: try again soon, or another supplier")]
     Busy { slots: usize },
@@ -74,7 +80,12 @@ struct Names {
 
 impl Refusal {
     fn names(&self) -> Names {
-        let names = |codespace, code, description, status| Names { codespace, code, description, status };
+        let names = |codespace, code, description, status| Names {
+            codespace,
+            code,
+            description,
+            status,
+        };
         let proxy = |code, description, status| names("relayer_proxy", code, description, status);
         match self {
             Refusal::Garbage { .. } => proxy(14, "failed to unmarshal relay request", 400),
@@ -86,15 +97,25 @@ impl Refusal {
             Refusal::Payload { .. } => proxy(5, "internal error", 400),
             Refusal::Ring(_) => names("rings", 3, "invalid relay request signature", 403),
             Refusal::NoGateway { .. } => names("rings", 2, "invalid relay request", 403),
-            Refusal::OtherSession { .. } | Refusal::Expired { .. } => {
-                names("relay_authenticator", 1, "invalid session in relayer request", 403)
-            }
-            Refusal::NotInSession { .. } => names("relay_authenticator", 2, "supplier does not belong to session", 403),
+            Refusal::OtherSession { .. } | Refusal::Expired { .. } => names(
+                "relay_authenticator",
+                1,
+                "invalid session in relayer request",
+                403,
+            ),
+            Refusal::NotInSession { .. } => names(
+                "relay_authenticator",
+                2,
+                "supplier does not belong to session",
+                403,
+            ),
             Refusal::NoSession { .. } => names("query", 3, "error while trying to retrieve a session", 403),
             Refusal::NoChain { .. } => names("query", 3, "error while trying to retrieve a session", 503),
             Refusal::OverMeter => proxy(7, "offchain rate limit hit by relayer proxy", 429),
             Refusal::Busy { .. } | Refusal::Off => proxy(9, "supplier(s) not reachable", 503),
-            Refusal::FirstByte { .. } | Refusal::Total { .. } => proxy(10, "relayer proxy request timed out", 504),
+            Refusal::FirstByte { .. } | Refusal::Total { .. } => {
+                proxy(10, "relayer proxy request timed out", 504)
+            }
             Refusal::Backend { .. } => proxy(5, "internal error", 502),
             Refusal::AnswerTooLarge { .. } => proxy(12, "response limit exceeded", 502),
             Refusal::Evidence { .. } | Refusal::Signing { .. } => proxy(5, "internal error", 500),
@@ -152,6 +173,8 @@ impl Refusal {
     /// The refusal as JSON.
     #[must_use]
     pub fn to_json(&self) -> Bytes {
-        serde_json::json!({ "error": self.to_string() }).to_string().into()
+        serde_json::json!({ "error": self.to_string() })
+            .to_string()
+            .into()
     }
 }

@@ -97,11 +97,19 @@ pub(crate) struct BrokenOff;
 
 impl Reply {
     fn relay(body: Bytes) -> Reply {
-        Reply { status: 200, content_type: "application/octet-stream".to_owned(), body: ReplyBody::Full(body) }
+        Reply {
+            status: 200,
+            content_type: "application/octet-stream".to_owned(),
+            body: ReplyBody::Full(body),
+        }
     }
 
     pub(crate) fn json(status: u16, body: Bytes) -> Reply {
-        Reply { status, content_type: "application/json".to_owned(), body: ReplyBody::Full(body) }
+        Reply {
+            status,
+            content_type: "application/json".to_owned(),
+            body: ReplyBody::Full(body),
+        }
     }
 }
 
@@ -122,8 +130,13 @@ impl Server {
 
     async fn answer(self: Arc<Self>, readable: Readable) -> Result<Reply, Refusal> {
         let service = ServiceId::new(&readable.header.service_id);
-        let admitted = self.admission.admit(readable, |service| self.places.contains_key(service)).await?;
-        let places = self.places.get(&service).ok_or_else(|| Refusal::UnknownService { service: service.to_string() })?;
+        let admitted = self
+            .admission
+            .admit(readable, |service| self.places.contains_key(service))
+            .await?;
+        let places = self.places.get(&service).ok_or_else(|| Refusal::UnknownService {
+            service: service.to_string(),
+        })?;
         let place = Arc::clone(&places.free)
             .try_acquire_owned()
             .map_err(|_| Refusal::Busy { slots: places.slots })?;
@@ -133,12 +146,18 @@ impl Server {
         let deadline = tokio::time::Instant::now() + limits.answer_within;
         let served = tokio::time::timeout(limits.first_byte_within, self.backend.serve(request)).await;
         let answer = served
-            .map_err(|_| Refusal::FirstByte { service: service.to_string(), seconds: limits.first_byte_within.as_secs() })?
+            .map_err(|_| Refusal::FirstByte {
+                service: service.to_string(),
+                seconds: limits.first_byte_within.as_secs(),
+            })?
             .map_err(|error| backend_refusal(&error))?;
         match answer.body {
             BackendBody::Full(body) => job.whole(admitted, answer.status, answer.headers, body).await,
             BackendBody::Stream(parts) => {
-                let head = stream::Head { status: answer.status, headers: answer.headers };
+                let head = stream::Head {
+                    status: answer.status,
+                    headers: answer.headers,
+                };
                 stream::reply(job, admitted, head, parts, deadline, limits).await
             }
         }
@@ -147,7 +166,9 @@ impl Server {
     /// Counts a refusal, and tells the state of earning where it must know.
     fn note(&self, refusal: &Refusal) {
         metrics::counter!("hearth_miner_refused_total", "why" => refusal.label()).increment(1);
-        self.counts.refused.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        self.counts
+            .refused
+            .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         tracing::debug!(%refusal, "a relay was refused");
         if let Refusal::Evidence { why } = refusal {
             self.trouble.send_replace(Some(Trouble::Disk(why.clone())));
@@ -185,9 +206,15 @@ fn backend_request(service: &ServiceId, admitted: &Admitted) -> BackendRequest {
 
 fn backend_refusal(error: &BackendError) -> Refusal {
     match error {
-        BackendError::NoService { service } => Refusal::UnknownService { service: service.to_string() },
-        BackendError::Path { .. } => Refusal::Payload { why: error.to_string() },
-        BackendError::Unreachable(_) | BackendError::BrokenOff(_) => Refusal::Backend { why: error.to_string() },
+        BackendError::NoService { service } => Refusal::UnknownService {
+            service: service.to_string(),
+        },
+        BackendError::Path { .. } => Refusal::Payload {
+            why: error.to_string(),
+        },
+        BackendError::Unreachable(_) | BackendError::BrokenOff(_) => Refusal::Backend {
+            why: error.to_string(),
+        },
     }
 }
 

@@ -42,7 +42,10 @@ pub(crate) struct Session {
 
 impl Session {
     pub(crate) fn new(facts: Arc<Facts>, answers: u64) -> Session {
-        let spent = facts.cost_of_a_relay().upokt().saturating_mul(u128::from(answers));
+        let spent = facts
+            .cost_of_a_relay()
+            .upokt()
+            .saturating_mul(u128::from(answers));
         Session {
             facts,
             ring: Mutex::default(),
@@ -83,7 +86,11 @@ impl Session {
         }
         *spent = after;
         self.running.fetch_add(1, Ordering::SeqCst);
-        Some(Ticket { session: Arc::clone(self), cost, kept: false })
+        Some(Ticket {
+            session: Arc::clone(self),
+            cost,
+            kept: false,
+        })
     }
 }
 
@@ -154,7 +161,13 @@ const MAX_REFUSED: usize = 1024;
 const MAX_KEYS: usize = 4096;
 
 impl Sessions {
-    pub(crate) fn new(supplier: Address, network: SharedNetwork, ledger: Ledger, book: Book, clock: Clock) -> Sessions {
+    pub(crate) fn new(
+        supplier: Address,
+        network: SharedNetwork,
+        ledger: Ledger,
+        book: Book,
+        clock: Clock,
+    ) -> Sessions {
         Sessions {
             supplier,
             network,
@@ -206,7 +219,10 @@ impl Sessions {
             return Ok(session);
         }
         let asked = (header.application_address.clone(), header.service_id.clone());
-        let known = lock(&self.refused).get(&asked).filter(|(height, _)| *height == at).map(|(_, why)| why.clone());
+        let known = lock(&self.refused)
+            .get(&asked)
+            .filter(|(height, _)| *height == at)
+            .map(|(_, why)| why.clone());
         if let Some(why) = known {
             return Err(Refusal::NoSession { why }.into());
         }
@@ -232,24 +248,44 @@ impl Sessions {
                 && (facts.start()..=facts.end()).contains(&at)
         };
         // Most requests name their session rightly.
-        let key = Key { session_id: header.session_id.clone(), supplier: self.supplier.as_str().to_owned() };
-        open.get(&key).filter(fits).or_else(|| open.values().find(fits)).cloned()
+        let key = Key {
+            session_id: header.session_id.clone(),
+            supplier: self.supplier.as_str().to_owned(),
+        };
+        open.get(&key)
+            .filter(fits)
+            .or_else(|| open.values().find(fits))
+            .cloned()
     }
 
     async fn open_session(&self, header: &SessionHeader, at: Height) -> Result<Arc<Session>, OpenError> {
-        let application = Address::parse(&header.application_address)
-            .map_err(|error| Refusal::NoSession { why: error.to_string() })?;
+        let application =
+            Address::parse(&header.application_address).map_err(|error| Refusal::NoSession {
+                why: error.to_string(),
+            })?;
         let service = ServiceId::new(&header.service_id);
         let found = self.network.session(&application, &service, at).await?;
         let (Some(found_header), n_suppliers) = (found.header, found.suppliers.len()) else {
-            return Err(Refusal::NoSession { why: "the chain's answer has no header".to_owned() }.into());
+            return Err(Refusal::NoSession {
+                why: "the chain's answer has no header".to_owned(),
+            }
+            .into());
         };
-        let ours = found.suppliers.into_iter().find(|one| one.operator_address == self.supplier.as_str());
+        let ours = found
+            .suppliers
+            .into_iter()
+            .find(|one| one.operator_address == self.supplier.as_str());
         let Some(ours) = ours else {
-            return Err(Refusal::NotInSession { supplier: self.supplier.to_string() }.into());
+            return Err(Refusal::NotInSession {
+                supplier: self.supplier.to_string(),
+            }
+            .into());
         };
         let Some(application) = self.network.application(&application).await? else {
-            return Err(Refusal::NoSession { why: "the application is not on the chain".to_owned() }.into());
+            return Err(Refusal::NoSession {
+                why: "the application is not on the chain".to_owned(),
+            }
+            .into());
         };
         let facts = Arc::new(self.facts(found_header, &application, &ours, n_suppliers).await?);
         let ring = self.ring_keys(&application, facts.end()).await?;
@@ -272,7 +308,10 @@ impl Sessions {
         supplier: &Supplier,
         n_suppliers: usize,
     ) -> Result<Facts, OpenError> {
-        let (start, end) = (height(header.session_start_block_height), height(header.session_end_block_height));
+        let (start, end) = (
+            height(header.session_start_block_height),
+            height(header.session_end_block_height),
+        );
         let service = ServiceId::new(&header.service_id);
         // Parameters change between sessions only, so those of the start are those of the end.
         let params = self.network.params_at(start).await?;
@@ -283,8 +322,11 @@ impl Sessions {
         };
         let difficulty = self.network.difficulty_at(&service, start).await?;
         let target = match &difficulty {
-            Some(difficulty) => Target::try_from(difficulty.target_hash.as_slice())
-                .map_err(|error| Refusal::NoSession { why: error.to_string() })?,
+            Some(difficulty) => {
+                Target::try_from(difficulty.target_hash.as_slice()).map_err(|error| Refusal::NoSession {
+                    why: error.to_string(),
+                })?
+            }
             None => BASE_TARGET,
         };
         let timing = Timing::from(&params);
@@ -311,16 +353,31 @@ impl Sessions {
 
     /// The part of a claim that comes to us. An estimate; without an answer of the chain it is zero.
     async fn share(&self, supplier: &Supplier, service_id: &str) -> u32 {
-        let Ok(params) = self.network.live_params().await else { return 0 };
+        let Ok(params) = self.network.live_params().await else {
+            return 0;
+        };
         let tokenomics = params.tokenomics;
-        let ours = [supplier.operator_address.as_str(), supplier.owner_address.as_str()];
-        let service = supplier.services.iter().find(|service| service.service_id == service_id);
+        let ours = [
+            supplier.operator_address.as_str(),
+            supplier.owner_address.as_str(),
+        ];
+        let service = supplier
+            .services
+            .iter()
+            .find(|service| service.service_id == service_id);
         let percent: u64 = service.map_or(0, |service| {
-            let own = service.rev_share.iter().filter(|share| ours.contains(&share.address.as_str()));
+            let own = service
+                .rev_share
+                .iter()
+                .filter(|share| ours.contains(&share.address.as_str()));
             own.map(|share| share.rev_share_percentage).sum()
         });
         let rate = tokenomics.mint_ratio * tokenomics.mint_equals_burn_claim_distribution.supplier;
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and a million")]
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "between 0 and a million"
+        )]
         let millionths = (rate * 10_000.0 * percent.min(100) as f64).clamp(0.0, 1_000_000.0) as u32;
         millionths
     }
@@ -331,10 +388,16 @@ impl Sessions {
         if !session.ring_is_older_than(height) {
             return Ok(());
         }
-        let application = Address::parse(&session.facts.header.application_address)
-            .map_err(|error| Refusal::NoSession { why: error.to_string() })?;
+        let application = Address::parse(&session.facts.header.application_address).map_err(|error| {
+            Refusal::NoSession {
+                why: error.to_string(),
+            }
+        })?;
         let Some(application) = self.network.application(&application).await? else {
-            return Err(Refusal::NoSession { why: "the application is not on the chain".to_owned() }.into());
+            return Err(Refusal::NoSession {
+                why: "the application is not on the chain".to_owned(),
+            }
+            .into());
         };
         let keys = self.ring_keys(&application, session.facts.end()).await?;
         session.set_ring(keys, height);
@@ -344,7 +407,10 @@ impl Sessions {
     async fn ring_keys(&self, application: &Application, end: Height) -> Result<Vec<[u8; 33]>, OpenError> {
         let ring = ExpectedRing::of(application, end.0);
         if ring.placeholder {
-            return Err(Refusal::NoGateway { application: application.address.clone() }.into());
+            return Err(Refusal::NoGateway {
+                application: application.address.clone(),
+            }
+            .into());
         }
         let mut keys = Vec::with_capacity(ring.addresses.len());
         for address in &ring.addresses {
@@ -360,7 +426,9 @@ impl Sessions {
         if let Some(key) = lock(&self.keys).get(address) {
             return Ok(Some(*key));
         }
-        let parsed = Address::parse(address).map_err(|error| Refusal::NoSession { why: error.to_string() })?;
+        let parsed = Address::parse(address).map_err(|error| Refusal::NoSession {
+            why: error.to_string(),
+        })?;
         let key = self.network.public_key(&parsed).await?;
         if let Some(key) = key {
             let mut keys = lock(&self.keys);

@@ -1,11 +1,37 @@
-//! What tests share.
+//! What tests share: facts of a session, a disk that fails on demand, a chain that is a table.
 
-use hearth_base::{Amount, Height};
-use hearth_pocket::{
-    difficulty::BASE_TARGET, message::session::SessionHeader, session::Timing, settlement::Price,
+use std::{
+    collections::BTreeMap,
+    io::{self, Cursor, Read},
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard},
 };
 
-use crate::facts::Facts;
+use async_trait::async_trait;
+use hearth_base::{Amount, Height, ServiceId};
+use hearth_chain::{Follower, Head, Standing};
+use hearth_pocket::{
+    Address, SecretKey, Signer,
+    difficulty::BASE_TARGET,
+    message::{
+        Any, Coin,
+        application::Application,
+        service::RelayMiningDifficulty,
+        session::{Session, SessionHeader},
+        shared,
+        shared::Supplier,
+    },
+    session::{Timing, id, id_preimage},
+    settlement::Price,
+    tx::SignedTx,
+};
+use tokio::sync::watch;
+
+use crate::{
+    facts::Facts,
+    ledger::{Disk, LogFile},
+    network::{Found, LiveParams, Network, NetworkError, SendError},
+};
 
 /// Facts of a session of blocks 1 to 10, with grace 1, claims from 12 to 16, proofs from 16 to 20.
 pub(crate) fn facts() -> Facts {
@@ -38,5 +64,383 @@ pub(crate) fn facts() -> Facts {
         windows: timing.windows(Height(10)),
         budget: Amount::from_upokt(10_000_000),
         share_millionths: 790_000,
+    }
+}
+
+/// Files in memory. What was not synced is lost at a crash; a limit makes writes fail half-way.
+#[derive(Clone, Default)]
+pub(crate) struct MemoryDisk(Arc<Mutex<MemoryState>>);
+
+#[derive(Default)]
+pub(crate) struct MemoryState {
+    files: BTreeMap<String, Vec<u8>>,
+    /// The most bytes that all files together may have.
+    pub(crate) limit: Option<usize>,
+    /// How often the disk was asked to keep something.
+    pub(crate) n_syncs: usize,
+}
+
+struct MemoryFile {
+    disk: MemoryDisk,
+    name: String,
+}
+
+impl MemoryDisk {
+    pub(crate) fn state(&self) -> MutexGuard<'_, MemoryState> {
+        self.0.lock().unwrap()
+    }
+
+    /// The disk after a crash that tore the end of a file off.
+    pub(crate) fn torn(&self, n_lost: usize) -> MemoryDisk {
+        let mut files = self.state().files.clone();
+        for bytes in files.values_mut() {
+            bytes.truncate(bytes.len().saturating_sub(n_lost));
+        }
+        MemoryDisk(Arc::new(Mutex::new(MemoryState {
+            files,
+            ..MemoryState::default()
+        })))
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.state().files.values().map(Vec::len).sum()
+    }
+}
+
+impl Disk for MemoryDisk {
+    fn open(&self, name: &str) -> io::Result<Box<dyn LogFile>> {
+        self.state().files.entry(name.to_owned()).or_default();
+        Ok(Box::new(MemoryFile {
+            disk: self.clone(),
+            name: name.to_owned(),
+        }))
+    }
+
+    fn reader(&self, name: &str) -> io::Result<Option<Box<dyn Read + Send>>> {
+        let bytes = self.state().files.get(name).cloned();
+        Ok(bytes.map(|bytes| Box::new(Cursor::new(bytes)) as Box<dyn Read + Send>))
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        self.state().files.remove(name);
+        Ok(())
+    }
+
+    fn names(&self) -> io::Result<Vec<String>> {
+        Ok(self.state().files.keys().cloned().collect())
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        name.into()
+    }
+
+    fn free_bytes(&self) -> Option<u64> {
+        None
+    }
+}
+
+impl LogFile for MemoryFile {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let used = self.disk.len();
+        let mut state = self.disk.state();
+        let room = state.limit.map(|limit| limit.saturating_sub(used));
+        let file = state.files.get_mut(&self.name).unwrap();
+        match room.filter(|room| *room < bytes.len()) {
+            Some(room) => {
+                // As a real disk: what fits is written.
+                file.extend_from_slice(&bytes[..room]);
+                Err(io::Error::from(io::ErrorKind::StorageFull))
+            }
+            None => {
+                file.extend_from_slice(bytes);
+                Ok(())
+            }
+        }
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.disk.state().n_syncs += 1;
+        Ok(())
+    }
+
+    fn truncate(&mut self, length: u64) -> io::Result<()> {
+        self.disk
+            .state()
+            .files
+            .get_mut(&self.name)
+            .unwrap()
+            .truncate(usize::try_from(length).unwrap());
+        Ok(())
+    }
+
+    fn read_at(&mut self, at: u64, length: usize) -> io::Result<Vec<u8>> {
+        let (at, state) = (usize::try_from(at).unwrap(), self.disk.state());
+        let bytes = state.files[&self.name].get(at..at + length);
+        bytes
+            .map(<[u8]>::to_vec)
+            .ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))
+    }
+}
+
+/// A key by number.
+pub(crate) fn key(number: u8) -> SecretKey {
+    SecretKey::from_bytes(&[number; 32]).unwrap()
+}
+
+/// A chain with one application (key 1), its gateway (key 2) and one supplier (key 3) of the service `svc`; sessions
+/// of ten blocks.
+pub(crate) struct TableChain {
+    pub(crate) head: watch::Sender<Head>,
+    pub(crate) state: Mutex<TableState>,
+}
+
+pub(crate) struct TableState {
+    pub(crate) stake: u128,
+    pub(crate) gateways: Vec<String>,
+    pub(crate) keys: BTreeMap<String, [u8; 33]>,
+    pub(crate) probability: f64,
+    /// Transactions that were sent, and whether they are in a block.
+    pub(crate) sent: Vec<(SignedTx, Found)>,
+    /// Messages that were signed.
+    pub(crate) signed: Vec<Any>,
+    pub(crate) down: bool,
+    pub(crate) n_sessions_asked: usize,
+}
+
+pub(crate) fn timing() -> Timing {
+    Timing::from(&params())
+}
+
+fn params() -> shared::Params {
+    shared::Params {
+        num_blocks_per_session: 10,
+        grace_period_end_offset_blocks: 1,
+        claim_window_open_offset_blocks: 1,
+        claim_window_close_offset_blocks: 4,
+        proof_window_open_offset_blocks: 0,
+        proof_window_close_offset_blocks: 4,
+        compute_units_to_tokens_multiplier: 42_000_000,
+        compute_unit_cost_granularity: 1_000_000,
+        session_grid_anchor_height: 1,
+        session_number_at_anchor: 1,
+        ..shared::Params::default()
+    }
+}
+
+impl TableChain {
+    pub(crate) fn new(height: u64) -> Arc<TableChain> {
+        let head = Head {
+            height: Height(height),
+            time: time::OffsetDateTime::UNIX_EPOCH,
+            hash: [0; 32],
+            verified_height: Height(height),
+            proven_height: Height(height - 1),
+            standing: Standing::Following,
+        };
+        let keys = (1..=4)
+            .map(|number| (key(number).address().to_string(), key(number).public_key()))
+            .collect();
+        let state = TableState {
+            stake: 10_000_000_000,
+            gateways: vec![key(2).address().to_string()],
+            keys,
+            probability: 1.0,
+            sent: Vec::new(),
+            signed: Vec::new(),
+            down: false,
+            n_sessions_asked: 0,
+        };
+        Arc::new(TableChain {
+            head: watch::Sender::new(head),
+            state: Mutex::new(state),
+        })
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, TableState> {
+        self.state.lock().unwrap()
+    }
+
+    pub(crate) fn set_height(&self, height: u64) {
+        self.head.send_modify(|head| head.height = Height(height));
+    }
+
+    pub(crate) fn block_hash_of(height: Height) -> [u8; 32] {
+        let mut hash = [7; 32];
+        hash[..8].copy_from_slice(&height.0.to_le_bytes());
+        hash
+    }
+
+    /// The header of the session at a height.
+    pub(crate) fn header(height: u64) -> SessionHeader {
+        let place = timing().place(Height(height));
+        let application = key(1).address().to_string();
+        let preimage = id_preimage(
+            &TableChain::block_hash_of(place.start),
+            "svc",
+            &application,
+            place.start,
+        );
+        SessionHeader {
+            session_id: id(&preimage).as_str().to_owned(),
+            application_address: application,
+            service_id: "svc".to_owned(),
+            session_start_block_height: place.start.0.cast_signed(),
+            session_end_block_height: place.end.0.cast_signed(),
+        }
+    }
+
+    fn up(&self) -> Result<MutexGuard<'_, TableState>, NetworkError> {
+        let state = self.state();
+        if state.down {
+            Err(NetworkError::Unavailable("no endpoint answers".into()))
+        } else {
+            Ok(state)
+        }
+    }
+}
+
+fn coin(amount: u128) -> Option<Coin> {
+    Some(Coin {
+        denom: "upokt".to_owned(),
+        amount: amount.to_string(),
+    })
+}
+
+fn supplier() -> Supplier {
+    let operator = key(3).address().to_string();
+    Supplier {
+        owner_address: operator.clone(),
+        operator_address: operator.clone(),
+        services: vec![shared::SupplierServiceConfig {
+            service_id: "svc".to_owned(),
+            rev_share: vec![shared::ServiceRevenueShare {
+                address: operator,
+                rev_share_percentage: 100,
+            }],
+            ..shared::SupplierServiceConfig::default()
+        }],
+        ..Supplier::default()
+    }
+}
+
+#[async_trait]
+impl Network for TableChain {
+    fn head(&self) -> watch::Receiver<Head> {
+        self.head.subscribe()
+    }
+
+    async fn session(
+        &self,
+        application: &Address,
+        service: &ServiceId,
+        height: Height,
+    ) -> Result<Session, NetworkError> {
+        let mut state = self.up()?;
+        state.n_sessions_asked += 1;
+        if application != key(1).address() || service.as_str() != "svc" {
+            return Err(NetworkError::Refused(
+                "application not staked for the service".to_owned(),
+            ));
+        }
+        Ok(Session {
+            header: Some(TableChain::header(height.0)),
+            suppliers: vec![supplier()],
+            ..Session::default()
+        })
+    }
+
+    async fn application(&self, address: &Address) -> Result<Option<Application>, NetworkError> {
+        let state = self.up()?;
+        Ok(Some(Application {
+            address: address.to_string(),
+            stake: coin(state.stake),
+            delegatee_gateway_addresses: state.gateways.clone(),
+            ..Application::default()
+        }))
+    }
+
+    async fn public_key(&self, address: &Address) -> Result<Option<[u8; 33]>, NetworkError> {
+        Ok(self.up()?.keys.get(address.as_str()).copied())
+    }
+
+    async fn supplier(&self, _operator: &Address) -> Result<Option<Supplier>, NetworkError> {
+        Ok(Some(supplier()))
+    }
+
+    async fn params_at(&self, _height: Height) -> Result<shared::Params, NetworkError> {
+        Ok(params())
+    }
+
+    async fn live_params(&self) -> Result<LiveParams, NetworkError> {
+        let mut live = LiveParams::default();
+        live.proof.proof_request_probability = self.up()?.probability;
+        live.proof.proof_requirement_threshold = coin(u128::from(u64::MAX));
+        Ok(live)
+    }
+
+    async fn compute_units_at(
+        &self,
+        _service: &ServiceId,
+        _height: Height,
+    ) -> Result<Option<u64>, NetworkError> {
+        Ok(Some(100))
+    }
+
+    async fn difficulty_at(
+        &self,
+        _service: &ServiceId,
+        _height: Height,
+    ) -> Result<Option<RelayMiningDifficulty>, NetworkError> {
+        Ok(None)
+    }
+
+    async fn block_hash(&self, height: Height) -> Result<[u8; 32], NetworkError> {
+        self.up().map(|_| TableChain::block_hash_of(height))
+    }
+
+    async fn balance(&self, _address: &Address) -> Result<Amount, NetworkError> {
+        Ok(Amount::from_upokt(1_000_000))
+    }
+
+    async fn claim_status(
+        &self,
+        _session_id: &str,
+        _operator: &Address,
+    ) -> Result<Option<i32>, NetworkError> {
+        Ok(None)
+    }
+
+    async fn sign(
+        &self,
+        signer: &dyn Signer,
+        message: Any,
+        last_height: Height,
+    ) -> Result<SignedTx, SendError> {
+        let mut state = self.up().map_err(|error| SendError::Later(error.to_string()))?;
+        state.signed.push(message.clone());
+        let mut raw = message.value;
+        raw.extend_from_slice(&last_height.0.to_le_bytes());
+        raw.extend_from_slice(&state.signed.len().to_le_bytes());
+        let signature = signer.sign(&raw).map_err(|_| SendError::Locked)?;
+        raw.extend_from_slice(&signature);
+        Ok(SignedTx::new(raw))
+    }
+
+    async fn send(&self, tx: &SignedTx) -> Result<(), SendError> {
+        let mut state = self.up().map_err(|error| SendError::Later(error.to_string()))?;
+        if !state.sent.iter().any(|(sent, _)| sent.hash() == tx.hash()) {
+            state.sent.push((tx.clone(), Found::No));
+        }
+        Ok(())
+    }
+
+    async fn find(&self, tx: &SignedTx) -> Result<Found, NetworkError> {
+        let state = self.up()?;
+        let found = state.sent.iter().find(|(sent, _)| sent.hash() == tx.hash());
+        Ok(found.map_or(Found::No, |(_, found)| found.clone()))
+    }
+
+    fn follow(&self) -> Option<Follower> {
+        None
     }
 }

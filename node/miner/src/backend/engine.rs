@@ -22,11 +22,17 @@ impl EngineBackend {
     /// Serves these services with these models, so many answers at once.
     #[must_use]
     pub fn new(models: Models, services: BTreeMap<ServiceId, String>, slots: usize) -> EngineBackend {
-        EngineBackend { models, services, slots: slots.max(1) }
+        EngineBackend {
+            models,
+            services,
+            slots: slots.max(1),
+        }
     }
 
     fn model(&self, service: &ServiceId) -> Result<&String, BackendError> {
-        self.services.get(service).ok_or_else(|| BackendError::NoService { service: service.clone() })
+        self.services.get(service).ok_or_else(|| BackendError::NoService {
+            service: service.clone(),
+        })
     }
 }
 
@@ -34,11 +40,9 @@ impl EngineBackend {
 impl Backend for EngineBackend {
     async fn prepare(&self, service: &ServiceId) -> Result<(), BackendError> {
         let model = self.model(service)?;
-        self.models
-            .load(model)
-            .await
-            .map(drop)
-            .map_err(|error| BackendError::Unreachable(format!("{model} cannot be loaded: {}", error.message)))
+        self.models.load(model).await.map(drop).map_err(|error| {
+            BackendError::Unreachable(format!("{model} cannot be loaded: {}", error.message))
+        })
     }
 
     async fn serve(&self, request: BackendRequest) -> Result<BackendAnswer, BackendError> {
@@ -58,7 +62,11 @@ impl Backend for EngineBackend {
             Body::Full(bytes) => BackendBody::Full(bytes),
             Body::Stream(stream) => BackendBody::Stream(stream.map(Ok).boxed()),
         };
-        Ok(BackendAnswer { status: answer.status, headers: headers(answer.headers), body })
+        Ok(BackendAnswer {
+            status: answer.status,
+            headers: headers(answer.headers),
+            body,
+        })
     }
 
     fn capacity(&self, _service: &ServiceId) -> Capacity {

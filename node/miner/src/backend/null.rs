@@ -34,7 +34,11 @@ impl Backend for NullBackend {
     }
 
     async fn serve(&self, request: BackendRequest) -> Result<BackendAnswer, BackendError> {
-        if request.body.windows(13).any(|window| window == br#""stream":true"#) {
+        if request
+            .body
+            .windows(13)
+            .any(|window| window == br#""stream":true"#)
+        {
             let parts = stream::iter(PARTS.map(|part| Ok(Bytes::from_static(part))));
             return Ok(BackendAnswer {
                 status: 200,

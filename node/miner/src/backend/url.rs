@@ -43,24 +43,42 @@ impl UrlBackend {
             .no_proxy()
             .build()
             .map_err(|error| BackendError::Unreachable(error.to_string()))?;
-        Ok(UrlBackend { client, base, services, extra, slots: slots.max(1) })
+        Ok(UrlBackend {
+            client,
+            base,
+            services,
+            extra,
+            slots: slots.max(1),
+        })
     }
 
     fn model(&self, service: &ServiceId) -> Result<Option<&str>, BackendError> {
         let model = self.services.get(service);
-        let model = model.ok_or_else(|| BackendError::NoService { service: service.clone() })?;
+        let model = model.ok_or_else(|| BackendError::NoService {
+            service: service.clone(),
+        })?;
         Ok(Some(model.as_str()).filter(|model| !model.is_empty()))
     }
 
     /// The URL for a request's path, which may or may not have `/v1`, as may the base.
     fn url(&self, path: &str) -> Result<Url, BackendError> {
-        let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
-        let leaves = path.split('/').any(|segment| segment == ".." || segment.eq_ignore_ascii_case("%2e%2e"));
+        let (path, query) = path
+            .split_once('?')
+            .map_or((path, None), |(path, query)| (path, Some(query)));
+        let leaves = path
+            .split('/')
+            .any(|segment| segment == ".." || segment.eq_ignore_ascii_case("%2e%2e"));
         if leaves {
-            return Err(BackendError::Path { path: path.to_owned() });
+            return Err(BackendError::Path {
+                path: path.to_owned(),
+            });
         }
         let path = path.trim_start_matches('/');
-        let path = if path == "v1" { "" } else { path.strip_prefix("v1/").unwrap_or(path) };
+        let path = if path == "v1" {
+            ""
+        } else {
+            path.strip_prefix("v1/").unwrap_or(path)
+        };
         let base = self.base.path().trim_end_matches('/');
         let base = base.strip_suffix("/v1").unwrap_or(base);
         let mut url = self.base.clone();
@@ -74,9 +92,16 @@ impl UrlBackend {
 impl Backend for UrlBackend {
     async fn prepare(&self, service: &ServiceId) -> Result<(), BackendError> {
         self.model(service)?;
-        let request = self.client.get(self.url("models")?).timeout(std::time::Duration::from_secs(10));
+        let request = self
+            .client
+            .get(self.url("models")?)
+            .timeout(std::time::Duration::from_secs(10));
         // Any answer shows that a server is there; not every one lists its models.
-        request.send().await.map(drop).map_err(|error| BackendError::Unreachable(error.without_url().to_string()))
+        request
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| BackendError::Unreachable(error.without_url().to_string()))
     }
 
     async fn serve(&self, request: BackendRequest) -> Result<BackendAnswer, BackendError> {
@@ -101,10 +126,17 @@ impl Backend for UrlBackend {
             .await
             .map_err(|error| BackendError::Unreachable(error.without_url().to_string()))?;
         let status = answer.status().as_u16();
-        let content_type = answer.headers().get("content-type").and_then(|value| value.to_str().ok());
+        let content_type = answer
+            .headers()
+            .get("content-type")
+            .and_then(|value| value.to_str().ok());
         let content_type = content_type.unwrap_or("application/json").to_owned();
-        let is_stream = ["text/event-stream", "application/x-ndjson"].iter().any(|kind| content_type.starts_with(kind));
-        let parts = answer.bytes_stream().map_err(|error| BackendError::BrokenOff(error.without_url().to_string()));
+        let is_stream = ["text/event-stream", "application/x-ndjson"]
+            .iter()
+            .any(|kind| content_type.starts_with(kind));
+        let parts = answer
+            .bytes_stream()
+            .map_err(|error| BackendError::BrokenOff(error.without_url().to_string()));
         let body = if is_stream {
             BackendBody::Stream(match asked {
                 Some(asked) => rename_lines(parts.boxed(), asked),
@@ -121,7 +153,11 @@ impl Backend for UrlBackend {
                 None => bytes,
             })
         };
-        Ok(BackendAnswer { status, headers: headers([("content-type", content_type)]), body })
+        Ok(BackendAnswer {
+            status,
+            headers: headers([("content-type", content_type)]),
+            body,
+        })
     }
 
     fn capacity(&self, _service: &ServiceId) -> Capacity {
@@ -134,7 +170,8 @@ fn replace_model(body: &Bytes, model: &str) -> (Bytes, Option<String>) {
     let Ok(Value::Object(mut fields)) = serde_json::from_slice(body) else {
         return (body.clone(), None);
     };
-    let Some(Value::String(asked)) = fields.insert("model".to_owned(), Value::String(model.to_owned())) else {
+    let Some(Value::String(asked)) = fields.insert("model".to_owned(), Value::String(model.to_owned()))
+    else {
         return (Value::Object(fields).to_string().into(), None);
     };
     (Value::Object(fields).to_string().into(), Some(asked))
@@ -142,7 +179,9 @@ fn replace_model(body: &Bytes, model: &str) -> (Bytes, Option<String>) {
 
 /// Puts the name that was asked for back into an answer.
 fn rename(body: &[u8], asked: &str) -> Option<Bytes> {
-    let Ok(Value::Object(mut fields)) = serde_json::from_slice(body) else { return None };
+    let Ok(Value::Object(mut fields)) = serde_json::from_slice(body) else {
+        return None;
+    };
     let model = fields.get_mut("model")?;
     *model = Value::String(asked.to_owned());
     Some(Value::Object(fields).to_string().into())
@@ -168,8 +207,15 @@ fn rename_lines(
                     return Some((Ok(last), (parts, rest, asked, true)));
                 }
             }
-            let whole = rest.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-            let whole = if whole == 0 && rest.len() > MAX_LINE { rest.len() } else { whole };
+            let whole = rest
+                .iter()
+                .rposition(|byte| *byte == b'\n')
+                .map_or(0, |at| at + 1);
+            let whole = if whole == 0 && rest.len() > MAX_LINE {
+                rest.len()
+            } else {
+                whole
+            };
             if whole > 0 {
                 let lines = renamed(&rest.split_to(whole), &asked);
                 return Some((Ok(lines), (parts, rest, asked, false)));
@@ -228,12 +274,24 @@ mod tests {
     fn paths_with_and_without_v1() {
         for base in ["http://h:1", "http://h:1/", "http://h:1/v1", "http://h:1/v1/"] {
             for path in ["/v1/chat/completions", "/chat/completions", "chat/completions"] {
-                assert_eq!(backend(base).url(path).unwrap().as_str(), "http://h:1/v1/chat/completions");
+                assert_eq!(
+                    backend(base).url(path).unwrap().as_str(),
+                    "http://h:1/v1/chat/completions"
+                );
             }
         }
-        assert_eq!(backend("http://h:1/a/v1").url("/v1/x?y=1").unwrap().as_str(), "http://h:1/a/v1/x?y=1");
-        assert!(matches!(backend("http://h:1").url("/v1/../admin"), Err(BackendError::Path { .. })));
-        assert!(matches!(backend("http://h:1").url("/%2E%2e/admin"), Err(BackendError::Path { .. })));
+        assert_eq!(
+            backend("http://h:1/a/v1").url("/v1/x?y=1").unwrap().as_str(),
+            "http://h:1/a/v1/x?y=1"
+        );
+        assert!(matches!(
+            backend("http://h:1").url("/v1/../admin"),
+            Err(BackendError::Path { .. })
+        ));
+        assert!(matches!(
+            backend("http://h:1").url("/%2E%2e/admin"),
+            Err(BackendError::Path { .. })
+        ));
     }
 
     #[tokio::test]
@@ -242,12 +300,20 @@ mod tests {
         Mock::given(method("POST"))
             .and(path("/v1/chat/completions"))
             .and(body_partial_json(serde_json::json!({"model": "upstream"})))
-            .respond_with(ResponseTemplate::new(200).set_body_raw(r#"{"id":"1","model":"upstream"}"#, "application/json"))
+            .respond_with(
+                ResponseTemplate::new(200)
+                    .set_body_raw(r#"{"id":"1","model":"upstream"}"#, "application/json"),
+            )
             .mount(&server)
             .await;
-        let answer = backend(&server.uri()).serve(request("/chat/completions")).await.unwrap();
+        let answer = backend(&server.uri())
+            .serve(request("/chat/completions"))
+            .await
+            .unwrap();
         assert_eq!(answer.status, 200);
-        let BackendBody::Full(body) = answer.body else { panic!("a stream") };
+        let BackendBody::Full(body) = answer.body else {
+            panic!("a stream")
+        };
         assert_eq!(body, r#"{"id":"1","model":"pocket/svc"}"#);
     }
 
@@ -259,17 +325,29 @@ mod tests {
             .respond_with(ResponseTemplate::new(200).set_body_raw(events, "text/event-stream"))
             .mount(&server)
             .await;
-        let answer = backend(&server.uri()).serve(request("/v1/chat/completions")).await.unwrap();
-        let BackendBody::Stream(parts) = answer.body else { panic!("no stream") };
+        let answer = backend(&server.uri())
+            .serve(request("/v1/chat/completions"))
+            .await
+            .unwrap();
+        let BackendBody::Stream(parts) = answer.body else {
+            panic!("no stream")
+        };
         let parts: Vec<Bytes> = parts.try_collect().await.unwrap();
-        assert_eq!(parts.concat(), b"data: {\"model\":\"pocket/svc\",\"n\":1}\n\ndata: [DONE]\n\n");
+        assert_eq!(
+            parts.concat(),
+            b"data: {\"model\":\"pocket/svc\",\"n\":1}\n\ndata: [DONE]\n\n"
+        );
     }
 
     #[tokio::test]
     async fn a_server_that_is_not_there_is_said_to_be_so() {
-        let failed = backend("http://127.0.0.1:1").prepare(&ServiceId::new("svc")).await;
+        let failed = backend("http://127.0.0.1:1")
+            .prepare(&ServiceId::new("svc"))
+            .await;
         assert!(matches!(failed, Err(BackendError::Unreachable(_))));
-        let unknown = backend("http://127.0.0.1:1").prepare(&ServiceId::new("other")).await;
+        let unknown = backend("http://127.0.0.1:1")
+            .prepare(&ServiceId::new("other"))
+            .await;
         assert!(matches!(unknown, Err(BackendError::NoService { .. })));
     }
 }

@@ -1,1 +1,261 @@
-//! Tests.
+//! The machine of claims: its usual ways, and what holds on every way.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::testing::facts;
+
+fn rules() -> Rules {
+    Rules {
+        windows: facts().windows,
+        min_claim: Amount::from_upokt(2),
+    }
+}
+
+fn seal() -> Seal {
+    Seal {
+        root: Root::from([1; 48]),
+        answers: 5,
+        leaves: 5,
+        value: Amount::from_upokt(21_000),
+    }
+}
+
+fn inclusion(height: u64) -> Inclusion {
+    Inclusion {
+        tx: "AB".to_owned(),
+        height: Height(height),
+    }
+}
+
+fn block(height: u64) -> ClaimEvent {
+    ClaimEvent::Block {
+        height: Height(height),
+        running: 0,
+    }
+}
+
+/// Runs events and collects the effects of each.
+fn run(events: Vec<ClaimEvent>) -> (ClaimState, Vec<Vec<ClaimEffect>>) {
+    let (mut state, mut all) = (ClaimState::Accumulating, Vec::new());
+    for event in events {
+        let (next, effects) = step(state, event, &rules());
+        state = next;
+        all.push(effects);
+    }
+    (state, all)
+}
+
+fn signed() -> ClaimEvent {
+    ClaimEvent::Signed { tx: "AB".to_owned() }
+}
+
+#[test]
+fn the_way_to_the_money() {
+    use ClaimEffect::{Chase, Close, Decide, Seal as SealIt, SignClaim, SignProof};
+    let paid = Paid {
+        height: Height(20),
+        settled: Amount::from_upokt(9),
+        ..Paid::default()
+    };
+    let (state, effects) = run(vec![
+        block(11),
+        block(12),
+        ClaimEvent::Sealed(seal()),
+        signed(),
+        block(13),
+        ClaimEvent::Included(inclusion(13)),
+        block(14),
+        block(15),
+        ClaimEvent::Requirement { required: true },
+        block(16),
+        signed(),
+        ClaimEvent::Included(inclusion(17)),
+        ClaimEvent::ProofChecked {
+            valid: true,
+            why: String::new(),
+        },
+        block(19),
+        ClaimEvent::Paid(paid.clone()),
+    ]);
+    let claim = inclusion(13);
+    let proof = Some(inclusion(17));
+    assert_eq!(
+        state,
+        ClaimState::Settled {
+            seal: seal(),
+            claim,
+            proof,
+            paid: Some(paid)
+        }
+    );
+    let none = Vec::new;
+    let expected = vec![
+        none(),
+        vec![SealIt],
+        vec![SignClaim],
+        vec![Chase],
+        vec![Chase],
+        none(),
+        none(),
+        vec![Decide],
+        none(),
+        vec![SignProof],
+        vec![Chase],
+        none(),
+        none(),
+        none(),
+        vec![Close],
+    ];
+    assert_eq!(effects, expected);
+}
+
+#[test]
+fn running_answers_are_waited_for_until_two_blocks_before_the_end() {
+    let busy = |height| ClaimEvent::Block {
+        height: Height(height),
+        running: 1,
+    };
+    let (_, effects) = run(vec![busy(12), busy(13), busy(14)]);
+    assert_eq!(effects, vec![vec![], vec![], vec![ClaimEffect::Seal]]);
+}
+
+#[test]
+fn bad_ends() {
+    let (state, _) = run(vec![block(17)]);
+    assert!(matches!(state, ClaimState::ClaimMissed { seal: None, .. }));
+    let empty = Seal {
+        leaves: 0,
+        answers: 0,
+        ..seal()
+    };
+    let (state, effects) = run(vec![block(12), ClaimEvent::Sealed(empty)]);
+    assert!(matches!(state, ClaimState::Skipped { .. }));
+    assert_eq!(effects[1], vec![ClaimEffect::Close]);
+    let worthless = Seal {
+        value: Amount::from_upokt(2),
+        ..seal()
+    };
+    assert!(matches!(
+        run(vec![block(12), ClaimEvent::Sealed(worthless)]).0,
+        ClaimState::Skipped { .. }
+    ));
+
+    let later = |why: &str| ClaimEvent::Failed {
+        why: why.to_owned(),
+        forever: false,
+    };
+    let tried = vec![
+        block(12),
+        ClaimEvent::Sealed(seal()),
+        later("no endpoint answers"),
+        block(13),
+    ];
+    let (state, effects) = run(tried.clone());
+    assert_eq!(
+        state,
+        ClaimState::Sealed {
+            seal: seal(),
+            trouble: None
+        }
+    );
+    assert_eq!(effects[2..], [vec![], vec![ClaimEffect::SignClaim]]);
+    let (state, _) = run([tried, vec![later("no endpoint answers"), block(16)]].concat());
+    assert_eq!(state.why(), Some("no endpoint answers"));
+    assert_eq!(state.name(), "claim_missed");
+
+    let proven = vec![
+        block(12),
+        ClaimEvent::Sealed(seal()),
+        signed(),
+        ClaimEvent::Included(inclusion(13)),
+        ClaimEvent::Requirement { required: true },
+    ];
+    assert_eq!(
+        run([proven.clone(), vec![block(20)]].concat()).0.name(),
+        "proof_missed"
+    );
+    let checked = ClaimEvent::ProofChecked {
+        valid: false,
+        why: "wrong path".to_owned(),
+    };
+    assert_eq!(
+        run([proven.clone(), vec![signed(), checked]].concat()).0.why(),
+        Some("wrong path")
+    );
+    let expired = ClaimEvent::Expired {
+        height: Height(20),
+        why: "no proof".to_owned(),
+    };
+    assert_eq!(run([proven, vec![expired]].concat()).0.name(), "expired");
+}
+
+fn event() -> impl Strategy<Value = ClaimEvent> {
+    prop_oneof![
+        4 => (1_u64..25, 0_usize..2).prop_map(|(height, running)| ClaimEvent::Block { height: Height(height), running }),
+        2 => (0_u64..3).prop_map(|leaves| ClaimEvent::Sealed(Seal { leaves, ..seal() })),
+        2 => Just(signed()),
+        1 => any::<bool>().prop_map(|forever| ClaimEvent::Failed { why: "why".to_owned(), forever }),
+        1 => Just(ClaimEvent::Lost),
+        2 => (12_u64..20).prop_map(|height| ClaimEvent::Included(inclusion(height))),
+        2 => any::<bool>().prop_map(|required| ClaimEvent::Requirement { required }),
+        1 => any::<bool>().prop_map(|valid| ClaimEvent::ProofChecked { valid, why: String::new() }),
+        1 => Just(ClaimEvent::Paid(Paid::default())),
+        1 => Just(ClaimEvent::Expired { height: Height(20), why: String::new() }),
+        1 => Just(ClaimEvent::Vanished),
+    ]
+}
+
+/// How far a claim is; bad ends are at the end of where they branch off.
+fn progress(state: &ClaimState) -> u8 {
+    match state {
+        ClaimState::Accumulating => 0,
+        ClaimState::Sealed { .. } | ClaimState::ClaimSent { .. } => 1,
+        ClaimState::ClaimIncluded { .. } => 2,
+        ClaimState::ProofDue { .. } | ClaimState::ProofSent { .. } => 3,
+        ClaimState::ProofNotRequired { .. } | ClaimState::ProofIncluded { .. } => 4,
+        ClaimState::Settled { .. }
+        | ClaimState::Skipped { .. }
+        | ClaimState::ClaimMissed { .. }
+        | ClaimState::ProofMissed { .. }
+        | ClaimState::ProofInvalid { .. }
+        | ClaimState::Expired { .. } => 5,
+    }
+}
+
+proptest! {
+    #[test]
+    fn whatever_happens(events in proptest::collection::vec(event(), 0..60)) {
+        let mut state = ClaimState::Accumulating;
+        let mut root = None;
+        for event in events {
+            let height = match &event {
+                ClaimEvent::Block { height, .. } => Some(height.0),
+                _ => None,
+            };
+            let (next, effects) = step(state.clone(), event, &rules());
+            // It never goes back, and an end is an end.
+            prop_assert!(progress(&next) >= progress(&state));
+            if state.is_final() {
+                prop_assert_eq!(&next, &state);
+                prop_assert!(effects.is_empty());
+            }
+            // One session has one root, for ever.
+            if let (Some(root), Some(seal)) = (root, next.seal()) {
+                prop_assert_eq!(root, seal.root);
+            }
+            root = root.or_else(|| next.seal().map(|seal| seal.root));
+            // Nothing is signed outside its window.
+            if let Some(height) = height {
+                prop_assert!(!effects.contains(&ClaimEffect::SignClaim) || height < 16);
+                prop_assert!(!effects.contains(&ClaimEffect::SignProof) || (16..20).contains(&height));
+                prop_assert!(!effects.contains(&ClaimEffect::Seal) || (12..=16).contains(&height));
+            }
+            prop_assert_eq!(effects.contains(&ClaimEffect::Close), next.is_final() && !state.is_final());
+            // What is kept is read back.
+            let kept = serde_json::to_string(&next).unwrap();
+            prop_assert_eq!(&serde_json::from_str::<ClaimState>(&kept).unwrap(), &next);
+            state = next;
+        }
+    }
+}

@@ -85,7 +85,11 @@ impl Disk for RealDisk {
     fn open(&self, name: &str) -> io::Result<Box<dyn LogFile>> {
         let path = self.path(name);
         let is_new = !path.exists();
-        let file = OpenOptions::new().read(true).append(true).create(true).open(&path)?;
+        let file = OpenOptions::new()
+            .read(true)
+            .append(true)
+            .create(true)
+            .open(&path)?;
         if is_new {
             // The name itself must survive a crash, too.
             #[cfg(unix)]

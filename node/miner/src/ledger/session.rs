@@ -46,9 +46,15 @@ impl Session {
         let name = key.to_string();
         let path = disk.path(&name);
         if !key.is_plain() {
-            return Err(LedgerError::Damaged { path, why: "its name is none of a session".to_owned() });
+            return Err(LedgerError::Damaged {
+                path,
+                why: "its name is none of a session".to_owned(),
+            });
         }
-        let failed = |error: io::Error| LedgerError::Disk { path: path.clone(), why: error.to_string() };
+        let failed = |error: io::Error| LedgerError::Disk {
+            path: path.clone(),
+            why: error.to_string(),
+        };
         let mut session = Session {
             facts: Arc::clone(facts),
             path: path.clone(),
@@ -76,7 +82,8 @@ impl Session {
     fn rebuild(&mut self, entry: &Entry, relay_at: u64) {
         self.tally.answers += 1;
         if entry.in_tree {
-            self.trie.insert(&entry.hash, &entry.relay, self.facts.compute_units, relay_at);
+            self.trie
+                .insert(&entry.hash, &entry.relay, self.facts.compute_units, relay_at);
         }
         self.tally.leaves = self.trie.len() as u64;
     }
@@ -85,18 +92,31 @@ impl Session {
     fn resume(&mut self, found: &Facts, length: u64, sealed_bytes: Option<u64>) -> Result<(), LedgerError> {
         if found.header != self.facts.header || found.compute_units != self.facts.compute_units {
             let why = "it belongs to another session".to_owned();
-            return Err(LedgerError::Damaged { path: self.path.clone(), why });
+            return Err(LedgerError::Damaged {
+                path: self.path.clone(),
+                why,
+            });
         }
         if let Some(sealed) = sealed_bytes.filter(|sealed| *sealed > length) {
             let why = format!("{sealed} bytes were claimed, {length} are whole");
-            return Err(LedgerError::Damaged { path: self.path.clone(), why });
+            return Err(LedgerError::Damaged {
+                path: self.path.clone(),
+                why,
+            });
         }
         self.tally.bytes = length;
         if self.sealed {
             return Ok(());
         }
-        let cut = self.file.get_mut().truncate(length).and_then(|()| self.file.get_mut().sync());
-        cut.map_err(|error| LedgerError::Disk { path: self.path.clone(), why: error.to_string() })
+        let cut = self
+            .file
+            .get_mut()
+            .truncate(length)
+            .and_then(|()| self.file.get_mut().sync());
+        cut.map_err(|error| LedgerError::Disk {
+            path: self.path.clone(),
+            why: error.to_string(),
+        })
     }
 
     /// Writes the head of a new file. What was there had no whole head, so no answer was ever written to it.
@@ -117,14 +137,22 @@ impl Session {
     /// Queues an answer for the disk. Returns how many bytes it is.
     pub(super) fn queue(&mut self, entry: Entry, reply: Reply<Tally>) -> usize {
         if self.sealed {
-            answer(reply, Err(LedgerError::Sealed { session_id: self.facts.header.session_id.clone() }));
+            answer(
+                reply,
+                Err(LedgerError::Sealed {
+                    session_id: self.facts.header.session_id.clone(),
+                }),
+            );
             return 0;
         }
         if self.broken {
             answer(reply, Err(self.disk_error("an earlier write failed")));
             return 0;
         }
-        let already = self.waiting.iter().any(|waiting| waiting.in_tree && waiting.hash == entry.hash);
+        let already = self
+            .waiting
+            .iter()
+            .any(|waiting| waiting.in_tree && waiting.hash == entry.hash);
         if entry.in_tree && (already || self.trie.contains(&entry.hash)) {
             // The very same relay again is the same leaf.
             answer(reply, Ok(self.tally));
@@ -133,7 +161,12 @@ impl Session {
         let start = self.buffer.len();
         let relay_at = entry.write(&mut self.buffer);
         let relay = relay_at..self.buffer.len();
-        self.waiting.push(Waiting { hash: entry.hash, in_tree: entry.in_tree, relay, reply });
+        self.waiting.push(Waiting {
+            hash: entry.hash,
+            in_tree: entry.in_tree,
+            relay,
+            reply,
+        });
         self.buffer.len() - start
     }
 
@@ -152,7 +185,9 @@ impl Session {
                 self.broken = true;
             }
             let error = self.disk_error(&error.to_string());
-            waiting.into_iter().for_each(|waiting| answer(waiting.reply, Err(error.clone())));
+            waiting
+                .into_iter()
+                .for_each(|waiting| answer(waiting.reply, Err(error.clone())));
             return;
         }
         let start = self.tally.bytes;
@@ -162,7 +197,8 @@ impl Session {
             if waiting.in_tree {
                 let relay = &buffer[waiting.relay.clone()];
                 let at = start + waiting.relay.start as u64;
-                self.trie.insert(&waiting.hash, relay, self.facts.compute_units, at);
+                self.trie
+                    .insert(&waiting.hash, relay, self.facts.compute_units, at);
                 self.tally.leaves += 1;
             }
             answer(waiting.reply, Ok(self.tally));
@@ -178,7 +214,10 @@ impl Session {
 
     pub(super) fn seal(&mut self) -> Sealed {
         self.sealed = true;
-        Sealed { root: self.trie.root(), tally: self.tally }
+        Sealed {
+            root: self.trie.root(),
+            tally: self.tally,
+        }
     }
 
     pub(super) fn prove(&mut self, path: &[u8; 32]) -> Result<Vec<u8>, LedgerError> {
@@ -196,7 +235,10 @@ impl Session {
     }
 
     fn disk_error(&self, why: &str) -> LedgerError {
-        LedgerError::Disk { path: self.path.clone(), why: why.to_owned() }
+        LedgerError::Disk {
+            path: self.path.clone(),
+            why: why.to_owned(),
+        }
     }
 }
 
@@ -210,7 +252,10 @@ impl Values for InFile<'_> {
         // The exact length stands right before the relay.
         let mut file = self.0.borrow_mut();
         let length = file.read_at(locator - 4, 4)?;
-        let length = length.iter().rev().fold(0_usize, |length, byte| length << 8 | usize::from(*byte));
+        let length = length
+            .iter()
+            .rev()
+            .fold(0_usize, |length, byte| length << 8 | usize::from(*byte));
         file.read_at(locator, length)
     }
 }

@@ -1,1 +1,162 @@
-//! Tests.
+//! The ledger: nothing that was answered is lost, nothing twice, and a full disk takes nothing with it.
+
+use hearth_pocket::{gob, relay::relay_hash, trie::verify_closest};
+use proptest::prelude::*;
+
+use super::*;
+use crate::testing::{MemoryDisk, facts};
+
+fn entry(number: u16) -> Entry {
+    let relay = format!("relay {number} {}", "x".repeat(usize::from(number % 50))).into_bytes();
+    Entry {
+        hash: relay_hash(&relay),
+        answered_ms: i64::from(number),
+        duration_ms: 1,
+        bytes_out: 2,
+        tokens: None,
+        status: 200,
+        in_tree: true,
+        relay,
+    }
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+}
+
+async fn open(disk: &MemoryDisk) -> (Ledger, Tally) {
+    let ledger = Ledger::start(Arc::new(disk.clone())).unwrap();
+    let tally = ledger.open(Arc::new(facts()), None).await.unwrap();
+    (ledger, tally)
+}
+
+#[tokio::test]
+async fn answers_survive_a_restart_and_are_proven() {
+    let disk = MemoryDisk::default();
+    let (ledger, _) = open(&disk).await;
+    for number in 0..20 {
+        ledger.append(facts().key(), entry(number)).await.unwrap();
+    }
+    // The very same relay again is the same leaf.
+    let tally = ledger.append(facts().key(), entry(3)).await.unwrap();
+    assert_eq!((tally.answers, tally.leaves), (20, 20));
+    let below = Entry {
+        in_tree: false,
+        relay: Vec::new(),
+        hash: [1; 32],
+        ..entry(0)
+    };
+    assert_eq!(ledger.append(facts().key(), below).await.unwrap().leaves, 20);
+    drop(ledger);
+
+    let (ledger, tally) = open(&disk).await;
+    assert_eq!((tally.answers, tally.leaves), (21, 20));
+    assert_eq!(ledger.found().unwrap(), vec![facts()]);
+    let sealed = ledger.seal(facts().key()).await.unwrap();
+    assert_eq!((sealed.root.sum(), sealed.root.count()), (2000, 20));
+    let late = ledger.append(facts().key(), entry(99)).await;
+    assert!(matches!(late, Err(LedgerError::Sealed { .. })));
+    let proof = ledger.prove(facts().key(), [0x5a; 32]).await.unwrap();
+    let proof = gob::decode(&proof).unwrap().expand().unwrap();
+    assert_eq!(verify_closest(&proof, &sealed.root), Ok(()));
+    assert!(proof.value().unwrap().starts_with(b"relay "));
+    drop(ledger);
+
+    // A sealed session is taken up as it was sealed.
+    let ledger = Ledger::start(Arc::new(disk.clone())).unwrap();
+    ledger
+        .open(Arc::new(facts()), Some(sealed.tally.bytes))
+        .await
+        .unwrap();
+    assert_eq!(ledger.seal(facts().key()).await.unwrap(), sealed);
+    assert_eq!(ledger.entries(&facts().key()).unwrap().len(), 21);
+    ledger.forget(facts().key()).await.unwrap();
+    assert!(ledger.entries(&facts().key()).unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn many_answers_share_one_wait_for_the_disk() {
+    let disk = MemoryDisk::default();
+    let (ledger, _) = open(&disk).await;
+    let before = disk.state().n_syncs;
+    let appends = (0..200).map(|number| ledger.append(facts().key(), entry(number)));
+    let answers = futures::future::join_all(appends).await;
+    assert!(answers.iter().all(Result::is_ok));
+    let n_syncs = disk.state().n_syncs - before;
+    assert!(n_syncs < 100, "{n_syncs} syncs for 200 answers");
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_answers_and_loses_none() {
+    let disk = MemoryDisk::default();
+    let (ledger, _) = open(&disk).await;
+    for number in 0..5 {
+        ledger.append(facts().key(), entry(number)).await.unwrap();
+    }
+    let length = disk.len();
+    // A torn record would fit.
+    disk.state().limit = Some(length + 30);
+    assert!(!ledger.is_writable());
+    for number in 5..8 {
+        let refused = ledger.append(facts().key(), entry(number)).await;
+        assert!(matches!(refused, Err(LedgerError::Disk { .. })), "{refused:?}");
+        assert_eq!(disk.len(), length, "the file was cut back");
+    }
+    disk.state().limit = None;
+    assert!(ledger.is_writable());
+    let tally = ledger.append(facts().key(), entry(8)).await.unwrap();
+    assert_eq!(tally.answers, 6);
+    let sealed = ledger.seal(facts().key()).await.unwrap();
+    drop(ledger);
+    let (ledger, _) = open(&disk).await;
+    assert_eq!(ledger.seal(facts().key()).await.unwrap().root, sealed.root);
+}
+
+#[tokio::test]
+async fn names_that_leave_the_folder_are_refused() {
+    let ledger = Ledger::start(Arc::new(MemoryDisk::default())).unwrap();
+    let mut bad = facts();
+    bad.header.session_id = "../../etc/passwd".to_owned();
+    assert!(matches!(
+        ledger.open(Arc::new(bad), None).await,
+        Err(LedgerError::Damaged { .. })
+    ));
+    assert!(matches!(
+        ledger.seal(facts().key()).await,
+        Err(LedgerError::Unknown { .. })
+    ));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    /// Crashes at any byte, again and again: every record that was whole on the disk is claimed, once.
+    #[test]
+    fn crashes_lose_only_what_was_torn(rounds in proptest::collection::vec((1_u16..20, 0_usize..400), 1..5)) {
+        runtime().block_on(async {
+            let (mut disk, mut next) = (MemoryDisk::default(), 0);
+            for (n_answers, n_lost) in rounds {
+                let (ledger, _) = open(&disk).await;
+                for _ in 0..n_answers {
+                    ledger.append(facts().key(), entry(next)).await.unwrap();
+                    next += 1;
+                }
+                drop(ledger);
+                disk = disk.torn(n_lost);
+            }
+            let (ledger, tally) = open(&disk).await;
+            let entries = ledger.entries(&facts().key()).unwrap();
+            let mut hashes: Vec<_> = entries.iter().map(|entry| entry.hash).collect();
+            hashes.sort_unstable();
+            hashes.dedup();
+            let sealed = ledger.seal(facts().key()).await.unwrap();
+            prop_assert_eq!(entries.len() as u64, tally.answers);
+            prop_assert_eq!(hashes.len() as u64, sealed.root.count());
+            prop_assert_eq!(sealed.root.sum(), 100 * sealed.root.count());
+            Ok(())
+        })?;
+    }
+}

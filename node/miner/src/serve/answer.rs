@@ -50,7 +50,12 @@ impl Job {
                 },
             );
         });
-        Job { server, started_ms, number, _place: place }
+        Job {
+            server,
+            started_ms,
+            number,
+            _place: place,
+        }
     }
 
     /// Signs a whole answer, keeps it, and hands it out.
@@ -66,7 +71,12 @@ impl Job {
             return Err(Refusal::AnswerTooLarge { limit });
         }
         let (n_bytes, tokens) = (body.len() as u64, completion_tokens(&body));
-        let payload = HttpResponse { status: u32::from(status), headers, body }.encode();
+        let payload = HttpResponse {
+            status: u32::from(status),
+            headers,
+            body,
+        }
+        .encode();
         let (request, server) = (Arc::clone(&admitted.request), Arc::clone(&self.server));
         let header = admitted.ticket.session.facts.header.clone();
         let signed = self
@@ -79,8 +89,16 @@ impl Job {
                 Ok::<_, hearth_pocket::SignError>((Bytes::from(response.encode_to_vec()), relay, hash))
             })
             .await;
-        let (response, relay, hash) = signed.map_err(|error| Refusal::Signing { why: error.to_string() })?;
-        let done = Done { status, n_bytes, tokens, relay, hash };
+        let (response, relay, hash) = signed.map_err(|error| Refusal::Signing {
+            why: error.to_string(),
+        })?;
+        let done = Done {
+            status,
+            n_bytes,
+            tokens,
+            relay,
+            hash,
+        };
         self.keep(admitted.ticket, done).await?;
         Ok(Reply::relay(response))
     }
@@ -96,7 +114,9 @@ impl Job {
     ) -> Result<(), Refusal> {
         if n_bytes == 0 {
             // The chain has no hash of nothing.
-            return Err(Refusal::Backend { why: "the answer is empty".to_owned() });
+            return Err(Refusal::Backend {
+                why: "the answer is empty".to_owned(),
+            });
         }
         let (request, server) = (Arc::clone(&admitted.request), Arc::clone(&self.server));
         let header = admitted.ticket.session.facts.header.clone();
@@ -111,27 +131,52 @@ impl Job {
                 Ok::<_, hearth_pocket::SignError>((relay, hash))
             })
             .await;
-        let (relay, hash) = signed.map_err(|error| Refusal::Signing { why: error.to_string() })?;
-        self.keep(admitted.ticket, Done { status, n_bytes, tokens, relay, hash }).await
+        let (relay, hash) = signed.map_err(|error| Refusal::Signing {
+            why: error.to_string(),
+        })?;
+        self.keep(
+            admitted.ticket,
+            Done {
+                status,
+                n_bytes,
+                tokens,
+                relay,
+                hash,
+            },
+        )
+        .await
     }
 
     /// Signs one batch of a stream.
-    pub(super) async fn batch(&self, admitted: &Admitted, status: u16, body: Bytes) -> Result<Bytes, Refusal> {
+    pub(super) async fn batch(
+        &self,
+        admitted: &Admitted,
+        status: u16,
+        body: Bytes,
+    ) -> Result<Bytes, Refusal> {
         let server = Arc::clone(&self.server);
         let header = admitted.ticket.session.facts.header.clone();
         let signed = self
             .server
             .crypto
             .run(move || {
-                let payload = HttpResponse { status: u32::from(status), headers: BTreeMap::new(), body }.encode();
+                let payload = HttpResponse {
+                    status: u32::from(status),
+                    headers: BTreeMap::new(),
+                    body,
+                }
+                .encode();
                 let response: RelayResponse = sign_response(&*server.signer, header, payload)?;
-                let mut bytes = Vec::with_capacity(response.encoded_len() + hearth_pocket::stream::SEPARATOR.len());
+                let mut bytes =
+                    Vec::with_capacity(response.encoded_len() + hearth_pocket::stream::SEPARATOR.len());
                 response.encode_raw(&mut bytes);
                 bytes.extend_from_slice(hearth_pocket::stream::SEPARATOR);
                 Ok::<_, hearth_pocket::SignError>(Bytes::from(bytes))
             })
             .await;
-        signed.map_err(|error| Refusal::Signing { why: error.to_string() })
+        signed.map_err(|error| Refusal::Signing {
+            why: error.to_string(),
+        })
     }
 
     /// Writes an answer down. When this returns, its last byte may leave.
@@ -163,7 +208,11 @@ impl Job {
                 answered.unpaid = true;
                 self.late(&key).await;
             }
-            Err(error) => return Err(Refusal::Evidence { why: error.to_string() }),
+            Err(error) => {
+                return Err(Refusal::Evidence {
+                    why: error.to_string(),
+                });
+            }
         }
         self.server.counts.answered.fetch_add(1, Ordering::Relaxed);
         metrics::counter!("hearth_miner_answered_total").increment(1);

@@ -25,7 +25,9 @@ type OutBody = UnsyncBoxBody<Bytes, BrokenOff>;
 
 /// Why the relay port cannot be taken.
 #[derive(Debug, thiserror::Error)]
-#[error("the relay port {address} cannot be taken: is another program on it? Choose another with --miner-listen")]
+#[error(
+    "the relay port {address} cannot be taken: is another program on it? Choose another with --miner-listen"
+)]
 pub(crate) struct BindError {
     address: SocketAddr,
     #[source]
@@ -88,7 +90,10 @@ async fn accept(server: Arc<Server>, socket: TcpListener, tasks: Tasks, connecti
                 async move { Ok::<_, Infallible>(handle(server, request).await) }
             });
             let mut builder = auto::Builder::new(TokioExecutor::new());
-            builder.http1().timer(TokioTimer::new()).header_read_timeout(read_within);
+            builder
+                .http1()
+                .timer(TokioTimer::new())
+                .header_read_timeout(read_within);
             builder.http2().timer(TokioTimer::new());
             let connection = builder.serve_connection(TokioIo::new(stream), service);
             tokio::pin!(connection);
@@ -114,7 +119,10 @@ async fn handle(server: Arc<Server>, request: Request<Incoming>) -> Response<Out
                 let body = serde_json::json!({ "status": "healthy", "block_height": height });
                 respond(Reply::json(200, body.to_string().into()))
             }
-            _ => respond(Reply::json(404, Bytes::from_static(br#"{"error":"send a relay by POST"}"#))),
+            _ => respond(Reply::json(
+                404,
+                Bytes::from_static(br#"{"error":"send a relay by POST"}"#),
+            )),
         };
     }
     let body = read(&server, request.into_body()).await;
@@ -135,7 +143,9 @@ async fn read(server: &Server, body: Incoming) -> Result<Bytes, Refusal> {
         let mut first: Option<Bytes> = None;
         let mut all = BytesMut::new();
         while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|error| Refusal::Garbage { why: error.to_string() })?;
+            let frame = frame.map_err(|error| Refusal::Garbage {
+                why: error.to_string(),
+            })?;
             let Ok(data) = frame.into_data() else { continue };
             let length = first.as_ref().map_or(all.len(), Bytes::len) + data.len();
             if length > limit {
@@ -155,7 +165,9 @@ async fn read(server: &Server, body: Incoming) -> Result<Bytes, Refusal> {
     };
     match tokio::time::timeout(within, collect).await {
         Ok(body) => body,
-        Err(_) => Err(Refusal::TooSlow { seconds: within.as_secs() }),
+        Err(_) => Err(Refusal::TooSlow {
+            seconds: within.as_secs(),
+        }),
     }
 }
 

@@ -14,12 +14,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::{sync::mpsc, time::Instant};
 
 use super::{BATCH_WITHIN, BrokenOff, Reply, ReplyBody, answer::Job, answer::completion_tokens};
-use crate::{
-    admit::Admitted,
-    backend::BackendError,
-    config::ServiceConfig,
-    refusal::Refusal,
-};
+use crate::{admit::Admitted, backend::BackendError, config::ServiceConfig, refusal::Refusal};
 
 /// A batch that holds so much is sent.
 const BATCH_BYTES: usize = 100_000;
@@ -47,18 +42,30 @@ pub(super) async fn reply(
     limits: ServiceConfig,
 ) -> Result<Reply, Refusal> {
     let service = admitted.ticket.session.facts.header.service_id.clone();
-    let first = tokio::time::timeout(limits.first_byte_within, parts.next()).await.map_err(|_| Refusal::FirstByte {
-        service: service.clone(),
-        seconds: limits.first_byte_within.as_secs(),
-    })?;
+    let first = tokio::time::timeout(limits.first_byte_within, parts.next())
+        .await
+        .map_err(|_| Refusal::FirstByte {
+            service: service.clone(),
+            seconds: limits.first_byte_within.as_secs(),
+        })?;
     let first = match first {
         Some(Ok(first)) => first,
-        Some(Err(error)) => return Err(Refusal::Backend { why: error.to_string() }),
-        None => return Err(Refusal::Backend { why: "the answer is empty".to_owned() }),
+        Some(Err(error)) => {
+            return Err(Refusal::Backend {
+                why: error.to_string(),
+            });
+        }
+        None => {
+            return Err(Refusal::Backend {
+                why: "the answer is empty".to_owned(),
+            });
+        }
     };
     let parts = stream::iter([Ok(first)]).chain(parts).boxed();
     let content_type = head.headers.get("Content-Type").and_then(|values| values.first());
-    let content_type = content_type.cloned().unwrap_or_else(|| "text/event-stream".to_owned());
+    let content_type = content_type
+        .cloned()
+        .unwrap_or_else(|| "text/event-stream".to_owned());
     let (sender, receiver) = mpsc::channel(QUEUE);
     let tasks = job.server.tasks.clone();
     let status = head.status;
@@ -72,8 +79,14 @@ pub(super) async fn reply(
             let _ = sender.send(Err(BrokenOff)).await;
         }
     });
-    let body = stream::unfold(receiver, |mut receiver| async move { receiver.recv().await.map(|part| (part, receiver)) });
-    Ok(Reply { status: head.status, content_type, body: ReplyBody::Stream(body.boxed()) })
+    let body = stream::unfold(receiver, |mut receiver| async move {
+        receiver.recv().await.map(|part| (part, receiver))
+    });
+    Ok(Reply {
+        status: head.status,
+        content_type,
+        body: ReplyBody::Stream(body.boxed()),
+    })
 }
 
 /// Lines that are collected.
@@ -93,7 +106,9 @@ impl Batch {
 
     /// Until when the next line is waited for.
     fn due_at(&self) -> Option<Instant> {
-        self.since.filter(|_| !self.has_done).map(|since| since + BATCH_WITHIN)
+        self.since
+            .filter(|_| !self.has_done)
+            .map(|since| since + BATCH_WITHIN)
     }
 
     fn push(&mut self, line: &[u8]) {
@@ -105,7 +120,10 @@ impl Batch {
 
     fn take(&mut self) -> Bytes {
         let bytes = self.bytes.split().freeze();
-        *self = Batch { bytes: std::mem::take(&mut self.bytes), ..Batch::default() };
+        *self = Batch {
+            bytes: std::mem::take(&mut self.bytes),
+            ..Batch::default()
+        };
         bytes
     }
 }
@@ -131,7 +149,9 @@ async fn pump(
         }
         match next {
             Ok(Some(part)) => {
-                let part = part.map_err(|error| Refusal::Backend { why: error.to_string() })?;
+                let part = part.map_err(|error| Refusal::Backend {
+                    why: error.to_string(),
+                })?;
                 hasher.update(&part);
                 n_bytes += part.len() as u64;
                 if n_bytes > limit as u64 {
@@ -151,7 +171,9 @@ async fn pump(
             let bytes = job.batch(&admitted, status, batch.take()).await?;
             let gone = sender.send(Ok(bytes)).await.is_err();
             if gone {
-                return Err(Refusal::Backend { why: "the reader went away".to_owned() });
+                return Err(Refusal::Backend {
+                    why: "the reader went away".to_owned(),
+                });
             }
         }
     }
@@ -159,8 +181,13 @@ async fn pump(
         batch.push(&rest);
     }
     let last = batch.take();
-    let last = if last.is_empty() { None } else { Some(job.batch(&admitted, status, last).await?) };
-    job.streamed(admitted, status, hasher.finalize().into(), n_bytes, tokens).await?;
+    let last = if last.is_empty() {
+        None
+    } else {
+        Some(job.batch(&admitted, status, last).await?)
+    };
+    job.streamed(admitted, status, hasher.finalize().into(), n_bytes, tokens)
+        .await?;
     if let Some(last) = last {
         // A reader who went away now has paid for the answer.
         let _ = sender.send(Ok(last)).await;

@@ -1,0 +1,297 @@
+//! The driver on a table of a chain: the way to the money, crashes between any two steps, no second signature.
+
+use hearth_chain::{Place, PlacedEvent};
+use hearth_pocket::message::tokenomics::EventClaimSettled;
+use hearth_store::Store;
+
+use super::*;
+use crate::{
+    FixedKey,
+    evidence::Entry,
+    testing::{MemoryDisk, TableChain, key},
+};
+
+struct Bench {
+    chain: Arc<TableChain>,
+    disk: MemoryDisk,
+    store: Store,
+    clock: Clock,
+    _folder: tempfile::TempDir,
+}
+
+impl Bench {
+    async fn new() -> Bench {
+        let folder = tempfile::tempdir().unwrap();
+        let config = hearth_store::Config {
+            path: folder.path().join("hearth.db"),
+            chain_id: "test".into(),
+            max_pages: None,
+        };
+        let store = Store::open(config).await.unwrap();
+        let chain = TableChain::new(25);
+        Bench {
+            chain,
+            disk: MemoryDisk::default(),
+            store,
+            clock: Clock::test(1_000_000),
+            _folder: folder,
+        }
+    }
+
+    /// A driver as after a start: everything comes from the disk and the database.
+    async fn start(&self) -> Driver {
+        let ledger = Ledger::start(Arc::new(self.disk.clone())).unwrap();
+        let (book, network) = (Book::new(&self.store), Arc::clone(&self.chain) as SharedNetwork);
+        let supplier = key(3).address().clone();
+        let sessions = Sessions::new(
+            supplier,
+            Arc::clone(&network),
+            ledger.clone(),
+            book.clone(),
+            self.clock.clone(),
+        );
+        let mut driver = Driver {
+            sessions: Arc::new(sessions),
+            network,
+            ledger,
+            book,
+            keys: Arc::new(FixedKey(Arc::new(key(3)))),
+            clock: self.clock.clone(),
+            min_claim: Amount::from_upokt(2),
+            events: broadcast::Sender::new(64),
+            states: BTreeMap::new(),
+        };
+        driver.resume().await.unwrap();
+        driver
+    }
+
+    /// Serves so many answers in the session of block 25.
+    async fn serve(&self, driver: &Driver, numbers: std::ops::Range<u8>) {
+        let session = driver
+            .sessions
+            .find(&TableChain::header(25), Height(25))
+            .await
+            .unwrap();
+        for number in numbers {
+            let relay = vec![number; 40];
+            let entry = Entry {
+                hash: hearth_pocket::relay::relay_hash(&relay),
+                answered_ms: 1,
+                duration_ms: 1,
+                bytes_out: 1,
+                tokens: None,
+                status: 200,
+                in_tree: true,
+                relay,
+            };
+            driver.ledger.append(session.facts.key(), entry).await.unwrap();
+        }
+    }
+
+    async fn block(&self, driver: &mut Driver, height: u64) {
+        self.chain.set_height(height);
+        driver.on_block(Height(height)).await;
+    }
+
+    /// Puts everything that was sent into a block.
+    fn include(&self, height: u64) {
+        for (_, found) in &mut self.chain.state().sent {
+            if *found == Found::No {
+                *found = Found::Included(Height(height));
+            }
+        }
+    }
+
+    async fn state(&self) -> ClaimState {
+        let key = Key {
+            session_id: TableChain::header(25).session_id,
+            supplier: key(3).address().to_string(),
+        };
+        Book::new(&self.store).record(&key).await.unwrap().unwrap().state
+    }
+
+    fn settled(&self) -> BlockEvents {
+        let header = TableChain::header(25);
+        let event = EventClaimSettled {
+            claimed_upokt: "42000upokt".to_owned(),
+            settled_upokt: "42000upokt".to_owned(),
+            minted_upokt: "40950upokt".to_owned(),
+            service_id: header.service_id,
+            application_address: header.application_address,
+            session_end_block_height: header.session_end_block_height,
+            supplier_operator_address: key(3).address().to_string(),
+            reward_distribution: [(key(3).address().to_string(), "32350upokt".to_owned())].into(),
+            ..EventClaimSettled::default()
+        };
+        BlockEvents {
+            height: Height(40),
+            hash: [0; 32],
+            time: time::OffsetDateTime::UNIX_EPOCH,
+            verified: true,
+            complete: true,
+            events: vec![PlacedEvent {
+                place: Place::EndBlock,
+                event: ChainEvent::ClaimSettled(Box::new(event)),
+            }],
+        }
+    }
+}
+
+#[tokio::test]
+async fn answers_become_money() {
+    let bench = Bench::new().await;
+    let mut driver = bench.start().await;
+    bench.serve(&driver, 0..10).await;
+    bench.block(&mut driver, 31).await;
+    assert_eq!(bench.state().await.name(), "accumulating");
+    bench.block(&mut driver, 32).await;
+    let state = bench.state().await;
+    assert_eq!((state.name(), state.seal().unwrap().leaves), ("claim_sent", 10));
+    bench.include(33);
+    bench.block(&mut driver, 33).await;
+    assert_eq!(bench.state().await.name(), "claim_included");
+    bench.block(&mut driver, 35).await;
+    assert_eq!(bench.state().await.name(), "proof_due");
+    bench.block(&mut driver, 36).await;
+    assert_eq!(bench.state().await.name(), "proof_sent");
+    bench.include(37);
+    bench.block(&mut driver, 37).await;
+    assert_eq!(bench.state().await.name(), "proof_included");
+    driver.on_events(&bench.settled()).await;
+    let ClaimState::Settled { paid: Some(paid), .. } = bench.state().await else {
+        panic!("not settled")
+    };
+    assert_eq!(
+        paid.rewards[key(3).address().as_str()],
+        Amount::from_upokt(32_350)
+    );
+    assert!(driver.states.is_empty());
+    assert_eq!(bench.chain.state().signed.len(), 2);
+}
+
+#[tokio::test]
+async fn a_claim_that_needs_no_proof_gets_none() {
+    let bench = Bench::new().await;
+    bench.chain.state().probability = -1.0;
+    let mut driver = bench.start().await;
+    bench.serve(&driver, 0..3).await;
+    bench.block(&mut driver, 32).await;
+    bench.include(33);
+    for height in 33..39 {
+        bench.block(&mut driver, height).await;
+    }
+    assert_eq!(bench.state().await.name(), "proof_not_required");
+    assert_eq!(bench.chain.state().signed.len(), 1);
+    // The settlement was overlooked: the state of the chain says that the claim is gone.
+    bench.block(&mut driver, 43).await;
+    assert!(matches!(
+        bench.state().await,
+        ClaimState::Settled { paid: None, .. }
+    ));
+}
+
+/// A restart after every block, with a torn end of the evidence at the first: the root stays, and nothing is signed
+/// twice.
+#[tokio::test]
+async fn restarts_change_nothing() {
+    let mut bench = Bench::new().await;
+    let driver = bench.start().await;
+    bench.serve(&driver, 0..10).await;
+    drop(driver);
+    bench.disk = bench.disk.torn(5);
+    for height in 31..38 {
+        let mut driver = bench.start().await;
+        bench.block(&mut driver, height).await;
+        if height == 34 || height == 37 {
+            bench.include(height);
+            bench.block(&mut driver, height).await;
+        }
+    }
+    let state = bench.state().await;
+    assert_eq!(
+        (state.name(), state.seal().unwrap().leaves),
+        ("proof_included", 9)
+    );
+    assert_eq!(bench.chain.state().signed.len(), 2);
+    let mut driver = bench.start().await;
+    driver.on_events(&bench.settled()).await;
+    assert_eq!(bench.state().await.name(), "settled");
+}
+
+/// The bytes were kept, but the program died before it noted that: they are sent, not signed again.
+#[tokio::test]
+async fn a_crash_between_signing_and_noting_signs_once() {
+    let bench = Bench::new().await;
+    let driver = bench.start().await;
+    bench.serve(&driver, 0..4).await;
+    let session = driver
+        .sessions
+        .find(&TableChain::header(25), Height(25))
+        .await
+        .unwrap();
+    bench.chain.set_height(32);
+    let sealed = driver.seal(&session.facts).await.unwrap();
+    let ClaimEvent::Sealed(seal) = sealed else {
+        panic!("not sealed")
+    };
+    let state = ClaimState::Sealed { seal, trouble: None };
+    driver.book.save(&session.facts.key(), &state, 1).await.unwrap();
+    driver.sign_claim(&session.facts, &state).await.unwrap();
+    drop(driver);
+    let mut driver = bench.start().await;
+    bench.block(&mut driver, 33).await;
+    assert_eq!(bench.state().await.name(), "claim_sent");
+    let chain = bench.chain.state();
+    assert_eq!((chain.signed.len(), chain.sent.len()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_second_root_is_never_signed() {
+    let bench = Bench::new().await;
+    let driver = bench.start().await;
+    bench.serve(&driver, 0..1).await;
+    let key = driver.sessions.all()[0].facts.key();
+    driver
+        .book
+        .commit(&key, TxKind::Claim, &[1; 48], 1)
+        .await
+        .unwrap();
+    driver
+        .book
+        .commit(&key, TxKind::Claim, &[1; 48], 2)
+        .await
+        .unwrap();
+    let second = driver.book.commit(&key, TxKind::Claim, &[2; 48], 3).await;
+    assert!(matches!(second, Err(BookError::Conflict { .. })));
+}
+
+#[tokio::test]
+async fn an_outage_over_the_window_costs_the_claim_and_says_so() {
+    let bench = Bench::new().await;
+    let mut driver = bench.start().await;
+    bench.serve(&driver, 0..4).await;
+    bench.block(&mut driver, 31).await;
+    bench.chain.state().down = true;
+    for height in 32..37 {
+        bench.block(&mut driver, height).await;
+    }
+    let state = bench.state().await;
+    assert_eq!(state.name(), "claim_missed");
+    assert!(state.why().unwrap().contains("cannot be asked"), "{state:?}");
+}
+
+#[tokio::test]
+async fn evidence_without_a_record_is_taken_up() {
+    let bench = Bench::new().await;
+    let driver = bench.start().await;
+    bench.serve(&driver, 0..4).await;
+    drop(driver);
+    // The database of an older backup.
+    sqlx::query("DELETE FROM miner_session")
+        .execute(bench.store.pool())
+        .await
+        .unwrap();
+    let mut driver = bench.start().await;
+    bench.block(&mut driver, 32).await;
+    assert_eq!(bench.state().await.seal().unwrap().leaves, 4);
+}
