@@ -48,7 +48,7 @@ export async function faults(page) {
   // Menus and popovers lie at the end of the body, outside all landmarks, while they are open.
   const floating = await page.evaluate(() => [...document.querySelectorAll('[data-bits-floating-content-wrapper] *')].map((one) => `#${one.id}`));
   const counts = (id, node) => id !== 'region' || !floating.includes(node.target[0].split(' ')[0]);
-  return violations.flatMap(({ id, nodes }) => nodes.filter((node) => counts(id, node)).map((node) => `${id}: ${node.target.join(' ')} ${node.failureSummary.replaceAll(/\s+/g, ' ')}`));
+  return violations.flatMap(({ id, nodes }) => nodes.filter((node) => counts(id, node)).map((node) => `${id}: ${node.target.join(' ')} ${node.html.slice(0, 160)} ${node.failureSummary.replaceAll(/\s+/g, ' ')}`));
 }
 
 export async function shoot(page, name) {

@@ -4,6 +4,9 @@ import { tick } from 'svelte';
 export const pages = ['chat', 'earn', 'models', 'wallet', 'network', 'settings'] as const;
 export type Page = (typeof pages)[number];
 
+const HEADING_TRIES = 60;
+const HEADING_WAIT_MS = 25;
+
 class Router {
   page = $state<Page>('chat');
   /** What follows the page: a conversation, a session, a section. */
@@ -35,10 +38,19 @@ class Router {
     if (changed && !options.keepFocus) void this.focusHeading();
   }
 
+  /** Pages come as chunks of their own, so the new heading may take a moment. */
   private async focusHeading(): Promise<void> {
-    await tick();
-    document.querySelector<HTMLElement>('main h1')?.focus({ preventScroll: true });
-    document.querySelector('main')?.scrollTo(0, 0);
+    const before = document.querySelector('main h1');
+    for (let wait = 0; wait < HEADING_TRIES; wait += 1) {
+      await tick();
+      const heading = document.querySelector<HTMLElement>('main h1');
+      if (heading && heading !== before) {
+        heading.focus({ preventScroll: true });
+        document.querySelector('main')?.scrollTo(0, 0);
+        return;
+      }
+      await new Promise((resume) => setTimeout(resume, HEADING_WAIT_MS));
+    }
   }
 }
 

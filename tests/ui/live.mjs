@@ -1,0 +1,154 @@
+// The browser against a real node. Given its URL with the token (first argument or $HEARTH_URL) it waits for the set-up
+// to end, chats with the network model, sees the answer with its receipt, waits until a session is settled, compares
+// the reward on the page with the one the API says (and with $EXPECTED_REWARD, if given), and visits all pages with
+// axe. It prints one line per step and ends with 0 if all went well.
+//
+//   node tests/ui/live.mjs 'http://127.0.0.1:4327/#token=…'
+//
+// $LIVE_SECONDS is the time all of it may take (180), $LIVE_MODEL the model to chat with (the first of the network).
+import assert from 'node:assert/strict';
+import { faults, launch, open, shoot } from './support.mjs';
+
+const given = process.argv[2] ?? process.env.HEARTH_URL;
+if (!given) {
+  console.error('usage: node tests/ui/live.mjs URL_WITH_TOKEN');
+  process.exit(2);
+}
+const url = new URL(given);
+const token = /^#token=(.+)$/.exec(url.hash)?.[1];
+const limit = Number(process.env.LIVE_SECONDS ?? 180) * 1000;
+const started = Date.now();
+const left = () => Math.max(1000, limit - (Date.now() - started));
+const say = (text) => console.log(`${((Date.now() - started) / 1000).toFixed(1).padStart(6)} s  ${text}`);
+
+/** What the API says, asked beside the page and not through it. */
+async function ask(path) {
+  const response = await fetch(new URL(`/api/v1${path}`, url), { headers: { authorization: `Bearer ${token}` } });
+  assert.equal(response.status, 200, `${path} answered ${response.status}`);
+  return response.json();
+}
+
+async function until(what, probe, everyMs = 500) {
+  for (;;) {
+    const found = await probe();
+    if (found) return found;
+    assert.ok(Date.now() - started < limit, `${what}: did not happen within ${limit / 1000} s`);
+    await new Promise((done) => setTimeout(done, everyMs));
+  }
+}
+
+const grouped = (upokt) => {
+  const [whole, rest] = [BigInt(upokt) / 1_000_000n, BigInt(upokt) % 1_000_000n];
+  return `${new Intl.NumberFormat('en-US').format(whole)}.${rest.toString().padStart(6, '0')}`;
+};
+
+async function waitForSetup(page) {
+  const sawSteps = await page
+    .getByTestId('setup')
+    .waitFor({ timeout: 3000 })
+    .then(() => true, () => false);
+  say(sawSteps ? 'the set-up shows its steps' : 'the set-up was over before the page stood');
+  if (sawSteps) await shoot(page, 'live-setup');
+  await until('the set-up', async () => {
+    const { setup } = await ask('/status');
+    const failed = setup.steps.find((step) => step.state === 'failed');
+    assert.ok(!failed, `the set-up failed at ${failed?.id}: ${failed?.error}`);
+    return setup.done;
+  });
+  await page.getByTestId('setup').waitFor({ state: 'detached', timeout: left() });
+  await page.getByTestId('devnet').waitFor({ timeout: 5000 });
+  say('the set-up is done');
+}
+
+async function chat(page) {
+  const model = await until('a network model', async () => {
+    const { models } = await ask('/models');
+    const usable = models.filter((one) => one.kind === 'network' && ['ready', 'loaded'].includes(one.state));
+    return process.env.LIVE_MODEL ? usable.find((one) => one.id === process.env.LIVE_MODEL) : usable[0];
+  });
+  await page.getByTestId('model-picker').click();
+  await page.locator(`.model[data-model="${model.id}"]`).click({ timeout: left() });
+  await page.getByTestId('composer').fill('What is a hearth? Answer in one sentence.');
+  await page.keyboard.press('Enter');
+  const answer = page.getByTestId('answer').last();
+  await answer.waitFor({ timeout: left() });
+  await page.locator('[data-testid=answer]:not([data-state=streaming])').last().waitFor({ timeout: left() });
+  const state = await answer.getAttribute('data-state');
+  const text = await answer.innerText();
+  assert.ok(['done', 'cut'].includes(state), `the answer ended as ${state}: ${text}`);
+  assert.ok(text.trim().length > 10, `the answer is too short: ${text}`);
+  await page.getByTestId('receipt').last().click();
+  const receipt = await page.getByTestId('receipt-body').last().innerText();
+  assert.match(receipt, /Supplier\s*pokt1/);
+  assert.match(receipt, /All parts verified|signature/);
+  await shoot(page, 'live-chat');
+  await page.keyboard.press('Escape');
+  say(`${model.id} answered, with receipt`);
+}
+
+async function settled(page) {
+  await page.goto(new URL('/earn', url).href);
+  await page.getByTestId('sessions').waitFor({ timeout: left() });
+  const before = await page.getByTestId('block').innerText();
+  await until('a new block on the page', async () => (await page.getByTestId('block').innerText()) !== before, 200);
+  say('blocks tick');
+  const session = await until('a settled session', async () => (await ask('/earning/sessions')).sessions.find((one) => one.state === 'settled'));
+  assert.ok(BigInt(session.settled) > 0n, 'the settled amount is not above zero');
+  if (process.env.EXPECTED_REWARD) assert.equal(session.settled, process.env.EXPECTED_REWARD);
+  const row = page.locator(`tr[data-session="${session.id}"][data-state=settled]`);
+  await row.waitFor({ timeout: left() });
+  assert.equal(await row.getAttribute('data-settled'), session.settled);
+  assert.ok((await row.innerText()).includes(grouped(session.settled)), `the row says ${await row.innerText()}, the API ${session.settled}`);
+  await row.click();
+  assert.match(await page.getByTestId('settled').innerText(), new RegExp(grouped(session.settled).replaceAll('.', '\\.')));
+  await shoot(page, 'live-settled');
+  await page.keyboard.press('Escape');
+  say(`session ${session.start_height} is settled: ${grouped(session.settled)} POKT, as the API says`);
+}
+
+async function proven(page) {
+  await page.goto(new URL('/wallet', url).href);
+  await page.locator('[data-testid=where] [data-testid=proof][data-trust=proven]').first().waitFor({ timeout: left() });
+  const total = await page.getByTestId('total').getAttribute('data-amount');
+  const parts = await page.locator('[data-place]').evaluateAll((list) => list.map((one) => one.dataset.amount));
+  assert.equal(parts.reduce((sum, one) => sum + BigInt(one), 0n).toString(), total, 'the rows do not add up to the total');
+  say(`the wallet holds ${grouped(total)} POKT, proven`);
+}
+
+async function visitAll(page, dark) {
+  const pages = ['chat', 'earn', 'models', 'wallet', 'network', 'settings', 'settings/network', 'settings/access', 'settings/keys', 'settings/doctor', 'settings/about'];
+  const found = [];
+  for (const path of pages) {
+    await page.goto(new URL(`/${path}`, url).href);
+    await page.locator('main h1').first().waitFor({ state: 'attached', timeout: 15_000 });
+    await page.waitForTimeout(1200);
+    await shoot(page, `live-${path.replaceAll('/', '-')}-${dark ? 'dark' : 'light'}`);
+    for (const fault of await faults(page)) found.push(`${path}: ${fault}`);
+    for (const error of await page.getByTestId('error').allInnerTexts()) found.push(`${path} shows an error: ${error}`);
+  }
+  assert.deepEqual([...found, ...page.wrong], []);
+  say(`all ${pages.length} pages are clean in ${dark ? 'dark' : 'light'}`);
+}
+
+const browser = await launch();
+try {
+  const page = await open(browser, url.href);
+  await page.getByTestId('composer').waitFor({ timeout: left() });
+  assert.equal(new URL(page.url()).hash, '', 'the token is still in the address line');
+  say('signed in with the token of the URL');
+  await waitForSetup(page);
+  await chat(page);
+  await settled(page);
+  await proven(page);
+  await visitAll(page, false);
+  const dark = await open(browser, url.href, { dark: true });
+  await dark.getByTestId('composer').waitFor();
+  await visitAll(dark, true);
+  say('live: ok');
+} catch (error) {
+  say(`live: failed: ${error.message}`);
+  console.error(error.stack);
+  process.exitCode = 1;
+} finally {
+  await browser.close();
+}
