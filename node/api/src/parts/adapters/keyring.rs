@@ -86,11 +86,13 @@ impl Keyring for WalletKeyring {
     }
 
     async fn check(&self, check: CheckWords) -> Answer<bool> {
-        self.in_background(move |wallet| match wallet.check_words(&Words::parse(&check.words)?) {
-            Ok(()) => Ok(true),
-            Err(Error::OtherWords) => Ok(false),
-            Err(error) => Err(error),
-        })
+        self.in_background(
+            move |wallet| match wallet.check_words(&Words::parse(&check.words)?) {
+                Ok(()) => Ok(true),
+                Err(Error::OtherWords) => Ok(false),
+                Err(error) => Err(error),
+            },
+        )
         .await
     }
 
