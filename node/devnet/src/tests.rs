@@ -1,5 +1,6 @@
 //! The chain against what the real one answered, and the devnet as clients see it.
 
+mod calls;
 mod golden;
 mod light;
 mod node;

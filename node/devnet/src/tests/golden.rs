@@ -21,11 +21,12 @@ pub(super) fn load(name: &str) -> Value {
 
 /// The numbers that CometBFT writes as text.
 pub(super) fn number(value: &Value) -> u64 {
-    match value {
-        Value::Null => 0,
-        Value::String(text) => text.parse().unwrap(),
-        other => other.as_u64().unwrap(),
+    if value.is_null() {
+        return 0;
     }
+    value
+        .as_str()
+        .map_or_else(|| value.as_u64().unwrap(), |text| text.parse().unwrap())
 }
 
 pub(super) fn text(value: &Value) -> &str {
@@ -38,16 +39,16 @@ pub(super) fn bytes(value: &Value) -> Vec<u8> {
 
 /// An event in any of the recorded forms.
 pub(super) fn event(value: &Value) -> Event {
-    let attributes = match &value["attributes"] {
-        Value::Array(list) => list
-            .iter()
+    let attributes = &value["attributes"];
+    let attributes = if let Some(list) = attributes.as_array() {
+        list.iter()
             .map(|one| (text(&one["key"]).to_owned(), text(&one["value"]).to_owned()))
-            .collect(),
-        Value::Object(map) => map
-            .iter()
+            .collect()
+    } else {
+        let map = attributes.as_object().unwrap();
+        map.iter()
             .map(|(key, value)| (key.clone(), text(value).to_owned()))
-            .collect(),
-        other => panic!("{other}"),
+            .collect()
     };
     Event {
         kind: text(&value["type"]).to_owned(),

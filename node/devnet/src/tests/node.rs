@@ -23,15 +23,15 @@ use tendermint_light_client_verifier::{
 use super::golden::{self, text};
 use crate::{Account, BlockTime, Blocks, Config, ConfigError, Devnet, Error, Fault, Genesis, Params};
 
-fn config(folder: &Path) -> Config {
+pub(super) fn config(folder: &Path) -> Config {
     Config::for_tests(folder.join("chain.db"), Tasks::root())
 }
 
-async fn start(folder: &Path) -> Devnet {
+pub(super) async fn start(folder: &Path) -> Devnet {
     Devnet::start(config(folder)).await.unwrap()
 }
 
-async fn post(devnet: &Devnet, body: &Value) -> Value {
+pub(super) async fn post(devnet: &Devnet, body: &Value) -> Value {
     hearth_base::tls::init();
     let answer = reqwest::Client::new()
         .post(devnet.rpc_url())
@@ -42,7 +42,7 @@ async fn post(devnet: &Devnet, body: &Value) -> Value {
     answer.json().await.unwrap()
 }
 
-async fn call(devnet: &Devnet, method: &str, params: Value) -> Result<Value, Value> {
+pub(super) async fn call(devnet: &Devnet, method: &str, params: Value) -> Result<Value, Value> {
     let answer = post(
         devnet,
         &json!({"jsonrpc": "2.0", "id": 7, "method": method, "params": params}),
@@ -205,164 +205,6 @@ async fn state_is_proven_present_and_absent() {
 }
 
 #[tokio::test]
-async fn errors_have_the_recorded_shapes() {
-    let folder = tempfile::tempdir().unwrap();
-    let devnet = start(folder.path()).await;
-    let recorded = golden::load("chain_light")["errors"].clone();
-    let asked = [
-        ("block_height_zero", "block", json!({"height": "0"})),
-        ("commit_negative", "commit", json!({"height": "-5"})),
-        ("tx_unknown", "tx", json!({"hash": STANDARD.encode([0; 32])})),
-        ("unknown_method", "nope", json!({})),
-        (
-            "abci_query_future_height",
-            "abci_query",
-            json!({
-                "path": "store/bank/key", "data": "00", "height": "1000000", "prove": true
-            }),
-        ),
-        (
-            "abci_query_unknown_store",
-            "abci_query",
-            json!({"path": "store/nope/key", "data": "00"}),
-        ),
-        (
-            "abci_query_unknown_path",
-            "abci_query",
-            json!({"path": "/pocket.shared.Query/Nope", "data": ""}),
-        ),
-    ];
-    for (name, method, params) in asked {
-        let answer = post(
-            &devnet,
-            &json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}),
-        )
-        .await;
-        assert_eq!(answer, recorded[name], "{name}");
-    }
-    let future = call(&devnet, "commit", json!({"height": "1000000000"}))
-        .await
-        .unwrap_err();
-    let wanted = recorded["commit_future_height"]["error"]["data"]
-        .as_str()
-        .unwrap()
-        .replace("788", "1");
-    assert_eq!(future["data"], wanted);
-    let garbage = call(
-        &devnet,
-        "broadcast_tx_sync",
-        json!({"tx": STANDARD.encode("garbage")}),
-    )
-    .await
-    .unwrap();
-    assert_eq!(
-        (&garbage["code"], &garbage["codespace"]),
-        (&json!(2), &json!("sdk"))
-    );
-}
-
-#[tokio::test]
-async fn answers_have_the_shapes_of_the_recorded_ones() {
-    let folder = tempfile::tempdir().unwrap();
-    let devnet = start(folder.path()).await;
-    let hash = devnet
-        .faucet(&devnet.accounts()[0].address.clone(), Amount::from_upokt(5))
-        .unwrap();
-    devnet.produce(2).await.unwrap();
-    let recorded = golden::load("chain_light");
-    let here = &recorded["heights"].as_array().unwrap()[10];
-    for (method, wanted) in [
-        ("status", &recorded["status"]),
-        ("abci_info", &recorded["abci_info"]),
-        ("health", &recorded["health"]),
-        ("block", &here["block"]),
-        ("commit", &here["commit"]),
-        ("validators", &here["validators"]),
-        ("block_results", &here["block_results"]),
-        ("header", &recorded["header_route_sample"]),
-    ] {
-        let got = call(&devnet, method, json!({"height": "2"})).await.unwrap();
-        same_shape(&got, wanted, method);
-    }
-    let queries = golden::load("chain_queries");
-    let tx = call(
-        &devnet,
-        "tx",
-        json!({"hash": STANDARD.encode(hex::decode(&hash).unwrap()), "prove": true}),
-    )
-    .await;
-    let search = queries["search"].as_array().unwrap();
-    let recorded_tx = &search.iter().find(|one| one["method"] == "tx").unwrap()["answer"]["result"];
-    let tx = tx.unwrap();
-    same_shape(&tx, recorded_tx, "tx");
-    assert_eq!(text(&tx["hash"]), hash);
-    for query in [
-        format!("tx.hash='{hash}'"),
-        "tx.height=2 AND message.module='bank'".to_owned(),
-    ] {
-        let found = call(&devnet, "tx_search", json!({"query": query, "prove": false}))
-            .await
-            .unwrap();
-        assert_eq!(found["total_count"], "1", "{query}");
-        assert_eq!(text(&found["txs"][0]["hash"]), hash);
-    }
-}
-
-/// Every field that the recording has is there with the same JSON type. Lists are compared by their first element.
-fn same_shape(got: &Value, wanted: &Value, place: &str) {
-    match (got, wanted) {
-        (Value::Object(got), Value::Object(wanted)) => {
-            for (key, wanted) in wanted {
-                let found = got.get(key).unwrap_or_else(|| panic!("{place}.{key} is missing"));
-                same_shape(found, wanted, &format!("{place}.{key}"));
-            }
-        }
-        (Value::Array(got), Value::Array(wanted)) => {
-            if let (Some(got), Some(wanted)) = (got.first(), wanted.first()) {
-                same_shape(got, wanted, &format!("{place}[0]"));
-            }
-        }
-        // Null stands for an empty list or text.
-        (_, Value::Null) | (Value::Null, _) => {}
-        (got, wanted) => {
-            assert_eq!(
-                std::mem::discriminant(got),
-                std::mem::discriminant(wanted),
-                "{place}: {got} for {wanted}"
-            );
-        }
-    }
-}
-
-#[tokio::test]
-async fn batches_and_uris_are_answered() {
-    let folder = tempfile::tempdir().unwrap();
-    let devnet = start(folder.path()).await;
-    let batch = post(
-        &devnet,
-        &json!([
-            {"jsonrpc": "2.0", "id": "a", "method": "health"},
-            {"jsonrpc": "2.0", "method": "health"},
-            {"jsonrpc": "2.0", "id": 2, "method": "block", "params": ["1"]},
-        ]),
-    )
-    .await;
-    assert_eq!(batch.as_array().unwrap().len(), 2);
-    assert_eq!((&batch[0]["id"], &batch[1]["id"]), (&json!("a"), &json!(2)));
-    assert_eq!(batch[1]["result"]["block"]["header"]["height"], "1");
-    let get = |path: String| async move { reqwest::get(path).await.unwrap().json::<Value>().await.unwrap() };
-    let url = devnet.rpc_url();
-    assert_eq!(
-        get(format!("{url}/block?height=1")).await["result"]["block"]["header"]["height"],
-        "1"
-    );
-    let path = "%22/cosmos.bank.v1beta1.Query/SupplyOf%22";
-    let asked = get(format!("{url}/abci_query?path={path}&data=0x0a0575706f6b74")).await;
-    assert_eq!(asked["result"]["response"]["code"], 0, "{asked}");
-    assert_eq!(get(format!("{url}/nope")).await["error"]["code"], -32601);
-}
-
-#[tokio::test]
 async fn a_restart_goes_on_with_the_same_chain() {
     let folder = tempfile::tempdir().unwrap();
     let devnet = start(folder.path()).await;
@@ -445,90 +287,6 @@ async fn old_state_is_folded_and_the_chain_still_restarts() {
         call(&devnet, "abci_query", params).await.unwrap()["response"]["code"],
         7
     );
-}
-
-#[tokio::test]
-async fn faults_happen_and_end() {
-    let folder = tempfile::tempdir().unwrap();
-    let devnet = start(folder.path()).await;
-    devnet.produce(9).await.unwrap();
-    let fault = |fault: Value| call(&devnet, "devnet_fault", fault);
-    fault(json!({"fault": "skip_blocks", "times": 2})).await.unwrap();
-    assert_eq!(devnet.produce(3).await.unwrap().0, 11);
-    fault(json!({"fault": {"kind": "rpc_error", "method": "status"}}))
-        .await
-        .unwrap();
-    assert_eq!(
-        call(&devnet, "status", json!({})).await.unwrap_err()["code"],
-        -32603
-    );
-    assert!(call(&devnet, "health", json!({})).await.is_ok());
-    fault(json!({"clear": "rpc_error"})).await.unwrap();
-    fault(json!({"fault": {"kind": "stale_height", "blocks": 5}}))
-        .await
-        .unwrap();
-    let status = call(&devnet, "status", json!({})).await.unwrap();
-    assert_eq!(status["sync_info"]["latest_block_height"], "6");
-    fault(json!({"fault": {"kind": "wrong_chain_id", "chain_id": "pocket"}}))
-        .await
-        .unwrap();
-    assert_eq!(
-        call(&devnet, "status", json!({})).await.unwrap()["node_info"]["network"],
-        "pocket"
-    );
-    fault(json!({"fault": {"kind": "high_fee", "upokt_per_million_gas": 1_000_000}}))
-        .await
-        .unwrap();
-    fault(json!({"fault": {"kind": "rpc_garbage", "method": "block"}}))
-        .await
-        .unwrap();
-    let answer = reqwest::get(format!("{}/block", devnet.rpc_url()))
-        .await
-        .unwrap()
-        .text()
-        .await
-        .unwrap();
-    assert!(answer.starts_with("<html>"));
-    let listed = fault(json!({})).await.unwrap();
-    assert_eq!(listed["faults"].as_array().unwrap().len(), 4);
-    assert!(fault(json!({"fault": "nonsense"})).await.is_err());
-    assert_eq!(fault(json!({"clear": true})).await.unwrap()["faults"], json!([]));
-}
-
-#[tokio::test]
-async fn parameters_change_at_the_next_session() {
-    let folder = tempfile::tempdir().unwrap();
-    let devnet = start(folder.path()).await;
-    devnet.produce(1).await.unwrap();
-    let wanted =
-        json!({"shared": {"num_blocks_per_session": "6"}, "proof": {"proof_request_probability": 0.5}});
-    call(&devnet, "devnet_set_params", wanted).await.unwrap();
-    devnet.produce(1).await.unwrap();
-    let at = |height: u64| {
-        let devnet = &devnet;
-        async move {
-            let params =
-                json!({"path": "/pocket.shared.Query/ParamsAtHeight", "data": format!("08{height:02x}")});
-            let answer = call(devnet, "abci_query", params).await.unwrap();
-            let bytes = STANDARD.decode(text(&answer["response"]["value"])).unwrap();
-            prost::Message::decode(bytes.as_slice())
-                .map(|answer: hearth_pocket::message::shared::QueryParamsAtHeightResponse| answer.params)
-                .unwrap()
-        }
-    };
-    assert_eq!(at(4).await.num_blocks_per_session, 4);
-    let moved = at(5).await;
-    assert_eq!(
-        (moved.num_blocks_per_session, moved.session_grid_anchor_height),
-        (6, 5)
-    );
-    for refused in [
-        json!({"nope": {}}),
-        json!({"shared": {"nope": 1}}),
-        json!({"shared": {"num_blocks_per_session": "0"}}),
-    ] {
-        assert!(call(&devnet, "devnet_set_params", refused).await.is_err());
-    }
 }
 
 #[tokio::test]

@@ -178,7 +178,10 @@ fn sessions_are_the_same() {
 /// A text without the session's id, which hangs on a hash that may not be recorded.
 fn without_id(log: &str) -> String {
     let is_id = |word: &&str| word.trim_end_matches(':').len() == 64;
-    log.split(' ').filter(|word| !is_id(word)).collect::<Vec<_>>().join(" ")
+    log.split(' ')
+        .filter(|word| !is_id(word))
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// Two changes of the session length, height by height.
