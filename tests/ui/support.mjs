@@ -46,7 +46,7 @@ export async function faults(page) {
     window.axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] }),
   );
   // Menus and popovers lie at the end of the body, outside all landmarks, while they are open.
-  const floating = await page.evaluate(() => [...document.querySelectorAll('[data-bits-floating-content-wrapper] *')].map((one) => `#${one.id}`));
+  const floating = await page.evaluate(() => [...document.querySelectorAll('[data-bits-floating-content-wrapper], [data-bits-floating-content-wrapper] *')].map((one) => `#${one.id}`));
   const counts = (id, node) => id !== 'region' || !floating.includes(node.target[0].split(' ')[0]);
   return violations.flatMap(({ id, nodes }) => nodes.filter((node) => counts(id, node)).map((node) => `${id}: ${node.target.join(' ')} ${node.html.slice(0, 160)} ${node.failureSummary.replaceAll(/\s+/g, ' ')}`));
 }

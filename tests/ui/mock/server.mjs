@@ -255,7 +255,7 @@ const handlers = {
     return { words };
   },
   'POST /wallet/check': (mock, { body }) => {
-    const matches = body.answers.every(({ place, word }) => words[place - 1] === word);
+    const matches = body.words === words.join(' ');
     if (matches) setWallet(mock, { words_checked: true });
     return { matches };
   },

@@ -106,10 +106,9 @@ export type Check = {
   remedy?: string | null;
 };
 
-/** The owner's answers to "which word stands at place n?". */
+/** The recovery words as the owner typed them from paper, to compare them with the wallet's. */
 export type CheckWords = {
-  password: string;
-  answers: WordAt[];
+  words: string;
 };
 
 /** The states of a claim. */
@@ -911,13 +910,6 @@ export type WalletStatus = {
   working_address?: string | null;
   /** The recovery words were checked by the owner. */
   words_checked: boolean;
-};
-
-/** One of the recovery words. */
-export type WordAt = {
-  /** Counted from 1. */
-  place: number;
-  word: string;
 };
 
 /** Whether the words are the wallet's. */
