@@ -18,6 +18,7 @@ mod job;
 mod kernels;
 mod load;
 mod model;
+mod prefix;
 mod reply;
 mod request;
 mod sampler;

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use crate::job::GenerateJob;
 use crate::model::{KvCache, Loaded, Piece, TextModel, Wants};
+use crate::prefix::Kept;
 use crate::reply::{Reply, Ticket};
 use crate::request::{
     Event, FinishReason, GenerateError, GenerateRequest, Priority, Timings, TokenLogprob, Usage,
@@ -155,15 +156,20 @@ pub(crate) struct Sequence {
 
 impl Sequence {
     /// Starts an admitted request; `None` if its reader is gone.
-    pub(crate) fn start(prepared: Prepared, model: &TextModel) -> Option<Self> {
+    pub(crate) fn start(prepared: Prepared, model: &TextModel, kept: &mut Kept) -> Option<Self> {
         let Prepared { request, prompt, .. } = prepared;
+        // Probabilities of a prompt need all of it computed.
+        let known = match prepared.priority {
+            Priority::Local if !request.prompt_logprobs => kept.take(&prepared.model, &prompt),
+            Priority::Local | Priority::Paid => None,
+        };
         let mut sequence = Self {
             priority: prepared.priority,
             ticket: prepared.ticket,
             reply: prepared.reply,
             n_prompt: prompt.len(),
             max_new: prepared.max_new,
-            cache: model.decoder.new_cache(),
+            cache: known.unwrap_or_else(|| model.decoder.new_cache()),
             reserved_bytes: prepared.cache_bytes,
             sampler: Sampler::new(request.sampling, &prompt),
             utf8: Utf8Stream::default(),
@@ -199,6 +205,14 @@ impl Sequence {
     /// Gives the cache it holds, or will at least need.
     pub(crate) fn cache_bytes(&self) -> u64 {
         self.reserved_bytes.max(self.cache.bytes())
+    }
+
+    /// Hands the cache on when the sequence has ended.
+    pub(crate) fn end(self, kept: &mut Kept) {
+        match self.priority {
+            Priority::Local => kept.put(&self.model, self.tokens, self.cache),
+            Priority::Paid => {}
+        }
     }
 
     pub(crate) fn is_cancelled(&self) -> bool {

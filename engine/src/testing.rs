@@ -270,7 +270,7 @@ fn vocabulary() -> (Vec<String>, Vec<i32>, Vec<String>) {
     ];
     tokens.extend(pairs.iter().map(|pair| pair.replace(' ', "")));
     // The vocabulary's size is a multiple of 32, so that the output matrix may be turned either way.
-    while tokens.len() % 32 != 0 {
+    while !tokens.len().is_multiple_of(32) {
         tokens.push(format!("<|unused_{}|>", tokens.len()));
     }
     kinds.resize(3 + 256 + pairs.len(), 1);

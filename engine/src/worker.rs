@@ -8,6 +8,7 @@ use std::sync::mpsc::{Receiver, TryRecvError};
 use crate::config::Config;
 use crate::job::{Command, EmbedJob, GenerateJob};
 use crate::model::{Bert, Loaded, LoadedKind, Piece, TextModel};
+use crate::prefix::Kept;
 use crate::request::{EmbedRequest, Embeddings, FinishReason, GenerateError, Priority};
 use crate::scheduler::{Admission, Limits, Share, Taken, Waiting, admit, plan};
 use crate::sequence::{Prepared, Sequence, Step};
@@ -30,6 +31,8 @@ pub(crate) struct Worker {
     waiting: Vec<Prepared>,
     running: Vec<Sequence>,
     embedding: Vec<Embedding>,
+    /// Caches of ended conversations.
+    kept: Kept,
     round: u64,
 }
 
@@ -49,6 +52,7 @@ impl Worker {
             waiting,
             running,
             embedding,
+            kept: Kept::default(),
             round: 0,
         }
     }
@@ -155,6 +159,8 @@ impl Worker {
                 cache_bytes: self.cache_limit(),
             };
             match admit(&waiting, self.taken(), limits) {
+                // What is kept for convenience makes way for what is asked for.
+                Admission::Wait if !waiting.is_empty() && self.kept.drop_oldest() => {}
                 Admission::Wait => return,
                 Admission::Refuse(index) => {
                     let prepared = self.waiting.remove(index);
@@ -169,10 +175,9 @@ impl Worker {
                 Admission::Admit(index) => {
                     let prepared = self.waiting.remove(index);
                     let model = Arc::clone(&prepared.model);
-                    match text_of(&model).and_then(|text| Sequence::start(prepared, text)) {
-                        Some(sequence) => self.running.push(sequence),
-                        None => {}
-                    }
+                    let text = text_of(&model);
+                    self.running
+                        .extend(text.and_then(|text| Sequence::start(prepared, text, &mut self.kept)));
                 }
             }
         }
@@ -194,7 +199,7 @@ impl Worker {
         Taken {
             local: count(Priority::Local),
             paid: count(Priority::Paid),
-            cache_bytes: self.running.iter().map(Sequence::cache_bytes).sum(),
+            cache_bytes: self.running.iter().map(Sequence::cache_bytes).sum::<u64>() + self.kept.bytes(),
         }
     }
 
@@ -212,7 +217,7 @@ impl Worker {
         }
         done.sort_unstable();
         for index in done.into_iter().rev() {
-            self.running.remove(index);
+            self.running.remove(index).end(&mut self.kept);
         }
     }
 

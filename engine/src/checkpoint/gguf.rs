@@ -64,9 +64,11 @@ impl Gguf {
     }
 
     pub(crate) fn text(&self, key: &str) -> Result<&str, GgufError> {
-        match self.required(key)? {
-            Value::Text(text) => Ok(text),
-            other => Err(bad(key, other, "a text")),
+        let value = self.required(key)?;
+        if let Value::Text(text) = value {
+            Ok(text)
+        } else {
+            Err(bad(key, value, "a text"))
         }
     }
 
@@ -119,9 +121,11 @@ impl Gguf {
     }
 
     pub(crate) fn texts(&self, key: &str) -> Result<&[String], GgufError> {
-        match self.required(key)? {
-            Value::Texts(texts) => Ok(texts),
-            other => Err(bad(key, other, "a list of texts")),
+        let value = self.required(key)?;
+        if let Value::Texts(texts) = value {
+            Ok(texts)
+        } else {
+            Err(bad(key, value, "a list of texts"))
         }
     }
 

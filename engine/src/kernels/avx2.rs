@@ -9,6 +9,10 @@
     unsafe_code,
     reason = "vector loads take raw pointers; each is inside a slice of known length"
 )]
+#![allow(
+    clippy::needless_range_loop,
+    reason = "indices of small arrays of registers, known to the compiler"
+)]
 
 use std::arch::x86_64::{
     __m128i, __m256, __m256i, _mm_add_ps, _mm_add_ss, _mm_and_si128, _mm_cvtph_ps, _mm_cvtsi32_si128,

@@ -143,7 +143,8 @@ fn read_json<T: serde::de::DeserializeOwned>(file: &Path) -> Result<T, LoadError
 }
 
 fn check(config: &Config) -> Result<(), String> {
-    let heads_fit = config.num_attention_heads > 0 && config.hidden_size % config.num_attention_heads == 0;
+    let heads_fit =
+        config.num_attention_heads > 0 && config.hidden_size.is_multiple_of(config.num_attention_heads);
     let bounded = config.num_hidden_layers <= 1024
         && (1..=1 << 20).contains(&config.max_position_embeddings)
         && config.hidden_size <= 1 << 16;

@@ -44,6 +44,12 @@ impl KvCache {
         (self.pages.len() * PAGE_TOKENS) as u64 * self.shape.bytes_per_token()
     }
 
+    /// Forgets all but the first `n_tokens`.
+    pub(crate) fn truncate(&mut self, n_tokens: usize) {
+        self.n_tokens = self.n_tokens.min(n_tokens);
+        self.pages.truncate(self.n_tokens.div_ceil(PAGE_TOKENS));
+    }
+
     /// Makes room for `n_tokens` in all.
     pub(crate) fn reserve(&mut self, n_tokens: usize) {
         let CacheShape {

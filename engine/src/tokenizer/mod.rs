@@ -26,7 +26,7 @@ enum TokenKind {
 #[derive(Debug)]
 enum Algorithm {
     Bytes(Box<bpe::BytePairs>),
-    Pieces(sentencepiece::Pieces),
+    Pieces(Box<sentencepiece::Pieces>),
 }
 
 /// The tokenizer of one model.
@@ -84,7 +84,9 @@ impl Tokenizer {
                     .unwrap_or(true);
                 let scores = gguf.floats("tokenizer.ggml.scores").unwrap_or_default();
                 (
-                    Algorithm::Pieces(sentencepiece::Pieces::new(texts, scores, &kinds, prefix)),
+                    Algorithm::Pieces(Box::new(sentencepiece::Pieces::new(
+                        texts, scores, &kinds, prefix,
+                    ))),
                     true,
                 )
             }

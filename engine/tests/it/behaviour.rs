@@ -141,6 +141,48 @@ fn chunks_of_a_prompt_change_nothing() {
 }
 
 #[test]
+fn the_next_turn_of_a_conversation_gives_what_a_fresh_engine_gives() {
+    let greedy = |prompt: Vec<u32>| GenerateRequest {
+        max_tokens: Some(10),
+        sampling: Sampling::greedy(),
+        ignore_end: true,
+        logprobs: Some(0),
+        ..GenerateRequest::new(Prompt::Tokens(prompt))
+    };
+    let (_engine, model) = tiny();
+    let (_fresh_engine, fresh) = tiny();
+    let mut conversation: Vec<u32> = (0..150).map(|i| 10 + i % 200).collect();
+    for turn in 0..4 {
+        let (known, new) = (
+            ask(&model, greedy(conversation.clone())),
+            ask(&fresh, paid(greedy(conversation.clone()))),
+        );
+        assert_eq!(known.usage, new.usage);
+        for (known, new) in known.tokens.iter().zip(&new.tokens).take(3) {
+            assert!(
+                known.token == new.token && (known.logprob - new.logprob).abs() < 1e-3,
+                "turn {turn}"
+            );
+        }
+        conversation.extend(new.tokens.iter().map(|token| token.token));
+        // The second turn goes on, the third changes the middle, the fourth asks for the same again.
+        match turn {
+            0 => conversation.extend([20, 21, 22]),
+            1 => conversation[90] = 33,
+            _ => conversation.truncate(140),
+        }
+    }
+}
+
+/// Paid requests never meet a kept cache.
+fn paid(request: GenerateRequest) -> GenerateRequest {
+    GenerateRequest {
+        priority: Priority::Paid,
+        ..request
+    }
+}
+
+#[test]
 fn stop_strings_end_an_answer_across_tokens() {
     let (_engine, model) = tiny();
     let whole = ask(&model, text("hello", 60)).text;
