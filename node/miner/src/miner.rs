@@ -8,29 +8,29 @@ use std::{
 };
 
 use hearth_base::{Amount, Clock, ServiceId, Tasks};
-use hearth_chain::Standing;
 use hearth_pocket::{Address, RingVerifier};
 use hearth_store::Store;
-use tokio::sync::{Semaphore, broadcast, mpsc, watch};
+use tokio::sync::{broadcast, mpsc, watch};
 use url::Url;
 
 use crate::{
-    admit::Admission,
     backend::SharedBackend,
     book::{Book, BookError, Record},
     config::{Config, ConfigError},
     crypto::Crypto,
-    driver::Driver,
-    earning::{Earning, EarningEffect, EarningEvent, EarningState, Reason, ReasonCode, low_funds, step},
+    earning::{Earning, EarningEvent, Reason},
     events::{MinerEvent, Running},
     evidence::Entry,
     facts::Key,
-    keys::{KeyProblem, Keys},
+    keys::Keys,
     ledger::{Disk, Ledger, RealDisk},
     network::{Network, SharedNetwork},
-    serve::{Counts, Listener, Places, Server, Trouble},
+    serve::{Counts, Listener, Trouble},
     sessions::Sessions,
 };
+
+mod earn;
+mod look;
 
 /// How often is looked whether earning can go on.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -38,8 +38,6 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const RING_CACHE: usize = 128;
 /// Events that a slow listener may fall behind; it misses older ones.
 const EVENTS: usize = 1024;
-/// What the working key should hold at least: ten claims and proofs.
-const FUNDS: Amount = Amount::from_upokt(40);
 
 /// What [`Miner::start`] takes.
 pub struct Args {
@@ -411,267 +409,6 @@ impl Miner {
         let can = self.0.backend.capacity(service).slots;
         if wanted == 0 { can } else { wanted.min(can) }
     }
-
-    /// Runs the machine of earning.
-    async fn earn(self, mut queue: mpsc::Receiver<Command>) {
-        let mut listener: Option<Listener> = None;
-        let mut running = self.0.running.subscribe();
-        let mut trouble = self.0.trouble.subscribe();
-        let mut look = tokio::time::interval(LOOK_EVERY);
-        loop {
-            let event = tokio::select! {
-                command = queue.recv() => match command {
-                    None => return,
-                    Some(Command::Event(event)) => event,
-                    Some(Command::Prepared(Ok(ready))) => {
-                        if self.0.earning.borrow().state == EarningState::Starting {
-                            listener = Some(ready);
-                        } else {
-                            ready.stop();
-                        }
-                        EarningEvent::Ready
-                    }
-                    Some(Command::Prepared(Err(reason))) => EarningEvent::NotReady(reason),
-                },
-                _ = running.changed() => EarningEvent::Running(running.borrow_and_update().answers.len()),
-                _ = trouble.changed() => self.look().await,
-                _ = look.tick() => {
-                    self.begin_claims().await;
-                    self.look().await
-                }
-            };
-            for effect in self.step(event) {
-                match effect {
-                    EarningEffect::Prepare => self.prepare(),
-                    EarningEffect::Close => {
-                        if let Some(listener) = listener.take() {
-                            listener.stop();
-                        }
-                    }
-                }
-            }
-        }
-    }
-
-    fn step(&self, event: EarningEvent) -> Vec<EarningEffect> {
-        let before = self.0.earning.borrow().clone();
-        let (after, effects) = step(before.clone(), event, self.0.clock.now_ms());
-        if after != before {
-            metrics::gauge!("hearth_miner_serving").set(after.serving as f64);
-            if after.state != before.state {
-                tracing::info!(state = after.state.name(), why = after.why(), "earning");
-            }
-            self.0.earning.send_replace(after.clone());
-            // Nobody may be listening.
-            let _ = self.0.events.send(MinerEvent::Earning(Box::new(after)));
-        }
-        effects
-    }
-
-    /// Starts the part that needs the supplier's address, as soon as there is one.
-    async fn begin_claims(&self) {
-        let Some(supplier) = self.0.keys.supplier() else {
-            return;
-        };
-        if self.0.sessions.borrow().is_some() {
-            return;
-        }
-        let inner = &self.0;
-        let sessions = Arc::new(Sessions::new(
-            supplier,
-            Arc::clone(&inner.network),
-            inner.ledger.clone(),
-            inner.book.clone(),
-            inner.clock.clone(),
-        ));
-        let mut driver = Driver {
-            sessions: Arc::clone(&sessions),
-            network: Arc::clone(&inner.network),
-            ledger: inner.ledger.clone(),
-            book: inner.book.clone(),
-            keys: Arc::clone(&inner.keys),
-            clock: inner.clock.clone(),
-            min_claim: inner.config.min_claim,
-            events: inner.events.clone(),
-            states: std::collections::BTreeMap::new(),
-        };
-        if let Err(error) = driver.resume().await {
-            tracing::error!(%error, "open claims cannot be taken up; trying again");
-            return;
-        }
-        inner.sessions.send_replace(Some(sessions));
-        inner.tasks.spawn_until_stopped("claims", driver.run());
-    }
-
-    /// What stands in the way of earning now.
-    async fn look(&self) -> EarningEvent {
-        let (mut reasons, mut notes) = (Vec::new(), Vec::new());
-        let reason = |code, fact: String| Reason { code, fact };
-        match self.0.keys.signer() {
-            Ok(_) => {
-                self.0
-                    .trouble
-                    .send_if_modified(|trouble| take_if(trouble, |trouble| *trouble == Trouble::Key));
-            }
-            Err(KeyProblem::NoWallet) => reasons.push(reason(ReasonCode::NoWallet, String::new())),
-            Err(KeyProblem::Locked) => reasons.push(reason(ReasonCode::KeyLocked, String::new())),
-        }
-        if self.0.config.services.is_empty() {
-            reasons.push(reason(ReasonCode::NoModel, "no service is configured".to_owned()));
-        }
-        reasons.extend(self.disk_reason());
-        match &self.0.network.head().borrow().standing {
-            Standing::Following => {}
-            // Without a trust anchor everything stands on an endpoint's word; the screen says so.
-            Standing::Unverified { .. } => {}
-            Standing::Starting => reasons.push(reason(ReasonCode::ChainSyncing, String::new())),
-            Standing::Unreachable { why } | Standing::TrustExpired { why } => {
-                reasons.push(reason(ReasonCode::ChainSyncing, why.clone()));
-            }
-            Standing::ClockSkew { why, .. } => reasons.push(reason(ReasonCode::ClockSkew, why.clone())),
-        }
-        let wanted = self.0.earning.borrow().wanted;
-        if reasons.is_empty() && wanted {
-            self.look_at_chain(&mut reasons, &mut notes).await;
-        }
-        EarningEvent::Looked { reasons, notes }
-    }
-
-    fn disk_reason(&self) -> Option<Reason> {
-        let (free, least) = (self.0.ledger.free_bytes(), self.0.config.min_free_bytes);
-        if let Some(free) = free.filter(|free| *free < least) {
-            let fact = format!("{} MB left, {} MB are needed", free >> 20, least >> 20);
-            return Some(Reason {
-                code: ReasonCode::DiskLow,
-                fact,
-            });
-        }
-        // A write that failed counts until the system says that there is room again, or says nothing at all and
-        // earning is started anew.
-        let failed = match &*self.0.trouble.borrow() {
-            Some(Trouble::Disk(why)) => Some(why.clone()),
-            Some(Trouble::Key) | None => None,
-        }?;
-        let wanted = self.0.earning.borrow().wanted;
-        if !wanted || self.0.ledger.is_writable() {
-            self.0
-                .trouble
-                .send_if_modified(|trouble| take_if(trouble, |trouble| matches!(trouble, Trouble::Disk(_))));
-            return None;
-        }
-        Some(Reason {
-            code: ReasonCode::DiskLow,
-            fact: failed,
-        })
-    }
-
-    /// Stake and funds. What the chain does not answer now stops nothing.
-    async fn look_at_chain(&self, reasons: &mut Vec<Reason>, notes: &mut Vec<Reason>) {
-        // Earning that runs is not asked about its stake each second.
-        let runs = !matches!(self.0.earning.borrow().state, EarningState::Off(_));
-        let Some(supplier) = self.0.keys.supplier().filter(|_| !runs) else {
-            return;
-        };
-        match self.0.network.supplier(&supplier).await {
-            Ok(found) => {
-                let staked = found.is_some_and(|supplier| {
-                    supplier.services.iter().any(|service| {
-                        self.0
-                            .config
-                            .services
-                            .contains_key(&ServiceId::new(&service.service_id))
-                    })
-                });
-                if !staked {
-                    reasons.push(Reason {
-                        code: ReasonCode::NeedsStake,
-                        fact: supplier.to_string(),
-                    });
-                }
-            }
-            Err(error) => tracing::debug!(%error, "the supplier's stake cannot be read now"),
-        }
-        if let Ok(balance) = self.0.network.balance(&supplier).await {
-            notes.extend(low_funds(balance, FUNDS));
-        }
-    }
-
-    /// Gets the backend ready and takes the port, in a task of its own.
-    fn prepare(&self) {
-        let miner = self.clone();
-        self.0.tasks.spawn_until_stopped("prepare earning", async move {
-            let prepared = miner.prepared().await;
-            // The miner may have stopped meanwhile.
-            let _ = miner.0.commands.send(Command::Prepared(prepared)).await;
-        });
-    }
-
-    async fn prepared(&self) -> Result<Listener, Reason> {
-        let inner = &self.0;
-        for service in inner.config.services.keys() {
-            inner.backend.prepare(service).await.map_err(|error| Reason {
-                code: ReasonCode::NoModel,
-                fact: error.to_string(),
-            })?;
-        }
-        let signer = inner.keys.signer().map_err(|problem| Reason {
-            code: if problem == KeyProblem::Locked {
-                ReasonCode::KeyLocked
-            } else {
-                ReasonCode::NoWallet
-            },
-            fact: String::new(),
-        })?;
-        let mut sessions = inner.sessions.subscribe();
-        let syncing = || Reason {
-            code: ReasonCode::ChainSyncing,
-            fact: String::new(),
-        };
-        let sessions = sessions
-            .wait_for(Option::is_some)
-            .await
-            .map_err(|_| syncing())?
-            .clone()
-            .ok_or_else(syncing)?;
-        let places = |(service, config): (&ServiceId, &crate::config::ServiceConfig)| {
-            let slots = self.slots(service).max(1);
-            (
-                service.clone(),
-                Places {
-                    config: *config,
-                    slots,
-                    free: Arc::new(Semaphore::new(slots)),
-                },
-            )
-        };
-        let server = Server {
-            admission: Admission {
-                sessions,
-                network: Arc::clone(&inner.network),
-                crypto: inner.crypto.clone(),
-                verifier: Arc::clone(&inner.verifier),
-            },
-            config: Arc::clone(&inner.config),
-            backend: Arc::clone(&inner.backend),
-            places: inner.config.services.iter().map(places).collect(),
-            signer,
-            crypto: inner.crypto.clone(),
-            ledger: inner.ledger.clone(),
-            book: inner.book.clone(),
-            clock: inner.clock.clone(),
-            tasks: inner.tasks.clone(),
-            events: inner.events.clone(),
-            running: inner.running.clone(),
-            counts: Arc::clone(&inner.counts),
-            trouble: inner.trouble.clone(),
-        };
-        Listener::start(Arc::new(server), inner.tasks.child("relay server"))
-            .await
-            .map_err(|error| Reason {
-                code: ReasonCode::PortTaken,
-                fact: hearth_base::failure::chain(&error),
-            })
-    }
 }
 
 /// Our part of a session: paid where it is known, else estimated.
@@ -700,14 +437,6 @@ fn amount(record: &Record, answers: u64, supplier: Option<&Address>) -> (Amount,
         .map_or_else(|| record.facts.value_of(answers), |seal| seal.value);
     let claimed = claimed.min(record.facts.budget);
     (record.facts.share_of(claimed), true)
-}
-
-fn take_if<T>(option: &mut Option<T>, condition: impl FnOnce(&T) -> bool) -> bool {
-    let takes = option.as_ref().is_some_and(condition);
-    if takes {
-        *option = None;
-    }
-    takes
 }
 
 /// A free port, where any is wanted. It is given back and taken again when earning starts; on one computer nobody

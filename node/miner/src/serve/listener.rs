@@ -4,7 +4,6 @@ use std::{convert::Infallible, net::SocketAddr, sync::Arc};
 
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt as _;
-use hearth_base::Tasks;
 use http_body_util::{BodyExt as _, Full, StreamBody, combinators::UnsyncBoxBody};
 use hyper::{
     Method, Request, Response, StatusCode,
@@ -17,6 +16,7 @@ use hyper_util::{
     server::conn::auto,
 };
 use tokio::{net::TcpListener, sync::Semaphore};
+use tokio_util::sync::CancellationToken;
 
 use super::{BrokenOff, Reply, ReplyBody, Server};
 use crate::refusal::Refusal;
@@ -34,39 +34,39 @@ pub(crate) struct BindError {
     source: std::io::Error,
 }
 
-/// A bound socket that serves until its tasks are stopped.
+/// A bound socket that serves until it is stopped, or the miner is.
 pub(crate) struct Listener {
-    tasks: Tasks,
+    stopped: CancellationToken,
 }
 
 impl Listener {
     /// Takes the port and begins to serve.
-    pub(crate) async fn start(server: Arc<Server>, tasks: Tasks) -> Result<Listener, BindError> {
+    pub(crate) async fn start(server: Arc<Server>) -> Result<Listener, BindError> {
         let address = server.config.listen;
         let failed = |source| BindError { address, source };
         let socket = TcpListener::bind(address).await.map_err(failed)?;
-        let address = socket.local_addr().map_err(failed)?;
-        let connections = tasks.child("connections");
-        tasks.spawn("relay server", accept(server, socket, tasks.clone(), connections));
+        let stopped = server.tasks.token().child_token();
+        let tasks = server.tasks.clone();
+        tasks.spawn("relay server", accept(server, socket, stopped.clone()));
         tracing::info!(%address, "the relay server listens");
-        Ok(Listener { tasks })
+        Ok(Listener { stopped })
     }
 
     /// Takes no new connection; those that are open end after their answer.
     pub(crate) fn stop(&self) {
-        self.tasks.stop();
+        self.stopped.cancel();
     }
 }
 
-async fn accept(server: Arc<Server>, socket: TcpListener, tasks: Tasks, connections: Tasks) {
+async fn accept(server: Arc<Server>, socket: TcpListener, stopped: CancellationToken) {
     let places = Arc::new(Semaphore::new(server.config.max_connections));
     loop {
         let place = tokio::select! {
-            () = tasks.stopped() => break,
+            () = stopped.cancelled() => break,
             place = Arc::clone(&places).acquire_owned() => place,
         };
         let accepted = tokio::select! {
-            () = tasks.stopped() => break,
+            () = stopped.cancelled() => break,
             accepted = socket.accept() => accepted,
         };
         let stream = match accepted {
@@ -81,8 +81,8 @@ async fn accept(server: Arc<Server>, socket: TcpListener, tasks: Tasks, connecti
         // Small batches of a stream leave at once.
         let _ = stream.set_nodelay(true);
         let server = Arc::clone(&server);
-        let stopped = connections.token();
-        connections.spawn("relay connection", async move {
+        let (stopped, tasks) = (stopped.clone(), server.tasks.clone());
+        tasks.spawn("relay connection", async move {
             let _place = place;
             let read_within = server.config.read_within;
             let service = service_fn(move |request| {

@@ -1,3 +1,5 @@
+//! Difficulty against the recorded data.
+
 use num_integer::Integer as _;
 use proptest::prelude::*;
 

@@ -1,3 +1,5 @@
+//! Streams of Go, recorded and made up.
+
 use proptest::prelude::*;
 
 use super::{

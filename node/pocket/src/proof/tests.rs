@@ -1,3 +1,5 @@
+//! Draws and paths against the recorded data.
+
 use super::{go_rand::float64, *};
 use crate::golden::{bytes, list, load, number, text};
 

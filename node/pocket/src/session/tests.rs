@@ -1,3 +1,5 @@
+//! Sessions against the recorded data.
+
 use serde_json::Value;
 
 use super::*;

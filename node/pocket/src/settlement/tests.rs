@@ -1,3 +1,5 @@
+//! Settlement against eight blocks of the real chain.
+
 use std::collections::BTreeMap;
 
 use hearth_base::{Amount, Height};

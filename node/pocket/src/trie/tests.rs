@@ -1,3 +1,5 @@
+//! Trees and proofs against the recorded data, and what holds for all.
+
 use proptest::prelude::*;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};

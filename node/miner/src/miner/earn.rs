@@ -1,0 +1,185 @@
+//! The loop that runs the machine of earning, and what it does.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use hearth_base::ServiceId;
+use tokio::sync::{Semaphore, mpsc};
+
+use super::{Command, LOOK_EVERY, Miner};
+use crate::{
+    admit::Admission,
+    driver::Driver,
+    earning::{EarningEffect, EarningEvent, EarningState, Reason, ReasonCode, step},
+    events::MinerEvent,
+    keys::KeyProblem,
+    serve::{Listener, Places, Server},
+    sessions::Sessions,
+};
+
+impl Miner {
+    /// Runs the machine of earning.
+    pub(super) async fn earn(self, mut queue: mpsc::Receiver<Command>) {
+        let mut listener: Option<Listener> = None;
+        let mut running = self.0.running.subscribe();
+        let mut trouble = self.0.trouble.subscribe();
+        let mut look = tokio::time::interval(LOOK_EVERY);
+        loop {
+            let event = tokio::select! {
+                command = queue.recv() => match command {
+                    None => return,
+                    Some(Command::Event(event)) => event,
+                    Some(Command::Prepared(Ok(ready))) => {
+                        if self.0.earning.borrow().state == EarningState::Starting {
+                            listener = Some(ready);
+                        } else {
+                            ready.stop();
+                        }
+                        EarningEvent::Ready
+                    }
+                    Some(Command::Prepared(Err(reason))) => EarningEvent::NotReady(reason),
+                },
+                _ = running.changed() => EarningEvent::Running(running.borrow_and_update().answers.len()),
+                _ = trouble.changed() => self.look().await,
+                _ = look.tick() => {
+                    self.begin_claims().await;
+                    self.look().await
+                }
+            };
+            for effect in self.step(event) {
+                match effect {
+                    EarningEffect::Prepare => self.prepare(),
+                    EarningEffect::Close => {
+                        if let Some(listener) = listener.take() {
+                            listener.stop();
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn step(&self, event: EarningEvent) -> Vec<EarningEffect> {
+        let before = self.0.earning.borrow().clone();
+        let (after, effects) = step(before.clone(), event, self.0.clock.now_ms());
+        if after != before {
+            metrics::gauge!("hearth_miner_serving").set(after.serving as f64);
+            if after.state != before.state {
+                tracing::info!(state = after.state.name(), why = after.why(), "earning");
+            }
+            self.0.earning.send_replace(after.clone());
+            // Nobody may be listening.
+            let _ = self.0.events.send(MinerEvent::Earning(Box::new(after)));
+        }
+        effects
+    }
+
+    /// Starts the part that needs the supplier's address, as soon as there is one.
+    async fn begin_claims(&self) {
+        let Some(supplier) = self.0.keys.supplier() else {
+            return;
+        };
+        if self.0.sessions.borrow().is_some() {
+            return;
+        }
+        let inner = &self.0;
+        let sessions = Arc::new(Sessions::new(
+            supplier,
+            Arc::clone(&inner.network),
+            inner.ledger.clone(),
+            inner.book.clone(),
+            inner.clock.clone(),
+        ));
+        let mut driver = Driver {
+            sessions: Arc::clone(&sessions),
+            network: Arc::clone(&inner.network),
+            ledger: inner.ledger.clone(),
+            book: inner.book.clone(),
+            keys: Arc::clone(&inner.keys),
+            clock: inner.clock.clone(),
+            min_claim: inner.config.min_claim,
+            events: inner.events.clone(),
+            states: BTreeMap::new(),
+        };
+        if let Err(error) = driver.resume().await {
+            tracing::error!(%error, "open claims cannot be taken up; trying again");
+            return;
+        }
+        inner.sessions.send_replace(Some(sessions));
+        inner.tasks.spawn_until_stopped("claims", driver.run());
+    }
+
+    /// Gets the backend ready and takes the port, in a task of its own.
+    fn prepare(&self) {
+        let miner = self.clone();
+        self.0.tasks.spawn_until_stopped("prepare earning", async move {
+            let prepared = miner.prepared().await;
+            // The miner may have stopped meanwhile.
+            let _ = miner.0.commands.send(Command::Prepared(prepared)).await;
+        });
+    }
+
+    async fn prepared(&self) -> Result<Listener, Reason> {
+        let inner = &self.0;
+        for service in inner.config.services.keys() {
+            inner.backend.prepare(service).await.map_err(|error| Reason {
+                code: ReasonCode::NoModel,
+                fact: error.to_string(),
+            })?;
+        }
+        let signer = inner.keys.signer().map_err(|problem| Reason {
+            code: if problem == KeyProblem::Locked {
+                ReasonCode::KeyLocked
+            } else {
+                ReasonCode::NoWallet
+            },
+            fact: String::new(),
+        })?;
+        let mut sessions = inner.sessions.subscribe();
+        let syncing = || Reason {
+            code: ReasonCode::ChainSyncing,
+            fact: String::new(),
+        };
+        let sessions = sessions
+            .wait_for(Option::is_some)
+            .await
+            .map_err(|_| syncing())?
+            .clone()
+            .ok_or_else(syncing)?;
+        let places = |(service, config): (&ServiceId, &crate::config::ServiceConfig)| {
+            let slots = self.slots(service).max(1);
+            (
+                service.clone(),
+                Places {
+                    config: *config,
+                    slots,
+                    free: Arc::new(Semaphore::new(slots)),
+                },
+            )
+        };
+        let server = Server {
+            admission: Admission {
+                sessions,
+                network: Arc::clone(&inner.network),
+                crypto: inner.crypto.clone(),
+                verifier: Arc::clone(&inner.verifier),
+            },
+            config: Arc::clone(&inner.config),
+            backend: Arc::clone(&inner.backend),
+            places: inner.config.services.iter().map(places).collect(),
+            signer,
+            crypto: inner.crypto.clone(),
+            ledger: inner.ledger.clone(),
+            book: inner.book.clone(),
+            clock: inner.clock.clone(),
+            tasks: inner.tasks.clone(),
+            events: inner.events.clone(),
+            running: inner.running.clone(),
+            counts: Arc::clone(&inner.counts),
+            trouble: inner.trouble.clone(),
+        };
+        Listener::start(Arc::new(server)).await.map_err(|error| Reason {
+            code: ReasonCode::PortTaken,
+            fact: hearth_base::failure::chain(&error),
+        })
+    }
+}
