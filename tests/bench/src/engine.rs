@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use hearth_engine::{
-    Config, Engine, Event, GenerateRequest, ModelHandle, ModelSource, Prompt, Sampling, Timings, Usage,
+    Config, Engine, Event, GenerateRequest, ModelHandle, ModelSource, Priority, Prompt, Sampling, Timings, Usage,
 };
 
 use crate::table::{as_f64, figure, median, section};
@@ -111,6 +111,8 @@ fn start(model: &ModelHandle, n_prompt: u32, n_tokens: u32) -> Receiver<Event> {
         max_tokens: Some(n_tokens),
         ignore_end: true,
         sampling: Sampling::greedy(),
+        // Paid requests never go on from what an earlier one has computed.
+        priority: Priority::Paid,
         ..GenerateRequest::new(Prompt::Tokens(prompt))
     };
     let (sender, events) = channel();
