@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use hearth_engine::{
-    Config, Engine, Event, GenerateRequest, ModelHandle, ModelSource, Priority, Prompt, Sampling, Timings, Usage,
+    Config, Engine, Event, GenerateRequest, ModelHandle, ModelSource, Priority, Prompt, Sampling, Timings,
+    Usage,
 };
 
 use crate::table::{as_f64, figure, median, section};
