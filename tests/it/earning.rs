@@ -57,15 +57,19 @@ fn upokt(session: &Value, key: &str) -> u128 {
     session[key].as_str().unwrap_or_else(|| panic!("{key} is missing: {session:#}")).parse().unwrap()
 }
 
-/// What the supplier's owner gets of a settled amount: the share of what is minted for the burn, and of inflation.
+/// What this wallet gets of a settled amount: its main key owns both the supplier and the service, so both parts of
+/// what is minted for the burn, and both of inflation.
 fn share(params: &tokenomics::Params, settled: u128) -> u128 {
     let of = |ratio: f64| Decimal::try_from(ratio).unwrap();
     let floor = |ratio: f64, amount: u128| u128::try_from(of(ratio).floor_of(&amount.into())).unwrap();
     let minted = floor(params.mint_ratio, settled);
-    let split = params.mint_equals_burn_claim_distribution.as_ref().unwrap();
+    let split = &params.mint_equals_burn_claim_distribution;
     let inflation = u128::try_from(of(params.global_inflation_per_claim).ceil_of(&settled.into())).unwrap();
-    let allocation = params.mint_allocation_percentages.as_ref().unwrap();
-    floor(split.supplier, minted) + floor(allocation.supplier, inflation)
+    let allocation = &params.mint_allocation_percentages;
+    floor(split.supplier, minted)
+        + floor(split.source_owner, minted)
+        + floor(allocation.supplier, inflation)
+        + floor(allocation.source_owner, inflation)
 }
 
 async fn params(node: &Node) -> hearth_chain::Params {

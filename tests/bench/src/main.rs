@@ -50,11 +50,21 @@ async fn main() -> anyhow::Result<()> {
 }
 
 fn arguments() -> anyhow::Result<Args> {
-    let mut args = Args { hearth: None, sections: Vec::new() };
+    let mut args = Args {
+        hearth: None,
+        sections: Vec::new(),
+    };
     let mut given = std::env::args().skip(1);
     while let Some(arg) = given.next() {
         match arg.as_str() {
-            "--hearth" => args.hearth = Some(given.next().context("--hearth needs the path of the program")?.into()),
+            "--hearth" => {
+                args.hearth = Some(
+                    given
+                        .next()
+                        .context("--hearth needs the path of the program")?
+                        .into(),
+                )
+            }
             section if SECTIONS.contains(&section) => args.sections.push(section.to_owned()),
             other => anyhow::bail!("\"{other}\" is no section; there are: {}", SECTIONS.join(" ")),
         }
@@ -64,7 +74,10 @@ fn arguments() -> anyhow::Result<Args> {
 
 /// The folder of the fetched models.
 pub(crate) fn models() -> anyhow::Result<PathBuf> {
-    #[allow(clippy::disallowed_methods, reason = "a setting of the measurement, not of the program")]
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "a setting of the measurement, not of the program"
+    )]
     let variable = |name: &str| std::env::var_os(name);
     if let Some(folder) = variable("TEST_MODELS_DIR") {
         return Ok(folder.into());

@@ -22,7 +22,9 @@ pub(crate) fn run() -> anyhow::Result<()> {
 }
 
 fn rings() -> anyhow::Result<()> {
-    let keys: Vec<SecretKey> = (1_u8..=8).map(|byte| SecretKey::from_bytes(&[byte; 32])).collect::<Result<_, _>>()?;
+    let keys: Vec<SecretKey> = (1_u8..=8)
+        .map(|byte| SecretKey::from_bytes(&[byte; 32]))
+        .collect::<Result<_, _>>()?;
     let message = [7_u8; 32];
     for (size, go_sign, go_verify) in [(2, 714, 964), (3, 548, 688), (8, 245, 271)] {
         let members: Vec<[u8; 33]> = keys.iter().take(size).map(SecretKey::public_key).collect();
@@ -30,20 +32,38 @@ fn rings() -> anyhow::Result<()> {
         let signer = keys.first().context("there are eight keys")?;
         let bytes = signer.ring_sign(&ring, &message)?;
         let signature = RingSignature::parse(&bytes)?;
-        let sign = rate(1, || drop(std::hint::black_box(signer.ring_sign(&ring, &message))));
+        let sign = rate(1, || {
+            drop(std::hint::black_box(signer.ring_sign(&ring, &message)))
+        });
         let verifier = RingVerifier::new(16);
-        let verify = rate(1, || drop(std::hint::black_box(verifier.verify(&signature, &message))));
+        let verify = rate(1, || {
+            drop(std::hint::black_box(verifier.verify(&signature, &message)))
+        });
         let cold = rate(1, || drop(std::hint::black_box(signature.verify(&message))));
         let beside = |go: i32, own: f64| format!("Go {go}/s, {:.1} times", own / f64::from(go));
-        figure(&format!("ring of {size}, sign"), &per_second(sign), &beside(go_sign, sign));
-        figure(&format!("ring of {size}, verify in a session"), &per_second(verify), &beside(go_verify, verify));
-        figure(&format!("ring of {size}, verify once"), &per_second(cold), &beside(go_verify, cold));
+        figure(
+            &format!("ring of {size}, sign"),
+            &per_second(sign),
+            &beside(go_sign, sign),
+        );
+        figure(
+            &format!("ring of {size}, verify in a session"),
+            &per_second(verify),
+            &beside(go_verify, verify),
+        );
+        figure(
+            &format!("ring of {size}, verify once"),
+            &per_second(cold),
+            &beside(go_verify, cold),
+        );
     }
     let signer = keys.first().context("there are eight keys")?;
     let public = PublicKey::from_bytes(&signer.public_key())?;
     let signature = signer.sign(&message);
     let sign = rate(1, || drop(std::hint::black_box(signer.sign(&message))));
-    let verify = rate(1, || drop(std::hint::black_box(public.verify(&message, &signature))));
+    let verify = rate(1, || {
+        drop(std::hint::black_box(public.verify(&message, &signature)))
+    });
     figure("ECDSA, sign", &per_second(sign), "Go 27,400/s");
     figure("ECDSA, verify", &per_second(verify), "Go 7,080/s");
     Ok(())
@@ -60,7 +80,11 @@ fn tries() -> anyhow::Result<()> {
             std::hint::black_box(trie.root());
         });
         let beside = format!("Go {go}/s, {:.1} times", inserts / f64::from(go));
-        figure(&format!("trie of {n_leaves}, inserts with the root"), &per_second(inserts), &beside);
+        figure(
+            &format!("trie of {n_leaves}, inserts with the root"),
+            &per_second(inserts),
+            &beside,
+        );
     }
     let leaves: Vec<([u8; 32], Vec<u8>)> = (0..LEAVES[1]).map(leaf).collect();
     let mut trie = SumTrie::new();
@@ -72,11 +96,17 @@ fn tries() -> anyhow::Result<()> {
     let mut path = [0_u8; 32];
     let mut next = 0_u64;
     let proofs = rate(1, || {
-        next = next.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        next = next
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         path[..8].copy_from_slice(&next.to_be_bytes());
         drop(std::hint::black_box(trie.prove_closest(&path, values.as_slice())));
     });
-    figure("closest proof, build", &per_second(proofs), "Go 239,000 to 341,000/s");
+    figure(
+        "closest proof, build",
+        &per_second(proofs),
+        "Go 239,000 to 341,000/s",
+    );
     let proof = trie.prove_closest(&path, values.as_slice())?;
     let verify = rate(1, || drop(std::hint::black_box(verify_closest(&proof, &root))));
     figure("closest proof, verify", &per_second(verify), "");
@@ -87,7 +117,9 @@ fn tries() -> anyhow::Result<()> {
 fn leaf(index: usize) -> ([u8; 32], Vec<u8>) {
     let mut state = index as u64 + 1;
     let mut next = || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         (state >> 33).to_le_bytes()[0]
     };
     let mut key = [0; 32];

@@ -19,8 +19,14 @@ pub(crate) async fn run(hearth: Option<&Path>) -> anyhow::Result<()> {
         figure("not measured", "", "name the program with --hearth");
         return Ok(());
     };
-    let bytes = std::fs::metadata(hearth).with_context(|| format!("{} is not there", hearth.display()))?.len();
-    figure("size of the headless program", &format!("{:.1} MB", bytes as f64 / 1e6), "");
+    let bytes = std::fs::metadata(hearth)
+        .with_context(|| format!("{} is not there", hearth.display()))?
+        .len();
+    figure(
+        "size of the headless program",
+        &format!("{:.1} MB", bytes as f64 / 1e6),
+        "",
+    );
     let mut starts = Vec::new();
     for _ in 0..3 {
         let folder = tempfile::tempdir()?;
@@ -33,14 +39,26 @@ pub(crate) async fn run(hearth: Option<&Path>) -> anyhow::Result<()> {
         child.kill()?;
         child.wait()?;
     }
-    figure("start to first answer of the API (median of 3)", &format!("{:.0} ms", median(starts)), "devnet included");
+    figure(
+        "start to first answer of the API (median of 3)",
+        &format!("{:.0} ms", median(starts)),
+        "devnet included",
+    );
     Ok(())
 }
 
 async fn start(hearth: &Path, folder: &Path) -> anyhow::Result<(std::process::Child, f64)> {
     let began = Instant::now();
     let child = Command::new(hearth)
-        .args(["--daemon", "--network", "devnet", "--listen", "127.0.0.1:0", "--devnet-listen", "127.0.0.1:0"])
+        .args([
+            "--daemon",
+            "--network",
+            "devnet",
+            "--listen",
+            "127.0.0.1:0",
+            "--devnet-listen",
+            "127.0.0.1:0",
+        ])
         .args(["--miner-listen", "127.0.0.1:0", "--data-dir"])
         .arg(folder)
         .env("HEARTH_DEVNET__SETUP", "false")
@@ -61,12 +79,17 @@ async fn start(hearth: &Path, folder: &Path) -> anyhow::Result<(std::process::Ch
 }
 
 fn memory(pid: u32) -> anyhow::Result<()> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).context("memory is read from /proc")?;
+    let status =
+        std::fs::read_to_string(format!("/proc/{pid}/status")).context("memory is read from /proc")?;
     let kilobytes = status
         .lines()
         .find_map(|line| line.strip_prefix("VmRSS:"))
         .and_then(|rest| rest.split_whitespace().next()?.parse::<f64>().ok())
         .context("/proc tells no memory")?;
-    figure("memory at rest, devnet included, no model", &format!("{:.0} MB", kilobytes / 1e3), "classic miner 130 to 310 MB");
+    figure(
+        "memory at rest, devnet included, no model",
+        &format!("{:.0} MB", kilobytes / 1e3),
+        "classic miner 130 to 310 MB",
+    );
     Ok(())
 }

@@ -34,8 +34,11 @@ use crate::table::{as_f64, cpu_seconds, figure, grouped, section};
 
 const SERVICE: &str = "smollm2-135m-instruct";
 /// Connections, relays sent, and what the rivals reach there.
-const LOADS: [(usize, usize, &str); 3] =
-    [(1, 3_000, "Go 457 / 449"), (8, 8_000, "Go 952 / 798"), (64, 8_000, "Go 991 / 911")];
+const LOADS: [(usize, usize, &str); 3] = [
+    (1, 3_000, "Go 457 / 449"),
+    (8, 8_000, "Go 952 / 798"),
+    (64, 8_000, "Go 991 / 911"),
+];
 /// Relays that warm up the ring's tables and the session's cache.
 const WARM_UP: usize = 200;
 /// Sessions long enough for all of it.
@@ -70,15 +73,32 @@ pub(crate) async fn run(hearth: Option<&Path>, models: &Path) -> anyhow::Result<
         let cpu = cpu_seconds(node.child.id());
         let (seconds, mut latencies) = send(&url, connections, batch).await?;
         let rate = as_f64(n) / seconds;
-        figure(&format!("{connections} connections"), &format!("{} relays/s", grouped(rate)), rivals);
+        figure(
+            &format!("{connections} connections"),
+            &format!("{} relays/s", grouped(rate)),
+            rivals,
+        );
         if let (Some(before), Some(after)) = (cpu, cpu_seconds(node.child.id())) {
             let ms = (after - before) * 1e3 / as_f64(n);
-            figure("  CPU of the program a relay", &format!("{ms:.3} ms"), "Go 1.6 ms; aim 0.16, floor 0.4");
+            figure(
+                "  CPU of the program a relay",
+                &format!("{ms:.3} ms"),
+                "Go 1.6 ms; aim 0.16, floor 0.4",
+            );
         }
         latencies.sort();
-        let at = |share: f64| latencies.get((as_f64(latencies.len()) * share) as usize).copied().unwrap_or_default();
+        let at = |share: f64| {
+            latencies
+                .get((as_f64(latencies.len()) * share) as usize)
+                .copied()
+                .unwrap_or_default()
+        };
         let ms = |latency: Duration| latency.as_secs_f64() * 1e3;
-        figure("  latency p50 / p99", &format!("{:.2} / {:.2} ms", ms(at(0.5)), ms(at(0.99))), "all of it is added: the backend is null");
+        figure(
+            "  latency p50 / p99",
+            &format!("{:.2} / {:.2} ms", ms(at(0.5)), ms(at(0.99))),
+            "all of it is added: the backend is null",
+        );
     }
     Ok(())
 }
@@ -94,7 +114,15 @@ impl Running {
     async fn start(hearth: &Path, data: &Path, models: &Path) -> anyhow::Result<Running> {
         let mut command = Command::new(hearth);
         command
-            .args(["--daemon", "--network", "devnet", "--listen", "127.0.0.1:0", "--devnet-listen", "127.0.0.1:0"])
+            .args([
+                "--daemon",
+                "--network",
+                "devnet",
+                "--listen",
+                "127.0.0.1:0",
+                "--devnet-listen",
+                "127.0.0.1:0",
+            ])
             .args(["--miner-listen", "127.0.0.1:0", "--data-dir"])
             .arg(data)
             .env("HEARTH_WEIGHTS__DEMO_FOLDER", models);
@@ -103,7 +131,11 @@ impl Running {
         }
         let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
         let http = reqwest::Client::builder().no_proxy().build()?;
-        let node = Running { child, data: data.to_owned(), http };
+        let node = Running {
+            child,
+            data: data.to_owned(),
+            http,
+        };
         let began = Instant::now();
         while began.elapsed() < Duration::from_secs(90) {
             if node.is_set_up().await.unwrap_or(false) {
@@ -142,7 +174,9 @@ impl Buyer {
     async fn new(node: &Running) -> anyhow::Result<Buyer> {
         let text = std::fs::read_to_string(node.data.join("network.toml"))?;
         let field = |name: &str| {
-            let line = text.lines().find_map(|line| line.strip_prefix(name)?.trim_start().strip_prefix('='));
+            let line = text
+                .lines()
+                .find_map(|line| line.strip_prefix(name)?.trim_start().strip_prefix('='));
             line.map(|value| value.trim().trim_matches(['[', ']', '"']).to_owned())
         };
         let folder = tempfile::tempdir()?;
@@ -153,17 +187,26 @@ impl Buyer {
             max_pages: None,
         })
         .await?;
-        let rpc = field("rpc").context("the network file has no endpoint")?.parse()?;
+        let rpc = field("rpc")
+            .context("the network file has no endpoint")?
+            .parse()?;
         let chain = Chain::start(hearth_chain::Args {
             config: hearth_chain::Config::new(chain_id.into(), vec![rpc]),
             store,
             clock: Clock::system(),
             tasks: Tasks::root(),
         })?;
-        let config = hearth_wallet::Config { folder: node.data.join("keystore"), cost: Cost::STRONG };
+        let config = hearth_wallet::Config {
+            folder: node.data.join("keystore"),
+            cost: Cost::STRONG,
+        };
         let wallet = Wallet::open(config, Clock::system())?;
         wallet.unlock(std::fs::read_to_string(node.data.join("keystore/devnet.pass"))?.trim())?;
-        Ok(Buyer { chain, wallet, _store: folder })
+        Ok(Buyer {
+            chain,
+            wallet,
+            _store: folder,
+        })
     }
 
     /// Waits for the start of a session in which the supplier serves.
@@ -178,7 +221,9 @@ impl Buyer {
                 let height = head.borrow().height;
                 return Ok(self.chain.session(&accounts.main, &service, height).await?.value);
             }
-            tokio::time::timeout(Duration::from_secs(30), head.changed()).await.context("the chain stands still")??;
+            tokio::time::timeout(Duration::from_secs(30), head.changed())
+                .await
+                .context("the chain stands still")??;
         }
     }
 
@@ -187,11 +232,16 @@ impl Buyer {
         head: &mut tokio::sync::watch::Receiver<hearth_chain::Head>,
     ) -> anyhow::Result<Height> {
         let height = head.wait_for(|head| head.height.0 > 0).await?.height;
-        Ok(Timing::from(&self.chain.params_at(height).await?.value).place(height).start)
+        Ok(Timing::from(&self.chain.params_at(height).await?.value)
+            .place(height)
+            .start)
     }
 
     fn sign(&self, session: &Session, n: usize) -> anyhow::Result<Vec<Bytes>> {
-        let (main, working) = (self.wallet.signer(Role::Main)?, self.wallet.signer(Role::Working)?);
+        let (main, working) = (
+            self.wallet.signer(Role::Main)?,
+            self.wallet.signer(Role::Working)?,
+        );
         let ring = Ring::new(&[main.public_key(), working.public_key()])?;
         let header = session.header.clone().context("the session has no header")?;
         let supplier = working.address().to_string();
@@ -202,7 +252,7 @@ impl Buyer {
             });
             let request = HttpRequest {
                 method: "POST".to_owned(),
-                headers: vec![("Content-Type".to_owned(), vec!["application/json".to_owned()])],
+                headers: [("Content-Type".to_owned(), vec!["application/json".to_owned()])].into(),
                 url: "/v1/chat/completions".to_owned(),
                 body: Bytes::from(body.to_string()),
             };
@@ -213,8 +263,15 @@ impl Buyer {
     }
 
     fn supplier_url(&self, session: &Session) -> anyhow::Result<String> {
-        let endpoints = session.suppliers.iter().flat_map(|supplier| &supplier.services).flat_map(|config| &config.endpoints);
-        endpoints.map(|endpoint| endpoint.url.clone()).next().context("the session has no supplier")
+        let endpoints = session
+            .suppliers
+            .iter()
+            .flat_map(|supplier| &supplier.services)
+            .flat_map(|config| &config.endpoints);
+        endpoints
+            .map(|endpoint| endpoint.url.clone())
+            .next()
+            .context("the session has no supplier")
     }
 }
 
@@ -238,7 +295,10 @@ async fn send(url: &str, connections: usize, requests: Vec<Bytes>) -> anyhow::Re
 
 async fn connection(url: &str, requests: &[Bytes], next: &AtomicUsize) -> anyhow::Result<Vec<Duration>> {
     // One client is one connection, which is kept open.
-    let http = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(1).build()?;
+    let http = reqwest::Client::builder()
+        .no_proxy()
+        .pool_max_idle_per_host(1)
+        .build()?;
     let mut latencies = Vec::new();
     while let Some(body) = requests.get(next.fetch_add(1, Ordering::Relaxed)) {
         let began = Instant::now();
