@@ -16,6 +16,9 @@ use crate::{
     unixfs::read::wrap_leaf,
 };
 
+/// Files that are tried for one block.
+const MAX_PLACES: usize = 4;
+
 /// Somewhere to look blocks up.
 #[async_trait]
 pub trait Blocks: Send + Sync {
@@ -43,36 +46,32 @@ impl Blocks for FileStore {
         if let Some(block) = Block::from_identity(*cid) {
             return Ok(Some(block));
         }
-        let (file, path, leaf) = match self.records.find(cid).await? {
-            None => return Ok(None),
-            Some(Place::Here(bytes)) => return Ok(Block::verify(*cid, bytes).ok()),
-            Some(Place::InFile {
-                file,
-                disk_path,
-                leaf,
-            }) => (file, self.folder.join(disk_path), leaf),
-        };
-        let cid = *cid;
-        let shown = path.clone();
-        let read = tokio::task::spawn_blocking(move || {
-            let bytes = read_leaf(&path, &leaf)?;
-            Ok::<_, io::Error>(Block::verify(cid, bytes))
-        })
-        .await;
-        match read {
-            Ok(Ok(Ok(block))) => return Ok(Some(block)),
-            Ok(Ok(Err(_))) => {
-                tracing::warn!(path = %shown.display(), "a model file changed; it is not served any more")
+        // A file that turns out changed is passed over, and another that has the block is taken.
+        for _ in 0..MAX_PLACES {
+            let (file, path, leaf) = match self.records.find(cid).await? {
+                None => return Ok(None),
+                Some(Place::Here(bytes)) => return Ok(Block::verify(*cid, bytes).ok()),
+                Some(Place::InFile {
+                    file,
+                    disk_path,
+                    leaf,
+                }) => (file, self.folder.join(disk_path), leaf),
+            };
+            let (wanted, shown) = (*cid, path.clone());
+            let reading = tokio::task::spawn_blocking(move || read_leaf(&path, &leaf));
+            match reading.await.unwrap_or_else(|error| Err(io::Error::other(error))) {
+                Ok(bytes) => {
+                    if let Ok(block) = Block::verify(wanted, bytes) {
+                        return Ok(Some(block));
+                    }
+                    tracing::warn!(path = %shown.display(), "a model file changed; it is not served any more");
+                }
+                Err(error) => {
+                    tracing::warn!(path = %shown.display(), %error, "a model file cannot be read; it is not served");
+                }
             }
-            Ok(Err(error)) => {
-                tracing::warn!(path = %shown.display(), %error, "a model file cannot be read; it is not served any more")
-            }
-            Err(error) => {
-                tracing::warn!(path = %shown.display(), %error, "reading a model file was cut off");
-                return Ok(None);
-            }
+            self.records.set_fingerprint(file, None).await?;
         }
-        self.records.set_fingerprint(file, None).await?;
         Ok(None)
     }
 }

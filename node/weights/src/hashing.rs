@@ -67,12 +67,20 @@ pub(crate) enum Found {
     Wrong,
 }
 
-/// Compares each piece of `plan` with the file.
+/// Compares each piece of `plan` with the file, until `stop` says yes.
 ///
 /// # Errors
-/// A file that cannot be read. One that is too short has wrong pieces.
-pub(crate) fn check_file(plan: &Plan, file: &File, threads: usize) -> io::Result<Vec<Found>> {
+/// A file that cannot be read; one that is too short has wrong pieces. `Interrupted` after a stop.
+pub(crate) fn check_file(
+    plan: &Plan,
+    file: &File,
+    threads: usize,
+    stop: &(dyn Fn() -> bool + Sync),
+) -> io::Result<Vec<Found>> {
     in_parallel(plan.pieces.len(), threads, |piece_idx, buffer| {
+        if stop() {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
         let piece = &plan.pieces[piece_idx];
         let Some(wanted) = digest_of(&piece.cid) else {
             return Ok(Found::Wrong);

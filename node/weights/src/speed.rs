@@ -54,3 +54,21 @@ pub fn measure_import(path: &Path, threads: usize) -> io::Result<ImportSpeed> {
 fn rate(bytes: u64, since: Instant) -> f64 {
     bytes as f64 / 1e6 / since.elapsed().as_secs_f64().max(1e-9)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::generators::splitmix;
+
+    #[test]
+    fn a_run_gives_figures() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), splitmix(1, 48 << 20)).unwrap();
+        for threads in [1, 2] {
+            let speed = measure_import(file.path(), threads).unwrap();
+            println!("{speed:?}");
+            assert!(speed.import_mb_s > 0.0 && speed.sha256_mb_s > 0.0);
+            assert_eq!(speed.size_bytes, 48 << 20);
+        }
+    }
+}

@@ -288,14 +288,16 @@ impl Weights {
             origin: Origin::Added,
             added_at_ms: self.shared.clock.now_ms(),
         };
-        // A model that was pulled and is now added from elsewhere keeps its own files.
-        if let Some(former) = self.shared.records.model(record.manifest.cid()).await?
+        // A download of the same model has become needless; it must be over before its rows are replaced.
+        self.shared.downloads.give_up(record.manifest.cid()).await;
+        // A model that was pulled keeps its own files while they are right.
+        if let Some(former) = self.get(record.manifest.cid()).await?
             && former.origin == Origin::Pulled
+            && former.is_usable()
         {
-            return Ok(self.describe(former).await?);
+            return Ok(former);
         }
         self.shared.records.put_model(&record, &files).await?;
-        self.shared.downloads.cancel(record.manifest.cid()).await;
         Ok(self.describe(record).await?)
     }
 

@@ -1,9 +1,10 @@
 //! Checking: all bytes are read back and hashed, then the files go to their places and the model is recorded.
 
-use std::{fs, sync::Arc};
+use std::{fs, io, sync::Arc};
 
 use super::{
     job::{self, Job, JobError, PartFile, blocking},
+    locate,
     state::Event,
 };
 use crate::{
@@ -72,21 +73,22 @@ pub(super) async fn check(
 }
 
 async fn read_back(job: &Job, part: &PartFile) -> Result<Vec<Found>, JobError> {
+    // A crash may have lost bytes that stood in nodes; they are at hand.
+    locate::write_inline(part).await?;
     let (plan, file, threads) = (part.plan.clone(), Arc::clone(&part.file), job.rules.threads);
-    blocking(move || {
-        let mut found = hashing::check_file(&plan, &file, threads)?;
-        // Inline bytes are written again when the download is taken up, so any leaf stands for them.
-        if !hashing::check_inline(&plan, &file)?
-            && let Some(first) = found.first_mut()
-        {
-            *first = Found::Wrong;
+    let token = job.token.clone();
+    let read = blocking(move || {
+        if !hashing::check_inline(&plan, &file)? {
+            return Err(io::Error::other("what is written is not what is read"));
         }
-        Ok(found)
-    })
-    .await
-    .map_err(|source| JobError::Write {
-        path: part.path.clone(),
-        source,
+        hashing::check_file(&plan, &file, threads, &|| token.is_cancelled())
+    });
+    read.await.map_err(|source| match source.kind() {
+        io::ErrorKind::Interrupted => JobError::Stopped,
+        _ => JobError::Write {
+            path: part.path.clone(),
+            source,
+        },
     })
 }
 

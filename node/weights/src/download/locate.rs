@@ -137,7 +137,7 @@ async fn check_budget(job: &Job, needed: u64) -> Result<(), JobError> {
 }
 
 /// Bytes that stood in nodes are written at once; they are never asked for again.
-async fn write_inline(part: &PartFile) -> Result<(), JobError> {
+pub(super) async fn write_inline(part: &PartFile) -> Result<(), JobError> {
     if part.plan.inline.is_empty() {
         return Ok(());
     }

@@ -218,6 +218,16 @@ impl Downloads {
         self.tell(cid, Event::Cancel).await
     }
 
+    /// Cancels a download and waits until nothing of it is left.
+    pub(crate) async fn give_up(&self, cid: &Cid) {
+        let handle = self.drivers().get(cid).cloned();
+        if let Some(handle) = handle
+            && handle.events.send(Wish::Event(Event::Cancel)).await.is_ok()
+        {
+            handle.events.closed().await;
+        }
+    }
+
     /// Drops a finished download from the list.
     pub(crate) fn forget(&self, cid: &Cid) {
         self.shared

@@ -432,3 +432,30 @@ async fn the_owner_pauses_goes_on_and_gives_up() {
     );
     assert!(!third.pause(&cid).await);
 }
+
+#[tokio::test]
+async fn adding_the_files_ends_the_download_of_them() {
+    let (first_folder, first, cid) = publisher().await;
+    let folder = tempfile::tempdir().unwrap();
+    let second = node(folder.path()).await;
+    let hanging = faulty(first.router(), limited(Arc::default(), 2_000_000)).await;
+    let mut seen = second.pull(cid, &[hanging]).await.unwrap();
+    until(&mut seen, |download| download.arrived_bytes > 0).await;
+    let model = second
+        .add(&first_folder.path().join("Model-21.gguf"), AddOptions::default())
+        .await
+        .unwrap();
+    assert_eq!(
+        (model.cid(), model.origin, model.is_usable()),
+        (&cid, Origin::Added, true)
+    );
+    assert!(second.downloads().borrow().is_empty());
+    assert!(second.open(&cid).await.is_ok());
+    assert!(
+        !folder
+            .path()
+            .join("weights/models")
+            .join(cid.to_string())
+            .exists()
+    );
+}
