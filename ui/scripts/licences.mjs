@@ -44,9 +44,11 @@ const list = collect()
   .map((path) => {
     const name = path.slice(path.lastIndexOf('node_modules/') + 13);
     const manifest = JSON.parse(readFileSync(`${at(path)}/package.json`, 'utf8'));
-    const licence = manifest.license ?? packages[path].license;
+    const text = textOf(path);
+    // Some packages name their licence only in the file beside them.
+    const licence = manifest.license ?? packages[path].license ?? (text?.startsWith('MIT License') ? 'MIT' : undefined);
     if (!licence) throw new Error(`${name} names no licence: look at it before it is shipped`);
-    return { name, version: packages[path].version, licence, text: textOf(path) };
+    return { name, version: packages[path].version, licence, text };
   });
 writeFileSync(at('dist/licences.json'), JSON.stringify(list));
 console.log(`licences of ${list.length} packages written`);

@@ -5,6 +5,7 @@ import type {
   Download,
   EarnedSession,
   Event,
+  Head,
   Setup,
   Status,
 } from '$lib/api/generated';
@@ -19,6 +20,8 @@ export type NodeState = {
   downloads: Record<string, Download>;
   conversations: Record<string, ConversationSummary | 'deleted'>;
   answered: number | null;
+  /** The first block of this stream: a mean block time is taken from it where the node says none. */
+  first: Head | null;
   revisions: Revisions;
 };
 
@@ -28,6 +31,7 @@ export const emptyNode: NodeState = {
   downloads: {},
   conversations: {},
   answered: null,
+  first: null,
   revisions: { balances: 0, models: 0, status: 0, claims: 0, conversations: 0 },
 };
 
@@ -39,6 +43,15 @@ function bump(state: NodeState, ...names: (keyof Revisions)[]): Revisions {
 
 function withStatus(state: NodeState, change: Partial<Status>): NodeState {
   return state.status ? { ...state, status: { ...state.status, ...change } } : state;
+}
+
+const LEAST_BLOCKS = 3; // fewer say more about the network's mood than about the mean
+
+function withHead(state: NodeState, head: Head): NodeState {
+  const first = state.first ?? head;
+  const blocks = head.height - first.height;
+  const mean = blocks < LEAST_BLOCKS ? null : Math.round((Date.parse(head.time) - Date.parse(first.time)) / blocks);
+  return { ...withStatus(state, { head: { ...head, block_time_ms: head.block_time_ms ?? mean } }), first };
 }
 
 function untagged<T extends { type: string }>(event: T): Omit<T, 'type'> {
@@ -56,7 +69,7 @@ export function reduce(state: NodeState, event: Event): NodeState {
         revisions: bump(state, 'balances', 'models', 'status', 'claims', 'conversations'),
       };
     case 'head':
-      return withStatus(state, { head: untagged(event) });
+      return withHead(state, untagged(event));
     case 'earning':
       return withStatus(state, { earning: untagged(event) });
     case 'relay':

@@ -21,6 +21,12 @@ describe('events of the node', () => {
     expect(state.status).toMatchObject({ version: '1', head: { height: 7 }, earning: { state: 'idle' }, wallet: { exists: true } });
     expect(state.status?.head).not.toHaveProperty('type');
   });
+  test('the mean block time is measured where the node says none', () => {
+    const at = (height: number, second: number) => ({ type: 'head', height, time: `2026-11-21T19:42:${second}Z`, block_time_ms: null });
+    const state = all({ type: 'status', ...status }, at(10, 10), at(11, 12), at(14, 18));
+    expect(state.status?.head?.block_time_ms).toBe(2000);
+    expect(all({ type: 'status', ...status }, at(10, 10), at(11, 12)).status?.head?.block_time_ms).toBeNull();
+  });
   test('nothing is made up before the first status', () => expect(all({ type: 'head', height: 7 }).status).toBeNull());
   test('claims, downloads, chats and counters', () => {
     const state = all(
