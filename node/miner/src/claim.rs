@@ -339,13 +339,13 @@ pub fn step(state: ClaimState, event: ClaimEvent, rules: &Rules) -> (ClaimState,
         ClaimEvent::Vanished => (on_end(state, Ok(None)), Vec::new()),
     };
     // What can be done at once is not left to the next block.
-    match &next {
-        ClaimState::Sealed { trouble: None, .. } => effects.push(ClaimEffect::SignClaim),
-        ClaimState::ClaimSent { .. } | ClaimState::ProofSent { .. } if effects.is_empty() => {
-            effects.push(ClaimEffect::Chase);
-        }
-        next if next.is_final() => effects.push(ClaimEffect::Close),
-        _ => {}
+    let is_sent = next.sent().is_some();
+    if matches!(next, ClaimState::Sealed { trouble: None, .. }) {
+        effects.push(ClaimEffect::SignClaim);
+    } else if is_sent && effects.is_empty() {
+        effects.push(ClaimEffect::Chase);
+    } else if next.is_final() {
+        effects.push(ClaimEffect::Close);
     }
     (next, effects)
 }

@@ -171,90 +171,10 @@ impl Driver {
 
     /// The session that an event of the chain is about, and what it says of it.
     fn concerns(&self, event: &ChainEvent, height: Height) -> Option<(Arc<Facts>, ClaimEvent)> {
-        let supplier = self.sessions.supplier().as_str();
-        let by_end = |application: &str, service: &str, end: i64, operator: &str| {
-            let fits = |facts: &Facts| {
-                facts.header.application_address == application
-                    && facts.header.service_id == service
-                    && facts.header.session_end_block_height == end
-            };
-            let all = self.sessions.all();
-            let session = all
-                .iter()
-                .find(|session| operator == supplier && fits(&session.facts))?;
-            Some(Arc::clone(&session.facts))
-        };
-        match event {
-            ChainEvent::ProofValidityChecked(event) => {
-                let facts = by_end(
-                    &event.application_address,
-                    &event.service_id,
-                    event.session_end_block_height,
-                    &event.supplier_operator_address,
-                )?;
-                let valid = event.claim_proof_status_int == i32::from(ClaimProofStatus::Validated);
-                Some((
-                    facts,
-                    ClaimEvent::ProofChecked {
-                        valid,
-                        why: event.failure_reason.clone(),
-                    },
-                ))
-            }
-            ChainEvent::ClaimSettled(event) => {
-                let facts = by_end(
-                    &event.application_address,
-                    &event.service_id,
-                    event.session_end_block_height,
-                    &event.supplier_operator_address,
-                )?;
-                let upokt = |text: &str| text.parse().unwrap_or_default();
-                let rewards = event.reward_distribution.iter();
-                Some((
-                    facts,
-                    ClaimEvent::Paid(Paid {
-                        height,
-                        claimed: upokt(&event.claimed_upokt),
-                        settled: upokt(&event.settled_upokt),
-                        minted: upokt(&event.minted_upokt),
-                        rewards: rewards
-                            .map(|(who, amount)| (who.clone(), upokt(amount)))
-                            .collect(),
-                    }),
-                ))
-            }
-            ChainEvent::ClaimExpired(event) => {
-                let facts = by_end(
-                    &event.application_address,
-                    &event.service_id,
-                    event.session_end_block_height,
-                    &event.supplier_operator_address,
-                )?;
-                Some((
-                    facts,
-                    ClaimEvent::Expired {
-                        height,
-                        why: "the chain had no valid proof".to_owned(),
-                    },
-                ))
-            }
-            ChainEvent::ClaimDiscarded(event) => {
-                let facts = by_end(
-                    &event.application_address,
-                    &event.service_id,
-                    event.session_end_block_height,
-                    &event.supplier_operator_address,
-                )?;
-                Some((
-                    facts,
-                    ClaimEvent::Expired {
-                        height,
-                        why: event.error.clone(),
-                    },
-                ))
-            }
-            _ => None,
-        }
+        let (about, said) = said_by(event, height)?;
+        let all = self.sessions.all();
+        let session = all.iter().find(|session| about.is_of(&session.facts))?;
+        Some((Arc::clone(&session.facts), said))
     }
 
     /// Feeds the machine, and does what it asks for, until it asks for nothing more.
@@ -417,9 +337,11 @@ impl Driver {
             }
             Found::No => {}
         }
-        let last = match state {
-            ClaimState::ClaimSent { .. } => facts.windows.claim_close,
-            _ => facts.windows.proof_close,
+        let is_claim = matches!(state, ClaimState::ClaimSent { .. });
+        let last = if is_claim {
+            facts.windows.claim_close
+        } else {
+            facts.windows.proof_close
         };
         let age_ms = self.clock.now_ms().saturating_sub(signed_ms);
         if self.network.head().borrow().height > last || age_ms > millis(TX_LIFETIME) {
@@ -475,6 +397,66 @@ impl Driver {
             Err(error) => tracing::warn!(%error, "old evidence could not be looked for"),
         }
     }
+}
+
+/// How an event names a claim: most have no session id.
+struct About<'event> {
+    application: &'event str,
+    service: &'event str,
+    session_end: i64,
+    operator: &'event str,
+}
+
+impl About<'_> {
+    fn is_of(&self, facts: &Facts) -> bool {
+        facts.supplier == self.operator
+            && facts.header.application_address == self.application
+            && facts.header.service_id == self.service
+            && facts.header.session_end_block_height == self.session_end
+    }
+}
+
+macro_rules! about {
+    ($event:expr) => {
+        About {
+            application: &$event.application_address,
+            service: &$event.service_id,
+            session_end: $event.session_end_block_height,
+            operator: &$event.supplier_operator_address,
+        }
+    };
+}
+
+/// What an event of the chain says of a claim, if it is about one.
+fn said_by(event: &ChainEvent, height: Height) -> Option<(About<'_>, ClaimEvent)> {
+    if let ChainEvent::ProofValidityChecked(event) = event {
+        let valid = event.claim_proof_status_int == i32::from(ClaimProofStatus::Validated);
+        let why = event.failure_reason.clone();
+        return Some((about!(event), ClaimEvent::ProofChecked { valid, why }));
+    }
+    if let ChainEvent::ClaimSettled(event) = event {
+        let upokt = |text: &str| text.parse().unwrap_or_default();
+        let rewards = event.reward_distribution.iter();
+        let paid = Paid {
+            height,
+            claimed: upokt(&event.claimed_upokt),
+            settled: upokt(&event.settled_upokt),
+            minted: upokt(&event.minted_upokt),
+            rewards: rewards
+                .map(|(who, amount)| (who.clone(), upokt(amount)))
+                .collect(),
+        };
+        return Some((about!(event), ClaimEvent::Paid(paid)));
+    }
+    if let ChainEvent::ClaimExpired(event) = event {
+        let why = "the chain had no valid proof".to_owned();
+        return Some((about!(event), ClaimEvent::Expired { height, why }));
+    }
+    if let ChainEvent::ClaimDiscarded(event) = event {
+        let why = event.error.clone();
+        return Some((about!(event), ClaimEvent::Expired { height, why }));
+    }
+    None
 }
 
 /// What becomes of a claim whose evidence is damaged.

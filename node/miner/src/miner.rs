@@ -414,11 +414,7 @@ impl Miner {
 /// Our part of a session: paid where it is known, else estimated.
 fn amount(record: &Record, answers: u64, supplier: Option<&Address>) -> (Amount, bool) {
     use crate::claim::ClaimState;
-    let paid = match &record.state {
-        ClaimState::Settled { paid: Some(paid), .. } => Some(paid),
-        _ => None,
-    };
-    if let Some(paid) = paid {
+    if let ClaimState::Settled { paid: Some(paid), .. } = &record.state {
         let ours = |who: &str| {
             supplier.is_some_and(|supplier| supplier.as_str() == who) || record.facts.owner == who
         };

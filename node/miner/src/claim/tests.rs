@@ -229,10 +229,7 @@ proptest! {
         let mut state = ClaimState::Accumulating;
         let mut root = None;
         for event in events {
-            let height = match &event {
-                ClaimEvent::Block { height, .. } => Some(height.0),
-                _ => None,
-            };
+            let height = if let ClaimEvent::Block { height, .. } = &event { Some(height.0) } else { None };
             let (next, effects) = step(state.clone(), event, &rules());
             // It never goes back, and an end is an end.
             prop_assert!(progress(&next) >= progress(&state));
