@@ -9,12 +9,23 @@ use std::{
     time::Duration,
 };
 
-use hearth_tests::{DEMO, FAST, Node, Settings, free_port};
+use hearth_tests::{DEMO, Node, Settings, free_port};
 use rand::RngExt as _;
 use serde_json::Value;
 
 /// How often the node is killed.
 const KILLS: usize = 20;
+/// Windows that stay open longer than a node takes to come back: the embedded chain makes blocks as soon as it is up.
+const SETTINGS: Settings<'static> = &[
+    ("DEVNET__BLOCK_MS", "250"),
+    ("DEVNET__SESSION_BLOCKS", "8"),
+    ("DEVNET__GRACE_BLOCKS", "1"),
+    ("DEVNET__CLAIM_OPEN_BLOCKS", "1"),
+    ("DEVNET__CLAIM_CLOSE_BLOCKS", "40"),
+    ("DEVNET__PROOF_OPEN_BLOCKS", "0"),
+    ("DEVNET__PROOF_CLOSE_BLOCKS", "40"),
+    ("MINER__BACKEND", "null"),
+];
 /// Answers that are asked for at once.
 const READERS: usize = 4;
 
@@ -24,8 +35,7 @@ async fn no_answered_relay_is_lost_and_none_is_claimed_twice() {
     let data = folder.path().join("data");
     // The supplier's URL is staked, so its port stays the same over all starts.
     let miner = format!("127.0.0.1:{}", free_port().unwrap());
-    let settings: Vec<(&str, &str)> = FAST.iter().copied().chain([("DEVNET__SETUP", "true")]).collect();
-    let mut node = start(&data, &settings, &miner).await;
+    let mut node = start(&data, &miner).await;
     node.ready().await.unwrap();
     let mut arrived: u64 = 1;
     let mut in_flight: u64 = 0;
@@ -36,7 +46,7 @@ async fn no_answered_relay_is_lost_and_none_is_claimed_twice() {
         in_flight += READERS as u64;
         node.kill().unwrap();
         arrived += asking.end().await;
-        node = start(&data, &settings, &miner).await;
+        node = start(&data, &miner).await;
         // The chain goes on, so the session may have changed; every few rounds one is waited for.
         if round % 4 == 3 {
             node.ready().await.unwrap();
@@ -61,28 +71,9 @@ async fn no_answered_relay_is_lost_and_none_is_claimed_twice() {
     no_leaf_twice(&node, &sessions).await;
 }
 
-async fn start(data: &std::path::Path, settings: Settings<'_>, miner: &str) -> Node {
-    let mut command = hearth_tests::command(data, "devnet", settings).unwrap();
-    command.env("HEARTH_MINER__LISTEN", miner);
-    // The flag of the common command would win over the environment.
-    let args: Vec<_> = command.get_args().map(std::ffi::OsStr::to_owned).collect();
-    let mut fresh = std::process::Command::new(command.get_program());
-    let mut skip = false;
-    for arg in args {
-        if arg == "--miner-listen" {
-            skip = true;
-        } else if skip {
-            skip = false;
-        } else {
-            fresh.arg(arg);
-        }
-    }
-    for (key, value) in command.get_envs() {
-        if let Some(value) = value {
-            fresh.env(key, value);
-        }
-    }
-    Node::spawn(fresh, data).await.unwrap()
+async fn start(data: &std::path::Path, miner: &str) -> Node {
+    let command = hearth_tests::command_at(data, "devnet", SETTINGS, miner).unwrap();
+    Node::spawn(command, data).await.unwrap()
 }
 
 /// Readers that ask again and again until they are told to stop.

@@ -79,10 +79,18 @@ pub fn free_port() -> anyhow::Result<u16> {
 /// # Errors
 /// A program that is not built.
 pub fn command(data: &Path, network: &str, settings: Settings) -> anyhow::Result<Command> {
+    command_at(data, network, settings, "127.0.0.1:0")
+}
+
+/// As [`command`], with a relay server that listens where it is told.
+///
+/// # Errors
+/// A program that is not built.
+pub fn command_at(data: &Path, network: &str, settings: Settings, miner: &str) -> anyhow::Result<Command> {
     let mut command = Command::new(program()?);
     command
         .args(["--daemon", "--network", network, "--listen", "127.0.0.1:0"])
-        .args(["--devnet-listen", "127.0.0.1:0", "--miner-listen", "127.0.0.1:0", "--data-dir"])
+        .args(["--devnet-listen", "127.0.0.1:0", "--miner-listen", miner, "--data-dir"])
         .arg(data)
         .env("HEARTH_WEIGHTS__DEMO_FOLDER", models()?);
     for (key, value) in settings {

@@ -108,7 +108,8 @@ async function settled(page) {
   if (process.env.EXPECTED_REWARD) assert.equal(reward, process.env.EXPECTED_REWARD);
   const row = page.locator(`tr[data-session="${session.id}"][data-state=settled]`);
   await row.waitFor({ timeout: left() });
-  assert.equal(await row.getAttribute('data-settled'), reward);
+  // The shares are known a moment after the settlement; the page reads them with the next block.
+  await until('the reward on the page', async () => (await row.getAttribute('data-settled')) === reward);
   assert.ok((await row.innerText()).includes(grouped(reward)), `the row says ${await row.innerText()}, the API ${reward}`);
   await row.click();
   assert.match(await page.getByTestId('settled').innerText(), new RegExp(grouped(reward).replaceAll('.', '\\.')));

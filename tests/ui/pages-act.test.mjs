@@ -31,7 +31,7 @@ test('Earn follows blocks, claims and state; stops and starts', async () => {
   mock.emit({ type: 'head', ...mock.it.status.head, height: 871_210 });
   await page.getByTestId('tick').filter({ hasText: '871,210' }).waitFor();
   await page.getByTestId('block').filter({ hasText: '871,210' }).waitFor();
-  const moved = { ...mock.it.sessions[2], state: 'settled', stage: 'settled', settled: '1911616', settled_height: 871_213 };
+  const moved = { ...mock.it.sessions[2], state: 'settled', stage: 'settled', settled: '1911616', settled_height: 871_213, updated_at: new Date().toISOString() };
   mock.it.sessions[2] = moved;
   mock.emit({ type: 'claim', ...moved });
   await page.locator(`tr[data-session="${moved.id}"][data-state=settled]`).waitFor();

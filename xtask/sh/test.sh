@@ -99,8 +99,8 @@ suite ui ui_tests
 suite rust rust_tests
 suite package tests/interop/deb.sh
 suite openai-client tests/interop/openai.sh
-suite browser node_tests tests/ui/pages.test.mjs
-suite browser-live node_tests tests/ui/live.test.mjs
+suite browser node_tests tests/ui/*.test.mjs
+suite browser-live tests/interop/browser.sh
 suite clippy clippy
 suite window counted_desktop
 

@@ -56,6 +56,16 @@ fn devnet_config(settings: &DevnetSettings, layout: &Layout, tasks: &Tasks) -> h
     shared.claim_window_close_offset_blocks = settings.claim_close_blocks;
     shared.proof_window_open_offset_blocks = settings.proof_open_blocks;
     shared.proof_window_close_offset_blocks = settings.proof_close_blocks;
+    // The chain lets nobody leave before the last session is settled.
+    let settled_after = settings.claim_open_blocks
+        + settings.claim_close_blocks
+        + settings.proof_open_blocks
+        + settings.proof_close_blocks
+        + 1;
+    let sessions = settled_after.div_ceil(settings.session_blocks);
+    shared.supplier_unbonding_period_sessions = sessions;
+    shared.application_unbonding_period_sessions = sessions;
+    shared.gateway_unbonding_period_sessions = sessions;
     config
 }
 

@@ -49,7 +49,7 @@ async fn answer(State(gateway): State<Gateway>, request: Request<axum::body::Bod
     }
 }
 
-/// Reads a request that is made of any bytes; see [`crate::fuzz::request`].
+/// Reads a request that is made of any bytes; a fuzz target calls it.
 pub(crate) fn fuzz(bytes: &[u8]) {
     let mut lines = bytes.splitn(2, |byte| *byte == b'\n');
     let (uri, accept) = (lines.next().unwrap_or_default(), lines.next().unwrap_or_default());

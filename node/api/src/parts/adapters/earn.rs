@@ -33,6 +33,9 @@ pub struct MinerEarn {
     clock: Clock,
 }
 
+/// How long a command may take to show in the state.
+const SETTLE_WITHIN: Duration = Duration::from_secs(2);
+
 impl MinerEarn {
     /// The chain tells what is spendable.
     #[must_use]
@@ -42,6 +45,15 @@ impl MinerEarn {
 
     fn now(&self) -> Earning {
         words::earning(&self.miner.state().borrow())
+    }
+
+    /// Waits a moment for the state that a command leads to: the earning task takes commands from a queue, and may
+    /// also stay where it is because something stands in the way.
+    async fn settle(&self, is_there: impl Fn(EarningState) -> bool) {
+        let mut state = self.miner.state();
+        let there = state.wait_for(|earning| is_there(words::earning(earning).state));
+        // Not in time: the answer says what is.
+        let _ = tokio::time::timeout(SETTLE_WITHIN, there).await;
     }
 
     /// What both keys hold: the supplier's operator and its owner.
@@ -104,11 +116,13 @@ impl Earn for MinerEarn {
 
     async fn start(&self) -> Answer<Earning> {
         self.miner.earn_start().await?;
+        self.settle(|state| state != EarningState::Off).await;
         Ok(self.now())
     }
 
     async fn stop(&self) -> Answer<Earning> {
         self.miner.earn_stop().await?;
+        self.settle(|state| matches!(state, EarningState::Off | EarningState::Draining)).await;
         Ok(self.now())
     }
 
