@@ -35,13 +35,15 @@ impl Session {
 pub(crate) fn open(runtime: &tokio::runtime::Runtime, args: &Args, out: &Out) -> Done {
     if !has_display() {
         return Err(Exit::NotReady(
-            "there is no display for a window: run `hearth --daemon` and open its page in a browser".to_owned(),
+            "there is no display for a window: run `hearth --daemon` and open its page in a browser"
+                .to_owned(),
         ));
     }
     // WebKit gives a white page under the C locale; the process starts anew with a usable one.
     locale::restart_with_usable_locale();
     let place = Place::find(args)?;
-    let _log = hearth_node::logging::start(&place.layered.settings.log, &place.layout).map_err(anyhow::Error::from)?;
+    let _log = hearth_node::logging::start(&place.layered.settings.log, &place.layout)
+        .map_err(anyhow::Error::from)?;
     let session = Arc::new(runtime.block_on(attach_or_start(args, place))?);
     out.hint(&format!("Hearth's page is also at {}", session.client.page_url()));
     run(&session).map_err(Exit::Failed)
@@ -50,16 +52,28 @@ pub(crate) fn open(runtime: &tokio::runtime::Runtime, args: &Args, out: &Out) ->
 async fn attach_or_start(args: &Args, place: Place) -> Result<Session, Exit> {
     let runtime = tokio::runtime::Handle::current();
     if let Ok(client) = Client::connect(&place).await {
-        return Ok(Session { client, node: Mutex::new(None), runtime });
+        return Ok(Session {
+            client,
+            node: Mutex::new(None),
+            runtime,
+        });
     }
     let node = start_node(place).await?;
     // The node wrote its address into the data directory.
     let client = Client::connect(&Place::find(args)?).await?;
-    Ok(Session { client, node: Mutex::new(Some(node)), runtime })
+    Ok(Session {
+        client,
+        node: Mutex::new(Some(node)),
+        runtime,
+    })
 }
 
 fn run(session: &Arc<Session>) -> anyhow::Result<()> {
-    let url: tauri::Url = session.client.page_url().parse().context("the page has no address")?;
+    let url: tauri::Url = session
+        .client
+        .page_url()
+        .parse()
+        .context("the page has no address")?;
     let origin = url.origin();
     let tray_session = Arc::clone(session);
     let app = tauri::Builder::default()
@@ -96,9 +110,11 @@ fn run(session: &Arc<Session>) -> anyhow::Result<()> {
     let session = Arc::clone(session);
     app.run(move |app, event| match event {
         // With a tray, closing hides; without one nobody could bring the window back, so closing ends.
-        RunEvent::WindowEvent { label, event: WindowEvent::CloseRequested { api, .. }, .. }
-            if label == WINDOW && tray::is_there(app) =>
-        {
+        RunEvent::WindowEvent {
+            label,
+            event: WindowEvent::CloseRequested { api, .. },
+            ..
+        } if label == WINDOW && tray::is_there(app) => {
             api.prevent_close();
             if let Some(window) = app.get_webview_window(WINDOW) {
                 let _ = window.hide();
@@ -122,7 +138,9 @@ fn show(window: &WebviewWindow) {
 
 /// A SIGTERM ends the window as Quit does.
 fn watch_signals(session: &Arc<Session>, app: tauri::AppHandle) {
-    let Ok(signal) = session.runtime.block_on(async { crate::cli::stop_signal() }) else { return };
+    let Ok(signal) = session.runtime.block_on(async { crate::cli::stop_signal() }) else {
+        return;
+    };
     session.runtime.spawn(async move {
         signal.await;
         app.exit(0);
@@ -131,8 +149,13 @@ fn watch_signals(session: &Arc<Session>, app: tauri::AppHandle) {
 
 #[cfg(target_os = "linux")]
 fn has_display() -> bool {
-    #[allow(clippy::disallowed_methods, reason = "these variables are the desktop's, not settings of ours")]
-    ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|name| std::env::var(name).is_ok_and(|value| !value.is_empty()))
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "these variables are the desktop's, not settings of ours"
+    )]
+    ["DISPLAY", "WAYLAND_DISPLAY"]
+        .iter()
+        .any(|name| std::env::var(name).is_ok_and(|value| !value.is_empty()))
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -7,7 +7,11 @@ use serde_json::Value;
 
 fn hearth(data: &Path, args: &[&str]) -> (Option<i32>, String, String) {
     let mut command = Command::new(hearth_tests::program().unwrap());
-    command.args(["--network", "devnet", "--data-dir"]).arg(data).args(args).env("NO_COLOR", "1");
+    command
+        .args(["--network", "devnet", "--data-dir"])
+        .arg(data)
+        .args(args)
+        .env("NO_COLOR", "1");
     let output = command.output().unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (output.status.code(), text(&output.stdout), text(&output.stderr))
@@ -47,8 +51,14 @@ fn ask(data: &Path) {
     for word in ["Hearth", "Earning", "Chain", "Wallet", "spendable"] {
         assert!(stdout.contains(word), "{word} is missing:\n{stdout}");
     }
-    assert!(stdout.lines().all(|line| line.chars().count() <= 80), "wider than 80 columns:\n{stdout}");
-    assert_eq!(json(data, &["status"]).pointer("/status/network/is_devnet"), Some(&Value::Bool(true)));
+    assert!(
+        stdout.lines().all(|line| line.chars().count() <= 80),
+        "wider than 80 columns:\n{stdout}"
+    );
+    assert_eq!(
+        json(data, &["status"]).pointer("/status/network/is_devnet"),
+        Some(&Value::Bool(true))
+    );
 
     let (code, stdout, _) = hearth(data, &["doctor"]);
     assert_eq!(code, Some(0), "{stdout}");
@@ -58,29 +68,54 @@ fn ask(data: &Path) {
     assert_eq!(answer["model"], format!("pocket/{DEMO}"));
 
     let stopped = json(data, &["earn", "stop"]);
-    assert!(matches!(stopped["state"].as_str(), Some("off" | "draining")), "{stopped:#}");
+    assert!(
+        matches!(stopped["state"].as_str(), Some("off" | "draining")),
+        "{stopped:#}"
+    );
     let started = json(data, &["earn", "start"]);
     assert_ne!(started["state"], "off", "{started:#}");
 
     let accounts = json(data, &["wallet", "list"]);
-    let working = accounts.pointer("/accounts/1/address").and_then(Value::as_str).unwrap().to_owned();
+    let working = accounts
+        .pointer("/accounts/1/address")
+        .and_then(Value::as_str)
+        .unwrap()
+        .to_owned();
     let password = data.join("keystore/devnet.pass");
     let sent = json(
         data,
-        &["wallet", "send", &working, "1.5", "--yes", "--password-file", password.to_str().unwrap()],
+        &[
+            "wallet",
+            "send",
+            &working,
+            "1.5",
+            "--yes",
+            "--password-file",
+            password.to_str().unwrap(),
+        ],
     );
     assert!(sent["height"].as_u64().unwrap() > 0, "{sent:#}");
     let balances = json(data, &["wallet", "balance"]);
     assert!(balances["total"].as_str().unwrap().parse::<u128>().unwrap() > 0);
-    assert!(json(data, &["wallet", "history"])["movements"].as_array().is_some_and(|list| !list.is_empty()));
+    assert!(
+        json(data, &["wallet", "history"])["movements"]
+            .as_array()
+            .is_some_and(|list| !list.is_empty())
+    );
     let (code, _, stderr) = hearth(data, &["wallet", "send", "pokt1nobody", "1", "--yes"]);
     assert_eq!(code, Some(1), "{stderr}");
 
     let wrong = data.join("wrong-password");
     std::fs::write(&wrong, "not the password").unwrap();
-    let (code, _, stderr) = hearth(data, &["wallet", "unlock", "--password-file", wrong.to_str().unwrap()]);
+    let (code, _, stderr) = hearth(
+        data,
+        &["wallet", "unlock", "--password-file", wrong.to_str().unwrap()],
+    );
     assert_eq!(code, Some(1));
-    assert!(stderr.contains("wrong password") || stderr.contains("Wrong password"), "{stderr}");
+    assert!(
+        stderr.contains("wrong password") || stderr.contains("Wrong password"),
+        "{stderr}"
+    );
 
     let (code, _, _) = hearth(data, &["earn", "fly"]);
     assert_eq!(code, Some(2));
@@ -94,5 +129,8 @@ fn completions_and_settings_need_no_node() {
     assert!(stdout.contains("hearth"));
     let (code, stdout, _) = hearth(folder.path(), &["config", "show", "--origin"]);
     assert_eq!(code, Some(0));
-    assert!(stdout.contains("network = \"devnet\"") && stdout.contains("# flag"), "{stdout}");
+    assert!(
+        stdout.contains("network = \"devnet\"") && stdout.contains("# flag"),
+        "{stdout}"
+    );
 }

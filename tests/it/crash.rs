@@ -58,12 +58,21 @@ async fn no_answered_relay_is_lost_and_none_is_claimed_twice() {
 
     // Every session comes to an end: nothing hangs, no claim and no proof was missed.
     let done = |sessions: &Value| {
-        let list = sessions["sessions"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let list = sessions["sessions"]
+            .as_array()
+            .map(Vec::as_slice)
+            .unwrap_or_default();
         !list.is_empty() && list.iter().all(|session| session["state"] == "settled")
     };
-    let sessions = node.wait("/earning/sessions", Duration::from_secs(120), done).await.unwrap();
+    let sessions = node
+        .wait("/earning/sessions", Duration::from_secs(120), done)
+        .await
+        .unwrap();
     let claimed: u64 = sum(&sessions, "answers");
-    assert!(claimed >= arrived, "{arrived} answers arrived whole, only {claimed} were claimed");
+    assert!(
+        claimed >= arrived,
+        "{arrived} answers arrived whole, only {claimed} were claimed"
+    );
     assert!(
         claimed <= arrived + in_flight,
         "{claimed} answers were claimed, {arrived} arrived and at most {in_flight} were in flight at the kills"
@@ -97,12 +106,19 @@ impl Asking {
                         "messages": [{ "role": "user", "content": "hello" }],
                         "stream": reader % 2 == 0,
                     });
-                    let answer = http.post(format!("{url}/v1/chat/completions")).bearer_auth(&token).json(&body).send();
+                    let answer = http
+                        .post(format!("{url}/v1/chat/completions"))
+                        .bearer_auth(&token)
+                        .json(&body)
+                        .send();
                     // An answer counts when its last byte is here.
                     let whole = match answer.await {
                         Ok(answer) if answer.status().is_success() => match answer.text().await {
-                            Ok(text) if reader % 2 == 0 => text.trim_end().ends_with("[DONE]") && !text.contains("\"error\""),
-                            Ok(text) => serde_json::from_str::<Value>(&text).is_ok_and(|value| value["choices"].is_array()),
+                            Ok(text) if reader % 2 == 0 => {
+                                text.trim_end().ends_with("[DONE]") && !text.contains("\"error\"")
+                            }
+                            Ok(text) => serde_json::from_str::<Value>(&text)
+                                .is_ok_and(|value| value["choices"].is_array()),
                             Err(_) => false,
                         },
                         Ok(_) | Err(_) => false,
@@ -115,7 +131,11 @@ impl Asking {
                 }
             })
         });
-        Asking { readers: readers.collect(), stop, arrived }
+        Asking {
+            readers: readers.collect(),
+            stop,
+            arrived,
+        }
     }
 
     async fn end(self) -> u64 {
@@ -128,7 +148,12 @@ impl Asking {
 }
 
 fn sum(sessions: &Value, key: &str) -> u64 {
-    sessions["sessions"].as_array().into_iter().flatten().filter_map(|session| session[key].as_u64()).sum()
+    sessions["sessions"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|session| session[key].as_u64())
+        .sum()
 }
 
 /// Hashes of relays over all sessions are distinct.
@@ -136,7 +161,10 @@ async fn no_leaf_twice(node: &Node, sessions: &Value) {
     let mut seen: BTreeMap<String, String> = BTreeMap::new();
     for session in sessions["sessions"].as_array().into_iter().flatten() {
         let id = session["id"].as_str().unwrap();
-        let relays = node.get(&format!("/earning/sessions/{id}/relays?limit=100000")).await.unwrap();
+        let relays = node
+            .get(&format!("/earning/sessions/{id}/relays?limit=100000"))
+            .await
+            .unwrap();
         for relay in relays["relays"].as_array().into_iter().flatten() {
             let hash = relay["hash"].as_str().unwrap().to_owned();
             let before = seen.insert(hash.clone(), id.to_owned());

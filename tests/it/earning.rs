@@ -14,13 +14,20 @@ const COMPUTE_UNITS: u128 = 100_000;
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_is_settled_for_exactly_what_the_arithmetic_gives() {
     let folder = tempfile::tempdir().unwrap();
-    let node = Node::start(&folder.path().join("data"), "devnet", FAST).await.unwrap();
+    let node = Node::start(&folder.path().join("data"), "devnet", FAST)
+        .await
+        .unwrap();
     node.ready().await.unwrap();
     for stream in [true, false, true] {
-        node.chat(&format!("pocket/{DEMO}"), "hello", stream).await.unwrap();
+        node.chat(&format!("pocket/{DEMO}"), "hello", stream)
+            .await
+            .unwrap();
     }
     let settled = |sessions: &Value| settled_sessions(sessions).next().is_some();
-    let sessions = node.wait("/earning/sessions", Duration::from_secs(60), settled).await.unwrap();
+    let sessions = node
+        .wait("/earning/sessions", Duration::from_secs(60), settled)
+        .await
+        .unwrap();
     let session = settled_sessions(&sessions).next().unwrap();
 
     let params = params(&node).await;
@@ -42,7 +49,13 @@ async fn a_session_is_settled_for_exactly_what_the_arithmetic_gives() {
         .await
         .unwrap();
     assert!(balances["spendable"].as_str().unwrap().parse::<u128>().unwrap() > 0);
-    for key in ["claim_tx", "claim_height", "proof_tx", "proof_height", "settled_height"] {
+    for key in [
+        "claim_tx",
+        "claim_height",
+        "proof_tx",
+        "proof_height",
+        "settled_height",
+    ] {
         assert!(!session[key].is_null(), "{key} is missing: {session:#}");
     }
     assert_eq!(node.stop().await.unwrap(), Some(0));
@@ -50,11 +63,19 @@ async fn a_session_is_settled_for_exactly_what_the_arithmetic_gives() {
 
 /// The settled sessions of an answer of `/earning/sessions`.
 pub(crate) fn settled_sessions(sessions: &Value) -> impl Iterator<Item = &Value> {
-    sessions["sessions"].as_array().into_iter().flatten().filter(|session| session["state"] == "settled")
+    sessions["sessions"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(|session| session["state"] == "settled")
 }
 
 fn upokt(session: &Value, key: &str) -> u128 {
-    session[key].as_str().unwrap_or_else(|| panic!("{key} is missing: {session:#}")).parse().unwrap()
+    session[key]
+        .as_str()
+        .unwrap_or_else(|| panic!("{key} is missing: {session:#}"))
+        .parse()
+        .unwrap()
 }
 
 /// What this wallet gets of a settled amount: its main key owns both the supplier and the service, so both parts of
@@ -85,8 +106,13 @@ async fn params(node: &Node) -> hearth_chain::Params {
     .unwrap();
     let tasks = Tasks::root();
     let config = Config::new(file.chain_id, file.rpc);
-    let chain =
-        Chain::start(hearth_chain::Args { config, store, clock: Clock::system(), tasks: tasks.clone() }).unwrap();
+    let chain = Chain::start(hearth_chain::Args {
+        config,
+        store,
+        clock: Clock::system(),
+        tasks: tasks.clone(),
+    })
+    .unwrap();
     let params = chain.params().await.unwrap().value;
     chain.stop();
     tasks.stop();

@@ -44,10 +44,16 @@ pub struct Node {
 pub fn program() -> anyhow::Result<PathBuf> {
     // The test lies in `target/debug/deps`, the program two folders up.
     let test = std::env::current_exe()?;
-    let folder = test.parent().and_then(Path::parent).context("the test lies nowhere")?;
+    let folder = test
+        .parent()
+        .and_then(Path::parent)
+        .context("the test lies nowhere")?;
     let program = folder.join(format!("hearth{}", std::env::consts::EXE_SUFFIX));
     if !program.exists() {
-        bail!("{} is missing: cargo build -p hearth --no-default-features", program.display());
+        bail!(
+            "{} is missing: cargo build -p hearth --no-default-features",
+            program.display()
+        );
     }
     Ok(program)
 }
@@ -90,7 +96,13 @@ pub fn command_at(data: &Path, network: &str, settings: Settings, miner: &str) -
     let mut command = Command::new(program()?);
     command
         .args(["--daemon", "--network", network, "--listen", "127.0.0.1:0"])
-        .args(["--devnet-listen", "127.0.0.1:0", "--miner-listen", miner, "--data-dir"])
+        .args([
+            "--devnet-listen",
+            "127.0.0.1:0",
+            "--miner-listen",
+            miner,
+            "--data-dir",
+        ])
         .arg(data)
         .env("HEARTH_WEIGHTS__DEMO_FOLDER", models()?);
     for (key, value) in settings {
@@ -118,8 +130,14 @@ impl Node {
         let log = data.join("test-log");
         // A former run's address must not be taken for this one's.
         let _ = std::fs::remove_file(data.join("api-address"));
-        let mut child = command.stdout(Stdio::null()).stderr(File::options().create(true).append(true).open(&log)?).spawn()?;
-        let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(120)).build()?;
+        let mut child = command
+            .stdout(Stdio::null())
+            .stderr(File::options().create(true).append(true).open(&log)?)
+            .spawn()?;
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .timeout(Duration::from_secs(120))
+            .build()?;
         let began = Instant::now();
         loop {
             if let Some(status) = child.try_wait()? {
@@ -129,9 +147,20 @@ impl Node {
                 && !address.trim().is_empty()
             {
                 let url = format!("http://{}", address.trim());
-                if http.get(format!("{url}/health")).send().await.is_ok_and(|answer| answer.status().is_success()) {
+                if http
+                    .get(format!("{url}/health"))
+                    .send()
+                    .await
+                    .is_ok_and(|answer| answer.status().is_success())
+                {
                     let token = std::fs::read_to_string(data.join("api-token"))?.trim().to_owned();
-                    return Ok(Node { child, data: data.to_owned(), url, token, http });
+                    return Ok(Node {
+                        child,
+                        data: data.to_owned(),
+                        url,
+                        token,
+                        http,
+                    });
                 }
             }
             if began.elapsed() > Duration::from_secs(60) {
@@ -147,7 +176,10 @@ impl Node {
     /// # Errors
     /// No answer, or another status than success.
     pub async fn get(&self, path: &str) -> anyhow::Result<Value> {
-        let request = self.http.get(format!("{}/api/v1{path}", self.url)).bearer_auth(&self.token);
+        let request = self
+            .http
+            .get(format!("{}/api/v1{path}", self.url))
+            .bearer_auth(&self.token);
         json(request.send().await?).await
     }
 
@@ -156,7 +188,11 @@ impl Node {
     /// # Errors
     /// As [`Node::get`].
     pub async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
-        let request = self.http.post(format!("{}/api/v1{path}", self.url)).bearer_auth(&self.token).json(body);
+        let request = self
+            .http
+            .post(format!("{}/api/v1{path}", self.url))
+            .bearer_auth(&self.token)
+            .json(body);
         json(request.send().await?).await
     }
 
@@ -172,7 +208,11 @@ impl Node {
             "temperature": 0,
             "stream": stream,
         });
-        let request = self.http.post(format!("{}/v1/chat/completions", self.url)).bearer_auth(&self.token).json(&body);
+        let request = self
+            .http
+            .post(format!("{}/v1/chat/completions", self.url))
+            .bearer_auth(&self.token)
+            .json(&body);
         let answer = request.send().await?;
         let status = answer.status();
         let text = answer.text().await?;
@@ -181,15 +221,25 @@ impl Node {
         }
         if !stream {
             let value: Value = serde_json::from_str(&text)?;
-            return Ok(value.pointer("/choices/0/message/content").and_then(Value::as_str).unwrap_or_default().to_owned());
+            return Ok(value
+                .pointer("/choices/0/message/content")
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned());
         }
         if !text.trim_end().ends_with("[DONE]") {
             bail!("the stream broke off: {text}");
         }
-        let pieces = text.lines().filter_map(|line| line.strip_prefix("data: ")).filter_map(|data| {
-            let chunk: Value = serde_json::from_str(data).ok()?;
-            chunk.pointer("/choices/0/delta/content").and_then(Value::as_str).map(str::to_owned)
-        });
+        let pieces = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("data: "))
+            .filter_map(|data| {
+                let chunk: Value = serde_json::from_str(data).ok()?;
+                chunk
+                    .pointer("/choices/0/delta/content")
+                    .and_then(Value::as_str)
+                    .map(str::to_owned)
+            });
         Ok(pieces.collect())
     }
 
@@ -214,7 +264,10 @@ impl Node {
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        bail!("{path} did not come to what was waited for: {last:#}\n{}", tail(&self.data.join("test-log")))
+        bail!(
+            "{path} did not come to what was waited for: {last:#}\n{}",
+            tail(&self.data.join("test-log"))
+        )
     }
 
     /// Waits until the set-up is done and the network model answers.
@@ -231,7 +284,10 @@ impl Node {
             match self.chat(&format!("pocket/{DEMO}"), "hello", false).await {
                 Ok(_) => return Ok(()),
                 Err(error) if began.elapsed() > Duration::from_secs(60) => {
-                    bail!("the network does not answer: {error:#}\n{}", tail(&self.data.join("test-log")))
+                    bail!(
+                        "the network does not answer: {error:#}\n{}",
+                        tail(&self.data.join("test-log"))
+                    )
                 }
                 Err(_) => tokio::time::sleep(Duration::from_millis(200)).await,
             }
@@ -253,7 +309,9 @@ impl Node {
     /// # Errors
     /// A process that does not end within 40 seconds.
     pub async fn stop(mut self) -> anyhow::Result<Option<i32>> {
-        Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status()?;
+        Command::new("kill")
+            .args(["-TERM", &self.child.id().to_string()])
+            .status()?;
         let began = Instant::now();
         while began.elapsed() < Duration::from_secs(40) {
             if let Some(status) = self.child.try_wait()? {

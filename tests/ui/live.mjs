@@ -121,8 +121,11 @@ async function settled(page) {
 async function proven(page) {
   await page.goto(new URL('/wallet', url).href);
   await page.locator('[data-testid=where] [data-testid=proof][data-trust=proven]').first().waitFor({ timeout: left() });
-  const total = await page.getByTestId('total').getAttribute('data-amount');
-  const parts = await page.locator('[data-place]').evaluateAll((list) => list.map((one) => one.dataset.amount));
+  // Both in one look: a block may settle something between two.
+  const { total, parts } = await page.evaluate(() => ({
+    total: document.querySelector('[data-testid=total]').dataset.amount,
+    parts: [...document.querySelectorAll('[data-place]')].map((one) => one.dataset.amount),
+  }));
   assert.equal(parts.reduce((sum, one) => sum + BigInt(one), 0n).toString(), total, 'the rows do not add up to the total');
   say(`the wallet holds ${grouped(total)} POKT, proven`);
 }

@@ -20,7 +20,9 @@ pub(crate) fn write(root: &Path) -> Result<(), String> {
 pub(crate) fn faults(root: &Path) -> Vec<String> {
     match list(root) {
         Ok(wanted) if fs::read_to_string(root.join(FILE)).is_ok_and(|text| text == wanted) => Vec::new(),
-        Ok(_) => vec![format!("{FILE}: is not what Cargo.lock says: cargo run -p xtask -- licences")],
+        Ok(_) => vec![format!(
+            "{FILE}: is not what Cargo.lock says: cargo run -p xtask -- licences"
+        )],
         Err(error) => vec![error],
     }
 }
@@ -28,19 +30,35 @@ pub(crate) fn faults(root: &Path) -> Vec<String> {
 /// Every crate that is linked into `hearth` on Linux, in the desktop build.
 fn list(root: &Path) -> Result<String, String> {
     let output = Command::new("cargo")
-        .args(["metadata", "--locked", "--format-version", "1", "--filter-platform", "x86_64-unknown-linux-gnu"])
+        .args([
+            "metadata",
+            "--locked",
+            "--format-version",
+            "1",
+            "--filter-platform",
+            "x86_64-unknown-linux-gnu",
+        ])
         .current_dir(root)
         .output()
         .map_err(|error| format!("cargo metadata: {error}"))?;
     if !output.status.success() {
-        return Err(format!("cargo metadata: {}", String::from_utf8_lossy(&output.stderr)));
+        return Err(format!(
+            "cargo metadata: {}",
+            String::from_utf8_lossy(&output.stderr)
+        ));
     }
-    let metadata: Value = serde_json::from_slice(&output.stdout).map_err(|error| format!("cargo metadata: {error}"))?;
-    let packages: BTreeMap<&str, &Value> =
-        array(&metadata["packages"]).filter_map(|package| Some((package["id"].as_str()?, package))).collect();
-    let nodes: BTreeMap<&str, &Value> =
-        array(&metadata["resolve"]["nodes"]).filter_map(|node| Some((node["id"].as_str()?, node))).collect();
-    let start = packages.iter().find(|(_, package)| package["name"] == "hearth").map(|(id, _)| *id);
+    let metadata: Value =
+        serde_json::from_slice(&output.stdout).map_err(|error| format!("cargo metadata: {error}"))?;
+    let packages: BTreeMap<&str, &Value> = array(&metadata["packages"])
+        .filter_map(|package| Some((package["id"].as_str()?, package)))
+        .collect();
+    let nodes: BTreeMap<&str, &Value> = array(&metadata["resolve"]["nodes"])
+        .filter_map(|node| Some((node["id"].as_str()?, node)))
+        .collect();
+    let start = packages
+        .iter()
+        .find(|(_, package)| package["name"] == "hearth")
+        .map(|(id, _)| *id);
     let mut linked = BTreeSet::new();
     let mut open: Vec<&str> = start.into_iter().collect();
     while let Some(id) = open.pop() {
@@ -50,7 +68,11 @@ fn list(root: &Path) -> Result<String, String> {
         let Some(node) = nodes.get(id) else { continue };
         // `null` is the kind of an ordinary dependency; those of build scripts and tests are not shipped.
         let ordinary = |dep: &&Value| array(&dep["dep_kinds"]).any(|kind| kind["kind"].is_null());
-        open.extend(array(&node["deps"]).filter(ordinary).filter_map(|dep| dep["pkg"].as_str()));
+        open.extend(
+            array(&node["deps"])
+                .filter(ordinary)
+                .filter_map(|dep| dep["pkg"].as_str()),
+        );
     }
     let entries: Vec<Value> = linked
         .iter()

@@ -22,7 +22,11 @@ fn main() -> ExitCode {
         report(fault);
     }
     report(&format!("{} faults", faults.len()));
-    if faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if faults.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 #[allow(clippy::print_stdout, reason = "this program's only output")]

@@ -10,8 +10,12 @@ use crate::sources::files;
 
 pub(crate) fn faults(root: &Path) -> Vec<String> {
     let mut faults = Vec::new();
-    let mut crates: Vec<_> =
-        fs::read_dir(root.join("node")).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    let mut crates: Vec<_> = fs::read_dir(root.join("node"))
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .collect();
     crates.push(root.join("engine"));
     crates.push(root.join("src-tauri"));
     crates.sort();
@@ -32,9 +36,17 @@ pub(crate) fn faults(root: &Path) -> Vec<String> {
 fn imports(source: &Path) -> BTreeMap<String, BTreeSet<String>> {
     let mut graph: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for path in files(source, &["rs"]) {
-        let Ok(inside) = path.strip_prefix(source) else { continue };
-        let Some(first) = inside.components().next() else { continue };
-        let module = first.as_os_str().to_string_lossy().trim_end_matches(".rs").to_owned();
+        let Ok(inside) = path.strip_prefix(source) else {
+            continue;
+        };
+        let Some(first) = inside.components().next() else {
+            continue;
+        };
+        let module = first
+            .as_os_str()
+            .to_string_lossy()
+            .trim_end_matches(".rs")
+            .to_owned();
         if module == "lib" || module == "main" || path.to_string_lossy().contains("tests") {
             continue;
         }
@@ -79,7 +91,10 @@ fn used_modules(text: &str) -> BTreeSet<String> {
 }
 
 fn first_name(path: &str) -> String {
-    path.trim_start().chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect()
+    path.trim_start()
+        .chars()
+        .take_while(|c| c.is_ascii_alphanumeric() || *c == '_')
+        .collect()
 }
 
 fn cycle(graph: &BTreeMap<String, BTreeSet<String>>) -> Option<Vec<String>> {
@@ -121,6 +136,9 @@ mod tests {
             ("b".to_owned(), BTreeSet::from(["c".to_owned()])),
             ("c".to_owned(), BTreeSet::from(["b".to_owned()])),
         ]);
-        assert_eq!(cycle(&graph), Some(vec!["b".to_owned(), "c".to_owned(), "b".to_owned()]));
+        assert_eq!(
+            cycle(&graph),
+            Some(vec!["b".to_owned(), "c".to_owned(), "b".to_owned()])
+        );
     }
 }

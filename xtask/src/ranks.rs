@@ -12,22 +12,31 @@ const CRATES: [(&str, &str, &[&str]); 14] = [
     ("hearth-chain", "node/chain", &["base", "pocket", "store"]),
     ("hearth-openai", "node/openai", &["base", "engine"]),
     ("hearth-weights", "node/weights", &["base", "store"]),
-    ("hearth-miner", "node/miner", &["base", "wallet", "chain", "pocket", "store", "openai"]),
-    ("hearth-gateway", "node/gateway", &["base", "wallet", "chain", "pocket", "store", "openai"]),
+    (
+        "hearth-miner",
+        "node/miner",
+        &["base", "wallet", "chain", "pocket", "store", "openai"],
+    ),
+    (
+        "hearth-gateway",
+        "node/gateway",
+        &["base", "wallet", "chain", "pocket", "store", "openai"],
+    ),
     ("hearth-devnet", "node/devnet", &["base", "pocket", "store"]),
     (
         "hearth-api",
         "node/api",
         &[
-            "base", "engine", "pocket", "store", "wallet", "chain", "openai", "weights", "miner", "gateway", "devnet",
+            "base", "engine", "pocket", "store", "wallet", "chain", "openai", "weights", "miner", "gateway",
+            "devnet",
         ],
     ),
     (
         "hearth-node",
         "node/app",
         &[
-            "base", "engine", "pocket", "store", "wallet", "chain", "openai", "weights", "miner", "gateway", "devnet",
-            "api",
+            "base", "engine", "pocket", "store", "wallet", "chain", "openai", "weights", "miner", "gateway",
+            "devnet", "api",
         ],
     ),
     ("hearth", "src-tauri", &["base", "node"]),

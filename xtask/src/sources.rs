@@ -16,7 +16,15 @@ const UNFINISHED: [&str; 6] = [
     concat!("#[ign", "ore"),
     concat!("#[should_", "panic"),
 ];
-const SKIPPED_FOLDERS: [&str; 7] = ["target", "node_modules", "dist", ".git", "paraglide", "generated", "vectors"];
+const SKIPPED_FOLDERS: [&str; 7] = [
+    "target",
+    "node_modules",
+    "dist",
+    ".git",
+    "paraglide",
+    "generated",
+    "vectors",
+];
 
 pub(crate) fn faults(root: &Path) -> Vec<String> {
     let mut faults = Vec::new();
@@ -32,11 +40,15 @@ pub(crate) fn faults(root: &Path) -> Vec<String> {
         }
         let n_lines = text.lines().count();
         if n_lines > MAX_LINES && !path.to_string_lossy().contains("generated") {
-            faults.push(format!("{name}: {n_lines} lines, more than {MAX_LINES}: split it by idea"));
+            faults.push(format!(
+                "{name}: {n_lines} lines, more than {MAX_LINES}: split it by idea"
+            ));
         }
         for word in UNFINISHED {
             if text.contains(word) {
-                faults.push(format!("{name}: holds `{word}`: finish it, or open an issue and say so to the user"));
+                faults.push(format!(
+                    "{name}: holds `{word}`: finish it, or open an issue and say so to the user"
+                ));
             }
         }
     }
@@ -49,7 +61,9 @@ pub(crate) fn files(root: &Path, endings: &[&str]) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut open = vec![root.to_owned()];
     while let Some(folder) = open.pop() {
-        let Ok(entries) = fs::read_dir(&folder) else { continue };
+        let Ok(entries) = fs::read_dir(&folder) else {
+            continue;
+        };
         for entry in entries.flatten() {
             let path = entry.path();
             let name = entry.file_name();
@@ -57,7 +71,10 @@ pub(crate) fn files(root: &Path, endings: &[&str]) -> Vec<PathBuf> {
                 if !SKIPPED_FOLDERS.iter().any(|skipped| *skipped == name) {
                     open.push(path);
                 }
-            } else if endings.iter().any(|ending| path.extension().is_some_and(|found| found == *ending)) {
+            } else if endings
+                .iter()
+                .any(|ending| path.extension().is_some_and(|found| found == *ending))
+            {
                 found.push(path);
             }
         }
@@ -78,8 +95,19 @@ fn dead_paths(root: &Path) -> Vec<String> {
         .filter(|word| {
             let top = word.split('/').next().unwrap_or_default();
             word.contains('/')
-                && ["engine", "node", "src-tauri", "ui", "assets", "tests", "installers", "xtask", "docs", "fuzz"]
-                    .contains(&top)
+                && [
+                    "engine",
+                    "node",
+                    "src-tauri",
+                    "ui",
+                    "assets",
+                    "tests",
+                    "installers",
+                    "xtask",
+                    "docs",
+                    "fuzz",
+                ]
+                .contains(&top)
                 && !word.contains(' ')
         })
         .filter(|path| !root.join(path).exists())

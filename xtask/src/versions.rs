@@ -19,7 +19,9 @@ const SINGLE: [&str; 10] = [
 
 pub(crate) fn faults(root: &Path) -> Vec<String> {
     let Ok(lock) = fs::read_to_string(root.join("Cargo.lock")) else {
-        return vec!["Cargo.lock: is missing; it is committed, since some versions we need others yanked".to_owned()];
+        return vec![
+            "Cargo.lock: is missing; it is committed, since some versions we need others yanked".to_owned(),
+        ];
     };
     let mut copies: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     let mut name = "";
@@ -35,7 +37,11 @@ pub(crate) fn faults(root: &Path) -> Vec<String> {
         .filter_map(|single| {
             let versions = copies.get(single).map_or(&[][..], Vec::as_slice);
             (versions.len() > 1).then(|| {
-                format!("Cargo.lock: {single} stands in it {} times ({})", versions.len(), versions.join(", "))
+                format!(
+                    "Cargo.lock: {single} stands in it {} times ({})",
+                    versions.len(),
+                    versions.join(", ")
+                )
             })
         })
         .collect()

@@ -44,9 +44,17 @@ impl DevnetAlone {
             config.genesis = Genesis::with_actors(Params::for_people(), &[SUPPLIER_URL.to_owned()]);
         }
         let devnet = Devnet::start(config).await?;
-        write_private(&layout.network(), devnet.network_toml().as_bytes())
-            .map_err(|source| NodeError::Write { path: layout.network(), source })?;
-        Ok(DevnetAlone { devnet, tasks, _data_dir: data_dir })
+        write_private(&layout.network(), devnet.network_toml().as_bytes()).map_err(|source| {
+            NodeError::Write {
+                path: layout.network(),
+                source,
+            }
+        })?;
+        Ok(DevnetAlone {
+            devnet,
+            tasks,
+            _data_dir: data_dir,
+        })
     }
 
     /// Where its JSON-RPC answers.
@@ -64,7 +72,11 @@ impl DevnetAlone {
     /// Name and address of the accounts of the first state.
     #[must_use]
     pub fn accounts(&self) -> Vec<(String, String)> {
-        self.devnet.accounts().iter().map(|account| (account.name.clone(), account.address.clone())).collect()
+        self.devnet
+            .accounts()
+            .iter()
+            .map(|account| (account.name.clone(), account.address.clone()))
+            .collect()
     }
 
     /// Stops it; what is in its database stays.
@@ -81,6 +93,9 @@ impl DevnetAlone {
 /// # Errors
 /// A wallet file that cannot be read.
 pub fn offline_wallet(layout: &Layout) -> Result<Wallet, NodeError> {
-    let config = hearth_wallet::Config { folder: layout.keystore(), cost: Cost::STRONG };
+    let config = hearth_wallet::Config {
+        folder: layout.keystore(),
+        cost: Cost::STRONG,
+    };
     Ok(Wallet::open(config, Clock::system())?)
 }

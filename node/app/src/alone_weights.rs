@@ -4,7 +4,9 @@ use hearth_base::{Clock, Tasks};
 use hearth_store::Store;
 use hearth_weights::Weights;
 
-use crate::{build, config::Settings, data_dir::DataDir, data_dir::Layout, error::NodeError, network::Network};
+use crate::{
+    build, config::Settings, data_dir::DataDir, data_dir::Layout, error::NodeError, network::Network,
+};
 
 /// Weights and database without the rest of a node. The data directory stays locked as long as this lives.
 pub struct WeightsAlone {
@@ -19,7 +21,11 @@ impl WeightsAlone {
     ///
     /// # Errors
     /// A data directory that a daemon holds, or that belongs to another chain.
-    pub async fn open(settings: &Settings, network: &Network, layout: &Layout) -> Result<WeightsAlone, NodeError> {
+    pub async fn open(
+        settings: &Settings,
+        network: &Network,
+        layout: &Layout,
+    ) -> Result<WeightsAlone, NodeError> {
         let data_dir = DataDir::open(layout.root())?;
         let store = Store::open(build::store_config(network, layout)).await?;
         let tasks = Tasks::root();
@@ -30,7 +36,12 @@ impl WeightsAlone {
             tasks: tasks.clone(),
         })
         .await?;
-        Ok(WeightsAlone { weights, store, tasks, _data_dir: data_dir })
+        Ok(WeightsAlone {
+            weights,
+            store,
+            tasks,
+            _data_dir: data_dir,
+        })
     }
 
     /// The models.

@@ -27,7 +27,11 @@ use crate::{
 const POLL: Duration = Duration::from_secs(2);
 
 pub(crate) fn store_config(network: &Network, layout: &Layout) -> hearth_store::Config {
-    hearth_store::Config { path: layout.database(), chain_id: network.chain_id(), max_pages: None }
+    hearth_store::Config {
+        path: layout.database(),
+        chain_id: network.chain_id(),
+        max_pages: None,
+    }
 }
 
 pub(crate) fn engine_config(settings: &Settings) -> hearth_engine::Config {
@@ -41,13 +45,18 @@ pub(crate) fn engine_config(settings: &Settings) -> hearth_engine::Config {
 pub(crate) async fn devnet(settings: &Settings, layout: &Layout, tasks: &Tasks) -> Result<Devnet, NodeError> {
     let devnet = Devnet::start(devnet_config(&settings.devnet, layout, tasks)).await?;
     // A second node joins with this file.
-    write_private(&layout.network(), devnet.network_toml().as_bytes())
-        .map_err(|source| NodeError::Write { path: layout.network(), source })?;
+    write_private(&layout.network(), devnet.network_toml().as_bytes()).map_err(|source| {
+        NodeError::Write {
+            path: layout.network(),
+            source,
+        }
+    })?;
     Ok(devnet)
 }
 
 fn devnet_config(settings: &DevnetSettings, layout: &Layout, tasks: &Tasks) -> hearth_devnet::Config {
-    let mut config = hearth_devnet::Config::for_people(layout.devnet_database(), settings.listen, tasks.clone());
+    let mut config =
+        hearth_devnet::Config::for_people(layout.devnet_database(), settings.listen, tasks.clone());
     config.blocks = Blocks::Every(Duration::from_millis(settings.block_ms));
     let shared = &mut config.genesis.params.shared;
     shared.num_blocks_per_session = settings.session_blocks;
@@ -77,9 +86,18 @@ pub(crate) fn chain_config(
     let (mut endpoints, mut trust) = match (network, devnet) {
         (Network::Remote { file, .. }, _) => (file.rpc.clone(), file.trust.clone()),
         (Network::Devnet, Some(devnet)) => {
-            let url = devnet.rpc_url().parse().map_err(|_| NodeError::Address(devnet.rpc_url()))?;
+            let url = devnet
+                .rpc_url()
+                .parse()
+                .map_err(|_| NodeError::Address(devnet.rpc_url()))?;
             let header = devnet.trust();
-            (vec![url], Some(Trust { height: header.height, hash: header.hash }))
+            (
+                vec![url],
+                Some(Trust {
+                    height: header.height,
+                    hash: header.hash,
+                }),
+            )
         }
         // The devnet is built before the chain.
         (Network::Devnet, None) => (Vec::<Url>::new(), None),
@@ -87,8 +105,15 @@ pub(crate) fn chain_config(
     if !settings.chain.rpc.is_empty() {
         endpoints.clone_from(&settings.chain.rpc);
     }
-    if let TrustSettings { height: Some(height), hash: Some(hash) } = &settings.chain.trust {
-        trust = Some(Trust { height: Height(*height), hash: hash.clone() });
+    if let TrustSettings {
+        height: Some(height),
+        hash: Some(hash),
+    } = &settings.chain.trust
+    {
+        trust = Some(Trust {
+            height: Height(*height),
+            hash: hash.clone(),
+        });
     }
     let id: ChainId = network.chain_id();
     let mut config = hearth_chain::Config::new(id.clone(), endpoints);
@@ -105,7 +130,10 @@ pub(crate) fn chain_config(
 fn anchor(trust: &Trust) -> Result<Anchor, NodeError> {
     let mut hash = [0; 32];
     hex::decode_to_slice(&trust.hash, &mut hash).map_err(|_| NodeError::TrustHash(trust.hash.clone()))?;
-    Ok(Anchor { height: trust.height, hash })
+    Ok(Anchor {
+        height: trust.height,
+        hash,
+    })
 }
 
 /// Opens the keystore, and the working key if the owner left its password for that.
@@ -115,12 +143,18 @@ pub(crate) async fn wallet(
     layout: &Layout,
     clock: &Clock,
 ) -> Result<Wallet, NodeError> {
-    let config = hearth_wallet::Config { folder: layout.keystore(), cost: Cost::STRONG };
+    let config = hearth_wallet::Config {
+        folder: layout.keystore(),
+        cost: Cost::STRONG,
+    };
     let wallet = Wallet::open(config, clock.clone())?;
     let given = settings.wallet.passphrase_file.clone();
     // Money of a devnet is play, so its password lies beside its keys.
-    let file = given.or_else(|| Some(layout.devnet_password()).filter(|path| network.is_devnet() && path.exists()));
-    let (Some(file), true) = (file, wallet.accounts().is_some()) else { return Ok(wallet) };
+    let file =
+        given.or_else(|| Some(layout.devnet_password()).filter(|path| network.is_devnet() && path.exists()));
+    let (Some(file), true) = (file, wallet.accounts().is_some()) else {
+        return Ok(wallet);
+    };
     let text = std::fs::read_to_string(&file).map_err(|source| NodeError::Read { path: file, source })?;
     let password = text.lines().next().unwrap_or_default().to_owned();
     let opening = wallet.clone();
@@ -136,17 +170,27 @@ pub(crate) async fn wallet(
 
 pub(crate) fn weights_config(settings: &Settings, layout: &Layout) -> hearth_weights::Config {
     let mut config = hearth_weights::Config::new(layout.weights());
-    config.quota_bytes = (settings.weights.quota_gb > 0).then(|| settings.weights.quota_gb.saturating_mul(1_000_000_000));
+    config.quota_bytes =
+        (settings.weights.quota_gb > 0).then(|| settings.weights.quota_gb.saturating_mul(1_000_000_000));
     config.sources = settings.weights.gateways.iter().map(Url::to_string).collect();
     config
 }
 
-pub(crate) fn models(settings: &Settings, engine: &Engine, weights: &Weights, clock: &Clock, tasks: &Tasks) -> Models {
+pub(crate) fn models(
+    settings: &Settings,
+    engine: &Engine,
+    weights: &Weights,
+    clock: &Clock,
+    tasks: &Tasks,
+) -> Models {
     let context_tokens = (settings.engine.context_tokens > 0).then_some(settings.engine.context_tokens);
     Models::start(hearth_openai::Args {
         config: hearth_openai::Config::default(),
         engine: engine.clone(),
-        library: Arc::new(WeightLibrary { weights: weights.clone(), context_tokens }),
+        library: Arc::new(WeightLibrary {
+            weights: weights.clone(),
+            context_tokens,
+        }),
         clock: clock.clone(),
         tasks: tasks.child("models"),
     })
@@ -158,12 +202,20 @@ pub(crate) fn secret_file(path: &Path, prefix: &str) -> Result<String, NodeError
         Ok(text) if text.trim().len() > prefix.len() => return Ok(text.trim().to_owned()),
         Ok(_) => {}
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(source) => return Err(NodeError::Read { path: path.to_owned(), source }),
+        Err(source) => {
+            return Err(NodeError::Read {
+                path: path.to_owned(),
+                source,
+            });
+        }
     }
     let mut bytes = [0_u8; 32];
     getrandom::fill(&mut bytes).map_err(|error| NodeError::Random(error.to_string()))?;
     let secret = format!("{prefix}{}", hex::encode(bytes));
-    write_private(path, secret.as_bytes()).map_err(|source| NodeError::Write { path: path.to_owned(), source })?;
+    write_private(path, secret.as_bytes()).map_err(|source| NodeError::Write {
+        path: path.to_owned(),
+        source,
+    })?;
     Ok(secret)
 }
 
@@ -176,12 +228,14 @@ pub(crate) fn sold_services(settings: &Settings, network: &Network) -> Vec<(Serv
         .map(|(service, model)| (ServiceId::new(service.as_str()), model.clone()))
         .collect();
     let demo = crate::setup::DEMO;
-    if *network == Network::Devnet && settings.devnet.setup && services.iter().all(|(id, _)| id.as_str() != demo) {
+    if *network == Network::Devnet
+        && settings.devnet.setup
+        && services.iter().all(|(id, _)| id.as_str() != demo)
+    {
         services.push((ServiceId::new(demo), demo.to_owned()));
     }
     services
 }
-
 
 /// What the miner is built on.
 pub(crate) struct MinerParts<'a> {
@@ -235,7 +289,11 @@ fn backend(
 ) -> Result<Arc<dyn Backend>, NodeError> {
     // Two answers at once keep two cores busy; more wait in the engine's queue all the same.
     const DEFAULT_SLOTS: usize = 4;
-    let slots = if settings.miner.slots == 0 { DEFAULT_SLOTS } else { settings.miner.slots };
+    let slots = if settings.miner.slots == 0 {
+        DEFAULT_SLOTS
+    } else {
+        settings.miner.slots
+    };
     Ok(match settings.miner.backend.as_deref() {
         None => Arc::new(EngineBackend::new(models.clone(), sold, slots)),
         Some("null") => Arc::new(NullBackend::default()),

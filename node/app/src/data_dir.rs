@@ -17,7 +17,9 @@ pub struct DataDir {
 /// Why a data directory cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DataDirError {
-    #[error("Hearth is already running on {path} (process {pid}): open its page, stop it, or choose another --data-dir")]
+    #[error(
+        "Hearth is already running on {path} (process {pid}): open its page, stop it, or choose another --data-dir"
+    )]
     Taken { path: PathBuf, pid: String },
     #[error("the data directory {path} cannot be used: may this user write there?")]
     Io {
@@ -125,7 +127,10 @@ impl DataDir {
     /// # Errors
     /// A folder that cannot be written, or that another process holds.
     pub fn open(path: &Path) -> Result<DataDir, DataDirError> {
-        let failed = |source| DataDirError::Io { path: path.to_owned(), source };
+        let failed = |source| DataDirError::Io {
+            path: path.to_owned(),
+            source,
+        };
         create_private(path).map_err(failed)?;
         let lock_path = path.join("lock");
         let mut lock = File::options()
@@ -141,17 +146,33 @@ impl DataDir {
                 let mut pid = String::new();
                 // The pid only helps the reader; a lock without one is still a lock.
                 let _ = lock.take(32).read_to_string(&mut pid);
-                let pid = if pid.trim().is_empty() { "unknown" } else { pid.trim() }.to_owned();
-                return Err(DataDirError::Taken { path: path.to_owned(), pid });
+                let pid = if pid.trim().is_empty() {
+                    "unknown"
+                } else {
+                    pid.trim()
+                }
+                .to_owned();
+                return Err(DataDirError::Taken {
+                    path: path.to_owned(),
+                    pid,
+                });
             }
             Err(TryLockError::Error(source)) => return Err(failed(source)),
         }
         lock.set_len(0).map_err(failed)?;
         lock.rewind().map_err(failed)?;
         writeln!(lock, "{}", std::process::id()).map_err(failed)?;
-        let dir = DataDir { path: path.to_owned(), _lock: lock };
+        let dir = DataDir {
+            path: path.to_owned(),
+            _lock: lock,
+        };
         let layout = dir.layout();
-        for folder in [layout.keystore(), layout.evidence(), layout.weights(), layout.logs()] {
+        for folder in [
+            layout.keystore(),
+            layout.evidence(),
+            layout.weights(),
+            layout.logs(),
+        ] {
             create_private(&folder).map_err(failed)?;
         }
         Ok(dir)
@@ -206,7 +227,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let first = DataDir::open(folder.path()).unwrap();
         let error = DataDir::open(folder.path()).unwrap_err();
-        assert!(error.to_string().contains(&std::process::id().to_string()), "{error}");
+        assert!(
+            error.to_string().contains(&std::process::id().to_string()),
+            "{error}"
+        );
         drop(first);
         DataDir::open(folder.path()).unwrap();
     }

@@ -53,7 +53,14 @@ fn ok(code: &str, subject: &str, fact: impl Into<String>) -> Check {
     }
 }
 
-fn bad(level: Level, code: &str, subject: &str, fact: impl Into<String>, meaning: &str, remedy: &str) -> Check {
+fn bad(
+    level: Level,
+    code: &str,
+    subject: &str,
+    fact: impl Into<String>,
+    meaning: &str,
+    remedy: &str,
+) -> Check {
     Check {
         level,
         code: code.to_owned(),
@@ -73,12 +80,26 @@ async fn graphics(is_devnet: bool) -> Check {
     // The probe opens driver libraries, which can take a while.
     let hardware = tokio::task::spawn_blocking(Hardware::probe).await;
     let Ok(hardware) = hardware else {
-        return bad(Level::Warn, "no_gpu", "Graphics", "could not be looked at", "The probe of the hardware failed.", "");
+        return bad(
+            Level::Warn,
+            "no_gpu",
+            "Graphics",
+            "could not be looked at",
+            "The probe of the hardware failed.",
+            "",
+        );
     };
     if hardware.gpus.is_empty() {
         let fact = format!("none found ({}), {} threads", hardware.gpu_note, hardware.threads);
         let meaning = "Models run on the processor, slowly.";
-        return bad(if is_devnet { Level::Warn } else { Level::Fail }, "no_gpu", "Graphics", fact, meaning, "");
+        return bad(
+            if is_devnet { Level::Warn } else { Level::Fail },
+            "no_gpu",
+            "Graphics",
+            fact,
+            meaning,
+            "",
+        );
     }
     let names: Vec<&str> = hardware.gpus.iter().map(|gpu| gpu.name.as_str()).collect();
     bad(
@@ -118,7 +139,11 @@ async fn models(weights: &Weights) -> Check {
                 "Its files are not what was verified; it is not used until they are.",
                 &format!("hearth model verify {}", model.cid()),
             ),
-            None => ok("models", "Models", format!("{} here, as they were verified", models.len())),
+            None => ok(
+                "models",
+                "Models",
+                format!("{} here, as they were verified", models.len()),
+            ),
         },
     }
 }
@@ -136,7 +161,14 @@ pub(crate) fn free_bytes(path: &Path) -> Option<u64> {
 fn disk(root: &Path) -> Check {
     let gigabytes = |bytes: u64| format!("{}.{} GB free", bytes / 1_000_000_000, bytes / 100_000_000 % 10);
     match free_bytes(root) {
-        None => bad(Level::Warn, "disk_low", "Disk", "free space is not known", "The system does not tell it.", ""),
+        None => bad(
+            Level::Warn,
+            "disk_low",
+            "Disk",
+            "free space is not known",
+            "The system does not tell it.",
+            "",
+        ),
         Some(free) if free < LEAST_FREE_BYTES => bad(
             Level::Fail,
             "disk_low",
@@ -161,27 +193,45 @@ fn clock(standing: &Standing) -> Check {
             "set the clock, best by the system's time service",
         );
     }
-    ok("clock", "Clock", format!("agrees with the chain, {CLOCK_ALLOWED_S} s allowed"))
+    ok(
+        "clock",
+        "Clock",
+        format!("agrees with the chain, {CLOCK_ALLOWED_S} s allowed"),
+    )
 }
 
 fn chain(chain: &Chain, head: &hearth_chain::Head) -> Check {
-    let fail = |fact: String, meaning: &str, remedy: &str| bad(Level::Fail, "chain", "Chain", fact, meaning, remedy);
+    let fail =
+        |fact: String, meaning: &str, remedy: &str| bad(Level::Fail, "chain", "Chain", fact, meaning, remedy);
     match &head.standing {
         Standing::Following => {
             let endpoints = chain.endpoints();
-            let n_ok = endpoints.iter().filter(|endpoint| endpoint.state == EndpointState::Healthy).count();
-            let fact = format!("proven at {}, {n_ok} of {} endpoints", head.proven_height, endpoints.len());
+            let n_ok = endpoints
+                .iter()
+                .filter(|endpoint| endpoint.state == EndpointState::Healthy)
+                .count();
+            let fact = format!(
+                "proven at {}, {n_ok} of {} endpoints",
+                head.proven_height,
+                endpoints.len()
+            );
             ok("chain", "Chain", fact)
         }
-        Standing::Starting => fail("nothing heard yet".to_owned(), "Balances are unknown. Local chat works.", "wait a moment"),
+        Standing::Starting => fail(
+            "nothing heard yet".to_owned(),
+            "Balances are unknown. Local chat works.",
+            "wait a moment",
+        ),
         Standing::Unverified { why } => fail(
             "cannot be verified".to_owned(),
             why,
             "give a trust anchor: chain.trust.height and chain.trust.hash of a block that you trust",
         ),
-        Standing::Unreachable { why } => {
-            fail("no endpoint answers".to_owned(), why, "look at the network connection, or set chain.rpc")
-        }
+        Standing::Unreachable { why } => fail(
+            "no endpoint answers".to_owned(),
+            why,
+            "look at the network connection, or set chain.rpc",
+        ),
         Standing::TrustExpired { why } => fail(
             "the trusted block is too old".to_owned(),
             why,
@@ -195,7 +245,14 @@ fn keys(wallet: &Wallet, is_devnet: bool) -> Vec<Check> {
     let state = wallet.state().borrow().clone();
     if state.accounts.is_none() {
         let meaning = "Earnings need a place to go. Local chat works.";
-        return vec![bad(Level::Warn, "no_wallet", "Wallet", "none yet", meaning, "hearth wallet create")];
+        return vec![bad(
+            Level::Warn,
+            "no_wallet",
+            "Wallet",
+            "none yet",
+            meaning,
+            "hearth wallet create",
+        )];
     }
     let wallet = if state.working == KeyState::Locked {
         bad(
@@ -217,7 +274,11 @@ fn keys(wallet: &Wallet, is_devnet: bool) -> Vec<Check> {
             "no_backup",
             "Backup",
             "recovery words never checked",
-            if is_devnet { "Play money only." } else { "If this disk fails the money is lost." },
+            if is_devnet {
+                "Play money only."
+            } else {
+                "If this disk fails the money is lost."
+            },
             "Wallet, Check my words, about 2 minutes",
         )
     };
@@ -226,7 +287,14 @@ fn keys(wallet: &Wallet, is_devnet: bool) -> Vec<Check> {
 
 async fn stake(patient: &Patient) -> Check {
     let Some(accounts) = patient.wallet.accounts() else {
-        return bad(Level::Warn, "needs_stake", "Stake", "no wallet yet", "Only earning needs it. Chat still works.", "");
+        return bad(
+            Level::Warn,
+            "needs_stake",
+            "Stake",
+            "no wallet yet",
+            "Only earning needs it. Chat still works.",
+            "",
+        );
     };
     let supplier = match patient.chain.supplier(&accounts.working).await {
         Ok(supplier) => supplier.value,
@@ -242,7 +310,9 @@ async fn stake(patient: &Patient) -> Check {
                 Ok(params) => params.value.supplier.min_stake.map(|coin| coin.amount),
                 Err(_) => None,
             };
-            let fact = least.map_or("none".to_owned(), |least| format!("none, the network asks for {least} upokt"));
+            let fact = least.map_or("none".to_owned(), |least| {
+                format!("none, the network asks for {least} upokt")
+            });
             let remedy = "try it with play money: hearth --daemon --network devnet";
             let meaning = "Only earning needs it. Chat still works.";
             bad(Level::Warn, "needs_stake", "Stake", fact, meaning, remedy)
@@ -252,7 +322,11 @@ async fn stake(patient: &Patient) -> Check {
 
 fn reachable(patient: &Patient) -> Check {
     if patient.is_devnet {
-        return ok("reachable", "Reachable", "on this computer, which is where the devnet is");
+        return ok(
+            "reachable",
+            "Reachable",
+            "on this computer, which is where the devnet is",
+        );
     }
     match &patient.public_url {
         Some(url) => ok("reachable", "Reachable", format!("gateways are sent to {url}")),

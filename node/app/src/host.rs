@@ -79,7 +79,12 @@ mod tests {
     fn the_licences_are_readable_and_complete() {
         let entries: Vec<Entry> = serde_json::from_str(LICENCES).unwrap();
         for wanted in ["tokio", "k256", "candle-core", "sqlx"] {
-            assert!(entries.iter().any(|entry| entry.name == wanted && !entry.licence.is_empty()), "{wanted}");
+            assert!(
+                entries
+                    .iter()
+                    .any(|entry| entry.name == wanted && !entry.licence.is_empty()),
+                "{wanted}"
+            );
         }
     }
 }

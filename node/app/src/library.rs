@@ -21,8 +21,10 @@ impl Library for WeightLibrary {
                 return Vec::new();
             }
         };
-        let listed =
-            models.iter().map(|model| Listed { name: model.manifest.slug().to_owned(), added_at: model.added_at_ms / 1000 });
+        let listed = models.iter().map(|model| Listed {
+            name: model.manifest.slug().to_owned(),
+            added_at: model.added_at_ms / 1000,
+        });
         listed.collect()
     }
 
@@ -37,13 +39,21 @@ impl Library for WeightLibrary {
             .await
             .map_err(|error| unusable(&error))?
             .ok_or_else(|| LibraryError::Unknown(name.to_owned()))?;
-        let verified = self.weights.open(model.cid()).await.map_err(|error| unusable(&error))?;
+        let verified = self
+            .weights
+            .open(model.cid())
+            .await
+            .map_err(|error| unusable(&error))?;
         let files = model_files(&verified).ok_or_else(|| LibraryError::Unusable {
             name: name.to_owned(),
             why: "its files are neither one GGUF file nor a BERT model (model.safetensors, tokenizer.json, config.json)"
                 .to_owned(),
         })?;
-        Ok(ModelSource { name: name.to_owned(), files, context_tokens: self.context_tokens })
+        Ok(ModelSource {
+            name: name.to_owned(),
+            files,
+            context_tokens: self.context_tokens,
+        })
     }
 }
 

@@ -4,7 +4,9 @@
 
 use hearth_base::Kind;
 use tracing_appender::{non_blocking::WorkerGuard, rolling};
-use tracing_subscriber::{EnvFilter, Layer as _, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _};
+use tracing_subscriber::{
+    EnvFilter, Layer as _, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+};
 
 use crate::{
     config::{LogFormat, LogSettings},
@@ -35,8 +37,10 @@ pub enum LoggingError {
 /// A filter that is none.
 pub fn start(settings: &LogSettings, layout: &Layout) -> Result<Logging, LoggingError> {
     let filter = || {
-        EnvFilter::try_new(&settings.filter)
-            .map_err(|_| LoggingError::Filter { filter: settings.filter.clone(), kind: Kind::Stop })
+        EnvFilter::try_new(&settings.filter).map_err(|_| LoggingError::Filter {
+            filter: settings.filter.clone(),
+            kind: Kind::Stop,
+        })
     };
     let (file_layer, guard) = match file(layout) {
         Some((writer, guard)) => {
@@ -46,11 +50,22 @@ pub fn start(settings: &LogSettings, layout: &Layout) -> Result<Logging, Logging
         None => (None, None),
     };
     let terminal = match settings.format {
-        LogFormat::Text => fmt::layer().with_target(false).with_writer(std::io::stderr).with_filter(filter()?).boxed(),
-        LogFormat::Json => fmt::layer().json().with_writer(std::io::stderr).with_filter(filter()?).boxed(),
+        LogFormat::Text => fmt::layer()
+            .with_target(false)
+            .with_writer(std::io::stderr)
+            .with_filter(filter()?)
+            .boxed(),
+        LogFormat::Json => fmt::layer()
+            .json()
+            .with_writer(std::io::stderr)
+            .with_filter(filter()?)
+            .boxed(),
     };
     // `Err` says that the process logs already, as when a window starts its node a second time.
-    let _ = tracing_subscriber::registry().with(terminal).with(file_layer).try_init();
+    let _ = tracing_subscriber::registry()
+        .with(terminal)
+        .with(file_layer)
+        .try_init();
     Ok(Logging { _file: guard })
 }
 

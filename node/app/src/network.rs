@@ -129,14 +129,25 @@ fn upokt() -> String {
 }
 
 fn preset(name: &str, text: &str) -> Result<Network, NetworkError> {
-    let file = toml::from_str(text)
-        .map_err(|error| NetworkError::Form { path: name.into(), why: error.message().to_owned() })?;
-    Ok(Network::Remote { name: name.to_owned(), file })
+    let file = toml::from_str(text).map_err(|error| NetworkError::Form {
+        path: name.into(),
+        why: error.message().to_owned(),
+    })?;
+    Ok(Network::Remote {
+        name: name.to_owned(),
+        file,
+    })
 }
 
 fn from_file(path: &Path) -> Result<Network, NetworkError> {
-    let read = |source| NetworkError::Read { path: path.to_owned(), source };
-    let form = |why: String| NetworkError::Form { path: path.to_owned(), why };
+    let read = |source| NetworkError::Read {
+        path: path.to_owned(),
+        source,
+    };
+    let form = |why: String| NetworkError::Form {
+        path: path.to_owned(),
+        why,
+    };
     if std::fs::metadata(path).map_err(read)?.len() > MAX_FILE_BYTES {
         return Err(form("far too large".to_owned()));
     }
@@ -146,16 +157,24 @@ fn from_file(path: &Path) -> Result<Network, NetworkError> {
         return Err(NetworkError::PosesAsMainnet(path.to_owned()));
     }
     if file.denom != "upokt" {
-        return Err(form(format!("denom is \"{}\"; Pocket counts in upokt", file.denom)));
+        return Err(form(format!(
+            "denom is \"{}\"; Pocket counts in upokt",
+            file.denom
+        )));
     }
     let plain_id = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     if file.chain_id.as_str().is_empty() || !file.chain_id.as_str().chars().all(plain_id) {
-        return Err(form("chain_id must be letters, digits, '-', '_' and '.'".to_owned()));
+        return Err(form(
+            "chain_id must be letters, digits, '-', '_' and '.'".to_owned(),
+        ));
     }
     if file.rpc.is_empty() {
         return Err(form("rpc names no endpoint".to_owned()));
     }
-    Ok(Network::Remote { name: file.chain_id.to_string(), file })
+    Ok(Network::Remote {
+        name: file.chain_id.to_string(),
+        file,
+    })
 }
 
 #[cfg(test)]
@@ -171,7 +190,10 @@ mod tests {
 
     #[test]
     fn presets_are_of_the_form() {
-        assert_eq!(Network::parse("mainnet").unwrap().chain_id().as_str(), MAINNET_CHAIN_ID);
+        assert_eq!(
+            Network::parse("mainnet").unwrap().chain_id().as_str(),
+            MAINNET_CHAIN_ID
+        );
         assert_eq!(Network::parse("mainnet").unwrap().folder_name(), "hearth");
         assert_eq!(Network::parse("beta").unwrap().folder_name(), "hearth-beta");
         assert_eq!(Network::parse("devnet").unwrap().folder_name(), "hearth-devnet");
@@ -198,7 +220,10 @@ mod tests {
             "chain_id = \"a\"\nrcp = [\"http://h\"]",
             "\u{0}",
         ] {
-            assert!(matches!(parse_file(rubbish), Err(NetworkError::Form { .. })), "{rubbish}");
+            assert!(
+                matches!(parse_file(rubbish), Err(NetworkError::Form { .. })),
+                "{rubbish}"
+            );
         }
     }
 }

@@ -77,7 +77,11 @@ impl Node {
     /// # Errors
     /// A data directory that is taken, broken or of another chain; a port that is taken; settings that contradict.
     pub async fn start(args: NodeArgs) -> Result<Node, NodeError> {
-        let NodeArgs { layout, layered, network } = args;
+        let NodeArgs {
+            layout,
+            layered,
+            network,
+        } = args;
         let data_dir = DataDir::open(layout.root())?;
         let tasks = Tasks::root();
         let parts = Parts::start(&layered.settings, &network, &layout, &tasks).await?;
@@ -143,9 +147,13 @@ impl Node {
             ipfs: parts.weights.router(),
         })
         .await?;
-        api.ensure_key("This computer", &key).await.map_err(hearth_api::Error::from)?;
-        std::fs::write(layout.api_address(), api.addr().to_string())
-            .map_err(|source| NodeError::Write { path: layout.api_address(), source })?;
+        api.ensure_key("This computer", &key)
+            .await
+            .map_err(hearth_api::Error::from)?;
+        std::fs::write(layout.api_address(), api.addr().to_string()).map_err(|source| NodeError::Write {
+            path: layout.api_address(),
+            source,
+        })?;
         Ok((api, token, key))
     }
 
@@ -170,11 +178,22 @@ impl Node {
     /// What the terminal says at start; URL and key are the last lines.
     #[must_use]
     pub fn greeting(&self) -> Vec<String> {
-        let mut lines = vec![format!("Hearth {} on {}", env!("CARGO_PKG_VERSION"), self.network.name())];
+        let mut lines = vec![format!(
+            "Hearth {} on {}",
+            env!("CARGO_PKG_VERSION"),
+            self.network.name()
+        )];
         lines.push(format!("  data     {}", self.layout.root().display()));
         if let Some(devnet) = &self.parts.devnet {
-            lines.push(format!("  chain    {} (play money; others join with {})", devnet.rpc_url(), self.layout.network().display()));
-            lines.push(format!("  wallet   its password lies in {}", self.layout.devnet_password().display()));
+            lines.push(format!(
+                "  chain    {} (play money; others join with {})",
+                devnet.rpc_url(),
+                self.layout.network().display()
+            ));
+            lines.push(format!(
+                "  wallet   its password lies in {}",
+                self.layout.devnet_password().display()
+            ));
         }
         lines.push(String::new());
         lines.push(format!("  page     {}", self.page_url()));
@@ -208,7 +227,10 @@ impl Node {
         };
         let in_time = tokio::time::timeout(self.stop_within, stopping).await.is_ok();
         if !in_time {
-            tracing::error!(seconds = self.stop_within.as_secs(), "the deadline for stopping passed");
+            tracing::error!(
+                seconds = self.stop_within.as_secs(),
+                "the deadline for stopping passed"
+            );
         }
         in_time
     }
@@ -243,15 +265,35 @@ impl Parts {
         })
         .await?;
         let models = build::models(settings, &engine, &weights, &clock, tasks);
-        let below = || MinerParts { store: &store, chain: &chain, wallet: &wallet, models: &models };
+        let below = || MinerParts {
+            store: &store,
+            chain: &chain,
+            wallet: &wallet,
+            models: &models,
+        };
         let miner = build::miner(settings, network, layout, below(), &clock, tasks).await?;
         let gateway = build::gateway(settings, network, below(), &clock, tasks)?;
-        Ok(Parts { store, engine, devnet, chain, wallet, weights, models, miner, gateway })
+        Ok(Parts {
+            store,
+            engine,
+            devnet,
+            chain,
+            wallet,
+            weights,
+            models,
+            miner,
+            gateway,
+        })
     }
 
     fn setup(&self, settings: &Settings, layout: &Layout, tasks: &Tasks) -> Result<SetupRunner, NodeError> {
-        let Some(devnet) = &self.devnet else { return Ok(SetupRunner::nothing()) };
-        let rpc = devnet.rpc_url().parse().map_err(|_| NodeError::Address(devnet.rpc_url()))?;
+        let Some(devnet) = &self.devnet else {
+            return Ok(SetupRunner::nothing());
+        };
+        let rpc = devnet
+            .rpc_url()
+            .parse()
+            .map_err(|_| NodeError::Address(devnet.rpc_url()))?;
         let stage = Stage {
             layout: layout.clone(),
             demo_folder: settings.weights.demo_folder.clone(),
@@ -272,8 +314,15 @@ impl Parts {
         network: &Network,
         name: NetworkName,
     ) -> Result<hearth_api::parts::Parts, NodeError> {
-        let http = reqwest::Client::builder().no_proxy().timeout(ADMIN_WITHIN).build();
-        let earn = Arc::new(adapters::MinerEarn::new(self.miner.clone(), self.chain.clone(), Clock::system()));
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .timeout(ADMIN_WITHIN)
+            .build();
+        let earn = Arc::new(adapters::MinerEarn::new(
+            self.miner.clone(),
+            self.chain.clone(),
+            Clock::system(),
+        ));
         let mut serves: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (service, model) in build::sold_services(settings, network) {
             serves.entry(model).or_default().push(service.to_string());
@@ -310,8 +359,13 @@ impl Parts {
                     (None, Network::Remote { .. }) => "network file".to_owned(),
                 },
             }),
-            shelf: Arc::new(adapters::WeightShelf { weights: self.weights.clone(), serves }),
-            relay: Arc::new(adapters::GatewayRelay { gateway: self.gateway.clone() }),
+            shelf: Arc::new(adapters::WeightShelf {
+                weights: self.weights.clone(),
+                serves,
+            }),
+            relay: Arc::new(adapters::GatewayRelay {
+                gateway: self.gateway.clone(),
+            }),
         })
     }
 

@@ -10,8 +10,13 @@ use std::io;
 pub fn send(state: &str) -> io::Result<()> {
     use std::os::unix::net::{SocketAddr, UnixDatagram};
 
-    #[allow(clippy::disallowed_methods, reason = "this variable is systemd's, not a setting of ours")]
-    let Ok(name) = std::env::var("NOTIFY_SOCKET") else { return Ok(()) };
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "this variable is systemd's, not a setting of ours"
+    )]
+    let Ok(name) = std::env::var("NOTIFY_SOCKET") else {
+        return Ok(());
+    };
     let socket = UnixDatagram::unbound()?;
     #[cfg(target_os = "linux")]
     if let Some(name) = name.strip_prefix('@') {

@@ -95,7 +95,11 @@ impl Amount {
     /// The amount in POKT with all six decimals: `12.500000`.
     #[must_use]
     pub fn pokt(self) -> String {
-        format!("{}.{:06}", self.0 / Amount::UPOKT_PER_POKT, self.0 % Amount::UPOKT_PER_POKT)
+        format!(
+            "{}.{:06}",
+            self.0 / Amount::UPOKT_PER_POKT,
+            self.0 % Amount::UPOKT_PER_POKT
+        )
     }
 }
 
@@ -120,7 +124,10 @@ impl FromStr for Amount {
         if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(AmountError::NotANumber(text.to_owned()));
         }
-        digits.parse().map(Amount).map_err(|_| AmountError::TooLarge(text.to_owned()))
+        digits
+            .parse()
+            .map(Amount)
+            .map_err(|_| AmountError::TooLarge(text.to_owned()))
     }
 }
 
@@ -147,11 +154,20 @@ mod tests {
     fn people_write_pokt() {
         assert_eq!(Amount::parse_pokt("12.5"), Ok(Amount(12_500_000)));
         assert_eq!(Amount::parse_pokt("0.0000010"), Ok(Amount(1)));
-        assert!(matches!(Amount::parse_pokt("0.0000001"), Err(AmountError::TooFine(_))));
+        assert!(matches!(
+            Amount::parse_pokt("0.0000001"),
+            Err(AmountError::TooFine(_))
+        ));
         for bad in ["", ".", "1.", ".5", "-1", "1e3", "1,5", " 1"] {
-            assert!(matches!(Amount::parse_pokt(bad), Err(AmountError::NotANumber(_))), "{bad}");
+            assert!(
+                matches!(Amount::parse_pokt(bad), Err(AmountError::NotANumber(_))),
+                "{bad}"
+            );
         }
-        assert!(matches!(Amount::parse_pokt(&"9".repeat(40)), Err(AmountError::TooLarge(_))));
+        assert!(matches!(
+            Amount::parse_pokt(&"9".repeat(40)),
+            Err(AmountError::TooLarge(_))
+        ));
     }
 
     proptest! {

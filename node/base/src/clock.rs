@@ -57,7 +57,10 @@ impl Clock {
     /// Moves a test clock on. The computer's clock stays.
     pub fn advance(&self, by: Duration) {
         if let Source::Test(now_ms) = &self.0 {
-            now_ms.fetch_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX), Ordering::SeqCst);
+            now_ms.fetch_add(
+                i64::try_from(by.as_millis()).unwrap_or(i64::MAX),
+                Ordering::SeqCst,
+            );
         }
     }
 }

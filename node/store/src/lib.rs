@@ -53,7 +53,11 @@ pub enum Error {
     #[error(
         "the data in {path} belongs to chain \"{found}\", not to \"{wanted}\": choose another --data-dir for this network"
     )]
-    OtherChain { path: PathBuf, found: ChainId, wanted: ChainId },
+    OtherChain {
+        path: PathBuf,
+        found: ChainId,
+        wanted: ChainId,
+    },
     #[error("the database {path} does not answer")]
     Query {
         path: PathBuf,
@@ -84,7 +88,10 @@ impl Store {
     /// A file that cannot be opened, is no database, comes from a newer Hearth or belongs to another chain.
     pub async fn open(config: Config) -> Result<Store, Error> {
         let path = config.path;
-        let open = |source| Error::Open { path: path.clone(), source };
+        let open = |source| Error::Open {
+            path: path.clone(),
+            source,
+        };
         let options = SqliteConnectOptions::from_str("sqlite:")
             .map_err(open)?
             .filename(&path)
@@ -102,10 +109,10 @@ impl Store {
             .connect_with(options)
             .await
             .map_err(open)?;
-        MIGRATIONS
-            .run(&pool)
-            .await
-            .map_err(|source| Error::Migrate { path: path.clone(), source })?;
+        MIGRATIONS.run(&pool).await.map_err(|source| Error::Migrate {
+            path: path.clone(),
+            source,
+        })?;
         let store = Store { pool, path };
         store.belong_to(&config.chain_id).await?;
         Ok(store)
@@ -149,11 +156,18 @@ impl Store {
         if found == wanted.as_str() {
             return Ok(());
         }
-        Err(Error::OtherChain { path: self.path.clone(), found: found.into(), wanted: wanted.clone() })
+        Err(Error::OtherChain {
+            path: self.path.clone(),
+            found: found.into(),
+            wanted: wanted.clone(),
+        })
     }
 
     fn query_error(&self, source: sqlx::Error) -> Error {
-        Error::Query { path: self.path.clone(), source }
+        Error::Query {
+            path: self.path.clone(),
+            source,
+        }
     }
 }
 
@@ -162,13 +176,21 @@ mod tests {
     use super::*;
 
     fn config(folder: &Path, chain_id: &str) -> Config {
-        Config { path: folder.join("hearth.db"), chain_id: chain_id.into(), max_pages: None }
+        Config {
+            path: folder.join("hearth.db"),
+            chain_id: chain_id.into(),
+            max_pages: None,
+        }
     }
 
     #[tokio::test]
     async fn a_database_of_another_chain_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        Store::open(config(folder.path(), "one")).await.unwrap().close().await;
+        Store::open(config(folder.path(), "one"))
+            .await
+            .unwrap()
+            .close()
+            .await;
         let error = Store::open(config(folder.path(), "two")).await.unwrap_err();
         assert!(matches!(error, Error::OtherChain { .. }));
         assert!(error.to_string().contains("--data-dir"), "{error}");
@@ -196,14 +218,24 @@ mod tests {
     #[tokio::test]
     async fn a_full_file_is_an_error_and_keeps_what_is_there() {
         let folder = tempfile::tempdir().unwrap();
-        Store::open(config(folder.path(), "one")).await.unwrap().close().await;
-        let full = Config { max_pages: Some(1), ..config(folder.path(), "one") };
+        Store::open(config(folder.path(), "one"))
+            .await
+            .unwrap()
+            .close()
+            .await;
+        let full = Config {
+            max_pages: Some(1),
+            ..config(folder.path(), "one")
+        };
         let store = Store::open(full).await.unwrap();
         let grown = sqlx::query("CREATE TABLE big AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 100000) SELECT i FROM n")
             .execute(store.pool())
             .await;
         assert!(grown.is_err());
-        let chain: String = sqlx::query_scalar("SELECT chain_id FROM belonging").fetch_one(store.pool()).await.unwrap();
+        let chain: String = sqlx::query_scalar("SELECT chain_id FROM belonging")
+            .fetch_one(store.pool())
+            .await
+            .unwrap();
         assert_eq!(chain, "one");
     }
 }

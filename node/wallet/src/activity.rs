@@ -89,7 +89,11 @@ pub async fn record(store: &Store, activity: &Activity) -> Result<(), Error> {
     )
     .bind(&activity.tx_hash)
     .bind(activity.at_ms)
-    .bind(activity.height.map(|height| i64::try_from(height.0).unwrap_or(i64::MAX)))
+    .bind(
+        activity
+            .height
+            .map(|height| i64::try_from(height.0).unwrap_or(i64::MAX)),
+    )
     .bind(activity.kind.as_str())
     .bind(activity.account.as_str())
     .bind(&activity.counterparty)
@@ -106,7 +110,12 @@ pub async fn record(store: &Store, activity: &Activity) -> Result<(), Error> {
 ///
 /// # Errors
 /// A database that cannot be written.
-pub async fn settle(store: &Store, tx_hash: &str, height: Option<Height>, outcome: &str) -> Result<(), Error> {
+pub async fn settle(
+    store: &Store,
+    tx_hash: &str,
+    height: Option<Height>,
+    outcome: &str,
+) -> Result<(), Error> {
     sqlx::query("UPDATE wallet_activity SET height = ?, outcome = ? WHERE tx_hash = ?")
         .bind(height.map(|height| i64::try_from(height.0).unwrap_or(i64::MAX)))
         .bind(outcome)
@@ -132,7 +141,8 @@ impl TryFrom<Row> for Activity {
     type Error = Error;
 
     fn try_from(row: Row) -> Result<Activity, Error> {
-        let broken = |what: &str| Error::Store(sqlx::Error::Decode(format!("{what} in wallet_activity").into()));
+        let broken =
+            |what: &str| Error::Store(sqlx::Error::Decode(format!("{what} in wallet_activity").into()));
         Ok(Activity {
             kind: ActivityKind::ALL
                 .into_iter()
@@ -141,7 +151,10 @@ impl TryFrom<Row> for Activity {
             account: row.account.parse().map_err(|_| broken("a broken address"))?,
             amount: row.amount_upokt.parse().map_err(|_| broken("a broken amount"))?,
             fee: row.fee_upokt.parse().map_err(|_| broken("a broken fee"))?,
-            height: row.height.and_then(|height| u64::try_from(height).ok()).map(Height),
+            height: row
+                .height
+                .and_then(|height| u64::try_from(height).ok())
+                .map(Height),
             tx_hash: row.tx_hash,
             at_ms: row.at_ms,
             counterparty: row.counterparty,

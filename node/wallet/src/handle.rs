@@ -89,9 +89,22 @@ impl Wallet {
     /// A wallet file that cannot be read or is damaged.
     pub fn open(config: Config, clock: Clock) -> Result<Wallet, Error> {
         let file = keystore::read(&keystore::file_in(&config.folder))?;
-        let keys = Keys { file, main: None, working: None, wrong: 0, wait_until_ms: 0 };
+        let keys = Keys {
+            file,
+            main: None,
+            working: None,
+            wrong: 0,
+            wait_until_ms: 0,
+        };
         let state = watch::Sender::new(keys.state());
-        Ok(Wallet { inner: Arc::new(Inner { config, clock, keys: Mutex::new(keys), state }) })
+        Ok(Wallet {
+            inner: Arc::new(Inner {
+                config,
+                clock,
+                keys: Mutex::new(keys),
+                state,
+            }),
+        })
     }
 
     /// The state now and at every change.
@@ -152,8 +165,14 @@ impl Wallet {
         let opened = sealed.open(password, &label);
         let mut keys = self.keys();
         let bytes = self.judge(&mut keys, opened)?;
-        let key = bytes.as_slice().try_into().ok().and_then(|bytes| SecretKey::from_bytes(bytes).ok());
-        keys.working = Some(Arc::new(key.ok_or_else(|| self.damaged("the working key is no key"))?));
+        let key = bytes
+            .as_slice()
+            .try_into()
+            .ok()
+            .and_then(|bytes| SecretKey::from_bytes(bytes).ok());
+        keys.working = Some(Arc::new(
+            key.ok_or_else(|| self.damaged("the working key is no key"))?,
+        ));
         self.publish(&keys);
         Ok(())
     }
@@ -227,7 +246,12 @@ impl Wallet {
         };
         let mut bytes = [0_u8; 33];
         hex::decode_to_slice(&public_key, &mut bytes).map_err(|_| self.damaged("a public key is no key"))?;
-        Ok(KeyHandle { wallet: self.clone(), role, address, public_key: bytes })
+        Ok(KeyHandle {
+            wallet: self.clone(),
+            role,
+            address,
+            public_key: bytes,
+        })
     }
 
     fn put(&self, words: &Words, password: &str, words_checked: bool) -> Result<(), Error> {
@@ -277,7 +301,9 @@ impl Wallet {
     fn may_try(&self, keys: &mut Keys) -> Result<(), Error> {
         let left_ms = keys.wait_until_ms - self.inner.clock.now_ms();
         match u64::try_from(left_ms) {
-            Ok(left_ms) if left_ms > 0 => Err(Error::Wait { seconds: left_ms.div_ceil(1000) }),
+            Ok(left_ms) if left_ms > 0 => Err(Error::Wait {
+                seconds: left_ms.div_ceil(1000),
+            }),
             Ok(_) | Err(_) => Ok(()),
         }
     }
@@ -299,9 +325,13 @@ impl Wallet {
                     keys.wrong = 0;
                     let wait_ms = i64::try_from(WAIT.as_millis()).unwrap_or(i64::MAX);
                     keys.wait_until_ms = self.inner.clock.now_ms() + wait_ms;
-                    return Err(Error::Wait { seconds: WAIT.as_secs() });
+                    return Err(Error::Wait {
+                        seconds: WAIT.as_secs(),
+                    });
                 }
-                Err(Error::WrongPassword { tries_left: TRIES - keys.wrong })
+                Err(Error::WrongPassword {
+                    tries_left: TRIES - keys.wrong,
+                })
             }
         }
     }
@@ -311,7 +341,10 @@ impl Wallet {
     }
 
     fn damaged(&self, why: &str) -> Error {
-        Error::Damaged { path: keystore::file_in(&self.inner.config.folder), why: why.to_owned() }
+        Error::Damaged {
+            path: keystore::file_in(&self.inner.config.folder),
+            why: why.to_owned(),
+        }
     }
 
     fn keys(&self) -> MutexGuard<'_, Keys> {
@@ -326,7 +359,13 @@ impl Wallet {
 
 impl Keys {
     fn state(&self) -> WalletState {
-        let of = |key: &Option<Arc<SecretKey>>| if key.is_some() { KeyState::Open } else { KeyState::Locked };
+        let of = |key: &Option<Arc<SecretKey>>| {
+            if key.is_some() {
+                KeyState::Open
+            } else {
+                KeyState::Locked
+            }
+        };
         WalletState {
             accounts: self.file.as_ref().map(|file| file.accounts.clone()),
             main: of(&self.main),
@@ -346,7 +385,9 @@ fn working_label(accounts: &Accounts) -> String {
 
 fn strong_enough(password: &str) -> Result<(), Error> {
     if password.chars().count() < MIN_PASSWORD_CHARS {
-        return Err(Error::WeakPassword { least: MIN_PASSWORD_CHARS });
+        return Err(Error::WeakPassword {
+            least: MIN_PASSWORD_CHARS,
+        });
     }
     Ok(())
 }
@@ -376,7 +417,9 @@ impl KeyHandle {
                 Role::Working => keys.working.clone(),
             }
         };
-        key.as_deref().map(sign).ok_or_else(|| SignError::Locked { address: self.address.clone() })
+        key.as_deref().map(sign).ok_or_else(|| SignError::Locked {
+            address: self.address.clone(),
+        })
     }
 }
 

@@ -45,7 +45,13 @@ pub(crate) struct WalletFile {
 
 impl WalletFile {
     pub(crate) fn new(accounts: Accounts, words: Sealed, working: Sealed, words_checked: bool) -> WalletFile {
-        WalletFile { version: VERSION, accounts, words_checked, words, working }
+        WalletFile {
+            version: VERSION,
+            accounts,
+            words_checked,
+            words,
+            working,
+        }
     }
 }
 
@@ -56,27 +62,44 @@ pub(crate) fn file_in(folder: &Path) -> PathBuf {
 
 /// Reads the wallet file; `None` where there is none.
 pub(crate) fn read(path: &Path) -> Result<Option<WalletFile>, Error> {
-    let failed = |source| Error::File { path: path.to_owned(), what: "read", source };
+    let failed = |source| Error::File {
+        path: path.to_owned(),
+        what: "read",
+        source,
+    };
     match fs::metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(failed(error)),
         Ok(metadata) if metadata.len() > MAX_FILE_BYTES => {
-            return Err(Error::Damaged { path: path.to_owned(), why: "far too large".to_owned() });
+            return Err(Error::Damaged {
+                path: path.to_owned(),
+                why: "far too large".to_owned(),
+            });
         }
         Ok(_) => {}
     }
     let text = fs::read(path).map_err(failed)?;
-    let damaged = |why: String| Error::Damaged { path: path.to_owned(), why };
+    let damaged = |why: String| Error::Damaged {
+        path: path.to_owned(),
+        why,
+    };
     let file: WalletFile = serde_json::from_slice(&text).map_err(|error| damaged(error.to_string()))?;
     if file.version != VERSION {
-        return Err(damaged(format!("version {} is not known to this Hearth", file.version)));
+        return Err(damaged(format!(
+            "version {} is not known to this Hearth",
+            file.version
+        )));
     }
     Ok(Some(file))
 }
 
 /// Writes the wallet file so that a crash leaves the old one or the new one, whole.
 pub(crate) fn write(path: &Path, file: &WalletFile) -> Result<(), Error> {
-    let failed = |source| Error::File { path: path.to_owned(), what: "written", source };
+    let failed = |source| Error::File {
+        path: path.to_owned(),
+        what: "written",
+        source,
+    };
     let text = serde_json::to_vec_pretty(file).map_err(|error| failed(error.into()))?;
     write_private(path, &text).map_err(failed)
 }

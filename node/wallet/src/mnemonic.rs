@@ -31,7 +31,9 @@ impl Words {
         let mut entropy = Zeroizing::new([0_u8; ENTROPY_BYTES]);
         getrandom::fill(entropy.as_mut()).map_err(|error| WordsError::Random(error.to_string()))?;
         // 32 bytes are a length that BIP-39 knows; the error is passed on all the same.
-        bip39::Mnemonic::from_entropy(entropy.as_ref()).map(Words).map_err(|_| WordsError::Count(0))
+        bip39::Mnemonic::from_entropy(entropy.as_ref())
+            .map(Words)
+            .map_err(|_| WordsError::Count(0))
     }
 
     /// Reads words as people type them: any spaces, any case.
@@ -44,15 +46,15 @@ impl Words {
             return Err(WordsError::Count(words.len()));
         }
         let joined = Zeroizing::new(words.join(" "));
-        bip39::Mnemonic::parse_in_normalized(bip39::Language::English, &joined).map(Words).map_err(
-            |error| match error {
+        bip39::Mnemonic::parse_in_normalized(bip39::Language::English, &joined)
+            .map(Words)
+            .map_err(|error| match error {
                 bip39::Error::UnknownWord(index) => WordsError::Unknown(index + 1),
                 bip39::Error::BadWordCount(count) => WordsError::Count(count),
                 bip39::Error::BadEntropyBitCount(_)
                 | bip39::Error::InvalidChecksum
                 | bip39::Error::AmbiguousLanguages(_) => WordsError::Checksum,
-            },
-        )
+            })
     }
 
     /// The words with single spaces.
@@ -100,7 +102,13 @@ mod tests {
         let twelve = "abandon ".repeat(11);
         assert!(Words::parse(&format!("{twelve} about")).is_ok());
         assert_eq!(Words::parse(&twelve).unwrap_err(), WordsError::Count(11));
-        assert_eq!(Words::parse(&format!("{twelve} abandon")).unwrap_err(), WordsError::Checksum);
-        assert_eq!(Words::parse(&format!("{twelve} hearth")).unwrap_err(), WordsError::Unknown(12));
+        assert_eq!(
+            Words::parse(&format!("{twelve} abandon")).unwrap_err(),
+            WordsError::Checksum
+        );
+        assert_eq!(
+            Words::parse(&format!("{twelve} hearth")).unwrap_err(),
+            WordsError::Unknown(12)
+        );
     }
 }

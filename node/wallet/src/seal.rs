@@ -22,9 +22,17 @@ pub struct Cost {
 
 impl Cost {
     /// RFC 9106, section 4, second recommendation: 64 MiB, three passes, four lanes; about 0.2 s on a desktop.
-    pub const STRONG: Cost = Cost { memory_kib: 64 * 1024, passes: 3, lanes: 4 };
+    pub const STRONG: Cost = Cost {
+        memory_kib: 64 * 1024,
+        passes: 3,
+        lanes: 4,
+    };
     /// For tests and for play money only.
-    pub const PLAY: Cost = Cost { memory_kib: 64, passes: 1, lanes: 1 };
+    pub const PLAY: Cost = Cost {
+        memory_kib: 64,
+        passes: 1,
+        lanes: 1,
+    };
 
     /// A box that asks for more than this is damaged or hostile: 4 GiB, 64 passes, 64 lanes.
     fn is_sane(self) -> bool {
@@ -63,7 +71,13 @@ pub(crate) fn seal(secret: &[u8], password: &str, label: &str, cost: Cost) -> Re
     getrandom::fill(&mut nonce).map_err(|error| error.to_string())?;
     let key = stretch(password, &salt, cost).ok_or("no memory for the key derivation")?;
     let sealed = XChaCha20Poly1305::new((&*key).into())
-        .encrypt((&nonce).into(), Payload { msg: secret, aad: label.as_bytes() })
+        .encrypt(
+            (&nonce).into(),
+            Payload {
+                msg: secret,
+                aad: label.as_bytes(),
+            },
+        )
         .map_err(|_| "the secret is too long to seal")?;
     Ok(Sealed {
         kdf: KDF.to_owned(),
@@ -86,10 +100,18 @@ impl Sealed {
         }
         let salt: [u8; 16] = bytes(&self.salt)?;
         let nonce: [u8; 24] = bytes(&self.nonce)?;
-        let sealed = BASE64.decode(&self.sealed).map_err(|_| OpenError::Damaged("not base64"))?;
+        let sealed = BASE64
+            .decode(&self.sealed)
+            .map_err(|_| OpenError::Damaged("not base64"))?;
         let key = stretch(password, &salt, self.cost).ok_or(OpenError::Damaged("impossible cost figures"))?;
         XChaCha20Poly1305::new((&*key).into())
-            .decrypt((&nonce).into(), Payload { msg: &sealed, aad: label.as_bytes() })
+            .decrypt(
+                (&nonce).into(),
+                Payload {
+                    msg: &sealed,
+                    aad: label.as_bytes(),
+                },
+            )
             .map(Zeroizing::new)
             .map_err(|_| OpenError::WrongPassword)
     }
@@ -139,6 +161,9 @@ mod tests {
     fn hostile_costs_are_refused_before_memory_is_taken() {
         let mut sealed = seal(b"secret", "password", "words", Cost::PLAY).unwrap();
         sealed.cost.memory_kib = u32::MAX;
-        assert_eq!(sealed.open("password", "words"), Err(OpenError::Damaged("impossible cost figures")));
+        assert_eq!(
+            sealed.open("password", "words"),
+            Err(OpenError::Damaged("impossible cost figures"))
+        );
     }
 }

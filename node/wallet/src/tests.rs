@@ -6,13 +6,16 @@ use hearth_base::{Amount, Clock, Height};
 use hearth_pocket::keys::{PublicKey, SignError, Signer as _};
 
 use crate::{
-    Activity, ActivityKind, Config, Cost, Error, KeyState, Role, Wallet, Words, record, recent, settle,
+    Activity, ActivityKind, Config, Cost, Error, KeyState, Role, Wallet, Words, recent, record, settle,
 };
 
 const PASSWORD: &str = "correct horse";
 
 fn open(folder: &Path, clock: &Clock) -> Wallet {
-    let config = Config { folder: folder.join("keystore"), cost: Cost::PLAY };
+    let config = Config {
+        folder: folder.join("keystore"),
+        cost: Cost::PLAY,
+    };
     Wallet::open(config, clock.clone()).unwrap()
 }
 
@@ -27,7 +30,10 @@ fn a_wallet_survives_a_restart_and_starts_locked() {
     assert!(matches!(signer.sign(b"pay"), Err(SignError::Locked { .. })));
     wallet.unlock(PASSWORD).unwrap();
     let signature = signer.sign(b"pay").unwrap();
-    PublicKey::from_bytes(&signer.public_key()).unwrap().verify(b"pay", &signature).unwrap();
+    PublicKey::from_bytes(&signer.public_key())
+        .unwrap()
+        .verify(b"pay", &signature)
+        .unwrap();
     wallet.lock();
     assert!(signer.sign(b"pay").is_err());
     // The working key goes on.
@@ -41,10 +47,18 @@ fn the_working_key_opens_alone_with_its_own_password() {
     let folder = tempfile::tempdir().unwrap();
     let clock = Clock::test(0);
     open(folder.path(), &clock).create(PASSWORD).unwrap();
-    open(folder.path(), &clock).reseal_working(PASSWORD, "unattended").unwrap();
+    open(folder.path(), &clock)
+        .reseal_working(PASSWORD, "unattended")
+        .unwrap();
     let wallet = open(folder.path(), &clock);
-    assert!(matches!(wallet.unlock("unattended"), Err(Error::WrongPassword { tries_left: 4 })));
-    assert!(matches!(wallet.unlock_working(PASSWORD), Err(Error::WrongPassword { tries_left: 3 })));
+    assert!(matches!(
+        wallet.unlock("unattended"),
+        Err(Error::WrongPassword { tries_left: 4 })
+    ));
+    assert!(matches!(
+        wallet.unlock_working(PASSWORD),
+        Err(Error::WrongPassword { tries_left: 3 })
+    ));
     wallet.unlock_working("unattended").unwrap();
     assert_eq!(wallet.state().borrow().main, KeyState::Locked);
     assert_eq!(wallet.state().borrow().working, KeyState::Open);
@@ -58,9 +72,14 @@ fn guessing_is_slow() {
     let wallet = open(folder.path(), &clock);
     wallet.create(PASSWORD).unwrap();
     for left in (1..5).rev() {
-        assert!(matches!(wallet.unlock("wrong one"), Err(Error::WrongPassword { tries_left }) if tries_left == left));
+        assert!(
+            matches!(wallet.unlock("wrong one"), Err(Error::WrongPassword { tries_left }) if tries_left == left)
+        );
     }
-    assert!(matches!(wallet.unlock("wrong one"), Err(Error::Wait { seconds: 60 })));
+    assert!(matches!(
+        wallet.unlock("wrong one"),
+        Err(Error::Wait { seconds: 60 })
+    ));
     // Not even the right one is tried before the minute is over.
     assert!(matches!(wallet.unlock(PASSWORD), Err(Error::Wait { .. })));
     clock.advance(Duration::from_secs(61));
@@ -76,7 +95,10 @@ fn only_its_own_words_pass_the_check() {
     assert!(matches!(wallet.create("short"), Err(Error::WeakPassword { .. })));
     let words = wallet.create(PASSWORD).unwrap();
     assert!(!wallet.state().borrow().words_checked);
-    assert!(matches!(wallet.check_words(&Words::generate().unwrap()), Err(Error::OtherWords)));
+    assert!(matches!(
+        wallet.check_words(&Words::generate().unwrap()),
+        Err(Error::OtherWords)
+    ));
     wallet.check_words(&Words::parse(&words.text()).unwrap()).unwrap();
     assert!(open(folder.path(), &clock).state().borrow().words_checked);
 }
@@ -88,9 +110,17 @@ fn a_damaged_file_is_named_and_kept() {
     open(folder.path(), &clock).create(PASSWORD).unwrap();
     let path = folder.path().join("keystore/wallet.json");
     let text = std::fs::read_to_string(&path).unwrap();
-    for broken in [&text[..text.len() / 2], "", "{}", &text.replace("\"version\": 1", "\"version\": 2")] {
+    for broken in [
+        &text[..text.len() / 2],
+        "",
+        "{}",
+        &text.replace("\"version\": 1", "\"version\": 2"),
+    ] {
         std::fs::write(&path, broken).unwrap();
-        let config = Config { folder: folder.path().join("keystore"), cost: Cost::PLAY };
+        let config = Config {
+            folder: folder.path().join("keystore"),
+            cost: Cost::PLAY,
+        };
         let error = Wallet::open(config, clock.clone()).unwrap_err();
         assert!(matches!(error, Error::Damaged { .. }), "{error}");
         assert_eq!(std::fs::read_to_string(&path).unwrap(), *broken);
@@ -105,9 +135,18 @@ fn nobody_else_may_read_the_file_and_it_holds_no_secret() {
     let wallet = open(folder.path(), &Clock::test(0));
     let words = wallet.create(PASSWORD).unwrap();
     let path = folder.path().join("keystore/wallet.json");
-    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(
+        std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
     let text = std::fs::read_to_string(&path).unwrap();
-    assert!(!words.text().split(' ').filter(|word| word.len() > 6).any(|word| text.contains(word)));
+    assert!(
+        !words
+            .text()
+            .split(' ')
+            .filter(|word| word.len() > 6)
+            .any(|word| text.contains(word))
+    );
     assert!(!format!("{wallet:?} {:?}", wallet.signer(Role::Main).unwrap()).contains(PASSWORD));
 }
 
@@ -140,6 +179,9 @@ async fn activity_is_noted_once_and_settled() {
     settle(&store, "AB", Some(Height(9)), "included").await.unwrap();
     let lines = recent(&store, 10).await.unwrap();
     assert_eq!(lines.len(), 1);
-    assert_eq!((lines[0].height, lines[0].amount), (Some(Height(9)), Amount::from_upokt(7)));
+    assert_eq!(
+        (lines[0].height, lines[0].amount),
+        (Some(Height(9)), Amount::from_upokt(7))
+    );
     assert_eq!(lines[0].outcome, "included");
 }

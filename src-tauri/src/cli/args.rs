@@ -203,8 +203,14 @@ impl Args {
         [
             ("network", self.network.clone()),
             ("api.listen", self.listen.map(|address| address.to_string())),
-            ("miner.listen", self.miner_listen.map(|address| address.to_string())),
-            ("devnet.listen", self.devnet_listen.map(|address| address.to_string())),
+            (
+                "miner.listen",
+                self.miner_listen.map(|address| address.to_string()),
+            ),
+            (
+                "devnet.listen",
+                self.devnet_listen.map(|address| address.to_string()),
+            ),
             ("wallet.passphrase_file", self.passphrase_file.as_ref().map(path)),
         ]
         .into_iter()

@@ -31,7 +31,12 @@ pub(super) async fn run(command: &AuthCommand, args: &Args, out: &Out) -> Done {
         return Ok(());
     }
     for key in &list.keys {
-        out.line(&format!("{}  {:<24} {}", key.id, key.name, dim(&format!("{}…", key.prefix))));
+        out.line(&format!(
+            "{}  {:<24} {}",
+            key.id,
+            key.name,
+            dim(&format!("{}…", key.prefix))
+        ));
     }
     Ok(())
 }

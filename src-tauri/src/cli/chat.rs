@@ -16,7 +16,11 @@ use super::{
 pub(super) async fn run(chat: &ChatArgs, args: &Args, out: &Out) -> Done {
     let place = Place::find(args)?;
     let client = Client::connect(&place).await?;
-    let prompt = if chat.prompt == "-" { stdin()? } else { chat.prompt.clone() };
+    let prompt = if chat.prompt == "-" {
+        stdin()?
+    } else {
+        chat.prompt.clone()
+    };
     let models: ModelList = client.get("/models").await?;
     let model = choose(chat, &models.models)?;
     let mut request = json!({
@@ -34,13 +38,22 @@ pub(super) async fn run(chat: &ChatArgs, args: &Args, out: &Out) -> Done {
     let response = client.openai("/v1/chat/completions", &request).await?;
     let (text, last) = read(response, out).await?;
     if out.json {
-        let reason = last.pointer("/choices/0/finish_reason").cloned().unwrap_or_default();
-        out.value(&json!({ "model": model, "answer": text, "finish_reason": reason, "usage": last["usage"] }));
+        let reason = last
+            .pointer("/choices/0/finish_reason")
+            .cloned()
+            .unwrap_or_default();
+        out.value(
+            &json!({ "model": model, "answer": text, "finish_reason": reason, "usage": last["usage"] }),
+        );
     } else {
         out.line("");
         if let Some(usage) = last["usage"].as_object() {
             let count = |key: &str| usage.get(key).and_then(Value::as_u64).unwrap_or(0);
-            let counts = format!("{} tokens read, {} written", count("prompt_tokens"), count("completion_tokens"));
+            let counts = format!(
+                "{} tokens read, {} written",
+                count("prompt_tokens"),
+                count("completion_tokens")
+            );
             out.hint(&format!("{model} · {counts}"));
         }
     }
@@ -49,7 +62,9 @@ pub(super) async fn run(chat: &ChatArgs, args: &Args, out: &Out) -> Done {
 
 fn stdin() -> anyhow::Result<String> {
     let mut text = String::new();
-    std::io::stdin().read_to_string(&mut text).context("the question cannot be read from standard input")?;
+    std::io::stdin()
+        .read_to_string(&mut text)
+        .context("the question cannot be read from standard input")?;
     Ok(text)
 }
 
@@ -57,12 +72,17 @@ fn stdin() -> anyhow::Result<String> {
 fn choose(chat: &ChatArgs, models: &[Model]) -> Result<String, Exit> {
     if let Some(model) = &chat.model {
         // The daemon knows best whether there is such a model; only a contradiction is told here.
-        let kind = models.iter().find(|candidate| candidate.id == *model).map(|model| model.kind);
+        let kind = models
+            .iter()
+            .find(|candidate| candidate.id == *model)
+            .map(|model| model.kind);
         let wanted = chat.on.map(kind_of);
         if let (Some(kind), Some(wanted)) = (kind, wanted)
             && kind != wanted
         {
-            return Err(Exit::WrongUse(format!("{model} does not run there: leave --on or --model out")));
+            return Err(Exit::WrongUse(format!(
+                "{model} does not run there: leave --on or --model out"
+            )));
         }
         return Ok(model.clone());
     }
@@ -72,14 +92,21 @@ fn choose(chat: &ChatArgs, models: &[Model]) -> Result<String, Exit> {
             && !matches!(model.state, ModelState::Damaged | ModelState::Unavailable)
             && chat.on.is_none_or(|on| kind_of(on) == model.kind)
     };
-    models.iter().find(usable).map(|model| model.id.clone()).ok_or_else(|| {
-        Exit::NotReady(match chat.on {
-            Some(On::Network) => "no model answers on the network now: `hearth doctor` says why".to_owned(),
-            Some(On::Local) | None => {
-                "there is no model on this computer: `hearth model add FILE` or `hearth model pull CID`".to_owned()
-            }
+    models
+        .iter()
+        .find(usable)
+        .map(|model| model.id.clone())
+        .ok_or_else(|| {
+            Exit::NotReady(match chat.on {
+                Some(On::Network) => {
+                    "no model answers on the network now: `hearth doctor` says why".to_owned()
+                }
+                Some(On::Local) | None => {
+                    "there is no model on this computer: `hearth model add FILE` or `hearth model pull CID`"
+                        .to_owned()
+                }
+            })
         })
-    })
 }
 
 fn kind_of(on: On) -> ModelKind {
@@ -98,7 +125,8 @@ async fn read(response: reqwest::Response, out: &Out) -> anyhow::Result<(String,
         if event.data == "[DONE]" {
             return Ok((text, last));
         }
-        let chunk: Value = serde_json::from_str(&event.data).context("the answer is not what OpenAI's API says")?;
+        let chunk: Value =
+            serde_json::from_str(&event.data).context("the answer is not what OpenAI's API says")?;
         if let Some(error) = chunk.get("error") {
             let message = error["message"].as_str().unwrap_or("no reason was given");
             anyhow::bail!("the answer broke off: {message}");
@@ -109,7 +137,10 @@ async fn read(response: reqwest::Response, out: &Out) -> anyhow::Result<(String,
                 out.stream(piece);
             }
         }
-        if let Some(reason) = chunk.pointer("/choices/0/finish_reason").filter(|reason| !reason.is_null()) {
+        if let Some(reason) = chunk
+            .pointer("/choices/0/finish_reason")
+            .filter(|reason| !reason.is_null())
+        {
             last["choices"] = json!([{ "finish_reason": reason }]);
         }
         if let Some(usage) = chunk.get("usage").filter(|usage| !usage.is_null()) {

@@ -37,9 +37,22 @@ impl Client {
             .no_proxy()
             .build()
             .context("the HTTP client cannot be built")?;
-        let client = Client { http, base: format!("http://{}", address.trim()), token: token.trim().to_owned() };
-        let alive = client.http.get(format!("{}/health", client.base)).timeout(CONNECT_WITHIN).send().await;
-        if alive.is_ok_and(|answer| answer.status().is_success()) { Ok(client) } else { Err(not_ready()) }
+        let client = Client {
+            http,
+            base: format!("http://{}", address.trim()),
+            token: token.trim().to_owned(),
+        };
+        let alive = client
+            .http
+            .get(format!("{}/health", client.base))
+            .timeout(CONNECT_WITHIN)
+            .send()
+            .await;
+        if alive.is_ok_and(|answer| answer.status().is_success()) {
+            Ok(client)
+        } else {
+            Err(not_ready())
+        }
     }
 
     /// The page with the token that opens it.
@@ -58,7 +71,11 @@ impl Client {
     }
 
     /// Asks the control API to do something.
-    pub(crate) async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> anyhow::Result<T> {
+    pub(crate) async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> anyhow::Result<T> {
         read(self.request(Method::POST, &format!("/api/v1{path}")).json(body)).await
     }
 
@@ -69,7 +86,9 @@ impl Client {
 
     /// Deletes something.
     pub(crate) async fn delete(&self, path: &str) -> anyhow::Result<()> {
-        answer(self.request(Method::DELETE, &format!("/api/v1{path}"))).await.map(drop)
+        answer(self.request(Method::DELETE, &format!("/api/v1{path}")))
+            .await
+            .map(drop)
     }
 
     /// A request to the OpenAI API, whose answer may stream.
@@ -78,12 +97,18 @@ impl Client {
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.http.request(method, format!("{}{path}", self.base)).bearer_auth(&self.token)
+        self.http
+            .request(method, format!("{}{path}", self.base))
+            .bearer_auth(&self.token)
     }
 }
 
 async fn read<T: DeserializeOwned>(request: RequestBuilder) -> anyhow::Result<T> {
-    answer(request).await?.json().await.context("the daemon's answer is not what this version expects")
+    answer(request)
+        .await?
+        .json()
+        .await
+        .context("the daemon's answer is not what this version expects")
 }
 
 async fn answer(request: RequestBuilder) -> anyhow::Result<Response> {
@@ -94,7 +119,11 @@ async fn answer(request: RequestBuilder) -> anyhow::Result<Response> {
     }
     let text = response.text().await.unwrap_or_default();
     if let Ok(body) = serde_json::from_str::<ErrorBody>(&text) {
-        let remedy = body.error.remedy.map(|remedy| format!("\n  -> {remedy}")).unwrap_or_default();
+        let remedy = body
+            .error
+            .remedy
+            .map(|remedy| format!("\n  -> {remedy}"))
+            .unwrap_or_default();
         anyhow::bail!("{}{remedy}", body.error.message);
     }
     anyhow::bail!("the daemon answered {status}: {text}")

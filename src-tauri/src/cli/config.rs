@@ -14,7 +14,11 @@ pub(super) fn run(command: &ConfigCommand, args: &Args, out: &Out) -> Done {
         return Ok(());
     }
     for (key, (value, from)) in &place.layered.origins {
-        let value = if value.is_null() { "(none)".to_owned() } else { value.to_string() };
+        let value = if value.is_null() {
+            "(none)".to_owned()
+        } else {
+            value.to_string()
+        };
         if *origin {
             out.line(&format!("{key} = {value}  {}", dim(&format!("# {from}"))));
         } else {

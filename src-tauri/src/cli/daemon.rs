@@ -7,12 +7,15 @@ use super::{Done, Exit, Out, Place, args::Args};
 
 pub(super) async fn run(args: &Args, out: &Out) -> Done {
     let place = Place::find(args)?;
-    let _log = hearth_node::logging::start(&place.layered.settings.log, &place.layout).map_err(anyhow::Error::from)?;
+    let _log = hearth_node::logging::start(&place.layered.settings.log, &place.layout)
+        .map_err(anyhow::Error::from)?;
     // Before anything runs, so that no early signal ends the process half-way.
     let signal = stop_signal().context("signals cannot be watched")?;
     let node = start(place).await?;
     if out.json {
-        out.value(&serde_json::json!({ "url": node.page_url(), "api": node.api_url(), "key": node.api_key() }));
+        out.value(
+            &serde_json::json!({ "url": node.page_url(), "api": node.api_url(), "key": node.api_key() }),
+        );
     } else {
         for line in node.greeting() {
             out.line(&line);
@@ -28,7 +31,9 @@ pub(super) async fn run(args: &Args, out: &Out) -> Done {
     let failed = why.starts_with("the task");
     let in_time = node.stop().await;
     match (failed, in_time) {
-        (true, _) => Err(Exit::Failed(anyhow::anyhow!("{why}: Hearth stopped; nothing that was answered is lost"))),
+        (true, _) => Err(Exit::Failed(anyhow::anyhow!(
+            "{why}: Hearth stopped; nothing that was answered is lost"
+        ))),
         (false, true) => Ok(()),
         (false, false) => Err(Exit::Failed(anyhow::anyhow!(
             "not everything ended within the deadline (stop_within_s); what was answered is on the disk"
@@ -38,8 +43,14 @@ pub(super) async fn run(args: &Args, out: &Out) -> Done {
 
 /// Starts the node of a place.
 pub(crate) async fn start(place: Place) -> Result<Node, Exit> {
-    let args = NodeArgs { layout: place.layout, layered: place.layered, network: place.network };
-    Node::start(args).await.map_err(|error| Exit::Failed(anyhow::Error::from(error)))
+    let args = NodeArgs {
+        layout: place.layout,
+        layered: place.layered,
+        network: place.network,
+    };
+    Node::start(args)
+        .await
+        .map_err(|error| Exit::Failed(anyhow::Error::from(error)))
 }
 
 /// Ends with the name of the signal that asks the program to stop.

@@ -7,10 +7,13 @@ use super::{
 
 pub(super) async fn run(devnet: &DevnetArgs, args: &Args, out: &Out) -> Done {
     if args.network.as_deref().is_some_and(|network| network != "devnet") {
-        return Err(Exit::WrongUse("`hearth devnet` is a network itself: leave --network out".to_owned()));
+        return Err(Exit::WrongUse(
+            "`hearth devnet` is a network itself: leave --network out".to_owned(),
+        ));
     }
     let place = Place::named(args, "devnet")?;
-    let _log = hearth_node::logging::start(&place.layered.settings.log, &place.layout).map_err(anyhow::Error::from)?;
+    let _log = hearth_node::logging::start(&place.layered.settings.log, &place.layout)
+        .map_err(anyhow::Error::from)?;
     let alone = hearth_node::DevnetAlone::start(&place.layout, devnet.rpc, devnet.accounts, devnet.block_ms)
         .await
         .map_err(anyhow::Error::from)?;

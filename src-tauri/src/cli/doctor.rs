@@ -18,7 +18,11 @@ pub(super) async fn run(args: &Args, out: &Out) -> Done {
     } else {
         show(out, &doctor.checks, place.network.name());
     }
-    if doctor.checks.iter().any(|check| check.level == Level::Fail) { Err(Exit::Problems) } else { Ok(()) }
+    if doctor.checks.iter().any(|check| check.level == Level::Fail) {
+        Err(Exit::Problems)
+    } else {
+        Ok(())
+    }
 }
 
 fn show(out: &Out, checks: &[Check], network: &str) {
@@ -31,7 +35,11 @@ fn show(out: &Out, checks: &[Check], network: &str) {
             Level::Warn => yellow("warn"),
             Level::Fail => red("fail"),
         };
-        out.line(&format!("  {level}  {:<10} {}", fit(&check.subject, 10), check.fact));
+        out.line(&format!(
+            "  {level}  {:<10} {}",
+            fit(&check.subject, 10),
+            check.fact
+        ));
         if !check.meaning.is_empty() {
             out.line(&format!("{:19}{}", "", dim(&check.meaning)));
         }
@@ -43,7 +51,14 @@ fn show(out: &Out, checks: &[Check], network: &str) {
     let n_fails = count(Level::Fail);
     let problems = format!("{n_fails} {}", if n_fails == 1 { "problem" } else { "problems" });
     let n_warnings = count(Level::Warn);
-    let warnings = format!("{n_warnings} {}", if n_warnings == 1 { "warning" } else { "warnings" });
+    let warnings = format!(
+        "{n_warnings} {}",
+        if n_warnings == 1 { "warning" } else { "warnings" }
+    );
     out.line("");
-    out.line(&format!("  {}, {warnings}, {} fine", bold(&problems), count(Level::Ok)));
+    out.line(&format!(
+        "  {}, {warnings}, {} fine",
+        bold(&problems),
+        count(Level::Ok)
+    ));
 }

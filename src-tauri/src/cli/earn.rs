@@ -42,7 +42,11 @@ pub(crate) fn words(earning: &Earning) -> String {
 
 /// The first reason why it is not earning.
 pub(super) fn aside(earning: &Earning) -> String {
-    earning.reasons.first().map(|reason| reason.code.clone()).unwrap_or_default()
+    earning
+        .reasons
+        .first()
+        .map(|reason| reason.code.clone())
+        .unwrap_or_default()
 }
 
 fn show(out: &Out, earning: &Earning) {
@@ -52,11 +56,17 @@ fn show(out: &Out, earning: &Earning) {
     }
     let glyph = match earning.state {
         EarningState::Idle | EarningState::Serving => Glyph::Ember,
-        EarningState::Off | EarningState::Starting | EarningState::Yielding | EarningState::Draining => Glyph::Hollow,
+        EarningState::Off | EarningState::Starting | EarningState::Yielding | EarningState::Draining => {
+            Glyph::Hollow
+        }
     };
     out.fact(glyph, "Earning", &words(earning), "");
     for reason in earning.reasons.iter().chain(&earning.notes) {
-        let fact = reason.fact.as_ref().map(|fact| format!(" ({fact})")).unwrap_or_default();
+        let fact = reason
+            .fact
+            .as_ref()
+            .map(|fact| format!(" ({fact})"))
+            .unwrap_or_default();
         out.line(&format!("    {} {}{fact}", reason.code, dim(&reason.meaning)));
         if let Some(remedy) = &reason.remedy {
             out.line(&format!("      → {remedy}"));
@@ -78,7 +88,10 @@ async fn status(out: &Out, client: &Client) -> anyhow::Result<()> {
     out.line("");
     out.line(&format!(
         "  {}",
-        dim(&format!("{:<15} {:<15} {:>7} {:<18} {:>15}", "SESSION", "BLOCKS", "ANSWERS", "STATE", "POKT"))
+        dim(&format!(
+            "{:<15} {:<15} {:>7} {:<18} {:>15}",
+            "SESSION", "BLOCKS", "ANSWERS", "STATE", "POKT"
+        ))
     ));
     for session in sessions.sessions.iter().take(20) {
         // Every word of the API is snake_case; people read spaces.
@@ -86,7 +99,11 @@ async fn status(out: &Out, client: &Client) -> anyhow::Result<()> {
             .ok()
             .and_then(|word| word.as_str().map(|word| word.replace('_', " ")))
             .unwrap_or_default();
-        let amount = if session.estimated { format!("≈ {}", pokt(session.amount.0)) } else { pokt(session.amount.0) };
+        let amount = if session.estimated {
+            format!("≈ {}", pokt(session.amount.0))
+        } else {
+            pokt(session.amount.0)
+        };
         let blocks = format!("{}–{}", session.start_height, session.end_height);
         out.line(&format!(
             "  {:<15} {blocks:<15} {:>7} {:<18} {amount:>15}",

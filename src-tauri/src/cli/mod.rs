@@ -63,7 +63,12 @@ pub(crate) fn run(open: Open) -> ExitCode {
         Err(error) => return end(&out, Err(Exit::Failed(error.into()))),
     };
     if args.daemon && args.command.is_some() {
-        return end(&out, Err(Exit::WrongUse("--daemon runs the node and takes no command beside it".to_owned())));
+        return end(
+            &out,
+            Err(Exit::WrongUse(
+                "--daemon runs the node and takes no command beside it".to_owned(),
+            )),
+        );
     }
     let done = match &args.command {
         None if args.daemon => runtime.block_on(daemon::run(&args, &out)),

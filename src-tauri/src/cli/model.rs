@@ -101,9 +101,14 @@ pub(super) async fn run(command: &ModelCommand, args: &Args, out: &Out) -> Done 
 
 /// The model that a CID or a name means.
 fn find<'a>(models: &'a [Shown], wanted: &str) -> Result<&'a Shown, Exit> {
-    models.iter().find(|model| model.cid == wanted || model.id == wanted).ok_or_else(|| {
-        Exit::Failed(anyhow::anyhow!("there is no model \"{wanted}\" here: `hearth model list` shows what there is"))
-    })
+    models
+        .iter()
+        .find(|model| model.cid == wanted || model.id == wanted)
+        .ok_or_else(|| {
+            Exit::Failed(anyhow::anyhow!(
+                "there is no model \"{wanted}\" here: `hearth model list` shows what there is"
+            ))
+        })
 }
 
 fn show_list(out: &Out, models: &[Shown]) {
@@ -116,7 +121,10 @@ fn show_list(out: &Out, models: &[Shown]) {
         out.hint("Add one with `hearth model add FILE`, or fetch one with `hearth model pull CID`.");
         return;
     }
-    let head = format!("  {:<26} {:<9} {:>8} {:<10} {:<9} {}", "MODEL", "FOR", "SIZE", "LICENCE", "STATE", "CID");
+    let head = format!(
+        "  {:<26} {:<9} {:>8} {:<10} {:<9} {}",
+        "MODEL", "FOR", "SIZE", "LICENCE", "STATE", "CID"
+    );
     out.line(&dim(head.trim_end()).to_string());
     for model in models {
         let line = format!(
@@ -146,13 +154,21 @@ fn show_verdicts(out: &Out, verdicts: &[Verdict]) -> Done {
         out.value(&verdicts);
     }
     for verdict in verdicts.iter().filter(|_| !out.json) {
-        let (glyph, word) = if verdict.ok { (Glyph::Ok, "intact") } else { (Glyph::Hollow, "changed") };
+        let (glyph, word) = if verdict.ok {
+            (Glyph::Ok, "intact")
+        } else {
+            (Glyph::Hollow, "changed")
+        };
         out.fact(glyph, word, &verdict.id, &out::bytes(verdict.checked_bytes));
         for problem in &verdict.problems {
             out.line(&format!("    {problem}"));
         }
     }
-    if verdicts.iter().all(|verdict| verdict.ok) { Ok(()) } else { Err(Exit::Problems) }
+    if verdicts.iter().all(|verdict| verdict.ok) {
+        Ok(())
+    } else {
+        Err(Exit::Problems)
+    }
 }
 
 /// A bar for people; programs wait for the end.
@@ -164,7 +180,9 @@ impl Bar {
             return Bar(None);
         }
         let bar = indicatif::ProgressBar::no_length();
-        let style = indicatif::ProgressStyle::with_template("  {msg:<10} {bar:30} {bytes}/{total_bytes} {bytes_per_sec}");
+        let style = indicatif::ProgressStyle::with_template(
+            "  {msg:<10} {bar:30} {bytes}/{total_bytes} {bytes_per_sec}",
+        );
         if let Ok(style) = style {
             bar.set_style(style);
         }

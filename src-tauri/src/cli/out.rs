@@ -63,7 +63,12 @@ impl Out {
 
     /// `● Label     fact                                   detail`
     pub(crate) fn fact(&self, glyph: Glyph, label: &str, fact: &str, detail: &str) {
-        self.line(&format!("  {} {label:<9} {:<37} {}", mark(glyph), fit(fact, 37), dim(&fit(detail, 26))));
+        self.line(&format!(
+            "  {} {label:<9} {:<37} {}",
+            mark(glyph),
+            fit(fact, 37),
+            dim(&fit(detail, 26))
+        ));
     }
 
     /// Asks on the terminal; `None` where nobody sits there.
@@ -124,7 +129,10 @@ pub(crate) fn fit(text: &str, columns: usize) -> String {
     if text.chars().count() <= columns {
         return text.to_owned();
     }
-    text.chars().take(columns.saturating_sub(1)).chain(['…']).collect()
+    text.chars()
+        .take(columns.saturating_sub(1))
+        .chain(['…'])
+        .collect()
 }
 
 /// A number with its thousands grouped: `871,209`.
@@ -184,7 +192,10 @@ mod tests {
 
     #[test]
     fn figures_look_like_the_design() {
-        assert_eq!(pokt(hearth_base::Amount::from_upokt(1_284_615_888)), "1,284.615888");
+        assert_eq!(
+            pokt(hearth_base::Amount::from_upokt(1_284_615_888)),
+            "1,284.615888"
+        );
         assert_eq!(grouped(871_209), "871,209");
         assert_eq!(grouped(12), "12");
         assert_eq!(bytes(8_990_000_000), "8.99 GB");

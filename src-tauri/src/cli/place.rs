@@ -51,7 +51,8 @@ impl Place {
             .clone()
             .or_else(|| given.as_deref().map(|path| Layout::of(path).config()))
             .unwrap_or_default();
-        let first = config::load(&first_file, args.config.is_some(), &flags).map_err(|error| wrong(&error))?;
+        let first =
+            config::load(&first_file, args.config.is_some(), &flags).map_err(|error| wrong(&error))?;
         let network = Network::parse(&first.settings.network).map_err(|error| wrong(&error))?;
         let path: PathBuf = match given {
             Some(path) => std::path::absolute(&path).map_err(|error| wrong(&error))?,
@@ -60,6 +61,10 @@ impl Place {
         let layout = Layout::of(&path);
         let file = args.config.clone().unwrap_or_else(|| layout.config());
         let layered = config::load(&file, args.config.is_some(), &flags).map_err(|error| wrong(&error))?;
-        Ok(Place { layout, layered, network })
+        Ok(Place {
+            layout,
+            layered,
+            network,
+        })
     }
 }

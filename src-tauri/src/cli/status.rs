@@ -25,10 +25,17 @@ pub(super) async fn run(args: &Args, out: &Out) -> Done {
     let summary: EarningSummary = client.get("/earning/summary").await?;
     let models: ModelList = client.get("/models").await?;
     // Without a wallet there are no balances.
-    let balances: Option<Balances> =
-        if status.wallet.exists { client.get("/wallet/balances").await.ok() } else { None };
+    let balances: Option<Balances> = if status.wallet.exists {
+        client.get("/wallet/balances").await.ok()
+    } else {
+        None
+    };
     if out.json {
-        out.value(&Shown { status: &status, summary: &summary, balances: balances.as_ref() });
+        out.value(&Shown {
+            status: &status,
+            summary: &summary,
+            balances: balances.as_ref(),
+        });
         return Ok(());
     }
     head(out, &status);
@@ -43,7 +50,11 @@ fn head(out: &Out, status: &Status) {
     let up = hearth_base::Clock::system().now() - status.started_at.0;
     let up = span(u64::try_from(up.whole_milliseconds()).unwrap_or(0));
     let left = format!("{} on {}, up {up}", status.version, status.network.chain_id);
-    out.line(&format!("{} {left:<44} {}", bold("Hearth"), dim(&status.network.name)));
+    out.line(&format!(
+        "{} {left:<44} {}",
+        bold("Hearth"),
+        dim(&status.network.name)
+    ));
     out.line("");
 }
 
@@ -51,19 +62,36 @@ fn facts(out: &Out, status: &Status, models: &[Model]) {
     let earning = &status.earning;
     let glyph = match earning.state {
         EarningState::Serving | EarningState::Idle => Glyph::Ember,
-        EarningState::Off | EarningState::Starting | EarningState::Yielding | EarningState::Draining => Glyph::Hollow,
+        EarningState::Off | EarningState::Starting | EarningState::Yielding | EarningState::Draining => {
+            Glyph::Hollow
+        }
     };
-    out.fact(glyph, "Earning", &super::earn::words(earning), &super::earn::aside(earning));
+    out.fact(
+        glyph,
+        "Earning",
+        &super::earn::words(earning),
+        &super::earn::aside(earning),
+    );
     match &status.head {
         None => out.fact(Glyph::Hollow, "Chain", "no endpoint answers", ""),
         Some(head) => {
-            let proven = head.verified_height.map_or("nothing proven yet".to_owned(), |height| {
-                format!("proven at {}", grouped(height.into()))
-            });
-            out.fact(Glyph::Ok, "Chain", &format!("{}, {proven}", grouped(head.height.into())), "");
+            let proven = head
+                .verified_height
+                .map_or("nothing proven yet".to_owned(), |height| {
+                    format!("proven at {}", grouped(height.into()))
+                });
+            out.fact(
+                Glyph::Ok,
+                "Chain",
+                &format!("{}, {proven}", grouped(head.height.into())),
+                "",
+            );
         }
     }
-    let n_local = models.iter().filter(|model| model.kind == ModelKind::Local).count();
+    let n_local = models
+        .iter()
+        .filter(|model| model.kind == ModelKind::Local)
+        .count();
     let n_network = models.len() - n_local;
     let loaded = if status.loaded_models.is_empty() {
         "none loaded".to_owned()
@@ -71,7 +99,12 @@ fn facts(out: &Out, status: &Status, models: &[Model]) {
         format!("loaded: {}", status.loaded_models.join(", "))
     };
     let glyph = if n_local > 0 { Glyph::Ok } else { Glyph::Hollow };
-    out.fact(glyph, "Models", &format!("{n_local} here, {n_network} on the network"), &loaded);
+    out.fact(
+        glyph,
+        "Models",
+        &format!("{n_local} here, {n_network} on the network"),
+        &loaded,
+    );
     let wallet = &status.wallet;
     let (glyph, words) = match (wallet.exists, wallet.main_locked, wallet.working_locked) {
         (false, _, _) => (Glyph::Hollow, "none yet"),
@@ -115,14 +148,22 @@ fn money(out: &Out, summary: &EarningSummary, balances: Option<&Balances>) {
             },
         };
         let line = format!("{label:<16} {figure:>15}");
-        let line = if sum.stage == MoneyStage::Estimate { dim(&line).to_string() } else { line };
+        let line = if sum.stage == MoneyStage::Estimate {
+            dim(&line).to_string()
+        } else {
+            line
+        };
         out.line(&format!("  {line}   {}", dim(&aside)));
     }
     let Some(balances) = balances else { return };
     let standing = match balances.standing.trust {
-        Trust::Proven => green(&format!("proven at {}", grouped(balances.standing.height.into()))).to_string(),
+        Trust::Proven => {
+            green(&format!("proven at {}", grouped(balances.standing.height.into()))).to_string()
+        }
         Trust::Unverified => dim("not verified yet").to_string(),
-        Trust::Stale => yellow(&format!("stale, of {}", grouped(balances.standing.height.into()))).to_string(),
+        Trust::Stale => {
+            yellow(&format!("stale, of {}", grouped(balances.standing.height.into()))).to_string()
+        }
     };
     let figure = format!("{:<16} {:>15}", "spendable", pokt(balances.spendable.0));
     out.line(&format!("  {}   {standing}", bold(&figure)));

@@ -5,8 +5,8 @@ use std::io::{IsTerminal as _, Read as _};
 use anyhow::Context as _;
 use hearth_base::Amount;
 use hearth_node::control::{
-    Balances, CreateWallet, CreatedWallet, Direction, History, ImportWallet, KeyRole, MovementKind, PlaceKind,
-    SendDraft, SendOrder, SendReview, Sent, Trust, UnlockWallet, Upokt, WalletPage,
+    Balances, CreateWallet, CreatedWallet, Direction, History, ImportWallet, KeyRole, MovementKind,
+    PlaceKind, SendDraft, SendOrder, SendReview, Sent, Trust, UnlockWallet, Upokt, WalletPage,
 };
 
 use super::{
@@ -44,7 +44,9 @@ pub(super) async fn run(command: &WalletCommand, args: &Args, out: &Out) -> Done
         WalletCommand::Import(from) => {
             let words = typed_words(out)?;
             let password = new_password(from, out)?;
-            let page: WalletPage = client.post("/wallet/import", &ImportWallet { words, password }).await?;
+            let page: WalletPage = client
+                .post("/wallet/import", &ImportWallet { words, password })
+                .await?;
             show(out, &page);
         }
         WalletCommand::Balance => balance(out, &client.get("/wallet/balances").await?),
@@ -53,7 +55,12 @@ pub(super) async fn run(command: &WalletCommand, args: &Args, out: &Out) -> Done
         WalletCommand::Lock => show(out, &client.post_empty::<WalletPage>("/wallet/lock").await?),
         WalletCommand::Unlock(from) => {
             let password = password(from, "Password: ")?;
-            show(out, &client.post::<WalletPage>("/wallet/unlock", &UnlockWallet { password }).await?);
+            show(
+                out,
+                &client
+                    .post::<WalletPage>("/wallet/unlock", &UnlockWallet { password })
+                    .await?,
+            );
         }
         WalletCommand::List | WalletCommand::Export(_) => {}
     }
@@ -79,7 +86,9 @@ async fn list(place: &Place, out: &Out) -> Done {
 fn export(place: &Place, from: &PasswordArgs, out: &Out) -> Done {
     let wallet = hearth_node::offline_wallet(&place.layout).map_err(anyhow::Error::from)?;
     wallet.accounts().ok_or_else(no_wallet)?;
-    let revealed = wallet.reveal_words(&password(from, "Password: ")?).map_err(anyhow::Error::from)?;
+    let revealed = wallet
+        .reveal_words(&password(from, "Password: ")?)
+        .map_err(anyhow::Error::from)?;
     let text = revealed.text();
     if out.json {
         out.value(&serde_json::json!({ "words": *text }));
@@ -97,15 +106,25 @@ fn no_wallet() -> Exit {
 fn words(out: &Out, words: &[String]) {
     out.line("");
     for row in words.chunks(4).enumerate() {
-        let cells = row.1.iter().enumerate().map(|(column, word)| format!("{:>2} {word:<14}", row.0 * 4 + column + 1));
+        let cells = row
+            .1
+            .iter()
+            .enumerate()
+            .map(|(column, word)| format!("{:>2} {word:<14}", row.0 * 4 + column + 1));
         out.line(&format!("  {}", cells.collect::<String>().trim_end()));
     }
     out.line("");
-    out.hint("Write these words down on paper: whoever has them has the money, and nobody can send them again.");
+    out.hint(
+        "Write these words down on paper: whoever has them has the money, and nobody can send them again.",
+    );
 }
 
 fn show(out: &Out, page: &WalletPage) {
-    if out.json { out.value(page) } else { accounts(out, page) }
+    if out.json {
+        out.value(page)
+    } else {
+        accounts(out, page)
+    }
 }
 
 fn accounts(out: &Out, page: &WalletPage) {
@@ -140,7 +159,11 @@ fn balance(out: &Out, balances: &Balances) {
             Trust::Unverified => "not verified yet".to_owned(),
             Trust::Stale => format!("stale, of {}", place.standing.height),
         };
-        out.line(&format!("  {label:<26} {:>18}   {}", pokt(place.amount.0), dim(&standing)));
+        out.line(&format!(
+            "  {label:<26} {:>18}   {}",
+            pokt(place.amount.0),
+            dim(&standing)
+        ));
     }
     let total = format!("{:<26} {:>18}", "total", pokt(balances.total.0));
     out.line(&format!("  {}", bold(&total)));
@@ -168,14 +191,22 @@ fn history(out: &Out, history: &History) {
         };
         let amount = format!("{sign}{}", pokt(movement.amount.0));
         let other = movement.counterparty.as_deref().map(short).unwrap_or_default();
-        out.line(&format!("  {:>9}  {kind:<9} {amount:>20}  {}", movement.height, dim(&other)));
+        out.line(&format!(
+            "  {:>9}  {kind:<9} {amount:>20}  {}",
+            movement.height,
+            dim(&other)
+        ));
     }
 }
 
 async fn pay(send: &SendArgs, client: &Client, out: &Out) -> Done {
     let amount = Amount::parse_pokt(&send.amount).map_err(|error| Exit::WrongUse(error.to_string()))?;
     let draft = SendDraft {
-        from: if send.from_working { KeyRole::Working } else { KeyRole::Main },
+        from: if send.from_working {
+            KeyRole::Working
+        } else {
+            KeyRole::Main
+        },
         to: send.to.clone(),
         amount: Upokt(amount),
         memo: send.memo.clone(),
@@ -195,12 +226,32 @@ async fn pay(send: &SendArgs, client: &Client, out: &Out) -> Done {
         let question = format!("Pay {} POKT? Type yes: ", pokt(review.amount.0));
         match out.ask(&question).as_deref() {
             Some("yes") => {}
-            Some(_) => return Err(Exit::Failed(anyhow::anyhow!("not paid: nothing left your wallet"))),
-            None => return Err(Exit::WrongUse("nobody is there to say yes: add --yes to pay without asking".into())),
+            Some(_) => {
+                return Err(Exit::Failed(anyhow::anyhow!(
+                    "not paid: nothing left your wallet"
+                )));
+            }
+            None => {
+                return Err(Exit::WrongUse(
+                    "nobody is there to say yes: add --yes to pay without asking".into(),
+                ));
+            }
         }
     }
-    let password = if review.needs_password { Some(password(&send.password, "Password: ")?) } else { None };
-    let sent: Sent = client.post("/wallet/send", &SendOrder { review_id: review.review_id, password }).await?;
+    let password = if review.needs_password {
+        Some(password(&send.password, "Password: ")?)
+    } else {
+        None
+    };
+    let sent: Sent = client
+        .post(
+            "/wallet/send",
+            &SendOrder {
+                review_id: review.review_id,
+                password,
+            },
+        )
+        .await?;
     if out.json {
         out.value(&sent);
     } else {
@@ -212,7 +263,11 @@ async fn pay(send: &SendArgs, client: &Client, out: &Out) -> Done {
 /// An address in groups of four, as people compare them.
 fn groups(address: &str) -> String {
     let letters: Vec<char> = address.chars().collect();
-    letters.chunks(4).map(|group| group.iter().collect::<String>()).collect::<Vec<_>>().join(" ")
+    letters
+        .chunks(4)
+        .map(|group| group.iter().collect::<String>())
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 fn typed_words(out: &Out) -> Result<String, Exit> {
@@ -220,7 +275,9 @@ fn typed_words(out: &Out) -> Result<String, Exit> {
         return Ok(words);
     }
     let mut words = String::new();
-    std::io::stdin().read_to_string(&mut words).context("the words cannot be read from standard input")?;
+    std::io::stdin()
+        .read_to_string(&mut words)
+        .context("the words cannot be read from standard input")?;
     Ok(words)
 }
 
@@ -241,7 +298,11 @@ fn password(from: &PasswordArgs, question: &str) -> Result<String, Exit> {
         return Ok(text.lines().next().unwrap_or_default().to_owned());
     }
     if !std::io::stdin().is_terminal() {
-        return Err(Exit::WrongUse("nobody is there to type a password: name a file with --password-file".into()));
+        return Err(Exit::WrongUse(
+            "nobody is there to type a password: name a file with --password-file".into(),
+        ));
     }
-    rpassword::prompt_password(question).context("the password cannot be read").map_err(Exit::from)
+    rpassword::prompt_password(question)
+        .context("the password cannot be read")
+        .map_err(Exit::from)
 }

@@ -8,13 +8,18 @@
 pub(super) fn restart_with_usable_locale() {
     use std::os::unix::process::CommandExt as _;
 
-    #[allow(clippy::disallowed_methods, reason = "these variables are the system's, not settings of ours")]
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "these variables are the system's, not settings of ours"
+    )]
     let value = |name: &str| std::env::var(name).ok();
     let locale = effective(value("LC_ALL"), value("LC_MESSAGES"), value("LANG"));
     if is_usable(&locale) {
         return;
     }
-    let Ok(program) = std::env::current_exe() else { return };
+    let Ok(program) = std::env::current_exe() else {
+        return;
+    };
     let error = std::process::Command::new(program)
         .args(std::env::args_os().skip(1))
         .env_remove("LC_ALL")
@@ -31,7 +36,11 @@ pub(super) fn restart_with_usable_locale() {}
 /// The first of the variables that says something.
 #[cfg(target_os = "linux")]
 fn effective(all: Option<String>, messages: Option<String>, lang: Option<String>) -> String {
-    [all, messages, lang].into_iter().flatten().find(|value| !value.is_empty()).unwrap_or_default()
+    [all, messages, lang]
+        .into_iter()
+        .flatten()
+        .find(|value| !value.is_empty())
+        .unwrap_or_default()
 }
 
 #[cfg(target_os = "linux")]

@@ -49,8 +49,18 @@ fn try_build(app: &AppHandle, session: &Arc<Session>) -> tauri::Result<()> {
     let open = MenuItem::with_id(app, "open", "Open Hearth", true, None::<&str>)?;
     let quit = MenuItem::with_id(app, "quit", "Quit", true, None::<&str>)?;
     let line = PredefinedMenuItem::separator(app)?;
-    let menu =
-        Menu::with_items(app, &[&items.state, &line, &items.start, &items.stop, &line, &open, &quit])?;
+    let menu = Menu::with_items(
+        app,
+        &[
+            &items.state,
+            &line,
+            &items.start,
+            &items.stop,
+            &line,
+            &open,
+            &quit,
+        ],
+    )?;
     let clicked = Arc::clone(session);
     let tray = TrayIconBuilder::with_id(TRAY)
         .icon(Image::from_bytes(NO_FLAME)?)
@@ -60,7 +70,9 @@ fn try_build(app: &AppHandle, session: &Arc<Session>) -> tauri::Result<()> {
         .on_menu_event(move |app, event| click(app, &clicked, event.id().as_ref()))
         .build(app)?;
     let looking = Arc::clone(session);
-    session.runtime.spawn(async move { look(&looking, &items, &tray).await });
+    session
+        .runtime
+        .spawn(async move { look(&looking, &items, &tray).await });
     Ok(())
 }
 
@@ -68,8 +80,16 @@ fn try_build(app: &AppHandle, session: &Arc<Session>) -> tauri::Result<()> {
 #[cfg(target_os = "linux")]
 fn host_is_running() -> bool {
     std::process::Command::new("dbus-send")
-        .args(["--session", "--print-reply", "--dest=org.freedesktop.DBus", "/org/freedesktop/DBus"])
-        .args(["org.freedesktop.DBus.NameHasOwner", "string:org.kde.StatusNotifierWatcher"])
+        .args([
+            "--session",
+            "--print-reply",
+            "--dest=org.freedesktop.DBus",
+            "/org/freedesktop/DBus",
+        ])
+        .args([
+            "org.freedesktop.DBus.NameHasOwner",
+            "string:org.kde.StatusNotifierWatcher",
+        ])
         .output()
         .is_ok_and(|answer| String::from_utf8_lossy(&answer.stdout).contains("boolean true"))
 }

@@ -24,7 +24,11 @@ pub struct Layered {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     #[error("{origin} sets \"{key}\", which is no setting{hint}; `hearth config show` lists them all")]
-    Unknown { key: String, origin: String, hint: String },
+    Unknown {
+        key: String,
+        origin: String,
+        hint: String,
+    },
     #[error("{path} cannot be read")]
     Read {
         path: PathBuf,
@@ -60,17 +64,24 @@ fn load_from(
     environment: Option<Map<String, String>>,
 ) -> Result<Layered, ConfigError> {
     let known = flat_json(&json_of(&Settings::default())?);
-    let mut origins: BTreeMap<String, (serde_json::Value, String)> =
-        known.iter().map(|(key, value)| (key.clone(), (value.clone(), "built-in".to_owned()))).collect();
+    let mut origins: BTreeMap<String, (serde_json::Value, String)> = known
+        .iter()
+        .map(|(key, value)| (key.clone(), (value.clone(), "built-in".to_owned())))
+        .collect();
     let mut builder = config::Config::builder();
     let mut set: Vec<(String, String)> = Vec::new();
 
     if let Some(text) = read_file(file, file_must_exist)? {
         let source = config::File::from_str(&text, FileFormat::Toml);
-        let values = source
-            .collect()
-            .map_err(|error| ConfigError::Toml { path: file.to_owned(), why: error.to_string() })?;
-        set.extend(flat(&values).into_iter().map(|key| (key, file.display().to_string())));
+        let values = source.collect().map_err(|error| ConfigError::Toml {
+            path: file.to_owned(),
+            why: error.to_string(),
+        })?;
+        set.extend(
+            flat(&values)
+                .into_iter()
+                .map(|key| (key, file.display().to_string())),
+        );
         builder = builder.add_source(source);
     }
 
@@ -82,7 +93,9 @@ fn load_from(
         .with_list_parse_key("chain.rpc")
         .with_list_parse_key("weights.gateways")
         .source(environment);
-    let values = source.collect().map_err(|error| ConfigError::Value(error.to_string()))?;
+    let values = source
+        .collect()
+        .map_err(|error| ConfigError::Value(error.to_string()))?;
     set.extend(flat(&values).into_iter().map(|key| {
         let variable = format!("{PREFIX}_{}", key.to_uppercase().replace('.', "__"));
         (key, format!("environment {variable}"))
@@ -105,7 +118,10 @@ fn load_from(
         .map_err(|error| ConfigError::Value(error.to_string()))?;
     check(&settings)?;
     let now = flat_json(&json_of(&settings)?);
-    origins.extend(now.iter().map(|(key, value)| (key.clone(), (value.clone(), "built-in".to_owned()))));
+    origins.extend(
+        now.iter()
+            .map(|(key, value)| (key.clone(), (value.clone(), "built-in".to_owned()))),
+    );
     for (key, origin) in set {
         let value = now.get(&key).cloned().unwrap_or(serde_json::Value::Null);
         origins.insert(key, (value, origin));
@@ -121,11 +137,15 @@ fn check(settings: &Settings) -> Result<(), ConfigError> {
         return refuse("chain.trust needs both height and hash");
     }
     if !devnet.listen.ip().is_loopback() {
-        return refuse("devnet.listen must be a loopback address: anybody who reaches it can make play money");
+        return refuse(
+            "devnet.listen must be a loopback address: anybody who reaches it can make play money",
+        );
     }
     // The chain's own rules for its parameters (poktroll: x/shared/types/params.go).
     if devnet.session_blocks < 2 {
-        return refuse("devnet.session_blocks must be 2 or more: a session header needs an end after its start");
+        return refuse(
+            "devnet.session_blocks must be 2 or more: a session header needs an end after its start",
+        );
     }
     if devnet.grace_blocks >= devnet.session_blocks {
         return refuse("devnet.grace_blocks must be less than devnet.session_blocks");
@@ -137,8 +157,10 @@ fn check(settings: &Settings) -> Result<(), ConfigError> {
         return refuse("devnet.block_ms must be 20 or more");
     }
     let within = |first_byte_s: u64, answer_s: u64| first_byte_s > 0 && answer_s >= first_byte_s;
-    if !within(settings.gateway.first_byte_within_s, settings.gateway.answer_within_s)
-        || !within(settings.miner.first_byte_within_s, settings.miner.answer_within_s)
+    if !within(
+        settings.gateway.first_byte_within_s,
+        settings.gateway.answer_within_s,
+    ) || !within(settings.miner.first_byte_within_s, settings.miner.answer_within_s)
     {
         return refuse("first_byte_within_s must be at least 1 and at most answer_within_s");
     }
@@ -152,11 +174,18 @@ fn read_file(path: &Path, must_exist: bool) -> Result<Option<String>, ConfigErro
     match std::fs::read_to_string(path) {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && !must_exist => Ok(None),
-        Err(source) => Err(ConfigError::Read { path: path.to_owned(), source }),
+        Err(source) => Err(ConfigError::Read {
+            path: path.to_owned(),
+            source,
+        }),
     }
 }
 
-fn check_known(key: &str, origin: &str, known: &BTreeMap<String, serde_json::Value>) -> Result<(), ConfigError> {
+fn check_known(
+    key: &str,
+    origin: &str,
+    known: &BTreeMap<String, serde_json::Value>,
+) -> Result<(), ConfigError> {
     let in_open_table = |table: &str| key.strip_prefix(table).is_some_and(|rest| rest.starts_with('.'));
     if known.contains_key(key) || OPEN_TABLES.into_iter().any(in_open_table) {
         return Ok(());
@@ -169,7 +198,11 @@ fn check_known(key: &str, origin: &str, known: &BTreeMap<String, serde_json::Val
         Some((likeness, candidate)) if likeness > 0.8 => format!(" (did you mean \"{candidate}\"?)"),
         Some(_) | None => String::new(),
     };
-    Err(ConfigError::Unknown { key: key.to_owned(), origin: origin.to_owned(), hint })
+    Err(ConfigError::Unknown {
+        key: key.to_owned(),
+        origin: origin.to_owned(),
+        hint,
+    })
 }
 
 fn json_of(settings: &Settings) -> Result<serde_json::Value, ConfigError> {
@@ -208,25 +241,42 @@ fn flat(values: &Map<String, Value>) -> Vec<String> {
 
 fn sorted<'a>(table: &'a Map<String, Value>, key: &str) -> Vec<(String, &'a Value)> {
     #[allow(clippy::iter_over_hash_type, reason = "sorted in the next line")]
-    let mut entries: Vec<_> = table.iter().map(|(name, value)| (join(key, name), value)).collect();
+    let mut entries: Vec<_> = table
+        .iter()
+        .map(|(name, value)| (join(key, name), value))
+        .collect();
     entries.sort_by(|one, other| other.0.cmp(&one.0));
     entries
 }
 
 fn join(key: &str, name: &str) -> String {
-    if key.is_empty() { name.to_owned() } else { format!("{key}.{name}") }
+    if key.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{key}.{name}")
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn load_text(text: &str, environment: &[(&str, &str)], flags: &[(&str, &str)]) -> Result<Layered, ConfigError> {
+    fn load_text(
+        text: &str,
+        environment: &[(&str, &str)],
+        flags: &[(&str, &str)],
+    ) -> Result<Layered, ConfigError> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("config.toml");
         std::fs::write(&path, text).unwrap();
-        let environment = environment.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-        let flags = flags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        let environment = environment
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect();
+        let flags = flags
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect();
         load_from(&path, true, &flags, Some(environment))
     }
 
@@ -234,17 +284,27 @@ mod tests {
     fn later_layers_win_and_origins_tell() {
         let layered = load_text(
             "network = \"beta\"\n[miner]\nslots = 3\npublic_url = \"http://one.example\"",
-            &[("HEARTH_MINER__PUBLIC_URL", "http://two.example"), ("HEARTH_DEVNET__BLOCK_MS", "200"), ("PATH", "/")],
+            &[
+                ("HEARTH_MINER__PUBLIC_URL", "http://two.example"),
+                ("HEARTH_DEVNET__BLOCK_MS", "200"),
+                ("PATH", "/"),
+            ],
             &[("network", "devnet"), ("api.listen", "127.0.0.1:0")],
         )
         .unwrap();
         let settings = &layered.settings;
         assert_eq!(settings.network, "devnet");
         assert_eq!(settings.miner.slots, 3);
-        assert_eq!(settings.miner.public_url.as_ref().unwrap().as_str(), "http://two.example/");
+        assert_eq!(
+            settings.miner.public_url.as_ref().unwrap().as_str(),
+            "http://two.example/"
+        );
         assert_eq!(settings.devnet.block_ms, 200);
         assert_eq!(settings.api.listen.port(), 0);
-        assert_eq!(layered.origins["miner.public_url"].1, "environment HEARTH_MINER__PUBLIC_URL");
+        assert_eq!(
+            layered.origins["miner.public_url"].1,
+            "environment HEARTH_MINER__PUBLIC_URL"
+        );
         assert_eq!(layered.origins["network"].1, "flag");
         assert!(layered.origins["miner.slots"].1.ends_with("config.toml"));
         assert_eq!(layered.origins["log.filter"].1, "built-in");
@@ -252,16 +312,31 @@ mod tests {
 
     #[test]
     fn unknown_keys_name_the_nearest() {
-        let error = load_text("[miner]\npublic_ulr = \"http://a\"", &[], &[]).unwrap_err().to_string();
+        let error = load_text("[miner]\npublic_ulr = \"http://a\"", &[], &[])
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("miner.public_url"), "{error}");
-        let error = load_text("", &[("HEARTH_DEVNET__SETPU", "false")], &[]).unwrap_err().to_string();
-        assert!(error.contains("HEARTH_DEVNET__SETPU") && error.contains("devnet.setup"), "{error}");
+        let error = load_text("", &[("HEARTH_DEVNET__SETPU", "false")], &[])
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("HEARTH_DEVNET__SETPU") && error.contains("devnet.setup"),
+            "{error}"
+        );
     }
 
     #[test]
     fn people_name_services_themselves() {
-        let layered = load_text("[miner.services]\nmy-service = \"smollm2-135m-instruct\"", &[], &[]).unwrap();
-        assert_eq!(layered.settings.miner.services["my-service"], "smollm2-135m-instruct");
+        let layered = load_text(
+            "[miner.services]\nmy-service = \"smollm2-135m-instruct\"",
+            &[],
+            &[],
+        )
+        .unwrap();
+        assert_eq!(
+            layered.settings.miner.services["my-service"],
+            "smollm2-135m-instruct"
+        );
     }
 
     #[test]

@@ -8,6 +8,6 @@ mod settings;
 
 pub use layers::{ConfigError, Flags, Layered, load};
 pub use settings::{
-    ApiSettings, ChainSettings, DevnetSettings, EngineSettings, GatewaySettings, LogFormat, LogSettings, MinerSettings,
-    Settings, TrustSettings, WalletSettings, WeightsSettings,
+    ApiSettings, ChainSettings, DevnetSettings, EngineSettings, GatewaySettings, LogFormat, LogSettings,
+    MinerSettings, Settings, TrustSettings, WalletSettings, WeightsSettings,
 };

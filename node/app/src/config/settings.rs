@@ -178,7 +178,9 @@ impl Default for Settings {
 
 impl Default for ApiSettings {
     fn default() -> ApiSettings {
-        ApiSettings { listen: SocketAddr::from(([127, 0, 0, 1], 4327)) }
+        ApiSettings {
+            listen: SocketAddr::from(([127, 0, 0, 1], 4327)),
+        }
     }
 }
 
@@ -202,13 +204,19 @@ impl Default for DevnetSettings {
 
 impl Default for GatewaySettings {
     fn default() -> GatewaySettings {
-        GatewaySettings { first_byte_within_s: 60, answer_within_s: 600 }
+        GatewaySettings {
+            first_byte_within_s: 60,
+            answer_within_s: 600,
+        }
     }
 }
 
 impl Default for LogSettings {
     fn default() -> LogSettings {
-        LogSettings { filter: "info".to_owned(), format: LogFormat::Text }
+        LogSettings {
+            filter: "info".to_owned(),
+            format: LogFormat::Text,
+        }
     }
 }
 
@@ -230,6 +238,10 @@ impl Default for MinerSettings {
 
 impl Default for WeightsSettings {
     fn default() -> WeightsSettings {
-        WeightsSettings { quota_gb: 0, gateways: Vec::new(), demo_folder: None }
+        WeightsSettings {
+            quota_gb: 0,
+            gateways: Vec::new(),
+            demo_folder: None,
+        }
     }
 }

@@ -26,7 +26,11 @@ pub(crate) struct Gift {
 
 impl Faucet {
     pub(crate) fn new(rpc: Url) -> anyhow::Result<Faucet> {
-        let http = reqwest::Client::builder().no_proxy().timeout(WITHIN).build().context("no HTTP client")?;
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .timeout(WITHIN)
+            .build()
+            .context("no HTTP client")?;
         Ok(Faucet { http, rpc })
     }
 
@@ -49,11 +53,17 @@ impl Faucet {
             .await
             .context("the devnet's answer is no JSON")?;
         if let Some(error) = answer.get("error") {
-            let text = error["data"].as_str().or(error["message"].as_str()).unwrap_or("no reason was given");
+            let text = error["data"]
+                .as_str()
+                .or(error["message"].as_str())
+                .unwrap_or("no reason was given");
             anyhow::bail!("the faucet refused: {text}");
         }
         let result = &answer["result"];
-        let height = result["height"].as_str().and_then(|text| text.parse().ok()).or(result["height"].as_u64());
+        let height = result["height"]
+            .as_str()
+            .and_then(|text| text.parse().ok())
+            .or(result["height"].as_u64());
         Ok(Gift {
             tx: result["hash"].as_str().unwrap_or_default().to_owned(),
             height: Height(height.context("the faucet's answer has no height")?),

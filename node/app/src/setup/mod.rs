@@ -38,8 +38,15 @@ pub(crate) struct SetupRunner {
 impl SetupRunner {
     /// A network where there is nothing to set up.
     pub(crate) fn nothing() -> SetupRunner {
-        let state = Setup { running: false, done: true, steps: Vec::new() };
-        SetupRunner { state: watch::Sender::new(state), wanted: Arc::default() }
+        let state = Setup {
+            running: false,
+            done: true,
+            steps: Vec::new(),
+        };
+        SetupRunner {
+            state: watch::Sender::new(state),
+            wanted: Arc::default(),
+        }
     }
 
     /// Waits for [`SetupRunner::run`], and runs at once where `automatic`.
@@ -51,8 +58,15 @@ impl SetupRunner {
             fact: None,
             error: None,
         });
-        let state = Setup { running: false, done: false, steps: steps.collect() };
-        let runner = SetupRunner { state: watch::Sender::new(state), wanted: Arc::default() };
+        let state = Setup {
+            running: false,
+            done: false,
+            steps: steps.collect(),
+        };
+        let runner = SetupRunner {
+            state: watch::Sender::new(state),
+            wanted: Arc::default(),
+        };
         let task = runner.clone();
         tasks.spawn_until_stopped("set-up", async move {
             if !automatic {
@@ -107,7 +121,8 @@ impl SetupRunner {
                 }
             }
         }
-        self.state.send_modify(|setup| (setup.running, setup.done) = (false, true));
+        self.state
+            .send_modify(|setup| (setup.running, setup.done) = (false, true));
     }
 
     fn change(&self, index: usize, change: impl FnOnce(&mut SetupStep)) {

@@ -15,7 +15,8 @@ use hearth_pocket::{
         gateway::MsgStakeGateway,
         service::MsgAddService,
         shared::{
-            ApplicationServiceConfig, RpcType, Service, ServiceRevenueShare, SupplierEndpoint, SupplierServiceConfig,
+            ApplicationServiceConfig, RpcType, Service, ServiceRevenueShare, SupplierEndpoint,
+            SupplierServiceConfig,
         },
         supplier::MsgStakeSupplier,
     },
@@ -76,7 +77,11 @@ impl Stage {
         let wanted = entry.manifest.cid();
         let known = self.weights.get(wanted).await?;
         if known.is_none_or(|model| !model.is_usable()) {
-            let file = entry.manifest.files().first().context("the demo model has no file")?;
+            let file = entry
+                .manifest
+                .files()
+                .first()
+                .context("the demo model has no file")?;
             let folder = self.demo_folder.as_ref().with_context(|| {
                 format!("the demo model is not here: run assets/models/fetch.sh and set weights.demo_folder, or `hearth model add` {}", file.path)
             })?;
@@ -86,11 +91,18 @@ impl Stage {
             }
             let added = self.weights.add(&path, AddOptions::default()).await?;
             if added.cid() != wanted {
-                bail!("{} is not the demo model: its content is {}, not {wanted}; fetch it again", path.display(), added.cid());
+                bail!(
+                    "{} is not the demo model: its content is {}, not {wanted}; fetch it again",
+                    path.display(),
+                    added.cid()
+                );
             }
         }
         let verified = self.weights.open(wanted).await?;
-        Ok(format!("{} matches its content address", verified.manifest().title()))
+        Ok(format!(
+            "{} matches its content address",
+            verified.manifest().title()
+        ))
     }
 
     async fn wallet(&self) -> anyhow::Result<String> {
@@ -99,15 +111,21 @@ impl Stage {
         if state.accounts.is_none() {
             let password = random_password()?;
             // First the password, then the wallet: one without the other would be a wallet that nobody can open.
-            write_private(&path, password.as_bytes()).with_context(|| format!("{} cannot be written", path.display()))?;
-            self.in_background(move |wallet| wallet.create(&password).map(drop)).await?;
+            write_private(&path, password.as_bytes())
+                .with_context(|| format!("{} cannot be written", path.display()))?;
+            self.in_background(move |wallet| wallet.create(&password).map(drop))
+                .await?;
             return Ok(format!("made; its password lies in {}", path.display()));
         }
         if state.main == hearth_wallet::KeyState::Locked {
             let password = std::fs::read_to_string(&path).with_context(|| {
-                format!("the wallet is locked and {} cannot be read: unlock it, then run the set-up again", path.display())
+                format!(
+                    "the wallet is locked and {} cannot be read: unlock it, then run the set-up again",
+                    path.display()
+                )
             })?;
-            self.in_background(move |wallet| wallet.unlock(password.trim())).await?;
+            self.in_background(move |wallet| wallet.unlock(password.trim()))
+                .await?;
         }
         Ok("open".to_owned())
     }
@@ -122,7 +140,11 @@ impl Stage {
                 given = given.saturating_add(amount);
             }
         }
-        if given.is_zero() { Ok("was given before".to_owned()) } else { Ok(format!("{} POKT of play money", given.pokt())) }
+        if given.is_zero() {
+            Ok("was given before".to_owned())
+        } else {
+            Ok(format!("{} POKT of play money", given.pokt()))
+        }
     }
 
     async fn service(&self) -> anyhow::Result<String> {
@@ -136,7 +158,10 @@ impl Stage {
                 owner_address: accounts.main.to_string(),
                 ..Service::default()
             };
-            let message = MsgAddService { owner_address: accounts.main.to_string(), service };
+            let message = MsgAddService {
+                owner_address: accounts.main.to_string(),
+                service,
+            };
             self.submit(Role::Main, message.to_any()).await?;
         }
         Ok(format!("service {DEMO}, {COMPUTE_UNITS} compute units an answer"))
@@ -147,7 +172,10 @@ impl Stage {
         let found = self.chain.gateway(&accounts.working).await?.value;
         if found.is_none() {
             let least = minimum(self.chain.params().await?.value.gateway.min_stake.as_ref())?;
-            let message = MsgStakeGateway { address: accounts.working.to_string(), stake: Some(coin(least)) };
+            let message = MsgStakeGateway {
+                address: accounts.working.to_string(),
+                stake: Some(coin(least)),
+            };
             self.submit(Role::Working, message.to_any()).await?;
         }
         Ok(format!("gateway {}", accounts.working))
@@ -173,7 +201,9 @@ impl Stage {
                 signer: accounts.working.to_string(),
                 owner_address: accounts.main.to_string(),
                 operator_address: accounts.working.to_string(),
-                stake: found.is_none().then(|| coin(Amount::from_upokt(least.upokt() * 2))),
+                stake: found
+                    .is_none()
+                    .then(|| coin(Amount::from_upokt(least.upokt() * 2))),
                 services: vec![self.service_config(&accounts.main, &wanted)],
             };
             self.submit(Role::Working, message.to_any()).await?;
@@ -184,8 +214,15 @@ impl Stage {
     fn service_config(&self, owner: &Address, url: &str) -> SupplierServiceConfig {
         SupplierServiceConfig {
             service_id: DEMO.to_owned(),
-            endpoints: vec![SupplierEndpoint { url: url.to_owned(), rpc_type: RpcType::Rest as i32, ..SupplierEndpoint::default() }],
-            rev_share: vec![ServiceRevenueShare { address: owner.to_string(), rev_share_percentage: 100 }],
+            endpoints: vec![SupplierEndpoint {
+                url: url.to_owned(),
+                rpc_type: RpcType::Rest as i32,
+                ..SupplierEndpoint::default()
+            }],
+            rev_share: vec![ServiceRevenueShare {
+                address: owner.to_string(),
+                rev_share_percentage: 100,
+            }],
         }
     }
 
@@ -197,7 +234,9 @@ impl Stage {
             let message = MsgStakeApplication {
                 address: accounts.main.to_string(),
                 stake: Some(coin(Amount::from_upokt(least.upokt() * APPLICATION_STAKE_TIMES))),
-                services: vec![ApplicationServiceConfig { service_id: DEMO.to_owned() }],
+                services: vec![ApplicationServiceConfig {
+                    service_id: DEMO.to_owned(),
+                }],
                 ..MsgStakeApplication::default()
             };
             self.submit(Role::Main, message.to_any()).await?;
@@ -209,7 +248,10 @@ impl Stage {
         let accounts = self.accounts()?;
         let application = self.chain.application(&accounts.main).await?.value;
         let delegated = application.is_some_and(|application| {
-            application.delegatee_gateway_addresses.iter().any(|gateway| *gateway == accounts.working.as_str())
+            application
+                .delegatee_gateway_addresses
+                .iter()
+                .any(|gateway| *gateway == accounts.working.as_str())
         });
         if !delegated {
             let message = MsgDelegateToGateway {
@@ -235,7 +277,10 @@ impl Stage {
 
     async fn submit(&self, role: Role, message: Any) -> anyhow::Result<()> {
         let signer = self.wallet.signer(role)?;
-        let options = Options { patience: BLOCK_WITHIN, ..Options::default() };
+        let options = Options {
+            patience: BLOCK_WITHIN,
+            ..Options::default()
+        };
         let signer: &dyn Signer = &signer;
         self.chain.submit(signer, vec![message], &options).await?;
         Ok(())
@@ -253,18 +298,24 @@ impl Stage {
 }
 
 fn coin(amount: Amount) -> Coin {
-    Coin { denom: "upokt".to_owned(), amount: amount.upokt().to_string() }
+    Coin {
+        denom: "upokt".to_owned(),
+        amount: amount.upokt().to_string(),
+    }
 }
 
 /// A minimum stake; a chain that sets none asks for 1 upokt all the same.
 fn minimum(coin: Option<&Coin>) -> anyhow::Result<Amount> {
-    let least = coin.map_or(Ok(Amount::ZERO), |coin| coin.amount.parse::<Amount>()).context("the chain's minimum stake is no amount")?;
+    let least = coin
+        .map_or(Ok(Amount::ZERO), |coin| coin.amount.parse::<Amount>())
+        .context("the chain's minimum stake is no amount")?;
     Ok(least.max(Amount::from_upokt(1)))
 }
 
 /// 128 random bits as text.
 fn random_password() -> anyhow::Result<String> {
     let mut bytes = [0_u8; 16];
-    getrandom::fill(&mut bytes).map_err(|error| anyhow::anyhow!("the computer gives no random numbers: {error}"))?;
+    getrandom::fill(&mut bytes)
+        .map_err(|error| anyhow::anyhow!("the computer gives no random numbers: {error}"))?;
     Ok(hex::encode(bytes))
 }

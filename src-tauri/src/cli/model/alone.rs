@@ -12,7 +12,9 @@ use crate::cli::{Done, Exit, Out, Place};
 
 pub(super) async fn run(command: &ModelCommand, place: &Place, out: &Out) -> Done {
     // A list of nothing must not make a data directory.
-    if !place.layout.database().exists() && matches!(command, ModelCommand::List | ModelCommand::Verify { model: None }) {
+    if !place.layout.database().exists()
+        && matches!(command, ModelCommand::List | ModelCommand::Verify { model: None })
+    {
         show_list(out, &[]);
         return Ok(());
     }
@@ -29,7 +31,11 @@ async fn act(command: &ModelCommand, weights: &Weights, out: &Out) -> Done {
         ModelCommand::List => show_list(out, &local(weights).await?),
         ModelCommand::Add { path } => {
             let added = weights.add(path, AddOptions::default()).await;
-            show_model(out, "added", &shown(&added.map_err(|error| anyhow::anyhow!("{}", chain(&error)))?));
+            show_model(
+                out,
+                "added",
+                &shown(&added.map_err(|error| anyhow::anyhow!("{}", chain(&error)))?),
+            );
         }
         ModelCommand::Pull { cid, from } => pull(weights, out, cid, from.as_deref()).await?,
         ModelCommand::Rm { model } => {
@@ -58,7 +64,10 @@ async fn act(command: &ModelCommand, weights: &Weights, out: &Out) -> Done {
 }
 
 async fn verify(weights: &Weights, model: Shown) -> Result<Verdict, Exit> {
-    let found = weights.verify(&parse(&model.cid)?).await.map_err(|error| anyhow::anyhow!("{}", chain(&error)))?;
+    let found = weights
+        .verify(&parse(&model.cid)?)
+        .await
+        .map_err(|error| anyhow::anyhow!("{}", chain(&error)))?;
     Ok(Verdict {
         ok: found.is_intact(),
         checked_bytes: found.files.iter().map(|file| file.size_bytes).sum(),
@@ -101,7 +110,11 @@ async fn pull(weights: &Weights, out: &Out, cid: &str, from: Option<&str>) -> Do
     let failed = loop {
         let download = seen.borrow_and_update().clone();
         let (_, size_bytes) = download.state.progress();
-        bar.show(download.state.code(), download.arrived_bytes, (size_bytes > 0).then_some(size_bytes));
+        bar.show(
+            download.state.code(),
+            download.arrived_bytes,
+            (size_bytes > 0).then_some(size_bytes),
+        );
         match &download.state {
             DownloadState::Ready { .. } => break None,
             // Nobody would be here for another try.

@@ -35,7 +35,12 @@ pub(super) async fn run(client: &Client, out: &Out, model: &str, tokens: u32) ->
     let detail = format!("{} written", figures.completion_tokens);
     out.fact(Glyph::Ok, "speed", &rate, &detail);
     let first = format!("{} ms to the first word", figures.first_token_ms);
-    out.fact(Glyph::Ok, "start", &first, &format!("{} read", figures.prompt_tokens));
+    out.fact(
+        Glyph::Ok,
+        "start",
+        &first,
+        &format!("{} read", figures.prompt_tokens),
+    );
     Ok(())
 }
 
@@ -49,18 +54,30 @@ async fn measure(client: &Client, model: &str, tokens: u32) -> anyhow::Result<Fi
         "stream_options": { "include_usage": true },
     });
     let began = Instant::now();
-    let mut events = client.openai("/v1/chat/completions", &request).await?.bytes_stream().eventsource();
+    let mut events = client
+        .openai("/v1/chat/completions", &request)
+        .await?
+        .bytes_stream()
+        .eventsource();
     let (mut first, mut last, mut usage) = (None, began, Value::Null);
     while let Some(event) = events.next().await {
         let event = event.context("the answer broke off")?;
         if event.data == "[DONE]" {
             break;
         }
-        let chunk: Value = serde_json::from_str(&event.data).context("the answer is not what OpenAI's API says")?;
+        let chunk: Value =
+            serde_json::from_str(&event.data).context("the answer is not what OpenAI's API says")?;
         if let Some(error) = chunk.get("error").filter(|error| !error.is_null()) {
-            anyhow::bail!("the answer broke off: {}", error["message"].as_str().unwrap_or("no reason was given"));
+            anyhow::bail!(
+                "the answer broke off: {}",
+                error["message"].as_str().unwrap_or("no reason was given")
+            );
         }
-        if chunk.pointer("/choices/0/delta/content").and_then(Value::as_str).is_some_and(|text| !text.is_empty()) {
+        if chunk
+            .pointer("/choices/0/delta/content")
+            .and_then(Value::as_str)
+            .is_some_and(|text| !text.is_empty())
+        {
             last = Instant::now();
             first.get_or_insert(last);
         }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use hearth_node::control::{
-    AddModel, Download, DownloadList, DownloadState, Model, ModelKind, ModelList, ModelTask, PullModel, VerifiedModel,
+    AddModel, Download, DownloadList, DownloadState, Model, ModelKind, ModelList, ModelTask, PullModel,
+    VerifiedModel,
 };
 
 use super::{Bar, ModelCommand, Shown, Verdict, bench, find, show_list, show_model, show_verdicts};
@@ -18,7 +19,10 @@ pub(super) async fn run(command: &ModelCommand, client: &Client, out: &Out) -> D
         ModelCommand::List => show_list(out, &local(client).await?),
         ModelCommand::Add { path } => {
             let path = std::path::absolute(path).context("the path cannot be made absolute")?;
-            let path = path.to_str().context("the path is no text: rename the file")?.to_owned();
+            let path = path
+                .to_str()
+                .context("the path is no text: rename the file")?
+                .to_owned();
             let model: Model = client.post("/models/add", &AddModel { path }).await?;
             show_model(out, "added", &shown(&model));
         }
@@ -37,9 +41,22 @@ pub(super) async fn run(command: &ModelCommand, client: &Client, out: &Out) -> D
             };
             let mut verdicts = Vec::with_capacity(wanted.len());
             for model in wanted {
-                let found: VerifiedModel = client.post_empty(&format!("/models/{}/verify", model.cid)).await?;
-                let VerifiedModel { cid, ok, checked_bytes, problems } = found;
-                verdicts.push(Verdict { id: model.id, cid, ok, checked_bytes, problems });
+                let found: VerifiedModel = client
+                    .post_empty(&format!("/models/{}/verify", model.cid))
+                    .await?;
+                let VerifiedModel {
+                    cid,
+                    ok,
+                    checked_bytes,
+                    problems,
+                } = found;
+                verdicts.push(Verdict {
+                    id: model.id,
+                    cid,
+                    ok,
+                    checked_bytes,
+                    problems,
+                });
             }
             return show_verdicts(out, &verdicts);
         }
@@ -59,7 +76,12 @@ pub(super) async fn run(command: &ModelCommand, client: &Client, out: &Out) -> D
 
 async fn local(client: &Client) -> anyhow::Result<Vec<Shown>> {
     let list: ModelList = client.get("/models").await?;
-    Ok(list.models.iter().filter(|model| model.kind == ModelKind::Local).map(shown).collect())
+    Ok(list
+        .models
+        .iter()
+        .filter(|model| model.kind == ModelKind::Local)
+        .map(shown)
+        .collect())
 }
 
 fn shown(model: &Model) -> Shown {
@@ -85,7 +107,10 @@ fn word(state: &impl serde::Serialize) -> String {
 
 /// Asks for a download and follows it to its end. The daemon goes on with it if this is interrupted.
 async fn pull(client: &Client, out: &Out, cid: &str, from: Option<String>) -> Done {
-    let asked = PullModel { cid: cid.to_owned(), from };
+    let asked = PullModel {
+        cid: cid.to_owned(),
+        from,
+    };
     let mut download: Download = client.post("/models/pull", &asked).await?;
     let bar = Bar::new(out);
     let mut told = None;
@@ -93,7 +118,9 @@ async fn pull(client: &Client, out: &Out, cid: &str, from: Option<String>) -> Do
         bar.show(&word(&download.state), download.have_bytes, download.size_bytes);
         match download.state {
             DownloadState::Ready => break,
-            DownloadState::Paused => return stopped(&bar, "the download is paused: resume it on the Models page"),
+            DownloadState::Paused => {
+                return stopped(&bar, "the download is paused: resume it on the Models page");
+            }
             DownloadState::Evicting => return stopped(&bar, "the download was given up"),
             DownloadState::Failed => {
                 let why = download.error.clone().unwrap_or_default();
@@ -105,7 +132,10 @@ async fn pull(client: &Client, out: &Out, cid: &str, from: Option<String>) -> Do
                     told = Some(why);
                 }
             }
-            DownloadState::Wanted | DownloadState::Locating | DownloadState::Fetching | DownloadState::Checking => {}
+            DownloadState::Wanted
+            | DownloadState::Locating
+            | DownloadState::Fetching
+            | DownloadState::Checking => {}
         }
         tokio::time::sleep(LOOK_EVERY).await;
         let list: DownloadList = client.get("/downloads").await?;

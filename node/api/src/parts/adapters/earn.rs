@@ -3,6 +3,8 @@
 mod sums;
 mod words;
 
+use std::time::Duration;
+
 use futures::{StreamExt as _, stream::BoxStream};
 use hearth_base::{Amount, Clock};
 use hearth_chain::Chain;
@@ -13,8 +15,8 @@ use tokio_stream::wrappers::BroadcastStream;
 use super::{chain_error, earn::sums::Sums};
 use crate::{
     control::types::{
-        EarnedRelay, EarnedRelayList, EarnedSessionList, Earning, EarningPage, EarningSummary, Event,
-        RelayServed, RunningAnswer, ServedService, Timestamp, Upokt,
+        EarnedRelay, EarnedRelayList, EarnedSessionList, Earning, EarningPage, EarningState, EarningSummary,
+        Event, RelayServed, RunningAnswer, ServedService, Timestamp, Upokt,
     },
     error::ApiError,
     parts::{Answer, Earn, Window},
@@ -122,7 +124,8 @@ impl Earn for MinerEarn {
 
     async fn stop(&self) -> Answer<Earning> {
         self.miner.earn_stop().await?;
-        self.settle(|state| matches!(state, EarningState::Off | EarningState::Draining)).await;
+        self.settle(|state| matches!(state, EarningState::Off | EarningState::Draining))
+            .await;
         Ok(self.now())
     }
 
