@@ -118,7 +118,9 @@ function unknown(state: NodeState, _event: never): NodeState {
 export function mergeSessions(read: EarnedSession[], moved: Record<string, EarnedSession>): EarnedSession[] {
   const known = new Set(read.map((session) => session.id));
   const fresh = Object.values(moved).filter((session) => !known.has(session.id));
-  const merged = read.map((session) => moved[session.id] ?? session);
+  // An event says what was known when the session moved; a list that was read since knows the shares, too.
+  const newer = (a: EarnedSession, b: EarnedSession | undefined) => (b && b.updated_at > a.updated_at ? b : a);
+  const merged = read.map((session) => newer(session, moved[session.id]));
   return [...fresh, ...merged].sort((a, b) => b.start_height - a.start_height || (a.id < b.id ? -1 : 1));
 }
 

@@ -5,7 +5,8 @@ import { emptyNode, mergeConversations, mergeSessions, reduce } from './node';
 import { leafBelow, reduceAnswer, shownBranch, splitThinking } from './thread';
 
 const status = { version: '1', earning: { state: 'off' }, head: null, wallet: {}, setup: {}, network: {} } as unknown as Status;
-const session = (id: string, start: number, more = {}) => ({ id, start_height: start, state: 'sealed', ...more }) as EarnedSession;
+const session = (id: string, start: number, more = {}) =>
+  ({ id, start_height: start, state: 'sealed', updated_at: '2026-11-21T19:00:00Z', ...more }) as EarnedSession;
 const all = (...events: unknown[]) => (events as Event[]).reduce(reduce, emptyNode);
 
 describe('events of the node', () => {
@@ -51,7 +52,11 @@ describe('events of the node', () => {
     expect(reduce(state, { type: 'from the future' } as unknown as Event)).toBe(state);
   });
   test('sessions that moved lie over those that were read, the newest first', () => {
-    const merged = mergeSessions([session('b', 20), session('a', 1)], { a: session('a', 1, { state: 'settled' }), c: session('c', 40) });
+    const merged = mergeSessions([session('b', 20), session('a', 1)], {
+      a: session('a', 1, { state: 'settled', updated_at: '2026-11-21T19:00:01Z' }),
+      b: session('b', 20, { state: 'of the same moment' }),
+      c: session('c', 40),
+    });
     expect(merged.map((one) => `${one.id} ${one.state}`)).toEqual(['c sealed', 'b sealed', 'a settled']);
   });
   test('chats: pinned first, then the newest; deleted ones are gone', () => {
