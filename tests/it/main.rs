@@ -1,5 +1,7 @@
 //! Whole-program tests, one module per subject. Each starts `hearth` as a process of its own.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod command_line;
 mod crash;
 mod earning;

@@ -111,7 +111,7 @@ impl Scores {
         }
         // Rounding may leave a crumb of the dice; without anybody ready it is all that rest.
         let last = ready()
-            .last()
+            .next_back()
             .or_else(|| trusted.iter().min_by_key(|(_, score)| score.rests_until_ms));
         last.map(|(operator, _)| *operator)
     }

@@ -8,6 +8,11 @@
 //! [`step`] is the whole machine, without clock or chain. The driver keeps its result in the database before it does
 //! what the step asks for; so after a crash at any line it goes on from there, and asking twice does no harm.
 
+#![allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "an event that a state does not wait for changes nothing"
+)]
+
 use std::collections::BTreeMap;
 
 use hearth_base::{Amount, Height};

@@ -6,6 +6,11 @@
 //!     └──────────────────────────────────┘
 //! ```
 
+#![allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "an event that a state does not wait for changes nothing"
+)]
+
 use hearth_base::Amount;
 
 /// What stands in the way of earning, or is worth knowing. The texts of the screen are the screen's.

@@ -1,5 +1,10 @@
 //! Golden data for tests.
 
+#![allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "a test names what it wants, all else is a failure"
+)]
+
 use serde_json::Value;
 
 /// A file of `tests/vectors`.

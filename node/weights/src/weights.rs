@@ -416,7 +416,6 @@ impl Weights {
     }
 
     /// The trustless gateway over all models, at `/ipfs/{cid}`.
-    #[must_use]
     pub fn router(&self) -> axum::Router {
         gateway::router(self.blocks(), Mode::Trustless)
     }

@@ -1,5 +1,10 @@
 //! Recorded events.
 
+#![allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "a test names what it wants, all else is a failure"
+)]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};

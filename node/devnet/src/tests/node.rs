@@ -149,7 +149,7 @@ async fn proven(devnet: &Devnet, store: &str, key: &[u8], height: u64) -> Option
         &of_store,
         &tendermint_spec(),
         &app_hash,
-        &store.as_bytes().to_vec(),
+        store.as_bytes(),
         &root,
     );
     assert!(held, "{store} is not under the app hash");

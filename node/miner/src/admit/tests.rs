@@ -1,5 +1,7 @@
 //! Whole relays through the server: what is served, what is refused and how, and what a full disk does.
 
+#![allow(clippy::too_many_lines, reason = "a table of cases")]
+
 use std::collections::BTreeMap;
 
 use hearth_base::{Clock, Tasks};

@@ -31,6 +31,7 @@ fn golden_streams_read_and_write_the_same() {
     assert_eq!(n_checked, 81);
 }
 
+#[allow(clippy::too_many_lines, reason = "one stream, byte by byte")]
 /// Writes a stream as another Go process might: other ids, the inner types first, fields in another order, one that
 /// we do not know, and definitions of types that nobody uses.
 fn foreign_stream(proof: &CompactClosestProof) -> Vec<u8> {

@@ -110,7 +110,7 @@ impl Movements {
         self.push(OperationKind::Burn, from, "", reason, amount);
     }
 
-    pub(super) fn to_module(
+    pub(super) fn pay_module(
         &mut self,
         from: &'static str,
         to: &str,
@@ -120,7 +120,7 @@ impl Movements {
         self.push(OperationKind::ModuleToModule, from, to, reason, amount);
     }
 
-    pub(super) fn to_account(
+    pub(super) fn pay_account(
         &mut self,
         from: &'static str,
         to: &str,

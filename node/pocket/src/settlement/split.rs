@@ -144,7 +144,7 @@ impl Distribution {
             .into_iter()
             .fold(minted, Amount::saturating_sub);
 
-        self.movements.to_module(
+        self.movements.pay_module(
             module::TOKENOMICS,
             module::SUPPLIER,
             reasons.to_supplier_module,
@@ -176,7 +176,7 @@ impl Distribution {
     fn reimburse(&mut self, round: &Round, inflation: Amount) {
         let reason = Reason::ReimbursementEscrowModule;
         self.movements
-            .to_module(module::APPLICATION, module::TOKENOMICS, reason, inflation);
+            .pay_module(module::APPLICATION, module::TOKENOMICS, reason, inflation);
         let dao = &round.tokenomics.dao_reward_address;
         self.pay(module::TOKENOMICS, dao, Reason::ReimbursementEscrowDao, inflation);
     }
@@ -218,7 +218,7 @@ impl Distribution {
         if amount.is_zero() {
             return;
         }
-        self.movements.to_account(from, recipient, reason, amount);
+        self.movements.pay_account(from, recipient, reason, amount);
         self.details.push(RewardDistributionDetail {
             recipient_address: recipient.to_owned(),
             op_reason: reason.into(),

@@ -410,7 +410,7 @@ impl<'round> Step<'round> {
             let proposer = &self.round.proposer;
             let commission = pool.upokt() * proposer.commission_e18 / 10_u128.pow(18);
             let mut movements = Movements::default();
-            movements.to_account(module::TOKENOMICS, &proposer.account, reason, pool);
+            movements.pay_account(module::TOKENOMICS, &proposer.account, reason, pool);
             self.book.enter(&movements);
             self.outcome
                 .events

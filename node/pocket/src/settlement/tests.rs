@@ -1,5 +1,10 @@
 //! Settlement against eight blocks of the real chain.
 
+#![allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "a test names what it wants, all else is a failure"
+)]
+
 use std::collections::BTreeMap;
 
 use hearth_base::{Amount, Height};

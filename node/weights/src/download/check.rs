@@ -83,12 +83,14 @@ async fn read_back(job: &Job, part: &PartFile) -> Result<Vec<Found>, JobError> {
         }
         hashing::check_file(&plan, &file, threads, &|| token.is_cancelled())
     });
-    read.await.map_err(|source| match source.kind() {
-        io::ErrorKind::Interrupted => JobError::Stopped,
-        _ => JobError::Write {
+    read.await.map_err(|source| {
+        if source.kind() == io::ErrorKind::Interrupted {
+            return JobError::Stopped;
+        }
+        JobError::Write {
             path: part.path.clone(),
             source,
-        },
+        }
     })
 }
 

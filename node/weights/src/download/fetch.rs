@@ -151,9 +151,11 @@ impl Wanted {
             return false;
         };
         let mut have = self.have.lock().unwrap_or_else(PoisonError::into_inner);
-        pieces
-            .iter()
-            .fold(false, |is_new, idx| have[file_idx].insert(*idx) || is_new)
+        let mut is_new = false;
+        for idx in pieces {
+            is_new |= have[file_idx].insert(*idx);
+        }
+        is_new
     }
 }
 

@@ -1,5 +1,10 @@
 //! Downloads between nodes: the whole way, kills, lies, and owners who change their minds.
 
+#![allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "a test names what it wants, all else is a failure"
+)]
+
 use std::{
     fs,
     path::Path,
@@ -117,7 +122,7 @@ async fn a_model_goes_from_node_to_node() {
     let second_folder = tempfile::tempdir().unwrap();
     let second = node(second_folder.path()).await;
     let address = serve(first.router()).await;
-    let mut seen = second.pull(cid, &[address.clone()]).await.unwrap();
+    let mut seen = second.pull(cid, std::slice::from_ref(&address)).await.unwrap();
     until_ready(&mut seen).await;
     check_pulled(&second, &cid, second_folder.path()).await;
     assert_eq!(seen.borrow().title.as_deref(), Some("Model-21"));

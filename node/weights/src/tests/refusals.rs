@@ -1,5 +1,10 @@
 //! Downloads that are refused or odd: budgets, full databases, models that are none, files of other importers.
 
+#![allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "a test names what it wants, all else is a failure"
+)]
+
 use std::{fs, sync::Arc};
 
 use axum::{Router, body::Bytes};
@@ -34,7 +39,7 @@ async fn what_does_not_fit_is_refused_before_it_is_fetched() {
     for (wanted, change) in changes {
         let folder = tempfile::tempdir().unwrap();
         let second = node_with(folder.path(), change).await;
-        let mut seen = second.pull(cid, &[address.clone()]).await.unwrap();
+        let mut seen = second.pull(cid, std::slice::from_ref(&address)).await.unwrap();
         let why = until_failed(&mut seen).await;
         assert!(why.contains(wanted) && why.contains("9.0 MB"), "{why}");
         assert!(matches!(
@@ -77,11 +82,11 @@ async fn models_that_are_none_are_refused() {
         .unwrap();
     let cbor = Block::new(Version::V1, DAG_CBOR, Bytes::from_static(&[0xa0]));
     assert!(matches!(
-        weights.pull(raw, &[address.clone()]).await,
+        weights.pull(raw, std::slice::from_ref(&address)).await,
         Err(PullError::NoManifest(_))
     ));
     assert!(matches!(
-        weights.pull(other, &[address.clone()]).await,
+        weights.pull(other, std::slice::from_ref(&address)).await,
         Err(PullError::Hash(_))
     ));
     assert!(matches!(
@@ -233,7 +238,7 @@ async fn a_full_database_is_an_error_and_loses_nothing() {
     let address = serve(router(Arc::new(blocks), Mode::Trustless)).await;
     let folder = tempfile::tempdir().unwrap();
     let weights = node_with_pages(folder.path(), Some(1)).await;
-    match weights.pull(cid, &[address.clone()]).await {
+    match weights.pull(cid, std::slice::from_ref(&address)).await {
         Err(PullError::Records(error)) => assert!(error.to_string().contains("disk full"), "{error}"),
         Err(error) => panic!("{error}"),
         Ok(mut seen) => {

@@ -408,7 +408,7 @@ fn tx_error(error: TxError) -> ApiError {
         | TxError::NoAccount { .. }
         | TxError::FeeTooHigh { .. }
         | TxError::Expired { .. } => ApiError::conflict("payment_refused", text),
-        _ => ApiError::unavailable("chain_unreachable", text)
+        TxError::Unsent { .. } | TxError::Query(_) => ApiError::unavailable("chain_unreachable", text)
             .remedy("Nothing left your wallet unless the history shows it."),
     }
 }

@@ -256,7 +256,7 @@ fn download(pull: &Pull) -> Download {
             Some(why.clone()),
             retry_at_ms.map(Timestamp::from_ms),
         ),
-        State::Evicting { .. } => (DownloadState::Evicting, 0, None, None),
+        State::Evicting => (DownloadState::Evicting, 0, None, None),
     };
     Download {
         cid: pull.cid.to_string(),
