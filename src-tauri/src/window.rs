@@ -108,6 +108,10 @@ fn run(session: &Arc<Session>) -> anyhow::Result<()> {
         .context("the window cannot be opened")?;
     watch_signals(session, app.handle().clone());
     let session = Arc::clone(session);
+    #[allow(
+        clippy::wildcard_enum_match_arm,
+        reason = "a foreign list of events, of which two concern us"
+    )]
     app.run(move |app, event| match event {
         // With a tray, closing hides; without one nobody could bring the window back, so closing ends.
         RunEvent::WindowEvent {

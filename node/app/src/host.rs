@@ -60,10 +60,10 @@ impl Host for Program {
     fn configured(&self) -> Vec<ConfiguredValue> {
         let value = |(key, (value, origin)): (&String, &(serde_json::Value, String))| ConfiguredValue {
             key: key.clone(),
-            value: match value {
-                serde_json::Value::Null => String::new(),
-                serde_json::Value::String(text) => text.clone(),
-                other => other.to_string(),
+            value: match (value.is_null(), value.as_str()) {
+                (true, _) => String::new(),
+                (false, Some(text)) => text.to_owned(),
+                (false, None) => value.to_string(),
             },
             origin: origin.clone(),
         };

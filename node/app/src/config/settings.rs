@@ -147,7 +147,7 @@ pub struct WalletSettings {
 }
 
 /// Model files.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct WeightsSettings {
     /// The most bytes that models may take on the disk, in GB (10^9); 0 leaves it to the disk.
@@ -232,16 +232,6 @@ impl Default for MinerSettings {
             max_request_bytes: 4 << 20,
             slots: 0,
             start: false,
-        }
-    }
-}
-
-impl Default for WeightsSettings {
-    fn default() -> WeightsSettings {
-        WeightsSettings {
-            quota_gb: 0,
-            gateways: Vec::new(),
-            demo_folder: None,
         }
     }
 }
