@@ -55,7 +55,10 @@ pub enum Error {
          it below the minimum; add stake or wait for the next session"
     )]
     OutOfStake { application: Address, price: Amount },
-    #[error("no supplier serves \"{service}\" in this session at an address that may be asked")]
+    #[error(
+        "no supplier serves \"{service}\" in this session at an address that may be asked; a new stake counts from the \
+         next session"
+    )]
     NoSupplier { service: ServiceId },
     #[error("{limit} answers are in progress already: wait for one of them")]
     Busy { limit: usize },

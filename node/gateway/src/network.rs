@@ -17,6 +17,9 @@ use hearth_pocket::{
 };
 use tokio_stream::wrappers::WatchStream;
 
+/// What the chain says of a session that nobody serves (poktroll: `x/session/keeper/session_hydrator.go`).
+const NO_SUPPLIERS: &str = "could not find suppliers";
+
 /// Why the chain gave no answer.
 #[derive(Debug, thiserror::Error)]
 #[error("the chain cannot be asked for {what}")]
@@ -136,18 +139,18 @@ impl Network for ChainNetwork {
         Ok(self.0.services().await.map_err(failed("its services"))?.value)
     }
 
+    /// A session without suppliers is refused by the chain with a text; it is given as one without a header.
     async fn session(
         &self,
         application: &Address,
         service: &ServiceId,
         height: Height,
     ) -> Result<Session, NetworkError> {
-        Ok(self
-            .0
-            .session(application, service, height)
-            .await
-            .map_err(failed("a session"))?
-            .value)
+        match self.0.session(application, service, height).await {
+            Ok(session) => Ok(session.value),
+            Err(QueryError::Refused { log, .. }) if log.contains(NO_SUPPLIERS) => Ok(Session::default()),
+            Err(error) => Err(failed("a session")(error)),
+        }
     }
 
     async fn public_key(&self, address: &Address) -> Result<Option<[u8; 33]>, NetworkError> {

@@ -9,6 +9,8 @@ pub(super) async fn run(args: &Args, out: &Out) -> Done {
     let place = Place::find(args)?;
     let _log = hearth_node::logging::start(&place.layered.settings.log, &place.layout)
         .map_err(anyhow::Error::from)?;
+    #[cfg(unix)]
+    let _file_size = outlive_file_size_limit().context("signals cannot be watched")?;
     // Before anything runs, so that no early signal ends the process half-way.
     let signal = stop_signal().context("signals cannot be watched")?;
     let node = start(place).await?;
@@ -73,6 +75,14 @@ pub(crate) fn stop_signal() -> std::io::Result<impl Future<Output = String>> {
         let _ = tokio::signal::ctrl_c().await;
         "Ctrl-C".to_owned()
     })
+}
+
+/// A write beyond the limit of file sizes (`ulimit -f`) sends SIGXFSZ, which would end the process; taken, the write
+/// fails like one on a full disk, and the relay is refused.
+#[cfg(unix)]
+fn outlive_file_size_limit() -> std::io::Result<tokio::signal::unix::Signal> {
+    const SIGXFSZ: i32 = 25;
+    tokio::signal::unix::signal(tokio::signal::unix::SignalKind::from_raw(SIGXFSZ))
 }
 
 /// Tells systemd (`Type=notify`) how the node does; elsewhere nothing.
