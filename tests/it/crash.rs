@@ -173,3 +173,33 @@ async fn no_leaf_twice(node: &Node, sessions: &Value) {
     }
     assert!(!seen.is_empty());
 }
+
+/// The first start makes the databases, the wallet and the stakes. Killed anywhere in it, the next start goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_start_that_is_killed_anywhere_goes_on_at_the_next() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    std::fs::create_dir_all(&data).unwrap();
+    let miner = format!("127.0.0.1:{}", free_port().unwrap());
+    for kill in 0..12 {
+        let mut command = hearth_tests::command_at(&data, "devnet", SETTINGS, &miner).unwrap();
+        let log = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(data.join("test-log"))
+            .unwrap();
+        let mut child = command
+            .stdout(std::process::Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        // The first kills fall into the migrations, the later ones into the set-up.
+        let pause = rand::rng().random_range(0..=(40 * (kill + 1)));
+        tokio::time::sleep(Duration::from_millis(pause)).await;
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    let node = start(&data, &miner).await;
+    node.ready().await.unwrap();
+    assert_eq!(node.stop().await.unwrap(), Some(0));
+}
