@@ -1,6 +1,7 @@
 """Chats with a Hearth node through OpenAI's own client. Prints `counted: PASSED FAILED`."""
 
 import sys
+import time
 import traceback
 
 import openai
@@ -90,6 +91,17 @@ def too_long_a_prompt_is_told():
         raise AssertionError("a prompt beyond the context was answered")
 
 
+def wait_for_the_network():
+    """A supplier that was staked just now serves from the next session on."""
+    for _ in range(120):
+        try:
+            client.chat.completions.create(model=NETWORK, messages=QUESTION, max_tokens=1)
+            return
+        except openai.InternalServerError:
+            time.sleep(0.5)
+
+
+wait_for_the_network()
 passed = failed = 0
 for test in [
     models_are_listed,

@@ -41,7 +41,7 @@ rust_tests() {
   cargo nextest run "${profile[@]}" --color never --no-fail-fast 2>&1 | tee "$logs/nextest"
   local status=${PIPESTATUS[0]}
   # Counts by crate, from the machine-readable report.
-  python3 - "$CARGO_TARGET_DIR/nextest/default/junit.xml" <<'PY'
+  python3 - target/nextest/default/junit.xml <<'PY'
 import sys, xml.etree.ElementTree as tree
 passed = failed = 0
 for suite in tree.parse(sys.argv[1]).getroot().iter('testsuite'):
