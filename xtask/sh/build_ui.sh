@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../../ui"
 
-npm_ci() {
+npm_packages() {
   local stamp=node_modules/.installed-for
   local want
   want=$(sha256sum package-lock.json | cut -c1-64)
@@ -11,7 +11,9 @@ npm_ci() {
   printf 'hearth: installing the packages of the page\n' >&2
   local try
   for try in 1 2 3; do
-    if npm ci --no-audit --no-fund --loglevel=error; then
+    # Not `npm ci`: it refuses a lock file that names the packages of this system alone, as npm 11 writes it when
+    # packages for other systems are optional. This takes the locked versions all the same and writes nothing.
+    if npm install --no-save --no-audit --no-fund --loglevel=error; then
       printf '%s' "$want" >"$stamp"
       return 0
     fi
@@ -22,7 +24,7 @@ npm_ci() {
   return 1
 }
 
-npm_ci
+npm_packages
 inputs=$(git ls-files -z --cached --others --exclude-standard . | xargs -0 sha256sum 2>/dev/null | sha256sum | cut -c1-64)
 if [ ! -f dist/index.html ] || [ "$(cat dist/.built-from 2>/dev/null || true)" != "$inputs" ]; then
   printf 'hearth: building the page\n' >&2
