@@ -193,6 +193,10 @@ fn clock(standing: &Standing) -> Check {
             "set the clock, best by the system's time service",
         );
     }
+    if *standing != Standing::Following {
+        let meaning = "The chain is what it is compared with, and the chain is not followed now.";
+        return bad(Level::Warn, "clock", "Clock", "not compared", meaning, "");
+    }
     ok(
         "clock",
         "Clock",

@@ -218,8 +218,9 @@ impl Network for ChainNetwork {
         };
         let skew = match &known.standing {
             ChainStanding::ClockSkew { ahead_s, .. } => Some(ahead_s * 1000),
-            ChainStanding::Following => Some(0),
-            ChainStanding::Starting
+            // The chain measures the skew only where it is too large; a 0 would be an invented figure.
+            ChainStanding::Following
+            | ChainStanding::Starting
             | ChainStanding::Unverified { .. }
             | ChainStanding::Unreachable { .. }
             | ChainStanding::TrustExpired { .. } => None,
