@@ -221,6 +221,12 @@ impl ModelHandle {
         &self.loaded.info
     }
 
+    /// Whether requests can still run on it: its files are what they were, and no defect was met. Costs one system
+    /// call for each file.
+    pub fn is_usable(&self) -> bool {
+        self.loaded.check().is_ok()
+    }
+
     /// Queues a request and returns at once; everything else, refusals too, goes to `sink`.
     pub fn generate(&self, request: GenerateRequest, mut sink: Sink) -> Ticket {
         let ticket = Ticket::default();

@@ -4,6 +4,7 @@
 
 mod command_line;
 mod crash;
+mod disk;
 mod earning;
 mod refusals;
 mod two_nodes;

@@ -1,6 +1,7 @@
 //! Repository rules as a program: `cargo run -p xtask -- tidy`. They also run as a test, so that nobody need
 //! remember them. `cargo run -p xtask -- licences` writes the list for the About page.
 
+mod graphs;
 mod licences;
 mod modules;
 mod ranks;
@@ -42,6 +43,7 @@ fn tidy() -> Vec<String> {
     faults.extend(modules::faults(&root));
     faults.extend(versions::faults(&root));
     faults.extend(licences::faults(&root));
+    faults.extend(graphs::faults(&root));
     faults.sort();
     faults
 }

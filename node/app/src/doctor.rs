@@ -158,7 +158,26 @@ pub(crate) fn free_bytes(path: &Path) -> Option<u64> {
         .map(sysinfo::Disk::available_space)
 }
 
+/// Whether a file can be written now. Quotas and limits on file sizes do not show in the free space.
+fn is_writable(root: &Path) -> bool {
+    let written = tempfile::NamedTempFile::new_in(root).and_then(|mut file| {
+        std::io::Write::write_all(&mut file, &[0; 4096])?;
+        file.as_file().sync_data()
+    });
+    written.is_ok()
+}
+
 fn disk(root: &Path) -> Check {
+    if !is_writable(root) {
+        return bad(
+            Level::Fail,
+            "disk_full",
+            "Disk",
+            "the data directory cannot be written",
+            "Nothing is answered for the network and nothing is kept until it can.",
+            "free some space on its disk, and look at quotas, limits and the folder's permissions",
+        );
+    }
     let gigabytes = |bytes: u64| format!("{}.{} GB free", bytes / 1_000_000_000, bytes / 100_000_000 % 10);
     match free_bytes(root) {
         None => bad(

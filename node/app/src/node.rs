@@ -352,7 +352,6 @@ impl Parts {
                 chain: self.chain.clone(),
                 wallet: self.wallet.clone(),
                 gateway: self.gateway.clone(),
-                clock: Clock::system(),
                 trust_source: match (settings.chain.trust.height, network) {
                     (Some(_), _) => "configuration".to_owned(),
                     (None, Network::Devnet) => "this computer's devnet".to_owned(),

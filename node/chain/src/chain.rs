@@ -121,6 +121,7 @@ impl Chain {
             clock: clock.clone(),
             poll: config.poll,
             head,
+            seen: Mutex::default(),
         };
         tasks.spawn_until_stopped("follow the head", watcher.run());
         let chain_id = config.chain_id.clone();

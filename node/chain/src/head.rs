@@ -1,6 +1,10 @@
 //! The head of the chain: a loop that asks for it, has it verified and tells everybody.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use futures::future::join_all;
 use hearth_base::{ChainId, Clock, Height};
@@ -16,6 +20,10 @@ use crate::{
 
 /// All endpoints are asked every so many rounds; between, only the best one.
 const ASK_ALL_EVERY: u64 = 15;
+/// Heads that the mean time between blocks is taken from.
+const PACE_OVER: usize = 20;
+/// Fewer blocks say more about chance than about the mean.
+const PACE_LEAST: u32 = 3;
 /// A fresh block older than this by our clock means that our clock is ahead.
 const CLOCK_AHEAD: Duration = Duration::from_secs(300);
 
@@ -32,6 +40,8 @@ pub struct Head {
     pub verified_height: Height,
     /// The newest state that can be proven: the one after the block before the newest verified header.
     pub proven_height: Height,
+    /// Mean time between the last blocks, once a few were seen.
+    pub block_time: Option<Duration>,
     /// How things stand.
     pub standing: Standing,
 }
@@ -44,6 +54,7 @@ impl Head {
             hash: [0; 32],
             verified_height: Height(0),
             proven_height: Height(0),
+            block_time: None,
             standing: Standing::Starting,
         }
     }
@@ -74,6 +85,8 @@ pub(crate) struct Watcher {
     pub(crate) clock: Clock,
     pub(crate) poll: Duration,
     pub(crate) head: watch::Sender<Head>,
+    /// The heads seen last, with their times.
+    pub(crate) seen: Mutex<VecDeque<(Height, OffsetDateTime)>>,
 }
 
 impl Watcher {
@@ -173,6 +186,7 @@ impl Watcher {
             hash: reached.hash(),
             verified_height: height,
             proven_height: Height(height.0.saturating_sub(1)),
+            block_time: self.pace(reached),
             standing,
         };
         self.head.send_if_modified(|current| {
@@ -202,8 +216,23 @@ impl Watcher {
             hash,
             verified_height: Height(0),
             proven_height: Height(0),
+            block_time: None,
             standing,
         });
+    }
+
+    /// Mean time between blocks, from the last heads that were seen.
+    fn pace(&self, reached: &VerifiedHeader) -> Option<Duration> {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if seen.back().is_none_or(|(height, _)| *height < reached.height()) {
+            seen.push_back((reached.height(), reached.time()));
+        }
+        if seen.len() > PACE_OVER {
+            seen.pop_front();
+        }
+        let ((first, began), (last, ended)) = (seen.front()?, seen.back()?);
+        let blocks = u32::try_from(last.since(*first)).ok().filter(|blocks| *blocks >= PACE_LEAST)?;
+        Some(Duration::try_from(*ended - *began).ok()? / blocks)
     }
 
     fn stand(&self, standing: Standing) {

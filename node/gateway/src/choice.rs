@@ -27,6 +27,15 @@ pub(crate) enum Verdict {
     Dishonest,
 }
 
+/// Why a supplier is not chosen at present.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Avoided {
+    /// It failed of late.
+    Rests,
+    /// It signed something else than it sent.
+    Distrusted,
+}
+
 /// What is known of a supplier.
 #[derive(Clone, Copy, Debug)]
 struct Score {
@@ -114,6 +123,16 @@ impl Scores {
             .next_back()
             .or_else(|| trusted.iter().min_by_key(|(_, score)| score.rests_until_ms));
         last.map(|(operator, _)| *operator)
+    }
+
+    /// Why a supplier is not chosen now, if it is not.
+    pub(crate) fn avoided(&self, operator: &str, now_ms: i64) -> Option<Avoided> {
+        let score = *self.lock().get(operator)?;
+        if score.distrusted_until_ms > now_ms {
+            Some(Avoided::Distrusted)
+        } else {
+            (score.rests_until_ms > now_ms).then_some(Avoided::Rests)
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Score>> {

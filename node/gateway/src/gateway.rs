@@ -3,14 +3,15 @@
 use std::sync::{Arc, Mutex};
 
 use futures::{FutureExt, StreamExt};
-use hearth_base::{Clock, Tasks};
+use hearth_base::{Clock, ServiceId, Tasks};
 use hearth_store::Store;
 use tokio::sync::Semaphore;
 use tokio_stream::wrappers::ReceiverStream;
+use url::Url;
 use uuid::Uuid;
 
 use crate::{
-    choice::Scores,
+    choice::{Avoided, Scores},
     config::{Config, ConfigError},
     error::Error,
     exchange::{Answer, Exchange},
@@ -43,6 +44,17 @@ pub enum StartError {
     Config(#[from] ConfigError),
     #[error("the HTTP client cannot be made")]
     Client(#[source] reqwest::Error),
+}
+
+/// A supplier of a session that runs now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionSupplier {
+    pub service: ServiceId,
+    /// Its operator address.
+    pub operator: String,
+    pub url: Url,
+    /// Why it is not chosen at present, if it is not.
+    pub avoided: Option<Avoided>,
 }
 
 /// The gateway. Clones speak of the same one.
@@ -143,6 +155,21 @@ impl Gateway {
     /// A chain that cannot be asked.
     pub async fn services(&self) -> Result<Vec<NetworkModel>, Error> {
         services::list(&self.0).await
+    }
+
+    /// The suppliers that may be asked in the sessions that run now.
+    pub async fn session_suppliers(&self) -> Vec<SessionSupplier> {
+        let now_ms = self.0.clock.now_ms();
+        let mut suppliers = Vec::new();
+        for (service, session) in self.0.sessions.all().await {
+            suppliers.extend(session.candidates.iter().map(|candidate| SessionSupplier {
+                service: service.clone(),
+                operator: candidate.operator.clone(),
+                url: candidate.url.clone(),
+                avoided: self.0.scores.avoided(&candidate.operator, now_ms),
+            }));
+        }
+        suppliers
     }
 
     /// One receipt.

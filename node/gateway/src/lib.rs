@@ -26,10 +26,11 @@ mod request;
 mod services;
 mod session;
 
+pub use choice::Avoided;
 pub use config::{Config, ConfigError};
 pub use error::{Error, Fault, SupplierError};
 pub use exchange::Answer;
-pub use gateway::{Args, Gateway, StartError};
+pub use gateway::{Args, Gateway, SessionSupplier, StartError};
 pub use inner::Keys;
 pub use network::{ChainNetwork, Network, NetworkError, Terms};
 pub use receipt::{Outcome, Receipt};

@@ -14,6 +14,8 @@ pub enum Unavailable {
     NoApplication,
     /// The stake of its application is at the minimum: one answer would unbond it.
     OutOfStake,
+    /// Nobody serves it in the current session.
+    NoSupplier,
 }
 
 /// A model of the network.
@@ -27,7 +29,7 @@ pub struct NetworkModel {
     pub price: Amount,
     /// Who would pay.
     pub application: Option<Address>,
-    /// Suppliers in the session that is held, if one is.
+    /// Suppliers in the current session, where there is somebody to pay them and the chain says.
     pub suppliers: Option<usize>,
     pub unavailable: Option<Unavailable>,
 }
@@ -83,10 +85,18 @@ pub(crate) async fn list(inner: &Inner) -> Result<Vec<NetworkModel>, Error> {
                 .upokt()
                 .saturating_sub(terms.min_application_stake)
         });
+        let suppliers = match (&signer, payer) {
+            (Some(signer), Some(_)) => {
+                let (gateway, key) = (signer.address(), signer.public_key());
+                inner.sessions.n_suppliers(&id, gateway, key).await.ok()
+            }
+            (None, _) | (_, None) => None,
+        };
         let unavailable = match (&signer, spare) {
             (None, _) => Some(Unavailable::NoKey),
             (Some(_), None) => Some(Unavailable::NoApplication),
             (Some(_), Some(spare)) if spare < price.upokt() => Some(Unavailable::OutOfStake),
+            (Some(_), Some(_)) if suppliers == Some(0) => Some(Unavailable::NoSupplier),
             (Some(_), Some(_)) => None,
         };
         models.push(NetworkModel {
@@ -98,7 +108,7 @@ pub(crate) async fn list(inner: &Inner) -> Result<Vec<NetworkModel>, Error> {
             },
             price,
             application: payer.and_then(|application| Address::parse(&application.address).ok()),
-            suppliers: inner.sessions.suppliers(&id),
+            suppliers,
             unavailable,
             service: id,
         });

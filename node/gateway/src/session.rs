@@ -118,8 +118,34 @@ impl Sessions {
         }
     }
 
-    /// The session for a new relay. While the next one cannot be had yet, the old one serves through its grace period.
+    /// The session for a new relay, which is then in use and rolls over.
     pub(crate) async fn current(
+        &self,
+        service: &ServiceId,
+        gateway: &Address,
+        gateway_key: [u8; 33],
+    ) -> Result<Arc<Session>, Error> {
+        self.slot(service).lock().await.used = self.network.height();
+        self.held(service, gateway, gateway_key).await
+    }
+
+    /// How many suppliers may be asked in the current session.
+    pub(crate) async fn n_suppliers(
+        &self,
+        service: &ServiceId,
+        gateway: &Address,
+        gateway_key: [u8; 33],
+    ) -> Result<usize, Error> {
+        match self.held(service, gateway, gateway_key).await {
+            Ok(session) => Ok(session.candidates.len()),
+            Err(Error::NoSupplier { .. }) => Ok(0),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The current session, fetched where it is not here. While the next one cannot be had yet, the old one serves
+    /// through its grace period.
+    async fn held(
         &self,
         service: &ServiceId,
         gateway: &Address,
@@ -132,7 +158,6 @@ impl Sessions {
         if height == Height(0) {
             return Err(Error::NoHead);
         }
-        kept.used = height;
         if let Some(session) = kept.current.as_ref().filter(|session| height <= session.end) {
             return Ok(Arc::clone(session));
         }
@@ -180,11 +205,7 @@ impl Sessions {
     /// Fetches the next session of every service that was used of late and whose session has ended, so that nobody
     /// waits for it.
     pub(crate) async fn roll_over(&self, gateway: &Address, gateway_key: [u8; 33], height: Height) {
-        let slots: Vec<(ServiceId, Slot)> = self
-            .lock()
-            .iter()
-            .map(|(service, slot)| (service.clone(), Arc::clone(slot)))
-            .collect();
+        let slots = self.lock().clone();
         for (service, slot) in slots {
             let ended = {
                 let kept = slot.lock().await;
@@ -196,12 +217,9 @@ impl Sessions {
             if !ended {
                 continue;
             }
-            let used = slot.lock().await.used;
-            if let Err(error) = self.current(&service, gateway, gateway_key).await {
+            if let Err(error) = self.held(&service, gateway, gateway_key).await {
                 tracing::info!(%service, %error, "the next session cannot be had yet");
             }
-            // This was no use.
-            slot.lock().await.used = used;
         }
     }
 
@@ -210,11 +228,18 @@ impl Sessions {
         self.lock().clear();
     }
 
-    /// How many suppliers may be asked in the session that is kept, if one is.
-    pub(crate) fn suppliers(&self, service: &ServiceId) -> Option<usize> {
-        let slot = self.lock().get(service).cloned()?;
-        let kept = slot.try_lock().ok()?;
-        kept.current.as_ref().map(|session| session.candidates.len())
+    /// The sessions that are held and have not ended, with the services they are for.
+    pub(crate) async fn all(&self) -> Vec<(ServiceId, Arc<Session>)> {
+        let slots = self.lock().clone();
+        let height = self.network.height();
+        let mut sessions = Vec::new();
+        for (service, slot) in slots {
+            let current = slot.lock().await.current.clone();
+            if let Some(session) = current.filter(|session| height <= session.end) {
+                sessions.push((service, session));
+            }
+        }
+        sessions
     }
 
     /// The applications that this gateway may sign for: those that the chain lists and those of the configuration.

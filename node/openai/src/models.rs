@@ -205,7 +205,17 @@ impl Models {
         }
         let source = self.inner.library.open(name).await.map_err(|error| match error {
             LibraryError::Unknown(name) => Error::no_model(&name),
-            LibraryError::Unusable { .. } => Error::unavailable("model_unusable", error.to_string()),
+            LibraryError::Unusable { .. } => {
+                // The words name paths, which are not for whoever asks over the network.
+                tracing::warn!(%error, "a model cannot be used");
+                Error::unavailable(
+                    "model_damaged",
+                    format!(
+                        "the files of {name} are missing, damaged or changed: `hearth model verify {name}` says what \
+                         is wrong"
+                    ),
+                )
+            }
         })?;
         self.inner
             .snapshot
@@ -282,12 +292,20 @@ impl Models {
         }
     }
 
+    /// The model, if it is in memory. One whose files changed on disk is let go, so that the library looks at them
+    /// again: it alone can say whether they are right.
     fn touch(&self, name: &str) -> Option<ModelHandle> {
         let now_ms = self.inner.clock.now_ms();
-        self.loaded().get_mut(name).map(|model| {
+        let handle = self.loaded().get_mut(name).map(|model| {
             model.used_ms = now_ms;
             model.handle.clone()
-        })
+        })?;
+        if handle.is_usable() {
+            return Some(handle);
+        }
+        tracing::warn!(model = name, "the model's files changed on disk: it is loaded anew");
+        self.unload(name);
+        None
     }
 
     /// Unloads the model that was used least recently and writes nothing. Says whether there was one.

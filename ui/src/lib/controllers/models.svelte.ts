@@ -44,6 +44,11 @@ class Models {
     return (this.list.value ?? []).filter((model) => model.task === 'chat');
   }
 
+  /** A model that could be asked as soon as somebody serves it. */
+  get waitsForSuppliers(): boolean {
+    return this.chatModels.some((model) => model.unavailable?.code === 'no_supplier');
+  }
+
   find(id: string | null | undefined): Model | null {
     return this.list.value?.find((model) => model.id === id) ?? null;
   }

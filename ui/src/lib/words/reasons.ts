@@ -15,6 +15,10 @@ const known: Record<string, { title: () => string; meaning: () => string }> = {
   chain_syncing: { title: m.reason_chain_syncing, meaning: m.reason_chain_syncing_text },
   clock_skew: { title: m.reason_clock_skew, meaning: m.reason_clock_skew_text },
   disk_low: { title: m.reason_disk_low, meaning: m.reason_disk_low_text },
+  needs_application: { title: m.reason_needs_application, meaning: m.reason_needs_application_text },
+  out_of_stake: { title: m.reason_out_of_stake, meaning: m.reason_out_of_stake_text },
+  no_supplier: { title: m.reason_no_supplier, meaning: m.reason_no_supplier_text },
+  model_changed: { title: m.reason_model_changed, meaning: m.reason_model_changed_text },
   key_locked: { title: m.reason_key_locked, meaning: m.reason_key_locked_text },
 };
 

@@ -60,8 +60,6 @@ pub struct EarningPage {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ServedService {
     pub id: String,
-    pub model: String,
-    pub cid: Option<String>,
 }
 
 /// An answer that is being served.
@@ -205,7 +203,6 @@ pub struct EarnedRelay {
     pub status: u16,
     /// It met the difficulty, so it lies in the tree.
     pub in_tree: bool,
-    pub reward: Option<Upokt>,
     /// Why it failed or is not paid.
     pub failure: Option<String>,
 }

@@ -93,11 +93,7 @@ impl Earn for MinerEarn {
                 .config()
                 .services
                 .keys()
-                .map(|id| ServedService {
-                    id: id.to_string(),
-                    model: id.to_string(),
-                    cid: None,
-                })
+                .map(|id| ServedService { id: id.to_string() })
                 .collect(),
             running: running
                 .into_iter()
@@ -171,7 +167,6 @@ impl Earn for MinerEarn {
             completion_tokens: entry.tokens,
             status: entry.status,
             in_tree: entry.in_tree,
-            reward: None,
             failure: (entry.status >= 500)
                 .then(|| format!("the backend answered with status {}", entry.status)),
         });

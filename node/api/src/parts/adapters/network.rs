@@ -1,11 +1,11 @@
 //! The chain, over its light client.
 
 use futures::{StreamExt as _, stream::BoxStream};
-use hearth_base::{Amount, Clock};
+use hearth_base::Amount;
 use hearth_chain::{
     Chain, EndpointState as Found, Head as Known, Standing as ChainStanding, Trust as Anchored,
 };
-use hearth_gateway::Gateway;
+use hearth_gateway::{Avoided, Gateway};
 use hearth_pocket::{
     difficulty::BASE_TARGET,
     message::{Coin, shared::Service},
@@ -36,7 +36,6 @@ pub struct ChainNetwork {
     pub chain: Chain,
     pub wallet: Wallet,
     pub gateway: Gateway,
-    pub clock: Clock,
     /// Where the trust anchor came from: `devnet`, `network file`, `configuration`.
     pub trust_source: String,
 }
@@ -99,32 +98,37 @@ impl ChainNetwork {
         Ok(services)
     }
 
-    /// Suppliers that this node's gateway has bought from lately, with how they did.
+    /// Suppliers that this node's gateway may buy from now, with how they did of late.
     async fn suppliers(&self) -> Answer<Vec<SessionSupplier>> {
         let own = self
             .wallet
             .accounts()
             .map(|accounts| accounts.working.to_string());
-        let receipts = self.gateway.receipts(RECEIPTS, 0).await.map_err(ApiError::from)?;
-        let mut suppliers: Vec<SessionSupplier> = Vec::new();
-        for receipt in receipts {
-            let known = suppliers.iter_mut().position(|found| {
+        let mut suppliers: Vec<SessionSupplier> = self
+            .gateway
+            .session_suppliers()
+            .await
+            .into_iter()
+            .map(|found| SessionSupplier {
+                own: own.as_deref() == Some(found.operator.as_str()),
+                address: found.operator,
+                service: found.service.to_string(),
+                url: Some(found.url.to_string()),
+                answered: 0,
+                failed: 0,
+                first_token_ms: None,
+                avoided: found.avoided.map(|why| match why {
+                    Avoided::Rests => "it failed of late and rests".to_owned(),
+                    Avoided::Distrusted => "it signed something else than it sent".to_owned(),
+                }),
+            })
+            .collect();
+        for receipt in self.gateway.receipts(RECEIPTS, 0).await.map_err(ApiError::from)? {
+            let Some(supplier) = suppliers.iter_mut().find(|found| {
                 found.address == receipt.supplier && found.service == receipt.service.as_str()
-            });
-            let index = known.unwrap_or_else(|| {
-                suppliers.push(SessionSupplier {
-                    address: receipt.supplier.clone(),
-                    service: receipt.service.to_string(),
-                    url: Some(receipt.supplier_url.clone()),
-                    own: own.as_deref() == Some(receipt.supplier.as_str()),
-                    answered: 0,
-                    failed: 0,
-                    first_token_ms: None,
-                    avoided: None,
-                });
-                suppliers.len() - 1
-            });
-            let supplier = &mut suppliers[index];
+            }) else {
+                continue;
+            };
             match receipt.outcome {
                 hearth_gateway::Outcome::Complete | hearth_gateway::Outcome::Cancelled => {
                     supplier.answered += 1
@@ -269,7 +273,9 @@ fn head(known: &Known) -> Option<Head> {
             trust,
             height: known.proven_height.0,
         },
-        block_time_ms: None,
+        block_time_ms: known
+            .block_time
+            .and_then(|time| u64::try_from(time.as_millis()).ok()),
     })
 }
 

@@ -83,6 +83,11 @@ fn reason(why: Unavailable) -> Reason {
             "What was set aside for this service is used up.",
             "Add to it.",
         ),
+        Unavailable::NoSupplier => (
+            "no_supplier",
+            "Nobody serves it in the current session.",
+            "Wait for the next session.",
+        ),
     };
     Reason {
         code: code.to_owned(),

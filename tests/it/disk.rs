@@ -1,0 +1,246 @@
+//! A disk that fills up, weights that change under a running node, a kill in the middle of a later migration.
+
+use std::{
+    io::{Seek as _, SeekFrom, Write as _},
+    path::Path,
+    process::Command,
+    time::Duration,
+};
+
+use hearth_tests::{DEMO, FAST, Node, Settings};
+use rand::RngExt as _;
+use serde_json::Value;
+use sqlx::{Connection as _, SqliteConnection};
+
+/// As [`FAST`], with windows that stay open over the time that the disk is full.
+const PATIENT: Settings<'static> = &[
+    ("DEVNET__BLOCK_MS", "200"),
+    ("DEVNET__SESSION_BLOCKS", "8"),
+    ("DEVNET__GRACE_BLOCKS", "1"),
+    ("DEVNET__CLAIM_OPEN_BLOCKS", "1"),
+    ("DEVNET__CLAIM_CLOSE_BLOCKS", "40"),
+    ("DEVNET__PROOF_OPEN_BLOCKS", "0"),
+    ("DEVNET__PROOF_CLOSE_BLOCKS", "40"),
+    ("MINER__BACKEND", "null"),
+];
+
+/// The limit on file sizes makes every write of the node fail, as a full disk does.
+fn limit_files(node: &Node, bytes: &str) {
+    let status = Command::new("prlimit")
+        .args(["--pid", &node.pid().to_string(), &format!("--fsize={bytes}:")])
+        .status()
+        .unwrap();
+    assert!(status.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_refuses_answers_and_loses_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = Node::start(&folder.path().join("data"), "devnet", PATIENT)
+        .await
+        .unwrap();
+    node.ready().await.unwrap();
+    let mut arrived = 1;
+    for _ in 0..3 {
+        node.chat(&format!("pocket/{DEMO}"), "before", true).await.unwrap();
+        arrived += 1;
+    }
+
+    limit_files(&node, "1");
+    let mut refused = 0;
+    for stream in [false, true, false] {
+        let error = node
+            .chat(&format!("pocket/{DEMO}"), "during", stream)
+            .await
+            .expect_err("nothing may be answered that cannot be written down");
+        refused += 1;
+        // A clear error of the API, not a broken connection.
+        assert!(error.to_string().contains("error"), "{error:#}");
+    }
+    // The node lives on and says what is wrong.
+    let doctor = node.get("/doctor").await.unwrap();
+    let is_told = doctor["checks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .any(|check| check["level"] == "fail" && check["remedy"].as_str().is_some_and(|text| text.contains("disk")));
+    assert!(is_told, "{doctor:#}");
+
+    limit_files(&node, "unlimited");
+    node.ready().await.unwrap();
+    arrived += 1;
+    let all_settled = |sessions: &Value| {
+        let sessions = sessions["sessions"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let answers: u64 = sessions.iter().filter_map(|session| session["answers"].as_u64()).sum();
+        answers >= arrived && sessions.iter().all(|session| session["state"] == "settled")
+    };
+    let sessions = node
+        .wait("/earning/sessions", Duration::from_secs(120), all_settled)
+        .await
+        .unwrap();
+    let claimed: u64 = sessions["sessions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|session| session["answers"].as_u64())
+        .sum();
+    assert!(
+        claimed <= arrived + refused,
+        "{claimed} claimed, {arrived} arrived, {refused} refused"
+    );
+    assert_eq!(node.stop().await.unwrap(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn weights_that_change_on_disk_are_not_used_until_they_are_right_again() {
+    const FILE: &str = "SmolLM2-135M-Instruct.Q4_1.gguf";
+    let folder = tempfile::tempdir().unwrap();
+    let weights = folder.path().join("weights");
+    std::fs::create_dir(&weights).unwrap();
+    let (original, copy) = (hearth_tests::models().unwrap().join(FILE), weights.join(FILE));
+    std::fs::copy(&original, &copy).unwrap();
+    let data = folder.path().join("data");
+    let mut command = hearth_tests::command(&data, "devnet", &FAST[..FAST.len() - 1]).unwrap();
+    command.env("HEARTH_WEIGHTS__DEMO_FOLDER", &weights);
+    let node = Node::spawn(command, &data).await.unwrap();
+    node.wait("/status", Duration::from_secs(120), |status| {
+        status.pointer("/setup/done") == Some(&Value::Bool(true))
+    })
+    .await
+    .unwrap();
+    let before = node.chat(DEMO, "Say hello.", false).await.unwrap();
+    assert!(!before.is_empty());
+
+    // One byte in the middle of the weights.
+    let mut file = std::fs::File::options().write(true).open(&copy).unwrap();
+    file.seek(SeekFrom::Start(50_000_000)).unwrap();
+    file.write_all(b"!").unwrap();
+    drop(file);
+    refused(&node, &data).await;
+
+    // A file that was cut short: what lies behind its end must not be touched.
+    let file = std::fs::File::options().write(true).open(&copy).unwrap();
+    file.set_len(30_000_000).unwrap();
+    drop(file);
+    refused(&node, &data).await;
+
+    std::fs::copy(&original, &copy).unwrap();
+    assert_eq!(node.chat(DEMO, "Say hello.", false).await.unwrap(), before);
+    assert_eq!(node.stop().await.unwrap(), Some(0));
+}
+
+/// An answer is refused with words that help, and `hearth model verify` says what is wrong.
+async fn refused(node: &Node, data: &Path) {
+    let error = node.chat(DEMO, "Say hello.", false).await.unwrap_err().to_string();
+    assert!(error.contains("503") && error.contains("hearth model verify"), "{error}");
+    let output = Command::new(hearth_tests::program().unwrap())
+        .args(["model", "verify", DEMO, "--data-dir"])
+        .arg(data)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("changed on disk"), "{said}");
+}
+
+/// The last of the former versions that the next test goes back to.
+const OLD_VERSION: i64 = 5;
+/// What came after it.
+const LATER: &[&str] = &[
+    include_str!("../../node/store/migrations/0006_gateway.sql"),
+    include_str!("../../node/store/migrations/0007_api.sql"),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_later_migration_that_is_killed_is_done_at_the_next_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let node = Node::start(&data, "devnet", FAST).await.unwrap();
+    node.ready().await.unwrap();
+    assert_eq!(node.stop().await.unwrap(), Some(0));
+    let old = rows_of_old_tables(&data).await;
+    for _ in 0..15 {
+        step_back(&data).await;
+        let log = std::fs::File::create(data.join("killed-log")).unwrap();
+        let mut child = hearth_tests::command(&data, "devnet", FAST)
+            .unwrap()
+            .env("HEARTH_DEVNET__SETUP", "false")
+            .stdout(std::process::Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let pause = rand::rng().random_range(0..120);
+        tokio::time::sleep(Duration::from_millis(pause)).await;
+        child.kill().unwrap();
+        child.wait().unwrap();
+        is_whole(&data).await;
+    }
+    step_back(&data).await;
+    let node = Node::start(&data, "devnet", FAST).await.unwrap();
+    node.ready().await.unwrap();
+    assert!(rows_of_old_tables(&data).await >= old, "what was there stays");
+    assert_eq!(node.stop().await.unwrap(), Some(0));
+}
+
+async fn database(data: &Path) -> SqliteConnection {
+    let options = sqlx::sqlite::SqliteConnectOptions::new()
+        .filename(data.join("hearth.db"))
+        .foreign_keys(false);
+    SqliteConnection::connect_with(&options).await.unwrap()
+}
+
+fn later_tables() -> impl Iterator<Item = &'static str> {
+    let lines = LATER.iter().flat_map(|sql| sql.lines());
+    lines.filter_map(|line| line.strip_prefix("CREATE TABLE ")?.split_whitespace().next())
+}
+
+/// Makes the database one of an older version.
+async fn step_back(data: &Path) {
+    let mut database = database(data).await;
+    let mut transaction = database.begin().await.unwrap();
+    for table in later_tables() {
+        let drop = format!("DROP TABLE IF EXISTS {table}");
+        sqlx::query(sqlx::AssertSqlSafe(drop)).execute(&mut *transaction).await.unwrap();
+    }
+    sqlx::query("DELETE FROM _sqlx_migrations WHERE version > ?")
+        .bind(OLD_VERSION)
+        .execute(&mut *transaction)
+        .await
+        .unwrap();
+    transaction.commit().await.unwrap();
+    database.close().await.unwrap();
+}
+
+/// Every migration is there wholly or not at all.
+async fn is_whole(data: &Path) {
+    let mut database = database(data).await;
+    for (version, sql) in (OLD_VERSION + 1..).zip(LATER) {
+        let is_done: bool = sqlx::query_scalar("SELECT count(*) > 0 FROM _sqlx_migrations WHERE version = ? AND success")
+            .bind(version)
+            .fetch_one(&mut database)
+            .await
+            .unwrap();
+        for line in sql.lines() {
+            let Some(table) = line.strip_prefix("CREATE TABLE ").and_then(|rest| rest.split_whitespace().next())
+            else {
+                continue;
+            };
+            let is_there: bool = sqlx::query_scalar("SELECT count(*) > 0 FROM sqlite_master WHERE name = ?")
+                .bind(table)
+                .fetch_one(&mut database)
+                .await
+                .unwrap();
+            assert_eq!(is_there, is_done, "{table} of migration {version}");
+        }
+    }
+    database.close().await.unwrap();
+}
+
+/// Rows of tables that the old version has: models and sessions.
+async fn rows_of_old_tables(data: &Path) -> (i64, i64) {
+    let mut database = database(data).await;
+    sqlx::query_as("SELECT (SELECT count(*) FROM weights_models), (SELECT count(*) FROM miner_session)")
+        .fetch_one(&mut database)
+        .await
+        .unwrap()
+}
