@@ -57,7 +57,8 @@ test('Start earning says why not', async () => {
   assert.ok(!mock.calls.some((call) => call.name === 'POST /earning/start'));
   await page.getByRole('button', { name: 'Check my words' }).click();
   assert.match(page.url(), /\/wallet$/);
-  assert.equal(await page.evaluate(() => document.activeElement?.tagName), 'H1');
+  // The page is fetched first.
+  await page.waitForFunction(() => document.activeElement?.tagName === 'H1');
 });
 
 test('Set-up steps are seen moving, and go away when it is done', async () => {

@@ -121,8 +121,10 @@ impl Tasks {
     /// Ends with the name of a task when one panics anywhere in the tree.
     pub async fn panicked(&self) -> String {
         let mut seen = self.panicked.subscribe();
-        match seen.wait_for(Option::is_some).await {
-            Ok(name) => name.clone().unwrap_or_default(),
+        // The value is copied out before anything is waited for: a borrowed one cannot cross threads.
+        let name = seen.wait_for(Option::is_some).await.map(|name| name.clone());
+        match name {
+            Ok(name) => name.unwrap_or_default(),
             // The sender lives as long as `self`, so this is never reached; wait as if nothing happened.
             Err(_) => std::future::pending().await,
         }
