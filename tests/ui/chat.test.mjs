@@ -175,9 +175,9 @@ test('a branch or model that the node does not keep is said', async () => {
   mock.failOnce('PATCH /conversations/{id}', 507, 'disk_full', 'the disk is full, nothing was written', 'Free space, then try again.');
   await page.getByRole('button', { name: 'Previous branch' }).click();
   await page.getByTestId('error').filter({ hasText: 'The disk is full' }).waitFor();
-  mock.failOnce('PATCH /conversations/{id}', 500, 'internal', 'something inside Hearth failed', null);
+  mock.failOnce('PATCH /conversations/{id}', 503, 'stopping', 'the miner has stopped', null);
   await choose('pocket/llm-r1-70b');
-  await page.getByTestId('error').filter({ hasText: 'Something inside Hearth failed' }).waitFor();
+  await page.getByTestId('error').filter({ hasText: 'Hearth is stopping' }).waitFor();
 });
 
 test('a model can read out neither script nor picture from elsewhere', async () => {
