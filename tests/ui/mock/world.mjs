@@ -188,12 +188,12 @@ function network(name) {
 }
 
 const checks = () => [
-  { level: 'ok', code: 'model', subject: 'Model', fact: 'DeepSeek R1 14B is ready', meaning: '', remedy: null },
+  { level: 'ok', code: 'model', subject: 'Models', fact: 'DeepSeek R1 14B is ready', meaning: '', remedy: null },
   { level: 'ok', code: 'chain', subject: 'Chain', fact: 'proven to 871,208', meaning: '', remedy: null },
   { level: 'ok', code: 'clock', subject: 'Clock', fact: '0.3 s off, 30 s allowed', meaning: '', remedy: null },
   { level: 'ok', code: 'disk', subject: 'Disk', fact: '412 GB free', meaning: '', remedy: null },
-  { level: 'warn', code: 'no_gpu', subject: 'Graphics card', fact: 'none found', meaning: 'Models run on the processor, slowly.', remedy: null },
-  { level: 'fail', code: 'unreachable', subject: 'Port 4328', fact: 'closed', meaning: 'Nobody can reach this computer, so no work arrives.', remedy: 'Open the port in the router.' },
+  { level: 'warn', code: 'no_gpu', subject: 'Graphics', fact: 'none found', meaning: 'Models run on the processor, slowly.', remedy: null },
+  { level: 'warn', code: 'unreachable', subject: 'Reachable', fact: 'no public address is set', meaning: 'Nobody can reach this computer, so no work arrives.', remedy: 'Open the port in the router.' },
 ];
 
 const place = (kind, address, amount, more = {}) => ({ kind, address, amount, standing: proven(), free_at_height: null, ...more });
