@@ -109,7 +109,7 @@ test('a failure appears as the answer, with ways on', async () => {
 });
 
 test('what was typed is not lost when the node refuses', async () => {
-  mock.failOnce('POST /conversations', 507, 'disk_full', 'Disk nearly full.', 'Free some space.');
+  mock.failOnce('POST /conversations', 507, 'disk_full', 'the disk is full, nothing was written', 'Free space, then try again.');
   await ask('Do not lose me');
   await page.getByTestId('error').waitFor();
   assert.equal(await page.getByTestId('composer').inputValue(), 'Do not lose me');
@@ -146,6 +146,38 @@ test('chats are found, renamed and deleted', async () => {
   assert.deepEqual(await faults(page), []);
   await page.getByRole('button', { name: 'Delete chat' }).click();
   await page.locator('.line a', { hasText: 'Letter, sent' }).waitFor({ state: 'detached' });
+});
+
+test('an answer that another page asked for is shown growing, stoppable, then whole', async () => {
+  mock.pieceMs = 1200;
+  await ask('For two readers');
+  await page.locator('[data-testid=answer][data-state=streaming]', { hasText: 'Hello' }).waitFor();
+  const other = await open(browser, page.url());
+  try {
+    await other.locator('[data-testid=answer][data-state=streaming]', { hasText: 'Hello' }).waitFor();
+    assert.equal(await other.getByTestId('stop').isVisible(), true);
+    assert.equal(await other.getByTestId('send').count(), 0);
+    await other.locator('[data-testid=answer][data-state=streaming]', { hasText: 'mock' }).waitFor();
+    await finished();
+    await other.locator('[data-testid=answer][data-state=done]', { hasText: 'Done.' }).waitFor();
+    assert.deepEqual(other.wrong, []);
+  } finally {
+    await other.context().close();
+  }
+});
+
+test('a branch or model that the node does not keep is said', async () => {
+  await ask('First question');
+  await finished();
+  await page.getByRole('button', { name: 'Answer again' }).click();
+  await page.getByTestId('branches').waitFor();
+  await finished();
+  mock.failOnce('PATCH /conversations/{id}', 507, 'disk_full', 'the disk is full, nothing was written', 'Free space, then try again.');
+  await page.getByRole('button', { name: 'Previous branch' }).click();
+  await page.getByTestId('error').filter({ hasText: 'The disk is full' }).waitFor();
+  mock.failOnce('PATCH /conversations/{id}', 503, 'stopping', 'the miner has stopped', null);
+  await choose('pocket/llm-r1-70b');
+  await page.getByTestId('error').filter({ hasText: 'Hearth is stopping' }).waitFor();
 });
 
 test('a model can read out neither script nor picture from elsewhere', async () => {

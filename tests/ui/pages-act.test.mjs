@@ -55,7 +55,8 @@ test('Start earning says why not', async () => {
   assert.equal(await page.getByTestId('earn-start').getAttribute('aria-disabled'), 'true');
   await page.getByTestId('earn-start').click({ force: true });
   assert.ok(!mock.calls.some((call) => call.name === 'POST /earning/start'));
-  await page.getByRole('button', { name: 'Check my words' }).click();
+  assert.match(await page.getByTestId('why').innerText(), /The port is taken[\s\S]*The working key is nearly empty/);
+  await page.getByRole('button', { name: 'Unlock' }).click();
   assert.match(page.url(), /\/wallet$/);
   // The page is fetched first.
   await page.waitForFunction(() => document.activeElement?.tagName === 'H1');
@@ -82,12 +83,21 @@ test('A failed set-up says why and runs again', async () => {
   assert.ok(mock.calls.some((call) => call.name === 'POST /setup/run'));
 });
 
+test('A set-up that waits to be asked has a button', async () => {
+  await at('chat', 'waiting');
+  await page.getByTestId('setup-run').waitFor();
+  await clean('setup-waits');
+  await page.getByTestId('setup-run').click();
+  await page.locator('[data-testid=setup] li[data-state=running]').waitFor();
+  await page.getByTestId('setup-run').waitFor({ state: 'detached' });
+});
+
 test('Models: add, its error, pull, pause, verify, delete refused', async () => {
   await at('models');
   await page.getByTestId('add-model-open').click();
   await page.locator('#add-path').fill('/models/missing.gguf');
   await page.keyboard.press('Enter');
-  await page.getByTestId('error').filter({ hasText: 'There is no file' }).waitFor();
+  await page.getByTestId('error').filter({ hasText: 'missing.gguf cannot be read' }).waitFor();
   await clean('add-model');
   await page.locator('#pull-cid').fill('bafybeinew');
   await page.locator('#pull-from').fill('http://127.0.0.1:9');
@@ -101,9 +111,45 @@ test('Models: add, its error, pull, pause, verify, delete refused', async () => 
   await page.getByRole('menuitem', { name: 'Verify' }).click();
   await page.getByText('SmolLM2 135M is what its CID says').waitFor();
   await page.getByRole('button', { name: 'Actions for DeepSeek R1 14B' }).click();
+  const refused = page.getByRole('menuitem', { name: 'Delete' });
+  assert.equal(await refused.getAttribute('aria-disabled'), 'true');
+  assert.match(await refused.innerText(), /Serves llm-r1-14b[\s\S]*miner\.services/);
+  await clean('model-serves');
+  await page.keyboard.press('Escape');
+  await page.getByRole('button', { name: 'Actions for MiniLM L6' }).click();
   await page.getByRole('menuitem', { name: 'Delete' }).click();
+  mock.failOnce('DELETE /models/{cid}', 409, 'model_in_use', 'MiniLM L6 serves llm-x', null);
   await page.getByRole('button', { name: 'Delete model' }).click();
-  await page.getByTestId('error').filter({ hasText: 'This model serves' }).waitFor();
+  await page.getByTestId('error').filter({ hasText: 'This model serves the network' }).waitFor();
+  await page.getByRole('button', { name: 'Delete model' }).click();
+  await page.locator('[data-model=minilm-l6]').waitFor({ state: 'detached' });
+  assert.ok(!mock.calls.some((call) => call.name === 'DELETE /models/{cid}' && call.cid === mock.it.models[0].cid));
+});
+
+test('The catalogue fetches where a source is configured', async () => {
+  await at('models');
+  await page.getByRole('button', { name: 'Get Phi-4 14B' }).click();
+  await page.waitForFunction(() => document.querySelector('[data-testid=catalogue]').innerText.includes('on its way'));
+  assert.deepEqual(Object.keys(mock.calls.find((call) => call.name === 'POST /models/pull').body), ['cid']);
+});
+
+test('Without a source the catalogue asks where to fetch from', async () => {
+  mock = await new Mock('devnet').start();
+  mock.it.sourceConfigured = false;
+  page = await open(browser, `${mock.url}/models`);
+  const { cid } = mock.it.catalogue[1];
+  const get = page.getByRole('button', { name: 'Name a source: Phi-4 14B' });
+  await get.click();
+  await page.waitForFunction(() => document.activeElement?.id === 'pull-from');
+  assert.equal(await page.locator('#pull-cid').inputValue(), cid);
+  assert.match(await page.locator('#pull-hint').innerText(), /weights\.gateways/);
+  const pull = page.getByRole('button', { name: 'Fetch and verify' });
+  assert.equal(await pull.getAttribute('aria-disabled'), 'true');
+  await clean('get-from');
+  await page.locator('#pull-from').fill('http://attic:4327');
+  await pull.click();
+  await page.getByTestId('add-model').waitFor({ state: 'detached' });
+  assert.deepEqual(mock.calls.find((call) => call.name === 'POST /models/pull').body, { cid, from: 'http://attic:4327' });
 });
 
 test('Wallet: send with review', async () => {
@@ -190,6 +236,28 @@ test('Settings: theme, language, key said once, password', async () => {
   await page.getByRole('button', { name: 'Revoke key my editor' }).click();
   await page.getByRole('button', { name: 'Revoke key', exact: true }).click();
   await page.getByTestId('key-secret').waitFor({ state: 'detached' });
+  await page.getByRole('link', { name: 'Access' }).click();
+  await page.locator('#login-password').fill('short');
+  const save = page.getByRole('button', { name: 'Set password' });
+  assert.equal(await save.getAttribute('aria-disabled'), 'true');
+  await page.locator('#login-password').fill('a long password');
+  await save.click();
+  // The other sessions are over; this page got a new cookie with the answer and stays.
+  await page.locator('.badge.ok', { hasText: 'set' }).waitFor();
+  assert.equal(await page.locator('#secret').count(), 0);
+  assert.match(page.url(), /\/settings\/access$/);
+  assert.equal(mock.calls.find((call) => call.name === 'PUT /auth/login').body.password, 'a long password');
+});
+
+test('What the node refuses is said in the language of the page', async () => {
+  await at('wallet', 'locked', { locale: 'de-DE' });
+  await page.getByRole('button', { name: 'Entsperren' }).click();
+  await page.locator('#unlock-password').fill('wrong');
+  await page.keyboard.press('Enter');
+  await page.getByTestId('error').filter({ hasText: 'Falsches Passwort. Noch 3 Versuche' }).waitFor();
+  await page.goto(`${mock.url}/settings/doctor`);
+  await page.getByTestId('doctor').getByText('Es kann keine Arbeit ankommen').waitFor();
+  await clean('doctor-german');
 });
 
 test('Palette: finds pages, chats and actions by the keyboard alone', async () => {
@@ -226,6 +294,11 @@ test('Signed out: asks for the token, says when it is wrong, goes on', async () 
   await page.keyboard.press('Enter');
   await page.getByText('This is not the access token').waitFor();
   assert.equal(await page.getByTestId('foot').count(), 0);
+  await page.getByRole('button', { name: 'Sign in with a password' }).click();
+  await page.locator('#secret').fill('not this one');
+  await page.keyboard.press('Enter');
+  await page.getByTestId('error').filter({ hasText: 'Wrong password. 4 tries left' }).waitFor();
+  await page.getByRole('button', { name: 'Sign in with the access token' }).click();
   await page.locator('#secret').fill('mock-token');
   await page.keyboard.press('Enter');
   await page.getByTestId('sessions').waitFor();

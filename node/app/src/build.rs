@@ -232,7 +232,8 @@ pub(crate) fn secret_file(path: &Path, prefix: &str) -> Result<String, NodeError
     Ok(secret)
 }
 
-/// The services that are sold: those of the settings; on a devnet that sets itself up, the demo service as well.
+/// The services that are sold: those of the settings; on a devnet the demo service as well, also where the set-up
+/// runs only when it is asked for.
 pub(crate) fn sold_services(settings: &Settings, network: &Network) -> Vec<(ServiceId, String)> {
     let mut services: Vec<(ServiceId, String)> = settings
         .miner
@@ -241,10 +242,7 @@ pub(crate) fn sold_services(settings: &Settings, network: &Network) -> Vec<(Serv
         .map(|(service, model)| (ServiceId::new(service.as_str()), model.clone()))
         .collect();
     let demo = crate::setup::DEMO;
-    if *network == Network::Devnet
-        && settings.devnet.setup
-        && services.iter().all(|(id, _)| id.as_str() != demo)
-    {
+    if *network == Network::Devnet && services.iter().all(|(id, _)| id.as_str() != demo) {
         services.push((ServiceId::new(demo), demo.to_owned()));
     }
     services

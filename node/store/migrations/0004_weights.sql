@@ -22,6 +22,8 @@ CREATE TABLE weights_files (
     -- JSON of what the file looked like when its bytes were last compared with its CID; NULL: not yet, or it
     -- was found changed.
     fingerprint TEXT,
+    -- When that was; NULL with it.
+    verified_at_ms INTEGER,
     UNIQUE (model, idx)
 ) STRICT;
 

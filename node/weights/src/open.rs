@@ -89,11 +89,12 @@ pub(crate) async fn open(
     folder: &Path,
     threads: usize,
     cid: &Cid,
+    at_ms: i64,
 ) -> Result<VerifiedModel, OpenError> {
     let model = records.model(cid).await?.ok_or(OpenError::Unknown(*cid))?;
     let mut files = Vec::new();
     for (record, wanted) in paired(records, cid, model.manifest.files()).await? {
-        files.push(open_file(records, folder, threads, &record, wanted, false).await?);
+        files.push(open_file(records, folder, threads, &record, wanted, false, at_ms).await?);
     }
     Ok(VerifiedModel::new(model.manifest.clone(), files))
 }
@@ -104,11 +105,12 @@ pub(crate) async fn verify(
     folder: &Path,
     threads: usize,
     cid: &Cid,
+    at_ms: i64,
 ) -> Result<Verification, OpenError> {
     let model = records.model(cid).await?.ok_or(OpenError::Unknown(*cid))?;
     let mut files = Vec::new();
     for (record, wanted) in paired(records, cid, model.manifest.files()).await? {
-        let result = open_file(records, folder, threads, &record, wanted, true).await;
+        let result = open_file(records, folder, threads, &record, wanted, true, at_ms).await;
         let wrong = match result {
             Ok(_) => None,
             Err(error @ (OpenError::Unknown(_) | OpenError::Incomplete(_) | OpenError::Records(_))) => {
@@ -155,6 +157,7 @@ async fn open_file(
     record: &FileRecord,
     wanted: &ManifestFile,
     always: bool,
+    at_ms: i64,
 ) -> Result<VerifiedFile, OpenError> {
     let path = folder.join(&record.disk_path);
     let file = match File::open(&path) {
@@ -195,7 +198,7 @@ async fn open_file(
         if before.difference(&after).is_some() {
             return Err(OpenError::Changing { path });
         }
-        records.set_fingerprint(record.id, Some(&after)).await?;
+        records.set_fingerprint(record.id, Some((&after, at_ms))).await?;
     }
     Ok(VerifiedFile::new(
         wanted.path.clone(),

@@ -79,6 +79,8 @@ pub(crate) struct FileRecord {
     pub(crate) disk_path: String,
     pub(crate) have: Option<Vec<u8>>,
     pub(crate) fingerprint: Option<Fingerprint>,
+    /// When its bytes were last compared with its CID and found right.
+    pub(crate) verified_at_ms: Option<i64>,
 }
 
 /// A recorded download.
@@ -143,6 +145,7 @@ struct FileRow {
     disk_path: String,
     have: Option<Vec<u8>>,
     fingerprint: Option<String>,
+    verified_at_ms: Option<i64>,
 }
 
 #[derive(FromRow)]
@@ -222,7 +225,7 @@ impl Records {
         .execute(&mut *tx)
         .await?;
         for (idx, file) in files.iter().enumerate() {
-            put_file(&mut tx, &cid, idx, file).await?;
+            put_file(&mut tx, &cid, idx, file, record.added_at_ms).await?;
         }
         sqlx::query("DELETE FROM weights_downloads WHERE cid = ?")
             .bind(&cid)
@@ -253,7 +256,8 @@ impl Records {
     /// The files of a model or download, in the order of the manifest.
     pub(crate) async fn files(&self, model: &Cid) -> Result<Vec<FileRecord>, RecordsError> {
         let rows: Vec<FileRow> = sqlx::query_as(
-            "SELECT id, idx, disk_path, have, fingerprint FROM weights_files WHERE model = ? ORDER BY idx",
+            "SELECT id, idx, disk_path, have, fingerprint, verified_at_ms FROM weights_files \
+             WHERE model = ? ORDER BY idx",
         )
         .bind(model.to_string())
         .fetch_all(&self.pool)
@@ -261,14 +265,15 @@ impl Records {
         rows.into_iter().map(FileRecord::try_from).collect()
     }
 
-    /// Notes what the file looked like when it was found right; `None`: it was found changed.
+    /// Notes what the file looked like when it was found right, and when that was; `None`: it was found changed.
     pub(crate) async fn set_fingerprint(
         &self,
         file: i64,
-        fingerprint: Option<&Fingerprint>,
+        found: Option<(&Fingerprint, i64)>,
     ) -> Result<(), RecordsError> {
-        sqlx::query("UPDATE weights_files SET fingerprint = ? WHERE id = ?")
-            .bind(fingerprint.and_then(|fingerprint| serde_json::to_string(fingerprint).ok()))
+        sqlx::query("UPDATE weights_files SET fingerprint = ?, verified_at_ms = ? WHERE id = ?")
+            .bind(found.and_then(|(fingerprint, _)| serde_json::to_string(fingerprint).ok()))
+            .bind(found.map(|(_, at_ms)| at_ms))
             .bind(file)
             .execute(&self.pool)
             .await?;
@@ -404,15 +409,17 @@ async fn insert_file(
     model: &str,
     idx: usize,
     disk_path: &str,
-    fingerprint: Option<&Fingerprint>,
+    found: Option<(&Fingerprint, i64)>,
 ) -> Result<i64, RecordsError> {
     let id = sqlx::query_scalar(
-        "INSERT INTO weights_files (model, idx, disk_path, fingerprint) VALUES (?, ?, ?, ?) RETURNING id",
+        "INSERT INTO weights_files (model, idx, disk_path, fingerprint, verified_at_ms) VALUES (?, ?, ?, ?, ?) \
+         RETURNING id",
     )
     .bind(model)
     .bind(to_i64(idx as u64))
     .bind(disk_path)
-    .bind(fingerprint.and_then(|fingerprint| serde_json::to_string(fingerprint).ok()))
+    .bind(found.and_then(|(fingerprint, _)| serde_json::to_string(fingerprint).ok()))
+    .bind(found.map(|(_, at_ms)| at_ms))
     .fetch_one(&mut **tx)
     .await?;
     Ok(id)
@@ -423,8 +430,9 @@ async fn put_file(
     model: &str,
     idx: usize,
     file: &FinishedFile,
+    at_ms: i64,
 ) -> Result<(), RecordsError> {
-    let id = insert_file(tx, model, idx, &file.disk_path, Some(&file.fingerprint)).await?;
+    let id = insert_file(tx, model, idx, &file.disk_path, Some((&file.fingerprint, at_ms))).await?;
     put_nodes(tx, id, &file.nodes).await?;
     for leaf in &file.leaves {
         // Equal leaves point at the first place.
@@ -527,6 +535,7 @@ impl TryFrom<FileRow> for FileRecord {
             disk_path: row.disk_path,
             have: row.have,
             fingerprint,
+            verified_at_ms: row.verified_at_ms,
         })
     }
 }

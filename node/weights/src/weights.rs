@@ -141,6 +141,8 @@ pub struct Model {
     pub origin: Origin,
     /// When, in milliseconds since the epoch.
     pub added_at_ms: i64,
+    /// When all its bytes were last found right, in milliseconds since the epoch: when it was added, or a check since.
+    pub verified_at_ms: Option<i64>,
     /// Its files on disk, in the order of the manifest.
     pub files: Vec<LocalFile>,
 }
@@ -345,6 +347,7 @@ impl Weights {
             &self.shared.config.folder,
             self.shared.config.hash_threads.get(),
             cid,
+            self.shared.clock.now_ms(),
         )
         .await
     }
@@ -355,7 +358,15 @@ impl Weights {
     /// A model that is not here. Wrong files are no error but part of the answer.
     pub async fn verify(&self, cid: &Cid) -> Result<Verification, OpenError> {
         let threads = self.shared.config.hash_threads.get();
-        open::verify(&self.shared.records, &self.shared.config.folder, threads, cid).await
+        let at_ms = self.shared.clock.now_ms();
+        open::verify(
+            &self.shared.records,
+            &self.shared.config.folder,
+            threads,
+            cid,
+            at_ms,
+        )
+        .await
     }
 
     /// Forgets a model. Files that were pulled are deleted, files of the owner's are left alone.
@@ -394,6 +405,12 @@ impl Weights {
         self.shared.downloads.pull(cid, sources).await
     }
 
+    /// Whether a pull that names no source has one to ask.
+    #[must_use]
+    pub fn has_sources(&self) -> bool {
+        !self.shared.config.sources.is_empty()
+    }
+
     /// All downloads that are not forgotten: those that run, wait, failed, or were finished since the start.
     #[must_use]
     pub fn downloads(&self) -> watch::Receiver<Vec<Download>> {
@@ -428,6 +445,8 @@ impl Weights {
 
     async fn describe(&self, record: ModelRecord) -> Result<Model, RecordsError> {
         let files = self.shared.records.files(record.manifest.cid()).await?;
+        // A model is as old as its oldest check; one unchecked file leaves it unchecked.
+        let checked: Option<Vec<i64>> = files.iter().map(|file| file.verified_at_ms).collect();
         let files = files
             .iter()
             .map(|file| look_at(&self.shared.config.folder, file))
@@ -436,6 +455,7 @@ impl Weights {
             manifest: record.manifest,
             origin: record.origin,
             added_at_ms: record.added_at_ms,
+            verified_at_ms: checked.and_then(|times| times.into_iter().min()),
             files,
         })
     }

@@ -72,7 +72,7 @@ export class Mock {
     const input = { ...route?.pattern.exec(path)?.groups, query: url.searchParams, body: body ? JSON.parse(body) : null };
     this.calls.push({ name, ...input });
     try {
-      if (!this.signedIn && name !== 'POST /auth/session') throw new Refusal(401, 'unauthorised', 'sign in first');
+      if (!this.signedIn && name !== 'POST /auth/session') throw new Refusal(401, 'token_needed', 'the control API needs the token of this node');
       const planned = this.failNext.get(name);
       if (planned) {
         this.failNext.delete(name);
@@ -163,7 +163,7 @@ export class Mock {
 
 const find = (mock, id) => {
   const found = mock.it.conversations.find((one) => one.id === id);
-  if (!found) throw new Refusal(404, 'not_found', 'There is no such conversation.');
+  if (!found) throw new Refusal(404, 'not_found', 'there is no such conversation');
   return found;
 };
 const setEarning = (mock, state) => {
@@ -179,20 +179,31 @@ const setWallet = (mock, change) => {
   return mock.it.walletPage;
 };
 const needsPassword = (mock, password) => {
-  if (mock.it.password && password !== mock.it.password) throw new Refusal(403, 'wrong_password', 'Wrong password. 3 tries left, then a minute of waiting.');
+  if (mock.it.password && password !== mock.it.password) throw new Refusal(403, 'wrong_password', 'wrong password; 3 tries left before a minute of waiting');
 };
 
 const handlers = {
   'POST /auth/session': (mock, { body }) => {
-    if (body.token !== TOKEN) throw new Refusal(401, 'unauthorised', 'wrong token');
+    if (body.token && body.token !== TOKEN) throw new Refusal(401, 'wrong_token', 'this token is not the one of this node');
+    if (body.password && body.password !== mock.it.loginPassword) throw new Refusal(403, 'wrong_password', 'wrong password; 4 tries left, then a minute of waiting');
     mock.signedIn = true;
   },
   'DELETE /auth/session': (mock) => void (mock.signedIn = false),
   'GET /auth/login': (mock) => mock.it.login,
-  'PUT /auth/login': (mock) => void (mock.it.login.set = true),
+  // Other sessions end; this one goes on with the cookie of the answer.
+  'PUT /auth/login': (mock, { body }) => {
+    if (body.password.length < 10) throw new Refusal(400, 'weak_password', 'the password needs at least 10 characters');
+    mock.it.login.set = true;
+    mock.it.loginPassword = body.password;
+  },
   'GET /status': (mock) => mock.it.status,
   'GET /doctor': (mock) => ({ checks: mock.it.checks }),
-  'POST /setup/run': (mock) => mock.it.status.setup,
+  'POST /setup/run': (mock) => {
+    const { setup } = mock.it.status;
+    Object.assign(setup, { running: true, steps: setup.steps.map((step, index) => ({ ...step, state: index === 0 ? 'running' : 'waiting', error: null })) });
+    mock.emit({ type: 'setup', ...setup });
+    return setup;
+  },
   'GET /conversations': (mock, { query }) => {
     const q = (query.get('q') ?? '').toLowerCase();
     const hit = (one) => [one.title, ...one.messages.map((part) => part.content)].join(' ').toLowerCase().includes(q);
@@ -214,10 +225,11 @@ const handlers = {
   'DELETE /conversations/{id}/answers/{answer_id}': (mock, { answer_id }) => void mock.stopped.add(answer_id),
   'GET /models': (mock) => ({ models: mock.it.models }),
   'POST /models/add': (mock, { body }) => {
-    if (body.path.includes('missing')) throw new Refusal(400, 'not_found', 'There is no file missing.gguf.', 'Check the path on the computer that runs Hearth.');
+    if (body.path.includes('missing')) throw new Refusal(400, 'bad_request', '/models/missing.gguf cannot be read: No such file or directory');
     return mock.it.models[0];
   },
   'POST /models/pull': (mock, { body }) => {
+    if (!body.from && !mock.it.sourceConfigured) throw new Refusal(400, 'no_source', 'nobody is named who has it');
     const download = { cid: body.cid, title: null, state: 'locating', have_bytes: 0, size_bytes: null, bytes_per_second: null, source: body.from ?? null, error: null, retry_at: null };
     mock.it.downloads.push(download);
     return download;
@@ -226,13 +238,13 @@ const handlers = {
   'POST /models/{cid}/load': (mock, { cid }) => Object.assign(mock.it.models.find((one) => one.cid === cid), { state: 'loaded' }),
   'POST /models/{cid}/unload': (mock, { cid }) => Object.assign(mock.it.models.find((one) => one.cid === cid), { state: 'ready' }),
   'DELETE /models/{cid}': (mock, { cid }) => {
-    if (mock.it.models.find((one) => one.cid === cid)?.serves.length) throw new Refusal(409, 'in_use', 'This model serves llm-r1-14b.', 'Stop earning first.');
+    if (mock.it.models.find((one) => one.cid === cid)?.serves.length) throw new Refusal(409, 'model_in_use', 'DeepSeek R1 14B serves llm-r1-14b', 'Take the service out of miner.services first, then restart.');
     mock.it.models = mock.it.models.filter((one) => one.cid !== cid);
   },
   'GET /downloads': (mock) => ({ downloads: mock.it.downloads }),
   'POST /downloads/{cid}/pause': (mock, { cid }) => Object.assign(mock.it.downloads.find((one) => one.cid === cid), { state: 'paused' }),
   'POST /downloads/{cid}/resume': (mock, { cid }) => Object.assign(mock.it.downloads.find((one) => one.cid === cid), { state: 'fetching' }),
-  'GET /catalogue': (mock) => ({ models: mock.it.catalogue }),
+  'GET /catalogue': (mock) => ({ models: mock.it.catalogue, source_configured: mock.it.sourceConfigured }),
   'GET /earning': (mock) => mock.it.earningPage,
   'POST /earning/start': (mock) => setEarning(mock, 'idle'),
   'POST /earning/stop': (mock) => setEarning(mock, 'off'),

@@ -10,6 +10,8 @@ export const ADDRESSES = {
 const CID = 'bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbk7qe';
 const CID2 = 'bafybeihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxm2xa';
 
+const CID3 = 'bafybeiczsscdsbs7ffqz55asqdf3smv6klcw3gofszvwlyarci47bgf354';
+
 const ago = (ms) => new Date(Date.now() - ms).toISOString();
 const proven = (height = HEAD - 1) => ({ trust: 'proven', height });
 
@@ -82,25 +84,26 @@ function days() {
 }
 
 const models = () => {
-  const local = (id, title, cid, size, state, quantisation, parameters, serves = []) => ({
-    id, kind: 'local', task: 'chat', title, state, unavailable: null, cid, size_bytes: size, context_tokens: 16_384, parameters,
-    architecture: 'llama', quantisation, licence: 'Apache-2.0', added_at: ago(86_400_000 * 3), verified_at: ago(86_400_000), serves,
+  // What lies inside the file is known while it is loaded.
+  const unread = { context_tokens: null, parameters: null, architecture: null, quantisation: null };
+  const local = (id, title, cid, size, state, read = unread, serves = []) => ({
+    id, kind: 'local', task: 'chat', title, state, unavailable: null, cid, size_bytes: size, ...read, licence: 'Apache-2.0', added_at: ago(86_400_000 * 3), verified_at: ago(86_400_000), serves,
     service: null, price_per_answer: null, suppliers: null,
   });
   const network = (service, title, price, suppliers, more = {}) => ({
-    id: `pocket/${service}`, kind: 'network', task: 'chat', title, state: 'ready', unavailable: null, cid: null, size_bytes: null, context_tokens: 32_768,
-    parameters: null, architecture: null, quantisation: null, licence: null, added_at: null, verified_at: null, serves: [], service,
+    id: `pocket/${service}`, kind: 'network', task: 'chat', title, state: 'ready', unavailable: null, cid: null, size_bytes: null, ...unread,
+    licence: null, added_at: null, verified_at: null, serves: [], service,
     price_per_answer: price, suppliers, ...more,
   });
   return [
-    local('deepseek-r1-14b', 'DeepSeek R1 14B', CID, 8_990_000_000, 'loaded', 'Q4_K_M', 14_800_000_000, ['llm-r1-14b']),
-    local('smollm2-135m-instruct', 'SmolLM2 135M', CID2, 98_000_000, 'ready', 'Q4_1', 135_000_000),
-    { ...local('minilm-l6', 'MiniLM L6', CID2, 91_000_000, 'ready', null, 22_700_000), task: 'embedding', architecture: 'bert' },
+    local('deepseek-r1-14b', 'DeepSeek R1 14B', CID, 8_990_000_000, 'loaded', { context_tokens: 16_384, parameters: 14_800_000_000, architecture: 'qwen2', quantisation: 'Q4_K_M' }, ['llm-r1-14b']),
+    local('smollm2-135m-instruct', 'SmolLM2 135M', CID2, 98_000_000, 'ready'),
+    { ...local('minilm-l6', 'MiniLM L6', CID3, 91_000_000, 'ready'), task: 'embedding' },
     network('llm-r1-70b', 'DeepSeek R1 70B', '262782', 38),
     network('llm-qwen3-235b', 'Qwen3 235B A22B', '306163', 12),
     network('llm-v32-671b', 'DeepSeek V3.2 671B', '412000', 0, {
       state: 'unavailable',
-      unavailable: { code: 'no_supplier', fact: 'no supplier in this session', meaning: 'Nobody serves it in this session.', remedy: null },
+      unavailable: { code: 'no_supplier', fact: null, meaning: 'Nobody serves it in the current session.', remedy: 'Wait for the next session.' },
     }),
   ];
 };
@@ -160,7 +163,7 @@ function network(name) {
     denom: 'upokt',
     head: head(),
     trust: { height: 868_000, hash: '4F2A9B8C7D6E5F40312233445566778899AABBCCDDEEFF00112233445566778', source: 'preset' },
-    clock_skew_ms: 300,
+    clock_skew_ms: null,
     session: { number: 43_561, start: 871_201, end: 871_220, grace_end: 871_230, claim_opens: 871_231, claim_closes: 871_235, proof_opens: 871_235, proof_closes: 871_239 },
     endpoints: [
       { url: 'https://rpc.example', state: 'ok', height: HEAD, latency_ms: 84, error: null },
@@ -173,30 +176,33 @@ function network(name) {
     ],
     suppliers: [
       { address: ADDRESSES.supplier, service: 'llm-r1-70b', url: 'https://supplier.example', own: false, answered: 214, failed: 1, first_token_ms: 840, avoided: null },
-      { address: ADDRESSES.working, service: 'llm-r1-14b', url: null, own: true, answered: 11, failed: 0, first_token_ms: 310, avoided: null },
-      { address: ADDRESSES.main, service: 'llm-r1-70b', url: null, own: false, answered: 3, failed: 5, first_token_ms: null, avoided: 'failed 5 of 8 answers' },
+      { address: ADDRESSES.working, service: 'llm-r1-14b', url: 'http://127.0.0.1:4328/', own: true, answered: 11, failed: 0, first_token_ms: 310, avoided: null },
+      { address: ADDRESSES.main, service: 'llm-r1-70b', url: 'https://other.example', own: false, answered: 3, failed: 5, first_token_ms: null, avoided: 'it failed of late and rests' },
     ],
     roles: [
       { role: 'supplier', address: ADDRESSES.working, stake: '60000000000', services: ['llm-r1-14b'], standing: proven(), note: null },
       { role: 'application', address: ADDRESSES.main, stake: '1240348486', services: ['llm-r1-70b'], standing: proven(), note: null },
-      { role: 'gateway', address: ADDRESSES.working, stake: '1050000000', services: [], standing: proven(), note: 'active from block 871,240' },
+      { role: 'gateway', address: ADDRESSES.working, stake: '1050000000', services: [], standing: proven(), note: 'on its way back, last block 871260' },
     ],
   };
 }
 
 const checks = () => [
-  { level: 'ok', code: 'model', subject: 'Model', fact: 'DeepSeek R1 14B is ready', meaning: '', remedy: null },
+  { level: 'ok', code: 'model', subject: 'Models', fact: 'DeepSeek R1 14B is ready', meaning: '', remedy: null },
   { level: 'ok', code: 'chain', subject: 'Chain', fact: 'proven to 871,208', meaning: '', remedy: null },
   { level: 'ok', code: 'clock', subject: 'Clock', fact: '0.3 s off, 30 s allowed', meaning: '', remedy: null },
   { level: 'ok', code: 'disk', subject: 'Disk', fact: '412 GB free', meaning: '', remedy: null },
-  { level: 'warn', code: 'no_gpu', subject: 'Graphics card', fact: 'none found', meaning: 'Models run on the processor, slowly.', remedy: null },
-  { level: 'fail', code: 'unreachable', subject: 'Port 4328', fact: 'closed', meaning: 'Nobody can reach this computer, so no work arrives.', remedy: 'Open the port in the router.' },
+  { level: 'warn', code: 'no_gpu', subject: 'Graphics', fact: 'none found', meaning: 'Models run on the processor, slowly.', remedy: null },
+  { level: 'warn', code: 'unreachable', subject: 'Reachable', fact: 'no public address is set', meaning: 'Nobody can reach this computer, so no work arrives.', remedy: 'Open the port in the router.' },
 ];
 
 const place = (kind, address, amount, more = {}) => ({ kind, address, amount, standing: proven(), free_at_height: null, ...more });
 
 const movement = (id, kind, direction, amount, minutes, more = {}) => ({
-  id, kind, direction, amount, fee: null, height: HEAD - minutes, time: ago(minutes * MINUTE), counterparty: null, memo: null, tx: 'A9F3D2E1B4C5', session_id: null, standing: proven(), ...more,
+  id, kind, direction, amount, fee: null, height: HEAD - minutes, counterparty: null, memo: null,
+  // A reward is known from the miner's book with its time, the rest from the chain's transactions.
+  ...(kind === 'reward' ? { time: ago(minutes * MINUTE), tx: null, session_id: sessions()[3].id, standing: { trust: 'unverified', height: HEAD - minutes } } : { time: null, tx: 'A9F3D2E1B4C5', session_id: null, standing: proven() }),
+  ...more,
 });
 
 /** Everything the mock knows; a scenario gets its own copy. */
@@ -212,7 +218,7 @@ export function world() {
     },
     earningPage: {
       earning: earning('serving', { serving: 3 }), supplier: ADDRESSES.working, listen: '0.0.0.0:4328', public_url: 'https://home.example:4328',
-      services: [{ id: 'llm-r1-14b', model: 'deepseek-r1-14b', cid: CID }],
+      services: [{ id: 'llm-r1-14b' }],
       running: [1, 2, 3].map((id) => ({ id: `r${id}`, service: 'llm-r1-14b', session_id: `9f2c71e8b04be${id}71`, started_at: ago(id * 7000) })),
       max_running: 4, answered: 500, refused: 3, unpaid_late: 0,
     },
@@ -225,7 +231,7 @@ export function world() {
     sessions: sessions(),
     relays: Array.from({ length: 17 }, (_, at) => ({
       hash: `${at}`.padStart(64, 'c'), answered_at: ago(at * 41_000), duration_ms: 4200 + at * 310, bytes_out: 5120 + at * 77, completion_tokens: 311 + at * 13,
-      status: 200, in_tree: at % 5 !== 4, reward: at % 5 !== 4 ? '112448' : null, failure: at === 7 ? 'the reader went away' : null,
+      status: 200, in_tree: at % 5 !== 4, failure: at === 7 ? 'the reader went away' : null,
     })),
     models: models(),
     downloads: [
@@ -238,7 +244,7 @@ export function world() {
       { slug: 'smollm2-135m-instruct', title: 'SmolLM2 135M', task: 'chat', cid: CID2, size_bytes: 98_000_000, licence: 'Apache-2.0', fit: 'fits', fit_fact: '0.5 GB needed, 21 GB free', present: true },
       { slug: 'phi-4', title: 'Phi-4 14B', task: 'chat', cid: CID, size_bytes: 9_050_000_000, licence: 'MIT', fit: 'fits', fit_fact: '12.6 GB needed, 21 GB free', present: false },
       { slug: 'coder', title: 'Qwen2.5 Coder 32B', task: 'chat', cid: CID, size_bytes: 14_800_000_000, licence: 'Apache-2.0', fit: 'tight', fit_fact: '3.9 GB go to RAM', present: false },
-      { slug: 'llama-70b', title: 'Llama 3.3 70B', task: 'chat', cid: null, size_bytes: 42_500_000_000, licence: 'Llama 3.3', fit: 'too_big', fit_fact: 'needs 48.4 GB', present: false },
+      { slug: 'llama-70b', title: 'Llama 3.3 70B', task: 'chat', cid: CID, size_bytes: 42_500_000_000, licence: 'Llama 3.3', fit: 'too_big', fit_fact: 'needs 48.4 GB', present: false },
     ],
     walletPage: {
       status: walletStatus,
@@ -271,6 +277,8 @@ export function world() {
     },
     keys: [{ id: 'k1', name: 'editor', prefix: 'hk-3f9a', created_at: ago(86_400_000 * 12), last_used_at: ago(3_600_000) }],
     login: { set: false },
+    loginPassword: null,
+    sourceConfigured: true,
     licences: [{ name: 'axum', version: '0.8.6', licence: 'MIT', repository: null }, { name: 'tokio', version: '1.48.0', licence: 'MIT', repository: null }],
     conversations: conversations(),
     password: null,
@@ -293,11 +301,11 @@ export const scenarios = {
   devnet: () => devnet(world()),
   setup() {
     const it = devnet(world());
-    const ids = ['model', 'wallet', 'faucet', 'service', 'supplier', 'application', 'gateway', 'delegation', 'earning'];
-    const facts = { model: 'hash matches', wallet: '24 words, play money', faucet: '100,000 POKT' };
+    const ids = ['model', 'wallet', 'faucet', 'service', 'gateway', 'supplier', 'application', 'delegation', 'earning'];
+    const facts = { model: 'SmolLM2 135M Instruct matches its content address', wallet: '24 words', faucet: '100,000 POKT' };
     const state = (at) => (at < 3 ? 'done' : at === 3 ? 'running' : 'waiting');
     it.status.setup = { running: true, done: false, steps: ids.map((id, at) => ({ id, title: id, state: state(at), fact: facts[id] ?? null, error: null })) };
-    it.status.earning = earning('starting', { detail: 'loading the model, 6 s' });
+    it.status.earning = earning('starting', { detail: 'loading the model' });
     it.status.wallet.exists = true;
     it.sessions = [];
     it.conversations = [];
@@ -308,17 +316,23 @@ export const scenarios = {
     it.history = [];
     return it;
   },
+  waiting() {
+    const it = this.setup();
+    const { setup } = it.status;
+    Object.assign(setup, { running: false, steps: setup.steps.map((step) => ({ ...step, state: 'waiting', fact: null })) });
+    it.status.earning = earning('off', { reasons: [reason('no_wallet', null, 'No wallet yet. Earnings need a place to go.', 'Create a wallet, or restore one.')] });
+    return it;
+  },
   off() {
     const it = world();
     it.status.earning = earning('off', {
       why: 'stopped',
       reasons: [
         reason('needs_stake', 'needs 59,500 POKT, you have 120.00', 'On mainnet the network asks every earner to set aside 59,500 POKT.'),
-        reason('unreachable', 'port 4328, tested 19:40', 'Your router turns away requests from outside.', 'Open the port in the router.'),
-        reason('no_backup', null, 'If this disk fails, the words are the only way back.'),
+        reason('port_taken', '0.0.0.0:4328', 'Another program has the port for answers.', 'Stop it, or choose another miner.listen.'),
         reason('key_locked', null, 'Nothing can be signed.'),
       ],
-      notes: [reason('no_gpu', 'none found', 'Models run on the processor, slowly.')],
+      notes: [reason('no_funds', 'the working key holds 0.2 POKT, claims need about 1 POKT', 'The working key holds too little to pay for claims.', 'Send a little POKT to the working key.')],
     });
     it.earningPage = { ...it.earningPage, running: [], listen: null };
     it.sessions = [];
@@ -333,7 +347,7 @@ export const scenarios = {
     it.balances.places[0].standing = { trust: 'unverified', height: HEAD };
     it.status.head.standing = { trust: 'stale', height: HEAD - 14 };
     it.network.endpoints[0] = { ...it.network.endpoints[0], state: 'lied', error: 'forged header at 871,190' };
-    it.status.earning = earning('yielding', { why: 'local_chat', detail: 'Your own chat goes first' });
+    it.status.earning = earning('yielding', { why: 'local_chat' });
     it.password = 'right password';
     return it;
   },

@@ -12,7 +12,7 @@ use metrics_exporter_prometheus::PrometheusBuilder;
 use super::status::now;
 use crate::{
     app::App,
-    control::types::{EarningState, Health, Trust},
+    control::types::{EarningState, Health, Setup, SetupState, Trust},
 };
 
 /// The process answers.
@@ -24,18 +24,19 @@ pub(crate) async fn health() -> Json<Health> {
     .await
 }
 
-/// It can do its work: the chain is there, and a set-up is done.
+/// It can do its work: the chain is there, and a set-up that was begun is done. One that nobody asked for is not
+/// waited for: chat with models of this computer, the wallet and the chain work without it.
 pub(crate) async fn ready(State(app): State<App>) -> Response {
     let setup = app.host.setup().borrow().clone();
     let mut reasons = Vec::new();
     if app.parts.network.head().is_none() {
         reasons.push("no endpoint of the chain has answered yet".to_owned());
     }
-    if !setup.done {
+    if !setup.done && is_begun(&setup) {
         let step = setup
             .steps
             .iter()
-            .find(|step| !matches!(step.state, crate::control::types::SetupState::Done));
+            .find(|step| !matches!(step.state, SetupState::Done));
         reasons.push(step.map_or_else(
             || "the set-up is not done".to_owned(),
             |step| format!("set-up: {}", step.title),
@@ -57,6 +58,14 @@ pub(crate) async fn ready(State(app): State<App>) -> Response {
             .into_response(),
     )
     .await
+}
+
+fn is_begun(setup: &Setup) -> bool {
+    setup.running
+        || setup
+            .steps
+            .iter()
+            .any(|step| !matches!(step.state, SetupState::Waiting))
 }
 
 /// Figures in Prometheus' text form, made when they are asked for.

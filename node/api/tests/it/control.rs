@@ -106,6 +106,9 @@ async fn status_doctor_and_metrics_tell_of_all_parts() {
     assert_eq!(world.get("/network").await["error"]["code"], "chain_unreachable");
     world.setup.send_modify(|setup| setup.done = false);
     let ready = world.bare(Method::GET, "/ready").send().await.unwrap();
+    assert_eq!(ready.status(), 200, "nobody asked for the set-up");
+    world.setup.send_modify(|setup| setup.running = true);
+    let ready = world.bare(Method::GET, "/ready").send().await.unwrap();
     assert_eq!(ready.status(), 503);
     assert_eq!(json(ready).await["reasons"], json!(["the set-up is not done"]));
 }

@@ -298,7 +298,10 @@ impl Shelf for Fake {
         Err(ApiError::not_found("download"))
     }
     async fn catalogue(&self) -> Answer<Catalogue> {
-        Ok(Catalogue { models: Vec::new() })
+        Ok(Catalogue {
+            models: Vec::new(),
+            source_configured: false,
+        })
     }
     fn events(&self) -> BoxStream<'static, Event> {
         silent()

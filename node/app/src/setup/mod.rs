@@ -59,7 +59,8 @@ impl SetupRunner {
             error: None,
         });
         let state = Setup {
-            running: false,
+            // It begins with its task; nobody shall take it for one that waits to be asked.
+            running: automatic,
             done: false,
             steps: steps.collect(),
         };

@@ -83,6 +83,11 @@ async fn a_file_is_added_without_a_copy() {
         (3_000_000, Origin::Added, true)
     );
     assert_eq!(fs::read_dir(folder.path().join("weights")).unwrap().count(), 0);
+    assert_eq!(model.verified_at_ms, Some(model.added_at_ms), "adding hashes it");
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    weights.verify(model.cid()).await.unwrap();
+    let verified = weights.get(model.cid()).await.unwrap().unwrap();
+    assert!(verified.verified_at_ms > Some(model.added_at_ms));
 
     let again = weights.add(&path, AddOptions::default()).await.unwrap();
     assert_eq!(again.cid(), model.cid());
@@ -204,7 +209,8 @@ async fn weights_that_change_under_us_are_refused() {
             .as_ref()
             .is_some_and(|wrong| wrong.contains("changed on disk"))
     );
-    assert!(!weights.get(model.cid()).await.unwrap().unwrap().is_usable());
+    let now = weights.get(model.cid()).await.unwrap().unwrap();
+    assert_eq!((now.is_usable(), now.verified_at_ms), (false, None));
 
     // Cut short, then longer.
     fs::write(&path, &splitmix(8, 2_500_000)[..2_400_000]).unwrap();

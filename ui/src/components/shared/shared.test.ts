@@ -2,6 +2,7 @@ import { render, screen } from '@testing-library/svelte';
 import { describe, expect, test } from 'vitest';
 import { node } from '$lib/controllers/node.svelte';
 import Markdown from '../chat/Markdown.svelte';
+import Pipeline from '../earn/Pipeline.svelte';
 import Money from './Money.svelte';
 import ProofBadge from './ProofBadge.svelte';
 import StageBadge from './StageBadge.svelte';
@@ -25,6 +26,15 @@ describe('money and its standing', () => {
     expect(container.textContent).toMatch(/Proof missed/);
   });
   test('nothing is connected before the start', () => expect(node.status).toBeNull());
+});
+
+test('the last stage of the money is the proven balance, a dash while it is not known', async () => {
+  const { container, rerender } = render(Pipeline, { sums: [], head: null });
+  const last = () => container.querySelector('[data-stage=spendable]')?.textContent?.replaceAll(/\s+/g, ' ') ?? '';
+  expect(last()).toMatch(/– not known yet/);
+  expect(container.querySelector('[data-stage=pending]')?.textContent).toMatch(/0\.00/);
+  await rerender({ sums: [], head: null, balance: { spendable: '1284615888', standing: { trust: 'proven', height: 871_208 } } });
+  expect(last()).toMatch(/1,284\.61 in your wallet now Proven at block 871,208/);
 });
 
 test('a finished answer and a streamed one look the same', async () => {

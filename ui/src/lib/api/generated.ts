@@ -72,6 +72,8 @@ export type Balances = {
 /** The catalogue. */
 export type Catalogue = {
   models: CatalogueModel[];
+  /** Whether `weights.gateways` names a source, so that a pull needs none of its own. */
+  source_configured: boolean;
 };
 
 /** A model of the built-in catalogue. */
@@ -79,7 +81,7 @@ export type CatalogueModel = {
   slug: string;
   title: string;
   task: ModelTask;
-  cid?: string | null;
+  cid: string;
   size_bytes: number;
   licence: string;
   fit: Fit;
@@ -230,7 +232,6 @@ export type EarnedRelay = {
   status: number;
   /** It met the difficulty, so it lies in the tree. */
   in_tree: boolean;
-  reward?: Upokt | null;
   /** Why it failed or is not paid. */
   failure?: string | null;
 };
@@ -720,8 +721,6 @@ export type Sent = {
 /** A service that this node serves. */
 export type ServedService = {
   id: string;
-  model: string;
-  cid?: string | null;
 };
 
 /** The windows of the current session, as heights. */

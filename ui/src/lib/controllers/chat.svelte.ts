@@ -1,5 +1,5 @@
 // Conversations and the answers that are being written into them. An answer goes on while one looks at other pages.
-import type { AnswerEvent, AnswerParams, Conversation, NewAnswer } from '$lib/api/generated';
+import type { AnswerEvent, AnswerParams, Conversation, Message, NewAnswer } from '$lib/api/generated';
 import type { ApiError } from '$lib/api/request';
 import { call } from '$lib/api/request';
 import { stream } from '$lib/api/stream';
@@ -50,6 +50,16 @@ class Chat {
     return this.id ? (this.runs[this.id] ?? null) : null;
   }
 
+  /** The answer that somebody else has asked for: another page, or this one before it was loaded again. */
+  get elsewhere(): Message | null {
+    return this.run ? null : (this.shown.findLast((one) => one.message.state === 'streaming')?.message ?? null);
+  }
+
+  /** Whether an answer is being written into the shown conversation. */
+  get busy(): boolean {
+    return this.run !== null || this.elsewhere !== null;
+  }
+
   async show(id: string): Promise<void> {
     this.error = null;
     if (this.runs[id]) return;
@@ -59,6 +69,13 @@ class Chat {
     } catch (error) {
       if (this.id === id) this.error = asApiError(error);
     }
+  }
+
+  /** Reads the shown conversation again after somebody else changed it. What is shown stays when that fails. */
+  async catchUp(id: string): Promise<void> {
+    if (this.id !== id || this.runs[id] || !this.open[id]) return;
+    const conversation = await call('GET /conversations/{id}', { path: { id } }).catch(() => null);
+    if (conversation && this.id === id && !this.runs[id]) this.keep(conversation);
   }
 
   private keep(conversation: Conversation): void {
@@ -155,7 +172,7 @@ class Chat {
 
   async stop(): Promise<void> {
     const run = this.run;
-    if (!run) return;
+    if (!run) return this.stopElsewhere();
     const stop = this.stops.get(run.conversation);
     if (run.answer) {
       const path = { id: run.conversation, answer_id: run.answer };
@@ -165,18 +182,35 @@ class Chat {
     setTimeout(() => stop?.abort(), STOP_GRACE_MS);
   }
 
+  private async stopElsewhere(): Promise<void> {
+    const [id, answer] = [this.id, this.elsewhere];
+    if (!id || !answer) return;
+    await this.tell(() => call('DELETE /conversations/{id}/answers/{answer_id}', { path: { id, answer_id: answer.id } }));
+    await this.catchUp(id);
+  }
+
+  /** A change that is shown at once and told to the node after; if the node refuses, the page says so. */
+  private async tell(work: () => Promise<unknown>): Promise<void> {
+    this.error = null;
+    try {
+      await work();
+    } catch (error) {
+      this.error = asApiError(error);
+    }
+  }
+
   async branch(siblingId: string): Promise<void> {
     const conversation = this.current;
-    if (!conversation || this.run) return;
+    if (!conversation || this.busy) return;
     const head_id = leafBelow(conversation.messages, siblingId);
     this.change(conversation.id, (one) => ({ ...one, head_id }));
-    await call('PATCH /conversations/{id}', { path: { id: conversation.id }, body: { head_id } }).catch(() => {});
+    await this.tell(() => call('PATCH /conversations/{id}', { path: { id: conversation.id }, body: { head_id } }));
   }
 
   /** Another model from now on; what it said so far stays. */
   async useModel(id: string, model: string): Promise<void> {
     this.change(id, (one) => ({ ...one, model }));
-    await call('PATCH /conversations/{id}', { path: { id }, body: { model } }).catch(() => {});
+    await this.tell(() => call('PATCH /conversations/{id}', { path: { id }, body: { model } }));
   }
 
   async rename(id: string, title: string): Promise<void> {

@@ -8,7 +8,7 @@ const LAST_MODEL = 'hearth.model';
 
 class Models {
   readonly list = new Loaded(async () => (await call('GET /models')).models);
-  readonly catalogue = new Loaded(async () => (await call('GET /catalogue')).models);
+  readonly catalogue = new Loaded(() => call('GET /catalogue'));
   private readonly readDownloads = new Loaded(async () => (await call('GET /downloads')).downloads);
   preferred = $state<string | null>(null);
   /** What the settings say for a new chat. */
@@ -34,6 +34,11 @@ class Models {
     const known = new Set(read.map((one) => one.cid));
     const fresh = Object.values(moved).filter((one) => !known.has(one.cid));
     return [...read.map((one) => moved[one.cid] ?? one), ...fresh].filter((one) => one.state !== 'ready');
+  }
+
+  /** Whether a model can be fetched without a source of its own; until it is known nobody is kept from trying. */
+  get sourceConfigured(): boolean {
+    return this.catalogue.value?.source_configured ?? true;
   }
 
   reloadDownloads(): Promise<void> {

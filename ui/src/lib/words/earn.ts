@@ -1,5 +1,5 @@
 // Words for the states of earning and of money, from the core's codes.
-import type { ClaimState, EarnedSession, Earning, Head, MoneyStage } from '$lib/api/generated';
+import type { ClaimState, EarnedSession, Earning, Head, MoneyStage, StageSum } from '$lib/api/generated';
 import { clock, height, whenBlock } from '$lib/format/figures';
 import { m } from '$lib/paraglide/messages';
 
@@ -13,6 +13,13 @@ export function stageName(stage: MoneyStage): string {
     spendable: m.stage_spendable,
     lost: m.stage_lost,
   }[stage]();
+}
+
+/** The amount of a stage: nothing waits in one that is not said, but what is spendable is then not known. */
+export function amountOf(sums: StageSum[], stage: MoneyStage): string | null {
+  const sum = sums.find((one) => one.stage === stage);
+  if (!sum) return stage === 'spendable' ? null : '0';
+  return sum.amount ?? null;
 }
 
 /** The name of a claim that ended badly. */

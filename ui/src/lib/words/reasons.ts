@@ -1,31 +1,60 @@
 // Titles and sentences for the reason codes of the interface design. The API says the figures and, in English, the
 // meaning; where we know the code we say it in the person's language.
-import type { Reason } from '$lib/api/generated';
+import type { Check, Reason } from '$lib/api/generated';
 import { m } from '$lib/paraglide/messages';
 
-const known: Record<string, { title: () => string; meaning: () => string }> = {
+type Words = { title: () => string; meaning: () => string; remedy?: () => string };
+
+/** What may stand in the way of earning, of an answer over the network or of a model; the test compares them with the node. */
+export const reasons: Record<string, Words> = {
   needs_stake: { title: m.reason_needs_stake, meaning: m.reason_needs_stake_text },
-  unreachable: { title: m.reason_unreachable, meaning: m.reason_unreachable_text },
-  no_backup: { title: m.reason_no_backup, meaning: m.reason_no_backup_text },
-  no_wallet: { title: m.reason_no_wallet, meaning: m.reason_no_wallet_text },
-  no_gpu: { title: m.reason_no_gpu, meaning: m.reason_no_gpu_text },
-  driver_old: { title: m.reason_driver_old, meaning: m.reason_driver_old_text },
-  vram_low: { title: m.reason_vram_low, meaning: m.reason_vram_low_text },
-  no_model: { title: m.reason_no_model, meaning: m.reason_no_model_text },
+  no_wallet: { title: m.reason_no_wallet, meaning: m.reason_no_wallet_text, remedy: m.reason_no_wallet_fix },
+  no_model: { title: m.reason_no_model, meaning: m.reason_no_model_text, remedy: m.reason_no_model_fix },
   chain_syncing: { title: m.reason_chain_syncing, meaning: m.reason_chain_syncing_text },
-  clock_skew: { title: m.reason_clock_skew, meaning: m.reason_clock_skew_text },
-  disk_low: { title: m.reason_disk_low, meaning: m.reason_disk_low_text },
+  clock_skew: { title: m.reason_clock_skew, meaning: m.reason_clock_skew_text, remedy: m.reason_clock_skew_fix },
+  disk_low: { title: m.reason_disk_low, meaning: m.reason_disk_low_text, remedy: m.reason_disk_low_fix },
+  port_taken: { title: m.reason_port_taken, meaning: m.reason_port_taken_text, remedy: m.reason_port_taken_fix },
+  no_funds: { title: m.reason_no_funds, meaning: m.reason_no_funds_text, remedy: m.reason_no_funds_fix },
+  key_locked: { title: m.reason_key_locked, meaning: m.reason_key_locked_text, remedy: m.reason_key_locked_fix },
   needs_application: { title: m.reason_needs_application, meaning: m.reason_needs_application_text },
   out_of_stake: { title: m.reason_out_of_stake, meaning: m.reason_out_of_stake_text },
   no_supplier: { title: m.reason_no_supplier, meaning: m.reason_no_supplier_text },
-  model_changed: { title: m.reason_model_changed, meaning: m.reason_model_changed_text },
-  key_locked: { title: m.reason_key_locked, meaning: m.reason_key_locked_text },
+  model_changed: { title: m.reason_model_changed, meaning: m.reason_model_changed_text, remedy: m.reason_model_changed_fix },
 };
 
-export function reasonWords(reason: Reason): { title: string; meaning: string } {
-  const words = known[reason.code];
-  if (words) return { title: words.title(), meaning: words.meaning() };
-  return { title: reason.fact ?? reason.code, meaning: reason.meaning };
+/** What only the checks of the doctor say. */
+export const checks: Record<string, Omit<Words, 'title'>> = {
+  unreachable: { meaning: m.check_unreachable, remedy: m.check_unreachable_fix },
+  no_backup: { meaning: m.reason_no_backup_text, remedy: m.check_no_backup_fix },
+  no_gpu: { meaning: m.check_no_gpu },
+  gpu_unused: { meaning: m.check_gpu_unused },
+  disk_full: { meaning: m.check_disk_full, remedy: m.reason_disk_low_fix },
+};
+
+export function reasonWords(reason: Reason): { title: string; meaning: string; remedy: string | null } {
+  const words = reasons[reason.code];
+  if (words) return { title: words.title(), meaning: words.meaning(), remedy: words.remedy?.() ?? null };
+  return { title: reason.fact ?? reason.code, meaning: reason.meaning, remedy: reason.remedy ?? null };
+}
+
+const subjects: Record<string, () => string> = {
+  Backup: m.subject_backup,
+  Chain: m.subject_chain,
+  Clock: m.subject_clock,
+  Disk: m.subject_disk,
+  Graphics: m.subject_graphics,
+  Models: m.subject_models,
+  Reachable: m.subject_reachable,
+  Stake: m.subject_stake,
+  Wallet: m.subject_wallet,
+};
+
+/** A check of the doctor. The fact stays as it was found. */
+export function checkWords(check: Check): { subject: string; meaning: string; remedy: string | null } {
+  const subject = subjects[check.subject]?.() ?? check.subject;
+  const words = check.level === 'ok' ? undefined : (checks[check.code] ?? reasons[check.code]);
+  if (words) return { subject, meaning: words.meaning(), remedy: words.remedy?.() ?? null };
+  return { subject, meaning: check.meaning, remedy: check.remedy ?? null };
 }
 
 const steps: Record<string, () => string> = {

@@ -143,7 +143,7 @@ pub struct CatalogueModel {
     pub slug: String,
     pub title: String,
     pub task: ModelTask,
-    pub cid: Option<String>,
+    pub cid: String,
     pub size_bytes: u64,
     pub licence: String,
     pub fit: Fit,
@@ -156,4 +156,6 @@ pub struct CatalogueModel {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Catalogue {
     pub models: Vec<CatalogueModel>,
+    /// Whether `weights.gateways` names a source, so that a pull needs none of its own.
+    pub source_configured: bool,
 }

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
+use axum::http::StatusCode;
 use futures::{StreamExt as _, stream::BoxStream};
 use hearth_engine::Hardware;
 use hearth_weights::{
@@ -61,7 +62,7 @@ impl WeightShelf {
             quantisation: None,
             licence: Some(manifest.licence().to_owned()).filter(|licence| !licence.is_empty()),
             added_at: Some(Timestamp::from_ms(held.added_at_ms)),
-            verified_at: None,
+            verified_at: held.verified_at_ms.map(Timestamp::from_ms),
             serves: services.flatten().cloned().collect(),
             service: None,
             price_per_answer: None,
@@ -172,7 +173,7 @@ impl Shelf for WeightShelf {
                 slug: manifest.slug().to_owned(),
                 title: manifest.title().to_owned(),
                 task: task(manifest.kind()),
-                cid: Some(manifest.cid().to_string()),
+                cid: manifest.cid().to_string(),
                 size_bytes: manifest.size_bytes(),
                 licence: manifest.licence().to_owned(),
                 fit: fit(needed, &hardware),
@@ -186,6 +187,7 @@ impl Shelf for WeightShelf {
         });
         Ok(Catalogue {
             models: models.collect(),
+            source_configured: self.weights.has_sources(),
         })
     }
 
@@ -290,8 +292,8 @@ fn pull_error(error: PullError) -> ApiError {
     match error {
         PullError::Records(error) => ApiError::internal(&error),
         PullError::Stopping => ApiError::unavailable("stopping", text),
-        PullError::NoSource(_)
-        | PullError::ManySources(_)
+        PullError::NoSource(_) => ApiError::new(StatusCode::BAD_REQUEST, "no_source", text),
+        PullError::ManySources(_)
         | PullError::Source(_)
         | PullError::NoManifest(_)
         | PullError::Hash(_) => ApiError::bad_request(text),

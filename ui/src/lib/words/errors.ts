@@ -1,0 +1,78 @@
+// What the API refused, in the person's language, by its code. A code that is not here is said in the API's own words;
+// so is the detail that a code alone does not carry: which word, how much, what the chain said.
+import type { ErrorDetail } from '$lib/api/generated';
+import { m } from '$lib/paraglide/messages';
+
+type Words = { title: () => string; detail?: boolean };
+
+export const errors: Record<string, Words> = {
+  answer_failed: { title: m.answer_failed, detail: true },
+  application_not_ready: { title: m.error_application_not_ready, detail: true },
+  bad_answer: { title: m.error_bad_answer },
+  bad_words: { title: m.error_bad_words, detail: true },
+  broken_off: { title: m.error_broken_off },
+  cannot_earn: { title: m.error_cannot_earn, detail: true },
+  chain_refused: { title: m.error_chain_refused, detail: true },
+  chain_unreachable: { title: m.error_chain_unreachable },
+  context_length_exceeded: { title: m.error_context_length_exceeded },
+  disk_full: { title: m.error_disk_full },
+  engine_overloaded: { title: m.error_engine_overloaded },
+  faucet_refused: { title: m.error_faucet_refused, detail: true },
+  faucet_unreachable: { title: m.error_faucet_unreachable },
+  fee_rose: { title: m.error_fee_rose, detail: true },
+  gateway_not_ready: { title: m.error_gateway_not_ready, detail: true },
+  internal: { title: m.error_internal },
+  key_locked: { title: m.error_key_locked },
+  model_damaged: { title: m.error_model_damaged },
+  model_files: { title: m.error_model_files, detail: true },
+  model_in_use: { title: m.error_model_in_use },
+  model_not_found: { title: m.error_model_not_found },
+  model_too_large: { title: m.error_model_too_large, detail: true },
+  model_unusable: { title: m.error_model_unusable, detail: true },
+  network_unavailable: { title: m.error_network_unavailable, detail: true },
+  no_login: { title: m.error_no_login },
+  no_review: { title: m.error_no_review },
+  no_source: { title: m.error_no_source },
+  no_wallet: { title: m.error_no_wallet },
+  not_enough: { title: m.error_not_enough, detail: true },
+  not_found: { title: m.error_not_found },
+  not_seen: { title: m.error_not_seen },
+  other_words: { title: m.error_other_words },
+  payment_refused: { title: m.error_payment_refused, detail: true },
+  stopping: { title: m.error_stopping },
+  supplier_failed: { title: m.error_supplier_failed, detail: true },
+  too_large: { title: m.error_too_large },
+  too_long: { title: m.error_too_long },
+  unreachable: { title: m.error_unreachable },
+  wallet_damaged: { title: m.error_wallet_damaged },
+  wallet_exists: { title: m.error_wallet_exists },
+  weak_password: { title: m.error_weak_password, detail: true },
+  wrong_token: { title: m.signin_wrong_token },
+};
+
+const numberIn = (text: string): number | null => {
+  const found = /\d+/.exec(text);
+  return found ? Number(found[0]) : null;
+};
+
+/** How often one may still try and how long one waits stand in the sentence alone. */
+function counted({ code, message }: Pick<ErrorDetail, 'code' | 'message'>): string | null {
+  const count = numberIn(message);
+  if (code === 'wrong_password') return count === null ? m.signin_wrong_password() : m.error_wrong_password({ count });
+  if (code === 'wait' && count !== null) return m.error_wait({ count });
+  return null;
+}
+
+export function errorWords(error: ErrorDetail): { title: string; more: string } {
+  const title = counted(error);
+  if (title) return { title, more: '' };
+  const words = errors[error.code];
+  if (!words) return { title: error.message, more: error.remedy ?? '' };
+  return { title: words.title(), more: words.detail && error.message !== words.title() ? sentence(error.message) : '' };
+}
+
+/** The API begins its messages with a small letter and ends them without a full stop. */
+function sentence(text: string): string {
+  const whole = text.charAt(0).toUpperCase() + text.slice(1);
+  return /[.!?…]$/.test(whole) ? whole : `${whole}.`;
+}
