@@ -31,7 +31,6 @@ use crate::{
     setup::{SetupRunner, Stage},
 };
 
-
 /// What a node is built from.
 pub struct NodeArgs {
     /// Where things lie.

@@ -6,8 +6,8 @@ use hearth_base::{Amount, Clock, Height};
 use hearth_pocket::keys::{PublicKey, SignError, Signer as _};
 
 use crate::{
-    Activity, ActivityKind, Config, Cost, Error, KeyState, Pending, Role, Wallet, Words, pending, recent, record,
-    settle,
+    Activity, ActivityKind, Config, Cost, Error, KeyState, Pending, Role, Wallet, Words, pending, recent,
+    record, settle,
 };
 
 const PASSWORD: &str = "correct horse";

@@ -211,7 +211,11 @@ impl Money for ChainMoney {
                 .history(address, HISTORY_TXS)
                 .await
                 .map_err(chain_error)?;
-            movements.extend(found.iter().filter_map(|tx| history::movement(tx, &accounts, faucet)));
+            movements.extend(
+                found
+                    .iter()
+                    .filter_map(|tx| history::movement(tx, &accounts, faucet)),
+            );
         }
         let sessions = self
             .earn
