@@ -55,7 +55,8 @@ async fn pay(app: &App, order: SendOrder, open: OpenReview) -> Result<Sent, ApiE
     let _turn = app.paying.lock().await;
     let keyring = &app.parts.keyring;
     // The key opens for this payment only.
-    let _closes = keyring.status().main_locked.then(|| Closes(Arc::clone(keyring)));
+    let opens = order.password.is_some() && keyring.status().main_locked;
+    let _closes = opens.then(|| Closes(Arc::clone(keyring)));
     if let Some(password) = order.password
         && let Err(error) = keyring.unlock(password).await
     {
