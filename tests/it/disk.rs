@@ -163,6 +163,7 @@ const OLD_VERSION: i64 = 5;
 const LATER: &[&str] = &[
     include_str!("../../node/store/migrations/0006_gateway.sql"),
     include_str!("../../node/store/migrations/0007_api.sql"),
+    include_str!("../../node/store/migrations/0008_wallet_pending.sql"),
 ];
 
 #[tokio::test(flavor = "multi_thread")]

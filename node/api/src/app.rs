@@ -33,6 +33,8 @@ pub(crate) struct Inner {
     pub(crate) login: Login,
     pub(crate) settings: SettingsStore,
     pub(crate) reviews: Reviews,
+    /// Held while a payment is made.
+    pub(crate) paying: tokio::sync::Mutex<()>,
     pub(crate) conversations: Conversations,
     pub(crate) running: Running,
     pub(crate) events: broadcast::Sender<Event>,

@@ -108,6 +108,7 @@ impl Api {
             login,
             settings: SettingsStore::new(pool),
             reviews: Reviews::new(args.clock.clone()),
+            paying: tokio::sync::Mutex::default(),
             conversations: store,
             running: Running::default(),
             events: broadcast::Sender::new(events::BACKLOG),

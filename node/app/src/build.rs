@@ -9,9 +9,10 @@ use std::{
     time::Duration,
 };
 
-use hearth_base::{ChainId, Clock, Height, ServiceId, Tasks};
-use hearth_chain::{Anchor, Chain};
-use hearth_devnet::{Blocks, Devnet};
+use hearth_api::{control::types::NetworkName, parts::adapters::DevnetFaucet};
+use hearth_base::{Amount, ChainId, Clock, Height, ServiceId, Tasks};
+use hearth_chain::{Anchor, Chain, Faucet};
+use hearth_devnet::{Account, Blocks, Devnet};
 use hearth_engine::Engine;
 use hearth_gateway::Gateway;
 use hearth_miner::{Backend, EngineBackend, Miner, NullBackend, ServiceConfig, UrlBackend};
@@ -47,6 +48,36 @@ pub(crate) fn engine_config(settings: &Settings) -> hearth_engine::Config {
         unix_now: Some(|| Clock::system().now_ms() / 1000),
         ..hearth_engine::Config::default()
     }
+}
+
+pub(crate) fn api_config(settings: &Settings, network: NetworkName) -> hearth_api::Config {
+    let mut config = hearth_api::Config::new(settings.api.listen, network);
+    config.allowed_hosts.clone_from(&settings.api.allowed_hosts);
+    config
+}
+
+/// What gives play money: the embedded devnet, or the one of another node that this one joined.
+pub(crate) fn devnet_faucet(
+    network: &Network,
+    devnet: Option<&Devnet>,
+) -> Result<Option<DevnetFaucet>, NodeError> {
+    let rpc: Url = match (devnet, network) {
+        (Some(devnet), _) => devnet
+            .rpc_url()
+            .parse()
+            .map_err(|_| NodeError::Address(devnet.rpc_url()))?,
+        (None, Network::Remote { file, .. }) if network.is_devnet() => match file.rpc.first() {
+            Some(rpc) => rpc.clone(),
+            None => return Ok(None),
+        },
+        (None, Network::Remote { .. } | Network::Devnet) => return Ok(None),
+    };
+    // An account of this name is the same one on every devnet.
+    let account = Account::named("faucet", Amount::ZERO).address;
+    Ok(Some(DevnetFaucet {
+        faucet: Faucet::new(rpc)?,
+        account: account.parse().map_err(|_| NodeError::Address(account.clone()))?,
+    }))
 }
 
 pub(crate) async fn devnet(settings: &Settings, layout: &Layout, tasks: &Tasks) -> Result<Devnet, NodeError> {
@@ -337,4 +368,23 @@ pub(crate) fn gateway(
         clock: clock.clone(),
         tasks: tasks.child("gateway"),
     })?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_names_of_the_settings_reach_the_api() {
+        let mut settings = Settings::default();
+        settings.api.allowed_hosts = vec!["hearth.lan".to_owned()];
+        let network = NetworkName {
+            name: "devnet".to_owned(),
+            chain_id: "hearth-devnet".to_owned(),
+            is_devnet: true,
+        };
+        let config = api_config(&settings, network);
+        assert_eq!(config.allowed_hosts, ["hearth.lan"]);
+        assert_eq!(config.listen, settings.api.listen);
+    }
 }

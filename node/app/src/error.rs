@@ -18,6 +18,8 @@ pub enum NodeError {
     #[error(transparent)]
     Chain(#[from] hearth_chain::StartError),
     #[error(transparent)]
+    Faucet(#[from] hearth_chain::FaucetError),
+    #[error(transparent)]
     Wallet(#[from] hearth_wallet::Error),
     #[error(transparent)]
     Weights(#[from] hearth_weights::Error),

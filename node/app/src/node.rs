@@ -15,7 +15,7 @@ use std::{
 
 use hearth_api::{Api, control::types::NetworkName, parts::adapters};
 use hearth_base::{Clock, Tasks};
-use hearth_chain::Chain;
+use hearth_chain::{Chain, Faucet};
 use hearth_devnet::Devnet;
 use hearth_engine::Engine;
 use hearth_gateway::Gateway;
@@ -33,11 +33,8 @@ use crate::{
     error::NodeError,
     host::Program,
     network::Network,
-    setup::{Faucet, SetupRunner, Stage},
+    setup::{SetupRunner, Stage},
 };
-
-/// How long a devnet's faucet may take: it waits for a block.
-const ADMIN_WITHIN: Duration = Duration::from_secs(30);
 
 /// What a node is built from.
 pub struct NodeArgs {
@@ -141,7 +138,7 @@ impl Node {
             is_devnet: network.is_devnet(),
         };
         let api = Api::start(hearth_api::Args {
-            config: hearth_api::Config::new(settings.api.listen, name.clone()),
+            config: build::api_config(settings, name.clone()),
             token: token.clone(),
             store: parts.store.clone(),
             clock: Clock::system(),
@@ -319,7 +316,7 @@ impl Parts {
             weights: self.weights.clone(),
             wallet: self.wallet.clone(),
             chain: self.chain.clone(),
-            faucet: Faucet::new(rpc).map_err(|error| NodeError::Address(format!("{error:#}")))?,
+            faucet: Faucet::new(rpc)?,
             miner: self.miner.clone(),
             relay_url: self.miner.relay_url(),
         };
@@ -334,10 +331,6 @@ impl Parts {
         layout: &Layout,
         name: NetworkName,
     ) -> Result<hearth_api::parts::Parts, NodeError> {
-        let http = reqwest::Client::builder()
-            .no_proxy()
-            .timeout(ADMIN_WITHIN)
-            .build();
         let earn = Arc::new(adapters::MinerEarn::new(
             self.miner.clone(),
             self.chain.clone(),
@@ -347,11 +340,7 @@ impl Parts {
         for (service, model) in build::sold_services(settings, network) {
             serves.entry(model).or_default().push(service.to_string());
         }
-        let faucet = match (&self.devnet, network) {
-            (Some(devnet), _) => devnet.rpc_url().parse().ok(),
-            (None, Network::Remote { file, .. }) if network.is_devnet() => file.rpc.first().cloned(),
-            (None, _) => None,
-        };
+        let faucet = build::devnet_faucet(network, self.devnet.as_ref())?;
         Ok(hearth_api::parts::Parts {
             money: Arc::new(adapters::ChainMoney {
                 chain: self.chain.clone(),
@@ -360,7 +349,6 @@ impl Parts {
                 clock: Clock::system(),
                 earn: earn.clone(),
                 faucet,
-                http: http.map_err(|error| NodeError::Address(error.to_string()))?,
             }),
             earn,
             keyring: Arc::new(adapters::WalletKeyring {

@@ -77,12 +77,23 @@ struct Row {
     note: String,
 }
 
-/// Notes an activity before it is sent; a second note of the same transaction changes nothing.
+/// A transaction whose end was not seen yet.
+#[derive(Clone, Debug, PartialEq, Eq, FromRow)]
+pub struct Pending {
+    /// Upper-case hex, as the chain names it.
+    pub tx_hash: String,
+    /// No block after this moment of the chain's time can hold it; `None` where it has no such moment.
+    pub until_ms: Option<i64>,
+}
+
+/// Notes an activity before it is sent; a second note of the same transaction changes nothing. It counts as
+/// [`pending`] until [`settle`] says how it ended; `until_ms` is the last moment at which a block can take it.
 ///
 /// # Errors
 /// A database that cannot be written.
-pub async fn record(store: &Store, activity: &Activity) -> Result<(), Error> {
-    sqlx::query(
+pub async fn record(store: &Store, activity: &Activity, until_ms: Option<i64>) -> Result<(), Error> {
+    let mut transaction = store.pool().begin().await?;
+    let noted = sqlx::query(
         "INSERT INTO wallet_activity
          (tx_hash, at_ms, height, kind, account, counterparty, amount_upokt, fee_upokt, outcome, note)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (tx_hash) DO NOTHING",
@@ -101,9 +112,26 @@ pub async fn record(store: &Store, activity: &Activity) -> Result<(), Error> {
     .bind(activity.fee.upokt().to_string())
     .bind(&activity.outcome)
     .bind(&activity.note)
-    .execute(store.pool())
+    .execute(&mut *transaction)
     .await?;
+    if noted.rows_affected() > 0 {
+        sqlx::query("INSERT INTO wallet_pending (tx_hash, until_ms) VALUES (?, ?)")
+            .bind(&activity.tx_hash)
+            .bind(until_ms)
+            .execute(&mut *transaction)
+            .await?;
+    }
+    transaction.commit().await?;
     Ok(())
+}
+
+/// The transactions whose end was not seen yet.
+///
+/// # Errors
+/// A database that cannot be read.
+pub async fn pending(store: &Store) -> Result<Vec<Pending>, Error> {
+    let found = sqlx::query_as("SELECT tx_hash, until_ms FROM wallet_pending ORDER BY tx_hash");
+    Ok(found.fetch_all(store.pool()).await?)
 }
 
 /// Notes how a sent transaction ended.
@@ -116,12 +144,18 @@ pub async fn settle(
     height: Option<Height>,
     outcome: &str,
 ) -> Result<(), Error> {
+    let mut transaction = store.pool().begin().await?;
     sqlx::query("UPDATE wallet_activity SET height = ?, outcome = ? WHERE tx_hash = ?")
         .bind(height.map(|height| i64::try_from(height.0).unwrap_or(i64::MAX)))
         .bind(outcome)
         .bind(tx_hash)
-        .execute(store.pool())
+        .execute(&mut *transaction)
         .await?;
+    sqlx::query("DELETE FROM wallet_pending WHERE tx_hash = ?")
+        .bind(tx_hash)
+        .execute(&mut *transaction)
+        .await?;
+    transaction.commit().await?;
     Ok(())
 }
 

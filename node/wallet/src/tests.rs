@@ -6,7 +6,8 @@ use hearth_base::{Amount, Clock, Height};
 use hearth_pocket::keys::{PublicKey, SignError, Signer as _};
 
 use crate::{
-    Activity, ActivityKind, Config, Cost, Error, KeyState, Role, Wallet, Words, recent, record, settle,
+    Activity, ActivityKind, Config, Cost, Error, KeyState, Pending, Role, Wallet, Words, pending, recent,
+    record, settle,
 };
 
 const PASSWORD: &str = "correct horse";
@@ -174,9 +175,20 @@ async fn activity_is_noted_once_and_settled() {
         outcome: "sent".to_owned(),
         note: String::new(),
     };
-    record(&store, &activity).await.unwrap();
-    record(&store, &activity).await.unwrap();
+    record(&store, &activity, Some(50)).await.unwrap();
+    record(&store, &activity, Some(60)).await.unwrap();
+    let open = Pending {
+        tx_hash: "AB".to_owned(),
+        until_ms: Some(50),
+    };
+    assert_eq!(pending(&store).await.unwrap(), [open]);
     settle(&store, "AB", Some(Height(9)), "included").await.unwrap();
+    assert!(pending(&store).await.unwrap().is_empty());
+    record(&store, &activity, Some(70)).await.unwrap();
+    assert!(
+        pending(&store).await.unwrap().is_empty(),
+        "what has ended is not opened again"
+    );
     let lines = recent(&store, 10).await.unwrap();
     assert_eq!(lines.len(), 1);
     assert_eq!(

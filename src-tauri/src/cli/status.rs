@@ -124,15 +124,18 @@ fn money(out: &Out, summary: &EarningSummary, balances: Option<&Balances>) {
     out.line("");
     out.line(&format!("  {}", dim(&format!("{:<16} {:>15}", "MONEY", "POKT"))));
     for sum in &summary.pipeline {
+        let amount = sum
+            .amount
+            .map_or_else(|| "not known".to_owned(), |amount| pokt(amount.0));
         let (label, figure) = match sum.stage {
-            MoneyStage::Estimate => ("estimate", format!("≈ {}", pokt(sum.amount.0))),
-            MoneyStage::Pending => ("pending", pokt(sum.amount.0)),
-            MoneyStage::Claimed => ("claimed", pokt(sum.amount.0)),
-            MoneyStage::Proven => ("proven", pokt(sum.amount.0)),
+            MoneyStage::Estimate => ("estimate", format!("≈ {amount}")),
+            MoneyStage::Pending => ("pending", amount),
+            MoneyStage::Claimed => ("claimed", amount),
+            MoneyStage::Proven => ("proven", amount),
             MoneyStage::Settled => ("settled today", pokt(summary.settled_today.0)),
             MoneyStage::Spendable => continue,
-            MoneyStage::Lost if sum.amount.0.is_zero() => continue,
-            MoneyStage::Lost => ("lost", pokt(sum.amount.0)),
+            MoneyStage::Lost if sum.amount.is_none_or(|amount| amount.0.is_zero()) => continue,
+            MoneyStage::Lost => ("lost", amount),
         };
         let aside = match sum.stage {
             MoneyStage::Settled => format!("{} answers today", summary.answers_today),

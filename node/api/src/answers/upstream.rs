@@ -33,7 +33,6 @@ pub(crate) struct Upstream {
 pub(crate) async fn send(app: &App, caller: Caller, path: &str, body: Bytes) -> Result<Upstream, ApiError> {
     match network_model(&body) {
         None => Ok(local(app, path, body).await),
-        Some(_) if path.ends_with("/models") => Err(ApiError::not_found("route")),
         Some((service, mut request)) => {
             may_spend(caller, app.config.network.is_devnet)?;
             request["model"] = Value::String(service.clone());

@@ -1,6 +1,6 @@
 //! The login for other computers: one password, as an Argon2id hash, with a brake on guessing.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use argon2::{
     Argon2,
@@ -9,6 +9,7 @@ use argon2::{
 use axum::http::StatusCode;
 use hearth_base::Clock;
 use sqlx::SqlitePool;
+use tokio::sync::{Mutex, Semaphore};
 
 use crate::error::ApiError;
 
@@ -17,6 +18,10 @@ const MIN_CHARS: usize = 10;
 /// Wrong passwords before one waits.
 const TRIES: u32 = 5;
 const WAIT_MS: i64 = 60_000;
+/// Sign-ins that may wait for their turn. Each is checked alone: a check takes 19 MiB and a good part of a second.
+const QUEUE: usize = 8;
+/// What a sign-in beyond the queue is told to wait.
+const BUSY_SECONDS: u64 = 5;
 /// The row of `api_setting` that holds the hash.
 const KEY: &str = "login";
 
@@ -25,7 +30,9 @@ const KEY: &str = "login";
 pub(crate) struct Login {
     pool: SqlitePool,
     clock: Clock,
+    /// Held from the question whether one may try to the verdict, so that guesses side by side count one by one.
     brake: Arc<Mutex<Brake>>,
+    queue: Arc<Semaphore>,
 }
 
 #[derive(Default)]
@@ -40,6 +47,7 @@ impl Login {
             pool,
             clock,
             brake: Arc::default(),
+            queue: Arc::new(Semaphore::new(QUEUE)),
         }
     }
 
@@ -68,7 +76,9 @@ impl Login {
 
     /// Checks the password of a sign-in.
     pub(crate) async fn check(&self, password: String) -> Result<(), ApiError> {
-        self.may_try()?;
+        let _place = self.queue.try_acquire().map_err(|_| busy())?;
+        let mut brake = Arc::clone(&self.brake).lock_owned().await;
+        brake.may_try(self.clock.now_ms())?;
         let hash = self.hash().await?.ok_or_else(|| {
             ApiError::new(
                 StatusCode::FORBIDDEN,
@@ -77,15 +87,17 @@ impl Login {
             )
             .remedy("Set one under Settings on the computer itself.")
         })?;
-        let right = blocking(move || {
-            PasswordHash::new(&hash).is_ok_and(|hash| {
+        let clock = self.clock.clone();
+        // The brake goes with the work: who hangs up neither frees it early nor guesses uncounted.
+        blocking(move || {
+            let right = PasswordHash::new(&hash).is_ok_and(|hash| {
                 Argon2::default()
                     .verify_password(password.as_bytes(), &hash)
                     .is_ok()
-            })
+            });
+            brake.judge(right, clock.now_ms())
         })
-        .await?;
-        self.judge(right)
+        .await?
     }
 
     async fn hash(&self) -> Result<Option<String>, ApiError> {
@@ -94,34 +106,42 @@ impl Login {
             .fetch_optional(&self.pool)
             .await?)
     }
+}
 
-    fn may_try(&self) -> Result<(), ApiError> {
-        let brake = self.brake.lock().unwrap_or_else(PoisonError::into_inner);
-        match u64::try_from(brake.wait_until_ms - self.clock.now_ms()) {
+impl Brake {
+    fn may_try(&self, now_ms: i64) -> Result<(), ApiError> {
+        match u64::try_from(self.wait_until_ms - now_ms) {
             Ok(left_ms) if left_ms > 0 => Err(wait(left_ms.div_ceil(1000))),
             Ok(_) | Err(_) => Ok(()),
         }
     }
 
-    fn judge(&self, right: bool) -> Result<(), ApiError> {
-        let mut brake = self.brake.lock().unwrap_or_else(PoisonError::into_inner);
+    fn judge(&mut self, right: bool, now_ms: i64) -> Result<(), ApiError> {
         if right {
-            brake.wrong = 0;
+            self.wrong = 0;
             return Ok(());
         }
-        brake.wrong += 1;
-        if brake.wrong >= TRIES {
-            *brake = Brake {
+        self.wrong += 1;
+        if self.wrong >= TRIES {
+            *self = Brake {
                 wrong: 0,
-                wait_until_ms: self.clock.now_ms() + WAIT_MS,
+                wait_until_ms: now_ms + WAIT_MS,
             };
             return Err(wait(WAIT_MS.unsigned_abs() / 1000));
         }
         let message = format!(
             "wrong password; {} tries left, then a minute of waiting",
-            TRIES - brake.wrong
+            TRIES - self.wrong
         );
         Err(ApiError::new(StatusCode::FORBIDDEN, "wrong_password", message))
+    }
+}
+
+fn busy() -> ApiError {
+    let message = format!("others are signing in at the moment: try again in {BUSY_SECONDS} s");
+    ApiError {
+        retry_after_seconds: Some(BUSY_SECONDS),
+        ..ApiError::new(StatusCode::TOO_MANY_REQUESTS, "busy", message)
     }
 }
 

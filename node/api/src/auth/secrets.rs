@@ -4,6 +4,7 @@ use hearth_base::Clock;
 use sha2::{Digest, Sha256};
 use sqlx::SqlitePool;
 use subtle::ConstantTimeEq;
+use tokio::sync::broadcast;
 
 use super::SESSION_DAYS;
 use crate::{
@@ -18,6 +19,8 @@ const SHOWN_CHARS: usize = KEY_PREFIX.len() + 4;
 /// `last_used` is written at most this often, so that a busy client does not cost a write per call.
 const USED_STEP_MS: i64 = 60_000;
 const DAY_MS: i64 = 86_400_000;
+/// Endings of sign-ins that a listener may be behind; one that is further behind ends too.
+const ENDINGS: usize = 16;
 
 /// Compares secrets in a time that does not tell where they differ.
 pub(crate) fn same_secret(one: &str, other: &str) -> bool {
@@ -155,16 +158,33 @@ impl Keys {
     }
 }
 
+const INSERT_SESSION: &str = "INSERT INTO api_session (hash, expires_ms) VALUES (?, ?)";
+
 /// The sign-ins of browsers.
 #[derive(Clone)]
 pub(crate) struct Sessions {
     pool: SqlitePool,
     clock: Clock,
+    endings: broadcast::Sender<Ending>,
+}
+
+/// Sign-ins that ended, by the hashes of their cookies.
+#[derive(Clone, Debug)]
+enum Ending {
+    One(String),
+    /// All, but one that goes on under another cookie: its old hash and its new one.
+    All {
+        renewed: Option<(String, String)>,
+    },
 }
 
 impl Sessions {
     pub(crate) fn new(pool: SqlitePool, clock: Clock) -> Sessions {
-        Sessions { pool, clock }
+        Sessions {
+            pool,
+            clock,
+            endings: broadcast::Sender::new(ENDINGS),
+        }
     }
 
     /// Makes a sign-in and gives its cookie.
@@ -175,7 +195,7 @@ impl Sessions {
             .bind(now_ms)
             .execute(&self.pool)
             .await?;
-        sqlx::query("INSERT INTO api_session (hash, expires_ms) VALUES (?, ?)")
+        sqlx::query(INSERT_SESSION)
             .bind(hash(&cookie))
             .bind(now_ms + i64::from(SESSION_DAYS) * DAY_MS)
             .execute(&self.pool)
@@ -198,12 +218,53 @@ impl Sessions {
             .bind(hash(cookie))
             .execute(&self.pool)
             .await?;
+        // An error says that nobody listens.
+        let _ = self.endings.send(Ending::One(hash(cookie)));
         Ok(())
     }
 
-    /// Ends all sign-ins, as a new password must.
-    pub(crate) async fn delete_all(&self) -> Result<(), ApiError> {
-        sqlx::query("DELETE FROM api_session").execute(&self.pool).await?;
-        Ok(())
+    /// Ends all sign-ins, as a new password must. Whoever shows a valid `cookie` gets a new one in its place.
+    pub(crate) async fn renew(&self, cookie: Option<&str>) -> Result<Option<String>, ApiError> {
+        let fresh = match cookie {
+            Some(_) => Some(random()?),
+            None => None,
+        };
+        let mut transaction = self.pool.begin().await?;
+        sqlx::query("DELETE FROM api_session")
+            .execute(&mut *transaction)
+            .await?;
+        if let Some(fresh) = &fresh {
+            sqlx::query(INSERT_SESSION)
+                .bind(hash(fresh))
+                .bind(self.clock.now_ms() + i64::from(SESSION_DAYS) * DAY_MS)
+                .execute(&mut *transaction)
+                .await?;
+        }
+        transaction.commit().await?;
+        let renewed = cookie
+            .zip(fresh.as_deref())
+            .map(|(old, new)| (hash(old), hash(new)));
+        // An error says that nobody listens.
+        let _ = self.endings.send(Ending::All { renewed });
+        Ok(fresh)
+    }
+
+    /// Ends with the sign-in of this cookie. One that got a new cookie goes on: its browser may ask again before it has
+    /// the new one, and would find itself signed out.
+    pub(crate) fn ended(&self, cookie: &str) -> impl Future<Output = ()> + Send + use<> {
+        let mut endings = self.endings.subscribe();
+        let mut mine = hash(cookie);
+        async move {
+            loop {
+                match endings.recv().await {
+                    Ok(Ending::One(hash)) if hash != mine => {}
+                    Ok(Ending::All {
+                        renewed: Some((old, new)),
+                    }) if old == mine => mine = new,
+                    // Who missed an ending has to show the cookie again.
+                    Ok(Ending::One(_) | Ending::All { .. }) | Err(_) => return,
+                }
+            }
+        }
     }
 }

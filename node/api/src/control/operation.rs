@@ -295,7 +295,7 @@ impl Operation {
                 Put,
                 "/auth/login",
                 "setLogin",
-                "Sets the password for other computers.",
+                "Sets the password for other computers. Ends all sign-ins; the caller gets a new cookie.",
             )
             .takes::<SetLogin>(),
             Operation::Status => new(Get, "/status", "getStatus", "The node at a glance.").gives::<Status>(),

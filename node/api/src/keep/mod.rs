@@ -8,6 +8,6 @@ mod search;
 mod settings;
 
 pub(crate) use conversations::{Conversations, Ending, Turn};
-pub(crate) use reviews::Reviews;
+pub(crate) use reviews::{OpenReview, Reviews};
 pub(crate) use running::{Guard, Running};
 pub(crate) use settings::SettingsStore;

@@ -7,7 +7,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{extract::Input, guard::cookie};
+use super::{
+    extract::Input,
+    guard::{cookie, sign_in_of},
+};
 use crate::{
     app::App,
     auth::{SESSION_DAYS, same_secret},
@@ -36,12 +39,17 @@ pub(crate) async fn sign_in(
         (None, None) => return Err(ApiError::bad_request("neither token nor password is given")),
     }
     let value = app.sessions.create().await?;
+    Ok(with_cookie(&app, &value))
+}
+
+/// The empty answer that brings a sign-in's cookie.
+fn with_cookie(app: &App, value: &str) -> Response {
     let seconds = SESSION_DAYS * 86_400;
     let cookie = format!(
         "{}={value}; HttpOnly; SameSite=Strict; Path=/; Max-Age={seconds}",
         app.cookie_name()
     );
-    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response())
+    (StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response()
 }
 
 pub(crate) async fn sign_out(State(app): State<App>, headers: HeaderMap) -> Result<Response, ApiError> {
@@ -61,11 +69,16 @@ pub(crate) async fn login_state(State(app): State<App>) -> Result<Json<LoginStat
 
 pub(crate) async fn set_login(
     State(app): State<App>,
+    headers: HeaderMap,
     Input(input): Input<SetLogin>,
-) -> Result<StatusCode, ApiError> {
+) -> Result<Response, ApiError> {
     app.login.set(input.password).await?;
-    app.sessions.delete_all().await?;
-    Ok(StatusCode::NO_CONTENT)
+    // Others have to sign in again; who set the password does not.
+    let fresh = app.sessions.renew(sign_in_of(&app, &headers)).await?;
+    Ok(match fresh {
+        Some(value) => with_cookie(&app, &value),
+        None => StatusCode::NO_CONTENT.into_response(),
+    })
 }
 
 pub(crate) async fn list_keys(State(app): State<App>) -> Result<Json<ApiKeyList>, ApiError> {

@@ -129,6 +129,14 @@ async fn credential(app: &App, headers: &HeaderMap) -> Result<Credential, ApiErr
     }
 }
 
+/// The cookie that an owner calls by; `None` where the token was shown.
+pub(crate) fn sign_in_of<'a>(app: &App, headers: &'a HeaderMap) -> Option<&'a str> {
+    if bearer(headers).is_some_and(|secret| same_secret(secret, &app.token)) {
+        return None;
+    }
+    cookie(headers, &app.cookie_name())
+}
+
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, secret) = value.split_once(' ')?;

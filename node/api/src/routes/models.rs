@@ -64,15 +64,10 @@ pub(crate) async fn verify(
 
 pub(crate) async fn delete(State(app): State<App>, Path(cid): Path<String>) -> Result<StatusCode, ApiError> {
     let model = find(&app, &cid).await?;
-    if !model.serves.is_empty() {
-        let message = format!(
-            "{} is what this node earns with ({})",
-            model.title,
-            model.serves.join(", ")
-        );
-        return Err(ApiError::conflict("model_in_use", message).remedy("Stop earning first."));
+    // What serves stays in memory: the shelf refuses to delete it, and says what to do.
+    if model.serves.is_empty() {
+        app.models.unload(&model.id);
     }
-    app.models.unload(&model.id);
     app.parts.shelf.delete(&cid).await?;
     app.tell(Event::Models(Changed { height: None }));
     Ok(StatusCode::NO_CONTENT)

@@ -1,12 +1,17 @@
 //! Payments: reviewed first, then sent once.
 
+use std::sync::Arc;
+
 use axum::{Json, extract::State, http::StatusCode};
+use tokio::sync::oneshot;
 
 use super::extract::Input;
 use crate::{
     app::App,
     control::types::{Changed, Event, FaucetOrder, KeyRole, SendDraft, SendOrder, SendReview, Sent},
     error::ApiError,
+    keep::OpenReview,
+    parts::Keyring,
 };
 
 pub(crate) async fn review(
@@ -23,32 +28,60 @@ pub(crate) async fn send(
     Input(order): Input<SendOrder>,
 ) -> Result<Json<Sent>, ApiError> {
     let open = app.reviews.take(&order.review_id)?;
-    let sent = match order.password {
-        Some(password) => {
-            let main_was_locked = app.parts.keyring.status().main_locked;
-            if let Err(error) = app.parts.keyring.unlock(password).await {
-                // Nothing was signed, so the review stays good for another try.
-                app.reviews.put_back(order.review_id, open);
-                return Err(error);
-            }
-            let sent = app.parts.money.pay(&open.draft, open.fee).await;
-            // The key opens for this payment only.
-            if main_was_locked {
-                app.parts.keyring.lock();
-            }
-            sent?
+    if order.password.is_none() && open.needs_password {
+        let role = open.draft.from;
+        app.reviews.put_back(order.review_id, open);
+        return Err(locked(role));
+    }
+    let (tell, told) = oneshot::channel();
+    let owner = app.clone();
+    // A task of its own: a caller that hangs up must not leave the key open or the payment half done.
+    app.tasks.spawn("payment", async move {
+        let outcome = pay(&owner, order, open).await;
+        if let Ok(sent) = &outcome {
+            owner.tell(Event::Balances(Changed {
+                height: Some(sent.height),
+            }));
         }
-        None if open.needs_password => {
-            let role = open.draft.from;
-            app.reviews.put_back(order.review_id, open);
-            return Err(locked(role));
-        }
-        None => app.parts.money.pay(&open.draft, open.fee).await?,
-    };
-    app.tell(Event::Balances(Changed {
-        height: Some(sent.height),
-    }));
-    Ok(Json(sent))
+        // An error says that the caller has gone; the history tells what became of it.
+        let _ = tell.send(outcome);
+    });
+    let outcome = told.await.map_err(|error| ApiError::internal(&error))?;
+    outcome.map(Json)
+}
+
+/// Pays, one payment at a time: the end of one would close the key under the next.
+async fn pay(app: &App, order: SendOrder, open: OpenReview) -> Result<Sent, ApiError> {
+    let _turn = app.paying.lock().await;
+    let keyring = &app.parts.keyring;
+    // The key opens for this payment only.
+    let opens = order.password.is_some() && keyring.status().main_locked;
+    let _closes = opens.then(|| Closes(Arc::clone(keyring)));
+    if let Some(password) = order.password
+        && let Err(error) = keyring.unlock(password).await
+    {
+        // Nothing was signed, so the review stays good for another try.
+        app.reviews.put_back(order.review_id, open);
+        return Err(error);
+    }
+    tokio::select! {
+        biased;
+        () = app.cut.cancelled() => Err(ApiError::unavailable(
+            "stopping",
+            "Hearth stopped before a block had the payment; it may still be included",
+        )
+        .remedy("Start Hearth again and look at the history before you send it again.")),
+        sent = app.parts.money.pay(&open.draft, open.fee) => sent,
+    }
+}
+
+/// Closes the main key when it is dropped, however the payment ended.
+struct Closes(Arc<dyn Keyring>);
+
+impl Drop for Closes {
+    fn drop(&mut self) {
+        self.0.lock();
+    }
 }
 
 pub(crate) async fn faucet(

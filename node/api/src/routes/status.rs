@@ -5,15 +5,15 @@ use std::time::Duration;
 use axum::{
     Json,
     extract::State,
-    http::{StatusCode, header},
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
-use futures::{Stream, StreamExt, stream};
+use futures::{FutureExt, Stream, StreamExt, stream};
 use hearth_openai::sse;
 use tokio::sync::broadcast::error::RecvError;
 
-use super::extract::stream_of;
+use super::{extract::stream_of, guard::sign_in_of};
 use crate::{
     app::App,
     control::{
@@ -78,10 +78,14 @@ pub(crate) async fn openapi() -> Result<Response, ApiError> {
     .await
 }
 
-pub(crate) async fn events(State(app): State<App>) -> Response {
+pub(crate) async fn events(State(app): State<App>, headers: HeaderMap) -> Response {
     // Subscribed before the first status is made, so that nothing falls between the two.
     let receiver = app.events.subscribe();
     let stopped = app.tasks.token().cancelled_owned();
+    let signed_out = match sign_in_of(&app, &headers) {
+        Some(cookie) => app.sessions.ended(cookie).boxed(),
+        None => std::future::pending().boxed(),
+    };
     let first = Event::Status(Box::new(now(&app).await));
     let later = stream::unfold((app, receiver), |(app, mut receiver)| async move {
         let event = match receiver.recv().await {
@@ -94,7 +98,7 @@ pub(crate) async fn events(State(app): State<App>) -> Response {
     let events = stream::iter([first])
         .chain(later)
         .map(|event| sse::event(&event).unwrap_or_default());
-    stream_of(with_keep_alive(events).take_until(stopped))
+    stream_of(with_keep_alive(events).take_until(futures::future::select(Box::pin(stopped), signed_out)))
 }
 
 /// Adds a comment wherever the stream is quiet for a while.

@@ -1,5 +1,6 @@
 //! Who may call what.
 
+use futures::StreamExt;
 use hearth_api::{Api, Error};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
@@ -208,6 +209,109 @@ async fn a_password_signs_in_and_guessing_is_braked() {
     assert_eq!(sign_in("correct horse battery").await.unwrap().status(), 429);
     world.clock.advance(std::time::Duration::from_secs(61));
     assert_eq!(sign_in("correct horse battery").await.unwrap().status(), 204);
+}
+
+#[tokio::test]
+async fn guesses_side_by_side_count_one_by_one() {
+    let world = world().await;
+    let set = world
+        .own(Method::PUT, "/auth/login")
+        .json(&json!({"password": "correct horse battery"}));
+    assert_eq!(set.send().await.unwrap().status(), 204);
+    let guesses = (0..40).map(|_| {
+        world
+            .bare(Method::POST, "/api/v1/auth/session")
+            .json(&json!({"password": "wrong horse"}))
+            .send()
+    });
+    let mut judged = 0;
+    for response in futures::future::join_all(guesses).await {
+        let response = response.unwrap();
+        match response.status() {
+            StatusCode::FORBIDDEN => judged += 1,
+            status => {
+                assert_eq!(status, StatusCode::TOO_MANY_REQUESTS);
+                assert!(response.headers().contains_key("retry-after"));
+            }
+        }
+    }
+    // The fifth wrong one is told to wait.
+    assert!(judged <= 4, "{judged} guesses were judged");
+}
+
+#[tokio::test]
+async fn a_new_password_ends_the_sign_ins_of_others_and_renews_the_callers() {
+    let world = world().await;
+    let sign_in = async || {
+        let call = world
+            .bare(Method::POST, "/api/v1/auth/session")
+            .json(&json!({"token": TOKEN}));
+        cookie_of(&call.send().await.unwrap())
+    };
+    let (mine, others) = (sign_in().await, sign_in().await);
+    let with_cookie =
+        |method, path: &str, cookie: &str| world.bare(method, path).header("cookie", cookie.to_owned());
+    let listen = async |cookie: &str| {
+        let call = with_cookie(Method::GET, "/api/v1/events", cookie);
+        call.send().await.unwrap().bytes_stream()
+    };
+    let (mut my_events, mut others_events) = (listen(&mine).await, listen(&others).await);
+    let answer = with_cookie(Method::PUT, "/api/v1/auth/login", &mine)
+        .json(&json!({"password": "correct horse battery"}))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(answer.status(), 204);
+    let fresh = cookie_of(&answer);
+    for (cookie, status) in [(&fresh, 200), (&mine, 401), (&others, 401)] {
+        let call = with_cookie(Method::GET, "/api/v1/status", cookie);
+        assert_eq!(call.send().await.unwrap().status(), status);
+    }
+    let ends = async { while others_events.next().await.is_some() {} };
+    tokio::time::timeout(std::time::Duration::from_secs(10), ends)
+        .await
+        .expect("the stream of a sign-in that ended ends");
+    let goes_on = async { while my_events.next().await.is_some() {} };
+    assert!(
+        tokio::time::timeout(std::time::Duration::from_millis(300), goes_on)
+            .await
+            .is_err(),
+        "the caller's stream goes on"
+    );
+    // By the token there is no sign-in to renew.
+    let by_token = world
+        .own(Method::PUT, "/auth/login")
+        .json(&json!({"password": "another horse battery"}));
+    let answer = by_token.send().await.unwrap();
+    assert!(answer.status() == 204 && !answer.headers().contains_key("set-cookie"));
+    let ends = async { while my_events.next().await.is_some() {} };
+    tokio::time::timeout(std::time::Duration::from_secs(10), ends)
+        .await
+        .expect("a renewed sign-in can end too");
+}
+
+fn cookie_of(response: &reqwest::Response) -> String {
+    let cookie = response.headers()["set-cookie"].to_str().unwrap();
+    cookie.split(';').next().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_name_of_the_settings_passes() {
+    let named = hearth_api::Config {
+        allowed_hosts: vec!["hearth.lan".into()],
+        ..config(true)
+    };
+    let world = with(named, Fake::default()).await;
+    let port = world.api.addr().port();
+    for (host, status) in [
+        (format!("hearth.lan:{port}"), 200),
+        ("Hearth.LAN".to_owned(), 200),
+        (format!("other.lan:{port}"), 421),
+        ("sub.hearth.lan".to_owned(), 421),
+    ] {
+        let call = world.bare(Method::GET, "/health").header("host", &host);
+        assert_eq!(call.send().await.unwrap().status(), status, "{host}");
+    }
 }
 
 #[tokio::test]

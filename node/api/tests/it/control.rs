@@ -8,7 +8,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{
-    parts::{CID, Fake, earning},
+    parts::{BUSY_CID, CID, Fake, earning},
     support::{config, json, until, with, world},
 };
 
@@ -161,6 +161,90 @@ async fn a_payment_is_reviewed_and_sent_once() {
 }
 
 #[tokio::test]
+async fn a_caller_that_hangs_up_leaves_the_payment_whole_and_the_key_locked() {
+    let fake = Fake {
+        block_time: Duration::from_millis(600),
+        ..Fake::default()
+    };
+    let world = with(config(true), fake).await;
+    let draft = json!({"from": "main", "to": "pokt1other", "amount": "1", "memo": null});
+    world.post("/wallet/lock", json!({})).await;
+    let id = world.post("/wallet/send/review", draft).await["review_id"].clone();
+    let hangs_up = world
+        .own(Method::POST, "/wallet/send")
+        .json(&json!({"review_id": id, "password": "right"}))
+        .timeout(Duration::from_millis(200))
+        .send()
+        .await;
+    assert!(hangs_up.unwrap_err().is_timeout());
+    assert_eq!(world.fake.paid.load(Ordering::SeqCst), 0, "it is in the middle");
+    let ended = async {
+        while world.fake.paid.load(Ordering::SeqCst) == 0 || !*world.fake.locked.lock().unwrap() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), ended)
+        .await
+        .expect("the payment is made and the key is locked again");
+}
+
+#[tokio::test]
+async fn payments_side_by_side_do_not_lock_each_other_out() {
+    let fake = Fake {
+        block_time: Duration::from_millis(200),
+        ..Fake::default()
+    };
+    let world = with(config(true), fake).await;
+    let draft = json!({"from": "main", "to": "pokt1other", "amount": "1", "memo": null});
+    world.post("/wallet/lock", json!({})).await;
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        let review = world.post("/wallet/send/review", draft.clone()).await;
+        ids.push(review["review_id"].clone());
+    }
+    let world = &world;
+    let sends = ids.iter().enumerate().map(|(number, id)| async move {
+        // Not all at one moment: one ends in the middle of another.
+        tokio::time::sleep(Duration::from_millis(80 * number as u64)).await;
+        world_send(world, id).await
+    });
+    for sent in futures::future::join_all(sends).await {
+        assert_eq!(sent["tx"], "AB", "{sent}");
+    }
+    assert!(*world.fake.locked.lock().unwrap());
+}
+
+#[tokio::test]
+async fn a_stop_ends_a_payment_that_waits_and_locks_the_key() {
+    let fake = Fake {
+        block_time: Duration::from_secs(150),
+        ..Fake::default()
+    };
+    let world = with(config(true), fake).await;
+    let draft = json!({"from": "main", "to": "pokt1other", "amount": "1", "memo": null});
+    world.post("/wallet/lock", json!({})).await;
+    let id = world.post("/wallet/send/review", draft).await["review_id"].clone();
+    let stop = async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        world.api.stop();
+        world.api.join().await;
+    };
+    let order = json!({"review_id": id, "password": "right"});
+    let send = world.own(Method::POST, "/wallet/send").json(&order).send();
+    let both = futures::future::join(send, stop);
+    tokio::time::timeout(Duration::from_secs(10), both)
+        .await
+        .expect("the stop does not wait for the block");
+    assert!(*world.fake.locked.lock().unwrap());
+}
+
+async fn world_send(world: &crate::support::World, id: &Value) -> Value {
+    world
+        .post("/wallet/send", json!({"review_id": id, "password": "right"}))
+        .await
+}
+
+#[tokio::test]
 async fn the_faucet_is_for_devnet_alone() {
     let order = json!({"to": "main", "amount": "1000000"});
     assert_eq!(
@@ -216,12 +300,18 @@ async fn models_are_loaded_listed_and_guarded() {
         world.post(&format!("/models/{CID}/unload"), json!({})).await["state"],
         "ready"
     );
+    // What serves is refused by the shelf, with its remedy, and stays in memory.
+    world.post(&format!("/models/{BUSY_CID}/load"), json!({})).await;
     let busy = world
-        .own(Method::DELETE, "/models/bafyreiembed")
+        .own(Method::DELETE, &format!("/models/{BUSY_CID}"))
         .send()
         .await
         .unwrap();
-    assert_eq!(json(busy).await["error"]["code"], "model_in_use");
+    assert_eq!(
+        json(busy).await["error"],
+        json!({"code": "model_in_use", "message": "embed serves svc", "remedy": "Take svc out."})
+    );
+    assert!(world.models.snapshot().borrow().loaded.contains_key("embed"));
     assert_eq!(
         world
             .own(Method::DELETE, &format!("/models/{CID}"))

@@ -1,8 +1,11 @@
 //! Small parts in place of the real ones.
 
-use std::sync::{
-    Mutex,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use futures::{
@@ -20,6 +23,8 @@ use hearth_base::Amount;
 use tokio::sync::watch;
 
 pub(crate) const CID: &str = "bafyreichat";
+/// The model that serves.
+pub(crate) const BUSY_CID: &str = "bafyreiembed";
 
 fn upokt(amount: u128) -> Upokt {
     Upokt(Amount::from_upokt(amount))
@@ -40,6 +45,8 @@ fn silent() -> BoxStream<'static, Event> {
 #[derive(Default)]
 pub(crate) struct Fake {
     pub(crate) paid: AtomicUsize,
+    /// How long a payment takes.
+    pub(crate) block_time: Duration,
     pub(crate) locked: Mutex<bool>,
     pub(crate) relayed: Mutex<Vec<RelayCall>>,
     pub(crate) events: Mutex<Option<BoxStream<'static, Event>>>,
@@ -191,6 +198,10 @@ impl Money for Fake {
         })
     }
     async fn pay(&self, _: &SendDraft, _: Upokt) -> Answer<Sent> {
+        tokio::time::sleep(self.block_time).await;
+        if *self.locked.lock().unwrap() {
+            return Err(ApiError::conflict("key_locked", "the main key is locked"));
+        }
         self.paid.fetch_add(1, Ordering::SeqCst);
         Ok(Sent {
             tx: "AB".into(),
@@ -215,7 +226,6 @@ impl Network for Fake {
             height: 8,
             time: Timestamp::from_ms(0),
             verified_height: Some(8),
-            proven_at: None,
             standing: standing(),
             block_time_ms: Some(1000),
         })
@@ -257,7 +267,7 @@ impl Shelf for Fake {
     async fn list(&self) -> Answer<Vec<Model>> {
         let busy = Model {
             serves: vec!["svc".into()],
-            ..model("embed", ModelTask::Embedding, "bafyreiembed")
+            ..model("embed", ModelTask::Embedding, BUSY_CID)
         };
         Ok(vec![model("chat", ModelTask::Chat, CID), busy])
     }
@@ -285,7 +295,10 @@ impl Shelf for Fake {
             problems: Vec::new(),
         })
     }
-    async fn delete(&self, _: &str) -> Answer<()> {
+    async fn delete(&self, cid: &str) -> Answer<()> {
+        if cid == BUSY_CID {
+            return Err(ApiError::conflict("model_in_use", "embed serves svc").remedy("Take svc out."));
+        }
         Ok(())
     }
     async fn downloads(&self) -> Answer<Vec<Download>> {

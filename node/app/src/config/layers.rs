@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    net::IpAddr,
     path::{Path, PathBuf},
 };
 
@@ -90,6 +91,7 @@ fn load_from(
         .separator("__")
         .try_parsing(true)
         .list_separator(",")
+        .with_list_parse_key("api.allowed_hosts")
         .with_list_parse_key("chain.rpc")
         .with_list_parse_key("weights.gateways")
         .source(environment);
@@ -136,6 +138,12 @@ fn check(settings: &Settings) -> Result<(), ConfigError> {
     if settings.chain.trust.height.is_some() != settings.chain.trust.hash.is_some() {
         return refuse("chain.trust needs both height and hash");
     }
+    if let Some(name) = settings.api.allowed_hosts.iter().find(|name| !is_host_name(name)) {
+        return refuse(&format!(
+            "api.allowed_hosts has \"{name}\", which is no host name: write it without scheme, port or path, as \
+             hearth.lan; addresses need no entry"
+        ));
+    }
     if !devnet.listen.ip().is_loopback() {
         return refuse(
             "devnet.listen must be a loopback address: anybody who reaches it can make play money",
@@ -168,6 +176,17 @@ fn check(settings: &Settings) -> Result<(), ConfigError> {
         return refuse("stop_within_s must be at least 1");
     }
     Ok(())
+}
+
+/// Whether this is a name that a browser could send as the host; an address is none.
+fn is_host_name(name: &str) -> bool {
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+    };
+    name.len() <= 253 && name.split('.').all(is_label) && name.parse::<IpAddr>().is_err()
 }
 
 fn read_file(path: &Path, must_exist: bool) -> Result<Option<String>, ConfigError> {
@@ -340,12 +359,29 @@ mod tests {
     }
 
     #[test]
+    fn names_of_this_node_come_as_a_list() {
+        let from_file = load_text("[api]\nallowed_hosts = [\"hearth.lan\"]", &[], &[]).unwrap();
+        assert_eq!(from_file.settings.api.allowed_hosts, ["hearth.lan"]);
+        let names = [("HEARTH_API__ALLOWED_HOSTS", "hearth.lan,my-node")];
+        let from_environment = load_text("", &names, &[]).unwrap();
+        assert_eq!(
+            from_environment.settings.api.allowed_hosts,
+            ["hearth.lan", "my-node"]
+        );
+    }
+
+    #[test]
     fn wrong_values_are_refused() {
         for text in [
             "[miner]\nslots = \"many\"",
             "[devnet]\nlisten = \"0.0.0.0:4329\"",
             "[devnet]\ngrace_blocks = 20",
             "[chain.trust]\nheight = 4",
+            "[api]\nallowed_hosts = [\"http://hearth.lan\"]",
+            "[api]\nallowed_hosts = [\"hearth.lan:4327\"]",
+            "[api]\nallowed_hosts = [\"*.lan\"]",
+            "[api]\nallowed_hosts = [\"192.168.1.5\"]",
+            "[api]\nallowed_hosts = [\"\"]",
             "stop_within_s = 0",
             "not toml",
         ] {

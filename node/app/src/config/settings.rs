@@ -29,6 +29,9 @@ pub struct Settings {
 pub struct ApiSettings {
     /// Where the API listens; port 0 takes a free one. Beyond loopback it needs a login.
     pub listen: SocketAddr,
+    /// Names, beside `localhost` and addresses, under which other computers may call it: `["hearth.lan"]`, without
+    /// scheme, port or path.
+    pub allowed_hosts: Vec<String>,
 }
 
 /// The chain that is read.
@@ -180,6 +183,7 @@ impl Default for ApiSettings {
     fn default() -> ApiSettings {
         ApiSettings {
             listen: SocketAddr::from(([127, 0, 0, 1], 4327)),
+            allowed_hosts: Vec::new(),
         }
     }
 }

@@ -3,7 +3,6 @@
 //! Every step looks first at what is there and does only what is missing, so the set-up runs at each start, goes on
 //! after a crash anywhere, and can be asked for again after a failure.
 
-mod faucet;
 mod steps;
 
 use std::sync::Arc;
@@ -12,7 +11,6 @@ use hearth_api::control::types::{Setup, SetupState, SetupStep};
 use hearth_base::Tasks;
 use tokio::sync::{Notify, watch};
 
-pub(crate) use faucet::Faucet;
 pub(crate) use steps::{DEMO, Stage};
 
 /// What steps are there, in order: id and title.

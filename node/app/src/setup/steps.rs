@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use anyhow::{Context as _, bail};
 use hearth_base::{Amount, ServiceId};
-use hearth_chain::{Chain, Options};
+use hearth_chain::{Chain, Faucet, Options};
 use hearth_miner::Miner;
 use hearth_pocket::{
     address::Address,
@@ -26,7 +26,6 @@ use hearth_wallet::{Accounts, Role, Wallet, WalletState};
 use hearth_weights::{AddOptions, Weights, catalogue};
 use url::Url;
 
-use super::faucet::Faucet;
 use crate::data_dir::{Layout, write_private};
 
 /// The demo model and the service that serves it: a slug is a valid service id.

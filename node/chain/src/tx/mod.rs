@@ -19,6 +19,7 @@ use hearth_pocket::{address::Address, keys::SignError, tx::Plan};
 
 pub use failure::{Reason, reason_of};
 pub(crate) use send::Sender;
+pub use send::valid_until;
 pub(crate) use stamp::Stamps;
 
 use crate::{

@@ -302,6 +302,12 @@ impl Sender {
     }
 }
 
+/// The moment, by the chain's time, after which no block takes this transaction any more; `None` where it has none.
+#[must_use]
+pub fn valid_until(tx: &SignedTx) -> Option<OffsetDateTime> {
+    limits(tx).0
+}
+
 /// Until when a transaction may be included.
 fn limits(tx: &SignedTx) -> (Option<OffsetDateTime>, Option<u64>) {
     let Ok(decoded) = decode(tx.raw()) else {

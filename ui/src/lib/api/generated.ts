@@ -357,7 +357,7 @@ export type Endpoint = {
 };
 
 /** How an endpoint does. */
-export type EndpointState = "ok" | "slow" | "down" | "lied" | "other_chain" | "unknown";
+export type EndpointState = "ok" | "down" | "lied" | "other_chain" | "unknown";
 
 /** Every error of the control API. */
 export type ErrorBody = {
@@ -414,7 +414,6 @@ export type Head = {
   time: Timestamp;
   /** The newest height whose header the light client verified. */
   verified_height?: number | null;
-  proven_at?: Timestamp | null;
   standing: Standing;
   /** Mean time between the last blocks. */
   block_time_ms?: number | null;
@@ -787,7 +786,7 @@ export type Setup = {
 };
 
 /** Where a step of the set-up stands. */
-export type SetupState = "waiting" | "running" | "done" | "failed" | "skipped";
+export type SetupState = "waiting" | "running" | "done" | "failed";
 
 /** One step of the set-up. */
 export type SetupStep = {
@@ -810,8 +809,7 @@ export type SignIn = {
 /** One stage of the pipeline. */
 export type StageSum = {
   stage: MoneyStage;
-  /** Your share. */
-  amount: Upokt;
+  amount?: Upokt | null;
   /** How many sessions it is made of. */
   sessions: number;
 };
@@ -920,7 +918,7 @@ export type WordsChecked = {
 export type Operations = {
   /** Whether other computers can sign in. */
   "GET /auth/login": { path: null; query: null; body: null; answer: LoginState };
-  /** Sets the password for other computers. */
+  /** Sets the password for other computers. Ends all sign-ins; the caller gets a new cookie. */
   "PUT /auth/login": { path: null; query: null; body: SetLogin; answer: null };
   /** Swaps the token or the password for a cookie. */
   "POST /auth/session": { path: null; query: null; body: SignIn; answer: null };

@@ -95,8 +95,8 @@ pub enum MoneyStage {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct StageSum {
     pub stage: MoneyStage,
-    /// Your share.
-    pub amount: Upokt,
+    /// Your share; of `spendable` what both keys hold. `None`: not known, since the chain does not answer.
+    pub amount: Option<Upokt>,
     /// How many sessions it is made of.
     pub sessions: u32,
 }

@@ -51,7 +51,6 @@ pub struct SessionStrip {
 #[serde(rename_all = "snake_case")]
 pub enum EndpointState {
     Ok,
-    Slow,
     Down,
     /// It contradicted the signed chain and is not used any more.
     Lied,

@@ -39,7 +39,6 @@ pub struct Head {
     pub time: Timestamp,
     /// The newest height whose header the light client verified.
     pub verified_height: Option<u64>,
-    pub proven_at: Option<Timestamp>,
     pub standing: Standing,
     /// Mean time between the last blocks.
     pub block_time_ms: Option<u64>,
@@ -89,7 +88,6 @@ pub enum SetupState {
     Running,
     Done,
     Failed,
-    Skipped,
 }
 
 /// All checks of the doctor, fails last.

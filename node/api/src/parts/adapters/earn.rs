@@ -58,10 +58,10 @@ impl MinerEarn {
         let _ = tokio::time::timeout(SETTLE_WITHIN, there).await;
     }
 
-    /// What both keys hold: the supplier's operator and its owner.
-    async fn spendable(&self) -> Answer<Amount> {
+    /// What both keys hold: the supplier's operator and its owner. `None` where there is no supplier to ask for.
+    async fn spendable(&self) -> Answer<Option<Amount>> {
         let Some(operator) = self.miner.supplier() else {
-            return Ok(Amount::ZERO);
+            return Ok(None);
         };
         let supplier = self.chain.supplier(&operator).await.map_err(chain_error)?.value;
         let owner = supplier.and_then(|supplier| Address::parse(&supplier.owner_address).ok());
@@ -69,7 +69,7 @@ impl MinerEarn {
         if let Some(owner) = owner.filter(|owner| *owner != operator) {
             sum = sum.saturating_add(self.chain.balance(&owner).await.map_err(chain_error)?.value);
         }
-        Ok(sum)
+        Ok(Some(sum))
     }
 }
 
@@ -138,8 +138,11 @@ impl Earn for MinerEarn {
             }
             offset += PAGE;
         }
-        // A chain that does not answer leaves the other stages readable; the stage is then drawn as nothing.
-        let spendable = self.spendable().await.unwrap_or_default();
+        // A chain that does not answer leaves the other stages readable; this one is then not known.
+        let spendable = self.spendable().await.unwrap_or_else(|error| {
+            tracing::debug!(%error, "what is spendable is not known at present");
+            None
+        });
         Ok(sums.summary(spendable))
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use hearth_base::Amount;
 use hearth_chain::{ChainEvent, FoundTx, How};
-use hearth_pocket::tx;
+use hearth_pocket::{Address, tx};
 use hearth_wallet::{Accounts, Activity};
 
 use crate::{
@@ -15,8 +15,9 @@ use crate::{
     parts::Window,
 };
 
-/// What a transaction moved, seen from this wallet; `None` where it did not concern it.
-pub(super) fn movement(found: &FoundTx, accounts: &Accounts) -> Option<Movement> {
+/// What a transaction moved, seen from this wallet; `None` where it did not concern it. What `faucet` pays is play
+/// money.
+pub(super) fn movement(found: &FoundTx, accounts: &Accounts, faucet: Option<&Address>) -> Option<Movement> {
     let decoded = tx::decode(&found.bytes).ok()?;
     let own = |address: &str| address == accounts.main.as_str() || address == accounts.working.as_str();
     let kind_of = |url: &str| match url {
@@ -61,6 +62,11 @@ pub(super) fn movement(found: &FoundTx, accounts: &Accounts) -> Option<Movement>
     };
     let kind = match (message_kind, direction) {
         _ if found.code != 0 => MovementKind::Fee,
+        (MovementKind::Sent, Direction::In)
+            if faucet.is_some_and(|faucet| counterparty.as_deref() == Some(faucet.as_str())) =>
+        {
+            MovementKind::Faucet
+        }
         (MovementKind::Sent, Direction::In) => MovementKind::Received,
         (kind, _) => kind,
     };

@@ -5,12 +5,13 @@ mod history;
 mod keyring;
 mod money;
 mod network;
+mod pending;
 mod relay;
 mod shelf;
 
 pub use earn::MinerEarn;
 pub use keyring::WalletKeyring;
-pub use money::ChainMoney;
+pub use money::{ChainMoney, DevnetFaucet};
 pub use network::ChainNetwork;
 pub use relay::GatewayRelay;
 pub use shelf::WeightShelf;

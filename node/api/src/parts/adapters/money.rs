@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use futures::{StreamExt as _, stream::BoxStream};
 use hearth_base::{Amount, Clock};
-use hearth_chain::{Chain, Options, TxError};
+use hearth_chain::{Chain, Faucet, FaucetError, Options, TxError, valid_until};
 use hearth_pocket::{
     Address, Signer as _,
     message::{Coin, Named as _, cosmos::MsgSend},
@@ -13,11 +13,9 @@ use hearth_store::Store;
 use hearth_wallet::{
     Accounts, Activity, ActivityKind, KeyHandle, KeyState, Role, Wallet, recent, record, settle,
 };
-use serde_json::json;
 use tokio_stream::wrappers::WatchStream;
-use url::Url;
 
-use super::{chain_error, history, standing, weaker};
+use super::{chain_error, history, pending, standing, weaker};
 use crate::{
     control::types::{
         Balances, Changed, Event, FaucetOrder, History, KeyRole, Place, PlaceKind, SendDraft, SendReview,
@@ -42,9 +40,15 @@ pub struct ChainMoney {
     pub clock: Clock,
     /// Settled sessions are rewards of the history.
     pub earn: Arc<dyn Earn>,
-    /// The JSON-RPC of a devnet, which gives play money.
-    pub faucet: Option<Url>,
-    pub http: reqwest::Client,
+    /// What gives play money, on a devnet.
+    pub faucet: Option<DevnetFaucet>,
+}
+
+/// The faucet of a devnet as the wallet knows it.
+pub struct DevnetFaucet {
+    pub faucet: Faucet,
+    /// Who pays its gifts.
+    pub account: Address,
 }
 
 impl ChainMoney {
@@ -154,44 +158,12 @@ impl ChainMoney {
         }
     }
 
-    /// Asks the devnet's faucet and waits for its block.
-    async fn ask_faucet(&self, url: &Url, to: &Address, amount: Amount) -> Answer<Sent> {
-        let unreachable = |error: reqwest::Error| {
-            ApiError::unavailable("faucet_unreachable", hearth_base::failure::chain(&error))
-        };
-        let request = json!({
-            "jsonrpc": "2.0",
-            "id": 1,
-            "method": "devnet_faucet",
-            "params": { "address": to.as_str(), "amount": amount.upokt().to_string() },
-        });
-        let answer = self
-            .http
-            .post(url.clone())
-            .json(&request)
-            .send()
-            .await
-            .map_err(unreachable)?;
-        let answer: serde_json::Value = answer.json().await.map_err(unreachable)?;
-        if let Some(error) = answer.get("error") {
-            let text = error["data"]
-                .as_str()
-                .or(error["message"].as_str())
-                .unwrap_or("no reason was given");
-            return Err(ApiError::conflict(
-                "faucet_refused",
-                format!("the faucet refused: {text}"),
-            ));
+    /// Brings the notes of payments up to date. What cannot be asked now is asked at the next reading.
+    async fn look_for_pending(&self) {
+        if let Err(error) = pending::settle_ended(&self.chain, &self.store).await {
+            let error = hearth_base::failure::chain(&error);
+            tracing::debug!(%error, "payments on their way cannot be looked for at the moment");
         }
-        let result = &answer["result"];
-        let height = result["height"]
-            .as_str()
-            .and_then(|text| text.parse().ok())
-            .or(result["height"].as_u64());
-        Ok(Sent {
-            tx: result["hash"].as_str().unwrap_or_default().to_owned(),
-            height: height.unwrap_or(0),
-        })
     }
 }
 
@@ -199,6 +171,7 @@ impl ChainMoney {
 impl Money for ChainMoney {
     async fn balances(&self) -> Answer<Balances> {
         let accounts = self.accounts()?;
+        self.look_for_pending().await;
         let mut places = Vec::new();
         for (kind, address) in [
             (PlaceKind::SpendableMain, &accounts.main),
@@ -229,6 +202,8 @@ impl Money for ChainMoney {
 
     async fn history(&self, window: Window) -> Answer<History> {
         let accounts = self.accounts()?;
+        self.look_for_pending().await;
+        let faucet = self.faucet.as_ref().map(|faucet| &faucet.account);
         let mut movements = Vec::new();
         for address in [&accounts.main, &accounts.working] {
             let found = self
@@ -236,7 +211,11 @@ impl Money for ChainMoney {
                 .history(address, HISTORY_TXS)
                 .await
                 .map_err(chain_error)?;
-            movements.extend(found.iter().filter_map(|tx| history::movement(tx, &accounts)));
+            movements.extend(
+                found
+                    .iter()
+                    .filter_map(|tx| history::movement(tx, &accounts, faucet)),
+            );
         }
         let sessions = self
             .earn
@@ -330,7 +309,9 @@ impl Money for ChainMoney {
             outcome: "sent".to_owned(),
             note: draft.memo.clone().unwrap_or_default(),
         };
-        record(&self.store, &activity).await?;
+        let until_ms = valid_until(&signed)
+            .and_then(|until| i64::try_from(until.unix_timestamp_nanos() / 1_000_000).ok());
+        record(&self.store, &activity, until_ms).await?;
         let included = async {
             self.chain.broadcast(&signed).await?;
             self.chain.wait(&signed, options.patience).await
@@ -344,8 +325,8 @@ impl Money for ChainMoney {
                 })
             }
             Err(error) => {
-                if !matches!(error, TxError::NotSeen { .. }) {
-                    settle(&self.store, &tx_hash, None, &format!("failed: {error}")).await?;
+                if is_final(&error) {
+                    settle(&self.store, &tx_hash, None, &pending::failed(&error)).await?;
                 }
                 Err(tx_error(error))
             }
@@ -353,7 +334,7 @@ impl Money for ChainMoney {
     }
 
     async fn faucet(&self, order: &FaucetOrder) -> Answer<Sent> {
-        let Some(url) = &self.faucet else {
+        let Some(devnet) = &self.faucet else {
             return Err(ApiError::conflict("no_faucet", "only a devnet gives play money"));
         };
         let accounts = self.accounts()?;
@@ -361,7 +342,15 @@ impl Money for ChainMoney {
             KeyRole::Main => &accounts.main,
             KeyRole::Working => &accounts.working,
         };
-        self.ask_faucet(url, to, order.amount.0).await
+        let gift = devnet
+            .faucet
+            .give(to, order.amount.0)
+            .await
+            .map_err(|error| faucet_error(&error))?;
+        Ok(Sent {
+            tx: gift.tx_hash,
+            height: gift.height.map_or(0, |height| height.0),
+        })
     }
 
     fn events(&self) -> BoxStream<'static, Event> {
@@ -395,6 +384,29 @@ fn amount(coin: Option<&Coin>) -> Answer<Amount> {
         )
     };
     coin.amount.parse().map_err(|_| text())
+}
+
+fn faucet_error(error: &FaucetError) -> ApiError {
+    let text = hearth_base::failure::chain(error);
+    match error {
+        FaucetError::Client(_) | FaucetError::Unreachable(_) => {
+            ApiError::unavailable("faucet_unreachable", text)
+        }
+        FaucetError::Refused(_) => ApiError::conflict("faucet_refused", text),
+    }
+}
+
+/// Whether a payment that failed like this certainly never will be in a block, or already is in one.
+fn is_final(error: &TxError) -> bool {
+    match error {
+        TxError::Refused { .. }
+        | TxError::NoAccount { .. }
+        | TxError::FeeTooHigh { .. }
+        | TxError::Expired { .. }
+        | TxError::Sign(_) => true,
+        // Somebody may have taken it: it is looked for until its time is over.
+        TxError::NotSeen { .. } | TxError::Unsent { .. } | TxError::Query(_) => false,
+    }
 }
 
 fn tx_error(error: TxError) -> ApiError {

@@ -269,7 +269,6 @@ fn head(known: &Known) -> Option<Head> {
         height: known.height.0,
         time: known.time.into(),
         verified_height: verified,
-        proven_at: verified.map(|_| known.time.into()),
         standing: Standing {
             trust,
             height: known.proven_height.0,

@@ -85,25 +85,24 @@ impl Sums {
         }
     }
 
-    /// What the page shows.
-    pub(super) fn summary(mut self, spendable: Amount) -> EarningSummary {
-        self.stages.insert(
-            MoneyStage::Spendable,
-            Sum {
-                amount: spendable,
-                sessions: 0,
-            },
-        );
+    /// What the page shows. `spendable` is `None` where the chain did not tell.
+    pub(super) fn summary(mut self, spendable: Option<Amount>) -> EarningSummary {
+        let settled = self.stages.get(&MoneyStage::Settled);
+        let settled_total = upokt(settled.map_or(Amount::ZERO, |sum| sum.amount));
+        let sessions_settled = settled.map_or(0, |sum| u64::from(sum.sessions));
         let pipeline = STAGES.map(|stage| {
             let sum = self.stages.remove(&stage).unwrap_or_default();
+            let amount = if stage == MoneyStage::Spendable {
+                spendable
+            } else {
+                Some(sum.amount)
+            };
             StageSum {
                 stage,
-                amount: upokt(sum.amount),
+                amount: amount.map(upokt),
                 sessions: sum.sessions,
             }
         });
-        let settled = &pipeline[4];
-        let (settled_total, sessions_settled) = (settled.amount, u64::from(settled.sessions));
         let days: Vec<EarningDay> = (0..DAYS)
             .rev()
             .map(|ago| {
@@ -139,15 +138,28 @@ mod tests {
 
     #[test]
     fn an_empty_pipeline_still_has_all_stages_and_days() {
-        let summary =
-            Sums::new(OffsetDateTime::UNIX_EPOCH + time::Duration::days(400)).summary(Amount::from_upokt(5));
+        let day_400 = OffsetDateTime::UNIX_EPOCH + time::Duration::days(400);
+        let summary = Sums::new(day_400).summary(Some(Amount::from_upokt(5)));
         let stages: Vec<MoneyStage> = summary.pipeline.iter().map(|sum| sum.stage).collect();
         assert_eq!(stages, STAGES);
-        assert_eq!(summary.pipeline[5].amount, upokt(Amount::from_upokt(5)));
+        assert_eq!(summary.pipeline[5].amount, Some(upokt(Amount::from_upokt(5))));
+        assert_eq!(summary.pipeline[4].amount, Some(upokt(Amount::ZERO)));
         assert_eq!(
             (summary.days.len(), summary.days[13].date.as_str()),
             (14, "1971-02-05")
         );
         assert_eq!(summary.settled_total, upokt(Amount::ZERO));
+    }
+
+    #[test]
+    fn what_the_chain_does_not_tell_is_no_zero() {
+        let summary = Sums::new(OffsetDateTime::UNIX_EPOCH).summary(None);
+        let unknown: Vec<MoneyStage> = summary
+            .pipeline
+            .iter()
+            .filter(|sum| sum.amount.is_none())
+            .map(|sum| sum.stage)
+            .collect();
+        assert_eq!(unknown, [MoneyStage::Spendable]);
     }
 }

@@ -1,0 +1,226 @@
+//! The wallet's money over the embedded chain.
+
+use std::{sync::Arc, time::Duration};
+
+use hearth_api::{
+    control::types::{Direction, FaucetOrder, KeyRole, MovementKind, Upokt},
+    parts::{
+        Money, Window,
+        adapters::{ChainMoney, DevnetFaucet},
+    },
+};
+use hearth_base::{Amount, Clock, Tasks};
+use hearth_chain::{Anchor, Chain, Faucet, Options, valid_until};
+use hearth_devnet::{Account, Blocks, Devnet};
+use hearth_pocket::{
+    Signer,
+    message::{Coin, Named, cosmos::MsgSend},
+};
+use hearth_store::Store;
+use hearth_wallet::{Activity, ActivityKind, Cost, Role, Wallet, recent, record};
+
+use crate::parts::Fake;
+
+const BLOCK: Duration = Duration::from_millis(100);
+const ALL: Window = Window {
+    limit: 100,
+    offset: 0,
+};
+
+/// A wallet with play money on a devnet.
+struct World {
+    devnet: Devnet,
+    chain: Chain,
+    wallet: Wallet,
+    store: Store,
+    money: ChainMoney,
+    tasks: Tasks,
+    _folder: tempfile::TempDir,
+}
+
+impl World {
+    async fn start() -> World {
+        let folder = tempfile::tempdir().unwrap();
+        let tasks = Tasks::root();
+        let config = hearth_devnet::Config::for_tests(folder.path().join("devnet.db"), tasks.clone());
+        let devnet = Devnet::start(hearth_devnet::Config {
+            blocks: Blocks::Every(BLOCK),
+            ..config
+        })
+        .await
+        .unwrap();
+        let store = Store::open(hearth_store::Config {
+            path: folder.path().join("hearth.db"),
+            chain_id: devnet.chain_id(),
+            max_pages: None,
+        })
+        .await
+        .unwrap();
+        let trust = devnet.trust();
+        let rpc: url::Url = devnet.rpc_url().parse().unwrap();
+        let chain = Chain::start(hearth_chain::Args {
+            config: hearth_chain::Config {
+                trust: Some(Anchor {
+                    height: trust.height,
+                    hash: hex::decode(&trust.hash).unwrap().try_into().unwrap(),
+                }),
+                poll: BLOCK / 4,
+                ..hearth_chain::Config::new(devnet.chain_id(), vec![rpc.clone()])
+            },
+            store: store.clone(),
+            clock: Clock::system(),
+            tasks: tasks.child("chain"),
+        })
+        .unwrap();
+        let config = hearth_wallet::Config {
+            folder: folder.path().join("keystore"),
+            cost: Cost::PLAY,
+        };
+        let wallet = Wallet::open(config, Clock::system()).unwrap();
+        wallet.create("correct horse").unwrap();
+        let account = Account::named("faucet", Amount::ZERO).address;
+        let money = ChainMoney {
+            chain: chain.clone(),
+            wallet: wallet.clone(),
+            store: store.clone(),
+            clock: Clock::system(),
+            earn: Arc::new(Fake::default()),
+            faucet: Some(DevnetFaucet {
+                faucet: Faucet::new(rpc).unwrap(),
+                account: account.parse().unwrap(),
+            }),
+        };
+        let world = World {
+            devnet,
+            chain,
+            wallet,
+            store,
+            money,
+            tasks,
+            _folder: folder,
+        };
+        let order = FaucetOrder {
+            to: KeyRole::Main,
+            amount: Upokt(Amount::from_upokt(5_000_000)),
+        };
+        assert!(world.money.faucet(&order).await.unwrap().height > 0);
+        world
+    }
+
+    async fn stop(self) {
+        self.chain.stop();
+        self.chain.join().await;
+        self.devnet.stop();
+        self.devnet.join().await;
+        self.tasks.stop();
+    }
+
+    /// A payment of 1,000 upokt that was noted but whose sender did not see its end.
+    async fn note(&self, tx_hash: &str, until_ms: Option<i64>) {
+        let activity = Activity {
+            tx_hash: tx_hash.to_owned(),
+            at_ms: Clock::system().now_ms(),
+            height: None,
+            kind: ActivityKind::Sent,
+            account: self.wallet.accounts().unwrap().main,
+            counterparty: None,
+            amount: Amount::from_upokt(1000),
+            fee: Amount::from_upokt(1),
+            outcome: "sent".to_owned(),
+            note: String::new(),
+        };
+        record(&self.store, &activity, until_ms).await.unwrap();
+    }
+
+    async fn outcome(&self, tx_hash: &str) -> (Option<u64>, String) {
+        let lines = recent(&self.store, 100).await.unwrap();
+        let line = lines.into_iter().find(|line| line.tx_hash == tx_hash).unwrap();
+        (line.height.map(|height| height.0), line.outcome)
+    }
+
+    /// Reads balances until a payment has ended.
+    async fn ended(&self, tx_hash: &str) -> (Option<u64>, String) {
+        let ended = async {
+            loop {
+                self.money.balances().await.unwrap();
+                let outcome = self.outcome(tx_hash).await;
+                if outcome.1 != "sent" {
+                    return outcome;
+                }
+                tokio::time::sleep(BLOCK).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), ended)
+            .await
+            .expect("the payment ends")
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn play_money_is_shown_as_what_it_is() {
+    let world = World::start().await;
+    let gift = async {
+        loop {
+            let history = world.money.history(ALL).await.unwrap();
+            if let Some(movement) = history.movements.into_iter().next() {
+                return movement;
+            }
+            tokio::time::sleep(BLOCK).await;
+        }
+    };
+    let gift = tokio::time::timeout(Duration::from_secs(20), gift).await.unwrap();
+    assert_eq!((gift.kind, gift.direction), (MovementKind::Faucet, Direction::In));
+    assert_eq!(gift.amount, Upokt(Amount::from_upokt(5_000_000)));
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payment_whose_end_nobody_saw_is_settled_by_the_next_reading() {
+    let world = World::start().await;
+    let signer = world.wallet.signer(Role::Main).unwrap();
+    let to = world.wallet.accounts().unwrap().working;
+    let message = MsgSend {
+        from_address: signer.address().to_string(),
+        to_address: to.to_string(),
+        amount: vec![Coin::upokt(Amount::from_upokt(1000))],
+    };
+    let options = Options::default();
+    let prepared = world
+        .chain
+        .prepare(&signer, vec![message.to_any()], &options)
+        .await
+        .unwrap();
+    let signed = world.chain.sign(&signer, &prepared).unwrap();
+    let until = valid_until(&signed).expect("it is valid for a while only");
+    let (hash, until_ms) = (signed.hash_text(), until.unix_timestamp() * 1000);
+    world.note(&hash, Some(until_ms)).await;
+    world.money.balances().await.unwrap();
+    assert_eq!(
+        world.outcome(&hash).await.1,
+        "sent",
+        "it was not sent yet and has time"
+    );
+    world.chain.broadcast(&signed).await.unwrap();
+    let (height, outcome) = world.ended(&hash).await;
+    assert_eq!(outcome, "included");
+    assert!(height.is_some_and(|height| height > 0));
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payment_that_no_block_can_take_any_more_is_given_up() {
+    let world = World::start().await;
+    let (late, open, endless) = ("0A".repeat(32), "0B".repeat(32), "0C".repeat(32));
+    let now_ms = Clock::system().now_ms();
+    world.note(&late, Some(now_ms - 3_600_000)).await;
+    world.note(&open, Some(now_ms + 3_600_000)).await;
+    world.note(&endless, None).await;
+    let (height, outcome) = world.ended(&late).await;
+    assert!(
+        height.is_none() && outcome.starts_with("failed: ") && outcome.contains("never will be"),
+        "{outcome}"
+    );
+    assert_eq!(world.outcome(&open).await.1, "sent");
+    assert_eq!(world.outcome(&endless).await.1, "sent");
+    world.stop().await;
+}
