@@ -1,6 +1,7 @@
 # Hearth: the commands of every day. Each first checks what it needs and installs what it can.
 #
 #   make run     the whole loop on the embedded devnet, in the foreground; prints URL and API key
+#   make window  the same in a window
 #   make test    everything that can be tested, with counts per suite
 #   make check   the fast part: format, repository rules, lints, types
 #   make bench   speed, as figures of one run
@@ -18,7 +19,7 @@ ifdef CI
 export CARGO_INCREMENTAL := 0
 endif
 
-.PHONY: run test check bench ui model
+.PHONY: run window test check bench ui model
 
 run: ui model
 	@xtask/sh/need.sh run
@@ -29,17 +30,26 @@ test:
 	@xtask/sh/need.sh test
 	@xtask/sh/test.sh
 
-check:
+check: ui
 	@xtask/sh/need.sh check
 	cargo fmt --all --check
 	cargo run --locked -q -p xtask -- tidy
 	cargo clippy --locked --workspace --all-targets --no-default-features -- -D warnings
 	cd ui && npm run --silent check
 
-bench: model
-	@xtask/sh/need.sh run
+bench: ui model
+	@xtask/sh/need.sh window
+	cargo build --locked --release -p hearth
+	cp "$(CARGO_TARGET_DIR)/release/hearth" "$(CARGO_TARGET_DIR)/release/hearth-desktop"
 	cargo build --locked --release -p hearth --no-default-features -p hearth-bench
-	"$(CARGO_TARGET_DIR)/release/hearth-bench" --hearth "$(CARGO_TARGET_DIR)/release/hearth" $(ARGS)
+	"$(CARGO_TARGET_DIR)/release/hearth-bench" --hearth "$(CARGO_TARGET_DIR)/release/hearth" \
+	  --desktop "$(CARGO_TARGET_DIR)/release/hearth-desktop" $(ARGS)
+
+# As `make run`, in a window.
+window: ui model
+	@xtask/sh/need.sh window
+	cargo build --locked -p hearth
+	@HEARTH_WEIGHTS__DEMO_FOLDER="$(TEST_MODELS_DIR)" "$(CARGO_TARGET_DIR)/debug/hearth" --network devnet $(ARGS)
 
 # The page, built only when its sources changed.
 ui:

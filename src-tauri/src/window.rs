@@ -18,6 +18,8 @@ use crate::cli::{Args, Client, Done, Exit, Out, Place, start_node};
 struct Session {
     client: Client,
     node: Mutex<Option<Node>>,
+    /// Tells windows on other data directories apart.
+    instance: String,
     runtime: tokio::runtime::Handle,
 }
 
@@ -41,7 +43,7 @@ pub(crate) fn open(runtime: &tokio::runtime::Runtime, args: &Args, out: &Out) ->
     }
     // WebKit gives a white page under the C locale; the process starts anew with a usable one.
     locale::restart_with_usable_locale();
-    let place = Place::find(args)?;
+    let place = Place::wanted(args)?;
     let _log = hearth_node::logging::start(&place.layered.settings.log, &place.layout)
         .map_err(anyhow::Error::from)?;
     let session = Arc::new(runtime.block_on(attach_or_start(args, place))?);
@@ -51,21 +53,36 @@ pub(crate) fn open(runtime: &tokio::runtime::Runtime, args: &Args, out: &Out) ->
 
 async fn attach_or_start(args: &Args, place: Place) -> Result<Session, Exit> {
     let runtime = tokio::runtime::Handle::current();
+    let instance = instance_of(place.layout.root());
     if let Ok(client) = Client::connect(&place).await {
         return Ok(Session {
             client,
             node: Mutex::new(None),
+            instance,
             runtime,
         });
     }
     let node = start_node(place).await?;
     // The node wrote its address into the data directory.
-    let client = Client::connect(&Place::find(args)?).await?;
+    let client = Client::connect(&Place::wanted(args)?).await?;
     Ok(Session {
         client,
         node: Mutex::new(Some(node)),
+        instance,
         runtime,
     })
+}
+
+/// A name on the session bus for the window of a data directory: one directory has one window, two have two.
+fn instance_of(root: &std::path::Path) -> String {
+    // FNV-1a: a bus name takes letters and digits only, and no secret hangs on it.
+    let hash = root
+        .to_string_lossy()
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+    format!("network.hearth.app.d{hash:016x}")
 }
 
 fn run(session: &Arc<Session>) -> anyhow::Result<()> {
@@ -77,11 +94,16 @@ fn run(session: &Arc<Session>) -> anyhow::Result<()> {
     let origin = url.origin();
     let tray_session = Arc::clone(session);
     let app = tauri::Builder::default()
-        .plugin(tauri_plugin_single_instance::init(|app, _args, _folder| {
-            if let Some(window) = app.get_webview_window(WINDOW) {
-                show(&window);
-            }
-        }))
+        .plugin(
+            tauri_plugin_single_instance::Builder::new()
+                .dbus_id(session.instance.clone())
+                .callback(|app, _args, _folder| {
+                    if let Some(window) = app.get_webview_window(WINDOW) {
+                        show(&window);
+                    }
+                })
+                .build(),
+        )
         .plugin(tauri_plugin_opener::init())
         .setup(move |app| {
             let handle = app.handle().clone();
@@ -140,14 +162,32 @@ fn show(window: &WebviewWindow) {
     let _ = window.set_focus();
 }
 
-/// A SIGTERM ends the window as Quit does.
+/// A SIGTERM ends the window as Quit does, and so does a task of the own node that panicked: half a node must not
+/// go on serving.
 fn watch_signals(session: &Arc<Session>, app: tauri::AppHandle) {
     let Ok(signal) = session.runtime.block_on(async { crate::cli::stop_signal() }) else {
         return;
     };
+    let failed = session
+        .node
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .as_ref()
+        .map(Node::failed);
     session.runtime.spawn(async move {
-        signal.await;
-        app.exit(0);
+        let failed = async move {
+            match failed {
+                Some(failed) => failed.await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = signal => app.exit(0),
+            name = failed => {
+                tracing::error!(%name, "a task failed: Hearth stops; nothing that was answered is lost");
+                app.exit(1);
+            }
+        }
     });
 }
 

@@ -38,11 +38,20 @@ check "the installed program runs" bash -c '"$0" --version | grep -q hearth' "$i
 verify() { systemd-analyze verify "$unit" 2>&1 | grep -F hearth.service | grep -v 'not executable' >"$scratch/verify"; [ ! -s "$scratch/verify" ] || { cat "$scratch/verify"; false; }; }
 check "systemd finds no fault in the unit" verify
 
-# The line as systemd would run it, with data and configuration in scratch.
+# The line as systemd would run it: by the service's own user with the installed configuration where that can be had,
+# else with data and configuration in scratch.
 line=$(sed -n 's/^ExecStart=//p' "$unit")
-line=${line//\/var\/lib\/hearth/$scratch/var}
-line=${line//\/etc\/hearth\/config.toml/$scratch/config.toml}
-line=${line//\/usr\/bin\/hearth/$installed}
+user=$(sed -n 's/^User=//p' "$unit")
+if [ "$(id -u)" = 0 ]; then
+  chmod 755 "$scratch"
+  # What StateDirectory= does.
+  install -d -o "$user" -g "$user" -m 700 /var/lib/hearth
+  line="runuser -u $user -- $line"
+else
+  line=${line//\/var\/lib\/hearth/$scratch/var}
+  line=${line//\/etc\/hearth\/config.toml/$scratch/config.toml}
+  line=${line//\/usr\/bin\/hearth/$installed}
+fi
 cat >"$scratch/config.toml" <<TOML
 network = "devnet"
 api.listen = "127.0.0.1:0"
@@ -57,7 +66,10 @@ path = os.path.join(scratch, "notify")
 server = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 server.bind(path)
 server.settimeout(60)
-process = subprocess.Popen(command, env={**os.environ, "NOTIFY_SOCKET": path}, stdout=subprocess.DEVNULL, stderr=open(os.path.join(scratch, "unit-log"), "w"))
+os.chmod(path, 0o777)
+# Free ports, beside whatever else runs here.
+ports = {"HEARTH_" + part + "__LISTEN": "127.0.0.1:0" for part in ("API", "MINER", "DEVNET")}
+process = subprocess.Popen(command, env={**os.environ, **ports, "NOTIFY_SOCKET": path}, stdout=subprocess.DEVNULL, stderr=open(os.path.join(scratch, "unit-log"), "w"))
 try:
     assert server.recv(256) == b"READY=1"
     process.send_signal(signal.SIGTERM)
@@ -76,5 +88,6 @@ check "the page is inside the installed program" bash -c '
 if [ "$(id -u)" = 0 ]; then
   check "it is removed without a trace but its configuration" bash -c 'dpkg -r hearth >/dev/null 2>&1 && [ ! -e /usr/bin/hearth ]'
   dpkg -P hearth >/dev/null 2>&1 || true
+  rm -rf /var/lib/hearth
 fi
 echo "counted: $passed 0"

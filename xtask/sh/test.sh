@@ -81,7 +81,7 @@ clippy() {
 
 desktop() {
   cargo build --locked -p hearth || return 1
-  LANG=C.UTF-8 xvfb-run -a -s '-screen 0 1280x800x24' dbus-run-session -- node --test --test-reporter=tap tests/window/window.test.mjs
+  LANG=C.UTF-8 xvfb-run -a -s '-screen 0 1280x800x24' dbus-run-session -- node --test --test-concurrency=1 --test-reporter=tap tests/window/*.test.mjs
 }
 
 counted_desktop() {

@@ -13,7 +13,8 @@ trap 'rm -rf "$stage"' EXIT
 install -D -m 755 "$program" "$stage/usr/bin/hearth"
 strip --strip-debug "$stage/usr/bin/hearth" 2>/dev/null || true
 install -D -m 644 "$here/../systemd/hearth.service" "$stage/usr/lib/systemd/system/hearth.service"
-install -D -m 640 "$here/config.toml" "$stage/etc/hearth/config.toml"
+# It holds no secret, and the service's own user must read it.
+install -D -m 644 "$here/config.toml" "$stage/etc/hearth/config.toml"
 install -D -m 644 "$root/README.md" "$stage/usr/share/doc/hearth/README.md"
 install -D -m 644 "$root/LICENSE" "$stage/usr/share/doc/hearth/copyright"
 for shell in bash zsh fish; do

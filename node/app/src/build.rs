@@ -1,6 +1,13 @@
 //! From settings to the parts: each function makes one part, or its checked configuration.
 
-use std::{collections::BTreeMap, io, net::Ipv4Addr, path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    io,
+    net::Ipv4Addr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use hearth_base::{ChainId, Clock, Height, ServiceId, Tasks};
 use hearth_chain::{Anchor, Chain};
@@ -136,6 +143,13 @@ fn anchor(trust: &Trust) -> Result<Anchor, NodeError> {
     })
 }
 
+/// Where the password lies that opens the working key at start. Money of a devnet is play, so there it lies beside
+/// the keys, if the set-up made them.
+pub(crate) fn password_file(settings: &Settings, network: &Network, layout: &Layout) -> Option<PathBuf> {
+    let given = settings.wallet.passphrase_file.clone();
+    given.or_else(|| network.is_devnet().then(|| layout.devnet_password()))
+}
+
 /// Opens the keystore, and the working key if the owner left its password for that.
 pub(crate) async fn wallet(
     settings: &Settings,
@@ -148,11 +162,10 @@ pub(crate) async fn wallet(
         cost: Cost::STRONG,
     };
     let wallet = Wallet::open(config, clock.clone())?;
-    let given = settings.wallet.passphrase_file.clone();
-    // Money of a devnet is play, so its password lies beside its keys.
-    let file =
-        given.or_else(|| Some(layout.devnet_password()).filter(|path| network.is_devnet() && path.exists()));
-    let (Some(file), true) = (file, wallet.accounts().is_some()) else {
+    let file = password_file(settings, network, layout);
+    // The set-up of a devnet writes the file together with the wallet.
+    let is_there = |file: &PathBuf| settings.wallet.passphrase_file.is_some() || file.exists();
+    let (Some(file), true) = (file.filter(is_there), wallet.accounts().is_some()) else {
         return Ok(wallet);
     };
     let text = std::fs::read_to_string(&file).map_err(|source| NodeError::Read { path: file, source })?;

@@ -119,6 +119,8 @@ impl Network {
     pub fn folder_name(&self) -> String {
         match self.name() {
             "mainnet" => "hearth".to_owned(),
+            // Another node's devnet, whose folder on the same computer is not ours.
+            DEVNET_CHAIN_ID => "hearth-devnet-joined".to_owned(),
             name => format!("hearth-{}", name.trim_start_matches("hearth-")),
         }
     }

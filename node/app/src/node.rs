@@ -6,7 +6,12 @@
 //! What cannot start ends the start with an error that says so; what cannot be reached (a chain endpoint, a key that
 //! is locked) does not: local chat needs neither.
 
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use hearth_api::{Api, control::types::NetworkName, parts::adapters};
 use hearth_base::{Clock, Tasks};
@@ -143,24 +148,26 @@ impl Node {
             tasks: tasks.child("api"),
             host: Arc::new(program),
             models: parts.models.clone(),
-            parts: parts.behind_the_api(settings, network, name)?,
+            parts: parts.behind_the_api(settings, network, layout, name)?,
             ipfs: parts.weights.router(),
         })
         .await?;
         api.ensure_key("This computer", &key)
             .await
             .map_err(hearth_api::Error::from)?;
-        std::fs::write(layout.api_address(), api.addr().to_string()).map_err(|source| NodeError::Write {
-            path: layout.api_address(),
-            source,
+        std::fs::write(layout.api_address(), reachable(api.addr()).to_string()).map_err(|source| {
+            NodeError::Write {
+                path: layout.api_address(),
+                source,
+            }
         })?;
         Ok((api, token, key))
     }
 
-    /// Where the API and the page are.
+    /// Where the API and the page are, for this computer.
     #[must_use]
     pub fn api_url(&self) -> String {
-        format!("http://{}", self.api.addr())
+        format!("http://{}", self.addr())
     }
 
     /// The page, with the token that opens it.
@@ -201,15 +208,16 @@ impl Node {
         lines
     }
 
-    /// Where the API listens.
+    /// Where the API answers on this computer. Listening on all addresses is no address to open.
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
-        self.api.addr()
+        reachable(self.api.addr())
     }
 
     /// Ends with the name of a task when one panics.
-    pub async fn failed(&self) -> String {
-        self.tasks.panicked().await
+    pub fn failed(&self) -> impl Future<Output = String> + Send + use<> {
+        let tasks = self.tasks.clone();
+        async move { tasks.panicked().await }
     }
 
     /// Stops everything in reverse order, within the deadline. Says whether all ended in time.
@@ -234,6 +242,17 @@ impl Node {
         }
         in_time
     }
+}
+
+/// The address under which this computer reaches what listens on `address`.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    address
 }
 
 impl Parts {
@@ -312,6 +331,7 @@ impl Parts {
         &self,
         settings: &Settings,
         network: &Network,
+        layout: &Layout,
         name: NetworkName,
     ) -> Result<hearth_api::parts::Parts, NodeError> {
         let http = reqwest::Client::builder()
@@ -345,7 +365,7 @@ impl Parts {
             earn,
             keyring: Arc::new(adapters::WalletKeyring {
                 wallet: self.wallet.clone(),
-                unattended: settings.wallet.passphrase_file.is_some() || network.is_devnet(),
+                password_file: build::password_file(settings, network, layout),
             }),
             network: Arc::new(adapters::ChainNetwork {
                 name,

@@ -6,7 +6,7 @@ use hearth_node::{Node, NodeArgs};
 use super::{Done, Exit, Out, Place, args::Args};
 
 pub(super) async fn run(args: &Args, out: &Out) -> Done {
-    let place = Place::find(args)?;
+    let place = Place::wanted(args)?;
     let _log = hearth_node::logging::start(&place.layered.settings.log, &place.layout)
         .map_err(anyhow::Error::from)?;
     #[cfg(unix)]

@@ -1,6 +1,10 @@
 //! Which data directory a command speaks of.
 
-use std::path::PathBuf;
+use std::{
+    net::{SocketAddr, TcpStream},
+    path::PathBuf,
+    time::Duration,
+};
 
 use hearth_node::{
     config::{self, Layered},
@@ -18,18 +22,23 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// The data directory that the arguments name. Without a name, the one default directory in which a daemon runs.
+    /// Where a node is to run: the data directory and the network that flags, environment and file name.
+    pub(crate) fn wanted(args: &Args) -> Result<Place, Exit> {
+        Place::of(args, None)
+    }
+
+    /// Where a command finds a node: as [`Place::wanted`], but without a name the first default directory whose node
+    /// answers.
     pub(crate) fn find(args: &Args) -> Result<Place, Exit> {
         if args.data_dir.is_none() && args.network.is_none() {
-            let running = ["mainnet", "beta", "devnet"].into_iter().filter_map(|name| {
-                let place = Place::of(args, Some(name)).ok()?;
-                place.layout.api_address().exists().then_some(place)
-            });
-            if let Some(place) = running.into_iter().next() {
-                return Ok(place);
+            let mut places = ["mainnet", "beta", "devnet"]
+                .into_iter()
+                .filter_map(|name| Place::of(args, Some(name)).ok());
+            if let Some(running) = places.find(|place| answers(&place.layout)) {
+                return Ok(running);
             }
         }
-        Place::of(args, None)
+        Place::wanted(args)
     }
 
     /// The data directory of one network by name.
@@ -67,4 +76,16 @@ impl Place {
             network,
         })
     }
+}
+
+/// A node on this computer takes a connection at once.
+const ANSWER_WITHIN: Duration = Duration::from_millis(500);
+
+/// Whether somebody listens where the node of a directory said it would. A node that was killed leaves its address.
+fn answers(layout: &Layout) -> bool {
+    let Ok(text) = std::fs::read_to_string(layout.api_address()) else {
+        return false;
+    };
+    let address = text.trim().parse::<SocketAddr>();
+    address.is_ok_and(|address| TcpStream::connect_timeout(&address, ANSWER_WITHIN).is_ok())
 }

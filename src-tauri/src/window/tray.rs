@@ -126,7 +126,7 @@ async fn look(session: &Session, items: &Items, tray: &TrayIcon) {
     loop {
         if let Ok(status) = session.client.get::<Status>("/status").await {
             let earning = status.earning;
-            let state = (earning.state, earning.serving);
+            let state = (earning.state, earning.serving, earning.reasons.len());
             if shown != Some(state) {
                 draw(items, tray, &earning);
                 shown = Some(state);

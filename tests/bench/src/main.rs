@@ -1,6 +1,6 @@
 //! Measures speed: one run, figures beside those of rivals and beside the physical limit where there is one.
 //!
-//! `hearth-bench [--hearth PROGRAM] [SECTION…]`; sections: pocket chain weights engine relay program. Nothing here
+//! `hearth-bench [--hearth PROGRAM] [--desktop PROGRAM] [SECTION…]`; sections: pocket chain weights engine relay program. Nothing here
 //! fails on a slow machine: a figure is information, tests are elsewhere.
 
 mod chain;
@@ -18,6 +18,7 @@ use anyhow::Context as _;
 /// What is measured, and where the program is.
 struct Args {
     hearth: Option<PathBuf>,
+    desktop: Option<PathBuf>,
     sections: Vec<String>,
 }
 
@@ -28,48 +29,49 @@ async fn main() -> anyhow::Result<()> {
     hearth_base::tls::init();
     let args = arguments()?;
     let wanted = |section: &str| args.sections.is_empty() || args.sections.iter().any(|name| name == section);
-    if wanted("pocket") {
-        pocket::run()?;
+    let hearth = args.hearth.as_deref();
+    let mut n_failed = 0;
+    for section in SECTIONS.into_iter().filter(|section| wanted(section)) {
+        let result = match section {
+            "pocket" => pocket::run(),
+            "chain" => chain::run().await,
+            "weights" => weights::run().await,
+            "engine" => engine::run(),
+            "relay" => relay::run(hearth, &models()?).await,
+            _ => program::run(hearth, args.desktop.as_deref()).await,
+        };
+        // One section that fails does not take the figures of the others with it.
+        if let Err(error) = result {
+            table::figure("FAILED", "", &format!("{error:#}"));
+            n_failed += 1;
+        }
     }
-    if wanted("chain") {
-        chain::run().await?;
-    }
-    if wanted("weights") {
-        weights::run().await?;
-    }
-    if wanted("engine") {
-        engine::run()?;
-    }
-    if wanted("relay") {
-        relay::run(args.hearth.as_deref(), &models()?).await?;
-    }
-    if wanted("program") {
-        program::run(args.hearth.as_deref()).await?;
-    }
+    anyhow::ensure!(n_failed == 0, "{n_failed} sections failed");
     Ok(())
 }
 
 fn arguments() -> anyhow::Result<Args> {
     let mut args = Args {
         hearth: None,
+        desktop: None,
         sections: Vec::new(),
     };
     let mut given = std::env::args().skip(1);
     while let Some(arg) = given.next() {
         match arg.as_str() {
-            "--hearth" => {
-                args.hearth = Some(
-                    given
-                        .next()
-                        .context("--hearth needs the path of the program")?
-                        .into(),
-                )
-            }
+            "--hearth" => args.hearth = Some(program(&arg, given.next())?),
+            "--desktop" => args.desktop = Some(program(&arg, given.next())?),
             section if SECTIONS.contains(&section) => args.sections.push(section.to_owned()),
             other => anyhow::bail!("\"{other}\" is no section; there are: {}", SECTIONS.join(" ")),
         }
     }
     Ok(args)
+}
+
+fn program(flag: &str, path: Option<String>) -> anyhow::Result<PathBuf> {
+    Ok(path
+        .with_context(|| format!("{flag} needs the path of the program"))?
+        .into())
 }
 
 /// The folder of the fetched models.

@@ -13,20 +13,17 @@ use crate::table::{figure, median, section};
 /// How long the daemon is left alone before its memory is read.
 const REST: Duration = Duration::from_secs(5);
 
-pub(crate) async fn run(hearth: Option<&Path>) -> anyhow::Result<()> {
+pub(crate) async fn run(hearth: Option<&Path>, desktop: Option<&Path>) -> anyhow::Result<()> {
     section("program");
     let Some(hearth) = hearth else {
         figure("not measured", "", "name the program with --hearth");
         return Ok(());
     };
-    let bytes = std::fs::metadata(hearth)
-        .with_context(|| format!("{} is not there", hearth.display()))?
-        .len();
-    figure(
-        "size of the headless program",
-        &format!("{:.1} MB", bytes as f64 / 1e6),
-        "",
-    );
+    size("size of the headless program, page inside", hearth)?;
+    match desktop {
+        Some(desktop) => size("size of the desktop program", desktop)?,
+        None => figure("size of the desktop program", "", "name it with --desktop"),
+    }
     let mut starts = Vec::new();
     for _ in 0..3 {
         let folder = tempfile::tempdir()?;
@@ -44,6 +41,13 @@ pub(crate) async fn run(hearth: Option<&Path>) -> anyhow::Result<()> {
         &format!("{:.0} ms", median(starts)),
         "devnet included",
     );
+    Ok(())
+}
+
+fn size(name: &str, program: &Path) -> anyhow::Result<()> {
+    let metadata =
+        std::fs::metadata(program).with_context(|| format!("{} is not there", program.display()))?;
+    figure(name, &format!("{:.1} MB", metadata.len() as f64 / 1e6), "");
     Ok(())
 }
 

@@ -32,7 +32,7 @@ use crate::data_dir::{Layout, write_private};
 /// The demo model and the service that serves it: a slug is a valid service id.
 pub(crate) const DEMO: &str = "smollm2-135m-instruct";
 /// What one answer of the demo service counts. At the devnet's price this is a few hundredths of a POKT.
-const COMPUTE_UNITS: u64 = 100_000;
+const COMPUTE_UNITS: u64 = 1_000;
 /// Play money of the main key: stakes, and plenty to pay with.
 const MAIN_MONEY: Amount = Amount::from_upokt(1_000_000 * Amount::UPOKT_PER_POKT);
 /// Play money of the working key: two stakes and fees.

@@ -1,5 +1,7 @@
 //! Keys, over the wallet.
 
+use std::path::{Path, PathBuf};
+
 use futures::{StreamExt as _, stream::BoxStream};
 use hearth_wallet::{Error, KeyState, Role, Wallet, WalletState, Words};
 use tokio_stream::wrappers::WatchStream;
@@ -13,8 +15,8 @@ use crate::{
 /// The wallet behind the API.
 pub struct WalletKeyring {
     pub wallet: Wallet,
-    /// The working key is opened by itself at every start.
-    pub unattended: bool,
+    /// Where the password lies that opens the working key at every start, once it is there.
+    pub password_file: Option<PathBuf>,
 }
 
 impl WalletKeyring {
@@ -56,7 +58,7 @@ impl Keyring for WalletKeyring {
         WalletPage {
             status: status(&state),
             accounts,
-            unattended: self.unattended,
+            unattended: self.password_file.as_deref().is_some_and(Path::exists),
         }
     }
 
