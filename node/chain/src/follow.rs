@@ -174,9 +174,9 @@ pub(crate) async fn block_events(
 ) -> Result<BlockEvents, LightError> {
     let header = match light.header(height).await {
         Ok(header) => Some(header),
-        Err(
-            LightError::NoTrust { .. } | LightError::AnchorUnknown { .. } | LightError::TooOld { .. },
-        ) => None,
+        Err(LightError::NoTrust { .. } | LightError::AnchorUnknown { .. } | LightError::TooOld { .. }) => {
+            None
+        }
         Err(error) => return Err(error),
     };
     let params = json!({ "height": height.0.to_string() });

@@ -310,7 +310,7 @@ impl Book {
     /// All kept transactions of a kind for a session, the newest first.
     pub(crate) async fn txs(&self, key: &Key, kind: TxKind) -> Result<Vec<SignedTx>, BookError> {
         let rows = sqlx::query(
-            "SELECT bytes FROM miner_tx WHERE session_id = ? AND supplier = ? AND kind = ? ORDER BY signed_ms DESC",
+            "SELECT bytes FROM miner_tx WHERE session_id = ? AND supplier = ? AND kind = ? ORDER BY signed_ms DESC, rowid DESC",
         )
         .bind(&key.session_id)
         .bind(&key.supplier)
@@ -322,7 +322,7 @@ impl Book {
 
     /// The newest kept transaction of a kind, of any session.
     pub(crate) async fn newest_tx(&self, kind: TxKind) -> Result<Option<SignedTx>, BookError> {
-        let row = sqlx::query("SELECT bytes FROM miner_tx WHERE kind = ? ORDER BY signed_ms DESC LIMIT 1")
+        let row = sqlx::query("SELECT bytes FROM miner_tx WHERE kind = ? ORDER BY signed_ms DESC, rowid DESC LIMIT 1")
             .bind(kind.name())
             .fetch_optional(&self.pool)
             .await?;
@@ -338,7 +338,7 @@ impl Book {
     ) -> Result<Option<SignedTx>, BookError> {
         let row = sqlx::query(
             "SELECT bytes FROM miner_tx WHERE session_id = ? AND supplier = ? AND kind = ? AND signed_ms >= ? \
-             ORDER BY signed_ms DESC LIMIT 1",
+             ORDER BY signed_ms DESC, rowid DESC LIMIT 1",
         )
         .bind(&key.session_id)
         .bind(&key.supplier)

@@ -378,11 +378,13 @@ fn on_inclusion(state: ClaimState, inclusion: Inclusion) -> ClaimState {
             seal,
             claim: inclusion,
         },
-        ClaimState::ProofDue { seal, claim, .. } | ClaimState::ProofSent { seal, claim, .. } => ClaimState::ProofIncluded {
-            seal,
-            claim,
-            proof: inclusion,
-        },
+        ClaimState::ProofDue { seal, claim, .. } | ClaimState::ProofSent { seal, claim, .. } => {
+            ClaimState::ProofIncluded {
+                seal,
+                claim,
+                proof: inclusion,
+            }
+        }
         other => other,
     }
 }
@@ -395,12 +397,14 @@ fn on_check(state: ClaimState, valid: bool, why: String) -> ClaimState {
             proof: Some(proof),
             why,
         },
-        ClaimState::ProofDue { seal, claim, .. } | ClaimState::ProofSent { seal, claim, .. } if !valid => ClaimState::ProofInvalid {
-            seal,
-            claim,
-            proof: None,
-            why,
-        },
+        ClaimState::ProofDue { seal, claim, .. } | ClaimState::ProofSent { seal, claim, .. } if !valid => {
+            ClaimState::ProofInvalid {
+                seal,
+                claim,
+                proof: None,
+                why,
+            }
+        }
         other => other,
     }
 }

@@ -147,10 +147,16 @@ mod tests {
     fn a_claim_is_worth_its_likely_costs() {
         let costs = localnet(0.25);
         // A quarter of 1 POKT and 3 upokt, rounded up, and the claim's own gas.
-        assert_eq!(costs.expected(Amount::from_upokt(4_200)), Amount::from_upokt(250_003));
+        assert_eq!(
+            costs.expected(Amount::from_upokt(4_200)),
+            Amount::from_upokt(250_003)
+        );
         assert_eq!(costs.expected(pokt(20)), Amount::from_upokt(1_000_005));
         // Where no proof is ever asked for, even a small claim brings more than its gas.
-        assert_eq!(localnet(0.0).expected(Amount::from_upokt(4_200)), Amount::from_upokt(2));
+        assert_eq!(
+            localnet(0.0).expected(Amount::from_upokt(4_200)),
+            Amount::from_upokt(2)
+        );
         // Mainnet asks for 1 upokt, nearly always.
         let mainnet = proof::Params {
             proof_request_probability: 0.01,

@@ -277,7 +277,9 @@ impl Driver {
                         let (why, forever) = (hearth_base::failure::chain(&trouble), trouble.is_final());
                         tracing::warn!(session = %key.session_id, %why, "a claim is held up");
                         // A question without an answer says nothing of what was sent.
-                        effect.makes_something().then_some(ClaimEvent::Failed { why, forever })
+                        effect
+                            .makes_something()
+                            .then_some(ClaimEvent::Failed { why, forever })
                     }
                 };
             }

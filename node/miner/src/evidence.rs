@@ -163,9 +163,7 @@ pub(crate) fn read_all(
         at += skipped as u64;
         let relay_at = at + Entry::RELAY_AT;
         at += entry.len();
-        rest = rest
-            .get(skipped + HEAD + entry.relay.len()..)
-            .unwrap_or_default();
+        rest = rest.get(skipped + HEAD + entry.relay.len()..).unwrap_or_default();
         each(entry, relay_at);
     }
     Ok(Some(Contents {

@@ -207,6 +207,11 @@ impl Ledger {
         self.ask(|reply| Command::Forget { key, reply }).await
     }
 
+    /// The path of a session's evidence, for messages.
+    pub(crate) fn path(&self, key: &Key) -> PathBuf {
+        self.disk.path(&key.to_string())
+    }
+
     /// Bytes free on the disk of the evidence, where the system says so.
     #[must_use]
     pub(crate) fn free_bytes(&self) -> Option<u64> {

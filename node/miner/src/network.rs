@@ -277,3 +277,37 @@ impl Network for Chain {
 
 /// The chain, shared.
 pub(crate) type SharedNetwork = Arc<dyn Network>;
+
+#[cfg(test)]
+mod tests {
+    use hearth_chain::{Reason, Stage};
+
+    use super::*;
+
+    #[test]
+    fn a_refusal_says_only_whether_to_sign_anew() {
+        let of = |reason| {
+            SendError::from(TxError::Refused {
+                stage: Stage::Check,
+                reason,
+                codespace: "undefined".to_owned(),
+                code: 1,
+                log: String::new(),
+            })
+        };
+        for reason in [
+            Reason::Other,
+            Reason::UnknownAccount,
+            Reason::NotFound,
+            Reason::ClaimNotFound,
+            Reason::NotInSession,
+            Reason::InsufficientFunds,
+            Reason::OutsideClaimWindow { early: true },
+        ] {
+            assert!(matches!(of(reason.clone()), SendError::Later(_)), "{reason:?}");
+        }
+        for reason in [Reason::OutOfGas, Reason::BadSignature, Reason::TimedOut] {
+            assert!(matches!(of(reason.clone()), SendError::Anew(_)), "{reason:?}");
+        }
+    }
+}

@@ -240,6 +240,8 @@ pub(crate) struct TableState {
     pub(crate) claims: BTreeSet<String>,
     /// Transactions cannot be looked for: the index fails.
     pub(crate) no_index: bool,
+    /// No transaction can be found, although the index answers.
+    pub(crate) hides: bool,
     /// The state that can be proven lags so many blocks behind the head.
     pub(crate) lag: u64,
     /// What the state says of the claim, whatever was sent.
@@ -297,6 +299,7 @@ impl TableChain {
             n_sessions_asked: 0,
             claims: BTreeSet::new(),
             no_index: false,
+            hides: false,
             lag: 0,
             status: None,
             blocks: BTreeMap::new(),
@@ -534,6 +537,7 @@ impl Network for TableChain {
             return Err(NetworkError::Unavailable("the index does not answer".into()));
         }
         let found = state.sent.iter().find(|(sent, _)| sent.hash() == tx.hash());
+        let found = found.filter(|_| !state.hides);
         Ok(found.map_or(Found::No, |(_, found)| found.clone()))
     }
 

@@ -51,7 +51,9 @@ impl Driver {
         }
         for mut record in std::mem::take(&mut self.memory.unopened) {
             let key = record.facts.key();
-            let Some(state) = self.states.get(&key) else { continue };
+            let Some(state) = self.states.get(&key) else {
+                continue;
+            };
             if self.sessions.get(&key).is_some() {
                 self.memory.bare.remove(&key);
                 continue;
@@ -67,7 +69,11 @@ impl Driver {
 
     async fn take_up(&mut self, record: Record) -> Result<(), BookError> {
         let key = record.facts.key();
-        let error = match self.sessions.resume(&record).await {
+        let resumed = match self.sessions.resume(&record).await {
+            Ok(session) => self.same_tree(&record).await.map(|()| session),
+            Err(error) => Err(error),
+        };
+        let error = match resumed {
             Ok(session) => {
                 let answers = session.answers.load(Ordering::SeqCst);
                 tracing::info!(session = %key.session_id, answers, state = record.state.name(), "a session goes on");
@@ -93,6 +99,24 @@ impl Driver {
             self.memory.unopened.push(record);
         }
         Ok(())
+    }
+
+    /// Whether the evidence still gives the tree that was claimed: a proof out of another one would cost the stake.
+    async fn same_tree(&self, record: &Record) -> Result<(), LedgerError> {
+        let (Some(seal), Some(_)) = (record.state.seal(), record.sealed_bytes) else {
+            return Ok(());
+        };
+        let key = record.facts.key();
+        if self.ledger.seal(key.clone()).await?.root == seal.root {
+            return Ok(());
+        }
+        self.sessions.remove(&key);
+        let path = self.ledger.path(&key);
+        self.ledger.close(key).await?;
+        Err(LedgerError::Damaged {
+            path,
+            why: "its tree is not the one that was claimed: check the disk".to_owned(),
+        })
     }
 }
 

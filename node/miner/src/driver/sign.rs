@@ -37,7 +37,11 @@ impl Driver {
         }))
     }
 
-    pub(super) async fn sign_claim(&self, facts: &Facts, state: &ClaimState) -> Result<Option<ClaimEvent>, Trouble> {
+    pub(super) async fn sign_claim(
+        &self,
+        facts: &Facts,
+        state: &ClaimState,
+    ) -> Result<Option<ClaimEvent>, Trouble> {
         let Some(seal) = state.seal() else { return Ok(None) };
         // What was signed once is sent, whatever it costs by now.
         if self.book.txs(&facts.key(), TxKind::Claim).await?.is_empty() {
@@ -102,7 +106,11 @@ impl Driver {
         Ok(tx.hash_text())
     }
 
-    pub(super) async fn decide(&self, facts: &Facts, state: &ClaimState) -> Result<Option<ClaimEvent>, Trouble> {
+    pub(super) async fn decide(
+        &self,
+        facts: &Facts,
+        state: &ClaimState,
+    ) -> Result<Option<ClaimEvent>, Trouble> {
         let Some(seal) = state.seal() else { return Ok(None) };
         let seed = self.network.block_hash(facts.windows.proof_seed()).await?;
         let live = self.network.live_params().await?;

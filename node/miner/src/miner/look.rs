@@ -89,8 +89,12 @@ impl Miner {
             }
         };
         let is_sold = |id: &str| self.0.config.services.contains_key(&ServiceId::new(id));
-        let staked =
-            found.is_some_and(|supplier| supplier.services.iter().any(|service| is_sold(&service.service_id)));
+        let staked = found.is_some_and(|supplier| {
+            supplier
+                .services
+                .iter()
+                .any(|service| is_sold(&service.service_id))
+        });
         (!staked).then(|| Reason {
             code: ReasonCode::NeedsStake,
             fact: supplier.to_string(),
