@@ -322,10 +322,12 @@ impl Book {
 
     /// The newest kept transaction of a kind, of any session.
     pub(crate) async fn newest_tx(&self, kind: TxKind) -> Result<Option<SignedTx>, BookError> {
-        let row = sqlx::query("SELECT bytes FROM miner_tx WHERE kind = ? ORDER BY signed_ms DESC, rowid DESC LIMIT 1")
-            .bind(kind.name())
-            .fetch_optional(&self.pool)
-            .await?;
+        let row = sqlx::query(
+            "SELECT bytes FROM miner_tx WHERE kind = ? ORDER BY signed_ms DESC, rowid DESC LIMIT 1",
+        )
+        .bind(kind.name())
+        .fetch_optional(&self.pool)
+        .await?;
         Ok(row.map(|row| SignedTx::new(row.get("bytes"))))
     }
 
@@ -352,7 +354,7 @@ impl Book {
 
 /// The records that can be read. One that cannot must not hold up the others; it is reported, and left as it is.
 fn readable(stored: Vec<Stored>) -> Vec<Record> {
-    let read = |stored| {
+    let read = |stored: Stored| {
         Record::try_from(stored)
             .inspect_err(|error| {
                 tracing::error!(%error, "a session is left out: restore a backup of the database to get it back");

@@ -105,7 +105,7 @@ async fn damage_in_the_midst_costs_one_answer() {
     disk.turn_bit(whole / 3);
     let (ledger, tally) = open(&disk).await;
     assert_eq!((tally.answers, tally.leaves), (19, 19));
-    assert_eq!(tally.bytes as usize, whole, "nothing was cut off");
+    assert_eq!(tally.bytes, whole as u64, "nothing was cut off");
     assert_eq!(disk.state().copies.len(), 1);
     let tally = ledger.append(facts().key(), entry(99)).await.unwrap();
     assert_eq!(tally.answers, 20);
