@@ -57,18 +57,19 @@ async fn no_answered_relay_is_lost_and_none_is_claimed_twice() {
     arrived += 1;
 
     // Every session comes to an end: nothing hangs, no claim and no proof was missed.
-    let done = |sessions: &Value| {
-        let list = sessions["sessions"]
-            .as_array()
-            .map(Vec::as_slice)
-            .unwrap_or_default();
-        !list.is_empty() && list.iter().all(|session| session["state"] == "settled")
-    };
-    let sessions = node
-        .wait("/earning/sessions", Duration::from_secs(120), done)
-        .await
-        .unwrap();
-    let claimed: u64 = sum(&sessions, "answers");
+    let sessions = settled(&node).await;
+    let told: u64 = sessions
+        .iter()
+        .filter_map(|session| session["answers"].as_u64())
+        .sum();
+    // The node's own count is checked by the chain's, which pays by it.
+    let claims = events(&node, "pocket.proof.EventClaimCreated").await;
+    let claimed: u64 = claims.iter().map(|claim| number(claim, "num_relays")).sum();
+    assert_eq!(claims.len(), sessions.len(), "one claim for each session");
+    assert_eq!(
+        claimed, told,
+        "the chain counts {claimed} answers, the node tells of {told}"
+    );
     assert!(
         claimed >= arrived,
         "{arrived} answers arrived whole, only {claimed} were claimed"
@@ -147,31 +148,141 @@ impl Asking {
     }
 }
 
-fn sum(sessions: &Value, key: &str) -> u64 {
-    sessions["sessions"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(|session| session[key].as_u64())
-        .sum()
+/// Waits until every session is settled.
+async fn settled(node: &Node) -> Vec<Value> {
+    let began = std::time::Instant::now();
+    loop {
+        let sessions = all(node, "/earning/sessions", "sessions").await;
+        let open = sessions.iter().find(|session| session["state"] != "settled");
+        if open.is_none() && !sessions.is_empty() {
+            return sessions;
+        }
+        assert!(
+            began.elapsed() < Duration::from_secs(120),
+            "not all sessions settle: {open:#?}\n{}",
+            hearth_tests::tail(&node.data.join("test-log"))
+        );
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+/// A whole list of the API, which gives at most 500 items at once.
+async fn all(node: &Node, path: &str, key: &str) -> Vec<Value> {
+    let mut all = Vec::new();
+    loop {
+        let page = node
+            .get(&format!("{path}?limit=500&offset={}", all.len()))
+            .await
+            .unwrap();
+        let items = page[key].as_array().unwrap();
+        all.extend(items.iter().cloned());
+        if items.is_empty() || all.len() as u64 >= page["total"].as_u64().unwrap() {
+            return all;
+        }
+    }
+}
+
+/// All events of a kind that transactions of the chain caused, in order.
+async fn events(node: &Node, kind: &str) -> Vec<Value> {
+    let text = std::fs::read_to_string(node.data.join("network.toml")).unwrap();
+    let file: hearth_node::network::NetworkFile = toml::from_str(&text).unwrap();
+    let rpc = file.rpc[0].clone();
+    let call = async |method: &str, params: Value| -> Value {
+        let body = serde_json::json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+        let answer = node.http.post(rpc.clone()).json(&body).send().await.unwrap();
+        answer.json::<Value>().await.unwrap()["result"].take()
+    };
+    let status = call("status", serde_json::json!({})).await;
+    let head = status["sync_info"]["latest_block_height"]
+        .as_str()
+        .unwrap()
+        .parse::<u64>()
+        .unwrap();
+    let mut found = Vec::new();
+    for height in 1..=head {
+        let block = call(
+            "block_results",
+            serde_json::json!({ "height": height.to_string() }),
+        )
+        .await;
+        let txs = block["txs_results"].as_array().into_iter().flatten();
+        let events = txs
+            .filter(|tx| tx["code"] == 0)
+            .filter_map(|tx| tx["events"].as_array())
+            .flatten();
+        found.extend(events.filter(|event| event["type"] == kind).cloned());
+    }
+    found
+}
+
+/// A number among an event's attributes, whose values are JSON.
+fn number(event: &Value, key: &str) -> u64 {
+    let attributes = event["attributes"].as_array().unwrap();
+    let attribute = attributes
+        .iter()
+        .find(|attribute| attribute["key"] == key)
+        .unwrap_or_else(|| panic!("{key} is missing: {event:#}"));
+    let value = attribute["value"].as_str().unwrap();
+    value.trim_matches('"').parse().unwrap()
 }
 
 /// Hashes of relays over all sessions are distinct.
-async fn no_leaf_twice(node: &Node, sessions: &Value) {
+async fn no_leaf_twice(node: &Node, sessions: &[Value]) {
     let mut seen: BTreeMap<String, String> = BTreeMap::new();
-    for session in sessions["sessions"].as_array().into_iter().flatten() {
+    for session in sessions {
         let id = session["id"].as_str().unwrap();
-        let relays = node
-            .get(&format!("/earning/sessions/{id}/relays?limit=100000"))
-            .await
-            .unwrap();
-        for relay in relays["relays"].as_array().into_iter().flatten() {
+        let relays = all(node, &format!("/earning/sessions/{id}/relays"), "relays").await;
+        assert_eq!(relays.len() as u64, session["answers"].as_u64().unwrap());
+        for relay in relays {
             let hash = relay["hash"].as_str().unwrap().to_owned();
             let before = seen.insert(hash.clone(), id.to_owned());
             assert_eq!(before, None, "relay {hash} is in two sessions");
         }
     }
     assert!(!seen.is_empty());
+}
+
+/// Killed while its claim is in a block and its proof is not: the proof is made at the next start, once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_is_killed_between_claim_and_proof_is_paid() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let miner = format!("127.0.0.1:{}", free_port().unwrap());
+    let node = start(&data, &miner).await;
+    node.ready().await.unwrap();
+    let is_claimed = |session: &Value| session["state"] == "claim_included";
+    let sessions = node
+        .wait("/earning/sessions", Duration::from_secs(60), |sessions| {
+            sessions["sessions"]
+                .as_array()
+                .is_some_and(|list| list.iter().any(is_claimed))
+        })
+        .await
+        .unwrap();
+    let list = sessions["sessions"].as_array().unwrap();
+    let session = list.iter().find(|session| is_claimed(session)).unwrap().clone();
+    assert!(session["proof_tx"].is_null(), "{session:#}");
+    node.kill().unwrap();
+
+    let node = start(&data, &miner).await;
+    let sessions = settled(&node).await;
+    let after = sessions.iter().find(|one| one["id"] == session["id"]).unwrap();
+    assert_eq!(after["claim_tx"], session["claim_tx"]);
+    assert!(!after["proof_tx"].is_null(), "{after:#}");
+    assert!(!after["settled_height"].is_null(), "{after:#}");
+    let end = session["end_height"].as_u64().unwrap();
+    let n_events = async |kind: &str| {
+        let events = events(&node, kind).await;
+        let of_session = events
+            .iter()
+            .filter(|event| number(event, "session_end_block_height") == end);
+        of_session.count()
+    };
+    assert_eq!(n_events("pocket.proof.EventClaimCreated").await, 1);
+    assert_eq!(n_events("pocket.proof.EventProofSubmitted").await, 1);
+    assert_eq!(n_events("pocket.proof.EventClaimUpdated").await, 0);
+    assert_eq!(n_events("pocket.proof.EventProofUpdated").await, 0);
+    assert_eq!(node.stop().await.unwrap(), Some(0));
 }
 
 /// The first start makes the databases, the wallet and the stakes. Killed anywhere in it, the next start goes on.

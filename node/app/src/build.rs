@@ -308,7 +308,6 @@ pub(crate) async fn miner(
     };
     config.services = sold.keys().map(|service| (service.clone(), limits)).collect();
     config.max_request_bytes = usize::try_from(settings.miner.max_request_bytes).unwrap_or(usize::MAX);
-    config.play_money = network.is_devnet();
     let miner = Miner::start(hearth_miner::Args {
         config,
         public_url: settings.miner.public_url.clone(),

@@ -31,7 +31,7 @@ use tokio::sync::watch;
 use crate::{
     config::{Anchor, Config, ConfigError},
     db::{Db, DbError},
-    follow::{Follower, From, reach},
+    follow::{BlockEvents, Follower, From, block_events, reach},
     head::{Head, Standing, Watcher},
     light::{Light, LightError},
     query::{Account, Ask, At, FoundTx, How, Params, Query, QueryError, Reader, Verified},
@@ -511,6 +511,15 @@ impl Chain {
         options: &Options,
     ) -> Result<Included, TxError> {
         self.0.sender.submit(signer, messages, options).await
+    }
+
+    /// What happened in one block, on an endpoint's word.
+    ///
+    /// # Errors
+    /// No endpoint answers, or the block is not there yet.
+    pub async fn events_of(&self, height: Height) -> Result<BlockEvents, QueryError> {
+        let inner = &self.0;
+        Ok(block_events(&inner.pool, &inner.light, &inner.head, height).await?)
     }
 
     /// Follows the blocks under a name that is remembered: goes on after the last acknowledged block, or begins where

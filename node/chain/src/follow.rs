@@ -113,7 +113,7 @@ impl Follower {
         let height = self.position().await?;
         loop {
             self.wait_for(height).await;
-            match self.block(height).await {
+            match block_events(&self.pool, &self.light, &self.head, height).await {
                 Ok(block) => {
                     self.next = Some(height.plus(1));
                     return Ok(block);
@@ -163,53 +163,59 @@ impl Follower {
             std::future::pending::<()>().await;
         }
     }
+}
 
-    async fn block(&self, height: Height) -> Result<BlockEvents, LightError> {
-        let header = match self.light.header(height).await {
-            Ok(header) => Some(header),
-            Err(
-                LightError::NoTrust { .. } | LightError::AnchorUnknown { .. } | LightError::TooOld { .. },
-            ) => None,
-            Err(error) => return Err(error),
-        };
-        let params = json!({ "height": height.0.to_string() });
-        let results = match self.pool.call::<BlockResults>("block_results", params).await {
-            Ok(results) => Some(results),
-            Err(RpcError::Refused { data, .. }) if is_pruned(&data) => None,
-            Err(error) => return Err(error.into()),
-        };
-        if let Some(results) = &results
-            && u64::try_from(results.height) != Ok(height.0)
-        {
-            let what = format!("asked for block {height}, it sent block {}", results.height);
-            let (endpoint, method) = ("an endpoint".to_owned(), "block_results".to_owned());
-            return Err(RpcError::Rubbish {
-                endpoint,
-                method,
-                what,
-            }
-            .into());
+/// What happened in a block.
+pub(crate) async fn block_events(
+    pool: &Pool,
+    light: &Light,
+    head: &watch::Receiver<Head>,
+    height: Height,
+) -> Result<BlockEvents, LightError> {
+    let header = match light.header(height).await {
+        Ok(header) => Some(header),
+        Err(LightError::NoTrust { .. } | LightError::AnchorUnknown { .. } | LightError::TooOld { .. }) => {
+            None
         }
-        let (hash, time) = match &header {
-            Some(header) => (header.hash(), header.time()),
-            None => {
-                let head = self.head.borrow();
-                if head.height == height {
-                    (head.hash, head.time)
-                } else {
-                    ([0; 32], OffsetDateTime::UNIX_EPOCH)
-                }
-            }
-        };
-        Ok(BlockEvents {
-            height,
-            hash,
-            time,
-            verified: header.is_some(),
-            complete: results.is_some(),
-            events: results.as_ref().map(of_block).unwrap_or_default(),
-        })
+        Err(error) => return Err(error),
+    };
+    let params = json!({ "height": height.0.to_string() });
+    let results = match pool.call::<BlockResults>("block_results", params).await {
+        Ok(results) => Some(results),
+        Err(RpcError::Refused { data, .. }) if is_pruned(&data) => None,
+        Err(error) => return Err(error.into()),
+    };
+    if let Some(results) = &results
+        && u64::try_from(results.height) != Ok(height.0)
+    {
+        let what = format!("asked for block {height}, it sent block {}", results.height);
+        let (endpoint, method) = ("an endpoint".to_owned(), "block_results".to_owned());
+        return Err(RpcError::Rubbish {
+            endpoint,
+            method,
+            what,
+        }
+        .into());
     }
+    let (hash, time) = match &header {
+        Some(header) => (header.hash(), header.time()),
+        None => {
+            let head = head.borrow();
+            if head.height == height {
+                (head.hash, head.time)
+            } else {
+                ([0; 32], OffsetDateTime::UNIX_EPOCH)
+            }
+        }
+    };
+    Ok(BlockEvents {
+        height,
+        hash,
+        time,
+        verified: header.is_some(),
+        complete: results.is_some(),
+        events: results.as_ref().map(of_block).unwrap_or_default(),
+    })
 }
 
 fn is_pruned(data: &str) -> bool {

@@ -156,7 +156,7 @@ impl Book {
         let stored: Vec<Stored> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
             .fetch_all(&self.pool)
             .await?;
-        stored.into_iter().map(Record::try_from).collect()
+        Ok(readable(stored))
     }
 
     /// Sessions, the newest first.
@@ -169,7 +169,7 @@ impl Book {
             .bind(offset)
             .fetch_all(&self.pool)
             .await?;
-        stored.into_iter().map(Record::try_from).collect()
+        Ok(readable(stored))
     }
 
     /// How many sessions there are.
@@ -307,6 +307,30 @@ impl Book {
         Ok(row.map(|row| (SignedTx::new(row.get("bytes")), row.get("signed_ms"))))
     }
 
+    /// All kept transactions of a kind for a session, the newest first.
+    pub(crate) async fn txs(&self, key: &Key, kind: TxKind) -> Result<Vec<SignedTx>, BookError> {
+        let rows = sqlx::query(
+            "SELECT bytes FROM miner_tx WHERE session_id = ? AND supplier = ? AND kind = ? ORDER BY signed_ms DESC, rowid DESC",
+        )
+        .bind(&key.session_id)
+        .bind(&key.supplier)
+        .bind(kind.name())
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(rows.iter().map(|row| SignedTx::new(row.get("bytes"))).collect())
+    }
+
+    /// The newest kept transaction of a kind, of any session.
+    pub(crate) async fn newest_tx(&self, kind: TxKind) -> Result<Option<SignedTx>, BookError> {
+        let row = sqlx::query(
+            "SELECT bytes FROM miner_tx WHERE kind = ? ORDER BY signed_ms DESC, rowid DESC LIMIT 1",
+        )
+        .bind(kind.name())
+        .fetch_optional(&self.pool)
+        .await?;
+        Ok(row.map(|row| SignedTx::new(row.get("bytes"))))
+    }
+
     /// The newest kept transaction of a kind that was signed since a moment: one that was signed just before a crash.
     pub(crate) async fn tx_since(
         &self,
@@ -316,7 +340,7 @@ impl Book {
     ) -> Result<Option<SignedTx>, BookError> {
         let row = sqlx::query(
             "SELECT bytes FROM miner_tx WHERE session_id = ? AND supplier = ? AND kind = ? AND signed_ms >= ? \
-             ORDER BY signed_ms DESC LIMIT 1",
+             ORDER BY signed_ms DESC, rowid DESC LIMIT 1",
         )
         .bind(&key.session_id)
         .bind(&key.supplier)
@@ -326,6 +350,18 @@ impl Book {
         .await?;
         Ok(row.map(|row| SignedTx::new(row.get("bytes"))))
     }
+}
+
+/// The records that can be read. One that cannot must not hold up the others; it is reported, and left as it is.
+fn readable(stored: Vec<Stored>) -> Vec<Record> {
+    let read = |stored: Stored| {
+        Record::try_from(stored)
+            .inspect_err(|error| {
+                tracing::error!(%error, "a session is left out: restore a backup of the database to get it back");
+            })
+            .ok()
+    };
+    stored.into_iter().filter_map(read).collect()
 }
 
 fn json<T: serde::Serialize>(value: &T) -> Result<String, BookError> {

@@ -5,6 +5,9 @@
 //!                                                    └→ ProofDue → ProofSent → ProofIncluded ┘
 //! badly: Skipped, ClaimMissed, ProofMissed, ProofInvalid, Expired
 //! ```
+//! What was sent may be in a block although nobody says so now. So no silence of the chain ends a claim of which a
+//! transaction is kept: only what the state itself shows once the window is closed ([`ClaimEffect::LastLook`]).
+//!
 //! [`step`] is the whole machine, without clock or chain. The driver keeps its result in the database before it does
 //! what the step asks for; so after a crash at any line it goes on from there, and asking twice does no harm.
 
@@ -18,6 +21,8 @@ use std::collections::BTreeMap;
 use hearth_base::{Amount, Height};
 use hearth_pocket::{session::Windows, trie::Root};
 use serde::{Deserialize, Serialize};
+
+mod read;
 
 /// A sealed tree.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,7 +42,7 @@ pub struct Seal {
 pub struct Inclusion {
     /// Its hash, in upper-case hex.
     pub tx: String,
-    /// The block.
+    /// The block; 0 where only the state shows that it was included.
     pub height: Height,
 }
 
@@ -88,7 +93,8 @@ pub enum ClaimState {
         claim: Inclusion,
         proof: Inclusion,
     },
-    /// Paid. `paid` is missing where nobody could tell the amounts any more.
+    /// Paid. `paid` is missing where the claim left the state as a paid one does, and nobody could tell the amounts any
+    /// more.
     Settled {
         seal: Seal,
         claim: Inclusion,
@@ -130,10 +136,14 @@ pub enum ClaimEvent {
     Sealed(Seal),
     /// The transaction that was asked for is signed and kept.
     Signed { tx: String },
-    /// The transaction was not signed or did not get into a block; `forever` where trying again is useless.
+    /// The claim costs more than it brings.
+    TooCheap { costs: Amount },
+    /// The transaction was not signed, or others must be signed in its place; `forever` where trying again is useless.
     Failed { why: String, forever: bool },
-    /// The transaction can no more get into a block.
+    /// The transaction can no more get into a block, and the chain has nothing of it.
     Lost,
+    /// The window is closed, and the chain has nothing.
+    Missed { why: String },
     /// The transaction is in a block.
     Included(Inclusion),
     /// Whether the chain wants a proof.
@@ -144,8 +154,8 @@ pub enum ClaimEvent {
     Paid(Paid),
     /// The chain did not pay.
     Expired { height: Height, why: String },
-    /// The claim is gone, and nobody saw how.
-    Vanished,
+    /// The claim is gone from the state that this block left, and nobody saw how.
+    Vanished { height: Height },
 }
 
 /// What to do.
@@ -163,151 +173,22 @@ pub enum ClaimEffect {
     SignProof,
     /// Look whether the claim is still there.
     Look,
+    /// The window is closed: ask whether the chain has what was signed, before it counts as missed.
+    LastLook,
     /// The session is over: its tree can go.
     Close,
 }
 
-impl ClaimState {
-    /// Whether nothing can happen any more.
-    #[must_use]
-    pub fn is_final(&self) -> bool {
+impl ClaimEffect {
+    /// Whether it makes something that the claim needs; the others only ask or tidy up, and failing changes nothing.
+    pub(crate) fn makes_something(self) -> bool {
         match self {
-            ClaimState::Settled { .. }
-            | ClaimState::Skipped { .. }
-            | ClaimState::ClaimMissed { .. }
-            | ClaimState::ProofMissed { .. }
-            | ClaimState::ProofInvalid { .. }
-            | ClaimState::Expired { .. } => true,
-            ClaimState::Accumulating
-            | ClaimState::Sealed { .. }
-            | ClaimState::ClaimSent { .. }
-            | ClaimState::ClaimIncluded { .. }
-            | ClaimState::ProofNotRequired { .. }
-            | ClaimState::ProofDue { .. }
-            | ClaimState::ProofSent { .. }
-            | ClaimState::ProofIncluded { .. } => false,
-        }
-    }
-
-    /// The name of the state, as the database and the API write it.
-    #[must_use]
-    pub fn name(&self) -> &'static str {
-        match self {
-            ClaimState::Accumulating => "accumulating",
-            ClaimState::Sealed { .. } => "sealed",
-            ClaimState::ClaimSent { .. } => "claim_sent",
-            ClaimState::ClaimIncluded { .. } => "claim_included",
-            ClaimState::ProofNotRequired { .. } => "proof_not_required",
-            ClaimState::ProofDue { .. } => "proof_due",
-            ClaimState::ProofSent { .. } => "proof_sent",
-            ClaimState::ProofIncluded { .. } => "proof_included",
-            ClaimState::Settled { .. } => "settled",
-            ClaimState::Skipped { .. } => "skipped",
-            ClaimState::ClaimMissed { .. } => "claim_missed",
-            ClaimState::ProofMissed { .. } => "proof_missed",
-            ClaimState::ProofInvalid { .. } => "proof_invalid",
-            ClaimState::Expired { .. } => "expired",
-        }
-    }
-
-    /// What is claimed, once it is known.
-    #[must_use]
-    pub fn seal(&self) -> Option<&Seal> {
-        match self {
-            ClaimState::Accumulating | ClaimState::Skipped { .. } => None,
-            ClaimState::ClaimMissed { seal, .. } => seal.as_ref(),
-            ClaimState::Sealed { seal, .. }
-            | ClaimState::ClaimSent { seal, .. }
-            | ClaimState::ClaimIncluded { seal, .. }
-            | ClaimState::ProofNotRequired { seal, .. }
-            | ClaimState::ProofDue { seal, .. }
-            | ClaimState::ProofSent { seal, .. }
-            | ClaimState::ProofIncluded { seal, .. }
-            | ClaimState::Settled { seal, .. }
-            | ClaimState::ProofMissed { seal, .. }
-            | ClaimState::ProofInvalid { seal, .. }
-            | ClaimState::Expired { seal, .. } => Some(seal),
-        }
-    }
-
-    /// The claim's block.
-    #[must_use]
-    pub fn claim(&self) -> Option<&Inclusion> {
-        match self {
-            ClaimState::Accumulating
-            | ClaimState::Skipped { .. }
-            | ClaimState::ClaimMissed { .. }
-            | ClaimState::Sealed { .. }
-            | ClaimState::ClaimSent { .. } => None,
-            ClaimState::ClaimIncluded { claim, .. }
-            | ClaimState::ProofNotRequired { claim, .. }
-            | ClaimState::ProofDue { claim, .. }
-            | ClaimState::ProofSent { claim, .. }
-            | ClaimState::ProofIncluded { claim, .. }
-            | ClaimState::Settled { claim, .. }
-            | ClaimState::ProofMissed { claim, .. }
-            | ClaimState::ProofInvalid { claim, .. }
-            | ClaimState::Expired { claim, .. } => Some(claim),
-        }
-    }
-
-    /// The proof's block.
-    #[must_use]
-    pub fn proof(&self) -> Option<&Inclusion> {
-        match self {
-            ClaimState::ProofIncluded { proof, .. } => Some(proof),
-            ClaimState::Settled { proof, .. } | ClaimState::ProofInvalid { proof, .. } => proof.as_ref(),
-            ClaimState::Accumulating
-            | ClaimState::Skipped { .. }
-            | ClaimState::ClaimMissed { .. }
-            | ClaimState::Sealed { .. }
-            | ClaimState::ClaimSent { .. }
-            | ClaimState::ClaimIncluded { .. }
-            | ClaimState::ProofNotRequired { .. }
-            | ClaimState::ProofDue { .. }
-            | ClaimState::ProofSent { .. }
-            | ClaimState::ProofMissed { .. }
-            | ClaimState::Expired { .. } => None,
-        }
-    }
-
-    /// The transaction that is on its way.
-    #[must_use]
-    pub fn sent(&self) -> Option<&str> {
-        match self {
-            ClaimState::ClaimSent { tx, .. } | ClaimState::ProofSent { tx, .. } => Some(tx),
-            ClaimState::Accumulating
-            | ClaimState::Sealed { .. }
-            | ClaimState::ClaimIncluded { .. }
-            | ClaimState::ProofNotRequired { .. }
-            | ClaimState::ProofDue { .. }
-            | ClaimState::ProofIncluded { .. }
-            | ClaimState::Settled { .. }
-            | ClaimState::Skipped { .. }
-            | ClaimState::ClaimMissed { .. }
-            | ClaimState::ProofMissed { .. }
-            | ClaimState::ProofInvalid { .. }
-            | ClaimState::Expired { .. } => None,
-        }
-    }
-
-    /// Why it ended badly, or what stands in the way now.
-    #[must_use]
-    pub fn why(&self) -> Option<&str> {
-        match self {
-            ClaimState::Sealed { trouble, .. } | ClaimState::ProofDue { trouble, .. } => trouble.as_deref(),
-            ClaimState::Skipped { why }
-            | ClaimState::ClaimMissed { why, .. }
-            | ClaimState::ProofMissed { why, .. }
-            | ClaimState::ProofInvalid { why, .. }
-            | ClaimState::Expired { why, .. } => Some(why),
-            ClaimState::Accumulating
-            | ClaimState::ClaimSent { .. }
-            | ClaimState::ClaimIncluded { .. }
-            | ClaimState::ProofNotRequired { .. }
-            | ClaimState::ProofSent { .. }
-            | ClaimState::ProofIncluded { .. }
-            | ClaimState::Settled { .. } => None,
+            ClaimEffect::Seal | ClaimEffect::SignClaim | ClaimEffect::SignProof => true,
+            ClaimEffect::Chase
+            | ClaimEffect::Decide
+            | ClaimEffect::Look
+            | ClaimEffect::LastLook
+            | ClaimEffect::Close => false,
         }
     }
 }
@@ -317,8 +198,6 @@ impl ClaimState {
 pub struct Rules {
     /// The heights of the session.
     pub windows: Windows,
-    /// Claims worth no more are not made.
-    pub min_claim: Amount,
 }
 
 /// One step: the next state, and what to do once that is kept.
@@ -329,7 +208,8 @@ pub fn step(state: ClaimState, event: ClaimEvent, rules: &Rules) -> (ClaimState,
     }
     let (next, mut effects) = match event {
         ClaimEvent::Block { height, running } => on_block(state, height, running, rules),
-        ClaimEvent::Sealed(seal) => (on_seal(state, seal, rules), Vec::new()),
+        ClaimEvent::Sealed(seal) => (on_seal(state, seal), Vec::new()),
+        ClaimEvent::TooCheap { costs } => (on_price(state, costs), Vec::new()),
         ClaimEvent::Requirement { required } => (on_requirement(state, required), Vec::new()),
         ClaimEvent::Signed { tx } => (on_signed(state, tx), Vec::new()),
         ClaimEvent::Failed { why, forever } => (on_failure(state, why, forever), Vec::new()),
@@ -337,11 +217,12 @@ pub fn step(state: ClaimState, event: ClaimEvent, rules: &Rules) -> (ClaimState,
             on_failure(state, "the transaction's time ran out".to_owned(), false),
             Vec::new(),
         ),
+        ClaimEvent::Missed { why } => (on_missed(state, why), Vec::new()),
         ClaimEvent::Included(inclusion) => (on_inclusion(state, inclusion), Vec::new()),
         ClaimEvent::ProofChecked { valid, why } => (on_check(state, valid, why), Vec::new()),
         ClaimEvent::Paid(paid) => (on_end(state, Ok(Some(paid))), Vec::new()),
         ClaimEvent::Expired { height, why } => (on_end(state, Err((height, why))), Vec::new()),
-        ClaimEvent::Vanished => (on_end(state, Ok(None)), Vec::new()),
+        ClaimEvent::Vanished { height } => (on_vanished(state, height), Vec::new()),
     };
     // What can be done at once is not left to the next block.
     let is_sent = next.sent().is_some();
@@ -369,7 +250,8 @@ fn on_block(
         ClaimState::Accumulating if height > windows.claim_close => (
             missed(
                 None,
-                "the program did not run while the claim window was open".to_owned(),
+                "no claim was made while its window was open: the program did not run, or could not read its evidence"
+                    .to_owned(),
             ),
             Vec::new(),
         ),
@@ -381,21 +263,19 @@ fn on_block(
                 if wait { Vec::new() } else { vec![ClaimEffect::Seal] },
             )
         }
-        ClaimState::Sealed { seal, trouble } if too_late_to_claim => (
-            missed(
-                Some(seal),
-                trouble.unwrap_or_else(|| "there was no time left to claim".to_owned()),
-            ),
-            Vec::new(),
-        ),
+        ClaimState::Sealed { seal, trouble } if too_late_to_claim => {
+            // The trouble is what keeps it from being signed again.
+            let trouble = trouble.or_else(|| Some("there was no time left to claim".to_owned()));
+            (
+                ClaimState::Sealed { seal, trouble },
+                vec![ClaimEffect::LastLook],
+            )
+        }
         ClaimState::Sealed { seal, .. } => (ClaimState::Sealed { seal, trouble: None }, Vec::new()),
         ClaimState::ClaimIncluded { .. } if height >= windows.proof_seed() => {
             (state, vec![ClaimEffect::Decide])
         }
-        ClaimState::ProofDue { seal, claim, trouble } if too_late_to_prove => {
-            let why = trouble.unwrap_or_else(|| "there was no time left to prove".to_owned());
-            (ClaimState::ProofMissed { seal, claim, why }, Vec::new())
-        }
+        ClaimState::ProofDue { .. } if too_late_to_prove => (state, vec![ClaimEffect::LastLook]),
         ClaimState::ProofDue { .. } if height >= windows.proof_open => (state, vec![ClaimEffect::SignProof]),
         // The settlement's events come with its own block; two blocks later they were overlooked.
         ClaimState::ProofIncluded { .. } | ClaimState::ProofNotRequired { .. }
@@ -411,7 +291,7 @@ fn missed(seal: Option<Seal>, why: String) -> ClaimState {
     ClaimState::ClaimMissed { seal, why }
 }
 
-fn on_seal(state: ClaimState, seal: Seal, rules: &Rules) -> ClaimState {
+fn on_seal(state: ClaimState, seal: Seal) -> ClaimState {
     if !matches!(state, ClaimState::Accumulating) {
         return state;
     }
@@ -423,14 +303,29 @@ fn on_seal(state: ClaimState, seal: Seal, rules: &Rules) -> ClaimState {
         };
         return ClaimState::Skipped { why: why.to_owned() };
     }
-    if seal.value <= rules.min_claim {
-        let why = format!(
-            "its {} are not worth the {} that a claim costs",
-            seal.value, rules.min_claim
-        );
-        return ClaimState::Skipped { why };
-    }
     ClaimState::Sealed { seal, trouble: None }
+}
+
+fn on_price(state: ClaimState, costs: Amount) -> ClaimState {
+    match state {
+        ClaimState::Sealed { seal, .. } => ClaimState::Skipped {
+            why: format!(
+                "its {} are not worth the {costs} that claim and proof are likely to cost",
+                seal.value
+            ),
+        },
+        other => other,
+    }
+}
+
+fn on_missed(state: ClaimState, why: String) -> ClaimState {
+    match state {
+        ClaimState::Sealed { seal, .. } | ClaimState::ClaimSent { seal, .. } => missed(Some(seal), why),
+        ClaimState::ProofDue { seal, claim, .. } | ClaimState::ProofSent { seal, claim, .. } => {
+            ClaimState::ProofMissed { seal, claim, why }
+        }
+        other => other,
+    }
 }
 
 fn on_requirement(state: ClaimState, required: bool) -> ClaimState {
@@ -478,15 +373,18 @@ fn on_failure(state: ClaimState, why: String, forever: bool) -> ClaimState {
 
 fn on_inclusion(state: ClaimState, inclusion: Inclusion) -> ClaimState {
     match state {
-        ClaimState::ClaimSent { seal, .. } => ClaimState::ClaimIncluded {
+        // One that was to be signed anew may be in a block after all.
+        ClaimState::Sealed { seal, .. } | ClaimState::ClaimSent { seal, .. } => ClaimState::ClaimIncluded {
             seal,
             claim: inclusion,
         },
-        ClaimState::ProofSent { seal, claim, .. } => ClaimState::ProofIncluded {
-            seal,
-            claim,
-            proof: inclusion,
-        },
+        ClaimState::ProofDue { seal, claim, .. } | ClaimState::ProofSent { seal, claim, .. } => {
+            ClaimState::ProofIncluded {
+                seal,
+                claim,
+                proof: inclusion,
+            }
+        }
         other => other,
     }
 }
@@ -499,12 +397,28 @@ fn on_check(state: ClaimState, valid: bool, why: String) -> ClaimState {
             proof: Some(proof),
             why,
         },
-        ClaimState::ProofSent { seal, claim, .. } if !valid => ClaimState::ProofInvalid {
-            seal,
-            claim,
-            proof: None,
-            why,
-        },
+        ClaimState::ProofDue { seal, claim, .. } | ClaimState::ProofSent { seal, claim, .. } if !valid => {
+            ClaimState::ProofInvalid {
+                seal,
+                claim,
+                proof: None,
+                why,
+            }
+        }
+        other => other,
+    }
+}
+
+/// The claim is gone, and no block says what became of it. One that needed no proof, or had one, was paid; one whose
+/// proof is nowhere was not.
+fn on_vanished(state: ClaimState, height: Height) -> ClaimState {
+    match state {
+        ClaimState::ProofNotRequired { .. } | ClaimState::ProofIncluded { .. } => on_end(state, Ok(None)),
+        ClaimState::ProofDue { .. } | ClaimState::ProofSent { .. } => {
+            let why = "the claim is gone from the chain, and its proof is in no block that the endpoints still have";
+            on_end(state, Err((height, why.to_owned())))
+        }
+        // Whether a proof was wanted is still to be found out, or nothing was claimed.
         other => other,
     }
 }
@@ -517,6 +431,15 @@ fn on_end(state: ClaimState, end: Result<Option<Paid>, (Height, String)>) -> Cla
         | ClaimState::ProofDue { seal, claim, .. }
         | ClaimState::ProofSent { seal, claim, .. } => (seal, claim, None),
         ClaimState::ProofIncluded { seal, claim, proof } => (seal, claim, Some(proof)),
+        // The chain knows the claim, although its transaction was about to be signed anew.
+        ClaimState::Sealed { seal, .. } => (
+            seal,
+            Inclusion {
+                tx: String::new(),
+                height: Height(0),
+            },
+            None,
+        ),
         // Its inclusion was overlooked, but the chain knows it.
         ClaimState::ClaimSent { seal, tx } => (
             seal,

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
-use hearth_base::{Amount, ServiceId};
+use hearth_base::ServiceId;
 
 /// What the miner is told.
 #[derive(Clone, Debug)]
@@ -21,14 +21,10 @@ pub struct Config {
     pub max_connections: usize,
     /// How long a client may take to send its request.
     pub read_within: Duration,
-    /// Claims worth no more than this are not made: they cost more than they bring.
-    pub min_claim: Amount,
     /// Below so many free bytes on the disk of the evidence, earning stops.
     pub min_free_bytes: u64,
     /// Threads that check and sign relays.
     pub crypto_threads: usize,
-    /// Notes of the devnet instead of reasons: what does not matter with play money.
-    pub play_money: bool,
 }
 
 /// Limits of a service's answers.
@@ -64,10 +60,8 @@ impl Config {
             max_answer_bytes: 64 << 20,
             max_connections: 1024,
             read_within: Duration::from_secs(30),
-            min_claim: Amount::from_upokt(2),
             min_free_bytes: 256 << 20,
             crypto_threads: std::thread::available_parallelism().map_or(2, usize::from),
-            play_money: false,
         }
     }
 

@@ -1,7 +1,7 @@
 //! The state of earning, as a pure machine.
 //!
 //! ```text
-//! Off{why} → Starting → Idle ⇄ Serving      Yielding: the owner needs the computer
+//! Off{why} → Starting → Idle ⇄ Serving
 //!     ↑                   └→ Draining ──┐
 //!     └──────────────────────────────────┘
 //! ```
@@ -83,11 +83,6 @@ pub enum EarningState {
     Idle,
     /// Answers are being made.
     Serving,
-    /// The owner needs the computer.
-    Yielding {
-        /// For what.
-        why: String,
-    },
     /// No new work is taken; what runs is finished.
     Draining,
 }
@@ -101,7 +96,6 @@ impl EarningState {
             EarningState::Starting => "starting",
             EarningState::Idle => "idle",
             EarningState::Serving => "serving",
-            EarningState::Yielding { .. } => "yielding",
             EarningState::Draining => "draining",
         }
     }
@@ -144,7 +138,6 @@ impl Earning {
         match &self.state {
             EarningState::Off(OffWhy::Stopped) => Some("stopped"),
             EarningState::Off(OffWhy::Reasons) => self.reasons.first().map(|reason| reason.code.as_str()),
-            EarningState::Yielding { why } => Some(why),
             EarningState::Starting | EarningState::Idle | EarningState::Serving | EarningState::Draining => {
                 None
             }
@@ -170,10 +163,6 @@ pub(crate) enum EarningEvent {
     NotReady(Reason),
     /// So many answers are being made.
     Running(usize),
-    /// The owner needs the computer.
-    Yield { why: String },
-    /// The owner does not need it any more.
-    Resume,
 }
 
 /// What to do.
@@ -207,16 +196,6 @@ pub(crate) fn step(mut earning: Earning, event: EarningEvent, now_ms: i64) -> (E
             earning.reasons.push(reason);
         }
         EarningEvent::Running(running) => earning.serving = running,
-        EarningEvent::Yield { why } => {
-            if matches!(earning.state, EarningState::Idle | EarningState::Serving) {
-                earning.state = EarningState::Yielding { why };
-            }
-        }
-        EarningEvent::Resume => {
-            if matches!(earning.state, EarningState::Yielding { .. }) {
-                earning.state = EarningState::Idle;
-            }
-        }
     }
     let may_run = earning.wanted && earning.reasons.is_empty();
     earning.state = match earning.state {
@@ -229,7 +208,7 @@ pub(crate) fn step(mut earning: Earning, event: EarningEvent, now_ms: i64) -> (E
             effects.push(EarningEffect::Close);
             EarningState::Off(off_why(&earning))
         }
-        EarningState::Idle | EarningState::Serving | EarningState::Yielding { .. } if !may_run => {
+        EarningState::Idle | EarningState::Serving if !may_run => {
             effects.push(EarningEffect::Close);
             drained(&earning)
         }
@@ -266,7 +245,7 @@ fn off_why(earning: &Earning) -> OffWhy {
 pub(crate) fn low_funds(balance: Amount, needed: Amount) -> Option<Reason> {
     (balance < needed).then(|| Reason {
         code: ReasonCode::NoFunds,
-        fact: format!("the working key holds {balance}, claims need about {needed}"),
+        fact: format!("the working key holds {balance}, the open claims and proofs need up to {needed}"),
     })
 }
 
@@ -336,10 +315,6 @@ mod tests {
             Just(EarningEvent::Ready),
             Just(EarningEvent::NotReady(reason())),
             (0_usize..3).prop_map(EarningEvent::Running),
-            Just(EarningEvent::Yield {
-                why: "game".to_owned()
-            }),
-            Just(EarningEvent::Resume),
         ]
     }
 

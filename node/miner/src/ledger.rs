@@ -8,12 +8,16 @@
 mod disk;
 mod session;
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    path::PathBuf,
+    sync::Arc,
+};
 
 use hearth_pocket::trie::Root;
 use tokio::sync::{mpsc, oneshot};
 
-pub(crate) use disk::{Disk, LogFile, RealDisk};
+pub(crate) use disk::{Disk, LogFile, RealDisk, Scan};
 use session::Session;
 
 use crate::{
@@ -121,20 +125,29 @@ impl Ledger {
     ///
     /// # Errors
     /// A folder that cannot be read.
-    pub(crate) fn found(&self) -> std::io::Result<Vec<Facts>> {
+    pub(crate) fn found(&self) -> std::io::Result<Scan> {
         disk::found(&*self.disk)
     }
 
-    /// The entries of a session's evidence, in order.
+    /// A part of the entries of a session's evidence, the newest first and without their relays, and how many there
+    /// are in all. The file is read once, and only what is asked for is held.
     ///
     /// # Errors
     /// A file that cannot be read.
-    pub(crate) fn entries(&self, key: &Key) -> std::io::Result<Vec<Entry>> {
-        let mut entries = Vec::new();
+    pub(crate) fn page(&self, key: &Key, limit: usize, offset: usize) -> std::io::Result<(Vec<Entry>, u64)> {
+        let held = limit.saturating_add(offset);
+        let (mut newest, mut total) = (VecDeque::new(), 0);
         if let Some(mut reader) = self.disk.reader(&key.to_string())? {
-            crate::evidence::read_all(&mut reader, None, |entry, _| entries.push(entry))?;
+            crate::evidence::read_all(&mut reader, None, |entry, _| {
+                total += 1;
+                newest.push_front(Entry {
+                    relay: Vec::new(),
+                    ..entry
+                });
+                newest.truncate(held);
+            })?;
         }
-        Ok(entries)
+        Ok((newest.into_iter().skip(offset).collect(), total))
     }
 
     /// Opens a session's evidence, with the tree of what is in it. `sealed_bytes` is where a seal cut it before.
@@ -192,6 +205,11 @@ impl Ledger {
     /// A file that cannot be deleted.
     pub(crate) async fn forget(&self, key: Key) -> Result<(), LedgerError> {
         self.ask(|reply| Command::Forget { key, reply }).await
+    }
+
+    /// The path of a session's evidence, for messages.
+    pub(crate) fn path(&self, key: &Key) -> PathBuf {
+        self.disk.path(&key.to_string())
     }
 
     /// Bytes free on the disk of the evidence, where the system says so.

@@ -3,11 +3,11 @@
 use std::{
     net::SocketAddr,
     path::Path,
-    sync::{Arc, atomic::Ordering},
+    sync::{Arc, Mutex, atomic::Ordering},
     time::Duration,
 };
 
-use hearth_base::{Amount, Clock, ServiceId, Tasks};
+use hearth_base::{Amount, Clock, Height, ServiceId, Tasks};
 use hearth_pocket::{Address, RingVerifier};
 use hearth_store::Store;
 use tokio::sync::{broadcast, mpsc, watch};
@@ -97,6 +97,15 @@ pub struct Figures {
     pub unpaid_late: u64,
 }
 
+/// Some answers of a session.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RelayPage {
+    /// The answers, the newest first, without their relays.
+    pub entries: Vec<Entry>,
+    /// How many answers the session has.
+    pub total: u64,
+}
+
 /// One session with what the screen shows of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SessionView {
@@ -133,6 +142,8 @@ struct Inner {
     counts: Arc<Counts>,
     commands: mpsc::Sender<Command>,
     sessions: watch::Sender<Option<Arc<Sessions>>>,
+    /// Whether the working key can pay for the open claims, as looked at for the block of this height.
+    funds: Mutex<(Height, Option<Reason>)>,
 }
 
 enum Command {
@@ -204,6 +215,7 @@ impl Miner {
             counts: Arc::default(),
             commands,
             sessions: watch::Sender::default(),
+            funds: Mutex::default(),
             config: Arc::new(config),
             public_url,
             keys,
@@ -244,22 +256,6 @@ impl Miner {
     /// The miner has stopped.
     pub async fn earn_stop(&self) -> Result<(), Error> {
         self.command(EarningEvent::Stop).await
-    }
-
-    /// The owner needs the computer: no new work is taken until [`Miner::resume`].
-    ///
-    /// # Errors
-    /// The miner has stopped.
-    pub async fn yield_to(&self, why: &str) -> Result<(), Error> {
-        self.command(EarningEvent::Yield { why: why.to_owned() }).await
-    }
-
-    /// The owner needs the computer no more.
-    ///
-    /// # Errors
-    /// The miner has stopped.
-    pub async fn resume(&self) -> Result<(), Error> {
-        self.command(EarningEvent::Resume).await
     }
 
     /// The state of earning, now and at every change.
@@ -351,25 +347,28 @@ impl Miner {
         Ok(self.0.book.count().await?)
     }
 
-    /// The answers of a session, in the order in which they were given. Empty once the evidence was deleted.
+    /// A part of the answers of a session, the newest first. Empty once the evidence was deleted.
     ///
     /// # Errors
     /// The evidence cannot be read.
-    pub async fn relays(&self, session_id: &str) -> Result<Vec<Entry>, Error> {
+    pub async fn relay_page(&self, session_id: &str, limit: u32, offset: u32) -> Result<RelayPage, Error> {
         let Some(supplier) = self.supplier() else {
-            return Ok(Vec::new());
+            return Ok(RelayPage::default());
         };
         let key = Key {
             session_id: session_id.to_owned(),
             supplier: supplier.to_string(),
         };
         if !key.is_plain() {
-            return Ok(Vec::new());
+            return Ok(RelayPage::default());
         }
         let (ledger, path) = (self.0.ledger.clone(), self.0.config.evidence.clone());
-        let read = tokio::task::spawn_blocking(move || ledger.entries(&key)).await;
-        read.map_err(|_| Error::Stopped)?
-            .map_err(|source| Error::Evidence { path, source })
+        let read =
+            tokio::task::spawn_blocking(move || ledger.page(&key, limit as usize, offset as usize)).await;
+        let (entries, total) = read
+            .map_err(|_| Error::Stopped)?
+            .map_err(|source| Error::Evidence { path, source })?;
+        Ok(RelayPage { entries, total })
     }
 
     /// A record with what the screen shows of it.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use hearth_base::{Amount, Failure, Height, Kind, ServiceId};
-use hearth_chain::{Chain, Follower, From, Head, Options, QueryError, TxError};
+use hearth_chain::{BlockEvents, Chain, Follower, From, Head, Options, QueryError, Standing, TxError};
 use hearth_pocket::{
     Address, Signer,
     message::{
@@ -42,35 +42,44 @@ impl std::convert::From<QueryError> for NetworkError {
     }
 }
 
-/// What became of preparing or sending a transaction.
+/// Why a transaction was not prepared or not taken. Nothing of it is for ever: an endpoint may lag or lie, an account
+/// may still receive what it lacks, so all of it is tried again until the window closes.
 #[derive(Debug, thiserror::Error)]
 pub enum SendError {
-    #[error("{0}")]
-    Final(String),
+    /// The same bytes may be taken later.
     #[error("{0}")]
     Later(String),
-    #[error("the working key is locked")]
+    /// These very bytes will not be taken: others have to be signed.
+    #[error("{0}")]
+    Anew(String),
+    #[error("the working key is locked: unlock the wallet")]
     Locked,
 }
 
 impl std::convert::From<TxError> for SendError {
     fn from(error: TxError) -> SendError {
         let text = hearth_base::failure::chain(&error);
-        match (&error, error.kind()) {
-            (TxError::Sign(_), _) => SendError::Locked,
-            // An account may still receive what it lacks before the window closes.
-            (TxError::NoAccount { .. } | TxError::FeeTooHigh { .. }, _) => SendError::Later(text),
-            (
-                TxError::Refused {
-                    reason: hearth_chain::Reason::InsufficientFunds,
-                    ..
-                },
-                _,
-            ) => SendError::Later(text),
-            (_, Kind::Retry) => SendError::Later(text),
-            (_, Kind::Skip | Kind::Stop) => SendError::Final(text),
+        match &error {
+            TxError::Sign(_) => SendError::Locked,
+            TxError::Refused { reason, .. } if !reason.same_bytes_may_pass() => SendError::Anew(text),
+            TxError::Expired { .. } => SendError::Anew(text),
+            TxError::Refused { .. }
+            | TxError::NoAccount { .. }
+            | TxError::FeeTooHigh { .. }
+            | TxError::NotSeen { .. }
+            | TxError::Unsent { .. }
+            | TxError::Query(_) => SendError::Later(text),
         }
     }
+}
+
+/// What the state says of a claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClaimSeen {
+    /// The block that left this state.
+    pub height: Height,
+    /// The status of the claim's proof; `None` where there is no claim.
+    pub status: Option<i32>,
 }
 
 /// A transaction's place in the chain.
@@ -131,8 +140,10 @@ pub trait Network: Send + Sync + 'static {
     async fn block_hash(&self, height: Height) -> Result<[u8; 32], NetworkError>;
     /// What an account holds.
     async fn balance(&self, address: &Address) -> Result<Amount, NetworkError>;
-    /// Whether the state has a claim, and its validation status.
-    async fn claim_status(&self, session_id: &str, operator: &Address) -> Result<Option<i32>, NetworkError>;
+    /// What the newest state says of a claim. Proven; on the word of an endpoint only where nothing can be proven.
+    async fn claim_status(&self, session_id: &str, operator: &Address) -> Result<ClaimSeen, NetworkError>;
+    /// What happened in a block, on the word of an endpoint.
+    async fn events_of(&self, height: Height) -> Result<BlockEvents, NetworkError>;
     /// Prices and signs a transaction that may be included up to `last_height`.
     async fn sign(
         &self,
@@ -214,9 +225,23 @@ impl Network for Chain {
         Ok(Chain::balance(self, address).await?.value)
     }
 
-    async fn claim_status(&self, session_id: &str, operator: &Address) -> Result<Option<i32>, NetworkError> {
-        let claim = Chain::claim(self, &session_id.into(), operator).await?.value;
-        Ok(claim.map(|claim| claim.proof_validation_status))
+    async fn claim_status(&self, session_id: &str, operator: &Address) -> Result<ClaimSeen, NetworkError> {
+        let claim = Chain::claim(self, &session_id.into(), operator).await?;
+        let unverified = matches!(self.head().borrow().standing, Standing::Unverified { .. });
+        if !claim.is_proven() && !unverified {
+            // An old or unproven answer must not end a claim.
+            return Err(NetworkError::Unavailable(
+                format!("no endpoint proves what the state says of the claim of session {session_id}").into(),
+            ));
+        }
+        Ok(ClaimSeen {
+            height: claim.height,
+            status: claim.value.map(|claim| claim.proof_validation_status),
+        })
+    }
+
+    async fn events_of(&self, height: Height) -> Result<BlockEvents, NetworkError> {
+        Ok(Chain::events_of(self, height).await?)
     }
 
     async fn sign(
@@ -252,3 +277,37 @@ impl Network for Chain {
 
 /// The chain, shared.
 pub(crate) type SharedNetwork = Arc<dyn Network>;
+
+#[cfg(test)]
+mod tests {
+    use hearth_chain::{Reason, Stage};
+
+    use super::*;
+
+    #[test]
+    fn a_refusal_says_only_whether_to_sign_anew() {
+        let of = |reason| {
+            SendError::from(TxError::Refused {
+                stage: Stage::Check,
+                reason,
+                codespace: "undefined".to_owned(),
+                code: 1,
+                log: String::new(),
+            })
+        };
+        for reason in [
+            Reason::Other,
+            Reason::UnknownAccount,
+            Reason::NotFound,
+            Reason::ClaimNotFound,
+            Reason::NotInSession,
+            Reason::InsufficientFunds,
+            Reason::OutsideClaimWindow { early: true },
+        ] {
+            assert!(matches!(of(reason.clone()), SendError::Later(_)), "{reason:?}");
+        }
+        for reason in [Reason::OutOfGas, Reason::BadSignature, Reason::TimedOut] {
+            assert!(matches!(of(reason.clone()), SendError::Anew(_)), "{reason:?}");
+        }
+    }
+}

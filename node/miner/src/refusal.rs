@@ -54,8 +54,6 @@ pub enum Refusal {
     OverMeter,
     #[error("all {slots} places are taken: try again soon, or another supplier")]
     Busy { slots: usize },
-    #[error("earning is off here")]
-    Off,
     #[error("request to service {service} timed out: no first byte within {seconds} s")]
     FirstByte { service: String, seconds: u64 },
     #[error("request to service {service} timed out: no whole answer within {seconds} s")]
@@ -112,7 +110,7 @@ impl Refusal {
             Refusal::NoSession { .. } => names("query", 3, "error while trying to retrieve a session", 403),
             Refusal::NoChain { .. } => names("query", 3, "error while trying to retrieve a session", 503),
             Refusal::OverMeter => proxy(7, "offchain rate limit hit by relayer proxy", 429),
-            Refusal::Busy { .. } | Refusal::Off => proxy(9, "supplier(s) not reachable", 503),
+            Refusal::Busy { .. } => proxy(9, "supplier(s) not reachable", 503),
             Refusal::FirstByte { .. } | Refusal::Total { .. } => {
                 proxy(10, "relayer proxy request timed out", 504)
             }
@@ -141,7 +139,6 @@ impl Refusal {
             Refusal::NoChain { .. } => "no_chain",
             Refusal::OverMeter => "over_meter",
             Refusal::Busy { .. } => "busy",
-            Refusal::Off => "off",
             Refusal::FirstByte { .. } => "first_byte",
             Refusal::Total { .. } => "total_time",
             Refusal::Backend { .. } => "backend",

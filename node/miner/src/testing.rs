@@ -1,7 +1,7 @@
 //! What tests share: facts of a session, a disk that fails on demand, a chain that is a table.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io::{self, Cursor, Read},
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard},
@@ -9,7 +9,7 @@ use std::{
 
 use async_trait::async_trait;
 use hearth_base::{Amount, Height, ServiceId};
-use hearth_chain::{Follower, Head, Standing};
+use hearth_chain::{BlockEvents, Follower, Head, Standing};
 use hearth_pocket::{
     Address, SecretKey, Signer,
     difficulty::BASE_TARGET,
@@ -28,9 +28,11 @@ use hearth_pocket::{
 use tokio::sync::watch;
 
 use crate::{
+    evidence::Entry,
     facts::Facts,
     ledger::{Disk, LogFile},
-    network::{Found, LiveParams, Network, NetworkError, SendError},
+    miner::{Error, Miner},
+    network::{ClaimSeen, Found, LiveParams, Network, NetworkError, SendError},
 };
 
 /// Facts of a session of blocks 1 to 10, with grace 1, claims from 12 to 16, proofs from 16 to 20.
@@ -78,6 +80,10 @@ pub(crate) struct MemoryState {
     pub(crate) limit: Option<usize>,
     /// How often the disk was asked to keep something.
     pub(crate) n_syncs: usize,
+    /// Copies of damaged files.
+    pub(crate) copies: BTreeMap<String, Vec<u8>>,
+    /// No file can be opened.
+    pub(crate) fails: bool,
 }
 
 struct MemoryFile {
@@ -102,6 +108,21 @@ impl MemoryDisk {
         })))
     }
 
+    /// Turns a bit of every file, so many bytes before its end.
+    pub(crate) fn turn_bit(&self, from_end: usize) {
+        for bytes in self.state().files.values_mut() {
+            let at = bytes.len() - from_end;
+            bytes[at] ^= 1;
+        }
+    }
+
+    fn works(&self) -> io::Result<()> {
+        if self.state().fails {
+            return Err(io::Error::other("too many open files"));
+        }
+        Ok(())
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.state().files.values().map(Vec::len).sum()
     }
@@ -109,6 +130,7 @@ impl MemoryDisk {
 
 impl Disk for MemoryDisk {
     fn open(&self, name: &str) -> io::Result<Box<dyn LogFile>> {
+        self.works()?;
         self.state().files.entry(name.to_owned()).or_default();
         Ok(Box::new(MemoryFile {
             disk: self.clone(),
@@ -117,8 +139,17 @@ impl Disk for MemoryDisk {
     }
 
     fn reader(&self, name: &str) -> io::Result<Option<Box<dyn Read + Send>>> {
+        self.works()?;
         let bytes = self.state().files.get(name).cloned();
         Ok(bytes.map(|bytes| Box::new(Cursor::new(bytes)) as Box<dyn Read + Send>))
+    }
+
+    fn keep_copy(&self, name: &str) -> io::Result<PathBuf> {
+        let copy = format!("{name}.damaged");
+        let mut state = self.state();
+        let bytes = state.files[name].clone();
+        state.copies.entry(copy.clone()).or_insert(bytes);
+        Ok(copy.into())
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
@@ -205,6 +236,22 @@ pub(crate) struct TableState {
     pub(crate) signed: Vec<Any>,
     pub(crate) down: bool,
     pub(crate) n_sessions_asked: usize,
+    /// Transactions of claims, the others being proofs.
+    pub(crate) claims: BTreeSet<String>,
+    /// Transactions cannot be looked for: the index fails.
+    pub(crate) no_index: bool,
+    /// No transaction can be found, although the index answers.
+    pub(crate) hides: bool,
+    /// The state that can be proven lags so many blocks behind the head.
+    pub(crate) lag: u64,
+    /// What the state says of the claim, whatever was sent.
+    pub(crate) status: Option<Option<i32>>,
+    /// The events of blocks.
+    pub(crate) blocks: BTreeMap<u64, BlockEvents>,
+    /// What sending answers.
+    pub(crate) refusal: Option<fn() -> SendError>,
+    /// What a proof costs.
+    pub(crate) proof_fee: u128,
 }
 
 pub(crate) fn timing() -> Timing {
@@ -230,6 +277,7 @@ fn params() -> shared::Params {
 impl TableChain {
     pub(crate) fn new(height: u64) -> Arc<TableChain> {
         let head = Head {
+            block_time: None,
             height: Height(height),
             time: time::OffsetDateTime::UNIX_EPOCH,
             hash: [0; 32],
@@ -249,6 +297,14 @@ impl TableChain {
             signed: Vec::new(),
             down: false,
             n_sessions_asked: 0,
+            claims: BTreeSet::new(),
+            no_index: false,
+            hides: false,
+            lag: 0,
+            status: None,
+            blocks: BTreeMap::new(),
+            refusal: None,
+            proof_fee: 0,
         };
         Arc::new(TableChain {
             head: watch::Sender::new(head),
@@ -296,6 +352,14 @@ impl TableChain {
         } else {
             Ok(state)
         }
+    }
+}
+
+impl Miner {
+    /// All answers of a session, in the order in which they were given.
+    pub(crate) async fn relays(&self, session_id: &str) -> Result<Vec<Entry>, Error> {
+        let page = self.relay_page(session_id, u32::MAX, 0).await?;
+        Ok(page.entries.into_iter().rev().collect())
     }
 }
 
@@ -375,6 +439,7 @@ impl Network for TableChain {
         let mut live = LiveParams::default();
         live.proof.proof_request_probability = self.up()?.probability;
         live.proof.proof_requirement_threshold = coin(u128::from(u64::MAX));
+        live.proof.proof_submission_fee = coin(self.state().proof_fee);
         Ok(live)
     }
 
@@ -402,12 +467,36 @@ impl Network for TableChain {
         Ok(Amount::from_upokt(1_000_000))
     }
 
-    async fn claim_status(
-        &self,
-        _session_id: &str,
-        _operator: &Address,
-    ) -> Result<Option<i32>, NetworkError> {
-        Ok(None)
+    /// There is a claim from its inclusion to the end of its proof window, and it is valid once its proof is in.
+    async fn claim_status(&self, _session_id: &str, _operator: &Address) -> Result<ClaimSeen, NetworkError> {
+        let head = self.head.borrow().height;
+        let state = self.up()?;
+        let height = Height(head.0 - state.lag);
+        let is_in = |claim: bool| {
+            state.sent.iter().any(|(tx, found)| {
+                let in_time = matches!(found, Found::Included(at) if *at <= height);
+                in_time && state.claims.contains(&tx.hash_text()) == claim
+            })
+        };
+        let is_open = height < timing().windows(Height(30)).settlement && is_in(true);
+        let status = is_open.then(|| i32::from(is_in(false)));
+        Ok(ClaimSeen {
+            height,
+            status: state.status.unwrap_or(status),
+        })
+    }
+
+    async fn events_of(&self, height: Height) -> Result<BlockEvents, NetworkError> {
+        let state = self.up()?;
+        let none = BlockEvents {
+            height,
+            hash: [0; 32],
+            time: time::OffsetDateTime::UNIX_EPOCH,
+            verified: true,
+            complete: true,
+            events: Vec::new(),
+        };
+        Ok(state.blocks.get(&height.0).cloned().unwrap_or(none))
     }
 
     async fn sign(
@@ -418,16 +507,24 @@ impl Network for TableChain {
     ) -> Result<SignedTx, SendError> {
         let mut state = self.up().map_err(|error| SendError::Later(error.to_string()))?;
         state.signed.push(message.clone());
+        let is_claim = message.type_url.contains("MsgCreateClaim");
         let mut raw = message.value;
         raw.extend_from_slice(&last_height.0.to_le_bytes());
         raw.extend_from_slice(&state.signed.len().to_le_bytes());
         let signature = signer.sign(&raw).map_err(|_| SendError::Locked)?;
         raw.extend_from_slice(&signature);
-        Ok(SignedTx::new(raw))
+        let tx = SignedTx::new(raw);
+        if is_claim {
+            state.claims.insert(tx.hash_text());
+        }
+        Ok(tx)
     }
 
     async fn send(&self, tx: &SignedTx) -> Result<(), SendError> {
         let mut state = self.up().map_err(|error| SendError::Later(error.to_string()))?;
+        if let Some(refusal) = state.refusal {
+            return Err(refusal());
+        }
         if !state.sent.iter().any(|(sent, _)| sent.hash() == tx.hash()) {
             state.sent.push((tx.clone(), Found::No));
         }
@@ -436,7 +533,11 @@ impl Network for TableChain {
 
     async fn find(&self, tx: &SignedTx) -> Result<Found, NetworkError> {
         let state = self.up()?;
+        if state.no_index {
+            return Err(NetworkError::Unavailable("the index does not answer".into()));
+        }
         let found = state.sent.iter().find(|(sent, _)| sent.hash() == tx.hash());
+        let found = found.filter(|_| !state.hides);
         Ok(found.map_or(Found::No, |(_, found)| found.clone()))
     }
 

@@ -81,18 +81,6 @@ impl Windows {
     pub const fn proof_seed(&self) -> Height {
         Height(self.proof_open.0.saturating_sub(1))
     }
-
-    /// Whether a claim in a block of this height is in time.
-    #[must_use]
-    pub fn admits_claim(&self, height: Height) -> bool {
-        (self.claim_open..=self.claim_close).contains(&height)
-    }
-
-    /// Whether a proof in a block of this height is in time.
-    #[must_use]
-    pub fn admits_proof(&self, height: Height) -> bool {
-        (self.proof_open..=self.proof_close).contains(&height)
-    }
 }
 
 impl Timing {

@@ -91,7 +91,13 @@ impl Light {
                 "per_page": PER_PAGE.to_string(),
             });
             let answer: ValidatorsAnswer = endpoint.call("validators", params).await?;
-            let is_last = answer.validators.is_empty();
+            let n_sent = answer.validators.len();
+            if n_sent > PER_PAGE {
+                return Err(Fault::Lie(format!(
+                    "asked for {PER_PAGE} validators of {height}, it sent {n_sent}"
+                )));
+            }
+            let is_last = n_sent == 0;
             all.extend(answer.validators);
             let total = usize::try_from(answer.total).unwrap_or(0);
             if is_last || all.len() >= total {

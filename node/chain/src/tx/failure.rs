@@ -129,6 +129,69 @@ impl Reason {
     }
 }
 
+impl Reason {
+    /// Whether every endpoint refuses these bytes for the same reason, at any height. All else hangs on an endpoint's
+    /// settings, on how far it follows the chain, or on its honesty.
+    #[must_use]
+    pub fn lies_in_the_bytes(&self) -> bool {
+        match self {
+            Reason::MemoTooLong | Reason::Undecodable | Reason::BadField => true,
+            Reason::InsufficientFee { .. }
+            | Reason::OutOfGas
+            | Reason::WrongSequence { .. }
+            | Reason::MempoolFull
+            | Reason::TimedOut
+            | Reason::OutsideClaimWindow { .. }
+            | Reason::OutsideProofWindow { .. }
+            | Reason::Unordered { .. }
+            | Reason::InsufficientFunds
+            | Reason::BadSignature
+            | Reason::UnknownAccount
+            | Reason::ProofNotRequired
+            | Reason::ClaimNotFound
+            | Reason::NotInSession
+            | Reason::AlreadyThere
+            | Reason::NotFound
+            | Reason::Unbonding
+            | Reason::Stake
+            | Reason::NotAllowed
+            | Reason::Other => false,
+        }
+    }
+
+    /// Whether the same bytes may still be taken later. `false`: what they say of fee, gas, time or signature has to
+    /// be signed anew.
+    #[must_use]
+    pub fn same_bytes_may_pass(&self) -> bool {
+        match self {
+            Reason::InsufficientFee { .. }
+            | Reason::OutOfGas
+            | Reason::WrongSequence { .. }
+            | Reason::TimedOut
+            | Reason::Unordered { used: false }
+            | Reason::BadSignature
+            | Reason::MemoTooLong
+            | Reason::Undecodable
+            | Reason::BadField => false,
+            Reason::MempoolFull
+            | Reason::OutsideClaimWindow { .. }
+            | Reason::OutsideProofWindow { .. }
+            | Reason::Unordered { used: true }
+            | Reason::InsufficientFunds
+            | Reason::UnknownAccount
+            | Reason::ProofNotRequired
+            | Reason::ClaimNotFound
+            | Reason::NotInSession
+            | Reason::AlreadyThere
+            | Reason::NotFound
+            | Reason::Unbonding
+            | Reason::Stake
+            | Reason::NotAllowed
+            | Reason::Other => true,
+        }
+    }
+}
+
 /// Tells the reason of a refusal from its codespace, code and text.
 #[must_use]
 pub fn reason_of(codespace: &str, code: i64, log: &str) -> Reason {

@@ -161,25 +161,32 @@ impl Sender {
         Ok(plan.sign(signer, self.config.chain_id.as_str(), prepared.account_number)?)
     }
 
-    /// Sends signed bytes. Another endpoint is asked only where one gives no answer; the bytes are the same.
+    /// Sends signed bytes. Another endpoint is asked where one gives no answer, and where it refuses for a reason that
+    /// the others may not share; the bytes are the same, so the chain takes them at most once.
     pub(crate) async fn broadcast(&self, tx: &SignedTx) -> Result<Sent, TxError> {
-        let mut unanswered: Option<RpcError> = None;
+        let (mut unanswered, mut refused): (Option<RpcError>, Option<TxError>) = (None, None);
+        let mut maybe_taken = false;
         for endpoint in self.reader.pool.candidates() {
             match self.broadcast_to(&endpoint, tx).await {
                 Ok(sent) => return Ok(sent),
-                Err(TxError::Unsent { source, .. }) => unanswered = Some(source),
-                // Whoever did not answer may have taken it, and this one refuses because of that.
-                Err(error @ TxError::Refused { .. }) => match unanswered {
-                    Some(source) => {
-                        return Err(TxError::Unsent {
-                            hash: tx.hash_text(),
-                            source,
-                        });
+                Err(TxError::Unsent { source, .. }) => {
+                    // Whoever was not even reached took nothing.
+                    maybe_taken |= !matches!(source, RpcError::Unreachable { .. });
+                    unanswered = Some(source);
+                }
+                Err(error) => {
+                    let is_final = error.reason().is_some_and(Reason::lies_in_the_bytes);
+                    // The best endpoint's reason is the one that is told.
+                    refused.get_or_insert(error);
+                    if is_final {
+                        break;
                     }
-                    None => return Err(error),
-                },
-                Err(error) => return Err(error),
+                }
             }
+        }
+        // Whoever did not answer may have taken it, and another refuses because of that.
+        if let Some(error) = refused.filter(|_| !maybe_taken) {
+            return Err(error);
         }
         let source = unanswered.unwrap_or_else(|| self.reader.pool.none_left());
         Err(TxError::Unsent {

@@ -62,6 +62,19 @@ async fn lying() {
 }
 
 #[tokio::test]
+async fn more_validators_than_a_page_holds() {
+    let node = Node::with(LIGHT, 345, Vice::ManyValidators).await;
+    let state = beside(node.url()).await;
+    let EndpointState::Banned { why } = &state else {
+        panic!("{state:?}")
+    };
+    assert!(
+        why.contains("asked for 100 validators") && why.contains("it sent 101"),
+        "{why}"
+    );
+}
+
+#[tokio::test]
 async fn another_chain() {
     let node = Node::with(LIGHT, 345, Vice::OtherChain).await;
     let state = beside(node.url()).await;

@@ -49,6 +49,8 @@ pub(crate) enum Vice {
     WrongProof,
     /// Says that present records are absent.
     Hides,
+    /// Sends a page of more validators than were asked for.
+    ManyValidators,
 }
 
 #[derive(Debug, Default)]
@@ -177,7 +179,8 @@ impl Respond for Book {
             | Vice::ForgedHeader
             | Vice::WrongValue
             | Vice::WrongProof
-            | Vice::Hides => {}
+            | Vice::Hides
+            | Vice::ManyValidators => {}
         }
         let body = match state.reply(&method, &call["params"]) {
             Ok(result) => json!({ "jsonrpc": "2.0", "id": call["id"], "result": result }),
@@ -243,9 +246,14 @@ impl State {
                     .heights
                     .get(&height)
                     .or_else(|| self.heights.get(&(height - 1)));
-                entry
+                let mut answer = entry
                     .map(|entry| entry["validators"].clone())
-                    .ok_or_else(|| self.too_high(height))
+                    .ok_or_else(|| self.too_high(height))?;
+                if self.vice == Vice::ManyValidators {
+                    let one = answer["validators"][0].clone();
+                    answer["validators"] = vec![one; 101].into();
+                }
+                Ok(answer)
             }
             "block_results" => Ok(self.entry(height)?["block_results"].clone()),
             "abci_query" => Ok(json!({ "response": self.query(params, height) })),
@@ -323,7 +331,8 @@ impl State {
             | Vice::Slow
             | Vice::BadGateway
             | Vice::OtherChain
-            | Vice::ForgedHeader => {}
+            | Vice::ForgedHeader
+            | Vice::ManyValidators => {}
         }
         answer
     }

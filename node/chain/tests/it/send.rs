@@ -257,3 +257,53 @@ async fn a_transaction_whose_time_ran_out_is_certainly_lost() {
     assert!(matches!(error, TxError::Expired { .. }), "{error}");
     subject.stop().await;
 }
+
+/// Two nodes of one chain, the first of which is asked first.
+async fn two() -> (Node, Node, Subject) {
+    let (first, second) = (Node::start(LIGHT, 345).await, Node::start(LIGHT, 345).await);
+    let account = BaseAccount {
+        address: key().address().to_string(),
+        account_number: 7,
+        sequence: 3,
+        ..BaseAccount::default()
+    };
+    let at = [&[1], key().address().to_bytes().as_slice()].concat();
+    for node in [&first, &second] {
+        node.answer("store/acc/key", &at, 345, &account.to_any().encode_to_vec());
+    }
+    let subject = Subject::start(config(&[first.url(), second.url()]), made_at(LIGHT, 345) + 500).await;
+    subject.followed_to(345).await;
+    (first, second, subject)
+}
+
+#[tokio::test]
+async fn a_refusal_of_one_endpoint_is_not_that_of_the_chain() {
+    let (first, second, subject) = two().await;
+    let tx = signed(&subject.chain, Order::Unordered).await;
+    let refusals = [
+        refused("undefined", 1, "something nobody has heard of"),
+        refused("sdk", 9, "account pokt1 does not exist: unknown address"),
+        refused("sdk", 4, "signature verification failed: unauthorized"),
+    ];
+    for (at, refusal) in refusals.into_iter().enumerate() {
+        first.broadcasts(vec![refusal]);
+        assert_eq!(subject.chain.broadcast(&tx).await.unwrap(), Sent::New);
+        assert_eq!(second.calls("broadcast_tx_sync"), at + 1);
+    }
+    // Where all refuse, it is the first one's reason that is told.
+    second.broadcasts(vec![refused("undefined", 1, "no such thing")]);
+    let error = subject.chain.broadcast(&tx).await.unwrap_err();
+    assert_eq!(error.reason(), Some(&Reason::BadSignature));
+    // What nobody can read is shown to nobody else.
+    let before = second.calls("broadcast_tx_sync");
+    first.broadcasts(vec![refused("sdk", 2, "tx parse error")]);
+    let error = subject.chain.broadcast(&tx).await.unwrap_err();
+    assert_eq!(error.reason(), Some(&Reason::Undecodable));
+    assert_eq!(second.calls("broadcast_tx_sync"), before);
+    // One that gives no answer may have taken it.
+    first.broadcasts(vec![refused("undefined", 1, "no such thing")]);
+    second.set_vice(crate::node::Vice::BadGateway);
+    let error = subject.chain.broadcast(&tx).await.unwrap_err();
+    assert!(matches!(error, TxError::Unsent { .. }), "{error}");
+    subject.stop().await;
+}

@@ -8,7 +8,6 @@ use crate::testing::facts;
 fn rules() -> Rules {
     Rules {
         windows: facts().windows,
-        min_claim: Amount::from_upokt(2),
     }
 }
 
@@ -132,12 +131,14 @@ fn bad_ends() {
     let (state, effects) = run(vec![block(12), ClaimEvent::Sealed(empty)]);
     assert!(matches!(state, ClaimState::Skipped { .. }));
     assert_eq!(effects[1], vec![ClaimEffect::Close]);
-    let worthless = Seal {
-        value: Amount::from_upokt(2),
-        ..seal()
-    };
+    let costs = Amount::from_upokt(21_000);
     assert!(matches!(
-        run(vec![block(12), ClaimEvent::Sealed(worthless)]).0,
+        run(vec![
+            block(12),
+            ClaimEvent::Sealed(seal()),
+            ClaimEvent::TooCheap { costs }
+        ])
+        .0,
         ClaimState::Skipped { .. }
     ));
 
@@ -160,7 +161,12 @@ fn bad_ends() {
         }
     );
     assert_eq!(effects[2..], [vec![], vec![ClaimEffect::SignClaim]]);
-    let (state, _) = run([tried, vec![later("no endpoint answers"), block(16)]].concat());
+    let closed = [tried, vec![later("no endpoint answers"), block(16)]].concat();
+    let (state, effects) = run(closed.clone());
+    assert_eq!(effects.last().unwrap(), &vec![ClaimEffect::LastLook]);
+    let why = state.why().unwrap().to_owned();
+    assert_eq!((state.name(), why.as_str()), ("sealed", "no endpoint answers"));
+    let (state, _) = run([closed, vec![ClaimEvent::Missed { why }]].concat());
     assert_eq!(state.why(), Some("no endpoint answers"));
     assert_eq!(state.name(), "claim_missed");
 
@@ -171,9 +177,25 @@ fn bad_ends() {
         ClaimEvent::Included(inclusion(13)),
         ClaimEvent::Requirement { required: true },
     ];
+    let why = "no time".to_owned();
     assert_eq!(
-        run([proven.clone(), vec![block(20)]].concat()).0.name(),
+        run([proven.clone(), vec![block(20), ClaimEvent::Missed { why }]].concat())
+            .0
+            .name(),
         "proof_missed"
+    );
+    // A claim that is gone was paid only where a proof was in, or none was wanted.
+    let vanished = ClaimEvent::Vanished { height: Height(22) };
+    assert_eq!(
+        run([proven.clone(), vec![vanished.clone()]].concat()).0.name(),
+        "expired"
+    );
+    let included = ClaimEvent::Included(inclusion(17));
+    assert_eq!(
+        run([proven.clone(), vec![signed(), included, vanished]].concat())
+            .0
+            .name(),
+        "settled"
     );
     let checked = ClaimEvent::ProofChecked {
         valid: false,
@@ -197,12 +219,14 @@ fn event() -> impl Strategy<Value = ClaimEvent> {
         2 => Just(signed()),
         1 => any::<bool>().prop_map(|forever| ClaimEvent::Failed { why: "why".to_owned(), forever }),
         1 => Just(ClaimEvent::Lost),
+        1 => Just(ClaimEvent::Missed { why: "why".to_owned() }),
+        1 => Just(ClaimEvent::TooCheap { costs: Amount::from_upokt(1) }),
         2 => (12_u64..20).prop_map(|height| ClaimEvent::Included(inclusion(height))),
         2 => any::<bool>().prop_map(|required| ClaimEvent::Requirement { required }),
         1 => any::<bool>().prop_map(|valid| ClaimEvent::ProofChecked { valid, why: String::new() }),
         1 => Just(ClaimEvent::Paid(Paid::default())),
         1 => Just(ClaimEvent::Expired { height: Height(20), why: String::new() }),
-        1 => Just(ClaimEvent::Vanished),
+        1 => Just(ClaimEvent::Vanished { height: Height(22) }),
     ]
 }
 

@@ -1,5 +1,6 @@
 //! The driver on a table of a chain: the way to the money, crashes between any two steps, no second signature.
 
+use hearth_base::Amount;
 use hearth_chain::{Place, PlacedEvent};
 use hearth_pocket::message::tokenomics::EventClaimSettled;
 use hearth_store::Store;
@@ -7,9 +8,13 @@ use hearth_store::Store;
 use super::*;
 use crate::{
     FixedKey,
+    book::TxKind,
     evidence::Entry,
+    network::Found,
     testing::{MemoryDisk, TableChain, key},
 };
+
+mod adverse;
 
 struct Bench {
     chain: Arc<TableChain>,
@@ -21,11 +26,16 @@ struct Bench {
 
 impl Bench {
     async fn new() -> Bench {
+        Bench::with(None).await
+    }
+
+    /// With a database that cannot grow beyond so many pages.
+    async fn with(max_pages: Option<u32>) -> Bench {
         let folder = tempfile::tempdir().unwrap();
         let config = hearth_store::Config {
             path: folder.path().join("hearth.db"),
             chain_id: "test".into(),
-            max_pages: None,
+            max_pages,
         };
         let store = Store::open(config).await.unwrap();
         let chain = TableChain::new(25);
@@ -57,9 +67,9 @@ impl Bench {
             book,
             keys: Arc::new(FixedKey(Arc::new(key(3)))),
             clock: self.clock.clone(),
-            min_claim: Amount::from_upokt(2),
             events: broadcast::Sender::new(64),
             states: BTreeMap::new(),
+            memory: Memory::default(),
         };
         driver.resume().await.unwrap();
         driver
@@ -110,6 +120,19 @@ impl Bench {
         Book::new(&self.store).record(&key).await.unwrap().unwrap().state
     }
 
+    /// The whole way up to a proof that is in a block.
+    async fn proven(&self) -> Driver {
+        let mut driver = self.start().await;
+        self.serve(&driver, 0..4).await;
+        for height in 32..38 {
+            self.block(&mut driver, height).await;
+            self.include(height);
+        }
+        self.block(&mut driver, 38).await;
+        assert_eq!(self.state().await.name(), "proof_included");
+        driver
+    }
+
     fn settled(&self) -> BlockEvents {
         let header = TableChain::header(25);
         let event = EventClaimSettled {
@@ -123,17 +146,21 @@ impl Bench {
             reward_distribution: [(key(3).address().to_string(), "32350upokt".to_owned())].into(),
             ..EventClaimSettled::default()
         };
-        BlockEvents {
-            height: Height(40),
-            hash: [0; 32],
-            time: time::OffsetDateTime::UNIX_EPOCH,
-            verified: true,
-            complete: true,
-            events: vec![PlacedEvent {
-                place: Place::EndBlock,
-                event: ChainEvent::ClaimSettled(Box::new(event)),
-            }],
-        }
+        block_with(40, ChainEvent::ClaimSettled(Box::new(event)))
+    }
+}
+
+fn block_with(height: u64, event: ChainEvent) -> BlockEvents {
+    BlockEvents {
+        height: Height(height),
+        hash: [0; 32],
+        time: time::OffsetDateTime::UNIX_EPOCH,
+        verified: true,
+        complete: true,
+        events: vec![PlacedEvent {
+            place: Place::EndBlock,
+            event,
+        }],
     }
 }
 
@@ -157,7 +184,8 @@ async fn answers_become_money() {
     bench.include(37);
     bench.block(&mut driver, 37).await;
     assert_eq!(bench.state().await.name(), "proof_included");
-    driver.on_events(&bench.settled()).await;
+    bench.chain.set_height(41);
+    driver.on_events(&bench.settled()).await.unwrap();
     let ClaimState::Settled { paid: Some(paid), .. } = bench.state().await else {
         panic!("not settled")
     };
@@ -214,7 +242,8 @@ async fn restarts_change_nothing() {
     );
     assert_eq!(bench.chain.state().signed.len(), 2);
     let mut driver = bench.start().await;
-    driver.on_events(&bench.settled()).await;
+    bench.chain.set_height(41);
+    driver.on_events(&bench.settled()).await.unwrap();
     assert_eq!(bench.state().await.name(), "settled");
 }
 

@@ -10,6 +10,8 @@ use crate::{evidence, facts::Facts};
 
 /// The ending of evidence files.
 const ENDING: &str = ".evidence";
+/// What is added to it for the copy of a damaged file.
+const DAMAGED: &str = ".damaged";
 
 /// A folder of files.
 pub(crate) trait Disk: Send + Sync + 'static {
@@ -23,7 +25,12 @@ pub(crate) trait Disk: Send + Sync + 'static {
     /// # Errors
     /// As the system says.
     fn reader(&self, name: &str) -> io::Result<Option<Box<dyn Read + Send>>>;
-    /// Deletes a file. One that is not there is no error.
+    /// Keeps a copy of a file as it is, beside it, unless there is one. Says where.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn keep_copy(&self, name: &str) -> io::Result<PathBuf>;
+    /// Deletes a file and its copy. One that is not there is no error.
     ///
     /// # Errors
     /// As the system says.
@@ -79,6 +86,10 @@ impl RealDisk {
         fs::create_dir_all(&folder)?;
         Ok(RealDisk { folder, free_bytes })
     }
+
+    fn copy_path(&self, name: &str) -> PathBuf {
+        self.folder.join(format!("{name}{ENDING}{DAMAGED}"))
+    }
 }
 
 impl Disk for RealDisk {
@@ -106,11 +117,23 @@ impl Disk for RealDisk {
         }
     }
 
-    fn remove(&self, name: &str) -> io::Result<()> {
-        match fs::remove_file(self.path(name)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            Ok(()) | Err(_) => Ok(()),
+    fn keep_copy(&self, name: &str) -> io::Result<PathBuf> {
+        let copy = self.copy_path(name);
+        if !copy.exists() {
+            fs::copy(self.path(name), &copy)?;
+            File::open(&copy)?.sync_all()?;
         }
+        Ok(copy)
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        for path in [self.copy_path(name), self.path(name)] {
+            match fs::remove_file(path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                Ok(()) | Err(_) => {}
+            }
+        }
+        Ok(())
     }
 
     fn names(&self) -> io::Result<Vec<String>> {
@@ -158,15 +181,30 @@ impl LogFile for RealFile {
     }
 }
 
-/// The facts of all files that have a whole head.
-pub(super) fn found(disk: &dyn Disk) -> io::Result<Vec<Facts>> {
-    let mut found = Vec::new();
+/// What a folder holds.
+#[derive(Debug, Default)]
+pub(crate) struct Scan {
+    /// The facts of all files that have a whole head.
+    pub(crate) facts: Vec<Facts>,
+    /// Whether every file could be read.
+    pub(crate) whole: bool,
+}
+
+/// Reads the heads of all files. One that cannot be read now does not hide the others.
+pub(super) fn found(disk: &dyn Disk) -> io::Result<Scan> {
+    let (mut facts, mut whole) = (Vec::new(), true);
     for name in disk.names()? {
-        if let Some(mut reader) = disk.reader(&name)?
-            && let Some((facts, _)) = evidence::read_facts(&mut reader)?
-        {
-            found.push(facts);
+        let read = disk.reader(&name).and_then(|reader| match reader {
+            Some(mut reader) => evidence::read_facts(&mut reader),
+            None => Ok(None),
+        });
+        match read {
+            Ok(head) => facts.extend(head.map(|(facts, _)| facts)),
+            Err(error) => {
+                tracing::error!(path = %disk.path(&name).display(), %error, "evidence cannot be read now");
+                whole = false;
+            }
         }
     }
-    Ok(found)
+    Ok(Scan { facts, whole })
 }

@@ -9,7 +9,7 @@ use hearth_pocket::{
 
 use super::{Disk, LedgerError, LogFile, Reply, Sealed, Tally, answer};
 use crate::{
-    evidence::{self, Entry},
+    evidence::{self, Contents, Entry},
     facts::Facts,
 };
 
@@ -72,7 +72,7 @@ impl Session {
             None => Ok(None),
         };
         match read.map_err(failed)? {
-            Some((found, length)) => session.resume(&found, length, sealed_bytes)?,
+            Some(contents) => session.resume(disk, &name, &contents, sealed_bytes)?,
             None => session.begin().map_err(failed)?,
         }
         Ok(session)
@@ -89,22 +89,42 @@ impl Session {
     }
 
     /// Goes on with a file that was there.
-    fn resume(&mut self, found: &Facts, length: u64, sealed_bytes: Option<u64>) -> Result<(), LedgerError> {
+    fn resume(
+        &mut self,
+        disk: &dyn Disk,
+        name: &str,
+        contents: &Contents,
+        sealed_bytes: Option<u64>,
+    ) -> Result<(), LedgerError> {
+        let damaged = |why: String| LedgerError::Damaged {
+            path: self.path.clone(),
+            why,
+        };
+        let found = &contents.facts;
         if found.header != self.facts.header || found.compute_units != self.facts.compute_units {
-            let why = "it belongs to another session".to_owned();
-            return Err(LedgerError::Damaged {
-                path: self.path.clone(),
-                why,
-            });
+            return Err(damaged("it belongs to another session".to_owned()));
         }
+        let length = contents.length;
         if let Some(sealed) = sealed_bytes.filter(|sealed| *sealed > length) {
-            let why = format!("{sealed} bytes were claimed, {length} are whole");
-            return Err(LedgerError::Damaged {
-                path: self.path.clone(),
-                why,
-            });
+            return Err(damaged(format!(
+                "{sealed} bytes were claimed, {length} are whole"
+            )));
         }
         self.tally.bytes = length;
+        let n_damaged: u64 = contents.damage.iter().map(|gap| gap.end - gap.start).sum();
+        if n_damaged > 0 {
+            let (path, answers) = (self.path.display(), self.tally.answers);
+            match disk.keep_copy(name) {
+                Ok(copy) => tracing::error!(
+                    %path, n_damaged, answers, copy = %copy.display(),
+                    "evidence is damaged: what is whole goes on, a copy is kept; check the disk"
+                ),
+                Err(error) => tracing::error!(
+                    %path, n_damaged, answers, %error,
+                    "evidence is damaged and cannot be copied: what is whole goes on; check the disk"
+                ),
+            }
+        }
         if self.sealed {
             return Ok(());
         }

@@ -54,7 +54,8 @@ async fn answers_survive_a_restart_and_are_proven() {
 
     let (ledger, tally) = open(&disk).await;
     assert_eq!((tally.answers, tally.leaves), (21, 20));
-    assert_eq!(ledger.found().unwrap(), vec![facts()]);
+    let found = ledger.found().unwrap();
+    assert_eq!((found.facts, found.whole), (vec![facts()], true));
     let sealed = ledger.seal(facts().key()).await.unwrap();
     assert_eq!((sealed.root.sum(), sealed.root.count()), (2000, 20));
     let late = ledger.append(facts().key(), entry(99)).await;
@@ -72,9 +73,51 @@ async fn answers_survive_a_restart_and_are_proven() {
         .await
         .unwrap();
     assert_eq!(ledger.seal(facts().key()).await.unwrap(), sealed);
-    assert_eq!(ledger.entries(&facts().key()).unwrap().len(), 21);
+    // The list is read in parts, the newest first, and without the relays.
+    let (part, total) = ledger.page(&facts().key(), 3, 1).unwrap();
+    assert_eq!((part.len(), total), (3, 21));
+    assert_eq!(part[0].hash, entry(19).hash);
+    assert!(part.iter().all(|entry| entry.relay.is_empty()));
+    let (behind, total) = ledger.page(&facts().key(), 3, 20).unwrap();
+    assert_eq!((behind.len(), behind[0].hash, total), (1, entry(0).hash, 21));
     ledger.forget(facts().key()).await.unwrap();
-    assert!(ledger.entries(&facts().key()).unwrap().is_empty());
+    assert_eq!(ledger.page(&facts().key(), 50, 0).unwrap(), (Vec::new(), 0));
+}
+
+/// A disk that turns a bit in one record costs that record, and keeps the damaged file.
+#[tokio::test]
+async fn damage_in_the_midst_costs_one_answer() {
+    let disk = MemoryDisk::default();
+    let (ledger, _) = open(&disk).await;
+    for number in 0..20 {
+        let relay = format!("{} {number}", facts().header.session_id).into_bytes();
+        let hash = relay_hash(&relay);
+        let entry = Entry {
+            hash,
+            relay,
+            ..entry(number)
+        };
+        ledger.append(facts().key(), entry).await.unwrap();
+    }
+    drop(ledger);
+    let whole = disk.len();
+    // In the midst of the file.
+    disk.turn_bit(whole / 3);
+    let (ledger, tally) = open(&disk).await;
+    assert_eq!((tally.answers, tally.leaves), (19, 19));
+    assert_eq!(tally.bytes, whole as u64, "nothing was cut off");
+    assert_eq!(disk.state().copies.len(), 1);
+    let tally = ledger.append(facts().key(), entry(99)).await.unwrap();
+    assert_eq!(tally.answers, 20);
+    let sealed = ledger.seal(facts().key()).await.unwrap();
+    let proof = ledger.prove(facts().key(), [0x5a; 32]).await.unwrap();
+    let proof = gob::decode(&proof).unwrap().expand().unwrap();
+    assert_eq!(verify_closest(&proof, &sealed.root), Ok(()));
+    drop(ledger);
+    let ledger = Ledger::start(Arc::new(disk.clone())).unwrap();
+    let opened = ledger.open(Arc::new(facts()), Some(sealed.tally.bytes)).await;
+    assert_eq!(opened.unwrap().answers, 20);
+    assert_eq!(ledger.seal(facts().key()).await.unwrap().root, sealed.root);
 }
 
 #[tokio::test]
@@ -148,7 +191,7 @@ proptest! {
                 disk = disk.torn(n_lost);
             }
             let (ledger, tally) = open(&disk).await;
-            let entries = ledger.entries(&facts().key()).unwrap();
+            let (entries, _) = ledger.page(&facts().key(), 1000, 0).unwrap();
             let mut hashes: Vec<_> = entries.iter().map(|entry| entry.hash).collect();
             hashes.sort_unstable();
             hashes.dedup();

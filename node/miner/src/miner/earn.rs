@@ -8,7 +8,7 @@ use tokio::sync::{Semaphore, mpsc};
 use super::{Command, LOOK_EVERY, Miner};
 use crate::{
     admit::Admission,
-    driver::Driver,
+    driver::{Driver, Memory},
     earning::{EarningEffect, EarningEvent, EarningState, Reason, ReasonCode, step},
     events::MinerEvent,
     keys::KeyProblem,
@@ -96,9 +96,9 @@ impl Miner {
             book: inner.book.clone(),
             keys: Arc::clone(&inner.keys),
             clock: inner.clock.clone(),
-            min_claim: inner.config.min_claim,
             events: inner.events.clone(),
             states: BTreeMap::new(),
+            memory: Memory::default(),
         };
         if let Err(error) = driver.resume().await {
             tracing::error!(%error, "open claims cannot be taken up; trying again");

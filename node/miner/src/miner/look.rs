@@ -1,17 +1,16 @@
 //! What stands in the way of earning.
 
-use hearth_base::{Amount, ServiceId};
+use hearth_base::ServiceId;
 use hearth_chain::Standing;
 
 use super::Miner;
 use crate::{
+    costs::{Costs, CostsError},
     earning::{EarningEvent, EarningState, Reason, ReasonCode, low_funds},
     keys::KeyProblem,
     serve::Trouble,
+    sessions::lock,
 };
-
-/// What the working key should hold at least: ten claims and proofs.
-const FUNDS: Amount = Amount::from_upokt(40);
 
 impl Miner {
     /// What stands in the way of earning now.
@@ -43,7 +42,8 @@ impl Miner {
         }
         let wanted = self.0.earning.borrow().wanted;
         if reasons.is_empty() && wanted {
-            self.look_at_chain(&mut reasons, &mut notes).await;
+            reasons.extend(self.stake_reason().await);
+            notes.extend(self.funds_note().await);
         }
         EarningEvent::Looked { reasons, notes }
     }
@@ -76,35 +76,58 @@ impl Miner {
         })
     }
 
-    /// Stake and funds. What the chain does not answer now stops nothing.
-    async fn look_at_chain(&self, reasons: &mut Vec<Reason>, notes: &mut Vec<Reason>) {
+    /// Whether the supplier is staked. What the chain does not answer now stops nothing.
+    async fn stake_reason(&self) -> Option<Reason> {
         // Earning that runs is not asked about its stake each second.
         let runs = !matches!(self.0.earning.borrow().state, EarningState::Off(_));
-        let Some(supplier) = self.0.keys.supplier().filter(|_| !runs) else {
-            return;
-        };
-        match self.0.network.supplier(&supplier).await {
-            Ok(found) => {
-                let staked = found.is_some_and(|supplier| {
-                    supplier.services.iter().any(|service| {
-                        self.0
-                            .config
-                            .services
-                            .contains_key(&ServiceId::new(&service.service_id))
-                    })
-                });
-                if !staked {
-                    reasons.push(Reason {
-                        code: ReasonCode::NeedsStake,
-                        fact: supplier.to_string(),
-                    });
-                }
+        let supplier = self.0.keys.supplier().filter(|_| !runs)?;
+        let found = match self.0.network.supplier(&supplier).await {
+            Ok(found) => found,
+            Err(error) => {
+                tracing::debug!(%error, "the supplier's stake cannot be read now");
+                return None;
             }
-            Err(error) => tracing::debug!(%error, "the supplier's stake cannot be read now"),
+        };
+        let is_sold = |id: &str| self.0.config.services.contains_key(&ServiceId::new(id));
+        let staked = found.is_some_and(|supplier| {
+            supplier
+                .services
+                .iter()
+                .any(|service| is_sold(&service.service_id))
+        });
+        (!staked).then(|| Reason {
+            code: ReasonCode::NeedsStake,
+            fact: supplier.to_string(),
+        })
+    }
+
+    /// Whether the working key can pay for the claims and proofs that are ahead; asked once a block.
+    async fn funds_note(&self) -> Option<Reason> {
+        let height = self.0.network.head().borrow().height;
+        let (looked_at, known) = lock(&self.0.funds).clone();
+        if looked_at == height {
+            return known;
         }
-        if let Ok(balance) = self.0.network.balance(&supplier).await {
-            notes.extend(low_funds(balance, FUNDS));
+        match self.look_at_funds().await {
+            Ok(note) => {
+                *lock(&self.0.funds) = (height, note.clone());
+                note
+            }
+            Err(error) => {
+                tracing::debug!(%error, "what claims cost cannot be read now");
+                known
+            }
         }
+    }
+
+    async fn look_at_funds(&self) -> Result<Option<Reason>, CostsError> {
+        let Some(supplier) = self.0.keys.supplier() else {
+            return Ok(None);
+        };
+        let costs = Costs::read(&self.0.network, &self.0.book).await?;
+        let needed = costs.reserve(&self.0.book.open_records().await?);
+        let balance = self.0.network.balance(&supplier).await?;
+        Ok(low_funds(balance, needed))
     }
 }
 

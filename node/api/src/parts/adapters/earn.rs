@@ -155,14 +155,11 @@ impl Earn for MinerEarn {
     }
 
     async fn relays(&self, session_id: &str, window: Window) -> Answer<EarnedRelayList> {
-        let mut entries = self.miner.relays(session_id).await?;
-        let total = entries.len() as u64;
-        entries.reverse();
-        let shown = entries
-            .into_iter()
-            .skip(window.offset as usize)
-            .take(window.limit as usize);
-        let relays = shown.map(|entry| EarnedRelay {
+        let page = self
+            .miner
+            .relay_page(session_id, window.limit, window.offset)
+            .await?;
+        let relays = page.entries.into_iter().map(|entry| EarnedRelay {
             hash: hex::encode(entry.hash),
             answered_at: Timestamp::from_ms(entry.answered_ms),
             duration_ms: Some(u64::from(entry.duration_ms)),
@@ -175,7 +172,7 @@ impl Earn for MinerEarn {
         });
         Ok(EarnedRelayList {
             relays: relays.collect(),
-            total,
+            total: page.total,
         })
     }
 

@@ -19,7 +19,6 @@ pub(super) fn earning(from: &miner::Earning) -> Earning {
         miner::EarningState::Starting => (EarningState::Starting, Some("loading the model")),
         miner::EarningState::Idle => (EarningState::Idle, Some("waiting for work")),
         miner::EarningState::Serving => (EarningState::Serving, None),
-        miner::EarningState::Yielding { .. } => (EarningState::Yielding, None),
         miner::EarningState::Draining => (EarningState::Draining, None),
     };
     Earning {
@@ -169,7 +168,13 @@ struct Outcome {
 }
 
 fn outcome(state: &State) -> Outcome {
-    let included = |inclusion: &miner::Inclusion| Some((inclusion.tx.clone(), Some(inclusion.height)));
+    // Height 0: only the state shows that it was included.
+    let included = |inclusion: &miner::Inclusion| {
+        Some((
+            inclusion.tx.clone(),
+            Some(inclusion.height).filter(|height| height.0 > 0),
+        ))
+    };
     let sent = |tx: &String| Some((tx.clone(), None));
     match state {
         State::Accumulating => Outcome::default(),

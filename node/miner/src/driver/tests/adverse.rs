@@ -1,0 +1,357 @@
+//! The driver against a chain that is silent, lags, refuses or lies, and against disks that fail.
+
+use hearth_pocket::message::{
+    proof::{ClaimProofStatus, EventProofValidityChecked},
+    tokenomics::EventClaimExpired,
+};
+
+use super::*;
+use crate::network::SendError;
+
+fn expired(height: u64) -> BlockEvents {
+    let header = TableChain::header(25);
+    let event = EventClaimExpired {
+        service_id: header.service_id,
+        application_address: header.application_address,
+        session_end_block_height: header.session_end_block_height,
+        supplier_operator_address: key(3).address().to_string(),
+        ..EventClaimExpired::default()
+    };
+    block_with(height, ChainEvent::ClaimExpired(Box::new(event)))
+}
+
+fn found_invalid(height: u64) -> BlockEvents {
+    let header = TableChain::header(25);
+    let event = EventProofValidityChecked {
+        service_id: header.service_id,
+        application_address: header.application_address,
+        session_end_block_height: header.session_end_block_height,
+        supplier_operator_address: key(3).address().to_string(),
+        claim_proof_status_int: i32::from(ClaimProofStatus::Invalid),
+        failure_reason: "wrong path".to_owned(),
+        ..EventProofValidityChecked::default()
+    };
+    block_with(height, ChainEvent::ProofValidityChecked(Box::new(event)))
+}
+
+/// A driver whose claim is in a block.
+async fn claimed(bench: &Bench) -> Driver {
+    let mut driver = bench.start().await;
+    bench.serve(&driver, 0..4).await;
+    bench.block(&mut driver, 32).await;
+    bench.include(33);
+    bench.block(&mut driver, 33).await;
+    assert_eq!(bench.state().await.name(), "claim_included");
+    driver
+}
+
+#[tokio::test]
+async fn a_silent_index_at_the_end_of_the_window_forgets_no_claim() {
+    let bench = Bench::new().await;
+    let mut driver = bench.start().await;
+    bench.serve(&driver, 0..4).await;
+    bench.block(&mut driver, 32).await;
+    bench.include(33);
+    bench.chain.state().no_index = true;
+    for height in 33..38 {
+        bench.block(&mut driver, height).await;
+        assert_eq!(bench.state().await.name(), "claim_sent", "at {height}");
+    }
+    bench.chain.state().no_index = false;
+    for height in 38..40 {
+        bench.block(&mut driver, height).await;
+    }
+    assert_eq!(bench.state().await.name(), "proof_due");
+    // The same of a proof: what was paid in the end is told as paid.
+    bench.block(&mut driver, 39).await;
+    assert_eq!(bench.state().await.name(), "proof_sent");
+    bench.include(40);
+    bench.chain.state().no_index = true;
+    for height in 40..43 {
+        bench.block(&mut driver, height).await;
+        assert_eq!(bench.state().await.name(), "proof_sent", "at {height}");
+    }
+    driver.on_events(&bench.settled()).await.unwrap();
+    assert_eq!(bench.state().await.name(), "settled");
+    assert_eq!(bench.chain.state().signed.len(), 2);
+}
+
+#[tokio::test]
+async fn an_index_that_hides_transactions_is_outvoted_by_the_state() {
+    let bench = Bench::new().await;
+    let mut driver = bench.start().await;
+    bench.serve(&driver, 0..4).await;
+    bench.block(&mut driver, 32).await;
+    bench.include(33);
+    bench.chain.state().hides = true;
+    for height in 33..37 {
+        bench.block(&mut driver, height).await;
+    }
+    assert_eq!(bench.state().await.name(), "claim_sent");
+    bench.block(&mut driver, 37).await;
+    assert_eq!(bench.state().await.name(), "claim_included");
+    bench.block(&mut driver, 38).await;
+    bench.block(&mut driver, 39).await;
+    assert_eq!(bench.state().await.name(), "proof_sent");
+    bench.include(40);
+    // The settlement was overlooked: its own block is asked again.
+    bench.chain.state().blocks.insert(40, bench.settled());
+    bench.block(&mut driver, 41).await;
+    let state = bench.state().await;
+    assert!(
+        matches!(state, ClaimState::Settled { paid: Some(_), .. }),
+        "{state:?}"
+    );
+    assert_eq!(bench.chain.state().signed.len(), 2);
+}
+
+#[tokio::test]
+async fn a_claim_is_missed_only_when_a_state_after_its_window_has_none() {
+    let bench = Bench::new().await;
+    let mut driver = bench.start().await;
+    bench.serve(&driver, 0..4).await;
+    // The claim is sent and never included; the state that can be proven lags.
+    bench.chain.state().lag = 3;
+    for height in 32..39 {
+        bench.block(&mut driver, height).await;
+        assert_eq!(bench.state().await.name(), "claim_sent", "at {height}");
+    }
+    bench.block(&mut driver, 39).await;
+    assert_eq!(bench.state().await.name(), "claim_missed");
+}
+
+/// The program was away over the whole settlement.
+#[tokio::test]
+async fn a_restart_long_after_the_settlement_still_finds_the_money() {
+    let bench = Bench::new().await;
+    let mut driver = bench.start().await;
+    bench.serve(&driver, 0..4).await;
+    bench.block(&mut driver, 32).await;
+    drop(driver);
+    bench.include(33);
+    bench.chain.set_height(60);
+    let mut driver = bench.start().await;
+    driver.on_events(&bench.settled()).await.unwrap();
+    assert_eq!(bench.state().await.name(), "settled");
+
+    // Nobody has the blocks any more: what needed a proof and has none was not paid.
+    let bench = Bench::new().await;
+    drop(claimed(&bench).await);
+    let mut driver = bench.start().await;
+    for height in 60..64 {
+        bench.block(&mut driver, height).await;
+    }
+    assert_eq!(bench.state().await.name(), "proof_missed");
+    let bench = Bench::new().await;
+    drop(bench.proven().await);
+    let mut driver = bench.start().await;
+    bench.block(&mut driver, 60).await;
+    assert!(matches!(
+        bench.state().await,
+        ClaimState::Settled { paid: None, .. }
+    ));
+    // One that expired is told as expired.
+    let bench = Bench::new().await;
+    drop(bench.proven().await);
+    bench.chain.state().blocks.insert(40, expired(40));
+    let mut driver = bench.start().await;
+    bench.block(&mut driver, 60).await;
+    assert_eq!(bench.state().await.name(), "expired");
+}
+
+#[tokio::test]
+async fn refusals_are_tried_again_until_the_window_closes() {
+    let bench = Bench::new().await;
+    let mut driver = bench.start().await;
+    bench.serve(&driver, 0..4).await;
+    bench.chain.state().refusal = Some(|| SendError::Later("the account is unknown".to_owned()));
+    bench.block(&mut driver, 32).await;
+    bench.block(&mut driver, 33).await;
+    assert_eq!(bench.state().await.name(), "claim_sent");
+    bench.chain.state().refusal = Some(|| SendError::Anew("the gas limit was too low".to_owned()));
+    bench.block(&mut driver, 34).await;
+    let state = bench.state().await;
+    assert_eq!(
+        (state.name(), state.why()),
+        ("sealed", Some("the gas limit was too low"))
+    );
+    assert_eq!(
+        bench.chain.state().signed.len(),
+        1,
+        "the same bytes were sent until then"
+    );
+    bench.chain.state().refusal = None;
+    bench.block(&mut driver, 35).await;
+    assert_eq!(bench.state().await.name(), "claim_sent");
+    assert_eq!(bench.chain.state().signed.len(), 2);
+    bench.include(36);
+    bench.block(&mut driver, 36).await;
+    assert_eq!(bench.state().await.name(), "claim_included");
+}
+
+#[tokio::test]
+async fn an_endpoint_that_invents_the_end_of_a_claim_is_not_believed() {
+    let bench = Bench::new().await;
+    let mut driver = claimed(&bench).await;
+    // Before the proof window has closed, nothing ends.
+    for block in [
+        expired(34),
+        block_with(34, bench.settled().events[0].event.clone()),
+    ] {
+        bench.chain.set_height(35);
+        driver.on_events(&block).await.unwrap();
+        assert_eq!(bench.state().await.name(), "claim_included");
+    }
+    assert_eq!(driver.done_up_to(Height(34)), Height(34));
+    for height in 35..38 {
+        bench.block(&mut driver, height).await;
+    }
+    bench.include(38);
+    bench.block(&mut driver, 38).await;
+    assert_eq!(bench.state().await.name(), "proof_included");
+    driver.on_events(&found_invalid(38)).await.unwrap();
+    assert_eq!(bench.state().await.name(), "proof_included");
+    // After it the state decides, and it still has the claim.
+    bench.chain.state().status = Some(Some(1));
+    bench.chain.set_height(41);
+    driver.on_events(&expired(40)).await.unwrap();
+    assert_eq!(bench.state().await.name(), "proof_included");
+    // While the state is too old to tell, the block is not done with.
+    bench.chain.state().status = None;
+    bench.chain.state().lag = 2;
+    driver.on_events(&bench.settled()).await.unwrap();
+    assert_eq!(bench.state().await.name(), "proof_included");
+    assert_eq!(driver.done_up_to(Height(40)), Height(39));
+    bench.block(&mut driver, 42).await;
+    assert_eq!(bench.state().await.name(), "settled");
+    assert_eq!(driver.done_up_to(Height(42)), Height(42));
+}
+
+#[tokio::test]
+async fn a_proof_that_the_state_calls_invalid_is_invalid() {
+    let bench = Bench::new().await;
+    let mut driver = bench.proven().await;
+    bench.chain.state().status = Some(Some(i32::from(ClaimProofStatus::Invalid)));
+    driver.on_events(&found_invalid(38)).await.unwrap();
+    let state = bench.state().await;
+    assert_eq!((state.name(), state.why()), ("proof_invalid", Some("wrong path")));
+}
+
+#[tokio::test]
+async fn a_settlement_that_the_database_cannot_take_comes_again() {
+    let bench = Bench::with(Some(300)).await;
+    let mut driver = bench.proven().await;
+    // A settlement with many receivers needs pages that are not there.
+    let mut block = bench.settled();
+    let ChainEvent::ClaimSettled(event) = &mut block.events[0].event else {
+        panic!("not settled")
+    };
+    for number in 0..500 {
+        event
+            .reward_distribution
+            .insert(format!("pokt1receiver{number:0>40}"), "1upokt".to_owned());
+    }
+    let pool = bench.store.pool();
+    sqlx::query("CREATE TABLE filler (bytes BLOB)")
+        .execute(pool)
+        .await
+        .unwrap();
+    for size in [40_000, 4_000, 100] {
+        while sqlx::query("INSERT INTO filler VALUES (zeroblob(?))")
+            .bind(size)
+            .execute(pool)
+            .await
+            .is_ok()
+        {}
+    }
+    bench.chain.set_height(41);
+    let kept = driver.on_events(&block).await;
+    assert!(matches!(kept, Err(BookError::Database(_))), "{kept:?}");
+    assert_eq!(bench.state().await.name(), "proof_included");
+    assert_eq!(
+        driver.done_up_to(Height(41)),
+        Height(39),
+        "the block is not acknowledged"
+    );
+    bench.block(&mut driver, 42).await;
+    assert_eq!(bench.state().await.name(), "proof_included");
+    // Room again.
+    sqlx::query("DELETE FROM filler").execute(pool).await.unwrap();
+    bench.block(&mut driver, 43).await;
+    let ClaimState::Settled { paid: Some(paid), .. } = bench.state().await else {
+        panic!("not settled")
+    };
+    assert_eq!(paid.rewards.len(), 501);
+    assert_eq!(driver.done_up_to(Height(43)), Height(43));
+}
+
+#[tokio::test]
+async fn a_claim_below_its_likely_costs_is_not_made() {
+    for (probability, name) in [(0.25, "skipped"), (-1.0, "claim_sent")] {
+        let bench = Bench::new().await;
+        bench.chain.state().proof_fee = 1_000_000;
+        bench.chain.state().probability = probability;
+        let mut driver = bench.start().await;
+        bench.serve(&driver, 0..4).await;
+        bench.block(&mut driver, 32).await;
+        let state = bench.state().await;
+        assert_eq!(state.name(), name);
+        assert_eq!(
+            state.why().is_some_and(|why| why.contains("250000")),
+            name == "skipped",
+            "{state:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn evidence_that_cannot_be_opened_at_first_is_taken_up_later() {
+    let bench = Bench::new().await;
+    let driver = bench.start().await;
+    bench.serve(&driver, 0..4).await;
+    drop(driver);
+    // A row that nobody can read holds up nothing else.
+    sqlx::query(
+        "INSERT INTO miner_session (session_id, supplier, application, service, start_height, end_height, facts, stage, \
+         state, created_ms, updated_ms) VALUES ('bad', ?, 'a', 'svc', 1, 2, '{', 'accumulating', '{', 1, 1)",
+    )
+    .bind(key(3).address().as_str())
+    .execute(bench.store.pool())
+    .await
+    .unwrap();
+    bench.disk.state().fails = true;
+    let mut driver = bench.start().await;
+    bench.block(&mut driver, 31).await;
+    bench.block(&mut driver, 32).await;
+    assert_eq!(bench.state().await.name(), "accumulating");
+    bench.disk.state().fails = false;
+    bench.block(&mut driver, 33).await;
+    let state = bench.state().await;
+    assert_eq!((state.name(), state.seal().unwrap().leaves), ("claim_sent", 4));
+    assert_eq!(driver.book.records(10, 0).await.unwrap().len(), 1);
+}
+
+/// A bit turns after the claim: nothing is proven out of another tree, and what needs no proof is still paid.
+#[tokio::test]
+async fn a_tree_that_is_not_the_claimed_one_proves_nothing() {
+    for (probability, name) in [(1.0, "proof_missed"), (-1.0, "proof_not_required")] {
+        let bench = Bench::new().await;
+        bench.chain.state().probability = probability;
+        drop(claimed(&bench).await);
+        // In the last record but one.
+        bench.disk.turn_bit(120);
+        let mut driver = bench.start().await;
+        for height in 34..38 {
+            bench.block(&mut driver, height).await;
+        }
+        let state = bench.state().await;
+        assert_eq!(state.name(), name);
+        let why = state.why().unwrap_or_default();
+        assert_eq!(
+            why.contains("not the one that was claimed"),
+            name == "proof_missed",
+            "{why}"
+        );
+        assert_eq!(bench.chain.state().signed.len(), 1);
+    }
+}
