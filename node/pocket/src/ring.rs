@@ -60,7 +60,7 @@ pub enum RingError {
     BadImage,
     #[error("the ring signature does not hold for this request")]
     Invalid,
-    #[error("the ring has {size} members, but the application and its gateways are {most}")]
+    #[error("a ring of {size} members is refused: {most} are enough for an application and its gateways")]
     TooMany { size: usize, most: usize },
     #[error("{} signed in the ring, but is neither the application nor one of its gateways", hex::encode(.key))]
     ForeignMember { key: [u8; 33] },

@@ -139,13 +139,16 @@ struct Activity {
 }
 
 impl Activity {
-    /// Waits until nothing was asked for so long. Looks now and then, rather than being told of every request.
-    async fn idle(&self, within: Duration) {
-        let mut before = 0;
+    /// Waits until nothing was asked for `within` and nothing runs; or for `longest`, when whatever runs has a reader
+    /// that does not read. Looks now and then, rather than being told of every request.
+    async fn idle(&self, within: Duration, longest: Duration) {
+        let (mut before, mut quiet) = (0, Duration::ZERO);
         loop {
             tokio::time::sleep(within).await;
             let requests = self.requests.load(Ordering::SeqCst);
-            if requests == before && self.open.load(Ordering::SeqCst) == 0 {
+            quiet = if requests == before { quiet + within } else { Duration::ZERO };
+            let nothing_runs = self.open.load(Ordering::SeqCst) == 0;
+            if quiet >= longest || (nothing_runs && quiet >= within) {
                 return;
             }
             before = requests;
@@ -153,7 +156,7 @@ impl Activity {
     }
 }
 
-/// One request of a connection.
+/// One request of a connection, until its answer is made; of a stream, until it is read.
 struct Asked(Arc<Activity>);
 
 impl Asked {
@@ -185,28 +188,30 @@ async fn connection(
     let activity = Arc::new(Activity::default());
     // What runs when a connection is to end may take as long as an answer and its reader may.
     let limits = server.places.values().map(|places| places.config.answer_within);
-    let end_within = limits.max().unwrap_or_default() + read_within;
-    let (counted, server) = (Arc::clone(&activity), Arc::clone(&server));
+    let longest = limits.max().unwrap_or_default() + read_within;
+    let end_idle_within = match version {
+        // Nothing is left to do but to send the rest of an answer.
+        Version::Http1 => longest,
+        // A silent client does not even say that it knows of the end.
+        Version::Http2 => read_within,
+    };
+    let counted = Arc::clone(&activity);
     let service = service_fn(move |request| {
         let (server, asked) = (Arc::clone(&server), Asked::begin(&counted));
-        async move {
-            let _asked = asked;
-            Ok::<_, Infallible>(handle(server, request).await)
-        }
+        async move { Ok::<_, Infallible>(handle(server, request, asked).await) }
     });
     let builder = builder(version, read_within);
     let connection = builder.serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     let served = tokio::select! {
-        served = connection.as_mut() => Some(served),
-        () = stopped.cancelled() => None,
-        () = activity.idle(read_within) => None,
+        served = connection.as_mut() => Ok(served),
+        () = stopped.cancelled() => Err(longest),
+        () = activity.idle(read_within, longest) => Err(end_idle_within),
     };
     let served = match served {
-        Some(served) => served,
-        None => {
+        Ok(served) => served,
+        Err(end_within) => {
             connection.as_mut().graceful_shutdown();
-            // A reader that does not read holds its connection no longer than that.
             tokio::time::timeout(end_within, connection).await.unwrap_or(Ok(()))
         }
     };
@@ -237,24 +242,24 @@ fn builder(version: Version, read_within: Duration) -> auto::Builder<TokioExecut
     }
 }
 
-async fn handle(server: Arc<Server>, request: Request<Incoming>) -> Response<OutBody> {
+async fn handle(server: Arc<Server>, request: Request<Incoming>, asked: Asked) -> Response<OutBody> {
     if request.method() == Method::GET {
         let height = server.admission.network.head().borrow().height.0;
         return match request.uri().path() {
             "/health" | "/healthz" | "/ready" => {
                 let body = serde_json::json!({ "status": "healthy", "block_height": height });
-                respond(Reply::json(200, body.to_string().into()))
+                respond(Reply::json(200, body.to_string().into()), asked)
             }
-            _ => respond(Reply::json(
-                404,
-                Bytes::from_static(br#"{"error":"send a relay by POST"}"#),
-            )),
+            _ => {
+                let body = Bytes::from_static(br#"{"error":"send a relay by POST"}"#);
+                respond(Reply::json(404, body), asked)
+            }
         };
     }
     // Given back once it is clear what the request is answered with.
     let mut room = Room::of(&server.room);
     let body = read(&server, request.into_body(), &mut room).await;
-    respond(server.serve(body).await)
+    respond(server.serve(body).await, asked)
 }
 
 /// A request's part of the memory for all of them. It grows with what arrives, so that who only promises bytes takes
@@ -330,10 +335,16 @@ async fn read(server: &Server, body: Incoming, room: &mut Room) -> Result<Bytes,
     }
 }
 
-fn respond(reply: Reply) -> Response<OutBody> {
+fn respond(reply: Reply, asked: Asked) -> Response<OutBody> {
     let body = match reply.body {
         ReplyBody::Full(bytes) => Full::new(bytes).map_err(|never| match never {}).boxed_unsync(),
-        ReplyBody::Stream(parts) => StreamBody::new(parts.map(|part| part.map(Frame::data))).boxed_unsync(),
+        ReplyBody::Stream(parts) => {
+            let frames = parts.map(move |part| {
+                let _until_it_is_read = &asked;
+                part.map(Frame::data)
+            });
+            StreamBody::new(frames).boxed_unsync()
+        }
     };
     let mut response = Response::new(body);
     *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::OK);
