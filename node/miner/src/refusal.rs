@@ -126,7 +126,9 @@ impl Refusal {
             Refusal::NoSession { .. } => names("query", 3, "error while trying to retrieve a session", 403),
             Refusal::NoChain { .. } => names("query", 3, "error while trying to retrieve a session", 503),
             Refusal::OverMeter => proxy(7, "offchain rate limit hit by relayer proxy", 429),
-            Refusal::Busy { .. } | Refusal::Crowded | Refusal::Closed { .. } | Refusal::Off => proxy(9, "supplier(s) not reachable", 503),
+            Refusal::Busy { .. } | Refusal::Crowded | Refusal::Closed { .. } | Refusal::Off => {
+                proxy(9, "supplier(s) not reachable", 503)
+            }
             Refusal::FirstByte { .. } | Refusal::Total { .. } => {
                 proxy(10, "relayer proxy request timed out", 504)
             }

@@ -239,6 +239,7 @@ impl TableChain {
             hash: [0; 32],
             verified_height: Height(height),
             proven_height: Height(height - 1),
+            block_time: None,
             standing: Standing::Following,
         };
         let keys = (1..=4)
@@ -370,7 +371,10 @@ impl Network for TableChain {
 
     async fn application(&self, address: &Address) -> Result<Option<Application>, NetworkError> {
         let state = self.up()?;
-        let mut recorded = state.recorded.iter().filter_map(|session| session.application.as_ref());
+        let mut recorded = state
+            .recorded
+            .iter()
+            .filter_map(|session| session.application.as_ref());
         if let Some(application) = recorded.find(|application| application.address == address.as_str()) {
             return Ok(Some(application.clone()));
         }

@@ -11,9 +11,7 @@ use crate::{
     address::Address,
     keys::{PublicKey, SignError, SignatureError, Signer},
     message::{
-        relay::{
-            RelayMinerError, RelayRequest, RelayRequestMetadata, RelayResponse, RelayResponseMetadata,
-        },
+        relay::{RelayMinerError, RelayRequest, RelayRequestMetadata, RelayResponse, RelayResponseMetadata},
         session::SessionHeader,
     },
     ring::Ring,

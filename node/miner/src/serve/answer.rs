@@ -16,13 +16,8 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::{Reply, Server};
 use crate::{
-    admit::Admitted,
-    events::RunningAnswer,
-    evidence::Entry,
-    facts::Key,
-    ledger::LedgerError,
-    refusal::Refusal,
-    sessions::Ticket,
+    admit::Admitted, events::RunningAnswer, evidence::Entry, facts::Key, ledger::LedgerError,
+    refusal::Refusal, sessions::Ticket,
 };
 
 /// One answer that is being made. It holds its place and shows among the running ones until it is dropped.

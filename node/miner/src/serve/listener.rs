@@ -86,6 +86,8 @@ async fn accept(server: Arc<Server>, socket: TcpListener, stopped: CancellationT
             () = stopped.cancelled() => break,
             place = Arc::clone(&places).acquire_owned() => place,
         };
+        // The places are never closed.
+        let Ok(place) = place else { break };
         let accepted = tokio::select! {
             () = stopped.cancelled() => break,
             accepted = socket.accept() => accepted,
@@ -146,7 +148,11 @@ impl Activity {
         loop {
             tokio::time::sleep(within).await;
             let requests = self.requests.load(Ordering::SeqCst);
-            quiet = if requests == before { quiet + within } else { Duration::ZERO };
+            quiet = if requests == before {
+                quiet + within
+            } else {
+                Duration::ZERO
+            };
             let nothing_runs = self.open.load(Ordering::SeqCst) == 0;
             if quiet >= longest || (nothing_runs && quiet >= within) {
                 return;
@@ -212,7 +218,9 @@ async fn connection(
         Ok(served) => served,
         Err(end_within) => {
             connection.as_mut().graceful_shutdown();
-            tokio::time::timeout(end_within, connection).await.unwrap_or(Ok(()))
+            tokio::time::timeout(end_within, connection)
+                .await
+                .unwrap_or(Ok(()))
         }
     };
     if let Err(error) = served {

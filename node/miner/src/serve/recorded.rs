@@ -116,7 +116,10 @@ async fn bad_relays_of_the_classic_recording_are_refused_as_there() {
     let golden = load("chain_relays");
     let relays = golden["bad_eager_mode"].as_array().unwrap();
     let labelled = |label: &str| relays.iter().find(|relay| relay["label"] == label).unwrap();
-    let usual = vec![header(labelled("good_first")), header(labelled("expired_session"))];
+    let usual = vec![
+        header(labelled("good_first")),
+        header(labelled("expired_session")),
+    ];
     let usual = stage(622, &golden["sessions"]["app1"], usual, None).await;
     let spent = vec![header(labelled("over_the_meter"))];
     let spent = stage(645, &golden["sessions"]["app3"], spent, Some("1000")).await;
@@ -140,7 +143,9 @@ async fn bad_relays_of_the_classic_recording_are_refused_as_there() {
             recorded.relay_miner_error.as_ref().map(meaning),
         );
         let codes = |error: &Option<(String, u32, String)>| {
-            error.as_ref().map(|(codespace, code, _)| (codespace.clone(), *code))
+            error
+                .as_ref()
+                .map(|(codespace, code, _)| (codespace.clone(), *code))
         };
         assert_eq!(codes(&ours), codes(&theirs), "{label}: {ours:?}, not {theirs:?}");
         n_refused += usize::from(ours.is_some());

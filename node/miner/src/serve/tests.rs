@@ -98,13 +98,10 @@ impl Stage {
                 slots: config.slots,
                 free: Arc::new(Semaphore::new(config.slots)),
             };
-            (ServiceId::new(service), places)
+            (ServiceId::new(*service), places)
         });
         let mut server = Server {
-            config: Arc::new(Config::new(
-                ([127, 0, 0, 1], 0).into(),
-                folder.path().to_owned(),
-            )),
+            config: Arc::new(Config::new(([127, 0, 0, 1], 0).into(), folder.path().to_owned())),
             admission: Admission {
                 sessions: Arc::new(sessions),
                 network,
@@ -144,7 +141,9 @@ impl Stage {
     }
 
     fn free(&self) -> usize {
-        self.server.places[&ServiceId::new("svc")].free.available_permits()
+        self.server.places[&ServiceId::new("svc")]
+            .free
+            .available_permits()
     }
 
     async fn record(&self) -> Option<crate::Record> {
@@ -243,9 +242,11 @@ async fn an_answer_that_ends_after_the_claim_is_finished_for_its_reader_and_coun
         let waits = Arc::clone(&gate);
         let stage = Stage::new(Made(move |_| {
             if streamed {
-                BackendBody::Stream(parts(futures::stream::iter([Bytes::from_static(b"data: 1\n\n")]))
-                    .chain(after(&waits, b"data: [DONE]\n\n"))
-                    .boxed())
+                BackendBody::Stream(
+                    parts(futures::stream::iter([Bytes::from_static(b"data: 1\n\n")]))
+                        .chain(after(&waits, b"data: [DONE]\n\n"))
+                        .boxed(),
+                )
             } else {
                 BackendBody::Parts {
                     parts: after(&waits, b"{}"),
@@ -386,9 +387,17 @@ async fn a_settled_session_is_not_begun_anew() {
         stage.chain.set_height(height);
         for _ in 0..3 {
             let error = stage.refused(&good(false)).await;
-            assert_eq!((error.codespace.as_str(), error.code), wanted, "{}", error.message);
+            assert_eq!(
+                (error.codespace.as_str(), error.code),
+                wanted,
+                "{}",
+                error.message
+            );
         }
-        assert!(server.admission.sessions.all().is_empty(), "nothing for the driver");
+        assert!(
+            server.admission.sessions.all().is_empty(),
+            "nothing for the driver"
+        );
         assert_eq!(stage.record().await, before);
     }
     // The chain was not asked for each of them.
@@ -473,8 +482,5 @@ async fn one_application_that_the_chain_is_silent_about_holds_up_nobody_else() {
         () = tokio::time::sleep(Duration::from_secs(5)) => panic!("held up"),
     }
     assert_eq!(stage.server.admission.sessions.all().len(), 1);
-    assert_eq!(
-        stage.server.admission.sessions.all()[0].facts.end(),
-        Height(30)
-    );
+    assert_eq!(stage.server.admission.sessions.all()[0].facts.end(), Height(30));
 }

@@ -52,9 +52,7 @@ impl Challenge {
 
     /// The challenge after an `L` and `R` that come from a secret: in constant time.
     pub(crate) fn next(&self, points: &[ProjectivePoint; 2]) -> Scalar {
-        self.of(&<ProjectivePoint as BatchNormalize<[ProjectivePoint; 2]>>::batch_normalize(
-            points,
-        ))
+        self.of(&<ProjectivePoint as BatchNormalize<[ProjectivePoint; 2]>>::batch_normalize(points))
     }
 
     /// The challenge after an `L` and `R` that everybody can compute.

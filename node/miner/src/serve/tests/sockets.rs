@@ -45,7 +45,10 @@ async fn connections_that_do_nothing_are_ended() {
         ("half a preface", b"PRI * HT"),
         ("half a head", b"POST / HTTP/1.1\r\nHost: a\r\n"),
         ("HTTP/2 without a request", &http2),
-        ("a connection that was used", b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n"),
+        (
+            "a connection that was used",
+            b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n",
+        ),
     ] {
         let mut stream = TcpStream::connect(address).await.unwrap();
         stream.write_all(sent).await.unwrap();
@@ -77,10 +80,18 @@ async fn a_flood_of_large_bodies_takes_no_more_than_the_room() {
     assert!(stage.server.room.available_permits() < 200_000);
     // They go away, and there is room again.
     drop(open);
-    soon("the room is free again", || stage.server.room.available_permits() == 1 << 20).await;
+    soon("the room is free again", || {
+        stage.server.room.available_permits() == 1 << 20
+    })
+    .await;
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let url = format!("http://{address}/");
-    let answer = http.post(url).body(good(false).encode_to_vec()).send().await.unwrap();
+    let answer = http
+        .post(url)
+        .body(good(false).encode_to_vec())
+        .send()
+        .await
+        .unwrap();
     let response = RelayResponse::decode(answer.bytes().await.unwrap()).unwrap();
     assert_eq!(response.relay_miner_error, None);
 }
