@@ -340,10 +340,28 @@ fn backend(
         Some("null") => Arc::new(NullBackend::default()),
         Some(text) => {
             let url = text.parse().map_err(|_| NodeError::Address(text.to_owned()))?;
-            let backend = UrlBackend::new(url, sold, BTreeMap::new(), slots);
+            let extra = match &settings.miner.backend_key_file {
+                Some(path) => bearer(path)?,
+                None => BTreeMap::new(),
+            };
+            let backend = UrlBackend::new(url, sold, extra, slots);
             Arc::new(backend.map_err(|error| NodeError::Address(format!("{text}: {error}")))?)
         }
     })
+}
+
+/// The header for a server that wants a key.
+fn bearer(path: &Path) -> Result<BTreeMap<String, String>, NodeError> {
+    let refused = |why: String| NodeError::BackendKey {
+        path: path.to_owned(),
+        why,
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| refused(error.to_string()))?;
+    let key = text.lines().next().unwrap_or_default().trim();
+    if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(refused("its first line is no key".to_owned()));
+    }
+    Ok([("Authorization".to_owned(), format!("Bearer {key}"))].into())
 }
 
 pub(crate) fn gateway(
@@ -385,5 +403,20 @@ mod tests {
         let config = api_config(&settings, network);
         assert_eq!(config.allowed_hosts, ["hearth.lan"]);
         assert_eq!(config.listen, settings.api.listen);
+    }
+
+    #[test]
+    fn the_backends_key_comes_from_its_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        assert!(matches!(bearer(&path), Err(NodeError::BackendKey { .. })));
+        std::fs::write(&path, "sk-abc123 \nmore\n").unwrap();
+        assert_eq!(bearer(&path).unwrap()["Authorization"], "Bearer sk-abc123");
+        for bad in ["", "\nsk-abc", "two words", "k\u{e9}y"] {
+            std::fs::write(&path, bad).unwrap();
+            let error = bearer(&path).unwrap_err().to_string();
+            assert!(error.contains("backend_key_file"), "{error}");
+            assert!(!error.contains("abc"), "the key is in no message: {error}");
+        }
     }
 }

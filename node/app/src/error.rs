@@ -41,6 +41,10 @@ pub enum NodeError {
         #[source]
         source: io::Error,
     },
+    #[error(
+        "miner.backend_key_file {path} gives no key for the backend ({why}): put the key alone into its first line"
+    )]
+    BackendKey { path: PathBuf, why: String },
     #[error("{0} is no address that can be used")]
     Address(String),
     #[error("the hash of the trusted block must be 64 hex digits, not \"{0}\"")]

@@ -157,6 +157,12 @@ impl Gateway {
         services::list(&self.0).await
     }
 
+    /// How many services sessions are held for.
+    #[cfg(test)]
+    pub(crate) fn n_held(&self) -> usize {
+        self.0.sessions.n_slots()
+    }
+
     /// The suppliers that may be asked in the sessions that run now.
     pub async fn session_suppliers(&self) -> Vec<SessionSupplier> {
         let now_ms = self.0.clock.now_ms();

@@ -173,7 +173,13 @@ impl Sessions {
                     tracing::warn!(%service, %error, "the next session cannot be had yet; the old one serves on");
                     Ok(Arc::clone(session))
                 }
-                None => Err(error),
+                None => {
+                    // Anybody may ask for any name: one that is no service leaves nothing behind.
+                    if matches!(error, Error::UnknownService { .. }) {
+                        self.lock().remove(service);
+                    }
+                    Err(error)
+                }
             },
         }
     }
@@ -490,6 +496,14 @@ fn is_public(url: &Url) -> bool {
                 || ip.is_unique_local()
                 || ip.is_unicast_link_local())
         }
+    }
+}
+
+#[cfg(test)]
+impl Sessions {
+    /// How many services something is kept of.
+    pub(crate) fn n_slots(&self) -> usize {
+        self.lock().len()
     }
 }
 

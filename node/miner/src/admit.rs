@@ -10,7 +10,7 @@ use hearth_pocket::{
     RingSignature, RingVerifier,
     message::{relay::RelayRequest, session::SessionHeader},
     payload::HttpRequest,
-    relay::{request_hash, validate_request},
+    relay::{RelayError, request_hash, validate_request},
     ring::RingError,
 };
 use prost::Message as _;
@@ -27,6 +27,10 @@ use crate::{
 const HEAD_LAG: Duration = Duration::from_secs(3);
 /// How many blocks ahead of our head such a request may be.
 const MAX_AHEAD: u64 = 2;
+
+/// The largest ring of somebody whose session is not known yet: twice an application with its seven gateways, which
+/// is the chain's limit as of today, so that gateways that have just left have room, too.
+const MAX_STRANGERS: usize = 16;
 
 /// A request that is to be served.
 #[derive(Debug)]
@@ -48,7 +52,6 @@ pub(crate) struct Admission {
 #[derive(Debug)]
 pub(crate) struct Readable {
     pub(crate) request: Arc<RelayRequest>,
-    pub(crate) header: SessionHeader,
     pub(crate) http: Option<HttpRequest>,
 }
 
@@ -58,13 +61,11 @@ impl Readable {
         let request = RelayRequest::decode(body).map_err(|error| Refusal::Garbage {
             why: error.to_string(),
         })?;
-        let header = request.meta.session_header.clone().unwrap_or_default();
         let http = HttpRequest::decode(request.payload.clone())
             .ok()
             .filter(|http| !http.method.is_empty());
         Ok(Readable {
             request: Arc::new(request),
-            header,
             http,
         })
     }
@@ -91,35 +92,34 @@ fn asks_for_stream(body: &[u8]) -> bool {
 }
 
 impl Admission {
-    /// Checks a request. `serves` says whether a service is sold here.
+    /// Checks a request. `free` says whether a service is sold here and has a place: a full supplier refuses before
+    /// it spends anything on curve arithmetic.
     pub(crate) async fn admit(
         &self,
         readable: Readable,
-        serves: impl Fn(&ServiceId) -> bool,
+        free: impl Fn(&ServiceId) -> Result<(), Refusal>,
     ) -> Result<Admitted, Refusal> {
-        let Readable {
-            request,
-            header,
-            http,
-        } = readable;
+        let Readable { request, http } = readable;
         validate_request(&request).map_err(Refusal::Invalid)?;
+        let header = request.meta.session_header.as_ref();
+        let header = header.ok_or(Refusal::Invalid(RelayError::NoSessionHeader))?;
         let named = &request.meta.supplier_operator_address;
         if named != self.sessions.supplier().as_str() {
             return Err(Refusal::OtherSupplier {
                 supplier: named.clone(),
             });
         }
-        if !serves(&ServiceId::new(&header.service_id)) {
-            return Err(Refusal::UnknownService {
-                service: header.service_id,
-            });
-        }
-        let session = self.session(&header).await?;
-        compare(&session.facts, &header)?;
-        self.check_ring(&session, &request).await?;
+        free(&ServiceId::new(&header.service_id))?;
+        let signature = RingSignature::parse(&request.meta.signature).map_err(Refusal::Ring)?;
+        let signature = Arc::new(signature);
+        let session = self.session(&request, header, &signature).await?;
+        compare(&session.facts, header)?;
+        self.check_ring(&session, &request, signature).await?;
         let http = http.ok_or_else(|| Refusal::Payload {
             why: "the payload is no HTTP request".to_owned(),
         })?;
+        // Nothing was written down so far: whoever comes here may spend the application's stake.
+        let session = self.sessions.enter(&session).await.map_err(open_refusal)?;
         let ticket = session.admit().ok_or(Refusal::OverMeter)?;
         Ok(Admitted {
             request,
@@ -129,21 +129,23 @@ impl Admission {
     }
 
     /// The session as the chain has it, at the height that the chain's own rule says.
-    async fn session(&self, header: &SessionHeader) -> Result<Arc<Session>, Refusal> {
+    async fn session(
+        &self,
+        request: &Arc<RelayRequest>,
+        header: &SessionHeader,
+        signature: &Arc<RingSignature>,
+    ) -> Result<Arc<Session>, Refusal> {
         let (start, end) = (
             height(header.session_start_block_height),
             height(header.session_end_block_height),
         );
         let head = self.head_at(start).await;
         let at = if end >= head { head } else { end };
-        let session = match self.sessions.find(header, at).await {
-            Ok(session) => session,
-            Err(OpenError::Refused(refusal)) => return Err(refusal),
-            Err(OpenError::Network(error)) => return Err(network_refusal(&error)),
-            Err(error @ (OpenError::Ledger(_) | OpenError::Book(_))) => {
-                return Err(Refusal::Evidence {
-                    why: hearth_base::failure::chain(&error),
-                });
+        let session = match self.sessions.known(header, at) {
+            Some(session) => session,
+            None => {
+                self.check_stranger(request, signature).await?;
+                self.sessions.ask(header, at).await.map_err(open_refusal)?
             }
         };
         let last_grace = session.facts.windows.last_grace;
@@ -154,6 +156,25 @@ impl Admission {
             });
         }
         Ok(session)
+    }
+
+    /// Before the chain is asked about somebody: they must have signed for it with keys of their own. These are
+    /// not kept, so that strangers cannot push out the keys that are in use.
+    async fn check_stranger(
+        &self,
+        request: &Arc<RelayRequest>,
+        signature: &Arc<RingSignature>,
+    ) -> Result<(), Refusal> {
+        let size = signature.keys().len();
+        if size > MAX_STRANGERS {
+            return Err(Refusal::Ring(RingError::TooMany {
+                size,
+                most: MAX_STRANGERS,
+            }));
+        }
+        let (request, signature) = (Arc::clone(request), Arc::clone(signature));
+        let verify = move || signature.verify(&request_hash(&request));
+        self.crypto.run(verify).await?.map_err(Refusal::Ring)
     }
 
     /// The head's height. A client that is a block ahead of us is waited for.
@@ -169,33 +190,46 @@ impl Admission {
         now
     }
 
-    async fn check_ring(&self, session: &Arc<Session>, request: &Arc<RelayRequest>) -> Result<(), Refusal> {
-        let verify = |keys: Arc<Vec<[u8; 33]>>| {
-            let (request, verifier) = (Arc::clone(request), Arc::clone(&self.verifier));
-            self.crypto.run(move || verify_ring(&request, &keys, &verifier))
-        };
-        let verdict = verify(session.ring()).await;
-        let Err(RingError::ForeignMember { .. }) = verdict else {
-            return verdict.map_err(Refusal::Ring);
-        };
-        // A gateway that was added since may sign at once.
-        if !session.ring_is_older_than(self.network.head().borrow().height) {
-            return verdict.map_err(Refusal::Ring);
+    async fn check_ring(
+        &self,
+        session: &Arc<Session>,
+        request: &Arc<RelayRequest>,
+        signature: Arc<RingSignature>,
+    ) -> Result<(), Refusal> {
+        let mut keys = session.ring();
+        if let Err(foreign) = signature.check_members(&keys) {
+            // A gateway that was added since may sign at once.
+            if !session.ring_is_older_than(self.network.head().borrow().height) {
+                return Err(Refusal::Ring(foreign));
+            }
+            match self.sessions.refresh_ring(session).await {
+                Ok(()) => keys = session.ring(),
+                Err(OpenError::Ledger(_) | OpenError::Book(_)) => return Err(Refusal::Ring(foreign)),
+                Err(error @ (OpenError::Refused(_) | OpenError::Network(_))) => {
+                    return Err(open_refusal(error));
+                }
+            }
+            signature.check_members(&keys).map_err(Refusal::Ring)?;
         }
-        match self.sessions.refresh_ring(session).await {
-            Ok(()) => verify(session.ring()).await.map_err(Refusal::Ring),
-            Err(OpenError::Refused(refusal)) => Err(refusal),
-            Err(OpenError::Network(error)) => Err(network_refusal(&error)),
-            Err(OpenError::Ledger(_) | OpenError::Book(_)) => verdict.map_err(Refusal::Ring),
+        // The chain takes a member many times over; nobody needs that, and each costs curve arithmetic.
+        let (size, most) = (signature.keys().len(), keys.len().max(2));
+        if size > most {
+            return Err(Refusal::Ring(RingError::TooMany { size, most }));
         }
+        let (request, verifier) = (Arc::clone(request), Arc::clone(&self.verifier));
+        let verify = move || verifier.verify(&signature, &request_hash(&request));
+        self.crypto.run(verify).await?.map_err(Refusal::Ring)
     }
 }
 
-fn verify_ring(request: &RelayRequest, keys: &[[u8; 33]], verifier: &RingVerifier) -> Result<(), RingError> {
-    let signature = RingSignature::parse(&request.meta.signature)?;
-    // Cheap, and before the expensive part.
-    signature.check_members(keys)?;
-    verifier.verify(&signature, &request_hash(request))
+fn open_refusal(error: OpenError) -> Refusal {
+    match error {
+        OpenError::Refused(refusal) => refusal,
+        OpenError::Network(error) => network_refusal(&error),
+        error @ (OpenError::Ledger(_) | OpenError::Book(_)) => Refusal::Evidence {
+            why: hearth_base::failure::chain(&error),
+        },
+    }
 }
 
 fn network_refusal(error: &crate::network::NetworkError) -> Refusal {

@@ -44,7 +44,14 @@ pub struct BackendAnswer {
 pub enum BackendBody {
     /// All of it.
     Full(Bytes),
-    /// Parts as they are made. Dropping it cancels the work.
+    /// One answer that is still arriving. It is handed out as a whole, so its limits are the server's.
+    Parts {
+        /// What arrives. Dropping it cancels the work.
+        parts: BoxStream<'static, Result<Bytes, BackendError>>,
+        /// What is done to the whole of it.
+        finish: Box<dyn FnOnce(Bytes) -> Bytes + Send>,
+    },
+    /// Events as they are made. Dropping it cancels the work.
     Stream(BoxStream<'static, Result<Bytes, BackendError>>),
 }
 
@@ -57,8 +64,8 @@ pub enum BackendError {
     Unreachable(String),
     #[error("the backend broke off: {0}")]
     BrokenOff(String),
-    #[error("the request's path \"{path}\" leaves the service")]
-    Path { path: String },
+    #[error("{method} {path} is none of the requests that are served here: they are those of OpenAI's API")]
+    NotServed { method: String, path: String },
 }
 
 /// What a backend can do.

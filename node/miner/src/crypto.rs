@@ -10,6 +10,11 @@ use tokio::sync::oneshot;
 
 use crate::sessions::lock;
 
+/// A job broke off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a fault in this program broke a check or a signature off: the log says where, please report it")]
+pub(crate) struct Panicked;
+
 type Job = Box<dyn FnOnce() + Send>;
 
 /// Runs jobs on own threads. The threads end with the last handle.
@@ -58,18 +63,21 @@ impl Crypto {
     }
 
     /// Runs a job and waits for its result. At most as many jobs wait as connections are open.
-    pub(crate) async fn run<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> T {
+    ///
+    /// # Errors
+    /// The job panicked.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        job: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Panicked> {
         let (reply, result) = oneshot::channel();
         lock(&self.queue.state).jobs.push_back(Box::new(move || {
             // Whoever asked may have gone away meanwhile.
             let _ = reply.send(job());
         }));
         self.queue.wake.notify_one();
-        match result.await {
-            Ok(result) => result,
-            // Only a job that panicked gives no result; its own report says why.
-            Err(_) => std::future::pending().await,
-        }
+        // Only a job that panicked gives no result; its own report says why.
+        result.await.map_err(|_| Panicked)
     }
 }
 
@@ -94,5 +102,17 @@ impl Queue {
             // A job that panics must not take its thread along.
             let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(job));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_job_that_panics_is_an_error_and_its_thread_works_on() {
+        let crypto = Crypto::start(1).unwrap();
+        assert_eq!(crypto.run(|| panic!("on purpose")).await, Err::<(), _>(Panicked));
+        assert_eq!(crypto.run(|| 7).await, Ok(7));
     }
 }

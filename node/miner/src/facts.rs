@@ -66,6 +66,12 @@ impl Facts {
         }
     }
 
+    /// Whether a header names our application and service.
+    pub(crate) fn is_of(&self, header: &SessionHeader) -> bool {
+        self.header.application_address == header.application_address
+            && self.header.service_id == header.service_id
+    }
+
     /// The first block of the session.
     #[must_use]
     pub fn start(&self) -> Height {

@@ -36,7 +36,7 @@ pub use book::{BookError, Record};
 pub use claim::{ClaimState, Inclusion, Paid, Seal};
 pub use config::{Config, ConfigError, ServiceConfig};
 pub use earning::{Earning, EarningState, OffWhy, Reason, ReasonCode};
-pub use events::{MinerEvent, RelayAnswered, Running, RunningAnswer};
+pub use events::{MinerEvent, Running, RunningAnswer};
 pub use evidence::Entry;
 pub use facts::{Facts, Key};
 pub use keys::{FixedKey, KeyProblem, Keys};

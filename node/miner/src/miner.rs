@@ -34,6 +34,8 @@ mod look;
 
 /// How often is looked whether earning can go on.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often at most the number of answers is told.
+const TELL_EVERY: Duration = Duration::from_millis(250);
 /// Keys and key images whose tables are kept: about 100 MB at most.
 const RING_CACHE: usize = 128;
 /// Events that a slow listener may fall behind; it misses older ones.

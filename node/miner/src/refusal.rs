@@ -11,6 +11,8 @@ use hearth_pocket::{
 };
 use prost::Message as _;
 
+use crate::crypto::Panicked;
+
 /// Why a request is not served.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
@@ -40,6 +42,8 @@ pub enum Refusal {
         wanted: String,
         got: String,
     },
+    #[error("session {session} takes no more answers of this supplier: its claim is made or given up")]
+    Closed { session: String },
     #[error("session expired, expecting: {end}, got: {height}: invalid session in relayer request")]
     Expired { end: u64, height: u64 },
     #[error("supplier {supplier} not found in session")]
@@ -54,6 +58,8 @@ pub enum Refusal {
     OverMeter,
     #[error("all {slots} places are taken: try again soon, or another supplier")]
     Busy { slots: usize },
+    #[error("too many large requests arrive at once: try again soon, or another supplier")]
+    Crowded,
     #[error("request to service {service} timed out: no first byte within {seconds} s")]
     FirstByte { service: String, seconds: u64 },
     #[error("request to service {service} timed out: no whole answer within {seconds} s")]
@@ -66,6 +72,14 @@ pub enum Refusal {
     Evidence { why: String },
     #[error("the answer cannot be signed: {why}")]
     Signing { why: String },
+    #[error("internal error: {0}")]
+    Internal(Panicked),
+}
+
+impl From<Panicked> for Refusal {
+    fn from(panicked: Panicked) -> Refusal {
+        Refusal::Internal(panicked)
+    }
 }
 
 /// How both kinds of miner name a refusal.
@@ -110,13 +124,17 @@ impl Refusal {
             Refusal::NoSession { .. } => names("query", 3, "error while trying to retrieve a session", 403),
             Refusal::NoChain { .. } => names("query", 3, "error while trying to retrieve a session", 503),
             Refusal::OverMeter => proxy(7, "offchain rate limit hit by relayer proxy", 429),
-            Refusal::Busy { .. } => proxy(9, "supplier(s) not reachable", 503),
+            Refusal::Busy { .. } | Refusal::Crowded | Refusal::Closed { .. } => {
+                proxy(9, "supplier(s) not reachable", 503)
+            }
             Refusal::FirstByte { .. } | Refusal::Total { .. } => {
                 proxy(10, "relayer proxy request timed out", 504)
             }
             Refusal::Backend { .. } => proxy(5, "internal error", 502),
             Refusal::AnswerTooLarge { .. } => proxy(12, "response limit exceeded", 502),
-            Refusal::Evidence { .. } | Refusal::Signing { .. } => proxy(5, "internal error", 500),
+            Refusal::Evidence { .. } | Refusal::Signing { .. } | Refusal::Internal(_) => {
+                proxy(5, "internal error", 500)
+            }
         }
     }
 
@@ -139,12 +157,15 @@ impl Refusal {
             Refusal::NoChain { .. } => "no_chain",
             Refusal::OverMeter => "over_meter",
             Refusal::Busy { .. } => "busy",
+            Refusal::Crowded => "crowded",
+            Refusal::Closed { .. } => "closed",
             Refusal::FirstByte { .. } => "first_byte",
             Refusal::Total { .. } => "total_time",
             Refusal::Backend { .. } => "backend",
             Refusal::AnswerTooLarge { .. } => "answer_too_large",
             Refusal::Evidence { .. } => "evidence",
             Refusal::Signing { .. } => "signing",
+            Refusal::Internal(_) => "internal",
         }
     }
 

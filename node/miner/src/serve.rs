@@ -16,11 +16,14 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
-use futures::stream::BoxStream;
+use bytes::{Bytes, BytesMut};
+use futures::{StreamExt as _, stream::BoxStream};
 use hearth_base::{Clock, ServiceId, Tasks};
 use hearth_pocket::Signer;
-use tokio::sync::{Semaphore, broadcast, watch};
+use tokio::{
+    sync::{Semaphore, watch},
+    time::Instant,
+};
 
 pub(crate) use listener::Listener;
 
@@ -29,7 +32,7 @@ use crate::{
     backend::{BackendBody, BackendError, BackendRequest, SharedBackend},
     config::{Config, ServiceConfig},
     crypto::Crypto,
-    events::{MinerEvent, Running},
+    events::Running,
     ledger::Ledger,
     refusal::Refusal,
 };
@@ -46,8 +49,9 @@ pub(crate) struct Server {
     pub(crate) book: crate::book::Book,
     pub(crate) clock: Clock,
     pub(crate) tasks: Tasks,
-    pub(crate) events: broadcast::Sender<MinerEvent>,
     pub(crate) running: watch::Sender<Running>,
+    /// Bytes of requests that may be in memory at once.
+    pub(crate) room: Arc<Semaphore>,
     pub(crate) counts: Arc<Counts>,
     /// Why no answer could be kept or signed; earning stops over it.
     pub(crate) trouble: watch::Sender<Option<Trouble>>,
@@ -121,38 +125,57 @@ impl Server {
             Err(refusal) => return self.refuse(&refusal, None, false),
         };
         let wants_stream = readable.wants_stream();
-        let header = readable.request.meta.session_header.clone();
-        match Arc::clone(&self).answer(readable).await {
+        let request = Arc::clone(&readable.request);
+        match Arc::clone(&self).answer(readable, wants_stream).await {
             Ok(reply) => reply,
-            Err(refusal) => self.refuse(&refusal, header, wants_stream),
+            Err(refusal) => self.refuse(&refusal, request.meta.session_header.clone(), wants_stream),
         }
     }
 
-    async fn answer(self: Arc<Self>, readable: Readable) -> Result<Reply, Refusal> {
-        let service = ServiceId::new(&readable.header.service_id);
-        let admitted = self
-            .admission
-            .admit(readable, |service| self.places.contains_key(service))
-            .await?;
-        let places = self.places.get(&service).ok_or_else(|| Refusal::UnknownService {
+    /// The places of a service, if one is free.
+    fn places(&self, service: &ServiceId) -> Result<&Places, Refusal> {
+        let places = self.places.get(service).ok_or_else(|| Refusal::UnknownService {
             service: service.to_string(),
         })?;
+        if places.free.available_permits() == 0 {
+            return Err(Refusal::Busy { slots: places.slots });
+        }
+        Ok(places)
+    }
+
+    async fn answer(self: Arc<Self>, readable: Readable, wants_stream: bool) -> Result<Reply, Refusal> {
+        let admission = &self.admission;
+        let admitted = admission
+            .admit(readable, |service| self.places(service).map(drop))
+            .await?;
+        let service = ServiceId::new(&admitted.ticket.session.facts.header.service_id);
+        let places = self.places(&service)?;
         let place = Arc::clone(&places.free)
             .try_acquire_owned()
             .map_err(|_| Refusal::Busy { slots: places.slots })?;
         let job = answer::Job::begin(Arc::clone(&self), &admitted, place);
         let request = backend_request(&service, &admitted);
         let limits = places.config;
-        let deadline = tokio::time::Instant::now() + limits.answer_within;
-        let served = tokio::time::timeout(limits.first_byte_within, self.backend.serve(request)).await;
+        let deadline = Instant::now() + limits.answer_within;
+        // The first byte of an answer that comes in one piece may be its last one, too.
+        let first_by = if wants_stream {
+            Instant::now() + limits.first_byte_within
+        } else {
+            deadline
+        };
+        let served = tokio::time::timeout_at(first_by, self.backend.serve(request)).await;
         let answer = served
-            .map_err(|_| Refusal::FirstByte {
-                service: service.to_string(),
-                seconds: limits.first_byte_within.as_secs(),
-            })?
+            .map_err(|_| too_late(&service, limits, wants_stream))?
             .map_err(|error| backend_refusal(&error))?;
         match answer.body {
             BackendBody::Full(body) => job.whole(admitted, answer.status, answer.headers, body).await,
+            BackendBody::Parts { parts, finish } => {
+                let limit = self.config.max_answer_bytes;
+                let body = tokio::time::timeout_at(deadline, collect(parts, limit)).await;
+                let body = body.map_err(|_| too_late(&service, limits, false))??;
+                job.whole(admitted, answer.status, answer.headers, finish(body))
+                    .await
+            }
             BackendBody::Stream(parts) => {
                 let head = stream::Head {
                     status: answer.status,
@@ -204,12 +227,39 @@ fn backend_request(service: &ServiceId, admitted: &Admitted) -> BackendRequest {
     }
 }
 
+fn too_late(service: &ServiceId, limits: ServiceConfig, first_byte: bool) -> Refusal {
+    let service = service.to_string();
+    if first_byte {
+        let seconds = limits.first_byte_within.as_secs();
+        Refusal::FirstByte { service, seconds }
+    } else {
+        let seconds = limits.answer_within.as_secs();
+        Refusal::Total { service, seconds }
+    }
+}
+
+/// The whole of a body, unless it is too large.
+async fn collect(
+    mut parts: BoxStream<'static, Result<Bytes, BackendError>>,
+    limit: usize,
+) -> Result<Bytes, Refusal> {
+    let mut all = BytesMut::new();
+    while let Some(part) = parts.next().await {
+        let part = part.map_err(|error| backend_refusal(&error))?;
+        if all.len() + part.len() > limit {
+            return Err(Refusal::AnswerTooLarge { limit });
+        }
+        all.extend_from_slice(&part);
+    }
+    Ok(all.freeze())
+}
+
 fn backend_refusal(error: &BackendError) -> Refusal {
     match error {
         BackendError::NoService { service } => Refusal::UnknownService {
             service: service.to_string(),
         },
-        BackendError::Path { .. } => Refusal::Payload {
+        BackendError::NotServed { .. } => Refusal::Payload {
             why: error.to_string(),
         },
         BackendError::Unreachable(_) | BackendError::BrokenOff(_) => Refusal::Backend {
@@ -218,5 +268,13 @@ fn backend_refusal(error: &BackendError) -> Refusal {
     }
 }
 
+/// Bytes of requests that may be in memory at once: 64 of the largest, or some ten thousand usual ones.
+pub(crate) const ROOM: usize = 256 << 20;
+
 /// How long a part of a stream may be collected before it is sent.
 pub(crate) const BATCH_WITHIN: Duration = Duration::from_millis(100);
+
+#[cfg(test)]
+mod recorded;
+#[cfg(test)]
+mod tests;

@@ -1,22 +1,18 @@
 //! The sessions that are served: what the chain says of each, who may ask, and how much it may still ask for.
 
+mod ask;
+mod gate;
+
 use std::{
     collections::BTreeMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
 };
 
-use hearth_base::{Amount, Clock, Failure as _, Height, Kind, ServiceId};
-use hearth_pocket::{
-    Address,
-    difficulty::{BASE_TARGET, Target},
-    message::{application::Application, session::SessionHeader, shared::Supplier},
-    ring::ExpectedRing,
-    session::Timing,
-    settlement::{Price, session_floor},
-};
+use hearth_base::{Amount, Clock, Height};
+use hearth_pocket::{Address, message::session::SessionHeader};
 
 use crate::{
     book::{Book, BookError, Record},
@@ -25,6 +21,7 @@ use crate::{
     network::{NetworkError, SharedNetwork},
     refusal::Refusal,
 };
+use gate::Gate;
 
 /// A session that is served.
 #[derive(Debug)]
@@ -38,22 +35,31 @@ pub(crate) struct Session {
     pub(crate) answers: AtomicU64,
     /// Answers that came after the claim.
     pub(crate) late: AtomicU64,
+    /// Its record is in the database and its evidence is open.
+    entered: AtomicBool,
 }
 
 impl Session {
-    pub(crate) fn new(facts: Arc<Facts>, answers: u64) -> Session {
-        let spent = facts
-            .cost_of_a_relay()
-            .upokt()
-            .saturating_mul(u128::from(answers));
+    /// A session of which nothing is written down.
+    fn new(facts: Arc<Facts>) -> Session {
         Session {
             facts,
             ring: Mutex::default(),
-            meter: Mutex::new(Amount::from_upokt(spent)),
+            meter: Mutex::default(),
             running: AtomicUsize::new(0),
-            answers: AtomicU64::new(answers),
+            answers: AtomicU64::new(0),
             late: AtomicU64::new(0),
+            entered: AtomicBool::new(false),
         }
+    }
+
+    /// Goes on from what its evidence has. No ticket was given before.
+    fn begin(&self, answers: u64, late: u64) {
+        let cost = self.facts.cost_of_a_relay().upokt();
+        *lock(&self.meter) = Amount::from_upokt(cost.saturating_mul(u128::from(answers)));
+        self.answers.store(answers, Ordering::SeqCst);
+        self.late.store(late, Ordering::SeqCst);
+        self.entered.store(true, Ordering::SeqCst);
     }
 
     /// Answers that are being made.
@@ -138,9 +144,6 @@ pub(crate) enum OpenError {
     Book(#[from] BookError),
 }
 
-/// Whom a question was about, so that the same hopeless one is asked once per block only.
-type Asked = (String, String);
-
 /// All sessions that are served or not settled yet.
 pub(crate) struct Sessions {
     supplier: Address,
@@ -148,17 +151,20 @@ pub(crate) struct Sessions {
     ledger: Ledger,
     book: Book,
     clock: Clock,
+    /// Those with a record and evidence: the driver makes their claims.
     open: Mutex<BTreeMap<Key, Arc<Session>>>,
+    /// Those that the chain was asked about, for which nobody has signed yet.
+    asked: Mutex<BTreeMap<Key, Arc<Session>>>,
+    gate: Gate,
     keys: Mutex<BTreeMap<String, [u8; 33]>>,
-    refused: Mutex<BTreeMap<Asked, (Height, String)>>,
-    /// Sessions are opened one by one: many first requests of one session ask the chain once.
-    opening: tokio::sync::Mutex<()>,
+    /// Records and evidence are opened one by one.
+    entering: tokio::sync::Mutex<()>,
 }
 
-/// Refusals that are remembered within one block.
-const MAX_REFUSED: usize = 1024;
 /// Public keys that are remembered.
 const MAX_KEYS: usize = 4096;
+/// Sessions that are remembered without a record.
+const MAX_ASKED: usize = 1024;
 
 impl Sessions {
     pub(crate) fn new(
@@ -175,9 +181,10 @@ impl Sessions {
             book,
             clock,
             open: Mutex::default(),
+            asked: Mutex::default(),
+            gate: Gate::default(),
             keys: Mutex::default(),
-            refused: Mutex::default(),
-            opening: tokio::sync::Mutex::default(),
+            entering: tokio::sync::Mutex::default(),
         }
     }
 
@@ -202,242 +209,51 @@ impl Sessions {
     pub(crate) async fn resume(&self, record: &Record) -> Result<Arc<Session>, LedgerError> {
         let facts = Arc::new(record.facts.clone());
         let tally = self.ledger.open(Arc::clone(&facts), record.sealed_bytes).await?;
-        let session = Arc::new(Session::new(Arc::clone(&facts), tally.answers));
-        session.late.store(record.late, Ordering::SeqCst);
+        let session = Arc::new(Session::new(Arc::clone(&facts)));
+        session.begin(tally.answers, record.late);
         lock(&self.open).insert(facts.key(), Arc::clone(&session));
         Ok(session)
     }
 
-    /// The session in which a request of `header` is to be judged at height `at`. Its header need not be the
-    /// request's: that is compared field by field afterwards.
-    pub(crate) async fn find(&self, header: &SessionHeader, at: Height) -> Result<Arc<Session>, OpenError> {
-        if let Some(session) = self.find_open(header, at) {
-            return Ok(session);
-        }
-        let _one_by_one = self.opening.lock().await;
-        if let Some(session) = self.find_open(header, at) {
-            return Ok(session);
-        }
-        let asked = (header.application_address.clone(), header.service_id.clone());
-        let known = lock(&self.refused)
-            .get(&asked)
-            .filter(|(height, _)| *height == at)
-            .map(|(_, why)| why.clone());
-        if let Some(why) = known {
-            return Err(Refusal::NoSession { why }.into());
-        }
-        let opened = self.open_session(header, at).await;
-        if let Err(OpenError::Network(error)) = &opened
-            && error.kind() == Kind::Skip
-        {
-            let mut refused = lock(&self.refused);
-            refused.retain(|_, (height, _)| *height == at);
-            if refused.len() < MAX_REFUSED {
-                refused.insert(asked, (at, error.to_string()));
-            }
-        }
-        opened
-    }
-
-    fn find_open(&self, header: &SessionHeader, at: Height) -> Option<Arc<Session>> {
-        let open = lock(&self.open);
-        let fits = |session: &&Arc<Session>| {
-            let facts = &session.facts;
-            facts.header.application_address == header.application_address
-                && facts.header.service_id == header.service_id
-                && (facts.start()..=facts.end()).contains(&at)
-        };
+    /// The session in which a request of `header` is to be judged at height `at`, if the chain was asked about it
+    /// before. Its header need not be the request's: that is compared field by field afterwards.
+    pub(crate) fn known(&self, header: &SessionHeader, at: Height) -> Option<Arc<Session>> {
         // Most requests name their session rightly.
         let key = Key {
             session_id: header.session_id.clone(),
             supplier: self.supplier.as_str().to_owned(),
         };
-        open.get(&key)
-            .filter(fits)
-            .or_else(|| open.values().find(fits))
-            .cloned()
-    }
-
-    async fn open_session(&self, header: &SessionHeader, at: Height) -> Result<Arc<Session>, OpenError> {
-        let application =
-            Address::parse(&header.application_address).map_err(|error| Refusal::NoSession {
-                why: error.to_string(),
-            })?;
-        let service = ServiceId::new(&header.service_id);
-        let found = self.network.session(&application, &service, at).await?;
-        let (Some(found_header), n_suppliers) = (found.header, found.suppliers.len()) else {
-            return Err(Refusal::NoSession {
-                why: "the chain's answer has no header".to_owned(),
-            }
-            .into());
-        };
-        let ours = found
-            .suppliers
-            .into_iter()
-            .find(|one| one.operator_address == self.supplier.as_str());
-        let Some(ours) = ours else {
-            return Err(Refusal::NotInSession {
-                supplier: self.supplier.to_string(),
-            }
-            .into());
-        };
-        let Some(application) = self.network.application(&application).await? else {
-            return Err(Refusal::NoSession {
-                why: "the application is not on the chain".to_owned(),
-            }
-            .into());
-        };
-        let facts = Arc::new(self.facts(found_header, &application, &ours, n_suppliers).await?);
-        let ring = self.ring_keys(&application, facts.end()).await?;
-        self.book.enter(&facts, self.clock.now_ms()).await?;
-        let tally = self.ledger.open(Arc::clone(&facts), None).await?;
-        let session = Arc::new(Session::new(Arc::clone(&facts), tally.answers));
-        session.set_ring(ring, self.network.head().borrow().height);
-        tracing::info!(
-            session = %facts.header.session_id, service = %facts.header.service_id,
-            start = %facts.start(), end = %facts.end(), budget = %facts.budget, "a session began"
-        );
-        lock(&self.open).insert(facts.key(), Arc::clone(&session));
-        Ok(session)
-    }
-
-    async fn facts(
-        &self,
-        header: SessionHeader,
-        application: &Application,
-        supplier: &Supplier,
-        n_suppliers: usize,
-    ) -> Result<Facts, OpenError> {
-        let (start, end) = (
-            height(header.session_start_block_height),
-            height(header.session_end_block_height),
-        );
-        let service = ServiceId::new(&header.service_id);
-        // Parameters change between sessions only, so those of the start are those of the end.
-        let params = self.network.params_at(start).await?;
-        let compute_units = self.network.compute_units_at(&service, start).await?;
-        let Some(compute_units) = compute_units.filter(|units| *units > 0) else {
-            let why = format!("the service {service} has no compute units per relay");
-            return Err(Refusal::NoSession { why }.into());
-        };
-        let difficulty = self.network.difficulty_at(&service, start).await?;
-        let target = match &difficulty {
-            Some(difficulty) => {
-                Target::try_from(difficulty.target_hash.as_slice()).map_err(|error| Refusal::NoSession {
-                    why: error.to_string(),
-                })?
-            }
-            None => BASE_TARGET,
-        };
-        let timing = Timing::from(&params);
-        let coin = |coin: &Option<hearth_pocket::message::Coin>| {
-            coin.as_ref().and_then(|coin| coin.amount.parse::<Amount>().ok())
-        };
-        let stake = coin(&application.stake).unwrap_or_default();
-        let limit = coin(&application.per_session_spend_limit);
-        Ok(Facts {
-            supplier: self.supplier.as_str().to_owned(),
-            owner: supplier.owner_address.clone(),
-            compute_units,
-            price: Price {
-                target,
-                compute_units_to_tokens_multiplier: params.compute_units_to_tokens_multiplier,
-                granularity: params.compute_unit_cost_granularity,
-            },
-            windows: timing.windows(end),
-            budget: session_floor(stake, limit, timing.pending_sessions(), n_suppliers as u64),
-            share_millionths: self.share(supplier, &header.service_id).await,
-            header,
+        [&self.open, &self.asked].into_iter().find_map(|sessions| {
+            let sessions = lock(sessions);
+            let fits = |session: &&Arc<Session>| {
+                let facts = &session.facts;
+                facts.is_of(header) && (facts.start()..=facts.end()).contains(&at)
+            };
+            let named = sessions.get(&key).filter(fits);
+            named.or_else(|| sessions.values().find(fits)).cloned()
         })
     }
 
-    /// The part of a claim that comes to us. An estimate; without an answer of the chain it is zero.
-    async fn share(&self, supplier: &Supplier, service_id: &str) -> u32 {
-        let Ok(params) = self.network.live_params().await else {
-            return 0;
-        };
-        let tokenomics = params.tokenomics;
-        let ours = [
-            supplier.operator_address.as_str(),
-            supplier.owner_address.as_str(),
-        ];
-        let service = supplier
-            .services
-            .iter()
-            .find(|service| service.service_id == service_id);
-        let percent: u64 = service.map_or(0, |service| {
-            let own = service
-                .rev_share
-                .iter()
-                .filter(|share| ours.contains(&share.address.as_str()));
-            own.map(|share| share.rev_share_percentage).sum()
-        });
-        let rate = tokenomics.mint_ratio * tokenomics.mint_equals_burn_claim_distribution.supplier;
-        #[allow(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "between 0 and a million"
-        )]
-        let millionths = (rate * 10_000.0 * percent.min(100) as f64).clamp(0.0, 1_000_000.0) as u32;
-        millionths
+    /// Whether an application and a service had a session here that ended before `at`.
+    fn knows_earlier(&self, header: &SessionHeader, at: Height) -> bool {
+        [&self.open, &self.asked].into_iter().any(|sessions| {
+            lock(sessions)
+                .values()
+                .any(|session| session.facts.is_of(header) && session.facts.end() < at)
+        })
     }
 
-    /// Reads again who may ask, for gateways that were added since.
-    pub(crate) async fn refresh_ring(&self, session: &Session) -> Result<(), OpenError> {
-        let height = self.network.head().borrow().height;
-        if !session.ring_is_older_than(height) {
-            return Ok(());
+    fn remember(&self, session: &Arc<Session>) {
+        let mut asked = lock(&self.asked);
+        if asked.len() >= MAX_ASKED {
+            let head = self.network.head().borrow().height;
+            asked.retain(|_, session| session.facts.windows.last_grace >= head);
         }
-        let application = Address::parse(&session.facts.header.application_address).map_err(|error| {
-            Refusal::NoSession {
-                why: error.to_string(),
-            }
-        })?;
-        let Some(application) = self.network.application(&application).await? else {
-            return Err(Refusal::NoSession {
-                why: "the application is not on the chain".to_owned(),
-            }
-            .into());
-        };
-        let keys = self.ring_keys(&application, session.facts.end()).await?;
-        session.set_ring(keys, height);
-        Ok(())
-    }
-
-    async fn ring_keys(&self, application: &Application, end: Height) -> Result<Vec<[u8; 33]>, OpenError> {
-        let ring = ExpectedRing::of(application, end.0);
-        if ring.placeholder {
-            return Err(Refusal::NoGateway {
-                application: application.address.clone(),
-            }
-            .into());
+        if asked.len() >= MAX_ASKED {
+            // All of them can still be signed for; the first that comes is asked about again.
+            asked.pop_first();
         }
-        let mut keys = Vec::with_capacity(ring.addresses.len());
-        for address in &ring.addresses {
-            // A gateway without a key cannot sign, so its absence refuses nobody else.
-            if let Some(key) = self.public_key(address).await? {
-                keys.push(key);
-            }
-        }
-        Ok(keys)
-    }
-
-    async fn public_key(&self, address: &str) -> Result<Option<[u8; 33]>, OpenError> {
-        if let Some(key) = lock(&self.keys).get(address) {
-            return Ok(Some(*key));
-        }
-        let parsed = Address::parse(address).map_err(|error| Refusal::NoSession {
-            why: error.to_string(),
-        })?;
-        let key = self.network.public_key(&parsed).await?;
-        if let Some(key) = key {
-            let mut keys = lock(&self.keys);
-            if keys.len() >= MAX_KEYS {
-                keys.clear();
-            }
-            keys.insert(address.to_owned(), key);
-        }
-        Ok(key)
+        asked.insert(session.facts.key(), Arc::clone(session));
     }
 }
 

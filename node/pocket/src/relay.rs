@@ -11,9 +11,7 @@ use crate::{
     address::Address,
     keys::{PublicKey, SignError, SignatureError, Signer},
     message::{
-        relay::{
-            Relay, RelayMinerError, RelayRequest, RelayRequestMetadata, RelayResponse, RelayResponseMetadata,
-        },
+        relay::{RelayMinerError, RelayRequest, RelayRequestMetadata, RelayResponse, RelayResponseMetadata},
         session::SessionHeader,
     },
     ring::Ring,
@@ -117,17 +115,13 @@ pub fn validate_response(response: &RelayResponse) -> Result<(), RelayError> {
 /// What the ring signature of a request signs: the SHA-256 of the request without its signature.
 #[must_use]
 pub fn request_hash(request: &RelayRequest) -> [u8; 32] {
-    let meta = RelayRequestMetadata {
-        session_header: request.meta.session_header.clone(),
-        signature: Vec::new(),
-        supplier_operator_address: request.meta.supplier_operator_address.clone(),
-    };
-    // The shell has no payload; the payload's field comes last, so it is fed by itself.
-    let shell = RelayRequest {
-        meta,
-        payload: Bytes::new(),
-    };
-    let mut hasher = Sha256::new_with_prefix(shell.encode_to_vec());
+    // Written field by field: cloning the message to take its signature away costs more than hashing it.
+    let mut meta = Vec::with_capacity(256);
+    feed_header(&mut meta, request.meta.session_header.as_ref());
+    if !request.meta.supplier_operator_address.is_empty() {
+        prost::encoding::string::encode(3, &request.meta.supplier_operator_address, &mut meta);
+    }
+    let mut hasher = hasher_of_meta(&meta);
     feed_field(&mut hasher, 2, &request.payload);
     hasher.finalize().into()
 }
@@ -136,15 +130,9 @@ pub fn request_hash(request: &RelayRequest) -> [u8; 32] {
 /// payload hash stands for it.
 #[must_use]
 pub fn response_hash(response: &RelayResponse) -> [u8; 32] {
-    let meta = RelayResponseMetadata {
-        session_header: response.meta.session_header.clone(),
-        supplier_operator_signature: Vec::new(),
-    };
-    let shell = RelayResponse {
-        meta,
-        ..RelayResponse::default()
-    };
-    let mut hasher = Sha256::new_with_prefix(shell.encode_to_vec());
+    let mut meta = Vec::with_capacity(256);
+    feed_header(&mut meta, response.meta.session_header.as_ref());
+    let mut hasher = hasher_of_meta(&meta);
     if response.payload_hash.is_none() {
         feed_field(&mut hasher, 2, &response.payload);
     }
@@ -161,6 +149,21 @@ pub fn response_hash(response: &RelayResponse) -> [u8; 32] {
         response.payload_hash.as_deref().unwrap_or_default(),
     );
     hasher.finalize().into()
+}
+
+/// The header as field 1 of a request's or an answer's meta.
+fn feed_header(meta: &mut Vec<u8>, header: Option<&SessionHeader>) {
+    if let Some(header) = header {
+        prost::encoding::message::encode(1, header, meta);
+    }
+}
+
+/// A hasher that was fed with field 1, which is there also when it is empty.
+fn hasher_of_meta(meta: &[u8]) -> Sha256 {
+    let mut hasher = Sha256::new_with_prefix([1 << 3 | 2]);
+    feed_length(&mut hasher, meta.len());
+    hasher.update(meta);
+    hasher
 }
 
 /// Feeds a bytes field as proto3 encodes it: nothing when it is empty.
@@ -307,18 +310,21 @@ pub fn verify_response_signature(response: &RelayResponse, supplier: &PublicKey)
 /// The bytes of a relay as they stand in the tree and in a proof: the answer without its payload.
 #[must_use]
 pub fn relay_bytes(request: &RelayRequest, response: &RelayResponse) -> Vec<u8> {
-    let res = RelayResponse {
-        meta: response.meta.clone(),
-        payload: Bytes::new(),
-        relay_miner_error: response.relay_miner_error.clone(),
-        payload_hash: response.payload_hash.clone().filter(|hash| !hash.is_empty()),
-    };
-    // The request's payload is shared, not copied, until it is encoded.
-    Relay {
-        req: Some(request.clone()),
-        res: Some(res),
+    // Field by field, as the hashes above.
+    let mut answer = Vec::with_capacity(512);
+    prost::encoding::message::encode(1, &response.meta, &mut answer);
+    if let Some(error) = &response.relay_miner_error {
+        prost::encoding::message::encode(3, error, &mut answer);
     }
-    .encode_to_vec()
+    if let Some(hash) = response.payload_hash.as_ref().filter(|hash| !hash.is_empty()) {
+        prost::encoding::bytes::encode(4, hash, &mut answer);
+    }
+    let mut relay = Vec::with_capacity(request.encoded_len() + answer.len() + 16);
+    prost::encoding::message::encode(1, request, &mut relay);
+    prost::encoding::encode_key(2, prost::encoding::WireType::LengthDelimited, &mut relay);
+    prost::encoding::encode_varint(answer.len() as u64, &mut relay);
+    relay.extend_from_slice(&answer);
+    relay
 }
 
 /// The hash of a relay's bytes: its key in the tree, and what difficulty looks at.

@@ -60,6 +60,8 @@ pub enum RingError {
     BadImage,
     #[error("the ring signature does not hold for this request")]
     Invalid,
+    #[error("a ring of {size} members is refused: {most} are enough for an application and its gateways")]
+    TooMany { size: usize, most: usize },
     #[error("{} signed in the ring, but is neither the application nor one of its gateways", hex::encode(.key))]
     ForeignMember { key: [u8; 33] },
 }
@@ -192,7 +194,11 @@ impl Ring {
         let use_tables = self
             .signed_before
             .swap(true, std::sync::atomic::Ordering::Relaxed);
-        let image_table = use_tables.then(|| signer.image_table.get_or_init(|| Table::new(&signer.image)));
+        let image = if use_tables {
+            Image::Table(signer.image_table.get_or_init(|| Table::new(&signer.image)))
+        } else {
+            Image::Point(&signer.image)
+        };
 
         let challenge = Challenge::new(message_hash);
         let mut challenges = vec![Scalar::ZERO; size];
@@ -204,18 +210,9 @@ impl Ring {
             let k = (at + step) % size;
             scalars[k] = *decoy;
             let member = &self.members[k];
-            let image = Image {
-                point: &signer.image,
-                table: image_table,
-            };
-            let points = walk(
-                member,
-                use_tables.then(|| member.tables()),
-                &image,
-                decoy,
-                &challenges[k],
-            );
-            challenges[(k + 1) % size] = challenge.next(&points);
+            let tables = use_tables.then(|| member.tables());
+            let points = walk(member, tables, &image, decoy, &challenges[k]);
+            challenges[(k + 1) % size] = challenge.next_vartime(&points);
         }
         scalars[at] = nonce - challenges[at] * signer.secret;
         nonce.zeroize();
@@ -232,10 +229,10 @@ impl Ring {
     }
 }
 
-/// The key image, with a table where there is one.
-struct Image<'a> {
-    point: &'a ProjectivePoint,
-    table: Option<&'a Table>,
+/// The key image: its table where there is one.
+enum Image<'a> {
+    Point(&'a ProjectivePoint),
+    Table(&'a Table),
 }
 
 /// One step of the walk: `L = s·G + c·P` and `R = s·H(P) + c·I`. Public data only, so the time may vary.
@@ -246,18 +243,22 @@ fn walk(
     s: &Scalar,
     c: &Scalar,
 ) -> [ProjectivePoint; 2] {
-    match (tables, image.table) {
-        (Some((point, hash)), Some(image)) => [
+    match (tables, image) {
+        (Some((point, hash)), Image::Table(image)) => [
             table::generator().mul_add(s, point.mul(c)),
             hash.mul_add(s, image.mul(c)),
         ],
-        (Some((point, hash)), None) => [
+        (Some((point, hash)), Image::Point(image)) => [
             table::generator().mul_add(s, point.mul(c)),
-            hash.mul_add(s, curve::mul(image.point, c)),
+            hash.mul_add(s, curve::mul(image, c)),
         ],
-        (None, _) => [
+        (None, Image::Table(image)) => [
             ProjectivePoint::mul_by_generator_and_mul_add_vartime(s, c, &member.point),
-            curve::lincomb(&member.hash, s, image.point, c),
+            image.mul_add(c, curve::mul(&member.hash, s)),
+        ],
+        (None, Image::Point(image)) => [
+            ProjectivePoint::mul_by_generator_and_mul_add_vartime(s, c, &member.point),
+            curve::lincomb(&member.hash, s, image, c),
         ],
     }
 }
@@ -267,17 +268,16 @@ fn walk(
 pub struct RingSignature {
     challenge: Scalar,
     image: [u8; 33],
-    image_point: ProjectivePoint,
     /// Scalar and key of each member.
     members: Vec<(Scalar, [u8; 33])>,
 }
 
 impl RingSignature {
     /// Reads a signature as leniently as the chain does: scalars are reduced, bytes after the last member are
-    /// ignored, a ring of one is read.
+    /// ignored, a ring of one is read. Whether keys and key image are points is said by the check.
     ///
     /// # Errors
-    /// Bytes that are too short, no member or too many, or a point that is none.
+    /// Bytes that are too short, no member or too many.
     pub fn parse(bytes: &[u8]) -> Result<RingSignature, RingError> {
         let short = |size, expected| RingError::TooShort {
             size,
@@ -296,7 +296,6 @@ impl RingSignature {
             .ok_or_else(|| short(size, HEAD + MEMBER * size))?;
         let mut image = [0; 33];
         image.copy_from_slice(&head[36..]);
-        let image_point = curve::decode(&image).ok_or(RingError::BadImage)?;
         let members = rest
             .chunks_exact(MEMBER)
             .map(|member| {
@@ -308,7 +307,6 @@ impl RingSignature {
         Ok(RingSignature {
             challenge: curve::reduce(&head[4..36]),
             image,
-            image_point: image_point.into(),
             members,
         })
     }
@@ -322,6 +320,13 @@ impl RingSignature {
     #[must_use]
     pub fn key_image(&self) -> &[u8; 33] {
         &self.image
+    }
+
+    /// The key image as a point. Taking the root for it is dear, so it is not done for an image that is known.
+    fn image_point(&self) -> Result<ProjectivePoint, RingError> {
+        curve::decode(&self.image)
+            .map(ProjectivePoint::from)
+            .ok_or(RingError::BadImage)
     }
 
     /// Refuses a ring with a key that is not among `expected`. Order, repetition and size do not matter, as on
@@ -339,17 +344,15 @@ impl RingSignature {
     /// Checks the ring equation. For many signatures of the same rings use a [`RingVerifier`].
     ///
     /// # Errors
-    /// A member that is no point, or an equation that does not hold.
+    /// A member or key image that is no point, or an equation that does not hold.
     pub fn verify(&self, message_hash: &[u8; 32]) -> Result<(), RingError> {
+        let image = self.image_point()?;
         let members = self
             .members
             .iter()
             .map(|(_, key)| Member::new(key))
             .collect::<Result<Vec<_>, _>>()?;
-        let image = Image {
-            point: &self.image_point,
-            table: None,
-        };
+        let image = Image::Point(&image);
         self.walk_around(message_hash, &image, members.iter().map(|member| (member, None)))
     }
 
@@ -362,7 +365,7 @@ impl RingSignature {
         let challenge = Challenge::new(message_hash);
         let mut c = self.challenge;
         for ((s, _), (member, tables)) in self.members.iter().zip(members) {
-            c = challenge.next(&walk(member, tables, image, s, &c));
+            c = challenge.next_vartime(&walk(member, tables, image, s, &c));
         }
         if c == self.challenge {
             Ok(())

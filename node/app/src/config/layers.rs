@@ -306,6 +306,7 @@ mod tests {
             &[
                 ("HEARTH_MINER__PUBLIC_URL", "http://two.example"),
                 ("HEARTH_DEVNET__BLOCK_MS", "200"),
+                ("HEARTH_MINER__BACKEND_KEY_FILE", "/etc/hearth/backend.key"),
                 ("PATH", "/"),
             ],
             &[("network", "devnet"), ("api.listen", "127.0.0.1:0")],
@@ -319,6 +320,10 @@ mod tests {
             "http://two.example/"
         );
         assert_eq!(settings.devnet.block_ms, 200);
+        assert_eq!(
+            settings.miner.backend_key_file.as_deref(),
+            Some(Path::new("/etc/hearth/backend.key"))
+        );
         assert_eq!(settings.api.listen.port(), 0);
         assert_eq!(
             layered.origins["miner.public_url"].1,

@@ -127,6 +127,9 @@ pub struct MinerSettings {
     /// An OpenAI-compatible server to answer relays in place of the built-in engine; `null` answers at once and is
     /// for tests and measurements.
     pub backend: Option<String>,
+    /// A file whose first line is the key that `backend` wants, sent as `Authorization: Bearer`. A file, so that no
+    /// secret stands in the configuration.
+    pub backend_key_file: Option<PathBuf>,
     /// Service id → model (slug or manifest CID).
     pub services: BTreeMap<String, String>,
     /// Seconds that the backend may take to its first byte.
@@ -230,6 +233,7 @@ impl Default for MinerSettings {
             listen: SocketAddr::from(([0, 0, 0, 0], 4328)),
             public_url: None,
             backend: None,
+            backend_key_file: None,
             services: BTreeMap::new(),
             first_byte_within_s: 60,
             answer_within_s: 600,

@@ -219,6 +219,11 @@ async fn who_cannot_pay_is_told_why() {
     };
     let error = ask("nope").await;
     assert_eq!((error.fault(), error.code()), (Fault::Caller, "unknown_service"));
+    assert_eq!(
+        world.gateway.n_held(),
+        0,
+        "a name that is no service leaves nothing"
+    );
     assert_eq!(ask("unpaid").await.code(), "no_application");
 
     // Two answers above the minimum: the third would unbond the application.

@@ -14,6 +14,14 @@ use super::{Backend, BackendAnswer, BackendBody, BackendError, BackendRequest, C
 /// A line of a stream that is longer is passed on as it is.
 const MAX_LINE: usize = 256 << 10;
 
+/// Method and path of what is passed on.
+const ROUTES: [(&str, &str); 4] = [
+    ("POST", "chat/completions"),
+    ("POST", "completions"),
+    ("POST", "embeddings"),
+    ("GET", "models"),
+];
+
 /// Passes requests on to a server.
 #[derive(Clone, Debug)]
 pub struct UrlBackend {
@@ -60,31 +68,39 @@ impl UrlBackend {
         Ok(Some(model.as_str()).filter(|model| !model.is_empty()))
     }
 
+    fn with_extra(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
+        self.extra
+            .iter()
+            .fold(request, |request, (name, value)| request.header(name, value))
+    }
+
     /// The URL for a request's path, which may or may not have `/v1`, as may the base.
-    fn url(&self, path: &str) -> Result<Url, BackendError> {
-        let (path, query) = path
+    fn url(&self, method: &str, path: &str) -> Result<(reqwest::Method, Url), BackendError> {
+        let (plain, query) = path
             .split_once('?')
             .map_or((path, None), |(path, query)| (path, Some(query)));
-        let leaves = path
-            .split('/')
-            .any(|segment| segment == ".." || segment.eq_ignore_ascii_case("%2e%2e"));
-        if leaves {
-            return Err(BackendError::Path {
-                path: path.to_owned(),
-            });
-        }
-        let path = path.trim_start_matches('/');
-        let path = if path == "v1" {
-            ""
-        } else {
-            path.strip_prefix("v1/").unwrap_or(path)
+        let asked = plain.trim_matches('/');
+        let asked = asked.strip_prefix("v1/").unwrap_or(asked);
+        let not_served = || BackendError::NotServed {
+            method: method.to_owned(),
+            path: plain.to_owned(),
         };
+        // Only what is in the table leaves: anything else at that address may be somebody's administration.
+        let (method, asked) = ROUTES
+            .iter()
+            .find(|(route_method, route)| *route_method == method && *route == asked)
+            .ok_or_else(not_served)?;
+        let method = reqwest::Method::from_bytes(method.as_bytes()).map_err(|_| not_served())?;
         let base = self.base.path().trim_end_matches('/');
-        let base = base.strip_suffix("/v1").unwrap_or(base);
+        let root = format!("{}/v1/", base.strip_suffix("/v1").unwrap_or(base));
         let mut url = self.base.clone();
-        url.set_path(&format!("{base}/v1/{path}"));
+        url.set_path(&format!("{root}{asked}"));
         url.set_query(query);
-        Ok(url)
+        if url.path().starts_with(&root) {
+            Ok((method, url))
+        } else {
+            Err(not_served())
+        }
     }
 }
 
@@ -92,9 +108,9 @@ impl UrlBackend {
 impl Backend for UrlBackend {
     async fn prepare(&self, service: &ServiceId) -> Result<(), BackendError> {
         self.model(service)?;
+        let (method, url) = self.url("GET", "models")?;
         let request = self
-            .client
-            .get(self.url("models")?)
+            .with_extra(self.client.request(method, url))
             .timeout(std::time::Duration::from_secs(10));
         // Any answer shows that a server is there; not every one lists its models.
         request
@@ -110,15 +126,12 @@ impl Backend for UrlBackend {
             Some(model) => replace_model(&request.body, model),
             None => (request.body.clone(), None),
         };
-        let method = reqwest::Method::from_bytes(request.method.as_bytes()).unwrap_or(reqwest::Method::POST);
-        let mut outgoing = self.client.request(method, self.url(&request.path)?).body(body);
+        let (method, url) = self.url(&request.method, &request.path)?;
+        let mut outgoing = self.with_extra(self.client.request(method, url)).body(body);
         for name in ["Content-Type", "Accept"] {
             for value in request.headers.get(name).into_iter().flatten() {
                 outgoing = outgoing.header(name, value);
             }
-        }
-        for (name, value) in &self.extra {
-            outgoing = outgoing.header(name, value);
         }
         let answer = outgoing
             .header("Accept-Encoding", "identity")
@@ -143,15 +156,13 @@ impl Backend for UrlBackend {
                 None => parts.boxed(),
             })
         } else {
-            let bytes = parts.try_fold(BytesMut::new(), |mut all, part| async move {
-                all.extend_from_slice(&part);
-                Ok(all)
-            });
-            let bytes = bytes.await?.freeze();
-            BackendBody::Full(match &asked {
-                Some(asked) => rename(&bytes, asked).unwrap_or(bytes),
-                None => bytes,
-            })
+            BackendBody::Parts {
+                parts: parts.boxed(),
+                finish: Box::new(move |body| match &asked {
+                    Some(asked) => rename(&body, asked).unwrap_or(body),
+                    None => body,
+                }),
+            }
         };
         Ok(BackendAnswer {
             status,
@@ -272,26 +283,78 @@ mod tests {
 
     #[test]
     fn paths_with_and_without_v1() {
+        let url = |base: &str, path: &str| backend(base).url("POST", path).unwrap().1.to_string();
         for base in ["http://h:1", "http://h:1/", "http://h:1/v1", "http://h:1/v1/"] {
             for path in ["/v1/chat/completions", "/chat/completions", "chat/completions"] {
-                assert_eq!(
-                    backend(base).url(path).unwrap().as_str(),
-                    "http://h:1/v1/chat/completions"
-                );
+                assert_eq!(url(base, path), "http://h:1/v1/chat/completions");
             }
         }
         assert_eq!(
-            backend("http://h:1/a/v1").url("/v1/x?y=1").unwrap().as_str(),
-            "http://h:1/a/v1/x?y=1"
+            url("http://h:1/a/v1", "/v1/embeddings?y=1"),
+            "http://h:1/a/v1/embeddings?y=1"
         );
-        assert!(matches!(
-            backend("http://h:1").url("/v1/../admin"),
-            Err(BackendError::Path { .. })
-        ));
-        assert!(matches!(
-            backend("http://h:1").url("/%2E%2e/admin"),
-            Err(BackendError::Path { .. })
-        ));
+        for (method, path) in [
+            ("POST", "/v1/../admin"),
+            ("POST", "/%2E%2e/admin"),
+            ("POST", "/v1/.%2e/admin"),
+            ("POST", "/v1/%2e./chat/completions"),
+            ("POST", "/v1/..\\admin"),
+            ("POST", "/v1/models"),
+            ("DELETE", "/v1/models"),
+            ("PUT", "/v1/chat/completions"),
+        ] {
+            let refused = backend("http://h:1").url(method, path);
+            assert!(
+                matches!(refused, Err(BackendError::NotServed { .. })),
+                "{method} {path}"
+            );
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_path_leaves_the_api(
+            method in "POST|GET|DELETE|PUT|[a-z]{1,5}",
+            parts in proptest::collection::vec(
+                "/|v1|\\.|\\.\\.|%2e|%2E|%2f|%5c|\\\\|chat/completions|models|\\?|#|@|:|//h2|[ -~]{0,3}",
+                0..8,
+            ),
+            base in "http://h:1(/|/a|/v1|/a/v1/)?",
+        ) {
+            if let Ok((_, url)) = backend(&base).url(&method, &parts.concat()) {
+                let root = if base.contains("/a") { "/a/v1/" } else { "/v1/" };
+                let rest = url.path().strip_prefix(root).unwrap();
+                proptest::prop_assert!(ROUTES.contains(&(method.as_str(), rest)), "{url}");
+                proptest::prop_assert_eq!(url.host_str(), Some("h"));
+            }
+        }
+    }
+
+    async fn whole(body: BackendBody) -> Bytes {
+        match body {
+            BackendBody::Full(body) => body,
+            BackendBody::Parts { parts, finish } => {
+                let parts: Vec<Bytes> = parts.try_collect().await.unwrap();
+                finish(parts.concat().into())
+            }
+            BackendBody::Stream(_) => panic!("a stream"),
+        }
+    }
+
+    #[tokio::test]
+    async fn the_key_is_sent_along() {
+        let server = MockServer::start().await;
+        Mock::given(wiremock::matchers::header("Authorization", "Bearer secret"))
+            .respond_with(ResponseTemplate::new(200).set_body_raw("{}", "application/json"))
+            .expect(2)
+            .mount(&server)
+            .await;
+        let services = [(ServiceId::new("svc"), String::new())].into();
+        let extra = [("Authorization".to_owned(), "Bearer secret".to_owned())].into();
+        let backend = UrlBackend::new(server.uri().parse().unwrap(), services, extra, 4).unwrap();
+        backend.prepare(&ServiceId::new("svc")).await.unwrap();
+        let answer = backend.serve(request("/v1/chat/completions")).await.unwrap();
+        assert_eq!(answer.status, 200);
     }
 
     #[tokio::test]
@@ -311,10 +374,7 @@ mod tests {
             .await
             .unwrap();
         assert_eq!(answer.status, 200);
-        let BackendBody::Full(body) = answer.body else {
-            panic!("a stream")
-        };
-        assert_eq!(body, r#"{"id":"1","model":"pocket/svc"}"#);
+        assert_eq!(whole(answer.body).await, r#"{"id":"1","model":"pocket/svc"}"#);
     }
 
     #[tokio::test]

@@ -3,16 +3,19 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use hearth_base::ServiceId;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::{
+    sync::{Semaphore, mpsc, watch},
+    time::Instant,
+};
 
-use super::{Command, LOOK_EVERY, Miner};
+use super::{Command, LOOK_EVERY, Miner, TELL_EVERY};
 use crate::{
     admit::Admission,
     driver::{Driver, Memory},
     earning::{EarningEffect, EarningEvent, EarningState, Reason, ReasonCode, step},
-    events::MinerEvent,
+    events::{MinerEvent, Running},
     keys::KeyProblem,
-    serve::{Listener, Places, Server},
+    serve::{Listener, Places, ROOM, Server},
     sessions::Sessions,
 };
 
@@ -23,6 +26,7 @@ impl Miner {
         let mut running = self.0.running.subscribe();
         let mut trouble = self.0.trouble.subscribe();
         let mut look = tokio::time::interval(LOOK_EVERY);
+        let mut quiet_until = Instant::now();
         loop {
             let event = tokio::select! {
                 command = queue.recv() => match command {
@@ -38,7 +42,12 @@ impl Miner {
                     }
                     Some(Command::Prepared(Err(reason))) => EarningEvent::NotReady(reason),
                 },
-                _ = running.changed() => EarningEvent::Running(running.borrow_and_update().answers.len()),
+                // Each answer changes this twice. Nobody reads that fast, so what happens meanwhile is told at once.
+                () = changed(&mut running, quiet_until) => {
+                    quiet_until = Instant::now() + TELL_EVERY;
+                    self.tell(MinerEvent::Relays);
+                    EarningEvent::Running(running.borrow_and_update().answers.len())
+                }
                 _ = trouble.changed() => self.look().await,
                 _ = look.tick() => {
                     self.begin_claims().await;
@@ -67,10 +76,16 @@ impl Miner {
                 tracing::info!(state = after.state.name(), why = after.why(), "earning");
             }
             self.0.earning.send_replace(after.clone());
-            // Nobody may be listening.
-            let _ = self.0.events.send(MinerEvent::Earning(Box::new(after)));
+            self.tell(MinerEvent::Earning(Box::new(after)));
         }
         effects
+    }
+
+    fn tell(&self, event: MinerEvent) {
+        if self.0.events.receiver_count() > 0 {
+            // The last listener may go away just now.
+            let _ = self.0.events.send(event);
+        }
     }
 
     /// Starts the part that needs the supplier's address, as soon as there is one.
@@ -172,8 +187,8 @@ impl Miner {
             book: inner.book.clone(),
             clock: inner.clock.clone(),
             tasks: inner.tasks.clone(),
-            events: inner.events.clone(),
             running: inner.running.clone(),
+            room: Arc::new(Semaphore::new(ROOM)),
             counts: Arc::clone(&inner.counts),
             trouble: inner.trouble.clone(),
         };
@@ -181,5 +196,14 @@ impl Miner {
             code: ReasonCode::PortTaken,
             fact: hearth_base::failure::chain(&error),
         })
+    }
+}
+
+/// Waits for a change, and not before a moment.
+async fn changed(running: &mut watch::Receiver<Running>, not_before: Instant) {
+    tokio::time::sleep_until(not_before).await;
+    if running.changed().await.is_err() {
+        // Its sender lives as long as the miner.
+        std::future::pending::<()>().await;
     }
 }

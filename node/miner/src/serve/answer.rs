@@ -16,13 +16,8 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::{Reply, Server};
 use crate::{
-    admit::Admitted,
-    events::{MinerEvent, RelayAnswered, RunningAnswer},
-    evidence::Entry,
-    facts::Key,
-    ledger::LedgerError,
-    refusal::Refusal,
-    sessions::Ticket,
+    admit::Admitted, events::RunningAnswer, evidence::Entry, facts::Key, ledger::LedgerError,
+    refusal::Refusal, sessions::Ticket,
 };
 
 /// One answer that is being made. It holds its place and shows among the running ones until it is dropped.
@@ -88,7 +83,7 @@ impl Job {
                 let hash = relay_hash(&relay);
                 Ok::<_, hearth_pocket::SignError>((Bytes::from(response.encode_to_vec()), relay, hash))
             })
-            .await;
+            .await?;
         let (response, relay, hash) = signed.map_err(|error| Refusal::Signing {
             why: error.to_string(),
         })?;
@@ -130,7 +125,7 @@ impl Job {
                 let hash = relay_hash(&relay);
                 Ok::<_, hearth_pocket::SignError>((relay, hash))
             })
-            .await;
+            .await?;
         let (relay, hash) = signed.map_err(|error| Refusal::Signing {
             why: error.to_string(),
         })?;
@@ -173,7 +168,7 @@ impl Job {
                 bytes.extend_from_slice(hearth_pocket::stream::SEPARATOR);
                 Ok::<_, hearth_pocket::SignError>(Bytes::from(bytes))
             })
-            .await;
+            .await?;
         signed.map_err(|error| Refusal::Signing {
             why: error.to_string(),
         })
@@ -200,14 +195,11 @@ impl Job {
             in_tree,
             relay: if in_tree { done.relay } else { Vec::new() },
         };
-        let mut answered = RelayAnswered::new(facts, &entry);
         let key = facts.key();
         match self.server.ledger.append(key.clone(), entry).await {
             Ok(tally) => ticket.keep(tally.answers),
-            Err(LedgerError::Sealed { .. }) => {
-                answered.unpaid = true;
-                self.late(&key).await;
-            }
+            // Sealed until the claim is over, and closed from then on.
+            Err(LedgerError::Sealed { .. } | LedgerError::Unknown { .. }) => self.late(&key).await,
             Err(error) => {
                 return Err(Refusal::Evidence {
                     why: error.to_string(),
@@ -217,8 +209,6 @@ impl Job {
         self.server.counts.answered.fetch_add(1, Ordering::Relaxed);
         metrics::counter!("hearth_miner_answered_total").increment(1);
         metrics::histogram!("hearth_miner_answer_seconds").record(f64::from(duration_ms) / 1000.0);
-        // Nobody may be listening.
-        let _ = self.server.events.send(MinerEvent::Relay(answered));
         Ok(())
     }
 

@@ -1,6 +1,14 @@
 //! The socket: connections, their limits, and bodies in and out.
 
-use std::{convert::Infallible, net::SocketAddr, sync::Arc};
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt as _;
@@ -15,11 +23,24 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto,
 };
-use tokio::{net::TcpListener, sync::Semaphore};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{BrokenOff, Reply, ReplyBody, Server};
 use crate::refusal::Refusal;
+
+/// How every connection of HTTP/2 begins.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0";
+/// Requests of one connection at once. A gateway that sends more opens another.
+const STREAMS: u32 = 8;
+/// How often a silent connection of HTTP/2 is asked whether it still lives, and how long it may take to say so.
+const PING_EVERY: Duration = Duration::from_secs(20);
+/// Bytes of a connection that may wait to be read: not counted among those of the requests, so there are few.
+const WINDOW: u32 = 64 << 10;
+const BUFFER: usize = 64 << 10;
 
 type OutBody = UnsyncBoxBody<Bytes, BrokenOff>;
 
@@ -65,6 +86,8 @@ async fn accept(server: Arc<Server>, socket: TcpListener, stopped: CancellationT
             () = stopped.cancelled() => break,
             place = Arc::clone(&places).acquire_owned() => place,
         };
+        // The places are never closed.
+        let Ok(place) = place else { break };
         let accepted = tokio::select! {
             () = stopped.cancelled() => break,
             accepted = socket.accept() => accepted,
@@ -74,63 +97,211 @@ async fn accept(server: Arc<Server>, socket: TcpListener, stopped: CancellationT
             Err(error) => {
                 // Too many open files, mostly: waiting helps.
                 tracing::warn!(%error, "a connection could not be accepted");
-                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
             }
         };
         // Small batches of a stream leave at once.
         let _ = stream.set_nodelay(true);
-        let server = Arc::clone(&server);
-        let (stopped, tasks) = (stopped.clone(), server.tasks.clone());
-        tasks.spawn("relay connection", async move {
-            let _place = place;
-            let read_within = server.config.read_within;
-            let service = service_fn(move |request| {
-                let server = Arc::clone(&server);
-                async move { Ok::<_, Infallible>(handle(server, request).await) }
-            });
-            let mut builder = auto::Builder::new(TokioExecutor::new());
-            builder
-                .http1()
-                .timer(TokioTimer::new())
-                .header_read_timeout(read_within);
-            builder.http2().timer(TokioTimer::new());
-            let connection = builder.serve_connection(TokioIo::new(stream), service);
-            tokio::pin!(connection);
-            let served = tokio::select! {
-                served = connection.as_mut() => served,
-                () = stopped.cancelled() => {
-                    connection.as_mut().graceful_shutdown();
-                    connection.await
-                }
-            };
-            if let Err(error) = served {
-                tracing::trace!(%error, "a relay connection ended");
-            }
-        });
+        let connection = connection(Arc::clone(&server), stream, stopped.clone(), place);
+        server.tasks.spawn("relay connection", connection);
     }
 }
 
-async fn handle(server: Arc<Server>, request: Request<Incoming>) -> Response<OutBody> {
+/// Which HTTP a client speaks.
+enum Version {
+    Http1,
+    Http2,
+}
+
+/// The version, from the first bytes of a connection, which stay unread.
+async fn version(stream: &TcpStream) -> Option<Version> {
+    let mut seen = [0; PREFACE.len()];
+    loop {
+        let n = stream.peek(&mut seen).await.ok()?;
+        if n == 0 {
+            return None;
+        }
+        if seen[..n] != PREFACE[..n] {
+            return Some(Version::Http1);
+        }
+        if n == PREFACE.len() {
+            return Some(Version::Http2);
+        }
+        // The bytes that were seen are there still, so the next look would not wait.
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// What a connection has done, so that one that does nothing can be ended.
+#[derive(Default)]
+struct Activity {
+    requests: AtomicUsize,
+    open: AtomicUsize,
+}
+
+impl Activity {
+    /// Waits until nothing was asked for `within` and nothing runs; or for `longest`, when whatever runs has a reader
+    /// that does not read. Looks now and then, rather than being told of every request.
+    async fn idle(&self, within: Duration, longest: Duration) {
+        let (mut before, mut quiet) = (0, Duration::ZERO);
+        loop {
+            tokio::time::sleep(within).await;
+            let requests = self.requests.load(Ordering::SeqCst);
+            quiet = if requests == before {
+                quiet + within
+            } else {
+                Duration::ZERO
+            };
+            let nothing_runs = self.open.load(Ordering::SeqCst) == 0;
+            if quiet >= longest || (nothing_runs && quiet >= within) {
+                return;
+            }
+            before = requests;
+        }
+    }
+}
+
+/// One request of a connection, until its answer is made; of a stream, until it is read.
+struct Asked(Arc<Activity>);
+
+impl Asked {
+    fn begin(activity: &Arc<Activity>) -> Asked {
+        activity.requests.fetch_add(1, Ordering::SeqCst);
+        activity.open.fetch_add(1, Ordering::SeqCst);
+        Asked(Arc::clone(activity))
+    }
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+async fn connection(
+    server: Arc<Server>,
+    stream: TcpStream,
+    stopped: CancellationToken,
+    _place: OwnedSemaphorePermit,
+) {
+    let read_within = server.config.read_within;
+    let version = tokio::select! {
+        version = tokio::time::timeout(read_within, version(&stream)) => version.ok().flatten(),
+        () = stopped.cancelled() => None,
+    };
+    let Some(version) = version else { return };
+    let activity = Arc::new(Activity::default());
+    // What runs when a connection is to end may take as long as an answer and its reader may.
+    let limits = server.places.values().map(|places| places.config.answer_within);
+    let longest = limits.max().unwrap_or_default() + read_within;
+    let end_idle_within = match version {
+        // Nothing is left to do but to send the rest of an answer.
+        Version::Http1 => longest,
+        // A silent client does not even say that it knows of the end.
+        Version::Http2 => read_within,
+    };
+    let counted = Arc::clone(&activity);
+    let service = service_fn(move |request| {
+        let (server, asked) = (Arc::clone(&server), Asked::begin(&counted));
+        async move { Ok::<_, Infallible>(handle(server, request, asked).await) }
+    });
+    let builder = builder(version, read_within);
+    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    let served = tokio::select! {
+        served = connection.as_mut() => Ok(served),
+        () = stopped.cancelled() => Err(longest),
+        () = activity.idle(read_within, longest) => Err(end_idle_within),
+    };
+    let served = match served {
+        Ok(served) => served,
+        Err(end_within) => {
+            connection.as_mut().graceful_shutdown();
+            tokio::time::timeout(end_within, connection)
+                .await
+                .unwrap_or(Ok(()))
+        }
+    };
+    if let Err(error) = served {
+        tracing::trace!(%error, "a relay connection ended");
+    }
+}
+
+fn builder(version: Version, read_within: Duration) -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(read_within)
+        .max_buf_size(BUFFER);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS)
+        .keep_alive_interval(PING_EVERY)
+        .keep_alive_timeout(PING_EVERY)
+        .initial_stream_window_size(WINDOW)
+        .initial_connection_window_size(WINDOW)
+        .max_header_list_size(WINDOW);
+    match version {
+        Version::Http1 => builder.http1_only(),
+        Version::Http2 => builder.http2_only(),
+    }
+}
+
+async fn handle(server: Arc<Server>, request: Request<Incoming>, asked: Asked) -> Response<OutBody> {
     if request.method() == Method::GET {
         let height = server.admission.network.head().borrow().height.0;
         return match request.uri().path() {
             "/health" | "/healthz" | "/ready" => {
                 let body = serde_json::json!({ "status": "healthy", "block_height": height });
-                respond(Reply::json(200, body.to_string().into()))
+                respond(Reply::json(200, body.to_string().into()), asked)
             }
-            _ => respond(Reply::json(
-                404,
-                Bytes::from_static(br#"{"error":"send a relay by POST"}"#),
-            )),
+            _ => {
+                let body = Bytes::from_static(br#"{"error":"send a relay by POST"}"#);
+                respond(Reply::json(404, body), asked)
+            }
         };
     }
-    let body = read(&server, request.into_body()).await;
-    respond(server.serve(body).await)
+    // Given back once it is clear what the request is answered with.
+    let mut room = Room::of(&server.room);
+    let body = read(&server, request.into_body(), &mut room).await;
+    respond(server.serve(body).await, asked)
+}
+
+/// A request's part of the memory for all of them. It grows with what arrives, so that who only promises bytes takes
+/// no room.
+struct Room {
+    all: Arc<Semaphore>,
+    taken: usize,
+}
+
+impl Room {
+    fn of(all: &Arc<Semaphore>) -> Room {
+        Room {
+            all: Arc::clone(all),
+            taken: 0,
+        }
+    }
+
+    fn take(&mut self, n_bytes: usize) -> Result<(), Refusal> {
+        let permits = u32::try_from(n_bytes).map_err(|_| Refusal::Crowded)?;
+        let taken = self.all.try_acquire_many(permits).map_err(|_| Refusal::Crowded)?;
+        taken.forget();
+        self.taken += n_bytes;
+        Ok(())
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.all.add_permits(self.taken);
+    }
 }
 
 /// Reads a body within its limits.
-async fn read(server: &Server, body: Incoming) -> Result<Bytes, Refusal> {
+async fn read(server: &Server, body: Incoming, room: &mut Room) -> Result<Bytes, Refusal> {
     let limit = server.config.max_request_bytes;
     let within = server.config.read_within;
     let hint = body.size_hint();
@@ -151,11 +322,12 @@ async fn read(server: &Server, body: Incoming) -> Result<Bytes, Refusal> {
             if length > limit {
                 return Err(Refusal::TooLarge { limit });
             }
+            room.take(data.len())?;
             match first.take() {
                 None if all.is_empty() => first = Some(data),
                 None => all.extend_from_slice(&data),
                 Some(before) => {
-                    all.reserve(usize::try_from(hint.lower()).unwrap_or(0).max(length));
+                    all.reserve(length);
                     all.extend_from_slice(&before);
                     all.extend_from_slice(&data);
                 }
@@ -171,10 +343,16 @@ async fn read(server: &Server, body: Incoming) -> Result<Bytes, Refusal> {
     }
 }
 
-fn respond(reply: Reply) -> Response<OutBody> {
+fn respond(reply: Reply, asked: Asked) -> Response<OutBody> {
     let body = match reply.body {
         ReplyBody::Full(bytes) => Full::new(bytes).map_err(|never| match never {}).boxed_unsync(),
-        ReplyBody::Stream(parts) => StreamBody::new(parts.map(|part| part.map(Frame::data))).boxed_unsync(),
+        ReplyBody::Stream(parts) => {
+            let frames = parts.map(move |part| {
+                let _until_it_is_read = &asked;
+                part.map(Frame::data)
+            });
+            StreamBody::new(frames).boxed_unsync()
+        }
     };
     let mut response = Response::new(body);
     *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::OK);

@@ -3,7 +3,13 @@
 //! A batch is sent when it is old, large or long enough, as the high-availability miner does it. The last one waits
 //! until the whole answer is in the evidence; and a batch with `data: [DONE]` always waits to be the last.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use bytes::{Bytes, BytesMut};
 use futures::{
@@ -31,6 +37,7 @@ pub(super) struct Head {
 }
 
 type Parts = BoxStream<'static, Result<Bytes, BackendError>>;
+type Parcels = BoxStream<'static, Result<Bytes, BrokenOff>>;
 
 /// Answers with a stream. The first part is waited for, so that a backend that fails at once is a plain refusal.
 pub(super) async fn reply(
@@ -42,7 +49,8 @@ pub(super) async fn reply(
     limits: ServiceConfig,
 ) -> Result<Reply, Refusal> {
     let service = admitted.ticket.session.facts.header.service_id.clone();
-    let first = tokio::time::timeout(limits.first_byte_within, parts.next())
+    let first_by = (Instant::now() + limits.first_byte_within).min(deadline);
+    let first = tokio::time::timeout_at(first_by, parts.next())
         .await
         .map_err(|_| Refusal::FirstByte {
             service: service.clone(),
@@ -67,26 +75,57 @@ pub(super) async fn reply(
         .cloned()
         .unwrap_or_else(|| "text/event-stream".to_owned());
     let (sender, receiver) = mpsc::channel(QUEUE);
+    let ended_well = Arc::new(AtomicBool::new(false));
+    let body = until_end(receiver, Arc::clone(&ended_well));
     let tasks = job.server.tasks.clone();
     let status = head.status;
     let seconds = limits.answer_within.as_secs();
-    let server = std::sync::Arc::clone(&job.server);
+    let server = Arc::clone(&job.server);
     tasks.spawn("stream an answer", async move {
-        let outcome = pump(job, admitted, status, parts, (deadline, seconds), &sender).await;
-        if let Err(refusal) = outcome {
-            // The reader sees a stream that breaks off: no last batch, no proper end.
-            server.note(&refusal);
-            let _ = sender.send(Err(BrokenOff)).await;
+        match pump(job, admitted, status, parts, (deadline, seconds), &sender).await {
+            Ok(taken) => ended_well.store(taken, Ordering::SeqCst),
+            Err(refusal) => server.note(&refusal),
         }
-    });
-    let body = stream::unfold(receiver, |mut receiver| async move {
-        receiver.recv().await.map(|part| (part, receiver))
     });
     Ok(Reply {
         status: head.status,
         content_type,
-        body: ReplyBody::Stream(body.boxed()),
+        body: ReplyBody::Stream(body),
     })
+}
+
+/// The batches, and after them a break where the answer did not end well. Its maker need not wait for a slow reader to
+/// say so.
+fn until_end(receiver: mpsc::Receiver<Bytes>, ended_well: Arc<AtomicBool>) -> Parcels {
+    let state = Some((receiver, ended_well));
+    let parts = stream::unfold(state, |state| async move {
+        let (mut receiver, ended_well) = state?;
+        match receiver.recv().await {
+            Some(part) => Some((Ok(part), Some((receiver, ended_well)))),
+            None if ended_well.load(Ordering::SeqCst) => None,
+            None => Some((Err(BrokenOff), None)),
+        }
+    });
+    parts.boxed()
+}
+
+/// Hands a batch over, if the reader takes it in time: one that stops reading must not hold a place for ever.
+async fn send(
+    sender: &mpsc::Sender<Bytes>,
+    batch: Bytes,
+    service: &str,
+    (deadline, seconds): (Instant, u64),
+) -> Result<(), Refusal> {
+    match tokio::time::timeout_at(deadline, sender.send(batch)).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(_)) => Err(Refusal::Backend {
+            why: "the reader went away".to_owned(),
+        }),
+        Err(_) => Err(Refusal::Total {
+            service: service.to_owned(),
+            seconds,
+        }),
+    }
 }
 
 /// Lines that are collected.
@@ -128,15 +167,16 @@ impl Batch {
     }
 }
 
-/// Moves the parts to the reader; the whole answer into the evidence before the last of it.
+/// Moves the parts to the reader; the whole answer into the evidence before the last of it. Returns whether the reader
+/// took all of it.
 async fn pump(
     job: Job,
     admitted: Admitted,
     status: u16,
     mut parts: Parts,
     (deadline, seconds): (Instant, u64),
-    sender: &mpsc::Sender<Result<Bytes, BrokenOff>>,
-) -> Result<(), Refusal> {
+    sender: &mpsc::Sender<Bytes>,
+) -> Result<bool, Refusal> {
     let service = admitted.ticket.session.facts.header.service_id.clone();
     let limit = job.server.config.max_answer_bytes;
     let (mut hasher, mut n_bytes, mut tokens) = (Sha256::new(), 0_u64, None);
@@ -169,12 +209,7 @@ async fn pump(
         }
         if batch.is_due(Instant::now()) {
             let bytes = job.batch(&admitted, status, batch.take()).await?;
-            let gone = sender.send(Ok(bytes)).await.is_err();
-            if gone {
-                return Err(Refusal::Backend {
-                    why: "the reader went away".to_owned(),
-                });
-            }
+            send(sender, bytes, &service, (deadline, seconds)).await?;
         }
     }
     if !rest.is_empty() {
@@ -188,11 +223,11 @@ async fn pump(
     };
     job.streamed(admitted, status, hasher.finalize().into(), n_bytes, tokens)
         .await?;
-    if let Some(last) = last {
-        // A reader who went away now has paid for the answer.
-        let _ = sender.send(Ok(last)).await;
-    }
-    Ok(())
+    // The answer is paid for, whether its reader is still there or not.
+    Ok(match last {
+        Some(last) => send(sender, last, &service, (deadline, seconds)).await.is_ok(),
+        None => true,
+    })
 }
 
 fn line_tokens(line: &[u8]) -> Option<u32> {

@@ -50,12 +50,19 @@ impl Challenge {
         Challenge(Sha3_512::new_with_prefix(message_hash))
     }
 
-    /// The challenge after `L` and `R`.
+    /// The challenge after an `L` and `R` that come from a secret: in constant time.
     pub(crate) fn next(&self, points: &[ProjectivePoint; 2]) -> Scalar {
+        self.of(&<ProjectivePoint as BatchNormalize<[ProjectivePoint; 2]>>::batch_normalize(points))
+    }
+
+    /// The challenge after an `L` and `R` that everybody can compute.
+    pub(crate) fn next_vartime(&self, points: &[ProjectivePoint; 2]) -> Scalar {
+        self.of(&<ProjectivePoint as BatchNormalize<[ProjectivePoint; 2]>>::batch_normalize_vartime(points))
+    }
+
+    fn of(&self, points: &[AffinePoint; 2]) -> Scalar {
         let mut hasher = self.0.clone();
-        let points: [AffinePoint; 2] =
-            <ProjectivePoint as BatchNormalize<[ProjectivePoint; 2]>>::batch_normalize(points);
-        for point in &points {
+        for point in points {
             hasher.update(encode(point));
         }
         hash_to_scalar(hasher)

@@ -56,20 +56,24 @@ impl RingVerifier {
     /// Checks the ring equation.
     ///
     /// # Errors
-    /// A member that is no point, or an equation that does not hold.
+    /// A member or key image that is no point, or an equation that does not hold.
     pub fn verify(&self, signature: &RingSignature, message_hash: &[u8; 32]) -> Result<(), RingError> {
         let (members, image) = self.find(signature)?;
         // A member that was kept by an earlier signature is worth its tables.
         let with_tables = members
             .iter()
             .map(|found| (&*found.member, found.cached.then(|| found.member.tables())));
-        let point: &ProjectivePoint = &signature.image_point;
-        let seen = Image {
-            point,
-            table: image.as_deref(),
+        // An image that has a table need not be decompressed again.
+        let new_image = match &image {
+            Some(_) => None,
+            None => Some(signature.image_point()?),
         };
-        signature.walk_around(message_hash, &seen, with_tables)?;
-        self.keep(signature, members, image.is_some());
+        if let Some(table) = &image {
+            signature.walk_around(message_hash, &Image::Table(table), with_tables)?;
+        } else if let Some(point) = &new_image {
+            signature.walk_around(message_hash, &Image::Point(point), with_tables)?;
+        }
+        self.keep(signature, members, new_image);
         Ok(())
     }
 
@@ -90,10 +94,10 @@ impl RingVerifier {
         Ok((members, touch(&mut known.images, signature.key_image(), now)))
     }
 
-    fn keep(&self, signature: &RingSignature, members: Vec<Found>, image_known: bool) {
+    fn keep(&self, signature: &RingSignature, members: Vec<Found>, new_image: Option<ProjectivePoint>) {
         let image = *signature.key_image();
         let all_cached = members.iter().all(|found| found.cached);
-        if all_cached && image_known {
+        if all_cached && new_image.is_none() {
             return;
         }
         let mut known = self.lock();
@@ -107,15 +111,13 @@ impl RingVerifier {
                 self.capacity,
             );
         }
-        if image_known {
-            return;
-        }
+        let Some(point) = new_image else { return };
         if touch(&mut known.seen_images, &image, now).is_none() {
             insert(&mut known.seen_images, image, Arc::new(()), now, self.capacity);
             return;
         }
         drop(known);
-        let table = Arc::new(Table::new(&signature.image_point));
+        let table = Arc::new(Table::new(&point));
         insert(&mut self.lock().images, image, table, now, self.capacity);
     }
 

@@ -181,7 +181,7 @@ impl Earn for MinerEarn {
         let events = BroadcastStream::new(self.miner.events()).filter_map(move |event| {
             let event = match event {
                 Ok(MinerEvent::Earning(earning)) => Some(Event::Earning(words::earning(&earning))),
-                Ok(MinerEvent::Relay(_)) => Some(Event::Relay(RelayServed {
+                Ok(MinerEvent::Relays) => Some(Event::Relay(RelayServed {
                     answered: miner.figures().answered,
                     running: u32::try_from(miner.running().borrow().answers.len()).unwrap_or(u32::MAX),
                 })),

@@ -293,10 +293,9 @@ fn pull_error(error: PullError) -> ApiError {
         PullError::Records(error) => ApiError::internal(&error),
         PullError::Stopping => ApiError::unavailable("stopping", text),
         PullError::NoSource(_) => ApiError::new(StatusCode::BAD_REQUEST, "no_source", text),
-        PullError::ManySources(_)
-        | PullError::Source(_)
-        | PullError::NoManifest(_)
-        | PullError::Hash(_) => ApiError::bad_request(text),
+        PullError::ManySources(_) | PullError::Source(_) | PullError::NoManifest(_) | PullError::Hash(_) => {
+            ApiError::bad_request(text)
+        }
     }
 }
 

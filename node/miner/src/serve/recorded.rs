@@ -1,0 +1,202 @@
+//! Bad relays as the official miners were sent them, byte for byte: our refusals mean the same.
+
+use hearth_pocket::{
+    SecretKey,
+    message::{
+        relay::{RelayRequest, RelayResponse},
+        session::{Session, SessionHeader},
+    },
+};
+use prost::Message as _;
+use serde_json::Value;
+
+use super::{
+    tests::{Stage, limits, refusal},
+    *,
+};
+use crate::{
+    backend::{Backend, BackendAnswer, Capacity, headers},
+    testing::TableChain,
+};
+
+fn load(name: &str) -> Value {
+    let path = format!("{}/../../tests/vectors/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+fn bytes(value: &Value) -> Vec<u8> {
+    hex::decode(value.as_str().unwrap()).unwrap()
+}
+
+fn body(relay: &Value) -> Bytes {
+    bytes(&relay["http_request"]["body"]).into()
+}
+
+/// The header that a recorded request carries.
+fn header(relay: &Value) -> SessionHeader {
+    let request = RelayRequest::decode(body(relay)).unwrap();
+    request.meta.session_header.unwrap()
+}
+
+/// The backend of the recording: three paths have their own behaviour.
+struct Recorded;
+
+#[async_trait::async_trait]
+impl Backend for Recorded {
+    async fn prepare(&self, _service: &ServiceId) -> Result<(), BackendError> {
+        Ok(())
+    }
+
+    async fn serve(&self, request: BackendRequest) -> Result<BackendAnswer, BackendError> {
+        let status = match request.path.as_str() {
+            "/slow" => std::future::pending().await,
+            "/fail500" => 500,
+            "/fail404" => 404,
+            _ => 200,
+        };
+        Ok(BackendAnswer {
+            status,
+            headers: headers([("content-type", "application/json".to_owned())]),
+            body: BackendBody::Full(Bytes::from_static(b"{}")),
+        })
+    }
+
+    fn capacity(&self, _service: &ServiceId) -> Capacity {
+        Capacity { slots: 2 }
+    }
+}
+
+/// The recorded supplier on a chain with these sessions, each like the recorded one but for its header.
+async fn stage(height: u64, like: &Value, headers: Vec<SessionHeader>, stake: Option<&str>) -> Stage {
+    let keys = &load("chain_relays")["keys"];
+    let chain = TableChain::new(height);
+    let like: Session = serde_json::from_value(like.clone()).unwrap();
+    {
+        let mut state = chain.state();
+        state.recorded = headers
+            .into_iter()
+            .map(|header| {
+                let mut session = like.clone();
+                if let (Some(application), Some(stake)) = (&mut session.application, stake) {
+                    application.stake.as_mut().unwrap().amount = stake.to_owned();
+                }
+                session.header = Some(header);
+                session
+            })
+            .collect();
+        state.keys = keys
+            .as_object()
+            .unwrap()
+            .values()
+            .map(|key| {
+                let public = bytes(&key["public_key"]).try_into().unwrap();
+                (key["address"].as_str().unwrap().to_owned(), public)
+            })
+            .collect();
+    }
+    let operator = bytes(&keys["op1"]["private_key"]).try_into().unwrap();
+    let operator = SecretKey::from_bytes(&operator).unwrap();
+    let limits = ServiceConfig {
+        first_byte_within: Duration::from_millis(200),
+        answer_within: Duration::from_millis(400),
+        ..limits()
+    };
+    let services = [("hearth-llm", limits), ("hearth-alt", limits)];
+    Stage::on(chain, operator, &services, Arc::new(Recorded), |_| ()).await
+}
+
+/// What is refused, and as what, by the classic miner that checks first.
+#[tokio::test]
+async fn bad_relays_of_the_classic_recording_are_refused_as_there() {
+    /// Where we differ, and why.
+    const DIFFERENT: [(&str, &str); 1] = [(
+        "rpc_type_text",
+        "the high-availability miner serves it, and so do we: the header chooses among backends, we have one",
+    )];
+    let golden = load("chain_relays");
+    let relays = golden["bad_eager_mode"].as_array().unwrap();
+    let labelled = |label: &str| relays.iter().find(|relay| relay["label"] == label).unwrap();
+    let usual = vec![
+        header(labelled("good_first")),
+        header(labelled("expired_session")),
+    ];
+    let usual = stage(622, &golden["sessions"]["app1"], usual, None).await;
+    let spent = vec![header(labelled("over_the_meter"))];
+    let spent = stage(645, &golden["sessions"]["app3"], spent, Some("1000")).await;
+    let mut n_refused = 0;
+    for relay in relays {
+        let label = relay["label"].as_str().unwrap();
+        let stage = if label == "over_the_meter" { &spent } else { &usual };
+        let reply = Arc::clone(&stage.server).serve(Ok(body(relay))).await;
+        assert_eq!(reply.status, 200, "{label}");
+        let ours = refusal(reply);
+        let recorded = RelayResponse::decode(Bytes::from(bytes(&relay["http_response"]["body"]))).unwrap();
+        if DIFFERENT.iter().any(|(different, _)| *different == label) {
+            assert!(ours.is_none() && recorded.relay_miner_error.is_some(), "{label}");
+            continue;
+        }
+        let meaning = |error: &hearth_pocket::message::relay::RelayMinerError| {
+            (error.codespace.clone(), error.code, error.description.clone())
+        };
+        let (ours, theirs) = (
+            ours.as_ref().map(meaning),
+            recorded.relay_miner_error.as_ref().map(meaning),
+        );
+        let codes = |error: &Option<(String, u32, String)>| {
+            error
+                .as_ref()
+                .map(|(codespace, code, _)| (codespace.clone(), *code))
+        };
+        assert_eq!(codes(&ours), codes(&theirs), "{label}: {ours:?}, not {theirs:?}");
+        n_refused += usize::from(ours.is_some());
+    }
+    assert_eq!(n_refused, 19);
+}
+
+/// What the high-availability miner says by its status.
+#[tokio::test]
+async fn bad_relays_of_the_other_recording_are_refused_as_there() {
+    /// Where we differ, and why.
+    const DIFFERENT: [(&str, &str); 2] = [
+        (
+            "backend_500",
+            "we do as the classic miner: the backend's answer is signed and handed out, and not counted",
+        ),
+        (
+            "rpc_type_unconfigured",
+            "we do as the classic miner: the header chooses among backends, we have one",
+        ),
+    ];
+    let golden = load("chain_relays_ha");
+    let relays = golden["relays"].as_array().unwrap();
+    let labelled = |label: &str| relays.iter().find(|relay| relay["label"] == label).unwrap();
+    let sessions = vec![
+        serde_json::from_value(golden["session"]["header"].clone()).unwrap(),
+        header(labelled("expired_session_heights")),
+    ];
+    let stage = stage(484, &golden["session"], sessions, None).await;
+    let mut n_refused = 0;
+    for relay in relays {
+        let label = relay["label"].as_str().unwrap();
+        if relay["http_request"]["method"] != "POST" {
+            continue;
+        }
+        let theirs = relay["http_response"]["status"].as_u64().unwrap();
+        let ours = match Readable::read(body(relay)) {
+            Ok(readable) => Arc::clone(&stage.server).answer(readable, true).await,
+            Err(refusal) => Err(refusal),
+        };
+        let status = match &ours {
+            Ok(reply) => reply.status,
+            Err(refusal) => refusal.status(),
+        };
+        if DIFFERENT.iter().any(|(different, _)| *different == label) {
+            assert_ne!(u64::from(status), theirs, "{label}");
+            continue;
+        }
+        let why = ours.as_ref().err();
+        assert_eq!(u64::from(status), theirs, "{label}: {why:?}");
+        n_refused += usize::from(why.is_some());
+    }
+    assert_eq!(n_refused, 10);
+}

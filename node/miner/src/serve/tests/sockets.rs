@@ -1,0 +1,97 @@
+//! The socket: connections that do nothing, and floods.
+
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
+
+use super::*;
+
+impl Stage {
+    /// A server that reads for so long, with so much room for requests, on a free port.
+    async fn listening(read_within: Duration, room: usize) -> (Stage, Listener, std::net::SocketAddr) {
+        let address = std::net::TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap();
+        let stage = Stage::with(NullBackend::default(), limits(), |server| {
+            let mut config = (*server.config).clone();
+            config.listen = address;
+            config.read_within = read_within;
+            server.config = Arc::new(config);
+            server.room = Arc::new(Semaphore::new(room));
+        })
+        .await;
+        let listener = Listener::start(Arc::clone(&stage.server)).await.unwrap();
+        (stage, listener, address)
+    }
+}
+
+/// Waits until the other side ends the connection.
+async fn ended(stream: &mut TcpStream) -> bool {
+    let mut rest = Vec::new();
+    let read = tokio::time::timeout(Duration::from_secs(5), stream.read_to_end(&mut rest));
+    read.await.is_ok()
+}
+
+#[tokio::test]
+async fn connections_that_do_nothing_are_ended() {
+    let (_stage, _listener, address) = Stage::listening(Duration::from_millis(200), ROOM).await;
+    let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+    let http2 = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".as_slice(), &settings].concat();
+    for (name, sent) in [
+        ("silent", b"".as_slice()),
+        ("half a method", b"PO"),
+        ("half a preface", b"PRI * HT"),
+        ("half a head", b"POST / HTTP/1.1\r\nHost: a\r\n"),
+        ("HTTP/2 without a request", &http2),
+        (
+            "a connection that was used",
+            b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n",
+        ),
+    ] {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(sent).await.unwrap();
+        assert!(ended(&mut stream).await, "{name}: still open");
+    }
+}
+
+#[tokio::test]
+async fn a_flood_of_large_bodies_takes_no_more_than_the_room() {
+    let (stage, _listener, address) = Stage::listening(Duration::from_secs(5), 1 << 20).await;
+    // Each promises 400 KB, sends 300 KB and then waits.
+    let (part, mut open) = (vec![b'x'; 300_000], Vec::new());
+    let mut refused = 0;
+    for _ in 0..6 {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let head = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 400000\r\n\r\n";
+        stream.write_all(head.as_bytes()).await.unwrap();
+        // Who is refused may find the connection closed.
+        let _ = stream.write_all(&part).await;
+        let mut answer = [0; 12];
+        let read = tokio::time::timeout(Duration::from_millis(500), stream.read(&mut answer)).await;
+        if read.is_ok() {
+            refused += 1;
+        } else {
+            open.push(stream);
+        }
+    }
+    assert_eq!((open.len(), refused), (3, 3));
+    assert!(stage.server.room.available_permits() < 200_000);
+    // They go away, and there is room again.
+    drop(open);
+    soon("the room is free again", || {
+        stage.server.room.available_permits() == 1 << 20
+    })
+    .await;
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let url = format!("http://{address}/");
+    let answer = http
+        .post(url)
+        .body(good(false).encode_to_vec())
+        .send()
+        .await
+        .unwrap();
+    let response = RelayResponse::decode(answer.bytes().await.unwrap()).unwrap();
+    assert_eq!(response.relay_miner_error, None);
+}

@@ -1,0 +1,141 @@
+//! Who may make us ask the chain: few strangers at once, everybody alone, the hopeless once a block.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use hearth_base::Height;
+use hearth_pocket::message::session::SessionHeader;
+
+use super::lock;
+use crate::refusal::Refusal;
+
+/// Pairs of application and service without an earlier session here that are asked about in a second. A network with
+/// more applications than that reaches a new supplier over some seconds.
+pub(super) const STRANGERS_A_SECOND: u32 = 32;
+/// How long a request waits for the chain, and for another request that asks it.
+pub(super) const ASK_WITHIN: Duration = Duration::from_secs(10);
+/// Refusals that are remembered within one block.
+const MAX_REFUSED: usize = 1024;
+
+/// Application and service.
+type Pair = (String, String);
+
+#[derive(Default)]
+pub(super) struct Gate {
+    /// A second, and how many strangers it saw.
+    strangers: Mutex<(i64, u32)>,
+    alone: Mutex<BTreeMap<Pair, Arc<tokio::sync::Mutex<()>>>>,
+    refused: Mutex<BTreeMap<Pair, (Height, Refusal)>>,
+}
+
+/// The right to ask the chain about a pair, which one at a time has.
+pub(super) struct Alone<'gate> {
+    gate: &'gate Gate,
+    pair: Pair,
+    /// Taken when it is dropped, so that the count of its holders is right.
+    held: Option<tokio::sync::OwnedMutexGuard<()>>,
+    lock: Arc<tokio::sync::Mutex<()>>,
+}
+
+impl Gate {
+    /// Lets a stranger in, as long as there are few.
+    pub(super) fn let_in(&self, now_ms: i64) -> Result<(), Refusal> {
+        let second = now_ms / 1000;
+        let mut strangers = lock(&self.strangers);
+        if strangers.0 != second {
+            *strangers = (second, 0);
+        }
+        if strangers.1 >= STRANGERS_A_SECOND {
+            return Err(Refusal::NoChain {
+                why: "too many unknown applications ask at once, try again in a second".to_owned(),
+            });
+        }
+        strangers.1 += 1;
+        Ok(())
+    }
+
+    /// Waits until nobody else asks about the same application and service.
+    pub(super) async fn alone(&self, header: &SessionHeader) -> Result<Alone<'_>, Refusal> {
+        let pair = pair(header);
+        let lock = Arc::clone(lock(&self.alone).entry(pair.clone()).or_default());
+        let mut alone = Alone {
+            gate: self,
+            pair,
+            held: None,
+            lock: Arc::clone(&lock),
+        };
+        let held = tokio::time::timeout(ASK_WITHIN, lock.lock_owned()).await;
+        alone.held = Some(held.map_err(|_| too_slow())?);
+        Ok(alone)
+    }
+
+    /// Why the same question was refused in this block.
+    pub(super) fn refused(&self, header: &SessionHeader, at: Height) -> Option<Refusal> {
+        lock(&self.refused)
+            .get(&pair(header))
+            .filter(|(height, _)| *height == at)
+            .map(|(_, refusal)| refusal.clone())
+    }
+
+    pub(super) fn remember(&self, header: &SessionHeader, at: Height, refusal: Refusal) {
+        let mut refused = lock(&self.refused);
+        if refused.len() >= MAX_REFUSED {
+            refused.retain(|_, (height, _)| *height == at);
+        }
+        if refused.len() < MAX_REFUSED {
+            refused.insert(pair(header), (at, refusal));
+        }
+    }
+}
+
+impl Drop for Alone<'_> {
+    fn drop(&mut self) {
+        self.held = None;
+        let mut all = lock(&self.gate.alone);
+        // The map's and ours: nobody else waits.
+        if Arc::strong_count(&self.lock) == 2 {
+            all.remove(&self.pair);
+        }
+    }
+}
+
+pub(super) fn too_slow() -> Refusal {
+    Refusal::NoChain {
+        why: format!("it gave no answer within {} s", ASK_WITHIN.as_secs()),
+    }
+}
+
+fn pair(header: &SessionHeader) -> Pair {
+    (header.application_address.clone(), header.service_id.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn strangers_are_counted_by_the_second_and_locks_go_with_their_users() {
+        let gate = Gate::default();
+        for _ in 0..STRANGERS_A_SECOND {
+            gate.let_in(5_000).unwrap();
+        }
+        assert!(matches!(gate.let_in(5_999), Err(Refusal::NoChain { .. })));
+        gate.let_in(6_000).unwrap();
+
+        let header = SessionHeader::default();
+        let first = gate.alone(&header).await.unwrap();
+        let other = SessionHeader {
+            service_id: "other".to_owned(),
+            ..SessionHeader::default()
+        };
+        let second = gate.alone(&other).await.unwrap();
+        let waits = tokio::time::timeout(Duration::from_millis(20), gate.alone(&header));
+        assert!(waits.await.is_err(), "two ask about one session");
+        drop((first, second));
+        drop(gate.alone(&header).await.unwrap());
+        assert!(lock(&gate.alone).is_empty());
+    }
+}
