@@ -171,8 +171,8 @@ impl Engine {
     }
 
     fn free_bytes(&self) -> u64 {
-        let taken = self.inner.weight_bytes.load(Ordering::Relaxed)
-            + self.inner.cache_bytes.load(Ordering::Relaxed);
+        let taken =
+            self.inner.weight_bytes.load(Ordering::Relaxed) + self.inner.cache_bytes.load(Ordering::Relaxed);
         let room = self.inner.memory_bytes.saturating_sub(taken);
         match self.inner.config.memory_limit_bytes {
             Some(_) => room,

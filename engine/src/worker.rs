@@ -239,7 +239,10 @@ impl Worker {
     }
 
     fn break_off(&mut self, index: usize, limit_bytes: u64) {
-        tracing::warn!(limit_bytes, "an answer is broken off: the memory for caches is full");
+        tracing::warn!(
+            limit_bytes,
+            "an answer is broken off: the memory for caches is full"
+        );
         self.running
             .remove(index)
             .fail(GenerateError::CachesFull { limit_bytes });

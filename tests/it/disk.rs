@@ -42,7 +42,9 @@ async fn a_full_disk_refuses_answers_and_loses_none() {
     node.ready().await.unwrap();
     let mut arrived = 1;
     for _ in 0..3 {
-        node.chat(&format!("pocket/{DEMO}"), "before", true).await.unwrap();
+        node.chat(&format!("pocket/{DEMO}"), "before", true)
+            .await
+            .unwrap();
         arrived += 1;
     }
 
@@ -59,19 +61,23 @@ async fn a_full_disk_refuses_answers_and_loses_none() {
     }
     // The node lives on and says what is wrong.
     let doctor = node.get("/doctor").await.unwrap();
-    let is_told = doctor["checks"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .any(|check| check["level"] == "fail" && check["remedy"].as_str().is_some_and(|text| text.contains("disk")));
+    let is_told = doctor["checks"].as_array().unwrap().iter().any(|check| {
+        check["level"] == "fail" && check["remedy"].as_str().is_some_and(|text| text.contains("disk"))
+    });
     assert!(is_told, "{doctor:#}");
 
     limit_files(&node, "unlimited");
     node.ready().await.unwrap();
     arrived += 1;
     let all_settled = |sessions: &Value| {
-        let sessions = sessions["sessions"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let answers: u64 = sessions.iter().filter_map(|session| session["answers"].as_u64()).sum();
+        let sessions = sessions["sessions"]
+            .as_array()
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        let answers: u64 = sessions
+            .iter()
+            .filter_map(|session| session["answers"].as_u64())
+            .sum();
         answers >= arrived && sessions.iter().all(|session| session["state"] == "settled")
     };
     let sessions = node
@@ -131,14 +137,22 @@ async fn weights_that_change_on_disk_are_not_used_until_they_are_right_again() {
 
 /// An answer is refused with words that help, and `hearth model verify` says what is wrong.
 async fn refused(node: &Node, data: &Path) {
-    let error = node.chat(DEMO, "Say hello.", false).await.unwrap_err().to_string();
-    assert!(error.contains("503") && error.contains("hearth model verify"), "{error}");
+    let error = node
+        .chat(DEMO, "Say hello.", false)
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("503") && error.contains("hearth model verify"),
+        "{error}"
+    );
     let output = Command::new(hearth_tests::program().unwrap())
         .args(["model", "verify", DEMO, "--data-dir"])
         .arg(data)
         .output()
         .unwrap();
-    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let said =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("changed on disk"), "{said}");
 }
@@ -200,7 +214,10 @@ async fn step_back(data: &Path) {
     let mut transaction = database.begin().await.unwrap();
     for table in later_tables() {
         let drop = format!("DROP TABLE IF EXISTS {table}");
-        sqlx::query(sqlx::AssertSqlSafe(drop)).execute(&mut *transaction).await.unwrap();
+        sqlx::query(sqlx::AssertSqlSafe(drop))
+            .execute(&mut *transaction)
+            .await
+            .unwrap();
     }
     sqlx::query("DELETE FROM _sqlx_migrations WHERE version > ?")
         .bind(OLD_VERSION)
@@ -215,13 +232,16 @@ async fn step_back(data: &Path) {
 async fn is_whole(data: &Path) {
     let mut database = database(data).await;
     for (version, sql) in (OLD_VERSION + 1..).zip(LATER) {
-        let is_done: bool = sqlx::query_scalar("SELECT count(*) > 0 FROM _sqlx_migrations WHERE version = ? AND success")
-            .bind(version)
-            .fetch_one(&mut database)
-            .await
-            .unwrap();
+        let is_done: bool =
+            sqlx::query_scalar("SELECT count(*) > 0 FROM _sqlx_migrations WHERE version = ? AND success")
+                .bind(version)
+                .fetch_one(&mut database)
+                .await
+                .unwrap();
         for line in sql.lines() {
-            let Some(table) = line.strip_prefix("CREATE TABLE ").and_then(|rest| rest.split_whitespace().next())
+            let Some(table) = line
+                .strip_prefix("CREATE TABLE ")
+                .and_then(|rest| rest.split_whitespace().next())
             else {
                 continue;
             };

@@ -11,7 +11,10 @@ use std::{
 
 /// The builds, as `cargo tree` selects them.
 const BUILDS: [(&str, &[&str]); 4] = [
-    ("headless", &["-p", "hearth", "-e", "no-dev", "--no-default-features"]),
+    (
+        "headless",
+        &["-p", "hearth", "-e", "no-dev", "--no-default-features"],
+    ),
     ("headless tests", &["--workspace", "--no-default-features"]),
     ("desktop", &["-p", "hearth", "-e", "no-dev"]),
     ("desktop tests", &["--workspace"]),

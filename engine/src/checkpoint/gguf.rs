@@ -352,8 +352,7 @@ impl RawTensor {
             .dimensions
             .iter()
             .try_fold(1_u64, |product, &n| product.checked_mul(n));
-        let bytes =
-            elements.and_then(|elements| (elements / block as u64).checked_mul(block_bytes as u64));
+        let bytes = elements.and_then(|elements| (elements / block as u64).checked_mul(block_bytes as u64));
         let start = data_start.checked_add(self.offset);
         let end = start
             .zip(bytes)

@@ -26,7 +26,11 @@ pub(super) fn masked(
             .map(|(key, value)| (text(key), changed(value, &text)))
             .collect(),
     });
-    (messages.collect(), tools.map(|tools| changed(tools, &text)), letter)
+    (
+        messages.collect(),
+        tools.map(|tools| changed(tools, &text)),
+        letter,
+    )
 }
 
 /// Counts the bytes of all strings a template could print.

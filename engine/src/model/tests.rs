@@ -49,7 +49,8 @@ impl Plain {
     fn times(&self, name: &str, x: &[f64]) -> Vec<f64> {
         let weights = self.tensor(&format!("{name}.weight"));
         let rows = weights.chunks_exact(x.len());
-        rows.map(|row| row.iter().zip(x).map(|(w, x)| w * x).sum()).collect()
+        rows.map(|row| row.iter().zip(x).map(|(w, x)| w * x).sum())
+            .collect()
     }
 
     fn with_bias(&self, name: &str, x: &[f64]) -> Vec<f64> {
@@ -80,7 +81,9 @@ impl Plain {
             let (mut queries, mut keys, values) = (all("attn_q"), all("attn_k"), all("attn_v"));
             for list in [&mut queries, &mut keys] {
                 for (position, heads) in list.iter_mut().enumerate() {
-                    heads.chunks_exact_mut(DIM).for_each(|head| turn_halves(head, position));
+                    heads
+                        .chunks_exact_mut(DIM)
+                        .for_each(|head| turn_halves(head, position));
                 }
             }
             for (position, x) in xs.iter_mut().enumerate() {
@@ -90,7 +93,11 @@ impl Plain {
                 let normed = self.norm(&name("ffn_norm"), x);
                 let gate = self.times(&name("ffn_gate"), &normed);
                 let up = self.times(&name("ffn_up"), &normed);
-                let inner: Vec<f64> = gate.iter().zip(up).map(|(g, u)| g / (1.0 + (-g).exp()) * u).collect();
+                let inner: Vec<f64> = gate
+                    .iter()
+                    .zip(up)
+                    .map(|(g, u)| g / (1.0 + (-g).exp()) * u)
+                    .collect();
                 add(x, &self.times(&name("ffn_down"), &inner));
             }
         }

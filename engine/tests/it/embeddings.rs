@@ -122,7 +122,10 @@ fn a_cancelled_request_ends_between_two_texts() {
         priority: Priority::Paid,
     };
     let ticket = model.embed(request, Box::new(move |answer| sender.send(answer).unwrap()));
-    assert_eq!(embed(&model, vec!["x".to_owned()], true).unwrap().vectors.len(), 1);
+    assert_eq!(
+        embed(&model, vec!["x".to_owned()], true).unwrap().vectors.len(),
+        1
+    );
     assert_eq!(engine.load_level(), 1);
     ticket.cancel();
     let answer = answers.recv_timeout(Duration::from_secs(60)).unwrap();

@@ -200,7 +200,10 @@ fn growing_answers_end_the_youngest_paid_one_when_memory_is_full() {
         .map(|_| send(&model, tokens(10, 1100, Priority::Paid)))
         .collect();
     let answers: Vec<_> = streams.iter().map(collect).collect();
-    assert_eq!((&answers[0].error, answers[0].usage.completion_tokens), (&None, 1100));
+    assert_eq!(
+        (&answers[0].error, answers[0].usage.completion_tokens),
+        (&None, 1100)
+    );
     match &answers[1].error {
         Some(error @ GenerateError::CachesFull { limit_bytes }) => {
             assert_eq!(*limit_bytes, 1792 * PER_TOKEN);
@@ -272,7 +275,12 @@ fn weights_that_changed_are_refused_before_and_after_loading() {
         Err(LoadError::File(FileError::Changed { .. }))
     ));
     let before = held();
-    std::fs::OpenOptions::new().append(true).open(&path).unwrap().set_len(9).unwrap();
+    std::fs::OpenOptions::new()
+        .append(true)
+        .open(&path)
+        .unwrap()
+        .set_len(9)
+        .unwrap();
     assert!(matches!(
         with(before),
         Err(LoadError::File(FileError::Changed { .. }))
@@ -307,7 +315,11 @@ fn side_files_of_a_bert_are_held_to_what_was_verified() {
         let folder = tempfile::tempdir().unwrap();
         let path = hearth_engine::testing::tiny_bert(folder.path()).unwrap();
         std::fs::create_dir(path.join("1_Pooling")).unwrap();
-        std::fs::write(path.join("1_Pooling/config.json"), b"{\"pooling_mode_mean_tokens\": true}").unwrap();
+        std::fs::write(
+            path.join("1_Pooling/config.json"),
+            b"{\"pooling_mode_mean_tokens\": true}",
+        )
+        .unwrap();
         let held = |name: &str| {
             let path = path.join(name);
             let file = Arc::new(std::fs::File::open(&path).unwrap());
@@ -330,7 +342,10 @@ fn side_files_of_a_bert_are_held_to_what_was_verified() {
         flip_a_byte(&file, std::fs::metadata(&file).unwrap().modified().unwrap());
         assert!(!model.is_usable(), "{changed}");
         assert!(
-            matches!(engine.load(&source), Err(LoadError::File(FileError::Changed { .. }))),
+            matches!(
+                engine.load(&source),
+                Err(LoadError::File(FileError::Changed { .. }))
+            ),
             "{changed}"
         );
     }

@@ -178,7 +178,11 @@ mod tests {
     async fn files_beside_the_weights_are_held_to_the_same() {
         let folder = tempfile::tempdir().unwrap();
         let path = testing::tiny_bert(folder.path()).unwrap();
-        fs::write(path.join("sentence_bert_config.json"), r#"{"max_seq_length": 32}"#).unwrap();
+        fs::write(
+            path.join("sentence_bert_config.json"),
+            r#"{"max_seq_length": 32}"#,
+        )
+        .unwrap();
         let (library, name) = library(folder.path(), &path).await;
         let engine = engine();
         let source = library.open(&name).await.unwrap();

@@ -231,7 +231,9 @@ impl Watcher {
             seen.pop_front();
         }
         let ((first, began), (last, ended)) = (seen.front()?, seen.back()?);
-        let blocks = u32::try_from(last.since(*first)).ok().filter(|blocks| *blocks >= PACE_LEAST)?;
+        let blocks = u32::try_from(last.since(*first))
+            .ok()
+            .filter(|blocks| *blocks >= PACE_LEAST)?;
         Some(Duration::try_from(*ended - *began).ok()? / blocks)
     }
 

@@ -303,7 +303,10 @@ impl Models {
         if handle.is_usable() {
             return Some(handle);
         }
-        tracing::warn!(model = name, "the model's files changed on disk: it is loaded anew");
+        tracing::warn!(
+            model = name,
+            "the model's files changed on disk: it is loaded anew"
+        );
         self.unload(name);
         None
     }

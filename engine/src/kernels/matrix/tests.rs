@@ -43,7 +43,10 @@ fn product(stack: &Stack, x: &[f32], precision: Precision) -> Vec<f32> {
 #[test]
 fn widened_rows_are_near_what_was_written() {
     let weights = noise(5, 3 * 64);
-    for (dtype, step) in TYPES.into_iter().zip([0.0, 0.001, 0.004, 0.15, 0.07, 0.07, 0.04, 0.005]) {
+    for (dtype, step) in TYPES
+        .into_iter()
+        .zip([0.0, 0.001, 0.004, 0.15, 0.07, 0.07, 0.04, 0.005])
+    {
         let matrix = matrix(dtype, 3, 64, &weights);
         for row in 0..3 {
             let mut wide = [0.0; 64];
@@ -148,13 +151,21 @@ fn super_matrix(
     let quantised = QTensor::quantize(&tensor, dtype).unwrap();
     let bytes = quantised.data().unwrap().into_owned();
     let writer = GgufWriter::default().raw_tensor("w", &[rows, columns], type_id, bytes);
-    (loaded(&writer, rows, columns, precision), widened(&quantised).unwrap())
+    (
+        loaded(&writer, rows, columns, precision),
+        widened(&quantised).unwrap(),
+    )
 }
 
 fn product_in_f64(weights: &[f32], x: &[f32]) -> Vec<f64> {
     let rows = weights.chunks_exact(x.len());
-    rows.map(|row| row.iter().zip(x).map(|(w, x)| f64::from(*w) * f64::from(*x)).sum())
-        .collect()
+    rows.map(|row| {
+        row.iter()
+            .zip(x)
+            .map(|(w, x)| f64::from(*w) * f64::from(*x))
+            .sum()
+    })
+    .collect()
 }
 
 #[test]
@@ -169,7 +180,11 @@ fn k_quants_are_read_as_they_were_written() {
                 matrix.row(row, &mut ours);
                 assert_eq!(ours, wide[row * columns..][..columns], "{dtype:?}");
                 let written = &weights[row * columns..][..columns];
-                let worst = ours.iter().zip(written).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+                let worst = ours
+                    .iter()
+                    .zip(written)
+                    .map(|(a, b)| (a - b).abs())
+                    .fold(0.0, f32::max);
                 assert!(worst <= step, "{dtype:?} is off by {worst}");
             }
         }
@@ -183,7 +198,12 @@ fn products_of_k_quants_are_those_of_the_widened_weights() {
         // As in files of type Q4_K_M, where the matrices of one stack differ in type.
         let (other, other_id, _) = SUPERS[SUPERS.len() - 1 - index];
         for (precision, near) in [(Precision::Fast, 0.15), (Precision::Exact, 2e-3)] {
-            let first = super_matrix((dtype, type_id), (rows, columns), &noise(1, rows * columns), precision);
+            let first = super_matrix(
+                (dtype, type_id),
+                (rows, columns),
+                &noise(1, rows * columns),
+                precision,
+            );
             let second = super_matrix((other, other_id), (5, columns), &noise(2, 5 * columns), precision);
             let plain = matrix(WriteType::Q8_0, 4, columns, &noise(4, 4 * columns));
             let mut plain_wide = vec![0.0; 4 * columns];

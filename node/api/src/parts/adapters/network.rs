@@ -124,9 +124,10 @@ impl ChainNetwork {
             })
             .collect();
         for receipt in self.gateway.receipts(RECEIPTS, 0).await.map_err(ApiError::from)? {
-            let Some(supplier) = suppliers.iter_mut().find(|found| {
-                found.address == receipt.supplier && found.service == receipt.service.as_str()
-            }) else {
+            let Some(supplier) = suppliers
+                .iter_mut()
+                .find(|found| found.address == receipt.supplier && found.service == receipt.service.as_str())
+            else {
                 continue;
             };
             match receipt.outcome {
