@@ -36,7 +36,7 @@ pub(super) fn masked(
 /// Counts the bytes of all strings a template could print.
 pub(super) fn bytes(messages: &[Message], tools: Option<&Value>) -> usize {
     let mut bytes = 0;
-    each(messages, tools, &mut |text| bytes += text.len());
+    each(messages, tools, &mut |text: &str| bytes += text.len());
     bytes
 }
 
@@ -44,7 +44,7 @@ pub(super) fn bytes(messages: &[Message], tools: Option<&Value>) -> usize {
 /// conversation that holds them all loses one.
 fn free_letter(messages: &[Message], tools: Option<&Value>) -> char {
     let mut taken = std::collections::BTreeSet::new();
-    each(messages, tools, &mut |text| {
+    each(messages, tools, &mut |text: &str| {
         taken.extend(text.chars().filter(|letter| LETTERS.contains(letter)));
     });
     LETTERS

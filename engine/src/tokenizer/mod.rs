@@ -98,7 +98,7 @@ impl Tokenizer {
                 });
             }
         };
-        let bytes = texts
+        let bytes: Vec<Vec<u8>> = texts
             .iter()
             .zip(&kinds)
             .map(|(text, kind)| algorithm.bytes_of(text, *kind))

@@ -132,8 +132,8 @@ pub(crate) fn chat(request: &ChatRequest, priority: Priority) -> Result<Generate
     };
     Ok(GenerateRequest {
         max_tokens: at_least_one(request.max_completion_tokens.or(request.max_tokens))?,
-        stop: stops(&request.choice)?,
-        sampling: sampling(&request.choice),
+        stop: stops(&request.choosing)?,
+        sampling: sampling(&request.choosing),
         priority,
         logprobs,
         ..GenerateRequest::new(prompt)
@@ -170,8 +170,8 @@ pub(crate) fn completion(request: &CompletionRequest, priority: Priority) -> Res
     Ok(GenerateRequest {
         // OpenAI's own default for this route.
         max_tokens: at_least_one(request.max_tokens)?.or(Some(16)),
-        stop: stops(&request.choice)?,
-        sampling: sampling(&request.choice),
+        stop: stops(&request.choosing)?,
+        sampling: sampling(&request.choosing),
         priority,
         logprobs,
         ..GenerateRequest::new(prompt)

@@ -25,7 +25,7 @@ pub struct ChatRequest {
     #[serde(default, deserialize_with = "lenient::count")]
     pub max_completion_tokens: Option<u32>,
     #[serde(flatten)]
-    pub choice: Choosing,
+    pub choosing: Choosing,
     #[serde(default, deserialize_with = "lenient::flag")]
     pub logprobs: bool,
     #[serde(default, deserialize_with = "lenient::count")]
@@ -253,11 +253,11 @@ mod tests {
     fn numbers_come_in_several_forms() {
         let request = read(json!({"max_tokens": 20.0, "seed": -1, "stop": "x", "logit_bias": {"7": -100}}));
         assert_eq!(
-            (request.max_tokens, request.choice.seed),
+            (request.max_tokens, request.choosing.seed),
             (Some(20), Some(u64::MAX))
         );
-        assert_eq!(request.choice.stop.unwrap().into_texts(), ["x"]);
-        assert_eq!(request.choice.logit_bias[&7], -100.0);
+        assert_eq!(request.choosing.stop.unwrap().into_texts(), ["x"]);
+        assert_eq!(request.choosing.logit_bias[&7], -100.0);
         assert!(serde_json::from_value::<ChatRequest>(json!({"max_tokens": 1.5})).is_err());
         assert!(serde_json::from_value::<ChatRequest>(json!({"max_tokens": -1})).is_err());
     }

@@ -24,7 +24,7 @@ pub struct CompletionRequest {
     #[serde(default, deserialize_with = "lenient::count")]
     pub max_tokens: Option<u32>,
     #[serde(flatten)]
-    pub choice: Choosing,
+    pub choosing: Choosing,
     #[serde(default, deserialize_with = "lenient::count")]
     pub logprobs: Option<u32>,
     #[serde(default, deserialize_with = "lenient::flag")]
