@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::config::{Config, StartError, check};
 use crate::hardware::{Hardware, memory};
@@ -14,6 +14,9 @@ use crate::model::{LoadSettings, Loaded, LoadedKind, load};
 use crate::reply::{EmbedReply, Place, Reply, Ticket};
 use crate::request::{EmbedRequest, EmbedSink, Event, GenerateError, GenerateRequest, Message, Sink};
 use crate::worker::{Shared, Worker};
+
+/// The longest that loading waits for the worker to end a round.
+const ROUND_PATIENCE: Duration = Duration::from_secs(10);
 
 /// The engine: one worker thread, one pool of compute threads, any number of loaded models.
 ///
@@ -31,6 +34,7 @@ struct Inner {
     pool: Arc<rayon::ThreadPool>,
     link: Link,
     weight_bytes: Arc<AtomicU64>,
+    cache_bytes: Arc<AtomicU64>,
     worker: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -71,7 +75,7 @@ impl Engine {
             stopping: Arc::default(),
             max_queued: config.max_queued,
         };
-        let weight_bytes = Arc::new(AtomicU64::new(0));
+        let (weight_bytes, cache_bytes) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
         // A tenth stays for the rest of the program and for what other programs ask for meanwhile.
         let memory_bytes = config
             .memory_limit_bytes
@@ -80,6 +84,7 @@ impl Engine {
             pool: Arc::clone(&pool),
             stopping: Arc::clone(&link.stopping),
             weight_bytes: Arc::clone(&weight_bytes),
+            cache_bytes: Arc::clone(&cache_bytes),
             memory_bytes,
         };
         let worker = Worker::new(config.clone(), inbox, shared);
@@ -97,6 +102,7 @@ impl Engine {
             pool,
             link,
             weight_bytes,
+            cache_bytes,
             worker,
         };
         Ok(Self {
@@ -122,15 +128,14 @@ impl Engine {
         if self.inner.link.stopping.load(Ordering::Relaxed) {
             return Err(LoadError::Stopped);
         }
-        let settings = LoadSettings {
-            free_bytes: self.free_bytes(),
-            precision: self.inner.config.precision,
-            unix_now: self.inner.config.unix_now,
+        let loaded = match self.try_load(source) {
+            // Caches of ended conversations are kept for convenience; a model that somebody asks for is worth more.
+            Err(LoadError::TooLarge { .. }) if self.drops_caches() => self.try_load(source)?,
+            result => result?,
         };
-        let loaded = self.inner.pool.install(|| load(source, &settings))?;
         tracing::info!(model = %loaded.info.name, architecture = %loaded.info.architecture,
             bytes = loaded.info.weight_bytes, context = loaded.info.context_tokens, "model loaded");
-        let ledger = Ledger::take(&self.inner.weight_bytes, loaded.info.weight_bytes);
+        let ledger = Ledger::take(&self.inner, loaded.info.weight_bytes);
         Ok(ModelHandle {
             loaded: Arc::new(loaded),
             link: self.inner.link.clone(),
@@ -148,11 +153,27 @@ impl Engine {
         self.inner.join();
     }
 
+    fn try_load(&self, source: &ModelSource) -> Result<Loaded, LoadError> {
+        let settings = LoadSettings {
+            free_bytes: self.free_bytes(),
+            precision: self.inner.config.precision,
+            unix_now: self.inner.config.unix_now,
+        };
+        self.inner.pool.install(|| load(source, &settings))
+    }
+
+    /// Has the worker drop what it keeps for later and count what runs; says whether more is free then.
+    fn drops_caches(&self) -> bool {
+        let before = self.free_bytes();
+        let (sender, answer) = std::sync::mpsc::channel();
+        let sent = self.inner.link.commands.send(Command::DropKept(sender));
+        sent.is_ok() && answer.recv_timeout(ROUND_PATIENCE).is_ok() && self.free_bytes() > before
+    }
+
     fn free_bytes(&self) -> u64 {
-        let room = self
-            .inner
-            .memory_bytes
-            .saturating_sub(self.inner.weight_bytes.load(Ordering::Relaxed));
+        let taken =
+            self.inner.weight_bytes.load(Ordering::Relaxed) + self.inner.cache_bytes.load(Ordering::Relaxed);
+        let room = self.inner.memory_bytes.saturating_sub(taken);
         match self.inner.config.memory_limit_bytes {
             Some(_) => room,
             None => room.min(memory().1 / 10 * 9),
@@ -189,14 +210,16 @@ impl Drop for Inner {
 struct Ledger {
     total: Arc<AtomicU64>,
     bytes: u64,
+    commands: Sender<Command>,
 }
 
 impl Ledger {
-    fn take(total: &Arc<AtomicU64>, bytes: u64) -> Self {
-        total.fetch_add(bytes, Ordering::Relaxed);
+    fn take(engine: &Inner, bytes: u64) -> Self {
+        engine.weight_bytes.fetch_add(bytes, Ordering::Relaxed);
         Self {
-            total: Arc::clone(total),
+            total: Arc::clone(&engine.weight_bytes),
             bytes,
+            commands: engine.link.commands.clone(),
         }
     }
 }
@@ -204,6 +227,8 @@ impl Ledger {
 impl Drop for Ledger {
     fn drop(&mut self) {
         self.total.fetch_sub(self.bytes, Ordering::Relaxed);
+        // The worker drops the caches it kept for the model. It may have ended, which drops them as well.
+        let _ = self.commands.send(Command::Wake);
     }
 }
 
@@ -252,13 +277,14 @@ impl ModelHandle {
         ticket
     }
 
-    /// Queues an embedding request and returns at once.
-    pub fn embed(&self, request: EmbedRequest, sink: EmbedSink) {
+    /// Queues an embedding request and returns at once; the ticket cancels it between two texts.
+    pub fn embed(&self, request: EmbedRequest, sink: EmbedSink) -> Ticket {
+        let ticket = Ticket::default();
         let place = match self.admit() {
             Ok(place) => place,
             Err(error) => {
                 sink(Err(error));
-                return;
+                return ticket;
             }
         };
         let reply = EmbedReply::new(sink, place);
@@ -266,12 +292,14 @@ impl ModelHandle {
             model: Arc::clone(&self.loaded),
             request,
             reply,
+            ticket: ticket.clone(),
         };
         if let Err(rejected) = self.link.commands.send(Command::Embed(Box::new(job)))
             && let Command::Embed(job) = rejected.0
         {
             job.reply.answer(Err(GenerateError::Stopped));
         }
+        ticket
     }
 
     /// Splits plain text into tokens; special tokens spelled out in it are plain text.

@@ -1,6 +1,7 @@
 //! Requests on their way to the worker.
 
 use std::sync::Arc;
+use std::sync::mpsc::Sender;
 use std::time::Instant;
 
 use crate::model::Loaded;
@@ -11,7 +12,9 @@ use crate::request::{EmbedRequest, GenerateRequest};
 pub(crate) enum Command {
     Generate(Box<GenerateJob>),
     Embed(Box<EmbedJob>),
-    /// Look at the stop flag.
+    /// Drop the caches that are kept for later, count what runs, and say when that is done.
+    DropKept(Sender<()>),
+    /// Look at the stop flag, and at models that are gone.
     Wake,
 }
 
@@ -29,4 +32,5 @@ pub(crate) struct EmbedJob {
     pub(crate) model: Arc<Loaded>,
     pub(crate) request: EmbedRequest,
     pub(crate) reply: EmbedReply,
+    pub(crate) ticket: Ticket,
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::checkpoint::{FileError, GgufError, WeightFile};
 
 /// The files of one model.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum ModelFiles {
     /// One GGUF file with weights, tokenizer and chat template inside.
     Gguf(WeightFile),
@@ -14,18 +14,18 @@ pub enum ModelFiles {
         /// `model.safetensors`.
         weights: WeightFile,
         /// `tokenizer.json`.
-        tokenizer: PathBuf,
+        tokenizer: WeightFile,
         /// `config.json`.
-        config: PathBuf,
+        config: WeightFile,
         /// `1_Pooling/config.json`; without it the mean over all tokens is taken.
-        pooling: Option<PathBuf>,
+        pooling: Option<WeightFile>,
         /// `sentence_bert_config.json`, which may limit the length of a text.
-        limits: Option<PathBuf>,
+        limits: Option<WeightFile>,
     },
 }
 
 /// What to load.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct ModelSource {
     /// The name used in messages, such as the manifest's slug.
     pub name: String,
@@ -55,14 +55,17 @@ impl ModelSource {
 }
 
 fn files_in(folder: &Path) -> Result<ModelFiles, LoadError> {
-    let existing = |name: &str| Some(folder.join(name)).filter(|path| path.is_file());
+    let existing = |name: &str| {
+        let path = Some(folder.join(name)).filter(|path| path.is_file());
+        path.map(WeightFile::new)
+    };
     if let (Some(weights), Some(tokenizer), Some(config)) = (
         existing("model.safetensors"),
         existing("tokenizer.json"),
         existing("config.json"),
     ) {
         return Ok(ModelFiles::Bert {
-            weights: WeightFile::new(weights),
+            weights,
             tokenizer,
             config,
             pooling: existing("1_Pooling/config.json"),
@@ -222,6 +225,7 @@ impl LoadError {
             | GgufError::BadValue { .. }
             | GgufError::MissingTensor { .. }
             | GgufError::TensorShape { .. }
+            | GgufError::BadShape { .. }
             | GgufError::TensorOutside { .. }) => Self::Gguf {
                 file: file.to_owned(),
                 source,

@@ -250,6 +250,19 @@ pub enum GenerateError {
         /// Tokens the model can see at once, as loaded.
         context_tokens: usize,
     },
+    /// The prompt is so long that it was not even split into tokens.
+    #[error(
+        "the prompt has {bytes} bytes, and the model's context window of {context_tokens} tokens cannot hold more \
+         than {limit_bytes}: shorten it"
+    )]
+    PromptTooLong {
+        /// Bytes of the prompt.
+        bytes: usize,
+        /// What the window could hold at the very most.
+        limit_bytes: usize,
+        /// Tokens the model can see at once, as loaded.
+        context_tokens: usize,
+    },
     /// Too many requests wait already.
     #[error("{queued} requests wait already: try again in a moment")]
     Busy {
@@ -311,6 +324,18 @@ pub enum GenerateError {
         /// What the engine may use for caches.
         limit_bytes: u64,
     },
+    /// The answer had to give its KV cache up for others.
+    #[error(
+        "the memory for KV caches ({limit_bytes} bytes) is full, and this answer had to make way for others: ask \
+         again in a moment, or for fewer tokens (max_tokens)"
+    )]
+    CachesFull {
+        /// What the engine may use for caches.
+        limit_bytes: u64,
+    },
+    /// Whoever asked has gone away.
+    #[error("the request was cancelled")]
+    Cancelled,
     /// The weight files changed after they were checked.
     #[error("the model's files changed on disk after loading ({file}): verify the model and load it again")]
     WeightsChanged {

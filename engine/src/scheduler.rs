@@ -29,7 +29,7 @@ pub(crate) fn plan(running: &[Running], round: u64, prefill_tokens: usize) -> Ve
     let local_runs = running.iter().any(|one| one.priority == Priority::Local);
     let takes_part = |one: &Running| match one.priority {
         Priority::Local => true,
-        Priority::Paid => !local_runs || round.is_multiple_of(PAID_ROUND),
+        Priority::Paid => paid_takes_part(local_runs, round),
     };
     let mut shares = Vec::new();
     let mut left = prefill_tokens;
@@ -86,12 +86,20 @@ pub(crate) enum Admission {
     Admit(usize),
     /// Refuse this one: it cannot fit even alone.
     Refuse(usize),
-    /// Nothing can start before something ends.
+    /// Nothing waits, or all places of those that wait are taken.
     Wait,
+    /// There is a place, but no room for the cache of the first in this queue.
+    WaitForMemory(Priority),
+}
+
+/// The part of the cache that paid answers leave to local work.
+fn paid_limit(cache_bytes: u64) -> u64 {
+    cache_bytes / 4 * 3
 }
 
 /// Chooses the next request from the queue, oldest first within a priority. A quarter of the cache is kept
-/// for local work, so that it never waits for paid answers to end.
+/// for local work, so that it never waits for paid answers to end; those that have outgrown their part since
+/// make way ([`outgrown`]).
 pub(crate) fn admit(waiting: &[Waiting], taken: Taken, limits: Limits) -> Admission {
     if let Some(index) = waiting
         .iter()
@@ -105,19 +113,69 @@ pub(crate) fn admit(waiting: &[Waiting], taken: Taken, limits: Limits) -> Admiss
         };
         let (running, cache_limit) = match priority {
             Priority::Local => (taken.local, limits.cache_bytes),
-            Priority::Paid => (taken.paid, limits.cache_bytes / 4 * 3),
+            Priority::Paid => (taken.paid, paid_limit(limits.cache_bytes)),
         };
         let alone = taken.local + taken.paid == 0;
         let fits = alone || taken.cache_bytes.saturating_add(waiting[index].cache_bytes) <= cache_limit;
         if running < limits.running && fits {
             return Admission::Admit(index);
         }
-        if running < limits.running && priority == Priority::Local {
-            // What becomes free is for the local request.
-            return Admission::Wait;
+        if running < limits.running {
+            // What becomes free is for the local request, if it is one.
+            return Admission::WaitForMemory(priority);
         }
     }
     Admission::Wait
+}
+
+/// The cache of a running sequence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Holding {
+    pub(crate) priority: Priority,
+    /// What it holds, or will hold after the round.
+    pub(crate) bytes: u64,
+}
+
+/// What must be done before a round may take its memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Room {
+    Enough,
+    /// Give back what is kept for later.
+    DropKept,
+    /// Break this sequence off.
+    End(usize),
+}
+
+/// Decides who makes way when answers, oldest first in `holdings`, grow beyond `limit_bytes`: what is kept for
+/// convenience, then the youngest paid answer, and only then the youngest local one.
+pub(crate) fn room(holdings: &[Holding], kept_bytes: u64, limit_bytes: u64) -> Room {
+    let needed: u64 = holdings.iter().map(|one| one.bytes).sum();
+    if needed.saturating_add(kept_bytes) <= limit_bytes {
+        return Room::Enough;
+    }
+    if kept_bytes > 0 {
+        return Room::DropKept;
+    }
+    youngest_paid(holdings)
+        .or_else(|| holdings.len().checked_sub(1))
+        .map_or(Room::Enough, Room::End)
+}
+
+/// Gives the paid answer that makes way for a local request: the youngest, if paid answers together have grown
+/// beyond the part of the cache that is theirs.
+pub(crate) fn outgrown(holdings: &[Holding], limit_bytes: u64) -> Option<usize> {
+    let paid = holdings.iter().filter(|one| one.priority == Priority::Paid);
+    let paid_bytes: u64 = paid.map(|one| one.bytes).sum();
+    youngest_paid(holdings).filter(|_| paid_bytes > paid_limit(limit_bytes))
+}
+
+fn youngest_paid(holdings: &[Holding]) -> Option<usize> {
+    holdings.iter().rposition(|one| one.priority == Priority::Paid)
+}
+
+/// Says whether paid work may be done in this round.
+pub(crate) fn paid_takes_part(local_runs: bool, round: u64) -> bool {
+    !local_runs || round.is_multiple_of(PAID_ROUND)
 }
 
 #[cfg(test)]
@@ -177,8 +235,11 @@ mod tests {
         assert_eq!(admit(&queue, full, limits), Admission::Admit(1));
         assert_eq!(
             admit(&[ask(PAID, 10)], Taken { paid: 1, ..full }, limits),
-            Admission::Wait
+            Admission::WaitForMemory(PAID)
         );
+        // All places taken is no lack of memory, so nothing is dropped for it.
+        assert_eq!(admit(&[ask(PAID, 1)], full, limits), Admission::Wait);
+        assert_eq!(admit(&[], Taken::default(), limits), Admission::Wait);
         assert_eq!(
             admit(&[ask(LOCAL, 30)], Taken { paid: 1, ..full }, limits),
             Admission::Admit(0)
@@ -189,7 +250,7 @@ mod tests {
                 Taken { paid: 1, ..full },
                 limits
             ),
-            Admission::Wait
+            Admission::WaitForMemory(LOCAL)
         );
         assert_eq!(
             admit(&[ask(PAID, 10), ask(PAID, 101)], full, limits),
@@ -199,6 +260,20 @@ mod tests {
             admit(&[ask(PAID, 90)], Taken::default(), limits),
             Admission::Admit(0)
         );
+    }
+
+    #[test]
+    fn kept_caches_and_then_the_youngest_paid_answer_make_way() {
+        let hold = |priority, bytes| Holding { priority, bytes };
+        let mixed = [hold(PAID, 30), hold(PAID, 30), hold(LOCAL, 30)];
+        assert_eq!(room(&mixed, 10, 100), Room::Enough);
+        assert_eq!(room(&mixed, 11, 100), Room::DropKept);
+        assert_eq!(room(&mixed, 0, 89), Room::End(1));
+        assert_eq!(room(&[hold(LOCAL, 30), hold(LOCAL, 30)], 0, 59), Room::End(1));
+        assert_eq!(room(&[], 0, 0), Room::Enough);
+        assert_eq!(outgrown(&mixed, 80), None);
+        assert_eq!(outgrown(&mixed, 79), Some(1));
+        assert_eq!(outgrown(&[hold(LOCAL, 90)], 100), None);
     }
 
     proptest! {

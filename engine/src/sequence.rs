@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::job::GenerateJob;
-use crate::model::{KvCache, Loaded, Piece, TextModel, Wants};
+use crate::model::{KvCache, Loaded, PAGE_TOKENS, Piece, TextModel, Wants};
 use crate::prefix::Kept;
 use crate::reply::{Reply, Ticket};
 use crate::request::{
@@ -53,7 +53,8 @@ impl Prepared {
                 let cache_tokens = prompt.len() + max_new.min(USUAL_ANSWER);
                 Some(Self {
                     priority: request.priority,
-                    cache_bytes: cache_tokens as u64 * loaded.info.cache_bytes_per_token,
+                    cache_bytes: cache_tokens.next_multiple_of(PAGE_TOKENS) as u64
+                        * loaded.info.cache_bytes_per_token,
                     cache_tokens,
                     ticket,
                     request,
@@ -102,13 +103,12 @@ fn prompt_of(
 ) -> Result<Vec<u32>, GenerateError> {
     loaded.check()?;
     check(&request.sampling)?;
-    // Templates and patterns come with the model; a defect met there must not end the engine.
-    let prompt = catch_unwind(AssertUnwindSafe(|| model.tokens_of(&request.prompt))).map_err(|_| {
-        GenerateError::Internal {
-            reason: "reading the prompt panicked".to_owned(),
-        }
-    })??;
     let context_tokens = loaded.info.context_tokens;
+    // Templates and patterns come with the model; a defect met there must not end the engine.
+    let tokens = || model.tokens_of(&request.prompt, context_tokens);
+    let prompt = catch_unwind(AssertUnwindSafe(tokens)).map_err(|_| GenerateError::Internal {
+        reason: "reading the prompt panicked".to_owned(),
+    })??;
     if prompt.is_empty() {
         return Err(GenerateError::EmptyPrompt);
     }
@@ -205,6 +205,11 @@ impl Sequence {
     /// Gives the cache it holds, or will at least need.
     pub(crate) fn cache_bytes(&self) -> u64 {
         self.reserved_bytes.max(self.cache.bytes())
+    }
+
+    /// Gives the cache it will hold when `n` more tokens are computed.
+    pub(crate) fn cache_bytes_after(&self, n: usize) -> u64 {
+        self.cache.bytes_with(self.cache.n_tokens + n)
     }
 
     /// Hands the cache on when the sequence has ended.

@@ -6,7 +6,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use half::f16;
+use half::{bf16, f16};
 
 /// A GGUF file in the making.
 #[derive(Debug, Clone, Default)]
@@ -22,6 +22,8 @@ pub enum WriteType {
     F32,
     /// 16 bits each.
     F16,
+    /// The upper 16 bits of 32.
+    Bf16,
     /// Blocks of 32: 4 bits and a step.
     Q4_0,
     /// Blocks of 32: 4 bits, a step and an offset.
@@ -39,6 +41,7 @@ impl WriteType {
         match self {
             Self::F32 => 0,
             Self::F16 => 1,
+            Self::Bf16 => 30,
             Self::Q4_0 => 2,
             Self::Q4_1 => 3,
             Self::Q5_0 => 6,
@@ -54,6 +57,10 @@ impl WriteType {
             Self::F16 => weights
                 .iter()
                 .flat_map(|w| f16::from_f32(*w).to_le_bytes())
+                .collect(),
+            Self::Bf16 => weights
+                .iter()
+                .flat_map(|w| bf16::from_f32(*w).to_le_bytes())
                 .collect(),
             Self::Q8_0 => weights.chunks_exact(32).flat_map(signed_block).collect(),
             Self::Q4_0 => weights
@@ -278,14 +285,41 @@ fn vocabulary() -> (Vec<String>, Vec<i32>, Vec<String>) {
     (tokens, kinds, pairs.map(String::from).to_vec())
 }
 
+/// What may differ between tiny models.
+#[derive(Debug, Clone, Copy)]
+pub struct Tiny<'a> {
+    /// The type of their matrices.
+    pub dtype: WriteType,
+    /// Tokens they see at once.
+    pub context: u32,
+    /// Their chat template.
+    pub template: &'a str,
+}
+
+impl Tiny<'_> {
+    /// A context of 512 and a template as SmolLM's.
+    pub fn new(dtype: WriteType) -> Self {
+        Self {
+            dtype,
+            context: 512,
+            template: CHAT_TEMPLATE,
+        }
+    }
+
+    /// Gives a tiny llama.
+    pub fn llama(self) -> GgufWriter {
+        decoder_gguf("llama", "smollm", self)
+    }
+}
+
 /// Gives a tiny llama of context 512 whose matrices have the given type.
 pub fn llama_gguf(dtype: WriteType) -> GgufWriter {
-    decoder_gguf("llama", "smollm", dtype)
+    Tiny::new(dtype).llama()
 }
 
 /// Gives a tiny qwen2 of context 512 whose matrices have the given type.
 pub fn qwen2_gguf(dtype: WriteType) -> GgufWriter {
-    let mut gguf = decoder_gguf("qwen2", "qwen2", dtype);
+    let mut gguf = decoder_gguf("qwen2", "qwen2", Tiny::new(dtype));
     for layer in 0..LAYERS {
         for (index, (part, rows)) in [("q", WIDTH), ("k", KV), ("v", KV)].into_iter().enumerate() {
             let weights = noise(700 + layer as u64 * 3 + index as u64, rows);
@@ -305,14 +339,14 @@ const KV: usize = 32;
 const INNER: usize = 96;
 const LAYERS: usize = 2;
 
-fn decoder_gguf(architecture: &str, pre: &str, dtype: WriteType) -> GgufWriter {
+fn decoder_gguf(architecture: &str, pre: &str, tiny: Tiny<'_>) -> GgufWriter {
     let (tokens, kinds, merges) = vocabulary();
     let key = |name: &str| format!("{architecture}.{name}");
     let mut gguf = GgufWriter::default()
         .text("general.architecture", architecture)
         .text("general.name", "tiny random model")
         .number(&key("block_count"), LAYERS as u32)
-        .number(&key("context_length"), 512)
+        .number(&key("context_length"), tiny.context)
         .number(&key("embedding_length"), WIDTH as u32)
         .number(&key("feed_forward_length"), INNER as u32)
         .number(&key("attention.head_count"), 4)
@@ -326,11 +360,11 @@ fn decoder_gguf(architecture: &str, pre: &str, dtype: WriteType) -> GgufWriter {
         .texts("tokenizer.ggml.merges", &merges)
         .number("tokenizer.ggml.bos_token_id", 1)
         .number("tokenizer.ggml.eos_token_id", 2)
-        .text("tokenizer.chat_template", CHAT_TEMPLATE);
+        .text("tokenizer.chat_template", tiny.template);
     let matrix = |gguf: GgufWriter, name: &str, rows: usize, columns: usize, seed: u64| {
         let scale = 1.5 / (columns as f32).sqrt();
         let weights: Vec<f32> = noise(seed, rows * columns).iter().map(|w| w * scale).collect();
-        gguf.tensor(name, &[rows, columns], dtype, &weights)
+        gguf.tensor(name, &[rows, columns], tiny.dtype, &weights)
     };
     gguf = matrix(gguf, "token_embd.weight", tokens.len(), WIDTH, 1);
     gguf = matrix(gguf, "output.weight", tokens.len(), WIDTH, 2);

@@ -7,10 +7,12 @@ use std::sync::mpsc::{Receiver, TryRecvError};
 
 use crate::config::Config;
 use crate::job::{Command, EmbedJob, GenerateJob};
-use crate::model::{Bert, Loaded, LoadedKind, Piece, TextModel};
+use crate::model::{Bert, Loaded, LoadedKind, Piece, TextModel, WORKING_BYTES};
 use crate::prefix::Kept;
 use crate::request::{EmbedRequest, Embeddings, FinishReason, GenerateError, Priority};
-use crate::scheduler::{Admission, Limits, Share, Taken, Waiting, admit, plan};
+use crate::scheduler::{
+    Admission, Holding, Limits, Room, Share, Taken, Waiting, admit, outgrown, paid_takes_part, plan, room,
+};
 use crate::sequence::{Prepared, Sequence, Step};
 
 /// What the worker shares with the façade.
@@ -19,6 +21,8 @@ pub(crate) struct Shared {
     pub(crate) stopping: Arc<AtomicBool>,
     /// Bytes of weights loaded.
     pub(crate) weight_bytes: Arc<AtomicU64>,
+    /// Bytes of caches that run, were promised or are kept.
+    pub(crate) cache_bytes: Arc<AtomicU64>,
     /// Memory for weights and caches together.
     pub(crate) memory_bytes: u64,
 }
@@ -62,8 +66,11 @@ impl Worker {
         while self.take_commands() {
             self.drop_cancelled();
             self.admit();
+            self.tell_caches();
             self.decode_round();
             self.embed_round();
+            self.kept.drop_orphans();
+            self.tell_caches();
             self.round += 1;
         }
         self.fail_all();
@@ -94,8 +101,20 @@ impl Worker {
         match command {
             Command::Generate(job) => self.take_generate(*job),
             Command::Embed(job) => self.take_embed(*job),
+            Command::DropKept(answer) => {
+                self.kept.drop_all();
+                self.tell_caches();
+                // Whoever asked may have lost patience.
+                let _ = answer.send(());
+            }
             Command::Wake => {}
         }
+    }
+
+    /// Tells the façade what caches take, which loading must leave free.
+    fn tell_caches(&self) {
+        let bytes = self.taken().cache_bytes;
+        self.shared.cache_bytes.store(bytes, Ordering::Relaxed);
     }
 
     fn take_generate(&mut self, mut job: GenerateJob) {
@@ -142,6 +161,12 @@ impl Worker {
         for mut sequence in self.running.extract_if(.., |sequence| sequence.is_cancelled()) {
             sequence.finish(FinishReason::Cancelled, None);
         }
+        for embedding in self
+            .embedding
+            .extract_if(.., |embedding| embedding.job.ticket.is_cancelled())
+        {
+            embedding.job.reply.answer(Err(GenerateError::Cancelled));
+        }
     }
 
     fn admit(&mut self) {
@@ -160,8 +185,9 @@ impl Worker {
             };
             match admit(&waiting, self.taken(), limits) {
                 // What is kept for convenience makes way for what is asked for.
-                Admission::Wait if !waiting.is_empty() && self.kept.drop_oldest() => {}
-                Admission::Wait => return,
+                Admission::WaitForMemory(_) if self.kept.drop_oldest() => {}
+                Admission::WaitForMemory(Priority::Local) if self.end_outgrown(limits.cache_bytes) => {}
+                Admission::Wait | Admission::WaitForMemory(Priority::Local | Priority::Paid) => return,
                 Admission::Refuse(index) => {
                     let prepared = self.waiting.remove(index);
                     let (tokens, need_bytes) = (prepared.cache_tokens, prepared.cache_bytes);
@@ -187,6 +213,55 @@ impl Worker {
         self.shared
             .memory_bytes
             .saturating_sub(self.shared.weight_bytes.load(Ordering::Relaxed))
+            .saturating_sub(WORKING_BYTES)
+    }
+
+    /// Gives what each running sequence holds, those in `shares` after the round.
+    fn holdings(&self, shares: &[Share]) -> Vec<Holding> {
+        let tokens = |index| {
+            let share = shares.iter().find(|share| share.index == index);
+            share.map_or(0, |share| share.tokens)
+        };
+        let of = |(index, one): (usize, &Sequence)| Holding {
+            priority: one.standing().priority,
+            bytes: one.cache_bytes_after(tokens(index)),
+        };
+        self.running.iter().enumerate().map(of).collect()
+    }
+
+    /// Breaks the youngest paid answer off if paid ones have taken what is the owner's.
+    fn end_outgrown(&mut self, limit_bytes: u64) -> bool {
+        let index = outgrown(&self.holdings(&[]), limit_bytes);
+        if let Some(index) = index {
+            self.break_off(index, limit_bytes);
+        }
+        index.is_some()
+    }
+
+    fn break_off(&mut self, index: usize, limit_bytes: u64) {
+        tracing::warn!(
+            limit_bytes,
+            "an answer is broken off: the memory for caches is full"
+        );
+        self.running
+            .remove(index)
+            .fail(GenerateError::CachesFull { limit_bytes });
+    }
+
+    /// Plans the round and makes room for the pages it will take.
+    fn plan_within_memory(&mut self) -> Vec<Share> {
+        loop {
+            let standing: Vec<_> = self.running.iter().map(Sequence::standing).collect();
+            let shares = plan(&standing, self.round, self.config.prefill_tokens_per_round);
+            let limit_bytes = self.cache_limit();
+            match room(&self.holdings(&shares), self.kept.bytes(), limit_bytes) {
+                Room::Enough => return shares,
+                Room::DropKept => {
+                    self.kept.drop_oldest();
+                }
+                Room::End(index) => self.break_off(index, limit_bytes),
+            }
+        }
     }
 
     fn taken(&self) -> Taken {
@@ -205,8 +280,7 @@ impl Worker {
 
     /// Computes one round for every model that has work in it.
     fn decode_round(&mut self) {
-        let standing: Vec<_> = self.running.iter().map(Sequence::standing).collect();
-        let mut shares = plan(&standing, self.round, self.config.prefill_tokens_per_round);
+        let mut shares = self.plan_within_memory();
         let mut done = Vec::new();
         while let Some(first) = shares.first() {
             let model = Arc::clone(&self.running[first.index].model);
@@ -270,10 +344,16 @@ impl Worker {
         done
     }
 
-    /// Embeds one text of the most urgent request.
+    /// Embeds one text of the most urgent request. Paid ones make way for local answers as paid answers do.
     fn embed_round(&mut self) {
+        let local_runs = self.taken().local > 0;
+        let takes_part = |one: &Embedding| match one.job.request.priority {
+            Priority::Local => true,
+            Priority::Paid => paid_takes_part(local_runs, self.round),
+        };
         let urgency = |(_, one): &(usize, &Embedding)| one.job.request.priority;
-        let Some((index, _)) = self.embedding.iter().enumerate().min_by_key(urgency) else {
+        let urgent = self.embedding.iter().enumerate();
+        let Some((index, _)) = urgent.filter(|(_, one)| takes_part(one)).min_by_key(urgency) else {
             return;
         };
         let embedding = &mut self.embedding[index];
@@ -311,7 +391,8 @@ impl Worker {
             match command {
                 Command::Generate(mut job) => job.reply.fail(GenerateError::Stopped),
                 Command::Embed(job) => job.reply.answer(Err(GenerateError::Stopped)),
-                Command::Wake => {}
+                // Whoever asks hears that nothing comes any more.
+                Command::DropKept(_) | Command::Wake => {}
             }
         }
     }

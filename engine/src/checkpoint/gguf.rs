@@ -338,13 +338,21 @@ impl RawTensor {
             });
         };
         let (block, block_bytes) = dtype.block();
+        if let Some(&columns) = self.dimensions.first()
+            && !columns.is_multiple_of(block as u64)
+        {
+            return Err(GgufError::BadShape {
+                tensor: self.name,
+                dtype: dtype.name(),
+                columns,
+                block,
+            });
+        }
         let elements = self
             .dimensions
             .iter()
             .try_fold(1_u64, |product, &n| product.checked_mul(n));
-        let bytes = elements
-            .filter(|_| self.dimensions.first().is_none_or(|&n| n % block as u64 == 0))
-            .and_then(|elements| (elements / block as u64).checked_mul(block_bytes as u64));
+        let bytes = elements.and_then(|elements| (elements / block as u64).checked_mul(block_bytes as u64));
         let start = data_start.checked_add(self.offset);
         let end = start
             .zip(bytes)

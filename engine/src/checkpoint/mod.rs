@@ -1,11 +1,11 @@
-//! Files of weights: opened once, checked against what was verified, held open while in use.
+//! Files of models: opened once, checked against what was verified, read, and held open while in use.
 
 mod dtype;
 mod gguf;
 mod value;
 
-use std::fs::File;
-use std::io::Read;
+use std::fs::{File, Metadata};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -16,15 +16,12 @@ pub use value::GgufError;
 #[cfg(test)]
 pub(crate) use value::Value;
 
-/// A file and, if somebody verified it, how it looked then.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A file of a model and, if somebody verified it, the open file and how it looked then.
+#[derive(Debug, Clone)]
 pub struct WeightFile {
-    /// Where it lies.
+    /// Where it lies: for messages, and to open it if it is not open yet.
     pub path: PathBuf,
-    /// Its size when it was verified.
-    pub size_bytes: Option<u64>,
-    /// Its modification time when it was verified.
-    pub modified: Option<SystemTime>,
+    held: Option<(Arc<File>, Stamp)>,
 }
 
 impl WeightFile {
@@ -32,8 +29,63 @@ impl WeightFile {
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self {
             path: path.into(),
-            size_bytes: None,
-            modified: None,
+            held: None,
+        }
+    }
+
+    /// Takes an open file as it looks now; `path` serves messages only. It is refused once it looks otherwise.
+    ///
+    /// Whoever verified the file must find it unchanged after this call, or a write between the two is missed.
+    ///
+    /// # Errors
+    /// The system's, if it does not say how the file looks.
+    pub fn held(path: impl Into<PathBuf>, file: Arc<File>) -> io::Result<Self> {
+        let stamp = Stamp::of(&file.metadata()?);
+        Ok(Self {
+            path: path.into(),
+            held: Some((file, stamp)),
+        })
+    }
+}
+
+/// How a file looks. Its bytes cannot change without one of these changing with them: whoever sets the time of
+/// writing back moves the time of change, which no program can set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    size_bytes: u64,
+    modified: Option<SystemTime>,
+    /// Seconds and nanoseconds of the last change of content, name or rights, where the system keeps it.
+    changed: (i64, i64),
+}
+
+impl Stamp {
+    fn of(stat: &Metadata) -> Self {
+        #[cfg(unix)]
+        let changed = {
+            use std::os::unix::fs::MetadataExt;
+            (stat.ctime(), stat.ctime_nsec())
+        };
+        #[cfg(not(unix))]
+        let changed = (0, 0);
+        Self {
+            size_bytes: stat.len(),
+            modified: stat.modified().ok(),
+            changed,
+        }
+    }
+
+    /// Says what differs from `now`. A file that nobody verified may be renamed or deleted: what was read of it
+    /// is what the caller named.
+    fn difference(&self, now: &Self, is_verified: bool) -> Option<(String, String)> {
+        if self.size_bytes != now.size_bytes {
+            let bytes = |stamp: &Self| format!("{} bytes", stamp.size_bytes);
+            Some((bytes(self), bytes(now)))
+        } else if self.modified != now.modified {
+            Some(("its time of writing".to_owned(), "a later write".to_owned()))
+        } else if is_verified && self.changed != now.changed {
+            Some(("its time of change".to_owned(), "a later change".to_owned()))
+        } else {
+            None
         }
     }
 }
@@ -63,124 +115,135 @@ pub enum FileError {
     },
 }
 
-/// A weight file held open with its bytes at hand.
-///
-/// Files that take less than half of the free memory are read; a copy cannot change under us, and a file
-/// that is cut short while mapped would kill the process. Larger ones are mapped.
+/// An open file, found to be the one that was verified. Nothing is read of it yet.
 #[derive(Debug)]
-pub(crate) struct HeldFile {
+pub(crate) struct OpenFile {
     path: PathBuf,
-    file: File,
-    size_bytes: u64,
-    modified: Option<SystemTime>,
-    bytes: Bytes,
+    file: Arc<File>,
+    stamp: Stamp,
+    is_verified: bool,
 }
 
-#[derive(Debug)]
-enum Bytes {
-    Read(Vec<u8>),
-    Mapped(memmap2::Mmap),
-}
-
-impl HeldFile {
-    /// Opens `wanted`, compares it with what was verified, and brings its bytes in.
+impl OpenFile {
+    /// Opens `wanted` and compares it with what was verified.
     ///
     /// # Errors
     /// [`FileError::Read`] and [`FileError::Changed`].
-    pub(crate) fn open(wanted: &WeightFile, free_bytes: u64) -> Result<Self, FileError> {
-        let read_error = |source: std::io::Error| FileError::Read {
-            file: wanted.path.clone(),
-            reason: source.to_string(),
+    pub(crate) fn open(wanted: &WeightFile) -> Result<Self, FileError> {
+        let failed = |source: io::Error| read_error(&wanted.path, &source);
+        let file = match &wanted.held {
+            Some((file, _)) => Arc::clone(file),
+            None => Arc::new(File::open(&wanted.path).map_err(failed)?),
         };
-        let mut file = File::open(&wanted.path).map_err(read_error)?;
-        let stat = file.metadata().map_err(read_error)?;
+        let stat = file.metadata().map_err(failed)?;
         if !stat.is_file() {
-            return Err(FileError::Read {
-                file: wanted.path.clone(),
-                reason: "it is not a file".to_owned(),
-            });
+            return Err(failed(io::Error::other("it is not a file")));
         }
-        let (size_bytes, modified) = (stat.len(), stat.modified().ok());
-        check_stamp(wanted, size_bytes, modified)?;
-        let bytes = if size_bytes <= free_bytes / 2 {
-            let mut bytes = Vec::with_capacity(usize::try_from(size_bytes).unwrap_or(0));
-            Read::by_ref(&mut file)
-                .take(size_bytes)
-                .read_to_end(&mut bytes)
-                .map_err(read_error)?;
-            Bytes::Read(bytes)
-        } else {
-            Bytes::Mapped(map(&file).map_err(read_error)?)
-        };
-        let held = Self {
+        let open = Self {
             path: wanted.path.clone(),
             file,
-            size_bytes,
-            modified,
-            bytes,
+            stamp: wanted
+                .held
+                .as_ref()
+                .map_or_else(|| Stamp::of(&stat), |(_, stamp)| *stamp),
+            is_verified: wanted.held.is_some(),
         };
-        if held.is_unchanged() {
-            Ok(held)
-        } else {
-            Err(held.changed())
+        open.check()?;
+        Ok(open)
+    }
+
+    pub(crate) fn size_bytes(&self) -> u64 {
+        self.stamp.size_bytes
+    }
+
+    /// Reads all of it.
+    ///
+    /// Weights are never mapped: a file that is cut short while it is mapped kills the process, and a copy cannot
+    /// change under us. Whether there is room for it was asked before.
+    ///
+    /// # Errors
+    /// [`FileError::Read`] and [`FileError::Changed`].
+    pub(crate) fn read(self) -> Result<HeldFile, FileError> {
+        let failed = |source: io::Error| read_error(&self.path, &source);
+        let size = usize::try_from(self.stamp.size_bytes).map_err(|error| failed(io::Error::other(error)))?;
+        let mut bytes = vec![0; size];
+        let mut at = 0;
+        while at < size {
+            match read_at(&self.file, &mut bytes[at..], at as u64).map_err(failed)? {
+                // Cut short while it was read, which the check below names.
+                0 => break,
+                n => at += n,
+            }
+        }
+        self.check()?;
+        Ok(HeldFile { open: self, bytes })
+    }
+
+    /// Says what the file does not look like any more.
+    fn check(&self) -> Result<(), FileError> {
+        let stat = self
+            .file
+            .metadata()
+            .map_err(|source| read_error(&self.path, &source))?;
+        match self.stamp.difference(&Stamp::of(&stat), self.is_verified) {
+            None => Ok(()),
+            Some((expected, found)) => Err(FileError::Changed {
+                file: self.path.clone(),
+                expected,
+                found,
+            }),
         }
     }
+}
 
-    /// Says whether the file still has the size and time it had when it was opened.
-    pub(crate) fn is_unchanged(&self) -> bool {
-        self.file
-            .metadata()
-            .is_ok_and(|stat| stat.len() == self.size_bytes && stat.modified().ok() == self.modified)
+fn read_error(file: &Path, source: &io::Error) -> FileError {
+    FileError::Read {
+        file: file.to_owned(),
+        reason: source.to_string(),
+    }
+}
+
+/// Reads from a place, so that whoever shares the open file loses none of theirs.
+#[cfg(unix)]
+fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
+    match std::os::unix::fs::FileExt::read_at(file, buffer, at) {
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => read_at(file, buffer, at),
+        result => result,
+    }
+}
+
+#[cfg(windows)]
+fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
+    std::os::windows::fs::FileExt::seek_read(file, buffer, at)
+}
+
+/// A file held open with its bytes in memory.
+#[derive(Debug)]
+pub(crate) struct HeldFile {
+    open: OpenFile,
+    bytes: Vec<u8>,
+}
+
+impl HeldFile {
+    /// Opens a file and reads it.
+    #[cfg(test)]
+    pub(crate) fn open(wanted: &WeightFile) -> Result<Self, FileError> {
+        OpenFile::open(wanted)?.read()
     }
 
-    /// Gives the path it was opened by.
+    /// Says whether the file still looks as it did when it was verified, or else opened.
+    pub(crate) fn is_unchanged(&self) -> bool {
+        self.open.check().is_ok()
+    }
+
+    /// Gives its path.
     pub(crate) fn path(&self) -> &Path {
-        &self.path
+        &self.open.path
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
-        match &self.bytes {
-            Bytes::Read(bytes) => bytes,
-            Bytes::Mapped(map) => map,
-        }
+        &self.bytes
     }
-
-    fn changed(&self) -> FileError {
-        FileError::Changed {
-            file: self.path.clone(),
-            expected: format!("{} bytes", self.size_bytes),
-            found: "a write while it was being read".to_owned(),
-        }
-    }
-}
-
-fn check_stamp(wanted: &WeightFile, size_bytes: u64, modified: Option<SystemTime>) -> Result<(), FileError> {
-    if let Some(expected) = wanted.size_bytes.filter(|&expected| expected != size_bytes) {
-        return Err(FileError::Changed {
-            file: wanted.path.clone(),
-            expected: format!("{expected} bytes"),
-            found: format!("{size_bytes} bytes"),
-        });
-    }
-    if wanted.modified.is_some() && wanted.modified != modified {
-        return Err(FileError::Changed {
-            file: wanted.path.clone(),
-            expected: "its time of verification".to_owned(),
-            found: "a later write".to_owned(),
-        });
-    }
-    Ok(())
-}
-
-#[allow(
-    unsafe_code,
-    reason = "mapping a file is unsafe because others may change it; see below"
-)]
-fn map(file: &File) -> std::io::Result<memmap2::Mmap> {
-    // SAFETY: The map is read-only and only ever read as bytes, so a change by another process yields other
-    // numbers, not undefined types; size and time are compared before every request, and the request is
-    // refused if they moved.
-    unsafe { memmap2::Mmap::map(file) }
 }
 
 /// The bytes of one tensor inside a held file.

@@ -134,6 +134,21 @@ pub enum GgufError {
         /// Types that work.
         supported: &'static str,
     },
+    /// A tensor whose rows are no chains of whole blocks.
+    #[error(
+        "the tensor {tensor} has rows of {columns} weights, which its type {dtype} cannot hold (blocks of {block}): \
+         the file was made by an unfit tool, choose another"
+    )]
+    BadShape {
+        /// Its name.
+        tensor: String,
+        /// Its type.
+        dtype: &'static str,
+        /// Weights in a row.
+        columns: u64,
+        /// Weights in a block of that type.
+        block: usize,
+    },
     /// A tensor reaches beyond the file.
     #[error(
         "the tensor {tensor} ends at byte {end} and the file has {size}: it is cut short, fetch it again"

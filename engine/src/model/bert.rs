@@ -8,16 +8,28 @@ use candle_nn::VarBuilder;
 use candle_transformers::models::bert::{BertModel, Config};
 use serde::Deserialize;
 
-use crate::checkpoint::{FileError, HeldFile};
+use crate::checkpoint::{HeldFile, OpenFile, WeightFile};
 use crate::load::{LoadError, ModelInfo, ModelKind};
 use crate::request::GenerateError;
 
-/// The files beside the weights.
-pub(super) struct Paths<'a> {
-    pub(super) tokenizer: &'a Path,
-    pub(super) config: &'a Path,
-    pub(super) pooling: Option<&'a Path>,
-    pub(super) limits: Option<&'a Path>,
+/// The model's files in memory.
+pub(super) struct Files {
+    pub(super) weights: Arc<HeldFile>,
+    pub(super) tokenizer: Arc<HeldFile>,
+    pub(super) config: Arc<HeldFile>,
+    pub(super) pooling: Option<Arc<HeldFile>>,
+    pub(super) limits: Option<Arc<HeldFile>>,
+}
+
+impl Files {
+    /// Gives all of them, to be looked at again before every request.
+    pub(super) fn all(self) -> Vec<Arc<HeldFile>> {
+        let side = [self.pooling, self.limits].into_iter().flatten();
+        [self.weights, self.tokenizer, self.config]
+            .into_iter()
+            .chain(side)
+            .collect()
+    }
 }
 
 /// How the vectors of all tokens become one.
@@ -49,16 +61,27 @@ pub(crate) struct Bert {
     longest: usize,
 }
 
+/// More bytes of text than this for each token of the limit are not even split. A word of any length is one token,
+/// and so is any run of spaces; nothing that a person wrote comes near.
+const BYTES_PER_TOKEN: usize = 512;
 /// Files beside the weights are small; a larger one is not what it claims to be.
 const MAX_SIDE_FILE_BYTES: u64 = 64 << 20;
 
-/// Loads the model; its weights are `held`.
-pub(super) fn load(
-    name: &str,
-    held: &Arc<HeldFile>,
-    paths: &Paths<'_>,
-) -> Result<(Bert, ModelInfo), LoadError> {
-    let value: serde_json::Value = read_json(paths.config)?;
+/// Brings a file beside the weights in.
+pub(super) fn hold_side_file(wanted: &WeightFile) -> Result<Arc<HeldFile>, LoadError> {
+    let file = OpenFile::open(wanted)?;
+    let size = file.size_bytes();
+    if size > MAX_SIDE_FILE_BYTES {
+        let reason = format!("{size} bytes are more than such a file has");
+        return Err(damaged(&wanted.path, reason));
+    }
+    Ok(Arc::new(file.read()?))
+}
+
+/// Builds the model from its files.
+pub(super) fn load(name: &str, files: &Files) -> Result<(Bert, ModelInfo), LoadError> {
+    let held = &files.weights;
+    let value: serde_json::Value = read_json(&files.config)?;
     let architecture = value
         .get("model_type")
         .and_then(|kind| kind.as_str())
@@ -71,18 +94,18 @@ pub(super) fn load(
         });
     }
     let config: Config =
-        serde_json::from_value(value).map_err(|error| damaged(paths.config, error.to_string()))?;
-    check(&config).map_err(|reason| damaged(paths.config, reason))?;
-    let pooling = pooling(paths.pooling)?;
-    let limits: Option<LimitsFile> = paths.limits.map(read_json).transpose()?;
+        serde_json::from_value(value).map_err(|error| damaged(files.config.path(), error.to_string()))?;
+    check(&config).map_err(|reason| damaged(files.config.path(), reason))?;
+    let pooling = pooling(files.pooling.as_deref())?;
+    let limits: Option<LimitsFile> = files.limits.as_deref().map(read_json).transpose()?;
     let longest = limits
         .and_then(|limits| limits.max_seq_length)
         .unwrap_or(config.max_position_embeddings)
         .clamp(2, config.max_position_embeddings);
-    let tokenizer = tokenizer(paths.tokenizer)?;
+    let tokenizer = tokenizer(&files.tokenizer)?;
     if tokenizer.get_vocab_size(true) > config.vocab_size {
         return Err(damaged(
-            paths.tokenizer,
+            files.tokenizer.path(),
             "it has more tokens than the model".to_owned(),
         ));
     }
@@ -123,23 +146,8 @@ fn damaged(file: &Path, reason: String) -> LoadError {
     }
 }
 
-fn read(file: &Path) -> Result<Vec<u8>, LoadError> {
-    let failed = |error: std::io::Error| FileError::Read {
-        file: file.to_owned(),
-        reason: error.to_string(),
-    };
-    let size = std::fs::metadata(file).map_err(failed)?.len();
-    if size > MAX_SIDE_FILE_BYTES {
-        return Err(damaged(
-            file,
-            format!("{size} bytes are more than such a file has"),
-        ));
-    }
-    Ok(std::fs::read(file).map_err(failed)?)
-}
-
-fn read_json<T: serde::de::DeserializeOwned>(file: &Path) -> Result<T, LoadError> {
-    serde_json::from_slice(&read(file)?).map_err(|error| damaged(file, error.to_string()))
+fn read_json<T: serde::de::DeserializeOwned>(file: &HeldFile) -> Result<T, LoadError> {
+    serde_json::from_slice(file.bytes()).map_err(|error| damaged(file.path(), error.to_string()))
 }
 
 fn check(config: &Config) -> Result<(), String> {
@@ -155,7 +163,7 @@ fn check(config: &Config) -> Result<(), String> {
     }
 }
 
-fn pooling(file: Option<&Path>) -> Result<Pooling, LoadError> {
+fn pooling(file: Option<&HeldFile>) -> Result<Pooling, LoadError> {
     let Some(file) = file else {
         return Ok(Pooling::Mean);
     };
@@ -169,13 +177,13 @@ fn pooling(file: Option<&Path>) -> Result<Pooling, LoadError> {
     }
 }
 
-fn tokenizer(file: &Path) -> Result<tokenizers::Tokenizer, LoadError> {
-    let mut tokenizer =
-        tokenizers::Tokenizer::from_bytes(read(file)?).map_err(|error| damaged(file, error.to_string()))?;
+fn tokenizer(file: &HeldFile) -> Result<tokenizers::Tokenizer, LoadError> {
+    let mut tokenizer = tokenizers::Tokenizer::from_bytes(file.bytes())
+        .map_err(|error| damaged(file.path(), error.to_string()))?;
     // Length is ours to decide: the file's own limit is that of its training run.
     tokenizer
         .with_truncation(None)
-        .map_err(|error| damaged(file, error.to_string()))?;
+        .map_err(|error| damaged(file.path(), error.to_string()))?;
     tokenizer.with_padding(None);
     Ok(tokenizer)
 }
@@ -203,7 +211,7 @@ impl Bert {
 
     /// Makes a unit vector of a text and counts its tokens.
     pub(crate) fn embed(&self, text: &str, truncate: bool) -> Result<(Vec<f32>, u32), GenerateError> {
-        let mut tokens = self.tokenize(text)?;
+        let mut tokens = self.tokenize(self.bounded(text, truncate)?)?;
         if tokens.len() > self.longest {
             if !truncate {
                 let (prompt_tokens, context_tokens) = (tokens.len(), self.longest);
@@ -221,6 +229,22 @@ impl Bert {
             reason: format!("{}: {error}", self.name),
         })?;
         Ok((vector, tokens.len() as u32))
+    }
+
+    /// Cuts or refuses a text that would take long only to be split.
+    fn bounded<'t>(&self, text: &'t str, truncate: bool) -> Result<&'t str, GenerateError> {
+        let limit_bytes = self.longest * BYTES_PER_TOKEN;
+        if text.len() <= limit_bytes {
+            Ok(text)
+        } else if truncate {
+            Ok(&text[..text.floor_char_boundary(limit_bytes)])
+        } else {
+            Err(GenerateError::PromptTooLong {
+                bytes: text.len(),
+                limit_bytes,
+                context_tokens: self.longest,
+            })
+        }
     }
 
     fn vector(&self, tokens: &[u32]) -> candle_core::Result<Vec<f32>> {

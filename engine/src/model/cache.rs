@@ -44,6 +44,22 @@ impl KvCache {
         (self.pages.len() * PAGE_TOKENS) as u64 * self.shape.bytes_per_token()
     }
 
+    /// Gives the bytes it will have taken once it holds `n_tokens`.
+    pub(crate) fn bytes_with(&self, n_tokens: usize) -> u64 {
+        let n_pages = n_tokens.div_ceil(PAGE_TOKENS).max(self.pages.len());
+        (n_pages * PAGE_TOKENS) as u64 * self.shape.bytes_per_token()
+    }
+
+    /// Copies what the first `n_tokens` take.
+    pub(crate) fn copy_of_first(&self, n_tokens: usize) -> Self {
+        let n_tokens = n_tokens.min(self.n_tokens);
+        Self {
+            shape: self.shape,
+            pages: self.pages[..n_tokens.div_ceil(PAGE_TOKENS)].to_vec(),
+            n_tokens,
+        }
+    }
+
     /// Forgets all but the first `n_tokens`.
     pub(crate) fn truncate(&mut self, n_tokens: usize) {
         self.n_tokens = self.n_tokens.min(n_tokens);

@@ -4,17 +4,18 @@ mod bert;
 mod cache;
 mod decoder;
 mod llama;
+mod mask;
 mod qwen2;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub(crate) use bert::Bert;
-pub(crate) use cache::KvCache;
+pub(crate) use cache::{KvCache, PAGE_TOKENS};
 pub(crate) use decoder::{Decoder, Piece, Wants};
 
 use crate::chat_template::{TemplateInput, render};
-use crate::checkpoint::{FileError, Gguf, HeldFile, TensorType, WeightFile};
+use crate::checkpoint::{Gguf, HeldFile, OpenFile, TensorType, WeightFile};
 use crate::config::Precision;
 use crate::load::{LoadError, ModelFiles, ModelInfo, ModelKind, ModelSource};
 use crate::request::{GenerateError, Message, Prompt};
@@ -23,7 +24,7 @@ use crate::tokenizer::Tokenizer;
 /// Architectures a person can choose from when a file has another one.
 const SUPPORTED: &str = "the families llama (Llama, SmolLM, Mistral …) or qwen2";
 /// Working space of a round and the tokenizer, beside weights and caches.
-const WORKING_BYTES: u64 = 96 << 20;
+pub(crate) const WORKING_BYTES: u64 = 96 << 20;
 /// A context below this is of no use to a person.
 const SMALLEST_CONTEXT: usize = 512;
 
@@ -90,39 +91,36 @@ pub(crate) fn load(source: &ModelSource, settings: &LoadSettings) -> Result<Load
             pooling,
             limits,
         } => {
-            let paths = bert::Paths {
-                tokenizer,
-                config,
-                pooling: pooling.as_deref(),
-                limits: limits.as_deref(),
+            let side = |file: &Option<WeightFile>| file.as_ref().map(bert::hold_side_file).transpose();
+            let files = bert::Files {
+                weights: hold(source, weights, settings)?,
+                tokenizer: bert::hold_side_file(tokenizer)?,
+                config: bert::hold_side_file(config)?,
+                pooling: side(pooling)?,
+                limits: side(limits)?,
             };
-            let held = hold(source, weights, settings)?;
-            let (bert, info) = bert::load(&source.name, &held, &paths)?;
+            let (bert, info) = bert::load(&source.name, &files)?;
             let kind = LoadedKind::Embedding(Box::new(bert));
             Ok(Loaded {
                 info,
                 kind,
-                files: vec![held],
+                files: files.all(),
                 broken: AtomicBool::new(false),
             })
         }
     }
 }
 
-/// Opens a weight file after asking whether it fits into memory.
+/// Reads a weight file after asking whether it fits into memory.
 fn hold(
     source: &ModelSource,
-    file: &WeightFile,
+    wanted: &WeightFile,
     settings: &LoadSettings,
 ) -> Result<Arc<HeldFile>, LoadError> {
-    let size = std::fs::metadata(&file.path)
-        .map_err(|error| FileError::Read {
-            file: file.path.clone(),
-            reason: error.to_string(),
-        })?
-        .len();
+    let file = OpenFile::open(wanted)?;
+    let size = file.size_bytes();
     fits(source, size, size, settings)?;
-    Ok(Arc::new(HeldFile::open(file, settings.free_bytes)?))
+    Ok(Arc::new(file.read()?))
 }
 
 fn fits(source: &ModelSource, need: u64, file_bytes: u64, settings: &LoadSettings) -> Result<(), LoadError> {
@@ -171,7 +169,7 @@ fn load_gguf(source: &ModelSource, file: &WeightFile, settings: &LoadSettings) -
         source,
         config.context,
         per_token,
-        settings.free_bytes - weight_bytes,
+        settings.free_bytes.saturating_sub(weight_bytes),
     );
     let info = ModelInfo {
         name: source.name.clone(),
@@ -204,10 +202,11 @@ fn load_gguf(source: &ModelSource, file: &WeightFile, settings: &LoadSettings) -
     })
 }
 
-/// Gives the context window: what was asked for, at most the model's, at most what memory holds.
+/// Gives the context window: what was asked for, at most the model's, at most what memory holds in whole pages.
 fn usable_context(source: &ModelSource, of_model: usize, per_token: u64, free_bytes: u64) -> usize {
     let room =
         usize::try_from(free_bytes.saturating_sub(WORKING_BYTES) / per_token.max(1)).unwrap_or(usize::MAX);
+    let room = room / PAGE_TOKENS * PAGE_TOKENS;
     let wanted = source.context_tokens.unwrap_or(of_model).min(of_model);
     wanted.min(room.max(SMALLEST_CONTEXT)).max(1)
 }
@@ -226,9 +225,9 @@ fn resident_bytes(gguf: &Gguf, precision: Precision) -> u64 {
                 (TensorType::Q2K | TensorType::Q3K | TensorType::Q4K, Precision::Fast) => in_file * 10 / 3,
                 (TensorType::Q5K | TensorType::Q6K, Precision::Fast) => in_file * 10 / 3,
                 (TensorType::Q2K | TensorType::Q3K | TensorType::Q4K, Precision::Exact) => {
-                    tensor.elements() * 4
+                    in_file + tensor.elements() * 4
                 }
-                (TensorType::Q5K | TensorType::Q6K, Precision::Exact) => tensor.elements() * 4,
+                (TensorType::Q5K | TensorType::Q6K, Precision::Exact) => in_file + tensor.elements() * 4,
             }
         })
         .sum()
@@ -268,8 +267,12 @@ impl TextModel {
         )
     }
 
-    /// Turns a prompt into tokens.
-    pub(crate) fn tokens_of(&self, prompt: &Prompt) -> Result<Vec<u32>, GenerateError> {
+    /// Turns a prompt into tokens; one that cannot fit into `context_tokens` is refused first.
+    pub(crate) fn tokens_of(
+        &self,
+        prompt: &Prompt,
+        context_tokens: usize,
+    ) -> Result<Vec<u32>, GenerateError> {
         match prompt {
             Prompt::Tokens(tokens) => {
                 let vocabulary = self.tokenizer.vocabulary();
@@ -278,36 +281,32 @@ impl TextModel {
                     None => Ok(tokens.clone()),
                 }
             }
-            Prompt::Text(text) => Ok(self.tokenizer.encode_prompt(text)),
+            Prompt::Text(text) => {
+                self.check_length(text.len(), context_tokens)?;
+                Ok(self.tokenizer.encode_prompt(text))
+            }
             Prompt::Chat { messages, tools } => {
-                let mask = free_mask(messages);
-                let masked: Vec<Message> = messages
-                    .iter()
-                    .map(|message| self.masked(message, mask))
-                    .collect();
-                let rendered = self.render(&masked, tools.as_ref())?;
-                Ok(self.tokenizer.encode_template(&rendered, Some(mask)))
+                self.check_length(mask::bytes(messages, tools.as_ref()), context_tokens)?;
+                let (messages, tools, letter) = mask::masked(messages, tools.as_ref(), &self.tokenizer);
+                let rendered = self.render(&messages, tools.as_ref())?;
+                Ok(self.tokenizer.encode_template(&rendered, Some(letter)))
             }
         }
     }
 
-    fn masked(&self, message: &Message, mask: char) -> Message {
-        Message {
-            role: self.tokenizer.mask(&message.role, mask),
-            content: self.tokenizer.mask(&message.content, mask),
-            extra: message.extra.clone(),
+    /// Refuses a prompt that cannot fit whatever its tokens are, before any work is done for it.
+    fn check_length(&self, bytes: usize, context_tokens: usize) -> Result<(), GenerateError> {
+        let limit_bytes = context_tokens.saturating_mul(self.tokenizer.longest_piece());
+        if bytes <= limit_bytes {
+            return Ok(());
         }
+        Err(GenerateError::PromptTooLong {
+            bytes,
+            limit_bytes,
+            context_tokens,
+        })
     }
 }
 
-/// Finds a character that no message holds. There are 32 that Unicode reserves for such uses; a conversation
-/// that holds them all loses one.
-fn free_mask(messages: &[Message]) -> char {
-    ('\u{fdd0}'..='\u{fdef}')
-        .find(|&mask| {
-            !messages
-                .iter()
-                .any(|message| message.content.contains(mask) || message.role.contains(mask))
-        })
-        .unwrap_or('\u{fdd0}')
-}
+#[cfg(test)]
+mod tests;

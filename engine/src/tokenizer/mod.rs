@@ -43,6 +43,8 @@ pub(crate) struct Tokenizer {
     adds_bos: bool,
     /// Tokens that end an answer.
     ends: BTreeSet<u32>,
+    /// Bytes of the longest text that one token can stand for.
+    longest_piece: usize,
     bos_text: String,
     eos_text: String,
 }
@@ -96,7 +98,7 @@ impl Tokenizer {
                 });
             }
         };
-        let bytes = texts
+        let bytes: Vec<Vec<u8>> = texts
             .iter()
             .zip(&kinds)
             .map(|(text, kind)| algorithm.bytes_of(text, *kind))
@@ -129,6 +131,14 @@ impl Tokenizer {
                 .unwrap_or(default_adds_bos),
             bos_text: text_of(bos),
             eos_text: text_of(eos),
+            longest_piece: texts
+                .iter()
+                .map(String::len)
+                .chain(bytes.iter().map(Vec::len))
+                .max()
+                .unwrap_or(0)
+                // A character that the vocabulary lacks may become one token.
+                .max(char::MAX.len_utf8()),
             algorithm,
             bytes,
             bos,
@@ -139,6 +149,11 @@ impl Tokenizer {
     /// Gives the number of tokens.
     pub(crate) fn vocabulary(&self) -> usize {
         self.bytes.len()
+    }
+
+    /// Gives the bytes of the longest text that one token can stand for.
+    pub(crate) fn longest_piece(&self) -> usize {
+        self.longest_piece
     }
 
     /// Gives the texts of the tokens that begin and end a text, for templates.

@@ -4,10 +4,11 @@ use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use hearth_engine::{
-    EmbedRequest, Embeddings, Engine, GenerateError, ModelHandle, ModelKind, ModelSource, Precision, Priority,
+    EmbedRequest, Embeddings, Engine, GenerateError, GenerateRequest, ModelHandle, ModelKind, ModelSource,
+    Precision, Priority, Prompt,
 };
 
-use crate::support::{engine, figures_of, real_model, tiny, tokens_of, vectors};
+use crate::support::{collect, engine, figures_of, real_model, send, tiny, tokens_of, vectors};
 
 fn embed(model: &ModelHandle, texts: Vec<String>, truncate: bool) -> Result<Embeddings, GenerateError> {
     let (sender, answers) = channel();
@@ -97,6 +98,70 @@ fn long_texts_are_cut_only_when_asked() {
         }
     );
     assert_eq!(embed(&model, long, true).unwrap().prompt_tokens, 64);
+}
+
+#[test]
+fn a_text_too_long_to_be_split_is_cut_or_refused() {
+    let (_engine, model) = tiny_bert();
+    let huge = vec!["x ".repeat(1 << 20)];
+    let refused = embed(&model, huge.clone(), false).unwrap_err();
+    assert!(
+        matches!(refused, GenerateError::PromptTooLong { bytes, context_tokens: 64, .. } if bytes == 2 << 20),
+        "{refused}"
+    );
+    assert_eq!(embed(&model, huge, true).unwrap().prompt_tokens, 64);
+}
+
+#[test]
+fn a_cancelled_request_ends_between_two_texts() {
+    let (engine, model) = tiny_bert();
+    let (sender, answers) = channel();
+    let request = EmbedRequest {
+        texts: vec!["hello there, you all".to_owned(); 100_000],
+        truncate: true,
+        priority: Priority::Paid,
+    };
+    let ticket = model.embed(request, Box::new(move |answer| sender.send(answer).unwrap()));
+    assert_eq!(
+        embed(&model, vec!["x".to_owned()], true).unwrap().vectors.len(),
+        1
+    );
+    assert_eq!(engine.load_level(), 1);
+    ticket.cancel();
+    let answer = answers.recv_timeout(Duration::from_secs(60)).unwrap();
+    assert_eq!(answer, Err(GenerateError::Cancelled));
+    assert_eq!(engine.load_level(), 0);
+}
+
+#[test]
+fn paid_texts_make_way_for_a_local_answer() {
+    let engine = engine(Precision::Fast);
+    let folder = tempfile::tempdir().unwrap();
+    let bert = hearth_engine::testing::tiny_bert(folder.path()).unwrap();
+    let llama = hearth_engine::testing::tiny_llama(folder.path()).unwrap();
+    let bert = engine.load(&ModelSource::at("b", &bert).unwrap()).unwrap();
+    let llama = engine.load(&ModelSource::at("l", &llama).unwrap()).unwrap();
+    let local = send(
+        &llama,
+        GenerateRequest {
+            max_tokens: Some(400),
+            ignore_end: true,
+            ..GenerateRequest::new(Prompt::Text("hello".to_owned()))
+        },
+    );
+    local.recv().unwrap();
+    let (sender, answers) = channel();
+    let request = EmbedRequest {
+        texts: vec!["hello".to_owned(); 100],
+        truncate: true,
+        priority: Priority::Paid,
+    };
+    bert.embed(request, Box::new(move |answer| sender.send(answer).unwrap()));
+    // A text in each of 400 rounds would be done with all hundred; one in eight is done with fifty.
+    assert_eq!(collect(&local).error, None);
+    assert!(answers.try_recv().is_err());
+    let answer = answers.recv_timeout(Duration::from_secs(60)).unwrap().unwrap();
+    assert_eq!(answer.vectors.len(), 100);
 }
 
 #[test]

@@ -95,15 +95,25 @@ fn the_exact_path_gives_the_golden_figures() {
             answer.tokens.iter().map(|token| token.token).collect::<Vec<_>>(),
             greedy
         );
-        for (step, token) in exact["steps"].as_array().unwrap().iter().zip(&answer.tokens) {
-            let best = step.as_array().unwrap();
-            let theirs: Vec<f64> = best.iter().map(|pair| pair[1].as_f64().unwrap()).collect();
-            let ours: Vec<f64> = token
-                .top
-                .iter()
-                .map(|(_, _, logprob)| f64::from(*logprob))
-                .collect();
-            assert_near(&ours, &theirs);
+        let steps = exact["steps"].as_array().unwrap();
+        assert_eq!(steps.len(), answer.tokens.len());
+        for (step, token) in steps.iter().zip(&answer.tokens) {
+            has_the_same_best(&token.top, step.as_array().unwrap());
+        }
+    }
+}
+
+/// The same tokens with the same log-probabilities. Those that are nearer than the figures are exact may change
+/// places, the fifth with a sixth that is not recorded.
+fn has_the_same_best(ours: &[(u32, Vec<u8>, f32)], theirs: &[Value]) {
+    assert_eq!((ours.len(), theirs.len()), (5, 5));
+    let last = theirs[4][1].as_f64().unwrap();
+    for (pair, (own, _, own_logprob)) in theirs.iter().zip(ours) {
+        let (id, logprob) = (pair[0].as_u64().unwrap(), pair[1].as_f64().unwrap());
+        assert_near(&[f64::from(*own_logprob)], &[logprob]);
+        match ours.iter().find(|(token, ..)| u64::from(*token) == id) {
+            Some((_, _, ours)) => assert_near(&[f64::from(*ours)], &[logprob]),
+            None => assert!(logprob - last < 0.004, "{own} stands where {id} should"),
         }
     }
 }
@@ -137,7 +147,6 @@ fn the_fast_path_is_as_near_as_llama_cpp() {
     distances.sort_by(f64::total_cmp);
     let mean = distances.iter().sum::<f64>() / distances.len() as f64;
     let percentile = distances[distances.len() * 99 / 100];
-    eprintln!("fast path: mean {mean:.4}, 99th percentile {percentile:.4}");
     eprintln!(
         "fast path: mean {mean:.4}, 99th percentile {percentile:.4} over {}",
         distances.len()
@@ -158,7 +167,10 @@ fn leaves_only_at_a_close_call(answer: &Answer, greedy: &[u32], exact: &Value) {
     };
     let best = exact["steps"][step].as_array().unwrap();
     let margin = best[0][1].as_f64().unwrap() - best[1][1].as_f64().unwrap();
-    eprintln!("left the path at step {step}, where the margin is {margin}");
+    assert!(
+        margin < 0.12,
+        "left the path at step {step}, where the margin is {margin}"
+    );
 }
 
 #[test]

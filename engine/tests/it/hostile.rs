@@ -1,15 +1,16 @@
 //! Files that are damaged, foreign, too large or changed under us.
 
 use std::path::Path;
+use std::sync::Arc;
 
-use hearth_engine::testing::{GgufWriter, WriteType, llama_gguf};
+use hearth_engine::testing::{GgufWriter, Tiny, WriteType, llama_gguf};
 use hearth_engine::{
-    Config, Engine, FileError, GenerateError, GenerateRequest, LoadError, ModelFiles, ModelHandle,
-    ModelSource, Prompt, Sampling, WeightFile,
+    Config, Engine, Event, FileError, GenerateError, GenerateRequest, LoadError, ModelFiles, ModelHandle,
+    ModelSource, Priority, Prompt, Sampling, WeightFile,
 };
 use proptest::prelude::*;
 
-use crate::support::ask;
+use crate::support::{ask, collect, send};
 
 fn engine() -> Engine {
     Engine::start(Config {
@@ -110,18 +111,146 @@ fn a_model_larger_than_memory_is_refused_with_what_fits() {
     assert_eq!(ask(&first, request()).error, None);
 }
 
+/// Working space that the engine sets aside beside weights and caches.
+const WORKING: u64 = 96 << 20;
+/// Bytes of cache that a token of a tiny model takes.
+const PER_TOKEN: u64 = 512;
+
+/// An engine with room for so many tokens of cache beside so many tiny models.
+fn engine_with_room(tokens: u64, n_models: u64) -> Engine {
+    let weight_bytes = load(&engine(), &long_llama(2048)).unwrap().info().weight_bytes;
+    Engine::start(Config {
+        memory_limit_bytes: Some(WORKING + n_models * weight_bytes + tokens * PER_TOKEN),
+        threads: 1,
+        ..Config::default()
+    })
+    .unwrap()
+}
+
+fn long_llama(context: u32) -> Vec<u8> {
+    let tiny = Tiny {
+        context,
+        ..Tiny::new(WriteType::Q4_1)
+    };
+    tiny.llama().bytes()
+}
+
+fn tokens(n: u32, max_tokens: u32, priority: Priority) -> GenerateRequest {
+    GenerateRequest {
+        max_tokens: Some(max_tokens),
+        sampling: Sampling::greedy(),
+        ignore_end: true,
+        priority,
+        ..GenerateRequest::new(Prompt::Tokens((0..n).map(|i| 3 + i % 200).collect()))
+    }
+}
+
 #[test]
 fn an_answer_too_large_for_the_caches_is_refused_with_figures() {
-    // A window this size costs 512 bytes a token; the weights and 96 MiB of working space leave little.
-    let limit = (96 << 20) + 560_000;
+    let engine = engine_with_room(1024, 2);
+    let first = load(&engine, &long_llama(2048)).unwrap();
+    let context = first.info().context_tokens;
+    assert!((1024..2048).contains(&context), "{context}");
+    assert_eq!(ask(&first, tokens(1000, 1, Priority::Local)).error, None);
+    // A second model takes of what the first one counted on; what is kept of its answer makes way.
+    let weights = first.info().weight_bytes;
+    let second = load(&engine, &long_llama(2048)).unwrap();
+    assert!(second.info().context_tokens <= 1024);
+    let limit = 1024 * PER_TOKEN;
+    let most = u32::try_from(context).unwrap() - 1;
+    match ask(&first, tokens(most, 1, Priority::Local)).error {
+        Some(GenerateError::CacheTooLarge {
+            tokens,
+            need_bytes,
+            limit_bytes,
+        }) => {
+            assert_eq!((tokens, limit_bytes), (context, limit));
+            assert!(need_bytes > limit && need_bytes < limit + weights + 64 * PER_TOKEN);
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(ask(&first, tokens(900, 1, Priority::Local)).error, None);
+}
+
+#[test]
+fn a_second_model_leaves_room_for_running_answers() {
+    let engine = engine_with_room(1024, 2);
+    let first = load(&engine, &long_llama(1024)).unwrap();
+    let running = send(&first, tokens(100, 900, Priority::Paid));
+    assert!(matches!(running.recv(), Ok(Event::Started { .. })));
+    // The second event comes within the first round, the third after it.
+    running.recv().unwrap();
+    running.recv().unwrap();
+    match load(&engine, &long_llama(1024)).err() {
+        Some(LoadError::TooLarge { available_bytes, .. }) => {
+            assert!(available_bytes < WORKING + first.info().weight_bytes + 512 * PER_TOKEN);
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(collect(&running).error, None);
+    assert!(load(&engine, &long_llama(1024)).is_ok());
+}
+
+#[test]
+fn growing_answers_end_the_youngest_paid_one_when_memory_is_full() {
+    // Two answers of unknown length are counted with 576 tokens each, and both want 1100.
+    let engine = engine_with_room(1792, 1);
+    let model = load(&engine, &long_llama(2048)).unwrap();
+    let streams: Vec<_> = (0..2)
+        .map(|_| send(&model, tokens(10, 1100, Priority::Paid)))
+        .collect();
+    let answers: Vec<_> = streams.iter().map(collect).collect();
+    assert_eq!(
+        (&answers[0].error, answers[0].usage.completion_tokens),
+        (&None, 1100)
+    );
+    match &answers[1].error {
+        Some(error @ GenerateError::CachesFull { limit_bytes }) => {
+            assert_eq!(*limit_bytes, 1792 * PER_TOKEN);
+            assert!(error.to_string().contains("make way"), "{error}");
+        }
+        other => panic!("{other:?}"),
+    }
+    // A paid answer that has taken almost all makes way for the owner's.
+    let paid = send(&model, tokens(10, 1700, Priority::Paid));
+    let mut n_tokens = 0;
+    while n_tokens < 1350 {
+        let event = paid.recv_timeout(std::time::Duration::from_secs(120)).unwrap();
+        n_tokens += usize::from(matches!(event, Event::Token { .. }));
+    }
+    let local = ask(&model, tokens(10, 500, Priority::Local));
+    assert_eq!((local.error, local.usage.completion_tokens), (None, 500));
+    assert!(matches!(
+        collect(&paid).error,
+        Some(GenerateError::CachesFull { .. })
+    ));
+}
+
+#[test]
+fn a_file_that_is_cut_short_while_in_use_kills_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("large.gguf");
+    std::fs::write(&path, llama_gguf(WriteType::Q4_1).bytes()).unwrap();
+    // Padding beyond half of what the engine may use: such files were mapped once, and reading behind the end of
+    // a mapped file kills the process.
+    let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+    file.set_len(150 << 20).unwrap();
     let engine = Engine::start(Config {
-        memory_limit_bytes: Some(limit),
+        memory_limit_bytes: Some(WORKING + (156 << 20)),
         ..Config::default()
     })
     .unwrap();
-    let model = load(&engine, &llama_gguf(WriteType::Q4_1).bytes()).unwrap();
-    assert!(model.info().context_tokens >= 512);
-    assert_eq!(ask(&model, request()).error, None);
+    let model = engine.load(&ModelSource::at("m", &path).unwrap()).unwrap();
+    let running = send(&model, tokens(10, 200, Priority::Local));
+    running.recv().unwrap();
+    file.set_len(100).unwrap();
+    let answer = collect(&running);
+    assert_eq!((answer.error, answer.usage.completion_tokens), (None, 200));
+    assert!(!model.is_usable());
+    assert!(matches!(
+        ask(&model, request()).error,
+        Some(GenerateError::WeightsChanged { .. })
+    ));
 }
 
 #[test]
@@ -129,7 +258,7 @@ fn weights_that_changed_are_refused_before_and_after_loading() {
     let engine = engine();
     let folder = tempfile::tempdir().unwrap();
     let path = hearth_engine::testing::tiny_llama(folder.path()).unwrap();
-    let stat = std::fs::metadata(&path).unwrap();
+    let held = || WeightFile::held(&path, Arc::new(std::fs::File::open(&path).unwrap())).unwrap();
     let with = |file: WeightFile| {
         engine.load(&ModelSource {
             name: "m".to_owned(),
@@ -137,48 +266,101 @@ fn weights_that_changed_are_refused_before_and_after_loading() {
             context_tokens: None,
         })
     };
-    let right = WeightFile {
-        size_bytes: Some(stat.len()),
-        modified: stat.modified().ok(),
-        ..WeightFile::new(&path)
-    };
-    let size = WeightFile {
-        size_bytes: Some(stat.len() + 1),
-        ..right.clone()
-    };
+    // Other bytes of the same length, with the time of writing set back as `cp -p` does.
+    let before = held();
+    let modified = std::fs::metadata(&path).unwrap().modified().unwrap();
+    flip_a_byte(&path, modified);
     assert!(matches!(
-        with(size),
+        with(before),
         Err(LoadError::File(FileError::Changed { .. }))
     ));
-    let time = WeightFile {
-        modified: Some(std::time::SystemTime::UNIX_EPOCH),
-        ..right.clone()
-    };
+    let before = held();
+    std::fs::OpenOptions::new()
+        .append(true)
+        .open(&path)
+        .unwrap()
+        .set_len(9)
+        .unwrap();
     assert!(matches!(
-        with(time),
+        with(before),
         Err(LoadError::File(FileError::Changed { .. }))
     ));
 
-    let model = with(right).unwrap();
+    // Another file under the same name is not the one that was verified.
+    let path = hearth_engine::testing::tiny_llama(folder.path()).unwrap();
+    let before = WeightFile::held(&path, Arc::new(std::fs::File::open(&path).unwrap())).unwrap();
+    let other = folder.path().join("other");
+    std::fs::write(&other, b"GGUF but no more").unwrap();
+    std::fs::rename(&other, &path).unwrap();
+    assert!(matches!(
+        with(before),
+        Err(LoadError::File(FileError::Changed { .. }))
+    ));
+
+    let path = hearth_engine::testing::tiny_llama(folder.path()).unwrap();
+    let file = Arc::new(std::fs::File::open(&path).unwrap());
+    let model = with(WeightFile::held(&path, file).unwrap()).unwrap();
     assert_eq!(ask(&model, request()).error, None);
-    flip_a_byte(&path);
+    flip_a_byte(&path, modified);
     assert!(matches!(
         ask(&model, request()).error,
         Some(GenerateError::WeightsChanged { .. })
     ));
-    // A new file under the same name is not the file that is held open.
-    std::fs::remove_file(&path).unwrap();
 }
 
-fn flip_a_byte(path: &Path) {
+#[test]
+fn side_files_of_a_bert_are_held_to_what_was_verified() {
+    let engine = engine();
+    for changed in ["config.json", "tokenizer.json", "1_Pooling/config.json"] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = hearth_engine::testing::tiny_bert(folder.path()).unwrap();
+        std::fs::create_dir(path.join("1_Pooling")).unwrap();
+        std::fs::write(
+            path.join("1_Pooling/config.json"),
+            b"{\"pooling_mode_mean_tokens\": true}",
+        )
+        .unwrap();
+        let held = |name: &str| {
+            let path = path.join(name);
+            let file = Arc::new(std::fs::File::open(&path).unwrap());
+            WeightFile::held(path, file).unwrap()
+        };
+        let source = ModelSource {
+            name: "b".to_owned(),
+            files: ModelFiles::Bert {
+                weights: held("model.safetensors"),
+                tokenizer: held("tokenizer.json"),
+                config: held("config.json"),
+                pooling: Some(held("1_Pooling/config.json")),
+                limits: None,
+            },
+            context_tokens: None,
+        };
+        let model = engine.load(&source).unwrap();
+        assert!(model.is_usable());
+        let file = path.join(changed);
+        flip_a_byte(&file, std::fs::metadata(&file).unwrap().modified().unwrap());
+        assert!(!model.is_usable(), "{changed}");
+        assert!(
+            matches!(
+                engine.load(&source),
+                Err(LoadError::File(FileError::Changed { .. }))
+            ),
+            "{changed}"
+        );
+    }
+}
+
+/// Changes a byte in place, as a program that writes into the file would, and sets the time of writing.
+fn flip_a_byte(path: &Path, modified: std::time::SystemTime) {
     let mut bytes = std::fs::read(path).unwrap();
     let last = bytes.len() - 1;
     bytes[last] ^= 1;
-    // In place, as a program that writes into the file would; the time of writing must move.
+    // Times on disk are as coarse as a tick of the kernel's clock.
+    std::thread::sleep(std::time::Duration::from_millis(20));
     let mut file = std::fs::OpenOptions::new().write(true).open(path).unwrap();
     std::io::Write::write_all(&mut file, &bytes).unwrap();
-    let later = std::fs::metadata(path).unwrap().modified().unwrap() + std::time::Duration::from_secs(2);
-    file.set_modified(later).unwrap();
+    file.set_modified(modified).unwrap();
 }
 
 #[test]

@@ -328,7 +328,8 @@ fn backend(
     sold: BTreeMap<ServiceId, String>,
     models: &Models,
 ) -> Result<Arc<dyn Backend>, NodeError> {
-    // Two answers at once keep two cores busy; more wait in the engine's queue all the same.
+    // Four answers at once share each pass over the weights, which two cores are busy with; more wait in the
+    // engine's queue all the same.
     const DEFAULT_SLOTS: usize = 4;
     let slots = if settings.miner.slots == 0 {
         DEFAULT_SLOTS

@@ -1,5 +1,7 @@
 //! Gives the engine the verified files of the weight store.
 
+use std::{io, sync::Arc};
+
 use hearth_engine::{ModelFiles, ModelSource, WeightFile};
 use hearth_openai::{Library, LibraryError, Listed};
 use hearth_weights::{VerifiedFile, VerifiedModel, Weights};
@@ -44,11 +46,16 @@ impl Library for WeightLibrary {
             .open(model.cid())
             .await
             .map_err(|error| unusable(&error))?;
-        let files = model_files(&verified).ok_or_else(|| LibraryError::Unusable {
-            name: name.to_owned(),
-            why: "its files are neither one GGUF file nor a BERT model (model.safetensors, tokenizer.json, config.json)"
-                .to_owned(),
-        })?;
+        let files = model_files(&verified)
+            .map_err(|error| unusable(&error))?
+            .ok_or_else(|| LibraryError::Unusable {
+                name: name.to_owned(),
+                why: "its files are neither one GGUF file nor a BERT model (model.safetensors, tokenizer.json, \
+                      config.json)"
+                    .to_owned(),
+            })?;
+        // The engine holds the files to how they looked just now; this says that they looked as when verified.
+        verified.check_unchanged().map_err(|error| unusable(&error))?;
         Ok(ModelSource {
             name: name.to_owned(),
             files,
@@ -57,26 +64,135 @@ impl Library for WeightLibrary {
     }
 }
 
-/// The files as the engine wants them. What was verified is told with them, so that a later change is noticed.
-fn model_files(model: &VerifiedModel) -> Option<ModelFiles> {
+/// The open files as the engine wants them: it reads what was verified, whatever lies at their paths by now.
+fn model_files(model: &VerifiedModel) -> io::Result<Option<ModelFiles>> {
     if let Some(file) = model.file_ending("gguf") {
-        return Some(ModelFiles::Gguf(weight_file(file)));
+        return Ok(Some(ModelFiles::Gguf(weight_file(file)?)));
     }
-    let path = |name: &str| model.file(name).map(|file| file.path().to_owned());
-    Some(ModelFiles::Bert {
-        weights: weight_file(model.file("model.safetensors")?),
-        tokenizer: path("tokenizer.json")?,
-        config: path("config.json")?,
-        pooling: path("1_Pooling/config.json"),
-        limits: path("sentence_bert_config.json"),
-    })
+    let file = |name: &str| model.file(name).map(weight_file).transpose();
+    let (Some(weights), Some(tokenizer), Some(config)) = (
+        file("model.safetensors")?,
+        file("tokenizer.json")?,
+        file("config.json")?,
+    ) else {
+        return Ok(None);
+    };
+    Ok(Some(ModelFiles::Bert {
+        weights,
+        tokenizer,
+        config,
+        pooling: file("1_Pooling/config.json")?,
+        limits: file("sentence_bert_config.json")?,
+    }))
 }
 
-fn weight_file(file: &VerifiedFile) -> WeightFile {
-    let metadata = file.file().metadata().ok();
-    WeightFile {
-        path: file.path().to_owned(),
-        size_bytes: metadata.as_ref().map(std::fs::Metadata::len),
-        modified: metadata.and_then(|metadata| metadata.modified().ok()),
+fn weight_file(file: &VerifiedFile) -> io::Result<WeightFile> {
+    WeightFile::held(file.path(), Arc::clone(file.file()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path, time::Duration};
+
+    use hearth_base::{Clock, Tasks};
+    use hearth_engine::{Engine, FileError, LoadError, testing};
+    use hearth_weights::AddOptions;
+
+    use super::*;
+
+    async fn library(folder: &Path, model: &Path) -> (WeightLibrary, String) {
+        let store = hearth_store::Config {
+            path: folder.join("hearth.db"),
+            chain_id: "test".into(),
+            max_pages: None,
+        };
+        let weights = Weights::start(hearth_weights::Args {
+            config: hearth_weights::Config::new(folder.join("weights")),
+            store: hearth_store::Store::open(store).await.unwrap(),
+            clock: Clock::system(),
+            tasks: Tasks::root(),
+        })
+        .await
+        .unwrap();
+        let model = weights.add(model, AddOptions::default()).await.unwrap();
+        let library = WeightLibrary {
+            weights,
+            context_tokens: None,
+        };
+        (library, model.manifest.slug().to_owned())
+    }
+
+    /// Writes other bytes of the same length and sets the time of writing back, as `cp -p` does.
+    fn overwrite(path: &Path) {
+        let modified = fs::metadata(path).unwrap().modified().unwrap();
+        let mut bytes = fs::read(path).unwrap();
+        let last = bytes.len() - 1;
+        bytes[last] ^= 1;
+        // Times on disk are as coarse as a tick of the kernel's clock.
+        std::thread::sleep(Duration::from_millis(20));
+        fs::write(path, bytes).unwrap();
+        let file = fs::File::options().write(true).open(path).unwrap();
+        file.set_modified(modified).unwrap();
+    }
+
+    fn engine() -> Engine {
+        Engine::start(hearth_engine::Config {
+            threads: 1,
+            ..hearth_engine::Config::default()
+        })
+        .unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_engine_reads_what_was_verified_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = testing::tiny_llama(folder.path()).unwrap();
+        let (library, name) = library(folder.path(), &path).await;
+        let engine = engine();
+        let source = library.open(&name).await.unwrap();
+        let model = engine.load(&source).unwrap();
+        assert!(model.is_usable());
+        // The same bytes in another file at the path: the engine keeps to the open one, which was replaced.
+        let source = library.open(&name).await.unwrap();
+        fs::copy(&path, folder.path().join("copy")).unwrap();
+        fs::rename(folder.path().join("copy"), &path).unwrap();
+        assert!(!model.is_usable());
+        assert!(matches!(
+            engine.load(&source),
+            Err(LoadError::File(FileError::Changed { .. }))
+        ));
+        let source = library.open(&name).await.unwrap();
+        assert!(engine.load(&source).unwrap().is_usable());
+        overwrite(&path);
+        assert!(matches!(
+            engine.load(&source),
+            Err(LoadError::File(FileError::Changed { .. }))
+        ));
+        assert!(matches!(
+            library.open(&name).await,
+            Err(LibraryError::Unusable { .. })
+        ));
+    }
+
+    #[tokio::test]
+    async fn files_beside_the_weights_are_held_to_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = testing::tiny_bert(folder.path()).unwrap();
+        fs::write(
+            path.join("sentence_bert_config.json"),
+            r#"{"max_seq_length": 32}"#,
+        )
+        .unwrap();
+        let (library, name) = library(folder.path(), &path).await;
+        let engine = engine();
+        let source = library.open(&name).await.unwrap();
+        let model = engine.load(&source).unwrap();
+        assert_eq!(model.info().context_tokens, 32);
+        overwrite(&path.join("tokenizer.json"));
+        assert!(!model.is_usable());
+        assert!(matches!(
+            engine.load(&source),
+            Err(LoadError::File(FileError::Changed { .. }))
+        ));
     }
 }

@@ -107,7 +107,7 @@ impl From<GenerateError> for Error {
     fn from(error: GenerateError) -> Error {
         let message = error.to_string();
         match error {
-            GenerateError::ContextOverflow { .. } => Error {
+            GenerateError::ContextOverflow { .. } | GenerateError::PromptTooLong { .. } => Error {
                 param: Some("messages".to_owned()),
                 ..Error::bad_request("context_length_exceeded", message)
             },
@@ -126,10 +126,12 @@ impl From<GenerateError> for Error {
                 param: Some("model".to_owned()),
                 ..Error::bad_request("wrong_model_kind", message)
             },
-            GenerateError::Busy { .. } => Error {
+            GenerateError::Busy { .. } | GenerateError::CachesFull { .. } => Error {
                 retry_after_seconds: Some(1),
                 ..Error::unavailable("engine_overloaded", message)
             },
+            // Nobody hears it: only a reader who is gone cancels.
+            GenerateError::Cancelled => Error::unavailable("cancelled", message),
             GenerateError::Stopped => Error::unavailable("engine_stopped", message),
             GenerateError::WeightsChanged { .. } => Error::unavailable(
                 "model_damaged",

@@ -10,13 +10,20 @@ use tokio::sync::{mpsc, oneshot};
 use crate::{
     error::{Error, internal},
     models::{Lease, Models},
-    types::{ChatMessage, ChatRequest, CompletionRequest, EmbeddingInput, EmbeddingRequest, TextPrompt},
+    types::{
+        ChatMessage, ChatRequest, Choosing, CompletionRequest, EmbeddingInput, EmbeddingRequest, Stop,
+        TextPrompt,
+    },
 };
 
 /// The most alternatives per token, as OpenAI has it.
 const MAX_TOP_LOGPROBS: u32 = 20;
 /// Events of a generation that are not tokens: `Started`, `Prompt`, `Finished`, and a flush of held-back text.
 const OTHER_EVENTS: usize = 4;
+/// The most stop strings of an answer; OpenAI has four.
+const MAX_STOPS: usize = 16;
+/// The longest stop string.
+const MAX_STOP_BYTES: usize = 256;
 /// The most texts of one embedding request, as OpenAI has it.
 const MAX_TEXTS: usize = 2048;
 
@@ -37,6 +44,15 @@ impl Generation {
 impl Drop for Generation {
     fn drop(&mut self) {
         self.ticket.cancel();
+    }
+}
+
+/// An embedding request at work. Dropping it stops the engine's work on it.
+struct EmbedWork(Ticket);
+
+impl Drop for EmbedWork {
+    fn drop(&mut self) {
+        self.0.cancel();
     }
 }
 
@@ -82,9 +98,9 @@ impl Models {
     pub async fn embed(&self, model: &str, request: EmbedRequest) -> Result<Embeddings, Error> {
         let lease = self.lease(model, request.priority).await?;
         let (sender, answer) = oneshot::channel();
-        lease
-            .handle
-            .embed(request, Box::new(move |result| drop(sender.send(result))));
+        let sink = Box::new(move |result| drop(sender.send(result)));
+        // From here on a caller that goes away cancels the request.
+        let _work = EmbedWork(lease.handle.embed(request, sink));
         answer.await.map_err(|_| internal())?.map_err(Error::from)
     }
 }
@@ -116,21 +132,8 @@ pub(crate) fn chat(request: &ChatRequest, priority: Priority) -> Result<Generate
     };
     Ok(GenerateRequest {
         max_tokens: at_least_one(request.max_completion_tokens.or(request.max_tokens))?,
-        stop: request
-            .stop
-            .clone()
-            .map(crate::types::Stop::into_texts)
-            .unwrap_or_default(),
-        sampling: sampling(
-            (request.temperature, request.top_p, request.top_k, request.min_p),
-            (
-                request.presence_penalty,
-                request.frequency_penalty,
-                request.repetition_penalty,
-            ),
-            request.seed,
-            &request.logit_bias,
-        ),
+        stop: stops(&request.choosing)?,
+        sampling: sampling(&request.choosing),
         priority,
         logprobs,
         ..GenerateRequest::new(prompt)
@@ -167,21 +170,8 @@ pub(crate) fn completion(request: &CompletionRequest, priority: Priority) -> Res
     Ok(GenerateRequest {
         // OpenAI's own default for this route.
         max_tokens: at_least_one(request.max_tokens)?.or(Some(16)),
-        stop: request
-            .stop
-            .clone()
-            .map(crate::types::Stop::into_texts)
-            .unwrap_or_default(),
-        sampling: sampling(
-            (request.temperature, request.top_p, request.top_k, request.min_p),
-            (
-                request.presence_penalty,
-                request.frequency_penalty,
-                request.repetition_penalty,
-            ),
-            request.seed,
-            &request.logit_bias,
-        ),
+        stop: stops(&request.choosing)?,
+        sampling: sampling(&request.choosing),
         priority,
         logprobs,
         ..GenerateRequest::new(prompt)
@@ -287,24 +277,33 @@ fn single<T>(mut items: Vec<T>) -> Option<T> {
     last.filter(|_| items.is_empty())
 }
 
-fn sampling(
-    (temperature, top_p, top_k, min_p): (Option<f32>, Option<f32>, Option<u32>, Option<f32>),
-    (presence, frequency, repetition): (Option<f32>, Option<f32>, Option<f32>),
-    seed: Option<u64>,
-    logit_bias: &std::collections::BTreeMap<u32, f32>,
-) -> Sampling {
+fn sampling(asked: &Choosing) -> Sampling {
     let default = Sampling::default();
     Sampling {
-        temperature: temperature.unwrap_or(default.temperature),
-        top_p: top_p.unwrap_or(default.top_p),
-        top_k: top_k.unwrap_or(default.top_k),
-        min_p: min_p.unwrap_or(default.min_p),
-        seed,
-        repetition_penalty: repetition.unwrap_or(default.repetition_penalty),
-        presence_penalty: presence.unwrap_or(default.presence_penalty),
-        frequency_penalty: frequency.unwrap_or(default.frequency_penalty),
-        logit_bias: logit_bias.clone(),
+        temperature: asked.temperature.unwrap_or(default.temperature),
+        top_p: asked.top_p.unwrap_or(default.top_p),
+        top_k: asked.top_k.unwrap_or(default.top_k),
+        min_p: asked.min_p.unwrap_or(default.min_p),
+        seed: asked.seed,
+        repetition_penalty: asked.repetition_penalty.unwrap_or(default.repetition_penalty),
+        presence_penalty: asked.presence_penalty.unwrap_or(default.presence_penalty),
+        frequency_penalty: asked.frequency_penalty.unwrap_or(default.frequency_penalty),
+        logit_bias: asked.logit_bias.clone(),
     }
+}
+
+/// Every stop string is searched for after every token, so there are few and they are short.
+fn stops(asked: &Choosing) -> Result<Vec<String>, Error> {
+    let texts = asked.stop.clone().map(Stop::into_texts).unwrap_or_default();
+    if texts.len() > MAX_STOPS {
+        let message = format!("stop has {} texts: send at most {MAX_STOPS}", texts.len());
+        return Err(Error::bad_field("stop", message));
+    }
+    if let Some(long) = texts.iter().map(String::len).find(|len| *len > MAX_STOP_BYTES) {
+        let message = format!("stop has a text of {long} bytes: at most {MAX_STOP_BYTES} are read");
+        return Err(Error::bad_field("stop", message));
+    }
+    Ok(texts)
 }
 
 #[cfg(test)]
@@ -333,6 +332,14 @@ mod tests {
                 "top_logprobs",
             ),
             (
+                json!({"messages": hello, "stop": vec!["x"; MAX_STOPS + 1]}),
+                "stop",
+            ),
+            (
+                json!({"messages": hello, "stop": "x".repeat(MAX_STOP_BYTES + 1)}),
+                "stop",
+            ),
+            (
                 json!({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}),
                 "messages[0].content",
             ),
@@ -344,6 +351,24 @@ mod tests {
                 "{error}"
             );
         }
+    }
+
+    #[test]
+    fn as_many_stops_as_allowed_reach_the_engine_on_both_routes() {
+        let stops = vec!["x".repeat(MAX_STOP_BYTES); MAX_STOPS];
+        let body = json!({"messages": [{"role": "user", "content": "u"}], "stop": stops});
+        let request = chat(&serde_json::from_value(body).unwrap(), Priority::Local).unwrap();
+        assert_eq!(request.stop, stops);
+        let body = json!({"prompt": "p", "stop": "s", "temperature": 0, "logit_bias": {"3": 1}});
+        let request = completion(&serde_json::from_value(body).unwrap(), Priority::Local).unwrap();
+        assert_eq!(
+            (request.stop, request.sampling.temperature),
+            (vec!["s".to_owned()], 0.0)
+        );
+        assert_eq!(request.sampling.logit_bias[&3], 1.0);
+        let body = json!({"prompt": "p", "stop": vec!["x"; MAX_STOPS + 1]});
+        let refused = completion(&serde_json::from_value(body).unwrap(), Priority::Local).unwrap_err();
+        assert_eq!(refused.param.as_deref(), Some("stop"));
     }
 
     #[test]

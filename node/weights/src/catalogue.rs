@@ -195,6 +195,26 @@ mod tests {
     }
 
     #[test]
+    fn an_embedding_model_comes_with_all_that_decides_its_vectors() {
+        let entry = by_slug("all-minilm-l6-v2").unwrap();
+        let paths: Vec<&str> = entry
+            .manifest
+            .files()
+            .iter()
+            .map(|file| file.path.as_str())
+            .collect();
+        // The last but one limits a text to 256 tokens; without it the model would read 512.
+        let wanted = [
+            "1_Pooling/config.json",
+            "config.json",
+            "model.safetensors",
+            "sentence_bert_config.json",
+            "tokenizer.json",
+        ];
+        assert_eq!(paths, wanted);
+    }
+
+    #[test]
     fn a_wrong_manifest_cid_is_noticed() {
         let (slug, text) = SOURCES[0];
         let wrong = text.replace("135M", "136M");

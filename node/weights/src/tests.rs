@@ -2,6 +2,7 @@
 
 mod downloads;
 pub(crate) mod generators;
+mod liars;
 mod local;
 mod refusals;
 mod replay;

@@ -1,7 +1,7 @@
 //! The proof that a model's files are what its CID says.
 //!
 //! A [`VerifiedModel`] can be made only by comparing every byte with the manifest, or by finding each file just as
-//! it was when that was last done. So whoever takes one may map the files at once.
+//! it was when that was last done. So whoever takes one may read the open files at once.
 
 use std::{
     fs::File,
@@ -128,9 +128,10 @@ impl VerifiedFile {
         &self.path
     }
 
-    /// The open file. Mapping this one instead of opening the path leaves no moment to swap it.
+    /// The open file. Reading this one instead of opening the path leaves no moment to swap it; it is shared, so
+    /// read at places.
     #[must_use]
-    pub fn file(&self) -> &File {
+    pub fn file(&self) -> &Arc<File> {
         &self.file
     }
 

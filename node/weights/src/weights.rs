@@ -21,7 +21,7 @@ use crate::{
     manifest::Manifest,
     open::{self, OpenError, Verification},
     provider::HttpLimits,
-    records::{FileRecord, ModelRecord, Origin, Records, RecordsError},
+    records::{FileRecord, FinishedFile, ModelRecord, Origin, Records, RecordsError},
     verified::VerifiedModel,
 };
 
@@ -285,7 +285,7 @@ impl Weights {
     pub async fn add(&self, path: &Path, options: AddOptions) -> Result<Model, AddError> {
         let threads = self.shared.config.hash_threads.get();
         let (manifest, files) = add::import(path, options, threads).await?;
-        let record = ModelRecord {
+        let mut record = ModelRecord {
             manifest,
             origin: Origin::Added,
             added_at_ms: self.shared.clock.now_ms(),
@@ -293,13 +293,28 @@ impl Weights {
         // A download of the same model has become needless; it must be over before its rows are replaced.
         self.shared.downloads.give_up(record.manifest.cid()).await;
         // A model that was pulled keeps its own files while they are right.
-        if let Some(former) = self.get(record.manifest.cid()).await?
-            && former.origin == Origin::Pulled
+        let former = self.get(record.manifest.cid()).await?;
+        let was_pulled = former
+            .as_ref()
+            .is_some_and(|former| former.origin == Origin::Pulled);
+        if let Some(former) = former
+            && was_pulled
             && former.is_usable()
         {
             return Ok(former);
         }
+        let pulled = self.shared.downloads.model_folder(record.manifest.cid());
+        if was_pulled && lie_in(&files, &pulled) {
+            // The owner mended the pulled files in their place: they stay the node's own.
+            record.origin = Origin::Pulled;
+        }
         self.shared.records.put_model(&record, &files).await?;
+        if was_pulled && record.origin == Origin::Added {
+            // No record names the damaged files any more, and no quota counts them.
+            if let Err(error) = disk::remove_folder(&pulled) {
+                tracing::warn!(%error, folder = %pulled.display(), "damaged files of a model cannot be deleted: delete them");
+            }
+        }
         Ok(self.describe(record).await?)
     }
 
@@ -459,6 +474,16 @@ impl Weights {
             files,
         })
     }
+}
+
+/// Whether any of the files lies in `folder`. Their paths have no links in them any more.
+fn lie_in(files: &[FinishedFile], folder: &Path) -> bool {
+    let Ok(folder) = folder.canonicalize() else {
+        return false;
+    };
+    files
+        .iter()
+        .any(|file| Path::new(&file.disk_path).starts_with(&folder))
 }
 
 fn look_at(folder: &Path, file: &FileRecord) -> LocalFile {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Stop, StreamOptions, Usage, lenient};
+use super::{Choosing, StreamOptions, Usage, lenient};
 
 /// A request for a chat completion.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -24,26 +24,8 @@ pub struct ChatRequest {
     pub max_tokens: Option<u32>,
     #[serde(default, deserialize_with = "lenient::count")]
     pub max_completion_tokens: Option<u32>,
-    #[serde(default)]
-    pub temperature: Option<f32>,
-    #[serde(default)]
-    pub top_p: Option<f32>,
-    #[serde(default, deserialize_with = "lenient::count")]
-    pub top_k: Option<u32>,
-    #[serde(default)]
-    pub min_p: Option<f32>,
-    #[serde(default, deserialize_with = "lenient::seed")]
-    pub seed: Option<u64>,
-    #[serde(default)]
-    pub presence_penalty: Option<f32>,
-    #[serde(default)]
-    pub frequency_penalty: Option<f32>,
-    #[serde(default)]
-    pub repetition_penalty: Option<f32>,
-    #[serde(default, deserialize_with = "lenient::bias")]
-    pub logit_bias: BTreeMap<u32, f32>,
-    #[serde(default)]
-    pub stop: Option<Stop>,
+    #[serde(flatten)]
+    pub choosing: Choosing,
     #[serde(default, deserialize_with = "lenient::flag")]
     pub logprobs: bool,
     #[serde(default, deserialize_with = "lenient::count")]
@@ -270,9 +252,12 @@ mod tests {
     #[test]
     fn numbers_come_in_several_forms() {
         let request = read(json!({"max_tokens": 20.0, "seed": -1, "stop": "x", "logit_bias": {"7": -100}}));
-        assert_eq!((request.max_tokens, request.seed), (Some(20), Some(u64::MAX)));
-        assert_eq!(request.stop.unwrap().into_texts(), ["x"]);
-        assert_eq!(request.logit_bias[&7], -100.0);
+        assert_eq!(
+            (request.max_tokens, request.choosing.seed),
+            (Some(20), Some(u64::MAX))
+        );
+        assert_eq!(request.choosing.stop.unwrap().into_texts(), ["x"]);
+        assert_eq!(request.choosing.logit_bias[&7], -100.0);
         assert!(serde_json::from_value::<ChatRequest>(json!({"max_tokens": 1.5})).is_err());
         assert!(serde_json::from_value::<ChatRequest>(json!({"max_tokens": -1})).is_err());
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Stop, StreamOptions, Usage, lenient};
+use super::{Choosing, StreamOptions, Usage, lenient};
 
 /// A request for a completion of plain text.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -23,26 +23,8 @@ pub struct CompletionRequest {
     pub best_of: Option<u32>,
     #[serde(default, deserialize_with = "lenient::count")]
     pub max_tokens: Option<u32>,
-    #[serde(default)]
-    pub temperature: Option<f32>,
-    #[serde(default)]
-    pub top_p: Option<f32>,
-    #[serde(default, deserialize_with = "lenient::count")]
-    pub top_k: Option<u32>,
-    #[serde(default)]
-    pub min_p: Option<f32>,
-    #[serde(default, deserialize_with = "lenient::seed")]
-    pub seed: Option<u64>,
-    #[serde(default)]
-    pub presence_penalty: Option<f32>,
-    #[serde(default)]
-    pub frequency_penalty: Option<f32>,
-    #[serde(default)]
-    pub repetition_penalty: Option<f32>,
-    #[serde(default, deserialize_with = "lenient::bias")]
-    pub logit_bias: BTreeMap<u32, f32>,
-    #[serde(default)]
-    pub stop: Option<Stop>,
+    #[serde(flatten)]
+    pub choosing: Choosing,
     #[serde(default, deserialize_with = "lenient::count")]
     pub logprobs: Option<u32>,
     #[serde(default, deserialize_with = "lenient::flag")]

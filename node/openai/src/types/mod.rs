@@ -4,6 +4,7 @@
 //! the older `functions`. An answer has exactly the fields of OpenAI's reference, `null` where it says so.
 
 mod chat;
+mod choosing;
 mod completion;
 mod embedding;
 mod lenient;
@@ -13,6 +14,7 @@ pub use chat::{
     ChatAnswer, ChatChoice, ChatChunk, ChatDelta, ChatLogprob, ChatLogprobs, ChatMessage, ChatRequest,
     ChunkChoice, Content, OutMessage, Part, TopLogprob,
 };
+pub use choosing::{Choosing, Stop};
 pub use completion::{CompletionAnswer, CompletionChoice, CompletionLogprobs, CompletionRequest, TextPrompt};
 pub use embedding::{
     EmbeddingAnswer, EmbeddingInput, EmbeddingItem, EmbeddingRequest, EmbeddingUsage, EmbeddingVector,
@@ -44,24 +46,4 @@ impl From<hearth_engine::Usage> for Usage {
 pub struct StreamOptions {
     #[serde(default, deserialize_with = "lenient::flag")]
     pub include_usage: bool,
-}
-
-/// `stop`: one text or several.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(untagged)]
-pub enum Stop {
-    One(String),
-    Many(Vec<String>),
-}
-
-impl Stop {
-    /// The texts, without empty ones, which would stop at once.
-    #[must_use]
-    pub fn into_texts(self) -> Vec<String> {
-        let texts = match self {
-            Stop::One(text) => vec![text],
-            Stop::Many(texts) => texts,
-        };
-        texts.into_iter().filter(|text| !text.is_empty()).collect()
-    }
 }

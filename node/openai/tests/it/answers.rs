@@ -1,6 +1,7 @@
 //! Answers, whole and streamed, and refusals.
 
 use futures::StreamExt;
+use hearth_engine::EmbedRequest;
 use hearth_openai::{Body, Config, HttpRequest, Priority, serve_http, sse};
 use serde_json::{Value, json};
 
@@ -311,4 +312,28 @@ async fn a_reader_who_goes_away_stops_the_work() {
     world.until_running(1).await;
     drop(stream);
     world.until_running(0).await;
+}
+
+#[tokio::test]
+async fn a_reader_of_embeddings_who_goes_away_stops_the_work() {
+    let world = world(Config::default());
+    world.models.load("embed").await.unwrap();
+    let request = |n: usize, priority| EmbedRequest {
+        texts: vec!["hello there, all of you out there".to_owned(); n],
+        truncate: true,
+        priority,
+    };
+    let mut long = Box::pin(world.models.embed("embed", request(50_000, Priority::Paid)));
+    while world.engine.load_level() == 0 {
+        assert!(futures::poll!(&mut long).is_pending());
+        tokio::task::yield_now().await;
+    }
+    drop(long);
+    // The next request is taken up in a round that begins with dropping what was cancelled.
+    let short = world
+        .models
+        .embed("embed", request(1, Priority::Local))
+        .await
+        .unwrap();
+    assert_eq!((short.vectors.len(), world.engine.load_level()), (1, 0));
 }

@@ -53,6 +53,7 @@ impl Library for Shelf {
 /// Models with `chat`, `embed` and `broken`, in a folder that lives as long.
 pub(crate) struct World {
     pub(crate) models: Models,
+    pub(crate) engine: Engine,
     pub(crate) shelf: Arc<Shelf>,
     pub(crate) clock: Clock,
     pub(crate) tasks: Tasks,
@@ -78,16 +79,18 @@ pub(crate) fn world(config: Config) -> World {
         threads: 1,
         ..hearth_engine::Config::default()
     };
+    let engine = Engine::start(engine).unwrap();
     let (clock, tasks) = (Clock::test(1_000_000), Tasks::root());
     let models = Models::start(Args {
         config,
-        engine: Engine::start(engine).unwrap(),
+        engine: engine.clone(),
         library: shelf.clone(),
         clock: clock.clone(),
         tasks: tasks.clone(),
     });
     World {
         models,
+        engine,
         shelf,
         clock,
         tasks,

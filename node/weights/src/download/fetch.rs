@@ -38,6 +38,14 @@ const LEAVES_IN_FLIGHT: usize = 16;
 const STREAMS: usize = 2;
 /// Failures in a row after which a source is given up for this try.
 const PATIENCE: u32 = 3;
+/// A CAR of a span may take this many times the span's bytes: small leaves under many nodes nearly double it.
+const CAR_FACTOR: u64 = 2;
+/// And so much besides, for the nodes above a short span.
+const CAR_BASE_BYTES: u64 = 4 << 20;
+/// What a block takes in a CAR at least, so that empty ones count as well: its length and its CID.
+const SECTION_HEAD_BYTES: u64 = 40;
+/// Bad blocks in one CAR after which no more of it is read.
+const BAD_BLOCKS: u32 = 16;
 /// How long a source that ails is left alone before it is asked again.
 const BREATH: Duration = Duration::from_millis(200);
 
@@ -321,16 +329,28 @@ impl Worker {
         };
         let (first, last) = (&plan.pieces[*first], &plan.pieces[*last]);
         let mut trouble = None;
-        let mut blocks = self
-            .source
-            .span(*root, first.offset, last.offset + last.length - 1);
+        let end = last.offset + last.length;
+        let mut blocks = self.source.span(*root, first.offset, end - 1);
+        let mut left_bytes = CAR_FACTOR * (end - first.offset) + CAR_BASE_BYTES;
+        let mut n_bad = 0;
         while let Some(block) = blocks.next().await {
             match block {
-                Ok(block) => self.deliver(span.file_idx, &block).await,
+                Ok(block) => {
+                    let n_bytes = block.bytes().len() as u64 + SECTION_HEAD_BYTES;
+                    self.deliver(span.file_idx, &block).await;
+                    // Blocks of others would be dropped one by one for ever.
+                    let Some(left) = left_bytes.checked_sub(n_bytes) else {
+                        let source_name = Source::name(self.source.as_ref()).to_owned();
+                        trouble = Some(SourceError::Flood { source_name });
+                        break;
+                    };
+                    left_bytes = left;
+                }
                 Err(error) => {
                     let is_about_one_block = matches!(error, SourceError::Bad { .. });
                     trouble = Some(error);
-                    if !is_about_one_block {
+                    n_bad += 1;
+                    if !is_about_one_block || n_bad >= BAD_BLOCKS {
                         break;
                     }
                 }

@@ -193,14 +193,19 @@ enum Span {
         reader: CarReader,
         ready: VecDeque<Result<Block, SourceError>>,
     },
-    Over,
+    /// Nothing more is read; what came before is still handed on, then the trouble.
+    Ending(VecDeque<Result<Block, SourceError>>),
 }
 
 impl HttpGateway {
-    /// The next block and what is left. After the first error that is not about one block, the stream ends.
+    /// The next block and what is left. The first error that is not about one block is the last item.
     async fn next_in_span(&self, span: Span) -> Option<(Result<Block, SourceError>, Span)> {
+        let last = |error| Some((Err(error), Span::Ending(VecDeque::new())));
         let (mut response, mut reader, mut ready) = match span {
-            Span::Over => return None,
+            Span::Ending(mut ready) => {
+                let result = ready.pop_front()?;
+                return Some((result, Span::Ending(ready)));
+            }
             Span::Open {
                 response,
                 reader,
@@ -208,7 +213,7 @@ impl HttpGateway {
             } => (response, reader, ready),
             Span::Closed { root, from, to } => match self.open_span(root, from, to).await {
                 Ok(response) => (Box::new(response), CarReader::new(), VecDeque::new()),
-                Err(error) => return Some((Err(error), Span::Over)),
+                Err(error) => return last(error),
             },
         };
         loop {
@@ -223,11 +228,8 @@ impl HttpGateway {
                 ));
             }
             match self.chunk(&mut response).await {
-                Err(error) => return Some((Err(error), Span::Over)),
-                Ok(None) => {
-                    let torn = reader.finish().err()?;
-                    return Some((Err(self.car_error(torn)), Span::Over));
-                }
+                Err(error) => return last(error),
+                Ok(None) => return last(self.car_error(reader.finish().err()?)),
                 Ok(Some(bytes)) => reader.push(&bytes),
             }
             loop {
@@ -235,7 +237,11 @@ impl HttpGateway {
                     Ok(None) => break,
                     Ok(Some(block)) => ready.push_back(Ok(block)),
                     Err(error @ CarError::Block(_)) => ready.push_back(Err(self.car_error(error))),
-                    Err(error) => return Some((Err(self.car_error(error)), Span::Over)),
+                    Err(error) => {
+                        ready.push_back(Err(self.car_error(error)));
+                        let first = ready.pop_front()?;
+                        return Some((first, Span::Ending(ready)));
+                    }
                 }
             }
         }

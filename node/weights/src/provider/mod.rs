@@ -71,6 +71,8 @@ pub enum SourceError {
         #[source]
         source: CarError,
     },
+    #[error("{source_name} sends blocks without end that nobody asked for")]
+    Flood { source_name: String },
     #[error("\"{0}\" is no address of a gateway: write http://HOST:PORT or https://HOST")]
     Address(String),
 }
@@ -103,6 +105,7 @@ impl SourceError {
             | SourceError::ContentType { .. }
             | SourceError::Bad { .. }
             | SourceError::Car { .. }
+            | SourceError::Flood { .. }
             | SourceError::Address(_) => Standing::Unfit,
         }
     }

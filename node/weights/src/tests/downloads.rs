@@ -35,7 +35,7 @@ use super::{
 };
 use crate::{AddOptions, Download, DownloadState, Origin, Weights};
 
-const SIZE: usize = 9_000_000;
+pub(super) const SIZE: usize = 9_000_000;
 
 /// A node with one model of [`SIZE`] bytes. Keep the folder.
 pub(super) async fn publisher() -> (tempfile::TempDir, Weights, Cid) {
@@ -51,7 +51,7 @@ pub(super) async fn publisher() -> (tempfile::TempDir, Weights, Cid) {
 }
 
 /// A gateway whose answers are changed on the way.
-async fn faulty<F, A>(inner: Router, change: F) -> String
+pub(super) async fn faulty<F, A>(inner: Router, change: F) -> String
 where
     F: Fn(String, Response) -> A + Clone + Send + Sync + 'static,
     A: Future<Output = Response> + Send,
@@ -98,7 +98,7 @@ pub(super) async fn until_failed(seen: &mut watch::Receiver<Download>) -> String
 }
 
 /// Whether the model is there, byte by byte, with nothing left over.
-async fn check_pulled(weights: &Weights, cid: &Cid, folder: &Path) {
+pub(super) async fn check_pulled(weights: &Weights, cid: &Cid, folder: &Path) {
     let opened = weights.open(cid).await.unwrap();
     assert_eq!(fs::read(opened.files()[0].path()).unwrap(), splitmix(21, SIZE));
     assert_eq!(weights.get(cid).await.unwrap().unwrap().origin, Origin::Pulled);
