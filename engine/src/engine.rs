@@ -128,9 +128,12 @@ impl Engine {
         if self.inner.link.stopping.load(Ordering::Relaxed) {
             return Err(LoadError::Stopped);
         }
-        let loaded = match self.try_load(source) {
+        let free_bytes = self.free_bytes();
+        let loaded = match self.try_load(source, free_bytes) {
             // Caches of ended conversations are kept for convenience; a model that somebody asks for is worth more.
-            Err(LoadError::TooLarge { .. }) if self.drops_caches() => self.try_load(source)?,
+            Err(LoadError::TooLarge { .. }) if self.drop_kept_caches() && self.free_bytes() > free_bytes => {
+                self.try_load(source, self.free_bytes())?
+            }
             result => result?,
         };
         tracing::info!(model = %loaded.info.name, architecture = %loaded.info.architecture,
@@ -153,21 +156,20 @@ impl Engine {
         self.inner.join();
     }
 
-    fn try_load(&self, source: &ModelSource) -> Result<Loaded, LoadError> {
+    fn try_load(&self, source: &ModelSource, free_bytes: u64) -> Result<Loaded, LoadError> {
         let settings = LoadSettings {
-            free_bytes: self.free_bytes(),
+            free_bytes,
             precision: self.inner.config.precision,
             unix_now: self.inner.config.unix_now,
         };
         self.inner.pool.install(|| load(source, &settings))
     }
 
-    /// Has the worker drop what it keeps for later and count what runs; says whether more is free then.
-    fn drops_caches(&self) -> bool {
-        let before = self.free_bytes();
+    /// Has the worker drop what it keeps for later and count what runs; says whether it did.
+    fn drop_kept_caches(&self) -> bool {
         let (sender, answer) = std::sync::mpsc::channel();
         let sent = self.inner.link.commands.send(Command::DropKept(sender));
-        sent.is_ok() && answer.recv_timeout(ROUND_PATIENCE).is_ok() && self.free_bytes() > before
+        sent.is_ok() && answer.recv_timeout(ROUND_PATIENCE).is_ok()
     }
 
     fn free_bytes(&self) -> u64 {
