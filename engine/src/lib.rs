@@ -13,6 +13,7 @@ mod chat_template;
 mod checkpoint;
 mod config;
 mod engine;
+pub mod fuzz;
 mod hardware;
 mod job;
 mod kernels;

@@ -13,7 +13,7 @@ use crate::sessions::lock;
 /// A job broke off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a fault in this program broke a check or a signature off: the log says where, please report it")]
-pub(crate) struct Panicked;
+pub struct Panicked;
 
 type Job = Box<dyn FnOnce() + Send>;
 

@@ -8,6 +8,7 @@ mod chat;
 mod complete;
 mod embed;
 mod error;
+pub mod fuzz;
 mod generation;
 mod http;
 mod models;

@@ -19,7 +19,7 @@ export const words =
   'abandon ability able about above absent absorb abstract absurd abuse access accident account accuse achieve acid acoustic acquire across act action actor actress actual'.split(' ');
 
 function head(height = HEAD) {
-  return { height, time: ago(21_000), verified_height: height - 1, proven_at: ago(20_000), standing: proven(height - 1), block_time_ms: 60_000 };
+  return { height, time: ago(21_000), verified_height: height - 1, standing: proven(height - 1), block_time_ms: 60_000 };
 }
 
 const earning = (state, more = {}) => ({ state, why: null, detail: null, since: ago(34 * MINUTE), serving: 0, reasons: [], notes: [], ...more });
@@ -167,7 +167,7 @@ function network(name) {
     session: { number: 43_561, start: 871_201, end: 871_220, grace_end: 871_230, claim_opens: 871_231, claim_closes: 871_235, proof_opens: 871_235, proof_closes: 871_239 },
     endpoints: [
       { url: 'https://rpc.example', state: 'ok', height: HEAD, latency_ms: 84, error: null },
-      { url: 'https://witness-a.example', state: 'slow', height: HEAD - 2, latency_ms: 1931, error: null },
+      { url: 'https://witness-a.example', state: 'ok', height: HEAD - 2, latency_ms: 1931, error: null },
       { url: 'https://witness-b.example', state: 'down', height: null, latency_ms: null, error: 'connection refused' },
     ],
     services: [
