@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::*;
+use crate::message::relay::Relay;
 use crate::{
     RingSignature, SecretKey,
     golden::{bytes, list, load, number, text},
