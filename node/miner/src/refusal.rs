@@ -74,13 +74,15 @@ pub enum Refusal {
     Evidence { why: String },
     #[error("the answer cannot be signed: {why}")]
     Signing { why: String },
-    #[error("internal error: {0}")]
-    Internal(Panicked),
+    #[error("internal error: {why}")]
+    Internal { why: String },
 }
 
 impl From<Panicked> for Refusal {
     fn from(panicked: Panicked) -> Refusal {
-        Refusal::Internal(panicked)
+        Refusal::Internal {
+            why: panicked.to_string(),
+        }
     }
 }
 
@@ -134,7 +136,7 @@ impl Refusal {
             }
             Refusal::Backend { .. } => proxy(5, "internal error", 502),
             Refusal::AnswerTooLarge { .. } => proxy(12, "response limit exceeded", 502),
-            Refusal::Evidence { .. } | Refusal::Signing { .. } | Refusal::Internal(_) => {
+            Refusal::Evidence { .. } | Refusal::Signing { .. } | Refusal::Internal { .. } => {
                 proxy(5, "internal error", 500)
             }
         }
@@ -168,7 +170,7 @@ impl Refusal {
             Refusal::AnswerTooLarge { .. } => "answer_too_large",
             Refusal::Evidence { .. } => "evidence",
             Refusal::Signing { .. } => "signing",
-            Refusal::Internal(_) => "internal",
+            Refusal::Internal { .. } => "internal",
         }
     }
 
