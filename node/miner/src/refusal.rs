@@ -33,6 +33,11 @@ pub enum Refusal {
     #[error("{0}: invalid relay request signature or bytes")]
     Ring(RingError),
     #[error(
+        "a ring of {size} members is refused, {most} are enough for an application and its gateways: invalid relay \
+         request signature or bytes"
+    )]
+    LargeRing { size: usize, most: usize },
+    #[error(
         "application {application} has no gateway, so anybody could sign in its name: delegate to a gateway first"
     )]
     NoGateway { application: String },
@@ -111,7 +116,9 @@ impl Refusal {
             Refusal::OtherSupplier { .. } => proxy(9, "supplier(s) not reachable", 503),
             Refusal::UnknownService { .. } => proxy(3, "service endpoint not handled by relayer proxy", 404),
             Refusal::Payload { .. } => proxy(5, "internal error", 400),
-            Refusal::Ring(_) => names("rings", 3, "invalid relay request signature", 403),
+            Refusal::Ring(_) | Refusal::LargeRing { .. } => {
+                names("rings", 3, "invalid relay request signature", 403)
+            }
             Refusal::NoGateway { .. } => names("rings", 2, "invalid relay request", 403),
             Refusal::OtherSession { .. } | Refusal::Expired { .. } => names(
                 "relay_authenticator",
@@ -153,6 +160,7 @@ impl Refusal {
             Refusal::UnknownService { .. } => "unknown_service",
             Refusal::Payload { .. } => "payload",
             Refusal::Ring(_) => "ring",
+            Refusal::LargeRing { .. } => "large_ring",
             Refusal::NoGateway { .. } => "no_gateway",
             Refusal::OtherSession { .. } => "other_session",
             Refusal::Expired { .. } => "expired",
