@@ -11,7 +11,6 @@ use hearth_pocket::{
     message::{relay::RelayRequest, session::SessionHeader},
     payload::HttpRequest,
     relay::{RelayError, request_hash, validate_request},
-    ring::RingError,
 };
 use prost::Message as _;
 
@@ -110,7 +109,7 @@ impl Admission {
             });
         }
         free(&ServiceId::new(&header.service_id))?;
-        let signature = RingSignature::parse(&request.meta.signature).map_err(Refusal::Ring)?;
+        let signature = RingSignature::read(&request.meta.signature).map_err(Refusal::Ring)?;
         let signature = Arc::new(signature);
         let session = self.session(&request, header, &signature).await?;
         compare(&session.facts, header)?;
@@ -167,10 +166,10 @@ impl Admission {
     ) -> Result<(), Refusal> {
         let size = signature.keys().len();
         if size > MAX_STRANGERS {
-            return Err(Refusal::Ring(RingError::TooMany {
+            return Err(Refusal::LargeRing {
                 size,
                 most: MAX_STRANGERS,
-            }));
+            });
         }
         let (request, signature) = (Arc::clone(request), Arc::clone(signature));
         let verify = move || signature.verify(&request_hash(&request));
@@ -214,7 +213,7 @@ impl Admission {
         // The chain takes a member many times over; nobody needs that, and each costs curve arithmetic.
         let (size, most) = (signature.keys().len(), keys.len().max(2));
         if size > most {
-            return Err(Refusal::Ring(RingError::TooMany { size, most }));
+            return Err(Refusal::LargeRing { size, most });
         }
         let (request, verifier) = (Arc::clone(request), Arc::clone(&self.verifier));
         let verify = move || verifier.verify(&signature, &request_hash(&request));

@@ -33,6 +33,11 @@ pub enum Refusal {
     #[error("{0}: invalid relay request signature or bytes")]
     Ring(RingError),
     #[error(
+        "a ring of {size} members is refused, {most} are enough for an application and its gateways: invalid relay \
+         request signature or bytes"
+    )]
+    LargeRing { size: usize, most: usize },
+    #[error(
         "application {application} has no gateway, so anybody could sign in its name: delegate to a gateway first"
     )]
     NoGateway { application: String },
@@ -72,13 +77,15 @@ pub enum Refusal {
     Evidence { why: String },
     #[error("the answer cannot be signed: {why}")]
     Signing { why: String },
-    #[error("internal error: {0}")]
-    Internal(Panicked),
+    #[error("internal error: {why}")]
+    Internal { why: String },
 }
 
 impl From<Panicked> for Refusal {
     fn from(panicked: Panicked) -> Refusal {
-        Refusal::Internal(panicked)
+        Refusal::Internal {
+            why: panicked.to_string(),
+        }
     }
 }
 
@@ -107,7 +114,9 @@ impl Refusal {
             Refusal::OtherSupplier { .. } => proxy(9, "supplier(s) not reachable", 503),
             Refusal::UnknownService { .. } => proxy(3, "service endpoint not handled by relayer proxy", 404),
             Refusal::Payload { .. } => proxy(5, "internal error", 400),
-            Refusal::Ring(_) => names("rings", 3, "invalid relay request signature", 403),
+            Refusal::Ring(_) | Refusal::LargeRing { .. } => {
+                names("rings", 3, "invalid relay request signature", 403)
+            }
             Refusal::NoGateway { .. } => names("rings", 2, "invalid relay request", 403),
             Refusal::OtherSession { .. } | Refusal::Expired { .. } => names(
                 "relay_authenticator",
@@ -132,7 +141,7 @@ impl Refusal {
             }
             Refusal::Backend { .. } => proxy(5, "internal error", 502),
             Refusal::AnswerTooLarge { .. } => proxy(12, "response limit exceeded", 502),
-            Refusal::Evidence { .. } | Refusal::Signing { .. } | Refusal::Internal(_) => {
+            Refusal::Evidence { .. } | Refusal::Signing { .. } | Refusal::Internal { .. } => {
                 proxy(5, "internal error", 500)
             }
         }
@@ -149,6 +158,7 @@ impl Refusal {
             Refusal::UnknownService { .. } => "unknown_service",
             Refusal::Payload { .. } => "payload",
             Refusal::Ring(_) => "ring",
+            Refusal::LargeRing { .. } => "large_ring",
             Refusal::NoGateway { .. } => "no_gateway",
             Refusal::OtherSession { .. } => "other_session",
             Refusal::Expired { .. } => "expired",
@@ -165,7 +175,7 @@ impl Refusal {
             Refusal::AnswerTooLarge { .. } => "answer_too_large",
             Refusal::Evidence { .. } => "evidence",
             Refusal::Signing { .. } => "signing",
-            Refusal::Internal(_) => "internal",
+            Refusal::Internal { .. } => "internal",
         }
     }
 

@@ -60,8 +60,6 @@ pub enum RingError {
     BadImage,
     #[error("the ring signature does not hold for this request")]
     Invalid,
-    #[error("a ring of {size} members is refused: {most} are enough for an application and its gateways")]
-    TooMany { size: usize, most: usize },
     #[error("{} signed in the ring, but is neither the application nor one of its gateways", hex::encode(.key))]
     ForeignMember { key: [u8; 33] },
 }
@@ -274,11 +272,22 @@ pub struct RingSignature {
 
 impl RingSignature {
     /// Reads a signature as leniently as the chain does: scalars are reduced, bytes after the last member are
-    /// ignored, a ring of one is read. Whether keys and key image are points is said by the check.
+    /// ignored, a ring of one is read.
+    ///
+    /// # Errors
+    /// Bytes that are too short, no member or too many, or a key image that is no point.
+    pub fn parse(bytes: &[u8]) -> Result<RingSignature, RingError> {
+        let signature = RingSignature::read(bytes)?;
+        signature.image_point()?;
+        Ok(signature)
+    }
+
+    /// As [`RingSignature::parse`], but leaves it to the check whether the key image is a point: a [`RingVerifier`]
+    /// that knows the image need not take the root for it.
     ///
     /// # Errors
     /// Bytes that are too short, no member or too many.
-    pub fn parse(bytes: &[u8]) -> Result<RingSignature, RingError> {
+    pub fn read(bytes: &[u8]) -> Result<RingSignature, RingError> {
         let short = |size, expected| RingError::TooShort {
             size,
             expected,

@@ -335,7 +335,12 @@ fn what_the_classic_miner_refused_is_refused_here_by_the_same_rule() {
         validate_request(&request("no_signature").unwrap()),
         Err(RelayError::NoRequestSignature)
     );
-    assert!(RingSignature::parse(&request("bad_ring_signature_bit").unwrap().meta.signature).is_err());
+    // The bit lies in the key image, which is a point no more.
+    let broken = request("bad_ring_signature_bit").unwrap();
+    assert!(RingSignature::parse(&broken.meta.signature).is_err());
+    let verdict = RingSignature::read(&broken.meta.signature)
+        .and_then(|signature| RingVerifier::new(4).verify(&signature, &request_hash(&broken)));
+    assert_eq!(verdict, Err(crate::ring::RingError::BadImage));
     let expected: Vec<[u8; 33]> = ["app1", "gateway1"]
         .iter()
         .map(|name| bytes(&golden["keys"][*name]["public_key"]).try_into().unwrap())
