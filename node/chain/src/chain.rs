@@ -26,6 +26,7 @@ use hearth_pocket::{
 };
 use hearth_store::Store;
 use prost::Message;
+use time::OffsetDateTime;
 use tokio::sync::watch;
 
 use crate::{
@@ -395,6 +396,14 @@ impl Chain {
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// When a block was made, from its verified header.
+    ///
+    /// # Errors
+    /// A block that is not there yet or is too old, or a chain of which nothing is trusted yet.
+    pub async fn block_time(&self, height: Height) -> Result<OffsetDateTime, QueryError> {
+        Ok(self.0.light.header(height).await?.time())
     }
 
     /// The upgrade that the chain has planned, on an endpoint's word: this program may need one too.

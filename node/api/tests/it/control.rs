@@ -232,9 +232,10 @@ async fn a_stop_ends_a_payment_that_waits_and_locks_the_key() {
     let order = json!({"review_id": id, "password": "right"});
     let send = world.own(Method::POST, "/wallet/send").json(&order).send();
     let both = futures::future::join(send, stop);
-    tokio::time::timeout(Duration::from_secs(10), both)
+    let (answer, ()) = tokio::time::timeout(Duration::from_secs(10), both)
         .await
         .expect("the stop does not wait for the block");
+    assert!(answer.is_err() || answer.is_ok_and(|answer| !answer.status().is_success()));
     assert!(*world.fake.locked.lock().unwrap());
 }
 

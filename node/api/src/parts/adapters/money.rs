@@ -1,9 +1,9 @@
 //! Money, over chain and wallet.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use futures::{StreamExt as _, stream::BoxStream};
-use hearth_base::{Amount, Clock};
+use hearth_base::{Amount, Clock, Height};
 use hearth_chain::{Chain, Faucet, FaucetError, Options, TxError, valid_until};
 use hearth_pocket::{
     Address, Signer as _,
@@ -19,7 +19,7 @@ use super::{chain_error, history, pending, standing, weaker};
 use crate::{
     control::types::{
         Balances, Changed, Event, FaucetOrder, History, KeyRole, Place, PlaceKind, SendDraft, SendReview,
-        Sent, Standing, Upokt,
+        Sent, Standing, Timestamp, Upokt,
     },
     error::ApiError,
     parts::{Answer, Earn, Money, Window},
@@ -52,6 +52,18 @@ pub struct DevnetFaucet {
 }
 
 impl ChainMoney {
+    /// The times of blocks that nobody noted. A header that is too old to be verified leaves its height alone.
+    async fn fill_times(&self, page: &mut History) {
+        let mut times = BTreeMap::new();
+        for movement in page.movements.iter_mut().filter(|movement| movement.time.is_none()) {
+            if !times.contains_key(&movement.height) {
+                let time = self.chain.block_time(Height(movement.height)).await.ok();
+                times.insert(movement.height, time);
+            }
+            movement.time = times.get(&movement.height).copied().flatten().map(Timestamp::from);
+        }
+    }
+
     fn accounts(&self) -> Answer<Accounts> {
         self.wallet
             .accounts()
@@ -226,7 +238,9 @@ impl Money for ChainMoney {
             .await?;
         movements.extend(sessions.sessions.iter().filter_map(history::reward));
         let noted = recent(&self.store, 1000).await?;
-        Ok(history::page(movements, &noted, window))
+        let mut page = history::page(movements, &noted, window);
+        self.fill_times(&mut page).await;
+        Ok(page)
     }
 
     async fn review(&self, draft: &SendDraft) -> Answer<SendReview> {
