@@ -10,12 +10,11 @@ use std::{
 };
 
 /// The builds, as `cargo tree` selects them.
-const BUILDS: [(&str, &[&str]); 5] = [
+const BUILDS: [(&str, &[&str]); 4] = [
     (
         "headless",
         &["-p", "hearth", "-e", "no-dev", "--no-default-features"],
     ),
-    ("one crate", &["-p", "hearth-api", "--no-default-features"]),
     ("headless tests", &["--workspace", "--no-default-features"]),
     ("desktop", &["-p", "hearth", "-e", "no-dev"]),
     ("desktop tests", &["--workspace"]),

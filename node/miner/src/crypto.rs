@@ -8,12 +8,20 @@ use std::{
 
 use tokio::sync::oneshot;
 
-use crate::sessions::lock;
+use crate::{refusal::Refusal, sessions::lock};
 
 /// A job broke off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a fault in this program broke a check or a signature off: the log says where, please report it")]
-pub struct Panicked;
+pub(crate) struct Panicked;
+
+impl From<Panicked> for Refusal {
+    fn from(panicked: Panicked) -> Refusal {
+        Refusal::Internal {
+            why: panicked.to_string(),
+        }
+    }
+}
 
 type Job = Box<dyn FnOnce() + Send>;
 

@@ -35,7 +35,6 @@ pub use backend::{EngineBackend, NullBackend, UrlBackend};
 pub use book::{BookError, Record};
 pub use claim::{ClaimState, Inclusion, Paid, Seal};
 pub use config::{Config, ConfigError, ServiceConfig};
-pub use crypto::Panicked;
 pub use earning::{Earning, EarningState, OffWhy, Reason, ReasonCode};
 pub use events::{MinerEvent, Running, RunningAnswer};
 pub use evidence::Entry;

@@ -11,8 +11,6 @@ use hearth_pocket::{
 };
 use prost::Message as _;
 
-use crate::crypto::Panicked;
-
 /// Why a request is not served.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
@@ -79,14 +77,6 @@ pub enum Refusal {
     Signing { why: String },
     #[error("internal error: {why}")]
     Internal { why: String },
-}
-
-impl From<Panicked> for Refusal {
-    fn from(panicked: Panicked) -> Refusal {
-        Refusal::Internal {
-            why: panicked.to_string(),
-        }
-    }
 }
 
 /// How both kinds of miner name a refusal.

@@ -281,7 +281,6 @@ fn params() -> shared::Params {
 impl TableChain {
     pub(crate) fn new(height: u64) -> Arc<TableChain> {
         let head = Head {
-            block_time: None,
             height: Height(height),
             time: time::OffsetDateTime::UNIX_EPOCH,
             hash: [0; 32],

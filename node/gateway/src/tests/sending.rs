@@ -323,8 +323,14 @@ async fn the_list_of_models_has_prices_and_reasons() {
         unavailable,
     };
     let unpaid = expected("unpaid", false, None, Some(Unavailable::NoApplication));
-    assert_eq!(models, [expected(SERVICE, true, None, None), unpaid]);
+    assert_eq!(models, [expected(SERVICE, true, Some(1), None), unpaid]);
     read(world.send().await.unwrap()).await;
-    assert_eq!(world.gateway.services().await.unwrap()[0].suppliers, Some(1));
+    world.stop().await;
+
+    let world = World::new(Vec::new()).await;
+    let models = world.gateway.services().await.unwrap();
+    let nobody = (models[0].suppliers, models[0].unavailable.clone());
+    assert_eq!(nobody, (Some(0), Some(Unavailable::NoSupplier)));
+    assert!(world.gateway.session_suppliers().await.is_empty());
     world.stop().await;
 }

@@ -55,12 +55,20 @@ impl ChainMoney {
     /// The times of blocks that nobody noted. A header that is too old to be verified leaves its height alone.
     async fn fill_times(&self, page: &mut History) {
         let mut times = BTreeMap::new();
-        for movement in page.movements.iter_mut().filter(|movement| movement.time.is_none()) {
+        for movement in page
+            .movements
+            .iter_mut()
+            .filter(|movement| movement.time.is_none())
+        {
             if !times.contains_key(&movement.height) {
                 let time = self.chain.block_time(Height(movement.height)).await.ok();
                 times.insert(movement.height, time);
             }
-            movement.time = times.get(&movement.height).copied().flatten().map(Timestamp::from);
+            movement.time = times
+                .get(&movement.height)
+                .copied()
+                .flatten()
+                .map(Timestamp::from);
         }
     }
 

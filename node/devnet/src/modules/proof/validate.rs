@@ -197,7 +197,6 @@ fn check_ring(state: &State, request: &RelayRequest, header: &SessionHeader) -> 
             | RingError::NoRandomness { .. }
             | RingError::TooShort { .. }
             | RingError::BadImage
-            | RingError::TooMany { .. }
             | RingError::Invalid,
         ) => Err(invalid("invalid ring signature".to_owned())),
     }
@@ -217,7 +216,6 @@ fn go_ring_text(error: &RingError, signature: &[u8]) -> String {
         | RingError::NotAMember { .. }
         | RingError::NoRandomness { .. }
         | RingError::TooShort { .. }
-        | RingError::TooMany { .. }
         | RingError::Invalid
         | RingError::ForeignMember { .. } => error.to_string(),
     }
