@@ -46,32 +46,11 @@ pub(crate) async fn list(inner: &Inner) -> Result<Vec<NetworkModel>, Error> {
     let mut common: Option<Terms> = None;
     for service in inner.network.services().await? {
         let id = ServiceId::new(&service.id);
-        let serves = |application: &&Application| {
-            application.unstake_session_end_height == 0
-                && application
-                    .service_configs
-                    .iter()
-                    .any(|config| config.service_id == service.id)
-                && signer.as_ref().is_some_and(|signer| {
-                    application
-                        .delegatee_gateway_addresses
-                        .iter()
-                        .any(|a| a == signer.address().as_str())
-                })
-        };
-        let stake = |application: &Application| {
-            application
-                .stake
-                .as_ref()
-                .and_then(|stake| stake.to_amount())
-                .unwrap_or_default()
-        };
-        let payer = applications
-            .iter()
-            .filter(serves)
-            .max_by_key(|application| stake(application));
+        let payer = signer
+            .as_ref()
+            .and_then(|signer| payer(&applications, &id, signer.address()));
         // Only what can be bought is priced exactly; of the rest there may be hundreds.
-        let terms = match (&payer, common) {
+        let terms = match (payer, common) {
             (None, Some(common)) => Terms {
                 compute_units_per_relay: service.compute_units_per_relay,
                 ..common
@@ -79,25 +58,12 @@ pub(crate) async fn list(inner: &Inner) -> Result<Vec<NetworkModel>, Error> {
             (None, None) | (Some(_), _) => inner.network.terms(&id, height).await?,
         };
         common = Some(terms);
-        let price = terms.price();
-        let spare = payer.map(|application| {
-            stake(application)
-                .upokt()
-                .saturating_sub(terms.min_application_stake)
-        });
         let suppliers = match (&signer, payer) {
             (Some(signer), Some(_)) => {
                 let (gateway, key) = (signer.address(), signer.public_key());
                 inner.sessions.n_suppliers(&id, gateway, key).await.ok()
             }
             (None, _) | (_, None) => None,
-        };
-        let unavailable = match (&signer, spare) {
-            (None, _) => Some(Unavailable::NoKey),
-            (Some(_), None) => Some(Unavailable::NoApplication),
-            (Some(_), Some(spare)) if spare < price.upokt() => Some(Unavailable::OutOfStake),
-            (Some(_), Some(_)) if suppliers == Some(0) => Some(Unavailable::NoSupplier),
-            (Some(_), Some(_)) => None,
         };
         models.push(NetworkModel {
             model: format!("pocket/{id}"),
@@ -106,10 +72,10 @@ pub(crate) async fn list(inner: &Inner) -> Result<Vec<NetworkModel>, Error> {
             } else {
                 service.name.clone()
             },
-            price,
+            price: terms.price(),
             application: payer.and_then(|application| Address::parse(&application.address).ok()),
             suppliers,
-            unavailable,
+            unavailable: unavailable(signer.is_some(), payer, &terms, suppliers),
             service: id,
         });
     }
@@ -117,4 +83,47 @@ pub(crate) async fn list(inner: &Inner) -> Result<Vec<NetworkModel>, Error> {
         (a.unavailable.is_some(), a.service.as_str()).cmp(&(b.unavailable.is_some(), b.service.as_str()))
     });
     Ok(models)
+}
+
+fn stake(application: &Application) -> Amount {
+    let stake = application.stake.as_ref();
+    stake.and_then(|stake| stake.to_amount()).unwrap_or_default()
+}
+
+/// The richest application that is staked for a service, delegated to this gateway and not leaving.
+fn payer<'a>(
+    applications: &'a [Application],
+    service: &ServiceId,
+    gateway: &Address,
+) -> Option<&'a Application> {
+    let pays = |application: &&Application| {
+        let mut services = application.service_configs.iter();
+        let mut gateways = application.delegatee_gateway_addresses.iter();
+        application.unstake_session_end_height == 0
+            && services.any(|config| config.service_id == service.as_str())
+            && gateways.any(|address| address == gateway.as_str())
+    };
+    applications
+        .iter()
+        .filter(pays)
+        .max_by_key(|application| stake(application))
+}
+
+fn unavailable(
+    has_key: bool,
+    payer: Option<&Application>,
+    terms: &Terms,
+    suppliers: Option<usize>,
+) -> Option<Unavailable> {
+    if !has_key {
+        return Some(Unavailable::NoKey);
+    }
+    let Some(payer) = payer else {
+        return Some(Unavailable::NoApplication);
+    };
+    let spare = stake(payer).upokt().saturating_sub(terms.min_application_stake);
+    if spare < terms.price().upokt() {
+        return Some(Unavailable::OutOfStake);
+    }
+    (suppliers == Some(0)).then_some(Unavailable::NoSupplier)
 }

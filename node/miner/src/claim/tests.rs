@@ -169,7 +169,10 @@ fn bad_ends() {
     let (state, _) = run([closed, vec![ClaimEvent::Missed { why }]].concat());
     assert_eq!(state.why(), Some("no endpoint answers"));
     assert_eq!(state.name(), "claim_missed");
+}
 
+#[test]
+fn bad_ends_of_a_claim_that_was_made() {
     let proven = vec![
         block(12),
         ClaimEvent::Sealed(seal()),

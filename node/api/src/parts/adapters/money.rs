@@ -54,21 +54,21 @@ pub struct DevnetFaucet {
 impl ChainMoney {
     /// The times of blocks that nobody noted. A header that is too old to be verified leaves its height alone.
     async fn fill_times(&self, page: &mut History) {
-        let mut times = BTreeMap::new();
-        for movement in page
+        let mut times: BTreeMap<u64, Option<Timestamp>> = BTreeMap::new();
+        let unknown = page
             .movements
             .iter_mut()
-            .filter(|movement| movement.time.is_none())
-        {
-            if !times.contains_key(&movement.height) {
-                let time = self.chain.block_time(Height(movement.height)).await.ok();
-                times.insert(movement.height, time);
-            }
-            movement.time = times
-                .get(&movement.height)
-                .copied()
-                .flatten()
-                .map(Timestamp::from);
+            .filter(|movement| movement.time.is_none());
+        for movement in unknown {
+            let time = match times.get(&movement.height) {
+                Some(time) => *time,
+                None => {
+                    let time = self.chain.block_time(Height(movement.height)).await;
+                    time.ok().map(Timestamp::from)
+                }
+            };
+            times.insert(movement.height, time);
+            movement.time = time;
         }
     }
 
