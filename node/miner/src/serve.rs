@@ -275,6 +275,4 @@ pub(crate) const ROOM: usize = 256 << 20;
 pub(crate) const BATCH_WITHIN: Duration = Duration::from_millis(100);
 
 #[cfg(test)]
-mod recorded;
-#[cfg(test)]
 mod tests;

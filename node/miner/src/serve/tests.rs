@@ -29,6 +29,7 @@ use crate::{
     testing::{MemoryDisk, TableChain, key},
 };
 
+mod recorded;
 mod sockets;
 
 /// A server on a table of a chain.

@@ -10,7 +10,7 @@ use hearth_pocket::{
 use prost::Message as _;
 use serde_json::Value;
 
-use super::{
+use super::super::{
     tests::{Stage, limits, refusal},
     *,
 };
