@@ -98,7 +98,20 @@ tauri_driver() {
   die "tauri-driver cannot be built" "cargo install tauri-driver --version $version --locked"
 }
 
+# Several checkouts share the target folder, so that a fresh clone finds what is built. But cargo tells the crates of a
+# workspace apart by their paths within it, so one checkout would take the other's newer build for its own.
+own_target() {
+  local mark=$CARGO_TARGET_DIR/.checkout
+  [ "$(cat "$mark" 2>/dev/null)" = "$PWD" ] && return 0
+  mkdir -p "$CARGO_TARGET_DIR"
+  rm -rf "$CARGO_TARGET_DIR"/*/.fingerprint/{hearth,xtask}*
+  printf '%s\n' "$PWD" >"$mark"
+}
+
 check_versions
+case "${1:-}" in
+  run | window | test | check) own_target ;;
+esac
 case "${1:-}" in
   run | check | ui) apt_base ;;
   model) apt_python ;;
