@@ -9,23 +9,12 @@ use std::{
     time::Duration,
 };
 
-use hearth_tests::{DEMO, Node, Settings, free_port};
+use hearth_tests::{DEMO, Node, PATIENT, free_port};
 use rand::RngExt as _;
 use serde_json::Value;
 
 /// How often the node is killed.
 const KILLS: usize = 20;
-/// Windows that stay open longer than a node takes to come back: the embedded chain makes blocks as soon as it is up.
-const SETTINGS: Settings<'static> = &[
-    ("DEVNET__BLOCK_MS", "250"),
-    ("DEVNET__SESSION_BLOCKS", "8"),
-    ("DEVNET__GRACE_BLOCKS", "1"),
-    ("DEVNET__CLAIM_OPEN_BLOCKS", "1"),
-    ("DEVNET__CLAIM_CLOSE_BLOCKS", "40"),
-    ("DEVNET__PROOF_OPEN_BLOCKS", "0"),
-    ("DEVNET__PROOF_CLOSE_BLOCKS", "40"),
-    ("MINER__BACKEND", "null"),
-];
 /// Answers that are asked for at once.
 const READERS: usize = 4;
 
@@ -82,7 +71,7 @@ async fn no_answered_relay_is_lost_and_none_is_claimed_twice() {
 }
 
 async fn start(data: &std::path::Path, miner: &str) -> Node {
-    let command = hearth_tests::command_at(data, "devnet", SETTINGS, miner).unwrap();
+    let command = hearth_tests::command_at(data, "devnet", PATIENT, miner).unwrap();
     Node::spawn(command, data).await.unwrap()
 }
 
@@ -293,7 +282,7 @@ async fn a_first_start_that_is_killed_anywhere_goes_on_at_the_next() {
     std::fs::create_dir_all(&data).unwrap();
     let miner = format!("127.0.0.1:{}", free_port().unwrap());
     for kill in 0..12 {
-        let mut command = hearth_tests::command_at(&data, "devnet", SETTINGS, &miner).unwrap();
+        let mut command = hearth_tests::command_at(&data, "devnet", PATIENT, &miner).unwrap();
         let log = std::fs::File::options()
             .create(true)
             .append(true)

@@ -7,22 +7,10 @@ use std::{
     time::Duration,
 };
 
-use hearth_tests::{DEMO, FAST, Node, Settings};
+use hearth_tests::{DEMO, FAST, Node, PATIENT};
 use rand::RngExt as _;
 use serde_json::Value;
 use sqlx::{Connection as _, SqliteConnection};
-
-/// As [`FAST`], with windows that stay open over the time that the disk is full.
-const PATIENT: Settings<'static> = &[
-    ("DEVNET__BLOCK_MS", "200"),
-    ("DEVNET__SESSION_BLOCKS", "8"),
-    ("DEVNET__GRACE_BLOCKS", "1"),
-    ("DEVNET__CLAIM_OPEN_BLOCKS", "1"),
-    ("DEVNET__CLAIM_CLOSE_BLOCKS", "40"),
-    ("DEVNET__PROOF_OPEN_BLOCKS", "0"),
-    ("DEVNET__PROOF_CLOSE_BLOCKS", "40"),
-    ("MINER__BACKEND", "null"),
-];
 
 /// The limit on file sizes makes every write of the node fail, as a full disk does.
 fn limit_files(node: &Node, bytes: &str) {

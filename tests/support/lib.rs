@@ -28,6 +28,18 @@ pub const FAST: Settings<'static> = &[
     ("MINER__BACKEND", "null"),
 ];
 
+/// Windows that stay open longer than a node takes to come back: the embedded chain makes blocks as soon as it is up.
+pub const PATIENT: Settings<'static> = &[
+    ("DEVNET__BLOCK_MS", "250"),
+    ("DEVNET__SESSION_BLOCKS", "8"),
+    ("DEVNET__GRACE_BLOCKS", "1"),
+    ("DEVNET__CLAIM_OPEN_BLOCKS", "1"),
+    ("DEVNET__CLAIM_CLOSE_BLOCKS", "40"),
+    ("DEVNET__PROOF_OPEN_BLOCKS", "0"),
+    ("DEVNET__PROOF_CLOSE_BLOCKS", "40"),
+    ("MINER__BACKEND", "null"),
+];
+
 /// A running node. Dropping it kills it.
 pub struct Node {
     child: Child,

@@ -7,28 +7,12 @@ import { fileURLToPath } from 'node:url'
 import { mkdtempSync, rmSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { sleep, until } from './support.mjs'
 
 const program = join(process.env.CARGO_TARGET_DIR, 'debug', 'hearth')
 const scratch = mkdtempSync(join(tmpdir(), 'hearth-tray-'))
 const data = join(scratch, 'data')
 let host, lines, hearth, ended
-
-const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
-
-async function until(what, check, ms = 60_000) {
-  const end = Date.now() + ms
-  let last
-  while (Date.now() < end) {
-    try {
-      const value = await check()
-      if (value) return value
-    } catch (error) {
-      last = error
-    }
-    await sleep(250)
-  }
-  throw new Error(`${what} did not happen within ${ms} ms: ${last ?? ''}`)
-}
 
 /** Asks the host of the tray. One question at a time. */
 async function ask(command) {

@@ -5,6 +5,7 @@ import { spawn } from 'node:child_process'
 import { mkdtempSync, writeFileSync, rmSync, existsSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { until } from './support.mjs'
 
 const program = join(process.env.CARGO_TARGET_DIR, 'debug', 'hearth')
 const scratch = mkdtempSync(join(tmpdir(), 'hearth-window-'))
@@ -14,23 +15,6 @@ const args = [
   '--network', 'devnet', '--data-dir', data, '--listen', '127.0.0.1:0', '--miner-listen', '127.0.0.1:0', '--devnet-listen', '127.0.0.1:0',
 ]
 let driver, session
-
-const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
-
-async function until(what, check, ms = 60_000) {
-  const end = Date.now() + ms
-  let last
-  while (Date.now() < end) {
-    try {
-      const value = await check()
-      if (value) return value
-    } catch (error) {
-      last = error
-    }
-    await sleep(200)
-  }
-  throw new Error(`${what} did not happen within ${ms} ms: ${last ?? ''}`)
-}
 
 async function wd(method, path, body) {
   const answer = await fetch(driverUrl + path, { method, body: body === undefined ? undefined : JSON.stringify(body) })
