@@ -35,7 +35,7 @@ pub use checkpoint::{FileError, GgufError, WeightFile};
 pub use config::{Config, Precision, StartError};
 pub use engine::{Engine, ModelHandle};
 pub use hardware::{Gpu, Hardware};
-pub use load::{LoadError, ModelFiles, ModelInfo, ModelKind, ModelSource};
+pub use load::{LoadError, ModelFiles, ModelInfo, ModelKind, ModelSource, recognise};
 pub use reply::Ticket;
 pub use request::{
     EmbedRequest, EmbedSink, Embeddings, Event, FinishReason, GenerateError, GenerateRequest, Message,

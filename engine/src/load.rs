@@ -1,6 +1,10 @@
 //! From files on disk to a model that can run: what is asked for, what came of it, what can go wrong.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs::File,
+    io::Read as _,
+    path::{Path, PathBuf},
+};
 
 use crate::checkpoint::{FileError, GgufError, WeightFile};
 
@@ -52,6 +56,32 @@ impl ModelSource {
             context_tokens: None,
         })
     }
+}
+
+/// Refuses what is no model at a look: a folder without one, a single file that does not begin as GGUF does. Whether
+/// the rest is whole is found when it is loaded.
+///
+/// # Errors
+/// [`LoadError::Unrecognised`], [`LoadError::Gguf`], or a file that cannot be read.
+pub fn recognise(path: &Path) -> Result<(), LoadError> {
+    if path.is_dir() {
+        return files_in(path).map(drop);
+    }
+    let unreadable = |source: std::io::Error| FileError::Read {
+        file: path.to_owned(),
+        reason: source.to_string(),
+    };
+    let mut found = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(4).read_to_end(&mut found))
+        .map_err(unreadable)?;
+    if found == *b"GGUF" {
+        return Ok(());
+    }
+    Err(LoadError::Gguf {
+        file: path.to_owned(),
+        source: GgufError::NotGguf { found },
+    })
 }
 
 fn files_in(folder: &Path) -> Result<ModelFiles, LoadError> {

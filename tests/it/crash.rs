@@ -137,11 +137,13 @@ impl Asking {
     }
 }
 
-/// Waits until every session is settled.
+/// Waits until every session with an answer is settled. One in which every answer was broken off by a kill has nothing
+/// to claim and is skipped.
 async fn settled(node: &Node) -> Vec<Value> {
     let began = std::time::Instant::now();
     loop {
-        let sessions = all(node, "/earning/sessions", "sessions").await;
+        let mut sessions = all(node, "/earning/sessions", "sessions").await;
+        sessions.retain(|session| !(session["state"] == "skipped" && session["answers"] == 0));
         let open = sessions.iter().find(|session| session["state"] != "settled");
         if open.is_none() && !sessions.is_empty() {
             return sessions;

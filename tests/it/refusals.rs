@@ -153,3 +153,22 @@ fn beyond_loopback_needs_a_login() {
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("login"), "{said}");
 }
+
+#[test]
+fn a_file_that_is_no_model_is_not_added() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("holiday.gguf");
+    std::fs::write(&file, "a picture of the sea").unwrap();
+    let mut hearth = Command::new(hearth_tests::program().unwrap());
+    hearth
+        .args(["model", "add"])
+        .arg(&file)
+        .args(["--network", "devnet", "--data-dir"])
+        .arg(folder.path().join("data"));
+    let (code, said) = run(hearth);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(
+        said.contains("holiday.gguf") && said.contains("not a GGUF file"),
+        "{said}"
+    );
+}

@@ -30,6 +30,7 @@ async fn act(command: &ModelCommand, weights: &Weights, out: &Out) -> Done {
     match command {
         ModelCommand::List => show_list(out, &local(weights).await?),
         ModelCommand::Add { path } => {
+            hearth_node::recognise(path).map_err(anyhow::Error::from)?;
             let added = weights.add(path, AddOptions::default()).await;
             show_model(
                 out,

@@ -91,6 +91,8 @@ impl Shelf for WeightShelf {
     }
 
     async fn add(&self, path: &str) -> Answer<Model> {
+        hearth_engine::recognise(Path::new(path))
+            .map_err(|error| ApiError::bad_request(hearth_base::failure::chain(&error)))?;
         let held = self
             .weights
             .add(Path::new(path), AddOptions::default())
