@@ -104,7 +104,12 @@ own_target() {
   local mark=$CARGO_TARGET_DIR/.checkout
   [ "$(cat "$mark" 2>/dev/null)" = "$PWD" ] && return 0
   mkdir -p "$CARGO_TARGET_DIR"
-  rm -rf "$CARGO_TARGET_DIR"/*/.fingerprint/{hearth,xtask}*
+  local built
+  for built in "$CARGO_TARGET_DIR"/*/.fingerprint; do
+    [ -d "$built" ] || continue
+    # A build of the other checkout that runs now would break without them: cargo's own lock is waited for.
+    flock -w 1200 "${built%/*}/.cargo-lock" rm -rf "$built"/{hearth,xtask}*
+  done
   printf '%s\n' "$PWD" >"$mark"
 }
 
