@@ -15,7 +15,6 @@ use hearth_pocket::{
 use prost::Message as _;
 
 use crate::{
-    crypto::Crypto,
     facts::Facts,
     network::SharedNetwork,
     refusal::Refusal,
@@ -43,7 +42,6 @@ pub(crate) struct Admitted {
 pub(crate) struct Admission {
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) network: SharedNetwork,
-    pub(crate) crypto: Crypto,
     pub(crate) verifier: Arc<RingVerifier>,
 }
 
@@ -110,10 +108,9 @@ impl Admission {
         }
         free(&ServiceId::new(&header.service_id))?;
         let signature = RingSignature::read(&request.meta.signature).map_err(Refusal::Ring)?;
-        let signature = Arc::new(signature);
         let session = self.session(&request, header, &signature).await?;
         compare(&session.facts, header)?;
-        self.check_ring(&session, &request, signature).await?;
+        self.check_ring(&session, &request, &signature).await?;
         let http = http.ok_or_else(|| Refusal::Payload {
             why: "the payload is no HTTP request".to_owned(),
         })?;
@@ -130,9 +127,9 @@ impl Admission {
     /// The session as the chain has it, at the height that the chain's own rule says.
     async fn session(
         &self,
-        request: &Arc<RelayRequest>,
+        request: &RelayRequest,
         header: &SessionHeader,
-        signature: &Arc<RingSignature>,
+        signature: &RingSignature,
     ) -> Result<Arc<Session>, Refusal> {
         let (start, end) = (
             height(header.session_start_block_height),
@@ -143,7 +140,7 @@ impl Admission {
         let session = match self.sessions.known(header, at) {
             Some(session) => session,
             None => {
-                self.check_stranger(request, signature).await?;
+                check_stranger(request, signature)?;
                 self.sessions.ask(header, at).await.map_err(open_refusal)?
             }
         };
@@ -155,25 +152,6 @@ impl Admission {
             });
         }
         Ok(session)
-    }
-
-    /// Before the chain is asked about somebody: they must have signed for it with keys of their own. These are
-    /// not kept, so that strangers cannot push out the keys that are in use.
-    async fn check_stranger(
-        &self,
-        request: &Arc<RelayRequest>,
-        signature: &Arc<RingSignature>,
-    ) -> Result<(), Refusal> {
-        let size = signature.keys().len();
-        if size > MAX_STRANGERS {
-            return Err(Refusal::LargeRing {
-                size,
-                most: MAX_STRANGERS,
-            });
-        }
-        let (request, signature) = (Arc::clone(request), Arc::clone(signature));
-        let verify = move || signature.verify(&request_hash(&request));
-        self.crypto.run(verify).await?.map_err(Refusal::Ring)
     }
 
     /// The head's height. A client that is a block ahead of us is waited for.
@@ -192,8 +170,8 @@ impl Admission {
     async fn check_ring(
         &self,
         session: &Arc<Session>,
-        request: &Arc<RelayRequest>,
-        signature: Arc<RingSignature>,
+        request: &RelayRequest,
+        signature: &RingSignature,
     ) -> Result<(), Refusal> {
         let mut keys = session.ring();
         if let Err(foreign) = signature.check_members(&keys) {
@@ -215,10 +193,22 @@ impl Admission {
         if size > most {
             return Err(Refusal::LargeRing { size, most });
         }
-        let (request, verifier) = (Arc::clone(request), Arc::clone(&self.verifier));
-        let verify = move || verifier.verify(&signature, &request_hash(&request));
-        self.crypto.run(verify).await?.map_err(Refusal::Ring)
+        let verified = self.verifier.verify(signature, &request_hash(request));
+        verified.map_err(Refusal::Ring)
     }
+}
+
+/// Before the chain is asked about somebody: they must have signed for it with keys of their own. These are not kept,
+/// so that strangers cannot push out the keys that are in use.
+fn check_stranger(request: &RelayRequest, signature: &RingSignature) -> Result<(), Refusal> {
+    let size = signature.keys().len();
+    if size > MAX_STRANGERS {
+        return Err(Refusal::LargeRing {
+            size,
+            most: MAX_STRANGERS,
+        });
+    }
+    signature.verify(&request_hash(request)).map_err(Refusal::Ring)
 }
 
 fn open_refusal(error: OpenError) -> Refusal {

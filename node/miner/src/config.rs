@@ -23,8 +23,8 @@ pub struct Config {
     pub read_within: Duration,
     /// Below so many free bytes on the disk of the evidence, earning stops.
     pub min_free_bytes: u64,
-    /// Threads that check and sign relays.
-    pub crypto_threads: usize,
+    /// Threads that serve relays, with their curve arithmetic.
+    pub threads: usize,
 }
 
 /// Limits of a service's answers.
@@ -61,7 +61,7 @@ impl Config {
             max_connections: 1024,
             read_within: Duration::from_secs(30),
             min_free_bytes: 256 << 20,
-            crypto_threads: std::thread::available_parallelism().map_or(2, usize::from),
+            threads: std::thread::available_parallelism().map_or(2, usize::from),
         }
     }
 
@@ -74,7 +74,7 @@ impl Config {
             ("max_request_bytes", self.max_request_bytes),
             ("max_answer_bytes", self.max_answer_bytes),
             ("max_connections", self.max_connections),
-            ("crypto_threads", self.crypto_threads),
+            ("threads", self.threads),
         ];
         if let Some((name, _)) = limits.iter().find(|(_, limit)| *limit == 0) {
             return Err(ConfigError::Zero { name });

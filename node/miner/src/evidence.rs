@@ -5,8 +5,8 @@
 //! u32 CRC of what follows up to the relay | hash of the relay (32) | answered at ms i64 | duration ms u32
 //!     | bytes out u64 | tokens u32 | status u16 | flags u8 | u32 length of relay | relay      … and again
 //! ```
-//! All numbers are little-endian. The relay is covered by its hash. A crash leaves at most a torn record at the end,
-//! which no client got the last byte for: the tail is cut. A disk may also turn bits in the midst of a file: what is
+//! All numbers are little-endian. The relay is covered by its hash. Zeros at the end are room for what comes. A crash
+//! leaves at most a torn record before them, which no client got the last byte for: the tail is cut. A disk may also turn bits in the midst of a file: what is
 //! whole behind the damage is read all the same, and where it lies is told.
 
 use std::{
@@ -219,7 +219,9 @@ fn next_whole(rest: &[u8], facts: &Facts) -> Option<(usize, Entry)> {
         at = next;
     }
     let session = facts.header.session_id.as_bytes();
-    (at + 1..rest.len()).find_map(|at| {
+    // No record begins in the zeros at the end: their CRC is none.
+    let n_zeros = rest.iter().rev().take_while(|byte| **byte == 0).count();
+    (at + 1..rest.len() - n_zeros).find_map(|at| {
         let entry = whole(at)?;
         let names = entry
             .relay
@@ -305,7 +307,8 @@ mod tests {
             tokens: (number % 2 == 0).then_some(17),
             status: 200,
             in_tree,
-            relay,
+            // Only what is in the tree is kept.
+            relay: if in_tree { relay } else { Vec::new() },
         }
     }
 
@@ -351,6 +354,12 @@ mod tests {
             prop_assert_eq!(&found, &entries[..n_whole]);
             prop_assert_eq!(contents.length, ends[n_whole] as u64);
             prop_assert!(contents.damage.is_empty());
+            // Room for what comes.
+            let with_room = [torn.as_slice(), &[0; 300]].concat();
+            let (found, contents) = read(&with_room);
+            // A record that lacked but zeros is whole again.
+            prop_assert!(found.starts_with(&entries[..n_whole]) && entries.starts_with(&found));
+            prop_assert_eq!((contents.length, contents.damage), (ends[found.len()] as u64, Vec::new()));
             // Old blocks of the disk behind the tear.
             let with_garbage = [&bytes[..ends[n_whole]], garbage.as_slice()].concat();
             prop_assert!(read(&with_garbage).0.starts_with(&entries[..n_whole]));

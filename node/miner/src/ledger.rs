@@ -1,9 +1,10 @@
-//! The ledger: the one thread that writes evidence and holds the trees.
+//! The ledger: the evidence and the trees of all open sessions.
 //!
-//! Answers of all sessions queue here. The thread takes what is queued, writes it, asks the disk once per file to keep
-//! it, puts the leaves into the trees and only then tells the waiting answers that their last byte may leave; so many
-//! answers share one wait for the disk. A write that fails takes nothing with it: the file is cut back to its last
-//! whole record and the answers of that round are refused.
+//! Answers queue at their session's [`Writer`]. The ledger's thread writes all that are queued, asks the disk once to
+//! keep them, puts the leaves into the tree and only then tells the answers that their last byte may leave; so many
+//! answers share one wait for the disk. One that is alone does it on its own thread, since waking another costs more
+//! than the writing. A write that fails takes nothing with it: the file is cut back to its last whole record and the
+//! answers of that round are refused.
 
 mod disk;
 mod session;
@@ -11,11 +12,11 @@ mod session;
 use std::{
     collections::{BTreeMap, VecDeque},
     path::PathBuf,
-    sync::Arc,
+    sync::{Arc, Mutex, TryLockError, mpsc},
 };
 
 use hearth_pocket::trie::Root;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
 pub(crate) use disk::{Disk, LogFile, RealDisk, Scan};
 use session::Session;
@@ -23,10 +24,9 @@ use session::Session;
 use crate::{
     evidence::Entry,
     facts::{Facts, Key},
+    threads::lock,
 };
 
-/// Answers that may wait for the disk at once. Above it, answers wait for room; nothing is dropped.
-const QUEUE: usize = 1024;
 /// The most that is written before the disk is asked to keep it: bounds memory and the time of one round.
 const ROUND_BYTES: usize = 8 << 20;
 
@@ -41,8 +41,8 @@ pub(crate) enum LedgerError {
     Sealed { session_id: String },
     #[error("session {session_id} is not open")]
     Unknown { session_id: String },
-    #[error("the ledger has stopped")]
-    Stopped,
+    #[error("a fault in this program broke the writing off: the log says where, please report it")]
+    BrokenOff,
 }
 
 /// What is in a session's evidence.
@@ -65,60 +65,37 @@ pub(crate) struct Sealed {
     pub(crate) tally: Tally,
 }
 
-enum Command {
-    Open {
-        facts: Arc<Facts>,
-        sealed_bytes: Option<u64>,
-        reply: Reply<Tally>,
-    },
-    Append {
-        key: Key,
-        entry: Entry,
-        reply: Reply<Tally>,
-    },
-    Seal {
-        key: Key,
-        reply: Reply<Sealed>,
-    },
-    Prove {
-        key: Key,
-        path: [u8; 32],
-        reply: Reply<Vec<u8>>,
-    },
-    Close {
-        key: Key,
-        reply: Reply<()>,
-    },
-    Forget {
-        key: Key,
-        reply: Reply<()>,
-    },
-}
-
 type Reply<T> = oneshot::Sender<Result<T, LedgerError>>;
 
-/// Speaks to the ledger's thread. The thread ends with the last handle, after it wrote what was queued.
+/// The evidence of all open sessions. Clones share it.
 #[derive(Clone)]
-pub(crate) struct Ledger {
-    commands: mpsc::Sender<Command>,
+pub(crate) struct Ledger(Arc<Inner>);
+
+struct Inner {
     disk: Arc<dyn Disk>,
+    writers: Mutex<BTreeMap<Key, Arc<Writer>>>,
+    /// Files are opened and closed one by one.
+    opening: Mutex<()>,
+    /// Wakes the thread for a writer.
+    thread: mpsc::Sender<Arc<Writer>>,
 }
 
 impl Ledger {
-    /// Starts the thread.
+    /// Starts the thread. It ends with the last handle.
     ///
     /// # Errors
     /// The system gives no thread.
     pub(crate) fn start(disk: Arc<dyn Disk>) -> std::io::Result<Ledger> {
-        let (commands, queue) = mpsc::channel(QUEUE);
-        let writer = Writer {
-            disk: Arc::clone(&disk),
-            sessions: BTreeMap::new(),
-        };
+        let (thread, writers) = mpsc::channel::<Arc<Writer>>();
         std::thread::Builder::new()
             .name("ledger".to_owned())
-            .spawn(move || writer.run(queue))?;
-        Ok(Ledger { commands, disk })
+            .spawn(move || writers.iter().for_each(|writer| writer.whole(|_| ())))?;
+        Ok(Ledger(Arc::new(Inner {
+            disk,
+            writers: Mutex::default(),
+            opening: Mutex::default(),
+            thread,
+        })))
     }
 
     /// The facts of all evidence on the disk.
@@ -126,7 +103,7 @@ impl Ledger {
     /// # Errors
     /// A folder that cannot be read.
     pub(crate) fn found(&self) -> std::io::Result<Scan> {
-        disk::found(&*self.disk)
+        disk::found(&*self.0.disk)
     }
 
     /// A part of the entries of a session's evidence, the newest first and without their relays, and how many there
@@ -137,7 +114,7 @@ impl Ledger {
     pub(crate) fn page(&self, key: &Key, limit: usize, offset: usize) -> std::io::Result<(Vec<Entry>, u64)> {
         let held = limit.saturating_add(offset);
         let (mut newest, mut total) = (VecDeque::new(), 0);
-        if let Some(mut reader) = self.disk.reader(&key.to_string())? {
+        if let Some(mut reader) = self.0.disk.reader(&key.to_string())? {
             crate::evidence::read_all(&mut reader, None, |entry, _| {
                 total += 1;
                 newest.push_front(Entry {
@@ -159,20 +136,27 @@ impl Ledger {
         facts: Arc<Facts>,
         sealed_bytes: Option<u64>,
     ) -> Result<Tally, LedgerError> {
-        self.ask(|reply| Command::Open {
-            facts,
-            sealed_bytes,
-            reply,
-        })
-        .await
+        self.blocking(move |inner| inner.open(&facts, sealed_bytes)).await
     }
 
-    /// Writes down an answer. When this returns, it survives a crash.
+    /// Writes down an answer. When this returns, it survives a crash. `alone` says that no other is being made: then
+    /// the caller's thread waits for the disk.
     ///
     /// # Errors
     /// A full disk, or a session that is sealed or not open. Nothing was written then.
-    pub(crate) async fn append(&self, key: Key, entry: Entry) -> Result<Tally, LedgerError> {
-        self.ask(|reply| Command::Append { key, entry, reply }).await
+    pub(crate) async fn append(&self, key: &Key, entry: Entry, alone: bool) -> Result<Tally, LedgerError> {
+        let writer = self.0.writer(key)?;
+        let (reply, answer) = oneshot::channel();
+        let is_first = {
+            let mut waiting = lock(&writer.waiting);
+            waiting.push_back((entry, reply));
+            waiting.len() == 1
+        };
+        // Whoever is not the first relies on the first.
+        if is_first && !(alone && writer.keep()) {
+            self.0.thread.send(writer).map_err(|_| LedgerError::BrokenOff)?;
+        }
+        answer.await.map_err(|_| LedgerError::BrokenOff)?
     }
 
     /// Ends a session's evidence: everything queued before is in it, nothing after.
@@ -180,7 +164,8 @@ impl Ledger {
     /// # Errors
     /// A session that is not open.
     pub(crate) async fn seal(&self, key: Key) -> Result<Sealed, LedgerError> {
-        self.ask(|reply| Command::Seal { key, reply }).await
+        self.blocking(move |inner| Ok(inner.writer(&key)?.whole(Session::seal)))
+            .await
     }
 
     /// The proof of the leaf closest to a path, as the chain takes it.
@@ -188,15 +173,21 @@ impl Ledger {
     /// # Errors
     /// A session that is not open, or evidence that changed on the disk.
     pub(crate) async fn prove(&self, key: Key, path: [u8; 32]) -> Result<Vec<u8>, LedgerError> {
-        self.ask(|reply| Command::Prove { key, path, reply }).await
+        self.blocking(move |inner| inner.writer(&key)?.whole(|session| session.prove(&path)))
+            .await
     }
 
     /// Lets a session's tree go. Its evidence stays on the disk.
     ///
     /// # Errors
-    /// The ledger has stopped.
+    /// A fault in this program.
     pub(crate) async fn close(&self, key: Key) -> Result<(), LedgerError> {
-        self.ask(|reply| Command::Close { key, reply }).await
+        self.blocking(move |inner| {
+            let _alone = lock(&inner.opening);
+            inner.close(&key);
+            Ok(())
+        })
+        .await
     }
 
     /// Deletes a session's evidence.
@@ -204,136 +195,133 @@ impl Ledger {
     /// # Errors
     /// A file that cannot be deleted.
     pub(crate) async fn forget(&self, key: Key) -> Result<(), LedgerError> {
-        self.ask(|reply| Command::Forget { key, reply }).await
+        self.blocking(move |inner| inner.forget(&key)).await
     }
 
     /// The path of a session's evidence, for messages.
     pub(crate) fn path(&self, key: &Key) -> PathBuf {
-        self.disk.path(&key.to_string())
+        self.0.disk.path(&key.to_string())
     }
 
     /// Bytes free on the disk of the evidence, where the system says so.
     #[must_use]
     pub(crate) fn free_bytes(&self) -> Option<u64> {
-        self.disk.free_bytes()
+        self.0.disk.free_bytes()
     }
 
     /// Tries whether a file can be written now.
     #[must_use]
     pub(crate) fn is_writable(&self) -> bool {
         let name = "probe";
-        let tried = self.disk.open(name).and_then(|mut file| {
+        let tried = self.0.disk.open(name).and_then(|mut file| {
             file.append(&[0; 4096])?;
             file.sync()
         });
         // What is left of it is no evidence, and is overwritten by the next try.
-        let _ = self.disk.remove(name);
+        let _ = self.0.disk.remove(name);
         tried.is_ok()
     }
 
-    async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, LedgerError> {
-        let (reply, answer) = oneshot::channel();
-        self.commands
-            .send(command(reply))
-            .await
-            .map_err(|_| LedgerError::Stopped)?;
-        answer.await.map_err(|_| LedgerError::Stopped)?
+    /// Runs what may take long away from the threads of tasks.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Inner) -> Result<T, LedgerError> + Send + 'static,
+    ) -> Result<T, LedgerError> {
+        let inner = Arc::clone(&self.0);
+        let done = tokio::task::spawn_blocking(move || work(&inner)).await;
+        done.map_err(|_| LedgerError::BrokenOff)?
     }
 }
 
-struct Writer {
-    disk: Arc<dyn Disk>,
-    sessions: BTreeMap<Key, Session>,
-}
-
-impl Writer {
-    fn run(mut self, mut queue: mpsc::Receiver<Command>) {
-        while let Some(command) = queue.blocking_recv() {
-            let mut n_bytes = self.take(command);
-            while n_bytes < ROUND_BYTES
-                && let Ok(command) = queue.try_recv()
-            {
-                n_bytes += self.take(command);
-            }
-            self.keep();
-        }
-        self.keep();
+impl Inner {
+    fn writer(&self, key: &Key) -> Result<Arc<Writer>, LedgerError> {
+        let writer = lock(&self.writers).get(key).cloned();
+        writer.ok_or_else(|| LedgerError::Unknown {
+            session_id: key.session_id.clone(),
+        })
     }
 
-    /// Deals with a command, or queues it for the disk. Returns how many bytes that is.
-    fn take(&mut self, command: Command) -> usize {
-        match command {
-            Command::Append { key, entry, reply } => match self.sessions.get_mut(&key) {
-                Some(session) => return session.queue(entry, reply),
-                None => answer(
-                    reply,
-                    Err(LedgerError::Unknown {
-                        session_id: key.session_id,
-                    }),
-                ),
-            },
-            Command::Open {
-                facts,
-                sealed_bytes,
-                reply,
-            } => {
-                let opened = self.open(&facts, sealed_bytes);
-                answer(reply, opened);
-            }
-            Command::Seal { key, reply } => {
-                let sealed = self.whole(&key).map(Session::seal);
-                answer(reply, sealed);
-            }
-            Command::Prove { key, path, reply } => {
-                let proof = self.whole(&key).and_then(|session| session.prove(&path));
-                answer(reply, proof);
-            }
-            Command::Close { key, reply } => {
-                if let Ok(session) = self.whole(&key) {
-                    session.keep();
-                }
-                self.sessions.remove(&key);
-                answer(reply, Ok(()));
-            }
-            Command::Forget { key, reply } => {
-                self.sessions.remove(&key);
-                let path = self.disk.path(&key.to_string());
-                let removed = self.disk.remove(&key.to_string());
-                answer(
-                    reply,
-                    removed.map_err(|error| LedgerError::Disk {
-                        path,
-                        why: error.to_string(),
-                    }),
-                );
-            }
-        }
-        0
-    }
-
-    fn open(&mut self, facts: &Arc<Facts>, sealed_bytes: Option<u64>) -> Result<Tally, LedgerError> {
+    fn open(&self, facts: &Arc<Facts>, sealed_bytes: Option<u64>) -> Result<Tally, LedgerError> {
+        let _alone = lock(&self.opening);
         let key = facts.key();
-        if let Some(session) = self.sessions.get(&key) {
-            return Ok(session.tally());
+        if let Ok(writer) = self.writer(&key) {
+            return Ok(lock(&writer.session).tally());
         }
         let session = Session::open(&*self.disk, facts, sealed_bytes)?;
         let tally = session.tally();
-        self.sessions.insert(key, session);
+        let writer = Writer {
+            waiting: Mutex::default(),
+            session: Mutex::new(session),
+        };
+        lock(&self.writers).insert(key, Arc::new(writer));
         Ok(tally)
     }
 
-    /// A session after everything that was queued for it is kept.
-    fn whole(&mut self, key: &Key) -> Result<&mut Session, LedgerError> {
-        let unknown = || LedgerError::Unknown {
-            session_id: key.session_id.clone(),
-        };
-        let session = self.sessions.get_mut(key).ok_or_else(unknown)?;
-        session.keep();
-        Ok(session)
+    /// Whoever still holds the writer is refused from then on: the next one to open the file is alone with it.
+    fn close(&self, key: &Key) {
+        let writer = lock(&self.writers).remove(key);
+        if let Some(writer) = writer {
+            writer.whole(Session::close);
+        }
     }
 
-    fn keep(&mut self) {
-        self.sessions.values_mut().for_each(Session::keep);
+    fn forget(&self, key: &Key) -> Result<(), LedgerError> {
+        let _alone = lock(&self.opening);
+        self.close(key);
+        let removed = self.disk.remove(&key.to_string());
+        removed.map_err(|error| LedgerError::Disk {
+            path: self.disk.path(&key.to_string()),
+            why: error.to_string(),
+        })
+    }
+}
+
+/// An answer that waits to be written, and who waits for that.
+type Waiting = (Entry, Reply<Tally>);
+
+/// One session's evidence, and the answers that wait to be written to it.
+struct Writer {
+    waiting: Mutex<VecDeque<Waiting>>,
+    session: Mutex<Session>,
+}
+
+impl Writer {
+    /// Writes what waits, unless somebody holds the session. Says whether nothing is left.
+    fn keep(&self) -> bool {
+        let mut session = match self.session.try_lock() {
+            Ok(session) => session,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return false,
+        };
+        let (round, is_all) = self.round();
+        session.keep(round);
+        is_all
+    }
+
+    /// Works on the session after everything that was queued is written.
+    fn whole<T>(&self, work: impl FnOnce(&mut Session) -> T) -> T {
+        let mut session = lock(&self.session);
+        loop {
+            let (round, is_all) = self.round();
+            session.keep(round);
+            if is_all {
+                return work(&mut session);
+            }
+        }
+    }
+
+    /// What is written next, within the bytes of a round, and whether that is all.
+    fn round(&self) -> (Vec<Waiting>, bool) {
+        let mut waiting = lock(&self.waiting);
+        let mut n_bytes = 0;
+        let fits = |(entry, _): &&Waiting| {
+            let fits = n_bytes < ROUND_BYTES;
+            n_bytes += entry.relay.len();
+            fits
+        };
+        let n_answers = waiting.iter().take_while(fits).count();
+        let round = waiting.drain(..n_answers).collect();
+        (round, waiting.is_empty())
     }
 }
 

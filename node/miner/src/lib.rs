@@ -14,7 +14,6 @@ mod book;
 pub mod claim;
 mod config;
 mod costs;
-mod crypto;
 mod driver;
 mod earning;
 mod events;
@@ -29,6 +28,7 @@ mod serve;
 mod sessions;
 #[cfg(test)]
 mod testing;
+mod threads;
 
 pub use backend::{Backend, BackendAnswer, BackendBody, BackendError, BackendRequest, Capacity};
 pub use backend::{EngineBackend, NullBackend, UrlBackend};

@@ -17,7 +17,6 @@ use crate::{
     backend::SharedBackend,
     book::{Book, BookError, Record},
     config::{Config, ConfigError},
-    crypto::Crypto,
     earning::{Earning, EarningEvent, Reason},
     events::{MinerEvent, Running},
     evidence::Entry,
@@ -27,6 +26,7 @@ use crate::{
     network::{Network, SharedNetwork},
     serve::{Counts, Listener, Trouble},
     sessions::Sessions,
+    threads::Threads,
 };
 
 mod earn;
@@ -36,7 +36,7 @@ mod look;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How often at most the number of answers is told.
 const TELL_EVERY: Duration = Duration::from_millis(250);
-/// Keys and key images whose tables are kept: about 100 MB at most.
+/// Keys and key images whose tables are kept: about 140 MB at most.
 const RING_CACHE: usize = 128;
 /// Events that a slow listener may fall behind; it misses older ones.
 const EVENTS: usize = 1024;
@@ -135,7 +135,7 @@ struct Inner {
     tasks: Tasks,
     book: Book,
     ledger: Ledger,
-    crypto: Crypto,
+    threads: Arc<Threads>,
     verifier: Arc<RingVerifier>,
     earning: watch::Sender<Earning>,
     running: watch::Sender<Running>,
@@ -208,7 +208,7 @@ impl Miner {
         let inner = Inner {
             book: Book::new(store),
             ledger: Ledger::start(disk).map_err(Error::Threads)?,
-            crypto: Crypto::start(config.crypto_threads).map_err(Error::Threads)?,
+            threads: Arc::new(Threads::start(config.threads).map_err(Error::Threads)?),
             verifier: Arc::new(RingVerifier::new(RING_CACHE)),
             earning: watch::Sender::new(Earning::off(clock.now_ms())),
             running: watch::Sender::default(),

@@ -31,10 +31,10 @@ use crate::{
     admit::{Admission, Admitted, Readable},
     backend::{BackendBody, BackendError, BackendRequest, SharedBackend},
     config::{Config, ServiceConfig},
-    crypto::Crypto,
     events::Running,
     ledger::Ledger,
     refusal::Refusal,
+    threads::Threads,
 };
 
 /// What the server needs to serve.
@@ -44,7 +44,8 @@ pub(crate) struct Server {
     pub(crate) backend: SharedBackend,
     pub(crate) places: BTreeMap<ServiceId, Places>,
     pub(crate) signer: Arc<dyn Signer>,
-    pub(crate) crypto: Crypto,
+    /// Connections run here, with the curve arithmetic of their relays.
+    pub(crate) threads: Arc<Threads>,
     pub(crate) ledger: Ledger,
     pub(crate) book: crate::book::Book,
     pub(crate) clock: Clock,
@@ -199,6 +200,12 @@ impl Server {
         if let Refusal::Signing { .. } = refusal {
             self.trouble.send_replace(Some(Trouble::Key));
         }
+    }
+
+    /// The answer to a request that this program has a fault for.
+    fn broken(&self) -> Reply {
+        let why = "a fault in this program broke the relay off: the log says where, please report it";
+        self.refuse(&Refusal::Internal { why: why.to_owned() }, None, false)
     }
 
     fn refuse(

@@ -6,7 +6,7 @@ mod gate;
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
 };
@@ -20,6 +20,7 @@ use crate::{
     ledger::{Ledger, LedgerError},
     network::{NetworkError, SharedNetwork},
     refusal::Refusal,
+    threads::lock,
 };
 use gate::Gate;
 
@@ -124,11 +125,6 @@ impl Drop for Ticket {
             *spent = spent.saturating_sub(self.cost);
         }
     }
-}
-
-/// No holder of these locks can panic half-way through a change.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Why a session cannot be opened.

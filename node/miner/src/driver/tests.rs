@@ -94,7 +94,11 @@ impl Bench {
                 in_tree: true,
                 relay,
             };
-            driver.ledger.append(session.facts.key(), entry).await.unwrap();
+            driver
+                .ledger
+                .append(&session.facts.key(), entry, true)
+                .await
+                .unwrap();
         }
     }
 

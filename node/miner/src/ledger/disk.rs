@@ -98,15 +98,21 @@ impl Disk for RealDisk {
         let is_new = !path.exists();
         let file = OpenOptions::new()
             .read(true)
-            .append(true)
+            .write(true)
             .create(true)
+            .truncate(false)
             .open(&path)?;
+        let length = file.metadata()?.len();
         if is_new {
             // The name itself must survive a crash, too.
             #[cfg(unix)]
             File::open(&self.folder)?.sync_all()?;
         }
-        Ok(Box::new(RealFile(file)))
+        Ok(Box::new(RealFile {
+            file,
+            length,
+            reserved: length,
+        }))
     }
 
     fn reader(&self, name: &str) -> io::Result<Option<Box<dyn Read + Send>>> {
@@ -157,26 +163,61 @@ impl Disk for RealDisk {
     }
 }
 
-struct RealFile(File);
+/// How far ahead of its end a file is filled with zeros. The disk is asked to keep what was written after every
+/// answer; while the file does not grow, that is one write less.
+const RESERVE: usize = 256 << 10;
+
+struct RealFile {
+    file: File,
+    /// Bytes that were appended.
+    length: u64,
+    /// Bytes of the file: zeros behind the length.
+    reserved: u64,
+}
+
+impl RealFile {
+    fn write_at(&mut self, at: u64, bytes: &[u8]) -> io::Result<()> {
+        self.file.seek(SeekFrom::Start(at))?;
+        self.file.write_all(bytes)
+    }
+
+    /// Room for what is appended next. A full disk may still have room for that alone.
+    fn reserve(&mut self, end: u64) {
+        let zeros = vec![0; RESERVE];
+        let filled = self.write_at(end, &zeros).is_ok();
+        self.reserved = if filled { end + RESERVE as u64 } else { end };
+        if !filled && let Err(error) = self.file.set_len(end) {
+            tracing::warn!(%error, "evidence keeps zeros at its end");
+        }
+    }
+}
 
 impl LogFile for RealFile {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.0.write_all(bytes)
+        let end = self.length + bytes.len() as u64;
+        let grows = end > self.reserved;
+        self.write_at(self.length, bytes)?;
+        self.length = end;
+        if grows {
+            self.reserve(end);
+        }
+        Ok(())
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        self.0.sync_data()
+        self.file.sync_data()
     }
 
     fn truncate(&mut self, length: u64) -> io::Result<()> {
-        self.0.set_len(length)
+        self.file.set_len(length)?;
+        (self.length, self.reserved) = (length, length);
+        Ok(())
     }
 
     fn read_at(&mut self, at: u64, length: usize) -> io::Result<Vec<u8>> {
-        // Reading moves the place, but what is appended goes to the end anyway.
-        self.0.seek(SeekFrom::Start(at))?;
+        self.file.seek(SeekFrom::Start(at))?;
         let mut bytes = vec![0; length];
-        self.0.read_exact(&mut bytes)?;
+        self.file.read_exact(&mut bytes)?;
         Ok(bytes)
     }
 }

@@ -7,7 +7,7 @@ use hearth_pocket::{
     trie::{SumTrie, Values, verify_closest},
 };
 
-use super::{Disk, LedgerError, LogFile, Reply, Sealed, Tally, answer};
+use super::{Disk, LedgerError, LogFile, Reply, Sealed, Tally, Waiting, answer};
 use crate::{
     evidence::{self, Contents, Entry},
     facts::Facts,
@@ -19,16 +19,22 @@ pub(super) struct Session {
     file: RefCell<Box<dyn LogFile>>,
     trie: SumTrie,
     tally: Tally,
-    sealed: bool,
-    /// Records that wait for the disk, as they will stand in the file.
+    state: State,
+    /// The records of a round, as they will stand in the file.
     buffer: Vec<u8>,
-    waiting: Vec<Waiting>,
-    /// A write failed and the file could not be cut back: only a restart helps.
-    broken: bool,
 }
 
-/// An answer whose record waits for the disk.
-struct Waiting {
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Open,
+    Sealed,
+    Closed,
+    /// A write failed and the file could not be cut back: only a restart helps.
+    Broken,
+}
+
+/// An answer whose record is in the buffer.
+struct Written {
     hash: [u8; 32],
     in_tree: bool,
     /// Where in the buffer its relay lies.
@@ -61,10 +67,12 @@ impl Session {
             file: RefCell::new(disk.open(&name).map_err(failed)?),
             trie: SumTrie::new(),
             tally: Tally::default(),
-            sealed: sealed_bytes.is_some(),
+            state: if sealed_bytes.is_some() {
+                State::Sealed
+            } else {
+                State::Open
+            },
             buffer: Vec::new(),
-            waiting: Vec::new(),
-            broken: false,
         };
         let mut reader = disk.reader(&name).map_err(failed)?;
         let read = match &mut reader {
@@ -125,7 +133,7 @@ impl Session {
                 ),
             }
         }
-        if self.sealed {
+        if self.state == State::Sealed {
             return Ok(());
         }
         let cut = self
@@ -154,90 +162,110 @@ impl Session {
         self.tally
     }
 
-    /// Queues an answer for the disk. Returns how many bytes it is.
-    pub(super) fn queue(&mut self, entry: Entry, reply: Reply<Tally>) -> usize {
-        if self.sealed {
-            answer(
-                reply,
-                Err(LedgerError::Sealed {
-                    session_id: self.facts.header.session_id.clone(),
-                }),
-            );
-            return 0;
+    /// Writes a round of answers, and answers for them.
+    pub(super) fn keep(&mut self, round: Vec<Waiting>) {
+        self.buffer.clear();
+        let mut written: Vec<Written> = Vec::with_capacity(round.len());
+        for (entry, reply) in round {
+            match self.check(&entry, &written) {
+                Ok(true) => written.push(self.write(&entry, reply)),
+                // The very same relay again is the same leaf.
+                Ok(false) => answer(reply, Ok(self.tally)),
+                Err(error) => answer(reply, Err(error)),
+            }
         }
-        if self.broken {
-            answer(reply, Err(self.disk_error("an earlier write failed")));
-            return 0;
-        }
-        let already = self
-            .waiting
-            .iter()
-            .any(|waiting| waiting.in_tree && waiting.hash == entry.hash);
-        if entry.in_tree && (already || self.trie.contains(&entry.hash)) {
-            // The very same relay again is the same leaf.
-            answer(reply, Ok(self.tally));
-            return 0;
-        }
-        let start = self.buffer.len();
-        let relay_at = entry.write(&mut self.buffer);
-        let relay = relay_at..self.buffer.len();
-        self.waiting.push(Waiting {
-            hash: entry.hash,
-            in_tree: entry.in_tree,
-            relay,
-            reply,
-        });
-        self.buffer.len() - start
-    }
-
-    /// Writes what waits, and answers for it.
-    pub(super) fn keep(&mut self) {
-        if self.waiting.is_empty() {
+        if written.is_empty() {
             return;
         }
         let buffer = std::mem::take(&mut self.buffer);
-        let waiting = std::mem::take(&mut self.waiting);
         let file = self.file.get_mut();
         if let Err(error) = file.append(&buffer).and_then(|()| file.sync()) {
-            tracing::error!(path = %self.path.display(), %error, "evidence cannot be written");
-            if let Err(error) = file.truncate(self.tally.bytes) {
-                tracing::error!(path = %self.path.display(), %error, "evidence cannot be cut back");
-                self.broken = true;
-            }
-            let error = self.disk_error(&error.to_string());
-            waiting
-                .into_iter()
-                .for_each(|waiting| answer(waiting.reply, Err(error.clone())));
+            self.cut_back(&error, written);
             return;
         }
         let start = self.tally.bytes;
         self.tally.bytes += buffer.len() as u64;
-        for waiting in waiting {
+        for written in written {
             self.tally.answers += 1;
-            if waiting.in_tree {
-                let relay = &buffer[waiting.relay.clone()];
-                let at = start + waiting.relay.start as u64;
+            if written.in_tree {
+                let relay = &buffer[written.relay.clone()];
+                let at = start + written.relay.start as u64;
                 self.trie
-                    .insert(&waiting.hash, relay, self.facts.compute_units, at);
+                    .insert(&written.hash, relay, self.facts.compute_units, at);
                 self.tally.leaves += 1;
             }
-            answer(waiting.reply, Ok(self.tally));
+            answer(written.reply, Ok(self.tally));
         }
         metrics::counter!("hearth_miner_evidence_bytes_total").increment(buffer.len() as u64);
         metrics::counter!("hearth_miner_evidence_syncs_total").increment(1);
         // The buffer's memory is used again, unless one huge round made it large.
         if buffer.capacity() <= 1 << 20 {
             self.buffer = buffer;
-            self.buffer.clear();
+        }
+    }
+
+    /// Whether an answer is new; an error if none is taken.
+    fn check(&self, entry: &Entry, written: &[Written]) -> Result<bool, LedgerError> {
+        let session_id = || self.facts.header.session_id.clone();
+        match self.state {
+            State::Open => {}
+            State::Sealed => {
+                return Err(LedgerError::Sealed {
+                    session_id: session_id(),
+                });
+            }
+            State::Closed => {
+                return Err(LedgerError::Unknown {
+                    session_id: session_id(),
+                });
+            }
+            State::Broken => return Err(self.disk_error("an earlier write failed")),
+        }
+        let in_round = || {
+            let mut leaves = written.iter().filter(|written| written.in_tree);
+            leaves.any(|written| written.hash == entry.hash)
+        };
+        Ok(!entry.in_tree || !(in_round() || self.trie.contains(&entry.hash)))
+    }
+
+    fn write(&mut self, entry: &Entry, reply: Reply<Tally>) -> Written {
+        let relay_at = entry.write(&mut self.buffer);
+        Written {
+            hash: entry.hash,
+            in_tree: entry.in_tree,
+            relay: relay_at..self.buffer.len(),
+            reply,
+        }
+    }
+
+    /// After a failed write: the file is as before, and nobody's last byte leaves.
+    fn cut_back(&mut self, error: &io::Error, written: Vec<Written>) {
+        tracing::error!(path = %self.path.display(), %error, "evidence cannot be written");
+        if let Err(error) = self.file.get_mut().truncate(self.tally.bytes) {
+            tracing::error!(path = %self.path.display(), %error, "evidence cannot be cut back");
+            self.state = State::Broken;
+        }
+        let error = self.disk_error(&error.to_string());
+        for written in written {
+            answer(written.reply, Err(error.clone()));
         }
     }
 
     pub(super) fn seal(&mut self) -> Sealed {
-        self.sealed = true;
+        if self.state == State::Open
+            && let Err(error) = self.file.get_mut().truncate(self.tally.bytes)
+        {
+            tracing::warn!(path = %self.path.display(), %error, "the evidence keeps the room at its end");
+        }
+        self.state = State::Sealed;
         Sealed {
             root: self.trie.root(),
             tally: self.tally,
         }
+    }
+
+    pub(super) fn close(&mut self) {
+        self.state = State::Closed;
     }
 
     pub(super) fn prove(&mut self, path: &[u8; 32]) -> Result<Vec<u8>, LedgerError> {

@@ -38,10 +38,10 @@ async fn answers_survive_a_restart_and_are_proven() {
     let disk = MemoryDisk::default();
     let (ledger, _) = open(&disk).await;
     for number in 0..20 {
-        ledger.append(facts().key(), entry(number)).await.unwrap();
+        ledger.append(&facts().key(), entry(number), true).await.unwrap();
     }
     // The very same relay again is the same leaf.
-    let tally = ledger.append(facts().key(), entry(3)).await.unwrap();
+    let tally = ledger.append(&facts().key(), entry(3), true).await.unwrap();
     assert_eq!((tally.answers, tally.leaves), (20, 20));
     let below = Entry {
         in_tree: false,
@@ -49,7 +49,10 @@ async fn answers_survive_a_restart_and_are_proven() {
         hash: [1; 32],
         ..entry(0)
     };
-    assert_eq!(ledger.append(facts().key(), below).await.unwrap().leaves, 20);
+    assert_eq!(
+        ledger.append(&facts().key(), below, true).await.unwrap().leaves,
+        20
+    );
     drop(ledger);
 
     let (ledger, tally) = open(&disk).await;
@@ -58,7 +61,7 @@ async fn answers_survive_a_restart_and_are_proven() {
     assert_eq!((found.facts, found.whole), (vec![facts()], true));
     let sealed = ledger.seal(facts().key()).await.unwrap();
     assert_eq!((sealed.root.sum(), sealed.root.count()), (2000, 20));
-    let late = ledger.append(facts().key(), entry(99)).await;
+    let late = ledger.append(&facts().key(), entry(99), true).await;
     assert!(matches!(late, Err(LedgerError::Sealed { .. })));
     let proof = ledger.prove(facts().key(), [0x5a; 32]).await.unwrap();
     let proof = gob::decode(&proof).unwrap().expand().unwrap();
@@ -97,7 +100,7 @@ async fn damage_in_the_midst_costs_one_answer() {
             relay,
             ..entry(number)
         };
-        ledger.append(facts().key(), entry).await.unwrap();
+        ledger.append(&facts().key(), entry, true).await.unwrap();
     }
     drop(ledger);
     let whole = disk.len();
@@ -107,7 +110,7 @@ async fn damage_in_the_midst_costs_one_answer() {
     assert_eq!((tally.answers, tally.leaves), (19, 19));
     assert_eq!(tally.bytes, whole as u64, "nothing was cut off");
     assert_eq!(disk.state().copies.len(), 1);
-    let tally = ledger.append(facts().key(), entry(99)).await.unwrap();
+    let tally = ledger.append(&facts().key(), entry(99), true).await.unwrap();
     assert_eq!(tally.answers, 20);
     let sealed = ledger.seal(facts().key()).await.unwrap();
     let proof = ledger.prove(facts().key(), [0x5a; 32]).await.unwrap();
@@ -125,7 +128,8 @@ async fn many_answers_share_one_wait_for_the_disk() {
     let disk = MemoryDisk::default();
     let (ledger, _) = open(&disk).await;
     let before = disk.state().n_syncs;
-    let appends = (0..200).map(|number| ledger.append(facts().key(), entry(number)));
+    let key = facts().key();
+    let appends = (0..200).map(|number| ledger.append(&key, entry(number), false));
     let answers = futures::future::join_all(appends).await;
     assert!(answers.iter().all(Result::is_ok));
     let n_syncs = disk.state().n_syncs - before;
@@ -137,20 +141,20 @@ async fn a_full_disk_refuses_answers_and_loses_none() {
     let disk = MemoryDisk::default();
     let (ledger, _) = open(&disk).await;
     for number in 0..5 {
-        ledger.append(facts().key(), entry(number)).await.unwrap();
+        ledger.append(&facts().key(), entry(number), true).await.unwrap();
     }
     let length = disk.len();
     // A torn record would fit.
     disk.state().limit = Some(length + 30);
     assert!(!ledger.is_writable());
     for number in 5..8 {
-        let refused = ledger.append(facts().key(), entry(number)).await;
+        let refused = ledger.append(&facts().key(), entry(number), true).await;
         assert!(matches!(refused, Err(LedgerError::Disk { .. })), "{refused:?}");
         assert_eq!(disk.len(), length, "the file was cut back");
     }
     disk.state().limit = None;
     assert!(ledger.is_writable());
-    let tally = ledger.append(facts().key(), entry(8)).await.unwrap();
+    let tally = ledger.append(&facts().key(), entry(8), true).await.unwrap();
     assert_eq!(tally.answers, 6);
     let sealed = ledger.seal(facts().key()).await.unwrap();
     drop(ledger);
@@ -184,7 +188,7 @@ proptest! {
             for (n_answers, n_lost) in rounds {
                 let (ledger, _) = open(&disk).await;
                 for _ in 0..n_answers {
-                    ledger.append(facts().key(), entry(next)).await.unwrap();
+                    ledger.append(&facts().key(), entry(next), next % 2 == 0).await.unwrap();
                     next += 1;
                 }
                 drop(ledger);

@@ -175,14 +175,13 @@ impl Miner {
             admission: Admission {
                 sessions,
                 network: Arc::clone(&inner.network),
-                crypto: inner.crypto.clone(),
                 verifier: Arc::clone(&inner.verifier),
             },
             config: Arc::clone(&inner.config),
             backend: Arc::clone(&inner.backend),
             places: inner.config.services.iter().map(places).collect(),
             signer,
-            crypto: inner.crypto.clone(),
+            threads: Arc::clone(&inner.threads),
             ledger: inner.ledger.clone(),
             book: inner.book.clone(),
             clock: inner.clock.clone(),
@@ -192,7 +191,7 @@ impl Miner {
             counts: Arc::clone(&inner.counts),
             trouble: inner.trouble.clone(),
         };
-        Listener::start(Arc::new(server)).await.map_err(|error| Reason {
+        Listener::start(Arc::new(server)).map_err(|error| Reason {
             code: ReasonCode::PortTaken,
             fact: hearth_base::failure::chain(&error),
         })

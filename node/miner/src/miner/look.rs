@@ -9,7 +9,7 @@ use crate::{
     earning::{EarningEvent, EarningState, Reason, ReasonCode, low_funds},
     keys::KeyProblem,
     serve::Trouble,
-    sessions::lock,
+    threads::lock,
 };
 
 impl Miner {

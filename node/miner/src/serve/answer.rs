@@ -7,7 +7,6 @@ use std::{
 
 use bytes::Bytes;
 use hearth_pocket::{
-    message::relay::RelayResponse,
     payload::HttpResponse,
     relay::{relay_bytes, relay_hash, sign_response, sign_response_hashed},
 };
@@ -72,30 +71,18 @@ impl Job {
             body,
         }
         .encode();
-        let (request, server) = (Arc::clone(&admitted.request), Arc::clone(&self.server));
         let header = admitted.ticket.session.facts.header.clone();
-        let signed = self
-            .server
-            .crypto
-            .run(move || {
-                let response = sign_response(&*server.signer, header, payload)?;
-                let relay = relay_bytes(&request, &response);
-                let hash = relay_hash(&relay);
-                Ok::<_, hearth_pocket::SignError>((Bytes::from(response.encode_to_vec()), relay, hash))
-            })
-            .await?;
-        let (response, relay, hash) = signed.map_err(|error| Refusal::Signing {
-            why: error.to_string(),
-        })?;
+        let response = sign_response(&*self.server.signer, header, payload).map_err(unsigned)?;
+        let relay = relay_bytes(&admitted.request, &response);
         let done = Done {
             status,
             n_bytes,
             tokens,
+            hash: relay_hash(&relay),
             relay,
-            hash,
         };
         self.keep(admitted.ticket, done).await?;
-        Ok(Reply::relay(response))
+        Ok(Reply::relay(Bytes::from(response.encode_to_vec())))
     }
 
     /// Signs the answer that a stream is mined as: over its whole body, whose hash was made along the way.
@@ -113,65 +100,34 @@ impl Job {
                 why: "the answer is empty".to_owned(),
             });
         }
-        let (request, server) = (Arc::clone(&admitted.request), Arc::clone(&self.server));
         let header = admitted.ticket.session.facts.header.clone();
-        let signed = self
-            .server
-            .crypto
-            .run(move || {
-                // The payload does not enter the relay, only its hash.
-                let response = sign_response_hashed(&*server.signer, header, Bytes::new(), body_hash)?;
-                let relay = relay_bytes(&request, &response);
-                let hash = relay_hash(&relay);
-                Ok::<_, hearth_pocket::SignError>((relay, hash))
-            })
-            .await?;
-        let (relay, hash) = signed.map_err(|error| Refusal::Signing {
-            why: error.to_string(),
-        })?;
-        self.keep(
-            admitted.ticket,
-            Done {
-                status,
-                n_bytes,
-                tokens,
-                relay,
-                hash,
-            },
-        )
-        .await
+        // The payload does not enter the relay, only its hash.
+        let response = sign_response_hashed(&*self.server.signer, header, Bytes::new(), body_hash);
+        let relay = relay_bytes(&admitted.request, &response.map_err(unsigned)?);
+        let done = Done {
+            status,
+            n_bytes,
+            tokens,
+            hash: relay_hash(&relay),
+            relay,
+        };
+        self.keep(admitted.ticket, done).await
     }
 
     /// Signs one batch of a stream.
-    pub(super) async fn batch(
-        &self,
-        admitted: &Admitted,
-        status: u16,
-        body: Bytes,
-    ) -> Result<Bytes, Refusal> {
-        let server = Arc::clone(&self.server);
+    pub(super) fn batch(&self, admitted: &Admitted, status: u16, body: Bytes) -> Result<Bytes, Refusal> {
         let header = admitted.ticket.session.facts.header.clone();
-        let signed = self
-            .server
-            .crypto
-            .run(move || {
-                let payload = HttpResponse {
-                    status: u32::from(status),
-                    headers: BTreeMap::new(),
-                    body,
-                }
-                .encode();
-                let response: RelayResponse = sign_response(&*server.signer, header, payload)?;
-                let mut bytes =
-                    Vec::with_capacity(response.encoded_len() + hearth_pocket::stream::SEPARATOR.len());
-                response.encode_raw(&mut bytes);
-                bytes.extend_from_slice(hearth_pocket::stream::SEPARATOR);
-                Ok::<_, hearth_pocket::SignError>(Bytes::from(bytes))
-            })
-            .await?;
-        signed.map_err(|error| Refusal::Signing {
-            why: error.to_string(),
-        })
+        let payload = HttpResponse {
+            status: u32::from(status),
+            headers: BTreeMap::new(),
+            body,
+        }
+        .encode();
+        let response = sign_response(&*self.server.signer, header, payload).map_err(unsigned)?;
+        let mut bytes = Vec::with_capacity(response.encoded_len() + hearth_pocket::stream::SEPARATOR.len());
+        response.encode_raw(&mut bytes);
+        bytes.extend_from_slice(hearth_pocket::stream::SEPARATOR);
+        Ok(Bytes::from(bytes))
     }
 
     /// Writes an answer down. When this returns, its last byte may leave.
@@ -195,8 +151,8 @@ impl Job {
             in_tree,
             relay: if in_tree { done.relay } else { Vec::new() },
         };
-        let key = facts.key();
-        match self.server.ledger.append(key.clone(), entry).await {
+        let (key, alone) = (facts.key(), session.running() == 1);
+        match self.server.ledger.append(&key, entry, alone).await {
             Ok(tally) => ticket.keep(tally.answers),
             // Sealed until the claim is over, and closed from then on.
             Err(LedgerError::Sealed { .. } | LedgerError::Unknown { .. }) => self.late(&key).await,
@@ -231,6 +187,12 @@ impl Drop for Job {
         self.server.running.send_modify(|running| {
             running.answers.remove(&self.number);
         });
+    }
+}
+
+fn unsigned(error: hearth_pocket::SignError) -> Refusal {
+    Refusal::Signing {
+        why: error.to_string(),
     }
 }
 

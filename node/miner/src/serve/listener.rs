@@ -3,6 +3,7 @@
 use std::{
     convert::Infallible,
     net::SocketAddr,
+    panic::AssertUnwindSafe,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -11,7 +12,7 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use futures::StreamExt as _;
+use futures::{FutureExt as _, StreamExt as _};
 use http_body_util::{BodyExt as _, Full, StreamBody, combinators::UnsyncBoxBody};
 use hyper::{
     Method, Request, Response, StatusCode,
@@ -62,10 +63,11 @@ pub(crate) struct Listener {
 
 impl Listener {
     /// Takes the port and begins to serve.
-    pub(crate) async fn start(server: Arc<Server>) -> Result<Listener, BindError> {
+    pub(crate) fn start(server: Arc<Server>) -> Result<Listener, BindError> {
         let address = server.config.listen;
-        let failed = |source| BindError { address, source };
-        let socket = TcpListener::bind(address).await.map_err(failed)?;
+        let threads = Arc::clone(&server.threads);
+        let _on_it = threads.next().enter();
+        let socket = bind(address).map_err(|source| BindError { address, source })?;
         let stopped = server.tasks.token().child_token();
         let tasks = server.tasks.clone();
         tasks.spawn("relay server", accept(server, socket, stopped.clone()));
@@ -77,6 +79,12 @@ impl Listener {
     pub(crate) fn stop(&self) {
         self.stopped.cancel();
     }
+}
+
+fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = std::net::TcpListener::bind(address)?;
+    socket.set_nonblocking(true)?;
+    TcpListener::from_std(socket)
 }
 
 async fn accept(server: Arc<Server>, socket: TcpListener, stopped: CancellationToken) {
@@ -103,6 +111,11 @@ async fn accept(server: Arc<Server>, socket: TcpListener, stopped: CancellationT
         };
         // Small batches of a stream leave at once.
         let _ = stream.set_nodelay(true);
+        let Ok(stream) = stream.into_std() else { continue };
+        let _on_it = server.threads.next().enter();
+        let Ok(stream) = TcpStream::from_std(stream) else {
+            continue;
+        };
         let connection = connection(Arc::clone(&server), stream, stopped.clone(), place);
         server.tasks.spawn("relay connection", connection);
     }
@@ -267,7 +280,11 @@ async fn handle(server: Arc<Server>, request: Request<Incoming>, asked: Asked) -
     // Given back once it is clear what the request is answered with.
     let mut room = Room::of(&server.room);
     let body = read(&server, request.into_body(), &mut room).await;
-    respond(server.serve(body).await, asked)
+    let reply = AssertUnwindSafe(Arc::clone(&server).serve(body))
+        .catch_unwind()
+        .await;
+    // A fault costs the request that it was met in. Its own report says where it is.
+    respond(reply.unwrap_or_else(|_| server.broken()), asked)
 }
 
 /// A request's part of the memory for all of them. It grows with what arrives, so that who only promises bytes takes

@@ -208,7 +208,7 @@ async fn pump(
             Err(_) => {}
         }
         if batch.is_due(Instant::now()) {
-            let bytes = job.batch(&admitted, status, batch.take()).await?;
+            let bytes = job.batch(&admitted, status, batch.take())?;
             send(sender, bytes, &service, (deadline, seconds)).await?;
         }
     }
@@ -219,7 +219,7 @@ async fn pump(
     let last = if last.is_empty() {
         None
     } else {
-        Some(job.batch(&admitted, status, last).await?)
+        Some(job.batch(&admitted, status, last)?)
     };
     job.streamed(admitted, status, hasher.finalize().into(), n_bytes, tokens)
         .await?;

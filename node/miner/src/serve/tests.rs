@@ -92,7 +92,6 @@ impl Stage {
             book.clone(),
             clock.clone(),
         );
-        let crypto = Crypto::start(1).unwrap();
         let places = services.iter().map(|(service, config)| {
             let places = Places {
                 config: *config,
@@ -106,13 +105,12 @@ impl Stage {
             admission: Admission {
                 sessions: Arc::new(sessions),
                 network,
-                crypto: crypto.clone(),
                 verifier: Arc::new(RingVerifier::new(16)),
             },
             backend,
             places: places.collect(),
             signer: Arc::new(supplier),
-            crypto,
+            threads: Arc::new(Threads::start(2).unwrap()),
             ledger,
             book,
             clock,

@@ -12,8 +12,8 @@ use hearth_pocket::{
     settlement::{Price, session_floor},
 };
 
-use super::{MAX_KEYS, OpenError, Session, Sessions, height, lock};
-use crate::{claim::ClaimState, facts::Facts, refusal::Refusal};
+use super::{MAX_KEYS, OpenError, Session, Sessions, height};
+use crate::{claim::ClaimState, facts::Facts, refusal::Refusal, threads::lock};
 
 impl Sessions {
     /// Asks the chain for the session of a request at height `at`. Nothing is written down.

@@ -9,8 +9,7 @@ use std::{
 use hearth_base::Height;
 use hearth_pocket::message::session::SessionHeader;
 
-use super::lock;
-use crate::refusal::Refusal;
+use crate::{refusal::Refusal, threads::lock};
 
 /// Pairs of application and service without an earlier session here that are asked about in a second. A network with
 /// more applications than that reaches a new supplier over some seconds.

@@ -22,7 +22,7 @@ impl Stage {
             server.room = Arc::new(Semaphore::new(room));
         })
         .await;
-        let listener = Listener::start(Arc::clone(&stage.server)).await.unwrap();
+        let listener = Listener::start(Arc::clone(&stage.server)).unwrap();
         (stage, listener, address)
     }
 }
