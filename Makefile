@@ -14,6 +14,7 @@ CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/hearth
 export CARGO_TARGET_DIR ?= $(CACHE)/target
 export TEST_MODELS_DIR ?= $(CACHE)/models
 export TOOLS_DIR := $(CACHE)/tools
+export CARGO_NET_RETRY ?= 10
 # Incremental files cost a gigabyte and help only who edits.
 ifdef CI
 export CARGO_INCREMENTAL := 0

@@ -56,6 +56,12 @@ PY
   return "$status"
 }
 
+# The check itself is offline; what it reads is fetched first.
+licences() {
+  cargo fetch --locked || return 1
+  cargo deny --offline check --hide-inclusion-graph bans licenses sources
+}
+
 ui_tests() {
   npm --prefix ui run --silent check || return 1
   npm --prefix ui test --silent -- --reporter=default 2>&1 | tee "$logs/vitest"
@@ -92,7 +98,7 @@ counted_desktop() {
 }
 
 suite format cargo fmt --all --check
-suite licences cargo deny --offline check --hide-inclusion-graph bans licenses sources
+suite licences licences
 suite models assets/models/fetch.sh
 suite page xtask/sh/build_ui.sh
 suite ui ui_tests
