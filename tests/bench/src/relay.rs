@@ -71,7 +71,7 @@ pub(crate) async fn run(hearth: Option<&Path>, models: &Path) -> anyhow::Result<
     let n_relays: usize = WARM_UP + LOADS.iter().map(|(_, n, ..)| n).sum::<usize>();
     let mut requests = buyer.sign(&session, n_relays)?;
     let url = buyer.supplier_url(&session)?;
-    send(&url, 1, requests.split_off(requests.len() - WARM_UP)).await?;
+    send(&url, &clients(1)?, requests.split_off(requests.len() - WARM_UP)).await?;
     let idle = idle_share(node.child.id()).await;
     for (connections, n, rivals, rivals_latency) in LOADS {
         let batch = requests.split_off(requests.len() - n);
@@ -128,11 +128,12 @@ async fn measure(
     idle: f64,
 ) -> anyhow::Result<Load> {
     let n = batch.len() / ROUNDS;
+    let clients = clients(connections)?;
     let (mut rates, mut costs, mut latencies) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let round = batch.split_off(batch.len() - n);
         let before = cpu_seconds(node.child.id());
-        let (seconds, taken) = send(url, connections, round).await?;
+        let (seconds, taken) = send(url, &clients, round).await?;
         let after = cpu_seconds(node.child.id());
         rates.push(as_f64(n) / seconds);
         if let (Some(before), Some(after)) = (before, after) {
@@ -334,15 +335,32 @@ impl Buyer {
     }
 }
 
-/// Sends all requests over so many connections. Gives the seconds it took and each answer's latency.
-async fn send(url: &str, connections: usize, requests: Vec<Bytes>) -> anyhow::Result<(f64, Vec<Duration>)> {
+/// One client is one connection, which is kept open.
+fn clients(connections: usize) -> reqwest::Result<Vec<reqwest::Client>> {
+    let client = || {
+        reqwest::Client::builder()
+            .no_proxy()
+            .pool_max_idle_per_host(1)
+            .build()
+    };
+    (0..connections).map(|_| client()).collect()
+}
+
+/// Sends all requests over these connections. Gives the seconds it took and each answer's latency.
+async fn send(
+    url: &str,
+    clients: &[reqwest::Client],
+    requests: Vec<Bytes>,
+) -> anyhow::Result<(f64, Vec<Duration>)> {
     let (requests, next) = (Arc::new(requests), Arc::new(AtomicUsize::new(0)));
     let began = Instant::now();
-    let tasks: Vec<_> = (0..connections)
-        .map(|_| {
+    let tasks: Vec<_> = clients
+        .iter()
+        .cloned()
+        .map(|http| {
             let (requests, next, url) = (Arc::clone(&requests), Arc::clone(&next), url.to_owned());
             #[allow(clippy::disallowed_methods, reason = "joined below")]
-            tokio::spawn(async move { connection(&url, &requests, &next).await })
+            tokio::spawn(async move { connection(&http, &url, &requests, &next).await })
         })
         .collect();
     let mut latencies = Vec::with_capacity(requests.len());
@@ -352,12 +370,12 @@ async fn send(url: &str, connections: usize, requests: Vec<Bytes>) -> anyhow::Re
     Ok((began.elapsed().as_secs_f64(), latencies))
 }
 
-async fn connection(url: &str, requests: &[Bytes], next: &AtomicUsize) -> anyhow::Result<Vec<Duration>> {
-    // One client is one connection, which is kept open.
-    let http = reqwest::Client::builder()
-        .no_proxy()
-        .pool_max_idle_per_host(1)
-        .build()?;
+async fn connection(
+    http: &reqwest::Client,
+    url: &str,
+    requests: &[Bytes],
+    next: &AtomicUsize,
+) -> anyhow::Result<Vec<Duration>> {
     let mut latencies = Vec::new();
     while let Some(body) = requests.get(next.fetch_add(1, Ordering::Relaxed)) {
         let began = Instant::now();
