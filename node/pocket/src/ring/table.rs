@@ -59,12 +59,24 @@ impl Table {
 
     /// `a·P + sum`.
     pub(super) fn mul_add(&self, a: &Scalar, mut sum: ProjectivePoint) -> ProjectivePoint {
-        for (row, digit) in self.0.chunks_exact(MULTIPLES).zip(digits(a)) {
-            let multiple = |magnitude: i16| &row[usize::from(magnitude.unsigned_abs()) - 1];
+        // All multiples are fetched before the first is added: the table is larger than the near caches, and so the
+        // fetches overlap.
+        let mut multiples = [AffinePoint::IDENTITY; DIGITS];
+        let digits = digits(a);
+        for ((multiple, row), digit) in multiples
+            .iter_mut()
+            .zip(self.0.chunks_exact(MULTIPLES))
+            .zip(digits)
+        {
+            if digit != 0 {
+                *multiple = row[usize::from(digit.unsigned_abs()) - 1];
+            }
+        }
+        for (multiple, digit) in multiples.iter().zip(digits) {
             match digit {
                 0 => {}
-                1.. => sum += multiple(digit),
-                ..=-1 => sum -= multiple(digit),
+                1.. => sum += multiple,
+                ..=-1 => sum -= multiple,
             }
         }
         sum
