@@ -6,8 +6,8 @@
 //!     | bytes out u64 | tokens u32 | status u16 | flags u8 | u32 length of relay | relay      … and again
 //! ```
 //! All numbers are little-endian. The relay is covered by its hash. Zeros at the end are room for what comes. A crash
-//! leaves at most a torn record before them, which no client got the last byte for: the tail is cut. A disk may also turn bits in the midst of a file: what is
-//! whole behind the damage is read all the same, and where it lies is told.
+//! leaves at most a torn record before them, which no client got the last byte for: the tail is cut. A disk may also
+//! turn bits in the midst of a file: what is whole behind the damage is read all the same, and where it lies is told.
 
 use std::{
     io::{self, Read},

@@ -139,8 +139,8 @@ impl Ledger {
         self.blocking(move |inner| inner.open(&facts, sealed_bytes)).await
     }
 
-    /// Writes down an answer. When this returns, it survives a crash. `alone` says that no other is being made: then
-    /// the caller's thread waits for the disk.
+    /// Writes down an answer. When this returns, it survives a crash. `alone` says that no other of the session is
+    /// being made: then the caller's thread waits for the disk.
     ///
     /// # Errors
     /// A full disk, or a session that is sealed or not open. Nothing was written then.

@@ -162,6 +162,33 @@ async fn a_full_disk_refuses_answers_and_loses_none() {
     assert_eq!(ledger.seal(facts().key()).await.unwrap().root, sealed.root);
 }
 
+/// A real file has room behind its end, which is no part of the evidence.
+#[tokio::test]
+async fn a_real_file_grows_in_steps_and_is_cut_when_it_is_sealed() {
+    let folder = tempfile::tempdir().unwrap();
+    let start = || {
+        let disk = RealDisk::new(folder.path().to_owned(), |_| None).unwrap();
+        Ledger::start(Arc::new(disk)).unwrap()
+    };
+    let ledger = start();
+    let length = || std::fs::metadata(ledger.path(&facts().key())).unwrap().len();
+    ledger.open(Arc::new(facts()), None).await.unwrap();
+    for number in 0..5 {
+        let tally = ledger
+            .append(&facts().key(), entry(number), number % 2 == 0)
+            .await;
+        assert!(length() > tally.unwrap().bytes);
+    }
+    // Another one finds it as a crash leaves it.
+    let again = start();
+    let found = again.open(Arc::new(facts()), None).await.unwrap();
+    assert_eq!((found.answers, found.bytes), (5, length()));
+    again.append(&facts().key(), entry(5), true).await.unwrap();
+    let sealed = again.seal(facts().key()).await.unwrap();
+    assert_eq!((sealed.tally.answers, sealed.tally.bytes), (6, length()));
+    assert!(again.prove(facts().key(), [0x5a; 32]).await.is_ok());
+}
+
 #[tokio::test]
 async fn names_that_leave_the_folder_are_refused() {
     let ledger = Ledger::start(Arc::new(MemoryDisk::default())).unwrap();

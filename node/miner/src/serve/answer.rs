@@ -7,6 +7,7 @@ use std::{
 
 use bytes::Bytes;
 use hearth_pocket::{
+    message::relay::RelayResponse,
     payload::HttpResponse,
     relay::{relay_bytes, relay_hash, sign_response, sign_response_hashed},
 };
@@ -73,14 +74,7 @@ impl Job {
         .encode();
         let header = admitted.ticket.session.facts.header.clone();
         let response = sign_response(&*self.server.signer, header, payload).map_err(unsigned)?;
-        let relay = relay_bytes(&admitted.request, &response);
-        let done = Done {
-            status,
-            n_bytes,
-            tokens,
-            hash: relay_hash(&relay),
-            relay,
-        };
+        let done = Done::new(&admitted, &response, status, n_bytes, tokens);
         self.keep(admitted.ticket, done).await?;
         Ok(Reply::relay(Bytes::from(response.encode_to_vec())))
     }
@@ -103,14 +97,8 @@ impl Job {
         let header = admitted.ticket.session.facts.header.clone();
         // The payload does not enter the relay, only its hash.
         let response = sign_response_hashed(&*self.server.signer, header, Bytes::new(), body_hash);
-        let relay = relay_bytes(&admitted.request, &response.map_err(unsigned)?);
-        let done = Done {
-            status,
-            n_bytes,
-            tokens,
-            hash: relay_hash(&relay),
-            relay,
-        };
+        let response = response.map_err(unsigned)?;
+        let done = Done::new(&admitted, &response, status, n_bytes, tokens);
         self.keep(admitted.ticket, done).await
     }
 
@@ -203,6 +191,25 @@ struct Done {
     tokens: Option<u32>,
     relay: Vec<u8>,
     hash: [u8; 32],
+}
+
+impl Done {
+    fn new(
+        admitted: &Admitted,
+        response: &RelayResponse,
+        status: u16,
+        n_bytes: u64,
+        tokens: Option<u32>,
+    ) -> Done {
+        let relay = relay_bytes(&admitted.request, response);
+        Done {
+            status,
+            n_bytes,
+            tokens,
+            hash: relay_hash(&relay),
+            relay,
+        }
+    }
 }
 
 /// The tokens that an OpenAI answer says it has.
