@@ -9,12 +9,16 @@ use super::*;
 
 impl Stage {
     /// A server that reads for so long, with so much room for requests, on a free port.
-    async fn listening(read_within: Duration, room: usize) -> (Stage, Listener, std::net::SocketAddr) {
+    async fn listening(
+        backend: impl Backend,
+        read_within: Duration,
+        room: usize,
+    ) -> (Stage, Listener, std::net::SocketAddr) {
         let address = std::net::TcpListener::bind("127.0.0.1:0")
             .unwrap()
             .local_addr()
             .unwrap();
-        let stage = Stage::with(NullBackend::default(), limits(), |server| {
+        let stage = Stage::with(backend, limits(), |server| {
             let mut config = (*server.config).clone();
             config.listen = address;
             config.read_within = read_within;
@@ -36,7 +40,8 @@ async fn ended(stream: &mut TcpStream) -> bool {
 
 #[tokio::test]
 async fn connections_that_do_nothing_are_ended() {
-    let (_stage, _listener, address) = Stage::listening(Duration::from_millis(200), ROOM).await;
+    let (_stage, _listener, address) =
+        Stage::listening(NullBackend::default(), Duration::from_millis(200), ROOM).await;
     let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
     let http2 = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".as_slice(), &settings].concat();
     for (name, sent) in [
@@ -58,7 +63,8 @@ async fn connections_that_do_nothing_are_ended() {
 
 #[tokio::test]
 async fn a_flood_of_large_bodies_takes_no_more_than_the_room() {
-    let (stage, _listener, address) = Stage::listening(Duration::from_secs(5), 1 << 20).await;
+    let (stage, _listener, address) =
+        Stage::listening(NullBackend::default(), Duration::from_secs(5), 1 << 20).await;
     // Each promises 400 KB, sends 300 KB and then waits.
     let (part, mut open) = (vec![b'x'; 300_000], Vec::new());
     let mut refused = 0;
@@ -94,4 +100,46 @@ async fn a_flood_of_large_bodies_takes_no_more_than_the_room() {
         .unwrap();
     let response = RelayResponse::decode(answer.bytes().await.unwrap()).unwrap();
     assert_eq!(response.relay_miner_error, None);
+}
+
+/// A backend with a fault.
+struct Faulty;
+
+#[async_trait]
+impl Backend for Faulty {
+    async fn prepare(&self, _service: &ServiceId) -> Result<(), BackendError> {
+        Ok(())
+    }
+
+    async fn serve(&self, _request: BackendRequest) -> Result<BackendAnswer, BackendError> {
+        panic!("on purpose")
+    }
+
+    fn capacity(&self, _service: &ServiceId) -> Capacity {
+        Capacity { slots: 1 }
+    }
+}
+
+#[tokio::test]
+async fn a_fault_costs_the_relay_that_it_was_met_in() {
+    let (stage, _listener, address) = Stage::listening(Faulty, Duration::from_secs(5), ROOM).await;
+    let body = good(false).encode_to_vec();
+    let head = format!(
+        "POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    // The second finds its place free and the server at work.
+    for _ in 0..2 {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream.write_all(&body).await.unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.unwrap();
+        let at = answer.windows(4).position(|end| end == b"\r\n\r\n").unwrap() + 4;
+        let response = RelayResponse::decode(&answer[at..]).unwrap();
+        let refusal = response.relay_miner_error.unwrap();
+        assert!(refusal.message.contains("internal error"), "{refusal:?}");
+    }
+    let panicked = tokio::time::timeout(Duration::from_millis(100), stage.tasks.panicked());
+    assert!(panicked.await.is_err(), "the node would stop");
 }
