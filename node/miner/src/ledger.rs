@@ -11,8 +11,9 @@ mod session;
 
 use std::{
     collections::{BTreeMap, VecDeque},
+    panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
-    sync::{Arc, Mutex, TryLockError, mpsc},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, mpsc},
 };
 
 use hearth_pocket::trie::Root;
@@ -89,7 +90,7 @@ impl Ledger {
         let (thread, writers) = mpsc::channel::<Arc<Writer>>();
         std::thread::Builder::new()
             .name("ledger".to_owned())
-            .spawn(move || writers.iter().for_each(|writer| writer.whole(|_| ())))?;
+            .spawn(move || writers.iter().for_each(|writer| writer.keep_all()))?;
         Ok(Ledger(Arc::new(Inner {
             disk,
             writers: Mutex::default(),
@@ -152,8 +153,9 @@ impl Ledger {
             waiting.push_back((entry, reply));
             waiting.len() == 1
         };
-        // Whoever is not the first relies on the first.
-        if is_first && !(alone && writer.keep()) {
+        // Whoever is not the first relies on the first, even if that meets a fault.
+        let is_all_kept = || catch_unwind(AssertUnwindSafe(|| writer.keep())).unwrap_or(false);
+        if is_first && !(alone && is_all_kept()) {
             self.0.thread.send(writer).map_err(|_| LedgerError::BrokenOff)?;
         }
         answer.await.map_err(|_| LedgerError::BrokenOff)?
@@ -245,7 +247,7 @@ impl Inner {
         let _alone = lock(&self.opening);
         let key = facts.key();
         if let Ok(writer) = self.writer(&key) {
-            return Ok(lock(&writer.session).tally());
+            return Ok(writer.session().tally());
         }
         let session = Session::open(&*self.disk, facts, sealed_bytes)?;
         let tally = session.tally();
@@ -290,7 +292,7 @@ impl Writer {
     fn keep(&self) -> bool {
         let mut session = match self.session.try_lock() {
             Ok(session) => session,
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::Poisoned(poisoned)) => broken_off(poisoned),
             Err(TryLockError::WouldBlock) => return false,
         };
         let (round, is_all) = self.round();
@@ -298,9 +300,18 @@ impl Writer {
         is_all
     }
 
+    /// Writes all that waits. A fault costs the answers of its round, and the session takes none after them.
+    fn keep_all(&self) {
+        while catch_unwind(AssertUnwindSafe(|| self.whole(|_| ()))).is_err() {}
+    }
+
+    fn session(&self) -> MutexGuard<'_, Session> {
+        self.session.lock().unwrap_or_else(broken_off)
+    }
+
     /// Works on the session after everything that was queued is written.
     fn whole<T>(&self, work: impl FnOnce(&mut Session) -> T) -> T {
-        let mut session = lock(&self.session);
+        let mut session = self.session();
         loop {
             let (round, is_all) = self.round();
             session.keep(round);
@@ -323,6 +334,13 @@ impl Writer {
         let round = waiting.drain(..n_answers).collect();
         (round, waiting.is_empty())
     }
+}
+
+/// The session after a fault: file, tree and tally may say different things.
+fn broken_off<'a>(poisoned: PoisonError<MutexGuard<'a, Session>>) -> MutexGuard<'a, Session> {
+    let mut session = poisoned.into_inner();
+    session.break_off(LedgerError::BrokenOff);
+    session
 }
 
 /// Whoever asked may have gone away meanwhile.

@@ -75,8 +75,8 @@ pub enum Refusal {
     Evidence { why: String },
     #[error("the answer cannot be signed: {why}")]
     Signing { why: String },
-    #[error("internal error: {why}")]
-    Internal { why: String },
+    #[error("internal error: a fault in this program broke the relay off; the log says where, please report it")]
+    Fault,
 }
 
 /// How both kinds of miner name a refusal.
@@ -131,7 +131,7 @@ impl Refusal {
             }
             Refusal::Backend { .. } => proxy(5, "internal error", 502),
             Refusal::AnswerTooLarge { .. } => proxy(12, "response limit exceeded", 502),
-            Refusal::Evidence { .. } | Refusal::Signing { .. } | Refusal::Internal { .. } => {
+            Refusal::Evidence { .. } | Refusal::Signing { .. } | Refusal::Fault => {
                 proxy(5, "internal error", 500)
             }
         }
@@ -165,7 +165,7 @@ impl Refusal {
             Refusal::AnswerTooLarge { .. } => "answer_too_large",
             Refusal::Evidence { .. } => "evidence",
             Refusal::Signing { .. } => "signing",
-            Refusal::Internal { .. } => "internal",
+            Refusal::Fault => "internal",
         }
     }
 

@@ -204,8 +204,7 @@ impl Server {
 
     /// The answer to a request that this program has a fault for.
     fn broken(&self) -> Reply {
-        let why = "a fault in this program broke the relay off: the log says where, please report it";
-        self.refuse(&Refusal::Internal { why: why.to_owned() }, None, false)
+        self.refuse(&Refusal::Fault, None, false)
     }
 
     fn refuse(

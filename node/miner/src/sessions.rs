@@ -28,6 +28,7 @@ use gate::Gate;
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) facts: Arc<Facts>,
+    cost: Amount,
     /// The keys that may stand in a request's ring, and the height at which they were read.
     ring: Mutex<(Arc<Vec<[u8; 33]>>, Height)>,
     meter: Mutex<Amount>,
@@ -44,6 +45,7 @@ impl Session {
     /// A session of which nothing is written down.
     fn new(facts: Arc<Facts>) -> Session {
         Session {
+            cost: facts.cost_of_a_relay(),
             facts,
             ring: Mutex::default(),
             meter: Mutex::default(),
@@ -56,8 +58,7 @@ impl Session {
 
     /// Goes on from what its evidence has. No ticket was given before.
     fn begin(&self, answers: u64, late: u64) {
-        let cost = self.facts.cost_of_a_relay().upokt();
-        *lock(&self.meter) = Amount::from_upokt(cost.saturating_mul(u128::from(answers)));
+        *lock(&self.meter) = Amount::from_upokt(self.cost.upokt().saturating_mul(u128::from(answers)));
         self.answers.store(answers, Ordering::SeqCst);
         self.late.store(late, Ordering::SeqCst);
         self.entered.store(true, Ordering::SeqCst);
@@ -85,9 +86,8 @@ impl Session {
     /// Takes the price of one answer from the application's budget, for as long as the ticket lives; for good, once
     /// it is kept.
     pub(crate) fn admit(self: &Arc<Session>) -> Option<Ticket> {
-        let cost = self.facts.cost_of_a_relay();
         let mut spent = lock(&self.meter);
-        let after = spent.saturating_add(cost);
+        let after = spent.saturating_add(self.cost);
         if after > self.facts.budget {
             return None;
         }
@@ -95,7 +95,6 @@ impl Session {
         self.running.fetch_add(1, Ordering::SeqCst);
         Some(Ticket {
             session: Arc::clone(self),
-            cost,
             kept: false,
         })
     }
@@ -105,7 +104,6 @@ impl Session {
 #[derive(Debug)]
 pub(crate) struct Ticket {
     pub(crate) session: Arc<Session>,
-    cost: Amount,
     kept: bool,
 }
 
@@ -122,7 +120,7 @@ impl Drop for Ticket {
         self.session.running.fetch_sub(1, Ordering::SeqCst);
         if !self.kept {
             let mut spent = lock(&self.session.meter);
-            *spent = spent.saturating_sub(self.cost);
+            *spent = spent.saturating_sub(self.session.cost);
         }
     }
 }

@@ -84,6 +84,8 @@ pub(crate) struct MemoryState {
     pub(crate) copies: BTreeMap<String, Vec<u8>>,
     /// No file can be opened.
     pub(crate) fails: bool,
+    /// Whoever writes meets a fault of the program.
+    pub(crate) is_faulty: bool,
 }
 
 struct MemoryFile {
@@ -172,6 +174,8 @@ impl Disk for MemoryDisk {
 
 impl LogFile for MemoryFile {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let is_faulty = self.disk.state().is_faulty;
+        assert!(!is_faulty, "on purpose");
         let used = self.disk.len();
         let mut state = self.disk.state();
         let room = state.limit.map(|limit| limit.saturating_sub(used));

@@ -24,13 +24,12 @@ pub(super) struct Session {
     buffer: Vec<u8>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     Open,
     Sealed,
     Closed,
-    /// A write failed and the file could not be cut back: only a restart helps.
-    Broken,
+    /// File, tree and tally may not agree any more: only a restart helps.
+    Broken(LedgerError),
 }
 
 /// An answer whose record is in the buffer.
@@ -133,7 +132,7 @@ impl Session {
                 ),
             }
         }
-        if self.state == State::Sealed {
+        if matches!(self.state, State::Sealed) {
             return Ok(());
         }
         let cut = self
@@ -207,7 +206,7 @@ impl Session {
     /// Whether an answer is new; an error if none is taken.
     fn check(&self, entry: &Entry, written: &[Written]) -> Result<bool, LedgerError> {
         let session_id = || self.facts.header.session_id.clone();
-        match self.state {
+        match &self.state {
             State::Open => {}
             State::Sealed => {
                 return Err(LedgerError::Sealed {
@@ -219,7 +218,7 @@ impl Session {
                     session_id: session_id(),
                 });
             }
-            State::Broken => return Err(self.disk_error("an earlier write failed")),
+            State::Broken(error) => return Err(error.clone()),
         }
         let in_round = || {
             let mut leaves = written.iter().filter(|written| written.in_tree);
@@ -243,7 +242,8 @@ impl Session {
         tracing::error!(path = %self.path.display(), %error, "evidence cannot be written");
         if let Err(error) = self.file.get_mut().truncate(self.tally.bytes) {
             tracing::error!(path = %self.path.display(), %error, "evidence cannot be cut back");
-            self.state = State::Broken;
+            let why = "an earlier write failed, and Hearth was not started again since";
+            self.break_off(self.disk_error(why));
         }
         let error = self.disk_error(&error.to_string());
         for written in written {
@@ -251,8 +251,15 @@ impl Session {
         }
     }
 
+    /// Takes no answer from now on.
+    pub(super) fn break_off(&mut self, error: LedgerError) {
+        if matches!(self.state, State::Open) {
+            self.state = State::Broken(error);
+        }
+    }
+
     pub(super) fn seal(&mut self) -> Sealed {
-        if self.state == State::Open
+        if matches!(self.state, State::Open)
             && let Err(error) = self.file.get_mut().truncate(self.tally.bytes)
         {
             tracing::warn!(path = %self.path.display(), %error, "the evidence keeps the room at its end");

@@ -162,6 +162,31 @@ async fn a_full_disk_refuses_answers_and_loses_none() {
     assert_eq!(ledger.seal(facts().key()).await.unwrap().root, sealed.root);
 }
 
+/// A fault while an answer is written: its session takes no more, all others do, and nobody waits for ever.
+#[tokio::test]
+async fn a_fault_breaks_one_session_off() {
+    for alone in [true, false] {
+        let disk = MemoryDisk::default();
+        let (ledger, _) = open(&disk).await;
+        let key = facts().key();
+        ledger.append(&key, entry(0), alone).await.unwrap();
+        disk.state().is_faulty = true;
+        let appends = (1..20).map(|number| ledger.append(&key, entry(number), alone));
+        for refused in futures::future::join_all(appends).await {
+            assert!(matches!(refused, Err(LedgerError::BrokenOff)), "{refused:?}");
+        }
+        disk.state().is_faulty = false;
+        let after = ledger.append(&key, entry(20), alone).await;
+        assert!(matches!(after, Err(LedgerError::BrokenOff)), "{after:?}");
+        let mut other = facts();
+        other.header.session_id = "another".to_owned();
+        ledger.open(Arc::new(other.clone()), None).await.unwrap();
+        let kept = ledger.append(&other.key(), entry(1), alone).await;
+        assert_eq!(kept.unwrap().answers, 1);
+        assert_eq!(ledger.seal(key).await.unwrap().root.count(), 1);
+    }
+}
+
 /// A real file has room behind its end, which is no part of the evidence.
 #[tokio::test]
 async fn a_real_file_grows_in_steps_and_is_cut_when_it_is_sealed() {

@@ -5,6 +5,7 @@
 
 use std::{
     collections::BTreeMap,
+    panic::AssertUnwindSafe,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -13,7 +14,7 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use futures::{
-    StreamExt as _,
+    FutureExt as _, StreamExt as _,
     stream::{self, BoxStream},
 };
 use sha2::{Digest as _, Sha256};
@@ -82,9 +83,12 @@ pub(super) async fn reply(
     let seconds = limits.answer_within.as_secs();
     let server = Arc::clone(&job.server);
     tasks.spawn("stream an answer", async move {
-        match pump(job, admitted, status, parts, (deadline, seconds), &sender).await {
-            Ok(taken) => ended_well.store(taken, Ordering::SeqCst),
-            Err(refusal) => server.note(&refusal),
+        let pumped = pump(job, admitted, status, parts, (deadline, seconds), &sender);
+        // A fault costs this stream alone.
+        match AssertUnwindSafe(pumped).catch_unwind().await {
+            Ok(Ok(taken)) => ended_well.store(taken, Ordering::SeqCst),
+            Ok(Err(refusal)) => server.note(&refusal),
+            Err(_) => server.note(&Refusal::Fault),
         }
     });
     Ok(Reply {
@@ -197,9 +201,12 @@ async fn pump(
                 if n_bytes > limit as u64 {
                     return Err(Refusal::AnswerTooLarge { limit });
                 }
+                // No line ends in what was there before.
+                let mut searched = rest.len();
                 rest.extend_from_slice(&part);
-                while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
-                    let line = rest.split_to(end + 1);
+                while let Some(end) = rest[searched..].iter().position(|byte| *byte == b'\n') {
+                    let line = rest.split_to(searched + end + 1);
+                    searched = 0;
                     tokens = line_tokens(&line).or(tokens);
                     batch.push(&line);
                 }
