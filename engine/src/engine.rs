@@ -1,8 +1,9 @@
 //! The façade: an engine that owns its threads, and handles to the models it has loaded.
 
+use parking_lot::Mutex;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -191,7 +192,7 @@ impl Inner {
     }
 
     fn join(&self) {
-        let worker = self.worker.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let worker = self.worker.lock().take();
         if let Some(worker) = worker
             && worker.thread().id() != std::thread::current().id()
             && worker.join().is_err()

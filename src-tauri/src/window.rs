@@ -6,10 +6,11 @@
 mod locale;
 mod tray;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use hearth_node::Node;
+use parking_lot::Mutex;
 use tauri::{Manager as _, RunEvent, WebviewUrl, WebviewWindow, WebviewWindowBuilder, WindowEvent};
 
 use crate::cli::{Args, Client, Done, Exit, Out, Place, start_node};
@@ -26,7 +27,7 @@ struct Session {
 impl Session {
     /// Stops the own node, if it is one, within its deadline.
     fn stop(&self) {
-        let node = self.node.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let node = self.node.lock().take();
         if let Some(node) = node {
             self.runtime.block_on(node.stop());
         }
@@ -168,12 +169,7 @@ fn watch_signals(session: &Arc<Session>, app: tauri::AppHandle) {
     let Ok(signal) = session.runtime.block_on(async { crate::cli::stop_signal() }) else {
         return;
     };
-    let failed = session
-        .node
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .as_ref()
-        .map(Node::failed);
+    let failed = session.node.lock().as_ref().map(Node::failed);
     session.runtime.spawn(async move {
         let failed = async move {
             match failed {

@@ -1,10 +1,6 @@
 //! The handle: one chain, its head, its state, its transactions.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use hearth_base::{Amount, ChainId, Clock, Height, ServiceId, SessionId, Tasks};
 use hearth_pocket::{
@@ -25,6 +21,7 @@ use hearth_pocket::{
     tx::SignedTx,
 };
 use hearth_store::Store;
+use parking_lot::Mutex;
 use prost::Message;
 use time::OffsetDateTime;
 use tokio::sync::watch;

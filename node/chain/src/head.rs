@@ -1,13 +1,10 @@
 //! The head of the chain: a loop that asks for it, has it verified and tells everybody.
 
-use std::{
-    collections::VecDeque,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use futures::future::join_all;
 use hearth_base::{ChainId, Clock, Height};
+use parking_lot::Mutex;
 use serde_json::json;
 use time::OffsetDateTime;
 use tokio::sync::watch;
@@ -223,7 +220,7 @@ impl Watcher {
 
     /// Mean time between blocks, from the last heads that were seen.
     fn pace(&self, reached: &VerifiedHeader) -> Option<Duration> {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = self.seen.lock();
         if seen.back().is_none_or(|(height, _)| *height < reached.height()) {
             seen.push_back((reached.height(), reached.time()));
         }

@@ -1,11 +1,9 @@
 //! The chain in memory: its head, the states that can be asked, the mempool, and the making of blocks.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use hearth_base::Clock;
+use parking_lot::{Mutex, MutexGuard, RwLock};
 use tendermint::block::{Commit, Id};
 use tokio::sync::broadcast;
 
@@ -157,20 +155,16 @@ impl Core {
     }
 
     pub(crate) fn head(&self) -> Arc<Head> {
-        Arc::clone(&self.head.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.head.read())
     }
 
     /// The state after a block, if it is young enough.
     pub(crate) fn state_at(&self, height: u64) -> Option<State> {
-        self.states
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(&height)
-            .cloned()
+        self.states.read().get(&height).cloned()
     }
 
     pub(crate) fn mempool(&self) -> MutexGuard<'_, Mempool> {
-        self.mempool.lock().unwrap_or_else(PoisonError::into_inner)
+        self.mempool.lock()
     }
 
     /// What something is tried in: the state after the newest block.
@@ -185,10 +179,7 @@ impl Core {
 
     /// Changes the state at the begin of the next block.
     pub(crate) fn patch(&self, patch: Patch) {
-        self.pending
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(patch);
+        self.pending.lock().push(patch);
     }
 
     fn next_time(&self, head: &Head) -> u64 {
@@ -238,7 +229,7 @@ impl Core {
             last_results_hash: head.results_hash,
         })?;
         let mut before = head.state.at(height);
-        let patches = std::mem::take(&mut *self.pending.lock().unwrap_or_else(PoisonError::into_inner));
+        let patches = std::mem::take(&mut *self.pending.lock());
         for patch in patches {
             patch(&mut before, height);
         }
@@ -303,13 +294,13 @@ impl Core {
 
     fn publish(&self, head: Head, news: News, included: &[Vec<u8>]) {
         let ctx = ctx_of(&head, &self.chain_id, self.proposer);
-        let mut states = self.states.write().unwrap_or_else(PoisonError::into_inner);
+        let mut states = self.states.write();
         states.insert(head.height, head.state.clone());
         while states.len() as u64 > KEPT_HEIGHTS {
             states.pop_first();
         }
         drop(states);
-        *self.head.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(head);
+        *self.head.write() = Arc::new(head);
         self.mempool().after_block(included, ctx);
         // An error says that nobody listens.
         let _ = self.news.send(news);

@@ -1,7 +1,8 @@
 //! Faults that tests ask for: an endpoint that is slow, stale, rubbish or lying; a chain that skips or refuses.
 
-use std::{collections::BTreeMap, sync::Mutex, sync::MutexGuard, sync::PoisonError, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
 /// Something that goes wrong on purpose.
@@ -79,30 +80,30 @@ struct Active {
 }
 
 impl Faults {
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<&'static str, Active>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Switches a fault on, for ever or for a number of times.
     pub(crate) fn set(&self, fault: Fault, times: Option<u64>) {
-        self.lock().insert(fault.name(), Active { fault, times });
+        self.0.lock().insert(fault.name(), Active { fault, times });
     }
 
     /// Switches one fault off, or all.
     pub(crate) fn clear(&self, name: Option<&str>) {
         match name {
-            Some(name) => self.lock().retain(|active, _| *active != name),
-            None => self.lock().clear(),
+            Some(name) => self.0.lock().retain(|active, _| *active != name),
+            None => self.0.lock().clear(),
         }
     }
 
     pub(crate) fn list(&self) -> Vec<Fault> {
-        self.lock().values().map(|active| active.fault.clone()).collect()
+        self.0
+            .lock()
+            .values()
+            .map(|active| active.fault.clone())
+            .collect()
     }
 
     /// The first fault that `wanted` accepts, counted as having happened.
     fn happens<T>(&self, wanted: impl Fn(&Fault) -> Option<T>) -> Option<T> {
-        let mut faults = self.lock();
+        let mut faults = self.0.lock();
         let (name, found) = faults
             .iter()
             .find_map(|(name, active)| Some((*name, wanted(&active.fault)?)))?;

@@ -1,11 +1,8 @@
 //! Which supplier is asked: by recent results, with chance, so that others keep being measured.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
+use parking_lot::Mutex;
 /// How much one result counts against all earlier ones.
 const WEIGHT: f64 = 0.2;
 /// The latency that is assumed of a supplier that was never asked.
@@ -69,7 +66,7 @@ pub(crate) struct Scores(Mutex<BTreeMap<String, Score>>);
 impl Scores {
     /// Notes a result.
     pub(crate) fn note(&self, operator: &str, verdict: Verdict, now_ms: i64) {
-        let mut scores = self.lock();
+        let mut scores = self.0.lock();
         let score = scores.entry(operator.to_owned()).or_insert(Score::STRANGER);
         let after =
             |time: Duration| now_ms.saturating_add(i64::try_from(time.as_millis()).unwrap_or(i64::MAX));
@@ -102,7 +99,7 @@ impl Scores {
         dice: f64,
         now_ms: i64,
     ) -> Option<&'a str> {
-        let scores = self.lock();
+        let scores = self.0.lock();
         let known = operators
             .into_iter()
             .map(|operator| (operator, *scores.get(operator).unwrap_or(&Score::STRANGER)));
@@ -127,16 +124,12 @@ impl Scores {
 
     /// Why a supplier is not chosen now, if it is not.
     pub(crate) fn avoided(&self, operator: &str, now_ms: i64) -> Option<Avoided> {
-        let score = *self.lock().get(operator)?;
+        let score = *self.0.lock().get(operator)?;
         if score.distrusted_until_ms > now_ms {
             Some(Avoided::Distrusted)
         } else {
             (score.rests_until_ms > now_ms).then_some(Avoided::Rests)
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Score>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

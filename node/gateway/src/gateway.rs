@@ -1,10 +1,11 @@
 //! The handle.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use futures::{FutureExt, StreamExt};
 use hearth_base::{Clock, ServiceId, Tasks};
 use hearth_store::Store;
+use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 use tokio_stream::wrappers::ReceiverStream;
 use url::Url;

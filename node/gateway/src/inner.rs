@@ -1,11 +1,12 @@
 //! What all exchanges share: settings, chain, keys, sessions, results of suppliers.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use futures::StreamExt;
 use hearth_base::{Clock, Height, ServiceId, Tasks};
 use hearth_pocket::{Address, Signer};
 use hearth_wallet::{Role, Wallet};
+use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
 use crate::{
@@ -58,7 +59,7 @@ impl Inner {
     ) -> Result<Arc<Session>, Error> {
         let gateway = signer.address();
         {
-            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut known = self.known.lock();
             if known.as_ref().is_some_and(|known| known != gateway) {
                 self.sessions.forget();
             }

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     net::IpAddr,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -21,6 +21,7 @@ use hearth_pocket::{
     },
     settlement::Price,
 };
+use parking_lot::{Mutex, MutexGuard};
 use url::Url;
 
 use crate::{
@@ -176,7 +177,7 @@ impl Sessions {
                 None => {
                     // Anybody may ask for any name: one that is no service leaves nothing behind.
                     if matches!(error, Error::UnknownService { .. }) {
-                        self.lock().remove(service);
+                        self.slots.lock().remove(service);
                     }
                     Err(error)
                 }
@@ -211,7 +212,7 @@ impl Sessions {
     /// Fetches the next session of every service that was used of late and whose session has ended, so that nobody
     /// waits for it.
     pub(crate) async fn roll_over(&self, gateway: &Address, gateway_key: [u8; 33], height: Height) {
-        let slots = self.lock().clone();
+        let slots = self.slots.lock().clone();
         for (service, slot) in slots {
             let ended = {
                 let kept = slot.lock().await;
@@ -231,12 +232,12 @@ impl Sessions {
 
     /// Forgets all sessions: another key signs now.
     pub(crate) fn forget(&self) {
-        self.lock().clear();
+        self.slots.lock().clear();
     }
 
     /// The sessions that are held and have not ended, with the services they are for.
     pub(crate) async fn all(&self) -> Vec<(ServiceId, Arc<Session>)> {
-        let slots = self.lock().clone();
+        let slots = self.slots.lock().clone();
         let height = self.network.height();
         let mut sessions = Vec::new();
         for (service, slot) in slots {
@@ -433,15 +434,11 @@ impl Sessions {
     }
 
     fn slot(&self, service: &ServiceId) -> Slot {
-        Arc::clone(self.lock().entry(service.clone()).or_default())
-    }
-
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<ServiceId, Slot>> {
-        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+        Arc::clone(self.slots.lock().entry(service.clone()).or_default())
     }
 
     fn keys(&self) -> MutexGuard<'_, BTreeMap<String, [u8; 33]>> {
-        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
+        self.keys.lock()
     }
 }
 
@@ -503,7 +500,7 @@ fn is_public(url: &Url) -> bool {
 impl Sessions {
     /// How many services something is kept of.
     pub(crate) fn n_slots(&self) -> usize {
-        self.lock().len()
+        self.slots.lock().len()
     }
 }
 

@@ -13,10 +13,11 @@ use std::{
     collections::{BTreeMap, VecDeque},
     panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, mpsc},
+    sync::{self, Arc, PoisonError, TryLockError, mpsc},
 };
 
 use hearth_pocket::trie::Root;
+use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 pub(crate) use disk::{Disk, LogFile, RealDisk, Scan};
@@ -25,7 +26,6 @@ use session::Session;
 use crate::{
     evidence::Entry,
     facts::{Facts, Key},
-    threads::lock,
 };
 
 /// The most that is written before the disk is asked to keep it: bounds memory and the time of one round.
@@ -149,7 +149,7 @@ impl Ledger {
         let writer = self.0.writer(key)?;
         let (reply, answer) = oneshot::channel();
         let is_first = {
-            let mut waiting = lock(&writer.waiting);
+            let mut waiting = writer.waiting.lock();
             waiting.push_back((entry, reply));
             waiting.len() == 1
         };
@@ -185,7 +185,7 @@ impl Ledger {
     /// A fault in this program.
     pub(crate) async fn close(&self, key: Key) -> Result<(), LedgerError> {
         self.blocking(move |inner| {
-            let _alone = lock(&inner.opening);
+            let _alone = inner.opening.lock();
             inner.close(&key);
             Ok(())
         })
@@ -237,14 +237,14 @@ impl Ledger {
 
 impl Inner {
     fn writer(&self, key: &Key) -> Result<Arc<Writer>, LedgerError> {
-        let writer = lock(&self.writers).get(key).cloned();
+        let writer = self.writers.lock().get(key).cloned();
         writer.ok_or_else(|| LedgerError::Unknown {
             session_id: key.session_id.clone(),
         })
     }
 
     fn open(&self, facts: &Arc<Facts>, sealed_bytes: Option<u64>) -> Result<Tally, LedgerError> {
-        let _alone = lock(&self.opening);
+        let _alone = self.opening.lock();
         let key = facts.key();
         if let Ok(writer) = self.writer(&key) {
             return Ok(writer.session().tally());
@@ -253,22 +253,22 @@ impl Inner {
         let tally = session.tally();
         let writer = Writer {
             waiting: Mutex::default(),
-            session: Mutex::new(session),
+            session: sync::Mutex::new(session),
         };
-        lock(&self.writers).insert(key, Arc::new(writer));
+        self.writers.lock().insert(key, Arc::new(writer));
         Ok(tally)
     }
 
     /// Whoever still holds the writer is refused from then on: the next one to open the file is alone with it.
     fn close(&self, key: &Key) {
-        let writer = lock(&self.writers).remove(key);
+        let writer = self.writers.lock().remove(key);
         if let Some(writer) = writer {
             writer.whole(Session::close);
         }
     }
 
     fn forget(&self, key: &Key) -> Result<(), LedgerError> {
-        let _alone = lock(&self.opening);
+        let _alone = self.opening.lock();
         self.close(key);
         let removed = self.disk.remove(&key.to_string());
         removed.map_err(|error| LedgerError::Disk {
@@ -284,7 +284,8 @@ type Waiting = (Entry, Reply<Tally>);
 /// One session's evidence, and the answers that wait to be written to it.
 struct Writer {
     waiting: Mutex<VecDeque<Waiting>>,
-    session: Mutex<Session>,
+    /// A lock that knows of a fault while it was held.
+    session: sync::Mutex<Session>,
 }
 
 impl Writer {
@@ -305,7 +306,7 @@ impl Writer {
         while catch_unwind(AssertUnwindSafe(|| self.whole(|_| ()))).is_err() {}
     }
 
-    fn session(&self) -> MutexGuard<'_, Session> {
+    fn session(&self) -> sync::MutexGuard<'_, Session> {
         self.session.lock().unwrap_or_else(broken_off)
     }
 
@@ -323,7 +324,7 @@ impl Writer {
 
     /// What is written next, within the bytes of a round, and whether that is all.
     fn round(&self) -> (Vec<Waiting>, bool) {
-        let mut waiting = lock(&self.waiting);
+        let mut waiting = self.waiting.lock();
         let mut n_bytes = 0;
         let fits = |(entry, _): &&Waiting| {
             let fits = n_bytes < ROUND_BYTES;
@@ -337,7 +338,7 @@ impl Writer {
 }
 
 /// The session after a fault: file, tree and tally may say different things.
-fn broken_off<'a>(poisoned: PoisonError<MutexGuard<'a, Session>>) -> MutexGuard<'a, Session> {
+fn broken_off(poisoned: PoisonError<sync::MutexGuard<'_, Session>>) -> sync::MutexGuard<'_, Session> {
     let mut session = poisoned.into_inner();
     session.break_off(LedgerError::BrokenOff);
     session

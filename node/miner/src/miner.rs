@@ -3,13 +3,14 @@
 use std::{
     net::SocketAddr,
     path::Path,
-    sync::{Arc, Mutex, atomic::Ordering},
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
 use hearth_base::{Amount, Clock, Height, ServiceId, Tasks};
 use hearth_pocket::{Address, RingVerifier};
 use hearth_store::Store;
+use parking_lot::Mutex;
 use tokio::sync::{broadcast, mpsc, watch};
 use url::Url;
 

@@ -75,7 +75,9 @@ pub enum Refusal {
     Evidence { why: String },
     #[error("the answer cannot be signed: {why}")]
     Signing { why: String },
-    #[error("internal error: a fault in this program broke the relay off; the log says where, please report it")]
+    #[error(
+        "internal error: a fault in this program broke the relay off; the log says where, please report it"
+    )]
     Fault,
 }
 

@@ -6,13 +6,14 @@ mod gate;
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
 };
 
 use hearth_base::{Amount, Clock, Height};
 use hearth_pocket::{Address, message::session::SessionHeader};
+use parking_lot::Mutex;
 
 use crate::{
     book::{Book, BookError, Record},
@@ -20,7 +21,6 @@ use crate::{
     ledger::{Ledger, LedgerError},
     network::{NetworkError, SharedNetwork},
     refusal::Refusal,
-    threads::lock,
 };
 use gate::Gate;
 
@@ -58,7 +58,7 @@ impl Session {
 
     /// Goes on from what its evidence has. No ticket was given before.
     fn begin(&self, answers: u64, late: u64) {
-        *lock(&self.meter) = Amount::from_upokt(self.cost.upokt().saturating_mul(u128::from(answers)));
+        *self.meter.lock() = Amount::from_upokt(self.cost.upokt().saturating_mul(u128::from(answers)));
         self.answers.store(answers, Ordering::SeqCst);
         self.late.store(late, Ordering::SeqCst);
         self.entered.store(true, Ordering::SeqCst);
@@ -71,22 +71,22 @@ impl Session {
 
     /// The keys that may stand in a request's ring.
     pub(crate) fn ring(&self) -> Arc<Vec<[u8; 33]>> {
-        Arc::clone(&lock(&self.ring).0)
+        Arc::clone(&self.ring.lock().0)
     }
 
     pub(crate) fn set_ring(&self, keys: Vec<[u8; 33]>, height: Height) {
-        *lock(&self.ring) = (Arc::new(keys), height);
+        *self.ring.lock() = (Arc::new(keys), height);
     }
 
     /// Whether the ring was read before `height`, so that reading it again may say something else.
     pub(crate) fn ring_is_older_than(&self, height: Height) -> bool {
-        lock(&self.ring).1 < height
+        self.ring.lock().1 < height
     }
 
     /// Takes the price of one answer from the application's budget, for as long as the ticket lives; for good, once
     /// it is kept.
     pub(crate) fn admit(self: &Arc<Session>) -> Option<Ticket> {
-        let mut spent = lock(&self.meter);
+        let mut spent = self.meter.lock();
         let after = spent.saturating_add(self.cost);
         if after > self.facts.budget {
             return None;
@@ -119,7 +119,7 @@ impl Drop for Ticket {
     fn drop(&mut self) {
         self.session.running.fetch_sub(1, Ordering::SeqCst);
         if !self.kept {
-            let mut spent = lock(&self.session.meter);
+            let mut spent = self.session.meter.lock();
             *spent = spent.saturating_sub(self.session.cost);
         }
     }
@@ -187,16 +187,16 @@ impl Sessions {
     }
 
     pub(crate) fn get(&self, key: &Key) -> Option<Arc<Session>> {
-        lock(&self.open).get(key).cloned()
+        self.open.lock().get(key).cloned()
     }
 
     /// All open sessions.
     pub(crate) fn all(&self) -> Vec<Arc<Session>> {
-        lock(&self.open).values().cloned().collect()
+        self.open.lock().values().cloned().collect()
     }
 
     pub(crate) fn remove(&self, key: &Key) {
-        lock(&self.open).remove(key);
+        self.open.lock().remove(key);
     }
 
     /// Takes up a session of the database, with its evidence.
@@ -205,7 +205,7 @@ impl Sessions {
         let tally = self.ledger.open(Arc::clone(&facts), record.sealed_bytes).await?;
         let session = Arc::new(Session::new(Arc::clone(&facts)));
         session.begin(tally.answers, record.late);
-        lock(&self.open).insert(facts.key(), Arc::clone(&session));
+        self.open.lock().insert(facts.key(), Arc::clone(&session));
         Ok(session)
     }
 
@@ -218,7 +218,7 @@ impl Sessions {
             supplier: self.supplier.as_str().to_owned(),
         };
         [&self.open, &self.asked].into_iter().find_map(|sessions| {
-            let sessions = lock(sessions);
+            let sessions = sessions.lock();
             let fits = |session: &&Arc<Session>| {
                 let facts = &session.facts;
                 facts.is_of(header) && (facts.start()..=facts.end()).contains(&at)
@@ -231,14 +231,15 @@ impl Sessions {
     /// Whether an application and a service had a session here that ended before `at`.
     fn knows_earlier(&self, header: &SessionHeader, at: Height) -> bool {
         [&self.open, &self.asked].into_iter().any(|sessions| {
-            lock(sessions)
+            sessions
+                .lock()
                 .values()
                 .any(|session| session.facts.is_of(header) && session.facts.end() < at)
         })
     }
 
     fn remember(&self, session: &Arc<Session>) {
-        let mut asked = lock(&self.asked);
+        let mut asked = self.asked.lock();
         if asked.len() >= MAX_ASKED {
             let head = self.network.head().borrow().height;
             asked.retain(|_, session| session.facts.windows.last_grace >= head);

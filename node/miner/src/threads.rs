@@ -4,10 +4,7 @@
 //! up the page and the chain. Each thread has connections of its own and nobody takes them over: waking another thread
 //! costs as much as signing an answer.
 
-use std::sync::{
-    Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicUsize, Ordering},
-};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::runtime::{Builder, Handle};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -44,9 +41,4 @@ impl Threads {
         // There is one at least.
         &self.handles[self.next.fetch_add(1, Ordering::Relaxed) % self.handles.len()]
     }
-}
-
-/// No holder of these locks can panic half-way through a change.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

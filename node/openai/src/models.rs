@@ -1,13 +1,10 @@
 //! The loaded models by name: load on demand, one at a time; unload when idle or when memory is short.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use hearth_base::{Clock, Tasks};
 use hearth_engine::{Engine, LoadError, ModelHandle, ModelInfo, ModelSource, Priority};
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 
 use crate::error::{Error, internal, load_error};
@@ -381,7 +378,7 @@ impl Models {
 
     fn loaded(&self) -> MutexGuard<'_, BTreeMap<String, Loaded>> {
         // No call while it is held can panic half-way through a change.
-        self.inner.loaded.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.loaded.lock()
     }
 }
 

@@ -1,10 +1,6 @@
 //! The wallet in memory: which keys are open, and signing with them.
 
-use std::{
-    path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use hearth_base::Clock;
 use hearth_pocket::{
@@ -12,6 +8,7 @@ use hearth_pocket::{
     keys::{SecretKey, SignError, Signer},
     ring::Ring,
 };
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 use zeroize::Zeroizing;
 
@@ -349,7 +346,7 @@ impl Wallet {
 
     fn keys(&self) -> MutexGuard<'_, Keys> {
         // Every change of the keys is one assignment, so a panic elsewhere leaves them whole.
-        self.inner.keys.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.keys.lock()
     }
 
     fn publish(&self, keys: &Keys) {

@@ -6,10 +6,7 @@
 use std::{
     fs::File,
     io,
-    sync::{
-        Mutex,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
 use crate::{
@@ -22,6 +19,7 @@ use crate::{
         tree::{self, LeafHasher},
     },
 };
+use parking_lot::Mutex;
 use sha2::{Digest as _, Sha256};
 
 /// Bytes that are read at once: small enough to be hashed out of the second-level cache.
@@ -174,10 +172,7 @@ fn in_parallel<T: Send>(
             own.push((job_idx, result));
         }
         // A thread that panicked while holding the lock would have ended the scope with a panic.
-        results
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .append(&mut own);
+        results.lock().append(&mut own);
     };
     std::thread::scope(|scope| {
         for _ in 1..threads.clamp(1, n_jobs.max(1)) {
@@ -185,9 +180,7 @@ fn in_parallel<T: Send>(
         }
         work();
     });
-    let mut results = results
-        .into_inner()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut results = results.into_inner();
     results.sort_by_key(|(job_idx, _)| *job_idx);
     results.into_iter().map(|(_, result)| result).collect()
 }

@@ -1,11 +1,9 @@
 //! Payments that were reviewed and not yet sent.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::collections::BTreeMap;
 
 use hearth_base::Clock;
+use parking_lot::Mutex;
 
 use crate::{
     control::types::{SendDraft, SendReview, Upokt},
@@ -44,7 +42,7 @@ impl Reviews {
     pub(crate) fn keep(&self, draft: SendDraft, review: &SendReview) -> String {
         let id = uuid::Uuid::now_v7().to_string();
         let until_ms = self.clock.now_ms() + GOOD_FOR_MS;
-        let mut open = self.lock();
+        let mut open = self.open.lock();
         while open.len() >= MAX_REVIEWS {
             open.pop_first();
         }
@@ -63,6 +61,7 @@ impl Reviews {
     /// Takes a review away, so that no second call can send it.
     pub(crate) fn take(&self, id: &str) -> Result<OpenReview, ApiError> {
         let open = self
+            .open
             .lock()
             .remove(id)
             .filter(|open| open.until_ms >= self.clock.now_ms());
@@ -77,10 +76,6 @@ impl Reviews {
 
     /// Puts a review back that came to nothing.
     pub(crate) fn put_back(&self, id: String, review: OpenReview) {
-        self.lock().insert(id, review);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, OpenReview>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+        self.open.lock().insert(id, review);
     }
 }

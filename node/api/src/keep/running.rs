@@ -1,10 +1,8 @@
 //! The answers that are being written, by id, so that they can be stopped.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::BTreeMap, sync::Arc};
 
+use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 /// The answers that are being written.
@@ -30,7 +28,7 @@ impl Running {
             conversation_id: conversation_id.to_owned(),
             stop: stop.clone(),
         };
-        self.lock().insert(id.to_owned(), entry);
+        self.0.lock().insert(id.to_owned(), entry);
         Guard {
             running: self.clone(),
             id: id.to_owned(),
@@ -40,7 +38,7 @@ impl Running {
 
     /// Stops an answer. Says whether it ran.
     pub(crate) fn stop(&self, conversation_id: &str, id: &str) -> bool {
-        let entries = self.lock();
+        let entries = self.0.lock();
         let entry = entries
             .get(id)
             .filter(|entry| entry.conversation_id == conversation_id);
@@ -50,6 +48,7 @@ impl Running {
     /// Stops all answers of a conversation.
     pub(crate) fn stop_all(&self, conversation_id: &str) {
         for entry in self
+            .0
             .lock()
             .values()
             .filter(|entry| entry.conversation_id == conversation_id)
@@ -59,16 +58,12 @@ impl Running {
     }
 
     pub(crate) fn count(&self) -> usize {
-        self.lock().len()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Entry>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().len()
     }
 }
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        self.running.lock().remove(&self.id);
+        self.running.0.lock().remove(&self.id);
     }
 }

@@ -1,11 +1,9 @@
 //! Asking the state, with proof where it can be had.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use hearth_base::Height;
+use parking_lot::Mutex;
 use serde_json::json;
 
 use super::{At, How, Query, QueryError, Verified};
@@ -211,7 +209,7 @@ impl Reader {
         let cached = Cached { height, value };
         let slot = (store, key.to_vec());
         {
-            let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut remembered = self.remembered.lock();
             let is_fresh = remembered.get(&slot).is_some_and(|before| {
                 before.value == cached.value && height.since(before.height) < CACHE_STEP
             });

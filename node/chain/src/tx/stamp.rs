@@ -1,11 +1,9 @@
 //! What makes each transaction of an account different: moments for unordered ones, sequence numbers for ordered ones.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::collections::BTreeMap;
 
 use hearth_pocket::{address::Address, message::Timestamp};
+use parking_lot::{Mutex, MutexGuard};
 use time::OffsetDateTime;
 
 /// Gives every transaction of this process its own moment or number.
@@ -24,7 +22,7 @@ struct Books {
 
 impl Stamps {
     fn books(&self) -> MutexGuard<'_, Books> {
-        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+        self.books.lock()
     }
 
     /// A moment at or just after `wanted` that was not given out before. `now_ms` varies it between two runs of the

@@ -9,7 +9,6 @@ use crate::{
     earning::{EarningEvent, EarningState, Reason, ReasonCode, low_funds},
     keys::KeyProblem,
     serve::Trouble,
-    threads::lock,
 };
 
 impl Miner {
@@ -104,13 +103,13 @@ impl Miner {
     /// Whether the working key can pay for the claims and proofs that are ahead; asked once a block.
     async fn funds_note(&self) -> Option<Reason> {
         let height = self.0.network.head().borrow().height;
-        let (looked_at, known) = lock(&self.0.funds).clone();
+        let (looked_at, known) = self.0.funds.lock().clone();
         if looked_at == height {
             return known;
         }
         match self.look_at_funds().await {
             Ok(note) => {
-                *lock(&self.0.funds) = (height, note.clone());
+                *self.0.funds.lock() = (height, note.clone());
                 note
             }
             Err(error) => {

@@ -13,7 +13,7 @@ use hearth_pocket::{
 };
 
 use super::{MAX_KEYS, OpenError, Session, Sessions, height};
-use crate::{claim::ClaimState, facts::Facts, refusal::Refusal, threads::lock};
+use crate::{claim::ClaimState, facts::Facts, refusal::Refusal};
 
 impl Sessions {
     /// Asks the chain for the session of a request at height `at`. Nothing is written down.
@@ -78,8 +78,8 @@ impl Sessions {
             session = %facts.header.session_id, service = %facts.header.service_id,
             start = %facts.start(), end = %facts.end(), budget = %facts.budget, "a session began"
         );
-        lock(&self.open).insert(key.clone(), Arc::clone(session));
-        lock(&self.asked).remove(&key);
+        self.open.lock().insert(key.clone(), Arc::clone(session));
+        self.asked.lock().remove(&key);
         Ok(Arc::clone(session))
     }
 
@@ -254,7 +254,7 @@ impl Sessions {
     }
 
     async fn public_key(&self, address: &str) -> Result<Option<[u8; 33]>, OpenError> {
-        if let Some(key) = lock(&self.keys).get(address) {
+        if let Some(key) = self.keys.lock().get(address) {
             return Ok(Some(*key));
         }
         let parsed = Address::parse(address).map_err(|error| Refusal::NoSession {
@@ -262,7 +262,7 @@ impl Sessions {
         })?;
         let key = self.network.public_key(&parsed).await?;
         if let Some(key) = key {
-            let mut keys = lock(&self.keys);
+            let mut keys = self.keys.lock();
             if keys.len() >= MAX_KEYS {
                 keys.clear();
             }

@@ -1,15 +1,12 @@
 //! Who may make us ask the chain: few strangers at once, everybody alone, the hopeless once a block.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use hearth_base::Height;
 use hearth_pocket::message::session::SessionHeader;
+use parking_lot::Mutex;
 
-use crate::{refusal::Refusal, threads::lock};
+use crate::refusal::Refusal;
 
 /// Pairs of application and service without an earlier session here that are asked about in a second. A network with
 /// more applications than that reaches a new supplier over some seconds.
@@ -43,7 +40,7 @@ impl Gate {
     /// Lets a stranger in, as long as there are few.
     pub(super) fn let_in(&self, now_ms: i64) -> Result<(), Refusal> {
         let second = now_ms / 1000;
-        let mut strangers = lock(&self.strangers);
+        let mut strangers = self.strangers.lock();
         if strangers.0 != second {
             *strangers = (second, 0);
         }
@@ -59,7 +56,7 @@ impl Gate {
     /// Waits until nobody else asks about the same application and service.
     pub(super) async fn alone(&self, header: &SessionHeader) -> Result<Alone<'_>, Refusal> {
         let pair = pair(header);
-        let lock = Arc::clone(lock(&self.alone).entry(pair.clone()).or_default());
+        let lock = Arc::clone(self.alone.lock().entry(pair.clone()).or_default());
         let mut alone = Alone {
             gate: self,
             pair,
@@ -73,14 +70,15 @@ impl Gate {
 
     /// Why the same question was refused in this block.
     pub(super) fn refused(&self, header: &SessionHeader, at: Height) -> Option<Refusal> {
-        lock(&self.refused)
+        self.refused
+            .lock()
             .get(&pair(header))
             .filter(|(height, _)| *height == at)
             .map(|(_, refusal)| refusal.clone())
     }
 
     pub(super) fn remember(&self, header: &SessionHeader, at: Height, refusal: Refusal) {
-        let mut refused = lock(&self.refused);
+        let mut refused = self.refused.lock();
         if refused.len() >= MAX_REFUSED {
             refused.retain(|_, (height, _)| *height == at);
         }
@@ -93,7 +91,7 @@ impl Gate {
 impl Drop for Alone<'_> {
     fn drop(&mut self) {
         self.held = None;
-        let mut all = lock(&self.gate.alone);
+        let mut all = self.gate.alone.lock();
         // The map's and ours: nobody else waits.
         if Arc::strong_count(&self.lock) == 2 {
             all.remove(&self.pair);
@@ -135,6 +133,6 @@ mod tests {
         assert!(waits.await.is_err(), "two ask about one session");
         drop((first, second));
         drop(gate.alone(&header).await.unwrap());
-        assert!(lock(&gate.alone).is_empty());
+        assert!(gate.alone.lock().is_empty());
     }
 }

@@ -4,12 +4,10 @@
 //! signer's key image. The verifier keeps tables for them. Only what a *valid* signature brought is kept, so that
 //! garbage cannot push out what is in use.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use k256::ProjectivePoint;
+use parking_lot::Mutex;
 
 use super::{Image, Member, RingError, RingSignature, table::Table};
 
@@ -78,7 +76,7 @@ impl RingVerifier {
     }
 
     fn find(&self, signature: &RingSignature) -> Result<(Vec<Found>, Option<Arc<Table>>), RingError> {
-        let mut known = self.lock();
+        let mut known = self.known.lock();
         known.clock += 1;
         let now = known.clock;
         let members = signature
@@ -100,7 +98,7 @@ impl RingVerifier {
         if all_cached && new_image.is_none() {
             return;
         }
-        let mut known = self.lock();
+        let mut known = self.known.lock();
         let now = known.clock;
         for found in members.into_iter().filter(|found| !found.cached) {
             insert(
@@ -118,12 +116,7 @@ impl RingVerifier {
         }
         drop(known);
         let table = Arc::new(Table::new(&point));
-        insert(&mut self.lock().images, image, table, now, self.capacity);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Known> {
-        // Nothing panics while it is held, and a cache is whole after every statement.
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        insert(&mut self.known.lock().images, image, table, now, self.capacity);
     }
 }
 

@@ -10,12 +10,13 @@
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     ops::Range,
-    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
 use bytes::Bytes;
 use futures::{StreamExt as _, future};
+use parking_lot::Mutex;
 use tokio::{
     sync::{Notify, mpsc},
     time::Instant,
@@ -128,7 +129,7 @@ pub(super) async fn fetch(
     if parts.iter().all(|part| part.have_bytes() == part.plan.size) {
         return Ok(Event::AllWritten);
     }
-    let last = board.lock().last_error.take();
+    let last = board.state.lock().last_error.take();
     Err(JobError::NoSource {
         what: "weights",
         last: job::last_text(last),
@@ -146,7 +147,7 @@ struct Wanted {
 impl Wanted {
     /// The pieces of a span that nobody delivered yet.
     fn missing(&self, span: &Span) -> Vec<usize> {
-        let have = self.have.lock().unwrap_or_else(PoisonError::into_inner);
+        let have = self.have.lock();
         span.pieces
             .clone()
             .filter(|idx| !have[span.file_idx].contains(idx))
@@ -158,7 +159,7 @@ impl Wanted {
         let Some(pieces) = self.places[file_idx].get(digest) else {
             return false;
         };
-        let mut have = self.have.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut have = self.have.lock();
         let mut is_new = false;
         for idx in pieces {
             is_new |= have[file_idx].insert(*idx);
@@ -234,16 +235,12 @@ impl Board {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, BoardState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// The next span that this source did not try. `None`: there is nothing left that it could do.
     async fn take(&self, source_idx: usize) -> Option<Span> {
         loop {
             let changed = self.changed.notified();
             {
-                let mut state = self.lock();
+                let mut state = self.state.lock();
                 let at = state
                     .spans
                     .iter()
@@ -262,7 +259,7 @@ impl Board {
     }
 
     fn give_back(&self, span: Option<Span>, error: Option<SourceError>) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.at_work -= 1;
         if let Some(span) = span {
             state.spans.push_front(span);

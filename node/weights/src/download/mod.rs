@@ -11,15 +11,11 @@ mod job;
 mod locate;
 pub(crate) mod state;
 
-use std::{
-    collections::BTreeMap,
-    path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use cid::Cid;
 use hearth_base::{Clock, Tasks};
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{mpsc, watch};
 
 use state::Event;
@@ -280,7 +276,7 @@ impl Downloads {
     }
 
     fn drivers(&self) -> MutexGuard<'_, BTreeMap<Cid, Handle>> {
-        self.shared.drivers.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.drivers.lock()
     }
 }
 
@@ -317,10 +313,7 @@ impl Shared {
 
     /// Takes a download that was given up off the list, and its driver out of reach.
     fn drop_download(&self, cid: &Cid) {
-        self.drivers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(cid);
+        self.drivers.lock().remove(cid);
         self.all
             .send_modify(|all| all.retain(|download| download.cid != *cid));
     }
