@@ -15,9 +15,9 @@ use bytes::{Bytes, BytesMut};
 use futures::{FutureExt as _, StreamExt as _};
 use http_body_util::{BodyExt as _, Full, StreamBody, combinators::UnsyncBoxBody};
 use hyper::{
-    Method, Request, Response, StatusCode,
+    Method, Request, Response, StatusCode, Version,
     body::{Body as _, Frame, Incoming},
-    header::{CONTENT_TYPE, HeaderValue},
+    header::{CONNECTION, CONTENT_TYPE, HeaderValue},
     service::service_fn,
 };
 use hyper_util::{
@@ -122,13 +122,13 @@ async fn accept(server: Arc<Server>, socket: TcpListener, stopped: CancellationT
 }
 
 /// Which HTTP a client speaks.
-enum Version {
+enum Protocol {
     Http1,
     Http2,
 }
 
-/// The version, from the first bytes of a connection, which stay unread.
-async fn version(stream: &TcpStream) -> Option<Version> {
+/// The protocol, from the first bytes of a connection, which stay unread.
+async fn protocol(stream: &TcpStream) -> Option<Protocol> {
     let mut seen = [0; PREFACE.len()];
     loop {
         let n = stream.peek(&mut seen).await.ok()?;
@@ -136,10 +136,10 @@ async fn version(stream: &TcpStream) -> Option<Version> {
             return None;
         }
         if seen[..n] != PREFACE[..n] {
-            return Some(Version::Http1);
+            return Some(Protocol::Http1);
         }
         if n == PREFACE.len() {
-            return Some(Version::Http2);
+            return Some(Protocol::Http2);
         }
         // The bytes that were seen are there still, so the next look would not wait.
         tokio::time::sleep(Duration::from_millis(10)).await;
@@ -199,30 +199,31 @@ async fn connection(
     _place: OwnedSemaphorePermit,
 ) {
     let read_within = server.config.read_within;
-    let version = tokio::select! {
-        version = tokio::time::timeout(read_within, version(&stream)) => version.ok().flatten(),
+    let protocol = tokio::select! {
+        protocol = tokio::time::timeout(read_within, protocol(&stream)) => protocol.ok().flatten(),
         () = stopped.cancelled() => None,
     };
-    let Some(version) = version else { return };
+    let Some(protocol) = protocol else { return };
     let activity = Arc::new(Activity::default());
     // What runs when a connection is to end may take as long as an answer and its reader may.
     let limits = server.places.values().map(|places| places.config.answer_within);
     let longest = limits.max().unwrap_or_default() + read_within;
-    let end_idle_within = match version {
+    let end_idle_within = match protocol {
         // Nothing is left to do but to send the rest of an answer.
-        Version::Http1 => longest,
+        Protocol::Http1 => longest,
         // A silent client does not even say that it knows of the end.
-        Version::Http2 => read_within,
+        Protocol::Http2 => read_within,
     };
     let counted = Arc::clone(&activity);
     let service = service_fn(move |request| {
         let (server, asked) = (Arc::clone(&server), Asked::begin(&counted));
         async move { Ok::<_, Infallible>(handle(server, request, asked).await) }
     });
-    let builder = builder(version, read_within);
+    let builder = builder(protocol, read_within);
     let connection = builder.serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     let served = tokio::select! {
+        biased;
         served = connection.as_mut() => Ok(served),
         () = stopped.cancelled() => Err(longest),
         () = activity.idle(read_within, longest) => Err(end_idle_within),
@@ -241,7 +242,7 @@ async fn connection(
     }
 }
 
-fn builder(version: Version, read_within: Duration) -> auto::Builder<TokioExecutor> {
+fn builder(protocol: Protocol, read_within: Duration) -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()
@@ -257,9 +258,9 @@ fn builder(version: Version, read_within: Duration) -> auto::Builder<TokioExecut
         .initial_stream_window_size(WINDOW)
         .initial_connection_window_size(WINDOW)
         .max_header_list_size(WINDOW);
-    match version {
-        Version::Http1 => builder.http1_only(),
-        Version::Http2 => builder.http2_only(),
+    match protocol {
+        Protocol::Http1 => builder.http1_only(),
+        Protocol::Http2 => builder.http2_only(),
     }
 }
 
@@ -279,12 +280,21 @@ async fn handle(server: Arc<Server>, request: Request<Incoming>, asked: Asked) -
     }
     // Given back once it is clear what the request is answered with.
     let mut room = Room::of(&server.room);
+    let is_http1 = request.version() < Version::HTTP_2;
     let body = read(&server, request.into_body(), &mut room).await;
+    let is_read = body.is_ok();
     let reply = AssertUnwindSafe(Arc::clone(&server).serve(body))
         .catch_unwind()
         .await;
     // A fault costs the request that it was met in. Its own report says where it is.
-    respond(reply.unwrap_or_else(|_| server.broken()), asked)
+    let mut response = respond(reply.unwrap_or_else(|_| server.broken()), asked);
+    if is_http1 && !is_read {
+        // What is left of the body ends the connection: its client must not send the next request on it.
+        response
+            .headers_mut()
+            .insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }
 
 /// A request's part of the memory for all of them. It grows with what arrives, so that who only promises bytes takes

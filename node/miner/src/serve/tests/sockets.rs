@@ -132,6 +132,21 @@ async fn a_fault_costs_the_relay_that_it_was_met_in() {
     assert!(panicked.await.is_err(), "the node would stop");
 }
 
+#[tokio::test]
+async fn a_body_that_is_not_read_ends_its_connection() {
+    let (stage, _listener, address) =
+        Stage::listening(NullBackend::default(), Duration::from_secs(5), ROOM).await;
+    let length = stage.server.config.max_request_bytes + 1;
+    let head = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n");
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    let read = tokio::time::timeout(Duration::from_secs(2), stream.read_to_end(&mut answer));
+    read.await.expect("the connection ends").unwrap();
+    let answer = String::from_utf8_lossy(&answer);
+    assert!(answer.contains("connection: close"), "{answer}");
+}
+
 /// What comes back for a body, to the end of the connection.
 async fn post(address: std::net::SocketAddr, body: &[u8]) -> Vec<u8> {
     let head = format!(
