@@ -2,7 +2,11 @@
 //! be `null` may be missing. Headers, commits and validators are read by the `tendermint` crate, which checks them.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use serde::{Deserialize, Deserializer, de::Error as _};
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, Error as _},
+};
+use serde_json::Value;
 
 /// A number as CometBFT writes it: 64-bit ones as text, 32-bit ones bare.
 #[derive(Deserialize)]
@@ -29,6 +33,41 @@ fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
     deserializer: D,
 ) -> Result<T, D::Error> {
     Ok(Option::<T>::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// A type of the `tendermint` crate. Its decoder of base64 panics at some texts that are none: they are refused before
+/// it sees them.
+fn tendermint<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<T, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    check_bytes(&value).map_err(D::Error::custom)?;
+    T::deserialize(value).map_err(D::Error::custom)
+}
+
+fn tendermint_list<'de, D: Deserializer<'de>, T: DeserializeOwned>(
+    deserializer: D,
+) -> Result<Vec<T>, D::Error> {
+    Ok(tendermint::<D, Option<Vec<T>>>(deserializer)?.unwrap_or_default())
+}
+
+/// Whether signatures and keys are base64, and an app hash is hex in capitals as in every real answer: what is not is
+/// taken for base64.
+fn check_bytes(value: &Value) -> Result<(), String> {
+    match value {
+        Value::Array(items) => items.iter().try_for_each(check_bytes),
+        Value::Object(fields) => fields.iter().try_for_each(|(name, field)| {
+            let is_good = match (name.as_str(), field) {
+                ("signature" | "value", Value::String(text)) => STANDARD.decode(text).is_ok(),
+                ("app_hash", Value::String(text)) => {
+                    hex::decode(text).is_ok() && !text.contains(|letter: char| letter.is_ascii_lowercase())
+                }
+                _ => return check_bytes(field),
+            };
+            is_good
+                .then_some(())
+                .ok_or_else(|| format!("{name} is not encoded properly"))
+        }),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Ok(()),
+    }
 }
 
 /// `status`, as far as we use it.
@@ -222,6 +261,7 @@ pub struct FoundBlock {
 
 #[derive(Clone, Debug, Deserialize)]
 pub struct FoundHeader {
+    #[serde(deserialize_with = "tendermint")]
     pub header: tendermint::block::Header,
 }
 
@@ -241,6 +281,7 @@ pub struct Broadcast {
 /// `commit`.
 #[derive(Clone, Debug, Deserialize)]
 pub struct CommitAnswer {
+    #[serde(deserialize_with = "tendermint")]
     pub signed_header: tendermint::block::signed_header::SignedHeader,
 }
 
@@ -249,7 +290,7 @@ pub struct CommitAnswer {
 pub struct ValidatorsAnswer {
     #[serde(deserialize_with = "number")]
     pub block_height: i64,
-    #[serde(default, deserialize_with = "nullable")]
+    #[serde(default, deserialize_with = "tendermint_list")]
     pub validators: Vec<tendermint::validator::Info>,
     #[serde(deserialize_with = "number")]
     pub total: i64,
@@ -258,6 +299,7 @@ pub struct ValidatorsAnswer {
 /// `header`.
 #[derive(Clone, Debug, Deserialize)]
 pub struct HeaderAnswer {
+    #[serde(deserialize_with = "tendermint")]
     pub header: tendermint::block::Header,
 }
 
