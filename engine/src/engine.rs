@@ -1,6 +1,5 @@
 //! The façade: an engine that owns its threads, and handles to the models it has loaded.
 
-use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
@@ -15,6 +14,7 @@ use crate::model::{LoadSettings, Loaded, LoadedKind, load};
 use crate::reply::{EmbedReply, Place, Reply, Ticket};
 use crate::request::{EmbedRequest, EmbedSink, Event, GenerateError, GenerateRequest, Message, Sink};
 use crate::worker::{Shared, Worker};
+use parking_lot::Mutex;
 
 /// The longest that loading waits for the worker to end a round.
 const ROUND_PATIENCE: Duration = Duration::from_secs(10);

@@ -171,7 +171,6 @@ fn in_parallel<T: Send>(
             }
             own.push((job_idx, result));
         }
-        // A thread that panicked while holding the lock would have ended the scope with a panic.
         results.lock().append(&mut own);
     };
     std::thread::scope(|scope| {

@@ -144,6 +144,8 @@ impl Job {
             Ok(tally) => ticket.keep(tally.answers),
             // Sealed until the claim is over, and closed from then on.
             Err(LedgerError::Sealed { .. } | LedgerError::Unknown { .. }) => self.late(&key).await,
+            // The disk is well: nothing need be looked at there.
+            Err(LedgerError::BrokenOff) => return Err(Refusal::Fault),
             Err(error) => {
                 return Err(Refusal::Evidence {
                     why: error.to_string(),

@@ -45,7 +45,7 @@ pub(super) fn generator() -> &'static Table {
 }
 
 impl Table {
-    /// The table of `point`: 4132 additions, 304 doublings and one inversion, about two milliseconds.
+    /// The table of `point`: 4132 additions, 304 doublings and one inversion, about three milliseconds.
     pub(super) fn new(point: &ProjectivePoint) -> Table {
         let mut points = Vec::with_capacity(BLOCKS * CHOICES);
         let mut tooth = *point;
