@@ -15,6 +15,8 @@ export CARGO_TARGET_DIR ?= $(CACHE)/target
 export TEST_MODELS_DIR ?= $(CACHE)/models
 export TOOLS_DIR := $(CACHE)/tools
 export CARGO_NET_RETRY ?= 10
+# The Go libraries of the official miners, for `make bench`.
+RIVALS := $(CARGO_TARGET_DIR)/release/rivals
 # Incremental files cost a gigabyte and help only who edits.
 ifdef CI
 export CARGO_INCREMENTAL := 0
@@ -43,8 +45,11 @@ bench: ui model
 	cargo build --locked --release -p hearth
 	cp "$(CARGO_TARGET_DIR)/release/hearth" "$(CARGO_TARGET_DIR)/release/hearth-desktop"
 	cargo build --locked --release -p hearth --no-default-features -p hearth-bench
-	"$(CARGO_TARGET_DIR)/release/hearth-bench" --hearth "$(CARGO_TARGET_DIR)/release/hearth" \
-	  --desktop "$(CARGO_TARGET_DIR)/release/hearth-desktop" $(ARGS)
+	@rm -f "$(RIVALS)"; (cd tests/bench/rivals && go build -o "$(RIVALS)" .) || \
+	  echo "hearth: without Go 1.26 the rivals' figures are those of another computer" >&2
+	@rivals=(); [ ! -x "$(RIVALS)" ] || rivals=(--rivals "$(RIVALS)"); \
+	  "$(CARGO_TARGET_DIR)/release/hearth-bench" --hearth "$(CARGO_TARGET_DIR)/release/hearth" \
+	  --desktop "$(CARGO_TARGET_DIR)/release/hearth-desktop" "$${rivals[@]}" $(ARGS)
 
 # As `make run`, in a window.
 window: ui model

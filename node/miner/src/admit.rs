@@ -19,6 +19,7 @@ use crate::{
     network::SharedNetwork,
     refusal::Refusal,
     sessions::{OpenError, Session, Sessions, Ticket},
+    threads::Home,
 };
 
 /// How long a request of the next session is held back until we know its first block.
@@ -43,6 +44,8 @@ pub(crate) struct Admission {
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) network: SharedNetwork,
     pub(crate) verifier: Arc<RingVerifier>,
+    /// Where the chain is asked.
+    pub(crate) home: Home,
 }
 
 /// A request with what of it can be said without the chain.
@@ -141,7 +144,9 @@ impl Admission {
             Some(session) => session,
             None => {
                 check_stranger(request, signature)?;
-                self.sessions.ask(header, at).await.map_err(open_refusal)?
+                let (sessions, header) = (Arc::clone(&self.sessions), header.clone());
+                let asked = async move { sessions.ask(&header, at).await };
+                self.home.run(asked).await.map_err(open_refusal)?
             }
         };
         let last_grace = session.facts.windows.last_grace;
@@ -179,7 +184,9 @@ impl Admission {
             if !session.ring_is_older_than(self.network.head().borrow().height) {
                 return Err(Refusal::Ring(foreign));
             }
-            match self.sessions.refresh_ring(session).await {
+            let (sessions, asked_of) = (Arc::clone(&self.sessions), Arc::clone(session));
+            let refreshed = async move { sessions.refresh_ring(&asked_of).await };
+            match self.home.run(refreshed).await {
                 Ok(()) => keys = session.ring(),
                 Err(OpenError::Ledger(_) | OpenError::Book(_)) => return Err(Refusal::Ring(foreign)),
                 Err(error @ (OpenError::Refused(_) | OpenError::Network(_))) => {

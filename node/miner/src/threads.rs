@@ -2,27 +2,38 @@
 //!
 //! A check takes a tenth of a millisecond and more: on the threads of the whole program, a flood of relays would hold
 //! up the page and the chain. Each thread has connections of its own and nobody takes them over: waking another thread
-//! costs as much as signing an answer.
+//! costs as much as signing an answer. What has a timer or stays open beyond a relay waits at [`Home`].
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{
+    pin::Pin,
+    sync::atomic::{AtomicUsize, Ordering},
+    time::{Duration, Instant},
+};
 
+use hyper::rt::{Sleep, Timer};
+use hyper_util::rt::TokioTimer;
 use tokio::runtime::{Builder, Handle};
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::{
+    sync::{CancellationToken, DropGuard},
+    task::AbortOnDropHandle,
+};
 
 /// Runtimes of one thread each. They end with the last holder, whose tasks have ended by then.
 pub(crate) struct Threads {
     handles: Vec<Handle>,
     next: AtomicUsize,
+    home: Home,
     _stop: DropGuard,
 }
 
 impl Threads {
-    /// Starts so many threads; one at least.
+    /// Starts so many threads; one at least. Call it where the program's other tasks run.
     pub(crate) fn start(n_threads: usize) -> std::io::Result<Threads> {
         let stopped = CancellationToken::new();
         let mut threads = Threads {
             handles: Vec::new(),
             next: AtomicUsize::new(0),
+            home: Home(Handle::current()),
             _stop: stopped.clone().drop_guard(),
         };
         for index in 0..n_threads.max(1) {
@@ -40,5 +51,131 @@ impl Threads {
     pub(crate) fn next(&self) -> &Handle {
         // There is one at least.
         &self.handles[self.next.fetch_add(1, Ordering::Relaxed) % self.handles.len()]
+    }
+
+    /// The threads of the whole program.
+    pub(crate) fn home(&self) -> &Home {
+        &self.home
+    }
+}
+
+/// The threads of the whole program. A thread that has a timer sets the computer's clock whenever it goes to sleep,
+/// which costs a virtual computer 10 µs and more; so limits that nearly never end are kept here, not where relays are.
+#[derive(Clone, Debug)]
+pub(crate) struct Home(Handle);
+
+impl Home {
+    /// Waits at home.
+    pub(crate) fn wait(&self, duration: Duration) -> tokio::time::Sleep {
+        let _at_home = self.0.enter();
+        tokio::time::sleep(duration)
+    }
+
+    /// Runs `task` at home, until it ends or nobody waits for it: connections that it opens stay there. A fault in it
+    /// is the caller's.
+    pub(crate) async fn run<T: Send + 'static>(&self, task: impl Future<Output = T> + Send + 'static) -> T {
+        match AbortOnDropHandle::new(self.0.spawn(task)).await {
+            Ok(result) => result,
+            Err(error) => match error.try_into_panic() {
+                Ok(fault) => std::panic::resume_unwind(fault),
+                // The program ends, and the caller with it.
+                Err(_) => std::future::pending().await,
+            },
+        }
+    }
+}
+
+impl Timer for Home {
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Sleep>> {
+        let _at_home = self.0.enter();
+        TokioTimer::new().sleep(duration)
+    }
+
+    fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>> {
+        let _at_home = self.0.enter();
+        TokioTimer::new().sleep_until(deadline)
+    }
+
+    fn reset(&self, sleep: &mut Pin<Box<dyn Sleep>>, deadline: Instant) {
+        TokioTimer::new().reset(sleep, deadline);
+    }
+
+    fn now(&self) -> Instant {
+        TokioTimer::new().now()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use futures::FutureExt as _;
+
+    use super::*;
+
+    /// Runs `task` on a thread of relays.
+    fn on_a_relay_thread<T: Send + 'static>(
+        threads: &Threads,
+        task: impl Future<Output = T> + Send + 'static,
+    ) -> tokio::task::JoinHandle<T> {
+        threads.next().spawn(task)
+    }
+
+    #[tokio::test]
+    async fn work_at_home_runs_there_and_its_fault_is_the_callers() {
+        let threads = Threads::start(1).unwrap();
+        let here = std::thread::current().id();
+        let home = threads.home().clone();
+        let there = on_a_relay_thread(&threads, async move {
+            let own = std::thread::current().id();
+            (own, home.run(async { std::thread::current().id() }).await)
+        });
+        let (relays, ran_on) = there.await.unwrap();
+        assert_ne!(relays, here);
+        assert_eq!(ran_on, here);
+
+        let home = threads.home().clone();
+        let faulty = on_a_relay_thread(&threads, async move {
+            let run = home.run(async { panic!("on purpose") });
+            std::panic::AssertUnwindSafe(run).catch_unwind().await.is_err()
+        });
+        assert!(faulty.await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn work_at_home_ends_when_nobody_waits_for_it() {
+        let threads = Threads::start(1).unwrap();
+        let held = Arc::new(());
+        let (home, inside) = (threads.home().clone(), Arc::clone(&held));
+        let waiting = on_a_relay_thread(&threads, async move {
+            home.run(async move {
+                let _inside = inside;
+                std::future::pending::<()>().await;
+            })
+            .await;
+        });
+        tokio::task::yield_now().await;
+        waiting.abort();
+        assert!(waiting.await.unwrap_err().is_cancelled());
+        // The task at home is told to end, and ends at its next turn.
+        while Arc::strong_count(&held) > 1 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_timer_of_home_wakes_a_relay_thread() {
+        let threads = Threads::start(1).unwrap();
+        let home = threads.home().clone();
+        let waited = on_a_relay_thread(&threads, async move {
+            let began = Instant::now();
+            home.wait(Duration::from_millis(5)).await;
+            let mut sleep = Timer::sleep(&home, Duration::from_secs(3600));
+            home.reset(&mut sleep, Instant::now() + Duration::from_millis(5));
+            sleep.await;
+            home.sleep_until(Instant::now() + Duration::from_millis(5)).await;
+            began.elapsed()
+        });
+        assert!(waited.await.unwrap() >= Duration::from_millis(15));
     }
 }

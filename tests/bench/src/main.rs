@@ -1,13 +1,14 @@
 //! Measures speed: one run, figures beside those of rivals and beside the physical limit where there is one.
 //!
-//! `hearth-bench [--hearth PROGRAM] [--desktop PROGRAM] [SECTION…]`; sections: pocket chain weights engine relay program. Nothing here
-//! fails on a slow machine: a figure is information, tests are elsewhere.
+//! `hearth-bench [--hearth PROGRAM] [--desktop PROGRAM] [--rivals PROGRAM] [SECTION…]`; sections: pocket chain weights
+//! engine relay program. Nothing here fails on a slow machine: a figure is information, tests are elsewhere.
 
 mod chain;
 mod engine;
 mod pocket;
 mod program;
 mod relay;
+mod rivals;
 mod table;
 mod weights;
 
@@ -15,10 +16,13 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 
-/// What is measured, and where the program is.
+use rivals::Rivals;
+
+/// What is measured, and where the programs are.
 struct Args {
     hearth: Option<PathBuf>,
     desktop: Option<PathBuf>,
+    rivals: Option<PathBuf>,
     sections: Vec<String>,
 }
 
@@ -30,14 +34,15 @@ async fn main() -> anyhow::Result<()> {
     let args = arguments()?;
     let wanted = |section: &str| args.sections.is_empty() || args.sections.iter().any(|name| name == section);
     let hearth = args.hearth.as_deref();
+    let mut rivals = Rivals::new(args.rivals);
     let mut n_failed = 0;
     for section in SECTIONS.into_iter().filter(|section| wanted(section)) {
         let result = match section {
-            "pocket" => pocket::run(),
+            "pocket" => pocket::run(&mut rivals),
             "chain" => chain::run().await,
             "weights" => weights::run().await,
             "engine" => engine::run(),
-            "relay" => relay::run(hearth, &models()?).await,
+            "relay" => relay::run(hearth, &models()?, &rivals).await,
             _ => program::run(hearth, args.desktop.as_deref()).await,
         };
         // One section that fails does not take the figures of the others with it.
@@ -54,6 +59,7 @@ fn arguments() -> anyhow::Result<Args> {
     let mut args = Args {
         hearth: None,
         desktop: None,
+        rivals: None,
         sections: Vec::new(),
     };
     let mut given = std::env::args().skip(1);
@@ -61,6 +67,7 @@ fn arguments() -> anyhow::Result<Args> {
         match arg.as_str() {
             "--hearth" => args.hearth = Some(program(&arg, given.next())?),
             "--desktop" => args.desktop = Some(program(&arg, given.next())?),
+            "--rivals" => args.rivals = Some(program(&arg, given.next())?),
             section if SECTIONS.contains(&section) => args.sections.push(section.to_owned()),
             other => anyhow::bail!("\"{other}\" is no section; there are: {}", SECTIONS.join(" ")),
         }

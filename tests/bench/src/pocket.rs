@@ -1,5 +1,4 @@
-//! The protocol's arithmetic: rings, trees, proofs. Rivals: the Go libraries of the official miners on one core
-//! (ring of 2: sign 714/s, verify 964/s; trie with root 152,000/s at 10,000 leaves; closest proofs 239,000/s and up).
+//! The protocol's arithmetic: rings, trees, proofs. Rivals: the Go libraries of the official miners on one core.
 
 use anyhow::Context as _;
 use hearth_pocket::{
@@ -8,25 +7,29 @@ use hearth_pocket::{
     trie::{SumTrie, verify_closest},
 };
 
-use crate::table::{figure, per_second, rate, section};
+use crate::{
+    rivals::Rivals,
+    table::{figure, per_second, rate, section},
+};
 
 /// Leaves of the measured trees: those of the Go figures.
 const LEAVES: [usize; 3] = [1_000, 10_000, 50_000];
 /// A relay's bytes are about a request and a response without its payload.
 const LEAF_BYTES: usize = 1024;
 
-pub(crate) fn run() -> anyhow::Result<()> {
+pub(crate) fn run(rivals: &mut Rivals) -> anyhow::Result<()> {
     section("pocket (one core)");
-    rings()?;
-    tries()
+    rivals.measure()?;
+    rings(rivals)?;
+    tries(rivals)
 }
 
-fn rings() -> anyhow::Result<()> {
+fn rings(rivals: &Rivals) -> anyhow::Result<()> {
     let keys: Vec<SecretKey> = (1_u8..=8)
         .map(|byte| SecretKey::from_bytes(&[byte; 32]))
         .collect::<Result<_, _>>()?;
     let message = [7_u8; 32];
-    for (size, go_sign, go_verify) in [(2, 714, 964), (3, 548, 688), (8, 245, 271)] {
+    for size in [2, 3, 8] {
         let members: Vec<[u8; 33]> = keys.iter().take(size).map(SecretKey::public_key).collect();
         let ring = Ring::new(&members)?;
         let signer = keys.first().context("there are eight keys")?;
@@ -40,22 +43,15 @@ fn rings() -> anyhow::Result<()> {
             drop(std::hint::black_box(verifier.verify(&signature, &message)))
         });
         let cold = rate(1, || drop(std::hint::black_box(signature.verify(&message))));
-        let beside = |go: i32, own: f64| format!("Go {go}/s, {:.1} times", own / f64::from(go));
-        figure(
-            &format!("ring of {size}, sign"),
-            &per_second(sign),
-            &beside(go_sign, sign),
-        );
-        figure(
-            &format!("ring of {size}, verify in a session"),
-            &per_second(verify),
-            &beside(go_verify, verify),
-        );
-        figure(
-            &format!("ring of {size}, verify once"),
-            &per_second(cold),
-            &beside(go_verify, cold),
-        );
+        let checked = format!("ring {size} verify");
+        for (what, own, rival) in [
+            ("sign", sign, &format!("ring {size} sign")),
+            ("verify in a session", verify, &checked),
+            ("verify once", cold, &checked),
+        ] {
+            let name = format!("ring of {size}, {what}");
+            figure(&name, &per_second(own), &rivals.beside(rival, own));
+        }
     }
     let signer = keys.first().context("there are eight keys")?;
     let public = PublicKey::from_bytes(&signer.public_key())?;
@@ -66,13 +62,21 @@ fn rings() -> anyhow::Result<()> {
     let verify = rate(1, || {
         drop(std::hint::black_box(public.verify(&message, &signature)))
     });
-    figure("ECDSA, sign", &per_second(sign), "Go 27,400/s");
-    figure("ECDSA, verify", &per_second(verify), "Go 7,080/s");
+    figure(
+        "ECDSA, sign",
+        &per_second(sign),
+        &rivals.beside("ecdsa sign", sign),
+    );
+    figure(
+        "ECDSA, verify",
+        &per_second(verify),
+        &rivals.beside("ecdsa verify", verify),
+    );
     Ok(())
 }
 
-fn tries() -> anyhow::Result<()> {
-    for (n_leaves, go) in LEAVES.into_iter().zip([255_000, 152_000, 121_000]) {
+fn tries(rivals: &Rivals) -> anyhow::Result<()> {
+    for n_leaves in LEAVES {
         let leaves: Vec<([u8; 32], Vec<u8>)> = (0..n_leaves).map(leaf).collect();
         let inserts = rate(n_leaves, || {
             let mut trie = SumTrie::new();
@@ -81,7 +85,7 @@ fn tries() -> anyhow::Result<()> {
             }
             std::hint::black_box(trie.root());
         });
-        let beside = format!("Go {go}/s, {:.1} times", inserts / f64::from(go));
+        let beside = rivals.beside(&format!("trie {n_leaves} inserts"), inserts);
         figure(
             &format!("trie of {n_leaves}, inserts with the root"),
             &per_second(inserts),
@@ -107,7 +111,7 @@ fn tries() -> anyhow::Result<()> {
     figure(
         "closest proof, build",
         &per_second(proofs),
-        "Go 239,000 to 341,000/s",
+        &rivals.beside("closest proof", proofs),
     );
     let proof = trie.prove_closest(&path, values.as_slice())?;
     let verify = rate(1, || drop(std::hint::black_box(verify_closest(&proof, &root))));

@@ -1,8 +1,9 @@
 //! Relays through the miner with a null backend: the program runs as a process of its own, so that its CPU time is
 //! the miner's (with the chain that it also embeds), while this one only sends requests that were signed before.
 //!
-//! Rivals on two such cores (classic miner / HA miner): 457 / 449 relays a second at 1 connection, 952 / 798 at 8,
-//! 991 / 911 at 64; 1.6 ms of CPU a relay.
+//! Rivals on two EPYC cores with nothing beside it (classic miner / HA miner): 457 / 449 relays a second at
+//! 1 connection, 952 / 798 at 8, 991 / 911 at 64; 1.6 ms of CPU a relay. What this computer does now of what it did
+//! then is measured between the rounds, by a library of theirs.
 
 use std::{
     path::Path,
@@ -30,7 +31,10 @@ use hearth_wallet::{Cost, Role, Wallet};
 use prost::Message as _;
 use serde_json::Value;
 
-use crate::table::{as_f64, cpu_seconds, figure, grouped, section};
+use crate::{
+    rivals::Rivals,
+    table::{as_f64, cpu_seconds, figure, grouped, median, section},
+};
 
 const SERVICE: &str = "smollm2-135m-instruct";
 /// Connections, relays sent, and what the rivals reach there.
@@ -58,7 +62,7 @@ const SETTINGS: [(&str, &str); 9] = [
     ("LOG__FILTER", "warn"),
 ];
 
-pub(crate) async fn run(hearth: Option<&Path>, models: &Path) -> anyhow::Result<()> {
+pub(crate) async fn run(hearth: Option<&Path>, models: &Path, rivals: &Rivals) -> anyhow::Result<()> {
     section("relays through the miner, null backend (program and load on the same cores)");
     let Some(hearth) = hearth else {
         figure("not measured", "", "name the program with --hearth");
@@ -73,10 +77,10 @@ pub(crate) async fn run(hearth: Option<&Path>, models: &Path) -> anyhow::Result<
     let url = buyer.supplier_url(&session)?;
     send(&url, &clients(1)?, requests.split_off(requests.len() - WARM_UP)).await?;
     let idle = idle_share(node.child.id()).await;
-    for (connections, n, rivals, rivals_latency) in LOADS {
+    for (connections, n, rivals_rate, rivals_latency) in LOADS {
         let batch = requests.split_off(requests.len() - n);
-        let load = measure(&node, &url, connections, batch, idle).await?;
-        load.print(connections, rivals, rivals_latency);
+        let load = measure(&node, &url, connections, batch, idle, rivals).await?;
+        load.print(connections, rivals_rate, rivals_latency);
     }
     Ok(())
 }
@@ -87,6 +91,8 @@ struct Load {
     rate: f64,
     /// CPU of the program, less what it uses idle: milliseconds a relay.
     cpu_ms: Option<f64>,
+    /// How fast this computer was, beside the one of the rivals' figures; where it could be measured.
+    speed: Option<f64>,
     latencies: Vec<Duration>,
 }
 
@@ -99,9 +105,16 @@ impl Load {
         );
         if let Some(ms) = self.cpu_ms {
             figure(
-                "  CPU of the program a relay, less what it uses idle",
+                "  CPU a relay, less what it uses idle",
                 &format!("{ms:.3} ms"),
                 "Go 1.6 ms; aim 0.16, floor 0.4",
+            );
+        }
+        if let (Some(ms), Some(speed)) = (self.cpu_ms, self.speed) {
+            figure(
+                "  the same at the speed of that figure of Go's",
+                &format!("{:.3} ms", ms * speed),
+                &format!("Go's ring check here: {:.0} % of it", speed * 100.0),
             );
         }
         self.latencies.sort();
@@ -126,10 +139,12 @@ async fn measure(
     connections: usize,
     mut batch: Vec<Bytes>,
     idle: f64,
+    rivals: &Rivals,
 ) -> anyhow::Result<Load> {
     let n = batch.len() / ROUNDS;
     let clients = clients(connections)?;
     let (mut rates, mut costs, mut latencies) = (Vec::new(), Vec::new(), Vec::new());
+    let mut speeds = Vec::new();
     for _ in 0..ROUNDS {
         let round = batch.split_off(batch.len() - n);
         let before = cpu_seconds(node.child.id());
@@ -140,17 +155,15 @@ async fn measure(
             costs.push((after - before - idle * seconds).max(0.0) * 1e3 / as_f64(n));
         }
         latencies.extend(taken);
+        speeds.extend(rivals.speed_here()?);
     }
+    let middle = |figures: Vec<f64>| (!figures.is_empty()).then(|| median(figures));
     Ok(Load {
-        rate: median(rates).unwrap_or_default(),
-        cpu_ms: median(costs),
+        rate: median(rates),
+        cpu_ms: middle(costs),
+        speed: middle(speeds),
         latencies,
     })
-}
-
-fn median(mut values: Vec<f64>) -> Option<f64> {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied()
 }
 
 /// The share of a core that the program uses while nobody asks it.

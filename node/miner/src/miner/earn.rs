@@ -176,6 +176,7 @@ impl Miner {
                 sessions,
                 network: Arc::clone(&inner.network),
                 verifier: Arc::clone(&inner.verifier),
+                home: inner.threads.home().clone(),
             },
             config: Arc::clone(&inner.config),
             backend: Arc::clone(&inner.backend),

@@ -21,7 +21,7 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
+    rt::{TokioExecutor, TokioIo},
     server::conn::auto,
 };
 use tokio::{
@@ -31,7 +31,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{BrokenOff, Reply, ReplyBody, Server};
-use crate::refusal::Refusal;
+use crate::{refusal::Refusal, threads::Home};
 
 /// How every connection of HTTP/2 begins.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0";
@@ -156,10 +156,10 @@ struct Activity {
 impl Activity {
     /// Waits until nothing was asked for `within` and nothing runs; or for `longest`, when whatever runs has a reader
     /// that does not read. Looks now and then, rather than being told of every request.
-    async fn idle(&self, within: Duration, longest: Duration) {
+    async fn idle(&self, home: &Home, within: Duration, longest: Duration) {
         let (mut before, mut quiet) = (0, Duration::ZERO);
         loop {
-            tokio::time::sleep(within).await;
+            home.wait(within).await;
             let requests = self.requests.load(Ordering::SeqCst);
             quiet = if requests == before {
                 quiet + within
@@ -214,19 +214,19 @@ async fn connection(
         // A silent client does not even say that it knows of the end.
         Protocol::Http2 => read_within,
     };
-    let counted = Arc::clone(&activity);
+    let (counted, home) = (Arc::clone(&activity), server.threads.home().clone());
     let service = service_fn(move |request| {
         let (server, asked) = (Arc::clone(&server), Asked::begin(&counted));
         async move { Ok::<_, Infallible>(handle(server, request, asked).await) }
     });
-    let builder = builder(protocol, read_within);
+    let builder = builder(protocol, read_within, &home);
     let connection = builder.serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     let served = tokio::select! {
         biased;
         served = connection.as_mut() => Ok(served),
         () = stopped.cancelled() => Err(longest),
-        () = activity.idle(read_within, longest) => Err(end_idle_within),
+        () = activity.idle(&home, read_within, longest) => Err(end_idle_within),
     };
     let served = match served {
         Ok(served) => served,
@@ -242,16 +242,16 @@ async fn connection(
     }
 }
 
-fn builder(protocol: Protocol, read_within: Duration) -> auto::Builder<TokioExecutor> {
+fn builder(protocol: Protocol, read_within: Duration, home: &Home) -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()
-        .timer(TokioTimer::new())
+        .timer(home.clone())
         .header_read_timeout(read_within)
         .max_buf_size(BUFFER);
     builder
         .http2()
-        .timer(TokioTimer::new())
+        .timer(home.clone())
         .max_concurrent_streams(STREAMS)
         .keep_alive_interval(PING_EVERY)
         .keep_alive_timeout(PING_EVERY)

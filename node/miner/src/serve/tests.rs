@@ -100,17 +100,19 @@ impl Stage {
             };
             (ServiceId::new(*service), places)
         });
+        let threads = Arc::new(Threads::start(2).unwrap());
         let mut server = Server {
             config: Arc::new(Config::new(([127, 0, 0, 1], 0).into(), folder.path().to_owned())),
             admission: Admission {
                 sessions: Arc::new(sessions),
                 network,
                 verifier: Arc::new(RingVerifier::new(16)),
+                home: threads.home().clone(),
             },
             backend,
             places: places.collect(),
             signer: Arc::new(supplier),
-            threads: Arc::new(Threads::start(2).unwrap()),
+            threads,
             ledger,
             book,
             clock,
