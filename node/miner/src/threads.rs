@@ -60,7 +60,7 @@ impl Threads {
 }
 
 /// The threads of the whole program. A thread that has a timer sets the computer's clock whenever it goes to sleep,
-/// which costs a virtual computer 10 µs and more; so limits that nearly never end are kept here, not where relays are.
+/// which costs a virtual computer 10 µs and more; so limits of connections are kept here, not where relays are.
 #[derive(Clone, Debug)]
 pub(crate) struct Home(Handle);
 
@@ -147,14 +147,16 @@ mod tests {
         let threads = Threads::start(1).unwrap();
         let held = Arc::new(());
         let (home, inside) = (threads.home().clone(), Arc::clone(&held));
+        let (begins, began) = tokio::sync::oneshot::channel();
         let waiting = on_a_relay_thread(&threads, async move {
             home.run(async move {
                 let _inside = inside;
+                begins.send(()).unwrap();
                 std::future::pending::<()>().await;
             })
             .await;
         });
-        tokio::task::yield_now().await;
+        began.await.unwrap();
         waiting.abort();
         assert!(waiting.await.unwrap_err().is_cancelled());
         // The task at home is told to end, and ends at its next turn.

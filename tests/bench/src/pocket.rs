@@ -19,7 +19,10 @@ const LEAF_BYTES: usize = 1024;
 
 pub(crate) fn run(rivals: &mut Rivals) -> anyhow::Result<()> {
     section("pocket (one core)");
-    rivals.measure()?;
+    // Rivals that fail do not take our own figures with them.
+    if let Err(error) = rivals.measure() {
+        figure("rivals are not measured", "", &format!("{error:#}"));
+    }
     rings(rivals)?;
     tries(rivals)
 }

@@ -1,9 +1,9 @@
 //! Relays through the miner with a null backend: the program runs as a process of its own, so that its CPU time is
 //! the miner's (with the chain that it also embeds), while this one only sends requests that were signed before.
 //!
-//! Rivals on two EPYC cores with nothing beside it (classic miner / HA miner): 457 / 449 relays a second at
-//! 1 connection, 952 / 798 at 8, 991 / 911 at 64; 1.6 ms of CPU a relay. What this computer does now of what it did
-//! then is measured between the rounds, by a library of theirs.
+//! Rivals on two EPYC cores that the load shared, too (classic miner / HA miner): 457 / 449 relays a second at
+//! 1 connection, 952 / 798 at 8, 991 / 911 at 64; 1.6 ms of CPU a relay. How fast this computer is now beside that one
+//! is measured between the rounds, by a library of theirs.
 
 use std::{
     path::Path,

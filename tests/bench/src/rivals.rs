@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf, process::Command};
 
 use anyhow::{Context as _, ensure};
 
-/// What they reach on one EPYC core with nothing beside it, where the official miners were measured, too.
+/// What they reach on one core of the computer on which the official miners were measured, an EPYC.
 const ELSEWHERE: [(&str, f64); 12] = [
     ("ring 2 sign", 714.0),
     (RING_CHECK, 964.0),
