@@ -38,6 +38,7 @@ export default defineConfig({
   test: {
     environment: 'jsdom',
     setupFiles: ['./src/test-setup.ts'],
+    testTimeout: 60_000, // another build may run beside it
     include: ['src/**/*.test.ts'],
   },
 });

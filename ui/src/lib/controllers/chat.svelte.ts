@@ -1,5 +1,5 @@
 // Conversations and the answers that are being written into them. An answer goes on while one looks at other pages.
-import type { AnswerEvent, AnswerParams, Conversation, Message, NewAnswer } from '$lib/api/generated';
+import type { AnswerEvent, AnswerParams, Conversation, ConversationSummary, Message, NewAnswer } from '$lib/api/generated';
 import type { ApiError } from '$lib/api/request';
 import { call } from '$lib/api/request';
 import { stream } from '$lib/api/stream';
@@ -12,17 +12,22 @@ import { router } from './router.svelte';
 export type Run = { conversation: string; answer: string | null; startedAt: number; firstAt: number | null; pieces: number };
 
 const STOP_GRACE_MS = 1500;
+const CHATS_A_PAGE = 100;
+const DRAFTS = 'hearth.drafts';
 
 class Chat {
   query = $state('');
-  readonly read = new Loaded(async () => (await call('GET /conversations', { query: { q: this.query, limit: 200 } })).conversations);
+  /** How many pages of the list are wanted, and whether there are more. */
+  pages = $state(1);
+  hasMore = $state(false);
+  readonly read = new Loaded(() => this.readPages());
   /** The conversation that is shown, and those with an answer on its way. */
   private open = $state.raw<Record<string, Conversation>>({});
   runs = $state.raw<Record<string, Run>>({});
   error = $state.raw<ApiError | null>(null);
   /** What was asked in vain, so that nothing typed is lost. */
   unsent = $state<string | null>(null);
-  drafts = $state<Record<string, string>>({});
+  drafts = $state<Record<string, string>>(keptDrafts());
   /** How to answer; empty is the model's own way. */
   params = $state<AnswerParams>({});
   listOpen = $state(false);
@@ -32,6 +37,42 @@ class Chat {
     const read = this.read.value;
     if (read === null) return null;
     return this.query ? mergeHits(read) : mergeConversations(read, node.state.conversations);
+  }
+
+  private async readPages() {
+    const { query, pages } = this;
+    const all: ConversationSummary[] = [];
+    let full = true;
+    for (let page = 0; page < pages && full; page += 1) {
+      const asked = { q: query, limit: CHATS_A_PAGE, offset: page * CHATS_A_PAGE };
+      const { conversations } = await call('GET /conversations', { query: asked });
+      all.push(...conversations);
+      full = conversations.length === CHATS_A_PAGE;
+    }
+    this.hasMore = full;
+    // A chat that moved up while the pages were read stands on two of them.
+    return [...new Map(all.map((one) => [one.id, one])).values()];
+  }
+
+  search(words: string): void {
+    this.query = words;
+    this.pages = 1;
+  }
+
+  async more(): Promise<void> {
+    this.pages += 1;
+    await this.read.load();
+  }
+
+  /** Keeps what was typed and not sent, in this tab alone, for when the page is loaded again. */
+  draft(key: string, text: string): void {
+    this.drafts[key] = text;
+    try {
+      const typed = Object.entries(this.drafts).filter(([, words]) => words !== '');
+      sessionStorage.setItem(DRAFTS, JSON.stringify(Object.fromEntries(typed)));
+    } catch {
+      // It is still here as long as the page is.
+    }
   }
 
   get id(): string | null {
@@ -229,6 +270,16 @@ class Chat {
     this.stops.get(id)?.abort();
     if (this.id === id) router.go('chat');
     await this.read.load();
+  }
+}
+
+function keptDrafts(): Record<string, string> {
+  try {
+    const kept: unknown = JSON.parse(sessionStorage.getItem(DRAFTS) ?? '{}');
+    const all = typeof kept === 'object' && kept !== null ? Object.entries(kept) : [];
+    return Object.fromEntries(all.filter((one): one is [string, string] => typeof one[1] === 'string'));
+  } catch {
+    return {};
   }
 }
 

@@ -14,12 +14,13 @@ export type Command =
   | 'copy-answer'
   | 'previous-branch'
   | 'next-branch'
-  | 'next-region';
+  | 'next-region'
+  | 'previous-region';
 
 const apple = typeof navigator !== 'undefined' && /Mac|iPhone|iPad/.test(navigator.platform);
 
 /** `code` so that the layout of the keyboard and what Alt types do not matter. */
-export const bindings: Record<Command, { shown: string[]; ctrl?: boolean; alt?: boolean; code?: string; key?: string }> = {
+export const bindings: Record<Command, { shown: string[]; ctrl?: boolean; alt?: boolean; shift?: boolean; code?: string; key?: string }> = {
   find: { shown: [apple ? '⌘' : 'Ctrl', 'K'], ctrl: true, code: 'KeyK' },
   help: { shown: ['?'], key: '?' },
   'new-chat': { shown: [apple ? 'Ctrl' : 'Alt', 'N'], alt: true, code: 'KeyN' },
@@ -30,7 +31,8 @@ export const bindings: Record<Command, { shown: string[]; ctrl?: boolean; alt?: 
   'copy-answer': { shown: [apple ? 'Ctrl' : 'Alt', 'C'], alt: true, code: 'KeyC' },
   'previous-branch': { shown: [apple ? 'Ctrl' : 'Alt', ','], alt: true, code: 'Comma' },
   'next-branch': { shown: [apple ? 'Ctrl' : 'Alt', '.'], alt: true, code: 'Period' },
-  'next-region': { shown: ['F6'], key: 'F6' },
+  'next-region': { shown: ['F6'], key: 'F6', shift: false },
+  'previous-region': { shown: ['Shift', 'F6'], key: 'F6', shift: true },
 };
 
 const letters: Record<string, Page> = {
@@ -99,6 +101,7 @@ function matches(event: KeyboardEvent, binding: (typeof bindings)[Command]): boo
   const ctrl = apple ? event.metaKey : event.ctrlKey;
   const alt = apple ? event.ctrlKey : event.altKey;
   if (Boolean(binding.ctrl) !== ctrl || Boolean(binding.alt) !== alt) return false;
+  if (binding.shift !== undefined && binding.shift !== event.shiftKey) return false;
   return binding.code ? event.code === binding.code : event.key === binding.key;
 }
 

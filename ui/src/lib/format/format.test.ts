@@ -1,8 +1,9 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { overwriteGetLocale } from '$lib/paraglide/runtime';
+import { readAmount } from './amount';
 import { csvOf } from './csv';
 import { bytes, duration, groups, height, short, span, tokensPerSecond, whenBlock } from './figures';
-import { add, exact, exactText, parse, percentOf, plain, price, subtract, summary } from './money';
+import { add, exact, exactText, percentOf, plain, price, subtract, summary } from './money';
 
 let locale: 'en' | 'de' = 'en';
 overwriteGetLocale(() => locale);
@@ -35,23 +36,9 @@ describe('money', () => {
     expect(add('9007199254740993', '1')).toBe('9007199254740994');
     expect(subtract('5', '7')).toBe('0');
   });
-  test('what a person types', () => {
-    expect(parse('250')).toBe('250000000');
-    expect(parse('0.5')).toBe('500000');
-    expect(parse('.000001')).toBe('1');
-    expect(parse('1,284.615888')).toBe('1284615888');
-    expect(parse('0.0000001')).toBeNull();
-    expect(parse('')).toBeNull();
-    expect(parse('1e3')).toBeNull();
-    expect(parse('-1')).toBeNull();
-    expect(parse('abc')).toBeNull();
-  });
   test('German signs', () => {
     locale = 'de';
     expect(exactText('1284615888')).toBe('1.284,615888');
-    expect(parse('1.284,5')).toBe('1284500000');
-    expect(parse('0,5')).toBe('500000');
-    expect(parse('0.5')).toBe('500000');
   });
   test('a button repeats the amount without empty decimals', () => {
     expect(plain('250000000')).toBe('250');
@@ -61,6 +48,55 @@ describe('money', () => {
     expect(percentOf('60000000000', '63574964374')).toBeCloseTo(94.37, 1);
     expect(percentOf('1', '0')).toBe(0);
   });
+});
+
+describe('what a person types as an amount', () => {
+  const read = (text: string) => {
+    const found = readAmount(text);
+    return 'amount' in found ? found.amount : found.fault;
+  };
+  const german = (text: string) => {
+    locale = 'de';
+    return read(text);
+  };
+  test.each([
+    ['250', '250000000'],
+    [' 250 ', '250000000'],
+    ['0.5', '500000'],
+    ['.000001', '1'],
+    ['0.500', '500000'],
+    ['1.2340', '1234000'],
+    ['1234.5', '1234500000'],
+    ['1,284.615888', '1284615888'],
+    ['1,234,567', '1234567000000'],
+    ['999999999999999.999999', '999999999999999999999'],
+  ])('English: %s is %s upokt', (typed, upokt) => expect(read(typed)).toBe(upokt));
+  test.each([
+    ['250', '250000000'],
+    ['0,5', '500000'],
+    [',000001', '1'],
+    ['1.284,5', '1284500000'],
+    ['1.234.567', '1234567000000'],
+  ])('German: %s is %s upokt', (typed, upokt) => expect(german(typed)).toBe(upokt));
+  test.each(['1,234', '12.345', '999,999', '1.000'])('%s could mean two things, in every language', (typed) => {
+    expect(read(typed)).toBe('two');
+    expect(german(typed)).toBe('two');
+  });
+  test('both meanings are said so that each can be typed', () => {
+    for (const tag of ['en', 'de'] as const) {
+      locale = tag;
+      const found = readAmount('1,234');
+      if (!('one' in found)) throw new Error('it was read');
+      expect([read(found.one), read(found.other)]).toEqual(['1234000', '1234000000']);
+    }
+  });
+  test.each(['0,5', '12,34', '1,23,456', '1,2345', '1.2.3', '1,234,56.5', '0,123,456', '1.5,', '5.', '1 234', "1'234", '1.234,5'])(
+    'English: the grouping or the signs of %s are none of ours',
+    (typed) => expect(read(typed)).toBe('signs'),
+  );
+  test.each(['0.5', '12.34', '1.2345', '1,284.6', '1.23.456'])('German: the grouping or the signs of %s are none of ours', (typed) => expect(german(typed)).toBe('signs'));
+  test.each(['', ' ', '.', ',', '1e3', '-1', '+1', 'abc', '0x10', '１２', '1_000', '٣', '9999999999999999'])('%s is no amount', (typed) => expect(read(typed)).toBe('none'));
+  test('a seventh decimal is not dropped', () => expect(read('0.0000001')).toBe('fine'));
 });
 
 describe('figures', () => {

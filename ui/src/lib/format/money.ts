@@ -85,17 +85,3 @@ export function percentOf(part: string, all: string): number {
 export function forChart(amount: string): number {
   return Number(upokt(amount)) / 1e6;
 }
-
-/** What a person typed, as upokt; `null` if it is no amount. Accepts the decimal sign of the locale and the point. */
-export function parse(text: string): string | null {
-  const { point } = parts();
-  const group = point === ',' ? '.' : ',';
-  let clean = text.trim().replaceAll(/[\s\u00a0\u202f'’]/g, '');
-  // A single group sign with up to six digits behind it could be either; only accept it where it groups threes.
-  if (clean.includes(point)) clean = clean.replaceAll(group, '');
-  else if (group === '.' && /^\d+\.\d{1,6}$/.test(clean) && !/^\d{1,3}\.\d{3}$/.test(clean)) clean = clean.replace('.', point);
-  else clean = clean.replaceAll(group, '');
-  const match = new RegExp(`^(\\d{0,15})(?:\\${point}(\\d{0,6}))?$`).exec(clean);
-  if (!match || (!match[1] && !match[2])) return null;
-  return (BigInt(match[1] || '0') * MICRO + BigInt((match[2] ?? '').padEnd(6, '0'))).toString();
-}

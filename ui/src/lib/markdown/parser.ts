@@ -1,49 +1,24 @@
 // Markdown to blocks. Raw HTML in an answer is shown as text, images become words (a page that fetches what a model
-// names would tell strangers who reads), and everything goes through the sanitiser on top.
-import { Marked, type Token, type TokenizerExtension, type RendererExtension, type Tokens } from 'marked';
-import { renderMath } from './math';
+// names would tell strangers who reads), and everything goes through the sanitiser on top. A text that cannot be read
+// as markdown, or is longer than anybody reads, is shown as it is.
+import { Marked, Parser, type Token, type Tokens } from 'marked';
+import { BoundedLexer, isTooWide } from './lexer';
+import { mathRules } from './rules';
 
 export type Block =
   | { kind: 'code'; raw: string; text: string; language: string; closed: boolean }
-  | { kind: 'html'; raw: string };
+  | { kind: 'html'; raw: string }
+  | { kind: 'plain'; raw: string };
+
+const LONGEST_TEXT = 200_000; // letters, some 50,000 tokens; what follows is shown as plain text
+const MOST_BLOCKS = 2000; // what follows is one plain block
 
 const escape = (text: string): string =>
   text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
 
-type MathToken = Tokens.Generic & { text: string; display: boolean };
-type Extension = TokenizerExtension & RendererExtension;
-
-function mathExtension(name: string, level: 'block' | 'inline', hint: string, rule: RegExp, display: boolean): Extension {
-  return {
-    name,
-    level,
-    start: (source) => {
-      const at = source.indexOf(hint);
-      return at < 0 ? undefined : at;
-    },
-    tokenizer(source) {
-      const match = rule.exec(source);
-      if (!match?.[1]) return undefined;
-      return { type: name, raw: match[0], text: match[1].trim(), display };
-    },
-    renderer: (token) => renderMath((token as MathToken).text, (token as MathToken).display),
-  };
-}
-
-const math = [
-  mathExtension('mathBlock', 'block', '$$', /^\$\$\s*\n?([^$]+?)\n?\s*\$\$[^\S\n]*(?:\n|$)/, true),
-  mathExtension('mathBracketBlock', 'block', '\\[', /^\\\[([\s\S]+?)\\\][^\S\n]*(?:\n|$)/, true),
-  mathExtension('mathDisplay', 'inline', '$$', /^\$\$([^$]+?)\$\$/, true),
-  mathExtension('mathBracket', 'inline', '\\[', /^\\\[([\s\S]+?)\\\]/, true),
-  mathExtension('mathParen', 'inline', '\\(', /^\\\(([\s\S]+?)\\\)/, false),
-  // No blank inside the signs and no digit behind: "from $5 to $10" is money.
-  mathExtension('mathInline', 'inline', '$', /^\$(?![\s$])((?:\\.|[^$\\\n])+?)(?<!\s)\$(?!\d)/, false),
-];
-
 export const marked = new Marked({
   gfm: true,
   breaks: false,
-  extensions: undefined,
   renderer: {
     html: ({ text }) => escape(text),
     image: ({ href, text }) => `<a href="${escape(href)}">${escape(text || href)}</a>`,
@@ -58,8 +33,15 @@ export const marked = new Marked({
     },
     code: ({ text }) => `<pre tabindex="0"><code>${escape(text)}</code></pre>`,
   },
+  // `false` leaves it to the library, `undefined` says that there is no table.
+  tokenizer: { table: (source) => (isTooWide(source) ? undefined : false) },
 });
-marked.use({ extensions: math });
+marked.use({ extensions: mathRules });
+
+const lex = (text: string): Token[] => new BoundedLexer(marked.defaults).lex(text);
+
+/** HTML of a text that is not sanitised yet. Throws where the text cannot be read. */
+export const toHtml = (text: string): string => Parser.parse(lex(text), marked.defaults);
 
 const fenceEnd = (raw: string): boolean => {
   const open = /^ {0,3}(`{3,}|~{3,})/.exec(raw);
@@ -77,9 +59,28 @@ function toBlock(token: Token): Block | null {
   return { kind: 'code', raw: code.raw, text: code.text, language, closed: fenceEnd(code.raw) };
 }
 
-export function blocksOf(text: string): Block[] {
-  return marked.lexer(text).flatMap((token) => toBlock(token) ?? []);
+const toBlocks = (tokens: Token[]): Block[] => tokens.flatMap((token) => toBlock(token) ?? []);
+
+/** At most so many blocks; the text of all others is one plain block. */
+function bounded(blocks: Block[]): Block[] {
+  if (blocks.length <= MOST_BLOCKS) return blocks;
+  const rest = blocks.slice(MOST_BLOCKS).map((block) => block.raw);
+  return [...blocks.slice(0, MOST_BLOCKS), { kind: 'plain', raw: rest.join('\n') }];
 }
+
+const plain = (raw: string): Block[] => (raw.trim() === '' ? [] : [{ kind: 'plain', raw }]);
+
+export function blocksOf(text: string): Block[] {
+  try {
+    const blocks = bounded(toBlocks(lex(text.slice(0, LONGEST_TEXT))));
+    return [...blocks, ...plain(text.slice(LONGEST_TEXT))];
+  } catch {
+    return plain(text);
+  }
+}
+
+const LONG_TAIL = 8000; // letters of an unfinished block, from which on it is not read again for every word
+const TAIL_GROWTH = 1 / 32; // but when it has grown by this much: all readings together stay linear in its length
 
 /**
  * Blocks of a text that grows. What lies before the last block cannot change any more, so only that block is read
@@ -88,36 +89,55 @@ export function blocksOf(text: string): Block[] {
 export class GrowingBlocks {
   private finished: Block[] = [];
   private tail = '';
-  private length = 0;
+  private seen = '';
+  /** What the tail was read to be, and how long it was then. */
+  private open: Block[] = [];
+  private readTo = 0;
 
   update(text: string): Block[] {
-    if (text.length < this.length || !text.startsWith(this.head())) this.reset();
-    this.tail += text.slice(this.length);
-    this.length = text.length;
+    if (text.length < this.seen.length || !text.startsWith(this.seen)) this.reset();
+    const shown = text.slice(0, LONGEST_TEXT);
+    this.tail += shown.slice(Math.min(this.seen.length, LONGEST_TEXT));
     this.seen = text;
-    const tokens = marked.lexer(this.tail);
+    if (!this.mayWait()) this.read();
+    const waiting = plain(this.tail.slice(this.readTo) + text.slice(LONGEST_TEXT));
+    return [...bounded([...this.finished, ...this.open]), ...waiting];
+  }
+
+  /** Whether the tail is so long that a few more words are shown as they came. Code is read fast, and always. */
+  private mayWait(): boolean {
+    const grown = this.tail.length - this.readTo;
+    return this.readTo > LONG_TAIL && grown < this.readTo * TAIL_GROWTH && this.open.at(-1)?.kind !== 'code';
+  }
+
+  private read(): void {
+    this.readTo = this.tail.length;
+    let tokens: Token[];
+    try {
+      tokens = lex(this.tail);
+    } catch {
+      this.open = plain(this.tail);
+      return;
+    }
     const keep = firstOpen(tokens);
     const done = tokens.slice(0, keep);
     const rawLength = done.reduce((sum, token) => sum + token.raw.length, 0);
     // The lexer may normalise white space; only cut where the raw text really is what we hold.
-    if (done.length > 0 && done.map((token) => token.raw).join('') === this.tail.slice(0, rawLength)) {
-      this.finished.push(...done.flatMap((token) => toBlock(token) ?? []));
-      this.tail = this.tail.slice(rawLength);
-      return [...this.finished, ...tokens.slice(keep).flatMap((token) => toBlock(token) ?? [])];
+    if (done.length === 0 || done.map((token) => token.raw).join('') !== this.tail.slice(0, rawLength)) {
+      this.open = toBlocks(tokens);
+      return;
     }
-    return [...this.finished, ...tokens.flatMap((token) => toBlock(token) ?? [])];
-  }
-
-  private seen = '';
-
-  private head(): string {
-    return this.seen;
+    this.finished.push(...toBlocks(done));
+    this.tail = this.tail.slice(rawLength);
+    this.readTo = this.tail.length;
+    this.open = toBlocks(tokens.slice(keep));
   }
 
   private reset(): void {
     this.finished = [];
-    this.tail = '';
-    this.length = 0;
+    this.open = [];
+    this.tail = this.seen = '';
+    this.readTo = 0;
   }
 }
 

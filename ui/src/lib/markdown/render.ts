@@ -1,6 +1,7 @@
 // HTML of finished blocks, sanitised and cached by content.
 import DOMPurify from 'dompurify';
-import { marked } from './parser';
+import { beginBlock } from './math';
+import { toHtml } from './parser';
 import { version } from './versions';
 
 const LIMIT = 2000; // blocks; an answer has some 50, so this is the last 40 long answers, about 2 MB of text
@@ -33,9 +34,18 @@ export function htmlOf(raw: string): string | null {
   const key = `${version()}\u0000${raw}`;
   const hit = cache.get(key);
   if (hit !== undefined) return hit;
-  const html = sanitise(marked.parse(raw, { async: false }));
+  const html = readable(raw);
   if (html === null) return null;
   if (cache.size >= LIMIT) cache.delete(cache.keys().next().value ?? '');
   cache.set(key, html);
   return html;
+}
+
+function readable(raw: string): string | null {
+  beginBlock();
+  try {
+    return sanitise(toHtml(raw));
+  } catch {
+    return null;
+  }
 }

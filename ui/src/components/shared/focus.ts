@@ -1,0 +1,28 @@
+// Where the focus goes when a sheet or dialog opens, and where it goes back to when it closes.
+
+const FIELDS = 'input:not([type="hidden"]), textarea, select';
+
+/** The element that opened something: what has the focus, or, for an entry of a menu, the button of the menu. */
+export function opener(): HTMLElement | null {
+  const active = document.activeElement;
+  if (!(active instanceof HTMLElement) || active === document.body) return null;
+  const menu = active.closest<HTMLElement>('[role="menu"]');
+  if (!menu) return active;
+  return document.querySelector<HTMLElement>(`[aria-controls="${CSS.escape(menu.id)}"]`);
+}
+
+/** The first field that can be filled in, else the dialog itself, so that its title is read first. */
+export function focusInside(dialog: HTMLElement | null): void {
+  if (!dialog) return;
+  const fields = [...dialog.querySelectorAll<HTMLElement>(FIELDS)].filter((one) => !one.matches(':disabled') && one.getClientRects().length > 0);
+  // On a touch screen a field would bring up the keyboard over half the sheet before anything is read.
+  const first = matchMedia('(hover: hover)').matches ? fields[0] : undefined;
+  (first ?? dialog).focus({ preventScroll: true });
+}
+
+/** Back to what opened it; if that is gone (what was deleted), to the heading of the page. */
+export function focusBack(from: HTMLElement | null): void {
+  const usable = from?.isConnected && from.getClientRects().length > 0 && !from.matches(':disabled');
+  const place = usable ? from : document.querySelector<HTMLElement>('.sheet, main h1');
+  place?.focus({ preventScroll: true });
+}
