@@ -1,7 +1,8 @@
 // Words for the states of earning and of money, from the core's codes.
 import type { ClaimState, EarnedSession, Earning, Head, MoneyStage, StageSum } from '$lib/api/generated';
-import { clock, height, whenBlock } from '$lib/format/figures';
+import { clock, height, span, whenBlock } from '$lib/format/figures';
 import { m } from '$lib/paraglide/messages';
+import { speaksAsNode } from './technical';
 
 export function stageName(stage: MoneyStage): string {
   return {
@@ -48,7 +49,7 @@ export function earningWords(earning: Earning): { title: string; detail: string 
       return { title: m.earning_off(), detail: count > 0 ? m.earning_todo({ count }) : m.earning_ready() };
     }
     case 'starting':
-      return { title: m.earning_starting(), detail: earning.detail ?? m.earning_starting_detail() };
+      return { title: m.earning_starting(), detail: (speaksAsNode() ? earning.detail : null) ?? m.earning_starting_detail() };
     case 'idle':
       return { title: m.earning_idle(), detail: m.earning_waiting({ time: clock(earning.since) }) };
     case 'serving':
@@ -61,7 +62,7 @@ export function earningWords(earning: Earning): { title: string; detail: string 
 }
 
 function yieldWords(earning: Earning): string {
-  return earning.why === 'local_chat' ? m.yield_local_chat() : (earning.detail ?? '');
+  return earning.why === 'local_chat' ? m.yield_local_chat() : ((speaksAsNode() ? earning.detail : null) ?? '');
 }
 
 const inBlocks = (target: number, head: Head): { blocks: number; time: string } => {
@@ -102,6 +103,24 @@ export function nextStep(session: EarnedSession, head: Head | null | undefined):
     case 'proof_missed':
     case 'proof_invalid':
     case 'expired':
-      return session.why ?? '';
+      return lossWords(session);
+  }
+}
+
+const blocks = (from: number | null | undefined, to: number | null | undefined) => (from && to ? span(from, to) : '–');
+
+/** Why the work of a session is not paid. What exactly went wrong is in `why`, under Details. */
+export function lossWords(session: EarnedSession): string {
+  switch (session.state) {
+    case 'skipped':
+      return m.loss_skipped();
+    case 'claim_missed':
+      return m.loss_claim_missed({ blocks: blocks(session.claim_opens, session.claim_closes) });
+    case 'proof_missed':
+      return m.loss_proof_missed({ blocks: blocks(session.proof_opens, session.proof_closes) });
+    case 'proof_invalid':
+      return m.loss_proof_invalid();
+    default:
+      return m.loss_expired();
   }
 }

@@ -1,9 +1,11 @@
-// What the API refused, in the person's language, by its code. A code that is not here is said in the API's own words;
-// so is the detail that a code alone does not carry: which word, how much, what the chain said.
+// What the API refused, in the person's language, by its code: what happened, what it means, what to do. The API's own
+// text is kept for Details where it says more than the code: which word, how much, what the chain said.
 import type { ErrorDetail } from '$lib/api/generated';
 import { m } from '$lib/paraglide/messages';
+import { joined, sentence, speaksAsNode } from './technical';
 
 type Words = { title: () => string; detail?: boolean };
+export type ErrorWords = { title: string; more: string; details: string | null };
 
 export const errors: Record<string, Words> = {
   answer_failed: { title: m.answer_failed, detail: true },
@@ -20,6 +22,8 @@ export const errors: Record<string, Words> = {
   faucet_refused: { title: m.error_faucet_refused, detail: true },
   faucet_unreachable: { title: m.error_faucet_unreachable },
   fee_rose: { title: m.error_fee_rose, detail: true },
+  foreign_host: { title: m.error_foreign_host, detail: true },
+  foreign_origin: { title: m.error_foreign_origin },
   gateway_not_ready: { title: m.error_gateway_not_ready, detail: true },
   internal: { title: m.error_internal },
   key_locked: { title: m.error_key_locked },
@@ -30,19 +34,24 @@ export const errors: Record<string, Words> = {
   model_too_large: { title: m.error_model_too_large, detail: true },
   model_unusable: { title: m.error_model_unusable, detail: true },
   network_unavailable: { title: m.error_network_unavailable, detail: true },
+  no_faucet: { title: m.error_not_devnet },
   no_login: { title: m.error_no_login },
   no_review: { title: m.error_no_review },
   no_source: { title: m.error_no_source },
   no_wallet: { title: m.error_no_wallet },
+  not_devnet: { title: m.error_not_devnet },
   not_enough: { title: m.error_not_enough, detail: true },
   not_found: { title: m.error_not_found },
   not_seen: { title: m.error_not_seen },
   other_words: { title: m.error_other_words },
   payment_refused: { title: m.error_payment_refused, detail: true },
+  setup_failed: { title: m.setup_failed, detail: true },
   stopping: { title: m.error_stopping },
   supplier_failed: { title: m.error_supplier_failed, detail: true },
+  token_needed: { title: m.error_token_needed },
   too_large: { title: m.error_too_large },
   too_long: { title: m.error_too_long },
+  unexpected: { title: m.error_unexpected, detail: true },
   unreachable: { title: m.error_unreachable },
   wallet_damaged: { title: m.error_wallet_damaged },
   wallet_exists: { title: m.error_wallet_exists },
@@ -63,16 +72,13 @@ function counted({ code, message }: Pick<ErrorDetail, 'code' | 'message'>): stri
   return null;
 }
 
-export function errorWords(error: ErrorDetail): { title: string; more: string } {
-  const title = counted(error);
-  if (title) return { title, more: '' };
-  const words = errors[error.code];
-  if (!words) return { title: error.message, more: error.remedy ?? '' };
-  return { title: words.title(), more: words.detail && error.message !== words.title() ? sentence(error.message) : '' };
-}
+type Told = Pick<ErrorDetail, 'code' | 'message' | 'remedy'>;
 
-/** The API begins its messages with a small letter and ends them without a full stop. */
-function sentence(text: string): string {
-  const whole = text.charAt(0).toUpperCase() + text.slice(1);
-  return /[.!?…]$/.test(whole) ? whole : `${whole}.`;
+export function errorWords(error: Told): ErrorWords {
+  const title = counted(error);
+  if (title) return { title, more: '', details: null };
+  const words = errors[error.code];
+  if (words) return { title: words.title(), more: '', details: words.detail ? joined(error.message, error.remedy) : null };
+  if (speaksAsNode()) return { title: sentence(error.message), more: error.remedy ?? '', details: null };
+  return { title: m.error_unknown(), more: '', details: joined(error.message, error.remedy) };
 }

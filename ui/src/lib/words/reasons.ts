@@ -2,6 +2,7 @@
 // meaning; where we know the code we say it in the person's language.
 import type { Check, Reason } from '$lib/api/generated';
 import { m } from '$lib/paraglide/messages';
+import { joined, speaksAsNode, told } from './technical';
 
 type Words = { title: () => string; meaning: () => string; remedy?: () => string };
 
@@ -31,10 +32,19 @@ export const checks: Record<string, Omit<Words, 'title'>> = {
   disk_full: { meaning: m.check_disk_full, remedy: m.reason_disk_low_fix },
 };
 
-export function reasonWords(reason: Reason): { title: string; meaning: string; remedy: string | null } {
+export type ReasonWords = { title: string; meaning: string; remedy: string | null; fact: string | null; details: string | null };
+
+export function reasonWords(reason: Reason): ReasonWords {
   const words = reasons[reason.code];
-  if (words) return { title: words.title(), meaning: words.meaning(), remedy: words.remedy?.() ?? null };
-  return { title: reason.fact ?? reason.code, meaning: reason.meaning, remedy: reason.remedy ?? null };
+  const fact = told(reason.fact);
+  if (words) {
+    return { title: words.title(), meaning: words.meaning(), remedy: words.remedy?.() ?? null, fact: fact.shown, details: fact.details };
+  }
+  if (speaksAsNode()) {
+    return { title: reason.fact ?? reason.code, meaning: reason.meaning, remedy: reason.remedy ?? null, fact: null, details: null };
+  }
+  const details = joined(reason.fact, reason.meaning, reason.remedy);
+  return { title: m.reason_unknown(), meaning: '', remedy: null, fact: null, details };
 }
 
 const subjects: Record<string, () => string> = {
@@ -49,12 +59,17 @@ const subjects: Record<string, () => string> = {
   Wallet: m.subject_wallet,
 };
 
-/** A check of the doctor. The fact stays as it was found. */
-export function checkWords(check: Check): { subject: string; meaning: string; remedy: string | null } {
+export type CheckWords = Omit<ReasonWords, 'title'> & { subject: string };
+
+/** A check of the doctor. What it found in English words goes under Details on another page. */
+export function checkWords(check: Check): CheckWords {
   const subject = subjects[check.subject]?.() ?? check.subject;
   const words = check.level === 'ok' ? undefined : (checks[check.code] ?? reasons[check.code]);
-  if (words) return { subject, meaning: words.meaning(), remedy: words.remedy?.() ?? null };
-  return { subject, meaning: check.meaning, remedy: check.remedy ?? null };
+  const fact = told(check.fact);
+  if (words) return { subject, meaning: words.meaning(), remedy: words.remedy?.() ?? null, fact: fact.shown, details: fact.details };
+  const [meaning, remedy] = [told(check.meaning), told(check.remedy)];
+  const details = joined(fact.details, meaning.details, remedy.details);
+  return { subject, meaning: meaning.shown ?? '', remedy: remedy.shown, fact: fact.shown, details };
 }
 
 const steps: Record<string, () => string> = {

@@ -1,9 +1,15 @@
 // The codes that the node sends and the words that the page has for them are the same ones, read from the node's source.
 import { readFileSync } from 'node:fs';
-import { describe, expect, test } from 'vitest';
-import { amountOf } from './earn';
+import { beforeEach, describe, expect, test } from 'vitest';
+import type { EarnedSession } from '$lib/api/generated';
+import { overwriteGetLocale } from '$lib/paraglide/runtime';
+import { amountOf, lossWords } from './earn';
 import { errors, errorWords } from './errors';
 import { checks, checkWords, reasons, reasonWords } from './reasons';
+
+let locale: 'en' | 'de' = 'en';
+overwriteGetLocale(() => locale);
+beforeEach(() => (locale = 'en'));
 
 const source = (path: string): string => readFileSync(`../node/${path}`, 'utf8').split('#[cfg(test)]')[0] ?? '';
 const codes = (text: string, pattern: RegExp): string[] => [...text.matchAll(pattern)].map((hit) => hit[1] ?? '');
@@ -19,7 +25,7 @@ describe('reasons', () => {
     expect(Object.keys(reasons).sort()).toEqual([...sent].sort());
   });
   test('a code of a newer node is said in its own words', () => {
-    expect(reasonWords({ code: 'new', fact: '3 left', meaning: 'Means it.', remedy: 'Do it.' })).toEqual({ title: '3 left', meaning: 'Means it.', remedy: 'Do it.' });
+    expect(reasonWords({ code: 'new', fact: '3 left', meaning: 'Means it.', remedy: 'Do it.' })).toEqual({ title: '3 left', meaning: 'Means it.', remedy: 'Do it.', fact: null, details: null });
   });
   test('the doctor’s own codes are those that it sends', () => {
     const doctor = source('app/src/doctor.rs');
@@ -30,24 +36,25 @@ describe('reasons', () => {
   });
   test('a check that passed keeps what it found', () => {
     const check = { level: 'ok', code: 'disk', subject: 'Disk', fact: '4 GB free', meaning: '', remedy: null } as const;
-    expect(checkWords(check)).toEqual({ subject: 'Disk', meaning: '', remedy: null });
+    expect(checkWords(check)).toEqual({ subject: 'Disk', meaning: '', remedy: null, fact: '4 GB free', details: null });
   });
 });
 
 describe('errors', () => {
-  const api = ['error', 'auth/login', 'routes/payments', 'routes/extract', 'routes/access', 'keep/reviews', 'keep/conversations', 'answers/answer']
+  const api = ['error', 'auth/login', 'routes/payments', 'routes/extract', 'routes/access', 'routes/guard', 'host', 'auth/mod', 'keep/reviews', 'keep/conversations', 'answers/answer']
     .concat(['shelf', 'money', 'earn', 'relay', 'mod'].map((name) => `parts/adapters/${name}`))
     .map((path) => source(`api/src/${path}.rs`))
     .join('\n');
   test('there are no words for codes that nobody sends', () => {
-    const own = ['unreachable']; // The page's own: the node did not answer.
+    const own = ['unreachable', 'unexpected', 'setup_failed']; // The page's own: the node did not answer, or not so.
     expect(Object.keys(errors).filter((code) => !own.includes(code) && !api.includes(`"${code}"`))).toEqual([]);
   });
   test('a known code is said by the page, with the detail where the code alone does not say it', () => {
     expect(errorWords({ code: 'disk_full', message: 'the disk is full', remedy: 'Free it.' }).title).toMatch(/^The disk is full, nothing was written/);
     expect(errorWords({ code: 'not_enough', message: '3 POKT are needed, 2 POKT are there', remedy: null })).toEqual({
       title: 'There is not enough for this payment. Nothing left your wallet.',
-      more: '3 POKT are needed, 2 POKT are there.',
+      more: '',
+      details: '3 POKT are needed, 2 POKT are there.',
     });
   });
   test('tries and waiting are counted', () => {
@@ -57,12 +64,50 @@ describe('errors', () => {
     expect(words('wait', 'too many wrong passwords: try again in 60 s')).toMatch(/in 60 seconds/);
   });
   test('an unknown one keeps the words of the API', () => {
-    expect(errorWords({ code: 'bad_request', message: 'no file x', remedy: 'Look.' })).toEqual({ title: 'no file x', more: 'Look.' });
+    expect(errorWords({ code: 'bad_request', message: 'no file x', remedy: 'Look.' })).toEqual({ title: 'No file x.', more: 'Look.', details: null });
   });
+
 });
 
 test('what is spendable is not taken for nothing while nobody says it', () => {
   expect(amountOf([], 'spendable')).toBeNull();
   expect(amountOf([], 'pending')).toBe('0');
   expect(amountOf([{ stage: 'spendable', amount: '7', sessions: 0 }], 'spendable')).toBe('7');
+});
+
+describe('on a German page', () => {
+  beforeEach(() => (locale = 'de'));
+  const english = /\b(?:the|is|and|needed|free|found|lost)\b/;
+
+  test('no sentence of an error is English, and what the node said is under Details', () => {
+    const words = errorWords({ code: 'bad_request', message: 'the file x is no model', remedy: 'Choose another.' });
+    expect(words.title).not.toMatch(english);
+    expect(words.details).toBe('The file x is no model. Choose another.');
+    expect(errorWords({ code: 'chain_refused', message: 'the endpoint lost it', remedy: null })).toMatchObject({ more: '', details: 'The endpoint lost it.' });
+  });
+  test('facts that are only figures stay, English ones go under Details', () => {
+    expect(reasonWords({ code: 'port_taken', fact: '0.0.0.0:4328', meaning: 'Taken.', remedy: null })).toMatchObject({ fact: '0.0.0.0:4328', details: null });
+    expect(reasonWords({ code: 'needs_stake', fact: 'needs 59,500 POKT', meaning: 'Needed.', remedy: null })).toMatchObject({ fact: null, details: 'needs 59,500 POKT' });
+    const check = checkWords({ level: 'ok', code: 'disk', subject: 'Disk', fact: '4 GB free', meaning: '', remedy: null });
+    expect(check).toEqual({ subject: 'Festplatte', meaning: '', remedy: null, fact: null, details: '4 GB free.' });
+  });
+  test('a reason or check that the page does not know shows nothing English outside Details', () => {
+    const reason = reasonWords({ code: 'new', fact: 'is lost', meaning: 'The disk is found.', remedy: 'Look and see.' });
+    expect(`${reason.title}${reason.meaning}${reason.remedy ?? ''}${reason.fact ?? ''}`).not.toMatch(english);
+    expect(reason.details).toContain('The disk is found.');
+    const check = checkWords({ level: 'fail', code: 'new', subject: 'Disk', fact: 'is lost', meaning: 'The disk is found.', remedy: 'Look and see.' });
+    expect(`${check.meaning}${check.remedy ?? ''}${check.fact ?? ''}`).toBe('');
+  });
+});
+
+describe('work that is not paid', () => {
+  const session = (state: EarnedSession['state']) => ({ state, claim_opens: 1231, claim_closes: 1235, proof_opens: 1235, proof_closes: 1239, why: 'the endpoint was down' }) as EarnedSession;
+  test.each(['skipped', 'claim_missed', 'proof_missed', 'proof_invalid', 'expired'] as const)('%s has its reason in both languages', (state) => {
+    const english = lossWords(session(state));
+    locale = 'de';
+    const german = lossWords(session(state));
+    expect(english).not.toBe(german);
+    for (const words of [english, german]) expect(words).not.toContain('endpoint');
+  });
+  test('a missed window is said with its blocks', () => expect(lossWords(session('claim_missed'))).toContain('1,231–1,235'));
 });
