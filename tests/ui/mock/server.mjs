@@ -20,6 +20,10 @@ class Refusal extends Error {
 }
 
 const wait = (ms) => new Promise((done) => setTimeout(done, ms));
+const windowOf = (query, list) => {
+  const offset = Number(query.get('offset') ?? 0);
+  return list.slice(offset, offset + Number(query.get('limit') ?? 50));
+};
 const summaryOf = ({ messages, system_prompt, head_id, ...rest }) => ({ ...rest, messages: messages.length, snippet: null });
 
 export class Mock {
@@ -207,7 +211,7 @@ const handlers = {
   'GET /conversations': (mock, { query }) => {
     const q = (query.get('q') ?? '').toLowerCase();
     const hit = (one) => [one.title, ...one.messages.map((part) => part.content)].join(' ').toLowerCase().includes(q);
-    const list = mock.it.conversations.filter(hit).map(summaryOf);
+    const list = windowOf(query, mock.it.conversations.filter(hit)).map(summaryOf);
     return { conversations: q ? list.map((one) => ({ ...one, snippet: `… ${q} …` })) : list };
   },
   'POST /conversations': (mock, { body }) => {
@@ -249,7 +253,7 @@ const handlers = {
   'POST /earning/start': (mock) => setEarning(mock, 'idle'),
   'POST /earning/stop': (mock) => setEarning(mock, 'off'),
   'GET /earning/summary': (mock) => mock.it.summary,
-  'GET /earning/sessions': (mock) => ({ sessions: mock.it.sessions, total: mock.it.sessions.length }),
+  'GET /earning/sessions': (mock, { query }) => ({ sessions: windowOf(query, mock.it.sessions), total: mock.it.sessions.length }),
   'GET /earning/sessions/{id}/relays': (mock) => ({ relays: mock.it.relays, total: mock.it.relays.length }),
   'GET /wallet': (mock) => mock.it.walletPage,
   'POST /wallet/create': (mock) => ({ words, wallet: setWallet(mock, { exists: true, main_locked: false, working_locked: false, main_address: ADDRESSES.main, working_address: null }) }),
@@ -272,7 +276,7 @@ const handlers = {
     return { matches };
   },
   'GET /wallet/balances': (mock) => mock.it.balances,
-  'GET /wallet/history': (mock) => ({ movements: mock.it.history, total: mock.it.history.length }),
+  'GET /wallet/history': (mock, { query }) => ({ movements: windowOf(query, mock.it.history), total: mock.it.history.length }),
   'POST /wallet/send/review': (mock, { body }) => ({
     review_id: 'rev1', from: body.from, from_address: mock.it.status.wallet.main_address, to: body.to, amount: body.amount, fee: '1', memo: body.memo ?? null,
     balance_before: '1271418206', balance_after: String(1271418206n - BigInt(body.amount) - 1n), standing: { trust: 'proven', height: 871_208 },

@@ -1,9 +1,10 @@
 // Where the focus goes when a sheet or dialog opens, and where it goes back to when it closes.
 
+const GONE_MS = 50; // until what was open is gone from the page, and a page that it led to has the focus
 const FIELDS = 'input:not([type="hidden"]), textarea, select';
 
 /** The element that opened something: what has the focus, or, for an entry of a menu, the button of the menu. */
-export function opener(): HTMLElement | null {
+function opener(): HTMLElement | null {
   const active = document.activeElement;
   if (!(active instanceof HTMLElement) || active === document.body) return null;
   const menu = active.closest<HTMLElement>('[role="menu"]');
@@ -21,8 +22,28 @@ export function focusInside(dialog: HTMLElement | null): void {
 }
 
 /** Back to what opened it; if that is gone (what was deleted), to the heading of the page. */
-export function focusBack(from: HTMLElement | null): void {
+function focusBack(from: HTMLElement | null): void {
   const usable = from?.isConnected && from.getClientRects().length > 0 && !from.matches(':disabled');
   const place = usable ? from : document.querySelector<HTMLElement>('.sheet, main h1');
   place?.focus({ preventScroll: true });
+}
+
+/** Remembers what opened something and gives the focus back to it, unless a page that came meanwhile has taken it. */
+export class Opener {
+  private from: HTMLElement | null = null;
+  private isOpen = false;
+
+  /** To be called before what is opened is drawn, whenever `open` changes. */
+  follow(open: boolean): void {
+    if (open === this.isOpen) return;
+    this.isOpen = open;
+    if (open) {
+      this.from = opener();
+      return;
+    }
+    const from = this.from;
+    setTimeout(() => {
+      if (document.activeElement === document.body || document.activeElement === null) focusBack(from);
+    }, GONE_MS);
+  }
 }

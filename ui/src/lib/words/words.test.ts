@@ -41,7 +41,7 @@ describe('reasons', () => {
 });
 
 describe('errors', () => {
-  const api = ['error', 'auth/login', 'routes/payments', 'routes/extract', 'routes/access', 'routes/guard', 'host', 'auth/mod', 'keep/reviews', 'keep/conversations', 'answers/answer']
+  const api = ['error', 'auth/login', 'routes/payments', 'routes/extract', 'routes/access', 'routes/guard', 'host', 'auth/table', 'keep/reviews', 'keep/conversations', 'answers/answer']
     .concat(['shelf', 'money', 'earn', 'relay', 'mod'].map((name) => `parts/adapters/${name}`))
     .map((path) => source(`api/src/${path}.rs`))
     .join('\n');

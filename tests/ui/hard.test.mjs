@@ -1,0 +1,216 @@
+// What goes wrong on other pages of this kind: hostile answers, small screens, the keyboard alone, long lists, a page
+// that is loaded again.
+import assert from 'node:assert/strict';
+import { after, afterEach, before, test } from 'node:test';
+import { Mock } from './mock/server.mjs';
+import { message } from './mock/world.mjs';
+import { faults, launch, open, shoot, sidewards } from './support.mjs';
+
+let browser, mock, page;
+before(async () => (browser = await launch()));
+after(() => browser.close());
+afterEach(async () => {
+  assert.deepEqual([...page.wrong, ...mock.faults], []);
+  await page.context().close();
+  await mock.stop();
+});
+
+async function at(path, { scenario = 'devnet', width = 1280, height = 800, change = () => {}, ...options } = {}) {
+  mock = await new Mock(scenario).start();
+  change(mock);
+  page = await open(browser, `${mock.url}/#token=mock-token`, options);
+  await page.setViewportSize({ width, height });
+  await page.goto(`${mock.url}/${path}`);
+}
+const chatOf = (id, title, ...contents) => {
+  const messages = contents.map((content, index) => message(`${id}m${index}`, index ? `${id}m${index - 1}` : null, index % 2 ? 'assistant' : 'user', content, index % 2 ? { model: 'smollm2-135m-instruct' } : {}));
+  const now = new Date().toISOString();
+  return { id, title, model: null, pinned: false, system_prompt: null, created_at: now, updated_at: now, head_id: messages.at(-1).id, messages };
+};
+/** Whether a word is drawn in more than one line. */
+const broken = (words) =>
+  page.evaluate((list) => {
+    const found = [];
+    const walk = document.createTreeWalker(document.querySelector('main'), NodeFilter.SHOW_TEXT);
+    for (let node = walk.nextNode(); node; node = walk.nextNode()) {
+      for (const word of list) {
+        for (let start = node.data.indexOf(word); start >= 0; start = node.data.indexOf(word, start + 1)) {
+          const range = document.createRange();
+          range.setStart(node, start);
+          range.setEnd(node, start + word.length);
+          if (new Set([...range.getClientRects()].map((one) => Math.round(one.top))).size > 1) found.push(word);
+        }
+      }
+    }
+    return found;
+  }, words);
+
+test('a stored chat of hostile texts opens, and the page goes on working', async () => {
+  const evil = ['$'.repeat(100_000), '\\['.repeat(50_000), '**a *b _c '.repeat(10_000), '> '.repeat(50_000), '- a\n'.repeat(5000), '|a'.repeat(5000) + '|\n' + '|-'.repeat(5000) + '|\n' + '|\n'.repeat(5000), '```js\n'.repeat(10_000), `$$${'\\frac{'.repeat(400)}$$ $$\\def\\a#1{#1#1}\\a{\\a{x}}$$`, '<a b="'.repeat(15_000)];
+  const contents = evil.flatMap((text) => ['say it', text]);
+  await at('chat/evil', { change: (it) => it.it.conversations.unshift(chatOf('evil', 'Evil', ...contents, 'and now', 'All **well**.')) });
+  await page.locator('[data-testid=answer] strong', { hasText: 'well' }).waitFor({ timeout: 120_000 });
+  assert.equal(await page.getByTestId('answer').count(), evil.length + 1);
+  await page.getByTestId('composer').fill('still here');
+  assert.equal(await page.getByTestId('composer').inputValue(), 'still here');
+});
+
+test('a table in an answer scrolls in its frame and breaks no word', async () => {
+  const table = '| Configuration | Recommendation | Availability | Compatibility |\n|---|---|---|---|\n| Development | Continuous integration | Unavailable | Incompatible |\n';
+  await at('chat/t', { width: 360, height: 740, change: (it) => it.it.conversations.unshift(chatOf('t', 'Table', 'compare', table)) });
+  await page.locator('[data-testid=answer] td').first().waitFor();
+  assert.deepEqual(await broken(['Configuration', 'Recommendation', 'Availability', 'Compatibility', 'Development', 'Continuous', 'Unavailable', 'Incompatible']), []);
+  assert.deepEqual(await sidewards(page), []);
+  assert.ok(await page.locator('.table-wrap').evaluate((frame) => frame.scrollWidth > frame.clientWidth));
+});
+
+for (const locale of ['en-US', 'de-DE']) {
+  test(`at 320 px nothing sticks out and no word is broken, ${locale}`, async () => {
+    await at('wallet', { scenario: 'locked', width: 320, height: 640, locale });
+    for (const [path, ready] of [['wallet', 'where'], ['earn', 'sessions'], ['models', 'local-models'], ['network', 'height'], ['settings', 'language']]) {
+      await page.goto(`${mock.url}/${path}`);
+      await page.getByTestId(ready).first().waitFor();
+      assert.deepEqual(await sidewards(page), [], path);
+      const words = ['Arbeitsschlüssel', 'Hauptschlüssel', 'Entsperrt', 'Ansprüche', 'Beantwortet', 'Verfügbar', 'Answered', 'Signs', 'Working', '1.271,418206', '1,271.418206', '13,197682', '13.197682'];
+      assert.deepEqual(await broken(words), [], path);
+      const out = await page.evaluate(() => [...document.querySelectorAll('main .card *')].filter((one) => !one.closest('.table-wrap, .chart') && one.getBoundingClientRect().right > innerWidth + 1).map((one) => one.outerHTML.slice(0, 80)));
+      assert.deepEqual(out, [], path);
+      await shoot(page, `narrow-${path}-${locale}`);
+    }
+    mock.signedIn = false;
+    await page.goto(mock.url);
+    await page.locator('#secret').waitFor();
+    assert.deepEqual(await sidewards(page), [], 'sign-in');
+    assert.deepEqual(await faults(page), []);
+    await shoot(page, `narrow-login-${locale}`);
+  });
+}
+
+test('F6 goes through all regions and comes back, Shift F6 the other way, and a sheet keeps it', async () => {
+  await at('chat/c1');
+  await page.getByTestId('receipt').first().waitFor();
+  const region = () => page.evaluate(() => document.activeElement.closest('[data-region]')?.getAttribute('aria-label') ?? '');
+  await page.getByTestId('composer').focus();
+  const seen = [];
+  for (let step = 0; step < 4; step += 1) {
+    await page.keyboard.press('F6');
+    seen.push(await region());
+  }
+  assert.deepEqual(seen, ['Main', 'Chats', 'Conversation', 'Message']);
+  await page.keyboard.press('Shift+F6');
+  assert.equal(await region(), 'Conversation');
+  await page.goto(`${mock.url}/wallet`);
+  await page.getByTestId('send-open').click();
+  await page.keyboard.press('F6');
+  assert.ok(await page.evaluate(() => document.activeElement.closest('.sheet') !== null));
+});
+
+test('a sheet takes the focus to its first field and gives it back; so does a question of a menu', async () => {
+  await at('wallet');
+  await page.getByTestId('send-open').focus();
+  await page.keyboard.press('Enter');
+  await page.waitForFunction(() => document.activeElement.id === 'send-to');
+  await page.keyboard.press('Escape');
+  await page.waitForFunction(() => document.activeElement.dataset.testid === 'send-open');
+  await page.goto(`${mock.url}/models`);
+  const menu = page.getByTestId('local-models').getByRole('button', { name: /Actions for/ }).last();
+  await menu.focus();
+  await page.keyboard.press('Enter');
+  await page.getByRole('menuitem', { name: 'Delete' }).click();
+  await page.getByRole('alertdialog').waitFor();
+  await page.waitForFunction(() => document.activeElement.textContent.trim() === 'Keep it');
+  await page.keyboard.press('Escape');
+  await page.waitForFunction(() => /^Actions for/.test(document.activeElement.getAttribute('aria-label') ?? ''));
+});
+
+test('chats beyond the first hundreds are reached', async () => {
+  const many = Array.from({ length: 450 }, (_, index) => chatOf(`many${index}`, `Chat ${index}`, 'hi', 'ho'));
+  await at('chat', { change: (it) => it.it.conversations.push(...many.map((one, index) => ({ ...one, updated_at: new Date(1.7e12 - index * 1000).toISOString() }))) });
+  const list = page.locator('aside .line a');
+  await page.getByTestId('more-chats').waitFor();
+  for (const count of [200, 300, 400]) {
+    await page.getByTestId('more-chats').click();
+    await page.waitForFunction((least) => document.querySelectorAll('aside .line a').length >= least, count);
+  }
+  await page.getByTestId('more-chats').click();
+  await page.getByTestId('more-chats').waitFor({ state: 'detached' });
+  assert.equal(await list.filter({ hasText: 'Chat 449' }).count(), 1);
+});
+
+test('after the page is loaded again a draft is there and a stopped answer can be gone on with', async () => {
+  await at('chat');
+  mock.pieceMs = 300;
+  await page.getByTestId('composer').fill('A long one');
+  await page.keyboard.press('Enter');
+  await page.locator('[data-testid=answer][data-state=streaming]', { hasText: 'Hello' }).waitFor();
+  await page.keyboard.press('Escape');
+  await page.locator('[data-testid=answer][data-state=stopped]').waitFor();
+  await page.getByTestId('composer').fill('half a thought');
+  await page.reload();
+  await page.locator('[data-testid=answer][data-state=stopped]').waitFor();
+  assert.equal(await page.getByTestId('composer').inputValue(), 'half a thought');
+  mock.pieceMs = 10;
+  await page.getByTestId('continue').click();
+  await page.locator('[data-testid=answer][data-state=done]').waitFor();
+  const asked = mock.calls.filter((call) => call.name === 'POST /conversations/{id}/answers').at(-1);
+  assert.equal(asked.body.content, 'Continue where you stopped.');
+  assert.equal(await page.getByTestId('continue').count(), 0);
+});
+
+test('an amount that could mean two things is refused in words, in both languages', async () => {
+  for (const [locale, name, typed, words] of [['en-US', 'Send', '1,234', /could mean two amounts\. Write 1\.2340 or 1234/], ['de-DE', 'Senden', '1.234', /zwei Beträge bedeuten\. Schreib 1,2340 oder 1234/]]) {
+    if (page && mock) await page.context().close().then(() => mock.stop(), () => {});
+    await at('wallet', { locale });
+    await page.getByRole('button', { name, exact: true }).click();
+    await page.locator('#send-to').fill('pokt1j40dzzmn6cn9kxku7a5tjnud6hv37vesr5ccaa');
+    await page.locator('#send-amount').fill(typed);
+    await page.locator('#send-amount-fault').filter({ hasText: words }).waitFor();
+    assert.equal(await page.locator('button[form=send-fill]').getAttribute('aria-disabled'), 'true');
+  }
+  assert.equal(mock.calls.some((call) => call.name.startsWith('POST /wallet/send')), false);
+});
+
+test('on a German page no technical English stands among the words; it is under Details', async () => {
+  await at('earn', { scenario: 'off', locale: 'de-DE' });
+  await page.getByTestId('why').locator('li').first().waitFor();
+  const shown = () => page.locator('main').evaluate((main) => main.innerText);
+  assert.doesNotMatch(await shown(), /needs 59,500|the working key|Another program/);
+  await page.locator('[data-reason=needs_stake] details summary').click();
+  assert.match(await shown(), /needs 59,500/);
+  await page.goto(`${mock.url}/settings/doctor`);
+  await page.getByTestId('doctor').locator('li').first().waitFor();
+  assert.doesNotMatch(await shown(), /\b(?:needed|free|found|you have|the)\b/);
+  assert.deepEqual(await faults(page), []);
+});
+
+test('a failed step of the set-up is said in the language of the page', async () => {
+  const fail = ({ it }) => Object.assign(it.status.setup, { running: false, steps: it.status.setup.steps.map((step, index) => (index === 3 ? { ...step, state: 'failed', error: 'the faucet refused: account is empty' } : step)) });
+  await at('earn', { scenario: 'setup', locale: 'de-DE', change: fail });
+  await page.getByTestId('setup').getByTestId('error').waitFor();
+  const text = () => page.getByTestId('setup').evaluate((one) => one.innerText);
+  assert.doesNotMatch(await text(), /faucet refused|content address|24 words/);
+  await page.getByTestId('setup').getByTestId('error').locator('summary').click();
+  assert.match(await text(), /the faucet refused: account is empty/i);
+  assert.deepEqual(await faults(page), []);
+});
+
+test('unpaid work is listed with its amount and why', async () => {
+  await at('earn', { scenario: 'serving' });
+  const losses = page.getByTestId('losses');
+  await losses.waitFor();
+  assert.match(await losses.innerText(), /2\.13 POKT in 1 session[\s\S]*Claim missed[\s\S]*did not reach the chain while it was open \(blocks [\d,]+–[\d,]+\)[\s\S]*2\.136526/);
+  assert.deepEqual(await faults(page), []);
+});
+
+test('an export holds more than the page shows', async () => {
+  const fill = ({ it }) => {
+    it.sessions = Array.from({ length: 1203 }, (_, index) => ({ ...it.sessions[0], id: index.toString(16).padStart(64, '0') }));
+  };
+  await at('earn', { scenario: 'serving', change: fill });
+  await page.getByTestId('sessions-csv').waitFor();
+  const [file] = await Promise.all([page.waitForEvent('download'), page.getByTestId('sessions-csv').click()]);
+  const chunks = [];
+  for await (const chunk of await file.createReadStream()) chunks.push(chunk);
+  const lines = Buffer.concat(chunks).toString().trim().split('\r\n');
+  assert.equal(lines.length, 1204);
+});
