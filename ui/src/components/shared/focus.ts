@@ -3,13 +3,18 @@
 const GONE_MS = 50; // until what was open is gone from the page, and a page that it led to has the focus
 const FIELDS = 'input:not([type="hidden"]), textarea, select';
 
-/** The element that opened something: what has the focus, or, for an entry of a menu, the button of the menu. */
+/** What had the focus last outside of menus: the button of a menu, while an entry of it is chosen. */
+let lastOutside: HTMLElement | null = null;
+if (typeof document !== 'undefined') {
+  document.addEventListener('focusin', ({ target }) => {
+    if (target instanceof HTMLElement && !target.closest('[role="menu"]')) lastOutside = target;
+  });
+}
+
 function opener(): HTMLElement | null {
   const active = document.activeElement;
-  if (!(active instanceof HTMLElement) || active === document.body) return null;
-  const menu = active.closest<HTMLElement>('[role="menu"]');
-  if (!menu) return active;
-  return document.querySelector<HTMLElement>(`[aria-controls="${CSS.escape(menu.id)}"]`);
+  if (!(active instanceof HTMLElement)) return null;
+  return active === document.body || active.closest('[role="menu"]') ? lastOutside : active;
 }
 
 /** The first field that can be filled in, else the dialog itself, so that its title is read first. */
