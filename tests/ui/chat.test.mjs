@@ -102,7 +102,9 @@ test('another answer to the same question, and arrow up edits the last one', asy
 test('a failure appears as the answer, with ways on', async () => {
   await ask('FAIL please');
   await finished('failed');
-  assert.match(await page.getByTestId('answer-error').innerText(), /stopped half-way[\s\S]*Try again[\s\S]*Use another model/);
+  assert.match(await page.getByTestId('answer-error').innerText(), /supplier could not answer[\s\S]*Try again[\s\S]*Use another model/);
+  await page.getByTestId('answer-error').locator('summary').click();
+  assert.match(await page.getByTestId('answer-error').innerText(), /stopped half-way/);
   assert.deepEqual(await faults(page), []);
   await page.getByRole('button', { name: 'Use another model' }).click();
   await page.getByPlaceholder('Find a model').waitFor();

@@ -76,6 +76,7 @@ test('A failed set-up says why and runs again', async () => {
   const { setup } = mock.it.status;
   const steps = setup.steps.map((step, index) => (index === 3 ? { ...step, state: 'failed', error: 'The faucet is empty.' } : step));
   mock.emit({ type: 'setup', running: false, done: false, steps });
+  await page.getByTestId('setup').getByTestId('error').locator('summary').click();
   await page.getByText('The faucet is empty.').waitFor();
   await clean('setup-failed');
   await page.getByRole('button', { name: 'Try again' }).click();
