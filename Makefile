@@ -3,6 +3,7 @@
 #   make run     the whole loop on the embedded devnet, in the foreground; prints URL and API key
 #   make window  the same in a window
 #   make test    everything that can be tested, with counts per suite
+#   make test-long  what takes too long for every push: a hundred kills and the like
 #   make check   the fast part: format, repository rules, lints, types
 #   make bench   speed, as figures of one run
 
@@ -22,7 +23,7 @@ ifdef CI
 export CARGO_INCREMENTAL := 0
 endif
 
-.PHONY: run window test check bench ui model
+.PHONY: run window test test-long check bench ui model
 
 run: ui model
 	@xtask/sh/need.sh run
@@ -32,6 +33,10 @@ run: ui model
 test:
 	@xtask/sh/need.sh test
 	@xtask/sh/test.sh
+
+test-long: ui model
+	@xtask/sh/need.sh test
+	@xtask/sh/test_long.sh $(ARGS)
 
 check: ui
 	@xtask/sh/need.sh check

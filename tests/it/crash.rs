@@ -13,7 +13,7 @@ use hearth_tests::{DEMO, Node, PATIENT, free_port};
 use rand::RngExt as _;
 use serde_json::Value;
 
-/// How often the node is killed.
+/// How often the node is killed; `make test-long` asks for more.
 const KILLS: usize = 20;
 /// Answers that are asked for at once.
 const READERS: usize = 4;
@@ -28,7 +28,7 @@ async fn no_answered_relay_is_lost_and_none_is_claimed_twice() {
     node.ready().await.unwrap();
     let mut arrived: u64 = 1;
     let mut in_flight: u64 = 0;
-    for round in 0..KILLS {
+    for round in 0..n_kills() {
         let asking = Asking::begin(&node);
         let pause = Duration::from_millis(rand::rng().random_range(100..1500));
         tokio::time::sleep(pause).await;
@@ -68,6 +68,13 @@ async fn no_answered_relay_is_lost_and_none_is_claimed_twice() {
         "{claimed} answers were claimed, {arrived} arrived and at most {in_flight} were in flight at the kills"
     );
     no_leaf_twice(&node, &sessions).await;
+    assert_eq!(failed_transactions(&node).await, Vec::<String>::new());
+}
+
+fn n_kills() -> usize {
+    #[allow(clippy::disallowed_methods, reason = "a test's own setting")]
+    let wanted = std::env::var("HEARTH_TEST_KILLS");
+    wanted.map_or(KILLS, |text| text.parse().expect("HEARTH_TEST_KILLS is a number"))
 }
 
 async fn start(data: &std::path::Path, miner: &str) -> Node {
@@ -173,8 +180,8 @@ async fn all(node: &Node, path: &str, key: &str) -> Vec<Value> {
     }
 }
 
-/// All events of a kind that transactions of the chain caused, in order.
-async fn events(node: &Node, kind: &str) -> Vec<Value> {
+/// The transactions of the chain, block by block, each as `block_results` tells of it.
+async fn transactions(node: &Node) -> Vec<Value> {
     let text = std::fs::read_to_string(node.data.join("network.toml")).unwrap();
     let file: hearth_node::network::NetworkFile = toml::from_str(&text).unwrap();
     let rpc = file.rpc[0].clone();
@@ -191,19 +198,28 @@ async fn events(node: &Node, kind: &str) -> Vec<Value> {
         .unwrap();
     let mut found = Vec::new();
     for height in 1..=head {
-        let block = call(
-            "block_results",
-            serde_json::json!({ "height": height.to_string() }),
-        )
-        .await;
-        let txs = block["txs_results"].as_array().into_iter().flatten();
-        let events = txs
-            .filter(|tx| tx["code"] == 0)
-            .filter_map(|tx| tx["events"].as_array())
-            .flatten();
-        found.extend(events.filter(|event| event["type"] == kind).cloned());
+        let params = serde_json::json!({ "height": height.to_string() });
+        let block = call("block_results", params).await;
+        found.extend(block["txs_results"].as_array().into_iter().flatten().cloned());
     }
     found
+}
+
+/// What the chain said of the transactions that failed.
+async fn failed_transactions(node: &Node) -> Vec<String> {
+    let failed = transactions(node).await.into_iter().filter(|tx| tx["code"] != 0);
+    failed.map(|tx| tx["log"].to_string()).collect()
+}
+
+/// All events of a kind that transactions of the chain caused, in order.
+async fn events(node: &Node, kind: &str) -> Vec<Value> {
+    let txs = transactions(node).await;
+    let events = txs
+        .iter()
+        .filter(|tx| tx["code"] == 0)
+        .filter_map(|tx| tx["events"].as_array())
+        .flatten();
+    events.filter(|event| event["type"] == kind).cloned().collect()
 }
 
 /// A number among an event's attributes, whose values are JSON.

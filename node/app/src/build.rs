@@ -307,6 +307,8 @@ pub(crate) async fn miner(
         slots: settings.miner.slots,
     };
     config.services = sold.keys().map(|service| (service.clone(), limits)).collect();
+    config.start = settings.miner.start;
+    config.allow_local_url = network.is_devnet();
     config.max_request_bytes = usize::try_from(settings.miner.max_request_bytes).unwrap_or(usize::MAX);
     let miner = Miner::start(hearth_miner::Args {
         config,

@@ -236,6 +236,27 @@ impl Book {
         Ok(())
     }
 
+    /// Whether the owner wants earning to run; `None` before anybody said so.
+    pub(crate) async fn wanted(&self) -> Result<Option<bool>, BookError> {
+        let row = sqlx::query("SELECT wanted FROM miner_wanted")
+            .fetch_optional(&self.pool)
+            .await?;
+        Ok(row.map(|row| row.get::<i64, _>("wanted") == 1))
+    }
+
+    /// Keeps whether the owner wants earning to run.
+    pub(crate) async fn keep_wanted(&self, wanted: bool, now_ms: i64) -> Result<(), BookError> {
+        sqlx::query(
+            "INSERT INTO miner_wanted (one, wanted, at_ms) VALUES (1, ?, ?) \
+             ON CONFLICT (one) DO UPDATE SET wanted = excluded.wanted, at_ms = excluded.at_ms",
+        )
+        .bind(i64::from(wanted))
+        .bind(now_ms)
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
     /// Counts an answer that came after the claim.
     pub(crate) async fn count_late(&self, key: &Key) -> Result<(), BookError> {
         sqlx::query("UPDATE miner_session SET late = late + 1 WHERE session_id = ? AND supplier = ?")

@@ -25,6 +25,10 @@ pub struct Config {
     pub min_free_bytes: u64,
     /// Threads that serve relays, with their curve arithmetic.
     pub threads: usize,
+    /// Whether earning starts with the program, whatever was on when it ended.
+    pub start: bool,
+    /// Whether a staked URL may lie on this computer or in a private network.
+    pub allow_local_url: bool,
 }
 
 /// Limits of a service's answers.
@@ -62,6 +66,8 @@ impl Config {
             read_within: Duration::from_secs(30),
             min_free_bytes: 256 << 20,
             threads: std::thread::available_parallelism().map_or(2, usize::from),
+            start: false,
+            allow_local_url: true,
         }
     }
 

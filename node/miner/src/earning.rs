@@ -31,8 +31,10 @@ pub enum ReasonCode {
     KeyLocked,
     /// No service is configured, or its model cannot be loaded.
     NoModel,
-    /// The supplier is not staked for any service that is configured.
+    /// The supplier is not staked, or its last session is over.
     NeedsStake,
+    /// The supplier is staked, but for none of the services that are sold here.
+    NoStakedService,
     /// The chain is not followed yet.
     ChainSyncing,
     /// This computer's clock is wrong.
@@ -43,6 +45,12 @@ pub enum ReasonCode {
     PortTaken,
     /// The working key holds nothing to pay for claims with.
     NoFunds,
+    /// The supplier leaves the network.
+    Unbonding,
+    /// Buyers are sent to another URL than `miner.public_url`.
+    UrlDiffers,
+    /// Buyers are sent to an address that means their own computer or network.
+    UrlLocal,
 }
 
 impl ReasonCode {
@@ -59,6 +67,10 @@ impl ReasonCode {
             ReasonCode::DiskLow => "disk_low",
             ReasonCode::PortTaken => "port_taken",
             ReasonCode::NoFunds => "no_funds",
+            ReasonCode::NoStakedService => "no_staked_service",
+            ReasonCode::Unbonding => "unbonding",
+            ReasonCode::UrlDiffers => "url_differs",
+            ReasonCode::UrlLocal => "url_local",
         }
     }
 }

@@ -7,10 +7,9 @@ use std::{
     time::Duration,
 };
 
-use hearth_base::{Amount, Clock, Height, ServiceId, Tasks};
+use hearth_base::{Amount, Clock, ServiceId, Tasks};
 use hearth_pocket::{Address, RingVerifier};
 use hearth_store::Store;
-use parking_lot::Mutex;
 use tokio::sync::{broadcast, mpsc, watch};
 use url::Url;
 
@@ -32,6 +31,9 @@ use crate::{
 
 mod earn;
 mod look;
+mod standing;
+
+use standing::OnChain;
 
 /// How often is looked whether earning can go on.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -145,8 +147,8 @@ struct Inner {
     counts: Arc<Counts>,
     commands: mpsc::Sender<Command>,
     sessions: watch::Sender<Option<Arc<Sessions>>>,
-    /// Whether the working key can pay for the open claims, as looked at for the block of this height.
-    funds: Mutex<(Height, Option<Reason>)>,
+    /// What the chain said of the supplier when it was last asked.
+    on_chain: watch::Sender<OnChain>,
 }
 
 enum Command {
@@ -156,7 +158,8 @@ enum Command {
 }
 
 impl Miner {
-    /// Takes up the claims that are open. Earning stays off until [`Miner::earn_start`].
+    /// Takes up the claims that are open. Earning starts with [`Miner::earn_start`], with the setting `start`, or
+    /// because it was wanted when the program ended.
     ///
     /// # Errors
     /// Settings that cannot work, a folder that cannot be used, a port that cannot be taken.
@@ -218,7 +221,7 @@ impl Miner {
             counts: Arc::default(),
             commands,
             sessions: watch::Sender::default(),
-            funds: Mutex::default(),
+            on_chain: watch::Sender::default(),
             config: Arc::new(config),
             public_url,
             keys,
@@ -232,6 +235,10 @@ impl Miner {
             .0
             .tasks
             .spawn_until_stopped("earning", miner.clone().earn(queue));
+        miner
+            .0
+            .tasks
+            .spawn_until_stopped("supplier on chain", miner.clone().watch_chain());
         Ok(miner)
     }
 
@@ -259,6 +266,14 @@ impl Miner {
     /// The miner has stopped.
     pub async fn earn_stop(&self) -> Result<(), Error> {
         self.command(EarningEvent::Stop).await
+    }
+
+    /// What the owner last wanted of earning, also before a restart; `None` before anybody said so.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn wanted(&self) -> Result<Option<bool>, Error> {
+        Ok(self.0.book.wanted().await?)
     }
 
     /// The state of earning, now and at every change.
@@ -454,3 +469,6 @@ async fn choose_port(address: SocketAddr) -> Result<SocketAddr, Error> {
     let socket = tokio::net::TcpListener::bind(address).await.map_err(failed)?;
     socket.local_addr().map_err(failed)
 }
+
+#[cfg(test)]
+mod tests;

@@ -238,6 +238,16 @@ impl Sessions {
         })
     }
 
+    /// Whether there is a session that may still be asked at `height`.
+    pub(crate) fn knows_after(&self, height: Height) -> bool {
+        [&self.open, &self.asked].into_iter().any(|sessions| {
+            let sessions = sessions.lock();
+            sessions
+                .values()
+                .any(|session| session.facts.windows.last_grace >= height)
+        })
+    }
+
     fn remember(&self, session: &Arc<Session>) {
         let mut asked = self.asked.lock();
         if asked.len() >= MAX_ASKED {

@@ -260,6 +260,8 @@ pub(crate) struct TableState {
     pub(crate) recorded: Vec<Session>,
     /// An application about whose sessions nobody answers.
     pub(crate) silent_about: Option<String>,
+    /// The supplier's stake.
+    pub(crate) supplier: Option<Supplier>,
 }
 
 pub(crate) fn timing() -> Timing {
@@ -315,6 +317,7 @@ impl TableChain {
             proof_fee: 0,
             recorded: Vec::new(),
             silent_about: None,
+            supplier: Some(supplier()),
         };
         Arc::new(TableChain {
             head: watch::Sender::new(head),
@@ -458,7 +461,7 @@ impl Network for TableChain {
     }
 
     async fn supplier(&self, _operator: &Address) -> Result<Option<Supplier>, NetworkError> {
-        Ok(Some(supplier()))
+        Ok(self.up()?.supplier.clone())
     }
 
     async fn params_at(&self, _height: Height) -> Result<shared::Params, NetworkError> {

@@ -263,7 +263,10 @@ impl Stage {
     }
 
     async fn earning(&self) -> anyhow::Result<String> {
-        self.miner.earn_start().await.map_err(anyhow::Error::from)?;
+        if self.miner.wanted().await? == Some(false) {
+            return Ok("earning stays off, as it was stopped".to_owned());
+        }
+        self.miner.earn_start().await?;
         let height = self.chain.head().borrow().height;
         let timing = Timing::from(&self.chain.params_at(height).await?.value);
         // A stake of this session counts from the next one.

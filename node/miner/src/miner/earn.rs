@@ -27,11 +27,16 @@ impl Miner {
         let mut trouble = self.0.trouble.subscribe();
         let mut look = tokio::time::interval(LOOK_EVERY);
         let mut quiet_until = Instant::now();
+        let mut first = self.was_wanted().await.then_some(EarningEvent::Start);
         loop {
             let event = tokio::select! {
+                Some(event) = async { first.take() }, if first.is_some() => event,
                 command = queue.recv() => match command {
                     None => return,
-                    Some(Command::Event(event)) => event,
+                    Some(Command::Event(event)) => {
+                        self.keep_wanted(&event).await;
+                        event
+                    }
                     Some(Command::Prepared(Ok(ready))) => {
                         if self.0.earning.borrow().state == EarningState::Starting {
                             listener = Some(ready);
@@ -48,10 +53,10 @@ impl Miner {
                     self.tell(MinerEvent::Relays);
                     EarningEvent::Running(running.borrow_and_update().answers.len())
                 }
-                _ = trouble.changed() => self.look().await,
+                _ = trouble.changed() => self.look(),
                 _ = look.tick() => {
                     self.begin_claims().await;
-                    self.look().await
+                    self.look()
                 }
             };
             for effect in self.step(event) {
@@ -64,6 +69,30 @@ impl Miner {
                     }
                 }
             }
+        }
+    }
+
+    /// Whether earning is to start with the program.
+    async fn was_wanted(&self) -> bool {
+        let kept = self.0.book.wanted().await.unwrap_or_else(|error| {
+            tracing::error!(%error, "it cannot be read whether earning was on; it stays off until it is started");
+            None
+        });
+        self.0.config.start || kept == Some(true)
+    }
+
+    /// Keeps what the owner wants for the next start.
+    async fn keep_wanted(&self, event: &EarningEvent) {
+        let wanted = match event {
+            EarningEvent::Start => true,
+            EarningEvent::Stop => false,
+            EarningEvent::Looked { .. }
+            | EarningEvent::Ready
+            | EarningEvent::NotReady(_)
+            | EarningEvent::Running(_) => return,
+        };
+        if let Err(error) = self.0.book.keep_wanted(wanted, self.0.clock.now_ms()).await {
+            tracing::warn!(%error, wanted, "what was asked of earning holds until the program ends, but cannot be kept");
         }
     }
 

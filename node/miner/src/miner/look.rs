@@ -1,19 +1,24 @@
 //! What stands in the way of earning.
 
-use hearth_base::ServiceId;
-use hearth_chain::Standing;
+use std::time::Duration;
+
+use hearth_base::Height;
+use hearth_chain::{Head, Standing};
+use time::OffsetDateTime;
 
 use super::Miner;
 use crate::{
-    costs::{Costs, CostsError},
-    earning::{EarningEvent, EarningState, Reason, ReasonCode, low_funds},
+    earning::{EarningEvent, EarningState, Reason, ReasonCode},
     keys::KeyProblem,
     serve::Trouble,
 };
 
+/// Time between blocks where too few were seen to say.
+const USUAL_BLOCK_TIME: Duration = Duration::from_secs(30);
+
 impl Miner {
     /// What stands in the way of earning now.
-    pub(super) async fn look(&self) -> EarningEvent {
+    pub(super) fn look(&self) -> EarningEvent {
         let (mut reasons, mut notes) = (Vec::new(), Vec::new());
         let reason = |code, fact: String| Reason { code, fact };
         match self.0.keys.signer() {
@@ -34,17 +39,34 @@ impl Miner {
             // Without a trust anchor everything stands on an endpoint's word; the screen says so.
             Standing::Unverified { .. } => {}
             Standing::Starting => reasons.push(reason(ReasonCode::ChainSyncing, String::new())),
+            // Sessions that are known are served to their end: buyers were promised that, and nothing of it needs the
+            // chain.
+            Standing::Unreachable { why } if self.serves_known_sessions() => {
+                notes.push(reason(ReasonCode::ChainSyncing, why.clone()));
+            }
             Standing::Unreachable { why } | Standing::TrustExpired { why } => {
                 reasons.push(reason(ReasonCode::ChainSyncing, why.clone()));
             }
             Standing::ClockSkew { why, .. } => reasons.push(reason(ReasonCode::ClockSkew, why.clone())),
         }
-        let wanted = self.0.earning.borrow().wanted;
-        if reasons.is_empty() && wanted {
-            reasons.extend(self.stake_reason().await);
-            notes.extend(self.funds_note().await);
-        }
+        let on_chain = self.0.on_chain.borrow().clone();
+        reasons.extend(on_chain.stake);
+        notes.extend(on_chain.stake_notes);
+        notes.extend(on_chain.funds);
         EarningEvent::Looked { reasons, notes }
+    }
+
+    /// Whether earning runs and knows a session that is not over, as far as this computer's clock tells.
+    fn serves_known_sessions(&self) -> bool {
+        let runs = matches!(
+            self.0.earning.borrow().state,
+            EarningState::Idle | EarningState::Serving
+        );
+        let height = expected_height(&self.0.network.head().borrow(), self.0.clock.now());
+        let sessions = self.0.sessions.borrow();
+        runs && sessions
+            .as_ref()
+            .is_some_and(|sessions| sessions.knows_after(height))
     }
 
     fn disk_reason(&self) -> Option<Reason> {
@@ -74,60 +96,18 @@ impl Miner {
             fact: failed,
         })
     }
+}
 
-    /// Whether the supplier is staked. What the chain does not answer now stops nothing.
-    async fn stake_reason(&self) -> Option<Reason> {
-        // Earning that runs is not asked about its stake each second.
-        let runs = !matches!(self.0.earning.borrow().state, EarningState::Off(_));
-        let supplier = self.0.keys.supplier().filter(|_| !runs)?;
-        let found = match self.0.network.supplier(&supplier).await {
-            Ok(found) => found,
-            Err(error) => {
-                tracing::debug!(%error, "the supplier's stake cannot be read now");
-                return None;
-            }
-        };
-        let is_sold = |id: &str| self.0.config.services.contains_key(&ServiceId::new(id));
-        let staked = found.is_some_and(|supplier| {
-            supplier
-                .services
-                .iter()
-                .any(|service| is_sold(&service.service_id))
-        });
-        (!staked).then(|| Reason {
-            code: ReasonCode::NeedsStake,
-            fact: supplier.to_string(),
-        })
-    }
-
-    /// Whether the working key can pay for the claims and proofs that are ahead; asked once a block.
-    async fn funds_note(&self) -> Option<Reason> {
-        let height = self.0.network.head().borrow().height;
-        let (looked_at, known) = self.0.funds.lock().clone();
-        if looked_at == height {
-            return known;
-        }
-        match self.look_at_funds().await {
-            Ok(note) => {
-                *self.0.funds.lock() = (height, note.clone());
-                note
-            }
-            Err(error) => {
-                tracing::debug!(%error, "what claims cost cannot be read now");
-                known
-            }
-        }
-    }
-
-    async fn look_at_funds(&self) -> Result<Option<Reason>, CostsError> {
-        let Some(supplier) = self.0.keys.supplier() else {
-            return Ok(None);
-        };
-        let costs = Costs::read(&self.0.network, &self.0.book).await?;
-        let needed = costs.reserve(&self.0.book.open_records().await?);
-        let balance = self.0.network.balance(&supplier).await?;
-        Ok(low_funds(balance, needed))
-    }
+/// The height at which the chain is by now, where nobody can say: the last one that was seen, and the blocks for which
+/// there was time since.
+fn expected_height(head: &Head, now: OffsetDateTime) -> Height {
+    let since = Duration::try_from(now - head.time).unwrap_or_default();
+    let block_time = head
+        .block_time
+        .unwrap_or(USUAL_BLOCK_TIME)
+        .max(Duration::from_millis(1));
+    let blocks = since.as_millis() / block_time.as_millis().max(1);
+    head.height.plus(u64::try_from(blocks).unwrap_or(u64::MAX))
 }
 
 fn take_if<T>(option: &mut Option<T>, condition: impl FnOnce(&T) -> bool) -> bool {
@@ -136,4 +116,30 @@ fn take_if<T>(option: &mut Option<T>, condition: impl FnOnce(&T) -> bool) -> boo
         *option = None;
     }
     takes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outage_does_not_stop_the_blocks() {
+        let mut head = Head {
+            height: Height(100),
+            time: OffsetDateTime::UNIX_EPOCH,
+            hash: [0; 32],
+            verified_height: Height(100),
+            proven_height: Height(99),
+            block_time: Some(Duration::from_secs(2)),
+            standing: Standing::Following,
+        };
+        let after = |seconds| OffsetDateTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        assert_eq!(expected_height(&head, after(0)), Height(100));
+        assert_eq!(expected_height(&head, after(21)), Height(110));
+        head.block_time = None;
+        assert_eq!(expected_height(&head, after(61)), Height(102));
+        // A clock that was set back says nothing.
+        head.time = after(1000);
+        assert_eq!(expected_height(&head, after(0)), Height(100));
+    }
 }

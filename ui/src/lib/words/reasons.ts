@@ -9,6 +9,10 @@ type Words = { title: () => string; meaning: () => string; remedy?: () => string
 /** What may stand in the way of earning, of an answer over the network or of a model; the test compares them with the node. */
 export const reasons: Record<string, Words> = {
   needs_stake: { title: m.reason_needs_stake, meaning: m.reason_needs_stake_text },
+  no_staked_service: { title: m.reason_no_staked_service, meaning: m.reason_no_staked_service_text, remedy: m.reason_no_staked_service_fix },
+  unbonding: { title: m.reason_unbonding, meaning: m.reason_unbonding_text, remedy: m.reason_unbonding_fix },
+  url_differs: { title: m.reason_url_differs, meaning: m.reason_url_differs_text, remedy: m.reason_url_differs_fix },
+  url_local: { title: m.reason_url_local, meaning: m.reason_url_local_text, remedy: m.reason_url_local_fix },
   no_wallet: { title: m.reason_no_wallet, meaning: m.reason_no_wallet_text, remedy: m.reason_no_wallet_fix },
   no_model: { title: m.reason_no_model, meaning: m.reason_no_model_text, remedy: m.reason_no_model_fix },
   chain_syncing: { title: m.reason_chain_syncing, meaning: m.reason_chain_syncing_text },

@@ -73,6 +73,22 @@ const fn meaning(code: ReasonCode) -> (&'static str, Option<&'static str>) {
             "Another program has the port for answers.",
             Some("Stop it, or choose another miner.listen."),
         ),
+        ReasonCode::NoStakedService => (
+            "The supplier is staked, but for none of the services that are sold here. Nobody is sent to this node.",
+            Some("Stake it for a service of miner.services, or sell one that it is staked for."),
+        ),
+        ReasonCode::Unbonding => (
+            "The supplier is leaving the network. It serves to the end of its last session.",
+            Some("Stake it again to stay."),
+        ),
+        ReasonCode::UrlDiffers => (
+            "Buyers are sent to another address than this node's public URL.",
+            Some("Stake the supplier with miner.public_url, or set miner.public_url to what is staked."),
+        ),
+        ReasonCode::UrlLocal => (
+            "The staked address means the buyer's own computer or network, so nobody outside can reach this node.",
+            Some("Set miner.public_url to an address that others reach, and stake the supplier with it."),
+        ),
         ReasonCode::NoFunds => (
             "The working key holds too little to pay for claims.",
             Some("Send a little POKT to the working key."),
