@@ -415,8 +415,7 @@ impl Miner {
 
 /// Our part of a session: paid where it is known, else estimated.
 fn amount(record: &Record, answers: u64, supplier: Option<&Address>) -> (Amount, bool) {
-    use crate::claim::ClaimState;
-    if let ClaimState::Settled { paid: Some(paid), .. } = &record.state {
+    if let Some(paid) = record.state.paid() {
         let ours = |who: &str| {
             supplier.is_some_and(|supplier| supplier.as_str() == who) || record.facts.owner == who
         };

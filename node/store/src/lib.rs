@@ -10,7 +10,11 @@ use std::{
     time::Duration,
 };
 
+mod problems;
+pub mod stored;
+
 use hearth_base::{ChainId, Failure, Kind};
+pub use problems::Problems;
 pub use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
@@ -77,6 +81,7 @@ impl Failure for Error {
 pub struct Store {
     pool: SqlitePool,
     path: PathBuf,
+    problems: Problems,
 }
 
 impl Store {
@@ -113,7 +118,11 @@ impl Store {
             path: path.clone(),
             source,
         })?;
-        let store = Store { pool, path };
+        let store = Store {
+            pool,
+            path,
+            problems: Problems::default(),
+        };
         store.belong_to(&config.chain_id).await?;
         Ok(store)
     }
@@ -122,6 +131,12 @@ impl Store {
     #[must_use]
     pub fn pool(&self) -> &SqlitePool {
         &self.pool
+    }
+
+    /// What was found damaged or unreadable since the start.
+    #[must_use]
+    pub fn problems(&self) -> &Problems {
+        &self.problems
     }
 
     /// Writes a copy of the database, whole and consistent, to a new file.

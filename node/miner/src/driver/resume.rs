@@ -5,7 +5,7 @@ use std::sync::{Arc, atomic::Ordering};
 use super::Driver;
 use crate::{
     book::{BookError, Record},
-    claim::ClaimState,
+    claim::{ClaimState, Outcome, Stage},
     ledger::LedgerError,
 };
 
@@ -124,23 +124,18 @@ impl Driver {
 fn lost(state: &ClaimState, error: &LedgerError) -> Option<ClaimState> {
     let why = error.to_string();
     match state {
-        ClaimState::Accumulating => Some(ClaimState::ClaimMissed { seal: None, why }),
         // Nobody claims what could not be proven.
-        ClaimState::Sealed { seal, .. } => Some(ClaimState::ClaimMissed {
-            seal: Some(seal.clone()),
-            why,
-        }),
-        ClaimState::ClaimSent { .. }
-        | ClaimState::ClaimIncluded { .. }
-        | ClaimState::ProofDue { .. }
-        | ClaimState::ProofNotRequired { .. }
-        | ClaimState::ProofSent { .. }
-        | ClaimState::ProofIncluded { .. }
-        | ClaimState::Settled { .. }
-        | ClaimState::Skipped { .. }
-        | ClaimState::ClaimMissed { .. }
-        | ClaimState::ProofMissed { .. }
-        | ClaimState::ProofInvalid { .. }
-        | ClaimState::Expired { .. } => None,
+        ClaimState::Open(stage @ (Stage::Accumulating | Stage::Sealed { .. })) => {
+            Some(stage.clone().end(Outcome::ClaimMissed { why }))
+        }
+        ClaimState::Open(
+            Stage::ClaimSent { .. }
+            | Stage::ClaimIncluded { .. }
+            | Stage::ProofDue { .. }
+            | Stage::ProofNotRequired { .. }
+            | Stage::ProofSent { .. }
+            | Stage::ProofIncluded { .. },
+        )
+        | ClaimState::Ended(_) => None,
     }
 }
