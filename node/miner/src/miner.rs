@@ -208,7 +208,7 @@ impl Miner {
         let (commands, queue) = mpsc::channel(64);
         let inner = Inner {
             book: Book::new(store),
-            ledger: Ledger::start(disk).map_err(Error::Threads)?,
+            ledger: Ledger::start(disk, store.problems().clone()).map_err(Error::Threads)?,
             threads: Arc::new(Threads::start(config.threads).map_err(Error::Threads)?),
             verifier: Arc::new(RingVerifier::new(RING_CACHE)),
             earning: watch::Sender::new(Earning::off(clock.now_ms())),

@@ -82,6 +82,8 @@ pub(crate) struct MemoryState {
     pub(crate) n_syncs: usize,
     /// Copies of damaged files.
     pub(crate) copies: BTreeMap<String, Vec<u8>>,
+    /// Files that were set aside.
+    pub(crate) aside: BTreeMap<String, Vec<u8>>,
     /// No file can be opened.
     pub(crate) fails: bool,
     /// Whoever writes meets a fault of the program.
@@ -114,6 +116,18 @@ impl MemoryDisk {
     pub(crate) fn turn_bit(&self, from_end: usize) {
         for bytes in self.state().files.values_mut() {
             let at = bytes.len() - from_end;
+            bytes[at] ^= 1;
+        }
+    }
+
+    /// Puts a file there as it is.
+    pub(crate) fn put(&self, name: &str, bytes: Vec<u8>) {
+        self.state().files.insert(name.to_owned(), bytes);
+    }
+
+    /// Turns a bit of every file, so many bytes after its beginning.
+    pub(crate) fn turn_bit_of_the_head(&self, at: usize) {
+        for bytes in self.state().files.values_mut() {
             bytes[at] ^= 1;
         }
     }
@@ -152,6 +166,18 @@ impl Disk for MemoryDisk {
         let bytes = state.files[name].clone();
         state.copies.entry(copy.clone()).or_insert(bytes);
         Ok(copy.into())
+    }
+
+    fn set_aside(&self, name: &str) -> io::Result<PathBuf> {
+        let mut state = self.state();
+        let bytes = state.files.remove(name).ok_or(io::ErrorKind::NotFound)?;
+        state.aside.insert(name.to_owned(), bytes);
+        Ok(format!("{name}.unreadable").into())
+    }
+
+    fn aside(&self, name: &str) -> Option<PathBuf> {
+        let is_aside = self.state().aside.contains_key(name);
+        is_aside.then(|| format!("{name}.unreadable").into())
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {

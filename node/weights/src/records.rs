@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use cid::Cid;
 use hearth_base::{Failure, Kind};
-use hearth_store::SqlitePool;
+use hearth_store::{Problems, SqlitePool, Store, stored};
 use sqlx::{AssertSqlSafe, FromRow, Sqlite, Transaction};
 
 use crate::{
@@ -23,11 +23,21 @@ pub enum RecordsError {
     #[error("the database does not answer: is the disk full or the data folder gone?")]
     Database(#[from] sqlx::Error),
     #[error(
-        "the database holds {what} that cannot be read: restore a backup, or remove the model and add it again"
+        "{what} in {place} of hearth.db cannot be read: it is left as it is; restore a backup, or remove the model and add \
+         it again"
     )]
-    Damaged { what: &'static str },
-    #[error("the manifest of a model in the database cannot be read: remove the model and add it again")]
-    Manifest(#[from] ManifestError),
+    Damaged { what: &'static str, place: String },
+    #[error(
+        "the manifest in row {cid} of hearth.db cannot be read: it is left as it is; restore a backup, or remove the model \
+         and add it again"
+    )]
+    Manifest {
+        cid: String,
+        #[source]
+        source: ManifestError,
+    },
+    #[error("a value cannot be written as JSON")]
+    Json(#[from] serde_json::Error),
     #[error("the nodes of a file in the database do not form a file: remove the model and add it again")]
     Nodes(#[from] ReadError),
 }
@@ -36,7 +46,10 @@ impl Failure for RecordsError {
     fn kind(&self) -> Kind {
         match self {
             RecordsError::Database(_) => Kind::Retry,
-            RecordsError::Damaged { .. } | RecordsError::Manifest(_) | RecordsError::Nodes(_) => Kind::Skip,
+            RecordsError::Damaged { .. }
+            | RecordsError::Manifest { .. }
+            | RecordsError::Nodes(_)
+            | RecordsError::Json(_) => Kind::Skip,
         }
     }
 }
@@ -128,6 +141,7 @@ pub(crate) enum Place {
 #[derive(Clone, Debug)]
 pub(crate) struct Records {
     pool: SqlitePool,
+    problems: Problems,
 }
 
 #[derive(FromRow)]
@@ -169,8 +183,23 @@ struct LeafRow {
 const MODEL: &str = "SELECT cid, manifest, origin, added_at_ms FROM weights_models";
 
 impl Records {
-    pub(crate) fn new(pool: SqlitePool) -> Records {
-        Records { pool }
+    pub(crate) fn new(store: &Store) -> Records {
+        Records {
+            pool: store.pool().clone(),
+            problems: store.problems().clone(),
+        }
+    }
+
+    /// Where a row that cannot be read is told.
+    pub(crate) fn problems(&self) -> &Problems {
+        &self.problems
+    }
+
+    /// The rows that can be read. One that cannot hides no other; it is left as it is, and told.
+    fn readable<Row, T: TryFrom<Row, Error = RecordsError>>(&self, rows: Vec<Row>) -> Vec<T> {
+        let told = |error: RecordsError| self.problems.report(hearth_base::failure::chain(&error));
+        let read = |row: Row| T::try_from(row).map_err(told);
+        rows.into_iter().flat_map(read).collect()
     }
 
     pub(crate) async fn models(&self) -> Result<Vec<ModelRecord>, RecordsError> {
@@ -178,7 +207,7 @@ impl Records {
             sqlx::query_as(AssertSqlSafe(format!("{MODEL} ORDER BY slug, added_at_ms")))
                 .fetch_all(&self.pool)
                 .await?;
-        rows.into_iter().map(ModelRecord::try_from).collect()
+        Ok(self.readable(rows))
     }
 
     pub(crate) async fn model(&self, cid: &Cid) -> Result<Option<ModelRecord>, RecordsError> {
@@ -272,7 +301,7 @@ impl Records {
         found: Option<(&Fingerprint, i64)>,
     ) -> Result<(), RecordsError> {
         sqlx::query("UPDATE weights_files SET fingerprint = ?, verified_at_ms = ? WHERE id = ?")
-            .bind(found.and_then(|(fingerprint, _)| serde_json::to_string(fingerprint).ok()))
+            .bind(fingerprint_text(found)?)
             .bind(found.map(|(_, at_ms)| at_ms))
             .bind(file)
             .execute(&self.pool)
@@ -319,7 +348,7 @@ impl Records {
             let Some(cid) = planner.wanted(1).first().copied() else {
                 return Ok(planner.finish());
             };
-            let digest = digest_of(&cid).ok_or(RecordsError::Damaged { what: "a node" })?;
+            let digest = digest_of(&cid).ok_or_else(|| damaged("a node", file))?;
             let bytes: Option<Vec<u8>> =
                 sqlx::query_scalar("SELECT bytes FROM weights_nodes WHERE digest = ? AND file = ?")
                     .bind(digest.as_slice())
@@ -328,7 +357,7 @@ impl Records {
                     .await?;
             let Some(bytes) = bytes else { return Ok(None) };
             let block =
-                Block::verify(cid, bytes.into()).map_err(|_| RecordsError::Damaged { what: "a node" })?;
+                Block::verify(cid, bytes.into()).map_err(|_| damaged("a node", file))?;
             planner.give(&block)?;
         }
     }
@@ -349,7 +378,7 @@ impl Records {
         )
         .fetch_all(&self.pool)
         .await?;
-        rows.into_iter().map(DownloadRecord::try_from).collect()
+        Ok(self.readable(rows))
     }
 
     /// Writes a download; an old one keeps its start.
@@ -362,7 +391,7 @@ impl Records {
         .bind(record.cid.to_string())
         .bind(code)
         .bind(&record.state)
-        .bind(serde_json::to_string(&record.sources).unwrap_or_default())
+        .bind(serde_json::to_string(&record.sources)?)
         .bind(record.manifest.as_ref().map(|manifest| manifest.bytes().to_vec()))
         .bind(record.started_at_ms)
         .execute(&self.pool)
@@ -404,6 +433,10 @@ impl Records {
     }
 }
 
+fn fingerprint_text(found: Option<(&Fingerprint, i64)>) -> Result<Option<String>, serde_json::Error> {
+    found.map(|(fingerprint, _)| stored::write(fingerprint)).transpose()
+}
+
 async fn insert_file(
     tx: &mut Transaction<'_, Sqlite>,
     model: &str,
@@ -418,7 +451,7 @@ async fn insert_file(
     .bind(model)
     .bind(to_i64(idx as u64))
     .bind(disk_path)
-    .bind(found.and_then(|(fingerprint, _)| serde_json::to_string(fingerprint).ok()))
+    .bind(fingerprint_text(found)?)
     .bind(found.map(|(_, at_ms)| at_ms))
     .fetch_one(&mut **tx)
     .await?;
@@ -486,17 +519,25 @@ fn to_u64(value: i64) -> u64 {
     u64::try_from(value).unwrap_or(0)
 }
 
-fn read_manifest(cid: &str, bytes: Vec<u8>) -> Result<Manifest, RecordsError> {
-    let damaged = RecordsError::Damaged {
+fn read_manifest(text: &str, bytes: Vec<u8>) -> Result<Manifest, RecordsError> {
+    let damaged = |_| RecordsError::Damaged {
         what: "the manifest of a model",
+        place: format!("row {text}"),
     };
-    let Ok(cid) = Cid::try_from(cid) else {
-        return Err(damaged);
-    };
-    let Ok(block) = Block::verify(cid, bytes.into()) else {
-        return Err(damaged);
-    };
-    Ok(Manifest::from_block(&block)?)
+    let cid = Cid::try_from(text).map_err(|_| damaged(()))?;
+    let block = Block::verify(cid, bytes.into()).map_err(|_| damaged(()))?;
+    Manifest::from_block(&block).map_err(|source| RecordsError::Manifest {
+        cid: text.to_owned(),
+        source,
+    })
+}
+
+/// What cannot be read of a file.
+fn damaged(what: &'static str, file: i64) -> RecordsError {
+    RecordsError::Damaged {
+        what,
+        place: format!("row {file} of weights_files"),
+    }
 }
 
 impl TryFrom<ModelRow> for ModelRecord {
@@ -520,15 +561,12 @@ impl TryFrom<FileRow> for FileRecord {
     type Error = RecordsError;
 
     fn try_from(row: FileRow) -> Result<FileRecord, RecordsError> {
-        let damaged = |_| RecordsError::Damaged {
-            what: "the fingerprint of a file",
-        };
         let fingerprint = row
             .fingerprint
-            .map(|text| serde_json::from_str(&text))
+            .map(|text| stored::read(text, ""))
             .transpose()
-            .map_err(damaged)?;
-        let idx = usize::try_from(row.idx).map_err(|_| RecordsError::Damaged { what: "a file" })?;
+            .map_err(|_| damaged("the fingerprint", row.id))?;
+        let idx = usize::try_from(row.idx).map_err(|_| damaged("the number", row.id))?;
         Ok(FileRecord {
             id: row.id,
             idx,
@@ -544,7 +582,10 @@ impl TryFrom<DownloadRow> for DownloadRecord {
     type Error = RecordsError;
 
     fn try_from(row: DownloadRow) -> Result<DownloadRecord, RecordsError> {
-        let damaged = RecordsError::Damaged { what: "a download" };
+        let damaged = RecordsError::Damaged {
+            what: "a download",
+            place: format!("row {} of weights_downloads", row.cid),
+        };
         let (Ok(cid), Ok(sources)) = (
             Cid::try_from(row.cid.as_str()),
             serde_json::from_str(&row.sources),
@@ -571,7 +612,7 @@ impl LeafRow {
             0 => None,
             1 => Some(NodeKind::File),
             2 => Some(NodeKind::Raw),
-            _ => return Err(RecordsError::Damaged { what: "a leaf" }),
+            _ => return Err(damaged("a leaf", self.file)),
         };
         let leaf = LeafRecord {
             digest,

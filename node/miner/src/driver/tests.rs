@@ -51,7 +51,7 @@ impl Bench {
 
     /// A driver as after a start: everything comes from the disk and the database.
     async fn start(&self) -> Driver {
-        let ledger = Ledger::start(Arc::new(self.disk.clone())).unwrap();
+        let ledger = Ledger::start(Arc::new(self.disk.clone()), self.store.problems().clone()).unwrap();
         let (book, network) = (Book::new(&self.store), Arc::clone(&self.chain) as SharedNetwork);
         let supplier = key(3).address().clone();
         let sessions = Sessions::new(

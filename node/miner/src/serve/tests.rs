@@ -83,7 +83,7 @@ impl Stage {
         });
         let book = Book::new(&store.await.unwrap());
         let (disk, tasks, clock) = (MemoryDisk::default(), Tasks::root(), Clock::system());
-        let ledger = Ledger::start(Arc::new(disk.clone())).unwrap();
+        let ledger = Ledger::start(Arc::new(disk.clone()), Problems::default()).unwrap();
         let network = Arc::clone(&chain) as Arc<dyn crate::Network>;
         let sessions = Sessions::new(
             hearth_pocket::Address::from_public_key(&supplier.public_key()),

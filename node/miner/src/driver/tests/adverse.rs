@@ -350,3 +350,22 @@ async fn a_tree_that_is_not_the_claimed_one_proves_nothing() {
         assert_eq!(bench.chain.state().signed.len(), 1);
     }
 }
+
+/// What was answered lies in a file that cannot be read: the session says so, and is not begun anew.
+#[tokio::test]
+async fn a_session_whose_evidence_has_a_damaged_head_is_shown_as_such() {
+    let bench = Bench::new().await;
+    let driver = bench.start().await;
+    bench.serve(&driver, 0..4).await;
+    drop(driver);
+    bench.disk.turn_bit_of_the_head(20);
+    let mut driver = bench.start().await;
+    bench.block(&mut driver, 32).await;
+    let state = bench.state().await;
+    assert_eq!(state.name(), "claim_missed");
+    assert!(state.why().unwrap().contains("it is kept as"), "{state:?}");
+    assert_eq!(bench.disk.state().aside.len(), 1);
+    let problems = bench.store.problems().all();
+    assert!(problems.iter().any(|problem| problem.contains(".unreadable")), "{problems:?}");
+    assert!(bench.chain.state().signed.is_empty());
+}
