@@ -111,12 +111,7 @@ fn a_damaged_file_is_named_and_kept() {
     open(folder.path(), &clock).create(PASSWORD).unwrap();
     let path = folder.path().join("keystore/wallet.json");
     let text = std::fs::read_to_string(&path).unwrap();
-    for broken in [
-        &text[..text.len() / 2],
-        "",
-        "{}",
-        &text.replace("\"version\": 1", "\"version\": 2"),
-    ] {
+    for broken in [&text[..text.len() / 2], "", "{}"] {
         std::fs::write(&path, broken).unwrap();
         let config = Config {
             folder: folder.path().join("keystore"),
@@ -126,6 +121,25 @@ fn a_damaged_file_is_named_and_kept() {
         assert!(matches!(error, Error::Damaged { .. }), "{error}");
         assert_eq!(std::fs::read_to_string(&path).unwrap(), *broken);
     }
+}
+
+#[test]
+fn a_wallet_file_of_a_newer_program_is_refused_in_words_and_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Clock::test(0);
+    open(folder.path(), &clock).create(PASSWORD).unwrap();
+    let path = folder.path().join("keystore/wallet.json");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let newer = text.replace("\"version\": 1", "\"version\": 2, \"written_by\": \"Hearth 9.1.0\", \"quanta\": 7");
+    std::fs::write(&path, &newer).unwrap();
+    let config = Config {
+        folder: folder.path().join("keystore"),
+        cost: Cost::PLAY,
+    };
+    let error = Wallet::open(config, clock.clone()).unwrap_err();
+    assert!(matches!(error, Error::Newer { found: 2, known: 1, .. }), "{error}");
+    assert!(error.to_string().contains("Hearth 9.1.0"), "{error}");
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), newer);
 }
 
 #[cfg(unix)]

@@ -1,5 +1,6 @@
 //! The machine of claims: its usual ways, and what holds on every way.
 
+use hearth_pocket::trie::Root;
 use hearth_store::stored;
 use proptest::prelude::*;
 

@@ -17,6 +17,9 @@ const FIXTURE: &str = concat!(
     "/../../tests/fixtures/formats/v1/hearth.db"
 );
 
+/// Moments at which a process is killed.
+const KILLS: u32 = 16;
+
 fn config(path: &Path) -> Config {
     Config {
         path: path.to_owned(),
@@ -189,7 +192,6 @@ async fn a_killed_migration_leaves_a_database_that_opens() {
     assert!(applied(&pool).await.unwrap().len() > 8, "it did migrate");
     pool.close().await;
 
-    const KILLS: u32 = 16;
     for number in 0..KILLS {
         let (_folder, path) = copy_of_the_fixture();
         let mut child = start(&path);
