@@ -19,6 +19,8 @@ mod earning;
 mod events;
 mod evidence;
 mod facts;
+#[cfg(test)]
+mod formats;
 mod keys;
 mod ledger;
 mod miner;
