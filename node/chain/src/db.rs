@@ -127,13 +127,17 @@ impl Db {
     }
 
     pub(crate) async fn header(&self, height: Height) -> Result<Option<VerifiedHeader>, DbError> {
-        self.one_header("SELECT height, hash, header FROM chain_header WHERE height = ?", height)
-            .await
+        self.one_header(
+            "SELECT height, hash, header FROM chain_header WHERE height = ?",
+            height,
+        )
+        .await
     }
 
     /// The nearest stored header at or below `height`.
     pub(crate) async fn header_at_or_below(&self, height: Height) -> Result<Option<VerifiedHeader>, DbError> {
-        let query = "SELECT height, hash, header FROM chain_header WHERE height <= ? ORDER BY height DESC LIMIT 1";
+        let query =
+            "SELECT height, hash, header FROM chain_header WHERE height <= ? ORDER BY height DESC LIMIT 1";
         self.one_header(query, height).await
     }
 
@@ -153,7 +157,9 @@ impl Db {
             .fetch_optional(&self.pool)
             .await
             .map_err(reading)?;
-        let Some((height, hash, json)) = row else { return Ok(None) };
+        let Some((height, hash, json)) = row else {
+            return Ok(None);
+        };
         let row = format!("row {height} of chain_header");
         let header: Header = serde_json::from_str(&json).map_err(reading_row(row.clone()))?;
         restore(header, &hash).map(Some).map_err(reading_row(row))

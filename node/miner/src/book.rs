@@ -155,8 +155,7 @@ impl Book {
 
     /// The sessions in which something can still happen.
     pub(crate) async fn open_records(&self) -> Result<Vec<Record>, BookError> {
-        let sql =
-            format!("SELECT {COLUMNS} FROM miner_session WHERE outcome IS NULL ORDER BY end_height");
+        let sql = format!("SELECT {COLUMNS} FROM miner_session WHERE outcome IS NULL ORDER BY end_height");
         let rows: Vec<Row> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
             .fetch_all(&self.pool)
             .await?;

@@ -110,7 +110,9 @@ async fn evidence_of_the_first_form_gives_the_trees_that_were_claimed() {
     assert_eq!(ledger.found().unwrap().facts.len(), V1.len());
     for (record, (name, answers)) in records(&copy).await.iter().zip(V1) {
         let key = record.facts.key();
-        let opened = ledger.open(Arc::new(record.facts.clone()), record.sealed_bytes).await;
+        let opened = ledger
+            .open(Arc::new(record.facts.clone()), record.sealed_bytes)
+            .await;
         assert_eq!(opened.unwrap().answers, answers, "{name}");
         let (page, total) = ledger.page(&key, 10, 0).unwrap();
         assert_eq!((page.len() as u64, total), (answers, answers));

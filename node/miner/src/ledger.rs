@@ -135,7 +135,10 @@ impl Ledger {
                 Err(error) => return Err(error.into()),
             }
         } else if let Some(aside) = self.0.disk.aside(&key.to_string()) {
-            let why = format!("the evidence could not be read: it is kept as {}", aside.display());
+            let why = format!(
+                "the evidence could not be read: it is kept as {}",
+                aside.display()
+            );
             return Err(io::Error::new(io::ErrorKind::InvalidData, why));
         }
         Ok((newest.into_iter().skip(offset).collect(), total))

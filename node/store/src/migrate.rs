@@ -29,7 +29,10 @@ pub(crate) async fn run(pool: &SqlitePool, path: &Path) -> Result<(), Error> {
     };
     let applied = applied(pool).await.map_err(failed)?;
     let known = MIGRATIONS.iter().map(|migration| migration.version);
-    if let Some(found) = applied.iter().find(|version| !MIGRATIONS.version_exists(**version)) {
+    if let Some(found) = applied
+        .iter()
+        .find(|version| !MIGRATIONS.version_exists(**version))
+    {
         return Err(Error::Newer {
             path: path.to_owned(),
             by: written_by(pool).await,
@@ -118,9 +121,13 @@ fn drop_old(path: &Path) -> io::Result<()> {
     let mut copies = Vec::new();
     for entry in fs::read_dir(folder)? {
         let entry = entry?.file_name();
-        let number = entry
-            .to_str()
-            .and_then(|entry| entry.strip_prefix(name)?.strip_prefix(".before-")?.parse::<i64>().ok());
+        let number = entry.to_str().and_then(|entry| {
+            entry
+                .strip_prefix(name)?
+                .strip_prefix(".before-")?
+                .parse::<i64>()
+                .ok()
+        });
         copies.extend(number.map(|number| (number, folder.join(entry))));
     }
     copies.sort_unstable();

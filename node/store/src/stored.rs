@@ -127,8 +127,20 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_named_with_its_place() {
         let newer = read::<Lamp>(r#"{"version":3,"lumen":1}"#, "row 1 of lamps").unwrap_err();
-        assert!(matches!(newer, Unreadable::Newer { found: 3, known: 2, .. }));
-        for text in ["{", r#"{"version":"x"}"#, r#"{"version":2,"watts":-1}"#, r#"{"version":2}"#] {
+        assert!(matches!(
+            newer,
+            Unreadable::Newer {
+                found: 3,
+                known: 2,
+                ..
+            }
+        ));
+        for text in [
+            "{",
+            r#"{"version":"x"}"#,
+            r#"{"version":2,"watts":-1}"#,
+            r#"{"version":2}"#,
+        ] {
             let error = read::<Lamp>(text, "row 1 of lamps").unwrap_err();
             assert!(matches!(error, Unreadable::Damaged { .. }), "{text}");
             assert!(error.to_string().contains("a lamp in row 1 of lamps"), "{error}");

@@ -1,8 +1,7 @@
 //! The wallet file `wallet.json`: two sealed boxes and what may be known without a password.
 
 use std::{
-    fs,
-    io,
+    fs, io,
     path::{Path, PathBuf},
 };
 

@@ -130,14 +130,27 @@ fn a_wallet_file_of_a_newer_program_is_refused_in_words_and_kept() {
     open(folder.path(), &clock).create(PASSWORD).unwrap();
     let path = folder.path().join("keystore/wallet.json");
     let text = std::fs::read_to_string(&path).unwrap();
-    let newer = text.replace("\"version\": 1", "\"version\": 2, \"written_by\": \"Hearth 9.1.0\", \"quanta\": 7");
+    let newer = text.replace(
+        "\"version\": 1",
+        "\"version\": 2, \"written_by\": \"Hearth 9.1.0\", \"quanta\": 7",
+    );
     std::fs::write(&path, &newer).unwrap();
     let config = Config {
         folder: folder.path().join("keystore"),
         cost: Cost::PLAY,
     };
     let error = Wallet::open(config, clock.clone()).unwrap_err();
-    assert!(matches!(error, Error::Newer { found: 2, known: 1, .. }), "{error}");
+    assert!(
+        matches!(
+            error,
+            Error::Newer {
+                found: 2,
+                known: 1,
+                ..
+            }
+        ),
+        "{error}"
+    );
     assert!(error.to_string().contains("Hearth 9.1.0"), "{error}");
     assert_eq!(std::fs::read_to_string(&path).unwrap(), newer);
 }
@@ -225,7 +238,10 @@ async fn keystore_and_activity_of_the_first_form_are_read() {
     let wallet = open(folder.path(), &Clock::test(0));
     wallet.unlock(password.trim()).unwrap();
     let accounts = wallet.state().borrow().accounts.clone().unwrap();
-    assert_eq!(accounts.main.as_str(), "pokt127plwwf73qktm4szdyqmnhlj3kdh85xrrdrr8j");
+    assert_eq!(
+        accounts.main.as_str(),
+        "pokt127plwwf73qktm4szdyqmnhlj3kdh85xrrdrr8j"
+    );
     let signature = wallet.signer(Role::Working).unwrap().sign(b"a relay").unwrap();
     let key = hex::decode(&accounts.working_public_key).unwrap();
     let key = PublicKey::from_bytes(&key).unwrap();
@@ -242,8 +258,14 @@ async fn keystore_and_activity_of_the_first_form_are_read() {
     let lines = recent(&store, 10).await.unwrap();
     let amounts: Vec<u128> = lines.iter().map(|line| line.amount.upokt()).collect();
     assert_eq!(amounts, [2_500_000, 1_500_000]);
-    assert_eq!((lines[0].outcome.as_str(), lines[1].outcome.as_str()), ("sent", "included"));
-    assert_eq!((lines[1].height, lines[1].note.as_str()), (Some(Height(18)), "for the boat"));
+    assert_eq!(
+        (lines[0].outcome.as_str(), lines[1].outcome.as_str()),
+        ("sent", "included")
+    );
+    assert_eq!(
+        (lines[1].height, lines[1].note.as_str()),
+        (Some(Height(18)), "for the boat")
+    );
     let pending = pending(&store).await.unwrap();
     assert_eq!((pending.len(), &pending[0].tx_hash), (1, &lines[0].tx_hash));
 }

@@ -356,8 +356,7 @@ impl Records {
                     .fetch_optional(&self.pool)
                     .await?;
             let Some(bytes) = bytes else { return Ok(None) };
-            let block =
-                Block::verify(cid, bytes.into()).map_err(|_| damaged("a node", file))?;
+            let block = Block::verify(cid, bytes.into()).map_err(|_| damaged("a node", file))?;
             planner.give(&block)?;
         }
     }
@@ -434,7 +433,9 @@ impl Records {
 }
 
 fn fingerprint_text(found: Option<(&Fingerprint, i64)>) -> Result<Option<String>, serde_json::Error> {
-    found.map(|(fingerprint, _)| stored::write(fingerprint)).transpose()
+    found
+        .map(|(fingerprint, _)| stored::write(fingerprint))
+        .transpose()
 }
 
 async fn insert_file(

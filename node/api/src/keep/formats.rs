@@ -49,7 +49,10 @@ async fn conversations_and_settings_of_the_first_form_are_read() {
     assert_eq!(receipt.usage.as_ref().unwrap().completion_tokens, 3);
 
     let settings = SettingsStore::new(&store).get().await.unwrap();
-    assert_eq!((settings.theme, settings.language.as_deref()), (Theme::Dark, Some("de")));
+    assert_eq!(
+        (settings.theme, settings.language.as_deref()),
+        (Theme::Dark, Some("de"))
+    );
     assert_eq!(settings.system_prompt.as_deref(), Some("Be brief."));
     let hash: String = sqlx::query_scalar("SELECT value FROM api_setting WHERE key = 'login'")
         .fetch_one(store.pool())

@@ -69,7 +69,8 @@ impl SettingsStore {
         let old = match self.read(written.as_deref()) {
             Ok(old) => old,
             Err(_) => {
-                self.put(UNREADABLE, written.as_deref().unwrap_or_default()).await?;
+                self.put(UNREADABLE, written.as_deref().unwrap_or_default())
+                    .await?;
                 Kept::default()
             }
         };
@@ -115,7 +116,10 @@ mod tests {
         let store = Store::open(config).await.unwrap();
         let settings = SettingsStore::new(&store);
         // A field that this version does not know, and one that an older version did not write.
-        settings.put(KEY, r#"{"theme":"dark","hat":"red"}"#).await.unwrap();
+        settings
+            .put(KEY, r#"{"theme":"dark","hat":"red"}"#)
+            .await
+            .unwrap();
         assert_eq!(settings.get().await.unwrap().theme, Theme::Dark);
         assert!(store.problems().all().is_empty());
 
@@ -123,7 +127,10 @@ mod tests {
         settings.put(KEY, broken).await.unwrap();
         assert_eq!(settings.get().await.unwrap(), Kept::default());
         let problems = store.problems().all();
-        assert!(problems[0].contains("row settings of api_setting"), "{problems:?}");
+        assert!(
+            problems[0].contains("row settings of api_setting"),
+            "{problems:?}"
+        );
         let patch = SettingsPatch {
             language: Some("de".to_owned()),
             ..SettingsPatch::default()

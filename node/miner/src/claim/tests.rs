@@ -281,8 +281,10 @@ proptest! {
 /// What Hearth wrote before stage and outcome were told apart.
 #[test]
 fn states_of_the_first_form_are_read_for_ever() {
-    let seal_1 = r#""seal":{"root":"ROOT","answers":5,"leaves":5,"value":"21000"}"#
-        .replace("ROOT", &serde_json::to_string(&seal().root).unwrap().replace('"', ""));
+    let seal_1 = r#""seal":{"root":"ROOT","answers":5,"leaves":5,"value":"21000"}"#.replace(
+        "ROOT",
+        &serde_json::to_string(&seal().root).unwrap().replace('"', ""),
+    );
     let claim_1 = r#""claim":{"tx":"AB","height":13}"#;
     let read = |text: &str| {
         let text = text.replace("SEAL", &seal_1).replace("CLAIM", claim_1);

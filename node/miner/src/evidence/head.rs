@@ -55,7 +55,10 @@ impl From<HeadError> for io::Error {
 pub(crate) fn write(facts: &Facts) -> Result<Vec<u8>, serde_json::Error> {
     let mut fields: serde_json::Map<String, serde_json::Value> =
         serde_json::from_str(&stored::write(facts)?)?;
-    fields.insert("written_by".to_owned(), format!("Hearth {}", env!("CARGO_PKG_VERSION")).into());
+    fields.insert(
+        "written_by".to_owned(),
+        format!("Hearth {}", env!("CARGO_PKG_VERSION")).into(),
+    );
     Ok(bytes_of(FORM, &serde_json::to_vec(&fields)?))
 }
 
@@ -208,6 +211,9 @@ mod tests {
     fn a_newer_form_is_refused_with_the_name_of_its_writer() {
         let json = br#"{"written_by":"Hearth 9.1.0","quanta":7}"#;
         let error = read_bytes(&bytes_of(3, json)).unwrap_err().to_string();
-        assert!(error.contains("Hearth 9.1.0") && error.contains("form 3"), "{error}");
+        assert!(
+            error.contains("Hearth 9.1.0") && error.contains("form 3"),
+            "{error}"
+        );
     }
 }

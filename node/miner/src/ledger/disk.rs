@@ -296,7 +296,8 @@ pub(super) fn found(disk: &dyn Disk) -> io::Result<Scan> {
                 scan.whole = false;
             }
             Err(error @ (HeadError::Damaged { .. } | HeadError::Newer { .. })) => {
-                let why = format!("the evidence in {path} cannot be read, and no open session has it: {error}");
+                let why =
+                    format!("the evidence in {path} cannot be read, and no open session has it: {error}");
                 scan.unreadable.push((name, why));
             }
         }

@@ -2,11 +2,11 @@
 
 use std::{cell::RefCell, io, path::PathBuf, sync::Arc};
 
-use hearth_store::Problems;
 use hearth_pocket::{
     gob,
     trie::{SumTrie, Values, verify_closest},
 };
+use hearth_store::Problems;
 
 use super::{Disk, LedgerError, LogFile, Reply, Sealed, Tally, Waiting, answer};
 use crate::{

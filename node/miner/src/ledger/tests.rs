@@ -159,7 +159,12 @@ async fn a_file_with_a_damaged_head_is_set_aside_and_not_begun_anew() {
     }
     let aside = path.with_extension("evidence.unreadable");
     assert_eq!(std::fs::read(&aside).unwrap(), bytes);
-    assert!(problems.all().iter().any(|problem| problem.contains(".unreadable")));
+    assert!(
+        problems
+            .all()
+            .iter()
+            .any(|problem| problem.contains(".unreadable"))
+    );
     // Another one does not take its place.
     std::fs::write(&path, b"rubbish").unwrap();
     let disk = RealDisk::new(folder.path().to_owned(), |_| None).unwrap();

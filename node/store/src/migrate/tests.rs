@@ -147,18 +147,24 @@ async fn a_migration_that_breaks_off_anywhere_is_made_up_for() {
             left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1))
                 .is_ok()
         };
-        connection.lock_handle().await.unwrap().set_progress_handler(60, goes_on);
+        connection
+            .lock_handle()
+            .await
+            .unwrap()
+            .set_progress_handler(60, goes_on);
         let made = MIGRATIONS.run(&mut connection).await;
         connection.lock_handle().await.unwrap().remove_progress_handler();
         // Like a crash: nothing is ended in order.
         connection.close_hard().await.unwrap();
         let store = Store::open(config(&path)).await.unwrap();
         assert_eq!(rows(store.pool()).await, before, "after {n_steps} steps");
-        let open: i64 = sqlx::query_scalar("SELECT count(*) FROM miner_session WHERE (outcome IS NULL) = (stage IN \
-             ('settled', 'skipped', 'claim_missed', 'proof_missed', 'proof_invalid', 'expired'))")
-            .fetch_one(store.pool())
-            .await
-            .unwrap();
+        let open: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM miner_session WHERE (outcome IS NULL) = (stage IN \
+             ('settled', 'skipped', 'claim_missed', 'proof_missed', 'proof_invalid', 'expired'))",
+        )
+        .fetch_one(store.pool())
+        .await
+        .unwrap();
         assert_eq!(open, 0);
         store.close().await;
         if made.is_ok() {

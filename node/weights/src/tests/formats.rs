@@ -27,7 +27,10 @@ async fn models_and_downloads_of_the_first_form_are_read() {
     let models = records.models().await.unwrap();
     assert_eq!(models.len(), 1);
     let manifest = &models[0].manifest;
-    assert_eq!((manifest.slug(), manifest.size_bytes()), ("smollm2-135m-instruct", 98_362_432));
+    assert_eq!(
+        (manifest.slug(), manifest.size_bytes()),
+        ("smollm2-135m-instruct", 98_362_432)
+    );
     let files = records.files(manifest.cid()).await.unwrap();
     assert_eq!(files[0].disk_path, "/models/SmolLM2-135M-Instruct.Q4_1.gguf");
     assert_eq!(files[0].fingerprint.unwrap().size, 98_362_432);
@@ -39,7 +42,14 @@ async fn models_and_downloads_of_the_first_form_are_read() {
         .iter()
         .map(|download| stored::read(&download.state, "a row").unwrap())
         .collect();
-    assert!(matches!(&states[0], State::Failed { attempts: 4, retry_at_ms: Some(_), .. }));
+    assert!(matches!(
+        &states[0],
+        State::Failed {
+            attempts: 4,
+            retry_at_ms: Some(_),
+            ..
+        }
+    ));
     assert_eq!(
         states[1],
         State::Paused {
@@ -68,6 +78,9 @@ async fn a_damaged_row_is_told_and_the_others_are_listed() {
     let problems = store.problems().all();
     assert_eq!(problems.len(), 2, "{problems:?}");
     for row in ["row bafybad", "row bafyworse of weights_downloads"] {
-        assert!(problems.iter().any(|problem| problem.contains(row)), "{problems:?}");
+        assert!(
+            problems.iter().any(|problem| problem.contains(row)),
+            "{problems:?}"
+        );
     }
 }

@@ -161,7 +161,10 @@ async fn a_damaged_receipt_is_told_and_its_message_is_shown() {
     let folder = tempfile::tempdir().unwrap();
     let store = store(folder.path()).await;
     let id = store.create(NewConversation::default()).await.unwrap().id;
-    let question = store.add(&id, None, MessageRole::User, "why", None).await.unwrap();
+    let question = store
+        .add(&id, None, MessageRole::User, "why", None)
+        .await
+        .unwrap();
     sqlx::query("UPDATE message SET receipt = '{\"kind\":7}', state = 'dreaming' WHERE id = ?")
         .bind(&question.id)
         .execute(&store.pool)

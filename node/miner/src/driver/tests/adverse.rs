@@ -366,6 +366,9 @@ async fn a_session_whose_evidence_has_a_damaged_head_is_shown_as_such() {
     assert!(state.why().unwrap().contains("it is kept as"), "{state:?}");
     assert_eq!(bench.disk.state().aside.len(), 1);
     let problems = bench.store.problems().all();
-    assert!(problems.iter().any(|problem| problem.contains(".unreadable")), "{problems:?}");
+    assert!(
+        problems.iter().any(|problem| problem.contains(".unreadable")),
+        "{problems:?}"
+    );
     assert!(bench.chain.state().signed.is_empty());
 }

@@ -90,7 +90,10 @@ pub(super) fn session(view: &SessionView) -> EarnedSession {
     let (proof_tx, proof_height) = placed(record.state.proof());
     // What is on its way is a claim until that is in a block.
     let sent = |is_proof: bool| {
-        let tx = record.state.sent().filter(|_| record.state.claim().is_some() == is_proof);
+        let tx = record
+            .state
+            .sent()
+            .filter(|_| record.state.claim().is_some() == is_proof);
         tx.map(str::to_owned)
     };
     EarnedSession {
