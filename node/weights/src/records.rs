@@ -1,10 +1,12 @@
 //! The rows of `hearth.db` that belong to weights. Tables: `node/store/migrations/0004_weights.sql`.
 
+mod rows;
+
 use bytes::Bytes;
 use cid::Cid;
 use hearth_base::{Failure, Kind};
 use hearth_store::{Problems, SqlitePool, Store, stored};
-use sqlx::{AssertSqlSafe, FromRow, Sqlite, Transaction};
+use sqlx::{AssertSqlSafe, Sqlite, Transaction};
 
 use crate::{
     block::{Block, Digest, digest_of},
@@ -16,6 +18,8 @@ use crate::{
         read::{Plan, Planner},
     },
 };
+
+use rows::{DownloadRow, FileRow, LeafRow, ModelRow, damaged};
 
 /// Why the records cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -142,42 +146,6 @@ pub(crate) enum Place {
 pub(crate) struct Records {
     pool: SqlitePool,
     problems: Problems,
-}
-
-#[derive(FromRow)]
-struct ModelRow {
-    cid: String,
-    manifest: Vec<u8>,
-    origin: String,
-    added_at_ms: i64,
-}
-
-#[derive(FromRow)]
-struct FileRow {
-    id: i64,
-    idx: i64,
-    disk_path: String,
-    have: Option<Vec<u8>>,
-    fingerprint: Option<String>,
-    verified_at_ms: Option<i64>,
-}
-
-#[derive(FromRow)]
-struct DownloadRow {
-    cid: String,
-    state: String,
-    sources: String,
-    manifest: Option<Vec<u8>>,
-    started_at_ms: i64,
-}
-
-#[derive(FromRow)]
-struct LeafRow {
-    file: i64,
-    disk_path: String,
-    at: i64,
-    length: i64,
-    form: i64,
 }
 
 const MODEL: &str = "SELECT cid, manifest, origin, added_at_ms FROM weights_models";
@@ -518,113 +486,4 @@ fn to_i64(value: u64) -> i64 {
 
 fn to_u64(value: i64) -> u64 {
     u64::try_from(value).unwrap_or(0)
-}
-
-fn read_manifest(text: &str, bytes: Vec<u8>) -> Result<Manifest, RecordsError> {
-    let damaged = |_| RecordsError::Damaged {
-        what: "the manifest of a model",
-        place: format!("row {text}"),
-    };
-    let cid = Cid::try_from(text).map_err(|_| damaged(()))?;
-    let block = Block::verify(cid, bytes.into()).map_err(|_| damaged(()))?;
-    Manifest::from_block(&block).map_err(|source| RecordsError::Manifest {
-        cid: text.to_owned(),
-        source,
-    })
-}
-
-/// What cannot be read of a file.
-fn damaged(what: &'static str, file: i64) -> RecordsError {
-    RecordsError::Damaged {
-        what,
-        place: format!("row {file} of weights_files"),
-    }
-}
-
-impl TryFrom<ModelRow> for ModelRecord {
-    type Error = RecordsError;
-
-    fn try_from(row: ModelRow) -> Result<ModelRecord, RecordsError> {
-        let origin = if row.origin == Origin::Pulled.as_str() {
-            Origin::Pulled
-        } else {
-            Origin::Added
-        };
-        Ok(ModelRecord {
-            manifest: read_manifest(&row.cid, row.manifest)?,
-            origin,
-            added_at_ms: row.added_at_ms,
-        })
-    }
-}
-
-impl TryFrom<FileRow> for FileRecord {
-    type Error = RecordsError;
-
-    fn try_from(row: FileRow) -> Result<FileRecord, RecordsError> {
-        let fingerprint = row
-            .fingerprint
-            .map(|text| stored::read(text, ""))
-            .transpose()
-            .map_err(|_| damaged("the fingerprint", row.id))?;
-        let idx = usize::try_from(row.idx).map_err(|_| damaged("the number", row.id))?;
-        Ok(FileRecord {
-            id: row.id,
-            idx,
-            disk_path: row.disk_path,
-            have: row.have,
-            fingerprint,
-            verified_at_ms: row.verified_at_ms,
-        })
-    }
-}
-
-impl TryFrom<DownloadRow> for DownloadRecord {
-    type Error = RecordsError;
-
-    fn try_from(row: DownloadRow) -> Result<DownloadRecord, RecordsError> {
-        let damaged = RecordsError::Damaged {
-            what: "a download",
-            place: format!("row {} of weights_downloads", row.cid),
-        };
-        let (Ok(cid), Ok(sources)) = (
-            Cid::try_from(row.cid.as_str()),
-            serde_json::from_str(&row.sources),
-        ) else {
-            return Err(damaged);
-        };
-        let manifest = row
-            .manifest
-            .map(|bytes| read_manifest(&row.cid, bytes))
-            .transpose()?;
-        Ok(DownloadRecord {
-            cid,
-            state: row.state,
-            sources,
-            manifest,
-            started_at_ms: row.started_at_ms,
-        })
-    }
-}
-
-impl LeafRow {
-    fn into_place(self, digest: Digest) -> Result<Place, RecordsError> {
-        let wrap = match self.form {
-            0 => None,
-            1 => Some(NodeKind::File),
-            2 => Some(NodeKind::Raw),
-            _ => return Err(damaged("a leaf", self.file)),
-        };
-        let leaf = LeafRecord {
-            digest,
-            at: to_u64(self.at),
-            length: to_u64(self.length),
-            wrap,
-        };
-        Ok(Place::InFile {
-            file: self.file,
-            disk_path: self.disk_path,
-            leaf,
-        })
-    }
 }

@@ -1,7 +1,6 @@
 //! Migrations on the database that the first form's program left: killed, interrupted, refused.
 
 use std::{
-    io::Write as _,
     process::{Command, Stdio},
     sync::atomic::{AtomicU32, Ordering},
     time::{Duration, Instant},
@@ -17,6 +16,8 @@ const FIXTURE: &str = concat!(
     "/../../tests/fixtures/formats/v1/hearth.db"
 );
 
+/// Set for the process that is killed: the database that it opens.
+const OPENS: &str = "HEARTH_TEST_OPENS";
 /// Moments at which a process is killed.
 const KILLS: u32 = 16;
 
@@ -177,18 +178,23 @@ async fn a_migration_that_breaks_off_anywhere_is_made_up_for() {
 /// A process that migrates is killed at moments all over its run.
 #[tokio::test]
 async fn a_killed_migration_leaves_a_database_that_opens() {
+    if let Some(path) = std::env::var_os(OPENS) {
+        // The process that is killed.
+        Store::open(config(Path::new(&path))).await.unwrap();
+        return;
+    }
     let before = rows_of_the_fixture().await;
     let start = |path: &Path| {
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "migrate::tests::opens_what_it_is_told", "--ignored"])
-            .stdin(Stdio::piped())
+        Command::new(std::env::current_exe().unwrap())
+            .args([
+                "--exact",
+                "migrate::tests::a_killed_migration_leaves_a_database_that_opens",
+            ])
+            .env(OPENS, path)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
-            .unwrap();
-        let mut stdin = child.stdin.take().unwrap();
-        writeln!(stdin, "{}", path.display()).unwrap();
-        child
+            .unwrap()
     };
     let (_folder, path) = copy_of_the_fixture();
     let began = Instant::now();
@@ -214,15 +220,5 @@ async fn a_killed_migration_leaves_a_database_that_opens() {
         let store = Store::open(config(&path)).await.unwrap();
         assert_eq!(rows(store.pool()).await, before);
         store.close().await;
-    }
-}
-
-#[tokio::test]
-#[ignore = "the other process of a_killed_migration_leaves_a_database_that_opens"]
-async fn opens_what_it_is_told() {
-    let mut path = String::new();
-    std::io::stdin().read_line(&mut path).unwrap();
-    if !path.trim().is_empty() {
-        Store::open(config(Path::new(path.trim()))).await.unwrap();
     }
 }
