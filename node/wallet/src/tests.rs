@@ -268,4 +268,13 @@ async fn keystore_and_activity_of_the_first_form_are_read() {
     );
     let pending = pending(&store).await.unwrap();
     assert_eq!((pending.len(), &pending[0].tx_hash), (1, &lines[0].tx_hash));
+    assert_eq!(store.problems().all(), Vec::<String>::new());
+    // A line that cannot be read hides no other, and is told by its name.
+    sqlx::query("UPDATE wallet_activity SET kind = 'dreamt' WHERE tx_hash = ?")
+        .bind(&lines[0].tx_hash)
+        .execute(store.pool())
+        .await
+        .unwrap();
+    assert_eq!(recent(&store, 10).await.unwrap().len(), 1);
+    assert!(store.problems().all()[0].contains(&lines[0].tx_hash));
 }
