@@ -243,6 +243,7 @@ impl From<hearth_wallet::Error> for ApiError {
                     "the wallet file is damaged",
                 )
             }
+            Error::Newer { .. } => ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "wallet_newer", text),
             Error::Store(error) => error.into(),
         }
     }

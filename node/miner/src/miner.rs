@@ -211,7 +211,7 @@ impl Miner {
         let (commands, queue) = mpsc::channel(64);
         let inner = Inner {
             book: Book::new(store),
-            ledger: Ledger::start(disk).map_err(Error::Threads)?,
+            ledger: Ledger::start(disk, store.problems().clone()).map_err(Error::Threads)?,
             threads: Arc::new(Threads::start(config.threads).map_err(Error::Threads)?),
             verifier: Arc::new(RingVerifier::new(RING_CACHE)),
             earning: watch::Sender::new(Earning::off(clock.now_ms())),
@@ -438,8 +438,7 @@ impl Miner {
 
 /// Our part of a session: paid where it is known, else estimated.
 fn amount(record: &Record, answers: u64) -> (Amount, bool) {
-    use crate::claim::ClaimState;
-    if let ClaimState::Settled { paid: Some(paid), .. } = &record.state {
+    if let Some(paid) = record.state.paid() {
         // By the session's own word: what was paid stays paid, whatever keys are here now.
         let ours = |who: &str| record.facts.supplier == who || record.facts.owner == who;
         return (
