@@ -35,6 +35,8 @@ pub enum ReasonCode {
     NeedsStake,
     /// The chain is not followed yet.
     ChainSyncing,
+    /// Trust anchor and chain contradict each other: a person decides.
+    TrustConflict,
     /// This computer's clock is wrong.
     ClockSkew,
     /// The disk of the evidence is nearly full.
@@ -55,6 +57,7 @@ impl ReasonCode {
             ReasonCode::NoModel => "no_model",
             ReasonCode::NeedsStake => "needs_stake",
             ReasonCode::ChainSyncing => "chain_syncing",
+            ReasonCode::TrustConflict => "trust_conflict",
             ReasonCode::ClockSkew => "clock_skew",
             ReasonCode::DiskLow => "disk_low",
             ReasonCode::PortTaken => "port_taken",

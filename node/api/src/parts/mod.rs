@@ -105,8 +105,16 @@ pub trait Money: Send + Sync + 'static {
 pub trait Network: Send + Sync + 'static {
     /// The newest block.
     fn head(&self) -> Option<Head>;
+    /// What is wrong between this node and the chain.
+    fn problem(&self) -> Option<Reason> {
+        None
+    }
     /// The Network page.
     async fn page(&self) -> Answer<NetworkPage>;
+    /// A person has decided between the verified chain and the trust anchor that it contradicts: the anchor counts.
+    async fn prefer_anchor(&self) -> Answer<()> {
+        Err(ApiError::conflict("no_conflict", "this network has no trust anchor"))
+    }
     /// `head` events.
     fn events(&self) -> BoxStream<'static, Event>;
 }

@@ -34,8 +34,11 @@ impl Miner {
             // Without a trust anchor everything stands on an endpoint's word; the screen says so.
             Standing::Unverified { .. } => {}
             Standing::Starting => reasons.push(reason(ReasonCode::ChainSyncing, String::new())),
-            Standing::Unreachable { why } | Standing::TrustExpired { why } => {
+            Standing::Stalled { why } | Standing::Unreachable { why } | Standing::TrustExpired { why } => {
                 reasons.push(reason(ReasonCode::ChainSyncing, why.clone()));
+            }
+            Standing::TrustConflict { why } => {
+                reasons.push(reason(ReasonCode::TrustConflict, why.clone()));
             }
             Standing::ClockSkew { why, .. } => reasons.push(reason(ReasonCode::ClockSkew, why.clone())),
         }
