@@ -245,7 +245,14 @@ fn chain(chain: &Chain, head: &Head) -> Check {
     };
     let fact = problem.fact.unwrap_or_else(|| "nothing heard yet".to_owned());
     let remedy = problem.remedy.unwrap_or_default();
-    bad(Level::Fail, &problem.code, "Chain", fact, &problem.meaning, &remedy)
+    bad(
+        Level::Fail,
+        &problem.code,
+        "Chain",
+        fact,
+        &problem.meaning,
+        &remedy,
+    )
 }
 
 /// Each endpoint that is of no use, or not where the chain is.
@@ -263,9 +270,7 @@ fn endpoints(chain: &Chain) -> Vec<Check> {
                 why,
                 "look at the connection, or set another one in chain.rpc",
             ),
-            EndpointState::Banned { why } => {
-                ("endpoint_lied", why, "take it out of chain.rpc")
-            }
+            EndpointState::Banned { why } => ("endpoint_lied", why, "take it out of chain.rpc"),
             EndpointState::OtherChain { found } => (
                 "endpoint_other_chain",
                 format!("it serves chain \"{found}\""),

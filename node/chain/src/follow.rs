@@ -2,11 +2,7 @@
 
 use std::{ops::RangeInclusive, sync::Arc, time::Duration};
 
-use futures::{
-    StreamExt as _,
-    future::BoxFuture,
-    stream::FuturesOrdered,
-};
+use futures::{StreamExt as _, future::BoxFuture, stream::FuturesOrdered};
 use hearth_base::{Height, Tasks};
 use serde_json::json;
 use time::OffsetDateTime;
@@ -85,7 +81,12 @@ pub(crate) struct Source {
 impl std::fmt::Debug for Follower {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let position = self.next.map(|next| next.0);
-        write!(f, "Follower({}, next {position:?}, {} asked for)", self.name, self.coming.len())
+        write!(
+            f,
+            "Follower({}, next {position:?}, {} asked for)",
+            self.name,
+            self.coming.len()
+        )
     }
 }
 
@@ -359,9 +360,15 @@ mod tests {
     #[test]
     fn heights_are_joined_and_found() {
         let range = |from, to| Height(from)..=Height(to);
-        let heights: Heights = [range(20, 25), range(5, 7), range(8, 9), range(24, 30), range(3, 1)]
-            .into_iter()
-            .collect();
+        let heights: Heights = [
+            range(20, 25),
+            range(5, 7),
+            range(8, 9),
+            range(24, 30),
+            range(3, 1),
+        ]
+        .into_iter()
+        .collect();
         assert_eq!(heights.0, [5..=9, 20..=30]);
         let first = |height| heights.first_from(Height(height)).map(|height| height.0);
         assert_eq!(

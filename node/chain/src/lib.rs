@@ -39,6 +39,4 @@ pub use head::{Head, Standing};
 pub use light::LightError;
 pub use query::{Account, At, FoundTx, How, Params, Query, QueryError, Verified};
 pub use rpc::{EndpointState, EndpointStatus, RpcError};
-pub use tx::{
-    Fate, Included, Options, Prepared, Reason, Sent, Stage, TxError, Validity, valid_until,
-};
+pub use tx::{Fate, Included, Options, Prepared, Reason, Sent, Stage, TxError, Validity, valid_until};

@@ -44,7 +44,11 @@ pub enum Fault {
     /// Blocks take the newest transactions first.
     ReorderedMempool,
     /// A transaction is taken, and answered as if it were refused.
-    RefusesWhatItTakes { codespace: String, code: u32, log: String },
+    RefusesWhatItTakes {
+        codespace: String,
+        code: u32,
+        log: String,
+    },
     /// The endpoint knows no transaction, whatever its blocks hold.
     HidesTransactions,
     /// Accepted transactions are forgotten instead of included.

@@ -6,8 +6,8 @@ use hearth_base::{Amount, Clock, Height};
 use hearth_pocket::keys::{PublicKey, SignError, Signer as _};
 
 use crate::{
-    Activity, ActivityKind, Config, Cost, Error, KeyState, Pending, Recorded, Role, Wallet, Words,
-    pending, recent, record, settle,
+    Activity, ActivityKind, Config, Cost, Error, KeyState, Pending, Recorded, Role, Wallet, Words, pending,
+    recent, record, settle,
 };
 
 const PASSWORD: &str = "correct horse";
@@ -183,7 +183,7 @@ async fn activity_is_noted_once_and_settled() {
         until_ms: Some(50),
         raw: Some(vec![1]),
     };
-    assert_eq!(pending(&store).await.unwrap(), [open.clone()]);
+    assert_eq!(pending(&store).await.unwrap(), std::slice::from_ref(&open));
     // Who pays the same again while the first payment is on its way means that one.
     let again = Activity {
         tx_hash: "CD".to_owned(),

@@ -111,7 +111,10 @@ impl Light {
             }
         };
         if at_anchor.hash() != anchor.hash {
-            let why = format!("the verified header there has hash {}", hex::encode(at_anchor.hash()));
+            let why = format!(
+                "the verified header there has hash {}",
+                hex::encode(at_anchor.hash())
+            );
             return Err(contradiction(anchor, &why));
         }
         Ok(trusted)
@@ -137,7 +140,10 @@ impl Light {
         }
         match (lies.first(), self.anchor) {
             (Some((endpoint, why)), Some(anchor)) => {
-                let why = format!("the headers verified so far do not lead to it by {}: {why}", endpoint.name());
+                let why = format!(
+                    "the headers verified so far do not lead to it by {}: {why}",
+                    endpoint.name()
+                );
                 Err(contradiction(anchor, &why))
             }
             (Some(_), None) | (None, _) => Err(last.unwrap_or_else(|| self.pool.none_left()).into()),

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures::stream::{FuturesUnordered, StreamExt as _};
 use hearth_base::{Height, ServiceId};
 use hearth_pocket::{
     address::Address,
@@ -13,7 +14,6 @@ use hearth_pocket::{
         supplier::{QueryGetSupplierRequest, QueryGetSupplierResponse},
     },
 };
-use futures::stream::{FuturesUnordered, StreamExt as _};
 use prost::Message;
 
 use super::{At, How, Query, QueryError, Reader, Verified, epochs::Entry, reader::ask, record::params};
@@ -53,7 +53,9 @@ impl Reader {
         // All at once, of a state that is chosen before; without one, or without an answer, as far as each is known.
         let newest = self.light.newest().await;
         if let Ok(newest) = newest
-            && let Ok(params) = self.params_of(At::Height(Height(newest.height().0.saturating_sub(1)))).await
+            && let Ok(params) = self
+                .params_of(At::Height(Height(newest.height().0.saturating_sub(1))))
+                .await
         {
             return Ok(params);
         }
@@ -324,7 +326,9 @@ impl Reader {
             Statement::Present(value) => (Entry::At(value), height, height),
             Statement::Absent { left, right } => {
                 let next = right.and_then(|right| Some((since(&right)?, right.value)));
-                let until = next.as_ref().map_or(state, |(next, _)| Height(next.0.saturating_sub(1)));
+                let until = next
+                    .as_ref()
+                    .map_or(state, |(next, _)| Height(next.0.saturating_sub(1)));
                 match (left.and_then(|left| Some((since(&left)?, left.value))), next) {
                     (Some((since, value)), _) => (Entry::At(value), since, until),
                     (None, Some((_, value))) => (Entry::Before(value), first, until),
@@ -340,7 +344,9 @@ impl Reader {
         // What is in force at a height is settled once the state of that height is known. That a history is empty says
         // only that the present value, which is not remembered here, always was in force.
         if !matches!(entry.value, Entry::Empty) {
-            self.epochs.lock().note(store, prefix, from..=to.min(state), entry.clone());
+            self.epochs
+                .lock()
+                .note(store, prefix, from..=to.min(state), entry.clone());
         }
         Ok(entry)
     }
@@ -364,7 +370,9 @@ impl Reader {
         let mut candidates = self.pool.candidates().into_iter();
         let (this, data) = (self, &data);
         let question = move |endpoint: Arc<Endpoint>| async move {
-            let answer = this.session_from(&endpoint, data, application, service, height).await;
+            let answer = this
+                .session_from(&endpoint, data, application, service, height)
+                .await;
             (endpoint, answer)
         };
         // Two opinions are asked for at once, further ones where those fail or differ. None is worth waiting for an
@@ -443,9 +451,7 @@ impl Reader {
         let first = match self.light.header(start).await {
             Ok(first) => first,
             // Nothing to compare with yet.
-            Err(
-                LightError::NoTrust { .. } | LightError::TooOld { .. },
-            ) => {
+            Err(LightError::NoTrust { .. } | LightError::TooOld { .. }) => {
                 return Ok(());
             }
             Err(error) => return Err(SessionFault::Error(error.into())),
@@ -506,8 +512,7 @@ fn told(session: Session, height: Height) -> Verified<Session> {
 fn lacks_trust(error: &QueryError) -> bool {
     matches!(
         error,
-        QueryError::Light(LightError::NoTrust { .. })
-            | QueryError::TooEarly { .. }
+        QueryError::Light(LightError::NoTrust { .. }) | QueryError::TooEarly { .. }
     )
 }
 

@@ -76,7 +76,10 @@ mod tests {
         };
         epochs.note("shared", "p/", Height(20)..=Height(39), entry(1));
         epochs.note("shared", "p/", Height(40)..=Height(50), entry(2));
-        assert_eq!([20, 39, 40, 50].map(|at| value(&epochs, at)), [Some(1), Some(1), Some(2), Some(2)]);
+        assert_eq!(
+            [20, 39, 40, 50].map(|at| value(&epochs, at)),
+            [Some(1), Some(1), Some(2), Some(2)]
+        );
         assert_eq!([19, 51].map(|at| value(&epochs, at)), [None, None]);
         assert!(epochs.find("session", "p/", Height(20)).is_none());
         // The same epoch, seen from a later state.

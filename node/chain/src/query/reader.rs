@@ -132,9 +132,8 @@ impl Reader {
     ) -> Result<Verified<Option<Vec<u8>>>, QueryError> {
         let no_trust = matches!(
             error,
-            QueryError::Light(
-                LightError::NoTrust { .. } | LightError::NotYet { .. }
-            ) | QueryError::TooEarly { .. }
+            QueryError::Light(LightError::NoTrust { .. } | LightError::NotYet { .. })
+                | QueryError::TooEarly { .. }
         );
         if no_trust {
             let height = match at {

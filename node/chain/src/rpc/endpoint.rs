@@ -407,7 +407,10 @@ impl Health {
         let age = Duration::try_from(now - self.block_time).unwrap_or_default();
         (age > verified.stale_after()).then(|| {
             let (made_at, minutes) = (to_the_second(self.block_time), age.as_secs().div_ceil(60));
-            format!("its newest block {} is of {made_at}, {minutes} min ago", self.height)
+            format!(
+                "its newest block {} is of {made_at}, {minutes} min ago",
+                self.height
+            )
         })
     }
 }

@@ -110,7 +110,10 @@ impl Pool {
 
     /// What the UI shows.
     pub(crate) fn statuses(&self, verified: &Head, now: OffsetDateTime) -> Vec<EndpointStatus> {
-        let statuses = self.endpoints.iter().map(|endpoint| endpoint.status(verified, now));
+        let statuses = self
+            .endpoints
+            .iter()
+            .map(|endpoint| endpoint.status(verified, now));
         statuses.collect()
     }
 }

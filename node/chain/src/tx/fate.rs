@@ -70,13 +70,15 @@ impl Sender {
         // Before the question, so that a block which comes between the two is not overlooked.
         let head = self.head.borrow().clone();
         let unverifiable = matches!(head.standing, Standing::Unverified { .. });
-        let found = self.reader.tx(hash, Ask::All).await?;
-        if let Some(found) = found {
-            let told = found.how == How::Proven || unverifiable;
-            return Ok(if told { Fate::Held(Box::new(found)) } else { Fate::Open });
-        }
-        if head.verified_height.0 == 0 || !validity.is_over(head.verified_height, head.time) {
-            return Ok(Fate::Open);
+        let is_over = head.verified_height.0 > 0 && validity.is_over(head.verified_height, head.time);
+        match self.reader.tx(hash, Ask::All).await {
+            Ok(Some(found)) if found.how == How::Proven || unverifiable => {
+                return Ok(Fate::Held(Box::new(found)));
+            }
+            // What an endpoint says without proof decides nothing; at the end the blocks do.
+            Ok(_) | Err(_) if is_over => {}
+            Ok(_) => return Ok(Fate::Open),
+            Err(error) => return Err(error),
         }
         match self.look_through(hash, validity, head.verified_height).await {
             Ok(Some(found)) => Ok(Fate::Held(Box::new(found))),

@@ -126,9 +126,7 @@ pub enum TxError {
         code: i64,
         log: String,
     },
-    #[error(
-        "nothing is signed or sent while the trust anchor and the chain contradict each other: {why}"
-    )]
+    #[error("nothing is signed or sent while the trust anchor and the chain contradict each other: {why}")]
     TrustConflict { why: String },
     #[error("the account {address} is not on the chain yet: send it some POKT first")]
     NoAccount { address: Address },

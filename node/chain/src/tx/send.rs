@@ -261,7 +261,12 @@ impl Sender {
     /// Sends again what no block holds, once for each new block: a mempool may have dropped it.
     pub(crate) async fn send_again(&self, tx: &SignedTx) {
         let height = self.head.borrow().height;
-        if self.sent.lock().get(&tx.hash()).is_some_and(|(_, last)| *last >= height) {
+        if self
+            .sent
+            .lock()
+            .get(&tx.hash())
+            .is_some_and(|(_, last)| *last >= height)
+        {
             return;
         }
         if let Err(error) = self.broadcast(tx).await {

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use hearth_base::Height;
-use hearth_pocket::keys::SecretKey;
 use serde_json::Value;
 use time::OffsetDateTime;
 

@@ -464,7 +464,10 @@ async fn every_lie_is_found_and_shown() {
                     assert!(why.contains(text) || why.contains("forged"), "{fault:?}: {why}");
                     break;
                 }
-                EndpointState::Unknown | EndpointState::Healthy | EndpointState::Failing { .. } => {}
+                EndpointState::Unknown
+                | EndpointState::Healthy
+                | EndpointState::Stale { .. }
+                | EndpointState::Failing { .. } => {}
             }
             assert!(tokio::time::Instant::now() < deadline, "{fault:?}: {state:?}");
             tokio::time::sleep(BLOCK).await;
@@ -553,7 +556,12 @@ async fn another_chain_of_the_same_name_is_begun_anew() {
 }
 
 /// A signed payment that is valid for a while only.
-async fn payment(world: &World, from: &SecretKey, to: &SecretKey, lifetime: Duration) -> hearth_pocket::tx::SignedTx {
+async fn payment(
+    world: &World,
+    from: &SecretKey,
+    to: &SecretKey,
+    lifetime: Duration,
+) -> hearth_pocket::tx::SignedTx {
     let options = Options {
         lifetime,
         ..Options::default()
@@ -595,7 +603,10 @@ async fn an_endpoint_that_refuses_what_it_takes_and_hides_it_is_seen_through() {
     let dropped = payment(&world, &from, &to, Duration::from_secs(2)).await;
     chain.broadcast(&dropped).await.unwrap();
     let error = chain.wait(&dropped, PATIENCE).await.unwrap_err();
-    assert!(matches!(error, TxError::Expired { .. }) && error.is_certain(), "{error}");
+    assert!(
+        matches!(error, TxError::Expired { .. }) && error.is_certain(),
+        "{error}"
+    );
     world.stop().await;
 }
 

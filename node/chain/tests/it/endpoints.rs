@@ -261,7 +261,10 @@ async fn an_anchor_that_the_chain_contradicts_stops_money_until_a_person_decides
     let key = hearth_pocket::keys::SecretKey::from_bytes(&[9; 32]).unwrap();
     let error = subject.chain.balance(key.address()).await.unwrap_err();
     assert!(error.to_string().contains("until you decide"), "{error}");
-    let refused = subject.chain.prepare(&key, Vec::new(), &hearth_chain::Options::default()).await;
+    let refused = subject
+        .chain
+        .prepare(&key, Vec::new(), &hearth_chain::Options::default())
+        .await;
     assert!(
         matches!(refused, Err(hearth_chain::TxError::TrustConflict { .. })),
         "{refused:?}"
@@ -289,19 +292,38 @@ async fn a_clock_that_jumped_drops_nothing_that_was_verified() {
     let mut folder = std::sync::Arc::new(tempfile::tempdir().unwrap());
     let day = 86_400_000;
     // Right, far ahead at the start, far behind at the start, right again.
-    for (clock, is_right) in [(now, true), (now + 15 * day, false), (now - 15 * day, false), (now, true)] {
+    for (clock, is_right) in [
+        (now, true),
+        (now + 15 * day, false),
+        (now - 15 * day, false),
+        (now, true),
+    ] {
         let subject = Subject::start_in(folder, config(&[node.url()]), clock).await;
         if is_right {
             subject.followed_to(345).await;
-            assert!(subject.chain.block_hash(hearth_base::Height(345)).await.unwrap().is_proven());
+            assert!(
+                subject
+                    .chain
+                    .block_hash(hearth_base::Height(345))
+                    .await
+                    .unwrap()
+                    .is_proven()
+            );
         } else {
             let head = subject.head(|head| head.standing != Standing::Starting).await;
             assert!(
-                matches!(head.standing, Standing::TrustExpired { .. } | Standing::ClockSkew { .. } | Standing::Following),
+                matches!(
+                    head.standing,
+                    Standing::TrustExpired { .. } | Standing::ClockSkew { .. } | Standing::Following
+                ),
                 "{head:?}"
             );
         }
-        assert_eq!(subject.chain.endpoints()[0].state, EndpointState::Healthy, "{clock}");
+        assert_eq!(
+            subject.chain.endpoints()[0].state,
+            EndpointState::Healthy,
+            "{clock}"
+        );
         folder = subject.stop().await;
     }
 }

@@ -292,7 +292,10 @@ impl State {
 
     fn too_high(&self, height: u64) -> String {
         if self.heights.keys().next().is_some_and(|lowest| height < *lowest) {
-            return format!("height {height} is not available, lowest height is {:?}", self.heights.keys().next());
+            return format!(
+                "height {height} is not available, lowest height is {:?}",
+                self.heights.keys().next()
+            );
         }
         format!(
             "height {height} must be less than or equal to the current blockchain height {}",

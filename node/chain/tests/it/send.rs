@@ -44,7 +44,9 @@ async fn ready() -> (Node, Subject) {
 async fn unverifiable() -> (Node, Subject) {
     let (node, subject) = started(|config| config.trust = None).await;
     let unverified = |standing: &Standing| matches!(standing, Standing::Unverified { .. });
-    subject.head(|head| unverified(&head.standing) && head.height.0 == 345).await;
+    subject
+        .head(|head| unverified(&head.standing) && head.height.0 == 345)
+        .await;
     (node, subject)
 }
 
@@ -273,7 +275,11 @@ async fn a_refusal_of_one_endpoint_is_not_that_of_the_chain() {
     for (at, refusal) in refusals.into_iter().enumerate() {
         first.broadcasts(vec![refusal]);
         // Each for the first time.
-        let tx = if at == 0 { tx.clone() } else { signed(&subject.chain).await };
+        let tx = if at == 0 {
+            tx.clone()
+        } else {
+            signed(&subject.chain).await
+        };
         assert_eq!(subject.chain.broadcast(&tx).await.unwrap(), Sent::New);
         assert_eq!(second.calls("broadcast_tx_sync"), at + 1);
     }
@@ -324,7 +330,11 @@ async fn a_transaction_that_no_block_holds_is_sent_again_with_each_block() {
     // Whoever waits for it does the same.
     node.set_head(347);
     subject.followed_to(347).await;
-    let error = subject.chain.wait(&tx, Duration::from_millis(300)).await.unwrap_err();
+    let error = subject
+        .chain
+        .wait(&tx, Duration::from_millis(300))
+        .await
+        .unwrap_err();
     assert!(matches!(error, TxError::NotSeen { .. }), "{error}");
     assert_eq!(node.calls("broadcast_tx_sync"), 3);
     subject.stop().await;
@@ -336,14 +346,30 @@ async fn one_endpoint_cannot_make_a_transaction_look_undone() {
     let chain = &subject.chain;
     let tx = signed(chain).await;
     // It refuses what it may have passed on.
-    node.broadcasts(vec![refused("sdk", 5, "spendable balance 1upokt is smaller: insufficient funds")]);
+    node.broadcasts(vec![refused(
+        "sdk",
+        5,
+        "spendable balance 1upokt is smaller: insufficient funds",
+    )]);
     let error = chain.broadcast(&tx).await.unwrap_err();
-    assert!(matches!(error, TxError::Refused { stage: Stage::Check, .. }) && !error.is_certain(), "{error}");
+    assert!(
+        matches!(
+            error,
+            TxError::Refused {
+                stage: Stage::Check,
+                ..
+            }
+        ) && !error.is_certain(),
+        "{error}"
+    );
     // It says that a block holds it, and that it failed there, and proves nothing of it.
     node.include(&tx.hash(), included(&tx, 5, "insufficient funds"));
     let error = chain.wait(&tx, Duration::from_millis(300)).await.unwrap_err();
     assert!(matches!(error, TxError::NotSeen { .. }), "{error}");
-    assert_eq!(chain.fate(&tx.hash(), &Validity::of(&tx)).await.unwrap(), Fate::Open);
+    assert_eq!(
+        chain.fate(&tx.hash(), &Validity::of(&tx)).await.unwrap(),
+        Fate::Open
+    );
     // A new one in its place takes its moment: the chain takes one of both at most.
     let anew = Options {
         in_place_of: Some(tx.clone()),
@@ -352,7 +378,12 @@ async fn one_endpoint_cannot_make_a_transaction_look_undone() {
     };
     let prepared = chain.prepare(&key(), messages(), &anew).await.unwrap();
     let other = chain.sign(&key(), &prepared).unwrap();
-    let until = |tx: &SignedTx| hearth_pocket::tx::decode(tx.raw()).unwrap().body.timeout_timestamp;
+    let until = |tx: &SignedTx| {
+        hearth_pocket::tx::decode(tx.raw())
+            .unwrap()
+            .body
+            .timeout_timestamp
+    };
     assert_ne!(other.hash(), tx.hash());
     assert_eq!(until(&other), until(&tx));
     subject.stop().await;

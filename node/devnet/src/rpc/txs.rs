@@ -50,7 +50,9 @@ impl Server {
     pub(super) fn broadcast(&self, args: &Args) -> Answer {
         let (hash, result) = self.submit(Server::tx_arg(args)?)?;
         let lie = self.core.faults.false_refusal();
-        let result = lie.map_or(result, |(codespace, code, log)| Err(TxError::new(&codespace, code, log)));
+        let result = lie.map_or(result, |(codespace, code, log)| {
+            Err(TxError::new(&codespace, code, log))
+        });
         Ok(Server::checked(&hash, result))
     }
 

@@ -71,10 +71,12 @@ pub(crate) fn app_hash(stores: &[(&str, Hash)]) -> Hash {
 pub(crate) fn prove_store(stores: &[(&str, Hash)], name: &str) -> Option<CommitmentProof> {
     let index = stores.iter().position(|(store, _)| *store == name)?;
     let leaves: Vec<Hash> = stores.iter().map(|(name, root)| store_leaf(name, root)).collect();
-    let path = merkle::path(&leaves, index).into_iter().map(|(side, hash)| match side {
-        Side::Left => inner_op([&[1], hash.as_slice()].concat(), Vec::new()),
-        Side::Right => inner_op(vec![1], hash.to_vec()),
-    });
+    let path = merkle::path(&leaves, index)
+        .into_iter()
+        .map(|(side, hash)| match side {
+            Side::Left => inner_op([&[1], hash.as_slice()].concat(), Vec::new()),
+            Side::Right => inner_op(vec![1], hash.to_vec()),
+        });
     let path = path.collect();
     Some(CommitmentProof {
         proof: Some(Proof::Exist(ExistenceProof {

@@ -12,7 +12,8 @@ use hearth_pocket::{
 };
 use hearth_store::Store;
 use hearth_wallet::{
-    Accounts, Activity, ActivityKind, KeyHandle, KeyState, Pending, Recorded, Role, Wallet, recent, record, settle,
+    Accounts, Activity, ActivityKind, KeyHandle, KeyState, Pending, Recorded, Role, Wallet, recent, record,
+    settle,
 };
 use tokio_stream::wrappers::WatchStream;
 
@@ -199,7 +200,13 @@ impl Money for ChainMoney {
             (PlaceKind::SpendableWorking, &accounts.working),
         ] {
             let balance = self.chain.balance(address).await.map_err(chain_error)?;
-            places.push(place(kind, address, balance.value, standing(&self.chain, &balance), None));
+            places.push(place(
+                kind,
+                address,
+                balance.value,
+                standing(&self.chain, &balance),
+                None,
+            ));
         }
         places.extend(self.stakes(&accounts).await?);
         let sum = |places: &[Place]| Upokt(places.iter().map(|place| place.amount.0).sum());
@@ -341,7 +348,9 @@ impl Money for ChainMoney {
             Recorded::Now => signed,
             // The very same bytes, so that the chain takes it at most once.
             Recorded::OnItsWay(Pending { raw: Some(raw), .. }) => SignedTx::new(raw),
-            Recorded::OnItsWay(Pending { tx_hash, raw: None, .. }) => {
+            Recorded::OnItsWay(Pending {
+                tx_hash, raw: None, ..
+            }) => {
                 return Err(in_doubt(format!("the same payment is on its way: {tx_hash}")));
             }
         };
@@ -445,11 +454,12 @@ fn tx_error(error: TxError) -> ApiError {
     let text = hearth_base::failure::chain(&error);
     match &error {
         TxError::NotSeen { .. } | TxError::Unsent { .. } => in_doubt(text),
-        TxError::Refused { stage: Stage::Check, .. } => in_doubt(text),
+        TxError::Refused {
+            stage: Stage::Check, ..
+        } => in_doubt(text),
         TxError::Sign(_) => ApiError::conflict("key_locked", text),
-        TxError::TrustConflict { .. } => {
-            ApiError::conflict("trust_conflict", text).remedy("Nothing left your wallet. Decide on the Network page.")
-        }
+        TxError::TrustConflict { .. } => ApiError::conflict("trust_conflict", text)
+            .remedy("Nothing left your wallet. Decide on the Network page."),
         TxError::Refused { .. }
         | TxError::NoAccount { .. }
         | TxError::FeeTooHigh { .. }

@@ -282,9 +282,9 @@ fn head(chain: &Chain) -> Option<Head> {
         | ChainStanding::Unreachable { .. }
         | ChainStanding::TrustExpired { .. }
         | ChainStanding::ClockSkew { .. } => Trust::Stale,
-        ChainStanding::Starting
-        | ChainStanding::Unverified { .. }
-        | ChainStanding::TrustConflict { .. } => Trust::Unverified,
+        ChainStanding::Starting | ChainStanding::Unverified { .. } | ChainStanding::TrustConflict { .. } => {
+            Trust::Unverified
+        }
     };
     let verified = (known.verified_height.0 > 0).then_some(known.verified_height.0);
     Some(Head {

@@ -49,7 +49,8 @@ pub(super) async fn settle_ended(chain: &Chain, store: &Store, now_ms: i64) -> R
                     .until_ms
                     .is_some_and(|until_ms| now_ms > until_ms.saturating_add(GIVEN_UP_AFTER_MS));
                 if given_up {
-                    let unknown = format!("unknown: no endpoint has the blocks any more that would prove it: {why}");
+                    let unknown =
+                        format!("unknown: no endpoint has the blocks any more that would prove it: {why}");
                     settle(store, &payment.tx_hash, None, &unknown).await?;
                 }
             }
