@@ -8,12 +8,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use hearth_base::Clock;
+use hearth_base::{Clock, private::write_private};
 use hearth_store::Store;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    data_dir::{DataDir, DataDirError, Layout, write_private},
+    data_dir::{DataDir, DataDirError, Layout},
     network::DEVNET_CHAIN_ID,
 };
 

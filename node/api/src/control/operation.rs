@@ -63,6 +63,7 @@ pub enum Operation {
     Send,
     Faucet,
     Network,
+    PreferAnchor,
     GetSettings,
     ChangeSettings,
     ListKeys,
@@ -260,6 +261,7 @@ impl Operation {
         Operation::Send,
         Operation::Faucet,
         Operation::Network,
+        Operation::PreferAnchor,
         Operation::GetSettings,
         Operation::ChangeSettings,
         Operation::ListKeys,
@@ -581,6 +583,13 @@ impl Operation {
                 "/network",
                 "getNetwork",
                 "Chain, proof, session, endpoints, services.",
+            )
+            .gives::<NetworkPage>(),
+            Operation::PreferAnchor => new(
+                Post,
+                "/network/trust",
+                "preferAnchor",
+                "Decides a conflict of chain and trust anchor: the anchor counts, what was verified is forgotten.",
             )
             .gives::<NetworkPage>(),
             Operation::GetSettings => {
