@@ -4,5 +4,6 @@ mod chain;
 mod misbehaving;
 mod recorded;
 mod sending;
+mod spending;
 mod supplier;
 mod world;
