@@ -14,6 +14,8 @@ pub enum Unavailable {
     NoApplication,
     /// The stake of its application is at the minimum: one answer would unbond it.
     OutOfStake,
+    /// One answer more would cost more than a day may.
+    DailyCap,
     /// Nobody serves it in the current session.
     NoSupplier,
 }
@@ -43,6 +45,11 @@ pub(crate) async fn list(inner: &Inner) -> Result<Vec<NetworkModel>, Error> {
         None => Vec::new(),
     };
     let height = inner.network.height();
+    let budget = inner.spending.budget().await?;
+    let left_today = budget
+        .daily_cap
+        .upokt()
+        .saturating_sub(budget.spent_today.upokt());
     let mut models = Vec::new();
     let mut common: Option<Terms> = None;
     for service in inner.network.services().await? {
@@ -80,7 +87,7 @@ pub(crate) async fn list(inner: &Inner) -> Result<Vec<NetworkModel>, Error> {
             price: terms.price(),
             application: payer.and_then(|application| Address::parse(&application.address).ok()),
             suppliers,
-            unavailable: unavailable(signer.is_some(), payer, spare, &terms, suppliers),
+            unavailable: unavailable(signer.is_some(), payer, (spare, left_today), &terms, suppliers),
             service: id,
         });
     }
@@ -124,7 +131,7 @@ async fn left(inner: &Inner, payer: &Application, terms: &Terms, at: Height) -> 
 fn unavailable(
     has_key: bool,
     payer: Option<&Application>,
-    spare: u128,
+    (spare, left_today): (u128, u128),
     terms: &Terms,
     suppliers: Option<usize>,
 ) -> Option<Unavailable> {
@@ -136,6 +143,9 @@ fn unavailable(
     }
     if spare < terms.price().upokt() {
         return Some(Unavailable::OutOfStake);
+    }
+    if left_today < terms.price().upokt() {
+        return Some(Unavailable::DailyCap);
     }
     (suppliers == Some(0)).then_some(Unavailable::NoSupplier)
 }

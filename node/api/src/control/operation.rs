@@ -4,7 +4,7 @@
 //! [`Operation`] does not compile until it has a line here and a handler in the router.
 
 use super::{
-    spec::{LIMIT, OFFSET, SEARCH, Spec, Verb},
+    spec::{Answer, LIMIT, OFFSET, SEARCH, Spec, Verb},
     types,
 };
 

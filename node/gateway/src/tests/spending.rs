@@ -134,6 +134,8 @@ async fn a_day_costs_no_more_than_its_cap() {
         2,
         "nothing was signed for the third"
     );
+    let models = world.gateway.services().await.unwrap();
+    assert_eq!(models[0].unavailable, Some(Unavailable::DailyCap));
     // A cap that the owner set stays.
     world
         .gateway

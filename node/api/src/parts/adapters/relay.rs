@@ -114,6 +114,11 @@ fn reason(why: Unavailable) -> Reason {
             "What was set aside for this service is used up.",
             "Add to it.",
         ),
+        Unavailable::DailyCap => (
+            "daily_cap_reached",
+            "One answer more would cost more than answers of the network may cost in a day.",
+            "Raise the cap under Settings, or wait until midnight UTC.",
+        ),
         Unavailable::NoSupplier => (
             "no_supplier",
             "Nobody serves it in the current session.",
