@@ -466,6 +466,10 @@ fn upstream_error(status: u16, error: &Value) -> ApiError {
 mod tests {
     use super::*;
 
+    fn chunk(value: Value) -> Chunk {
+        serde_json::from_value(value).unwrap()
+    }
+
     #[test]
     fn a_request_has_what_was_asked_for_and_nothing_else() {
         let turns = [Turn {
@@ -488,11 +492,11 @@ mod tests {
     #[test]
     fn chunks_add_up() {
         let mut text = Text::begin();
-        text.take(&json!({"choices": [{"delta": {"role": "assistant", "content": ""}}]}));
+        text.take(chunk(json!({"choices": [{"delta": {"role": "assistant", "content": ""}}]})));
         assert!(text.first.is_none());
-        text.take(&json!({"choices": [{"delta": {"content": "a"}}], "usage": null}));
-        text.take(&json!({"choices": [{"delta": {}, "finish_reason": "length"}]}));
-        text.take(&json!({"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 1}}));
+        text.take(chunk(json!({"choices": [{"delta": {"content": "a"}}], "usage": null})));
+        text.take(chunk(json!({"choices": [{"delta": {}, "finish_reason": "length"}]})));
+        text.take(chunk(json!({"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 1}})));
         assert_eq!(
             (text.content.as_str(), text.finish_reason.as_deref()),
             ("a", Some("length"))
