@@ -56,8 +56,10 @@ struct Supplier {
 }
 
 async fn answer(State(supplier): State<Arc<Supplier>>, body: Bytes) -> Response {
-    let header = RelayRequest::decode(body).unwrap().meta.session_header.unwrap();
-    let Some(key) = supplier.key.get() else {
+    let header = RelayRequest::decode(body)
+        .ok()
+        .and_then(|relay| relay.meta.session_header);
+    let (Some(key), Some(header)) = (supplier.key.get(), header) else {
         let mut not_yet = Response::new(Body::empty());
         *not_yet.status_mut() = axum::http::StatusCode::SERVICE_UNAVAILABLE;
         return not_yet;
