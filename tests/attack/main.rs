@@ -1,6 +1,6 @@
-//! Attacks on a whole node, bounded and on loopback: each does what a stranger could, and looks whether everybody else is
-//! served still.
+//! Attacks on a whole node, bounded in count and time, on loopback alone: each shows that the node holds.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod buying;
 mod lying_endpoint;

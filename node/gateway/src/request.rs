@@ -3,15 +3,18 @@
 use bytes::Bytes;
 use hearth_base::ServiceId;
 use hearth_pocket::payload::{Headers, HttpRequest};
+use uuid::Uuid;
 
 /// What is asked of a service.
 #[derive(Clone, Debug)]
 pub struct Request {
+    /// The id that its receipt gets.
+    pub id: Uuid,
     pub service: ServiceId,
     pub method: String,
     /// With or without `/v1`; suppliers get it without.
     pub path: String,
-    /// The type of the answer that is wanted; JSON where nothing is said.
+    /// The type of the answer that is wanted. Where nothing is said: events if the body asks for a stream, else JSON.
     pub accept: Option<String>,
     pub body: Bytes,
 }
@@ -21,6 +24,7 @@ impl Request {
     #[must_use]
     pub fn post(service: ServiceId, path: &str, body: Bytes) -> Request {
         Request {
+            id: Uuid::now_v7(),
             service,
             method: "POST".to_owned(),
             path: path.to_owned(),
@@ -36,10 +40,13 @@ impl Request {
             .strip_prefix("/v1")
             .filter(|rest| rest.starts_with('/'))
             .unwrap_or(&self.path);
-        let accept = self
-            .accept
-            .clone()
-            .unwrap_or_else(|| "application/json".to_owned());
+        // A supplier answers in parts only where events are accepted.
+        let usual = if self.asks_for_stream() {
+            "text/event-stream"
+        } else {
+            "application/json"
+        };
+        let accept = self.accept.clone().unwrap_or_else(|| usual.to_owned());
         let mut headers = Headers::new();
         headers.insert("Accept".to_owned(), vec![accept]);
         headers.insert("Content-Type".to_owned(), vec!["application/json".to_owned()]);
@@ -51,6 +58,17 @@ impl Request {
             body: with_own_model_name(&self.body, &self.service),
         };
         request.encode()
+    }
+
+    /// Whether the body has `"stream": true` at its top.
+    pub(crate) fn asks_for_stream(&self) -> bool {
+        #[derive(serde::Deserialize)]
+        struct Body {
+            stream: Option<bool>,
+        }
+        const WORD: &[u8] = b"\"stream\"";
+        let has_word = self.body.windows(WORD.len()).any(|window| window == WORD);
+        has_word && serde_json::from_slice::<Body>(&self.body).is_ok_and(|body| body.stream == Some(true))
     }
 
     /// Whether a whole stream of this request ends with OpenAI's last line.
@@ -98,6 +116,24 @@ mod tests {
             "no json, \"pocket/llm\"",
         ] {
             assert_eq!(named(same), same);
+        }
+    }
+
+    #[test]
+    fn events_are_accepted_where_a_stream_is_asked_for() {
+        let accept = |body: &'static str| {
+            let request = Request::post(ServiceId::new("llm"), "/v1/chat/completions", body.into());
+            let packed = HttpRequest::decode(request.pack()).unwrap();
+            packed.header("accept").unwrap().to_owned()
+        };
+        assert_eq!(accept(r#"{"stream": true}"#), "text/event-stream");
+        for whole in [
+            r#"{"stream":false}"#,
+            r#"{"stream":null}"#,
+            r#"{"messages":[{"content":"\"stream\":true"}]}"#,
+            "no json, \"stream\"",
+        ] {
+            assert_eq!(accept(whole), "application/json", "{whole}");
         }
     }
 

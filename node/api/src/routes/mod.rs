@@ -10,6 +10,7 @@ mod health;
 mod models;
 mod openai;
 mod payments;
+mod receipts;
 mod settings;
 mod status;
 mod wallet;
@@ -24,7 +25,7 @@ use axum::{
 use crate::{
     app::App,
     control,
-    control::operation::{Operation, Verb},
+    control::{operation::Operation, spec::Verb},
     error::ApiError,
     ui,
 };
@@ -120,6 +121,8 @@ fn method_router(operation: Operation) -> MethodRouter<App> {
         Operation::ReviewSend => on(filter, payments::review),
         Operation::Send => on(filter, payments::send),
         Operation::Faucet => on(filter, payments::faucet),
+        Operation::ListReceipts => on(filter, receipts::list),
+        Operation::GetReceipt => on(filter, receipts::get),
         Operation::Network => on(filter, status::network),
         Operation::PreferAnchor => on(filter, status::prefer_anchor),
         Operation::GetSettings => on(filter, settings::get),
