@@ -31,6 +31,8 @@ pub enum ReasonCode {
     KeyLocked,
     /// No service is configured, or its model cannot be loaded.
     NoModel,
+    /// The backend cannot be reached, or fails.
+    Backend,
     /// The supplier is not staked for any service that is configured.
     NeedsStake,
     /// The chain is not followed yet.
@@ -53,6 +55,7 @@ impl ReasonCode {
             ReasonCode::NoWallet => "no_wallet",
             ReasonCode::KeyLocked => "key_locked",
             ReasonCode::NoModel => "no_model",
+            ReasonCode::Backend => "backend",
             ReasonCode::NeedsStake => "needs_stake",
             ReasonCode::ChainSyncing => "chain_syncing",
             ReasonCode::ClockSkew => "clock_skew",

@@ -15,7 +15,7 @@ use tokio::sync::{broadcast, mpsc, watch};
 use url::Url;
 
 use crate::{
-    backend::SharedBackend,
+    backend::{BackendError, Health, SharedBackend},
     book::{Book, BookError, Record},
     config::{Config, ConfigError},
     earning::{Earning, EarningEvent, Reason},
@@ -30,6 +30,7 @@ use crate::{
     threads::Threads,
 };
 
+mod backend;
 mod earn;
 mod look;
 
@@ -132,6 +133,7 @@ struct Inner {
     keys: Arc<dyn Keys>,
     network: SharedNetwork,
     backend: SharedBackend,
+    health: Arc<Health>,
     clock: Clock,
     tasks: Tasks,
     book: Book,
@@ -216,6 +218,7 @@ impl Miner {
             trouble: watch::Sender::default(),
             events: broadcast::Sender::new(EVENTS),
             counts: Arc::default(),
+            health: Arc::default(),
             commands,
             sessions: watch::Sender::default(),
             funds: Mutex::default(),
@@ -232,6 +235,10 @@ impl Miner {
             .0
             .tasks
             .spawn_until_stopped("earning", miner.clone().earn(queue));
+        miner
+            .0
+            .tasks
+            .spawn_until_stopped("look after the backend", miner.clone().look_after_backend());
         Ok(miner)
     }
 
@@ -314,6 +321,23 @@ impl Miner {
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.0.config
+    }
+
+    /// Looks whether the backend is well. The engine always is.
+    ///
+    /// # Errors
+    /// Why it is not, with its address.
+    pub async fn probe_backend(&self) -> Result<(), BackendError> {
+        for service in self.0.config.services.keys() {
+            self.0.backend.probe(service).await?;
+        }
+        Ok(())
+    }
+
+    /// Where the backend is, if it is not the engine.
+    #[must_use]
+    pub fn backend_address(&self) -> Option<&str> {
+        self.0.backend.address()
     }
 
     /// Answers that may be made at once.

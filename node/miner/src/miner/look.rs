@@ -44,6 +44,7 @@ impl Miner {
             reasons.extend(self.stake_reason().await);
             notes.extend(self.funds_note().await);
         }
+        self.backend_reason(&mut reasons, &mut notes);
         EarningEvent::Looked { reasons, notes }
     }
 
