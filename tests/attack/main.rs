@@ -4,3 +4,4 @@
 
 mod buying;
 mod lying_endpoint;
+mod relays;

@@ -11,6 +11,7 @@ use hearth_api::{
 };
 use hearth_chain::{Chain, EndpointState, Head, Standing};
 use hearth_engine::Hardware;
+use hearth_miner::Miner;
 use hearth_wallet::{KeyState, Wallet};
 use hearth_weights::Weights;
 
@@ -26,6 +27,7 @@ pub(crate) struct Patient {
     pub(crate) chain: Chain,
     pub(crate) wallet: Wallet,
     pub(crate) weights: Weights,
+    pub(crate) miner: Miner,
     pub(crate) public_url: Option<url::Url>,
 }
 
@@ -33,13 +35,14 @@ pub(crate) struct Patient {
 pub(crate) async fn examine(patient: &Patient) -> Vec<Check> {
     let standing = patient.chain.head().borrow().clone();
     let mut checks = vec![
-        graphics(patient.is_devnet).await,
+        graphics(patient).await,
         models(&patient.weights).await,
         disk(&patient.root),
         clock(&standing.standing),
         chain(&patient.chain, &standing),
     ];
     checks.extend(endpoints(&patient.chain));
+    checks.extend(backend(&patient.miner).await);
     checks.extend(keys(&patient.wallet, patient.is_devnet));
     checks.push(stake(patient).await);
     checks.push(reachable(patient));
@@ -80,6 +83,22 @@ fn serious(is_devnet: bool) -> Level {
     if is_devnet { Level::Warn } else { Level::Fail }
 }
 
+/// The server that makes the answers, where it is not the engine.
+async fn backend(miner: &Miner) -> Option<Check> {
+    let address = miner.backend_address()?;
+    Some(match miner.probe_backend().await {
+        Ok(()) => ok("backend", "Backend", format!("answers at {address}")),
+        Err(error) => bad(
+            Level::Fail,
+            "backend",
+            "Backend",
+            error.to_string(),
+            "It makes the answers that are sold; without it none can be.",
+            "start the server, or correct miner.backend and restart Hearth",
+        ),
+    })
+}
+
 pub(crate) async fn graphics(is_devnet: bool) -> Check {
     // The probe opens driver libraries, which can take a while.
     let hardware = tokio::task::spawn_blocking(Hardware::probe).await;
@@ -95,9 +114,17 @@ pub(crate) async fn graphics(is_devnet: bool) -> Check {
     };
     if hardware.gpus.is_empty() {
         let fact = format!("none found ({}), {} threads", hardware.gpu_note, hardware.threads);
+        if patient.miner.backend_address().is_some() {
+            // The answers that are sold are made elsewhere.
+            return ok(
+                "graphics",
+                "Graphics",
+                format!("{fact}; the backend makes the answers"),
+            );
+        }
         let meaning = "Models run on the processor, slowly.";
         return bad(
-            if is_devnet { Level::Warn } else { Level::Fail },
+            serious(patient.is_devnet),
             "no_gpu",
             "Graphics",
             fact,

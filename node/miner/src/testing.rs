@@ -118,6 +118,21 @@ pub(crate) struct TableState {
     pub(crate) far: Option<std::time::Duration>,
     /// When each of those questions was asked and answered.
     pub(crate) trips: Vec<(std::time::Instant, std::time::Instant)>,
+    /// The difficulty of relays that lie in the tree.
+    pub(crate) difficulty: Option<RelayMiningDifficulty>,
+    /// From this height on everything costs twice as much.
+    pub(crate) dearer_from: Option<u64>,
+}
+
+impl TableState {
+    /// How many times the usual price something costs at a height.
+    fn times_at(&self, height: Height) -> u64 {
+        if self.dearer_from.is_some_and(|from| height.0 >= from) {
+            2
+        } else {
+            1
+        }
+    }
 }
 
 pub(crate) fn timing() -> Timing {
@@ -176,6 +191,8 @@ impl TableChain {
             supplier: Some(supplier()),
             far: None,
             trips: Vec::new(),
+            difficulty: None,
+            dearer_from: None,
         };
         Arc::new(TableChain {
             head: watch::Sender::new(head),
@@ -346,9 +363,12 @@ impl Network for TableChain {
         Ok(self.up()?.supplier.clone())
     }
 
-    async fn params_at(&self, _height: Height) -> Result<shared::Params, NetworkError> {
+    async fn params_at(&self, height: Height) -> Result<shared::Params, NetworkError> {
         self.travel().await;
-        Ok(params())
+    async fn params_at(&self, height: Height) -> Result<shared::Params, NetworkError> {
+        let mut params = params();
+        params.compute_units_to_tokens_multiplier *= self.state().times_at(height);
+        Ok(params)
     }
 
     async fn live_params(&self) -> Result<LiveParams, NetworkError> {
@@ -363,10 +383,10 @@ impl Network for TableChain {
     async fn compute_units_at(
         &self,
         _service: &ServiceId,
-        _height: Height,
+        height: Height,
     ) -> Result<Option<u64>, NetworkError> {
         self.travel().await;
-        Ok(Some(100))
+        Ok(Some(100 * self.state().times_at(height)))
     }
 
     async fn difficulty_at(
@@ -375,7 +395,7 @@ impl Network for TableChain {
         _height: Height,
     ) -> Result<Option<RelayMiningDifficulty>, NetworkError> {
         self.travel().await;
-        Ok(None)
+        Ok(self.state().difficulty.clone())
     }
 
     async fn block_hash(&self, height: Height) -> Result<[u8; 32], NetworkError> {

@@ -15,6 +15,7 @@ export const reasons: Record<string, Words> = {
   url_local: { title: m.reason_url_local, meaning: m.reason_url_local_text, remedy: m.reason_url_local_fix },
   no_wallet: { title: m.reason_no_wallet, meaning: m.reason_no_wallet_text, remedy: m.reason_no_wallet_fix },
   no_model: { title: m.reason_no_model, meaning: m.reason_no_model_text, remedy: m.reason_no_model_fix },
+  backend: { title: m.reason_backend, meaning: m.reason_backend_text, remedy: m.reason_backend_fix },
   chain_syncing: { title: m.reason_chain_syncing, meaning: m.reason_chain_syncing_text },
   chain_stalled: { title: m.reason_chain_stalled, meaning: m.reason_chain_stalled_text, remedy: m.reason_chain_stalled_fix },
   chain_unverified: { title: m.reason_chain_unverified, meaning: m.reason_chain_unverified_text, remedy: m.reason_chain_unverified_fix },
@@ -65,6 +66,7 @@ export function reasonWords(reason: Reason): ReasonWords {
 }
 
 const subjects: Record<string, () => string> = {
+  Backend: m.subject_backend,
   Backup: m.subject_backup,
   Chain: m.subject_chain,
   Clock: m.subject_clock,
