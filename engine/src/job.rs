@@ -1,22 +1,11 @@
 //! Requests on their way to the worker.
 
 use std::sync::Arc;
-use std::sync::mpsc::Sender;
 use std::time::Instant;
 
 use crate::model::Loaded;
 use crate::reply::{EmbedReply, Reply, Ticket};
 use crate::request::{EmbedRequest, GenerateRequest};
-
-/// What façade and handles send.
-pub(crate) enum Command {
-    Generate(Box<GenerateJob>),
-    Embed(Box<EmbedJob>),
-    /// Drop the caches that are kept for later, count what runs, and say when that is done.
-    DropKept(Sender<()>),
-    /// Look at the stop flag, and at models that are gone.
-    Wake,
-}
 
 /// A request for text, on its way to the worker.
 pub(crate) struct GenerateJob {

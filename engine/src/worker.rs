@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, TryRecvError};
 
+use crate::command::Command;
 use crate::config::Config;
-use crate::job::{Command, EmbedJob, GenerateJob};
+use crate::job::{EmbedJob, GenerateJob};
 use crate::model::{Bert, Loaded, LoadedKind, Piece, TextModel, WORKING_BYTES};
 use crate::prefix::Kept;
 use crate::request::{EmbedRequest, Embeddings, FinishReason, GenerateError, Priority};
@@ -100,6 +101,7 @@ impl Worker {
     fn take(&mut self, command: Command) {
         match command {
             Command::Generate(job) => self.take_generate(*job),
+            Command::Ready(prepared) => self.waiting.push(*prepared),
             Command::Embed(job) => self.take_embed(*job),
             Command::DropKept(answer) => {
                 self.kept.drop_all();
@@ -390,6 +392,7 @@ impl Worker {
         while let Ok(command) = self.inbox.try_recv() {
             match command {
                 Command::Generate(mut job) => job.reply.fail(GenerateError::Stopped),
+                Command::Ready(prepared) => prepared.fail(GenerateError::Stopped),
                 Command::Embed(job) => job.reply.answer(Err(GenerateError::Stopped)),
                 // Whoever asks hears that nothing comes any more.
                 Command::DropKept(_) | Command::Wake => {}

@@ -12,6 +12,8 @@ pub mod config;
 pub mod data_dir;
 mod doctor;
 mod doctor_alone;
+#[cfg(test)]
+mod easy_questions;
 mod error;
 mod host;
 mod library;
@@ -30,7 +32,6 @@ pub use doctor_alone::doctor_alone;
 pub use error::NodeError;
 pub use hearth_api::ApiError;
 pub use hearth_api::control::types as control;
-pub use hearth_engine::recognise;
 pub use hearth_store::Store;
 pub use hearth_weights as weights;
 pub use node::{Node, NodeArgs};

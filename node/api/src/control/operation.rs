@@ -37,6 +37,7 @@ pub enum Operation {
     ListDownloads,
     PauseDownload,
     ResumeDownload,
+    CancelDownload,
     Catalogue,
     GetEarning,
     StartEarning,
@@ -100,6 +101,7 @@ impl Operation {
         Operation::ListDownloads,
         Operation::PauseDownload,
         Operation::ResumeDownload,
+        Operation::CancelDownload,
         Operation::Catalogue,
         Operation::GetEarning,
         Operation::StartEarning,
@@ -306,6 +308,12 @@ impl Operation {
                 "Goes on with a download.",
             )
             .gives::<Download>(),
+            Operation::CancelDownload => new(
+                Delete,
+                "/downloads/{cid}",
+                "cancelDownload",
+                "Gives a download up and deletes what is there of it.",
+            ),
             Operation::Catalogue => new(
                 Get,
                 "/catalogue",

@@ -65,6 +65,8 @@ pub(crate) struct Fake {
     /// What a network answer is, in place of a good one.
     pub(crate) misbehaviour: Mutex<Option<Misbehaviour>>,
     pub(crate) daily_cap: Mutex<Upokt>,
+    /// The network's model waits for the next session.
+    pub(crate) network_waits: std::sync::atomic::AtomicBool,
     pub(crate) events: Mutex<Option<BoxStream<'static, Event>>>,
 }
 
@@ -327,6 +329,9 @@ impl Shelf for Fake {
     async fn resume(&self, _: &str) -> Answer<Download> {
         Err(ApiError::not_found("download"))
     }
+    async fn cancel(&self, _: &str) -> Answer<()> {
+        Err(ApiError::not_found("download"))
+    }
     async fn catalogue(&self) -> Answer<Catalogue> {
         Ok(Catalogue {
             models: Vec::new(),
@@ -346,6 +351,12 @@ impl Relay for Fake {
             cid: None,
             added_at: None,
             service: Some("svc".into()),
+            unavailable: self.network_waits.load(Ordering::SeqCst).then(|| Reason {
+                code: "no_supplier".into(),
+                fact: None,
+                meaning: "Nobody serves it in the current session.".into(),
+                remedy: None,
+            }),
             price_per_answer: Some(upokt(4)),
             ..model("pocket/svc", ModelTask::Chat, "")
         }])

@@ -4,7 +4,7 @@ use anyhow::Context as _;
 use hearth_base::failure::chain;
 use hearth_node::{
     WeightsAlone,
-    weights::{AddOptions, Cid, DownloadState, Model, ModelKind, Weights},
+    weights::{AddOptions, Cid, DownloadState, Model, ModelKind, Weights, parse_cid},
 };
 
 use super::{Bar, ModelCommand, Shown, Verdict, find, path_of, show_list, show_model, show_verdicts};
@@ -29,7 +29,6 @@ async fn act(command: &ModelCommand, weights: &Weights, out: &Out) -> Done {
         ModelCommand::List => show_list(out, &local(weights).await?),
         ModelCommand::Add { path } => {
             let path = path_of(path)?;
-            hearth_node::recognise(&path).map_err(anyhow::Error::from)?;
             let added = weights.add(&path, AddOptions::default()).await;
             show_model(
                 out,
@@ -98,7 +97,7 @@ fn shown(model: &Model) -> Shown {
 }
 
 fn parse(cid: &str) -> Result<Cid, Exit> {
-    Cid::try_from(cid).map_err(|error| Fault::wrong_use(format!("\"{cid}\" is no CID: {error}")).into())
+    parse_cid(cid).map_err(|error| Fault::wrong_use(error.to_string()).into())
 }
 
 async fn pull(weights: &Weights, out: &Out, cid: &str, from: Option<&str>) -> Done {

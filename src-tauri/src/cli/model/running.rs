@@ -175,9 +175,9 @@ async fn pull(client: &Client, out: &Out, cid: &str, from: Option<String>) -> Do
     }
     bar.end();
     let models = local(client).await?;
-    match models.iter().find(|model| model.cid == cid) {
+    match models.iter().find(|model| model.cid == download.cid) {
         Some(model) => show_model(out, "pulled", model),
-        None => out.fact(Glyph::Ok, "pulled", cid, ""),
+        None => out.fact(Glyph::Ok, "pulled", &download.cid, ""),
     }
     Ok(())
 }
