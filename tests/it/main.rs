@@ -6,6 +6,5 @@ mod command_line;
 mod crash;
 mod disk;
 mod earning;
-mod people;
 mod refusals;
 mod two_nodes;

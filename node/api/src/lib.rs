@@ -7,7 +7,6 @@
 //! socket → security headers → guard (Host, Origin, credential, zone) → cut at stop → routes → parts
 //! ```
 
-mod access;
 mod answers;
 mod app;
 mod auth;
@@ -17,13 +16,11 @@ mod error;
 mod events;
 pub mod host;
 mod keep;
-mod meanings;
 pub mod parts;
 mod routes;
 mod server;
 mod ui;
 
-pub use access::Access;
 pub use config::Config;
 pub use error::ApiError;
 pub use host::Host;

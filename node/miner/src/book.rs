@@ -1,6 +1,5 @@
 //! The database of sessions, commitments and signed transactions.
 
-use futures::TryStreamExt as _;
 use hearth_base::{Height, failure};
 use hearth_pocket::tx::SignedTx;
 use hearth_store::{SqlitePool, Store};
@@ -171,16 +170,6 @@ impl Book {
             .fetch_all(&self.pool)
             .await?;
         Ok(readable(stored))
-    }
-
-    /// Gives every session to `add`, the newest first, as one moment of the database shows them.
-    pub(crate) async fn each(&self, mut add: impl FnMut(Record) + Send) -> Result<(), BookError> {
-        let sql = format!("SELECT {COLUMNS} FROM miner_session ORDER BY end_height DESC, created_ms DESC");
-        let mut rows = sqlx::query_as::<_, Stored>(sqlx::AssertSqlSafe(sql)).fetch(&self.pool);
-        while let Some(row) = rows.try_next().await? {
-            readable(vec![row]).into_iter().for_each(&mut add);
-        }
-        Ok(())
     }
 
     /// How many sessions there are.

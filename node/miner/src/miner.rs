@@ -357,14 +357,6 @@ impl Miner {
         Ok(records.into_iter().map(|record| self.view(record)).collect())
     }
 
-    /// Gives every session to `add`, the newest first, as one moment of the database shows them.
-    ///
-    /// # Errors
-    /// The database does not answer.
-    pub async fn each_session(&self, mut add: impl FnMut(SessionView) + Send) -> Result<(), Error> {
-        Ok(self.0.book.each(|record| add(self.view(record))).await?)
-    }
-
     /// How many sessions there are.
     ///
     /// # Errors
@@ -407,7 +399,7 @@ impl Miner {
             .as_ref()
             .and_then(|sessions| sessions.get(&record.facts.key()));
         let answers = live.map_or(record.answers, |session| session.answers.load(Ordering::SeqCst));
-        let (amount, estimated) = amount(&record, answers);
+        let (amount, estimated) = amount(&record, answers, self.supplier().as_ref());
         SessionView {
             answers,
             amount,
@@ -437,11 +429,12 @@ impl Miner {
 }
 
 /// Our part of a session: paid where it is known, else estimated.
-fn amount(record: &Record, answers: u64) -> (Amount, bool) {
+fn amount(record: &Record, answers: u64, supplier: Option<&Address>) -> (Amount, bool) {
     use crate::claim::ClaimState;
     if let ClaimState::Settled { paid: Some(paid), .. } = &record.state {
-        // By the session's own word: what was paid stays paid, whatever keys are here now.
-        let ours = |who: &str| record.facts.supplier == who || record.facts.owner == who;
+        let ours = |who: &str| {
+            supplier.is_some_and(|supplier| supplier.as_str() == who) || record.facts.owner == who
+        };
         return (
             paid.rewards
                 .iter()

@@ -7,15 +7,14 @@ mod alone;
 mod bench;
 mod running;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Subcommand;
 use serde::Serialize;
 
 use super::{
-    Client, Done, Exit, Fault, Out, Place,
+    Client, Done, Exit, Out, Place,
     args::Args,
-    fault::FAILED,
     out::{self, Glyph, dim, fit, short},
 };
 
@@ -86,13 +85,11 @@ struct Verdict {
 }
 
 pub(super) async fn run(command: &ModelCommand, args: &Args, out: &Out) -> Done {
-    let place = Place::find(args).await?;
+    let place = Place::find(args)?;
     match Client::connect(&place).await {
         Ok(client) => running::run(command, &client, out).await,
-        // The token of another user, say, is no sign that nobody uses the files.
-        Err(exit) if !exit.is("not_running") => Err(exit),
-        Err(not_running) => match command {
-            ModelCommand::Bench { .. } => Err(not_running),
+        Err(not_ready) => match command {
+            ModelCommand::Bench { .. } => Err(not_ready),
             ModelCommand::List
             | ModelCommand::Add { .. }
             | ModelCommand::Pull { .. }
@@ -102,32 +99,15 @@ pub(super) async fn run(command: &ModelCommand, args: &Args, out: &Out) -> Done 
     }
 }
 
-/// The path of a file to add, absolute. Paths are kept and sent as text, so one that is no text is refused.
-fn path_of(path: &Path) -> Result<PathBuf, Exit> {
-    let path = std::path::absolute(path)
-        .map_err(|error| Fault::wrong_use("there is no path to a file").details(error.to_string()))?;
-    if path.to_str().is_some() {
-        return Ok(path);
-    }
-    let shown = path.display();
-    Err(Fault::failed(
-        "path_no_text",
-        format!("the path {shown} has letters that are no UTF-8"),
-    )
-    .meaning("Names like it come from old systems; Hearth keeps and sends paths as text.")
-    .remedy("rename the file or folder to plain letters, then add it again")
-    .into())
-}
-
 /// The model that a CID or a name means.
 fn find<'a>(models: &'a [Shown], wanted: &str) -> Result<&'a Shown, Exit> {
     models
         .iter()
         .find(|model| model.cid == wanted || model.id == wanted)
         .ok_or_else(|| {
-            Fault::failed("not_found", format!("there is no model \"{wanted}\" here"))
-                .remedy("`hearth model list` shows what there is")
-                .into()
+            Exit::Failed(anyhow::anyhow!(
+                "there is no model \"{wanted}\" here: `hearth model list` shows what there is"
+            ))
         })
 }
 
@@ -187,7 +167,7 @@ fn show_verdicts(out: &Out, verdicts: &[Verdict]) -> Done {
     if verdicts.iter().all(|verdict| verdict.ok) {
         Ok(())
     } else {
-        Err(Exit::Said(FAILED))
+        Err(Exit::Problems)
     }
 }
 
