@@ -14,7 +14,7 @@ use hearth_pocket::{
 };
 use hearth_tests::{DEMO, Node, Settings, command_at, free_port};
 use prost::Message as _;
-use rand::Rng as _;
+use rand::RngExt as _;
 
 /// One long session, so that what was overheard stays good for it.
 const LONG: Settings<'static> = &[

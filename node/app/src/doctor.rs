@@ -35,7 +35,7 @@ pub(crate) struct Patient {
 pub(crate) async fn examine(patient: &Patient) -> Vec<Check> {
     let standing = patient.chain.head().borrow().clone();
     let mut checks = vec![
-        graphics(patient).await,
+        graphics(patient.is_devnet, patient.miner.backend_address().is_some()).await,
         models(&patient.weights).await,
         disk(&patient.root),
         clock(&standing.standing),
@@ -99,7 +99,8 @@ async fn backend(miner: &Miner) -> Option<Check> {
     })
 }
 
-pub(crate) async fn graphics(is_devnet: bool) -> Check {
+/// `elsewhere`: another server makes the answers that are sold.
+pub(crate) async fn graphics(is_devnet: bool, elsewhere: bool) -> Check {
     // The probe opens driver libraries, which can take a while.
     let hardware = tokio::task::spawn_blocking(Hardware::probe).await;
     let Ok(hardware) = hardware else {
@@ -114,8 +115,7 @@ pub(crate) async fn graphics(is_devnet: bool) -> Check {
     };
     if hardware.gpus.is_empty() {
         let fact = format!("none found ({}), {} threads", hardware.gpu_note, hardware.threads);
-        if patient.miner.backend_address().is_some() {
-            // The answers that are sold are made elsewhere.
+        if elsewhere {
             return ok(
                 "graphics",
                 "Graphics",
@@ -123,14 +123,7 @@ pub(crate) async fn graphics(is_devnet: bool) -> Check {
             );
         }
         let meaning = "Models run on the processor, slowly.";
-        return bad(
-            serious(patient.is_devnet),
-            "no_gpu",
-            "Graphics",
-            fact,
-            meaning,
-            "",
-        );
+        return bad(serious(is_devnet), "no_gpu", "Graphics", fact, meaning, "");
     }
     let names: Vec<&str> = hardware.gpus.iter().map(|gpu| gpu.name.as_str()).collect();
     bad(

@@ -18,7 +18,7 @@ use crate::{
 pub async fn doctor_alone(settings: &Settings, network: &Network, layout: &Layout) -> Vec<Check> {
     let mut checks = vec![
         not_running(layout, network),
-        doctor::graphics(network.is_devnet()).await,
+        doctor::graphics(network.is_devnet(), settings.miner.backend.is_some()).await,
     ];
     if !layout.root().exists() {
         let meaning = "Nothing was set up for this network on this computer yet.";

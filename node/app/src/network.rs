@@ -117,6 +117,7 @@ impl Network {
                 denom: upokt(),
                 rpc: Vec::new(),
                 trust: None,
+                allow_local_suppliers: None,
             },
         }
     }

@@ -185,9 +185,9 @@ impl Book {
     /// Gives every session to `add`, the newest first, as one moment of the database shows them.
     pub(crate) async fn each(&self, mut add: impl FnMut(Record) + Send) -> Result<(), BookError> {
         let sql = format!("SELECT {COLUMNS} FROM miner_session ORDER BY end_height DESC, created_ms DESC");
-        let mut rows = sqlx::query_as::<_, Stored>(sqlx::AssertSqlSafe(sql)).fetch(&self.pool);
+        let mut rows = sqlx::query_as::<_, Row>(sqlx::AssertSqlSafe(sql)).fetch(&self.pool);
         while let Some(row) = rows.try_next().await? {
-            readable(vec![row]).into_iter().for_each(&mut add);
+            self.readable(vec![row]).into_iter().for_each(&mut add);
         }
         Ok(())
     }

@@ -151,16 +151,18 @@ impl Ledger {
     pub(crate) async fn requests(&self, key: Key) -> Result<HashSet<[u8; 32]>, LedgerError> {
         self.blocking(move |inner| {
             let (name, mut requests) = (key.to_string(), HashSet::new());
-            let read = inner.disk.reader(&name).and_then(|reader| {
-                let each = |entry: Entry, _| requests.extend(entry.request());
-                reader
-                    .map(|mut reader| crate::evidence::read_all(&mut reader, None, each))
-                    .transpose()
-            });
-            read.map(|_| requests).map_err(|error| LedgerError::Disk {
+            let failed = |error: io::Error| LedgerError::Disk {
                 path: inner.disk.path(&name),
                 why: error.to_string(),
-            })
+            };
+            let Some(mut reader) = inner.disk.reader(&name).map_err(failed)? else {
+                return Ok(requests);
+            };
+            let each = |entry: Entry, _| requests.extend(entry.request());
+            match evidence::read_all(&mut reader, None, None, each) {
+                Ok(_) | Err(HeadError::Torn) => Ok(requests),
+                Err(error) => Err(failed(error.into())),
+            }
         })
         .await
     }

@@ -365,7 +365,6 @@ impl Network for TableChain {
 
     async fn params_at(&self, height: Height) -> Result<shared::Params, NetworkError> {
         self.travel().await;
-    async fn params_at(&self, height: Height) -> Result<shared::Params, NetworkError> {
         let mut params = params();
         params.compute_units_to_tokens_multiplier *= self.state().times_at(height);
         Ok(params)

@@ -492,11 +492,19 @@ mod tests {
     #[test]
     fn chunks_add_up() {
         let mut text = Text::begin();
-        text.take(chunk(json!({"choices": [{"delta": {"role": "assistant", "content": ""}}]})));
+        text.take(chunk(
+            json!({"choices": [{"delta": {"role": "assistant", "content": ""}}]}),
+        ));
         assert!(text.first.is_none());
-        text.take(chunk(json!({"choices": [{"delta": {"content": "a"}}], "usage": null})));
-        text.take(chunk(json!({"choices": [{"delta": {}, "finish_reason": "length"}]})));
-        text.take(chunk(json!({"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 1}})));
+        text.take(chunk(
+            json!({"choices": [{"delta": {"content": "a"}}], "usage": null}),
+        ));
+        text.take(chunk(
+            json!({"choices": [{"delta": {}, "finish_reason": "length"}]}),
+        ));
+        text.take(chunk(
+            json!({"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 1}}),
+        ));
         assert_eq!(
             (text.content.as_str(), text.finish_reason.as_deref()),
             ("a", Some("length"))

@@ -14,8 +14,8 @@ use crate::{
     control::types::{
         Balances, BoughtAnswer, BoughtAnswerList, Catalogue, CheckWords, Download, EarnedRelayList,
         EarnedSessionList, Earning, EarningPage, EarningSummary, Event, FaucetOrder, Head, History, Model,
-        NetworkBudget, NetworkPage, NetworkReceipt, Reason, RecoveryWords, SendDraft, SendReview, Sent, Upokt,
-        VerifiedModel, WalletPage, WalletStatus,
+        NetworkBudget, NetworkPage, NetworkReceipt, Reason, RecoveryWords, SendDraft, SendReview, Sent,
+        Upokt, VerifiedModel, WalletPage, WalletStatus,
     },
     error::ApiError,
 };

@@ -7,8 +7,8 @@ use bytes::BytesMut;
 use futures::TryStreamExt as _;
 use futures::stream::StreamExt as _;
 use hearth_base::{ServiceId, failure::chain};
-use hearth_outbound::{Client, Config, Inward};
 use hearth_openai::answer::{Operation, Verdict, judge};
+use hearth_outbound::{Client, Config, Inward};
 use parking_lot::Mutex;
 use url::Url;
 

@@ -356,7 +356,8 @@ mod tests {
             max_pages: None,
         });
         let (chain, tasks) = (TableChain::new(25), Tasks::root());
-        let ledger = Ledger::start(Arc::new(MemoryDisk::default())).unwrap();
+        let ledger =
+            Ledger::start(Arc::new(MemoryDisk::default()), hearth_store::Problems::default()).unwrap();
         let sessions = Sessions::new(
             key(3).address().clone(),
             Arc::clone(&chain) as crate::network::SharedNetwork,

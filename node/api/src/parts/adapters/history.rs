@@ -182,6 +182,7 @@ fn note(line: &Activity) -> Option<Movement> {
         standing: Standing {
             trust: Trust::Unverified,
             height: height.0,
+            age_s: None,
         },
     })
 }
