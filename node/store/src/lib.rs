@@ -10,11 +10,14 @@ use std::{
     time::Duration,
 };
 
+mod migrate;
+mod problems;
+pub mod stored;
+
 use hearth_base::{ChainId, Failure, Kind};
+pub use problems::Problems;
 pub use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-
-static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
 
 /// Connections that are open at once. SQLite has one writer; the others read.
 const MAX_CONNECTIONS: u32 = 8;
@@ -42,8 +45,29 @@ pub enum Error {
         source: sqlx::Error,
     },
     #[error(
-        "the database {path} cannot be brought to this version: it was written by a newer Hearth or is damaged; \
-         start the newer Hearth, or restore a backup"
+        "the database {path} was written by {by} in form {found}, and Hearth {here} reads up to form {known}: start that \
+         Hearth again, or put one of the copies {path}.before-* in its place to go on from before; nothing was changed",
+        here = migrate::VERSION
+    )]
+    Newer {
+        path: PathBuf,
+        by: String,
+        found: i64,
+        known: i64,
+    },
+    #[error(
+        "the database {path} is to be brought to a new form, and the copy {copy} that is kept of it cannot be made: free \
+         as much room there as the database takes; nothing was changed"
+    )]
+    NoCopy {
+        path: PathBuf,
+        copy: PathBuf,
+        #[source]
+        source: sqlx::Error,
+    },
+    #[error(
+        "the database {path} cannot be brought to the form of this Hearth: it is as it was; start the Hearth that wrote \
+         it, or restore a backup"
     )]
     Migrate {
         path: PathBuf,
@@ -77,12 +101,13 @@ impl Failure for Error {
 pub struct Store {
     pool: SqlitePool,
     path: PathBuf,
+    problems: Problems,
 }
 
 impl Store {
     /// Opens the database, creates it where there is none, and brings it to this version.
     ///
-    /// A crash inside a migration leaves the former version: each one is a transaction.
+    /// A crash inside a migration leaves the former version: each one is a transaction. A copy is kept besides.
     ///
     /// # Errors
     /// A file that cannot be opened, is no database, comes from a newer Hearth or belongs to another chain.
@@ -109,11 +134,12 @@ impl Store {
             .connect_with(options)
             .await
             .map_err(open)?;
-        MIGRATIONS.run(&pool).await.map_err(|source| Error::Migrate {
-            path: path.clone(),
-            source,
-        })?;
-        let store = Store { pool, path };
+        migrate::run(&pool, &path).await?;
+        let store = Store {
+            pool,
+            path,
+            problems: Problems::default(),
+        };
         store.belong_to(&config.chain_id).await?;
         Ok(store)
     }
@@ -122,6 +148,12 @@ impl Store {
     #[must_use]
     pub fn pool(&self) -> &SqlitePool {
         &self.pool
+    }
+
+    /// What was found damaged or unreadable since the start.
+    #[must_use]
+    pub fn problems(&self) -> &Problems {
+        &self.problems
     }
 
     /// Writes a copy of the database, whole and consistent, to a new file.
@@ -142,25 +174,33 @@ impl Store {
         self.pool.close().await;
     }
 
-    /// Writes the chain id into a new database, compares it in an old one.
+    /// Writes the chain id into a new database, compares it in an old one; and notes which Hearth has it now.
     async fn belong_to(&self, wanted: &ChainId) -> Result<(), Error> {
-        sqlx::query("INSERT INTO belonging (one, chain_id) VALUES (1, ?) ON CONFLICT (one) DO NOTHING")
-            .bind(wanted.as_str())
-            .execute(&self.pool)
-            .await
-            .map_err(|source| self.query_error(source))?;
+        sqlx::query(
+            "INSERT INTO belonging (one, chain_id, written_by) VALUES (1, ?, ?) ON CONFLICT (one) DO NOTHING",
+        )
+        .bind(wanted.as_str())
+        .bind(migrate::VERSION)
+        .execute(&self.pool)
+        .await
+        .map_err(|source| self.query_error(source))?;
         let found: String = sqlx::query_scalar("SELECT chain_id FROM belonging")
             .fetch_one(&self.pool)
             .await
             .map_err(|source| self.query_error(source))?;
-        if found == wanted.as_str() {
-            return Ok(());
+        if found != wanted.as_str() {
+            return Err(Error::OtherChain {
+                path: self.path.clone(),
+                found: found.into(),
+                wanted: wanted.clone(),
+            });
         }
-        Err(Error::OtherChain {
-            path: self.path.clone(),
-            found: found.into(),
-            wanted: wanted.clone(),
-        })
+        sqlx::query("UPDATE belonging SET written_by = ?1 WHERE written_by <> ?1")
+            .bind(migrate::VERSION)
+            .execute(&self.pool)
+            .await
+            .map_err(|source| self.query_error(source))?;
+        Ok(())
     }
 
     fn query_error(&self, source: sqlx::Error) -> Error {
