@@ -2,12 +2,12 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use hearth_base::{Clock, Tasks};
+use hearth_base::{Clock, Tasks, private::write_private};
 use hearth_devnet::{Blocks, Devnet, Genesis, Params};
 use hearth_wallet::{Cost, Wallet};
 
 use crate::{
-    data_dir::{DataDir, Layout, write_private},
+    data_dir::{DataDir, Layout},
     error::NodeError,
 };
 

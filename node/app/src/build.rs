@@ -10,7 +10,7 @@ use std::{
 };
 
 use hearth_api::{control::types::NetworkName, parts::adapters::DevnetFaucet};
-use hearth_base::{Amount, ChainId, Clock, Height, ServiceId, Tasks};
+use hearth_base::{Amount, ChainId, Clock, Height, ServiceId, Tasks, private::write_private};
 use hearth_chain::{Anchor, Chain, Faucet};
 use hearth_devnet::{Account, Blocks, Devnet};
 use hearth_engine::Engine;
@@ -25,7 +25,7 @@ use url::Url;
 
 use crate::{
     config::{DevnetSettings, Settings, TrustSettings},
-    data_dir::{Layout, write_private},
+    data_dir::Layout,
     error::NodeError,
     library::WeightLibrary,
     network::{MAINNET_CHAIN_ID, Network, Trust},

@@ -1,10 +1,12 @@
 //! The data directory: what lies where, one process at a time.
 
 use std::{
-    fs::{self, File, TryLockError},
+    fs::{File, TryLockError},
     io::{self, Read as _, Seek as _, Write as _},
     path::{Path, PathBuf},
 };
+
+use hearth_base::private::create_private_folder;
 
 /// The data directory, held by this process until dropped.
 #[derive(Debug)]
@@ -131,7 +133,7 @@ impl DataDir {
             path: path.to_owned(),
             source,
         };
-        create_private(path).map_err(failed)?;
+        create_private_folder(path).map_err(failed)?;
         let lock_path = path.join("lock");
         let mut lock = File::options()
             .read(true)
@@ -173,7 +175,7 @@ impl DataDir {
             layout.weights(),
             layout.logs(),
         ] {
-            create_private(&folder).map_err(failed)?;
+            create_private_folder(&folder).map_err(failed)?;
         }
         Ok(dir)
     }
@@ -192,30 +194,6 @@ impl DataDir {
 pub fn default_for(folder_name: &str) -> Result<PathBuf, DataDirError> {
     let base = directories::BaseDirs::new().ok_or(DataDirError::NoHome)?;
     Ok(base.data_dir().join(folder_name))
-}
-
-/// Writes a file that only its owner may read, whole or not at all.
-///
-/// # Errors
-/// A folder that cannot be written.
-pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let fresh = path.with_extension("new");
-    let mut options = File::options();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&fresh)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&fresh, path)
-}
-
-fn create_private(path: &Path) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path)
 }
 
 #[cfg(test)]

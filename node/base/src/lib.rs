@@ -1,12 +1,13 @@
 //! Words that two or more parts of Hearth speak: ids and amounts, the clock, task ownership and shutdown,
-//! kinds of failure.
+//! kinds of failure, files that are private.
 //!
-//! Nothing here knows a protocol, a file or a socket. A type that only one part needs lives with that part.
+//! Nothing here knows a protocol or a socket. A type that only one part needs lives with that part.
 
 pub mod amount;
 pub mod clock;
 pub mod failure;
 pub mod ids;
+pub mod private;
 pub mod tasks;
 pub mod tls;
 

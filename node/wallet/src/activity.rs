@@ -159,7 +159,7 @@ pub async fn settle(
     Ok(())
 }
 
-/// The newest activities, newest first.
+/// The newest activities, newest first. A line that cannot be read hides no other; it is left as it is, and told.
 ///
 /// # Errors
 /// A database that cannot be read.
@@ -168,23 +168,29 @@ pub async fn recent(store: &Store, limit: u32) -> Result<Vec<Activity>, Error> {
         .bind(limit)
         .fetch_all(store.pool())
         .await?;
-    rows.into_iter().map(Activity::try_from).collect()
+    let read = |row: Row| Activity::try_from(row).map_err(|why| store.problems().report(why));
+    Ok(rows.into_iter().flat_map(read).collect())
 }
 
 impl TryFrom<Row> for Activity {
-    type Error = Error;
+    type Error = String;
 
-    fn try_from(row: Row) -> Result<Activity, Error> {
-        let broken =
-            |what: &str| Error::Store(sqlx::Error::Decode(format!("{what} in wallet_activity").into()));
+    fn try_from(row: Row) -> Result<Activity, String> {
+        let broken = |what: &str| {
+            format!(
+                "{what} in row {} of wallet_activity in hearth.db cannot be read: it is left as it is; restore a backup to \
+                 get it back",
+                row.tx_hash
+            )
+        };
         Ok(Activity {
             kind: ActivityKind::ALL
                 .into_iter()
                 .find(|kind| kind.as_str() == row.kind)
-                .ok_or_else(|| broken("an unknown kind"))?,
-            account: row.account.parse().map_err(|_| broken("a broken address"))?,
-            amount: row.amount_upokt.parse().map_err(|_| broken("a broken amount"))?,
-            fee: row.fee_upokt.parse().map_err(|_| broken("a broken fee"))?,
+                .ok_or_else(|| broken("the kind"))?,
+            account: row.account.parse().map_err(|_| broken("the address"))?,
+            amount: row.amount_upokt.parse().map_err(|_| broken("the amount"))?,
+            fee: row.fee_upokt.parse().map_err(|_| broken("the fee"))?,
             height: row
                 .height
                 .and_then(|height| u64::try_from(height).ok())

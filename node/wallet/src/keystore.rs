@@ -1,11 +1,11 @@
 //! The wallet file `wallet.json`: two sealed boxes and what may be known without a password.
 
 use std::{
-    fs,
-    io::{self, Write as _},
+    fs, io,
     path::{Path, PathBuf},
 };
 
+use hearth_base::private::write_private;
 use hearth_pocket::address::Address;
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +27,14 @@ pub struct Accounts {
     pub main_public_key: String,
     /// Compressed public key of the working key, hex.
     pub working_public_key: String,
+}
+
+/// What every form of the file begins with, this one's successors included: a program that does not know the form can
+/// say who does.
+#[derive(Deserialize)]
+struct Form {
+    version: u32,
+    written_by: Option<String>,
 }
 
 /// The whole file.
@@ -83,14 +91,18 @@ pub(crate) fn read(path: &Path) -> Result<Option<WalletFile>, Error> {
         path: path.to_owned(),
         why,
     };
-    let file: WalletFile = serde_json::from_slice(&text).map_err(|error| damaged(error.to_string()))?;
-    if file.version != VERSION {
-        return Err(damaged(format!(
-            "version {} is not known to this Hearth",
-            file.version
-        )));
+    let form: Form = serde_json::from_slice(&text).map_err(|error| damaged(error.to_string()))?;
+    if form.version > VERSION {
+        return Err(Error::Newer {
+            path: path.to_owned(),
+            by: form.written_by.unwrap_or_else(|| "a newer Hearth".to_owned()),
+            found: form.version,
+            known: VERSION,
+        });
     }
-    Ok(Some(file))
+    serde_json::from_slice(&text)
+        .map(Some)
+        .map_err(|error| damaged(error.to_string()))
 }
 
 /// Writes the wallet file so that a crash leaves the old one or the new one, whole.
@@ -102,30 +114,4 @@ pub(crate) fn write(path: &Path, file: &WalletFile) -> Result<(), Error> {
     };
     let text = serde_json::to_vec_pretty(file).map_err(|error| failed(error.into()))?;
     write_private(path, &text).map_err(failed)
-}
-
-/// Writes a file that only its owner may read: a new file, made durable, then put in place.
-pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
-    create_private_folder(folder)?;
-    let fresh = path.with_extension("new");
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&fresh)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&fresh, path)?;
-    #[cfg(unix)]
-    fs::File::open(folder)?.sync_all()?;
-    Ok(())
-}
-
-fn create_private_folder(folder: &Path) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)
 }

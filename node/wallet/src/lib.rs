@@ -48,6 +48,16 @@ pub enum Error {
     },
     #[error("the wallet file {path} is damaged ({why}): restore the wallet from its recovery words")]
     Damaged { path: std::path::PathBuf, why: String },
+    #[error(
+        "the wallet file {path} was written by {by} in form {found}, and this Hearth reads up to form {known}: start \
+         that Hearth again, or restore the wallet from its recovery words; nothing was changed"
+    )]
+    Newer {
+        path: std::path::PathBuf,
+        by: String,
+        found: u32,
+        known: u32,
+    },
     #[error("the computer gives no random numbers: {0}")]
     Random(String),
     #[error("the wallet's activity cannot be read or written")]

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use anyhow::{Context as _, bail};
-use hearth_base::{Amount, ServiceId};
+use hearth_base::{Amount, ServiceId, private::write_private};
 use hearth_chain::{Chain, Faucet, Options};
 use hearth_miner::Miner;
 use hearth_pocket::{
@@ -26,7 +26,7 @@ use hearth_wallet::{Accounts, Role, Wallet, WalletState};
 use hearth_weights::{AddOptions, Weights, catalogue};
 use url::Url;
 
-use crate::data_dir::{Layout, write_private};
+use crate::data_dir::Layout;
 
 /// The demo model and the service that serves it: a slug is a valid service id.
 pub(crate) const DEMO: &str = "smollm2-135m-instruct";
