@@ -2,10 +2,13 @@
 
 use hearth_base::{Height, failure};
 use hearth_pocket::tx::SignedTx;
-use hearth_store::{SqlitePool, Store};
-use sqlx::{FromRow, Row};
+use hearth_store::{
+    Problems, SqlitePool, Store,
+    stored::{self, Unreadable},
+};
+use sqlx::{FromRow, Row as _};
 
-use crate::claim::ClaimState;
+use crate::claim::{ClaimState, Outcome};
 use crate::facts::{Facts, Key};
 
 /// Why the book cannot be read or written.
@@ -13,8 +16,10 @@ use crate::facts::{Facts, Key};
 pub enum BookError {
     #[error("the database does not answer")]
     Database(#[from] sqlx::Error),
-    #[error("the record of session {session_id} cannot be read: {why}")]
-    Damaged { session_id: String, why: String },
+    #[error(transparent)]
+    Unreadable(#[from] Unreadable),
+    #[error("a value cannot be written as JSON")]
+    Json(#[from] serde_json::Error),
     #[error(
         "another {kind} was signed for session {session_id} before: signing a second one could cost the stake, so it \
          is refused"
@@ -26,7 +31,9 @@ impl failure::Failure for BookError {
     fn kind(&self) -> hearth_base::Kind {
         match self {
             BookError::Database(_) => hearth_base::Kind::Retry,
-            BookError::Damaged { .. } | BookError::Conflict { .. } => hearth_base::Kind::Skip,
+            BookError::Unreadable(_) | BookError::Json(_) | BookError::Conflict { .. } => {
+                hearth_base::Kind::Skip
+            }
         }
     }
 }
@@ -67,7 +74,7 @@ pub struct Record {
 }
 
 #[derive(FromRow)]
-struct Stored {
+struct Row {
     session_id: String,
     facts: String,
     state: String,
@@ -78,46 +85,43 @@ struct Stored {
     updated_ms: i64,
 }
 
-impl TryFrom<Stored> for Record {
+impl TryFrom<Row> for Record {
     type Error = BookError;
 
-    fn try_from(stored: Stored) -> Result<Record, BookError> {
-        let damaged = |error: serde_json::Error| BookError::Damaged {
-            session_id: stored.session_id.clone(),
-            why: error.to_string(),
-        };
+    fn try_from(row: Row) -> Result<Record, BookError> {
+        let place = format!("row {} of miner_session in hearth.db", row.session_id);
         Ok(Record {
-            facts: serde_json::from_str(&stored.facts).map_err(damaged)?,
-            state: serde_json::from_str(&stored.state).map_err(damaged)?,
-            sealed_bytes: stored.sealed_bytes.map(i64::cast_unsigned),
-            answers: stored.answers.cast_unsigned(),
-            late: stored.late.cast_unsigned(),
-            created_ms: stored.created_ms,
-            updated_ms: stored.updated_ms,
+            facts: stored::read(&row.facts, &place)?,
+            state: stored::read(&row.state, &place)?,
+            sealed_bytes: row.sealed_bytes.map(i64::cast_unsigned),
+            answers: row.answers.cast_unsigned(),
+            late: row.late.cast_unsigned(),
+            created_ms: row.created_ms,
+            updated_ms: row.updated_ms,
         })
     }
 }
 
 const COLUMNS: &str = "session_id, facts, state, sealed_bytes, answers, late, created_ms, updated_ms";
-/// States in which nothing happens any more.
-const FINAL: &str = "('settled','skipped','claim_missed','proof_missed','proof_invalid','expired')";
 
 /// The book. Clones are the same.
 #[derive(Clone, Debug)]
 pub(crate) struct Book {
     pool: SqlitePool,
+    problems: Problems,
 }
 
 impl Book {
     pub(crate) fn new(store: &Store) -> Book {
         Book {
             pool: store.pool().clone(),
+            problems: store.problems().clone(),
         }
     }
 
     /// Enters a session, if it is not there.
     pub(crate) async fn enter(&self, facts: &Facts, now_ms: i64) -> Result<(), BookError> {
-        let state = ClaimState::Accumulating;
+        let state = ClaimState::BEGUN;
         sqlx::query(
             "INSERT OR IGNORE INTO miner_session (session_id, supplier, application, service, start_height, end_height, \
              facts, stage, state, created_ms, updated_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -128,9 +132,9 @@ impl Book {
         .bind(&facts.header.service_id)
         .bind(facts.header.session_start_block_height)
         .bind(facts.header.session_end_block_height)
-        .bind(json(facts)?)
+        .bind(stored::write(facts)?)
         .bind(state.name())
-        .bind(json(&state)?)
+        .bind(stored::write(&state)?)
         .bind(now_ms)
         .bind(now_ms)
         .execute(&self.pool)
@@ -141,22 +145,21 @@ impl Book {
     /// One session.
     pub(crate) async fn record(&self, key: &Key) -> Result<Option<Record>, BookError> {
         let sql = format!("SELECT {COLUMNS} FROM miner_session WHERE session_id = ? AND supplier = ?");
-        let stored: Option<Stored> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
+        let row: Option<Row> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
             .bind(&key.session_id)
             .bind(&key.supplier)
             .fetch_optional(&self.pool)
             .await?;
-        stored.map(Record::try_from).transpose()
+        row.map(Record::try_from).transpose()
     }
 
     /// The sessions in which something can still happen.
     pub(crate) async fn open_records(&self) -> Result<Vec<Record>, BookError> {
-        let sql =
-            format!("SELECT {COLUMNS} FROM miner_session WHERE stage NOT IN {FINAL} ORDER BY end_height");
-        let stored: Vec<Stored> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
+        let sql = format!("SELECT {COLUMNS} FROM miner_session WHERE outcome IS NULL ORDER BY end_height");
+        let rows: Vec<Row> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
             .fetch_all(&self.pool)
             .await?;
-        Ok(readable(stored))
+        Ok(self.readable(rows))
     }
 
     /// Sessions, the newest first.
@@ -164,12 +167,18 @@ impl Book {
         let sql = format!(
             "SELECT {COLUMNS} FROM miner_session ORDER BY end_height DESC, created_ms DESC LIMIT ? OFFSET ?"
         );
-        let stored: Vec<Stored> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
+        let rows: Vec<Row> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
             .bind(limit)
             .bind(offset)
             .fetch_all(&self.pool)
             .await?;
-        Ok(readable(stored))
+        Ok(self.readable(rows))
+    }
+
+    /// The records that can be read. One that cannot holds up no other; it is left as it is, and told.
+    fn readable(&self, rows: Vec<Row>) -> Vec<Record> {
+        let read = |row: Row| Record::try_from(row).map_err(|error| self.problems.report(error));
+        rows.into_iter().flat_map(read).collect()
     }
 
     /// How many sessions there are.
@@ -182,13 +191,12 @@ impl Book {
 
     /// The sessions that ended before a moment.
     pub(crate) async fn ended_before(&self, before_ms: i64) -> Result<Vec<Key>, BookError> {
-        let sql = format!(
-            "SELECT session_id, supplier FROM miner_session WHERE stage IN {FINAL} AND updated_ms < ?"
-        );
-        let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
-            .bind(before_ms)
-            .fetch_all(&self.pool)
-            .await?;
+        let rows = sqlx::query(
+            "SELECT session_id, supplier FROM miner_session WHERE outcome IS NOT NULL AND updated_ms < ?",
+        )
+        .bind(before_ms)
+        .fetch_all(&self.pool)
+        .await?;
         let key = |row: &sqlx::sqlite::SqliteRow| Key {
             session_id: row.get("session_id"),
             supplier: row.get("supplier"),
@@ -200,11 +208,12 @@ impl Book {
     pub(crate) async fn save(&self, key: &Key, state: &ClaimState, now_ms: i64) -> Result<(), BookError> {
         let answers = state.seal().map(|seal| seal.answers.cast_signed());
         sqlx::query(
-            "UPDATE miner_session SET stage = ?, state = ?, answers = COALESCE(?, answers), updated_ms = ? \
-             WHERE session_id = ? AND supplier = ?",
+            "UPDATE miner_session SET stage = ?, outcome = ?, state = ?, answers = COALESCE(?, answers), \
+             updated_ms = ? WHERE session_id = ? AND supplier = ?",
         )
         .bind(state.name())
-        .bind(json(state)?)
+        .bind(state.outcome().map(Outcome::name))
+        .bind(stored::write(state)?)
         .bind(answers)
         .bind(now_ms)
         .bind(&key.session_id)
@@ -371,23 +380,4 @@ impl Book {
         .await?;
         Ok(row.map(|row| SignedTx::new(row.get("bytes"))))
     }
-}
-
-/// The records that can be read. One that cannot must not hold up the others; it is reported, and left as it is.
-fn readable(stored: Vec<Stored>) -> Vec<Record> {
-    let read = |stored: Stored| {
-        Record::try_from(stored)
-            .inspect_err(|error| {
-                tracing::error!(%error, "a session is left out: restore a backup of the database to get it back");
-            })
-            .ok()
-    };
-    stored.into_iter().filter_map(read).collect()
-}
-
-fn json<T: serde::Serialize>(value: &T) -> Result<String, BookError> {
-    serde_json::to_string(value).map_err(|error| BookError::Damaged {
-        session_id: String::new(),
-        why: error.to_string(),
-    })
 }

@@ -1,10 +1,12 @@
 //! What becomes of a session's answers: from the first one to the money.
 //!
 //! ```text
-//! Accumulating → Sealed → ClaimSent → ClaimIncluded ─┬→ ProofNotRequired ────────────────────┬→ Settled
-//!                                                    └→ ProofDue → ProofSent → ProofIncluded ┘
-//! badly: Skipped, ClaimMissed, ProofMissed, ProofInvalid, Expired
+//! open:  Accumulating → Sealed → ClaimSent → ClaimIncluded ─┬→ ProofNotRequired ────────────────────┬→ ended: Settled
+//!                                                           └→ ProofDue → ProofSent → ProofIncluded ┘
+//! ended badly: Skipped, ClaimMissed, ProofMissed, ProofInvalid, Expired
 //! ```
+//! Whether a claim is open, and what it counts as, is read off [`ClaimState`] alone; the database keeps the name of the
+//! outcome beside it for its queries, and none while the claim is open.
 //! What was sent may be in a block although nobody says so now. So no silence of the chain ends a claim of which a
 //! transaction is kept: only what the state itself shows once the window is closed ([`ClaimEffect::LastLook`]).
 //!
@@ -16,116 +18,12 @@
     reason = "an event that a state does not wait for changes nothing"
 )]
 
-use std::collections::BTreeMap;
-
 use hearth_base::{Amount, Height};
-use hearth_pocket::{session::Windows, trie::Root};
-use serde::{Deserialize, Serialize};
+use hearth_pocket::session::Windows;
 
-mod read;
+mod state;
 
-/// A sealed tree.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Seal {
-    /// Its root.
-    pub root: Root,
-    /// Answers in the evidence.
-    pub answers: u64,
-    /// Those of them that are leaves.
-    pub leaves: u64,
-    /// What they are claimed at.
-    pub value: Amount,
-}
-
-/// A transaction in a block.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Inclusion {
-    /// Its hash, in upper-case hex.
-    pub tx: String,
-    /// The block; 0 where only the state shows that it was included.
-    pub height: Height,
-}
-
-/// What a settlement paid.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Paid {
-    /// The block.
-    pub height: Height,
-    /// What was claimed.
-    pub claimed: Amount,
-    /// What the application paid.
-    pub settled: Amount,
-    /// What was minted for it.
-    pub minted: Amount,
-    /// Who got how much.
-    pub rewards: BTreeMap<String, Amount>,
-}
-
-/// The state of a claim.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "state", rename_all = "snake_case")]
-pub enum ClaimState {
-    /// Answers come in.
-    Accumulating,
-    /// No answer is added any more.
-    Sealed { seal: Seal, trouble: Option<String> },
-    /// The claim is signed and kept, and was sent.
-    ClaimSent { seal: Seal, tx: String },
-    /// The claim is in a block.
-    ClaimIncluded { seal: Seal, claim: Inclusion },
-    /// The chain wants no proof.
-    ProofNotRequired { seal: Seal, claim: Inclusion },
-    /// The chain wants a proof.
-    ProofDue {
-        seal: Seal,
-        claim: Inclusion,
-        trouble: Option<String>,
-    },
-    /// The proof is signed and kept, and was sent.
-    ProofSent {
-        seal: Seal,
-        claim: Inclusion,
-        tx: String,
-    },
-    /// The proof is in a block.
-    ProofIncluded {
-        seal: Seal,
-        claim: Inclusion,
-        proof: Inclusion,
-    },
-    /// Paid. `paid` is missing where the claim left the state as a paid one does, and nobody could tell the amounts any
-    /// more.
-    Settled {
-        seal: Seal,
-        claim: Inclusion,
-        proof: Option<Inclusion>,
-        paid: Option<Paid>,
-    },
-    /// Not worth a claim.
-    Skipped { why: String },
-    /// The claim did not get into a block in time.
-    ClaimMissed { seal: Option<Seal>, why: String },
-    /// The proof did not get into a block in time.
-    ProofMissed {
-        seal: Seal,
-        claim: Inclusion,
-        why: String,
-    },
-    /// The chain found the proof wrong.
-    ProofInvalid {
-        seal: Seal,
-        claim: Inclusion,
-        proof: Option<Inclusion>,
-        why: String,
-    },
-    /// The chain did not pay.
-    Expired {
-        seal: Seal,
-        claim: Inclusion,
-        height: Height,
-        why: String,
-    },
-}
+pub use state::{ClaimState, End, Inclusion, Outcome, Paid, Seal, Stage};
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -202,98 +100,88 @@ pub struct Rules {
 
 /// One step: the next state, and what to do once that is kept.
 #[must_use]
-pub fn step(state: ClaimState, event: ClaimEvent, rules: &Rules) -> (ClaimState, Vec<ClaimEffect>) {
-    if state.is_final() {
-        return (state, Vec::new());
-    }
-    let (next, mut effects) = match event {
-        ClaimEvent::Block { height, running } => on_block(state, height, running, rules),
-        ClaimEvent::Sealed(seal) => (on_seal(state, seal), Vec::new()),
-        ClaimEvent::TooCheap { costs } => (on_price(state, costs), Vec::new()),
-        ClaimEvent::Requirement { required } => (on_requirement(state, required), Vec::new()),
-        ClaimEvent::Signed { tx } => (on_signed(state, tx), Vec::new()),
-        ClaimEvent::Failed { why, forever } => (on_failure(state, why, forever), Vec::new()),
-        ClaimEvent::Lost => (
-            on_failure(state, "the transaction's time ran out".to_owned(), false),
-            Vec::new(),
-        ),
-        ClaimEvent::Missed { why } => (on_missed(state, why), Vec::new()),
-        ClaimEvent::Included(inclusion) => (on_inclusion(state, inclusion), Vec::new()),
-        ClaimEvent::ProofChecked { valid, why } => (on_check(state, valid, why), Vec::new()),
-        ClaimEvent::Paid(paid) => (on_end(state, Ok(Some(paid))), Vec::new()),
-        ClaimEvent::Expired { height, why } => (on_end(state, Err((height, why))), Vec::new()),
-        ClaimEvent::Vanished { height } => (on_vanished(state, height), Vec::new()),
+pub fn step(state: ClaimState, event: ClaimEvent, rules: &Rules) -> (ClaimState, Option<ClaimEffect>) {
+    let ClaimState::Open(stage) = state else {
+        return (state, None);
+    };
+    let (next, asked) = match event {
+        ClaimEvent::Block { height, running } => on_block(stage, height, running, rules),
+        ClaimEvent::Sealed(seal) => (on_seal(stage, seal), None),
+        ClaimEvent::TooCheap { costs } => (on_price(stage, costs), None),
+        ClaimEvent::Requirement { required } => (on_requirement(stage, required).into(), None),
+        ClaimEvent::Signed { tx } => (on_signed(stage, tx).into(), None),
+        ClaimEvent::Failed { why, forever } => (on_failure(stage, why, forever), None),
+        ClaimEvent::Lost => {
+            let why = "the transaction's time ran out".to_owned();
+            (on_failure(stage, why, false), None)
+        }
+        ClaimEvent::Missed { why } => (on_missed(stage, why), None),
+        ClaimEvent::Included(inclusion) => (on_inclusion(stage, inclusion).into(), None),
+        ClaimEvent::ProofChecked { valid, why } => (on_check(stage, valid, why), None),
+        ClaimEvent::Paid(paid) => (on_end(stage, Outcome::Settled { paid: Some(paid) }), None),
+        ClaimEvent::Expired { height, why } => (on_end(stage, Outcome::Expired { height, why }), None),
+        ClaimEvent::Vanished { height } => (on_vanished(stage, height), None),
     };
     // What can be done at once is not left to the next block.
-    let is_sent = next.sent().is_some();
-    if matches!(next, ClaimState::Sealed { trouble: None, .. }) {
-        effects.push(ClaimEffect::SignClaim);
-    } else if is_sent && effects.is_empty() {
-        effects.push(ClaimEffect::Chase);
-    } else if next.is_final() {
-        effects.push(ClaimEffect::Close);
-    }
-    (next, effects)
+    let at_once = match &next {
+        ClaimState::Ended(_) => Some(ClaimEffect::Close),
+        ClaimState::Open(Stage::Sealed { trouble: None, .. }) => Some(ClaimEffect::SignClaim),
+        ClaimState::Open(stage) => stage.sent().map(|_| ClaimEffect::Chase),
+    };
+    (next, asked.or(at_once))
 }
 
 fn on_block(
-    state: ClaimState,
+    stage: Stage,
     height: Height,
     running: usize,
     rules: &Rules,
-) -> (ClaimState, Vec<ClaimEffect>) {
+) -> (ClaimState, Option<ClaimEffect>) {
     let windows = &rules.windows;
     // What is sent now is in the next block at the soonest.
     let too_late_to_claim = height >= windows.claim_close;
     let too_late_to_prove = height >= windows.proof_close;
-    match state {
-        ClaimState::Accumulating if height > windows.claim_close => (
-            missed(
-                None,
-                "no claim was made while its window was open: the program did not run, or could not read its evidence"
-                    .to_owned(),
-            ),
-            Vec::new(),
-        ),
-        ClaimState::Accumulating if height >= windows.claim_open => {
-            // Answers that are being made are waited for, until two blocks before the window closes.
-            let wait = running > 0 && height.plus(2) < windows.claim_close;
-            (
-                ClaimState::Accumulating,
-                if wait { Vec::new() } else { vec![ClaimEffect::Seal] },
-            )
+    let effect = match stage {
+        Stage::Accumulating if height > windows.claim_close => {
+            let why = "no claim was made while its window was open: the program did not run, or could not read its \
+                       evidence";
+            return (missed_claim(stage, why.to_owned()), None);
         }
-        ClaimState::Sealed { seal, trouble } if too_late_to_claim => {
+        Stage::Sealed { seal, trouble } if too_late_to_claim => {
             // The trouble is what keeps it from being signed again.
             let trouble = trouble.or_else(|| Some("there was no time left to claim".to_owned()));
-            (
-                ClaimState::Sealed { seal, trouble },
-                vec![ClaimEffect::LastLook],
-            )
+            return (
+                Stage::Sealed { seal, trouble }.into(),
+                Some(ClaimEffect::LastLook),
+            );
         }
-        ClaimState::Sealed { seal, .. } => (ClaimState::Sealed { seal, trouble: None }, Vec::new()),
-        ClaimState::ClaimIncluded { .. } if height >= windows.proof_seed() => {
-            (state, vec![ClaimEffect::Decide])
+        Stage::Sealed { seal, .. } => return (Stage::Sealed { seal, trouble: None }.into(), None),
+        Stage::Accumulating if height >= windows.claim_open => {
+            // Answers that are being made are waited for, until two blocks before the window closes.
+            let wait = running > 0 && height.plus(2) < windows.claim_close;
+            (!wait).then_some(ClaimEffect::Seal)
         }
-        ClaimState::ProofDue { .. } if too_late_to_prove => (state, vec![ClaimEffect::LastLook]),
-        ClaimState::ProofDue { .. } if height >= windows.proof_open => (state, vec![ClaimEffect::SignProof]),
+        Stage::ClaimIncluded { .. } if height >= windows.proof_seed() => Some(ClaimEffect::Decide),
+        Stage::ProofDue { .. } if too_late_to_prove => Some(ClaimEffect::LastLook),
+        Stage::ProofDue { .. } if height >= windows.proof_open => Some(ClaimEffect::SignProof),
         // The settlement's events come with its own block; two blocks later they were overlooked.
-        ClaimState::ProofIncluded { .. } | ClaimState::ProofNotRequired { .. }
+        Stage::ProofIncluded { .. } | Stage::ProofNotRequired { .. }
             if height > windows.settlement.plus(2) =>
         {
-            (state, vec![ClaimEffect::Look])
+            Some(ClaimEffect::Look)
         }
-        other => (other, Vec::new()),
-    }
+        _ => None,
+    };
+    (stage.into(), effect)
 }
 
-fn missed(seal: Option<Seal>, why: String) -> ClaimState {
-    ClaimState::ClaimMissed { seal, why }
+fn missed_claim(stage: Stage, why: String) -> ClaimState {
+    stage.end(Outcome::ClaimMissed { why })
 }
 
-fn on_seal(state: ClaimState, seal: Seal) -> ClaimState {
-    if !matches!(state, ClaimState::Accumulating) {
-        return state;
+fn on_seal(stage: Stage, seal: Seal) -> ClaimState {
+    if !matches!(stage, Stage::Accumulating) {
+        return stage.into();
     }
     if seal.leaves == 0 {
         let why = if seal.answers == 0 {
@@ -301,169 +189,129 @@ fn on_seal(state: ClaimState, seal: Seal) -> ClaimState {
         } else {
             "no answer met the difficulty"
         };
-        return ClaimState::Skipped { why: why.to_owned() };
+        return stage.end(Outcome::Skipped { why: why.to_owned() });
     }
-    ClaimState::Sealed { seal, trouble: None }
+    Stage::Sealed { seal, trouble: None }.into()
 }
 
-fn on_price(state: ClaimState, costs: Amount) -> ClaimState {
-    match state {
-        ClaimState::Sealed { seal, .. } => ClaimState::Skipped {
-            why: format!(
+fn on_price(stage: Stage, costs: Amount) -> ClaimState {
+    match stage {
+        Stage::Sealed { seal, .. } => {
+            let why = format!(
                 "its {} are not worth the {costs} that claim and proof are likely to cost",
                 seal.value
-            ),
-        },
-        other => other,
-    }
-}
-
-fn on_missed(state: ClaimState, why: String) -> ClaimState {
-    match state {
-        ClaimState::Sealed { seal, .. } | ClaimState::ClaimSent { seal, .. } => missed(Some(seal), why),
-        ClaimState::ProofDue { seal, claim, .. } | ClaimState::ProofSent { seal, claim, .. } => {
-            ClaimState::ProofMissed { seal, claim, why }
+            );
+            Stage::Accumulating.end(Outcome::Skipped { why })
         }
-        other => other,
+        other => other.into(),
     }
 }
 
-fn on_requirement(state: ClaimState, required: bool) -> ClaimState {
-    match state {
-        ClaimState::ClaimIncluded { seal, claim } if required => ClaimState::ProofDue {
+fn on_missed(stage: Stage, why: String) -> ClaimState {
+    match stage {
+        Stage::Sealed { .. } | Stage::ClaimSent { .. } => missed_claim(stage, why),
+        Stage::ProofDue { .. } | Stage::ProofSent { .. } => stage.end(Outcome::ProofMissed { why }),
+        other => other.into(),
+    }
+}
+
+fn on_requirement(stage: Stage, required: bool) -> Stage {
+    match stage {
+        Stage::ClaimIncluded { seal, claim } if required => Stage::ProofDue {
             seal,
             claim,
             trouble: None,
         },
-        ClaimState::ClaimIncluded { seal, claim } => ClaimState::ProofNotRequired { seal, claim },
+        Stage::ClaimIncluded { seal, claim } => Stage::ProofNotRequired { seal, claim },
         other => other,
     }
 }
 
-fn on_signed(state: ClaimState, tx: String) -> ClaimState {
-    match state {
-        ClaimState::Sealed { seal, .. } => ClaimState::ClaimSent { seal, tx },
-        ClaimState::ProofDue { seal, claim, .. } => ClaimState::ProofSent { seal, claim, tx },
+fn on_signed(stage: Stage, tx: String) -> Stage {
+    match stage {
+        Stage::Sealed { seal, .. } => Stage::ClaimSent { seal, tx },
+        Stage::ProofDue { seal, claim, .. } => Stage::ProofSent { seal, claim, tx },
         other => other,
     }
 }
 
-fn on_failure(state: ClaimState, why: String, forever: bool) -> ClaimState {
-    match state {
-        ClaimState::Sealed { seal, .. } | ClaimState::ClaimSent { seal, .. } if forever => {
-            missed(Some(seal), why)
-        }
-        ClaimState::Sealed { seal, .. } | ClaimState::ClaimSent { seal, .. } => ClaimState::Sealed {
-            seal,
-            trouble: Some(why),
-        },
-        ClaimState::ProofDue { seal, claim, .. } | ClaimState::ProofSent { seal, claim, .. } if forever => {
-            ClaimState::ProofMissed { seal, claim, why }
-        }
-        ClaimState::ProofDue { seal, claim, .. } | ClaimState::ProofSent { seal, claim, .. } => {
-            ClaimState::ProofDue {
-                seal,
-                claim,
-                trouble: Some(why),
-            }
+fn on_failure(stage: Stage, why: String, forever: bool) -> ClaimState {
+    if forever {
+        return on_missed(stage, why);
+    }
+    let trouble = Some(why);
+    let tried_again = match stage {
+        Stage::Sealed { seal, .. } | Stage::ClaimSent { seal, .. } => Stage::Sealed { seal, trouble },
+        Stage::ProofDue { seal, claim, .. } | Stage::ProofSent { seal, claim, .. } => {
+            Stage::ProofDue { seal, claim, trouble }
         }
         other => other,
-    }
+    };
+    tried_again.into()
 }
 
-fn on_inclusion(state: ClaimState, inclusion: Inclusion) -> ClaimState {
-    match state {
+fn on_inclusion(stage: Stage, inclusion: Inclusion) -> Stage {
+    match stage {
         // One that was to be signed anew may be in a block after all.
-        ClaimState::Sealed { seal, .. } | ClaimState::ClaimSent { seal, .. } => ClaimState::ClaimIncluded {
+        Stage::Sealed { seal, .. } | Stage::ClaimSent { seal, .. } => Stage::ClaimIncluded {
             seal,
             claim: inclusion,
         },
-        ClaimState::ProofDue { seal, claim, .. } | ClaimState::ProofSent { seal, claim, .. } => {
-            ClaimState::ProofIncluded {
-                seal,
-                claim,
-                proof: inclusion,
-            }
-        }
+        Stage::ProofDue { seal, claim, .. } | Stage::ProofSent { seal, claim, .. } => Stage::ProofIncluded {
+            seal,
+            claim,
+            proof: inclusion,
+        },
         other => other,
     }
 }
 
-fn on_check(state: ClaimState, valid: bool, why: String) -> ClaimState {
-    match state {
-        ClaimState::ProofIncluded { seal, claim, proof } if !valid => ClaimState::ProofInvalid {
-            seal,
-            claim,
-            proof: Some(proof),
-            why,
-        },
-        ClaimState::ProofDue { seal, claim, .. } | ClaimState::ProofSent { seal, claim, .. } if !valid => {
-            ClaimState::ProofInvalid {
-                seal,
-                claim,
-                proof: None,
-                why,
-            }
+fn on_check(stage: Stage, valid: bool, why: String) -> ClaimState {
+    match stage {
+        Stage::ProofIncluded { .. } | Stage::ProofDue { .. } | Stage::ProofSent { .. } if !valid => {
+            stage.end(Outcome::ProofInvalid { why })
         }
-        other => other,
+        other => other.into(),
     }
 }
 
 /// The claim is gone, and no block says what became of it. One that needed no proof, or had one, was paid; one whose
 /// proof is nowhere was not.
-fn on_vanished(state: ClaimState, height: Height) -> ClaimState {
-    match state {
-        ClaimState::ProofNotRequired { .. } | ClaimState::ProofIncluded { .. } => on_end(state, Ok(None)),
-        ClaimState::ProofDue { .. } | ClaimState::ProofSent { .. } => {
+fn on_vanished(stage: Stage, height: Height) -> ClaimState {
+    match stage {
+        Stage::ProofNotRequired { .. } | Stage::ProofIncluded { .. } => {
+            on_end(stage, Outcome::Settled { paid: None })
+        }
+        Stage::ProofDue { .. } | Stage::ProofSent { .. } => {
             let why = "the claim is gone from the chain, and its proof is in no block that the endpoints still have";
-            on_end(state, Err((height, why.to_owned())))
+            let why = why.to_owned();
+            on_end(stage, Outcome::Expired { height, why })
         }
         // Whether a proof was wanted is still to be found out, or nothing was claimed.
-        other => other,
+        other => other.into(),
     }
 }
 
 /// The chain is done with the claim.
-fn on_end(state: ClaimState, end: Result<Option<Paid>, (Height, String)>) -> ClaimState {
-    let (seal, claim, proof) = match state {
-        ClaimState::ClaimIncluded { seal, claim }
-        | ClaimState::ProofNotRequired { seal, claim }
-        | ClaimState::ProofDue { seal, claim, .. }
-        | ClaimState::ProofSent { seal, claim, .. } => (seal, claim, None),
-        ClaimState::ProofIncluded { seal, claim, proof } => (seal, claim, Some(proof)),
-        // The chain knows the claim, although its transaction was about to be signed anew.
-        ClaimState::Sealed { seal, .. } => (
-            seal,
-            Inclusion {
-                tx: String::new(),
-                height: Height(0),
-            },
-            None,
-        ),
-        // Its inclusion was overlooked, but the chain knows it.
-        ClaimState::ClaimSent { seal, tx } => (
-            seal,
-            Inclusion {
-                tx,
-                height: Height(0),
-            },
-            None,
-        ),
-        other => return other,
+fn on_end(stage: Stage, outcome: Outcome) -> ClaimState {
+    // The chain knows the claim, although its transaction was about to be signed anew or its inclusion was overlooked.
+    let claim = |tx| Inclusion {
+        tx,
+        height: Height(0),
     };
-    match end {
-        Ok(paid) => ClaimState::Settled {
+    match stage {
+        Stage::Accumulating => stage.into(),
+        Stage::Sealed { seal, .. } => Stage::ClaimIncluded {
             seal,
-            claim,
-            proof,
-            paid,
-        },
-        Err((height, why)) => ClaimState::Expired {
+            claim: claim(String::new()),
+        }
+        .end(outcome),
+        Stage::ClaimSent { seal, tx } => Stage::ClaimIncluded {
             seal,
-            claim,
-            height,
-            why,
-        },
+            claim: claim(tx),
+        }
+        .end(outcome),
+        included => included.end(outcome),
     }
 }
 

@@ -5,7 +5,7 @@ use hearth_pocket::{message::proof, tx::decode};
 
 use crate::{
     book::{Book, BookError, Record, TxKind},
-    claim::ClaimState,
+    claim::{ClaimState, Stage},
     network::{NetworkError, SharedNetwork},
 };
 
@@ -90,18 +90,13 @@ impl Costs {
             Amount::ZERO
         };
         match state {
-            ClaimState::Accumulating | ClaimState::Sealed { .. } => self.claim.saturating_add(proof),
-            ClaimState::ClaimSent { .. } | ClaimState::ClaimIncluded { .. } => proof,
-            ClaimState::ProofDue { .. } => self.proof,
-            ClaimState::ProofNotRequired { .. }
-            | ClaimState::ProofSent { .. }
-            | ClaimState::ProofIncluded { .. }
-            | ClaimState::Settled { .. }
-            | ClaimState::Skipped { .. }
-            | ClaimState::ClaimMissed { .. }
-            | ClaimState::ProofMissed { .. }
-            | ClaimState::ProofInvalid { .. }
-            | ClaimState::Expired { .. } => Amount::ZERO,
+            ClaimState::Open(Stage::Accumulating | Stage::Sealed { .. }) => self.claim.saturating_add(proof),
+            ClaimState::Open(Stage::ClaimSent { .. } | Stage::ClaimIncluded { .. }) => proof,
+            ClaimState::Open(Stage::ProofDue { .. }) => self.proof,
+            ClaimState::Open(
+                Stage::ProofNotRequired { .. } | Stage::ProofSent { .. } | Stage::ProofIncluded { .. },
+            )
+            | ClaimState::Ended(_) => Amount::ZERO,
         }
     }
 
@@ -126,7 +121,7 @@ mod tests {
     use hearth_pocket::message::Coin;
 
     use super::*;
-    use crate::testing::facts;
+    use crate::{claim::Outcome, testing::facts};
 
     fn pokt(pokt: u128) -> Amount {
         Amount::from_upokt(pokt * 1_000_000)
@@ -183,9 +178,9 @@ mod tests {
         let one = Amount::from_upokt(1_000_005);
         assert_eq!(costs.reserve(&[]), one);
         let open = [
-            record(ClaimState::Accumulating),
-            record(ClaimState::Accumulating),
-            record(ClaimState::Skipped { why: String::new() }),
+            record(ClaimState::BEGUN),
+            record(ClaimState::BEGUN),
+            record(Stage::Accumulating.end(Outcome::Skipped { why: String::new() })),
         ];
         assert_eq!(costs.reserve(&open), Amount::from_upokt(3 * one.upokt()));
     }

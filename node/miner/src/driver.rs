@@ -153,7 +153,7 @@ impl Driver {
         }
         for session in self.sessions.all() {
             let key = session.facts.key();
-            self.states.entry(key).or_insert(ClaimState::Accumulating);
+            self.states.entry(key).or_insert(ClaimState::BEGUN);
         }
         let keys: Vec<Key> = self.states.keys().cloned().collect();
         for key in keys {
@@ -260,8 +260,8 @@ impl Driver {
         let mut event = Some(event);
         for _ in 0..MAX_STEPS {
             let Some(next_event) = event.take() else { break };
-            let before = self.states.get(&key).cloned().unwrap_or(ClaimState::Accumulating);
-            let (after, effects) = step(before.clone(), next_event, &rules);
+            let before = self.states.get(&key).cloned().unwrap_or(ClaimState::BEGUN);
+            let (after, effect) = step(before.clone(), next_event, &rules);
             if after != before {
                 self.book.save(&key, &after, self.clock.now_ms()).await?;
                 tracing::info!(session = %key.session_id, state = after.name(), why = after.why(), "a claim moved on");
@@ -269,20 +269,18 @@ impl Driver {
                 self.states.insert(key.clone(), after.clone());
                 self.tell(&key).await;
             }
-            for effect in effects {
-                let outcome = self.run_effect(facts, &after, effect).await;
-                event = match outcome {
-                    Ok(next) => next,
-                    Err(trouble) => {
-                        let (why, forever) = (hearth_base::failure::chain(&trouble), trouble.is_final());
-                        tracing::warn!(session = %key.session_id, %why, "a claim is held up");
-                        // A question without an answer says nothing of what was sent.
-                        effect
-                            .makes_something()
-                            .then_some(ClaimEvent::Failed { why, forever })
-                    }
-                };
-            }
+            let Some(effect) = effect else { break };
+            event = match self.run_effect(facts, &after, effect).await {
+                Ok(next) => next,
+                Err(trouble) => {
+                    let (why, forever) = (hearth_base::failure::chain(&trouble), trouble.is_final());
+                    tracing::warn!(session = %key.session_id, %why, "a claim is held up");
+                    // A question without an answer says nothing of what was sent.
+                    effect
+                        .makes_something()
+                        .then_some(ClaimEvent::Failed { why, forever })
+                }
+            };
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! The evidence of a session: a file of records, one for each answer, that is only ever appended to.
 //!
 //! ```text
-//! magic "HEARTHEV" | u32 length of facts | u32 CRC of facts | facts as JSON
+//! head: form, facts of the session ([`head`])
 //! u32 CRC of what follows up to the relay | hash of the relay (32) | answered at ms i64 | duration ms u32
 //!     | bytes out u64 | tokens u32 | status u16 | flags u8 | u32 length of relay | relay      … and again
 //! ```
@@ -18,13 +18,14 @@ use hearth_pocket::relay;
 
 use crate::facts::Facts;
 
-const MAGIC: &[u8; 8] = b"HEARTHEV";
+pub(crate) mod head;
+
+pub(crate) use head::HeadError;
+
 /// Bytes of a record before its relay.
 const HEAD: usize = 4 + 32 + 8 + 4 + 8 + 4 + 2 + 1 + 4;
 /// A relay holds a request, which is limited; a longer length is a torn record.
 const MAX_RELAY: usize = 256 << 20;
-/// Facts are a few hundred bytes.
-const MAX_FACTS: usize = 1 << 20;
 const IN_TREE: u8 = 1;
 
 /// One answer.
@@ -61,7 +62,7 @@ impl Entry {
         out.extend_from_slice(&self.status.to_le_bytes());
         out.push(if self.in_tree { IN_TREE } else { 0 });
         out.extend_from_slice(&u32::try_from(self.relay.len()).unwrap_or(u32::MAX).to_le_bytes());
-        let crc = crc32(&out[start + 4..]);
+        let crc = crc32fast::hash(&out[start + 4..]);
         out[start..start + 4].copy_from_slice(&crc.to_le_bytes());
         let relay_at = out.len();
         out.extend_from_slice(&self.relay);
@@ -92,35 +93,6 @@ impl Entry {
     pub(crate) const RELAY_AT: u64 = HEAD as u64;
 }
 
-/// The head of a file.
-pub(crate) fn write_facts(facts: &Facts) -> Result<Vec<u8>, serde_json::Error> {
-    let json = serde_json::to_vec(facts)?;
-    let mut out = MAGIC.to_vec();
-    out.extend_from_slice(&u32::try_from(json.len()).unwrap_or(u32::MAX).to_le_bytes());
-    out.extend_from_slice(&crc32(&json).to_le_bytes());
-    out.extend_from_slice(&json);
-    Ok(out)
-}
-
-/// Reads the head of a file and its length; `None` where it is torn or none.
-pub(crate) fn read_facts(input: &mut impl Read) -> io::Result<Option<(Facts, u64)>> {
-    let mut head = [0; 16];
-    if !fill(input, &mut head)? || &head[..8] != MAGIC {
-        return Ok(None);
-    }
-    let length = u32::from_le_bytes(part(&head, 8)) as usize;
-    if length > MAX_FACTS {
-        return Ok(None);
-    }
-    let mut json = vec![0; length];
-    if !fill(input, &mut json)? || crc32(&json) != u32::from_le_bytes(part(&head, 12)) {
-        return Ok(None);
-    }
-    Ok(serde_json::from_slice(&json)
-        .ok()
-        .map(|facts| (facts, (16 + length) as u64)))
-}
-
 /// What a file holds besides its entries.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Contents {
@@ -132,19 +104,18 @@ pub(crate) struct Contents {
     pub(crate) damage: Vec<Range<u64>>,
 }
 
-/// Reads a whole file, entry by entry, each with the place of its relay. `limit` cuts it there. `None`: it has no
-/// whole head.
+/// Reads a whole file, entry by entry, each with the place of its relay. `limit` cuts it there. `expected` are the
+/// facts of its session, where they are known.
 ///
 /// # Errors
-/// A file that cannot be read.
+/// A file whose head cannot be read, or that the disk does not give.
 pub(crate) fn read_all(
     input: &mut impl Read,
     limit: Option<u64>,
+    expected: Option<&Facts>,
     mut each: impl FnMut(Entry, u64),
-) -> io::Result<Option<Contents>> {
-    let Some((facts, mut at)) = read_facts(input)? else {
-        return Ok(None);
-    };
+) -> Result<Contents, HeadError> {
+    let (facts, mut at) = head::read(input, expected)?;
     let mut damage = Vec::new();
     let mut input = input.take(limit.map_or(u64::MAX, |limit| limit.saturating_sub(at)));
     let mut bytes = Vec::new();
@@ -166,11 +137,11 @@ pub(crate) fn read_all(
         rest = rest.get(skipped + HEAD + entry.relay.len()..).unwrap_or_default();
         each(entry, relay_at);
     }
-    Ok(Some(Contents {
+    Ok(Contents {
         facts,
         length: at,
         damage,
-    }))
+    })
 }
 
 /// Reads the next record; `None` at the end, and at a torn or damaged record. Then `bytes` holds what was read of it.
@@ -236,7 +207,7 @@ fn head_of(bytes: &[u8]) -> Option<[u8; HEAD]> {
 }
 
 fn is_whole(head: &[u8; HEAD]) -> bool {
-    crc32(&head[4..]) == u32::from_le_bytes(part(head, 0)) && relay_length(head) <= MAX_RELAY
+    crc32fast::hash(&head[4..]) == u32::from_le_bytes(part(head, 0)) && relay_length(head) <= MAX_RELAY
 }
 
 /// A relay that lies in the tree is covered by its hash; others are not kept.
@@ -248,48 +219,12 @@ fn relay_length(head: &[u8; HEAD]) -> usize {
     u32::from_le_bytes(part(head, HEAD - 4)) as usize
 }
 
-/// Fills a buffer; `false` where the input ends before.
-fn fill(input: &mut impl Read, buffer: &mut [u8]) -> io::Result<bool> {
-    match input.read_exact(buffer) {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
-        Err(error) => Err(error),
-    }
-}
-
 /// A part of a fixed head; `at` is a constant within it.
 fn part<const N: usize>(head: &[u8], at: usize) -> [u8; N] {
     let mut bytes = [0; N];
     bytes.copy_from_slice(&head[at..at + N]);
     bytes
 }
-
-/// CRC-32 as in zip files.
-fn crc32(bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(u32::MAX, |crc, byte| {
-        crc >> 8 ^ CRC_TABLE[usize::from(crc.to_le_bytes()[0] ^ byte)]
-    })
-}
-
-const CRC_TABLE: [u32; 256] = {
-    let mut table = [0; 256];
-    let mut index = 0;
-    while index < 256 {
-        let mut crc = index as u32;
-        let mut bit = 0;
-        while bit < 8 {
-            crc = if crc & 1 == 1 {
-                crc >> 1 ^ 0xedb8_8320
-            } else {
-                crc >> 1
-            };
-            bit += 1;
-        }
-        table[index] = crc;
-        index += 1;
-    }
-    table
-};
 
 #[cfg(test)]
 mod tests {
@@ -313,7 +248,7 @@ mod tests {
     }
 
     fn file(entries: &[Entry]) -> (Vec<u8>, Vec<usize>) {
-        let mut bytes = write_facts(&facts()).unwrap();
+        let mut bytes = head::write(&facts()).unwrap();
         let mut ends = vec![bytes.len()];
         for entry in entries {
             entry.write(&mut bytes);
@@ -324,16 +259,9 @@ mod tests {
 
     fn read(bytes: &[u8]) -> (Vec<Entry>, Contents) {
         let mut entries = Vec::new();
-        let contents = read_all(&mut &bytes[..], None, |entry, _| entries.push(entry))
-            .unwrap()
-            .unwrap();
+        let contents = read_all(&mut &bytes[..], None, None, |entry, _| entries.push(entry)).unwrap();
         assert_eq!(contents.facts, facts());
         (entries, contents)
-    }
-
-    #[test]
-    fn the_crc_is_the_usual_one() {
-        assert_eq!(crc32(b"123456789"), 0xcbf4_3926);
     }
 
     proptest! {
@@ -384,11 +312,11 @@ mod tests {
             let is_clean = |at: &usize| clean[ends[*at]..ends[*at + 1]] == bytes[ends[*at]..ends[*at + 1]];
             let left: Vec<usize> = (0..entries.len()).filter(is_clean).collect();
             let (mut found, mut places) = (Vec::new(), Vec::new());
-            let contents = read_all(&mut &bytes[..], None, |entry, at| {
+            let contents = read_all(&mut &bytes[..], None, None, |entry, at| {
                 found.push(entry);
                 places.push(at);
             });
-            let contents = contents.unwrap().unwrap();
+            let contents = contents.unwrap();
             prop_assert_eq!(found, left.iter().map(|at| entries[*at].clone()).collect::<Vec<_>>());
             prop_assert_eq!(places, left.iter().map(|at| ends[*at] as u64 + Entry::RELAY_AT).collect::<Vec<_>>());
             prop_assert_eq!(contents.length, left.last().map_or(ends[0], |at| ends[*at + 1]) as u64);
@@ -416,18 +344,6 @@ mod tests {
             let (found, contents) = read(&bytes);
             assert_eq!(found, entries[1..]);
             assert_eq!(contents.damage, vec![ends[0] as u64..ends[1] as u64]);
-        }
-    }
-
-    #[test]
-    fn a_file_without_a_whole_head_is_none() {
-        let (bytes, ends) = file(&[]);
-        for length in 0..ends[0] {
-            assert!(
-                read_all(&mut &bytes[..length], None, |_, _| ())
-                    .unwrap()
-                    .is_none()
-            );
         }
     }
 }

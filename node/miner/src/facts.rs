@@ -4,6 +4,7 @@ use hearth_base::{Amount, Height};
 use hearth_pocket::{
     difficulty::Target, message::session::SessionHeader, session::Windows, settlement::Price,
 };
+use hearth_store::stored::Stored;
 use serde::{Deserialize, Serialize};
 
 /// A session and this supplier in it: what names an evidence file and a claim.
@@ -54,6 +55,11 @@ pub struct Facts {
     /// The part of a claim that comes to our own addresses, in millionths, as it was at the session's start. For
     /// estimates only.
     pub share_millionths: u32,
+}
+
+impl Stored for Facts {
+    const WHAT: &'static str = "the description of a session";
+    const VERSION: u64 = 1;
 }
 
 impl Facts {

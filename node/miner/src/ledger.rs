@@ -11,12 +11,14 @@ mod session;
 
 use std::{
     collections::{BTreeMap, VecDeque},
+    io,
     panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
     sync::{self, Arc, PoisonError, TryLockError, mpsc},
 };
 
 use hearth_pocket::trie::Root;
+use hearth_store::Problems;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
@@ -24,7 +26,7 @@ pub(crate) use disk::{Disk, LogFile, RealDisk, Scan};
 use session::Session;
 
 use crate::{
-    evidence::Entry,
+    evidence::{self, Entry, HeadError},
     facts::{Facts, Key},
 };
 
@@ -38,6 +40,8 @@ pub(crate) enum LedgerError {
     Disk { path: PathBuf, why: String },
     #[error("the evidence in {path} is damaged: {why}")]
     Damaged { path: PathBuf, why: String },
+    #[error("the evidence in {path} cannot be read: {why}")]
+    Newer { path: PathBuf, why: String },
     #[error("the claim of session {session_id} is made: nothing can be added to it")]
     Sealed { session_id: String },
     #[error("session {session_id} is not open")]
@@ -74,6 +78,7 @@ pub(crate) struct Ledger(Arc<Inner>);
 
 struct Inner {
     disk: Arc<dyn Disk>,
+    problems: Problems,
     writers: Mutex<BTreeMap<Key, Arc<Writer>>>,
     /// Files are opened and closed one by one.
     opening: Mutex<()>,
@@ -86,13 +91,14 @@ impl Ledger {
     ///
     /// # Errors
     /// The system gives no thread.
-    pub(crate) fn start(disk: Arc<dyn Disk>) -> std::io::Result<Ledger> {
+    pub(crate) fn start(disk: Arc<dyn Disk>, problems: Problems) -> io::Result<Ledger> {
         let (thread, writers) = mpsc::channel::<Arc<Writer>>();
         std::thread::Builder::new()
             .name("ledger".to_owned())
             .spawn(move || writers.iter().for_each(|writer| writer.keep_all()))?;
         Ok(Ledger(Arc::new(Inner {
             disk,
+            problems,
             writers: Mutex::default(),
             opening: Mutex::default(),
             thread,
@@ -103,7 +109,7 @@ impl Ledger {
     ///
     /// # Errors
     /// A folder that cannot be read.
-    pub(crate) fn found(&self) -> std::io::Result<Scan> {
+    pub(crate) fn found(&self) -> io::Result<Scan> {
         disk::found(&*self.0.disk)
     }
 
@@ -112,18 +118,28 @@ impl Ledger {
     ///
     /// # Errors
     /// A file that cannot be read.
-    pub(crate) fn page(&self, key: &Key, limit: usize, offset: usize) -> std::io::Result<(Vec<Entry>, u64)> {
+    pub(crate) fn page(&self, key: &Key, limit: usize, offset: usize) -> io::Result<(Vec<Entry>, u64)> {
         let held = limit.saturating_add(offset);
         let (mut newest, mut total) = (VecDeque::new(), 0);
         if let Some(mut reader) = self.0.disk.reader(&key.to_string())? {
-            crate::evidence::read_all(&mut reader, None, |entry, _| {
+            let read = evidence::read_all(&mut reader, None, None, |entry, _| {
                 total += 1;
                 newest.push_front(Entry {
                     relay: Vec::new(),
                     ..entry
                 });
                 newest.truncate(held);
-            })?;
+            });
+            match read {
+                Ok(_) | Err(HeadError::Torn) => {}
+                Err(error) => return Err(error.into()),
+            }
+        } else if let Some(aside) = self.0.disk.aside(&key.to_string()) {
+            let why = format!(
+                "the evidence could not be read: it is kept as {}",
+                aside.display()
+            );
+            return Err(io::Error::new(io::ErrorKind::InvalidData, why));
         }
         Ok((newest.into_iter().skip(offset).collect(), total))
     }
@@ -200,6 +216,11 @@ impl Ledger {
         self.blocking(move |inner| inner.forget(&key)).await
     }
 
+    /// What was found damaged or unreadable.
+    pub(crate) fn problems(&self) -> &Problems {
+        &self.0.problems
+    }
+
     /// The path of a session's evidence, for messages.
     pub(crate) fn path(&self, key: &Key) -> PathBuf {
         self.0.disk.path(&key.to_string())
@@ -249,7 +270,8 @@ impl Inner {
         if let Ok(writer) = self.writer(&key) {
             return Ok(writer.session().tally());
         }
-        let session = Session::open(&*self.disk, facts, sealed_bytes)?;
+        let session = Session::open(&*self.disk, &self.problems, facts, sealed_bytes)
+            .inspect_err(|error| self.tell(error))?;
         let tally = session.tally();
         let writer = Writer {
             waiting: Mutex::default(),
@@ -257,6 +279,13 @@ impl Inner {
         };
         self.writers.lock().insert(key, Arc::new(writer));
         Ok(tally)
+    }
+
+    /// A file that cannot be read is worth more than a line in the log.
+    fn tell(&self, error: &LedgerError) {
+        if matches!(error, LedgerError::Damaged { .. } | LedgerError::Newer { .. }) {
+            self.problems.report(error);
+        }
     }
 
     /// Whoever still holds the writer is refused from then on: the next one to open the file is alone with it.

@@ -19,6 +19,8 @@ mod earning;
 mod events;
 mod evidence;
 mod facts;
+#[cfg(test)]
+mod formats;
 mod keys;
 mod ledger;
 mod miner;
@@ -33,7 +35,7 @@ mod threads;
 pub use backend::{Backend, BackendAnswer, BackendBody, BackendError, BackendRequest, Capacity};
 pub use backend::{EngineBackend, NullBackend, UrlBackend};
 pub use book::{BookError, Record};
-pub use claim::{ClaimState, Inclusion, Paid, Seal};
+pub use claim::{ClaimState, End, Inclusion, Outcome, Paid, Seal, Stage};
 pub use config::{Config, ConfigError, ServiceConfig};
 pub use earning::{Earning, EarningState, OffWhy, Reason, ReasonCode};
 pub use events::{MinerEvent, Running, RunningAnswer};

@@ -211,7 +211,7 @@ impl Miner {
         let (commands, queue) = mpsc::channel(64);
         let inner = Inner {
             book: Book::new(store),
-            ledger: Ledger::start(disk).map_err(Error::Threads)?,
+            ledger: Ledger::start(disk, store.problems().clone()).map_err(Error::Threads)?,
             threads: Arc::new(Threads::start(config.threads).map_err(Error::Threads)?),
             verifier: Arc::new(RingVerifier::new(RING_CACHE)),
             earning: watch::Sender::new(Earning::off(clock.now_ms())),
@@ -430,8 +430,7 @@ impl Miner {
 
 /// Our part of a session: paid where it is known, else estimated.
 fn amount(record: &Record, answers: u64, supplier: Option<&Address>) -> (Amount, bool) {
-    use crate::claim::ClaimState;
-    if let ClaimState::Settled { paid: Some(paid), .. } = &record.state {
+    if let Some(paid) = record.state.paid() {
         let ours = |who: &str| {
             supplier.is_some_and(|supplier| supplier.as_str() == who) || record.facts.owner == who
         };

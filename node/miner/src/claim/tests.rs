@@ -1,5 +1,7 @@
 //! The machine of claims: its usual ways, and what holds on every way.
 
+use hearth_pocket::trie::Root;
+use hearth_store::stored;
 use proptest::prelude::*;
 
 use super::*;
@@ -35,12 +37,12 @@ fn block(height: u64) -> ClaimEvent {
 }
 
 /// Runs events and collects the effects of each.
-fn run(events: Vec<ClaimEvent>) -> (ClaimState, Vec<Vec<ClaimEffect>>) {
-    let (mut state, mut all) = (ClaimState::Accumulating, Vec::new());
+fn run(events: Vec<ClaimEvent>) -> (ClaimState, Vec<Option<ClaimEffect>>) {
+    let (mut state, mut all) = (ClaimState::BEGUN, Vec::new());
     for event in events {
-        let (next, effects) = step(state, event, &rules());
+        let (next, effect) = step(state, event, &rules());
         state = next;
-        all.push(effects);
+        all.push(effect);
     }
     (state, all)
 }
@@ -81,30 +83,29 @@ fn the_way_to_the_money() {
     let proof = Some(inclusion(17));
     assert_eq!(
         state,
-        ClaimState::Settled {
-            seal: seal(),
-            claim,
+        ClaimState::Ended(End {
+            outcome: Outcome::Settled { paid: Some(paid) },
+            seal: Some(seal()),
+            claim: Some(claim),
             proof,
-            paid: Some(paid)
-        }
+        })
     );
-    let none = Vec::new;
     let expected = vec![
-        none(),
-        vec![SealIt],
-        vec![SignClaim],
-        vec![Chase],
-        vec![Chase],
-        none(),
-        none(),
-        vec![Decide],
-        none(),
-        vec![SignProof],
-        vec![Chase],
-        none(),
-        none(),
-        none(),
-        vec![Close],
+        None,
+        Some(SealIt),
+        Some(SignClaim),
+        Some(Chase),
+        Some(Chase),
+        None,
+        None,
+        Some(Decide),
+        None,
+        Some(SignProof),
+        Some(Chase),
+        None,
+        None,
+        None,
+        Some(Close),
     ];
     assert_eq!(effects, expected);
 }
@@ -116,31 +117,28 @@ fn running_answers_are_waited_for_until_two_blocks_before_the_end() {
         running: 1,
     };
     let (_, effects) = run(vec![busy(12), busy(13), busy(14)]);
-    assert_eq!(effects, vec![vec![], vec![], vec![ClaimEffect::Seal]]);
+    assert_eq!(effects, vec![None, None, Some(ClaimEffect::Seal)]);
 }
 
 #[test]
 fn bad_ends() {
     let (state, _) = run(vec![block(17)]);
-    assert!(matches!(state, ClaimState::ClaimMissed { seal: None, .. }));
+    assert_eq!((state.name(), state.seal()), ("claim_missed", None));
     let empty = Seal {
         leaves: 0,
         answers: 0,
         ..seal()
     };
     let (state, effects) = run(vec![block(12), ClaimEvent::Sealed(empty)]);
-    assert!(matches!(state, ClaimState::Skipped { .. }));
-    assert_eq!(effects[1], vec![ClaimEffect::Close]);
+    assert_eq!(state.name(), "skipped");
+    assert_eq!(effects[1], Some(ClaimEffect::Close));
     let costs = Amount::from_upokt(21_000);
-    assert!(matches!(
-        run(vec![
-            block(12),
-            ClaimEvent::Sealed(seal()),
-            ClaimEvent::TooCheap { costs }
-        ])
-        .0,
-        ClaimState::Skipped { .. }
-    ));
+    let priced = vec![
+        block(12),
+        ClaimEvent::Sealed(seal()),
+        ClaimEvent::TooCheap { costs },
+    ];
+    assert_eq!(run(priced).0.name(), "skipped");
 
     let later = |why: &str| ClaimEvent::Failed {
         why: why.to_owned(),
@@ -155,15 +153,15 @@ fn bad_ends() {
     let (state, effects) = run(tried.clone());
     assert_eq!(
         state,
-        ClaimState::Sealed {
+        ClaimState::Open(Stage::Sealed {
             seal: seal(),
             trouble: None
-        }
+        })
     );
-    assert_eq!(effects[2..], [vec![], vec![ClaimEffect::SignClaim]]);
+    assert_eq!(effects[2..], [None, Some(ClaimEffect::SignClaim)]);
     let closed = [tried, vec![later("no endpoint answers"), block(16)]].concat();
     let (state, effects) = run(closed.clone());
-    assert_eq!(effects.last().unwrap(), &vec![ClaimEffect::LastLook]);
+    assert_eq!(effects.last().unwrap(), &Some(ClaimEffect::LastLook));
     let why = state.why().unwrap().to_owned();
     assert_eq!((state.name(), why.as_str()), ("sealed", "no endpoint answers"));
     let (state, _) = run([closed, vec![ClaimEvent::Missed { why }]].concat());
@@ -236,33 +234,29 @@ fn event() -> impl Strategy<Value = ClaimEvent> {
 /// How far a claim is; bad ends are at the end of where they branch off.
 fn progress(state: &ClaimState) -> u8 {
     match state {
-        ClaimState::Accumulating => 0,
-        ClaimState::Sealed { .. } | ClaimState::ClaimSent { .. } => 1,
-        ClaimState::ClaimIncluded { .. } => 2,
-        ClaimState::ProofDue { .. } | ClaimState::ProofSent { .. } => 3,
-        ClaimState::ProofNotRequired { .. } | ClaimState::ProofIncluded { .. } => 4,
-        ClaimState::Settled { .. }
-        | ClaimState::Skipped { .. }
-        | ClaimState::ClaimMissed { .. }
-        | ClaimState::ProofMissed { .. }
-        | ClaimState::ProofInvalid { .. }
-        | ClaimState::Expired { .. } => 5,
+        ClaimState::Open(Stage::Accumulating) => 0,
+        ClaimState::Open(Stage::Sealed { .. } | Stage::ClaimSent { .. }) => 1,
+        ClaimState::Open(Stage::ClaimIncluded { .. }) => 2,
+        ClaimState::Open(Stage::ProofDue { .. } | Stage::ProofSent { .. }) => 3,
+        ClaimState::Open(Stage::ProofNotRequired { .. } | Stage::ProofIncluded { .. }) => 4,
+        ClaimState::Ended(_) => 5,
     }
 }
 
 proptest! {
     #[test]
     fn whatever_happens(events in proptest::collection::vec(event(), 0..60)) {
-        let mut state = ClaimState::Accumulating;
+        let mut state = ClaimState::BEGUN;
         let mut root = None;
         for event in events {
             let height = if let ClaimEvent::Block { height, .. } = &event { Some(height.0) } else { None };
-            let (next, effects) = step(state.clone(), event, &rules());
+            let (next, effect) = step(state.clone(), event, &rules());
             // It never goes back, and an end is an end.
             prop_assert!(progress(&next) >= progress(&state));
-            if state.is_final() {
+            let had_ended = state.outcome().is_some();
+            if had_ended {
                 prop_assert_eq!(&next, &state);
-                prop_assert!(effects.is_empty());
+                prop_assert_eq!(effect, None);
             }
             // One session has one root, for ever.
             if let (Some(root), Some(seal)) = (root, next.seal()) {
@@ -271,15 +265,74 @@ proptest! {
             root = root.or_else(|| next.seal().map(|seal| seal.root));
             // Nothing is signed outside its window.
             if let Some(height) = height {
-                prop_assert!(!effects.contains(&ClaimEffect::SignClaim) || height < 16);
-                prop_assert!(!effects.contains(&ClaimEffect::SignProof) || (16..20).contains(&height));
-                prop_assert!(!effects.contains(&ClaimEffect::Seal) || (12..=16).contains(&height));
+                prop_assert!(effect != Some(ClaimEffect::SignClaim) || height < 16);
+                prop_assert!(effect != Some(ClaimEffect::SignProof) || (16..20).contains(&height));
+                prop_assert!(effect != Some(ClaimEffect::Seal) || (12..=16).contains(&height));
             }
-            prop_assert_eq!(effects.contains(&ClaimEffect::Close), next.is_final() && !state.is_final());
+            prop_assert_eq!(effect == Some(ClaimEffect::Close), next.outcome().is_some() && !had_ended);
             // What is kept is read back.
-            let kept = serde_json::to_string(&next).unwrap();
-            prop_assert_eq!(&serde_json::from_str::<ClaimState>(&kept).unwrap(), &next);
+            let kept = stored::write(&next).unwrap();
+            prop_assert_eq!(&stored::read::<ClaimState>(&kept, "a row").unwrap(), &next);
             state = next;
         }
     }
+}
+
+/// What Hearth wrote before stage and outcome were told apart.
+#[test]
+fn states_of_the_first_form_are_read_for_ever() {
+    let seal_1 = r#""seal":{"root":"ROOT","answers":5,"leaves":5,"value":"21000"}"#.replace(
+        "ROOT",
+        &serde_json::to_string(&seal().root).unwrap().replace('"', ""),
+    );
+    let claim_1 = r#""claim":{"tx":"AB","height":13}"#;
+    let read = |text: &str| {
+        let text = text.replace("SEAL", &seal_1).replace("CLAIM", claim_1);
+        stored::read::<ClaimState>(&text, "a row").unwrap_or_else(|error| panic!("{text}: {error}"))
+    };
+    assert_eq!(read(r#"{"state":"accumulating"}"#), ClaimState::BEGUN);
+    let claimed = Stage::ClaimIncluded {
+        seal: seal(),
+        claim: inclusion(13),
+    };
+    assert_eq!(
+        read(r#"{"state":"proof_due",SEAL,CLAIM,"trouble":"no endpoint"}"#),
+        Stage::ProofDue {
+            seal: seal(),
+            claim: inclusion(13),
+            trouble: Some("no endpoint".to_owned())
+        }
+        .into()
+    );
+    assert_eq!(
+        read(r#"{"state":"claim_sent",SEAL,"tx":"AB"}"#),
+        Stage::ClaimSent {
+            seal: seal(),
+            tx: "AB".to_owned()
+        }
+        .into()
+    );
+    let why = || "why".to_owned();
+    assert_eq!(
+        read(r#"{"state":"claim_missed","seal":null,"why":"why"}"#),
+        Stage::Accumulating.end(Outcome::ClaimMissed { why: why() })
+    );
+    assert_eq!(
+        read(r#"{"state":"skipped","why":"why"}"#),
+        Stage::Accumulating.end(Outcome::Skipped { why: why() })
+    );
+    assert_eq!(
+        read(r#"{"state":"expired",SEAL,CLAIM,"height":20,"why":"why"}"#),
+        claimed.clone().end(Outcome::Expired {
+            height: Height(20),
+            why: why()
+        })
+    );
+    let paid = r#"{"height":20,"claimed":"9","settled":"9","minted":"8","rewards":{"pokt1a":"8"}}"#;
+    let settled = read(&r#"{"state":"settled",SEAL,CLAIM,"proof":null,"paid":PAID}"#.replace("PAID", paid));
+    assert_eq!(settled.paid().unwrap().rewards["pokt1a"], Amount::from_upokt(8));
+    assert_eq!(
+        read(r#"{"state":"settled",SEAL,CLAIM,"proof":null,"paid":null}"#),
+        claimed.end(Outcome::Settled { paid: None })
+    );
 }

@@ -5,31 +5,37 @@ use std::sync::{Arc, atomic::Ordering};
 use super::Driver;
 use crate::{
     book::{BookError, Record},
-    claim::ClaimState,
+    claim::{ClaimState, Outcome, Stage},
     ledger::LedgerError,
 };
 
 impl Driver {
     /// Takes up what the database and the disk have, and what is not taken up already.
     pub(crate) async fn resume(&mut self) -> Result<(), BookError> {
-        self.scan().await?;
+        let mut unreadable = self.scan().await?;
         for record in self.book.open_records().await? {
+            let name = record.facts.key().to_string();
+            unreadable.retain(|(file, _)| *file != name);
             let is_ours = record.facts.supplier == self.sessions.supplier().as_str();
             if is_ours && !self.states.contains_key(&record.facts.key()) {
                 self.take_up(record).await?;
             }
         }
+        for (_, why) in unreadable {
+            self.ledger.problems().report(why);
+        }
         Ok(())
     }
 
-    /// Enters evidence without a record: the database is older than the disk. Its own head says what it is.
-    async fn scan(&mut self) -> Result<(), BookError> {
+    /// Enters evidence without a record: the database is older than the disk. Its own head says what it is. Returns the
+    /// files whose head cannot be read.
+    async fn scan(&mut self) -> Result<Vec<(String, String)>, BookError> {
         let found = match self.ledger.found() {
             Ok(found) => found,
             Err(error) => {
                 tracing::error!(%error, "the folder of the evidence cannot be read; trying again at the next block");
                 self.memory.scan_again = true;
-                return Ok(());
+                return Ok(Vec::new());
             }
         };
         self.memory.scan_again = !found.whole;
@@ -41,7 +47,7 @@ impl Driver {
         {
             self.book.enter(facts, self.clock.now_ms()).await?;
         }
-        Ok(())
+        Ok(found.unreadable)
     }
 
     /// Tries again what could not be read before.
@@ -84,7 +90,11 @@ impl Driver {
             Err(error) => error,
         };
         let is_damaged = matches!(error, LedgerError::Damaged { .. });
+        let is_lasting = is_damaged || matches!(error, LedgerError::Newer { .. });
         tracing::error!(session = %key.session_id, %error, "evidence cannot be taken up");
+        if is_lasting {
+            self.ledger.problems().report(&error);
+        }
         if is_damaged && let Some(lost) = lost(&record.state, &error) {
             self.memory.bare.remove(&key);
             self.states.remove(&key);
@@ -95,7 +105,7 @@ impl Driver {
             .bare
             .insert(key.clone(), (Arc::new(record.facts.clone()), error));
         self.states.insert(key, record.state.clone());
-        if !is_damaged {
+        if !is_lasting {
             self.memory.unopened.push(record);
         }
         Ok(())
@@ -124,23 +134,18 @@ impl Driver {
 fn lost(state: &ClaimState, error: &LedgerError) -> Option<ClaimState> {
     let why = error.to_string();
     match state {
-        ClaimState::Accumulating => Some(ClaimState::ClaimMissed { seal: None, why }),
         // Nobody claims what could not be proven.
-        ClaimState::Sealed { seal, .. } => Some(ClaimState::ClaimMissed {
-            seal: Some(seal.clone()),
-            why,
-        }),
-        ClaimState::ClaimSent { .. }
-        | ClaimState::ClaimIncluded { .. }
-        | ClaimState::ProofDue { .. }
-        | ClaimState::ProofNotRequired { .. }
-        | ClaimState::ProofSent { .. }
-        | ClaimState::ProofIncluded { .. }
-        | ClaimState::Settled { .. }
-        | ClaimState::Skipped { .. }
-        | ClaimState::ClaimMissed { .. }
-        | ClaimState::ProofMissed { .. }
-        | ClaimState::ProofInvalid { .. }
-        | ClaimState::Expired { .. } => None,
+        ClaimState::Open(stage @ (Stage::Accumulating | Stage::Sealed { .. })) => {
+            Some(stage.clone().end(Outcome::ClaimMissed { why }))
+        }
+        ClaimState::Open(
+            Stage::ClaimSent { .. }
+            | Stage::ClaimIncluded { .. }
+            | Stage::ProofDue { .. }
+            | Stage::ProofNotRequired { .. }
+            | Stage::ProofSent { .. }
+            | Stage::ProofIncluded { .. },
+        )
+        | ClaimState::Ended(_) => None,
     }
 }

@@ -6,12 +6,17 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{evidence, facts::Facts};
+use crate::{
+    evidence::{HeadError, head},
+    facts::Facts,
+};
 
 /// The ending of evidence files.
 const ENDING: &str = ".evidence";
 /// What is added to it for the copy of a damaged file.
 const DAMAGED: &str = ".damaged";
+/// What is added to it for a file that was set aside. Such a file is never deleted.
+const SET_ASIDE: &str = ".unreadable";
 
 /// A folder of files.
 pub(crate) trait Disk: Send + Sync + 'static {
@@ -30,6 +35,13 @@ pub(crate) trait Disk: Send + Sync + 'static {
     /// # Errors
     /// As the system says.
     fn keep_copy(&self, name: &str) -> io::Result<PathBuf>;
+    /// Gives a file that cannot be read another name, under which nobody touches it. Says which.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn set_aside(&self, name: &str) -> io::Result<PathBuf>;
+    /// Where the last one of that name was set aside.
+    fn aside(&self, name: &str) -> Option<PathBuf>;
     /// Deletes a file and its copy. One that is not there is no error.
     ///
     /// # Errors
@@ -90,6 +102,20 @@ impl RealDisk {
     fn copy_path(&self, name: &str) -> PathBuf {
         self.folder.join(format!("{name}{ENDING}{DAMAGED}"))
     }
+
+    /// The paths for what is set aside, one after the other.
+    fn aside_paths(&self, name: &str) -> impl Iterator<Item = PathBuf> {
+        let first = self.folder.join(format!("{name}{ENDING}{SET_ASIDE}"));
+        let path = move |number: u32| {
+            if number == 1 {
+                return first.clone();
+            }
+            let mut path = first.clone().into_os_string();
+            path.push(format!("-{number}"));
+            path.into()
+        };
+        (1..).map(path)
+    }
 }
 
 impl Disk for RealDisk {
@@ -130,6 +156,20 @@ impl Disk for RealDisk {
             File::open(&copy)?.sync_all()?;
         }
         Ok(copy)
+    }
+
+    fn set_aside(&self, name: &str) -> io::Result<PathBuf> {
+        // There is a number that is free.
+        let mut free = self.aside_paths(name).filter(|path| !path.exists());
+        let aside = free.next().ok_or(io::ErrorKind::AlreadyExists)?;
+        fs::rename(self.path(name), &aside)?;
+        #[cfg(unix)]
+        File::open(&self.folder)?.sync_all()?;
+        Ok(aside)
+    }
+
+    fn aside(&self, name: &str) -> Option<PathBuf> {
+        self.aside_paths(name).take_while(|path| path.exists()).last()
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
@@ -227,25 +267,40 @@ impl LogFile for RealFile {
 pub(crate) struct Scan {
     /// The facts of all files that have a whole head.
     pub(crate) facts: Vec<Facts>,
-    /// Whether every file could be read.
+    /// Files that hold what cannot be read, by name, each with the reason.
+    pub(crate) unreadable: Vec<(String, String)>,
+    /// Whether the disk gave every file.
     pub(crate) whole: bool,
 }
 
-/// Reads the heads of all files. One that cannot be read now does not hide the others.
+/// Reads the heads of all files. One that cannot be read hides no other, and is left as it is: whoever opens its session
+/// decides.
 pub(super) fn found(disk: &dyn Disk) -> io::Result<Scan> {
-    let (mut facts, mut whole) = (Vec::new(), true);
+    let mut scan = Scan {
+        whole: true,
+        ..Scan::default()
+    };
     for name in disk.names()? {
-        let read = disk.reader(&name).and_then(|reader| match reader {
-            Some(mut reader) => evidence::read_facts(&mut reader),
-            None => Ok(None),
-        });
+        let read = match disk.reader(&name) {
+            Ok(None) => continue,
+            Ok(Some(mut reader)) => head::read(&mut reader, None),
+            Err(error) => Err(error.into()),
+        };
+        let path = disk.path(&name);
+        let path = path.display();
         match read {
-            Ok(head) => facts.extend(head.map(|(facts, _)| facts)),
-            Err(error) => {
-                tracing::error!(path = %disk.path(&name).display(), %error, "evidence cannot be read now");
-                whole = false;
+            Ok((facts, _)) => scan.facts.push(facts),
+            Err(HeadError::Torn) => {}
+            Err(HeadError::Io(error)) => {
+                tracing::error!(%path, %error, "evidence cannot be read now");
+                scan.whole = false;
+            }
+            Err(error @ (HeadError::Damaged { .. } | HeadError::Newer { .. })) => {
+                let why =
+                    format!("the evidence in {path} cannot be read, and no open session has it: {error}");
+                scan.unreadable.push((name, why));
             }
         }
     }
-    Ok(Scan { facts, whole })
+    Ok(scan)
 }

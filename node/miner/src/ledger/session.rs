@@ -6,10 +6,11 @@ use hearth_pocket::{
     gob,
     trie::{SumTrie, Values, verify_closest},
 };
+use hearth_store::Problems;
 
 use super::{Disk, LedgerError, LogFile, Reply, Sealed, Tally, Waiting, answer};
 use crate::{
-    evidence::{self, Contents, Entry},
+    evidence::{self, Contents, Entry, HeadError},
     facts::Facts,
 };
 
@@ -44,6 +45,7 @@ struct Written {
 impl Session {
     pub(super) fn open(
         disk: &dyn Disk,
+        problems: &Problems,
         facts: &Arc<Facts>,
         sealed_bytes: Option<u64>,
     ) -> Result<Session, LedgerError> {
@@ -60,6 +62,9 @@ impl Session {
             path: path.clone(),
             why: error.to_string(),
         };
+        if let Some(aside) = disk.aside(&name) {
+            return Err(set_aside(path, &aside, "it could not be read"));
+        }
         let mut session = Session {
             facts: Arc::clone(facts),
             path: path.clone(),
@@ -75,12 +80,27 @@ impl Session {
         };
         let mut reader = disk.reader(&name).map_err(failed)?;
         let read = match &mut reader {
-            Some(reader) => evidence::read_all(reader, sealed_bytes, |entry, at| session.rebuild(&entry, at)),
-            None => Ok(None),
+            Some(reader) => evidence::read_all(reader, sealed_bytes, Some(facts), |entry, at| {
+                session.rebuild(&entry, at);
+            }),
+            None => Err(HeadError::Torn),
         };
-        match read.map_err(failed)? {
-            Some(contents) => session.resume(disk, &name, &contents, sealed_bytes)?,
-            None => session.begin().map_err(failed)?,
+        match read {
+            Ok(contents) => session.resume(disk, problems, &name, &contents, sealed_bytes)?,
+            Err(HeadError::Torn) if sealed_bytes.is_none() => session.begin().map_err(failed)?,
+            Err(HeadError::Torn) => {
+                let why = "a claim was made from it, and nothing is in it any more".to_owned();
+                return Err(LedgerError::Damaged { path, why });
+            }
+            Err(HeadError::Io(error)) => return Err(failed(error)),
+            Err(HeadError::Damaged { why }) => {
+                let aside = disk.set_aside(&name).map_err(failed)?;
+                return Err(set_aside(path, &aside, &why));
+            }
+            Err(error @ HeadError::Newer { .. }) => {
+                let why = error.to_string();
+                return Err(LedgerError::Newer { path, why });
+            }
         }
         Ok(session)
     }
@@ -99,6 +119,7 @@ impl Session {
     fn resume(
         &mut self,
         disk: &dyn Disk,
+        problems: &Problems,
         name: &str,
         contents: &Contents,
         sealed_bytes: Option<u64>,
@@ -122,14 +143,15 @@ impl Session {
         if n_damaged > 0 {
             let (path, answers) = (self.path.display(), self.tally.answers);
             match disk.keep_copy(name) {
-                Ok(copy) => tracing::error!(
-                    %path, n_damaged, answers, copy = %copy.display(),
-                    "evidence is damaged: what is whole goes on, a copy is kept; check the disk"
-                ),
-                Err(error) => tracing::error!(
-                    %path, n_damaged, answers, %error,
-                    "evidence is damaged and cannot be copied: what is whole goes on; check the disk"
-                ),
+                Ok(copy) => problems.report(format!(
+                    "{n_damaged} bytes of the evidence in {path} are damaged: the {answers} answers that are whole go on, \
+                     {} keeps the file as it was; check the disk",
+                    copy.display()
+                )),
+                Err(error) => problems.report(format!(
+                    "{n_damaged} bytes of the evidence in {path} are damaged: the {answers} answers that are whole go on, \
+                     and the file cannot be copied ({error}); check the disk"
+                )),
             }
         }
         if matches!(self.state, State::Sealed) {
@@ -146,9 +168,10 @@ impl Session {
         })
     }
 
-    /// Writes the head of a new file. What was there had no whole head, so no answer was ever written to it.
+    /// Writes the head of a new file. What was there was the beginning of a head at most, so no answer was ever written
+    /// to it.
     fn begin(&mut self) -> io::Result<()> {
-        let head = evidence::write_facts(&self.facts).map_err(io::Error::other)?;
+        let head = evidence::head::write(&self.facts).map_err(io::Error::other)?;
         let file = self.file.get_mut();
         file.truncate(0)?;
         file.append(&head)?;
@@ -295,6 +318,12 @@ impl Session {
             why: why.to_owned(),
         }
     }
+}
+
+/// The file is kept under another name, since all answers of the session are in it.
+fn set_aside(path: PathBuf, aside: &std::path::Path, why: &str) -> LedgerError {
+    let why = format!("{why}; it is kept as {}", aside.display());
+    LedgerError::Damaged { path, why }
 }
 
 /// The relays in the file; a locator is where one begins.

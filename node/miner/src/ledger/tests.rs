@@ -3,6 +3,8 @@
 use hearth_pocket::{gob, relay::relay_hash, trie::verify_closest};
 use proptest::prelude::*;
 
+use std::io::Read as _;
+
 use super::*;
 use crate::testing::{MemoryDisk, facts};
 
@@ -28,7 +30,7 @@ fn runtime() -> tokio::runtime::Runtime {
 }
 
 async fn open(disk: &MemoryDisk) -> (Ledger, Tally) {
-    let ledger = Ledger::start(Arc::new(disk.clone())).unwrap();
+    let ledger = Ledger::start(Arc::new(disk.clone()), Problems::default()).unwrap();
     let tally = ledger.open(Arc::new(facts()), None).await.unwrap();
     (ledger, tally)
 }
@@ -70,7 +72,7 @@ async fn answers_survive_a_restart_and_are_proven() {
     drop(ledger);
 
     // A sealed session is taken up as it was sealed.
-    let ledger = Ledger::start(Arc::new(disk.clone())).unwrap();
+    let ledger = Ledger::start(Arc::new(disk.clone()), Problems::default()).unwrap();
     ledger
         .open(Arc::new(facts()), Some(sealed.tally.bytes))
         .await
@@ -117,10 +119,88 @@ async fn damage_in_the_midst_costs_one_answer() {
     let proof = gob::decode(&proof).unwrap().expand().unwrap();
     assert_eq!(verify_closest(&proof, &sealed.root), Ok(()));
     drop(ledger);
-    let ledger = Ledger::start(Arc::new(disk.clone())).unwrap();
+    let ledger = Ledger::start(Arc::new(disk.clone()), Problems::default()).unwrap();
     let opened = ledger.open(Arc::new(facts()), Some(sealed.tally.bytes)).await;
     assert_eq!(opened.unwrap().answers, 20);
     assert_eq!(ledger.seal(facts().key()).await.unwrap().root, sealed.root);
+}
+
+/// A head that cannot be read has answers behind it: they are kept under another name, and nothing is begun in their
+/// place, however often that is tried.
+#[tokio::test]
+async fn a_file_with_a_damaged_head_is_set_aside_and_not_begun_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let problems = Problems::default();
+    let start = || {
+        let disk = RealDisk::new(folder.path().to_owned(), |_| None).unwrap();
+        Ledger::start(Arc::new(disk), problems.clone()).unwrap()
+    };
+    let ledger = start();
+    ledger.open(Arc::new(facts()), None).await.unwrap();
+    for number in 0..5 {
+        ledger.append(&facts().key(), entry(number), true).await.unwrap();
+    }
+    let path = ledger.path(&facts().key());
+    drop(ledger);
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[20] ^= 1;
+    std::fs::write(&path, &bytes).unwrap();
+
+    for _ in 0..2 {
+        let ledger = start();
+        let error = ledger.open(Arc::new(facts()), None).await.unwrap_err();
+        assert!(matches!(error, LedgerError::Damaged { .. }), "{error}");
+        assert!(error.to_string().contains(".unreadable"), "{error}");
+        assert!(!path.exists());
+        let listed = ledger.page(&facts().key(), 10, 0).unwrap_err();
+        assert!(listed.to_string().contains(".unreadable"), "{listed}");
+        // What is deleted with its session is not this.
+        ledger.forget(facts().key()).await.unwrap();
+    }
+    let aside = path.with_extension("evidence.unreadable");
+    assert_eq!(std::fs::read(&aside).unwrap(), bytes);
+    assert!(
+        problems
+            .all()
+            .iter()
+            .any(|problem| problem.contains(".unreadable"))
+    );
+    // Another one does not take its place.
+    std::fs::write(&path, b"rubbish").unwrap();
+    let disk = RealDisk::new(folder.path().to_owned(), |_| None).unwrap();
+    let second = disk.set_aside(&facts().key().to_string()).unwrap();
+    assert!(second.ends_with(path.with_extension("evidence.unreadable-2").file_name().unwrap()));
+    assert_eq!(std::fs::read(&aside).unwrap(), bytes);
+}
+
+#[tokio::test]
+async fn a_file_of_a_newer_form_is_left_alone_and_refused_in_words() {
+    let disk = MemoryDisk::default();
+    let (ledger, _) = open(&disk).await;
+    ledger.append(&facts().key(), entry(1), true).await.unwrap();
+    drop(ledger);
+    let name = facts().key().to_string();
+    let mut bytes = disk.reader(&name).unwrap().unwrap();
+    let mut newer = Vec::new();
+    bytes.read_to_end(&mut newer).unwrap();
+    newer[7] = 9;
+    disk.put(&name, newer.clone());
+    let ledger = Ledger::start(Arc::new(disk.clone()), Problems::default()).unwrap();
+    let error = ledger.open(Arc::new(facts()), None).await.unwrap_err();
+    assert!(matches!(error, LedgerError::Newer { .. }), "{error}");
+    let words = error.to_string();
+    assert!(words.contains("form 9") && words.contains("Hearth"), "{words}");
+    assert_eq!((disk.len(), ledger.problems().all().len()), (newer.len(), 1));
+}
+
+/// A claim was made from it, so it cannot be empty.
+#[tokio::test]
+async fn a_sealed_file_that_is_gone_is_not_begun_anew() {
+    let disk = MemoryDisk::default();
+    let ledger = Ledger::start(Arc::new(disk.clone()), Problems::default()).unwrap();
+    let opened = ledger.open(Arc::new(facts()), Some(4711)).await;
+    assert!(matches!(opened, Err(LedgerError::Damaged { .. })), "{opened:?}");
+    assert_eq!(disk.len(), 0);
 }
 
 #[tokio::test]
@@ -193,7 +273,7 @@ async fn a_real_file_grows_in_steps_and_is_cut_when_it_is_sealed() {
     let folder = tempfile::tempdir().unwrap();
     let start = || {
         let disk = RealDisk::new(folder.path().to_owned(), |_| None).unwrap();
-        Ledger::start(Arc::new(disk)).unwrap()
+        Ledger::start(Arc::new(disk), Problems::default()).unwrap()
     };
     let ledger = start();
     let length = || std::fs::metadata(ledger.path(&facts().key())).unwrap().len();
@@ -216,7 +296,7 @@ async fn a_real_file_grows_in_steps_and_is_cut_when_it_is_sealed() {
 
 #[tokio::test]
 async fn names_that_leave_the_folder_are_refused() {
-    let ledger = Ledger::start(Arc::new(MemoryDisk::default())).unwrap();
+    let ledger = Ledger::start(Arc::new(MemoryDisk::default()), Problems::default()).unwrap();
     let mut bad = facts();
     bad.header.session_id = "../../etc/passwd".to_owned();
     assert!(matches!(

@@ -23,7 +23,7 @@ use crate::{
     NullBackend,
     backend::{Backend, BackendAnswer, Capacity, headers},
     book::Book,
-    claim::{ClaimState, Inclusion, Seal},
+    claim::{self, Inclusion, Outcome, Seal},
     facts::Key,
     sessions::Sessions,
     testing::{MemoryDisk, TableChain, key},
@@ -83,7 +83,7 @@ impl Stage {
         });
         let book = Book::new(&store.await.unwrap());
         let (disk, tasks, clock) = (MemoryDisk::default(), Tasks::root(), Clock::system());
-        let ledger = Ledger::start(Arc::new(disk.clone())).unwrap();
+        let ledger = Ledger::start(Arc::new(disk.clone()), hearth_store::Problems::default()).unwrap();
         let network = Arc::clone(&chain) as Arc<dyn crate::Network>;
         let sessions = Sessions::new(
             hearth_pocket::Address::from_public_key(&supplier.public_key()),
@@ -365,7 +365,7 @@ async fn a_settled_session_is_not_begun_anew() {
     assert_eq!(refusal(stage.serve(&good(false)).await), None);
     let server = &stage.server;
     let sealed = server.ledger.seal(session_key()).await.unwrap();
-    let settled = ClaimState::Settled {
+    let settled = claim::Stage::ClaimIncluded {
         seal: Seal {
             root: sealed.root,
             answers: 1,
@@ -376,9 +376,8 @@ async fn a_settled_session_is_not_begun_anew() {
             tx: "AB".to_owned(),
             height: Height(33),
         },
-        proof: None,
-        paid: None,
-    };
+    }
+    .end(Outcome::Settled { paid: None });
     server.book.save(&session_key(), &settled, 7).await.unwrap();
     server.admission.sessions.remove(&session_key());
     server.ledger.close(session_key()).await.unwrap();

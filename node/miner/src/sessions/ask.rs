@@ -64,7 +64,7 @@ impl Sessions {
         // A session whose claim was made is not begun anew: its record says what was earned.
         if record
             .as_ref()
-            .is_some_and(|record| record.state != ClaimState::Accumulating)
+            .is_some_and(|record| record.state != ClaimState::BEGUN)
         {
             return Err(Refusal::Closed {
                 session: key.session_id,

@@ -127,14 +127,11 @@ impl Earn for MinerEarn {
 
     async fn summary(&self) -> Answer<EarningSummary> {
         let mut sums = Sums::new(self.clock.now());
+        let total = self.miner.n_sessions().await?;
         let mut offset = 0;
-        while offset < MAX_SUMMED {
-            let views = self.miner.sessions(PAGE, offset).await?;
-            for view in &views {
+        while offset < MAX_SUMMED && u64::from(offset) < total {
+            for view in &self.miner.sessions(PAGE, offset).await? {
                 sums.add(view);
-            }
-            if views.len() < PAGE as usize {
-                break;
             }
             offset += PAGE;
         }

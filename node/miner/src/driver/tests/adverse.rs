@@ -98,10 +98,7 @@ async fn an_index_that_hides_transactions_is_outvoted_by_the_state() {
     bench.chain.state().blocks.insert(40, bench.settled());
     bench.block(&mut driver, 41).await;
     let state = bench.state().await;
-    assert!(
-        matches!(state, ClaimState::Settled { paid: Some(_), .. }),
-        "{state:?}"
-    );
+    assert!(state.paid().is_some(), "{state:?}");
     assert_eq!(bench.chain.state().signed.len(), 2);
 }
 
@@ -146,10 +143,7 @@ async fn a_restart_long_after_the_settlement_still_finds_the_money() {
     drop(bench.proven().await);
     let mut driver = bench.start().await;
     bench.block(&mut driver, 60).await;
-    assert!(matches!(
-        bench.state().await,
-        ClaimState::Settled { paid: None, .. }
-    ));
+    assert_settled_unseen(&bench).await;
     // One that expired is told as expired.
     let bench = Bench::new().await;
     drop(bench.proven().await);
@@ -278,10 +272,7 @@ async fn a_settlement_that_the_database_cannot_take_comes_again() {
     // Room again.
     sqlx::query("DELETE FROM filler").execute(pool).await.unwrap();
     bench.block(&mut driver, 43).await;
-    let ClaimState::Settled { paid: Some(paid), .. } = bench.state().await else {
-        panic!("not settled")
-    };
-    assert_eq!(paid.rewards.len(), 501);
+    assert_eq!(bench.state().await.paid().unwrap().rewards.len(), 501);
     assert_eq!(driver.done_up_to(Height(43)), Height(43));
 }
 
@@ -329,6 +320,10 @@ async fn evidence_that_cannot_be_opened_at_first_is_taken_up_later() {
     let state = bench.state().await;
     assert_eq!((state.name(), state.seal().unwrap().leaves), ("claim_sent", 4));
     assert_eq!(driver.book.records(10, 0).await.unwrap().len(), 1);
+    // It is told by its name, and not only in the log.
+    let problems = bench.store.problems().all();
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert!(problems[0].contains("row bad of miner_session"), "{problems:?}");
 }
 
 /// A bit turns after the claim: nothing is proven out of another tree, and what needs no proof is still paid.
@@ -354,4 +349,26 @@ async fn a_tree_that_is_not_the_claimed_one_proves_nothing() {
         );
         assert_eq!(bench.chain.state().signed.len(), 1);
     }
+}
+
+/// What was answered lies in a file that cannot be read: the session says so, and is not begun anew.
+#[tokio::test]
+async fn a_session_whose_evidence_has_a_damaged_head_is_shown_as_such() {
+    let bench = Bench::new().await;
+    let driver = bench.start().await;
+    bench.serve(&driver, 0..4).await;
+    drop(driver);
+    bench.disk.turn_bit_of_the_head(20);
+    let mut driver = bench.start().await;
+    bench.block(&mut driver, 32).await;
+    let state = bench.state().await;
+    assert_eq!(state.name(), "claim_missed");
+    assert!(state.why().unwrap().contains("it is kept as"), "{state:?}");
+    assert_eq!(bench.disk.state().aside.len(), 1);
+    let problems = bench.store.problems().all();
+    assert!(
+        problems.iter().any(|problem| problem.contains(".unreadable")),
+        "{problems:?}"
+    );
+    assert!(bench.chain.state().signed.is_empty());
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use hearth_base::Amount;
-use hearth_miner::{ClaimState, SessionView};
+use hearth_miner::SessionView;
 use time::{Date, OffsetDateTime};
 
 use super::{upokt, words::stage};
@@ -76,7 +76,7 @@ impl Sums {
             }
             MoneyStage::Estimate | MoneyStage::Spendable | MoneyStage::Lost => {}
         }
-        if let ClaimState::Settled { paid: Some(paid), .. } = &record.state
+        if let Some(paid) = record.state.paid()
             && self.share_permille.is_none()
             && !paid.minted.is_zero()
         {

@@ -1,7 +1,6 @@
 //! The miner's words in those of the control API.
 
-use hearth_base::Height;
-use hearth_miner::{self as miner, ClaimState as State, OffWhy, ReasonCode, SessionView};
+use hearth_miner::{self as miner, ClaimState as State, OffWhy, Outcome, ReasonCode, SessionView, Stage};
 
 use super::upokt;
 use crate::control::types::{
@@ -101,23 +100,17 @@ pub(super) fn session(view: &SessionView) -> EarnedSession {
     let record = &view.record;
     let facts = &record.facts;
     let (state, stage) = stage(&record.state);
-    let outcome = outcome(&record.state);
     let is_lost = stage == MoneyStage::Lost;
-    let paid = match &record.state {
-        State::Settled { paid, .. } => paid.as_ref(),
-        State::Accumulating
-        | State::Sealed { .. }
-        | State::ClaimSent { .. }
-        | State::ClaimIncluded { .. }
-        | State::ProofNotRequired { .. }
-        | State::ProofDue { .. }
-        | State::ProofSent { .. }
-        | State::ProofIncluded { .. }
-        | State::Skipped { .. }
-        | State::ClaimMissed { .. }
-        | State::ProofMissed { .. }
-        | State::ProofInvalid { .. }
-        | State::Expired { .. } => None,
+    let paid = record.state.paid();
+    let (claim_tx, claim_height) = placed(record.state.claim());
+    let (proof_tx, proof_height) = placed(record.state.proof());
+    // What is on its way is a claim until that is in a block.
+    let sent = |is_proof: bool| {
+        let tx = record
+            .state
+            .sent()
+            .filter(|_| record.state.claim().is_some() == is_proof);
+        tx.map(str::to_owned)
     };
     EarnedSession {
         id: facts.header.session_id.clone(),
@@ -127,7 +120,7 @@ pub(super) fn session(view: &SessionView) -> EarnedSession {
         end_height: facts.end().0,
         state,
         stage,
-        why: outcome.why,
+        why: record.state.why().map(str::to_owned),
         answers: view.answers,
         compute_units: facts.compute_units.saturating_mul(view.answers),
         amount: upokt(view.amount),
@@ -140,16 +133,10 @@ pub(super) fn session(view: &SessionView) -> EarnedSession {
         claim_closes: Some(facts.windows.claim_close.0),
         proof_opens: Some(facts.windows.proof_open.0),
         proof_closes: Some(facts.windows.proof_close.0),
-        claim_tx: outcome.claim.as_ref().map(|(tx, _)| tx.clone()),
-        claim_height: outcome
-            .claim
-            .and_then(|(_, height)| height)
-            .map(|height| height.0),
-        proof_tx: outcome.proof.as_ref().map(|(tx, _)| tx.clone()),
-        proof_height: outcome
-            .proof
-            .and_then(|(_, height)| height)
-            .map(|height| height.0),
+        claim_tx: claim_tx.or_else(|| sent(false)),
+        claim_height,
+        proof_tx: proof_tx.or_else(|| sent(true)),
+        proof_height,
         settled_height: paid.map(|paid| paid.height.0),
         updated_at: Timestamp::from_ms(record.updated_ms),
     }
@@ -158,89 +145,28 @@ pub(super) fn session(view: &SessionView) -> EarnedSession {
 /// Name and stage of a claim's state.
 pub(super) const fn stage(state: &State) -> (ClaimState, MoneyStage) {
     match state {
-        State::Accumulating => (ClaimState::Accumulating, MoneyStage::Estimate),
-        State::Sealed { .. } => (ClaimState::Sealed, MoneyStage::Pending),
-        State::ClaimSent { .. } => (ClaimState::ClaimSent, MoneyStage::Pending),
-        State::ClaimIncluded { .. } => (ClaimState::ClaimIncluded, MoneyStage::Claimed),
-        State::ProofDue { .. } => (ClaimState::ProofDue, MoneyStage::Claimed),
-        State::ProofSent { .. } => (ClaimState::ProofSent, MoneyStage::Claimed),
-        State::ProofNotRequired { .. } => (ClaimState::ProofNotRequired, MoneyStage::Proven),
-        State::ProofIncluded { .. } => (ClaimState::ProofIncluded, MoneyStage::Proven),
-        State::Settled { .. } => (ClaimState::Settled, MoneyStage::Settled),
-        State::Skipped { .. } => (ClaimState::Skipped, MoneyStage::Lost),
-        State::ClaimMissed { .. } => (ClaimState::ClaimMissed, MoneyStage::Lost),
-        State::ProofMissed { .. } => (ClaimState::ProofMissed, MoneyStage::Lost),
-        State::ProofInvalid { .. } => (ClaimState::ProofInvalid, MoneyStage::Lost),
-        State::Expired { .. } => (ClaimState::Expired, MoneyStage::Lost),
+        State::Open(Stage::Accumulating) => (ClaimState::Accumulating, MoneyStage::Estimate),
+        State::Open(Stage::Sealed { .. }) => (ClaimState::Sealed, MoneyStage::Pending),
+        State::Open(Stage::ClaimSent { .. }) => (ClaimState::ClaimSent, MoneyStage::Pending),
+        State::Open(Stage::ClaimIncluded { .. }) => (ClaimState::ClaimIncluded, MoneyStage::Claimed),
+        State::Open(Stage::ProofDue { .. }) => (ClaimState::ProofDue, MoneyStage::Claimed),
+        State::Open(Stage::ProofSent { .. }) => (ClaimState::ProofSent, MoneyStage::Claimed),
+        State::Open(Stage::ProofNotRequired { .. }) => (ClaimState::ProofNotRequired, MoneyStage::Proven),
+        State::Open(Stage::ProofIncluded { .. }) => (ClaimState::ProofIncluded, MoneyStage::Proven),
+        State::Ended(end) => match end.outcome {
+            Outcome::Settled { .. } => (ClaimState::Settled, MoneyStage::Settled),
+            Outcome::Skipped { .. } => (ClaimState::Skipped, MoneyStage::Lost),
+            Outcome::ClaimMissed { .. } => (ClaimState::ClaimMissed, MoneyStage::Lost),
+            Outcome::ProofMissed { .. } => (ClaimState::ProofMissed, MoneyStage::Lost),
+            Outcome::ProofInvalid { .. } => (ClaimState::ProofInvalid, MoneyStage::Lost),
+            Outcome::Expired { .. } => (ClaimState::Expired, MoneyStage::Lost),
+        },
     }
 }
 
-/// Transactions with the blocks they are in, and why it went wrong.
-#[derive(Default)]
-struct Outcome {
-    claim: Option<(String, Option<Height>)>,
-    proof: Option<(String, Option<Height>)>,
-    why: Option<String>,
-}
-
-fn outcome(state: &State) -> Outcome {
-    // Height 0: only the state shows that it was included.
-    let included = |inclusion: &miner::Inclusion| {
-        Some((
-            inclusion.tx.clone(),
-            Some(inclusion.height).filter(|height| height.0 > 0),
-        ))
-    };
-    let sent = |tx: &String| Some((tx.clone(), None));
-    match state {
-        State::Accumulating => Outcome::default(),
-        State::Sealed { trouble, .. } => Outcome {
-            why: trouble.clone(),
-            ..Outcome::default()
-        },
-        State::ClaimSent { tx, .. } => Outcome {
-            claim: sent(tx),
-            ..Outcome::default()
-        },
-        State::ClaimIncluded { claim, .. } | State::ProofNotRequired { claim, .. } => Outcome {
-            claim: included(claim),
-            ..Outcome::default()
-        },
-        State::ProofDue { claim, trouble, .. } => Outcome {
-            claim: included(claim),
-            proof: None,
-            why: trouble.clone(),
-        },
-        State::ProofSent { claim, tx, .. } => Outcome {
-            claim: included(claim),
-            proof: sent(tx),
-            why: None,
-        },
-        State::ProofIncluded { claim, proof, .. } => Outcome {
-            claim: included(claim),
-            proof: included(proof),
-            why: None,
-        },
-        State::Settled { claim, proof, .. } => Outcome {
-            claim: included(claim),
-            proof: proof.as_ref().and_then(included),
-            why: None,
-        },
-        State::Skipped { why } | State::ClaimMissed { why, .. } => Outcome {
-            why: Some(why.clone()),
-            ..Outcome::default()
-        },
-        State::ProofMissed { claim, why, .. } | State::Expired { claim, why, .. } => Outcome {
-            claim: included(claim),
-            proof: None,
-            why: Some(why.clone()),
-        },
-        State::ProofInvalid {
-            claim, proof, why, ..
-        } => Outcome {
-            claim: included(claim),
-            proof: proof.as_ref().and_then(included),
-            why: Some(why.clone()),
-        },
-    }
+/// A transaction with its block. Height 0: only the state shows that it was included.
+fn placed(inclusion: Option<&miner::Inclusion>) -> (Option<String>, Option<u64>) {
+    let tx = inclusion.map(|inclusion| inclusion.tx.clone());
+    let height = inclusion.map(|inclusion| inclusion.height.0);
+    (tx, height.filter(|height| *height > 0))
 }

@@ -1,0 +1,145 @@
+//! Database and evidence of earlier programs: every claim is read, and every file still gives the tree that was claimed.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use hearth_base::Amount;
+use hearth_store::{Config, Store};
+
+use crate::{
+    book::{Book, Record},
+    claim::{ClaimState, Stage},
+    ledger::{Ledger, RealDisk},
+};
+
+/// What the program of the first form left: the name of each claim's state, oldest session first, and its answers.
+const V1: [(&str, u64); 12] = [
+    ("settled", 3),
+    ("settled", 3),
+    ("settled", 3),
+    ("claim_missed", 3),
+    ("claim_missed", 3),
+    ("expired", 3),
+    ("claim_missed", 2),
+    ("claim_missed", 3),
+    ("skipped", 3),
+    ("proof_included", 3),
+    ("claim_included", 3),
+    ("accumulating", 1),
+];
+
+struct Copy {
+    folder: tempfile::TempDir,
+    store: Store,
+}
+
+/// A copy of the first form's data, opened by this version.
+async fn copy_of_v1() -> Copy {
+    let from = PathBuf::from(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../tests/fixtures/formats/v1"
+    ));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("hearth.db");
+    fs::copy(from.join("hearth.db"), &path).unwrap();
+    let evidence = folder.path().join("evidence");
+    fs::create_dir(&evidence).unwrap();
+    for file in fs::read_dir(from.join("evidence")).unwrap() {
+        let file = file.unwrap();
+        fs::copy(file.path(), evidence.join(file.file_name())).unwrap();
+    }
+    let config = Config {
+        path,
+        chain_id: "hearth-devnet".into(),
+        max_pages: None,
+    };
+    let store = Store::open(config).await.unwrap();
+    Copy { folder, store }
+}
+
+fn ledger(copy: &Copy) -> Ledger {
+    let disk = RealDisk::new(copy.folder.path().join("evidence"), |_: &Path| None).unwrap();
+    Ledger::start(Arc::new(disk), copy.store.problems().clone()).unwrap()
+}
+
+async fn records(copy: &Copy) -> Vec<Record> {
+    let mut records = Book::new(&copy.store).records(100, 0).await.unwrap();
+    records.reverse();
+    assert_eq!(copy.store.problems().all(), Vec::<String>::new());
+    records
+}
+
+#[tokio::test]
+async fn claims_of_the_first_form_are_read_with_their_values() {
+    let copy = copy_of_v1().await;
+    let records = records(&copy).await;
+    let names: Vec<&str> = records.iter().map(|record| record.state.name()).collect();
+    assert_eq!(names, V1.map(|(name, _)| name));
+    for record in &records[..3] {
+        let paid = record.state.paid().unwrap();
+        assert_eq!(paid.settled, Amount::from_upokt(126_000));
+        assert_eq!(record.state.seal().unwrap().value, paid.claimed);
+        assert_eq!(paid.rewards.len(), 2);
+    }
+    // The third one needed no proof.
+    let proofs = records.iter().map(|record| record.state.proof().is_some());
+    assert_eq!(proofs.collect::<Vec<_>>()[..3], [true, true, false]);
+    let why = |at: usize| records[at].state.why().unwrap();
+    assert_eq!(why(3), "its transaction was in no block when the window closed");
+    assert_eq!(why(5), "the chain had no valid proof");
+    assert!(why(8).starts_with("its 126000upokt are not worth"), "{}", why(8));
+    // What is open, is open for the queries, too; what has ended is tidied up.
+    let book = Book::new(&copy.store);
+    let open = book.open_records().await.unwrap();
+    let open: Vec<&str> = open.iter().map(|record| record.state.name()).collect();
+    assert_eq!(open, ["proof_included", "claim_included", "accumulating"]);
+    assert_eq!(book.ended_before(i64::MAX).await.unwrap().len(), 9);
+    // Written by this version, it is read again.
+    let (key, state) = (records[10].facts.key(), records[10].state.clone());
+    book.save(&key, &state, 1).await.unwrap();
+    assert_eq!(book.record(&key).await.unwrap().unwrap().state, state);
+}
+
+#[tokio::test]
+async fn evidence_of_the_first_form_gives_the_trees_that_were_claimed() {
+    let copy = copy_of_v1().await;
+    let ledger = ledger(&copy);
+    assert_eq!(ledger.found().unwrap().facts.len(), V1.len());
+    for (record, (name, answers)) in records(&copy).await.iter().zip(V1) {
+        let key = record.facts.key();
+        let opened = ledger
+            .open(Arc::new(record.facts.clone()), record.sealed_bytes)
+            .await;
+        assert_eq!(opened.unwrap().answers, answers, "{name}");
+        let (page, total) = ledger.page(&key, 10, 0).unwrap();
+        assert_eq!((page.len() as u64, total), (answers, answers));
+        assert!(page.iter().all(|entry| entry.status == 200 && entry.in_tree));
+        if let Some(seal) = record.state.seal() {
+            assert_eq!(ledger.seal(key.clone()).await.unwrap().root, seal.root, "{name}");
+            ledger.prove(key, [7; 32]).await.unwrap();
+        }
+    }
+    assert_eq!(copy.store.problems().all(), Vec::<String>::new());
+}
+
+/// A session that an earlier program began goes on in its own file.
+#[tokio::test]
+async fn a_session_of_the_first_form_goes_on() {
+    let copy = copy_of_v1().await;
+    let record = records(&copy).await.pop().unwrap();
+    assert_eq!(record.state, ClaimState::Open(Stage::Accumulating));
+    let (facts, key) = (Arc::new(record.facts.clone()), record.facts.key());
+    let first = ledger(&copy);
+    first.open(Arc::clone(&facts), None).await.unwrap();
+    let mut entry = first.page(&key, 1, 0).unwrap().0.remove(0);
+    entry.relay = [b"another ".as_slice(), key.session_id.as_bytes()].concat();
+    entry.hash = hearth_pocket::relay::relay_hash(&entry.relay);
+    first.append(&key, entry, true).await.unwrap();
+    drop(first);
+    let again = ledger(&copy);
+    assert_eq!(again.open(facts, None).await.unwrap().answers, 2);
+    assert_eq!(again.seal(key).await.unwrap().root.count(), 2);
+}
