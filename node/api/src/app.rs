@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, ops::Deref, sync::Arc};
 
 use hearth_base::Tasks;
+use hearth_store::Problems;
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
@@ -32,6 +33,8 @@ pub(crate) struct Inner {
     pub(crate) sessions: Sessions,
     pub(crate) login: Login,
     pub(crate) settings: SettingsStore,
+    /// What was found damaged or unreadable since the start.
+    pub(crate) problems: Problems,
     pub(crate) reviews: Reviews,
     /// Held while a payment is made.
     pub(crate) paying: tokio::sync::Mutex<()>,

@@ -199,6 +199,7 @@ impl From<hearth_wallet::Error> for ApiError {
                 )
                 .remedy("Restore the wallet from its recovery words.")
             }
+            Error::Newer { .. } => ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "wallet_newer", text),
             Error::Store(error) => error.into(),
         }
     }

@@ -97,16 +97,17 @@ impl Api {
         let addr = listener
             .local_addr()
             .map_err(|source| Error::Bind { addr, source })?;
-        let store = Conversations::new(pool.clone(), args.clock.clone());
+        let store = Conversations::new(&args.store, args.clock.clone());
         store.end_interrupted().await?;
         let app = App(Arc::new(Inner {
             addr,
             token: args.token,
             started_at: args.clock.now().into(),
             keys: Keys::new(pool.clone(), args.clock.clone()),
-            sessions: Sessions::new(pool.clone(), args.clock.clone()),
+            sessions: Sessions::new(pool, args.clock.clone()),
             login,
-            settings: SettingsStore::new(pool),
+            settings: SettingsStore::new(&args.store),
+            problems: args.store.problems().clone(),
             reviews: Reviews::new(args.clock.clone()),
             paying: tokio::sync::Mutex::default(),
             conversations: store,

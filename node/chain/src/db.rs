@@ -11,8 +11,9 @@ use crate::{
 
 /// The database did not do what was asked.
 #[derive(Debug, thiserror::Error)]
-#[error("the chain's part of the database cannot be {action}: is the disk full or the file damaged?")]
+#[error("{what} of the database cannot be {action}: is the disk full or the file damaged?")]
 pub struct DbError {
+    what: String,
     action: &'static str,
     #[source]
     source: Cause,
@@ -26,6 +27,8 @@ enum Cause {
     Json(#[from] serde_json::Error),
     #[error(transparent)]
     Header(#[from] crate::verify::HeaderError),
+    #[error("a hash has 32 bytes")]
+    Hash,
 }
 
 impl Failure for DbError {
@@ -34,15 +37,27 @@ impl Failure for DbError {
     }
 }
 
+const PART: &str = "the chain's part";
+
 fn reading(source: impl Into<Cause>) -> DbError {
     DbError {
+        what: PART.to_owned(),
         action: "read",
         source: source.into(),
     }
 }
 
+/// A row that is there and cannot be read is named.
+fn reading_row<C: Into<Cause>>(row: String) -> impl FnOnce(C) -> DbError {
+    move |source| DbError {
+        what: row,
+        ..reading(source)
+    }
+}
+
 fn writing(source: impl Into<Cause>) -> DbError {
     DbError {
+        what: PART.to_owned(),
         action: "written",
         source: source.into(),
     }
@@ -112,19 +127,23 @@ impl Db {
     }
 
     pub(crate) async fn header(&self, height: Height) -> Result<Option<VerifiedHeader>, DbError> {
-        self.one_header("SELECT hash, header FROM chain_header WHERE height = ?", height)
-            .await
+        self.one_header(
+            "SELECT height, hash, header FROM chain_header WHERE height = ?",
+            height,
+        )
+        .await
     }
 
     /// The nearest stored header at or below `height`.
     pub(crate) async fn header_at_or_below(&self, height: Height) -> Result<Option<VerifiedHeader>, DbError> {
-        let query = "SELECT hash, header FROM chain_header WHERE height <= ? ORDER BY height DESC LIMIT 1";
+        let query =
+            "SELECT height, hash, header FROM chain_header WHERE height <= ? ORDER BY height DESC LIMIT 1";
         self.one_header(query, height).await
     }
 
     /// The nearest stored header at or above `height`.
     pub(crate) async fn header_at_or_above(&self, height: Height) -> Result<Option<VerifiedHeader>, DbError> {
-        let query = "SELECT hash, header FROM chain_header WHERE height >= ? ORDER BY height LIMIT 1";
+        let query = "SELECT height, hash, header FROM chain_header WHERE height >= ? ORDER BY height LIMIT 1";
         self.one_header(query, height).await
     }
 
@@ -133,14 +152,17 @@ impl Db {
         query: &'static str,
         height: Height,
     ) -> Result<Option<VerifiedHeader>, DbError> {
-        let row: Option<(Vec<u8>, String)> = sqlx::query_as(query)
+        let row: Option<(i64, Vec<u8>, String)> = sqlx::query_as(query)
             .bind(to_sql(height))
             .fetch_optional(&self.pool)
             .await
             .map_err(reading)?;
-        let Some((hash, json)) = row else { return Ok(None) };
-        let header: Header = serde_json::from_str(&json).map_err(reading)?;
-        restore(header, &hash).map(Some).map_err(reading)
+        let Some((height, hash, json)) = row else {
+            return Ok(None);
+        };
+        let row = format!("row {height} of chain_header");
+        let header: Header = serde_json::from_str(&json).map_err(reading_row(row.clone()))?;
+        restore(header, &hash).map(Some).map_err(reading_row(row))
     }
 
     pub(crate) async fn validators(&self, hash: &[u8]) -> Result<Option<ValidatorSet>, DbError> {
@@ -150,7 +172,8 @@ impl Db {
                 .fetch_optional(&self.pool)
                 .await
                 .map_err(reading)?;
-        json.map(|json| serde_json::from_str(&json).map_err(reading))
+        let row = || format!("row {} of chain_validators", hex::encode_upper(hash));
+        json.map(|json| serde_json::from_str(&json).map_err(reading_row(row())))
             .transpose()
     }
 
@@ -200,15 +223,17 @@ impl Db {
                 .fetch_optional(&self.pool)
                 .await
                 .map_err(reading)?;
-        Ok(row.and_then(|(height, hash, endpoints)| {
-            let anchor = Anchor {
-                height: from_sql(height),
-                hash: hash.try_into().ok()?,
-            };
-            Some(Origin {
-                anchor,
-                agreed: endpoints.split_whitespace().map(str::to_owned).collect(),
-            })
+        let Some((height, hash, endpoints)) = row else {
+            return Ok(None);
+        };
+        let row = || "the row of chain_trust".to_owned();
+        let anchor = Anchor {
+            height: from_sql(height),
+            hash: hash.try_into().map_err(|_| reading_row(row())(Cause::Hash))?,
+        };
+        Ok(Some(Origin {
+            anchor,
+            agreed: endpoints.split_whitespace().map(str::to_owned).collect(),
         }))
     }
 
@@ -262,5 +287,60 @@ impl Db {
             height: from_sql(height),
             value,
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn db_of_v1(folder: &std::path::Path) -> (Store, Db) {
+        let path = folder.join("hearth.db");
+        let from = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../../tests/fixtures/formats/v1/hearth.db"
+        );
+        std::fs::copy(from, &path).unwrap();
+        let config = hearth_store::Config {
+            path,
+            chain_id: "hearth-devnet".into(),
+            max_pages: None,
+        };
+        let store = Store::open(config).await.unwrap();
+        let db = Db::new(&store);
+        (store, db)
+    }
+
+    #[tokio::test]
+    async fn headers_and_trust_of_the_first_form_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let (_store, db) = db_of_v1(folder.path()).await;
+        assert!(db.origin().await.unwrap().unwrap().agreed.is_empty());
+        assert_eq!(db.follower("miner").await.unwrap(), Some(Height(82)));
+        for height in 80..=82 {
+            assert!(db.header(Height(height)).await.unwrap().is_some(), "{height}");
+        }
+        let set = sqlx::query_scalar("SELECT hash FROM chain_validators");
+        let hash: Vec<u8> = set.fetch_one(&db.pool).await.unwrap();
+        assert!(db.validators(&hash).await.unwrap().is_some());
+    }
+
+    #[tokio::test]
+    async fn a_header_that_cannot_be_read_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, db) = db_of_v1(folder.path()).await;
+        sqlx::query("UPDATE chain_header SET header = '{' WHERE height = 81")
+            .execute(store.pool())
+            .await
+            .unwrap();
+        let error = db.header(Height(81)).await.unwrap_err().to_string();
+        assert!(error.contains("row 81 of chain_header"), "{error}");
+        // Trust does not begin anew because its origin cannot be read.
+        sqlx::query("UPDATE chain_trust SET hash = x'00'")
+            .execute(store.pool())
+            .await
+            .unwrap();
+        let error = db.origin().await.unwrap_err().to_string();
+        assert!(error.contains("chain_trust"), "{error}");
     }
 }

@@ -19,6 +19,11 @@ pub(crate) struct Fingerprint {
     pub(crate) device: u64,
 }
 
+impl hearth_store::stored::Stored for Fingerprint {
+    const WHAT: &'static str = "the fingerprint of a file";
+    const VERSION: u64 = 1;
+}
+
 impl Fingerprint {
     /// Takes it from an open file.
     pub(crate) fn of(file: &File) -> io::Result<Fingerprint> {

@@ -1,10 +1,12 @@
 //! The rows of `hearth.db` that belong to weights. Tables: `node/store/migrations/0004_weights.sql`.
 
+mod rows;
+
 use bytes::Bytes;
 use cid::Cid;
 use hearth_base::{Failure, Kind};
-use hearth_store::SqlitePool;
-use sqlx::{AssertSqlSafe, FromRow, Sqlite, Transaction};
+use hearth_store::{Problems, SqlitePool, Store, stored};
+use sqlx::{AssertSqlSafe, Sqlite, Transaction};
 
 use crate::{
     block::{Block, Digest, digest_of},
@@ -17,17 +19,29 @@ use crate::{
     },
 };
 
+use rows::{DownloadRow, FileRow, LeafRow, ModelRow, damaged};
+
 /// Why the records cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordsError {
     #[error("the database does not answer: is the disk full or the data folder gone?")]
     Database(#[from] sqlx::Error),
     #[error(
-        "the database holds {what} that cannot be read: restore a backup, or remove the model and add it again"
+        "{what} in {place} of hearth.db cannot be read: it is left as it is; restore a backup, or remove the model and add \
+         it again"
     )]
-    Damaged { what: &'static str },
-    #[error("the manifest of a model in the database cannot be read: remove the model and add it again")]
-    Manifest(#[from] ManifestError),
+    Damaged { what: &'static str, place: String },
+    #[error(
+        "the manifest in row {cid} of hearth.db cannot be read: it is left as it is; restore a backup, or remove the model \
+         and add it again"
+    )]
+    Manifest {
+        cid: String,
+        #[source]
+        source: ManifestError,
+    },
+    #[error("a value cannot be written as JSON")]
+    Json(#[from] serde_json::Error),
     #[error("the nodes of a file in the database do not form a file: remove the model and add it again")]
     Nodes(#[from] ReadError),
 }
@@ -36,7 +50,10 @@ impl Failure for RecordsError {
     fn kind(&self) -> Kind {
         match self {
             RecordsError::Database(_) => Kind::Retry,
-            RecordsError::Damaged { .. } | RecordsError::Manifest(_) | RecordsError::Nodes(_) => Kind::Skip,
+            RecordsError::Damaged { .. }
+            | RecordsError::Manifest { .. }
+            | RecordsError::Nodes(_)
+            | RecordsError::Json(_) => Kind::Skip,
         }
     }
 }
@@ -128,49 +145,29 @@ pub(crate) enum Place {
 #[derive(Clone, Debug)]
 pub(crate) struct Records {
     pool: SqlitePool,
-}
-
-#[derive(FromRow)]
-struct ModelRow {
-    cid: String,
-    manifest: Vec<u8>,
-    origin: String,
-    added_at_ms: i64,
-}
-
-#[derive(FromRow)]
-struct FileRow {
-    id: i64,
-    idx: i64,
-    disk_path: String,
-    have: Option<Vec<u8>>,
-    fingerprint: Option<String>,
-    verified_at_ms: Option<i64>,
-}
-
-#[derive(FromRow)]
-struct DownloadRow {
-    cid: String,
-    state: String,
-    sources: String,
-    manifest: Option<Vec<u8>>,
-    started_at_ms: i64,
-}
-
-#[derive(FromRow)]
-struct LeafRow {
-    file: i64,
-    disk_path: String,
-    at: i64,
-    length: i64,
-    form: i64,
+    problems: Problems,
 }
 
 const MODEL: &str = "SELECT cid, manifest, origin, added_at_ms FROM weights_models";
 
 impl Records {
-    pub(crate) fn new(pool: SqlitePool) -> Records {
-        Records { pool }
+    pub(crate) fn new(store: &Store) -> Records {
+        Records {
+            pool: store.pool().clone(),
+            problems: store.problems().clone(),
+        }
+    }
+
+    /// Where a row that cannot be read is told.
+    pub(crate) fn problems(&self) -> &Problems {
+        &self.problems
+    }
+
+    /// The rows that can be read. One that cannot hides no other; it is left as it is, and told.
+    fn readable<Row, T: TryFrom<Row, Error = RecordsError>>(&self, rows: Vec<Row>) -> Vec<T> {
+        let told = |error: RecordsError| self.problems.report(hearth_base::failure::chain(&error));
+        let read = |row: Row| T::try_from(row).map_err(told);
+        rows.into_iter().flat_map(read).collect()
     }
 
     pub(crate) async fn models(&self) -> Result<Vec<ModelRecord>, RecordsError> {
@@ -178,7 +175,7 @@ impl Records {
             sqlx::query_as(AssertSqlSafe(format!("{MODEL} ORDER BY slug, added_at_ms")))
                 .fetch_all(&self.pool)
                 .await?;
-        rows.into_iter().map(ModelRecord::try_from).collect()
+        Ok(self.readable(rows))
     }
 
     pub(crate) async fn model(&self, cid: &Cid) -> Result<Option<ModelRecord>, RecordsError> {
@@ -272,7 +269,7 @@ impl Records {
         found: Option<(&Fingerprint, i64)>,
     ) -> Result<(), RecordsError> {
         sqlx::query("UPDATE weights_files SET fingerprint = ?, verified_at_ms = ? WHERE id = ?")
-            .bind(found.and_then(|(fingerprint, _)| serde_json::to_string(fingerprint).ok()))
+            .bind(fingerprint_text(found)?)
             .bind(found.map(|(_, at_ms)| at_ms))
             .bind(file)
             .execute(&self.pool)
@@ -319,7 +316,7 @@ impl Records {
             let Some(cid) = planner.wanted(1).first().copied() else {
                 return Ok(planner.finish());
             };
-            let digest = digest_of(&cid).ok_or(RecordsError::Damaged { what: "a node" })?;
+            let digest = digest_of(&cid).ok_or_else(|| damaged("a node", file))?;
             let bytes: Option<Vec<u8>> =
                 sqlx::query_scalar("SELECT bytes FROM weights_nodes WHERE digest = ? AND file = ?")
                     .bind(digest.as_slice())
@@ -327,8 +324,7 @@ impl Records {
                     .fetch_optional(&self.pool)
                     .await?;
             let Some(bytes) = bytes else { return Ok(None) };
-            let block =
-                Block::verify(cid, bytes.into()).map_err(|_| RecordsError::Damaged { what: "a node" })?;
+            let block = Block::verify(cid, bytes.into()).map_err(|_| damaged("a node", file))?;
             planner.give(&block)?;
         }
     }
@@ -349,7 +345,7 @@ impl Records {
         )
         .fetch_all(&self.pool)
         .await?;
-        rows.into_iter().map(DownloadRecord::try_from).collect()
+        Ok(self.readable(rows))
     }
 
     /// Writes a download; an old one keeps its start.
@@ -362,7 +358,7 @@ impl Records {
         .bind(record.cid.to_string())
         .bind(code)
         .bind(&record.state)
-        .bind(serde_json::to_string(&record.sources).unwrap_or_default())
+        .bind(serde_json::to_string(&record.sources)?)
         .bind(record.manifest.as_ref().map(|manifest| manifest.bytes().to_vec()))
         .bind(record.started_at_ms)
         .execute(&self.pool)
@@ -404,6 +400,12 @@ impl Records {
     }
 }
 
+fn fingerprint_text(found: Option<(&Fingerprint, i64)>) -> Result<Option<String>, serde_json::Error> {
+    found
+        .map(|(fingerprint, _)| stored::write(fingerprint))
+        .transpose()
+}
+
 async fn insert_file(
     tx: &mut Transaction<'_, Sqlite>,
     model: &str,
@@ -418,7 +420,7 @@ async fn insert_file(
     .bind(model)
     .bind(to_i64(idx as u64))
     .bind(disk_path)
-    .bind(found.and_then(|(fingerprint, _)| serde_json::to_string(fingerprint).ok()))
+    .bind(fingerprint_text(found)?)
     .bind(found.map(|(_, at_ms)| at_ms))
     .fetch_one(&mut **tx)
     .await?;
@@ -484,105 +486,4 @@ fn to_i64(value: u64) -> i64 {
 
 fn to_u64(value: i64) -> u64 {
     u64::try_from(value).unwrap_or(0)
-}
-
-fn read_manifest(cid: &str, bytes: Vec<u8>) -> Result<Manifest, RecordsError> {
-    let damaged = RecordsError::Damaged {
-        what: "the manifest of a model",
-    };
-    let Ok(cid) = Cid::try_from(cid) else {
-        return Err(damaged);
-    };
-    let Ok(block) = Block::verify(cid, bytes.into()) else {
-        return Err(damaged);
-    };
-    Ok(Manifest::from_block(&block)?)
-}
-
-impl TryFrom<ModelRow> for ModelRecord {
-    type Error = RecordsError;
-
-    fn try_from(row: ModelRow) -> Result<ModelRecord, RecordsError> {
-        let origin = if row.origin == Origin::Pulled.as_str() {
-            Origin::Pulled
-        } else {
-            Origin::Added
-        };
-        Ok(ModelRecord {
-            manifest: read_manifest(&row.cid, row.manifest)?,
-            origin,
-            added_at_ms: row.added_at_ms,
-        })
-    }
-}
-
-impl TryFrom<FileRow> for FileRecord {
-    type Error = RecordsError;
-
-    fn try_from(row: FileRow) -> Result<FileRecord, RecordsError> {
-        let damaged = |_| RecordsError::Damaged {
-            what: "the fingerprint of a file",
-        };
-        let fingerprint = row
-            .fingerprint
-            .map(|text| serde_json::from_str(&text))
-            .transpose()
-            .map_err(damaged)?;
-        let idx = usize::try_from(row.idx).map_err(|_| RecordsError::Damaged { what: "a file" })?;
-        Ok(FileRecord {
-            id: row.id,
-            idx,
-            disk_path: row.disk_path,
-            have: row.have,
-            fingerprint,
-            verified_at_ms: row.verified_at_ms,
-        })
-    }
-}
-
-impl TryFrom<DownloadRow> for DownloadRecord {
-    type Error = RecordsError;
-
-    fn try_from(row: DownloadRow) -> Result<DownloadRecord, RecordsError> {
-        let damaged = RecordsError::Damaged { what: "a download" };
-        let (Ok(cid), Ok(sources)) = (
-            Cid::try_from(row.cid.as_str()),
-            serde_json::from_str(&row.sources),
-        ) else {
-            return Err(damaged);
-        };
-        let manifest = row
-            .manifest
-            .map(|bytes| read_manifest(&row.cid, bytes))
-            .transpose()?;
-        Ok(DownloadRecord {
-            cid,
-            state: row.state,
-            sources,
-            manifest,
-            started_at_ms: row.started_at_ms,
-        })
-    }
-}
-
-impl LeafRow {
-    fn into_place(self, digest: Digest) -> Result<Place, RecordsError> {
-        let wrap = match self.form {
-            0 => None,
-            1 => Some(NodeKind::File),
-            2 => Some(NodeKind::Raw),
-            _ => return Err(RecordsError::Damaged { what: "a leaf" }),
-        };
-        let leaf = LeafRecord {
-            digest,
-            at: to_u64(self.at),
-            length: to_u64(self.length),
-            wrap,
-        };
-        Ok(Place::InFile {
-            file: self.file,
-            disk_path: self.disk_path,
-            leaf,
-        })
-    }
 }

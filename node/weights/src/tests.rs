@@ -1,6 +1,7 @@
 //! Tests over more than one file of this crate: golden data, downloads, files that change.
 
 mod downloads;
+mod formats;
 pub(crate) mod generators;
 mod liars;
 mod local;

@@ -242,7 +242,7 @@ impl Weights {
             source,
         })?;
         let tasks = tasks.child("weights");
-        let records = Records::new(store.pool().clone());
+        let records = Records::new(&store);
         let rules = Rules {
             folder: config.folder.clone(),
             quota_bytes: config.quota_bytes,

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use hearth_base::Clock;
-use serde::de::DeserializeOwned;
+use hearth_store::{
+    Problems, Store,
+    stored::{self, Stored},
+};
 use sqlx::{QueryBuilder, Sqlite, SqlitePool};
 
 use super::search::{like, snippet, words};
@@ -27,6 +30,7 @@ const UNTITLED: &str = "";
 #[derive(Clone)]
 pub(crate) struct Conversations {
     pool: SqlitePool,
+    problems: Problems,
     clock: Clock,
 }
 
@@ -77,8 +81,12 @@ const MESSAGE_COLUMNS: &str =
     "SELECT id, parent_id, role, content, state, model, error, receipt, created_ms FROM message";
 
 impl Conversations {
-    pub(crate) fn new(pool: SqlitePool, clock: Clock) -> Conversations {
-        Conversations { pool, clock }
+    pub(crate) fn new(store: &Store, clock: Clock) -> Conversations {
+        Conversations {
+            pool: store.pool().clone(),
+            problems: store.problems().clone(),
+            clock,
+        }
     }
 
     /// Marks answers that a crash cut off. Called once, before the first call.
@@ -152,7 +160,7 @@ impl Conversations {
             created_at: Timestamp::from_ms(row.created_ms),
             updated_at: Timestamp::from_ms(row.updated_ms),
             head_id: row.head_id,
-            messages: messages.into_iter().map(Message::from).collect(),
+            messages: messages.into_iter().map(|row| self.shown(row)).collect(),
         })
     }
 
@@ -196,7 +204,7 @@ impl Conversations {
             .bind(id)
             .fetch_optional(&self.pool)
             .await?;
-        row.map(Message::from)
+        row.map(|row| self.shown(row))
             .ok_or_else(|| ApiError::not_found("message"))
     }
 
@@ -347,36 +355,58 @@ impl Conversations {
     }
 }
 
-impl From<MessageRow> for Message {
-    fn from(row: MessageRow) -> Message {
+impl Stored for ErrorDetail {
+    const WHAT: &'static str = "the error of a message";
+    const VERSION: u64 = 1;
+}
+
+impl Stored for Receipt {
+    const WHAT: &'static str = "the receipt of a message";
+    const VERSION: u64 = 1;
+}
+
+impl Conversations {
+    /// A message as it is shown. What cannot be read of it hides neither the message nor the conversation; it is told.
+    fn shown(&self, row: MessageRow) -> Message {
+        let place = format!("row {} of message in hearth.db", row.id);
+        let unknown = |what: &str, word: &str| {
+            self.problems
+                .report(format!("{what} \"{word}\" in {place} is unknown to this Hearth"));
+        };
+        let role = [MessageRole::User, MessageRole::Assistant]
+            .into_iter()
+            .find(|role| role_word(*role) == row.role);
+        let state = STATES.into_iter().find(|state| state_word(*state) == row.state);
         Message {
+            role: role.unwrap_or_else(|| {
+                unknown("the role", &row.role);
+                MessageRole::Assistant
+            }),
+            state: state.unwrap_or_else(|| {
+                unknown("the state", &row.state);
+                MessageState::Stopped
+            }),
+            error: self.read(row.error, &place),
+            receipt: self.read(row.receipt, &place),
             id: row.id,
             parent_id: row.parent_id,
-            role: if row.role == role_word(MessageRole::User) {
-                MessageRole::User
-            } else {
-                MessageRole::Assistant
-            },
             content: row.content,
-            state: state_of(&row.state),
             created_at: Timestamp::from_ms(row.created_ms),
             model: row.model,
-            error: from_json(row.error),
-            receipt: from_json(row.receipt),
         }
+    }
+
+    fn read<T: Stored>(&self, text: Option<String>, place: &str) -> Option<T> {
+        let told = |error| self.problems.report(error);
+        stored::read(text?, place).map_err(told).ok()
     }
 }
 
-fn to_json<T: serde::Serialize>(value: Option<&T>) -> Result<Option<String>, ApiError> {
+fn to_json<T: Stored>(value: Option<&T>) -> Result<Option<String>, ApiError> {
     value
-        .map(serde_json::to_string)
+        .map(stored::write)
         .transpose()
         .map_err(|error| ApiError::internal(&error))
-}
-
-/// A value of an older version that cannot be read any more is as good as none.
-fn from_json<T: DeserializeOwned>(text: Option<String>) -> Option<T> {
-    text.and_then(|text| serde_json::from_str(&text).ok())
 }
 
 fn title_of(content: &str) -> String {
@@ -420,13 +450,6 @@ const fn state_word(state: MessageState) -> &'static str {
         MessageState::Cut => "cut",
         MessageState::Failed => "failed",
     }
-}
-
-fn state_of(word: &str) -> MessageState {
-    STATES
-        .into_iter()
-        .find(|state| state_word(*state) == word)
-        .unwrap_or(MessageState::Stopped)
 }
 
 #[cfg(test)]

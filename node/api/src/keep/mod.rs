@@ -2,6 +2,8 @@
 //! review.
 
 mod conversations;
+#[cfg(test)]
+mod formats;
 mod reviews;
 mod running;
 mod search;

@@ -18,7 +18,7 @@ use crate::{
     app::App,
     control::{
         openapi::document_text,
-        types::{Doctor, Event, LicenceList, NetworkPage, Setup, Status},
+        types::{Check, Doctor, Event, Level, LicenceList, NetworkPage, Setup, Status},
     },
     error::ApiError,
 };
@@ -43,14 +43,28 @@ pub(crate) async fn now(app: &App) -> Status {
         setup: app.host.setup().borrow().clone(),
         loaded_models: models.loaded.into_keys().collect(),
         running_answers: u32::try_from(models.running_local + models.running_paid).unwrap_or(u32::MAX),
+        problems: app.problems.all(),
     }
 }
 
 pub(crate) async fn doctor(State(app): State<App>) -> Json<Doctor> {
     let mut checks = app.host.doctor().await;
+    checks.extend(app.problems.all().into_iter().map(damaged));
     // Fails last, nearest to the prompt; the sort keeps the order among equals.
     checks.sort_by_key(|check| check.level);
     Json(Doctor { checks })
+}
+
+/// What is stored and cannot be read.
+fn damaged(fact: String) -> Check {
+    Check {
+        level: Level::Fail,
+        code: "stored_damaged".to_owned(),
+        subject: "Stored data".to_owned(),
+        fact,
+        meaning: "It is left as it is, and the rest goes on without it.".to_owned(),
+        remedy: Some("Check the disk, and restore a backup if it is missed.".to_owned()),
+    }
 }
 
 pub(crate) async fn run_setup(State(app): State<App>) -> Response {

@@ -1,6 +1,7 @@
 //! The gateway over a small chain and suppliers that misbehave, with real keys and signatures.
 
 mod chain;
+mod formats;
 mod misbehaving;
 mod recorded;
 mod sending;

@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use hearth_store::stored;
 use tokio::{
     sync::{mpsc, watch},
     time::Instant,
@@ -147,12 +148,14 @@ impl Driver {
 
     /// Writes the state. Without a database nothing can go on: the job ends, and a restart takes it up.
     async fn write(&mut self) -> bool {
-        self.record.state = serde_json::to_string(&self.state).unwrap_or_default();
-        let written = self
-            .shared
-            .records
-            .put_download(&self.record, self.state.code())
-            .await;
+        let written = match stored::write(&self.state) {
+            Ok(state) => {
+                self.record.state = state;
+                let records = &self.shared.records;
+                records.put_download(&self.record, self.state.code()).await
+            }
+            Err(error) => Err(error.into()),
+        };
         if let Err(error) = written {
             let why = hearth_base::failure::chain(&error);
             tracing::error!(cid = %self.record.cid, error = why, "the state of a download cannot be written");

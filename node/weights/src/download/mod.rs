@@ -15,6 +15,7 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use cid::Cid;
 use hearth_base::{Clock, Tasks};
+use hearth_store::stored;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{mpsc, watch};
 
@@ -136,13 +137,12 @@ impl Downloads {
             shared: Arc::new(shared),
         };
         for record in downloads.shared.records.downloads().await? {
-            match serde_json::from_str(&record.state) {
+            let place = format!("row {} of weights_downloads in hearth.db", record.cid);
+            match stored::read(&record.state, place) {
                 Ok(state) => {
                     downloads.drive(record, state);
                 }
-                Err(error) => {
-                    tracing::error!(cid = %record.cid, %error, "a download cannot be read; it is left alone")
-                }
+                Err(error) => downloads.shared.records.problems().report(error),
             }
         }
         Ok(downloads)
@@ -189,7 +189,7 @@ impl Downloads {
         let state = State::Wanted;
         let record = DownloadRecord {
             cid,
-            state: serde_json::to_string(&state).unwrap_or_default(),
+            state: stored::write(&state).map_err(RecordsError::from)?,
             sources,
             manifest: None,
             started_at_ms: self.shared.clock.now_ms(),

@@ -12,6 +12,7 @@
 //! them as further events. So a kill between any two lines loses no more than the last effect, which
 //! [`effects_after_restart`] begins again.
 
+use hearth_store::stored::Stored;
 use serde::{Deserialize, Serialize};
 
 /// Where a download stands.
@@ -66,6 +67,11 @@ pub enum State {
     },
     /// Given up by the owner; ends when its files are gone.
     Evicting,
+}
+
+impl Stored for State {
+    const WHAT: &'static str = "the state of a download";
+    const VERSION: u64 = 1;
 }
 
 impl State {

@@ -845,6 +845,8 @@ export type Status = {
   loaded_models: string[];
   /** Answers that are being written now, of all callers. */
   running_answers: number;
+  /** What is stored and was found damaged or unreadable: each names the row or the file, and says what to do. */
+  problems?: string[];
 };
 
 /** The theme of the UI. */

@@ -20,6 +20,9 @@ pub struct Status {
     pub loaded_models: Vec<String>,
     /// Answers that are being written now, of all callers.
     pub running_answers: u32,
+    /// What is stored and was found damaged or unreadable: each names the row or the file, and says what to do.
+    #[serde(default)]
+    pub problems: Vec<String>,
 }
 
 /// Which chain this node is on.

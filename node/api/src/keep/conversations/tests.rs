@@ -11,7 +11,7 @@ async fn store(folder: &std::path::Path) -> Conversations {
         max_pages: None,
     };
     let store = hearth_store::Store::open(config).await.unwrap();
-    Conversations::new(store.pool().clone(), Clock::test(1_000))
+    Conversations::new(&store, Clock::test(1_000))
 }
 
 #[tokio::test]
@@ -153,4 +153,29 @@ fn a_title_is_the_first_line_cut_at_a_word() {
         long.chars().count() <= TITLE_CHARS + 1 && long.ends_with("word…"),
         "{long}"
     );
+}
+
+/// What cannot be read of a message hides nothing else, and is told.
+#[tokio::test]
+async fn a_damaged_receipt_is_told_and_its_message_is_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path()).await;
+    let id = store.create(NewConversation::default()).await.unwrap().id;
+    let question = store
+        .add(&id, None, MessageRole::User, "why", None)
+        .await
+        .unwrap();
+    sqlx::query("UPDATE message SET receipt = '{\"kind\":7}', state = 'dreaming' WHERE id = ?")
+        .bind(&question.id)
+        .execute(&store.pool)
+        .await
+        .unwrap();
+    let shown = store.get(&id).await.unwrap();
+    assert_eq!(shown.messages[0].content, "why");
+    let problems = store.problems.all();
+    assert_eq!(problems.len(), 2, "{problems:?}");
+    for part in ["the receipt of a message", "dreaming"] {
+        let is_told = |problem: &String| problem.contains(part) && problem.contains(&question.id);
+        assert!(problems.iter().any(is_told), "{problems:?}");
+    }
 }

@@ -1,0 +1,34 @@
+//! Receipts that earlier programs kept.
+
+use hearth_base::Amount;
+use hearth_store::{Config, Store};
+
+use crate::receipt::{Outcome, Receipts};
+
+#[tokio::test]
+async fn receipts_of_the_first_form_are_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("hearth.db");
+    let from = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../tests/fixtures/formats/v1/hearth.db"
+    );
+    std::fs::copy(from, &path).unwrap();
+    let config = Config {
+        path,
+        chain_id: "hearth-devnet".into(),
+        max_pages: None,
+    };
+    let receipts = Receipts::new(Store::open(config).await.unwrap());
+    let all = receipts.newest(100, 0).await.unwrap();
+    assert_eq!(all.len(), 6);
+    assert_eq!(all[0].id.to_string(), "01a227c6-4b8f-710c-b95e-fddb6c3ddc1b");
+    assert_eq!((all[0].bytes, all[1].bytes), (341, 236));
+    for receipt in &all {
+        assert_eq!(receipt.price, Amount::from_upokt(42_000));
+        assert_eq!(receipt.service.as_str(), "smollm2-135m-instruct");
+        assert_eq!((receipt.status, &receipt.outcome), (200, &Outcome::Complete));
+        assert!(receipt.relay.is_some());
+        assert_eq!(receipts.get(receipt.id).await.unwrap().as_ref(), Some(receipt));
+    }
+}
