@@ -148,7 +148,7 @@ impl Receipts {
         row.as_ref().map(read).transpose()
     }
 
-    /// The newest receipts.
+    /// The newest receipts. One that cannot be read hides no other; it is left as it is, and told.
     pub(crate) async fn newest(&self, limit: u32, offset: u32) -> Result<Vec<Receipt>, sqlx::Error> {
         let rows =
             sqlx::query("SELECT * FROM gateway_receipts ORDER BY started_at_ms DESC, id LIMIT ? OFFSET ?")
@@ -156,7 +156,15 @@ impl Receipts {
                 .bind(i64::from(offset))
                 .fetch_all(self.store.pool())
                 .await?;
-        rows.iter().map(read).collect()
+        let told = |row: &SqliteRow, error: sqlx::Error| {
+            let id: String = row.try_get("id").unwrap_or_default();
+            self.store.problems().report(format!(
+                "the receipt in row {id} of gateway_receipts in hearth.db cannot be read ({error}): it is left as it is; \
+                 restore a backup to get it back"
+            ));
+        };
+        let readable = |row: &SqliteRow| read(row).map_err(|error| told(row, error));
+        Ok(rows.iter().flat_map(readable).collect())
     }
 
     /// How many there are.

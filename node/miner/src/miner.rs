@@ -78,6 +78,8 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+    #[error("the answers of this session cannot be listed: {0}")]
+    Unreadable(std::io::Error),
     #[error("the system gives the miner no threads")]
     Threads(#[source] std::io::Error),
     #[error("no relay port is free at {address}")]
@@ -415,9 +417,12 @@ impl Miner {
         let (ledger, path) = (self.0.ledger.clone(), self.0.config.evidence.clone());
         let read =
             tokio::task::spawn_blocking(move || ledger.page(&key, limit as usize, offset as usize)).await;
-        let (entries, total) = read
-            .map_err(|_| Error::Stopped)?
-            .map_err(|source| Error::Evidence { path, source })?;
+        let (entries, total) = read.map_err(|_| Error::Stopped)?.map_err(|source| {
+            if source.kind() == std::io::ErrorKind::InvalidData {
+                return Error::Unreadable(source);
+            }
+            Error::Evidence { path, source }
+        })?;
         Ok(RelayPage { entries, total })
     }
 

@@ -19,7 +19,8 @@ async fn receipts_of_the_first_form_are_read() {
         chain_id: "hearth-devnet".into(),
         max_pages: None,
     };
-    let receipts = Receipts::new(Store::open(config).await.unwrap());
+    let store = Store::open(config).await.unwrap();
+    let receipts = Receipts::new(store.clone());
     let all = receipts.newest(100, 0).await.unwrap();
     assert_eq!(all.len(), 6);
     assert_eq!(all[0].id.to_string(), "01a227c6-4b8f-710c-b95e-fddb6c3ddc1b");
@@ -31,4 +32,13 @@ async fn receipts_of_the_first_form_are_read() {
         assert!(receipt.relay.is_some());
         assert_eq!(receipts.get(receipt.id).await.unwrap().as_ref(), Some(receipt));
     }
+    assert_eq!(store.problems().all(), Vec::<String>::new());
+    // One that cannot be read hides no other, and is told by its name.
+    sqlx::query("UPDATE gateway_receipts SET price_upokt = 'much' WHERE id = ?")
+        .bind(all[0].id.to_string())
+        .execute(store.pool())
+        .await
+        .unwrap();
+    assert_eq!(receipts.newest(100, 0).await.unwrap(), all[1..]);
+    assert!(store.problems().all()[0].contains(&all[0].id.to_string()));
 }

@@ -188,6 +188,7 @@ impl From<Error> for ApiError {
         match &error {
             Error::Stopped => ApiError::unavailable("stopping", "the miner has stopped"),
             Error::Config(_) | Error::Port { .. } => ApiError::conflict("cannot_earn", error.to_string()),
+            Error::Unreadable(_) => ApiError::conflict("evidence_unreadable", error.to_string()),
             Error::Evidence { .. } | Error::Threads(_) | Error::Book(_) => ApiError::internal(&error),
         }
     }
