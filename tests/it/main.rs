@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod backend;
 mod command_line;
 mod crash;
 mod disk;

@@ -15,7 +15,7 @@ use hearth_chain::{Anchor, Chain, Faucet};
 use hearth_devnet::{Account, Blocks, Devnet};
 use hearth_engine::Engine;
 use hearth_gateway::Gateway;
-use hearth_miner::{Backend, EngineBackend, Miner, NullBackend, ServiceConfig, UrlBackend};
+use hearth_miner::{Backend, EngineBackend, Miner, NullBackend, ServiceConfig, UrlBackend, UrlSettings};
 use hearth_openai::Models;
 use hearth_store::Store;
 
@@ -305,11 +305,20 @@ pub(crate) async fn miner(
         first_byte_within: Duration::from_secs(settings.miner.first_byte_within_s),
         answer_within: Duration::from_secs(settings.miner.answer_within_s),
         slots: settings.miner.slots,
+        queue: match settings.miner.backend.as_deref() {
+            // The engine has a queue of its own.
+            None | Some("null") => 0,
+            Some(_) => settings.miner.queue,
+        },
     };
     config.services = sold.keys().map(|service| (service.clone(), limits)).collect();
     config.start = settings.miner.start;
     config.allow_local_url = network.is_devnet();
-    config.max_request_bytes = usize::try_from(settings.miner.max_request_bytes).unwrap_or(usize::MAX);
+    let bytes = |limit: u64| usize::try_from(limit).unwrap_or(usize::MAX);
+    config.max_request_bytes = bytes(settings.miner.max_request_bytes);
+    config.max_answer_bytes = bytes(settings.miner.max_answer_bytes);
+    config.max_answer_parts = bytes(settings.miner.max_answer_parts);
+    config.aliases = aliases(settings);
     let miner = Miner::start(hearth_miner::Args {
         config,
         public_url: settings.miner.public_url.clone(),
@@ -323,6 +332,13 @@ pub(crate) async fn miner(
     })
     .await?;
     Ok(miner)
+}
+
+fn aliases(settings: &Settings) -> BTreeMap<String, ServiceId> {
+    let aliases = settings.miner.aliases.iter();
+    aliases
+        .map(|(name, service)| (name.clone(), ServiceId::new(service.as_str())))
+        .collect()
 }
 
 fn backend(
@@ -342,12 +358,18 @@ fn backend(
         None => Arc::new(EngineBackend::new(models.clone(), sold, slots)),
         Some("null") => Arc::new(NullBackend::default()),
         Some(text) => {
-            let url = text.parse().map_err(|_| NodeError::Address(text.to_owned()))?;
             let extra = match &settings.miner.backend_key_file {
                 Some(path) => bearer(path)?,
                 None => BTreeMap::new(),
             };
-            let backend = UrlBackend::new(url, sold, extra, slots);
+            let backend = UrlBackend::new(UrlSettings {
+                base: hearth_miner::check_address(text).map_err(|_| NodeError::Address(text.to_owned()))?,
+                services: sold,
+                extra,
+                slots,
+                health: settings.miner.backend_health.clone(),
+                aliases: aliases(settings),
+            });
             Arc::new(backend.map_err(|error| NodeError::Address(format!("{text}: {error}")))?)
         }
     })

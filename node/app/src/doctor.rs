@@ -8,6 +8,7 @@ use std::path::Path;
 use hearth_api::control::types::{Check, Level};
 use hearth_chain::{Chain, EndpointState, Standing};
 use hearth_engine::Hardware;
+use hearth_miner::Miner;
 use hearth_wallet::{KeyState, Wallet};
 use hearth_weights::Weights;
 
@@ -23,6 +24,7 @@ pub(crate) struct Patient {
     pub(crate) chain: Chain,
     pub(crate) wallet: Wallet,
     pub(crate) weights: Weights,
+    pub(crate) miner: Miner,
     pub(crate) public_url: Option<url::Url>,
 }
 
@@ -30,12 +32,13 @@ pub(crate) struct Patient {
 pub(crate) async fn examine(patient: &Patient) -> Vec<Check> {
     let standing = patient.chain.head().borrow().clone();
     let mut checks = vec![
-        graphics(patient.is_devnet).await,
+        graphics(patient).await,
         models(&patient.weights).await,
         disk(&patient.root),
         clock(&standing.standing),
         chain(&patient.chain, &standing),
     ];
+    checks.extend(backend(&patient.miner).await);
     checks.extend(keys(&patient.wallet, patient.is_devnet));
     checks.push(stake(patient).await);
     checks.push(reachable(patient));
@@ -76,7 +79,23 @@ fn serious(is_devnet: bool) -> Level {
     if is_devnet { Level::Warn } else { Level::Fail }
 }
 
-async fn graphics(is_devnet: bool) -> Check {
+/// The server that makes the answers, where it is not the engine.
+async fn backend(miner: &Miner) -> Option<Check> {
+    let address = miner.backend_address()?;
+    Some(match miner.probe_backend().await {
+        Ok(()) => ok("backend", "Backend", format!("answers at {address}")),
+        Err(error) => bad(
+            Level::Fail,
+            "backend",
+            "Backend",
+            error.to_string(),
+            "It makes the answers that are sold; without it none can be.",
+            "start the server, or correct miner.backend and restart Hearth",
+        ),
+    })
+}
+
+async fn graphics(patient: &Patient) -> Check {
     // The probe opens driver libraries, which can take a while.
     let hardware = tokio::task::spawn_blocking(Hardware::probe).await;
     let Ok(hardware) = hardware else {
@@ -91,9 +110,17 @@ async fn graphics(is_devnet: bool) -> Check {
     };
     if hardware.gpus.is_empty() {
         let fact = format!("none found ({}), {} threads", hardware.gpu_note, hardware.threads);
+        if patient.miner.backend_address().is_some() {
+            // The answers that are sold are made elsewhere.
+            return ok(
+                "graphics",
+                "Graphics",
+                format!("{fact}; the backend makes the answers"),
+            );
+        }
         let meaning = "Models run on the processor, slowly.";
         return bad(
-            if is_devnet { Level::Warn } else { Level::Fail },
+            serious(patient.is_devnet),
             "no_gpu",
             "Graphics",
             fact,

@@ -125,6 +125,7 @@ impl Node {
                 chain: parts.chain.clone(),
                 wallet: parts.wallet.clone(),
                 weights: parts.weights.clone(),
+                miner: parts.miner.clone(),
                 public_url: settings.miner.public_url.clone(),
             },
             setup,

@@ -173,7 +173,10 @@ mod tests {
         let not_staked = r#"{"error":"a session: not staked for the service","code":"no_session"}"#;
         assert_eq!(said(403, not_staked), Why::NotStaked);
         assert_eq!(said(503, r#"{"error":"","code":"closed"}"#), Why::Unavailable);
-        assert_eq!(said(403, r#"{"error":"anybody could sign","code":"no_gateway"}"#), Why::Ring);
+        assert_eq!(
+            said(403, r#"{"error":"anybody could sign","code":"no_gateway"}"#),
+            Why::Ring
+        );
         // Without a code, or with one of a later version, status and words are all there is.
         assert_eq!(said(403, r#"{"error":"session expired"}"#), Why::Session);
         assert_eq!(said(503, r#"{"error":"x","code":"new"}"#), Why::Unavailable);

@@ -9,8 +9,8 @@ use hearth_base::{Height, ServiceId};
 use hearth_pocket::{
     RingSignature, RingVerifier,
     message::{relay::RelayRequest, session::SessionHeader},
-    payload::HttpRequest,
-    relay::{RelayError, request_hash, validate_request},
+    payload::{HttpRequest, PayloadError},
+    relay::{RelayError, replay_id, request_hash, validate_request},
 };
 use prost::Message as _;
 
@@ -30,11 +30,13 @@ const MAX_AHEAD: u64 = 2;
 /// The largest ring of somebody whose session is not known yet: twice an application with its seven gateways, which
 /// is the chain's limit as of today, so that gateways that have just left have room, too.
 const MAX_STRANGERS: usize = 16;
+/// A session's id is a hash in hex; what is much longer is none, and would be kept as one.
+const MAX_SESSION_ID: usize = 128;
 
 /// A request that is to be served.
 #[derive(Debug)]
 pub(crate) struct Admitted {
-    pub(crate) request: Arc<RelayRequest>,
+    pub(crate) request: RelayRequest,
     pub(crate) http: HttpRequest,
     pub(crate) ticket: Ticket,
 }
@@ -51,44 +53,47 @@ pub(crate) struct Admission {
 /// A request with what of it can be said without the chain.
 #[derive(Debug)]
 pub(crate) struct Readable {
-    pub(crate) request: Arc<RelayRequest>,
-    pub(crate) http: Option<HttpRequest>,
+    pub(crate) request: RelayRequest,
+    pub(crate) http: HttpRequest,
 }
 
 impl Readable {
-    /// Reads a body.
+    /// Reads a body, and checks what costs next to nothing.
     pub(crate) fn read(body: Bytes) -> Result<Readable, Refusal> {
         let request = RelayRequest::decode(body).map_err(|error| Refusal::Garbage {
             why: error.to_string(),
         })?;
-        let http = HttpRequest::decode(request.payload.clone())
-            .ok()
-            .filter(|http| !http.method.is_empty());
-        Ok(Readable {
-            request: Arc::new(request),
-            http,
-        })
+        validate_request(&request).map_err(Refusal::Invalid)?;
+        let header = request.meta.session_header.as_ref();
+        if header.is_some_and(|header| header.session_id.len() > MAX_SESSION_ID) {
+            let why = "its session id is longer than any";
+            return Err(Refusal::Invalid(RelayError::BadSessionHeader { why }));
+        }
+        let http = HttpRequest::decode(request.payload.clone()).map_err(|error| match error {
+            PayloadError::Headers => Refusal::Headers(error),
+            PayloadError::Request(_) | PayloadError::Response(_) => Refusal::Payload {
+                why: error.to_string(),
+            },
+        })?;
+        if http.method.is_empty() {
+            let why = "the payload is no HTTP request".to_owned();
+            return Err(Refusal::Payload { why });
+        }
+        Ok(Readable { request, http })
     }
 
-    /// Whether the client waits for a stream, and so understands a refusal as JSON.
-    pub(crate) fn wants_stream(&self) -> bool {
-        let Some(http) = &self.http else { return false };
-        let accepts = http
-            .header("accept")
-            .is_some_and(|accept| accept.contains("text/event-stream"));
-        accepts || asks_for_stream(&http.body)
+    /// Whether the client takes the answer in parts. PATH sends `"stream": true` on without saying so, and reads one
+    /// response; so what the body says does not count.
+    pub(crate) fn accepts_parts(&self) -> bool {
+        let is_accept = |name: &&String| name.eq_ignore_ascii_case("accept");
+        let mut values = self
+            .http
+            .headers
+            .iter()
+            .filter(|(name, _)| is_accept(name))
+            .flat_map(|(_, values)| values);
+        values.any(|value| value.to_ascii_lowercase().contains("text/event-stream"))
     }
-}
-
-/// Whether a JSON body has `"stream": true` at its top.
-fn asks_for_stream(body: &[u8]) -> bool {
-    #[derive(serde::Deserialize)]
-    struct Body {
-        #[serde(default)]
-        stream: Option<bool>,
-    }
-    let has_word = body.windows(8).any(|window| window == b"\"stream\"");
-    has_word && serde_json::from_slice::<Body>(body).is_ok_and(|body| body.stream == Some(true))
 }
 
 impl Admission {
@@ -100,7 +105,6 @@ impl Admission {
         free: impl Fn(&ServiceId) -> Result<(), Refusal>,
     ) -> Result<Admitted, Refusal> {
         let Readable { request, http } = readable;
-        validate_request(&request).map_err(Refusal::Invalid)?;
         let header = request.meta.session_header.as_ref();
         let header = header.ok_or(Refusal::Invalid(RelayError::NoSessionHeader))?;
         let named = &request.meta.supplier_operator_address;
@@ -113,13 +117,11 @@ impl Admission {
         let signature = RingSignature::read(&request.meta.signature).map_err(Refusal::Ring)?;
         let session = self.session(&request, header, &signature).await?;
         compare(&session.facts, header)?;
-        self.check_ring(&session, &request, &signature).await?;
-        let http = http.ok_or_else(|| Refusal::Payload {
-            why: "the payload is no HTTP request".to_owned(),
-        })?;
+        let hash = request_hash(&request);
+        self.check_ring(&session, &hash, &signature).await?;
         // Nothing was written down so far: whoever comes here may spend the application's stake.
         let session = self.sessions.enter(&session).await.map_err(open_refusal)?;
-        let ticket = session.admit().ok_or(Refusal::OverMeter)?;
+        let ticket = session.admit(replay_id(&hash, &signature))?;
         Ok(Admitted {
             request,
             http,
@@ -175,7 +177,7 @@ impl Admission {
     async fn check_ring(
         &self,
         session: &Arc<Session>,
-        request: &RelayRequest,
+        hash: &[u8; 32],
         signature: &RingSignature,
     ) -> Result<(), Refusal> {
         let mut keys = session.ring();
@@ -200,7 +202,7 @@ impl Admission {
         if size > most {
             return Err(Refusal::LargeRing { size, most });
         }
-        let verified = self.verifier.verify(signature, &request_hash(request));
+        let verified = self.verifier.verify(signature, hash);
         verified.map_err(Refusal::Ring)
     }
 }

@@ -4,6 +4,9 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration}
 
 use hearth_base::ServiceId;
 
+/// A body of 20 MiB, as the official miners take, and what a relay has around it.
+pub const MAX_REQUEST_BYTES: usize = (20 << 20) + (64 << 10);
+
 /// What the miner is told.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -17,6 +20,10 @@ pub struct Config {
     pub max_request_bytes: usize,
     /// The most bytes of an answer; what is longer is cut off and not paid.
     pub max_answer_bytes: usize,
+    /// The most parts in which the backend may send one.
+    pub max_answer_parts: usize,
+    /// Other names under which the model of a service is asked for.
+    pub aliases: BTreeMap<String, ServiceId>,
     /// The most connections at once.
     pub max_connections: usize,
     /// How long a client may take to send its request.
@@ -40,6 +47,8 @@ pub struct ServiceConfig {
     pub answer_within: Duration,
     /// Answers at once; 0 leaves it to the backend.
     pub slots: usize,
+    /// Requests that may wait for a place.
+    pub queue: usize,
 }
 
 impl Default for ServiceConfig {
@@ -48,6 +57,7 @@ impl Default for ServiceConfig {
             first_byte_within: Duration::from_secs(60),
             answer_within: Duration::from_secs(600),
             slots: 0,
+            queue: 0,
         }
     }
 }
@@ -60,8 +70,10 @@ impl Config {
             listen,
             evidence,
             services: BTreeMap::new(),
-            max_request_bytes: 4 << 20,
+            max_request_bytes: MAX_REQUEST_BYTES,
             max_answer_bytes: 64 << 20,
+            max_answer_parts: 1 << 20,
+            aliases: BTreeMap::new(),
             max_connections: 1024,
             read_within: Duration::from_secs(30),
             min_free_bytes: 256 << 20,
@@ -79,6 +91,7 @@ impl Config {
         let limits = [
             ("max_request_bytes", self.max_request_bytes),
             ("max_answer_bytes", self.max_answer_bytes),
+            ("max_answer_parts", self.max_answer_parts),
             ("max_connections", self.max_connections),
             ("threads", self.threads),
         ];

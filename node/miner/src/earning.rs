@@ -31,6 +31,8 @@ pub enum ReasonCode {
     KeyLocked,
     /// No service is configured, or its model cannot be loaded.
     NoModel,
+    /// The backend cannot be reached, or fails.
+    Backend,
     /// The supplier is not staked, or its last session is over.
     NeedsStake,
     /// The supplier is staked, but for none of the services that are sold here.
@@ -61,6 +63,7 @@ impl ReasonCode {
             ReasonCode::NoWallet => "no_wallet",
             ReasonCode::KeyLocked => "key_locked",
             ReasonCode::NoModel => "no_model",
+            ReasonCode::Backend => "backend",
             ReasonCode::NeedsStake => "needs_stake",
             ReasonCode::ChainSyncing => "chain_syncing",
             ReasonCode::ClockSkew => "clock_skew",

@@ -45,11 +45,21 @@ pub struct Entry {
     pub status: u16,
     /// Whether the relay meets the difficulty and lies in the tree.
     pub in_tree: bool,
-    /// The relay as it lies in the tree; empty where it does not.
+    /// The relay as it lies in the tree. Where it does not lie there: what tells its request from others (32 bytes),
+    /// or nothing, as earlier versions wrote it.
     pub relay: Vec<u8>,
 }
 
 impl Entry {
+    /// What tells the answer's request from others.
+    pub(crate) fn request(&self) -> Option<[u8; 32]> {
+        if self.in_tree {
+            relay::replay_id_of_relay(&self.relay)
+        } else {
+            self.relay.as_slice().try_into().ok()
+        }
+    }
+
     /// Appends the entry's record to a buffer. Returns where in it the relay begins.
     pub(crate) fn write(&self, out: &mut Vec<u8>) -> usize {
         let start = out.len();

@@ -10,7 +10,7 @@ mod disk;
 mod session;
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, HashSet, VecDeque},
     io,
     panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
@@ -142,6 +142,29 @@ impl Ledger {
             return Err(io::Error::new(io::ErrorKind::InvalidData, why));
         }
         Ok((newest.into_iter().skip(offset).collect(), total))
+    }
+
+    /// What tells the requests in a session's evidence from others, so that a replay is known after a restart, too.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub(crate) async fn requests(&self, key: Key) -> Result<HashSet<[u8; 32]>, LedgerError> {
+        self.blocking(move |inner| {
+            let (name, mut requests) = (key.to_string(), HashSet::new());
+            let failed = |error: io::Error| LedgerError::Disk {
+                path: inner.disk.path(&name),
+                why: error.to_string(),
+            };
+            let Some(mut reader) = inner.disk.reader(&name).map_err(failed)? else {
+                return Ok(requests);
+            };
+            let each = |entry: Entry, _| requests.extend(entry.request());
+            match evidence::read_all(&mut reader, None, None, each) {
+                Ok(_) | Err(HeadError::Torn) => Ok(requests),
+                Err(error) => Err(failed(error.into())),
+            }
+        })
+        .await
     }
 
     /// Opens a session's evidence, with the tree of what is in it. `sealed_bytes` is where a seal cut it before.

@@ -33,10 +33,10 @@ mod testing;
 mod threads;
 
 pub use backend::{Backend, BackendAnswer, BackendBody, BackendError, BackendRequest, Capacity};
-pub use backend::{EngineBackend, NullBackend, UrlBackend};
+pub use backend::{EngineBackend, NullBackend, UrlBackend, UrlSettings, check_address};
 pub use book::{BookError, Record};
 pub use claim::{ClaimState, End, Inclusion, Outcome, Paid, Seal, Stage};
-pub use config::{Config, ConfigError, ServiceConfig};
+pub use config::{Config, ConfigError, MAX_REQUEST_BYTES, ServiceConfig};
 pub use earning::{Earning, EarningState, OffWhy, Reason, ReasonCode};
 pub use events::{MinerEvent, Running, RunningAnswer};
 pub use evidence::Entry;

@@ -14,7 +14,7 @@ use tokio::sync::{broadcast, mpsc, watch};
 use url::Url;
 
 use crate::{
-    backend::SharedBackend,
+    backend::{BackendError, Health, SharedBackend},
     book::{Book, BookError, Record},
     config::{Config, ConfigError},
     earning::{Earning, EarningEvent, Reason},
@@ -29,6 +29,7 @@ use crate::{
     threads::Threads,
 };
 
+mod backend;
 mod earn;
 mod look;
 mod standing;
@@ -134,6 +135,7 @@ struct Inner {
     keys: Arc<dyn Keys>,
     network: SharedNetwork,
     backend: SharedBackend,
+    health: Arc<Health>,
     clock: Clock,
     tasks: Tasks,
     book: Book,
@@ -219,6 +221,7 @@ impl Miner {
             trouble: watch::Sender::default(),
             events: broadcast::Sender::new(EVENTS),
             counts: Arc::default(),
+            health: Arc::default(),
             commands,
             sessions: watch::Sender::default(),
             on_chain: watch::Sender::default(),
@@ -239,6 +242,10 @@ impl Miner {
             .0
             .tasks
             .spawn_until_stopped("supplier on chain", miner.clone().watch_chain());
+        miner
+            .0
+            .tasks
+            .spawn_until_stopped("look after the backend", miner.clone().look_after_backend());
         Ok(miner)
     }
 
@@ -329,6 +336,23 @@ impl Miner {
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.0.config
+    }
+
+    /// Looks whether the backend is well. The engine always is.
+    ///
+    /// # Errors
+    /// Why it is not, with its address.
+    pub async fn probe_backend(&self) -> Result<(), BackendError> {
+        for service in self.0.config.services.keys() {
+            self.0.backend.probe(service).await?;
+        }
+        Ok(())
+    }
+
+    /// Where the backend is, if it is not the engine.
+    #[must_use]
+    pub fn backend_address(&self) -> Option<&str> {
+        self.0.backend.address()
     }
 
     /// Answers that may be made at once.

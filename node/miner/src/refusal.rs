@@ -1,15 +1,13 @@
 //! Why a request is not served, in the words of the official miners.
 //!
-//! A single answer is refused as the classic miner does it: HTTP status 200 with an unsigned relay response. A stream
-//! is refused as the high-availability miner does it: a real status with JSON. Gateways read both.
+//! Every refusal is JSON with the status that it deserves, and unsigned. It is never a relay response at status 200,
+//! although the classic miner answers so: PATH, which most users come through, does not ask a supplier for fifteen
+//! minutes after a response at 200 that it cannot verify. Gateways read both kinds.
+
+use std::borrow::Cow;
 
 use bytes::Bytes;
-use hearth_pocket::{
-    message::{relay::RelayMinerError, session::SessionHeader},
-    relay::{RelayError, error_response},
-    ring::RingError,
-};
-use prost::Message as _;
+use hearth_pocket::{payload::PayloadError, relay::RelayError, ring::RingError};
 
 /// Why a request is not served.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -26,8 +24,12 @@ pub enum Refusal {
     OtherSupplier { supplier: String },
     #[error("service \"{service}\" not configured: service endpoint not handled by relayer proxy")]
     UnknownService { service: String },
-    #[error("failed to build the service backend request: {why}: internal error")]
+    #[error("failed to build the service backend request: {why}")]
     Payload { why: String },
+    #[error("{0}")]
+    Headers(PayloadError),
+    #[error("this very request was answered before: sign it anew to ask again")]
+    Replay,
     #[error("{0}: invalid relay request signature or bytes")]
     Ring(RingError),
     #[error(
@@ -53,27 +55,34 @@ pub enum Refusal {
     NotInSession { supplier: String },
     #[error("error while trying to retrieve a session: {why}")]
     NoSession { why: String },
-    #[error("the chain cannot be asked now: {why}")]
+    #[error("the chain cannot be asked now: try again soon, or another supplier")]
     NoChain { why: String },
     #[error(
         "offchain rate limit hit by relayer proxy: the application's stake pays no more answers of this session"
     )]
     OverMeter,
-    #[error("all {slots} places are taken: try again soon, or another supplier")]
-    Busy { slots: usize },
+    #[error(
+        "all {slots} places for answers (miner.slots) and {queue} for those that wait (miner.queue) are taken: try \
+         again soon, or another supplier"
+    )]
+    Busy { slots: usize, queue: usize },
     #[error("too many large requests arrive at once: try again soon, or another supplier")]
     Crowded,
     #[error("request to service {service} timed out: no first byte within {seconds} s")]
     FirstByte { service: String, seconds: u64 },
     #[error("request to service {service} timed out: no whole answer within {seconds} s")]
     Total { service: String, seconds: u64 },
-    #[error("the service's backend failed: {why}")]
+    #[error("the service's backend failed, and another supplier may do better")]
     Backend { why: String },
+    #[error("the service's backend is overloaded: try again soon, or another supplier")]
+    Overloaded { why: String },
+    #[error("the reader went away")]
+    ReaderGone,
     #[error("the answer is larger than {limit} bytes")]
     AnswerTooLarge { limit: usize },
-    #[error("the answer could not be written down, so it is not given: {why}")]
+    #[error("the answer could not be written down, so it is not given")]
     Evidence { why: String },
-    #[error("the answer cannot be signed: {why}")]
+    #[error("the answer cannot be signed now")]
     Signing { why: String },
     #[error(
         "internal error: a fault in this program broke the relay off; the log says where, please report it"
@@ -81,119 +90,78 @@ pub enum Refusal {
     Fault,
 }
 
-/// How both kinds of miner name a refusal.
-struct Names {
-    codespace: &'static str,
-    code: u32,
-    description: &'static str,
-    status: u16,
-}
-
 impl Refusal {
-    fn names(&self) -> Names {
-        let names = |codespace, code, description, status| Names {
-            codespace,
-            code,
-            description,
-            status,
-        };
-        let proxy = |code, description, status| names("relayer_proxy", code, description, status);
+    /// The HTTP status of the refusal, and a short name for gateways and metrics.
+    fn names(&self) -> (u16, &'static str) {
         match self {
-            Refusal::Garbage { .. } => proxy(14, "failed to unmarshal relay request", 400),
-            Refusal::TooLarge { .. } => proxy(11, "max body size exceeded", 413),
-            Refusal::TooSlow { .. } => proxy(10, "relayer proxy request timed out", 408),
-            Refusal::Invalid(_) => names("service", 1111, "invalid relay request", 400),
-            Refusal::OtherSupplier { .. } => proxy(9, "supplier(s) not reachable", 503),
-            Refusal::UnknownService { .. } => proxy(3, "service endpoint not handled by relayer proxy", 404),
-            Refusal::Payload { .. } => proxy(5, "internal error", 400),
-            Refusal::Ring(_) | Refusal::LargeRing { .. } => {
-                names("rings", 3, "invalid relay request signature", 403)
-            }
-            Refusal::NoGateway { .. } => names("rings", 2, "invalid relay request", 403),
-            Refusal::OtherSession { .. } | Refusal::Expired { .. } => names(
-                "relay_authenticator",
-                1,
-                "invalid session in relayer request",
-                403,
-            ),
-            Refusal::NotInSession { .. } => names(
-                "relay_authenticator",
-                2,
-                "supplier does not belong to session",
-                403,
-            ),
-            Refusal::NoSession { .. } => names("query", 3, "error while trying to retrieve a session", 403),
-            Refusal::NoChain { .. } => names("query", 3, "error while trying to retrieve a session", 503),
-            Refusal::OverMeter => proxy(7, "offchain rate limit hit by relayer proxy", 429),
-            Refusal::Busy { .. } | Refusal::Crowded | Refusal::Closed { .. } => {
-                proxy(9, "supplier(s) not reachable", 503)
-            }
-            Refusal::FirstByte { .. } | Refusal::Total { .. } => {
-                proxy(10, "relayer proxy request timed out", 504)
-            }
-            Refusal::Backend { .. } => proxy(5, "internal error", 502),
-            Refusal::AnswerTooLarge { .. } => proxy(12, "response limit exceeded", 502),
-            Refusal::Evidence { .. } | Refusal::Signing { .. } | Refusal::Fault => {
-                proxy(5, "internal error", 500)
-            }
+            Refusal::Garbage { .. } => (400, "garbage"),
+            Refusal::TooLarge { .. } => (413, "too_large"),
+            Refusal::TooSlow { .. } => (408, "too_slow"),
+            Refusal::Invalid(_) => (400, "invalid"),
+            Refusal::OtherSupplier { .. } => (503, "other_supplier"),
+            Refusal::UnknownService { .. } => (404, "unknown_service"),
+            Refusal::Payload { .. } => (400, "payload"),
+            Refusal::Headers(_) => (431, "headers"),
+            Refusal::Replay => (409, "replay"),
+            Refusal::Ring(_) => (403, "ring"),
+            Refusal::LargeRing { .. } => (403, "large_ring"),
+            Refusal::NoGateway { .. } => (403, "no_gateway"),
+            Refusal::OtherSession { .. } => (403, "other_session"),
+            Refusal::Closed { .. } => (503, "closed"),
+            Refusal::Expired { .. } => (403, "expired"),
+            Refusal::NotInSession { .. } => (403, "not_in_session"),
+            Refusal::NoSession { .. } => (403, "no_session"),
+            Refusal::NoChain { .. } => (503, "no_chain"),
+            Refusal::OverMeter => (429, "over_meter"),
+            Refusal::Busy { .. } | Refusal::Overloaded { .. } => (503, "busy"),
+            Refusal::Crowded => (503, "crowded"),
+            Refusal::FirstByte { .. } => (504, "first_byte"),
+            Refusal::Total { .. } => (504, "total_time"),
+            Refusal::Backend { .. } => (502, "backend"),
+            Refusal::ReaderGone => (499, "reader_gone"),
+            Refusal::AnswerTooLarge { .. } => (502, "answer_too_large"),
+            Refusal::Evidence { .. } => (500, "evidence"),
+            Refusal::Signing { .. } => (500, "signing"),
+            Refusal::Fault => (500, "internal"),
         }
     }
 
-    /// A short name for metrics.
+    /// A short name for gateways and metrics.
     pub(crate) fn label(&self) -> &'static str {
-        match self {
-            Refusal::Garbage { .. } => "garbage",
-            Refusal::TooLarge { .. } => "too_large",
-            Refusal::TooSlow { .. } => "too_slow",
-            Refusal::Invalid(_) => "invalid",
-            Refusal::OtherSupplier { .. } => "other_supplier",
-            Refusal::UnknownService { .. } => "unknown_service",
-            Refusal::Payload { .. } => "payload",
-            Refusal::Ring(_) => "ring",
-            Refusal::LargeRing { .. } => "large_ring",
-            Refusal::NoGateway { .. } => "no_gateway",
-            Refusal::OtherSession { .. } => "other_session",
-            Refusal::Expired { .. } => "expired",
-            Refusal::NotInSession { .. } => "not_in_session",
-            Refusal::NoSession { .. } => "no_session",
-            Refusal::NoChain { .. } => "no_chain",
-            Refusal::OverMeter => "over_meter",
-            Refusal::Busy { .. } => "busy",
-            Refusal::Crowded => "crowded",
-            Refusal::Closed { .. } => "closed",
-            Refusal::FirstByte { .. } => "first_byte",
-            Refusal::Total { .. } => "total_time",
-            Refusal::Backend { .. } => "backend",
-            Refusal::AnswerTooLarge { .. } => "answer_too_large",
-            Refusal::Evidence { .. } => "evidence",
-            Refusal::Signing { .. } => "signing",
-            Refusal::Fault => "internal",
-        }
+        self.names().1
     }
 
-    /// The status of the refusal where it is JSON.
+    /// The HTTP status.
     #[must_use]
     pub fn status(&self) -> u16 {
-        self.names().status
+        self.names().0
     }
 
-    /// The refusal as a relay response.
-    #[must_use]
-    pub fn to_response(&self, header: Option<SessionHeader>) -> Bytes {
-        let names = self.names();
-        let error = RelayMinerError {
-            codespace: names.codespace.to_owned(),
-            code: names.code,
-            description: names.description.to_owned(),
-            message: self.to_string(),
-        };
-        error_response(header, error).encode_to_vec().into()
+    /// What only the operator is told: it may name addresses and folders.
+    pub(crate) fn detail(&self) -> &str {
+        if let Refusal::Backend { why }
+        | Refusal::Overloaded { why }
+        | Refusal::NoChain { why }
+        | Refusal::Evidence { why }
+        | Refusal::Signing { why } = self
+        {
+            why
+        } else {
+            ""
+        }
     }
 
     /// The refusal as JSON.
     #[must_use]
     pub fn to_json(&self) -> Bytes {
-        serde_json::json!({ "error": self.to_string() })
+        /// What is repeated of a request is not repeated at any length.
+        const MOST: usize = 500;
+        let text = self.to_string();
+        let text = match text.char_indices().nth(MOST) {
+            Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
+            None => Cow::Borrowed(text.as_str()),
+        };
+        serde_json::json!({ "error": text, "code": self.label() })
             .to_string()
             .into()
     }

@@ -1,13 +1,17 @@
 //! The relay server: HTTP as gateways speak it to the official miners.
 //!
 //! ```text
-//! body → Readable → Admitted → backend ─┬─ whole  → sign → evidence → answer
+//! body → Readable → Admitted → backend ─┬─ whole  → judge → sign → evidence → answer
 //!                                       └─ stream → signed batches … → evidence → last batch
 //! ```
-//! Any method and path carries a relay; `GET /health` and `/ready` are for people and balancers.
+//! Any method and path carries a relay; a `GET` of `/health` and `/ready` without a body is for people and balancers.
+//! What the backend gave is judged by [`hearth_openai::answer`]: only what counts there is written down and paid.
 
 mod answer;
+mod events;
 mod listener;
+mod own;
+mod places;
 mod stream;
 
 use std::{
@@ -19,6 +23,7 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use futures::{StreamExt as _, stream::BoxStream};
 use hearth_base::{Clock, ServiceId, Tasks};
+use hearth_openai::answer::{NoAnswer, Operation, Verdict, judge};
 use hearth_pocket::Signer;
 use tokio::{
     sync::{Semaphore, watch},
@@ -26,10 +31,11 @@ use tokio::{
 };
 
 pub(crate) use listener::Listener;
+pub(crate) use places::Places;
 
 use crate::{
     admit::{Admission, Admitted, Readable},
-    backend::{BackendBody, BackendError, BackendRequest, SharedBackend},
+    backend::{BackendAnswer, BackendBody, BackendError, BackendRequest, Health, ModelName, SharedBackend},
     config::{Config, ServiceConfig},
     events::Running,
     ledger::Ledger,
@@ -42,6 +48,7 @@ pub(crate) struct Server {
     pub(crate) config: Arc<Config>,
     pub(crate) admission: Admission,
     pub(crate) backend: SharedBackend,
+    pub(crate) health: Arc<Health>,
     pub(crate) places: BTreeMap<ServiceId, Places>,
     pub(crate) signer: Arc<dyn Signer>,
     /// Connections run here, with the curve arithmetic of their relays.
@@ -73,14 +80,6 @@ pub(crate) struct Counts {
     pub(crate) answered: AtomicU64,
     pub(crate) refused: AtomicU64,
     pub(crate) late: AtomicU64,
-}
-
-/// The places of a service.
-#[derive(Debug)]
-pub(crate) struct Places {
-    pub(crate) config: ServiceConfig,
-    pub(crate) slots: usize,
-    pub(crate) free: Arc<Semaphore>,
 }
 
 /// An answer for the wire.
@@ -118,73 +117,199 @@ impl Reply {
     }
 }
 
+/// Until when an answer may begin and end. Both count from the request's arrival, as they do for its gateway.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    config: ServiceConfig,
+    /// The first part of an answer in parts. One that comes whole has but one moment.
+    first_by: Instant,
+    end_by: Instant,
+}
+
+impl Limits {
+    fn new(config: ServiceConfig, arrived: Instant, in_parts: bool) -> Limits {
+        let end_by = arrived + config.answer_within;
+        let first_by = if in_parts {
+            arrived + config.first_byte_within
+        } else {
+            end_by
+        };
+        Limits {
+            config,
+            first_by,
+            end_by,
+        }
+    }
+
+    /// Why nothing came in time.
+    fn too_late(&self, service: &ServiceId) -> Refusal {
+        let service = service.to_string();
+        if self.first_by < self.end_by {
+            let seconds = self.config.first_byte_within.as_secs();
+            Refusal::FirstByte { service, seconds }
+        } else {
+            self.no_end(service)
+        }
+    }
+
+    /// Why the answer did not come to its end in time.
+    fn no_end(&self, service: String) -> Refusal {
+        let seconds = self.config.answer_within.as_secs();
+        Refusal::Total { service, seconds }
+    }
+}
+
 impl Server {
     /// Serves one request.
     pub(crate) async fn serve(self: Arc<Self>, body: Result<Bytes, Refusal>) -> Reply {
-        let readable = match body.and_then(Readable::read) {
-            Ok(readable) => readable,
-            Err(refusal) => return self.refuse(&refusal, None, false),
+        let served = match body.and_then(Readable::read) {
+            Ok(readable) => Arc::clone(&self).answer(readable).await,
+            Err(refusal) => Err(refusal),
         };
-        let wants_stream = readable.wants_stream();
-        let request = Arc::clone(&readable.request);
-        match Arc::clone(&self).answer(readable, wants_stream).await {
-            Ok(reply) => reply,
-            Err(refusal) => self.refuse(&refusal, request.meta.session_header.clone(), wants_stream),
-        }
+        served.unwrap_or_else(|refusal| self.refuse(&refusal))
     }
 
-    /// The places of a service, if one is free.
     fn places(&self, service: &ServiceId) -> Result<&Places, Refusal> {
-        let places = self.places.get(service).ok_or_else(|| Refusal::UnknownService {
+        self.places.get(service).ok_or_else(|| Refusal::UnknownService {
             service: service.to_string(),
-        })?;
-        if places.free.available_permits() == 0 {
-            return Err(Refusal::Busy { slots: places.slots });
-        }
-        Ok(places)
+        })
     }
 
-    async fn answer(self: Arc<Self>, readable: Readable, wants_stream: bool) -> Result<Reply, Refusal> {
-        let admission = &self.admission;
-        let admitted = admission
-            .admit(readable, |service| self.places(service).map(drop))
-            .await?;
+    async fn answer(self: Arc<Self>, readable: Readable) -> Result<Reply, Refusal> {
+        let (arrived, in_parts) = (Instant::now(), readable.accepts_parts());
+        let is_free = |service: &ServiceId| self.places(service)?.check();
+        let admitted = self.admission.admit(readable, is_free).await?;
         let service = ServiceId::new(&admitted.ticket.session.facts.header.service_id);
         let places = self.places(&service)?;
-        let place = Arc::clone(&places.free)
-            .try_acquire_owned()
-            .map_err(|_| Refusal::Busy { slots: places.slots })?;
+        let limits = Limits::new(places.config, arrived, in_parts);
+        let place = places.take(arrived).await?;
         let job = answer::Job::begin(Arc::clone(&self), &admitted, place);
-        let request = backend_request(&service, &admitted);
-        let limits = places.config;
-        let deadline = Instant::now() + limits.answer_within;
-        // The first byte of an answer that comes in one piece may be its last one, too.
-        let first_by = if wants_stream {
-            Instant::now() + limits.first_byte_within
-        } else {
-            deadline
-        };
-        let served = tokio::time::timeout_at(first_by, self.backend.serve(request)).await;
-        let answer = served
-            .map_err(|_| too_late(&service, limits, wants_stream))?
-            .map_err(|error| backend_refusal(&error))?;
-        match answer.body {
-            BackendBody::Full(body) => job.whole(admitted, answer.status, answer.headers, body).await,
-            BackendBody::Parts { parts, finish } => {
-                let limit = self.config.max_answer_bytes;
-                let body = tokio::time::timeout_at(deadline, collect(parts, limit)).await;
-                let body = body.map_err(|_| too_late(&service, limits, false))??;
-                job.whole(admitted, answer.status, answer.headers, finish(body))
-                    .await
-            }
-            BackendBody::Stream(parts) => {
-                let head = stream::Head {
-                    status: answer.status,
-                    headers: answer.headers,
-                };
-                stream::reply(job, admitted, head, parts, deadline, limits).await
-            }
+        if let Some(own) = self.own_answer(&service, &admitted.http).await? {
+            return match own.status {
+                404 | 405 => job.signed(admitted, own).map(Reply::relay),
+                _ => job.whole(admitted, own).await,
+            };
         }
+        let request = backend_request(&service, &admitted);
+        let served = tokio::time::timeout_at(limits.first_by, self.backend.serve(request)).await;
+        let answer = match served {
+            Ok(Err(BackendError::NotServed {
+                method,
+                path,
+                allowed,
+            })) => {
+                return job
+                    .signed(admitted, own::not_served(&method, &path, allowed))
+                    .map(Reply::relay);
+            }
+            Ok(served) => served.map_err(|error| self.backend_refusal(&error))?,
+            Err(_) => return Err(self.ails(limits.too_late(&service))),
+        };
+        let is_success = (200..=299).contains(&answer.status);
+        if in_parts
+            && is_success
+            && let BackendBody::Stream(parts) = answer.body
+        {
+            let events = events::Events::new(parts, answer.model, &self.config);
+            return stream::reply(job, admitted, answer.status, events, limits).await;
+        }
+        let collected = tokio::time::timeout_at(limits.end_by, self.collect(answer)).await;
+        let whole = collected.map_err(|_| self.ails(limits.no_end(service.to_string())))??;
+        match judge(
+            Operation::of(admitted.http.path_and_query()),
+            whole.status,
+            &whole.body,
+        ) {
+            Verdict::Counts => {
+                self.health.well();
+                job.whole(admitted, whole.in_own_words()).await
+            }
+            Verdict::NoRoute => job.signed(admitted, whole.in_own_words()).map(Reply::relay),
+            Verdict::NoAnswer(why) => Err(self.no_answer(why)),
+        }
+    }
+
+    /// The whole of an answer, unless it is too large.
+    async fn collect(&self, answer: BackendAnswer) -> Result<answer::Whole, Refusal> {
+        let BackendAnswer {
+            status,
+            headers,
+            body,
+            model,
+        } = answer;
+        let body = match body {
+            BackendBody::Full(body) => body,
+            BackendBody::Parts(parts) => self.collect_parts(parts).await?,
+            BackendBody::Stream(parts) if (200..=299).contains(&status) => {
+                let collected = events::Events::new(parts, model.clone(), &self.config)
+                    .collect()
+                    .await;
+                collected.map_err(|refusal| self.ails(refusal))?
+            }
+            BackendBody::Stream(parts) => self.collect_parts(parts).await?,
+        };
+        let limit = self.config.max_answer_bytes;
+        if body.len() > limit {
+            return Err(Refusal::AnswerTooLarge { limit });
+        }
+        let renamed = model.and_then(|model| ModelName::replaced(&body, &model));
+        Ok(answer::Whole {
+            status,
+            headers,
+            body: renamed.unwrap_or(body),
+        })
+    }
+
+    async fn collect_parts(
+        &self,
+        mut parts: BoxStream<'static, Result<Bytes, BackendError>>,
+    ) -> Result<Bytes, Refusal> {
+        let limit = self.config.max_answer_bytes;
+        let (mut all, mut n_parts) = (BytesMut::new(), 0);
+        while let Some(part) = parts.next().await {
+            let part = part.map_err(|error| self.backend_refusal(&error))?;
+            n_parts += 1;
+            if all.len() + part.len() > limit || n_parts > self.config.max_answer_parts {
+                return Err(Refusal::AnswerTooLarge { limit });
+            }
+            all.extend_from_slice(&part);
+        }
+        Ok(all.freeze())
+    }
+
+    /// Why what the backend gave is not handed on. The client does not get the backend's own words, which may speak of
+    /// the operator's account.
+    fn no_answer(&self, why: NoAnswer) -> Refusal {
+        let at = self
+            .backend
+            .address()
+            .map_or_else(String::new, |address| format!(" at {address}"));
+        let said = format!("the backend{at} fails: {why}");
+        match why {
+            NoAnswer::Status(429 | 503) => self.ails(Refusal::Overloaded { why: said }),
+            NoAnswer::Status(_)
+            | NoAnswer::Empty
+            | NoAnswer::NotJson
+            | NoAnswer::OtherShape
+            | NoAnswer::Failed => self.ails(Refusal::Backend { why: said }),
+        }
+    }
+
+    /// Notes that the backend failed.
+    fn ails(&self, refusal: Refusal) -> Refusal {
+        let said = refusal.to_string();
+        let detail = refusal.detail();
+        self.health.failed(if detail.is_empty() { &said } else { detail });
+        refusal
+    }
+
+    fn backend_refusal(&self, error: &BackendError) -> Refusal {
+        if let BackendError::NoService { service } = error {
+            let service = service.to_string();
+            return Refusal::UnknownService { service };
+        }
+        let why = error.to_string();
+        self.ails(Refusal::Backend { why })
     }
 
     /// Counts a refusal, and tells the state of earning where it must know.
@@ -193,7 +318,7 @@ impl Server {
         self.counts
             .refused
             .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        tracing::debug!(%refusal, "a relay was refused");
+        tracing::debug!(%refusal, detail = refusal.detail(), "a relay was refused");
         if let Refusal::Evidence { why } = refusal {
             self.trouble.send_replace(Some(Trouble::Disk(why.clone())));
         }
@@ -204,21 +329,12 @@ impl Server {
 
     /// The answer to a request that this program has a fault for.
     fn broken(&self) -> Reply {
-        self.refuse(&Refusal::Fault, None, false)
+        self.refuse(&Refusal::Fault)
     }
 
-    fn refuse(
-        &self,
-        refusal: &Refusal,
-        header: Option<hearth_pocket::message::session::SessionHeader>,
-        wants_stream: bool,
-    ) -> Reply {
+    fn refuse(&self, refusal: &Refusal) -> Reply {
         self.note(refusal);
-        if wants_stream {
-            Reply::json(refusal.status(), refusal.to_json())
-        } else {
-            Reply::relay(refusal.to_response(header))
-        }
+        Reply::json(refusal.status(), refusal.to_json())
     }
 }
 
@@ -233,48 +349,7 @@ fn backend_request(service: &ServiceId, admitted: &Admitted) -> BackendRequest {
     }
 }
 
-fn too_late(service: &ServiceId, limits: ServiceConfig, first_byte: bool) -> Refusal {
-    let service = service.to_string();
-    if first_byte {
-        let seconds = limits.first_byte_within.as_secs();
-        Refusal::FirstByte { service, seconds }
-    } else {
-        let seconds = limits.answer_within.as_secs();
-        Refusal::Total { service, seconds }
-    }
-}
-
-/// The whole of a body, unless it is too large.
-async fn collect(
-    mut parts: BoxStream<'static, Result<Bytes, BackendError>>,
-    limit: usize,
-) -> Result<Bytes, Refusal> {
-    let mut all = BytesMut::new();
-    while let Some(part) = parts.next().await {
-        let part = part.map_err(|error| backend_refusal(&error))?;
-        if all.len() + part.len() > limit {
-            return Err(Refusal::AnswerTooLarge { limit });
-        }
-        all.extend_from_slice(&part);
-    }
-    Ok(all.freeze())
-}
-
-fn backend_refusal(error: &BackendError) -> Refusal {
-    match error {
-        BackendError::NoService { service } => Refusal::UnknownService {
-            service: service.to_string(),
-        },
-        BackendError::NotServed { .. } => Refusal::Payload {
-            why: error.to_string(),
-        },
-        BackendError::Unreachable(_) | BackendError::BrokenOff(_) => Refusal::Backend {
-            why: error.to_string(),
-        },
-    }
-}
-
-/// Bytes of requests that may be in memory at once: 64 of the largest, or some ten thousand usual ones.
+/// Bytes of requests that may be in memory at once: a dozen of the largest, or some ten thousand usual ones.
 pub(crate) const ROOM: usize = 256 << 20;
 
 /// How long a part of a stream may be collected before it is sent.

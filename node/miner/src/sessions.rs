@@ -4,7 +4,7 @@ mod ask;
 mod gate;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
@@ -31,7 +31,7 @@ pub(crate) struct Session {
     cost: Amount,
     /// The keys that may stand in a request's ring, and the height at which they were read.
     ring: Mutex<(Arc<Vec<[u8; 33]>>, Height)>,
-    meter: Mutex<Amount>,
+    meter: Mutex<Meter>,
     running: AtomicUsize,
     /// Answers in the evidence.
     pub(crate) answers: AtomicU64,
@@ -39,6 +39,15 @@ pub(crate) struct Session {
     pub(crate) late: AtomicU64,
     /// Its record is in the database and its evidence is open.
     entered: AtomicBool,
+}
+
+/// What was asked for in a session.
+#[derive(Debug, Default)]
+struct Meter {
+    spent: Amount,
+    /// What tells each request that was answered, or is being answered, from the others: a request that comes again is
+    /// a replay, which the application must not pay for. The budget bounds them, and they go with the session.
+    requests: HashSet<[u8; 32]>,
 }
 
 impl Session {
@@ -57,8 +66,11 @@ impl Session {
     }
 
     /// Goes on from what its evidence has. No ticket was given before.
-    fn begin(&self, answers: u64, late: u64) {
-        *self.meter.lock() = Amount::from_upokt(self.cost.upokt().saturating_mul(u128::from(answers)));
+    fn begin(&self, answers: u64, requests: HashSet<[u8; 32]>, late: u64) {
+        *self.meter.lock() = Meter {
+            spent: Amount::from_upokt(self.cost.upokt().saturating_mul(u128::from(answers))),
+            requests,
+        };
         self.answers.store(answers, Ordering::SeqCst);
         self.late.store(late, Ordering::SeqCst);
         self.entered.store(true, Ordering::SeqCst);
@@ -84,17 +96,22 @@ impl Session {
     }
 
     /// Takes the price of one answer from the application's budget, for as long as the ticket lives; for good, once
-    /// it is kept.
-    pub(crate) fn admit(self: &Arc<Session>) -> Option<Ticket> {
-        let mut spent = self.meter.lock();
-        let after = spent.saturating_add(self.cost);
-        if after > self.facts.budget {
-            return None;
+    /// it is kept. The same request gets one ticket only.
+    pub(crate) fn admit(self: &Arc<Session>, request: [u8; 32]) -> Result<Ticket, Refusal> {
+        let mut meter = self.meter.lock();
+        if meter.requests.contains(&request) {
+            return Err(Refusal::Replay);
         }
-        *spent = after;
+        let after = meter.spent.saturating_add(self.cost);
+        if after > self.facts.budget {
+            return Err(Refusal::OverMeter);
+        }
+        meter.spent = after;
+        meter.requests.insert(request);
         self.running.fetch_add(1, Ordering::SeqCst);
-        Some(Ticket {
+        Ok(Ticket {
             session: Arc::clone(self),
+            request,
             kept: false,
         })
     }
@@ -104,6 +121,8 @@ impl Session {
 #[derive(Debug)]
 pub(crate) struct Ticket {
     pub(crate) session: Arc<Session>,
+    /// What tells the request from others.
+    pub(crate) request: [u8; 32],
     kept: bool,
 }
 
@@ -119,8 +138,9 @@ impl Drop for Ticket {
     fn drop(&mut self) {
         self.session.running.fetch_sub(1, Ordering::SeqCst);
         if !self.kept {
-            let mut spent = self.session.meter.lock();
-            *spent = spent.saturating_sub(self.session.cost);
+            let mut meter = self.session.meter.lock();
+            meter.spent = meter.spent.saturating_sub(self.session.cost);
+            meter.requests.remove(&self.request);
         }
     }
 }
@@ -203,8 +223,13 @@ impl Sessions {
     pub(crate) async fn resume(&self, record: &Record) -> Result<Arc<Session>, LedgerError> {
         let facts = Arc::new(record.facts.clone());
         let tally = self.ledger.open(Arc::clone(&facts), record.sealed_bytes).await?;
+        // A session whose claim is made answers nothing more.
+        let requests = match record.sealed_bytes {
+            None => self.ledger.requests(facts.key()).await?,
+            Some(_) => HashSet::new(),
+        };
         let session = Arc::new(Session::new(Arc::clone(&facts)));
-        session.begin(tally.answers, record.late);
+        session.begin(tally.answers, requests, record.late);
         self.open.lock().insert(facts.key(), Arc::clone(&session));
         Ok(session)
     }

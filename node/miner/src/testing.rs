@@ -114,6 +114,21 @@ pub(crate) struct TableState {
     pub(crate) silent_about: Option<String>,
     /// The supplier's stake.
     pub(crate) supplier: Option<Supplier>,
+    /// The difficulty of relays that lie in the tree.
+    pub(crate) difficulty: Option<RelayMiningDifficulty>,
+    /// From this height on everything costs twice as much.
+    pub(crate) dearer_from: Option<u64>,
+}
+
+impl TableState {
+    /// How many times the usual price something costs at a height.
+    fn times_at(&self, height: Height) -> u64 {
+        if self.dearer_from.is_some_and(|from| height.0 >= from) {
+            2
+        } else {
+            1
+        }
+    }
 }
 
 pub(crate) fn timing() -> Timing {
@@ -170,6 +185,8 @@ impl TableChain {
             recorded: Vec::new(),
             silent_about: None,
             supplier: Some(supplier()),
+            difficulty: None,
+            dearer_from: None,
         };
         Arc::new(TableChain {
             head: watch::Sender::new(head),
@@ -316,8 +333,10 @@ impl Network for TableChain {
         Ok(self.up()?.supplier.clone())
     }
 
-    async fn params_at(&self, _height: Height) -> Result<shared::Params, NetworkError> {
-        Ok(params())
+    async fn params_at(&self, height: Height) -> Result<shared::Params, NetworkError> {
+        let mut params = params();
+        params.compute_units_to_tokens_multiplier *= self.state().times_at(height);
+        Ok(params)
     }
 
     async fn live_params(&self) -> Result<LiveParams, NetworkError> {
@@ -331,9 +350,9 @@ impl Network for TableChain {
     async fn compute_units_at(
         &self,
         _service: &ServiceId,
-        _height: Height,
+        height: Height,
     ) -> Result<Option<u64>, NetworkError> {
-        Ok(Some(100))
+        Ok(Some(100 * self.state().times_at(height)))
     }
 
     async fn difficulty_at(
@@ -341,7 +360,7 @@ impl Network for TableChain {
         _service: &ServiceId,
         _height: Height,
     ) -> Result<Option<RelayMiningDifficulty>, NetworkError> {
-        Ok(None)
+        Ok(self.state().difficulty.clone())
     }
 
     async fn block_hash(&self, height: Height) -> Result<[u8; 32], NetworkError> {

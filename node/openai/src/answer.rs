@@ -62,15 +62,6 @@ impl Operation {
             _ => Operation::Other,
         }
     }
-
-    /// Whether it is asked for by a JSON body.
-    #[must_use]
-    pub fn has_body(self) -> bool {
-        matches!(
-            self,
-            Operation::Chat | Operation::Completion | Operation::Embedding
-        )
-    }
 }
 
 /// A path without its query, `/v1` and slashes around it; some clients write `/v1` twice.
@@ -123,7 +114,9 @@ fn shape(operation: Operation, body: &[u8]) -> Result<(), NoAnswer> {
         return whole_stream(body);
     }
     if matches!(operation, Operation::Health | Operation::Other) {
-        return serde_json::from_slice::<IgnoredAny>(body).map(drop).map_err(wrong);
+        return serde_json::from_slice::<IgnoredAny>(body)
+            .map(drop)
+            .map_err(wrong);
     }
     let fields: Fields = serde_json::from_slice(body).map_err(wrong)?;
     let has_it = match operation {
@@ -278,10 +271,7 @@ mod tests {
         let embedding = |body: &[u8]| judge(Operation::Embedding, 200, body);
         assert_eq!(embedding(br#"{"data":[{"embedding":[1]}]}"#), Verdict::Counts);
         assert_eq!(embedding(CHAT), Verdict::NoAnswer(NoAnswer::OtherShape));
-        assert_eq!(
-            judge(Operation::Models, 200, br#"{"data":[]}"#),
-            Verdict::Counts
-        );
+        assert_eq!(judge(Operation::Models, 200, br#"{"data":[]}"#), Verdict::Counts);
         assert_eq!(judge(Operation::Other, 200, b"[1]"), Verdict::Counts);
     }
 

@@ -396,9 +396,12 @@ async fn connection(
         let status = answer.status();
         let bytes = answer.bytes().await?;
         latencies.push(began.elapsed());
+        if !status.is_success() {
+            bail!("the miner refused: {status}, {}", String::from_utf8_lossy(&bytes));
+        }
         let response = RelayResponse::decode(bytes).context("the answer is no relay response")?;
-        if !status.is_success() || response.relay_miner_error.is_some() {
-            bail!("the miner refused: {status}, {:?}", response.relay_miner_error);
+        if let Some(error) = response.relay_miner_error {
+            bail!("the miner refused: {error:?}");
         }
     }
     Ok(latencies)

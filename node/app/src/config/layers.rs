@@ -45,7 +45,7 @@ pub enum ConfigError {
 }
 
 /// Keys under which people name things themselves.
-const OPEN_TABLES: [&str; 1] = ["miner.services"];
+const OPEN_TABLES: [&str; 2] = ["miner.services", "miner.aliases"];
 const PREFIX: &str = "HEARTH";
 
 /// Reads all layers.
@@ -172,10 +172,24 @@ fn check(settings: &Settings) -> Result<(), ConfigError> {
     {
         return refuse("first_byte_within_s must be at least 1 and at most answer_within_s");
     }
+    check_backend(&settings.miner)?;
     if settings.stop_within_s == 0 {
         return refuse("stop_within_s must be at least 1");
     }
     Ok(())
+}
+
+fn check_backend(miner: &super::settings::MinerSettings) -> Result<(), ConfigError> {
+    if let Some(text) = miner.backend.as_deref().filter(|text| *text != "null") {
+        hearth_miner::check_address(text)
+            .map_err(|why| ConfigError::Check(format!("miner.backend cannot work: {why}")))?;
+    }
+    match &miner.backend_health {
+        Some(path) if !path.starts_with('/') => Err(ConfigError::Check(format!(
+            "miner.backend_health is the path of an address: write \"/{path}\""
+        ))),
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// Whether this is a name that a browser could send as the host; an address is none.
@@ -350,6 +364,27 @@ mod tests {
     }
 
     #[test]
+    fn a_backend_that_cannot_work_is_refused_with_the_right_form_d12_y55() {
+        let refused = |text: &str| load_text(text, &[], &[]).unwrap_err().to_string();
+        let error = refused("[miner]\nbackend = \"localhost:11434\"");
+        assert!(
+            error.contains("miner.backend") && error.contains("http://localhost:11434"),
+            "{error}"
+        );
+        let error = refused("[miner]\nbackend = \"http://h:1/v1/chat/completions\"");
+        assert!(
+            error.contains("write the address before it, http://h:1/v1"),
+            "{error}"
+        );
+        let error = refused("[miner]\nbackend_health = \"health\"");
+        assert!(error.contains("\"/health\""), "{error}");
+        for good in ["null", "http://localhost:11434", "https://user:pass@host/v1/"] {
+            let layered = load_text(&format!("[miner]\nbackend = \"{good}\""), &[], &[]).unwrap();
+            assert_eq!(layered.settings.miner.backend.as_deref(), Some(good));
+        }
+    }
+
+    #[test]
     fn people_name_services_themselves() {
         let layered = load_text(
             "[miner.services]\nmy-service = \"smollm2-135m-instruct\"",
@@ -361,6 +396,8 @@ mod tests {
             layered.settings.miner.services["my-service"],
             "smollm2-135m-instruct"
         );
+        let layered = load_text("", &[("HEARTH_MINER__ALIASES__POCKET_NETWORK", "svc")], &[]).unwrap();
+        assert_eq!(layered.settings.miner.aliases["pocket_network"], "svc");
     }
 
     #[test]

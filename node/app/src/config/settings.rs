@@ -124,22 +124,32 @@ pub struct MinerSettings {
     pub listen: SocketAddr,
     /// The URL that is staked, under which gateways reach `listen` from outside.
     pub public_url: Option<url::Url>,
-    /// An OpenAI-compatible server to answer relays in place of the built-in engine; `null` answers at once and is
-    /// for tests and measurements.
+    /// An OpenAI-compatible server to answer relays in place of the built-in engine, as `http://localhost:11434`;
+    /// `null` answers at once and is for tests and measurements.
     pub backend: Option<String>,
+    /// The path by which `backend` says whether it is well, as `/health`; without it its models are asked for.
+    pub backend_health: Option<String>,
     /// A file whose first line is the key that `backend` wants, sent as `Authorization: Bearer`. A file, so that no
     /// secret stands in the configuration.
     pub backend_key_file: Option<PathBuf>,
     /// Service id → model (slug or manifest CID).
     pub services: BTreeMap<String, String>,
+    /// Other names under which clients ask for a service's model: name → service id.
+    pub aliases: BTreeMap<String, String>,
     /// Seconds that the backend may take to its first byte.
     pub first_byte_within_s: u64,
     /// Seconds that a whole answer may take.
     pub answer_within_s: u64,
     /// The most bytes of one relay request.
     pub max_request_bytes: u64,
+    /// The most bytes of one answer of the backend.
+    pub max_answer_bytes: u64,
+    /// The most parts in which the backend may send one.
+    pub max_answer_parts: u64,
     /// Answers that are made at once; 0 leaves it to the backend.
     pub slots: usize,
+    /// Requests that wait for one of the places of `backend`; more are refused. The built-in engine has its own queue.
+    pub queue: usize,
     /// Whether earning starts with the program.
     pub start: bool,
 }
@@ -233,12 +243,17 @@ impl Default for MinerSettings {
             listen: SocketAddr::from(([0, 0, 0, 0], 4328)),
             public_url: None,
             backend: None,
+            backend_health: None,
             backend_key_file: None,
             services: BTreeMap::new(),
+            aliases: BTreeMap::new(),
             first_byte_within_s: 60,
             answer_within_s: 600,
-            max_request_bytes: 4 << 20,
+            max_request_bytes: hearth_miner::MAX_REQUEST_BYTES as u64,
+            max_answer_bytes: 64 << 20,
+            max_answer_parts: 1 << 20,
             slots: 0,
+            queue: 8,
             start: false,
         }
     }

@@ -2,8 +2,6 @@
 
 #![allow(clippy::too_many_lines, reason = "a table of cases")]
 
-use std::collections::BTreeMap;
-
 use hearth_base::{Clock, Tasks};
 use hearth_pocket::{
     PublicKey, Ring, SecretKey,
@@ -100,22 +98,24 @@ impl Bench {
         (answer.status().as_u16(), answer.bytes().await.unwrap())
     }
 
-    /// Sends a request and expects a refusal of the classic kind.
-    async fn refused(&self, request: &RelayRequest) -> (String, u32) {
+    /// Sends a request and expects a refusal: its status and code.
+    async fn refused(&self, request: &RelayRequest) -> (u16, String) {
         self.refused_bytes(request.encode_to_vec()).await
     }
 
-    async fn refused_bytes(&self, body: Vec<u8>) -> (String, u32) {
+    async fn refused_bytes(&self, body: Vec<u8>) -> (u16, String) {
         let (status, body) = self.post(body).await;
-        assert_eq!(status, 200);
+        let said: serde_json::Value = serde_json::from_slice(&body).expect("a refusal is JSON");
+        assert!(said["error"].is_string());
+        (status, said["code"].as_str().unwrap().to_owned())
+    }
+
+    /// Sends a request and expects an answer.
+    async fn served(&self, request: &RelayRequest) {
+        let (status, body) = self.post(request.encode_to_vec()).await;
+        assert_eq!(status, 200, "{}", String::from_utf8_lossy(&body));
         let response = RelayResponse::decode(body).unwrap();
-        assert!(
-            response.meta.supplier_operator_signature.is_empty(),
-            "a refusal is not signed"
-        );
-        let error = response.relay_miner_error.expect("a refusal");
-        assert_eq!(response.payload, error.message.as_bytes());
-        (error.codespace, error.code)
+        assert!(!response.meta.supplier_operator_signature.is_empty());
     }
 }
 
@@ -126,7 +126,10 @@ impl Drop for Bench {
 }
 
 fn payload(stream: bool) -> Bytes {
-    let headers: Headers = [("Content-Type".to_owned(), vec!["application/json".to_owned()])].into();
+    let mut headers: Headers = [("Content-Type".to_owned(), vec!["application/json".to_owned()])].into();
+    if stream {
+        headers.insert("Accept".to_owned(), vec!["text/event-stream".to_owned()]);
+    }
     let body = format!(r#"{{"model":"svc","messages":[],"stream":{stream}}}"#);
     HttpRequest {
         method: "POST".to_owned(),
@@ -213,51 +216,47 @@ async fn a_stream_comes_in_signed_batches_and_is_one_relay() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bad_relays_are_refused_with_the_codes_of_the_official_miners() {
     let bench = Bench::start().await;
-    let code = |space: &str, code: u32| (space.to_owned(), code);
+    let code = |status: u16, code: &str| (status, code.to_owned());
     let header = || TableChain::header(25);
     assert_eq!(
         bench.refused_bytes(b"not a protobuf".to_vec()).await,
-        code("relayer_proxy", 14)
+        code(400, "garbage")
     );
     assert_eq!(
         bench
             .refused_bytes(good(payload(false)).encode_to_vec()[..50].to_vec())
             .await,
-        code("relayer_proxy", 14)
+        code(400, "garbage")
     );
-    assert_eq!(bench.refused_bytes(Vec::new()).await, code("service", 1111));
+    assert_eq!(bench.refused_bytes(Vec::new()).await, code(400, "invalid"));
     assert_eq!(
         bench.refused_bytes(vec![0; 100_001]).await,
-        code("relayer_proxy", 11)
+        code(413, "too_large")
     );
 
     let mut unsigned = good(payload(false));
     unsigned.meta.signature.clear();
-    assert_eq!(bench.refused(&unsigned).await, code("service", 1111));
+    assert_eq!(bench.refused(&unsigned).await, code(400, "invalid"));
     let mut other_supplier = good(payload(false));
     other_supplier.meta.supplier_operator_address = key(4).address().to_string();
-    assert_eq!(bench.refused(&other_supplier).await, code("relayer_proxy", 9));
+    assert_eq!(bench.refused(&other_supplier).await, code(503, "other_supplier"));
     let unknown = SessionHeader {
         service_id: "nope".to_owned(),
         ..header()
     };
     let unknown = sign(&key(2), &ring(&[1, 2]), unknown, payload(false));
-    assert_eq!(bench.refused(&unknown).await, code("relayer_proxy", 3));
+    assert_eq!(bench.refused(&unknown).await, code(404, "unknown_service"));
 
     let mut broken = good(payload(false));
     broken.meta.signature[80] ^= 1;
-    assert_eq!(bench.refused(&broken).await, code("rings", 3));
+    assert_eq!(bench.refused(&broken).await, code(403, "ring"));
     let stranger = sign(&key(4), &ring(&[1, 4]), header(), payload(false));
-    assert_eq!(bench.refused(&stranger).await, code("rings", 3));
+    assert_eq!(bench.refused(&stranger).await, code(403, "ring"));
     let other_payload = RelayRequest {
         payload: payload(true),
         ..good(payload(false))
     };
-    let (status, _) = bench.post(other_payload.encode_to_vec()).await;
-    assert_eq!(
-        status, 403,
-        "who asks for a stream is refused as the HA miner does it"
-    );
+    assert_eq!(bench.refused(&other_payload).await, code(403, "ring"));
 
     for (name, change) in [
         (
@@ -276,32 +275,28 @@ async fn bad_relays_are_refused_with_the_codes_of_the_official_miners() {
         let request = sign(&key(2), &ring(&[1, 2]), forged, payload(false));
         assert_eq!(
             bench.refused(&request).await,
-            code("relay_authenticator", 1),
+            code(403, "other_session"),
             "{name}"
         );
     }
     let expired = sign(&key(2), &ring(&[1, 2]), TableChain::header(15), payload(false));
-    assert_eq!(bench.refused(&expired).await, code("relay_authenticator", 1));
+    assert_eq!(bench.refused(&expired).await, code(403, "expired"));
     let other_app = SessionHeader {
         application_address: key(4).address().to_string(),
         ..header()
     };
     let other_app = sign(&key(2), &ring(&[1, 2]), other_app, payload(false));
-    assert_eq!(bench.refused(&other_app).await, code("query", 3));
+    assert_eq!(bench.refused(&other_app).await, code(403, "no_session"));
     let not_http = good(Bytes::from_static(b"\xff\xff\xff"));
-    assert_eq!(bench.refused(&not_http).await, code("relayer_proxy", 5));
+    assert_eq!(bench.refused(&not_http).await, code(400, "payload"));
     assert!(bench.miner.relays(&header().session_id).await.unwrap().is_empty());
 
     // After all that a good one still passes, and the grace period counts.
     assert_eq!(bench.post(good(payload(false)).encode_to_vec()).await.0, 200);
     bench.chain.set_height(31);
-    let graceful = RelayResponse::decode(bench.post(good(payload(false)).encode_to_vec()).await.1).unwrap();
-    assert_eq!(graceful.relay_miner_error, None);
+    bench.served(&good(payload(false))).await;
     bench.chain.set_height(32);
-    assert_eq!(
-        bench.refused(&good(payload(false))).await,
-        code("relay_authenticator", 1)
-    );
+    assert_eq!(bench.refused(&good(payload(false))).await, code(403, "expired"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -310,35 +305,32 @@ async fn the_meter_the_gateways_and_an_outage() {
     // 4,200 upokt a relay; one pending session, one supplier: three relays.
     bench.chain.state().stake = 3 * 4_200 + 1;
     for _ in 0..3 {
-        let response =
-            RelayResponse::decode(bench.post(good(payload(false)).encode_to_vec()).await.1).unwrap();
-        assert_eq!(response.relay_miner_error, None);
+        bench.served(&good(payload(false))).await;
     }
     assert_eq!(
         bench.refused(&good(payload(false))).await,
-        ("relayer_proxy".to_owned(), 7)
+        (429, "over_meter".to_owned())
     );
 
     // A gateway that is added may sign from the next block on.
     bench.chain.state().stake = 10_000_000_000;
     bench.chain.set_height(41);
     let by_new = || sign(&key(4), &ring(&[1, 4]), TableChain::header(41), payload(false));
-    assert_eq!(bench.refused(&by_new()).await, ("rings".to_owned(), 3));
+    assert_eq!(bench.refused(&by_new()).await, (403, "ring".to_owned()));
     bench.chain.state().gateways.push(key(4).address().to_string());
     bench.chain.set_height(42);
-    let response = RelayResponse::decode(bench.post(by_new().encode_to_vec()).await.1).unwrap();
-    assert_eq!(response.relay_miner_error, None);
+    bench.served(&by_new()).await;
 
     // Without any gateway everybody could sign.
     bench.chain.state().gateways.clear();
     bench.chain.set_height(51);
     let anybody = sign(&key(2), &ring(&[1, 2]), TableChain::header(51), payload(false));
-    assert_eq!(bench.refused(&anybody).await, ("rings".to_owned(), 2));
+    assert_eq!(bench.refused(&anybody).await, (403, "no_gateway".to_owned()));
 
     bench.chain.state().down = true;
     bench.chain.set_height(61);
     let unknown = sign(&key(2), &ring(&[1, 2]), TableChain::header(61), payload(false));
-    assert_eq!(bench.refused(&unknown).await, ("query".to_owned(), 3));
+    assert_eq!(bench.refused(&unknown).await, (503, "no_chain".to_owned()));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -347,9 +339,10 @@ async fn a_full_disk_refuses_the_relay_and_turns_earning_off() {
     let (_, _) = bench.post(good(payload(false)).encode_to_vec()).await;
     let length = bench.disk.len();
     bench.disk.state().limit = Some(length + 10);
-    let refused = RelayResponse::decode(bench.post(good(payload(false)).encode_to_vec()).await.1).unwrap();
-    let error = refused.relay_miner_error.unwrap();
-    assert!(error.message.contains("written down"), "{}", error.message);
+    assert_eq!(
+        bench.refused(&good(payload(false))).await,
+        (500, "evidence".to_owned())
+    );
     bench.wait(|state| matches!(state, EarningState::Off(_))).await;
     assert_eq!(bench.miner.state().borrow().why(), Some("disk_low"));
     assert_eq!(
@@ -364,8 +357,7 @@ async fn a_full_disk_refuses_the_relay_and_turns_earning_off() {
     // Once there is room again, it goes on by itself.
     bench.disk.state().limit = None;
     bench.wait(|state| *state == EarningState::Idle).await;
-    let response = RelayResponse::decode(bench.post(good(payload(false)).encode_to_vec()).await.1).unwrap();
-    assert_eq!(response.relay_miner_error, None);
+    bench.served(&good(payload(false))).await;
     assert_eq!(
         bench
             .miner
@@ -405,28 +397,53 @@ async fn the_port_is_open_only_while_it_earns() {
 }
 
 #[test]
-fn streams_are_recognised() {
-    let request = |headers: BTreeMap<String, Vec<String>>, body: &'static str| {
+fn an_answer_goes_in_parts_only_to_who_says_so() {
+    let accepts = |name: &str, accept: &str| {
         let http = HttpRequest {
             method: "POST".to_owned(),
-            headers,
-            url: "/".to_owned(),
-            body: body.into(),
+            headers: [(name.to_owned(), vec![accept.to_owned()])].into(),
+            url: "/v1/chat/completions".to_owned(),
+            body: r#"{"stream": true}"#.into(),
         };
         let request = RelayRequest {
             payload: http.encode(),
-            ..RelayRequest::default()
+            ..good(Bytes::new())
         };
         Readable::read(request.encode_to_vec().into())
             .unwrap()
-            .wants_stream()
+            .accepts_parts()
     };
-    assert!(request(BTreeMap::new(), r#"{"stream": true}"#));
-    assert!(!request(BTreeMap::new(), r#"{"stream": false}"#));
-    assert!(!request(
-        BTreeMap::new(),
-        r#"{"messages":[{"content":"\"stream\": true"}]}"#
-    ));
-    let accept = [("Accept".to_owned(), vec!["text/event-stream".to_owned()])].into();
-    assert!(request(accept, "{}"));
+    assert!(accepts("Accept", "text/event-stream"));
+    assert!(accepts("accept", "application/json, Text/Event-Stream;q=0.9"));
+    for (name, accept) in [
+        ("Accept", "*/*"),
+        ("Accept", "application/json"),
+        ("X-Accept", "text/event-stream"),
+    ] {
+        assert!(!accepts(name, accept), "{name}: {accept}");
+    }
+}
+
+#[test]
+fn what_no_honest_request_has_is_refused_before_anything_is_computed() {
+    let read = |request: RelayRequest| {
+        Readable::read(request.encode_to_vec().into())
+            .unwrap_err()
+            .label()
+    };
+    let headers = (0..300)
+        .map(|number| (format!("X-{number}"), Vec::new()))
+        .collect();
+    let many_headers = HttpRequest {
+        method: "POST".to_owned(),
+        headers,
+        ..HttpRequest::default()
+    };
+    assert_eq!(read(good(many_headers.encode())), "headers");
+    let mut long_id = good(payload(false));
+    long_id.meta.session_header.as_mut().unwrap().session_id = "a".repeat(10_000);
+    assert_eq!(read(long_id), "invalid");
+    // What is said back is short, whatever was sent.
+    let supplier = "x".repeat(1 << 20);
+    assert!(Refusal::OtherSupplier { supplier }.to_json().len() < 1_000);
 }

@@ -7,7 +7,9 @@ use futures::StreamExt as _;
 use hearth_base::ServiceId;
 use hearth_openai::{Body, HttpRequest, Models, Priority, serve_http};
 
-use super::{Backend, BackendAnswer, BackendBody, BackendError, BackendRequest, Capacity, headers};
+use super::{
+    Backend, BackendAnswer, BackendBody, BackendError, BackendRequest, Capacity, headers, known_route,
+};
 
 /// Serves models of this node.
 #[derive(Clone, Debug)]
@@ -40,13 +42,16 @@ impl EngineBackend {
 impl Backend for EngineBackend {
     async fn prepare(&self, service: &ServiceId) -> Result<(), BackendError> {
         let model = self.model(service)?;
-        self.models.load(model).await.map(drop).map_err(|error| {
-            BackendError::Unreachable(format!("{model} cannot be loaded: {}", error.message))
-        })
+        self.models
+            .load(model)
+            .await
+            .map(drop)
+            .map_err(|error| BackendError::NoModel(format!("{model} cannot be loaded: {}", error.message)))
     }
 
     async fn serve(&self, request: BackendRequest) -> Result<BackendAnswer, BackendError> {
         let model = self.model(&request.service)?.clone();
+        known_route(&request.method, &request.path)?;
         let answer = serve_http(
             &self.models,
             HttpRequest {
@@ -66,6 +71,8 @@ impl Backend for EngineBackend {
             status: answer.status,
             headers: headers(answer.headers),
             body,
+            // The engine writes the name that was asked for by itself.
+            model: None,
         })
     }
 

@@ -5,7 +5,9 @@ use bytes::Bytes;
 use futures::{StreamExt as _, stream};
 use hearth_base::ServiceId;
 
-use super::{Backend, BackendAnswer, BackendBody, BackendError, BackendRequest, Capacity, headers};
+use super::{
+    Backend, BackendAnswer, BackendBody, BackendError, BackendRequest, Capacity, headers, known_route,
+};
 
 /// Answers every chat completion with `ok`.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +36,7 @@ impl Backend for NullBackend {
     }
 
     async fn serve(&self, request: BackendRequest) -> Result<BackendAnswer, BackendError> {
+        known_route(&request.method, &request.path)?;
         if request
             .body
             .windows(13)
@@ -44,12 +47,14 @@ impl Backend for NullBackend {
                 status: 200,
                 headers: headers([("content-type", "text/event-stream".to_owned())]),
                 body: BackendBody::Stream(parts.boxed()),
+                model: None,
             });
         }
         Ok(BackendAnswer {
             status: 200,
             headers: headers([("content-type", "application/json".to_owned())]),
             body: BackendBody::Full(Bytes::from_static(FULL)),
+            model: None,
         })
     }
 

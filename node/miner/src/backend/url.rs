@@ -1,133 +1,255 @@
 //! Any OpenAI-compatible server: vLLM, llama.cpp, Ollama, another Hearth.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
-use bytes::{Bytes, BytesMut};
-use futures::{StreamExt as _, TryStreamExt as _, stream::BoxStream};
-use hearth_base::ServiceId;
-use serde_json::Value;
+use bytes::BytesMut;
+use futures::TryStreamExt as _;
+use futures::stream::StreamExt as _;
+use hearth_base::{ServiceId, failure::chain};
+use hearth_openai::answer::{Operation, Verdict, judge};
+use parking_lot::Mutex;
 use url::Url;
 
-use super::{Backend, BackendAnswer, BackendBody, BackendError, BackendRequest, Capacity, headers};
+use super::{
+    Backend, BackendAnswer, BackendBody, BackendError, BackendRequest, Capacity, ModelName, headers,
+    known_route,
+};
 
-/// A line of a stream that is longer is passed on as it is.
-const MAX_LINE: usize = 256 << 10;
+/// How long a connection may take, and a look at the server.
+const CONNECT_WITHIN: Duration = Duration::from_secs(10);
+const PROBE_WITHIN: Duration = Duration::from_secs(10);
+/// The most bytes of a list of models.
+const MODELS_BYTES: usize = 4 << 20;
+/// A name that clients of the network use for whatever model a service has.
+const ANY_MODEL: &str = "pocket_network";
 
-/// Method and path of what is passed on.
-const ROUTES: [(&str, &str); 4] = [
-    ("POST", "chat/completions"),
-    ("POST", "completions"),
-    ("POST", "embeddings"),
-    ("GET", "models"),
-];
+/// What a backend by URL is told. It may hold a key, so it is not printed.
+#[derive(Clone)]
+pub struct UrlSettings {
+    /// The server's address, with or without `/v1` at its end.
+    pub base: Url,
+    /// The server's name for the model of each service; empty leaves the request's name.
+    pub services: BTreeMap<ServiceId, String>,
+    /// Headers that are added, such as `Authorization`.
+    pub extra: BTreeMap<String, String>,
+    /// Answers at once.
+    pub slots: usize,
+    /// The path that says whether the server is well; `None` asks for its models.
+    pub health: Option<String>,
+    /// Other names under which clients ask for a service's model.
+    pub aliases: BTreeMap<String, ServiceId>,
+}
 
 /// Passes requests on to a server.
-#[derive(Clone, Debug)]
 pub struct UrlBackend {
     client: reqwest::Client,
-    base: Url,
-    /// The server's name for the model of each service; empty leaves the request's name.
-    services: BTreeMap<ServiceId, String>,
-    /// Headers that are added, such as `Authorization`.
-    extra: BTreeMap<String, String>,
-    slots: usize,
+    settings: UrlSettings,
+    /// The address as it is shown: without a password.
+    address: String,
+    /// The first model that the server lists.
+    first_model: Mutex<Option<String>>,
+}
+
+/// Reads the address of a server.
+///
+/// # Errors
+/// What is wrong with it and how it should be written.
+pub fn check_address(text: &str) -> Result<Url, String> {
+    if !text.contains("://") {
+        return Err(format!(
+            "\"{text}\" does not say how the server is spoken to: write http://{text}"
+        ));
+    }
+    let url = Url::parse(text)
+        .map_err(|error| format!("\"{text}\" is no address ({error}): write it as http://localhost:11434"))?;
+    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
+        return Err(format!(
+            "\"{text}\" is no address of a web server: write it as http://localhost:11434"
+        ));
+    }
+    let path = url.path().trim_end_matches('/');
+    let routes = ["/chat/completions", "/completions", "/embeddings", "/models"];
+    if let Some(root) = routes.iter().find_map(|route| path.strip_suffix(route)) {
+        let mut right = url.clone();
+        right.set_path(root);
+        right.set_query(None);
+        return Err(format!(
+            "\"{text}\" is one route of the server: write the address before it, {right}"
+        ));
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(format!("\"{text}\" has more than an address: leave out ? and #"));
+    }
+    Ok(url)
 }
 
 impl UrlBackend {
-    /// Passes requests on to the server at `base`, with or without `/v1` at its end.
+    /// Passes requests on to a server.
     ///
     /// # Errors
     /// The HTTP client cannot be made.
-    pub fn new(
-        base: Url,
-        services: BTreeMap<ServiceId, String>,
-        extra: BTreeMap<String, String>,
-        slots: usize,
-    ) -> Result<UrlBackend, BackendError> {
+    pub fn new(settings: UrlSettings) -> Result<UrlBackend, BackendError> {
+        let mut shown = settings.base.clone();
+        // Only an address without host has no place for them, and is none of a server.
+        let _ = shown.set_username("");
+        let _ = shown.set_password(None);
+        let address = shown.as_str().trim_end_matches('/').to_owned();
         // Times are limited by whoever asks; redirects could lead anywhere.
         let client = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(CONNECT_WITHIN)
             .no_proxy()
             .build()
-            .map_err(|error| BackendError::Unreachable(error.to_string()))?;
+            .map_err(|error| BackendError::Unreachable {
+                address: address.clone(),
+                why: error.to_string(),
+            })?;
         Ok(UrlBackend {
             client,
-            base,
-            services,
-            extra,
-            slots: slots.max(1),
+            settings,
+            address,
+            first_model: Mutex::default(),
         })
     }
 
-    fn model(&self, service: &ServiceId) -> Result<Option<&str>, BackendError> {
-        let model = self.services.get(service);
+    /// What the server calls the model that is asked for; `None` leaves the request's name.
+    fn model(&self, service: &ServiceId, asked: Option<&str>) -> Result<Option<String>, BackendError> {
+        let model = self.settings.services.get(service);
         let model = model.ok_or_else(|| BackendError::NoService {
             service: service.clone(),
         })?;
-        Ok(Some(model.as_str()).filter(|model| !model.is_empty()))
+        if !model.is_empty() {
+            return Ok(Some(model.clone()));
+        }
+        let is_alias = asked.is_some_and(|asked| {
+            asked == ANY_MODEL
+                || asked.strip_prefix("pocket/").unwrap_or(asked) == service.as_str()
+                || self.settings.aliases.get(asked) == Some(service)
+        });
+        Ok(is_alias.then(|| self.first_model.lock().clone()).flatten())
     }
 
-    fn with_extra(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
-        self.extra
+    fn ask(&self, method: reqwest::Method, url: Url) -> reqwest::RequestBuilder {
+        let request = self.client.request(method, url);
+        self.settings
+            .extra
             .iter()
             .fold(request, |request, (name, value)| request.header(name, value))
     }
 
-    /// The URL for a request's path, which may or may not have `/v1`, as may the base.
-    fn url(&self, method: &str, path: &str) -> Result<(reqwest::Method, Url), BackendError> {
-        let (plain, query) = path
-            .split_once('?')
-            .map_or((path, None), |(path, query)| (path, Some(query)));
-        let asked = plain.trim_matches('/');
-        let asked = asked.strip_prefix("v1/").unwrap_or(asked);
-        let not_served = || BackendError::NotServed {
-            method: method.to_owned(),
-            path: plain.to_owned(),
-        };
-        // Only what is in the table leaves: anything else at that address may be somebody's administration.
-        let (method, asked) = ROUTES
-            .iter()
-            .find(|(route_method, route)| *route_method == method && *route == asked)
-            .ok_or_else(not_served)?;
-        let method = reqwest::Method::from_bytes(method.as_bytes()).map_err(|_| not_served())?;
-        let base = self.base.path().trim_end_matches('/');
-        let root = format!("{}/v1/", base.strip_suffix("/v1").unwrap_or(base));
-        let mut url = self.base.clone();
-        url.set_path(&format!("{root}{asked}"));
+    /// The URL of a route, whether the base has `/v1` or not.
+    fn url(&self, route: &str, query: Option<&str>) -> Url {
+        let base = self.settings.base.path().trim_end_matches('/');
+        let root = base.strip_suffix("/v1").unwrap_or(base);
+        let mut url = self.settings.base.clone();
+        url.set_path(&format!("{root}/v1/{route}"));
         url.set_query(query);
-        if url.path().starts_with(&root) {
-            Ok((method, url))
-        } else {
-            Err(not_served())
+        url
+    }
+
+    fn unreachable(&self, error: reqwest::Error) -> BackendError {
+        BackendError::Unreachable {
+            address: self.address.clone(),
+            why: chain(&error.without_url()),
         }
+    }
+
+    /// Asks whether the server is well, and learns which models it has.
+    async fn look(&self) -> Result<(), BackendError> {
+        let (url, path) = match &self.settings.health {
+            Some(path) => {
+                let mut url = self.settings.base.clone();
+                url.set_path(path);
+                (url, path.as_str())
+            }
+            None => (self.url("models", None), "/v1/models"),
+        };
+        let not_ready = |why: String| BackendError::NotReady {
+            address: self.address.clone(),
+            why,
+        };
+        let answer = self.ask(reqwest::Method::GET, url).send().await;
+        let answer = answer.map_err(|error| self.unreachable(error))?;
+        let status = answer.status().as_u16();
+        let hint = match status {
+            200..=299 => return self.learn(answer).await.map_err(not_ready),
+            401 | 403 => ": is the key in miner.backend_key_file right?",
+            404 | 405 => {
+                ": is miner.backend the server's address, with or without /v1? A server that lists no models needs \
+                 miner.backend_health"
+            }
+            _ => "",
+        };
+        Err(not_ready(format!(
+            "it answers GET {path} with status {status}{hint}"
+        )))
+    }
+
+    /// Reads the list of models, where that was asked for.
+    async fn learn(&self, answer: reqwest::Response) -> Result<(), String> {
+        #[derive(serde::Deserialize)]
+        struct List {
+            data: Vec<Model>,
+        }
+        #[derive(serde::Deserialize)]
+        struct Model {
+            id: String,
+        }
+        if self.settings.health.is_some() {
+            return Ok(());
+        }
+        let mut body = BytesMut::new();
+        let mut parts = answer.bytes_stream();
+        while let Some(part) = parts.next().await {
+            let part = part.map_err(|error| chain(&error.without_url()))?;
+            if body.len() + part.len() > MODELS_BYTES {
+                return Err(format!("its list of models is larger than {MODELS_BYTES} bytes"));
+            }
+            body.extend_from_slice(&part);
+        }
+        match judge(Operation::Models, 200, &body) {
+            Verdict::Counts => {}
+            Verdict::NoAnswer(why) => return Err(format!("GET /v1/models: {why}")),
+            Verdict::NoRoute => return Err("GET /v1/models: it has no such route".to_owned()),
+        }
+        // A list of another form is a list all the same; only no name is learnt from it.
+        let list = serde_json::from_slice::<List>(&body).ok();
+        *self.first_model.lock() = list
+            .and_then(|list| list.data.into_iter().next())
+            .map(|model| model.id);
+        Ok(())
     }
 }
 
 #[async_trait]
 impl Backend for UrlBackend {
     async fn prepare(&self, service: &ServiceId) -> Result<(), BackendError> {
-        self.model(service)?;
-        let (method, url) = self.url("GET", "models")?;
-        let request = self
-            .with_extra(self.client.request(method, url))
-            .timeout(std::time::Duration::from_secs(10));
-        // Any answer shows that a server is there; not every one lists its models.
-        request
-            .send()
-            .await
-            .map(drop)
-            .map_err(|error| BackendError::Unreachable(error.without_url().to_string()))
+        self.probe(service).await
+    }
+
+    async fn probe(&self, service: &ServiceId) -> Result<(), BackendError> {
+        self.model(service, None)?;
+        match tokio::time::timeout(PROBE_WITHIN, self.look()).await {
+            Ok(looked) => looked,
+            Err(_) => Err(BackendError::Unreachable {
+                address: self.address.clone(),
+                why: format!("it gave no answer within {} s", PROBE_WITHIN.as_secs()),
+            }),
+        }
     }
 
     async fn serve(&self, request: BackendRequest) -> Result<BackendAnswer, BackendError> {
-        let model = self.model(&request.service)?;
-        let (body, asked) = match model {
-            Some(model) => replace_model(&request.body, model),
-            None => (request.body.clone(), None),
+        let route = known_route(&request.method, &request.path)?;
+        let named = ModelName::find(&request.body);
+        let asked = named.as_ref().and_then(|named| named.asked.clone());
+        let model = self.model(&request.service, asked.as_deref())?;
+        let (body, asked) = match (named, model) {
+            (Some(named), Some(model)) => (named.set(&request.body, &model), asked),
+            (_, _) => (request.body.clone(), None),
         };
-        let (method, url) = self.url(&request.method, &request.path)?;
-        let mut outgoing = self.with_extra(self.client.request(method, url)).body(body);
+        let query = request.path.split_once('?').map(|(_, query)| query);
+        let mut outgoing = self.ask(reqwest::Method::POST, self.url(route, query)).body(body);
         for name in ["Content-Type", "Accept"] {
             for value in request.headers.get(name).into_iter().flatten() {
                 outgoing = outgoing.header(name, value);
@@ -137,277 +259,40 @@ impl Backend for UrlBackend {
             .header("Accept-Encoding", "identity")
             .send()
             .await
-            .map_err(|error| BackendError::Unreachable(error.without_url().to_string()))?;
+            .map_err(|error| self.unreachable(error))?;
         let status = answer.status().as_u16();
         let content_type = answer
             .headers()
             .get("content-type")
             .and_then(|value| value.to_str().ok());
         let content_type = content_type.unwrap_or("application/json").to_owned();
-        let is_stream = ["text/event-stream", "application/x-ndjson"]
-            .iter()
-            .any(|kind| content_type.starts_with(kind));
         let parts = answer
             .bytes_stream()
-            .map_err(|error| BackendError::BrokenOff(error.without_url().to_string()));
-        let body = if is_stream {
-            BackendBody::Stream(match asked {
-                Some(asked) => rename_lines(parts.boxed(), asked),
-                None => parts.boxed(),
-            })
+            .map_err(|error| BackendError::BrokenOff(chain(&error.without_url())))
+            .boxed();
+        let body = if content_type.starts_with("text/event-stream") {
+            BackendBody::Stream(parts)
         } else {
-            BackendBody::Parts {
-                parts: parts.boxed(),
-                finish: Box::new(move |body| match &asked {
-                    Some(asked) => rename(&body, asked).unwrap_or(body),
-                    None => body,
-                }),
-            }
+            BackendBody::Parts(parts)
         };
         Ok(BackendAnswer {
             status,
             headers: headers([("content-type", content_type)]),
             body,
+            model: asked,
         })
     }
 
     fn capacity(&self, _service: &ServiceId) -> Capacity {
-        Capacity { slots: self.slots }
-    }
-}
-
-/// Puts the server's name for the model into a body. Returns the name that was asked for.
-fn replace_model(body: &Bytes, model: &str) -> (Bytes, Option<String>) {
-    let Ok(Value::Object(mut fields)) = serde_json::from_slice(body) else {
-        return (body.clone(), None);
-    };
-    let Some(Value::String(asked)) = fields.insert("model".to_owned(), Value::String(model.to_owned()))
-    else {
-        return (Value::Object(fields).to_string().into(), None);
-    };
-    (Value::Object(fields).to_string().into(), Some(asked))
-}
-
-/// Puts the name that was asked for back into an answer.
-fn rename(body: &[u8], asked: &str) -> Option<Bytes> {
-    let Ok(Value::Object(mut fields)) = serde_json::from_slice(body) else {
-        return None;
-    };
-    let model = fields.get_mut("model")?;
-    *model = Value::String(asked.to_owned());
-    Some(Value::Object(fields).to_string().into())
-}
-
-/// As [`rename`], in every event of a stream.
-fn rename_lines(
-    parts: BoxStream<'static, Result<Bytes, BackendError>>,
-    asked: String,
-) -> BoxStream<'static, Result<Bytes, BackendError>> {
-    let state = (parts, BytesMut::new(), asked, false);
-    futures::stream::unfold(state, |(mut parts, mut rest, asked, ended)| async move {
-        if ended {
-            return None;
-        }
-        loop {
-            match parts.next().await {
-                Some(Err(error)) => return Some((Err(error), (parts, rest, asked, true))),
-                Some(Ok(part)) => rest.extend_from_slice(&part),
-                None if rest.is_empty() => return None,
-                None => {
-                    let last = renamed(&rest.split(), &asked);
-                    return Some((Ok(last), (parts, rest, asked, true)));
-                }
-            }
-            let whole = rest
-                .iter()
-                .rposition(|byte| *byte == b'\n')
-                .map_or(0, |at| at + 1);
-            let whole = if whole == 0 && rest.len() > MAX_LINE {
-                rest.len()
-            } else {
-                whole
-            };
-            if whole > 0 {
-                let lines = renamed(&rest.split_to(whole), &asked);
-                return Some((Ok(lines), (parts, rest, asked, false)));
-            }
-        }
-    })
-    .boxed()
-}
-
-fn renamed(lines: &[u8], asked: &str) -> Bytes {
-    let mut out = BytesMut::with_capacity(lines.len());
-    for line in lines.split_inclusive(|byte| *byte == b'\n') {
-        let text = line.strip_suffix(b"\n").unwrap_or(line);
-        let (head, json) = match text.strip_prefix(b"data: ") {
-            Some(json) => (b"data: ".as_slice(), json),
-            None => (b"".as_slice(), text),
-        };
-        match rename(json, asked) {
-            Some(json) => {
-                out.extend_from_slice(head);
-                out.extend_from_slice(&json);
-                out.extend_from_slice(&line[text.len()..]);
-            }
-            None => out.extend_from_slice(line),
+        Capacity {
+            slots: self.settings.slots.max(1),
         }
     }
-    out.freeze()
+
+    fn address(&self) -> Option<&str> {
+        Some(&self.address)
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use wiremock::{
-        Mock, MockServer, ResponseTemplate,
-        matchers::{body_partial_json, method, path},
-    };
-
-    use super::*;
-
-    fn backend(base: &str) -> UrlBackend {
-        hearth_base::tls::init();
-        let services = [(ServiceId::new("svc"), "upstream".to_owned())].into();
-        UrlBackend::new(base.parse().unwrap(), services, BTreeMap::new(), 4).unwrap()
-    }
-
-    fn request(path: &str) -> BackendRequest {
-        BackendRequest {
-            service: ServiceId::new("svc"),
-            method: "POST".to_owned(),
-            path: path.to_owned(),
-            headers: headers([("content-type", "application/json".to_owned())]),
-            body: Bytes::from_static(br#"{"model":"pocket/svc","messages":[]}"#),
-        }
-    }
-
-    #[test]
-    fn paths_with_and_without_v1() {
-        let url = |base: &str, path: &str| backend(base).url("POST", path).unwrap().1.to_string();
-        for base in ["http://h:1", "http://h:1/", "http://h:1/v1", "http://h:1/v1/"] {
-            for path in ["/v1/chat/completions", "/chat/completions", "chat/completions"] {
-                assert_eq!(url(base, path), "http://h:1/v1/chat/completions");
-            }
-        }
-        assert_eq!(
-            url("http://h:1/a/v1", "/v1/embeddings?y=1"),
-            "http://h:1/a/v1/embeddings?y=1"
-        );
-        for (method, path) in [
-            ("POST", "/v1/../admin"),
-            ("POST", "/%2E%2e/admin"),
-            ("POST", "/v1/.%2e/admin"),
-            ("POST", "/v1/%2e./chat/completions"),
-            ("POST", "/v1/..\\admin"),
-            ("POST", "/v1/models"),
-            ("DELETE", "/v1/models"),
-            ("PUT", "/v1/chat/completions"),
-        ] {
-            let refused = backend("http://h:1").url(method, path);
-            assert!(
-                matches!(refused, Err(BackendError::NotServed { .. })),
-                "{method} {path}"
-            );
-        }
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn no_path_leaves_the_api(
-            method in "POST|GET|DELETE|PUT|[a-z]{1,5}",
-            parts in proptest::collection::vec(
-                "/|v1|\\.|\\.\\.|%2e|%2E|%2f|%5c|\\\\|chat/completions|models|\\?|#|@|:|//h2|[ -~]{0,3}",
-                0..8,
-            ),
-            base in "http://h:1(/|/a|/v1|/a/v1/)?",
-        ) {
-            if let Ok((_, url)) = backend(&base).url(&method, &parts.concat()) {
-                let root = if base.contains("/a") { "/a/v1/" } else { "/v1/" };
-                let rest = url.path().strip_prefix(root).unwrap();
-                proptest::prop_assert!(ROUTES.contains(&(method.as_str(), rest)), "{url}");
-                proptest::prop_assert_eq!(url.host_str(), Some("h"));
-            }
-        }
-    }
-
-    async fn whole(body: BackendBody) -> Bytes {
-        match body {
-            BackendBody::Full(body) => body,
-            BackendBody::Parts { parts, finish } => {
-                let parts: Vec<Bytes> = parts.try_collect().await.unwrap();
-                finish(parts.concat().into())
-            }
-            BackendBody::Stream(_) => panic!("a stream"),
-        }
-    }
-
-    #[tokio::test]
-    async fn the_key_is_sent_along() {
-        let server = MockServer::start().await;
-        Mock::given(wiremock::matchers::header("Authorization", "Bearer secret"))
-            .respond_with(ResponseTemplate::new(200).set_body_raw("{}", "application/json"))
-            .expect(2)
-            .mount(&server)
-            .await;
-        let services = [(ServiceId::new("svc"), String::new())].into();
-        let extra = [("Authorization".to_owned(), "Bearer secret".to_owned())].into();
-        let backend = UrlBackend::new(server.uri().parse().unwrap(), services, extra, 4).unwrap();
-        backend.prepare(&ServiceId::new("svc")).await.unwrap();
-        let answer = backend.serve(request("/v1/chat/completions")).await.unwrap();
-        assert_eq!(answer.status, 200);
-    }
-
-    #[tokio::test]
-    async fn the_model_is_replaced_on_both_sides() {
-        let server = MockServer::start().await;
-        Mock::given(method("POST"))
-            .and(path("/v1/chat/completions"))
-            .and(body_partial_json(serde_json::json!({"model": "upstream"})))
-            .respond_with(
-                ResponseTemplate::new(200)
-                    .set_body_raw(r#"{"id":"1","model":"upstream"}"#, "application/json"),
-            )
-            .mount(&server)
-            .await;
-        let answer = backend(&server.uri())
-            .serve(request("/chat/completions"))
-            .await
-            .unwrap();
-        assert_eq!(answer.status, 200);
-        assert_eq!(whole(answer.body).await, r#"{"id":"1","model":"pocket/svc"}"#);
-    }
-
-    #[tokio::test]
-    async fn the_model_is_replaced_in_streams() {
-        let server = MockServer::start().await;
-        let events = "data: {\"model\":\"upstream\",\"n\":1}\n\ndata: [DONE]\n\n";
-        Mock::given(method("POST"))
-            .respond_with(ResponseTemplate::new(200).set_body_raw(events, "text/event-stream"))
-            .mount(&server)
-            .await;
-        let answer = backend(&server.uri())
-            .serve(request("/v1/chat/completions"))
-            .await
-            .unwrap();
-        let BackendBody::Stream(parts) = answer.body else {
-            panic!("no stream")
-        };
-        let parts: Vec<Bytes> = parts.try_collect().await.unwrap();
-        assert_eq!(
-            parts.concat(),
-            b"data: {\"model\":\"pocket/svc\",\"n\":1}\n\ndata: [DONE]\n\n"
-        );
-    }
-
-    #[tokio::test]
-    async fn a_server_that_is_not_there_is_said_to_be_so() {
-        let failed = backend("http://127.0.0.1:1")
-            .prepare(&ServiceId::new("svc"))
-            .await;
-        assert!(matches!(failed, Err(BackendError::Unreachable(_))));
-        let unknown = backend("http://127.0.0.1:1")
-            .prepare(&ServiceId::new("other"))
-            .await;
-        assert!(matches!(unknown, Err(BackendError::NoService { .. })));
-    }
-}
+mod tests;

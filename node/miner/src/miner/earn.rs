@@ -165,11 +165,13 @@ impl Miner {
     async fn prepared(&self) -> Result<Listener, Reason> {
         let inner = &self.0;
         for service in inner.config.services.keys() {
-            inner.backend.prepare(service).await.map_err(|error| Reason {
-                code: ReasonCode::NoModel,
-                fact: error.to_string(),
-            })?;
+            inner
+                .backend
+                .prepare(service)
+                .await
+                .map_err(|error| self.not_prepared(&error))?;
         }
+        inner.health.well();
         let signer = inner.keys.signer().map_err(|problem| Reason {
             code: if problem == KeyProblem::Locked {
                 ReasonCode::KeyLocked
@@ -190,15 +192,7 @@ impl Miner {
             .clone()
             .ok_or_else(syncing)?;
         let places = |(service, config): (&ServiceId, &crate::config::ServiceConfig)| {
-            let slots = self.slots(service).max(1);
-            (
-                service.clone(),
-                Places {
-                    config: *config,
-                    slots,
-                    free: Arc::new(Semaphore::new(slots)),
-                },
-            )
+            (service.clone(), Places::new(*config, self.slots(service).max(1)))
         };
         let server = Server {
             admission: Admission {
@@ -209,6 +203,7 @@ impl Miner {
             },
             config: Arc::clone(&inner.config),
             backend: Arc::clone(&inner.backend),
+            health: Arc::clone(&inner.health),
             places: inner.config.services.iter().map(places).collect(),
             signer,
             threads: Arc::clone(&inner.threads),

@@ -53,6 +53,7 @@ impl Miner {
         reasons.extend(on_chain.stake);
         notes.extend(on_chain.stake_notes);
         notes.extend(on_chain.funds);
+        self.backend_reason(&mut reasons, &mut notes);
         EarningEvent::Looked { reasons, notes }
     }
 

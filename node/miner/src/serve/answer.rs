@@ -14,11 +14,41 @@ use hearth_pocket::{
 use prost::Message as _;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::{Reply, Server};
+use super::{Reply, Server, own};
 use crate::{
     admit::Admitted, events::RunningAnswer, evidence::Entry, facts::Key, ledger::LedgerError,
     refusal::Refusal, sessions::Ticket,
 };
+
+/// A whole answer.
+pub(super) struct Whole {
+    pub(super) status: u16,
+    pub(super) headers: BTreeMap<String, Vec<String>>,
+    pub(super) body: Bytes,
+}
+
+impl Whole {
+    /// An error that is a web server's page becomes one that API clients can read.
+    pub(super) fn in_own_words(self) -> Whole {
+        let is_json = self.body.trim_ascii_start().starts_with(b"{");
+        if self.status < 400 || is_json {
+            self
+        } else {
+            own::error_words(self.status)
+        }
+    }
+
+    fn sign(self, server: &Server, admitted: &Admitted) -> Result<RelayResponse, Refusal> {
+        let payload = HttpResponse {
+            status: u32::from(self.status),
+            headers: self.headers,
+            body: self.body,
+        }
+        .encode();
+        let header = admitted.ticket.session.facts.header.clone();
+        sign_response(&*server.signer, header, payload).map_err(unsigned)
+    }
+}
 
 /// One answer that is being made. It holds its place and shows among the running ones until it is dropped.
 pub(crate) struct Job {
@@ -54,29 +84,22 @@ impl Job {
     }
 
     /// Signs a whole answer, keeps it, and hands it out.
-    pub(super) async fn whole(
-        self,
-        admitted: Admitted,
-        status: u16,
-        headers: BTreeMap<String, Vec<String>>,
-        body: Bytes,
-    ) -> Result<Reply, Refusal> {
-        let limit = self.server.config.max_answer_bytes;
-        if body.len() > limit {
-            return Err(Refusal::AnswerTooLarge { limit });
-        }
-        let (n_bytes, tokens) = (body.len() as u64, completion_tokens(&body));
-        let payload = HttpResponse {
-            status: u32::from(status),
-            headers,
-            body,
-        }
-        .encode();
-        let header = admitted.ticket.session.facts.header.clone();
-        let response = sign_response(&*self.server.signer, header, payload).map_err(unsigned)?;
+    pub(super) async fn whole(self, admitted: Admitted, whole: Whole) -> Result<Reply, Refusal> {
+        let (status, n_bytes, tokens) = (
+            whole.status,
+            whole.body.len() as u64,
+            completion_tokens(&whole.body),
+        );
+        let response = whole.sign(&self.server, &admitted)?;
         let done = Done::new(&admitted, &response, status, n_bytes, tokens);
         self.keep(admitted.ticket, done).await?;
         Ok(Reply::relay(Bytes::from(response.encode_to_vec())))
+    }
+
+    /// Signs an answer that nobody pays for.
+    pub(super) fn signed(self, admitted: Admitted, whole: Whole) -> Result<Bytes, Refusal> {
+        let response = whole.sign(&self.server, &admitted)?;
+        Ok(response.encode_to_vec().into())
     }
 
     /// Signs the answer that a stream is mined as: over its whole body, whose hash was made along the way.
@@ -88,12 +111,6 @@ impl Job {
         n_bytes: u64,
         tokens: Option<u32>,
     ) -> Result<(), Refusal> {
-        if n_bytes == 0 {
-            // The chain has no hash of nothing.
-            return Err(Refusal::Backend {
-                why: "the answer is empty".to_owned(),
-            });
-        }
         let header = admitted.ticket.session.facts.header.clone();
         // The payload does not enter the relay, only its hash.
         let response = sign_response_hashed(&*self.server.signer, header, Bytes::new(), body_hash);
@@ -120,10 +137,6 @@ impl Job {
 
     /// Writes an answer down. When this returns, its last byte may leave.
     async fn keep(self, ticket: Ticket, done: Done) -> Result<(), Refusal> {
-        // An answer that says the backend failed is handed out, but nobody pays for it.
-        if done.status >= 500 {
-            return Ok(());
-        }
         let session = Arc::clone(&ticket.session);
         let facts = &session.facts;
         let now_ms = self.server.clock.now_ms();
@@ -137,7 +150,11 @@ impl Job {
             tokens: done.tokens,
             status: done.status,
             in_tree,
-            relay: if in_tree { done.relay } else { Vec::new() },
+            relay: if in_tree {
+                done.relay
+            } else {
+                ticket.request.to_vec()
+            },
         };
         let (key, alone) = (facts.key(), session.running() == 1);
         match self.server.ledger.append(&key, entry, alone).await {

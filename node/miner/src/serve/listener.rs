@@ -265,7 +265,9 @@ fn builder(protocol: Protocol, read_within: Duration, home: &Home) -> auto::Buil
 }
 
 async fn handle(server: Arc<Server>, request: Request<Incoming>, asked: Asked) -> Response<OutBody> {
-    if request.method() == Method::GET {
+    let is_head = request.method() == Method::HEAD;
+    // With a body it is a relay: PATH sends one by the method of what it carries.
+    if (is_head || request.method() == Method::GET) && request.body().is_end_stream() {
         let height = server.admission.network.head().borrow().height.0;
         return match request.uri().path() {
             "/health" | "/healthz" | "/ready" => {
@@ -287,7 +289,12 @@ async fn handle(server: Arc<Server>, request: Request<Incoming>, asked: Asked) -
         .catch_unwind()
         .await;
     // A fault costs the request that it was met in. Its own report says where it is.
-    let mut response = respond(reply.unwrap_or_else(|_| server.broken()), asked);
+    let mut reply = reply.unwrap_or_else(|_| server.broken());
+    if is_head && reply.status == 200 {
+        // No body goes with it, and a gateway would take a 200 without one for an answer that does not verify.
+        reply = Reply::json(204, Bytes::new());
+    }
+    let mut response = respond(reply, asked);
     if is_http1 && !is_read {
         // What is left of the body ends the connection: its client must not send the next request on it.
         response

@@ -1,15 +1,16 @@
-//! Streamed answers: batches of lines, each signed by itself.
+//! Streamed answers: batches of events, each signed by itself.
 //!
 //! A batch is sent when it is old, large or long enough, as the high-availability miner does it. The last one waits
-//! until the whole answer is in the evidence; and a batch with `data: [DONE]` always waits to be the last.
+//! until the whole answer is in the evidence; `data: [DONE]` always waits to be in it. An answer that fails on its way
+//! ends as properly as any other, with an event that says so, and nobody pays for it.
 
 use std::{
-    collections::BTreeMap,
     panic::AssertUnwindSafe,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use bytes::{Bytes, BytesMut};
@@ -17,85 +18,89 @@ use futures::{
     FutureExt as _, StreamExt as _,
     stream::{self, BoxStream},
 };
+use hearth_base::ServiceId;
+use hearth_openai::answer::Seen;
 use sha2::{Digest as _, Sha256};
 use tokio::{sync::mpsc, time::Instant};
 
-use super::{BATCH_WITHIN, BrokenOff, Reply, ReplyBody, answer::Job, answer::completion_tokens};
-use crate::{admit::Admitted, backend::BackendError, config::ServiceConfig, refusal::Refusal};
+use super::{
+    BATCH_WITHIN, BrokenOff, Limits, Reply, ReplyBody,
+    answer::Job,
+    events::{Events, Written, broken_off},
+};
+use crate::{admit::Admitted, refusal::Refusal};
 
 /// A batch that holds so much is sent.
 const BATCH_BYTES: usize = 100_000;
-/// A batch that holds so many lines is sent.
-const BATCH_LINES: usize = 100;
+/// A batch that holds so many events is sent.
+const BATCH_EVENTS: usize = 50;
 /// Batches that may wait for a slow reader. Then the backend waits, too.
 const QUEUE: usize = 16;
-const DONE: &[u8] = b"data: [DONE]";
+/// How long the last words to a reader may take whose answer failed.
+const LAST_WORDS_WITHIN: Duration = Duration::from_secs(5);
 
-/// Status and headers of a streamed answer.
-pub(super) struct Head {
-    pub(super) status: u16,
-    pub(super) headers: BTreeMap<String, Vec<String>>,
-}
-
-type Parts = BoxStream<'static, Result<Bytes, BackendError>>;
 type Parcels = BoxStream<'static, Result<Bytes, BrokenOff>>;
 
-/// Answers with a stream. The first part is waited for, so that a backend that fails at once is a plain refusal.
+/// Answers with a stream. Its first content is waited for, so that a backend that fails at once is a plain refusal.
 pub(super) async fn reply(
     job: Job,
     admitted: Admitted,
-    head: Head,
-    mut parts: Parts,
-    deadline: Instant,
-    limits: ServiceConfig,
+    status: u16,
+    mut events: Events,
+    limits: Limits,
 ) -> Result<Reply, Refusal> {
-    let service = admitted.ticket.session.facts.header.service_id.clone();
-    let first_by = (Instant::now() + limits.first_byte_within).min(deadline);
-    let first = tokio::time::timeout_at(first_by, parts.next())
-        .await
-        .map_err(|_| Refusal::FirstByte {
-            service: service.clone(),
-            seconds: limits.first_byte_within.as_secs(),
-        })?;
-    let first = match first {
-        Some(Ok(first)) => first,
-        Some(Err(error)) => {
-            return Err(Refusal::Backend {
-                why: error.to_string(),
-            });
-        }
-        None => {
-            return Err(Refusal::Backend {
-                why: "the answer is empty".to_owned(),
-            });
-        }
-    };
-    let parts = stream::iter([Ok(first)]).chain(parts).boxed();
-    let content_type = head.headers.get("Content-Type").and_then(|values| values.first());
-    let content_type = content_type
-        .cloned()
-        .unwrap_or_else(|| "text/event-stream".to_owned());
+    let service = ServiceId::new(&admitted.ticket.session.facts.header.service_id);
+    let server = Arc::clone(&job.server);
+    let mut batch = Batch::default();
+    let first = tokio::time::timeout_at(limits.first_by, begin(&mut events, &mut batch)).await;
+    match first {
+        Ok(Ok(())) => {}
+        Ok(Err(refusal)) => return Err(server.ails(refusal)),
+        Err(_) => return Err(server.ails(limits.too_late(&service))),
+    }
+    if let Err(why) = events.judge().verdict() {
+        return Err(server.no_answer(why));
+    }
     let (sender, receiver) = mpsc::channel(QUEUE);
     let ended_well = Arc::new(AtomicBool::new(false));
     let body = until_end(receiver, Arc::clone(&ended_well));
-    let tasks = job.server.tasks.clone();
-    let status = head.status;
-    let seconds = limits.answer_within.as_secs();
-    let server = Arc::clone(&job.server);
+    let tasks = server.tasks.clone();
+    let pump = Pump {
+        job,
+        admitted,
+        status,
+        limits,
+        sender,
+        batch,
+        hasher: Sha256::new(),
+        n_bytes: 0,
+        n_sent: 0,
+        tokens: None,
+    };
     tasks.spawn("stream an answer", async move {
-        let pumped = pump(job, admitted, status, parts, (deadline, seconds), &sender);
         // A fault costs this stream alone.
-        match AssertUnwindSafe(pumped).catch_unwind().await {
-            Ok(Ok(taken)) => ended_well.store(taken, Ordering::SeqCst),
+        match AssertUnwindSafe(pump.run(events)).catch_unwind().await {
+            Ok(Ok(is_taken)) => ended_well.store(is_taken, Ordering::SeqCst),
             Ok(Err(refusal)) => server.note(&refusal),
             Err(_) => server.note(&Refusal::Fault),
         }
     });
     Ok(Reply {
-        status: head.status,
-        content_type,
+        status,
+        content_type: "text/event-stream".to_owned(),
         body: ReplyBody::Stream(body),
     })
+}
+
+/// Waits for the first content, or the end.
+async fn begin(events: &mut Events, batch: &mut Batch) -> Result<(), Refusal> {
+    while let Some(written) = events.next().await? {
+        batch.push(&written);
+        if written.seen == Seen::Content {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// The batches, and after them a break where the answer did not end well. Its maker need not wait for a slow reader to
@@ -113,51 +118,39 @@ fn until_end(receiver: mpsc::Receiver<Bytes>, ended_well: Arc<AtomicBool>) -> Pa
     parts.boxed()
 }
 
-/// Hands a batch over, if the reader takes it in time: one that stops reading must not hold a place for ever.
-async fn send(
-    sender: &mpsc::Sender<Bytes>,
-    batch: Bytes,
-    service: &str,
-    (deadline, seconds): (Instant, u64),
-) -> Result<(), Refusal> {
-    match tokio::time::timeout_at(deadline, sender.send(batch)).await {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(_)) => Err(Refusal::Backend {
-            why: "the reader went away".to_owned(),
-        }),
-        Err(_) => Err(Refusal::Total {
-            service: service.to_owned(),
-            seconds,
-        }),
-    }
-}
-
-/// Lines that are collected.
+/// Events that are collected.
 #[derive(Default)]
 struct Batch {
     bytes: BytesMut,
-    n_lines: usize,
+    n_events: usize,
     since: Option<Instant>,
-    has_done: bool,
+    /// It is the last one.
+    is_last: bool,
+    tokens: Option<u32>,
 }
 
 impl Batch {
     fn is_due(&self, now: Instant) -> bool {
         let old = self.since.is_some_and(|since| now >= since + BATCH_WITHIN);
-        !self.has_done && (old || self.bytes.len() >= BATCH_BYTES || self.n_lines >= BATCH_LINES)
+        !self.is_last && (old || self.bytes.len() >= BATCH_BYTES || self.n_events >= BATCH_EVENTS)
     }
 
-    /// Until when the next line is waited for.
+    /// Until when the next event is waited for.
     fn due_at(&self) -> Option<Instant> {
         self.since
-            .filter(|_| !self.has_done)
+            .filter(|_| !self.is_last)
             .map(|since| since + BATCH_WITHIN)
     }
 
-    fn push(&mut self, line: &[u8]) {
-        self.has_done |= line.starts_with(DONE);
-        self.bytes.extend_from_slice(line);
-        self.n_lines += 1;
+    fn push(&mut self, written: &Written) {
+        self.is_last |= matches!(written.seen, Seen::Done | Seen::Error);
+        self.tokens = written.tokens.or(self.tokens);
+        self.push_bytes(&written.bytes);
+    }
+
+    fn push_bytes(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+        self.n_events += 1;
         self.since.get_or_insert_with(Instant::now);
     }
 
@@ -165,78 +158,141 @@ impl Batch {
         let bytes = self.bytes.split().freeze();
         *self = Batch {
             bytes: std::mem::take(&mut self.bytes),
+            tokens: self.tokens,
             ..Batch::default()
         };
         bytes
     }
 }
 
-/// Moves the parts to the reader; the whole answer into the evidence before the last of it. Returns whether the reader
-/// took all of it.
-async fn pump(
+/// Moves the events to the reader; the whole answer into the evidence before the last of them.
+struct Pump {
     job: Job,
     admitted: Admitted,
     status: u16,
-    mut parts: Parts,
-    (deadline, seconds): (Instant, u64),
-    sender: &mpsc::Sender<Bytes>,
-) -> Result<bool, Refusal> {
-    let service = admitted.ticket.session.facts.header.service_id.clone();
-    let limit = job.server.config.max_answer_bytes;
-    let (mut hasher, mut n_bytes, mut tokens) = (Sha256::new(), 0_u64, None);
-    let (mut batch, mut rest) = (Batch::default(), BytesMut::new());
-    loop {
-        let due_at = batch.due_at().unwrap_or(deadline).min(deadline);
-        let next = tokio::time::timeout_at(due_at, parts.next()).await;
-        if Instant::now() >= deadline {
-            return Err(Refusal::Total { service, seconds });
-        }
-        match next {
-            Ok(Some(part)) => {
-                let part = part.map_err(|error| Refusal::Backend {
-                    why: error.to_string(),
-                })?;
-                hasher.update(&part);
-                n_bytes += part.len() as u64;
-                if n_bytes > limit as u64 {
-                    return Err(Refusal::AnswerTooLarge { limit });
-                }
-                // No line ends in what was there before.
-                let mut searched = rest.len();
-                rest.extend_from_slice(&part);
-                while let Some(end) = rest[searched..].iter().position(|byte| *byte == b'\n') {
-                    let line = rest.split_to(searched + end + 1);
-                    searched = 0;
-                    tokens = line_tokens(&line).or(tokens);
-                    batch.push(&line);
-                }
-            }
-            Ok(None) => break,
-            Err(_) => {}
-        }
-        if batch.is_due(Instant::now()) {
-            let bytes = job.batch(&admitted, status, batch.take())?;
-            send(sender, bytes, &service, (deadline, seconds)).await?;
-        }
-    }
-    if !rest.is_empty() {
-        batch.push(&rest);
-    }
-    let last = batch.take();
-    let last = if last.is_empty() {
-        None
-    } else {
-        Some(job.batch(&admitted, status, last)?)
-    };
-    job.streamed(admitted, status, hasher.finalize().into(), n_bytes, tokens)
-        .await?;
-    // The answer is paid for, whether its reader is still there or not.
-    Ok(match last {
-        Some(last) => send(sender, last, &service, (deadline, seconds)).await.is_ok(),
-        None => true,
-    })
+    limits: Limits,
+    sender: mpsc::Sender<Bytes>,
+    batch: Batch,
+    /// Of what was sent.
+    hasher: Sha256,
+    n_bytes: u64,
+    /// Batches that were handed over.
+    n_sent: usize,
+    tokens: Option<u32>,
 }
 
-fn line_tokens(line: &[u8]) -> Option<u32> {
-    completion_tokens(line.strip_prefix(b"data: ")?)
+/// Why no more events come.
+enum End {
+    /// The stream came to its own end.
+    Own,
+    /// It cannot go on.
+    Failed(Refusal),
+    /// Nobody reads it any more.
+    ReaderGone,
+}
+
+impl Pump {
+    /// Runs to the end. Returns whether the reader took all of it.
+    async fn run(mut self, mut events: Events) -> Result<bool, Refusal> {
+        match self.pass_on(&mut events).await? {
+            End::ReaderGone => {
+                // What he got is paid for, or nobody would need to read the last of an answer.
+                if self.n_sent > 0 {
+                    self.keep().await?;
+                }
+                Ok(false)
+            }
+            End::Own => {
+                let failed = events.judge().verdict().err();
+                match failed {
+                    None => {
+                        let last = self.seal()?;
+                        self.job.server.health.well();
+                        let (sender, end_by) = (self.sender.clone(), self.limits.end_by);
+                        self.keep().await?;
+                        // The answer is paid for, whether its reader is still there or not.
+                        let end_by = end_by.max(Instant::now() + LAST_WORDS_WITHIN);
+                        Ok(matches!(
+                            tokio::time::timeout_at(end_by, sender.send(last)).await,
+                            Ok(Ok(()))
+                        ))
+                    }
+                    Some(why) => {
+                        let refusal = self.job.server.no_answer(why);
+                        self.last_words(refusal).await
+                    }
+                }
+            }
+            End::Failed(refusal) => {
+                let refusal = self.job.server.ails(refusal);
+                self.batch.push_bytes(&broken_off(&refusal));
+                self.last_words(refusal).await
+            }
+        }
+    }
+
+    async fn pass_on(&mut self, events: &mut Events) -> Result<End, Refusal> {
+        let end_by = self.limits.end_by;
+        loop {
+            if self.batch.is_due(Instant::now()) {
+                let batch = self.seal()?;
+                match tokio::time::timeout_at(end_by, self.sender.send(batch)).await {
+                    Ok(Ok(())) => self.n_sent += 1,
+                    Ok(Err(_)) => return Ok(End::ReaderGone),
+                    // One that stops reading must not hold a place for ever, and would not read last words.
+                    Err(_) => return Err(self.limits.no_end(self.service())),
+                }
+            }
+            let due_at = self.batch.due_at().unwrap_or(end_by).min(end_by);
+            let next = tokio::select! {
+                () = self.sender.closed() => return Ok(End::ReaderGone),
+                next = tokio::time::timeout_at(due_at, events.next()) => next,
+            };
+            match next {
+                Ok(Ok(Some(written))) => {
+                    self.batch.push(&written);
+                    if self.batch.is_last {
+                        return Ok(End::Own);
+                    }
+                }
+                Ok(Ok(None)) => return Ok(End::Own),
+                Ok(Err(refusal)) => return Ok(End::Failed(refusal)),
+                Err(_) if Instant::now() >= end_by => {
+                    return Ok(End::Failed(self.limits.no_end(self.service())));
+                }
+                Err(_) => {}
+            }
+            if Instant::now() >= end_by {
+                return Ok(End::Failed(self.limits.no_end(self.service())));
+            }
+        }
+    }
+
+    fn service(&self) -> String {
+        self.admitted.ticket.session.facts.header.service_id.clone()
+    }
+
+    /// Signs what is collected.
+    fn seal(&mut self) -> Result<Bytes, Refusal> {
+        let batch = self.batch.take();
+        self.hasher.update(&batch);
+        self.n_bytes += batch.len() as u64;
+        self.tokens = self.batch.tokens.or(self.tokens);
+        self.job.batch(&self.admitted, self.status, batch)
+    }
+
+    /// Ends an answer that nobody pays for.
+    async fn last_words(mut self, refusal: Refusal) -> Result<bool, Refusal> {
+        self.job.server.note(&refusal);
+        let last = self.seal()?;
+        let sent = tokio::time::timeout(LAST_WORDS_WITHIN, self.sender.send(last)).await;
+        Ok(matches!(sent, Ok(Ok(()))))
+    }
+
+    async fn keep(self) -> Result<(), Refusal> {
+        let hash = self.hasher.finalize().into();
+        self.job
+            .streamed(self.admitted, self.status, hash, self.n_bytes, self.tokens)
+            .await
+    }
 }

@@ -8,7 +8,7 @@ use hearth_base::Height;
 use hearth_pocket::{
     Ring, RingVerifier, SecretKey,
     message::{
-        relay::{RelayMinerError, RelayRequest, RelayResponse},
+        relay::{RelayRequest, RelayResponse},
         session::SessionHeader,
     },
     payload::{HttpRequest, HttpResponse},
@@ -29,8 +29,11 @@ use crate::{
     testing::{MemoryDisk, TableChain, key},
 };
 
+mod answers;
 mod recorded;
+mod replays;
 mod sockets;
+mod streams;
 
 /// A server on a table of a chain.
 pub(super) struct Stage {
@@ -92,14 +95,9 @@ impl Stage {
             book.clone(),
             clock.clone(),
         );
-        let places = services.iter().map(|(service, config)| {
-            let places = Places {
-                config: *config,
-                slots: config.slots,
-                free: Arc::new(Semaphore::new(config.slots)),
-            };
-            (ServiceId::new(*service), places)
-        });
+        let places = services
+            .iter()
+            .map(|(service, config)| (ServiceId::new(*service), Places::new(*config, config.slots)));
         let threads = Arc::new(Threads::start(2).unwrap());
         let mut server = Server {
             config: Arc::new(Config::new(([127, 0, 0, 1], 0).into(), folder.path().to_owned())),
@@ -110,6 +108,7 @@ impl Stage {
                 home: threads.home().clone(),
             },
             backend,
+            health: Arc::default(),
             places: places.collect(),
             signer: Arc::new(supplier),
             threads,
@@ -137,8 +136,18 @@ impl Stage {
         Arc::clone(&self.server).serve(Ok(body)).await
     }
 
-    async fn refused(&self, request: &RelayRequest) -> RelayMinerError {
+    async fn refused(&self, request: &RelayRequest) -> Refused {
         refusal(self.serve(request).await).expect("a refusal")
+    }
+
+    /// What is signed in answer to a request.
+    async fn signed(&self, request: &RelayRequest) -> HttpResponse {
+        signed(self.serve(request).await)
+    }
+
+    fn counted(&self) -> [u64; 3] {
+        let counts = &self.server.counts;
+        [&counts.answered, &counts.late, &counts.refused].map(|n| n.load(Ordering::SeqCst))
     }
 
     fn free(&self) -> usize {
@@ -152,9 +161,54 @@ impl Stage {
     }
 }
 
-/// Why a whole answer is a refusal, if it is one.
-pub(super) fn refusal(reply: Reply) -> Option<RelayMinerError> {
-    RelayResponse::decode(full(reply)).unwrap().relay_miner_error
+/// A refusal: JSON with a status of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Refused {
+    pub(super) status: u16,
+    pub(super) code: String,
+    pub(super) text: String,
+}
+
+/// Why a whole answer is a refusal, if it is one; otherwise it is signed.
+pub(super) fn refusal(reply: Reply) -> Option<Refused> {
+    let status = reply.status;
+    if status == 200 {
+        signed(reply);
+        return None;
+    }
+    assert_eq!(reply.content_type, "application/json");
+    let said: serde_json::Value = serde_json::from_slice(&full(reply)).expect("JSON");
+    let text = |name: &str| said[name].as_str().unwrap().to_owned();
+    Some(Refused {
+        status,
+        code: text("code"),
+        text: text("error"),
+    })
+}
+
+/// A whole answer, which is signed for the session of these tests or another.
+pub(super) fn signed(reply: Reply) -> HttpResponse {
+    assert_eq!(reply.status, 200);
+    let response = RelayResponse::decode(full(reply)).unwrap();
+    assert!(!response.meta.supplier_operator_signature.is_empty());
+    HttpResponse::decode(response.payload).unwrap()
+}
+
+/// The text of a stream, each part of which is signed; an error if it has no proper end.
+async fn text_of(reply: Reply) -> Result<String, BrokenOff> {
+    let ReplyBody::Stream(body) = reply.body else {
+        panic!("no stream: {:?}", refusal(reply));
+    };
+    let body: Vec<Bytes> = body.try_collect().await?;
+    let mut splitter = Splitter::new(1 << 20);
+    splitter.push(&body.concat());
+    let mut text = Vec::new();
+    while let Some(part) = splitter.next_part().unwrap() {
+        let response = RelayResponse::decode(part).unwrap();
+        assert!(!response.meta.supplier_operator_signature.is_empty());
+        text.extend_from_slice(&HttpResponse::decode(response.payload).unwrap().body);
+    }
+    Ok(String::from_utf8(text).unwrap())
 }
 
 fn full(reply: Reply) -> Bytes {
@@ -171,14 +225,27 @@ fn session_key() -> Key {
     }
 }
 
-fn request_in(header: SessionHeader, signer: u8, members: &[u8], stream: bool) -> RelayRequest {
+/// A chat, whose client takes a stream in parts.
+fn chat(stream: bool) -> HttpRequest {
     let body = format!(r#"{{"model":"svc","messages":[],"stream":{stream}}}"#);
-    let http = HttpRequest {
+    let accept = if stream {
+        "text/event-stream"
+    } else {
+        "application/json"
+    };
+    HttpRequest {
         method: "POST".to_owned(),
-        headers: BTreeMap::new(),
+        headers: headers([("accept", accept.to_owned())]),
         url: "http://gateway/v1/chat/completions".to_owned(),
         body: Bytes::from(body),
-    };
+    }
+}
+
+fn request_in(header: SessionHeader, signer: u8, members: &[u8], stream: bool) -> RelayRequest {
+    request_of(header, signer, members, &chat(stream))
+}
+
+fn request_of(header: SessionHeader, signer: u8, members: &[u8], http: &HttpRequest) -> RelayRequest {
     let members: Vec<[u8; 33]> = members.iter().map(|number| key(*number).public_key()).collect();
     let (ring, supplier) = (Ring::new(&members).unwrap(), key(3));
     let supplier = supplier.address().as_str();
@@ -186,8 +253,18 @@ fn request_in(header: SessionHeader, signer: u8, members: &[u8], stream: bool) -
 }
 
 fn good(stream: bool) -> RelayRequest {
-    request_in(TableChain::header(25), 2, &[1, 2], stream)
+    good_of(&chat(stream))
 }
+
+fn good_of(http: &HttpRequest) -> RelayRequest {
+    request_of(TableChain::header(25), 2, &[1, 2], http)
+}
+
+/// What a chat is answered with.
+const ANSWER: &[u8] = br#"{"choices":[{"message":{"content":"a"}}]}"#;
+/// A part of a streamed one.
+const EVENT: &[u8] = b"data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n";
+const DONE: &[u8] = b"data: [DONE]\n\n";
 
 async fn soon(what: &str, condition: impl Fn() -> bool) {
     for _ in 0..500 {
@@ -215,6 +292,7 @@ impl<F: Fn(BackendRequest) -> BackendBody + Send + Sync + 'static> Backend for M
             status: 200,
             headers: headers([("content-type", "application/json".to_owned())]),
             body: (self.0)(request),
+            model: None,
         })
     }
 
@@ -244,15 +322,12 @@ async fn an_answer_that_ends_after_the_claim_is_finished_for_its_reader_and_coun
         let stage = Stage::new(Made(move |_| {
             if streamed {
                 BackendBody::Stream(
-                    parts(futures::stream::iter([Bytes::from_static(b"data: 1\n\n")]))
-                        .chain(after(&waits, b"data: [DONE]\n\n"))
+                    parts(futures::stream::iter([Bytes::from_static(EVENT)]))
+                        .chain(after(&waits, DONE))
                         .boxed(),
                 )
             } else {
-                BackendBody::Parts {
-                    parts: after(&waits, b"{}"),
-                    finish: Box::new(|body| body),
-                }
+                BackendBody::Parts(after(&waits, ANSWER))
             }
         }))
         .await;
@@ -267,27 +342,17 @@ async fn an_answer_that_ends_after_the_claim_is_finished_for_its_reader_and_coun
         };
         let request = good(streamed);
         let (reply, ()) = tokio::join!(stage.serve(&request), claim);
-        match reply.body {
-            ReplyBody::Full(body) => {
-                let response = RelayResponse::decode(body).unwrap();
-                assert_eq!(response.relay_miner_error, None);
-                assert!(!response.meta.supplier_operator_signature.is_empty());
-            }
-            ReplyBody::Stream(body) => {
-                let body: Vec<Bytes> = body.try_collect().await.expect("a proper end");
-                let mut splitter = Splitter::new(1 << 20);
-                splitter.push(&body.concat());
-                let mut text = Vec::new();
-                while let Some(part) = splitter.next_part().unwrap() {
-                    let response = RelayResponse::decode(part).unwrap();
-                    text.extend_from_slice(&HttpResponse::decode(response.payload).unwrap().body);
-                }
-                assert_eq!(text, b"data: 1\n\ndata: [DONE]\n\n");
-            }
+        if streamed {
+            let text = text_of(reply).await.expect("a proper end");
+            assert_eq!(text.as_bytes(), [EVENT, DONE].concat());
+        } else {
+            assert_eq!(signed(reply).body, ANSWER);
         }
-        let counts = &stage.server.counts;
-        let counted = [&counts.answered, &counts.late, &counts.refused].map(|n| n.load(Ordering::SeqCst));
-        assert_eq!(counted, [1, 1, 0], "closed: {closed}, streamed: {streamed}");
+        assert_eq!(
+            stage.counted(),
+            [1, 1, 0],
+            "closed: {closed}, streamed: {streamed}"
+        );
         assert_eq!(*stage.server.trouble.borrow(), None, "earning goes on");
         assert_eq!(stage.record().await.unwrap().late, 1);
     }
@@ -299,8 +364,10 @@ async fn a_reader_that_does_not_read_holds_no_place() {
         first_byte_within: Duration::from_millis(100),
         answer_within: Duration::from_millis(400),
         slots: 1,
+        queue: 0,
     };
-    let line = Bytes::from(format!("data: {}\n", "x".repeat(2_000)));
+    let line = format!("data: {{\"choices\":[\"{}\"]}}\n\n", "x".repeat(2_000));
+    let line = Bytes::from(line);
     let endless = Made(move |_| BackendBody::Stream(parts(futures::stream::repeat(line.clone()))));
     let stage = Stage::with(endless, limits, |_| ()).await;
     let reply = stage.serve(&good(true)).await;
@@ -316,21 +383,22 @@ async fn a_reader_that_does_not_read_holds_no_place() {
 async fn an_answer_in_one_piece_may_take_longer_than_a_first_byte() {
     let limits = ServiceConfig {
         first_byte_within: Duration::from_millis(20),
-        answer_within: Duration::from_millis(500),
+        answer_within: Duration::from_millis(1_500),
         slots: 2,
+        queue: 0,
     };
-    let slow = Made(|request: BackendRequest| BackendBody::Parts {
-        parts: parts(futures::stream::once(async move {
+    let slow = Made(|request: BackendRequest| {
+        BackendBody::Parts(parts(futures::stream::once(async move {
             let stays = request.body.ends_with(b"\"stream\":true}");
-            tokio::time::sleep(Duration::from_millis(if stays { 5_000 } else { 150 })).await;
-            Bytes::from_static(b"{}")
-        })),
-        finish: Box::new(|body| body),
+            tokio::time::sleep(Duration::from_millis(if stays { 60_000 } else { 150 })).await;
+            Bytes::from_static(ANSWER)
+        })))
     });
     let stage = Stage::with(slow, limits, |_| ()).await;
     assert_eq!(refusal(stage.serve(&good(false)).await), None);
     // But no longer than a whole answer may.
-    assert_eq!(stage.serve(&good(true)).await.status, 504);
+    let error = stage.refused(&good(true)).await;
+    assert_eq!((error.status, error.code.as_str()), (504, "total_time"));
 }
 
 #[tokio::test]
@@ -343,10 +411,7 @@ async fn an_endless_answer_is_cut_at_the_limit() {
             counted.fetch_add(1, Ordering::SeqCst);
             Bytes::from_static(&[b'x'; 1000])
         };
-        BackendBody::Parts {
-            parts: parts(futures::stream::repeat(()).map(part)),
-            finish: Box::new(|body| body),
-        }
+        BackendBody::Parts(parts(futures::stream::repeat(()).map(part)))
     });
     let stage = Stage::with(endless, limits(), |server| {
         let mut config = (*server.config).clone();
@@ -355,7 +420,7 @@ async fn an_endless_answer_is_cut_at_the_limit() {
     })
     .await;
     let error = stage.refused(&good(false)).await;
-    assert_eq!((error.codespace.as_str(), error.code), ("relayer_proxy", 12));
+    assert_eq!((error.status, error.code.as_str()), (502, "answer_too_large"));
     assert_eq!(pulled.load(Ordering::SeqCst), 11);
 }
 
@@ -383,16 +448,11 @@ async fn a_settled_session_is_not_begun_anew() {
     server.ledger.close(session_key()).await.unwrap();
     let before = stage.record().await;
     // Within the grace period, as of one that was given up; and long after it.
-    for (height, wanted) in [(25, ("relayer_proxy", 9)), (60, ("relay_authenticator", 1))] {
+    for (height, wanted) in [(25, (503, "closed")), (60, (403, "expired"))] {
         stage.chain.set_height(height);
         for _ in 0..3 {
             let error = stage.refused(&good(false)).await;
-            assert_eq!(
-                (error.codespace.as_str(), error.code),
-                wanted,
-                "{}",
-                error.message
-            );
+            assert_eq!((error.status, error.code.as_str()), wanted, "{}", error.text);
         }
         assert!(
             server.admission.sessions.all().is_empty(),
@@ -404,12 +464,31 @@ async fn a_settled_session_is_not_begun_anew() {
     assert_eq!(stage.chain.state().n_sessions_asked, 2);
 }
 
+/// As the chain settles since its version 0.1.35.
+#[tokio::test]
+async fn a_session_is_priced_as_it_began() {
+    // In the midst of the session, and with the next one.
+    for (dearer_from, wanted) in [(22, 4_200), (21, 4 * 4_200), (31, 4_200)] {
+        let stage = Stage::new(NullBackend::default()).await;
+        stage.chain.state().dearer_from = Some(dearer_from);
+        stage.chain.set_height(31);
+        assert_eq!(refusal(stage.serve(&good(false)).await), None);
+        let facts = stage.record().await.unwrap().facts;
+        assert_eq!(
+            facts.cost_of_a_relay().upokt(),
+            wanted,
+            "dearer from {dearer_from}"
+        );
+        assert_eq!(facts.value_of(1).upokt(), wanted);
+    }
+}
+
 #[tokio::test]
 async fn who_may_not_sign_leaves_nothing_behind() {
     let stage = Stage::new(NullBackend::default()).await;
     let mut broken = good(false);
     broken.meta.signature[80] ^= 1;
-    assert_eq!(stage.refused(&broken).await.codespace, "rings");
+    assert_eq!(stage.refused(&broken).await.code, "ring");
     assert_eq!(stage.chain.state().n_sessions_asked, 0, "the chain is not asked");
     // Strangers with good signatures, sessions that are wrong or over, an outsider of the ring.
     let expired = TableChain::header(15);
@@ -441,15 +520,15 @@ async fn large_rings_are_refused_before_they_are_computed() {
         request_in(TableChain::header(25), 2, &members, false)
     };
     let error = stage.refused(&many(20)).await;
-    assert!(error.message.contains("20 members"), "{}", error.message);
+    assert!(error.text.contains("20 members"), "{}", error.text);
     assert_eq!(stage.chain.state().n_sessions_asked, 0);
     // Those that are no more than a stranger's may be: refused as soon as the members are known.
     for n in [16, 1000] {
         let served = refusal(stage.serve(&good(false)).await);
         assert_eq!(served, None);
         let error = stage.refused(&many(n)).await;
-        assert_eq!((error.codespace.as_str(), error.code), ("rings", 3));
-        assert!(error.message.contains("2 are enough"), "{}", error.message);
+        assert_eq!((error.status, error.code.as_str()), (403, "large_ring"));
+        assert!(error.text.contains("2 are enough"), "{}", error.text);
     }
 }
 
@@ -461,8 +540,36 @@ async fn a_full_supplier_refuses_before_it_checks() {
     let mut broken = good(false);
     broken.meta.signature[80] ^= 1;
     let error = stage.refused(&broken).await;
-    assert_eq!((error.codespace.as_str(), error.code), ("relayer_proxy", 9));
+    assert_eq!((error.status, error.code.as_str()), (503, "busy"));
+    assert!(
+        error.text.contains("2 places") && error.text.contains("miner.slots"),
+        "{}",
+        error.text
+    );
     assert_eq!(stage.chain.state().n_sessions_asked, 0);
+}
+
+#[tokio::test]
+async fn a_few_requests_wait_for_a_place_and_more_are_refused() {
+    let gate = Arc::new(Semaphore::new(0));
+    let waits = Arc::clone(&gate);
+    let limits = ServiceConfig {
+        slots: 1,
+        queue: 1,
+        ..limits()
+    };
+    let held = Made(move |_| BackendBody::Parts(after(&waits, ANSWER)));
+    let stage = Stage::with(held, limits, |_| ()).await;
+    let (first, second) = (good(false), good(false));
+    let places = &stage.server.places[&ServiceId::new("svc")];
+    let third = async {
+        soon("one runs, one waits", || places.check().is_err()).await;
+        let error = stage.refused(&good(false)).await;
+        assert!(error.text.contains("all 1 places"), "{}", error.text);
+        gate.add_permits(2);
+    };
+    let (first, second, ()) = tokio::join!(stage.serve(&first), stage.serve(&second), third);
+    assert_eq!((refusal(first), refusal(second)), (None, None));
 }
 
 #[tokio::test]

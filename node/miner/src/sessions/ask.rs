@@ -73,7 +73,8 @@ impl Sessions {
         }
         self.book.enter(facts, self.clock.now_ms()).await?;
         let tally = self.ledger.open(Arc::clone(facts), None).await?;
-        session.begin(tally.answers, record.map_or(0, |record| record.late));
+        let requests = self.ledger.requests(key.clone()).await?;
+        session.begin(tally.answers, requests, record.map_or(0, |record| record.late));
         tracing::info!(
             session = %facts.header.session_id, service = %facts.header.service_id,
             start = %facts.start(), end = %facts.end(), budget = %facts.budget, "a session began"

@@ -15,6 +15,7 @@ export const reasons: Record<string, Words> = {
   url_local: { title: m.reason_url_local, meaning: m.reason_url_local_text, remedy: m.reason_url_local_fix },
   no_wallet: { title: m.reason_no_wallet, meaning: m.reason_no_wallet_text, remedy: m.reason_no_wallet_fix },
   no_model: { title: m.reason_no_model, meaning: m.reason_no_model_text, remedy: m.reason_no_model_fix },
+  backend: { title: m.reason_backend, meaning: m.reason_backend_text, remedy: m.reason_backend_fix },
   chain_syncing: { title: m.reason_chain_syncing, meaning: m.reason_chain_syncing_text },
   clock_skew: { title: m.reason_clock_skew, meaning: m.reason_clock_skew_text, remedy: m.reason_clock_skew_fix },
   disk_low: { title: m.reason_disk_low, meaning: m.reason_disk_low_text, remedy: m.reason_disk_low_fix },
@@ -52,6 +53,7 @@ export function reasonWords(reason: Reason): ReasonWords {
 }
 
 const subjects: Record<string, () => string> = {
+  Backend: m.subject_backend,
   Backup: m.subject_backup,
   Chain: m.subject_chain,
   Clock: m.subject_clock,

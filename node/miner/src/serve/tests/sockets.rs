@@ -98,8 +98,36 @@ async fn a_flood_of_large_bodies_takes_no_more_than_the_room() {
         .send()
         .await
         .unwrap();
+    assert_eq!(answer.status(), 200);
     let response = RelayResponse::decode(answer.bytes().await.unwrap()).unwrap();
-    assert_eq!(response.relay_miner_error, None);
+    assert!(!response.meta.supplier_operator_signature.is_empty());
+}
+
+#[tokio::test]
+async fn a_get_with_a_body_is_a_relay_and_one_without_is_for_people() {
+    let (stage, _listener, address) =
+        Stage::listening(NullBackend::default(), Duration::from_secs(5), ROOM).await;
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let ask = |method: &str, path: &str, body: Vec<u8>| {
+        let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
+        http.request(method, format!("http://{address}{path}"))
+            .body(body)
+            .send()
+    };
+    let relay = || good(false).encode_to_vec();
+    for path in ["/", "/health", "/v1/models"] {
+        let answer = ask("GET", path, relay()).await.unwrap();
+        assert_eq!(answer.status(), 200);
+        let response = RelayResponse::decode(answer.bytes().await.unwrap()).unwrap();
+        assert!(!response.meta.supplier_operator_signature.is_empty(), "{path}");
+    }
+    // HTTP lets no body go with a HEAD, so it must not look like an answer whose signature is missing.
+    assert_eq!(ask("HEAD", "/", relay()).await.unwrap().status(), 204);
+    assert_eq!(stage.counted(), [4, 0, 0]);
+    let refused = ask("GET", "/", b"rubbish".to_vec()).await.unwrap();
+    assert_eq!(refused.status(), 400);
+    assert_eq!(ask("GET", "/health", Vec::new()).await.unwrap().status(), 200);
+    assert_eq!(ask("GET", "/", Vec::new()).await.unwrap().status(), 404);
 }
 
 #[tokio::test]
@@ -109,7 +137,7 @@ async fn a_fault_costs_the_relay_that_it_was_met_in() {
         BackendBody::Stream(
             parts(futures::stream::iter(0..2).map(|number| {
                 assert_eq!(number, 0, "on purpose");
-                Bytes::from_static(b"data: 1\n\n")
+                Bytes::from_static(EVENT)
             }))
             .boxed(),
         )

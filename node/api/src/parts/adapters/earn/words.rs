@@ -55,6 +55,10 @@ const fn meaning(code: ReasonCode) -> (&'static str, Option<&'static str>) {
             "There is no model to serve.",
             Some("Choose a model for the service."),
         ),
+        ReasonCode::Backend => (
+            "The server that makes the answers does not work.",
+            Some("Start it, or correct miner.backend."),
+        ),
         ReasonCode::NeedsStake => (
             "Stake is missing. The network asks every earner to set money aside; it stays yours.",
             Some("Stake to earn."),

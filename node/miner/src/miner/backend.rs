@@ -1,0 +1,62 @@
+//! Looks after the backend: whether it is well, and what of it stands in the way of earning.
+
+use std::time::Duration;
+
+use super::Miner;
+use crate::{
+    backend::BackendError,
+    earning::{EarningState, Reason, ReasonCode},
+};
+
+/// How often a backend that failed is asked again.
+const PROBE_EVERY: Duration = Duration::from_secs(5);
+
+impl Miner {
+    /// Looks at the backend at the start, and again as long as it fails.
+    pub(super) async fn look_after_backend(self) {
+        let mut is_first = true;
+        loop {
+            if is_first || self.0.health.ailment().is_some() {
+                match self.probe_backend().await {
+                    Ok(()) => self.0.health.well(),
+                    Err(error) => self.0.health.failed(&error.to_string()),
+                }
+            }
+            is_first = false;
+            tokio::time::sleep(PROBE_EVERY).await;
+        }
+    }
+
+    /// What the backend's failure stands in the way of: a start; an earning that runs goes on, and refuses what the
+    /// backend does not answer.
+    pub(super) fn backend_reason(&self, reasons: &mut Vec<Reason>, notes: &mut Vec<Reason>) {
+        let Some(fact) = self.0.health.ailment() else {
+            return;
+        };
+        let reason = Reason {
+            code: ReasonCode::Backend,
+            fact,
+        };
+        match self.0.earning.borrow().state {
+            // It comes first: whatever else is missing, nothing can be answered.
+            EarningState::Off(_) | EarningState::Starting => reasons.insert(0, reason),
+            EarningState::Idle | EarningState::Serving | EarningState::Draining => notes.push(reason),
+        }
+    }
+
+    /// Why the backend could not be made ready.
+    pub(super) fn not_prepared(&self, error: &BackendError) -> Reason {
+        let fact = error.to_string();
+        let code = match error {
+            BackendError::NoService { .. } | BackendError::NoModel(_) => ReasonCode::NoModel,
+            BackendError::Unreachable { .. }
+            | BackendError::NotReady { .. }
+            | BackendError::BrokenOff(_)
+            | BackendError::NotServed { .. } => {
+                self.0.health.failed(&fact);
+                ReasonCode::Backend
+            }
+        };
+        Reason { code, fact }
+    }
+}

@@ -1,0 +1,160 @@
+//! Streams as servers write them, and as they end.
+
+use super::*;
+
+/// A backend that streams these pieces; after them, whatever `rest` brings.
+fn streaming(
+    pieces: &'static [&'static str],
+    rest: impl Fn() -> Parts + Send + Sync + 'static,
+) -> impl Backend {
+    Made(move |_| {
+        let pieces = pieces
+            .iter()
+            .map(|piece| Ok(Bytes::from_static(piece.as_bytes())));
+        BackendBody::Stream(futures::stream::iter(pieces).chain(rest()).boxed())
+    })
+}
+
+fn nothing() -> Parts {
+    futures::stream::empty().boxed()
+}
+
+const A: &str = r#"{"choices":[{"delta":{"content":"a"}}]}"#;
+
+/// R22, R24: with and without a space, with any line ends, with and without the last line.
+#[tokio::test]
+async fn streams_are_whole_however_they_are_written() {
+    const PLAIN: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\ndata: [DONE]\n\n";
+    for (name, pieces) in [
+        ("usual", &[PLAIN] as &'static [&'static str]),
+        (
+            "no space",
+            &["data:{\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\ndata:[DONE]\n\n"],
+        ),
+        (
+            "no [DONE]",
+            &["data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n"],
+        ),
+        (
+            "no last line end",
+            &["data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}"],
+        ),
+        (
+            "CRLF and comments, torn anywhere",
+            &[
+                ": hi\r\n\r\nda",
+                "ta: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\r",
+                "\n\r\ndata: [DO",
+                "NE]\r\n\r\n",
+            ],
+        ),
+        (
+            "something behind the end",
+            &[PLAIN, "data: {\"choices\":[{}]}\n\n"],
+        ),
+    ] {
+        let stage = Stage::new(streaming(pieces, nothing)).await;
+        let text = text_of(stage.serve(&good(true)).await).await.unwrap();
+        assert_eq!(text, PLAIN, "{name}");
+        assert_eq!(stage.counted(), [1, 0, 0], "{name}");
+        // Who reads one response gets the same text in it.
+        let mut one = chat(true);
+        one.headers.clear();
+        let answer = stage.signed(&good_of(&one)).await;
+        assert_eq!(
+            (answer.status, answer.body.as_ref()),
+            (200, PLAIN.as_bytes()),
+            "{name}"
+        );
+        assert_eq!(stage.counted(), [2, 0, 0], "{name}");
+    }
+}
+
+/// R33b: what came, the error, a clean end; and nobody pays.
+#[tokio::test]
+async fn an_answer_that_fails_on_its_way_ends_cleanly_and_is_not_paid() {
+    const PIECES: &[&str] = &[
+        "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n",
+        "data: {\"error\":{\"message\":\"out of memory\"}}\n\n",
+    ];
+    let stage = Stage::new(streaming(PIECES, nothing)).await;
+    let text = text_of(stage.serve(&good(true)).await)
+        .await
+        .expect("a proper end");
+    let wanted =
+        format!("data: {A}\n\ndata: {{\"error\":{{\"message\":\"out of memory\"}}}}\n\ndata: [DONE]\n\n");
+    assert_eq!(text, wanted);
+
+    let breaks = || parts(futures::stream::empty()).chain(broken()).boxed();
+    let broken_off = Stage::new(streaming(&PIECES[..1], breaks)).await;
+    let text = text_of(broken_off.serve(&good(true)).await)
+        .await
+        .expect("a proper end");
+    let begins = format!("data: {A}\n\ndata: {{\"error\":");
+    assert!(
+        text.starts_with(&begins) && text.ends_with("}\n\ndata: [DONE]\n\n"),
+        "{text}"
+    );
+    assert!(!text.contains("10.0.0.7"), "{text}");
+
+    for stage in [&stage, &broken_off] {
+        assert_eq!(stage.counted(), [0, 0, 1]);
+        assert!(stage.server.health.ailment().is_some());
+        soon("the place is free again", || stage.free() == 2).await;
+        // Who reads one response can still ask another supplier.
+        let mut one = chat(true);
+        one.headers.clear();
+        let refused = stage.refused(&good_of(&one)).await;
+        assert_eq!((refused.status, refused.code.as_str()), (502, "backend"));
+    }
+}
+
+fn broken() -> Parts {
+    let error = BackendError::BrokenOff("reset by http://10.0.0.7".to_owned());
+    futures::stream::iter([Err(error)]).boxed()
+}
+
+#[tokio::test]
+async fn a_stream_that_takes_too_long_says_so_and_ends() {
+    let limits = ServiceConfig {
+        first_byte_within: Duration::from_millis(800),
+        answer_within: Duration::from_millis(1_000),
+        ..limits()
+    };
+    let silent = || futures::stream::pending().boxed();
+    let begins = &["data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n"];
+    let stage = Stage::with(streaming(begins, silent), limits, |_| ()).await;
+    let text = text_of(stage.serve(&good(true)).await)
+        .await
+        .expect("a proper end");
+    assert!(
+        text.starts_with(&format!("data: {A}")) && text.contains("no whole answer within"),
+        "{text}"
+    );
+    assert_eq!(stage.counted(), [0, 0, 1]);
+
+    // Comments are no first byte.
+    let stage = Stage::with(streaming(&[": wait\n\n"], silent), limits, |_| ()).await;
+    let refused = stage.refused(&good(true)).await;
+    assert_eq!((refused.status, refused.code.as_str()), (504, "first_byte"));
+}
+
+#[tokio::test]
+async fn a_reader_who_leaves_pays_for_what_he_got() {
+    let gate = Arc::new(Semaphore::new(0));
+    let waits = Arc::clone(&gate);
+    let stage = Stage::new(Made(move |_| {
+        let begins = parts(futures::stream::iter([Bytes::from_static(EVENT)]));
+        BackendBody::Stream(begins.chain(after(&waits, DONE)).boxed())
+    }))
+    .await;
+    let request = good(true);
+    let ReplyBody::Stream(mut body) = stage.serve(&request).await.body else {
+        panic!("no stream")
+    };
+    assert!(body.next().await.unwrap().is_ok());
+    drop(body);
+    soon("it is counted", || stage.counted()[0] == 1).await;
+    soon("the place is free again", || stage.free() == 2).await;
+    assert_eq!(stage.refused(&request).await.code, "replay");
+}
