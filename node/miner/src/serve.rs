@@ -185,7 +185,10 @@ impl Server {
         let place = places.take(arrived).await?;
         let job = answer::Job::begin(Arc::clone(&self), &admitted, place);
         if let Some(own) = self.own_answer(&service, &admitted.http).await? {
-            return job.whole(admitted, own).await;
+            return match own.status {
+                404 | 405 => job.signed(admitted, own).map(Reply::relay),
+                _ => job.whole(admitted, own).await,
+            };
         }
         let request = backend_request(&service, &admitted);
         let served = tokio::time::timeout_at(limits.first_by, self.backend.serve(request)).await;
