@@ -3,24 +3,25 @@
 use std::{collections::BTreeMap, fs, path::Path};
 
 /// Crate, folder, rank, and the own crates it may import.
-const CRATES: [(&str, &str, &[&str]); 14] = [
+const CRATES: [(&str, &str, &[&str]); 15] = [
     ("hearth-base", "node/base", &[]),
     ("hearth-engine", "engine", &[]),
     ("hearth-pocket", "node/pocket", &["base"]),
     ("hearth-store", "node/store", &["base"]),
+    ("hearth-outbound", "node/outbound", &["base"]),
     ("hearth-wallet", "node/wallet", &["base", "pocket", "store"]),
-    ("hearth-chain", "node/chain", &["base", "pocket", "store"]),
+    ("hearth-chain", "node/chain", &["base", "outbound", "pocket", "store"]),
     ("hearth-openai", "node/openai", &["base", "engine"]),
-    ("hearth-weights", "node/weights", &["base", "store"]),
+    ("hearth-weights", "node/weights", &["base", "outbound", "store"]),
     (
         "hearth-miner",
         "node/miner",
-        &["base", "wallet", "chain", "pocket", "store", "openai"],
+        &["base", "outbound", "wallet", "chain", "pocket", "store", "openai"],
     ),
     (
         "hearth-gateway",
         "node/gateway",
-        &["base", "wallet", "chain", "pocket", "store", "openai"],
+        &["base", "outbound", "wallet", "chain", "pocket", "store", "openai"],
     ),
     ("hearth-devnet", "node/devnet", &["base", "pocket", "store"]),
     (
@@ -39,7 +40,7 @@ const CRATES: [(&str, &str, &[&str]); 14] = [
             "devnet", "api",
         ],
     ),
-    ("hearth", "src-tauri", &["base", "node"]),
+    ("hearth", "src-tauri", &["base", "node", "outbound"]),
 ];
 
 pub(crate) fn faults(root: &Path) -> Vec<String> {

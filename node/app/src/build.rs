@@ -377,7 +377,7 @@ pub(crate) fn gateway(
     let config = hearth_gateway::Config {
         first_byte: Duration::from_secs(settings.gateway.first_byte_within_s),
         total: Duration::from_secs(settings.gateway.answer_within_s),
-        allow_local_endpoints: network.is_devnet(),
+        allow_local_endpoints: network.allows_local_suppliers(),
         ..hearth_gateway::Config::default()
     };
     Ok(Gateway::start(hearth_gateway::Args {

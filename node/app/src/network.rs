@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 pub const MAINNET_CHAIN_ID: &str = "pocket";
 /// The chain id of the embedded chain.
 pub const DEVNET_CHAIN_ID: &str = "hearth-devnet";
+/// The chain id of the beta test network.
+const BETA_CHAIN_ID: &str = "pocket-lego-testnet";
 
 const MAINNET: &str = include_str!("../../../assets/networks/mainnet.toml");
 const BETA: &str = include_str!("../../../assets/networks/beta.toml");
@@ -30,6 +32,10 @@ pub struct NetworkFile {
     /// A header that the owner trusts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trust: Option<Trust>,
+    /// Whether suppliers on this computer or in private networks may be asked. Their addresses come from the chain:
+    /// on a public one a stranger's must not reach into the local network. Left out: yes, but for mainnet and beta.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allow_local_suppliers: Option<bool>,
 }
 
 /// A header that the light client starts from.
@@ -112,6 +118,17 @@ impl Network {
     #[must_use]
     pub fn is_devnet(&self) -> bool {
         self.chain_id().as_str() == DEVNET_CHAIN_ID
+    }
+
+    /// Whether suppliers on this computer or in private networks may be asked.
+    #[must_use]
+    pub fn allows_local_suppliers(&self) -> bool {
+        match self {
+            Network::Devnet => true,
+            Network::Remote { file, .. } => file
+                .allow_local_suppliers
+                .unwrap_or(![MAINNET_CHAIN_ID, BETA_CHAIN_ID].contains(&file.chain_id.as_str())),
+        }
     }
 
     /// The name of its default data directory.
@@ -200,6 +217,22 @@ mod tests {
         assert_eq!(Network::parse("beta").unwrap().folder_name(), "hearth-beta");
         assert_eq!(Network::parse("devnet").unwrap().folder_name(), "hearth-devnet");
         assert!(matches!(Network::parse("maninet"), Err(NetworkError::Unknown(_))));
+    }
+
+    #[test]
+    fn suppliers_inside_are_asked_where_the_network_is_no_public_one() {
+        let allows = |network: Network| network.allows_local_suppliers();
+        assert!(allows(Network::Devnet));
+        for public in ["mainnet", "beta"] {
+            assert!(!allows(Network::parse(public).unwrap()), "{public}");
+        }
+        let file = |id: &str, more: &str| {
+            parse_file(&format!("chain_id = \"{id}\"\nrpc = [\"http://127.0.0.1:26657\"]\n{more}")).unwrap()
+        };
+        assert!(allows(file("my-net", "")));
+        assert!(!allows(file("my-net", "allow_local_suppliers = false")));
+        assert!(!allows(file(BETA_CHAIN_ID, "")));
+        assert!(allows(file(BETA_CHAIN_ID, "allow_local_suppliers = true")));
     }
 
     #[test]

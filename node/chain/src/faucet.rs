@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use hearth_base::{Amount, Failure, Height, Kind};
+use hearth_outbound::{Client, Config, Inward};
 use hearth_pocket::address::Address;
 use serde_json::{Value, json};
 use url::Url;
@@ -52,13 +53,8 @@ impl Faucet {
     /// # Errors
     /// No TLS on this computer.
     pub fn new(rpc: Url) -> Result<Faucet, FaucetError> {
-        hearth_base::tls::init();
-        let http = reqwest::Client::builder()
-            // A devnet lies on this computer or beside it.
-            .no_proxy()
-            .timeout(WITHIN)
-            .build()
-            .map_err(FaucetError::Client)?;
+        let config = Config::new(Inward::Allowed, WITHIN);
+        let http = Client::new(config).map_err(FaucetError::Client)?.pick(&rpc).clone();
         Ok(Faucet { http, rpc })
     }
 
@@ -73,7 +69,7 @@ impl Faucet {
             "method": "devnet_faucet",
             "params": { "address": to.as_str(), "amount": amount.upokt().to_string() },
         });
-        let answer = self.http.post(self.rpc.clone()).json(&request).send().await;
+        let answer = self.http.post(self.rpc.clone()).timeout(WITHIN).json(&request).send().await;
         let answer: Value = answer
             .map_err(FaucetError::Unreachable)?
             .json()

@@ -31,15 +31,13 @@ impl Client {
         };
         let address = std::fs::read_to_string(place.layout.api_address()).map_err(|_| not_ready())?;
         let token = std::fs::read_to_string(place.layout.api_token()).map_err(|_| not_ready())?;
-        let http = reqwest::Client::builder()
-            .connect_timeout(CONNECT_WITHIN)
-            // The daemon is on this computer; a proxy for the outside has no part in it.
-            .no_proxy()
-            .build()
-            .context("the HTTP client cannot be built")?;
+        let base = format!("http://{}", address.trim());
+        let url = base.parse().context("the address in api-address is none")?;
+        let config = hearth_outbound::Config::new(hearth_outbound::Inward::Allowed, CONNECT_WITHIN);
+        let http = hearth_outbound::Client::new(config).context("the HTTP client cannot be built")?;
         let client = Client {
-            http,
-            base: format!("http://{}", address.trim()),
+            http: http.pick(&url).clone(),
+            base,
             token: token.trim().to_owned(),
         };
         let alive = client

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use hearth_base::Height;
+use hearth_outbound::{Client, Config, Inward};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use url::Url;
@@ -21,15 +22,14 @@ pub(crate) struct Pool {
 
 impl Pool {
     pub(crate) fn new(urls: &[Url], limit: Duration, ban: Duration) -> Result<Pool, reqwest::Error> {
-        hearth_base::tls::init();
-        let client = reqwest::Client::builder()
-            .connect_timeout(CONNECT_LIMIT.min(limit))
-            // A redirect could lead anywhere.
-            .redirect(reqwest::redirect::Policy::none())
-            .build()?;
+        // A redirect could lead anywhere; none is followed.
+        let client = Client::new(Config {
+            compressed: true,
+            ..Config::new(Inward::Allowed, CONNECT_LIMIT.min(limit))
+        })?;
         let endpoints = urls
             .iter()
-            .map(|url| Arc::new(Endpoint::new(url.clone(), client.clone(), limit)))
+            .map(|url| Arc::new(Endpoint::new(url.clone(), client.pick(url).clone(), limit)))
             .collect();
         Ok(Pool { endpoints, ban })
     }

@@ -1,11 +1,12 @@
 //! Any OpenAI-compatible server: vLLM, llama.cpp, Ollama, another Hearth.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use futures::{StreamExt as _, TryStreamExt as _, stream::BoxStream};
 use hearth_base::ServiceId;
+use hearth_outbound::{Client, Config, Inward};
 use serde_json::Value;
 use url::Url;
 
@@ -13,6 +14,8 @@ use super::{Backend, BackendAnswer, BackendBody, BackendError, BackendRequest, C
 
 /// A line of a stream that is longer is passed on as it is.
 const MAX_LINE: usize = 256 << 10;
+/// How long a connection to the server may take to open.
+const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 
 /// Method and path of what is passed on.
 const ROUTES: [(&str, &str); 4] = [
@@ -46,11 +49,10 @@ impl UrlBackend {
         slots: usize,
     ) -> Result<UrlBackend, BackendError> {
         // Times are limited by whoever asks; redirects could lead anywhere.
-        let client = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .build()
-            .map_err(|error| BackendError::Unreachable(error.to_string()))?;
+        let client = Client::new(Config::new(Inward::Allowed, CONNECT_WITHIN))
+            .map_err(|error| BackendError::Unreachable(error.to_string()))?
+            .pick(&base)
+            .clone();
         Ok(UrlBackend {
             client,
             base,

@@ -11,8 +11,9 @@ use futures::{
     StreamExt as _,
     stream::{self, BoxStream},
 };
+use hearth_outbound::{Client, Config, Inward};
 use reqwest::{
-    Client, Response,
+    Response,
     header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER},
 };
 use url::Url;
@@ -25,6 +26,9 @@ use crate::{
     block::{Block, MAX_BLOCK_BYTES},
     car::{CarError, CarReader},
 };
+
+/// Redirects that are followed: gateways answer at a host of the model's own.
+const REDIRECTS: usize = 4;
 
 /// Patience with a gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,21 +68,13 @@ impl HttpGateway {
         if !["http", "https"].contains(&url.scheme()) || url.host_str().is_none() {
             return Err(bad());
         }
-        let is_loopback = match url.host() {
-            Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
-            Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
-            Some(url::Host::Domain(name)) => name == "localhost",
-            None => false,
-        };
-        let mut builder = Client::builder()
-            .connect_timeout(limits.connect)
-            .redirect(reqwest::redirect::Policy::limited(4))
-            // Blocks do not shrink, and a compressed answer could grow without bound.
-            .no_gzip();
-        if is_loopback {
-            builder = builder.no_proxy();
-        }
-        let client = builder.build().map_err(|_| bad())?;
+        // Blocks do not shrink, and a compressed answer could grow without bound. A source of the owner's network is
+        // his word; one outside may not lead there.
+        let client = Client::new(Config {
+            redirects: REDIRECTS,
+            ..Config::new(Inward::AsWritten, limits.connect)
+        })
+        .map_err(|_| bad())?;
         let path = url
             .path()
             .trim_end_matches('/')
@@ -89,10 +85,9 @@ impl HttpGateway {
     }
 
     async fn get(&self, path: String, accept: &'static str, wanted: &str) -> Result<Response, SourceError> {
-        let request = self
-            .client
-            .get(format!("{}/ipfs/{path}", self.base))
-            .header(ACCEPT, accept);
+        let bad = |_| SourceError::Address(self.base.clone());
+        let url = Url::parse(&format!("{}/ipfs/{path}", self.base)).map_err(bad)?;
+        let request = self.client.pick(&url).get(url).header(ACCEPT, accept);
         let response = self
             .patiently(request.send())
             .await?
