@@ -1,5 +1,5 @@
-//! Error answers of both miners: the classic one's unsigned relay response with HTTP status 200, and the HA
-//! miner's HTTP status with a JSON text.
+//! Error answers of all miners: the classic one's unsigned relay response with HTTP status 200, the HA miner's HTTP
+//! status with a JSON text, and Hearth's, which has a code beside that text.
 
 use std::fmt;
 
@@ -87,16 +87,20 @@ impl Refusal {
         }
     }
 
-    /// Reads the HA miner's error.
+    /// Reads an error with a status of its own.
     #[must_use]
     pub fn http(status: u16, body: &[u8]) -> Refusal {
         #[derive(Deserialize)]
         struct Said {
             error: String,
+            code: Option<String>,
         }
-        let text = match serde_json::from_slice::<Said>(body) {
-            Ok(said) => said.error,
-            Err(_) => String::from_utf8_lossy(&body[..body.len().min(4 * TEXT)]).into_owned(),
+        let (text, code) = match serde_json::from_slice::<Said>(body) {
+            Ok(said) => (said.error, said.code),
+            Err(_) => {
+                let text = String::from_utf8_lossy(&body[..body.len().min(4 * TEXT)]);
+                (text.into_owned(), None)
+            }
         };
         let says = |word: &str| text.to_ascii_lowercase().contains(word);
         let why = match status {
@@ -115,6 +119,7 @@ impl Refusal {
             504 => Why::Timeout,
             _ => Why::Other,
         };
+        let why = code.and_then(|code| meaning(&code, &text)).unwrap_or(why);
         let text = if text.trim().is_empty() {
             "no reason given".to_owned()
         } else {
@@ -128,6 +133,25 @@ impl Refusal {
     }
 }
 
+/// What a code of Hearth's miner means.
+fn meaning(code: &str, text: &str) -> Option<Why> {
+    Some(match code {
+        "expired" | "other_session" => Why::Session,
+        "no_session" if text.contains("not staked") => Why::NotStaked,
+        "no_session" => Why::Session,
+        "ring" | "large_ring" | "no_gateway" => Why::Ring,
+        "garbage" | "invalid" | "payload" | "headers" | "replay" => Why::BadRequest,
+        "other_supplier" | "not_in_session" => Why::WrongSupplier,
+        "unknown_service" => Why::UnknownService,
+        "over_meter" => Why::Exhausted,
+        "too_large" | "answer_too_large" => Why::TooLarge,
+        "busy" | "crowded" | "closed" | "no_chain" | "too_slow" => Why::Unavailable,
+        "first_byte" | "total_time" => Why::Timeout,
+        "backend" | "evidence" | "signing" | "internal" => Why::Backend,
+        _ => return None,
+    })
+}
+
 fn shortened(text: &str) -> String {
     let clean: String = text
         .chars()
@@ -136,5 +160,23 @@ fn shortened(text: &str) -> String {
     match clean.char_indices().nth(TEXT) {
         Some((end, _)) => format!("{}…", &clean[..end]),
         None => clean,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_says_more_than_status_and_words() {
+        let said = |status, body: &str| Refusal::http(status, body.as_bytes()).why;
+        let not_staked = r#"{"error":"a session: not staked for the service","code":"no_session"}"#;
+        assert_eq!(said(403, not_staked), Why::NotStaked);
+        assert_eq!(said(503, r#"{"error":"","code":"closed"}"#), Why::Unavailable);
+        assert_eq!(said(403, r#"{"error":"anybody could sign","code":"no_gateway"}"#), Why::Ring);
+        // Without a code, or with one of a later version, status and words are all there is.
+        assert_eq!(said(403, r#"{"error":"session expired"}"#), Why::Session);
+        assert_eq!(said(503, r#"{"error":"x","code":"new"}"#), Why::Unavailable);
+        assert_eq!(said(503, r#"{"error":"x","code":7}"#), Why::Unavailable);
     }
 }

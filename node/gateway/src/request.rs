@@ -11,7 +11,7 @@ pub struct Request {
     pub method: String,
     /// With or without `/v1`; suppliers get it without.
     pub path: String,
-    /// The type of the answer that is wanted; JSON where nothing is said.
+    /// The type of the answer that is wanted. Where nothing is said: events if the body asks for a stream, else JSON.
     pub accept: Option<String>,
     pub body: Bytes,
 }
@@ -36,10 +36,13 @@ impl Request {
             .strip_prefix("/v1")
             .filter(|rest| rest.starts_with('/'))
             .unwrap_or(&self.path);
-        let accept = self
-            .accept
-            .clone()
-            .unwrap_or_else(|| "application/json".to_owned());
+        // A supplier answers in parts only where events are accepted.
+        let usual = if self.asks_for_stream() {
+            "text/event-stream"
+        } else {
+            "application/json"
+        };
+        let accept = self.accept.clone().unwrap_or_else(|| usual.to_owned());
         let mut headers = Headers::new();
         headers.insert("Accept".to_owned(), vec![accept]);
         headers.insert("Content-Type".to_owned(), vec!["application/json".to_owned()]);
@@ -51,6 +54,17 @@ impl Request {
             body: with_own_model_name(&self.body, &self.service),
         };
         request.encode()
+    }
+
+    /// Whether the body has `"stream": true` at its top.
+    pub(crate) fn asks_for_stream(&self) -> bool {
+        #[derive(serde::Deserialize)]
+        struct Body {
+            stream: Option<bool>,
+        }
+        const WORD: &[u8] = b"\"stream\"";
+        let has_word = self.body.windows(WORD.len()).any(|window| window == WORD);
+        has_word && serde_json::from_slice::<Body>(&self.body).is_ok_and(|body| body.stream == Some(true))
     }
 
     /// Whether a whole stream of this request ends with OpenAI's last line.
@@ -98,6 +112,24 @@ mod tests {
             "no json, \"pocket/llm\"",
         ] {
             assert_eq!(named(same), same);
+        }
+    }
+
+    #[test]
+    fn events_are_accepted_where_a_stream_is_asked_for() {
+        let accept = |body: &'static str| {
+            let request = Request::post(ServiceId::new("llm"), "/v1/chat/completions", body.into());
+            let packed = HttpRequest::decode(request.pack()).unwrap();
+            packed.header("accept").unwrap().to_owned()
+        };
+        assert_eq!(accept(r#"{"stream": true}"#), "text/event-stream");
+        for whole in [
+            r#"{"stream":false}"#,
+            r#"{"stream":null}"#,
+            r#"{"messages":[{"content":"\"stream\":true"}]}"#,
+            "no json, \"stream\"",
+        ] {
+            assert_eq!(accept(whole), "application/json", "{whole}");
         }
     }
 

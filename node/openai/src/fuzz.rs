@@ -21,6 +21,7 @@ pub fn request(bytes: &[u8]) {
 
 /// A stream of server-sent events. However it is cut into pieces, the events are the same.
 pub fn sse(bytes: &[u8]) {
+    let _ = crate::answer::judge(crate::answer::Operation::Chat, 200, bytes);
     let step = usize::from(bytes.first().copied().unwrap_or(1)).max(1);
     assert_eq!(
         events(bytes.chunks(step)),

@@ -4,6 +4,7 @@
 //! The crate knows HTTP as values, no socket. [`serve_http`] is the whole of it for most callers: the API serves it to
 //! people, the miner's engine backend calls it for the network. A reader who drops an answer stops the engine's work.
 
+pub mod answer;
 mod chat;
 mod complete;
 mod embed;

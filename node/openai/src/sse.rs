@@ -47,6 +47,22 @@ pub struct Event {
     pub data: String,
 }
 
+impl Event {
+    /// The event as it is written.
+    #[must_use]
+    pub fn encode(&self) -> Bytes {
+        let mut out = String::with_capacity(self.data.len() + 16);
+        if !self.name.is_empty() {
+            out.extend(["event: ", &self.name, "\n"]);
+        }
+        for line in self.data.split('\n') {
+            out.extend(["data: ", line, "\n"]);
+        }
+        out.push('\n');
+        out.into()
+    }
+}
+
 /// An event that is too large.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("an event of the stream is larger than {MAX_EVENT_BYTES} bytes; the stream was left")]
@@ -169,6 +185,11 @@ mod tests {
         let value = serde_json::json!({"text": "a\nb: é"});
         let bytes = [event(&value).unwrap(), keep_alive(), done()].concat();
         assert_eq!(read(&[&bytes]), [value.to_string(), DONE.to_owned()]);
+        let event = Event {
+            name: "error".to_owned(),
+            data: "a\nb".to_owned(),
+        };
+        assert_eq!(Reader::new().push(&event.encode()), Ok(vec![event]));
     }
 
     proptest! {

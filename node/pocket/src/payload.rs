@@ -1,15 +1,24 @@
 //! What a relay carries: an HTTP request and its answer, as the Shannon SDK packs them.
 //!
 //! Headers are a map; its entries are written in the order of their keys, each with key and value, as Go's
-//! deterministic marshalling does.
+//! deterministic marshalling does. A payload with more headers than any honest one is refused before it is taken
+//! apart: each entry costs many times its bytes in memory.
 
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use prost::Message;
+use prost::{
+    Message,
+    encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field},
+};
 
 /// Headers by canonical name.
 pub type Headers = BTreeMap<String, Vec<String>>;
+
+/// The most headers of a payload. Servers take some hundred.
+pub const MAX_HEADERS: usize = 256;
+/// The most bytes that they take together.
+pub const MAX_HEADER_BYTES: usize = 32 << 10;
 
 /// Why bytes are no payload.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -18,6 +27,8 @@ pub enum PayloadError {
     Request(prost::DecodeError),
     #[error("the payload is no packed HTTP answer: {0}")]
     Response(prost::DecodeError),
+    #[error("the payload has more than {MAX_HEADERS} headers, or more than {MAX_HEADER_BYTES} bytes of them")]
+    Headers,
 }
 
 /// An HTTP request in a relay.
@@ -54,8 +65,9 @@ impl HttpRequest {
     /// Reads a payload. The body shares its memory.
     ///
     /// # Errors
-    /// Bytes that are no such message.
+    /// Bytes that are no such message; too many headers.
     pub fn decode(payload: Bytes) -> Result<HttpRequest, PayloadError> {
+        check_headers(&payload)?;
         let wire = wire::Request::decode(payload).map_err(PayloadError::Request)?;
         let headers = wire::headers(wire.header);
         Ok(HttpRequest {
@@ -101,8 +113,9 @@ impl HttpResponse {
     /// Reads a payload. The body shares its memory.
     ///
     /// # Errors
-    /// Bytes that are no such message.
+    /// Bytes that are no such message; too many headers.
     pub fn decode(payload: Bytes) -> Result<HttpResponse, PayloadError> {
+        check_headers(&payload)?;
         let wire = wire::Response::decode(payload).map_err(PayloadError::Response)?;
         Ok(HttpResponse {
             status: wire.status_code,
@@ -116,6 +129,30 @@ impl HttpResponse {
     pub fn header(&self, name: &str) -> Option<&str> {
         header(&self.headers, name)
     }
+}
+
+/// Counts the headers without taking them apart. Bytes that are no message are left to the decoder, which says why.
+fn check_headers(mut rest: &[u8]) -> Result<(), PayloadError> {
+    /// Of both messages.
+    const HEADER: u32 = 2;
+    let (mut n_headers, mut n_bytes) = (0_usize, 0_usize);
+    while let Ok((field, wire_type)) = decode_key(&mut rest) {
+        if field != HEADER || wire_type != WireType::LengthDelimited {
+            match skip_field(wire_type, field, &mut rest, DecodeContext::default()) {
+                Ok(()) => continue,
+                Err(_) => break,
+            }
+        }
+        let Ok(length) = decode_varint(&mut rest) else { break };
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        n_headers += 1;
+        n_bytes = n_bytes.saturating_add(length);
+        if n_headers > MAX_HEADERS || n_bytes > MAX_HEADER_BYTES {
+            return Err(PayloadError::Headers);
+        }
+        rest = rest.get(length..).unwrap_or_default();
+    }
+    Ok(())
 }
 
 fn header<'a>(headers: &'a Headers, name: &str) -> Option<&'a str> {
@@ -206,6 +243,37 @@ mod wire {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn more_headers_than_any_honest_payload_has_are_refused() {
+        let request = |n_headers: usize, value: usize| {
+            let header = |number: usize| (format!("X-{number:04}"), vec!["v".repeat(value)]);
+            HttpRequest {
+                headers: (0..n_headers).map(header).collect(),
+                body: Bytes::from_static(b"{}"),
+                ..HttpRequest::default()
+            }
+        };
+        let many = request(MAX_HEADERS, 1);
+        assert_eq!(HttpRequest::decode(many.encode()), Ok(many));
+        assert_eq!(
+            HttpRequest::decode(request(MAX_HEADERS + 1, 1).encode()),
+            Err(PayloadError::Headers)
+        );
+        assert!(HttpRequest::decode(request(1, 32_000).encode()).is_ok());
+        for large in [request(1, 33_000), request(40, 1_000)] {
+            assert_eq!(HttpRequest::decode(large.encode()), Err(PayloadError::Headers));
+        }
+        let answer = HttpResponse {
+            status: 200,
+            headers: request(MAX_HEADERS + 1, 1).headers,
+            body: Bytes::new(),
+        };
+        assert_eq!(HttpResponse::decode(answer.encode()), Err(PayloadError::Headers));
+        // One header that is written again and again is no map of one entry before it is refused.
+        let again = [0x12, 0x02, 0x0a, 0x00].repeat(MAX_HEADERS + 1);
+        assert_eq!(HttpRequest::decode(again.into()), Err(PayloadError::Headers));
+    }
 
     #[test]
     fn names_and_paths() {

@@ -11,10 +11,11 @@ use crate::{
     address::Address,
     keys::{PublicKey, SignError, SignatureError, Signer},
     message::{
-        relay::{RelayMinerError, RelayRequest, RelayRequestMetadata, RelayResponse, RelayResponseMetadata},
+        relay::{
+            Relay, RelayMinerError, RelayRequest, RelayRequestMetadata, RelayResponse, RelayResponseMetadata},
         session::SessionHeader,
     },
-    ring::Ring,
+    ring::{Ring, RingSignature},
 };
 
 /// Why a request or an answer is not valid. Text and order of the checks are the chain's.
@@ -124,6 +125,25 @@ pub fn request_hash(request: &RelayRequest) -> [u8; 32] {
     let mut hasher = hasher_of_meta(&meta);
     feed_field(&mut hasher, 2, &request.payload);
     hasher.finalize().into()
+}
+
+/// What tells a request apart from all others, and is the same for a replay of it however its signature is written.
+/// Two requests for the same are two, since every signature is made with fresh randomness. `request_hash` is the
+/// request's.
+#[must_use]
+pub fn replay_id(request_hash: &[u8; 32], signature: &RingSignature) -> [u8; 32] {
+    Sha256::new_with_prefix(request_hash)
+        .chain_update(signature.canonical())
+        .finalize()
+        .into()
+}
+
+/// As [`replay_id`], of the request in a relay as it lies in the tree.
+#[must_use]
+pub fn replay_id_of_relay(relay_bytes: &[u8]) -> Option<[u8; 32]> {
+    let request = Relay::decode(relay_bytes).ok()?.req?;
+    let signature = RingSignature::read(&request.meta.signature).ok()?;
+    Some(replay_id(&request_hash(&request), &signature))
 }
 
 /// What the supplier signs: the SHA-256 of the answer without its signature, and without its payload where a

@@ -325,6 +325,27 @@ impl RingSignature {
         &self.image
     }
 
+    /// Bytes that are the same for every way to write this signature down. The chain reads it leniently (scalars above
+    /// the group's order, bytes behind the last member), and the walk around the ring may begin at any member; so a
+    /// stranger can write a signature anew, but not with other pairs of scalar and key.
+    #[must_use]
+    pub fn canonical(&self) -> Vec<u8> {
+        let mut members: Vec<[u8; MEMBER]> = self
+            .members
+            .iter()
+            .map(|(scalar, key)| {
+                let mut member = [0; MEMBER];
+                member[..32].copy_from_slice(&scalar.to_bytes());
+                member[32..].copy_from_slice(key);
+                member
+            })
+            .collect();
+        members.sort_unstable();
+        let mut bytes = self.image.to_vec();
+        bytes.extend(members.as_flattened());
+        bytes
+    }
+
     /// The key image as a point. Taking the root for it is dear, so it is not done for an image that is known.
     fn image_point(&self) -> Result<ProjectivePoint, RingError> {
         curve::decode(&self.image)

@@ -265,3 +265,29 @@ proptest! {
         }
     }
 }
+
+/// Whoever sees a signature may write it down in other ways that hold just as well.
+#[test]
+fn a_signature_that_is_written_anew_is_the_same_one() {
+    let message = [7; 32];
+    let keys = [1, 2, 3].map(|number| SecretKey::from_bytes(&[number; 32]).unwrap());
+    let ring = Ring::new(&keys.each_ref().map(SecretKey::public_key)).unwrap();
+    let bytes = keys[1].ring_sign(&ring, &message).unwrap();
+    let signature = RingSignature::parse(&bytes).unwrap();
+
+    let with_tail = [bytes.as_slice(), b"more"].concat();
+    let image = signature.image_point().unwrap();
+    let mut turned = signature.clone();
+    let (scalar, key) = turned.members[0];
+    let challenge = Challenge::new(&message);
+    let member = Member::new(&key).unwrap();
+    let points = walk(&member, None, &Image::Point(&image), &scalar, &turned.challenge);
+    turned.challenge = challenge.next_vartime(&points);
+    turned.members.rotate_left(1);
+    for other in [RingSignature::parse(&with_tail).unwrap(), turned] {
+        other.verify(&message).unwrap();
+        assert_eq!(other.canonical(), signature.canonical());
+    }
+    let again = RingSignature::parse(&keys[1].ring_sign(&ring, &message).unwrap()).unwrap();
+    assert_ne!(again.canonical(), signature.canonical());
+}
