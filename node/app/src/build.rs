@@ -377,6 +377,10 @@ pub(crate) fn gateway(
     let config = hearth_gateway::Config {
         first_byte: Duration::from_secs(settings.gateway.first_byte_within_s),
         total: Duration::from_secs(settings.gateway.answer_within_s),
+        max_answer_bytes: usize::try_from(settings.gateway.max_answer_bytes).unwrap_or(usize::MAX),
+        max_part_bytes: usize::try_from(settings.gateway.max_part_bytes).unwrap_or(usize::MAX),
+        max_parts: settings.gateway.max_parts,
+        daily_cap: Amount::from_upokt(settings.gateway.daily_cap_upokt.into()),
         allow_local_endpoints: network.allows_local_suppliers(),
         ..hearth_gateway::Config::default()
     };

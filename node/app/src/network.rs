@@ -227,7 +227,10 @@ mod tests {
             assert!(!allows(Network::parse(public).unwrap()), "{public}");
         }
         let file = |id: &str, more: &str| {
-            parse_file(&format!("chain_id = \"{id}\"\nrpc = [\"http://127.0.0.1:26657\"]\n{more}")).unwrap()
+            parse_file(&format!(
+                "chain_id = \"{id}\"\nrpc = [\"http://127.0.0.1:26657\"]\n{more}"
+            ))
+            .unwrap()
         };
         assert!(allows(file("my-net", "")));
         assert!(!allows(file("my-net", "allow_local_suppliers = false")));

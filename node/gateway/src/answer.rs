@@ -37,9 +37,17 @@ pub(crate) struct AnswerReader {
     tally: Tally,
     /// The last part, less its payload: what the supplier signed.
     last: Option<RelayResponse>,
-    done_seen: bool,
-    /// The end of what was passed on, so that a torn last line is still seen.
-    tail: Vec<u8>,
+    limits: Limits,
+    /// Bytes that arrived, signatures and headers included.
+    received: usize,
+}
+
+/// How much is taken of one answer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) part_bytes: usize,
+    pub(crate) answer_bytes: usize,
+    pub(crate) parts: u32,
 }
 
 /// What was passed on.
@@ -49,27 +57,33 @@ pub(crate) struct Tally {
     pub(crate) bytes: u64,
 }
 
-/// The line that ends OpenAI's streams.
-const DONE: &[u8] = b"data: [DONE]";
-
 impl AnswerReader {
-    pub(crate) fn new(wanted: SessionHeader, supplier: PublicKey, max_part_bytes: usize) -> AnswerReader {
+    pub(crate) fn new(wanted: SessionHeader, supplier: PublicKey, limits: Limits) -> AnswerReader {
         AnswerReader {
-            splitter: Splitter::new(max_part_bytes),
+            splitter: Splitter::new(limits.part_bytes),
             wanted,
             supplier,
             status: None,
             hasher: Sha256::new(),
             tally: Tally::default(),
             last: None,
-            done_seen: false,
-            tail: Vec::new(),
+            limits,
+            received: 0,
         }
     }
 
     /// Takes what has arrived.
-    pub(crate) fn push(&mut self, bytes: &[u8]) {
+    ///
+    /// # Errors
+    /// More bytes than are taken of one answer.
+    pub(crate) fn push(&mut self, bytes: &[u8]) -> Result<(), SupplierError> {
+        self.received = self.received.saturating_add(bytes.len());
+        let limit = self.limits.answer_bytes;
+        if self.received > limit {
+            return Err(SupplierError::TooLarge { limit });
+        }
         self.splitter.push(bytes);
+        Ok(())
     }
 
     /// The next verified part, if a whole one has arrived.
@@ -102,11 +116,6 @@ impl AnswerReader {
             .unwrap_or_default()
     }
 
-    /// Whether OpenAI's last line came.
-    pub(crate) fn done_seen(&self) -> bool {
-        self.done_seen
-    }
-
     /// The hash of all bodies.
     pub(crate) fn body_hash(&self) -> [u8; 32] {
         self.hasher.clone().finalize().into()
@@ -118,6 +127,10 @@ impl AnswerReader {
     }
 
     fn verified(&mut self, bytes: Bytes) -> Result<Part, SupplierError> {
+        let limit = self.limits.parts;
+        if self.tally.parts >= limit {
+            return Err(SupplierError::TooManyParts { limit });
+        }
         let mut response = RelayResponse::decode(bytes).map_err(|_| SupplierError::Undecodable)?;
         if let Some(error) = &response.relay_miner_error {
             return Err(SupplierError::Refused(Refusal::classic(error)));
@@ -138,20 +151,11 @@ impl AnswerReader {
         self.hasher.update(&http.body);
         self.tally.parts = self.tally.parts.saturating_add(1);
         self.tally.bytes += http.body.len() as u64;
-        self.look_for_done(&http.body);
         self.last = Some(response);
         Ok(Part {
             status: http.status,
             headers: http.headers,
             body: http.body,
         })
-    }
-
-    fn look_for_done(&mut self, body: &[u8]) {
-        // The line comes at the end, behind some blank lines at most; a model that writes it elsewhere is no end.
-        self.tail
-            .extend_from_slice(&body[body.len().saturating_sub(4 * DONE.len())..]);
-        self.tail.drain(..self.tail.len().saturating_sub(4 * DONE.len()));
-        self.done_seen = self.tail.windows(DONE.len()).any(|window| window == DONE);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use bytes::{Bytes, BytesMut};
 use hearth_pocket::message::relay::RelayRequest;
 use prost::Message;
 use tokio::time::Instant;
@@ -12,6 +13,7 @@ use crate::{
     inner::Inner,
     refusal::Refusal,
     session::{Candidate, Session},
+    spending::Reserved,
 };
 
 /// The most that is read of an error's text.
@@ -22,6 +24,7 @@ pub(crate) struct Attempt {
     pub(crate) session: Arc<Session>,
     pub(crate) candidate: Candidate,
     pub(crate) request: RelayRequest,
+    pub(crate) reserved: Reserved,
     pub(crate) reader: AnswerReader,
     pub(crate) response: Option<reqwest::Response>,
     pub(crate) started: Instant,
@@ -35,6 +38,7 @@ impl Attempt {
         let response = inner
             .client
             .post(url.clone())
+            .map_err(SupplierError::Inward)?
             .header("content-type", "application/json")
             .header("rpc-type", i32::from(self.candidate.rpc_type))
             .body(self.request.encode_to_vec())
@@ -54,12 +58,53 @@ impl Attempt {
         let status = response.status().as_u16();
         // The HA miner copies its backend's status onto a stream, whose parts are signed; anything else is refused.
         if status != 200 && !is_stream(&response) {
-            return Err(refused(status, response).await);
+            let part = self.refused_or_signed(status, response).await?;
+            self.first_byte = Some(self.started.elapsed());
+            return Ok(part);
         }
         self.response = Some(response);
         let part = self.next().await?.ok_or(SupplierError::Empty)?;
         self.first_byte = Some(self.started.elapsed());
         Ok(part)
+    }
+
+    /// An answer with a status around it: a refusal, or what the supplier signed.
+    async fn refused_or_signed(
+        &mut self,
+        status: u16,
+        mut response: reqwest::Response,
+    ) -> Result<Part, SupplierError> {
+        let mut body = Vec::new();
+        while let Ok(Some(chunk)) = response.chunk().await {
+            body.extend_from_slice(&chunk);
+            if body.len() >= ERROR_BYTES {
+                break;
+            }
+        }
+        self.reader.push(&body)?;
+        let signed = match self.reader.next_part() {
+            Ok(None) => self.reader.finish(),
+            part => part,
+        };
+        match signed {
+            Ok(Some(part)) => Ok(part),
+            Err(refused @ SupplierError::Refused(_)) => Err(refused),
+            Ok(None) | Err(_) => Err(SupplierError::Refused(Refusal::http(status, &body))),
+        }
+    }
+
+    /// The rest of an answer that is not streamed.
+    pub(crate) async fn rest(&mut self, first: Part) -> Result<Bytes, SupplierError> {
+        let Some(second) = self.next().await? else {
+            return Ok(first.body);
+        };
+        let mut whole = BytesMut::from(&first.body[..]);
+        let mut next = Some(second);
+        while let Some(part) = next {
+            whole.extend_from_slice(&part.body);
+            next = self.next().await?;
+        }
+        Ok(whole.freeze())
     }
 
     /// The next verified part; `None` at the end.
@@ -72,7 +117,7 @@ impl Attempt {
                 return Ok(None);
             };
             match response.chunk().await {
-                Ok(Some(chunk)) => self.reader.push(&chunk),
+                Ok(Some(chunk)) => self.reader.push(&chunk)?,
                 Ok(None) => {
                     self.response = None;
                     return self.reader.finish();
@@ -110,15 +155,4 @@ fn header<'a>(response: &'a reqwest::Response, name: &str) -> Option<&'a str> {
 fn is_stream(response: &reqwest::Response) -> bool {
     header(response, "content-type")
         .is_some_and(|kind| kind.starts_with("text/event-stream") || kind.starts_with("application/x-ndjson"))
-}
-
-async fn refused(status: u16, mut response: reqwest::Response) -> SupplierError {
-    let mut body = Vec::new();
-    while let Ok(Some(chunk)) = response.chunk().await {
-        body.extend_from_slice(&chunk);
-        if body.len() >= ERROR_BYTES {
-            break;
-        }
-    }
-    SupplierError::Refused(Refusal::http(status, &body))
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use hearth_base::Amount;
 use hearth_pocket::Address;
 
 /// Settings of the gateway. [`Config::default`] suits chat.
@@ -11,16 +12,23 @@ pub struct Config {
     pub applications: Vec<Address>,
     /// How long a connection to a supplier may take.
     pub connect: Duration,
-    /// How long an answer may take to its first verified byte. Long prompts are read before the first token.
+    /// How long a streamed answer may take to its first byte: suppliers mean the same by it. Long prompts are read
+    /// before the first token. An answer that is not streamed has no first byte before its last.
     pub first_byte: Duration,
-    /// How long a whole answer may take.
+    /// How long a whole answer may take, as suppliers count it.
     pub total: Duration,
     /// Answers in progress at once; more are refused. Every one of them costs stake.
     pub max_concurrent: usize,
     /// The largest body of a request. Suppliers take 20 MB at most.
     pub max_request_bytes: usize,
-    /// The largest answer, or part of a streamed one.
+    /// The largest part of an answer; one that is not streamed is one part.
     pub max_part_bytes: usize,
+    /// The most bytes of all parts of an answer together, as they travel.
+    pub max_answer_bytes: usize,
+    /// The most parts of an answer.
+    pub max_parts: u32,
+    /// The most that answers may cost in a day, until the owner sets another cap.
+    pub daily_cap: Amount,
     /// How many suppliers are tried, as long as none of them has begun to answer.
     pub tries: u32,
     /// Whether endpoints on this computer or in private networks are asked. A supplier's address comes from the
@@ -50,7 +58,12 @@ impl Default for Config {
             total: Duration::from_secs(30 * 60),
             max_concurrent: 32,
             max_request_bytes: 20 * 1000 * 1000,
-            max_part_bytes: 32 * 1024 * 1024,
+            // An answer is held three times at most while its name is put in: 100 MB at the largest.
+            max_part_bytes: 16 * 1024 * 1024,
+            max_answer_bytes: 32 * 1024 * 1024,
+            // A token of each part: more than any model's context.
+            max_parts: 2_000_000,
+            daily_cap: Amount::from_upokt(10_000_000),
             tries: 2,
             allow_local_endpoints: false,
             keep_receipts: 100_000,
@@ -59,6 +72,12 @@ impl Default for Config {
 }
 
 impl Config {
+    /// A limit of the supplier's, with a twentieth for the way: one with the same limit says so itself before we give
+    /// it up, and then it is sure that nothing was served.
+    pub(crate) fn with_the_way(limit: Duration) -> Duration {
+        limit.saturating_add(limit / 20)
+    }
+
     /// Checks the settings.
     ///
     /// # Errors
@@ -80,6 +99,8 @@ impl Config {
             ("max_concurrent", self.max_concurrent),
             ("max_request_bytes", self.max_request_bytes),
             ("max_part_bytes", self.max_part_bytes),
+            ("max_answer_bytes", self.max_answer_bytes),
+            ("max_parts", self.max_parts as usize),
             ("tries", self.tries as usize),
         ];
         match counts.into_iter().find(|(_, count)| *count == 0) {

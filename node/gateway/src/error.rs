@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use hearth_base::{Amount, Failure, Kind, ServiceId};
+use hearth_openai::answer::NoAnswer;
 use hearth_pocket::{Address, SignError, relay::RelayError, ring::RingError, stream::StreamError};
 
 use crate::{
     network::NetworkError,
+    receipt::Charge,
     refusal::{Refusal, Why},
 };
 
@@ -51,10 +53,21 @@ pub enum Error {
     )]
     NoApplicationKey { application: Address },
     #[error(
-        "the stake of application {application} is used up for this session: one more answer of {price} could bring \
-         it below the minimum; add stake or wait for the next session"
+        "the stake of application {application} is used up: with what suppliers may still claim, one more answer of \
+         {price} could bring it below the minimum; add stake, or wait until former sessions are settled"
     )]
     OutOfStake { application: Address, price: Amount },
+    #[error(
+        "answers of the network have cost {spent} today, and one more of {price} would exceed the cap of {cap} a day: \
+         raise it in Settings, or wait for the next day (UTC)"
+    )]
+    DailyCap {
+        cap: Amount,
+        spent: Amount,
+        price: Amount,
+    },
+    #[error("what was spent cannot be written down, so nothing more is spent: is the disk full?")]
+    Store(#[from] sqlx::Error),
     #[error(
         "no supplier serves \"{service}\" in this session at an address that may be asked; a new stake counts from the \
          next session"
@@ -75,6 +88,8 @@ pub enum Error {
 /// What a supplier did wrong.
 #[derive(Debug, thiserror::Error)]
 pub enum SupplierError {
+    #[error(transparent)]
+    Inward(hearth_outbound::Refused),
     #[error("its endpoint {url} cannot be reached")]
     Connect {
         url: String,
@@ -101,6 +116,14 @@ pub enum SupplierError {
     BrokenOff { bytes: u64 },
     #[error("its answer is empty")]
     Empty,
+    #[error("its answer has more than {limit} bytes")]
+    TooLarge { limit: usize },
+    #[error("its answer has more than {limit} parts")]
+    TooManyParts { limit: u32 },
+    #[error("what it signed is no answer: {0}")]
+    NoAnswer(NoAnswer),
+    #[error("its stream ended with an error of its own")]
+    ErrorEvent,
 }
 
 fn seconds(time: &Duration) -> String {
@@ -108,23 +131,17 @@ fn seconds(time: &Duration) -> String {
 }
 
 impl SupplierError {
-    /// Whether the supplier certainly served nothing, so that another one may be asked without paying twice.
+    /// What the supplier can claim for it.
     #[must_use]
-    pub fn nothing_was_served(&self) -> bool {
+    pub fn charge(&self) -> Charge {
         match self {
-            SupplierError::Connect { .. } => true,
-            SupplierError::Refused(refusal) => match refusal.why {
-                Why::Session
-                | Why::WrongSupplier
-                | Why::UnknownService
-                | Why::Exhausted
-                | Why::Unavailable
-                | Why::Backend => true,
-                Why::Ring | Why::BadRequest | Why::TooLarge | Why::Timeout | Why::NotStaked | Why::Other => {
-                    false
-                }
-            },
-            SupplierError::FirstByte { .. }
+            SupplierError::Inward(_) | SupplierError::Connect { .. } => Charge::Unpaid,
+            SupplierError::Refused(refusal) if refusal.is_the_miners => Charge::Unpaid,
+            // Nobody is paid for a backend's failure; whatever else was signed can be claimed all the same.
+            SupplierError::NoAnswer(NoAnswer::Status(500..)) => Charge::Unpaid,
+            SupplierError::Refused(_)
+            | SupplierError::NoAnswer(_)
+            | SupplierError::FirstByte { .. }
             | SupplierError::Total { .. }
             | SupplierError::Undecodable
             | SupplierError::Unverified(_)
@@ -132,8 +149,17 @@ impl SupplierError {
             | SupplierError::StatusChanged { .. }
             | SupplierError::Stream(_)
             | SupplierError::BrokenOff { .. }
-            | SupplierError::Empty => false,
+            | SupplierError::TooLarge { .. }
+            | SupplierError::TooManyParts { .. }
+            | SupplierError::ErrorEvent
+            | SupplierError::Empty => Charge::Unknown,
         }
+    }
+
+    /// Whether the request reached the supplier, which could then claim it.
+    #[must_use]
+    pub fn reached(&self) -> bool {
+        !matches!(self, SupplierError::Inward(_) | SupplierError::Connect { .. })
     }
 
     /// Whether no honest supplier does this.
@@ -141,7 +167,8 @@ impl SupplierError {
     pub fn is_dishonest(&self) -> bool {
         match self {
             SupplierError::Unverified(_) | SupplierError::StatusChanged { .. } => true,
-            SupplierError::Connect { .. }
+            SupplierError::Inward(_)
+            | SupplierError::Connect { .. }
             | SupplierError::FirstByte { .. }
             | SupplierError::Total { .. }
             | SupplierError::Refused(_)
@@ -149,6 +176,10 @@ impl SupplierError {
             | SupplierError::NoHttpAnswer
             | SupplierError::Stream(_)
             | SupplierError::BrokenOff { .. }
+            | SupplierError::TooLarge { .. }
+            | SupplierError::TooManyParts { .. }
+            | SupplierError::NoAnswer(_)
+            | SupplierError::ErrorEvent
             | SupplierError::Empty => false,
         }
     }
@@ -167,7 +198,8 @@ impl SupplierError {
                 | Why::Timeout
                 | Why::Other => Fault::Supplier,
             },
-            SupplierError::Connect { .. }
+            SupplierError::Inward(_)
+            | SupplierError::Connect { .. }
             | SupplierError::FirstByte { .. }
             | SupplierError::Total { .. }
             | SupplierError::Undecodable
@@ -176,13 +208,17 @@ impl SupplierError {
             | SupplierError::StatusChanged { .. }
             | SupplierError::Stream(_)
             | SupplierError::BrokenOff { .. }
+            | SupplierError::TooLarge { .. }
+            | SupplierError::TooManyParts { .. }
+            | SupplierError::NoAnswer(_)
+            | SupplierError::ErrorEvent
             | SupplierError::Empty => Fault::Supplier,
         }
     }
 
     fn code(&self) -> &'static str {
         match self {
-            SupplierError::Connect { .. } => "supplier_unreachable",
+            SupplierError::Inward(_) | SupplierError::Connect { .. } => "supplier_unreachable",
             SupplierError::FirstByte { .. } | SupplierError::Total { .. } => "supplier_timeout",
             SupplierError::Refused(refusal) => match refusal.why {
                 Why::Exhausted => "stake_exhausted",
@@ -204,7 +240,9 @@ impl SupplierError {
             | SupplierError::StatusChanged { .. }
             | SupplierError::Stream(_)
             | SupplierError::Empty => "answer_not_verified",
-            SupplierError::BrokenOff { .. } => "answer_broke_off",
+            SupplierError::TooLarge { .. } | SupplierError::TooManyParts { .. } => "answer_too_large",
+            SupplierError::NoAnswer(_) => "no_answer",
+            SupplierError::BrokenOff { .. } | SupplierError::ErrorEvent => "answer_broke_off",
         }
     }
 }
@@ -215,9 +253,13 @@ impl Error {
     pub fn fault(&self) -> Fault {
         match self {
             Error::UnknownService { .. } | Error::RequestTooLarge { .. } => Fault::Caller,
-            Error::NoKey | Error::Sign(_) | Error::Ring(_) | Error::Busy { .. } | Error::Stopping => {
-                Fault::Node
-            }
+            Error::NoKey
+            | Error::Sign(_)
+            | Error::Ring(_)
+            | Error::Busy { .. }
+            | Error::DailyCap { .. }
+            | Error::Store(_)
+            | Error::Stopping => Fault::Node,
             Error::NoApplication { .. }
             | Error::NotDelegated { .. }
             | Error::NoApplicationKey { .. }
@@ -240,6 +282,8 @@ impl Error {
             Error::NotDelegated { .. } => "not_delegated",
             Error::NoApplicationKey { .. } => "no_application_key",
             Error::OutOfStake { .. } => "out_of_stake",
+            Error::DailyCap { .. } => "daily_cap_reached",
+            Error::Store(_) => "not_written_down",
             Error::NoSupplier { .. } => "no_supplier",
             Error::Busy { .. } => "busy",
             Error::RequestTooLarge { .. } => "request_too_large",
@@ -255,6 +299,7 @@ impl Failure for Error {
             Error::NoHead | Error::Busy { .. } | Error::NoSupplier { .. } | Error::OutOfStake { .. } => {
                 Kind::Retry
             }
+            Error::DailyCap { .. } | Error::Store(_) => Kind::Retry,
             Error::Network(error) => error.kind(),
             Error::Supplier { .. } => Kind::Retry,
             Error::NoKey

@@ -6,6 +6,10 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use futures::{future::BoxFuture, stream::BoxStream};
 use hearth_base::{SessionId, failure::chain};
+use hearth_openai::{
+    answer::{Operation, Verdict, judge},
+    sse,
+};
 use hearth_pocket::{
     Signer,
     relay::{request_hash, sign_request},
@@ -17,21 +21,25 @@ use tokio::{
 use uuid::Uuid;
 
 use crate::{
-    answer::{AnswerReader, Part},
+    answer::{AnswerReader, Limits, Part},
     attempt::Attempt,
     choice,
+    config::Config,
     error::{Error, SupplierError},
     inner::Inner,
-    receipt::{Outcome, Receipt},
+    receipt::{Charge, Outcome, Receipt},
     refusal::Why,
     request::Request,
     session::Session,
+    watch::Watch,
 };
 
 /// Parts that wait for a slow reader; beyond them the supplier is not read on.
 const PARTS_AHEAD: usize = 16;
 /// How long a new session is waited for when a supplier says that ours is not its own.
 const SESSION_WAIT: Duration = Duration::from_secs(2);
+/// How long a slow reader is waited for with the reason why no more comes.
+const SAY_WITHIN: Duration = Duration::from_secs(2);
 
 /// An answer that has begun.
 pub struct Answer {
@@ -70,6 +78,18 @@ enum Ended {
     Failed(SupplierError),
 }
 
+/// An answer that has begun.
+enum Begun {
+    /// A stream, with its first part.
+    Stream { content_type: String, first: Part },
+    /// All of an answer that is not streamed.
+    Whole {
+        content_type: String,
+        body: Bytes,
+        charge: Charge,
+    },
+}
+
 /// One request on its way.
 pub(crate) struct Exchange {
     inner: Arc<Inner>,
@@ -93,7 +113,7 @@ impl Exchange {
         let (head, head_end) = oneshot::channel();
         let (body, body_end) = mpsc::channel(PARTS_AHEAD);
         let (receipt, receipt_end) = oneshot::channel();
-        let id = Uuid::now_v7();
+        let id = request.id;
         let exchange = Exchange {
             inner,
             signer,
@@ -123,49 +143,50 @@ impl Exchange {
         }
     }
 
-    /// Asks one supplier after another, as long as none of them can have served anything.
+    /// Asks one supplier after another, as long as none of them can be paid for it.
     async fn try_suppliers(&mut self) -> Result<(), Error> {
         let inner = Arc::clone(&self.inner);
         let payload = self.request.pack();
         let mut session = inner.session(&self.request.service, self.signer.as_ref()).await?;
         let mut tried: Vec<String> = Vec::new();
         loop {
-            session.spend()?;
-            let mut attempt = match self.attempt(&session, &tried, &payload) {
-                Ok(attempt) => attempt,
-                Err(error) => {
-                    session.refund();
-                    return Err(error);
-                }
-            };
-            match self.first_part(&mut attempt).await {
-                Ok(part) => {
-                    self.pass_on(attempt, part).await;
+            // Who is gone already pays nothing.
+            if self.head.as_ref().is_some_and(oneshot::Sender::is_closed) {
+                return Ok(());
+            }
+            let mut attempt = self.attempt(&session, &tried, &payload).await?;
+            let error = match self.begin(&mut attempt).await {
+                Ok(begun) => {
+                    self.give(attempt, begun).await;
                     return Ok(());
                 }
                 Err(Ended::ReaderGone) => {
-                    self.finish(attempt, Outcome::Cancelled).await;
+                    self.finish(attempt, Outcome::Cancelled, Charge::Unknown, true)
+                        .await;
                     return Ok(());
                 }
                 Err(Ended::Stopping) => {
-                    self.finish(attempt, Outcome::Cancelled).await;
+                    self.finish(attempt, Outcome::Cancelled, Charge::Unknown, true)
+                        .await;
                     return Err(Error::Stopping);
                 }
-                Err(Ended::Failed(error)) => {
-                    let other_session =
-                        matches!(&error, SupplierError::Refused(refusal) if refusal.why == Why::Session);
-                    tried.push(attempt.candidate.operator.clone());
-                    if !self.may_go_on(&attempt, &error, other_session, &tried) {
-                        let operator = attempt.candidate.operator.clone();
-                        let outcome = Outcome::Failed { error: chain(&error) };
-                        self.finish(attempt, outcome).await;
-                        return Err(Error::Supplier { operator, error });
-                    }
-                    if other_session {
-                        session = self.session_after_mismatch(&session).await?;
-                        tried.clear();
-                    }
-                }
+                Err(Ended::Failed(error)) => error,
+            };
+            let other_session =
+                matches!(&error, SupplierError::Refused(refusal) if refusal.why == Why::Session);
+            let operator = attempt.candidate.operator.clone();
+            tried.push(operator.clone());
+            if !self.may_go_on(&attempt, &error, other_session, &tried) {
+                let outcome = Outcome::Failed { error: chain(&error) };
+                self.finish(attempt, outcome, error.charge(), error.reached())
+                    .await;
+                return Err(Error::Supplier { operator, error });
+            }
+            let (charge, reached) = (error.charge(), error.reached());
+            inner.spending.settle(&attempt.reserved, charge, reached).await;
+            if other_session {
+                session = self.session_after_mismatch(&session).await?;
+                tried.clear();
             }
         }
     }
@@ -178,21 +199,24 @@ impl Exchange {
         other_session: bool,
         tried: &[String],
     ) -> bool {
-        let result = if error.is_dishonest() {
+        let operator = &attempt.candidate.operator;
+        self.note_failure(operator, error);
+        self.failed_tries += 1;
+        tracing::info!(supplier = %operator, error = %chain(error), "a supplier failed");
+        if error.charge() != Charge::Unpaid {
+            return false;
+        }
+        let somebody_is_left = other_session || self.inner.choose(untried(&attempt.session, tried)).is_some();
+        self.failed_tries < self.inner.config.tries && somebody_is_left
+    }
+
+    fn note_failure(&self, operator: &str, error: &SupplierError) {
+        let verdict = if error.is_dishonest() {
             choice::Verdict::Dishonest
         } else {
             choice::Verdict::Failed
         };
-        let operator = &attempt.candidate.operator;
-        self.inner.note(operator, result);
-        self.failed_tries += 1;
-        tracing::info!(supplier = %operator, error = %chain(error), "a supplier failed");
-        if !error.nothing_was_served() {
-            return false;
-        }
-        attempt.session.refund();
-        let somebody_is_left = other_session || self.inner.choose(untried(&attempt.session, tried)).is_some();
-        self.failed_tries < self.inner.config.tries && somebody_is_left
+        self.inner.note(operator, verdict);
     }
 
     async fn session_after_mismatch(&self, refused: &Arc<Session>) -> Result<Arc<Session>, Error> {
@@ -214,49 +238,100 @@ impl Exchange {
         self.inner.session(service, self.signer.as_ref()).await
     }
 
-    /// Chooses a supplier and signs the request for it.
-    fn attempt(&self, session: &Arc<Session>, tried: &[String], payload: &Bytes) -> Result<Attempt, Error> {
-        let no_supplier = || Error::NoSupplier {
-            service: self.request.service.clone(),
-        };
-        let chosen = self
-            .inner
-            .choose(untried(session, tried))
-            .ok_or_else(no_supplier)?;
+    /// Chooses a supplier, sets its price aside, and signs the request for it.
+    async fn attempt(
+        &self,
+        session: &Arc<Session>,
+        tried: &[String],
+        payload: &Bytes,
+    ) -> Result<Attempt, Error> {
+        let inner = &self.inner;
+        let chosen = inner.choose(untried(session, tried));
         let candidate = session
             .candidates
             .iter()
-            .find(|candidate| candidate.operator == chosen)
-            .ok_or_else(no_supplier)?
+            .find(|candidate| Some(candidate.operator.as_str()) == chosen)
+            .ok_or_else(|| Error::NoSupplier {
+                service: self.request.service.clone(),
+            })?
             .clone();
-        let request = sign_request(
+        let reserved = inner.reserve(&self.request.service, session).await?;
+        let signed = sign_request(
             self.signer.as_ref(),
             &session.ring,
             session.header.clone(),
             &candidate.operator,
             payload.clone(),
-        )?;
-        let reader = AnswerReader::new(
-            session.header.clone(),
-            candidate.key.clone(),
-            self.inner.config.max_part_bytes,
         );
+        let request = match signed {
+            Ok(request) => request,
+            Err(error) => {
+                inner.spending.settle(&reserved, Charge::Unpaid, false).await;
+                return Err(error.into());
+            }
+        };
+        let limits = Limits {
+            part_bytes: inner.config.max_part_bytes,
+            answer_bytes: inner.config.max_answer_bytes,
+            parts: inner.config.max_parts,
+        };
         Ok(Attempt {
             session: Arc::clone(session),
+            reader: AnswerReader::new(session.header.clone(), candidate.key.clone(), limits),
             candidate,
             request,
-            reader,
+            reserved,
             response: None,
             started: Instant::now(),
-            started_at_ms: self.inner.clock.now_ms(),
+            started_at_ms: inner.clock.now_ms(),
             first_byte: None,
         })
     }
 
-    /// Sends the request and waits for the first verified part.
-    async fn first_part(&mut self, attempt: &mut Attempt) -> Result<Part, Ended> {
-        let after = self.inner.config.first_byte;
-        let token = self.inner.tasks.token();
+    /// Sends the request and waits until an answer has begun: for the first verified part of a stream, or for all of
+    /// an answer that is not streamed, which is judged before the reader sees any of it.
+    async fn begin(&mut self, attempt: &mut Attempt) -> Result<Begun, Ended> {
+        let inner = Arc::clone(&self.inner);
+        let token = inner.tasks.token();
+        let total = Config::with_the_way(inner.config.total);
+        let (after, late) = if self.request.asks_for_stream() {
+            let after = inner.config.first_byte;
+            (Config::with_the_way(after), SupplierError::FirstByte { after })
+        } else {
+            let after = inner.config.total;
+            (total, SupplierError::Total { after })
+        };
+        let operation = Operation::of(&self.request.path);
+        let deadline = attempt.started + total;
+        let answer = async {
+            let first = match tokio::time::timeout(after, attempt.begin(&inner)).await {
+                Ok(first) => first?,
+                Err(_) => return Err(late),
+            };
+            let content_type = attempt.content_type(&first);
+            let status = attempt.reader.status();
+            if content_type.starts_with(sse::MEDIA_TYPE) && (200..300).contains(&status) {
+                return Ok(Begun::Stream { content_type, first });
+            }
+            let body = match tokio::time::timeout_at(deadline, attempt.rest(first)).await {
+                Ok(body) => body?,
+                Err(_) => {
+                    return Err(SupplierError::Total {
+                        after: inner.config.total,
+                    });
+                }
+            };
+            let charge = match judge(operation, status, &body) {
+                Verdict::Counts => Charge::Paid,
+                Verdict::NoRoute => Charge::Unpaid,
+                Verdict::NoAnswer(why) => return Err(SupplierError::NoAnswer(why)),
+            };
+            Ok(Begun::Whole {
+                content_type,
+                body,
+                charge,
+            })
+        };
         let reader_gone = async {
             match self.head.as_mut() {
                 Some(head) => head.closed().await,
@@ -266,90 +341,107 @@ impl Exchange {
         tokio::select! {
             () = reader_gone => Err(Ended::ReaderGone),
             () = token.cancelled() => Err(Ended::Stopping),
-            part = tokio::time::timeout(after, attempt.begin(&self.inner)) => match part {
-                Ok(part) => part.map_err(Ended::Failed),
-                Err(_) => Err(Ended::Failed(SupplierError::FirstByte { after })),
-            },
+            begun = answer => begun.map_err(Ended::Failed),
         }
     }
 
-    /// Passes the parts on as they are verified.
-    async fn pass_on(&mut self, mut attempt: Attempt, first: Part) {
-        let content_type = attempt.content_type(&first);
-        let is_event_stream = content_type.starts_with("text/event-stream");
+    /// Gives the reader what has begun, to its end.
+    async fn give(&mut self, mut attempt: Attempt, begun: Begun) {
         let status = attempt.reader.status();
-        let wants_done = is_event_stream && status == 200 && self.request.streams_end_with_done();
-        self.answer(Ok(Head {
+        let head = |content_type, attempt: &Attempt| Head {
             status,
             content_type,
             supplier: attempt.candidate.operator.clone(),
-        }));
+        };
+        match begun {
+            Begun::Whole {
+                content_type,
+                body,
+                charge,
+            } => {
+                self.answer(Ok(head(content_type, &attempt)));
+                let first_byte = attempt.first_byte.unwrap_or_default();
+                let verdict = choice::Verdict::Good { first_byte };
+                self.inner.note(&attempt.candidate.operator, verdict);
+                // All of it is here: a reader who is gone was served all the same.
+                let _ = self.body.try_send(Ok(body));
+                self.finish(attempt, Outcome::Complete, charge, true).await;
+            }
+            Begun::Stream { content_type, first } => {
+                self.answer(Ok(head(content_type, &attempt)));
+                let ended = self.pass_on(&mut attempt, first).await;
+                self.end(attempt, ended).await;
+            }
+        }
+    }
+
+    /// Passes the parts of a stream on as they are verified.
+    async fn pass_on(&mut self, attempt: &mut Attempt, first: Part) -> Option<Ended> {
+        let mut watch = Watch::new(self.request.streams_end_with_done());
         let after = self.inner.config.total;
-        let deadline = attempt.started + after;
+        let deadline = attempt.started + Config::with_the_way(after);
+        let late = || Some(Ended::Failed(SupplierError::Total { after }));
+        let token = self.inner.tasks.token();
         let mut part = Some(first);
-        let ended = loop {
+        loop {
             if let Some(part) = part.take()
                 && !part.body.is_empty()
             {
+                if let Err(error) = watch.take(&part.body) {
+                    return Some(Ended::Failed(error));
+                }
                 match tokio::time::timeout_at(deadline, self.body.send(Ok(part.body))).await {
                     Ok(Ok(())) => {}
-                    Ok(Err(_)) => break Some(Ended::ReaderGone),
-                    Err(_) => break Some(Ended::Failed(SupplierError::Total { after })),
+                    Ok(Err(_)) => return Some(Ended::ReaderGone).filter(|_| !watch.is_done()),
+                    Err(_) => return late(),
                 }
             }
-            let token = self.inner.tasks.token();
             tokio::select! {
-                () = self.body.closed() => break Some(Ended::ReaderGone),
-                () = token.cancelled() => break Some(Ended::Stopping),
+                // Most readers leave at the last line and do not wait for the end of the connection.
+                () = self.body.closed() => return Some(Ended::ReaderGone).filter(|_| !watch.is_done()),
+                () = token.cancelled() => return Some(Ended::Stopping),
                 next = tokio::time::timeout_at(deadline, attempt.next()) => match next {
                     Ok(Ok(Some(next))) => part = Some(next),
-                    Ok(Ok(None)) if wants_done && !attempt.reader.done_seen() => {
+                    Ok(Ok(None)) => {
                         let bytes = attempt.reader.tally().bytes;
-                        break Some(Ended::Failed(SupplierError::BrokenOff { bytes }));
+                        return watch.end(bytes).err().map(Ended::Failed);
                     }
-                    Ok(Ok(None)) => break None,
-                    Ok(Err(error)) => break Some(Ended::Failed(error)),
-                    Err(_) => break Some(Ended::Failed(SupplierError::Total { after })),
+                    Ok(Err(error)) => return Some(Ended::Failed(error)),
+                    Err(_) => return late(),
                 },
             }
-        };
-        self.end(attempt, ended).await;
+        }
     }
 
     async fn end(&mut self, attempt: Attempt, ended: Option<Ended>) {
         let operator = attempt.candidate.operator.clone();
-        let outcome = match ended {
+        let (outcome, charge) = match ended {
             None => {
                 let first_byte = attempt.first_byte.unwrap_or_default();
-                let good = attempt.reader.status() < 500;
-                let result = if good {
-                    choice::Verdict::Good { first_byte }
-                } else {
-                    choice::Verdict::Failed
-                };
-                self.inner.note(&operator, result);
-                Outcome::Complete
+                self.inner.note(&operator, choice::Verdict::Good { first_byte });
+                (Outcome::Complete, Charge::Paid)
             }
-            Some(Ended::ReaderGone) => Outcome::Cancelled,
+            Some(Ended::ReaderGone) => (Outcome::Cancelled, Charge::Unknown),
             Some(Ended::Stopping) => {
-                let _ = self.body.try_send(Err(Error::Stopping));
-                Outcome::Cancelled
+                self.say(Error::Stopping).await;
+                (Outcome::Cancelled, Charge::Unknown)
             }
             Some(Ended::Failed(error)) => {
-                let dishonest = error.is_dishonest();
-                let result = if dishonest {
-                    choice::Verdict::Dishonest
-                } else {
-                    choice::Verdict::Failed
-                };
-                self.inner.note(&operator, result);
+                self.note_failure(&operator, &error);
                 let text = chain(&error);
-                // A reader that does not read on will see the stream end without its last line.
-                let _ = self.body.try_send(Err(Error::Supplier { operator, error }));
-                Outcome::Failed { error: text }
+                // The supplier's own error is in the stream already.
+                if !matches!(error, SupplierError::ErrorEvent) {
+                    self.say(Error::Supplier { operator, error }).await;
+                }
+                (Outcome::Failed { error: text }, Charge::Unknown)
             }
         };
-        self.finish(attempt, outcome).await;
+        self.finish(attempt, outcome, charge, true).await;
+    }
+
+    /// Tells the reader why no more comes. One that does not read on will see the stream end without its last line.
+    async fn say(&self, error: Error) {
+        let _ = tokio::time::timeout(SAY_WITHIN, self.body.send(Err(error))).await;
     }
 
     fn answer(&mut self, head: Result<Head, Error>) {
@@ -359,18 +451,20 @@ impl Exchange {
     }
 
     /// Hands the receipt to the reader and keeps it.
-    async fn finish(&mut self, attempt: Attempt, outcome: Outcome) {
+    async fn finish(&mut self, attempt: Attempt, outcome: Outcome, charge: Charge, reached: bool) {
         let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         let Attempt {
             session,
             candidate,
             request,
+            reserved,
             reader,
             started,
             started_at_ms,
             first_byte,
             ..
         } = attempt;
+        self.inner.spending.settle(&reserved, charge, reached).await;
         let header = &session.header;
         let status = reader.status();
         let tally = reader.tally();
@@ -385,7 +479,7 @@ impl Exchange {
             session_start: session.start.0,
             session_end: session.end.0,
             price: session.price,
-            paid: tally.parts > 0 && status < 500,
+            charge,
             status,
             parts: tally.parts,
             bytes: tally.bytes,
@@ -397,8 +491,7 @@ impl Exchange {
             failed_tries: self.failed_tries,
             outcome,
         };
-        metrics::counter!("hearth_gateway_relays_total", "paid" => if receipt.paid { "yes" } else { "no" })
-            .increment(1);
+        metrics::counter!("hearth_gateway_relays_total", "charge" => receipt.charge.word()).increment(1);
         if let Some(first_byte) = first_byte {
             metrics::histogram!("hearth_gateway_first_byte_seconds").record(first_byte.as_secs_f64());
         }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use futures::{FutureExt, StreamExt};
-use hearth_base::{Clock, ServiceId, Tasks};
+use hearth_base::{Amount, Clock, ServiceId, Tasks};
+use hearth_outbound::Inward;
 use hearth_store::Store;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
@@ -22,6 +23,7 @@ use crate::{
     request::Request,
     services::{self, NetworkModel},
     session::Sessions,
+    spending::{Budget, Spending},
 };
 
 /// What [`Gateway::start`] takes.
@@ -78,19 +80,23 @@ impl Gateway {
         } = args;
         config.check()?;
         // A redirect would carry a signed request to an address that is not on chain.
-        let client = reqwest::Client::builder()
-            .connect_timeout(config.connect)
-            .redirect(reqwest::redirect::Policy::none())
-            .tcp_nodelay(true)
-            .pool_max_idle_per_host(config.max_concurrent)
-            .build()
-            .map_err(StartError::Client)?;
+        let inward = if config.allow_local_endpoints {
+            Inward::Allowed
+        } else {
+            Inward::Refused
+        };
+        let client = hearth_outbound::Client::new(hearth_outbound::Config {
+            idle_per_host: config.max_concurrent,
+            ..hearth_outbound::Config::new(inward, config.connect)
+        })
+        .map_err(StartError::Client)?;
         let inner = Arc::new(Inner {
             sessions: Sessions::new(
                 Arc::clone(&network),
                 config.applications.clone(),
                 config.allow_local_endpoints,
             ),
+            spending: Spending::new(&store, clock.clone(), config.daily_cap),
             receipts: Receipts::new(store),
             slots: Arc::new(Semaphore::new(config.max_concurrent)),
             scores: Scores::default(),
@@ -156,6 +162,30 @@ impl Gateway {
     /// A chain that cannot be asked.
     pub async fn services(&self) -> Result<Vec<NetworkModel>, Error> {
         services::list(&self.0).await
+    }
+
+    /// How many receipts are kept.
+    ///
+    /// # Errors
+    /// A database that does not answer.
+    pub async fn n_receipts(&self) -> Result<u64, sqlx::Error> {
+        self.0.receipts.count().await
+    }
+
+    /// The cap of a day, and what was spent today.
+    ///
+    /// # Errors
+    /// A database that does not answer.
+    pub async fn budget(&self) -> Result<Budget, sqlx::Error> {
+        self.0.spending.budget().await
+    }
+
+    /// Sets the cap of a day in place of the configuration's; zero buys nothing more.
+    ///
+    /// # Errors
+    /// A database that does not answer.
+    pub async fn set_daily_cap(&self, cap: Amount) -> Result<(), sqlx::Error> {
+        self.0.spending.set_daily_cap(cap).await
     }
 
     /// How many services sessions are held for.

@@ -14,12 +14,15 @@ use crate::{
     config::Config,
     error::Error,
     network::Network,
-    receipt::{Outcome, Receipts},
+    receipt::{Charge, Outcome, Receipts},
     session::{Session, Sessions},
+    spending::{Order, Reserved, Spending},
 };
 
 /// How many former results a fresh start learns from.
 const LEARNT: u32 = 500;
+/// Blocks between two prunings of what was spent.
+const PRUNE_EVERY: u64 = 1000;
 
 /// Whose key signs: the wallet's working key, which may not be there yet.
 pub trait Keys: Send + Sync + 'static {
@@ -41,7 +44,8 @@ pub(crate) struct Inner {
     pub(crate) keys: Arc<dyn Keys>,
     pub(crate) sessions: Sessions,
     pub(crate) receipts: Receipts,
-    pub(crate) client: reqwest::Client,
+    pub(crate) spending: Spending,
+    pub(crate) client: hearth_outbound::Client,
     pub(crate) clock: Clock,
     pub(crate) tasks: Tasks,
     pub(crate) scores: Scores,
@@ -68,6 +72,30 @@ impl Inner {
         self.sessions.current(service, gateway, signer.public_key()).await
     }
 
+    /// Sets the price of one relay aside. A stake that seems used up is read again: former sessions may have been
+    /// settled since, or more was added.
+    pub(crate) async fn reserve(&self, service: &ServiceId, session: &Session) -> Result<Reserved, Error> {
+        let order = || {
+            let spare = session.spare();
+            Order {
+                application: &session.application,
+                session_id: &session.id,
+                settled_at: session.settled_at,
+                price: session.price,
+                spare: spare.upokt,
+                spare_at: spare.at,
+            }
+        };
+        let result = self.spending.reserve(order()).await;
+        if !matches!(result, Err(Error::OutOfStake { .. })) {
+            return result;
+        }
+        match self.sessions.read_stake(service, session).await {
+            Ok(true) => self.spending.reserve(order()).await,
+            Ok(false) | Err(_) => result,
+        }
+    }
+
     /// Chooses a supplier.
     pub(crate) fn choose<'a>(&self, operators: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
         self.scores.choose(operators, rand::random(), self.clock.now_ms())
@@ -82,6 +110,11 @@ impl Inner {
     pub(crate) async fn roll_over(self: Arc<Inner>) {
         let mut heights = self.network.heights();
         while let Some(height) = heights.next().await {
+            if height.0.is_multiple_of(PRUNE_EVERY)
+                && let Err(error) = self.spending.prune(height).await
+            {
+                tracing::warn!(%error, "old counts of what was spent could not be dropped");
+            }
             if height > Height(0)
                 && let Some(signer) = self.keys.signer()
             {
@@ -106,7 +139,7 @@ impl Inner {
         };
         for receipt in receipts.into_iter().rev() {
             let result = match (&receipt.outcome, receipt.first_byte_ms) {
-                (Outcome::Complete, Some(ms)) if receipt.paid => choice::Verdict::Good {
+                (Outcome::Complete, Some(ms)) if receipt.charge == Charge::Paid => choice::Verdict::Good {
                     first_byte: std::time::Duration::from_millis(ms),
                 },
                 (Outcome::Complete | Outcome::Failed { .. }, _) => choice::Verdict::Failed,

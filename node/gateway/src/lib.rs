@@ -10,6 +10,9 @@
 //! The ring is [application, own gateway] and the gateway's key signs: the application's own key stays cold. An
 //! application that has not delegated to this gateway is refused, since its ring would be completed by a key that
 //! everybody knows.
+//!
+//! Money is set aside in the database before a request is signed: no application is spent below its minimum stake,
+//! and no day costs more than its cap, whatever restarts in between.
 
 mod answer;
 mod attempt;
@@ -25,6 +28,8 @@ mod refusal;
 mod request;
 mod services;
 mod session;
+mod spending;
+mod watch;
 
 pub use choice::Avoided;
 pub use config::{Config, ConfigError};
@@ -33,10 +38,11 @@ pub use exchange::Answer;
 pub use gateway::{Args, Gateway, SessionSupplier, StartError};
 pub use inner::Keys;
 pub use network::{ChainNetwork, Network, NetworkError, Terms};
-pub use receipt::{Outcome, Receipt};
+pub use receipt::{Charge, Outcome, Receipt};
 pub use refusal::{Refusal, Why};
 pub use request::Request;
 pub use services::{NetworkModel, Unavailable};
+pub use spending::Budget;
 
 #[cfg(test)]
 mod tests;

@@ -14,6 +14,7 @@ use hearth_pocket::{
         session::Session,
         shared::Service,
     },
+    session::Timing,
 };
 use tokio_stream::wrappers::WatchStream;
 
@@ -44,6 +45,8 @@ pub struct Terms {
     pub compute_unit_cost_granularity: u64,
     /// Blocks after the session's end in which its relays are still taken.
     pub grace_blocks: u64,
+    /// Blocks from the session's end to the one whose end settles it.
+    pub settlement_blocks: u64,
     /// The least stake of an application, in upokt; below it the chain unbonds it.
     pub min_application_stake: u128,
 }
@@ -183,6 +186,7 @@ impl Network for ChainNetwork {
             compute_units_to_tokens_multiplier: shared.compute_units_to_tokens_multiplier,
             compute_unit_cost_granularity: shared.compute_unit_cost_granularity,
             grace_blocks: shared.grace_period_end_offset_blocks,
+            settlement_blocks: Timing::from(&shared).blocks_to_settlement() + 1,
             min_application_stake: min_stake.map_or(0, |amount| amount.upokt()),
         })
     }

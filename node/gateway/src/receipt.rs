@@ -17,11 +17,39 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    fn word(&self) -> &'static str {
+    /// A stable word.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
         match self {
             Outcome::Complete => "complete",
             Outcome::Cancelled => "cancelled",
             Outcome::Failed { .. } => "failed",
+        }
+    }
+}
+
+/// Whether the supplier is paid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Charge {
+    /// It gave a whole answer that counts as one.
+    Paid,
+    /// It gave nothing that it could claim.
+    Unpaid,
+    /// It has a signed request and may have served it: the answer broke off, came too late, or was stopped. The
+    /// price is the most that it can claim.
+    Unknown,
+}
+
+const CHARGES: [Charge; 3] = [Charge::Paid, Charge::Unpaid, Charge::Unknown];
+
+impl Charge {
+    /// A stable word.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Charge::Paid => "paid",
+            Charge::Unpaid => "unpaid",
+            Charge::Unknown => "unknown",
         }
     }
 }
@@ -41,8 +69,8 @@ pub struct Receipt {
     pub session_end: u64,
     /// What one relay of the session costs.
     pub price: Amount,
-    /// Whether the supplier can claim it: it gave a signed answer with a status below 500.
-    pub paid: bool,
+    /// Whether the supplier is paid that price.
+    pub charge: Charge,
     /// The status of the answer inside the relay; 0 where none came.
     pub status: u16,
     /// Parts that were verified and passed on.
@@ -80,7 +108,7 @@ impl Receipts {
         };
         sqlx::query(
             "INSERT INTO gateway_receipts (id, started_at_ms, service, application, supplier, supplier_url, session_id,
-             session_start, session_end, price_upokt, paid, status, parts, bytes, request_hash, body_hash, relay,
+             session_start, session_end, price_upokt, charge, status, parts, bytes, request_hash, body_hash, relay,
              first_byte_ms, total_ms, failed_tries, outcome, error)
              VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
@@ -94,7 +122,7 @@ impl Receipts {
         .bind(signed(receipt.session_start))
         .bind(signed(receipt.session_end))
         .bind(receipt.price.upokt().to_string())
-        .bind(receipt.paid)
+        .bind(receipt.charge.word())
         .bind(i64::from(receipt.status))
         .bind(i64::from(receipt.parts))
         .bind(signed(receipt.bytes))
@@ -129,6 +157,14 @@ impl Receipts {
                 .fetch_all(self.store.pool())
                 .await?;
         rows.iter().map(read).collect()
+    }
+
+    /// How many there are.
+    pub(crate) async fn count(&self) -> Result<u64, sqlx::Error> {
+        let count: i64 = sqlx::query_scalar("SELECT count(*) FROM gateway_receipts")
+            .fetch_one(self.store.pool())
+            .await?;
+        Ok(u64::try_from(count).unwrap_or_default())
     }
 
     /// Drops all but the newest.
@@ -173,6 +209,7 @@ fn read(row: &SqliteRow) -> Result<Receipt, sqlx::Error> {
             error: row.try_get::<Option<String>, _>("error")?.unwrap_or_default(),
         },
     };
+    let charge = text("charge")?;
     Ok(Receipt {
         id: Uuid::parse_str(&text("id")?).map_err(|error| decode("id", error.to_string()))?,
         started_at_ms: row.try_get("started_at_ms")?,
@@ -186,7 +223,15 @@ fn read(row: &SqliteRow) -> Result<Receipt, sqlx::Error> {
         price: text("price_upokt")?
             .parse()
             .map_err(|_| decode("price_upokt", "no amount".to_owned()))?,
-        paid: row.try_get("paid")?,
+        charge: CHARGES
+            .into_iter()
+            .find(|known| known.word() == charge)
+            .ok_or_else(|| {
+                decode(
+                    "charge",
+                    format!("\"{charge}\" is neither paid, unpaid nor unknown"),
+                )
+            })?,
         status: u16::try_from(small("status")?).unwrap_or_default(),
         parts: small("parts")?,
         bytes: number("bytes")?,

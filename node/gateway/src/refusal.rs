@@ -43,6 +43,9 @@ pub struct Refusal {
     pub code: String,
     /// What it said, cut to a readable length.
     pub text: String,
+    /// Whether the supplier's miner said it, which then served nothing. A reverse proxy that lost the connection to it
+    /// (500, 502, 504 in its own words) cannot know.
+    pub is_the_miners: bool,
 }
 
 /// The longest text of a supplier that is shown or kept.
@@ -84,6 +87,7 @@ impl Refusal {
             why,
             code: format!("{} {}", error.codespace, error.code),
             text: shortened(text),
+            is_the_miners: true,
         }
     }
 
@@ -95,7 +99,9 @@ impl Refusal {
             error: String,
             code: Option<String>,
         }
-        let (text, code) = match serde_json::from_slice::<Said>(body) {
+        let said = serde_json::from_slice::<Said>(body);
+        let is_the_miners = said.is_ok() || !matches!(status, 500 | 502 | 504);
+        let (text, code) = match said {
             Ok(said) => (said.error, said.code),
             Err(_) => {
                 let text = String::from_utf8_lossy(&body[..body.len().min(4 * TEXT)]);
@@ -129,6 +135,7 @@ impl Refusal {
             why,
             code: format!("HTTP {status}"),
             text,
+            is_the_miners,
         }
     }
 }
@@ -173,7 +180,10 @@ mod tests {
         let not_staked = r#"{"error":"a session: not staked for the service","code":"no_session"}"#;
         assert_eq!(said(403, not_staked), Why::NotStaked);
         assert_eq!(said(503, r#"{"error":"","code":"closed"}"#), Why::Unavailable);
-        assert_eq!(said(403, r#"{"error":"anybody could sign","code":"no_gateway"}"#), Why::Ring);
+        assert_eq!(
+            said(403, r#"{"error":"anybody could sign","code":"no_gateway"}"#),
+            Why::Ring
+        );
         // Without a code, or with one of a later version, status and words are all there is.
         assert_eq!(said(403, r#"{"error":"session expired"}"#), Why::Session);
         assert_eq!(said(503, r#"{"error":"x","code":"new"}"#), Why::Unavailable);

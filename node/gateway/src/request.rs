@@ -3,10 +3,13 @@
 use bytes::Bytes;
 use hearth_base::ServiceId;
 use hearth_pocket::payload::{Headers, HttpRequest};
+use uuid::Uuid;
 
 /// What is asked of a service.
 #[derive(Clone, Debug)]
 pub struct Request {
+    /// The id that its receipt gets.
+    pub id: Uuid,
     pub service: ServiceId,
     pub method: String,
     /// With or without `/v1`; suppliers get it without.
@@ -21,6 +24,7 @@ impl Request {
     #[must_use]
     pub fn post(service: ServiceId, path: &str, body: Bytes) -> Request {
         Request {
+            id: Uuid::now_v7(),
             service,
             method: "POST".to_owned(),
             path: path.to_owned(),

@@ -1,9 +1,9 @@
 //! The models of the network: services on chain, with what an answer costs and whether it can be had.
 
-use hearth_base::{Amount, ServiceId};
+use hearth_base::{Amount, Height, ServiceId};
 use hearth_pocket::{Address, message::application::Application};
 
-use crate::{error::Error, inner::Inner, network::Terms};
+use crate::{error::Error, inner::Inner, network::Terms, session::Spare};
 
 /// Why a service cannot be asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub enum Unavailable {
     NoApplication,
     /// The stake of its application is at the minimum: one answer would unbond it.
     OutOfStake,
+    /// One answer more would cost more than a day may.
+    DailyCap,
     /// Nobody serves it in the current session.
     NoSupplier,
 }
@@ -37,11 +39,17 @@ pub struct NetworkModel {
 /// All services, those that can be asked first.
 pub(crate) async fn list(inner: &Inner) -> Result<Vec<NetworkModel>, Error> {
     let signer = inner.keys.signer();
+    let state_height = inner.sessions.state_height();
     let applications = match &signer {
         Some(signer) => inner.sessions.applications(signer.address()).await?,
         None => Vec::new(),
     };
     let height = inner.network.height();
+    let budget = inner.spending.budget().await?;
+    let left_today = budget
+        .daily_cap
+        .upokt()
+        .saturating_sub(budget.spent_today.upokt());
     let mut models = Vec::new();
     let mut common: Option<Terms> = None;
     for service in inner.network.services().await? {
@@ -65,6 +73,10 @@ pub(crate) async fn list(inner: &Inner) -> Result<Vec<NetworkModel>, Error> {
             }
             (None, _) | (_, None) => None,
         };
+        let spare = match payer {
+            Some(payer) => left(inner, payer, &terms, state_height).await?,
+            None => 0,
+        };
         models.push(NetworkModel {
             model: format!("pocket/{id}"),
             title: if service.name.is_empty() {
@@ -75,7 +87,7 @@ pub(crate) async fn list(inner: &Inner) -> Result<Vec<NetworkModel>, Error> {
             price: terms.price(),
             application: payer.and_then(|application| Address::parse(&application.address).ok()),
             suppliers,
-            unavailable: unavailable(signer.is_some(), payer, &terms, suppliers),
+            unavailable: unavailable(signer.is_some(), payer, (spare, left_today), &terms, suppliers),
             service: id,
         });
     }
@@ -109,21 +121,31 @@ fn payer<'a>(
         .max_by_key(|application| stake(application))
 }
 
+/// What an application can still spend: its stake above the minimum, less what suppliers may claim of it.
+async fn left(inner: &Inner, payer: &Application, terms: &Terms, at: Height) -> Result<u128, Error> {
+    let spare = Spare::of(payer, terms, at);
+    let unsettled = inner.spending.unsettled(&payer.address, spare.at).await?;
+    Ok(spare.upokt.saturating_sub(unsettled))
+}
+
 fn unavailable(
     has_key: bool,
     payer: Option<&Application>,
+    (spare, left_today): (u128, u128),
     terms: &Terms,
     suppliers: Option<usize>,
 ) -> Option<Unavailable> {
     if !has_key {
         return Some(Unavailable::NoKey);
     }
-    let Some(payer) = payer else {
+    if payer.is_none() {
         return Some(Unavailable::NoApplication);
-    };
-    let spare = stake(payer).upokt().saturating_sub(terms.min_application_stake);
+    }
     if spare < terms.price().upokt() {
         return Some(Unavailable::OutOfStake);
+    }
+    if left_today < terms.price().upokt() {
+        return Some(Unavailable::DailyCap);
     }
     (suppliers == Some(0)).then_some(Unavailable::NoSupplier)
 }

@@ -1,16 +1,10 @@
 //! Sessions: who pays, who may be asked, under which ring; kept until they end and rolled over to the next.
 
-use std::{
-    collections::BTreeMap,
-    net::IpAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use futures::stream::{self, StreamExt};
-use hearth_base::{Amount, Height, ServiceId};
+use hearth_base::{Amount, Height, ServiceId, SessionId};
+use hearth_outbound::is_outside;
 use hearth_pocket::{
     Address, PublicKey, Ring,
     difficulty::BASE_TARGET,
@@ -31,6 +25,8 @@ use crate::{
 
 /// Public keys of suppliers that are asked for at once.
 const KEYS_AT_ONCE: usize = 8;
+/// How far behind the newest header the state may be that an endpoint proves: one block by nature, one for luck.
+const STATE_BEHIND: u64 = 2;
 
 /// A supplier that may be asked.
 #[derive(Clone, Debug)]
@@ -55,31 +51,35 @@ pub(crate) struct Session {
     pub(crate) end: Height,
     /// The last height at which its relays are taken.
     pub(crate) last: Height,
-    /// How many relays the stake above the minimum pays for; `None` where they cost nothing.
-    affordable: Option<u64>,
-    sent: AtomicU64,
+    pub(crate) id: SessionId,
+    /// The block whose end settles it.
+    pub(crate) settled_at: Height,
+    spare: Mutex<Spare>,
+}
+
+/// What an application's stake has above the minimum.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Spare {
+    pub(crate) upokt: u128,
+    /// After which block, at the least.
+    pub(crate) at: Height,
+}
+
+impl Spare {
+    pub(crate) fn of(application: &Application, terms: &Terms, at: Height) -> Spare {
+        let stake = application.stake.as_ref().and_then(|stake| stake.to_amount());
+        let stake = stake.unwrap_or_default().upokt();
+        Spare {
+            upokt: stake.saturating_sub(terms.min_application_stake),
+            at,
+        }
+    }
 }
 
 impl Session {
-    /// Takes one relay out of what the stake can pay for. The miner's own meter is per supplier and may refuse
-    /// earlier; this one keeps the application from being unbonded.
-    pub(crate) fn spend(&self) -> Result<(), Error> {
-        let sent = self.sent.fetch_add(1, Ordering::Relaxed);
-        match self.affordable {
-            Some(affordable) if sent >= affordable => {
-                self.refund();
-                Err(Error::OutOfStake {
-                    application: self.application.clone(),
-                    price: self.price,
-                })
-            }
-            Some(_) | None => Ok(()),
-        }
-    }
-
-    /// Gives back what a relay would have cost that nobody served.
-    pub(crate) fn refund(&self) {
-        self.sent.fetch_sub(1, Ordering::Relaxed);
+    /// What the application's stake had above the minimum when it was last read.
+    pub(crate) fn spare(&self) -> Spare {
+        *self.spare.lock()
     }
 }
 
@@ -230,6 +230,25 @@ impl Sessions {
         }
     }
 
+    /// Reads the stake behind a session again. Says whether it can have changed since it was last read.
+    pub(crate) async fn read_stake(&self, service: &ServiceId, session: &Session) -> Result<bool, Error> {
+        let at = self.state_height();
+        if at <= session.spare().at {
+            return Ok(false);
+        }
+        let Some(application) = self.network.application(&session.application).await? else {
+            return Ok(false);
+        };
+        let terms = self.network.terms(service, session.start).await?;
+        *session.spare.lock() = Spare::of(&application, &terms, at);
+        Ok(true)
+    }
+
+    /// The state that is read now is that of this block, or a later one.
+    pub(crate) fn state_height(&self) -> Height {
+        Height(self.network.height().0.saturating_sub(STATE_BEHIND))
+    }
+
     /// Forgets all sessions: another key signs now.
     pub(crate) fn forget(&self) {
         self.slots.lock().clear();
@@ -271,6 +290,7 @@ impl Sessions {
         height: Height,
         former_ring: Option<Arc<Ring>>,
     ) -> Result<Session, Error> {
+        let state_height = self.state_height();
         let application = self.payer(service, gateway).await?;
         let address = Address::parse(&application.address).map_err(|_| Error::NoApplication {
             service: service.clone(),
@@ -300,16 +320,11 @@ impl Sessions {
             return Err(no_supplier());
         }
         let price = terms.price();
-        let stake = application
-            .stake
-            .as_ref()
-            .and_then(|stake| stake.to_amount())
-            .unwrap_or_default();
-        let spare = stake.upokt().saturating_sub(terms.min_application_stake);
-        let affordable = spare
-            .checked_div(price.upokt())
-            .map(|count| u64::try_from(count).unwrap_or(u64::MAX));
+        let spare = Spare::of(&application, &terms, state_height);
         Ok(Session {
+            id: SessionId::new(&header.session_id),
+            settled_at: end.plus(terms.settlement_blocks),
+            spare: Mutex::new(spare),
             header,
             application: address,
             ring,
@@ -318,8 +333,6 @@ impl Sessions {
             start,
             end,
             last: end.plus(terms.grace_blocks),
-            affordable,
-            sent: AtomicU64::new(0),
         })
     }
 
@@ -417,7 +430,7 @@ impl Sessions {
             endpoints.find_map(|endpoint| {
                 let url = Url::parse(&endpoint.url).ok()?;
                 let speaks_http = matches!(url.scheme(), "http" | "https");
-                (speaks_http && (self.allow_local_endpoints || is_public(&url))).then_some((url, wanted))
+                (speaks_http && (self.allow_local_endpoints || is_outside(&url))).then_some((url, wanted))
             })
         })
     }
@@ -461,41 +474,6 @@ fn positive(height: i64) -> Height {
     Height(u64::try_from(height).unwrap_or_default())
 }
 
-/// Whether an address may be in the public network. A name that points inwards is not noticed.
-fn is_public(url: &Url) -> bool {
-    let ip = match url.host() {
-        Some(url::Host::Ipv4(ip)) => IpAddr::V4(ip),
-        Some(url::Host::Ipv6(ip)) => IpAddr::V6(ip),
-        Some(url::Host::Domain(name)) => {
-            let name = name.trim_end_matches('.').to_ascii_lowercase();
-            return name.contains('.')
-                && !["localhost", "local", "internal"]
-                    .iter()
-                    .any(|end| name.rsplit('.').next() == Some(end));
-        }
-        None => return false,
-    };
-    match ip.to_canonical() {
-        IpAddr::V4(ip) => {
-            !(ip.is_private()
-                || ip.is_loopback()
-                || ip.is_link_local()
-                || ip.is_unspecified()
-                || ip.is_broadcast()
-                || ip.is_multicast()
-                // Shared address space of carriers: 100.64.0.0/10.
-                || (ip.octets()[0] == 100 && ip.octets()[1] & 0xc0 == 64))
-        }
-        IpAddr::V6(ip) => {
-            !(ip.is_loopback()
-                || ip.is_unspecified()
-                || ip.is_multicast()
-                || ip.is_unique_local()
-                || ip.is_unicast_link_local())
-        }
-    }
-}
-
 #[cfg(test)]
 impl Sessions {
     /// How many services something is kept of.
@@ -509,39 +487,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_inside_are_not_public() {
-        for inside in [
-            "http://localhost:1/",
-            "http://127.0.0.1/",
-            "http://10.1.2.3/",
-            "http://192.168.1.1/",
-            "http://[::1]/",
-            "http://100.64.1.1/",
-            "http://169.254.169.254/",
-            "http://printer/",
-            "http://a.local/",
-            "http://[fd00::1]/",
-            "http://[::ffff:127.0.0.1]/",
-            "http://0.0.0.0/",
-        ] {
-            assert!(!is_public(&Url::parse(inside).unwrap()), "{inside}");
-        }
-        for outside in [
-            "https://relay.example.org/x",
-            "http://8.8.8.8:4328/",
-            "http://[2606:4700::1]/",
-        ] {
-            assert!(is_public(&Url::parse(outside).unwrap()), "{outside}");
-        }
-    }
-
-    #[test]
     fn a_relay_costs_what_the_suppliers_meter_counts() {
         let terms = Terms {
             compute_units_per_relay: 100,
             compute_units_to_tokens_multiplier: 42_000_000,
             compute_unit_cost_granularity: 1_000_000,
             grace_blocks: 1,
+            settlement_blocks: 1,
             min_application_stake: 0,
         };
         assert_eq!(terms.price(), Amount::from_upokt(4200));

@@ -123,7 +123,9 @@ fn shape(operation: Operation, body: &[u8]) -> Result<(), NoAnswer> {
         return whole_stream(body);
     }
     if matches!(operation, Operation::Health | Operation::Other) {
-        return serde_json::from_slice::<IgnoredAny>(body).map(drop).map_err(wrong);
+        return serde_json::from_slice::<IgnoredAny>(body)
+            .map(drop)
+            .map_err(wrong);
     }
     let fields: Fields = serde_json::from_slice(body).map_err(wrong)?;
     let has_it = match operation {
@@ -166,6 +168,7 @@ pub enum Seen {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StreamJudge {
     has_content: bool,
+    has_finished: bool,
     has_failed: bool,
     is_done: bool,
 }
@@ -175,8 +178,12 @@ impl StreamJudge {
     pub fn event(&mut self, data: &str) -> Seen {
         #[derive(Deserialize)]
         struct Fields {
-            choices: Option<Vec<IgnoredAny>>,
+            choices: Option<Vec<Choice>>,
             error: Option<IgnoredAny>,
+        }
+        #[derive(Deserialize)]
+        struct Choice {
+            finish_reason: Option<IgnoredAny>,
         }
         let data = data.trim();
         if data == sse::DONE {
@@ -193,6 +200,7 @@ impl StreamJudge {
                 ..
             }) if !choices.is_empty() => {
                 self.has_content = true;
+                self.has_finished |= choices.iter().any(|choice| choice.finish_reason.is_some());
                 Seen::Content
             }
             Ok(_) | Err(_) => Seen::Other,
@@ -203,6 +211,12 @@ impl StreamJudge {
     #[must_use]
     pub fn has_content(&self) -> bool {
         self.has_content
+    }
+
+    /// Whether the model said why it ended: what follows is no part of the answer's text.
+    #[must_use]
+    pub fn has_finished(&self) -> bool {
+        self.has_finished
     }
 
     /// Whether an error came.
@@ -278,10 +292,7 @@ mod tests {
         let embedding = |body: &[u8]| judge(Operation::Embedding, 200, body);
         assert_eq!(embedding(br#"{"data":[{"embedding":[1]}]}"#), Verdict::Counts);
         assert_eq!(embedding(CHAT), Verdict::NoAnswer(NoAnswer::OtherShape));
-        assert_eq!(
-            judge(Operation::Models, 200, br#"{"data":[]}"#),
-            Verdict::Counts
-        );
+        assert_eq!(judge(Operation::Models, 200, br#"{"data":[]}"#), Verdict::Counts);
         assert_eq!(judge(Operation::Other, 200, b"[1]"), Verdict::Counts);
     }
 

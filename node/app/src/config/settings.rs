@@ -92,10 +92,18 @@ pub struct EngineSettings {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct GatewaySettings {
-    /// Seconds that a supplier may take to its first byte.
+    /// Seconds that a supplier may take to the first byte of a streamed answer.
     pub first_byte_within_s: u64,
-    /// Seconds that a whole answer may take.
+    /// Seconds that a whole answer may take, streamed or not.
     pub answer_within_s: u64,
+    /// The most bytes of one answer, with the signatures around its parts.
+    pub max_answer_bytes: u64,
+    /// The most bytes of one part of an answer; one that is not streamed is one part.
+    pub max_part_bytes: u64,
+    /// The most parts of one answer.
+    pub max_parts: u32,
+    /// The most upokt that answers of the network may cost in a day (UTC), until another cap is set under Settings.
+    pub daily_cap_upokt: u64,
 }
 
 /// What is logged.
@@ -214,6 +222,10 @@ impl Default for GatewaySettings {
         GatewaySettings {
             first_byte_within_s: 60,
             answer_within_s: 600,
+            max_answer_bytes: 32 << 20,
+            max_part_bytes: 16 << 20,
+            max_parts: 2_000_000,
+            daily_cap_upokt: 10_000_000,
         }
     }
 }

@@ -27,6 +27,8 @@ use crate::network::{Network, NetworkError, Terms};
 pub(super) const SERVICE: &str = "llm";
 pub(super) const BLOCKS: u64 = 20;
 pub(super) const GRACE: u64 = 10;
+/// Blocks from a session's end to its settlement.
+pub(super) const SETTLEMENT: u64 = 24;
 
 pub(super) fn key(seed: u8) -> SecretKey {
     SecretKey::from_bytes(&[seed; 32]).unwrap()
@@ -180,6 +182,7 @@ impl Network for SmallChain {
             compute_units_to_tokens_multiplier: 42_000_000,
             compute_unit_cost_granularity: 1_000_000,
             grace_blocks: GRACE,
+            settlement_blocks: SETTLEMENT,
             min_application_stake: 1_000_000,
         })
     }

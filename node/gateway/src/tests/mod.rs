@@ -5,5 +5,6 @@ mod formats;
 mod misbehaving;
 mod recorded;
 mod sending;
+mod spending;
 mod supplier;
 mod world;

@@ -5,9 +5,10 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use crate::{
-    answer::AnswerReader,
+    answer::{AnswerReader, Limits},
     error::SupplierError,
     refusal::{Refusal, Why},
+    watch::Watch,
 };
 
 fn load(name: &str) -> Value {
@@ -22,14 +23,19 @@ fn bytes(value: &Value) -> Vec<u8> {
 fn reader(header: &Value, keys: &Value) -> AnswerReader {
     let header: SessionHeader = serde_json::from_value(header.clone()).unwrap();
     let supplier = PublicKey::from_bytes(&bytes(&keys["op1"]["public_key"])).unwrap();
-    AnswerReader::new(header, supplier, 1 << 20)
+    let limits = Limits {
+        part_bytes: 1 << 20,
+        answer_bytes: 1 << 24,
+        parts: 1 << 16,
+    };
+    AnswerReader::new(header, supplier, limits)
 }
 
 /// All bodies of an answer that arrives in pieces of `step` bytes.
 fn read(mut reader: AnswerReader, body: &[u8], step: usize) -> Result<Vec<u8>, SupplierError> {
     let mut text = Vec::new();
     for piece in body.chunks(step) {
-        reader.push(piece);
+        reader.push(piece)?;
         while let Some(part) = reader.next_part()? {
             text.extend_from_slice(&part.body);
         }
@@ -101,9 +107,12 @@ fn answers_of_the_ha_miner_are_read() {
             let text = read(reader(header, &golden["keys"]), &body, 17).unwrap();
             assert!(text.ends_with(b"data: [DONE]\n\n"), "{label}");
             let mut all = reader(header, &golden["keys"]);
-            all.push(&body);
-            while all.next_part().unwrap().is_some() {}
-            assert!(all.done_seen() && all.status() == 200);
+            all.push(&body).unwrap();
+            let mut watch = Watch::new(true);
+            while let Some(part) = all.next_part().unwrap() {
+                watch.take(&part.body).unwrap();
+            }
+            assert!(watch.is_done() && all.status() == 200, "{label}");
             assert_eq!(all.tally().parts as usize, parts.as_array().unwrap().len());
             // The same bytes for another session are refused.
             let other = serde_json::json!({ "session_id": "00" });
@@ -146,7 +155,7 @@ fn a_flipped_bit_in_a_stream_is_never_passed_on() {
         let mut flipped = body.clone();
         flipped[at] ^= 1 << (at % 8);
         let mut reader = reader(&golden["session"]["header"], &golden["keys"]);
-        reader.push(&flipped);
+        reader.push(&flipped).unwrap();
         let mut passed = Vec::new();
         let failed = loop {
             match reader.next_part() {

@@ -10,9 +10,9 @@ use hearth_pocket::{RingSignature, relay::relay_hash};
 use super::{
     chain::{SERVICE, key},
     supplier::Behaviour,
-    world::{EVENTS, World, read, request},
+    world::{ANSWER, EVENTS, World, read, request},
 };
-use crate::{Error, Fault, NetworkModel, Outcome, Request, Unavailable};
+use crate::{Charge, Error, Fault, NetworkModel, Outcome, Request, Unavailable};
 
 #[tokio::test]
 async fn a_streamed_answer_arrives_verified_with_its_receipt() {
@@ -31,8 +31,8 @@ async fn a_streamed_answer_arrives_verified_with_its_receipt() {
         (id, 3, text.len() as u64)
     );
     assert_eq!(
-        (receipt.price, receipt.paid, &receipt.outcome),
-        (Amount::from_upokt(4200), true, &Outcome::Complete)
+        (receipt.price, receipt.charge, &receipt.outcome),
+        (Amount::from_upokt(4200), Charge::Paid, &Outcome::Complete)
     );
     assert_eq!((receipt.session_start, receipt.session_end), (21, 40));
     assert_eq!(receipt.body_hash, relay_hash(text.as_bytes()));
@@ -58,26 +58,26 @@ async fn a_streamed_answer_arrives_verified_with_its_receipt() {
 }
 
 #[tokio::test]
-async fn a_whole_answer_and_a_signed_error_of_the_backend_are_passed_on() {
+async fn a_whole_answer_and_a_signed_error_of_the_request_are_passed_on() {
     let world = World::new(vec![vec![
         Behaviour::Whole {
             status: 200,
-            body: "{\"ok\":1}",
+            body: ANSWER,
         },
         Behaviour::Whole {
             status: 404,
             body: "{\"error\":1}",
         },
         Behaviour::Whole {
-            status: 500,
+            status: 400,
             body: "{\"error\":2}",
         },
     ]])
     .await;
-    for (status, body, paid) in [
-        (200, "{\"ok\":1}", true),
-        (404, "{\"error\":1}", true),
-        (500, "{\"error\":2}", false),
+    for (status, body, charge) in [
+        (200, ANSWER, Charge::Paid),
+        (404, "{\"error\":1}", Charge::Unpaid),
+        (400, "{\"error\":2}", Charge::Paid),
     ] {
         let answer = world.send().await.unwrap();
         assert_eq!(
@@ -85,7 +85,7 @@ async fn a_whole_answer_and_a_signed_error_of_the_backend_are_passed_on() {
             (status, "application/json")
         );
         let (text, failed, receipt) = read(answer).await;
-        assert_eq!((text.as_str(), receipt.paid), (body, paid));
+        assert_eq!((text.as_str(), receipt.charge), (body, charge));
         assert!(failed.is_none());
     }
     // One session for all three.
@@ -96,7 +96,7 @@ async fn a_whole_answer_and_a_signed_error_of_the_backend_are_passed_on() {
 #[tokio::test]
 async fn a_reader_who_goes_away_cancels_the_relay() {
     let world = World::new(vec![vec![Behaviour::Slow(
-        vec!["data: 1\n\n"; 200],
+        vec!["data: {\"choices\":[{}]}\n\n"; 200],
         Duration::from_millis(20),
     )]])
     .await;
@@ -104,7 +104,10 @@ async fn a_reader_who_goes_away_cancels_the_relay() {
     assert!(answer.body.next().await.is_some());
     drop(answer.body);
     let receipt = answer.receipt.await.unwrap();
-    assert_eq!(receipt.outcome, Outcome::Cancelled);
+    assert_eq!(
+        (receipt.charge, &receipt.outcome),
+        (Charge::Unknown, &Outcome::Cancelled)
+    );
     assert!(receipt.parts < 200);
     // The supplier notices too.
     for _ in 0..200 {
@@ -128,8 +131,8 @@ async fn who_gives_up_before_the_first_byte_leaves_a_receipt_too() {
         receipts = world.gateway.receipts(10, 0).await.unwrap();
     }
     assert_eq!(
-        (receipts[0].outcome.clone(), receipts[0].paid),
-        (Outcome::Cancelled, false)
+        (receipts[0].outcome.clone(), receipts[0].charge),
+        (Outcome::Cancelled, Charge::Unknown)
     );
     world.stop().await;
 }
@@ -138,7 +141,7 @@ async fn who_gives_up_before_the_first_byte_leaves_a_receipt_too() {
 async fn sessions_roll_over_and_the_old_one_serves_through_its_grace() {
     let world = World::new(vec![vec![Behaviour::Whole {
         status: 200,
-        body: "{}",
+        body: ANSWER,
     }]])
     .await;
     let session = async |world: &World| read(world.send().await.unwrap()).await.2.session_start;
@@ -169,7 +172,7 @@ async fn a_supplier_that_is_a_block_behind_gets_the_former_session() {
     let world = World::new(vec![vec![
         Behaviour::Whole {
             status: 200,
-            body: "{}",
+            body: ANSWER,
         },
         Behaviour::Classic {
             codespace: "relay_authenticator",
@@ -177,7 +180,7 @@ async fn a_supplier_that_is_a_block_behind_gets_the_former_session() {
         },
         Behaviour::Whole {
             status: 200,
-            body: "{}",
+            body: ANSWER,
         },
     ]])
     .await;
@@ -204,7 +207,7 @@ async fn a_supplier_that_is_a_block_behind_gets_the_former_session() {
 async fn who_cannot_pay_is_told_why() {
     let world = World::new(vec![vec![Behaviour::Whole {
         status: 200,
-        body: "{}",
+        body: ANSWER,
     }]])
     .await;
     let ask = async |service: &str| {
@@ -247,7 +250,7 @@ async fn an_application_that_did_not_delegate_is_refused() {
     let world = World::with(
         vec![vec![Behaviour::Whole {
             status: 200,
-            body: "{}",
+            body: ANSWER,
         }]],
         |config| {
             config.applications = vec![key(1).address().clone()];
@@ -309,7 +312,7 @@ async fn limits_of_this_node_are_said() {
 async fn the_list_of_models_has_prices_and_reasons() {
     let world = World::new(vec![vec![Behaviour::Whole {
         status: 200,
-        body: "{}",
+        body: ANSWER,
     }]])
     .await;
     let models = world.gateway.services().await.unwrap();

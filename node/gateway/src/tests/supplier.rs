@@ -51,6 +51,22 @@ pub(super) enum Behaviour {
     Empty,
     /// The classic miner's refusal.
     Classic { codespace: &'static str, code: u32 },
+    /// One signed answer after a while.
+    Late { after: Duration, body: &'static str },
+    /// One signed answer that holds a whole stream.
+    WholeStream(Vec<&'static str>),
+    /// A signed answer with another status than 200 around it.
+    SignedAt {
+        outer: u16,
+        status: u32,
+        body: &'static str,
+    },
+    /// As [`Behaviour::Stream`], where the last part does not come.
+    HangsBeforeItsLastPart(Vec<&'static str>),
+    /// A signed stream of this body without end.
+    Endless(&'static str),
+    /// A page of a reverse proxy.
+    Page { status: u16, text: &'static str },
     /// The HA miner's refusal.
     Http { status: u16, error: &'static str },
 }
@@ -152,6 +168,7 @@ fn whole(response: &RelayResponse) -> Response {
     Response::new(Body::from(response.encode_to_vec()))
 }
 
+#[allow(clippy::too_many_lines, reason = "a table: one arm per behaviour")]
 async fn behave(shared: Arc<Shared>, header: SessionHeader, behaviour: Behaviour) -> Response {
     let stranger = SecretKey::from_bytes(&[99; 32]).unwrap();
     let key = &shared.key;
@@ -209,6 +226,43 @@ async fn behave(shared: Arc<Shared>, header: SessionHeader, behaviour: Behaviour
             response.payload = part(key, &header, 200, "{\"evil\":1}").payload;
             whole(&response)
         }
+        Behaviour::Late { after, body } => {
+            tokio::time::sleep(after).await;
+            whole(&part(key, &header, 200, body))
+        }
+        Behaviour::WholeStream(bodies) => {
+            let kind = "text/event-stream; charset=utf-8".to_owned();
+            let payload = HttpResponse {
+                status: 200,
+                headers: [("Content-Type".to_owned(), vec![kind])].into(),
+                body: Bytes::from(bodies.concat()),
+            };
+            whole(&sign_response(key, header, payload.encode()).unwrap())
+        }
+        Behaviour::SignedAt { outer, status, body } => {
+            let mut response = whole(&part(key, &header, status, body));
+            *response.status_mut() = StatusCode::from_u16(outer).unwrap();
+            response
+        }
+        Behaviour::HangsBeforeItsLastPart(bodies) => {
+            let chunks: Vec<Bytes> = bodies[..bodies.len() - 1]
+                .iter()
+                .map(|body| separated(&part(key, &header, 200, body)))
+                .collect();
+            let body = stream::iter(chunks.into_iter().map(Ok::<_, std::io::Error>)).chain(stream::pending());
+            event_stream(Body::from_stream(body))
+        }
+        Behaviour::Endless(body) => {
+            let chunk = separated(&part(key, &header, 200, body));
+            event_stream(Body::from_stream(stream::repeat_with(move || {
+                Ok::<_, std::io::Error>(chunk.clone())
+            })))
+        }
+        Behaviour::Page { status, text } => {
+            let mut response = Response::new(Body::from(text));
+            *response.status_mut() = StatusCode::from_u16(status).unwrap();
+            response
+        }
         Behaviour::Silent => std::future::pending().await,
         Behaviour::Garbage => Response::new(Body::from("<html>It works!</html>")),
         Behaviour::Empty => Response::new(Body::empty()),
@@ -230,10 +284,7 @@ async fn behave(shared: Arc<Shared>, header: SessionHeader, behaviour: Behaviour
 }
 
 fn streamed(shared: Arc<Shared>, parts: Vec<RelayResponse>, pause: Duration, torn: bool) -> Response {
-    let mut chunks: Vec<Bytes> = parts
-        .iter()
-        .map(|part| [part.encode_to_vec().as_slice(), SEPARATOR].concat().into())
-        .collect();
+    let mut chunks: Vec<Bytes> = parts.iter().map(separated).collect();
     if torn && let Some(last) = chunks.last_mut() {
         last.truncate(last.len() / 2);
     }
@@ -251,7 +302,15 @@ fn streamed(shared: Arc<Shared>, parts: Vec<RelayResponse>, pause: Duration, tor
             Ok::<_, std::io::Error>(chunk)
         }
     });
-    let mut response = Response::new(Body::from_stream(body));
+    event_stream(Body::from_stream(body))
+}
+
+fn separated(part: &RelayResponse) -> Bytes {
+    [part.encode_to_vec().as_slice(), SEPARATOR].concat().into()
+}
+
+fn event_stream(body: Body) -> Response {
+    let mut response = Response::new(body);
     response
         .headers_mut()
         .insert("content-type", "text/event-stream".parse().unwrap());

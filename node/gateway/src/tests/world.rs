@@ -27,8 +27,31 @@ pub(super) struct World {
     pub(super) gateway: Gateway,
     pub(super) chain: Arc<SmallChain>,
     pub(super) suppliers: Vec<FakeSupplier>,
+    config: Config,
     tasks: Tasks,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
+}
+
+async fn open(folder: &tempfile::TempDir) -> Store {
+    Store::open(hearth_store::Config {
+        path: folder.path().join("hearth.db"),
+        chain_id: ChainId::new("test"),
+        max_pages: None,
+    })
+    .await
+    .unwrap()
+}
+
+fn start(config: &Config, chain: &Arc<SmallChain>, store: Store, tasks: &Tasks) -> Gateway {
+    Gateway::start(Args {
+        config: config.clone(),
+        network: Arc::clone(chain) as Arc<dyn crate::Network>,
+        keys: Arc::new(OwnKey(Arc::new(key(2)))),
+        store,
+        clock: Clock::system(),
+        tasks: tasks.child("gateway"),
+    })
+    .unwrap()
 }
 
 impl World {
@@ -48,13 +71,7 @@ impl World {
             suppliers.push(supplier);
         }
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(hearth_store::Config {
-            path: folder.path().join("hearth.db"),
-            chain_id: ChainId::new("test"),
-            max_pages: None,
-        })
-        .await
-        .unwrap();
+        let store = open(&folder).await;
         let mut config = Config {
             allow_local_endpoints: true,
             first_byte: Duration::from_secs(5),
@@ -62,22 +79,22 @@ impl World {
             ..Config::default()
         };
         change(&mut config);
-        let gateway = Gateway::start(Args {
-            config,
-            network: Arc::clone(&chain) as Arc<dyn crate::Network>,
-            keys: Arc::new(OwnKey(Arc::new(gateway))),
-            store,
-            clock: Clock::system(),
-            tasks: tasks.child("gateway"),
-        })
-        .unwrap();
+        let gateway = start(&config, &chain, store, &tasks);
         World {
             gateway,
             chain,
             suppliers,
+            config,
             tasks,
-            _folder: folder,
+            folder,
         }
+    }
+
+    /// Ends the gateway and starts it anew on the same database.
+    pub(super) async fn restart(&mut self) {
+        self.gateway.stop();
+        self.gateway.join().await;
+        self.gateway = start(&self.config, &self.chain, open(&self.folder).await, &self.tasks);
     }
 
     pub(super) async fn send(&self) -> Result<Answer, Error> {
@@ -131,9 +148,12 @@ pub(super) fn refused(error: &Error) -> Why {
     refusal.why
 }
 
+/// A good answer that is not streamed.
+pub(super) const ANSWER: &str = r#"{"choices":[{"message":{"content":"a"}}]}"#;
+
 /// The parts of a good stream.
 pub(super) const EVENTS: [&str; 3] = [
-    "data: {\"a\":1}\n\ndata: {\"a\":2}\n",
-    "\ndata: {\"a\":3}\n",
+    "data: {\"choices\":[{\"a\":1}]}\n\ndata: {\"choices\":[{\"a\":2}]}\n",
+    "\ndata: {\"choices\":[{\"a\":3}]}\n",
     "\ndata: [DONE]\n\n",
 ];
