@@ -291,7 +291,9 @@ const handlers = {
   'GET /settings': (mock) => mock.it.settings,
   'PATCH /settings': (mock, { body }) => {
     const clean = Object.fromEntries(Object.entries(body).map(([name, value]) => [name, value === '' ? null : value]));
-    return Object.assign(mock.it.settings, clean);
+    const { daily_cap, ...rest } = clean;
+    if (daily_cap !== undefined) mock.it.settings.network_budget.daily_cap = daily_cap;
+    return Object.assign(mock.it.settings, rest);
   },
   'GET /keys': (mock) => ({ keys: mock.it.keys }),
   'POST /keys': (mock, { body }) => {

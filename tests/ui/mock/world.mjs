@@ -127,7 +127,7 @@ export const receipt = (cost = '262782') => ({
   network: cost
     ? {
         service: 'llm-r1-70b', supplier: ADDRESSES.supplier, supplier_url: 'https://supplier.example', application: ADDRESSES.main,
-        session_id: '9f2c71e8b04bed8a6', session_start: 871_201, session_end: 871_220, verified_batches: 412, request_hash: null, failed_tries: 0,
+        id: 'r1', charge: 'paid', session_id: '9f2c71e8b04bed8a6', session_start: 871_201, session_end: 871_220, verified_batches: 412, request_hash: null, failed_tries: 0,
       }
     : null,
 });
@@ -270,6 +270,7 @@ export function world() {
     checks: checks(),
     settings: {
       theme: 'system', language: null, announce: 'sentences', default_model: null, system_prompt: null,
+      network_budget: { daily_cap: '10000000', spent_today: '97050' },
       configured: [
         { key: 'api.listen', value: '127.0.0.1:4327', origin: 'built-in' },
         { key: 'miner.public_url', value: 'https://home.example:4328', origin: 'HEARTH_MINER__PUBLIC_URL' },

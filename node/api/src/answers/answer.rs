@@ -7,10 +7,15 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use hearth_openai::sse;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
+use uuid::Uuid;
 
-use super::upstream::{NETWORK_PREFIX, Upstream, send};
+use super::{
+    chunk::Chunk,
+    upstream::{NETWORK_PREFIX, Upstream, send},
+};
 use crate::{
     app::App,
     auth::Caller,
@@ -27,8 +32,12 @@ use crate::{
 const WAITING_EVENTS: usize = 256;
 /// How long the receipt of an answer may take after its last byte.
 const RECEIPT_WITHIN: Duration = Duration::from_secs(5);
+/// How often a stopped answer's receipt is looked for.
+const RECEIPT_EVERY: Duration = Duration::from_millis(50);
 /// How often the text so far is written down.
 const PROGRESS_EVERY: Duration = Duration::from_secs(2);
+/// The longest text of an answer that is kept: a million tokens and more. What is longer is cut there.
+const MAX_TEXT_BYTES: usize = 4 << 20;
 
 /// Asks, and gives the events of the answer. The answer goes on in a task.
 pub(crate) async fn ask(
@@ -148,6 +157,37 @@ fn request(model: &str, system: Option<&str>, turns: &[Turn], params: &AnswerPar
     request
 }
 
+/// How much of an answer's text is written down.
+struct Progress {
+    at: Instant,
+    bytes: usize,
+    pieces: u32,
+}
+
+impl Default for Progress {
+    fn default() -> Progress {
+        Progress {
+            at: Instant::now(),
+            bytes: 0,
+            pieces: 0,
+        }
+    }
+}
+
+impl Progress {
+    /// Writes down what is new, every now and then.
+    async fn keep(&mut self, app: &App, id: &str, content: &str) -> Result<(), ApiError> {
+        if self.at.elapsed() > PROGRESS_EVERY && content.len() > self.bytes {
+            let new = &content[self.bytes..];
+            app.conversations.progress(id, self.pieces, new).await?;
+            self.bytes = content.len();
+            self.pieces += 1;
+            self.at = Instant::now();
+        }
+        Ok(())
+    }
+}
+
 /// One answer that is being written.
 struct Writer {
     app: App,
@@ -182,34 +222,33 @@ impl Text {
     }
 
     /// Takes a chunk and gives its text.
-    fn take(&mut self, chunk: &Value) -> String {
-        if let Some(usage) = chunk.get("usage").filter(|usage| usage.is_object()) {
-            let count = |name: &str| {
-                usage
-                    .get(name)
-                    .and_then(Value::as_u64)
-                    .and_then(|n| u32::try_from(n).ok())
-                    .unwrap_or(0)
-            };
+    fn take(&mut self, chunk: Chunk) -> String {
+        if let Some(usage) = chunk.usage {
             self.usage = Some(TokenUsage {
-                prompt_tokens: count("prompt_tokens"),
-                completion_tokens: count("completion_tokens"),
+                prompt_tokens: usage.prompt_tokens,
+                completion_tokens: usage.completion_tokens,
             });
         }
-        let choice = &chunk["choices"][0];
-        if let Some(reason) = choice["finish_reason"].as_str() {
-            self.finish_reason = Some(reason.to_owned());
+        let Some(choice) = chunk.choices else {
+            return String::new();
+        };
+        if choice.finish_reason.is_some() {
+            self.finish_reason = choice.finish_reason;
         }
-        let text = choice["delta"]["content"]
-            .as_str()
-            .or_else(|| choice["message"]["content"].as_str())
+        let mut text = [choice.delta, choice.message]
+            .into_iter()
+            .flatten()
+            .find_map(|said| said.content)
             .unwrap_or_default();
         if !text.is_empty() {
             self.last = Instant::now();
             self.first.get_or_insert(self.last);
-            self.content.push_str(text);
+            // What is cut off here ends the answer.
+            let room = (MAX_TEXT_BYTES + 1).saturating_sub(self.content.len());
+            text.truncate(text.floor_char_boundary(room));
+            self.content.push_str(&text);
         }
-        text.to_owned()
+        text
     }
 
     fn receipt(
@@ -247,22 +286,25 @@ impl Writer {
     async fn run(self, caller: Caller, body: Value) {
         let mut text = Text::begin();
         let mut receipt = None;
+        let id = Uuid::now_v7();
         let result = tokio::select! {
             biased;
             () = self.guard.stop.cancelled() => Ok(MessageState::Stopped),
             () = self.sender.closed() => Ok(MessageState::Stopped),
             () = self.app.cut.cancelled() => Ok(MessageState::Stopped),
-            result = self.read(caller, &body, &mut text, &mut receipt) => result,
-        };
-        let relayed = match receipt {
-            Some(receipt) => tokio::time::timeout(RECEIPT_WITHIN, receipt).await.ok().flatten(),
-            None => None,
+            result = self.read(caller, &body, id, &mut text, &mut receipt) => result,
         };
         let (state, error) = match result {
             Ok(state) => (state, None),
             Err(error) => (MessageState::Failed, Some(error.detail())),
         };
         let is_network = self.model.starts_with(NETWORK_PREFIX);
+        let relayed = match receipt {
+            Some(receipt) => tokio::time::timeout(RECEIPT_WITHIN, receipt).await.ok().flatten(),
+            // It was stopped or failed before it began; what was sent for it may be claimed all the same.
+            None if is_network => self.receipt_of(id, state).await,
+            None => None,
+        };
         let weights_cid = if is_network { None } else { self.cid().await };
         let kept = text.receipt(relayed, is_network, weights_cid);
         // A failed answer that nobody gave has no receipt.
@@ -280,18 +322,19 @@ impl Writer {
         &self,
         caller: Caller,
         body: &Value,
+        id: Uuid,
         text: &mut Text,
         receipt: &mut Option<futures::future::BoxFuture<'static, Option<RelayReceipt>>>,
     ) -> Result<MessageState, ApiError> {
         let body = serde_json::to_vec(body).map_err(|error| ApiError::internal(&error))?;
-        let mut upstream = send(&self.app, caller, "/v1/chat/completions", body.into()).await?;
+        let mut upstream = send(&self.app, caller, "/v1/chat/completions", body.into(), id).await?;
         *receipt = upstream.receipt.take();
         if upstream.status != 200 {
             return Err(refusal(upstream).await);
         }
         let mut reader = sse::Reader::new();
         let mut whole = Vec::new();
-        let mut written = Instant::now();
+        let mut progress = Progress::default();
         while let Some(piece) = upstream.body.next().await {
             let piece = piece?;
             if !upstream.is_stream {
@@ -302,19 +345,16 @@ impl Writer {
                 .push(&piece)
                 .map_err(|error| ApiError::unavailable("bad_answer", error.to_string()))?;
             for event in events.iter().filter(|event| event.data != sse::DONE) {
-                self.pass_on(&parse(event.data.as_bytes())?, text).await?;
+                self.pass_on(event.data.as_bytes(), text).await?;
             }
-            if written.elapsed() > PROGRESS_EVERY {
-                self.app
-                    .conversations
-                    .progress(&self.answer.id, &text.content)
-                    .await?;
-                written = Instant::now();
+            progress.keep(&self.app, &self.answer.id, &text.content).await?;
+            if text.content.len() > MAX_TEXT_BYTES {
+                return Ok(MessageState::Cut);
             }
         }
         // A supplier may answer a request for a stream with one piece.
         if !upstream.is_stream {
-            self.pass_on(&parse(&whole)?, text).await?;
+            self.pass_on(&whole, text).await?;
         }
         match text.finish_reason.as_deref() {
             None => Err(ApiError::unavailable("broken_off", "the answer broke off").remedy("Try again.")),
@@ -323,9 +363,28 @@ impl Writer {
         }
     }
 
-    async fn pass_on(&self, chunk: &Value, text: &mut Text) -> Result<(), ApiError> {
-        if let Some(error) = chunk.get("error").filter(|error| !error.is_null()) {
-            return Err(upstream_error(503, error));
+    /// The receipt of an answer that did not begin. After a stop the gateway is about to write it.
+    async fn receipt_of(&self, id: Uuid, state: MessageState) -> Option<RelayReceipt> {
+        let until = Instant::now() + RECEIPT_WITHIN;
+        loop {
+            if let Ok(Some(bought)) = self.app.parts.relay.receipt(id).await {
+                return Some(RelayReceipt {
+                    cost: bought.cost,
+                    network: bought.receipt,
+                });
+            }
+            if state != MessageState::Stopped || Instant::now() > until {
+                return None;
+            }
+            tokio::time::sleep(RECEIPT_EVERY).await;
+        }
+    }
+
+    async fn pass_on(&self, data: &[u8], text: &mut Text) -> Result<(), ApiError> {
+        let chunk: Chunk = parse(data)?;
+        if chunk.error.is_some() {
+            let error: Value = parse(data)?;
+            return Err(upstream_error(503, &error["error"]));
         }
         let new = text.take(chunk);
         if !new.is_empty() {
@@ -367,7 +426,7 @@ impl Writer {
     }
 }
 
-fn parse(bytes: &[u8]) -> Result<Value, ApiError> {
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     serde_json::from_slice(bytes)
         .map_err(|_| ApiError::unavailable("bad_answer", "the answer is not in OpenAI's form"))
 }
@@ -378,7 +437,7 @@ async fn refusal(upstream: Upstream) -> ApiError {
         .filter_map(|piece| std::future::ready(piece.ok()))
         .collect()
         .await;
-    let body = parse(&pieces.concat()).unwrap_or_default();
+    let body: Value = parse(&pieces.concat()).unwrap_or_default();
     upstream_error(upstream.status, body.get("error").unwrap_or(&Value::Null))
 }
 
@@ -407,6 +466,10 @@ fn upstream_error(status: u16, error: &Value) -> ApiError {
 mod tests {
     use super::*;
 
+    fn chunk(value: Value) -> Chunk {
+        serde_json::from_value(value).unwrap()
+    }
+
     #[test]
     fn a_request_has_what_was_asked_for_and_nothing_else() {
         let turns = [Turn {
@@ -429,11 +492,19 @@ mod tests {
     #[test]
     fn chunks_add_up() {
         let mut text = Text::begin();
-        text.take(&json!({"choices": [{"delta": {"role": "assistant", "content": ""}}]}));
+        text.take(chunk(
+            json!({"choices": [{"delta": {"role": "assistant", "content": ""}}]}),
+        ));
         assert!(text.first.is_none());
-        text.take(&json!({"choices": [{"delta": {"content": "a"}}], "usage": null}));
-        text.take(&json!({"choices": [{"delta": {}, "finish_reason": "length"}]}));
-        text.take(&json!({"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 1}}));
+        text.take(chunk(
+            json!({"choices": [{"delta": {"content": "a"}}], "usage": null}),
+        ));
+        text.take(chunk(
+            json!({"choices": [{"delta": {}, "finish_reason": "length"}]}),
+        ));
+        text.take(chunk(
+            json!({"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 1}}),
+        ));
         assert_eq!(
             (text.content.as_str(), text.finish_reason.as_deref()),
             ("a", Some("length"))

@@ -2,4 +2,5 @@
 
 pub mod openapi;
 pub mod operation;
+pub(crate) mod spec;
 pub mod types;

@@ -15,7 +15,8 @@ use utoipa::{
 };
 
 use super::{
-    operation::{Answer, Operation, Spec, TypeOf},
+    operation::Operation,
+    spec::{Answer, Spec, TypeOf},
     types::ErrorBody,
 };
 

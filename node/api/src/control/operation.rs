@@ -3,14 +3,10 @@
 //! The OpenAPI document and the router are both made from it, so neither can have what the other lacks: a new
 //! [`Operation`] does not compile until it has a line here and a handler in the router.
 
-use std::borrow::Cow;
-
-use utoipa::{
-    ToSchema,
-    openapi::{HttpMethod, RefOr, schema::Schema},
+use super::{
+    spec::{Answer, LIMIT, OFFSET, SEARCH, Spec, Verb},
+    types,
 };
-
-use super::types;
 
 /// A call of the control API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -59,6 +55,8 @@ pub enum Operation {
     ReviewSend,
     Send,
     Faucet,
+    ListReceipts,
+    GetReceipt,
     Network,
     GetSettings,
     ChangeSettings,
@@ -67,141 +65,6 @@ pub enum Operation {
     DeleteKey,
     Licences,
     OpenApi,
-}
-
-/// A type with its schema and those it refers to.
-#[derive(Clone, Copy)]
-pub(crate) struct TypeOf {
-    pub(crate) name: fn() -> Cow<'static, str>,
-    pub(crate) schema: fn() -> RefOr<Schema>,
-    pub(crate) collect: fn(&mut Vec<(String, RefOr<Schema>)>),
-}
-
-fn type_of<T: ToSchema>() -> TypeOf {
-    TypeOf {
-        name: T::name,
-        schema: T::schema,
-        collect: T::schemas,
-    }
-}
-
-/// What an operation answers when all is well.
-#[derive(Clone, Copy)]
-pub(crate) enum Answer {
-    /// 200 with this type as JSON.
-    Json(TypeOf),
-    /// 202 with this type: it was started, and events tell the rest.
-    Accepted(TypeOf),
-    /// 204.
-    Nothing,
-    /// Server-sent events whose `data` is this type.
-    Stream(TypeOf),
-    /// A JSON document without a type of ours.
-    Document,
-}
-
-/// A parameter in the query.
-#[derive(Clone, Copy)]
-pub(crate) struct Query {
-    pub(crate) name: &'static str,
-    pub(crate) description: &'static str,
-    pub(crate) is_number: bool,
-}
-
-/// One line of the table.
-#[derive(Clone, Copy)]
-pub(crate) struct Spec {
-    pub(crate) method: Verb,
-    pub(crate) path: &'static str,
-    pub(crate) id: &'static str,
-    pub(crate) summary: &'static str,
-    pub(crate) query: &'static [Query],
-    pub(crate) body: Option<TypeOf>,
-    pub(crate) answer: Answer,
-}
-
-/// The methods that the control API uses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Verb {
-    Get,
-    Post,
-    Put,
-    Patch,
-    Delete,
-}
-
-impl From<Verb> for HttpMethod {
-    fn from(verb: Verb) -> HttpMethod {
-        match verb {
-            Verb::Get => HttpMethod::Get,
-            Verb::Post => HttpMethod::Post,
-            Verb::Put => HttpMethod::Put,
-            Verb::Patch => HttpMethod::Patch,
-            Verb::Delete => HttpMethod::Delete,
-        }
-    }
-}
-
-const SEARCH: Query = Query {
-    name: "q",
-    description: "Only those whose title or messages have these words.",
-    is_number: false,
-};
-const LIMIT: Query = Query {
-    name: "limit",
-    description: "How many at most; 50 unless told, 500 at most.",
-    is_number: true,
-};
-const OFFSET: Query = Query {
-    name: "offset",
-    description: "How many to leave out at the start.",
-    is_number: true,
-};
-
-impl Spec {
-    const fn new(method: Verb, path: &'static str, id: &'static str, summary: &'static str) -> Spec {
-        Spec {
-            method,
-            path,
-            id,
-            summary,
-            query: &[],
-            body: None,
-            answer: Answer::Nothing,
-        }
-    }
-
-    fn takes<T: ToSchema>(self) -> Spec {
-        Spec {
-            body: Some(type_of::<T>()),
-            ..self
-        }
-    }
-
-    fn gives<T: ToSchema>(self) -> Spec {
-        Spec {
-            answer: Answer::Json(type_of::<T>()),
-            ..self
-        }
-    }
-
-    fn accepts<T: ToSchema>(self) -> Spec {
-        Spec {
-            answer: Answer::Accepted(type_of::<T>()),
-            ..self
-        }
-    }
-
-    fn streams<T: ToSchema>(self) -> Spec {
-        Spec {
-            answer: Answer::Stream(type_of::<T>()),
-            ..self
-        }
-    }
-
-    const fn asks(self, query: &'static [Query]) -> Spec {
-        Spec { query, ..self }
-    }
 }
 
 impl Operation {
@@ -251,6 +114,8 @@ impl Operation {
         Operation::ReviewSend,
         Operation::Send,
         Operation::Faucet,
+        Operation::ListReceipts,
+        Operation::GetReceipt,
         Operation::Network,
         Operation::GetSettings,
         Operation::ChangeSettings,
@@ -266,12 +131,12 @@ impl Operation {
     pub(crate) fn spec(self) -> Spec {
         use Verb::{Delete, Get, Patch, Post, Put};
         use types::{
-            AddModel, AnswerEvent, ApiKeyList, Balances, Catalogue, CheckWords, Conversation,
-            ConversationList, ConversationPatch, CreateWallet, CreatedApiKey, CreatedWallet, Doctor,
-            Download, DownloadList, EarnedRelayList, EarnedSessionList, Earning, EarningPage, EarningSummary,
-            Event, FaucetOrder, History, ImportWallet, LicenceList, LoginState, Model, ModelList,
-            NetworkPage, NewAnswer, NewApiKey, NewConversation, PullModel, RecoveryWords, SendDraft,
-            SendOrder, SendReview, Sent, SetLogin, Settings, SettingsPatch, Setup, SignIn, Status,
+            AddModel, AnswerEvent, ApiKeyList, Balances, BoughtAnswer, BoughtAnswerList, Catalogue,
+            CheckWords, Conversation, ConversationList, ConversationPatch, CreateWallet, CreatedApiKey,
+            CreatedWallet, Doctor, Download, DownloadList, EarnedRelayList, EarnedSessionList, Earning,
+            EarningPage, EarningSummary, Event, FaucetOrder, History, ImportWallet, LicenceList, LoginState,
+            Model, ModelList, NetworkPage, NewAnswer, NewApiKey, NewConversation, PullModel, RecoveryWords,
+            SendDraft, SendOrder, SendReview, Sent, SetLogin, Settings, SettingsPatch, Setup, SignIn, Status,
             UnlockWallet, VerifiedModel, WalletPage, WordsChecked,
         };
         let new = Spec::new;
@@ -551,6 +416,21 @@ impl Operation {
                 "Chain, proof, session, endpoints, services.",
             )
             .gives::<NetworkPage>(),
+            Operation::ListReceipts => new(
+                Get,
+                "/receipts",
+                "listReceipts",
+                "Answers that were asked for on the network, the newest first.",
+            )
+            .asks(&[LIMIT, OFFSET])
+            .gives::<BoughtAnswerList>(),
+            Operation::GetReceipt => new(
+                Get,
+                "/receipts/{id}",
+                "getReceipt",
+                "One of them; the header x-hearth-receipt of an answer has its id.",
+            )
+            .gives::<BoughtAnswer>(),
             Operation::GetSettings => {
                 new(Get, "/settings", "getSettings", "All settings.").gives::<Settings>()
             }

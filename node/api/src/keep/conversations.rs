@@ -77,8 +77,15 @@ struct MessageRow {
 
 const COLUMNS: &str =
     "SELECT id, title, model, pinned, system_prompt, head_id, created_ms, updated_ms FROM conversation";
-const MESSAGE_COLUMNS: &str =
-    "SELECT id, parent_id, role, content, state, model, error, receipt, created_ms FROM message";
+/// The text of a message with the parts of an answer that is being written.
+const CONTENT: &str = "content || coalesce((SELECT group_concat(part.content, '' ORDER BY part.seq) \
+                       FROM message_part AS part WHERE part.message_id = message.id), '')";
+
+fn message_columns() -> String {
+    format!(
+        "SELECT id, parent_id, role, {CONTENT} AS content, state, model, error, receipt, created_ms FROM message"
+    )
+}
 
 impl Conversations {
     pub(crate) fn new(store: &Store, clock: Clock) -> Conversations {
@@ -91,9 +98,16 @@ impl Conversations {
 
     /// Marks answers that a crash cut off. Called once, before the first call.
     pub(crate) async fn end_interrupted(&self) -> Result<(), ApiError> {
-        sqlx::query("UPDATE message SET state = 'stopped' WHERE state = 'streaming'")
-            .execute(&self.pool)
+        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let sql =
+            format!("UPDATE message SET state = 'stopped', content = {CONTENT} WHERE state = 'streaming'");
+        sqlx::query(sqlx::AssertSqlSafe(sql))
+            .execute(&mut *transaction)
             .await?;
+        sqlx::query("DELETE FROM message_part")
+            .execute(&mut *transaction)
+            .await?;
+        transaction.commit().await?;
         Ok(())
     }
 
@@ -146,7 +160,7 @@ impl Conversations {
 
     pub(crate) async fn get(&self, id: &str) -> Result<Conversation, ApiError> {
         let row = self.row(id).await?;
-        let sql = format!("{MESSAGE_COLUMNS} WHERE conversation_id = ? ORDER BY seq");
+        let sql = format!("{} WHERE conversation_id = ? ORDER BY seq", message_columns());
         let messages: Vec<MessageRow> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
             .bind(id)
             .fetch_all(&self.pool)
@@ -198,7 +212,7 @@ impl Conversations {
     }
 
     pub(crate) async fn message(&self, conversation_id: &str, id: &str) -> Result<Message, ApiError> {
-        let sql = format!("{MESSAGE_COLUMNS} WHERE conversation_id = ? AND id = ?");
+        let sql = format!("{} WHERE conversation_id = ? AND id = ?", message_columns());
         let row: Option<MessageRow> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
             .bind(conversation_id)
             .bind(id)
@@ -255,13 +269,17 @@ impl Conversations {
         self.message(conversation_id, &id).await
     }
 
-    /// Writes down how far an answer is, so that a crash keeps most of it.
-    pub(crate) async fn progress(&self, id: &str, content: &str) -> Result<(), ApiError> {
-        sqlx::query("UPDATE message SET content = ? WHERE id = ?")
-            .bind(content)
-            .bind(id)
-            .execute(&self.pool)
-            .await?;
+    /// Writes down what is new of an answer, so that a crash keeps most of it.
+    pub(crate) async fn progress(&self, id: &str, seq: u32, new: &str) -> Result<(), ApiError> {
+        // Of a message that was deleted meanwhile nothing is kept.
+        sqlx::query(
+            "INSERT INTO message_part (message_id, seq, content) SELECT id, ?, ? FROM message WHERE id = ?",
+        )
+        .bind(seq)
+        .bind(new)
+        .bind(id)
+        .execute(&self.pool)
+        .await?;
         Ok(())
     }
 
@@ -272,14 +290,20 @@ impl Conversations {
         id: &str,
         ending: &Ending,
     ) -> Result<Message, ApiError> {
+        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         sqlx::query("UPDATE message SET content = ?, state = ?, error = ?, receipt = ? WHERE id = ?")
             .bind(&ending.content)
             .bind(state_word(ending.state))
             .bind(to_json(ending.error.as_ref())?)
             .bind(to_json(ending.receipt.as_ref())?)
             .bind(id)
-            .execute(&self.pool)
+            .execute(&mut *transaction)
             .await?;
+        sqlx::query("DELETE FROM message_part WHERE message_id = ?")
+            .bind(id)
+            .execute(&mut *transaction)
+            .await?;
+        transaction.commit().await?;
         sqlx::query("UPDATE conversation SET updated_ms = ? WHERE id = ?")
             .bind(self.clock.now_ms())
             .bind(conversation_id)

@@ -8,12 +8,14 @@ pub mod adapters;
 use std::sync::Arc;
 
 use futures::{future::BoxFuture, stream::BoxStream};
+use uuid::Uuid;
 
 use crate::{
     control::types::{
-        Balances, Catalogue, CheckWords, Download, EarnedRelayList, EarnedSessionList, Earning, EarningPage,
-        EarningSummary, Event, FaucetOrder, Head, History, Model, NetworkPage, NetworkReceipt, RecoveryWords,
-        SendDraft, SendReview, Sent, Upokt, VerifiedModel, WalletPage, WalletStatus,
+        Balances, BoughtAnswer, BoughtAnswerList, Catalogue, CheckWords, Download, EarnedRelayList,
+        EarnedSessionList, Earning, EarningPage, EarningSummary, Event, FaucetOrder, Head, History, Model,
+        NetworkBudget, NetworkPage, NetworkReceipt, RecoveryWords, SendDraft, SendReview, Sent, Upokt,
+        VerifiedModel, WalletPage, WalletStatus,
     },
     error::ApiError,
 };
@@ -143,6 +145,8 @@ pub struct RelayCall {
     /// With `/v1`.
     pub path: String,
     pub body: bytes::Bytes,
+    /// The id that its receipt gets.
+    pub id: Uuid,
 }
 
 /// Its answer. Every byte of the body was verified.
@@ -168,4 +172,12 @@ pub trait Relay: Send + Sync + 'static {
     async fn models(&self) -> Answer<Vec<Model>>;
     /// Sends a request and gives the answer as it comes.
     async fn send(&self, call: RelayCall) -> Answer<RelayAnswer>;
+    /// What an answer cost, once it has ended.
+    async fn receipt(&self, id: Uuid) -> Answer<Option<BoughtAnswer>>;
+    /// What was bought, the newest first.
+    async fn receipts(&self, window: Window) -> Answer<BoughtAnswerList>;
+    /// What answers may cost, and cost today.
+    async fn budget(&self) -> Answer<NetworkBudget>;
+    /// Sets what they may cost in a day.
+    async fn set_daily_cap(&self, cap: Upokt) -> Answer<()>;
 }

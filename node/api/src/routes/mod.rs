@@ -9,6 +9,7 @@ mod health;
 mod models;
 mod openai;
 mod payments;
+mod receipts;
 mod settings;
 mod status;
 mod wallet;
@@ -23,7 +24,7 @@ use axum::{
 use crate::{
     app::App,
     control,
-    control::operation::{Operation, Verb},
+    control::{operation::Operation, spec::Verb},
     error::ApiError,
     ui,
 };
@@ -116,6 +117,8 @@ fn method_router(operation: Operation) -> MethodRouter<App> {
         Operation::ReviewSend => on(filter, payments::review),
         Operation::Send => on(filter, payments::send),
         Operation::Faucet => on(filter, payments::faucet),
+        Operation::ListReceipts => on(filter, receipts::list),
+        Operation::GetReceipt => on(filter, receipts::get),
         Operation::Network => on(filter, status::network),
         Operation::GetSettings => on(filter, settings::get),
         Operation::ChangeSettings => on(filter, settings::change),

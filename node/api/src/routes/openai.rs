@@ -1,5 +1,7 @@
 //! `/v1`: OpenAI's API in front of local and network models.
 
+use std::convert::Infallible;
+
 use axum::{
     Extension, Json,
     body::Body,
@@ -7,11 +9,14 @@ use axum::{
     http::{Method, StatusCode},
     response::{IntoResponse, Response},
 };
+use bytes::Bytes;
 use futures::StreamExt;
 use hearth_openai::{
-    ErrorType,
+    ErrorType, sse,
     types::{ModelItem, ModelList},
 };
+
+use uuid::Uuid;
 
 use super::{extract::body, models};
 use crate::{answers, app::App, auth::Caller, control::types::ModelKind, error::ApiError};
@@ -78,15 +83,28 @@ async fn answer(app: &App, caller: Caller, path: &str, request: Request) -> Resp
 
 async fn forward(app: &App, caller: Caller, path: &str, request: Request) -> Result<Response, ApiError> {
     let bytes = body(request, app).await?;
-    let upstream = answers::send(app, caller, path, bytes).await?;
+    let upstream = answers::send(app, caller, path, bytes, Uuid::now_v7()).await?;
     let cut = app.cut.clone().cancelled_owned();
     let mut response = Response::builder().status(upstream.status);
     for (name, value) in upstream.headers {
         response = response.header(name, value);
     }
-    // An error in the middle breaks the connection off, which every client takes for what it is.
-    let body = Body::from_stream(upstream.body.take_until(cut));
+    let pieces = upstream.body.take_until(cut);
+    let body = if upstream.is_stream {
+        Body::from_stream(pieces.map(|piece| Ok::<_, Infallible>(piece.unwrap_or_else(error_event))))
+    } else {
+        // An error in the middle breaks the connection off, which every client takes for what it is.
+        Body::from_stream(pieces)
+    };
     response.body(body).map_err(|error| ApiError::internal(&error))
+}
+
+/// What a reader of a stream is told in place of the rest: the connection ends cleanly behind it, so that no client
+/// loses what came before.
+fn error_event(error: ApiError) -> Bytes {
+    let data = String::from_utf8_lossy(&error.openai().body()).into_owned();
+    let name = String::new();
+    sse::Event { name, data }.encode()
 }
 
 /// Models that can be asked now.

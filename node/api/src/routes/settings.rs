@@ -17,6 +17,9 @@ pub(crate) async fn change(
     State(app): State<App>,
     Input(patch): Input<SettingsPatch>,
 ) -> Result<Json<Settings>, ApiError> {
+    if let Some(cap) = patch.daily_cap {
+        app.parts.relay.set_daily_cap(cap).await?;
+    }
     app.settings.change(patch).await?;
     all(&app).await
 }
@@ -29,6 +32,7 @@ async fn all(app: &App) -> Result<Json<Settings>, ApiError> {
         announce: kept.announce,
         default_model: kept.default_model,
         system_prompt: kept.system_prompt,
+        network_budget: app.parts.relay.budget().await?,
         configured: app.host.configured(),
     }))
 }

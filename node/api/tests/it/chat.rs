@@ -6,7 +6,10 @@ use futures::StreamExt;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{World, events, json, until, world};
+use crate::{
+    parts::{Fake, Misbehaviour},
+    support::{World, config, events, json, until, with, world},
+};
 
 async fn begin(world: &World) -> String {
     world.post("/conversations", json!({})).await["id"]
@@ -228,4 +231,52 @@ async fn others_hear_of_changes() {
         until(listening, |event| event["type"] == "conversation_deleted").await["id"],
         id.as_str()
     );
+}
+
+#[tokio::test]
+async fn an_answer_that_is_stopped_before_it_begins_shows_what_may_be_claimed_for_it() {
+    let fake = Fake::default();
+    *fake.misbehaviour.lock().unwrap() = Some(Misbehaviour::Hangs);
+    let world = with(config(false), fake).await;
+    let id = begin(&world).await;
+    let path = format!("/conversations/{id}/answers");
+    let asking = world
+        .own(Method::POST, &path)
+        .json(&json!({"content": "hi", "model": "pocket/svc"}))
+        .send();
+    let mut response = asking.await.unwrap();
+    let mut begun = Vec::new();
+    while !begun.windows(2).any(|two| two == b"\n\n") {
+        begun.extend(response.chunk().await.unwrap().unwrap());
+    }
+    let answer = world.get(&format!("/conversations/{id}")).await["messages"][1].clone();
+    while world.fake.relayed.lock().unwrap().is_empty() {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    let stop = world.own(
+        Method::DELETE,
+        &format!("{path}/{}", answer["id"].as_str().unwrap()),
+    );
+    assert!(stop.send().await.unwrap().status().is_success());
+    let mut stopped = answer;
+    while stopped["state"] == "streaming" {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        stopped = world.get(&format!("/conversations/{id}")).await["messages"][1].clone();
+    }
+    assert_eq!(stopped["state"], "stopped");
+    assert_eq!(stopped["receipt"]["cost"], "4");
+    assert_eq!(stopped["receipt"]["network"]["charge"], "unknown");
+}
+
+#[tokio::test]
+async fn a_text_without_end_is_cut_and_what_came_is_kept() {
+    let fake = Fake::default();
+    *fake.misbehaviour.lock().unwrap() = Some(Misbehaviour::Endless);
+    let world = with(config(false), fake).await;
+    let id = begin(&world).await;
+    let events = ask(&world, &id, json!({"content": "hi", "model": "pocket/svc"})).await;
+    let answer = &events.last().unwrap()["answer"];
+    assert_eq!(answer["state"], "cut");
+    let length = answer["content"].as_str().unwrap().len();
+    assert!((4 << 20..=(4 << 20) + 1).contains(&length), "{length}");
 }

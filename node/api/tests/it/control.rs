@@ -274,6 +274,12 @@ async fn settings_are_kept_and_strange_ones_refused() {
         (&changed["theme"], &changed["language"]),
         (&json!("dark"), &Value::Null)
     );
+    let changed = json(patch(json!({"daily_cap": "5000000"})).await.unwrap()).await;
+    assert_eq!(
+        changed["network_budget"],
+        json!({"daily_cap": "5000000", "spent_today": "8"})
+    );
+    assert_eq!(patch(json!({"daily_cap": "-1"})).await.unwrap().status(), 400);
     assert_eq!(patch(json!({"colour": "red"})).await.unwrap().status(), 400);
     assert_eq!(patch(json!({"theme": "pink"})).await.unwrap().status(), 400);
 }

@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{
-    parts::Fake,
+    parts::{Fake, Misbehaviour},
     support::{config, events, json, with, world},
 };
 
@@ -128,5 +128,50 @@ async fn errors_are_openais() {
         let error = json(response).await;
         assert_eq!(error["error"]["code"], code, "{error}");
         assert!(error["error"]["type"].is_string(), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_breaks_off_ends_cleanly_with_an_error_event_r33b() {
+    let fake = Fake::default();
+    *fake.misbehaviour.lock().unwrap() = Some(Misbehaviour::BreaksOff);
+    let world = with(config(false), fake).await;
+    let response = world
+        .bare(Method::POST, "/v1/chat/completions")
+        .json(&ask("pocket/svc", true))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(response.status(), 200);
+    let chunks = events(response).await;
+    assert_eq!(chunks[0]["choices"][0]["delta"]["content"], "hi");
+    assert_eq!(chunks[1]["error"]["code"], "broken_off");
+    assert_eq!(chunks.len(), 2);
+}
+
+#[tokio::test]
+async fn an_answer_names_its_receipt_and_the_receipt_is_listed() {
+    let world = world().await;
+    let response = world
+        .bare(Method::POST, "/v1/chat/completions")
+        .json(&ask("pocket/svc", false))
+        .send()
+        .await
+        .unwrap();
+    let id = response.headers()["x-hearth-receipt"]
+        .to_str()
+        .unwrap()
+        .to_owned();
+    let one = world.get(&format!("/receipts/{id}")).await;
+    assert_eq!(one["receipt"]["id"], id.as_str());
+    let all = world.get("/receipts?limit=10").await;
+    assert_eq!((&all["answers"][0], &all["total"]), (&one, &json!(1)));
+    for unknown in ["00000000-0000-0000-0000-000000000000", "x"] {
+        let missing = world
+            .own(Method::GET, &format!("/receipts/{unknown}"))
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(missing.status(), 404);
     }
 }

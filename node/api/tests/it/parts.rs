@@ -21,6 +21,7 @@ use hearth_api::{
 };
 use hearth_base::Amount;
 use tokio::sync::watch;
+use uuid::Uuid;
 
 pub(crate) const CID: &str = "bafyreichat";
 /// The model that serves.
@@ -41,6 +42,17 @@ fn silent() -> BoxStream<'static, Event> {
     stream::pending().boxed()
 }
 
+/// What a supplier does wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Misbehaviour {
+    /// It does not begin.
+    Hangs,
+    /// Its stream breaks off.
+    BreaksOff,
+    /// Its stream has one endless line of text.
+    Endless,
+}
+
 /// All parts but the host.
 #[derive(Default)]
 pub(crate) struct Fake {
@@ -49,6 +61,9 @@ pub(crate) struct Fake {
     pub(crate) block_time: Duration,
     pub(crate) locked: Mutex<bool>,
     pub(crate) relayed: Mutex<Vec<RelayCall>>,
+    /// What a network answer is, in place of a good one.
+    pub(crate) misbehaviour: Mutex<Option<Misbehaviour>>,
+    pub(crate) daily_cap: Mutex<Upokt>,
     pub(crate) events: Mutex<Option<BoxStream<'static, Event>>>,
 }
 
@@ -337,6 +352,10 @@ impl Relay for Fake {
         let request: serde_json::Value = serde_json::from_slice(&call.body).unwrap();
         let is_stream = request["stream"] == true;
         self.relayed.lock().unwrap().push(call);
+        let misbehaviour = *self.misbehaviour.lock().unwrap();
+        if misbehaviour == Some(Misbehaviour::Hangs) {
+            std::future::pending::<()>().await;
+        }
         let (content_type, pieces) = if is_stream {
             let chunks = [
                 r#"{"model":"svc","choices":[{"index":0,"delta":{"role":"assistant","content":"hi"}}]}"#,
@@ -354,9 +373,12 @@ impl Relay for Fake {
                 vec![r#"{"model":"svc","choices":[{"message":{"content":"hi"}}]}"#.to_owned()],
             )
         };
+        let id = self.relayed.lock().unwrap().last().unwrap().id;
         let receipt = RelayReceipt {
             cost: Some(upokt(4)),
             network: NetworkReceipt {
+                id: Some(id.to_string()),
+                charge: Charge::Paid,
                 service: "svc".into(),
                 supplier: "pokt1supplier".into(),
                 supplier_url: None,
@@ -372,9 +394,81 @@ impl Relay for Fake {
         Ok(RelayAnswer {
             status: 200,
             content_type: content_type.into(),
-            body: stream::iter(pieces.into_iter().map(|piece| Ok(piece.into()))).boxed(),
+            body: misbehave(misbehaviour, pieces),
             receipt: std::future::ready(Some(receipt)).boxed(),
         })
+    }
+    async fn receipt(&self, id: Uuid) -> Answer<Option<BoughtAnswer>> {
+        let relayed = self.relayed.lock().unwrap();
+        Ok(relayed.iter().find(|call| call.id == id).map(bought))
+    }
+    async fn receipts(&self, _: Window) -> Answer<BoughtAnswerList> {
+        let relayed = self.relayed.lock().unwrap();
+        Ok(BoughtAnswerList {
+            answers: relayed.iter().map(bought).collect(),
+            total: relayed.len() as u64,
+        })
+    }
+    async fn budget(&self) -> Answer<NetworkBudget> {
+        Ok(NetworkBudget {
+            daily_cap: *self.daily_cap.lock().unwrap(),
+            spent_today: upokt(8),
+        })
+    }
+    async fn set_daily_cap(&self, cap: Upokt) -> Answer<()> {
+        *self.daily_cap.lock().unwrap() = cap;
+        Ok(())
+    }
+}
+
+/// The body of an answer.
+fn misbehave(
+    misbehaviour: Option<Misbehaviour>,
+    pieces: Vec<String>,
+) -> BoxStream<'static, Answer<bytes::Bytes>> {
+    let first: Answer<bytes::Bytes> = Ok(pieces[0].clone().into());
+    match misbehaviour {
+        Some(Misbehaviour::BreaksOff) => {
+            let broken = ApiError::unavailable("broken_off", "its answer broke off");
+            stream::iter([first, Err(broken)]).boxed()
+        }
+        Some(Misbehaviour::Endless) => {
+            let text = "x".repeat(100_000);
+            let chunk = format!(
+                "data: {{\"model\":\"svc\",\"choices\":[{{\"delta\":{{\"content\":\"{text}\"}}}}]}}\n\n"
+            );
+            stream::repeat_with(move || Ok(chunk.clone().into())).boxed()
+        }
+        Some(Misbehaviour::Hangs) | None => {
+            stream::iter(pieces.into_iter().map(|piece| Ok(piece.into()))).boxed()
+        }
+    }
+}
+
+/// A call of which nobody can say what became of it.
+fn bought(call: &RelayCall) -> BoughtAnswer {
+    BoughtAnswer {
+        asked_at: Timestamp::from_ms(0),
+        cost: Some(upokt(4)),
+        status: 0,
+        bytes: 0,
+        total_ms: 1,
+        outcome: "cancelled".into(),
+        error: None,
+        receipt: NetworkReceipt {
+            id: Some(call.id.to_string()),
+            charge: Charge::Unknown,
+            service: call.service.clone(),
+            supplier: "pokt1supplier".into(),
+            supplier_url: None,
+            application: "pokt1app".into(),
+            session_id: "s".into(),
+            session_start: 1,
+            session_end: 4,
+            verified_batches: 0,
+            request_hash: None,
+            failed_tries: 0,
+        },
     }
 }
 

@@ -69,6 +69,28 @@ export type Balances = {
   standing: Standing;
 };
 
+/** One answer that was asked for on the network, in a conversation or over `/v1`. */
+export type BoughtAnswer = {
+  asked_at: Timestamp;
+  cost?: Upokt | null;
+  /** The status that the supplier signed; 0 where none came. */
+  status: number;
+  bytes: number;
+  total_ms: number;
+  /** How it ended: `complete`, `cancelled` or `failed`. */
+  outcome: string;
+  /** Why it failed. */
+  error?: string | null;
+  receipt: NetworkReceipt;
+};
+
+/** Answers that were asked for on the network, the newest first. */
+export type BoughtAnswerList = {
+  answers: BoughtAnswer[];
+  /** How many there are in all. */
+  total: number;
+};
+
 /** The catalogue. */
 export type Catalogue = {
   models: CatalogueModel[];
@@ -95,6 +117,9 @@ export type Changed = {
   /** The height it was seen at, where a block caused it. */
   height?: number | null;
 };
+
+/** Whether a supplier is paid for an answer. */
+export type Charge = "paid" | "unpaid" | "unknown";
 
 /** One check of the doctor. */
 export type Check = {
@@ -539,6 +564,14 @@ export type Movement = {
 /** What kind of movement. */
 export type MovementKind = "sent" | "received" | "reward" | "stake" | "unstake" | "faucet" | "fee";
 
+/** What answers of the network may cost. */
+export type NetworkBudget = {
+  /** In a day (UTC). */
+  daily_cap: Upokt;
+  /** What they cost today, answers whose cost is unknown included. */
+  spent_today: Upokt;
+};
+
 /** Which chain this node is on. */
 export type NetworkName = {
   /** `mainnet`, `beta`, `devnet` or the name in the network file. */
@@ -567,6 +600,10 @@ export type NetworkPage = {
 
 /** The part of a receipt that only network answers have. */
 export type NetworkReceipt = {
+  /** Its id under `/receipts`; receipts of older versions have none. */
+  id?: string | null;
+  /** Whether the supplier is paid. */
+  charge?: Charge;
   service: string;
   supplier: string;
   supplier_url?: string | null;
@@ -764,6 +801,8 @@ export type Settings = {
   default_model?: string | null;
   /** What every new chat starts with. */
   system_prompt?: string | null;
+  /** What answers of the network may cost. */
+  network_budget: NetworkBudget;
   /** Values of the configuration, which a restart is needed to change. */
   configured: ConfiguredValue[];
 };
@@ -775,6 +814,7 @@ export type SettingsPatch = {
   announce?: Announce | null;
   default_model?: string | null;
   system_prompt?: string | null;
+  daily_cap?: Upokt | null;
 };
 
 /** The set-up of devnet: the wizard's own job, step by step. */
@@ -990,6 +1030,10 @@ export type Operations = {
   "GET /network": { path: null; query: null; body: null; answer: NetworkPage };
   /** This document. */
   "GET /openapi.json": { path: null; query: null; body: null; answer: Record<string, unknown> };
+  /** Answers that were asked for on the network, the newest first. */
+  "GET /receipts": { path: null; query: { limit?: number; offset?: number }; body: null; answer: BoughtAnswerList };
+  /** One of them; the header x-hearth-receipt of an answer has its id. */
+  "GET /receipts/{id}": { path: { id: string }; query: null; body: null; answer: BoughtAnswer };
   /** All settings. */
   "GET /settings": { path: null; query: null; body: null; answer: Settings };
   /** Changes settings at once. */

@@ -22,6 +22,7 @@ export const reasons: Record<string, Words> = {
   no_funds: { title: m.reason_no_funds, meaning: m.reason_no_funds_text, remedy: m.reason_no_funds_fix },
   key_locked: { title: m.reason_key_locked, meaning: m.reason_key_locked_text, remedy: m.reason_key_locked_fix },
   needs_application: { title: m.reason_needs_application, meaning: m.reason_needs_application_text },
+  daily_cap_reached: { title: m.reason_daily_cap_reached, meaning: m.reason_daily_cap_reached_text },
   out_of_stake: { title: m.reason_out_of_stake, meaning: m.reason_out_of_stake_text },
   no_supplier: { title: m.reason_no_supplier, meaning: m.reason_no_supplier_text },
   model_changed: { title: m.reason_model_changed, meaning: m.reason_model_changed_text, remedy: m.reason_model_changed_fix },

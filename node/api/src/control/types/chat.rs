@@ -101,7 +101,7 @@ pub struct Message {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Receipt {
     pub kind: ModelKind,
-    /// `None`: free.
+    /// What it cost; where `network.charge` is unknown, the most that the supplier may claim. `None`: free.
     pub cost: Option<Upokt>,
     pub usage: Option<TokenUsage>,
     pub first_token_ms: Option<u64>,
@@ -117,6 +117,12 @@ pub struct Receipt {
 /// The part of a receipt that only network answers have.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct NetworkReceipt {
+    /// Its id under `/receipts`; receipts of older versions have none.
+    #[serde(default)]
+    pub id: Option<String>,
+    /// Whether the supplier is paid.
+    #[serde(default)]
+    pub charge: Charge,
     pub service: String,
     pub supplier: String,
     pub supplier_url: Option<String>,
@@ -130,6 +136,44 @@ pub struct NetworkReceipt {
     pub request_hash: Option<String>,
     /// Suppliers that were tried before and failed.
     pub failed_tries: u32,
+}
+
+/// Whether a supplier is paid for an answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Charge {
+    /// It gave a whole answer.
+    Paid,
+    /// It gave nothing that it could claim.
+    Unpaid,
+    /// It may have served it: the answer broke off, came too late, or was stopped.
+    #[default]
+    Unknown,
+}
+
+/// One answer that was asked for on the network, in a conversation or over `/v1`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct BoughtAnswer {
+    pub asked_at: Timestamp,
+    /// What it cost; where the charge is unknown, the most that the supplier may claim. `None`: nothing.
+    pub cost: Option<Upokt>,
+    /// The status that the supplier signed; 0 where none came.
+    pub status: u16,
+    pub bytes: u64,
+    pub total_ms: u64,
+    /// How it ended: `complete`, `cancelled` or `failed`.
+    pub outcome: String,
+    /// Why it failed.
+    pub error: Option<String>,
+    pub receipt: NetworkReceipt,
+}
+
+/// Answers that were asked for on the network, the newest first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct BoughtAnswerList {
+    pub answers: Vec<BoughtAnswer>,
+    /// How many there are in all.
+    pub total: u64,
 }
 
 /// How to answer.

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::Upokt;
+
 /// The theme of the UI.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -34,6 +36,8 @@ pub struct Settings {
     pub default_model: Option<String>,
     /// What every new chat starts with.
     pub system_prompt: Option<String>,
+    /// What answers of the network may cost.
+    pub network_budget: NetworkBudget,
     /// Values of the configuration, which a restart is needed to change.
     pub configured: Vec<ConfiguredValue>,
 }
@@ -57,6 +61,17 @@ pub struct SettingsPatch {
     pub announce: Option<Announce>,
     pub default_model: Option<String>,
     pub system_prompt: Option<String>,
+    /// The most that answers of the network may cost in a day, in upokt; zero buys none.
+    pub daily_cap: Option<Upokt>,
+}
+
+/// What answers of the network may cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct NetworkBudget {
+    /// In a day (UTC).
+    pub daily_cap: Upokt,
+    /// What they cost today, answers whose cost is unknown included.
+    pub spent_today: Upokt,
 }
 
 /// A part of other people that Hearth is built from.

@@ -145,6 +145,58 @@ async fn changes_and_deletion_reach_what_they_name() {
     assert_eq!(store.delete(&id).await.unwrap_err().code, "not_found");
 }
 
+#[tokio::test]
+async fn progress_is_appended_and_survives_a_crash() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path()).await;
+    let id = store.create(NewConversation::default()).await.unwrap().id;
+    let answer = store
+        .add(&id, None, MessageRole::Assistant, "", Some("m"))
+        .await
+        .unwrap();
+    for (seq, new) in ["one, ", "two, ", "three"].into_iter().enumerate() {
+        store
+            .progress(&answer.id, u32::try_from(seq).unwrap(), new)
+            .await
+            .unwrap();
+    }
+    // What is there is seen while it is written, and what was written is not written again.
+    let seen = |message: Message| (message.content, message.state);
+    let all = "one, two, three".to_owned();
+    let now = store.message(&id, &answer.id).await.unwrap();
+    assert_eq!(seen(now), (all.clone(), MessageState::Streaming));
+    let written: Vec<i64> = sqlx::query_scalar("SELECT length(content) FROM message_part ORDER BY seq")
+        .fetch_all(&store.pool)
+        .await
+        .unwrap();
+    assert_eq!(written, [5, 5, 5]);
+    store.end_interrupted().await.unwrap();
+    let after = store.message(&id, &answer.id).await.unwrap();
+    assert_eq!(seen(after), (all, MessageState::Stopped));
+
+    let other = store
+        .add(&id, None, MessageRole::Assistant, "", Some("m"))
+        .await
+        .unwrap();
+    store.progress(&other.id, 0, "begun").await.unwrap();
+    let ending = Ending {
+        content: "begun and ended".to_owned(),
+        state: MessageState::Done,
+        error: None,
+        receipt: None,
+    };
+    let ended = store.end(&id, &other.id, &ending).await.unwrap();
+    assert_eq!(ended.content, "begun and ended");
+    // Of a message that is gone nothing is kept.
+    store.delete(&id).await.unwrap();
+    store.progress(&other.id, 1, "late").await.unwrap();
+    let left: i64 = sqlx::query_scalar("SELECT count(*) FROM message_part")
+        .fetch_one(&store.pool)
+        .await
+        .unwrap();
+    assert_eq!(left, 0);
+}
+
 #[test]
 fn a_title_is_the_first_line_cut_at_a_word() {
     assert_eq!(title_of("\n  Hello there \nmore"), "Hello there");

@@ -3,12 +3,16 @@
 use axum::http::StatusCode;
 use futures::{FutureExt as _, StreamExt as _};
 use hearth_base::ServiceId;
-use hearth_gateway::{Error, Fault, Gateway, NetworkModel, Receipt, Request, Unavailable};
+use hearth_gateway::{Error, Fault, Gateway, NetworkModel, Outcome, Receipt, Request, Unavailable};
+use uuid::Uuid;
 
 use crate::{
-    control::types::{Model, ModelKind, ModelState, ModelTask, NetworkReceipt, Reason, Upokt},
+    control::types::{
+        BoughtAnswer, BoughtAnswerList, Charge, Model, ModelKind, ModelState, ModelTask, NetworkBudget,
+        NetworkReceipt, Reason, Timestamp, Upokt,
+    },
     error::ApiError,
-    parts::{Answer, Relay, RelayAnswer, RelayCall, RelayReceipt},
+    parts::{Answer, Relay, RelayAnswer, RelayCall, RelayReceipt, Window},
 };
 
 /// The gateway behind the API.
@@ -24,7 +28,10 @@ impl Relay for GatewayRelay {
     }
 
     async fn send(&self, call: RelayCall) -> Answer<RelayAnswer> {
-        let request = Request::post(ServiceId::new(call.service), &call.path, call.body);
+        let request = Request {
+            id: call.id,
+            ..Request::post(ServiceId::new(call.service), &call.path, call.body)
+        };
         let answer = self.gateway.send(request).await.map_err(error)?;
         Ok(RelayAnswer {
             status: answer.status,
@@ -35,6 +42,30 @@ impl Relay for GatewayRelay {
                 .map(|receipt| receipt.as_ref().map(relay_receipt))
                 .boxed(),
         })
+    }
+
+    async fn receipt(&self, id: Uuid) -> Answer<Option<BoughtAnswer>> {
+        Ok(self.gateway.receipt(id).await?.map(bought))
+    }
+
+    async fn receipts(&self, window: Window) -> Answer<BoughtAnswerList> {
+        let receipts = self.gateway.receipts(window.limit, window.offset).await?;
+        Ok(BoughtAnswerList {
+            answers: receipts.into_iter().map(bought).collect(),
+            total: self.gateway.n_receipts().await?,
+        })
+    }
+
+    async fn budget(&self) -> Answer<NetworkBudget> {
+        let budget = self.gateway.budget().await?;
+        Ok(NetworkBudget {
+            daily_cap: Upokt(budget.daily_cap),
+            spent_today: Upokt(budget.spent_today),
+        })
+    }
+
+    async fn set_daily_cap(&self, cap: Upokt) -> Answer<()> {
+        Ok(self.gateway.set_daily_cap(cap.0).await?)
     }
 }
 
@@ -83,6 +114,11 @@ fn reason(why: Unavailable) -> Reason {
             "What was set aside for this service is used up.",
             "Add to it.",
         ),
+        Unavailable::DailyCap => (
+            "daily_cap_reached",
+            "One answer more would cost more than answers of the network may cost in a day.",
+            "Raise the cap under Settings, or wait until midnight UTC.",
+        ),
         Unavailable::NoSupplier => (
             "no_supplier",
             "Nobody serves it in the current session.",
@@ -99,8 +135,14 @@ fn reason(why: Unavailable) -> Reason {
 
 fn relay_receipt(receipt: &Receipt) -> RelayReceipt {
     RelayReceipt {
-        cost: receipt.paid.then_some(Upokt(receipt.price)),
+        cost: cost(receipt),
         network: NetworkReceipt {
+            id: Some(receipt.id.to_string()),
+            charge: match receipt.charge {
+                hearth_gateway::Charge::Paid => Charge::Paid,
+                hearth_gateway::Charge::Unpaid => Charge::Unpaid,
+                hearth_gateway::Charge::Unknown => Charge::Unknown,
+            },
             service: receipt.service.to_string(),
             supplier: receipt.supplier.clone(),
             supplier_url: Some(receipt.supplier_url.clone()),
@@ -115,11 +157,45 @@ fn relay_receipt(receipt: &Receipt) -> RelayReceipt {
     }
 }
 
+/// What was paid, or may be claimed.
+fn cost(receipt: &Receipt) -> Option<Upokt> {
+    match receipt.charge {
+        hearth_gateway::Charge::Paid | hearth_gateway::Charge::Unknown => Some(Upokt(receipt.price)),
+        hearth_gateway::Charge::Unpaid => None,
+    }
+}
+
+fn bought(receipt: Receipt) -> BoughtAnswer {
+    let relayed = relay_receipt(&receipt);
+    BoughtAnswer {
+        asked_at: Timestamp::from_ms(receipt.started_at_ms),
+        cost: relayed.cost,
+        status: receipt.status,
+        bytes: receipt.bytes,
+        total_ms: receipt.total_ms,
+        outcome: receipt.outcome.word().to_owned(),
+        error: match receipt.outcome {
+            Outcome::Failed { error } => Some(error),
+            Outcome::Complete | Outcome::Cancelled => None,
+        },
+        receipt: relayed.network,
+    }
+}
+
 /// Whose fault it is decides on the status.
 fn error(error: Error) -> ApiError {
     let text = hearth_base::failure::chain(&error);
     if let Error::UnknownService { .. } = error {
         return ApiError::new(StatusCode::NOT_FOUND, "model_not_found", text);
+    }
+    if let Error::DailyCap { .. } = error {
+        return ApiError::new(StatusCode::PAYMENT_REQUIRED, "daily_cap_reached", text).remedy(
+            "Raise the cap under Settings, or wait for the next day (UTC). Local models cost nothing.",
+        );
+    }
+    if let Error::OutOfStake { .. } = error {
+        return ApiError::new(StatusCode::PAYMENT_REQUIRED, "out_of_stake", text)
+            .remedy("Add to the application's stake, or wait until former sessions are settled.");
     }
     match error.fault() {
         Fault::Caller => ApiError::bad_request(text),

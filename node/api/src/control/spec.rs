@@ -1,0 +1,148 @@
+//! What one line of the table of operations is made of.
+
+use std::borrow::Cow;
+
+use utoipa::{
+    ToSchema,
+    openapi::{HttpMethod, RefOr, schema::Schema},
+};
+
+/// A type with its schema and those it refers to.
+#[derive(Clone, Copy)]
+pub(crate) struct TypeOf {
+    pub(crate) name: fn() -> Cow<'static, str>,
+    pub(crate) schema: fn() -> RefOr<Schema>,
+    pub(crate) collect: fn(&mut Vec<(String, RefOr<Schema>)>),
+}
+
+fn type_of<T: ToSchema>() -> TypeOf {
+    TypeOf {
+        name: T::name,
+        schema: T::schema,
+        collect: T::schemas,
+    }
+}
+
+/// What an operation answers when all is well.
+#[derive(Clone, Copy)]
+pub(crate) enum Answer {
+    /// 200 with this type as JSON.
+    Json(TypeOf),
+    /// 202 with this type: it was started, and events tell the rest.
+    Accepted(TypeOf),
+    /// 204.
+    Nothing,
+    /// Server-sent events whose `data` is this type.
+    Stream(TypeOf),
+    /// A JSON document without a type of ours.
+    Document,
+}
+
+/// A parameter in the query.
+#[derive(Clone, Copy)]
+pub(crate) struct Query {
+    pub(crate) name: &'static str,
+    pub(crate) description: &'static str,
+    pub(crate) is_number: bool,
+}
+
+/// One line of the table.
+#[derive(Clone, Copy)]
+pub(crate) struct Spec {
+    pub(crate) method: Verb,
+    pub(crate) path: &'static str,
+    pub(crate) id: &'static str,
+    pub(crate) summary: &'static str,
+    pub(crate) query: &'static [Query],
+    pub(crate) body: Option<TypeOf>,
+    pub(crate) answer: Answer,
+}
+
+/// The methods that the control API uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Verb {
+    Get,
+    Post,
+    Put,
+    Patch,
+    Delete,
+}
+
+impl From<Verb> for HttpMethod {
+    fn from(verb: Verb) -> HttpMethod {
+        match verb {
+            Verb::Get => HttpMethod::Get,
+            Verb::Post => HttpMethod::Post,
+            Verb::Put => HttpMethod::Put,
+            Verb::Patch => HttpMethod::Patch,
+            Verb::Delete => HttpMethod::Delete,
+        }
+    }
+}
+
+pub(super) const SEARCH: Query = Query {
+    name: "q",
+    description: "Only those whose title or messages have these words.",
+    is_number: false,
+};
+pub(super) const LIMIT: Query = Query {
+    name: "limit",
+    description: "How many at most; 50 unless told, 500 at most.",
+    is_number: true,
+};
+pub(super) const OFFSET: Query = Query {
+    name: "offset",
+    description: "How many to leave out at the start.",
+    is_number: true,
+};
+
+impl Spec {
+    pub(super) const fn new(
+        method: Verb,
+        path: &'static str,
+        id: &'static str,
+        summary: &'static str,
+    ) -> Spec {
+        Spec {
+            method,
+            path,
+            id,
+            summary,
+            query: &[],
+            body: None,
+            answer: Answer::Nothing,
+        }
+    }
+
+    pub(super) fn takes<T: ToSchema>(self) -> Spec {
+        Spec {
+            body: Some(type_of::<T>()),
+            ..self
+        }
+    }
+
+    pub(super) fn gives<T: ToSchema>(self) -> Spec {
+        Spec {
+            answer: Answer::Json(type_of::<T>()),
+            ..self
+        }
+    }
+
+    pub(super) fn accepts<T: ToSchema>(self) -> Spec {
+        Spec {
+            answer: Answer::Accepted(type_of::<T>()),
+            ..self
+        }
+    }
+
+    pub(super) fn streams<T: ToSchema>(self) -> Spec {
+        Spec {
+            answer: Answer::Stream(type_of::<T>()),
+            ..self
+        }
+    }
+
+    pub(super) const fn asks(self, query: &'static [Query]) -> Spec {
+        Spec { query, ..self }
+    }
+}
