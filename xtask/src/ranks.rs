@@ -10,7 +10,11 @@ const CRATES: [(&str, &str, &[&str]); 15] = [
     ("hearth-store", "node/store", &["base"]),
     ("hearth-outbound", "node/outbound", &["base"]),
     ("hearth-wallet", "node/wallet", &["base", "pocket", "store"]),
-    ("hearth-chain", "node/chain", &["base", "outbound", "pocket", "store"]),
+    (
+        "hearth-chain",
+        "node/chain",
+        &["base", "outbound", "pocket", "store"],
+    ),
     ("hearth-openai", "node/openai", &["base", "engine"]),
     ("hearth-weights", "node/weights", &["base", "outbound", "store"]),
     (

@@ -54,7 +54,10 @@ impl Faucet {
     /// No TLS on this computer.
     pub fn new(rpc: Url) -> Result<Faucet, FaucetError> {
         let config = Config::new(Inward::Allowed, WITHIN);
-        let http = Client::new(config).map_err(FaucetError::Client)?.pick(&rpc).clone();
+        let http = Client::new(config)
+            .map_err(FaucetError::Client)?
+            .pick(&rpc)
+            .clone();
         Ok(Faucet { http, rpc })
     }
 
@@ -69,7 +72,13 @@ impl Faucet {
             "method": "devnet_faucet",
             "params": { "address": to.as_str(), "amount": amount.upokt().to_string() },
         });
-        let answer = self.http.post(self.rpc.clone()).timeout(WITHIN).json(&request).send().await;
+        let answer = self
+            .http
+            .post(self.rpc.clone())
+            .timeout(WITHIN)
+            .json(&request)
+            .send()
+            .await;
         let answer: Value = answer
             .map_err(FaucetError::Unreachable)?
             .json()

@@ -6,7 +6,14 @@ use url::{Host, Url};
 
 /// Ends of names that are given out inside networks only (RFC 6761, RFC 6762, RFC 8375, and what routers use).
 const INNER_ENDS: [&str; 8] = [
-    "localhost", "local", "internal", "lan", "home", "corp", "private", "home.arpa",
+    "localhost",
+    "local",
+    "internal",
+    "lan",
+    "home",
+    "corp",
+    "private",
+    "home.arpa",
 ];
 
 /// Whether an address is written as one of the public network. A public name may still resolve to an inner address,

@@ -104,7 +104,11 @@ impl Client {
     /// Which client asks an address of the owner's: nothing is refused, and what lies inside is asked directly.
     #[must_use]
     pub fn pick(&self, url: &Url) -> &reqwest::Client {
-        if is_outside(url) { &self.outside } else { &self.direct }
+        if is_outside(url) {
+            &self.outside
+        } else {
+            &self.direct
+        }
     }
 
     /// Begins a `POST`.
@@ -147,7 +151,10 @@ fn policy(inward: Inward, most: usize) -> Policy {
         if !matches!(to.scheme(), "http" | "https") {
             return attempt.error("a redirect leads to something that is no HTTP address");
         }
-        let same_host = attempt.previous().first().is_some_and(|first| place(first) == place(to));
+        let same_host = attempt
+            .previous()
+            .first()
+            .is_some_and(|first| place(first) == place(to));
         if inward == Inward::Allowed || same_host || is_outside(to) {
             return attempt.follow();
         }
@@ -193,7 +200,9 @@ mod tests {
     }
 
     async fn ask(client: &Client, url: String) -> Result<String, String> {
-        let request = client.get(Url::parse(&url).unwrap()).map_err(|error| error.to_string())?;
+        let request = client
+            .get(Url::parse(&url).unwrap())
+            .map_err(|error| error.to_string())?;
         let answer = request.send().await.map_err(|error| chain(&error))?;
         answer.text().await.map_err(|error| chain(&error))
     }
@@ -202,9 +211,15 @@ mod tests {
     async fn a_strangers_address_does_not_lead_inwards() {
         let tasks = Tasks::root();
         let here = server(&tasks).await;
-        for url in [format!("http://{here}/here"), format!("http://localhost:{}/here", here.port())] {
+        for url in [
+            format!("http://{here}/here"),
+            format!("http://localhost:{}/here", here.port()),
+        ] {
             assert!(ask(&client(Inward::Refused), url.clone()).await.is_err());
-            assert_eq!(ask(&client(Inward::AsWritten), url.clone()).await.unwrap(), "here");
+            assert_eq!(
+                ask(&client(Inward::AsWritten), url.clone()).await.unwrap(),
+                "here"
+            );
             assert_eq!(ask(&client(Inward::Allowed), url).await.unwrap(), "here");
         }
         tasks.stop();
@@ -220,7 +235,14 @@ mod tests {
         let said = ask(&client(Inward::AsWritten), other.clone()).await.unwrap_err();
         assert!(said.contains("127.0.0.1 lies inside"), "{said}");
         assert_eq!(ask(&client(Inward::Allowed), other).await.unwrap(), "here");
-        assert!(ask(&client(Inward::Allowed), format!("http://{here}/to?file:///etc/hosts")).await.is_err());
+        assert!(
+            ask(
+                &client(Inward::Allowed),
+                format!("http://{here}/to?file:///etc/hosts")
+            )
+            .await
+            .is_err()
+        );
         let endless = format!("http://{here}/to?/to?/to?/to?/to?/to?/here");
         assert!(ask(&client(Inward::Allowed), endless).await.is_err());
         tasks.stop();

@@ -31,25 +31,34 @@ impl Resolve for OutwardOnly {
             let name = name.as_str();
             let found: Vec<SocketAddr> = tokio::net::lookup_host((name, 0)).await?.collect();
             // A name of the inside was let through by whoever asked; a public one may not lead there.
-            let is_free = !is_outside_name(name) || proxies.iter().any(|proxy| proxy.eq_ignore_ascii_case(name));
+            let is_free =
+                !is_outside_name(name) || proxies.iter().any(|proxy| proxy.eq_ignore_ascii_case(name));
             Ok(Box::new(outward(name, found, is_free)?.into_iter()) as Addrs)
         })
     }
 }
 
 /// The addresses that may be asked.
-fn outward(name: &str, found: Vec<SocketAddr>, is_free: bool) -> Result<Vec<SocketAddr>, Box<dyn std::error::Error + Send + Sync>> {
+fn outward(
+    name: &str,
+    found: Vec<SocketAddr>,
+    is_free: bool,
+) -> Result<Vec<SocketAddr>, Box<dyn std::error::Error + Send + Sync>> {
     if is_free {
         return Ok(found);
     }
-    let (outside, inside): (Vec<_>, Vec<_>) = found.into_iter().partition(|address| is_outside_ip(address.ip()));
+    let (outside, inside): (Vec<_>, Vec<_>) =
+        found.into_iter().partition(|address| is_outside_ip(address.ip()));
     match inside.first() {
         _ if !outside.is_empty() => Ok(outside),
         Some(address) => Err(Box::new(LeadsInwards {
             name: name.to_owned(),
             address: address.ip().to_string(),
         })),
-        None => Err(Box::new(io::Error::new(io::ErrorKind::NotFound, "the name has no address"))),
+        None => Err(Box::new(io::Error::new(
+            io::ErrorKind::NotFound,
+            "the name has no address",
+        ))),
     }
 }
 
@@ -66,7 +75,9 @@ mod tests {
         let both = vec![at("10.0.0.1"), at("8.8.8.8"), at("::1")];
         assert_eq!(outward("a.org", both.clone(), false).unwrap(), [at("8.8.8.8")]);
         assert_eq!(outward("a.lan", both.clone(), true).unwrap(), both);
-        let said = outward("a.org", vec![at("127.0.0.1")], false).unwrap_err().to_string();
+        let said = outward("a.org", vec![at("127.0.0.1")], false)
+            .unwrap_err()
+            .to_string();
         assert!(said.contains("a.org leads to 127.0.0.1"), "{said}");
         assert!(outward("a.org", Vec::new(), false).is_err());
     }

@@ -143,7 +143,9 @@ fn check_headers(mut rest: &[u8]) -> Result<(), PayloadError> {
                 Err(_) => break,
             }
         }
-        let Ok(length) = decode_varint(&mut rest) else { break };
+        let Ok(length) = decode_varint(&mut rest) else {
+            break;
+        };
         let length = usize::try_from(length).unwrap_or(usize::MAX);
         n_headers += 1;
         n_bytes = n_bytes.saturating_add(length);

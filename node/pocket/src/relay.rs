@@ -12,7 +12,8 @@ use crate::{
     keys::{PublicKey, SignError, SignatureError, Signer},
     message::{
         relay::{
-            Relay, RelayMinerError, RelayRequest, RelayRequestMetadata, RelayResponse, RelayResponseMetadata},
+            Relay, RelayMinerError, RelayRequest, RelayRequestMetadata, RelayResponse, RelayResponseMetadata,
+        },
         session::SessionHeader,
     },
     ring::{Ring, RingSignature},

@@ -92,6 +92,39 @@ async fn good_blocks_before_a_broken_end_are_kept() {
 }
 
 #[tokio::test]
+async fn a_source_leads_to_nothing_else_inside() {
+    hearth_base::tls::init();
+    let block = Block::new(Version::V1, RAW, splitmix(3, 1000));
+    let (cid, bytes) = (*block.cid(), block.bytes().clone());
+    let inside = axum::Router::new().fallback(move || {
+        let bytes = bytes.clone();
+        async move {
+            Response::builder()
+                .header("Content-Type", "application/vnd.ipld.raw")
+                .body(Body::from(bytes))
+                .unwrap()
+        }
+    });
+    let inside = serve(inside).await;
+    let to = inside.clone();
+    let leading = axum::Router::new().fallback(move |uri: axum::http::Uri| {
+        let to = format!("{}{uri}", to.trim_end_matches('/'));
+        async move {
+            Response::builder()
+                .status(307)
+                .header("Location", to)
+                .body(Body::empty())
+                .unwrap()
+        }
+    });
+    let direct = HttpGateway::new(&inside, HttpLimits::default()).unwrap();
+    assert_eq!(direct.block(&cid).await.unwrap(), block);
+    let led = HttpGateway::new(&serve(leading).await, HttpLimits::default()).unwrap();
+    let error = led.block(&cid).await.unwrap_err();
+    assert!(matches!(error, SourceError::Unreachable { .. }), "{error}");
+}
+
+#[tokio::test]
 async fn damaged_pulled_files_are_deleted_when_the_model_is_added() {
     let (first_folder, first, cid) = publisher().await;
     let folder = tempfile::tempdir().unwrap();
