@@ -172,7 +172,6 @@ async fn ask(node: &Node, in_conversation: bool) -> String {
     String::from_utf8_lossy(&last).into_owned()
 }
 
-#[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_without_end_are_left_within_bounds() {
     let folder = tempfile::tempdir().unwrap();
