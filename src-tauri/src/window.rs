@@ -13,7 +13,7 @@ use hearth_node::Node;
 use parking_lot::Mutex;
 use tauri::{Manager as _, RunEvent, WebviewUrl, WebviewWindow, WebviewWindowBuilder, WindowEvent};
 
-use crate::cli::{Args, Client, Done, Exit, Out, Place, start_node};
+use crate::cli::{Args, Client, Done, Exit, Fault, Out, Place, plain_log, start_node};
 
 /// What the window speaks to: its own node, or a daemon that was there before.
 struct Session {
@@ -37,19 +37,17 @@ impl Session {
 /// Opens the window and stays until it is closed.
 pub(crate) fn open(runtime: &tokio::runtime::Runtime, args: &Args, out: &Out) -> Done {
     if !has_display() {
-        return Err(Exit::NotReady(
-            "there is no display for a window: run `hearth --daemon` and open its page in a browser"
-                .to_owned(),
-        ));
+        return Err(Fault::not_ready("no_display", "there is no display for a window")
+            .remedy("run `hearth --daemon` and open its page in a browser")
+            .into());
     }
     // WebKit gives a white page under the C locale; the process starts anew with a usable one.
     locale::restart_with_usable_locale();
     let place = Place::wanted(args)?;
-    let _log = hearth_node::logging::start(&place.layered.settings.log, &place.layout)
-        .map_err(anyhow::Error::from)?;
+    let _log = plain_log(&place)?;
     let session = Arc::new(runtime.block_on(attach_or_start(args, place))?);
     out.hint(&format!("Hearth's page is also at {}", session.client.page_url()));
-    run(&session).map_err(Exit::Failed)
+    run(&session).map_err(Exit::from)
 }
 
 async fn attach_or_start(args: &Args, place: Place) -> Result<Session, Exit> {

@@ -6,5 +6,6 @@ mod command_line;
 mod crash;
 mod disk;
 mod earning;
+mod people;
 mod refusals;
 mod two_nodes;

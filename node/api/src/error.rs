@@ -1,5 +1,7 @@
 //! The one conversion of errors into what callers see.
 
+use std::collections::BTreeMap;
+
 use axum::{
     Json,
     http::{HeaderValue, StatusCode, header},
@@ -7,29 +9,67 @@ use axum::{
 };
 use hearth_openai::ErrorType;
 
-use crate::control::types::{ErrorBody, ErrorDetail};
+use crate::{
+    control::types::{ErrorBody, ErrorDetail},
+    meanings,
+};
 
-/// A refusal or failure with its status, a stable code, what happened and what to do.
+/// A refusal or failure with its status, a stable code, what happened, what it means and what to do. Where an error
+/// brings no meaning or remedy of its own, [`meanings`] has those of its code.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct ApiError {
     pub status: StatusCode,
     pub code: &'static str,
     pub message: String,
+    pub meaning: Option<String>,
     pub remedy: Option<String>,
+    pub details: Option<String>,
+    pub values: BTreeMap<String, String>,
     pub retry_after_seconds: Option<u64>,
 }
 
 impl ApiError {
-    /// An error without a remedy of its own: the message says it.
+    /// An error in the words of its code.
     pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> ApiError {
         ApiError {
             status,
             code,
             message: message.into(),
+            meaning: None,
             remedy: None,
+            details: None,
+            values: BTreeMap::new(),
             retry_after_seconds: None,
         }
+    }
+
+    /// Adds what it means.
+    #[must_use]
+    pub fn meaning(mut self, meaning: impl Into<String>) -> ApiError {
+        self.meaning = Some(meaning.into());
+        self
+    }
+
+    /// Adds what the system or another program said.
+    #[must_use]
+    pub fn details(mut self, details: impl Into<String>) -> ApiError {
+        self.details = Some(details.into());
+        self
+    }
+
+    /// Adds a figure of the message by name, for surfaces that say it in another language.
+    #[must_use]
+    pub fn value(mut self, name: &str, value: impl ToString) -> ApiError {
+        self.values.insert(name.to_owned(), value.to_string());
+        self
+    }
+
+    /// Adds when it may be tried again.
+    #[must_use]
+    pub fn retry_after(mut self, seconds: u64) -> ApiError {
+        self.retry_after_seconds = Some(seconds);
+        self
     }
 
     /// Adds what to do.
@@ -72,16 +112,19 @@ impl ApiError {
             "internal",
             "something inside Hearth failed",
         )
-        .remedy("Try again; if it stays, look at the log.")
     }
 
     /// The error as the control API says it.
     #[must_use]
     pub fn detail(&self) -> ErrorDetail {
+        let words = meanings::of(self.code);
         ErrorDetail {
             code: self.code.to_owned(),
             message: self.message.clone(),
-            remedy: self.remedy.clone(),
+            meaning: self.meaning.clone().or(words.meaning.map(str::to_owned)),
+            remedy: self.remedy.clone().or(words.remedy.map(str::to_owned)),
+            details: self.details.clone(),
+            values: self.values.clone(),
         }
     }
 
@@ -96,7 +139,7 @@ impl ApiError {
             500.. => ErrorType::ServerError,
             _ => ErrorType::InvalidRequestError,
         };
-        let message = match &self.remedy {
+        let message = match self.detail().remedy {
             Some(remedy) => format!("{}. {remedy}", self.message.trim_end_matches('.')),
             None => self.message.clone(),
         };
@@ -152,8 +195,7 @@ impl From<sqlx::Error> for ApiError {
                 StatusCode::INSUFFICIENT_STORAGE,
                 "disk_full",
                 "the disk is full, nothing was written",
-            )
-            .remedy("Free space, then try again.");
+            );
         }
         ApiError::internal(&error)
     }
@@ -181,13 +223,16 @@ impl From<hearth_wallet::Error> for ApiError {
             Error::Exists(_) => {
                 ApiError::conflict("wallet_exists", "there is a wallet already; nothing was changed")
             }
-            Error::WrongPassword { .. } => ApiError::new(StatusCode::FORBIDDEN, "wrong_password", text),
-            Error::Wait { seconds } => ApiError {
-                retry_after_seconds: Some(seconds),
-                ..ApiError::new(StatusCode::TOO_MANY_REQUESTS, "wait", text)
-            },
-            Error::WeakPassword { .. } => ApiError::new(StatusCode::BAD_REQUEST, "weak_password", text),
-            Error::Words(_) => ApiError::new(StatusCode::BAD_REQUEST, "bad_words", text),
+            Error::WrongPassword { tries_left } => {
+                ApiError::new(StatusCode::FORBIDDEN, "wrong_password", text).value("tries_left", tries_left)
+            }
+            Error::Wait { seconds } => ApiError::new(StatusCode::TOO_MANY_REQUESTS, "wait", text)
+                .value("seconds", seconds)
+                .retry_after(seconds),
+            Error::WeakPassword { least } => {
+                ApiError::new(StatusCode::BAD_REQUEST, "weak_password", text).value("least", least)
+            }
+            Error::Words(error) => words_error(&error),
             Error::OtherWords => ApiError::new(StatusCode::BAD_REQUEST, "other_words", text),
             Error::File { .. } | Error::Random(_) => ApiError::internal(&error),
             Error::Damaged { .. } => {
@@ -197,11 +242,22 @@ impl From<hearth_wallet::Error> for ApiError {
                     "wallet_damaged",
                     "the wallet file is damaged",
                 )
-                .remedy("Restore the wallet from its recovery words.")
             }
             Error::Newer { .. } => ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "wallet_newer", text),
             Error::Store(error) => error.into(),
         }
+    }
+}
+
+/// One code for each slip, so that the page can say in its language which word it is.
+fn words_error(error: &hearth_wallet::WordsError) -> ApiError {
+    use hearth_wallet::WordsError;
+    let refused = |code| ApiError::new(StatusCode::BAD_REQUEST, code, error.to_string());
+    match error {
+        WordsError::Count(count) => refused("words_count").value("count", count),
+        WordsError::Unknown(place) => refused("word_unknown").value("place", place),
+        WordsError::Checksum => refused("bad_words"),
+        WordsError::Random(_) => ApiError::internal(error),
     }
 }
 
@@ -224,5 +280,24 @@ mod tests {
             (StatusCode::FORBIDDEN, "wrong_password")
         );
         assert!(error.message.contains('3'), "{error}");
+        assert_eq!(error.detail().values["tries_left"], "3");
+    }
+
+    #[test]
+    fn an_error_says_what_it_means_and_what_to_do() {
+        let detail = ApiError::conflict("no_wallet", "there is no wallet yet").detail();
+        assert!(detail.meaning.is_some() && detail.remedy.is_some(), "{detail:?}");
+        // Its own words are closer to the fact than those of its code.
+        let own = ApiError::conflict("no_wallet", "none")
+            .remedy("Do this.")
+            .detail();
+        assert_eq!(own.remedy.as_deref(), Some("Do this."));
+        let words = |error| ApiError::from(hearth_wallet::Error::Words(error)).detail();
+        let unknown = words(hearth_wallet::WordsError::Unknown(7));
+        assert_eq!(
+            (unknown.code.as_str(), unknown.values["place"].as_str()),
+            ("word_unknown", "7")
+        );
+        assert_eq!(words(hearth_wallet::WordsError::Count(11)).code, "words_count");
     }
 }

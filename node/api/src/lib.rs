@@ -7,6 +7,7 @@
 //! socket → security headers → guard (Host, Origin, credential, zone) → cut at stop → routes → parts
 //! ```
 
+mod access;
 mod answers;
 mod app;
 mod auth;
@@ -16,11 +17,13 @@ mod error;
 mod events;
 pub mod host;
 mod keep;
+mod meanings;
 pub mod parts;
 mod routes;
 mod server;
 mod ui;
 
+pub use access::Access;
 pub use config::Config;
 pub use error::ApiError;
 pub use host::Host;

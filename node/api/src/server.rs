@@ -52,8 +52,8 @@ pub enum Error {
         source: std::io::Error,
     },
     #[error(
-        "the API is to listen on {addr}, which other computers reach, and no login is set: start it on 127.0.0.1 and set \
-         a password under Settings first"
+        "the API is to listen on {addr}, which other computers reach, and no login is set: set a password with \
+         `hearth auth password` first, or start it on 127.0.0.1"
     )]
     NoLogin { addr: SocketAddr },
     #[error(

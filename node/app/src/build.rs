@@ -29,6 +29,7 @@ use crate::{
     error::NodeError,
     library::WeightLibrary,
     network::{MAINNET_CHAIN_ID, Network, Trust},
+    secret_line::secret_line,
 };
 
 /// A request for the head costs the endpoint little; a devnet's blocks come faster than a real chain's.
@@ -199,8 +200,7 @@ pub(crate) async fn wallet(
     let (Some(file), true) = (file.filter(is_there), wallet.accounts().is_some()) else {
         return Ok(wallet);
     };
-    let text = std::fs::read_to_string(&file).map_err(|source| NodeError::Read { path: file, source })?;
-    let password = text.lines().next().unwrap_or_default().to_owned();
+    let password = secret_line(&file)?;
     let opening = wallet.clone();
     let opened = tokio::task::spawn_blocking(move || opening.unlock_working(&password)).await;
     match opened {
@@ -359,8 +359,8 @@ fn bearer(path: &Path) -> Result<BTreeMap<String, String>, NodeError> {
         path: path.to_owned(),
         why,
     };
-    let text = std::fs::read_to_string(path).map_err(|error| refused(error.to_string()))?;
-    let key = text.lines().next().unwrap_or_default().trim();
+    let line = secret_line(path).map_err(|error| refused(hearth_base::failure::chain(&error)))?;
+    let key = line.trim();
     if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(refused("its first line is no key".to_owned()));
     }

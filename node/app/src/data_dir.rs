@@ -196,6 +196,35 @@ pub fn default_for(folder_name: &str) -> Result<PathBuf, DataDirError> {
     Ok(base.data_dir().join(folder_name))
 }
 
+/// The data directories of this user that are there, those of the networks first: a network file has one of its own.
+#[must_use]
+pub fn existing() -> Vec<PathBuf> {
+    let Some(base) = directories::BaseDirs::new() else {
+        return Vec::new();
+    };
+    let mut found: Vec<PathBuf> = std::fs::read_dir(base.data_dir())
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| {
+            let name = path
+                .file_name()
+                .and_then(|name| name.to_str())
+                .unwrap_or_default();
+            name == "hearth" || name.starts_with("hearth-")
+        })
+        .collect();
+    let rank = |path: &PathBuf| {
+        let known = ["hearth", "hearth-beta", "hearth-devnet"];
+        known
+            .iter()
+            .position(|name| path.ends_with(name))
+            .unwrap_or(known.len())
+    };
+    found.sort_by(|one, other| rank(one).cmp(&rank(other)).then_with(|| one.cmp(other)));
+    found
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -42,7 +42,7 @@ pub(crate) async fn examine(patient: &Patient) -> Vec<Check> {
     checks
 }
 
-fn ok(code: &str, subject: &str, fact: impl Into<String>) -> Check {
+pub(crate) fn ok(code: &str, subject: &str, fact: impl Into<String>) -> Check {
     Check {
         level: Level::Ok,
         code: code.to_owned(),
@@ -53,7 +53,7 @@ fn ok(code: &str, subject: &str, fact: impl Into<String>) -> Check {
     }
 }
 
-fn bad(
+pub(crate) fn bad(
     level: Level,
     code: &str,
     subject: &str,
@@ -76,13 +76,13 @@ fn serious(is_devnet: bool) -> Level {
     if is_devnet { Level::Warn } else { Level::Fail }
 }
 
-async fn graphics(is_devnet: bool) -> Check {
+pub(crate) async fn graphics(is_devnet: bool) -> Check {
     // The probe opens driver libraries, which can take a while.
     let hardware = tokio::task::spawn_blocking(Hardware::probe).await;
     let Ok(hardware) = hardware else {
         return bad(
             Level::Warn,
-            "no_gpu",
+            "gpu_unknown",
             "Graphics",
             "could not be looked at",
             "The probe of the hardware failed.",
@@ -112,11 +112,11 @@ async fn graphics(is_devnet: bool) -> Check {
     )
 }
 
-async fn models(weights: &Weights) -> Check {
+pub(crate) async fn models(weights: &Weights) -> Check {
     match weights.list().await {
         Err(error) => bad(
             Level::Fail,
-            "no_model",
+            "models_unreadable",
             "Models",
             "cannot be listed",
             &hearth_base::failure::chain(&error),
@@ -167,7 +167,7 @@ fn is_writable(root: &Path) -> bool {
     written.is_ok()
 }
 
-fn disk(root: &Path) -> Check {
+pub(crate) fn disk(root: &Path) -> Check {
     if !is_writable(root) {
         return bad(
             Level::Fail,
@@ -182,7 +182,7 @@ fn disk(root: &Path) -> Check {
     match free_bytes(root) {
         None => bad(
             Level::Warn,
-            "disk_low",
+            "disk_unknown",
             "Disk",
             "free space is not known",
             "The system does not tell it.",
@@ -264,7 +264,7 @@ fn chain(chain: &Chain, head: &hearth_chain::Head) -> Check {
     }
 }
 
-fn keys(wallet: &Wallet, is_devnet: bool) -> Vec<Check> {
+pub(crate) fn keys(wallet: &Wallet, is_devnet: bool) -> Vec<Check> {
     let state = wallet.state().borrow().clone();
     if state.accounts.is_none() {
         let meaning = "Earnings need a place to go. Local chat works.";
@@ -312,7 +312,7 @@ async fn stake(patient: &Patient) -> Check {
     let Some(accounts) = patient.wallet.accounts() else {
         return bad(
             Level::Warn,
-            "needs_stake",
+            "no_wallet",
             "Stake",
             "no wallet yet",
             "Only earning needs it. Chat still works.",
@@ -323,7 +323,7 @@ async fn stake(patient: &Patient) -> Check {
         Ok(supplier) => supplier.value,
         Err(error) => {
             let why = hearth_base::failure::chain(&error);
-            return bad(Level::Warn, "needs_stake", "Stake", "not known now", &why, "");
+            return bad(Level::Warn, "stake_unknown", "Stake", "not known now", &why, "");
         }
     };
     match supplier.and_then(|supplier| supplier.stake) {
@@ -344,14 +344,18 @@ async fn stake(patient: &Patient) -> Check {
 }
 
 fn reachable(patient: &Patient) -> Check {
-    if patient.is_devnet {
+    reachable_at(patient.is_devnet, patient.public_url.as_ref())
+}
+
+pub(crate) fn reachable_at(is_devnet: bool, public_url: Option<&url::Url>) -> Check {
+    if is_devnet {
         return ok(
             "reachable",
             "Reachable",
             "on this computer, which is where the devnet is",
         );
     }
-    match &patient.public_url {
+    match public_url {
         Some(url) => ok("reachable", "Reachable", format!("gateways are sent to {url}")),
         None => bad(
             Level::Warn,

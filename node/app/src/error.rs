@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use crate::data_dir::DataDirError;
+use crate::{data_dir::DataDirError, secret_line::SecretLineError};
 
 /// Why a node does not start. Each text says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -45,10 +45,44 @@ pub enum NodeError {
         "miner.backend_key_file {path} gives no key for the backend ({why}): put the key alone into its first line"
     )]
     BackendKey { path: PathBuf, why: String },
+    #[error(transparent)]
+    Secret(#[from] SecretLineError),
     #[error("{0} is no address that can be used")]
     Address(String),
     #[error("the hash of the trusted block must be 64 hex digits, not \"{0}\"")]
     TrustHash(String),
     #[error("the computer gives no random numbers: {0}")]
     Random(String),
+}
+
+impl NodeError {
+    /// A stable word for programs.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            NodeError::DataDir(DataDirError::Taken { .. }) => "data_dir_taken",
+            NodeError::DataDir(DataDirError::Io { .. }) => "data_dir_unusable",
+            NodeError::DataDir(DataDirError::NoHome) => "no_home",
+            NodeError::Store(hearth_store::Error::OtherChain { .. }) => "other_chain",
+            NodeError::Store(_) => "database",
+            NodeError::Engine(_) => "engine",
+            NodeError::Devnet(_) => "devnet",
+            NodeError::Chain(_) => "chain",
+            NodeError::Faucet(_) => "faucet",
+            NodeError::Wallet(_) => "wallet",
+            NodeError::Weights(_) => "weights",
+            NodeError::Miner(_) => "cannot_earn",
+            NodeError::Gateway(_) => "gateway",
+            NodeError::Api(hearth_api::Error::NoLogin { .. }) => "no_login",
+            NodeError::Api(hearth_api::Error::Bind { .. }) => "port_taken",
+            NodeError::Api(_) => "api",
+            NodeError::Read { .. } => "unreadable",
+            NodeError::Write { .. } => "unwritable",
+            NodeError::BackendKey { .. } => "backend_key",
+            NodeError::Secret(_) => "password_file",
+            NodeError::Address(_) => "address",
+            NodeError::TrustHash(_) => "trust_hash",
+            NodeError::Random(_) => "no_random_numbers",
+        }
+    }
 }

@@ -4,11 +4,14 @@
 //! them in reverse, within one deadline.
 
 mod alone;
+mod alone_access;
 mod alone_weights;
+mod backup;
 mod build;
 pub mod config;
 pub mod data_dir;
 mod doctor;
+mod doctor_alone;
 mod error;
 mod host;
 mod library;
@@ -16,12 +19,19 @@ pub mod logging;
 pub mod network;
 mod node;
 pub mod notify;
+mod secret_line;
 mod setup;
 
 pub use alone::{DevnetAlone, offline_wallet};
+pub use alone_access::AccessAlone;
 pub use alone_weights::WeightsAlone;
+pub use backup::{BackupError, back_up, restore};
+pub use doctor_alone::doctor_alone;
 pub use error::NodeError;
+pub use hearth_api::ApiError;
 pub use hearth_api::control::types as control;
 pub use hearth_engine::recognise;
+pub use hearth_store::Store;
 pub use hearth_weights as weights;
 pub use node::{Node, NodeArgs};
+pub use secret_line::{SecretLineError, secret_line};

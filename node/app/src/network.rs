@@ -90,6 +90,31 @@ impl Network {
         }
     }
 
+    /// The network of data that exists, by its chain id. It can be read, not followed: a chain of a network file has
+    /// no endpoints here.
+    #[must_use]
+    pub fn of_chain(chain_id: &ChainId) -> Network {
+        let preset = ["mainnet", "beta"]
+            .into_iter()
+            .filter_map(|name| Network::parse(name).ok())
+            .find(|network| network.chain_id() == *chain_id);
+        if let Some(preset) = preset {
+            return preset;
+        }
+        if chain_id.as_str() == DEVNET_CHAIN_ID {
+            return Network::Devnet;
+        }
+        Network::Remote {
+            name: chain_id.to_string(),
+            file: NetworkFile {
+                chain_id: chain_id.clone(),
+                denom: upokt(),
+                rpc: Vec::new(),
+                trust: None,
+            },
+        }
+    }
+
     /// What people call it.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -200,6 +225,15 @@ mod tests {
         assert_eq!(Network::parse("beta").unwrap().folder_name(), "hearth-beta");
         assert_eq!(Network::parse("devnet").unwrap().folder_name(), "hearth-devnet");
         assert!(matches!(Network::parse("maninet"), Err(NetworkError::Unknown(_))));
+    }
+
+    #[test]
+    fn the_network_of_data_is_found_by_its_chain() {
+        for name in ["mainnet", "beta", "devnet"] {
+            let network = Network::parse(name).unwrap();
+            assert_eq!(Network::of_chain(&network.chain_id()), network);
+        }
+        assert_eq!(Network::of_chain(&"my-net".into()).folder_name(), "hearth-my-net");
     }
 
     #[test]

@@ -8,12 +8,16 @@
 
 use std::{
     collections::BTreeMap,
-    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::Arc,
     time::Duration,
 };
 
-use hearth_api::{Api, control::types::NetworkName, parts::adapters};
+use hearth_api::{
+    Api,
+    control::types::{NetworkName, Setup},
+    parts::adapters,
+};
 use hearth_base::{Clock, Tasks};
 use hearth_chain::{Chain, Faucet};
 use hearth_devnet::Devnet;
@@ -24,6 +28,7 @@ use hearth_openai::Models;
 use hearth_store::Store;
 use hearth_wallet::Wallet;
 use hearth_weights::Weights;
+use tokio::sync::watch;
 
 use crate::{
     build::{self, MinerParts},
@@ -51,6 +56,7 @@ pub struct Node {
     tasks: Tasks,
     parts: Parts,
     api: Api,
+    setup: watch::Receiver<Setup>,
     token: String,
     key: String,
     network: Network,
@@ -89,11 +95,12 @@ impl Node {
         let parts = Parts::start(&layered.settings, &network, &layout, &tasks).await?;
         // From here on a failure has parts to stop.
         match Node::surface(&layered, &network, &layout, &tasks, &parts).await {
-            Ok((api, token, key)) => Ok(Node {
+            Ok((api, setup, token, key)) => Ok(Node {
                 stop_within: Duration::from_secs(layered.settings.stop_within_s),
                 tasks,
                 parts,
                 api,
+                setup,
                 token,
                 key,
                 network,
@@ -115,9 +122,10 @@ impl Node {
         layout: &Layout,
         tasks: &Tasks,
         parts: &Parts,
-    ) -> Result<(Api, String, String), NodeError> {
+    ) -> Result<(Api, watch::Receiver<Setup>, String, String), NodeError> {
         let settings = &layered.settings;
         let setup = parts.setup(settings, layout, tasks)?;
+        let progress = setup.state();
         let program = Program {
             patient: Patient {
                 is_devnet: network.is_devnet(),
@@ -158,7 +166,29 @@ impl Node {
                 source,
             }
         })?;
-        Ok((api, token, key))
+        Ok((api, progress, token, key))
+    }
+
+    /// How the set-up goes.
+    #[must_use]
+    pub fn setup(&self) -> watch::Receiver<Setup> {
+        self.setup.clone()
+    }
+
+    /// Where other computers reach the page; empty where the API listens for this computer alone.
+    #[must_use]
+    pub fn lan_urls(&self) -> Vec<String> {
+        let address = self.api.addr();
+        if address.ip().is_loopback() {
+            return Vec::new();
+        }
+        let hosts = if address.ip().is_unspecified() {
+            lan_addresses()
+        } else {
+            vec![address.ip()]
+        };
+        let url = |ip| format!("http://{}/", SocketAddr::new(ip, address.port()));
+        hosts.into_iter().map(url).collect()
     }
 
     /// Where the API and the page are, for this computer.
@@ -188,6 +218,7 @@ impl Node {
             self.network.name()
         )];
         lines.push(format!("  data     {}", self.layout.root().display()));
+        lines.push(format!("  log      {}", self.layout.logs().display()));
         if let Some(devnet) = &self.parts.devnet {
             lines.push(format!(
                 "  chain    {} (play money; others join with {})",
@@ -239,6 +270,24 @@ impl Node {
         }
         in_time
     }
+}
+
+/// The IPv4 addresses of this computer, private ones first: those are what a home network reaches.
+fn lan_addresses() -> Vec<IpAddr> {
+    let networks = sysinfo::Networks::new_with_refreshed_list();
+    let mut found: Vec<Ipv4Addr> = networks
+        .iter()
+        .flat_map(|networks| networks.values())
+        .flat_map(|network| network.ip_networks())
+        .filter_map(|network| match network.addr {
+            IpAddr::V4(address) => Some(address),
+            IpAddr::V6(_) => None,
+        })
+        .filter(|address| !address.is_loopback() && !address.is_link_local())
+        .collect();
+    found.sort_by_key(|address| (!address.is_private(), *address));
+    found.dedup();
+    found.into_iter().map(IpAddr::V4).collect()
 }
 
 /// The address under which this computer reaches what listens on `address`.

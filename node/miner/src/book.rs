@@ -1,5 +1,6 @@
 //! The database of sessions, commitments and signed transactions.
 
+use futures::TryStreamExt as _;
 use hearth_base::{Height, failure};
 use hearth_pocket::tx::SignedTx;
 use hearth_store::{
@@ -179,6 +180,16 @@ impl Book {
     fn readable(&self, rows: Vec<Row>) -> Vec<Record> {
         let read = |row: Row| Record::try_from(row).map_err(|error| self.problems.report(error));
         rows.into_iter().flat_map(read).collect()
+    }
+
+    /// Gives every session to `add`, the newest first, as one moment of the database shows them.
+    pub(crate) async fn each(&self, mut add: impl FnMut(Record) + Send) -> Result<(), BookError> {
+        let sql = format!("SELECT {COLUMNS} FROM miner_session ORDER BY end_height DESC, created_ms DESC");
+        let mut rows = sqlx::query_as::<_, Row>(sqlx::AssertSqlSafe(sql)).fetch(&self.pool);
+        while let Some(row) = rows.try_next().await? {
+            self.readable(vec![row]).into_iter().for_each(&mut add);
+        }
+        Ok(())
     }
 
     /// How many sessions there are.

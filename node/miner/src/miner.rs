@@ -357,6 +357,14 @@ impl Miner {
         Ok(records.into_iter().map(|record| self.view(record)).collect())
     }
 
+    /// Gives every session to `add`, the newest first, as one moment of the database shows them.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn each_session(&self, mut add: impl FnMut(SessionView) + Send) -> Result<(), Error> {
+        Ok(self.0.book.each(|record| add(self.view(record))).await?)
+    }
+
     /// How many sessions there are.
     ///
     /// # Errors
@@ -399,7 +407,7 @@ impl Miner {
             .as_ref()
             .and_then(|sessions| sessions.get(&record.facts.key()));
         let answers = live.map_or(record.answers, |session| session.answers.load(Ordering::SeqCst));
-        let (amount, estimated) = amount(&record, answers, self.supplier().as_ref());
+        let (amount, estimated) = amount(&record, answers);
         SessionView {
             answers,
             amount,
@@ -429,11 +437,10 @@ impl Miner {
 }
 
 /// Our part of a session: paid where it is known, else estimated.
-fn amount(record: &Record, answers: u64, supplier: Option<&Address>) -> (Amount, bool) {
+fn amount(record: &Record, answers: u64) -> (Amount, bool) {
     if let Some(paid) = record.state.paid() {
-        let ours = |who: &str| {
-            supplier.is_some_and(|supplier| supplier.as_str() == who) || record.facts.owner == who
-        };
+        // By the session's own word: what was paid stays paid, whatever keys are here now.
+        let ours = |who: &str| record.facts.supplier == who || record.facts.owner == who;
         return (
             paid.rewards
                 .iter()

@@ -4,6 +4,8 @@
 //! stay with the part that owns the table. WAL with `synchronous = FULL`: what a transaction committed survives
 //! `kill -9` and power loss, which the promises about money and served relays rest on.
 
+mod beside;
+
 use std::{
     path::{Path, PathBuf},
     str::FromStr,

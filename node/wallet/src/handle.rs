@@ -68,6 +68,8 @@ struct Inner {
     config: Config,
     clock: Clock,
     keys: Mutex<Keys>,
+    /// Held from the question whether one may try to the verdict, so that guesses side by side count one by one.
+    brake: Mutex<Brake>,
     state: watch::Sender<WalletState>,
 }
 
@@ -75,6 +77,11 @@ struct Keys {
     file: Option<WalletFile>,
     main: Option<Arc<SecretKey>>,
     working: Option<Arc<SecretKey>>,
+}
+
+/// Wrong passwords of late.
+#[derive(Default)]
+struct Brake {
     wrong: u32,
     wait_until_ms: i64,
 }
@@ -90,8 +97,6 @@ impl Wallet {
             file,
             main: None,
             working: None,
-            wrong: 0,
-            wait_until_ms: 0,
         };
         let state = watch::Sender::new(keys.state());
         Ok(Wallet {
@@ -99,6 +104,7 @@ impl Wallet {
                 config,
                 clock,
                 keys: Mutex::new(keys),
+                brake: Mutex::default(),
                 state,
             }),
         })
@@ -153,20 +159,15 @@ impl Wallet {
     /// # Errors
     /// As [`Wallet::unlock`].
     pub fn unlock_working(&self, password: &str) -> Result<(), Error> {
-        let (sealed, label) = {
-            let mut keys = self.keys();
-            self.may_try(&mut keys)?;
-            let file = keys.file.as_ref().ok_or(Error::None)?;
+        let bytes = self.open_box(password, |file| {
             (file.working.clone(), working_label(&file.accounts))
-        };
-        let opened = sealed.open(password, &label);
-        let mut keys = self.keys();
-        let bytes = self.judge(&mut keys, opened)?;
+        })?;
         let key = bytes
             .as_slice()
             .try_into()
             .ok()
             .and_then(|bytes| SecretKey::from_bytes(bytes).ok());
+        let mut keys = self.keys();
         keys.working = Some(Arc::new(
             key.ok_or_else(|| self.damaged("the working key is no key"))?,
         ));
@@ -274,29 +275,33 @@ impl Wallet {
             file: Some(file),
             main: Some(Arc::new(main)),
             working: Some(Arc::new(working)),
-            wrong: 0,
-            wait_until_ms: 0,
         };
         self.publish(&keys);
         Ok(())
     }
 
-    /// Opens the box of the words. Stretching the password takes a while, so the lock is not held meanwhile.
+    /// Opens the box of the words.
     fn opened_words(&self, password: &str) -> Result<Words, Error> {
-        let (sealed, label) = {
-            let mut keys = self.keys();
-            self.may_try(&mut keys)?;
-            let file = keys.file.as_ref().ok_or(Error::None)?;
-            (file.words.clone(), words_label(&file.accounts))
-        };
-        let opened = sealed.open(password, &label);
-        let bytes = self.judge(&mut self.keys(), opened)?;
+        let bytes = self.open_box(password, |file| (file.words.clone(), words_label(&file.accounts)))?;
         let text = std::str::from_utf8(&bytes).map_err(|_| self.damaged("the words are no text"))?;
         Words::parse(text).map_err(|_| self.damaged("the words fail their checksum"))
     }
 
-    fn may_try(&self, keys: &mut Keys) -> Result<(), Error> {
-        let left_ms = keys.wait_until_ms - self.inner.clock.now_ms();
+    /// Opens a box, one guess at a time. Stretching the password takes a while, so the keys are free meanwhile.
+    fn open_box(
+        &self,
+        password: &str,
+        of: impl FnOnce(&WalletFile) -> (Sealed, String),
+    ) -> Result<Zeroizing<Vec<u8>>, Error> {
+        let mut brake = self.inner.brake.lock();
+        self.may_try(&brake)?;
+        let (sealed, label) = of(self.keys().file.as_ref().ok_or(Error::None)?);
+        let opened = sealed.open(password, &label);
+        self.judge(&mut brake, opened)
+    }
+
+    fn may_try(&self, brake: &Brake) -> Result<(), Error> {
+        let left_ms = brake.wait_until_ms - self.inner.clock.now_ms();
         match u64::try_from(left_ms) {
             Ok(left_ms) if left_ms > 0 => Err(Error::Wait {
                 seconds: left_ms.div_ceil(1000),
@@ -307,27 +312,27 @@ impl Wallet {
 
     fn judge(
         &self,
-        keys: &mut Keys,
+        brake: &mut Brake,
         opened: Result<Zeroizing<Vec<u8>>, OpenError>,
     ) -> Result<Zeroizing<Vec<u8>>, Error> {
         match opened {
             Ok(bytes) => {
-                keys.wrong = 0;
+                brake.wrong = 0;
                 Ok(bytes)
             }
             Err(OpenError::Damaged(why)) => Err(self.damaged(why)),
             Err(OpenError::WrongPassword) => {
-                keys.wrong += 1;
-                if keys.wrong >= TRIES {
-                    keys.wrong = 0;
+                brake.wrong += 1;
+                if brake.wrong >= TRIES {
+                    brake.wrong = 0;
                     let wait_ms = i64::try_from(WAIT.as_millis()).unwrap_or(i64::MAX);
-                    keys.wait_until_ms = self.inner.clock.now_ms() + wait_ms;
+                    brake.wait_until_ms = self.inner.clock.now_ms() + wait_ms;
                     return Err(Error::Wait {
                         seconds: WAIT.as_secs(),
                     });
                 }
                 Err(Error::WrongPassword {
-                    tries_left: TRIES - keys.wrong,
+                    tries_left: TRIES - brake.wrong,
                 })
             }
         }

@@ -88,6 +88,25 @@ fn guessing_is_slow() {
 }
 
 #[test]
+fn guesses_side_by_side_count_one_by_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let wallet = open(folder.path(), &Clock::test(0));
+    wallet.create(PASSWORD).unwrap();
+    let n_tried = std::thread::scope(|scope| {
+        let guesses: Vec<_> = (0..12)
+            .map(|_| scope.spawn(|| matches!(wallet.unlock("wrong one"), Err(Error::WrongPassword { .. }))))
+            .collect();
+        guesses
+            .into_iter()
+            .map(|guess| usize::from(guess.join().unwrap()))
+            .sum::<usize>()
+    });
+    // The fifth wrong one makes the others wait; before, each had asked before any was judged.
+    assert_eq!(n_tried, 4);
+    assert!(matches!(wallet.unlock(PASSWORD), Err(Error::Wait { .. })));
+}
+
+#[test]
 fn only_its_own_words_pass_the_check() {
     let folder = tempfile::tempdir().unwrap();
     let clock = Clock::test(0);

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
 use clap::{Parser, Subcommand, ValueEnum};
+use hearth_node::config::listen_address;
 
 /// A home node of an open AI network: chat with open models, earn with an idle GPU.
 #[derive(Debug, Parser)]
@@ -21,13 +22,13 @@ pub(crate) struct Args {
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// Where the API and the page listen; port 0 takes a free one.
-    #[arg(long, value_name = "ADDRESS:PORT")]
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = listen_address)]
     pub(crate) listen: Option<SocketAddr>,
     /// Where the relay server listens while earning is on.
-    #[arg(long, value_name = "ADDRESS:PORT")]
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = listen_address)]
     pub(crate) miner_listen: Option<SocketAddr>,
     /// Where the embedded chain's JSON-RPC listens.
-    #[arg(long, value_name = "ADDRESS:PORT")]
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = listen_address)]
     pub(crate) devnet_listen: Option<SocketAddr>,
     /// A file whose first line opens the working key at every start.
     #[arg(long, value_name = "FILE")]
@@ -62,7 +63,7 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: super::model::ModelCommand,
     },
-    /// API keys.
+    /// The login of other computers, and API keys.
     Auth {
         #[command(subcommand)]
         command: AuthCommand,
@@ -73,6 +74,20 @@ pub(crate) enum Command {
     Config {
         #[command(subcommand)]
         command: ConfigCommand,
+    },
+    /// Show the log of the node.
+    Logs(LogsArgs),
+    /// Copy database, keys and configuration into a new folder.
+    Backup {
+        /// A folder that is not there yet.
+        #[arg(value_name = "FOLDER")]
+        to: PathBuf,
+    },
+    /// Bring a backup back into a data directory that has no data.
+    Restore {
+        /// The folder of a backup.
+        #[arg(value_name = "FOLDER")]
+        from: PathBuf,
     },
     /// Write completions for a shell.
     Completions { shell: clap_complete::Shell },
@@ -162,21 +177,47 @@ pub(crate) struct SendArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum AuthCommand {
-    /// List, make or delete API keys.
+    /// Set the password that other computers sign in with; everybody has to sign in anew.
+    Password(PasswordArgs),
+    /// Forget the password and end all sign-ins.
+    Reset,
+    /// API keys of programs; without a word they are listed.
     Keys {
-        /// Make a key with this name and show it once.
-        #[arg(long, value_name = "NAME", conflicts_with = "delete")]
-        create: Option<String>,
-        /// Delete the key with this id.
-        #[arg(long, value_name = "ID")]
-        delete: Option<String>,
+        #[command(subcommand)]
+        command: Option<KeysCommand>,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeysCommand {
+    /// List the keys.
+    List,
+    /// Make a key and show it once.
+    Create {
+        /// What it is for.
+        name: String,
+    },
+    /// Delete a key: whoever has it may call no more.
+    Revoke {
+        /// Its id, as `list` shows it.
+        id: String,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct LogsArgs {
+    /// How many of the last lines.
+    #[arg(short = 'n', long, default_value_t = 100)]
+    pub(crate) lines: usize,
+    /// Go on with new lines until Ctrl-C.
+    #[arg(short, long)]
+    pub(crate) follow: bool,
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct DevnetArgs {
     /// Where its JSON-RPC listens; port 0 takes a free one.
-    #[arg(long, default_value = "127.0.0.1:4329")]
+    #[arg(long, default_value = "127.0.0.1:4329", value_parser = listen_address)]
     pub(crate) rpc: SocketAddr,
     /// Begin with staked actors under the published test mnemonics.
     #[arg(long)]
@@ -199,7 +240,7 @@ pub(crate) enum ConfigCommand {
 impl Args {
     /// The settings that flags give.
     pub(crate) fn flags(&self) -> BTreeMap<String, String> {
-        let path = |path: &PathBuf| path.display().to_string();
+        let path = |path: &PathBuf| path.to_string_lossy().into_owned();
         [
             ("network", self.network.clone()),
             ("api.listen", self.listen.map(|address| address.to_string())),

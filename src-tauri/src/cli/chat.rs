@@ -9,12 +9,12 @@ use hearth_node::control::{Model, ModelKind, ModelList, ModelState, ModelTask};
 use serde_json::{Value, json};
 
 use super::{
-    Client, Done, Exit, Out, Place,
+    Client, Done, Exit, Fault, Out, Place,
     args::{Args, ChatArgs, On},
 };
 
 pub(super) async fn run(chat: &ChatArgs, args: &Args, out: &Out) -> Done {
-    let place = Place::find(args)?;
+    let place = Place::find(args).await?;
     let client = Client::connect(&place).await?;
     let prompt = if chat.prompt == "-" {
         stdin()?
@@ -80,9 +80,9 @@ fn choose(chat: &ChatArgs, models: &[Model]) -> Result<String, Exit> {
         if let (Some(kind), Some(wanted)) = (kind, wanted)
             && kind != wanted
         {
-            return Err(Exit::WrongUse(format!(
-                "{model} does not run there: leave --on or --model out"
-            )));
+            return Err(Fault::wrong_use(format!("{model} does not run there"))
+                .remedy("leave --on or --model out")
+                .into());
         }
         return Ok(model.clone());
     }
@@ -97,15 +97,15 @@ fn choose(chat: &ChatArgs, models: &[Model]) -> Result<String, Exit> {
         .find(usable)
         .map(|model| model.id.clone())
         .ok_or_else(|| {
-            Exit::NotReady(match chat.on {
+            let fault = match chat.on {
                 Some(On::Network) => {
-                    "no model answers on the network now: `hearth doctor` says why".to_owned()
+                    Fault::not_ready("network_unavailable", "no model answers on the network now")
+                        .remedy("`hearth doctor` says why")
                 }
-                Some(On::Local) | None => {
-                    "there is no model on this computer: `hearth model add FILE` or `hearth model pull CID`"
-                        .to_owned()
-                }
-            })
+                Some(On::Local) | None => Fault::not_ready("no_model", "there is no model on this computer")
+                    .remedy("`hearth model add FILE` or `hearth model pull CID`"),
+            };
+            fault.into()
         })
 }
 

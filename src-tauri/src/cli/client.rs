@@ -1,13 +1,14 @@
 //! The API of the daemon that runs on a data directory.
 
-use std::time::Duration;
+use std::{io::ErrorKind, path::PathBuf, time::Duration};
 
 use anyhow::Context as _;
-use hearth_node::control::ErrorBody;
+use hearth_node::control::ErrorDetail;
 use reqwest::{Method, RequestBuilder, Response};
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
 
-use super::{Exit, Place};
+use super::{Exit, Fault, Place, place::closed};
 
 /// How long the daemon may take to say that it is there.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
@@ -23,14 +24,31 @@ impl Client {
     /// Finds the daemon of a data directory.
     pub(crate) async fn connect(place: &Place) -> Result<Client, Exit> {
         let not_ready = || {
-            Exit::NotReady(format!(
-                "Hearth does not run on {}: start it with `hearth --daemon --network {}`, or name another --data-dir",
-                place.layout.root().display(),
+            Fault::not_ready(
+                "not_running",
+                format!("Hearth does not run on {}", place.layout.root().display()),
+            )
+            .meaning(if place.is_not_the_services() {
+                "A Hearth of the system may run on /var/lib/hearth, as a user of its own."
+            } else {
+                "Nothing is answered or earned there now."
+            })
+            .remedy(format!(
+                "start it with `hearth --daemon --network {}`, or name another --data-dir",
                 place.layered.settings.network
             ))
         };
-        let address = std::fs::read_to_string(place.layout.api_address()).map_err(|_| not_ready())?;
-        let token = std::fs::read_to_string(place.layout.api_token()).map_err(|_| not_ready())?;
+        let read = |path: PathBuf| {
+            std::fs::read_to_string(path).map_err(|error| {
+                if error.kind() == ErrorKind::PermissionDenied {
+                    closed(place.layout.root())
+                } else {
+                    not_ready()
+                }
+            })
+        };
+        let address = read(place.layout.api_address())?;
+        let token = read(place.layout.api_token())?;
         let http = reqwest::Client::builder()
             .connect_timeout(CONNECT_WITHIN)
             // The daemon is on this computer; a proxy for the outside has no part in it.
@@ -51,7 +69,7 @@ impl Client {
         if alive.is_ok_and(|answer| answer.status().is_success()) {
             Ok(client)
         } else {
-            Err(not_ready())
+            Err(not_ready().into())
         }
     }
 
@@ -82,6 +100,13 @@ impl Client {
     /// Asks the control API to do something that needs no words.
     pub(crate) async fn post_empty<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
         read(self.request(Method::POST, &format!("/api/v1{path}"))).await
+    }
+
+    /// Replaces something.
+    pub(crate) async fn put(&self, path: &str, body: &impl Serialize) -> anyhow::Result<()> {
+        answer(self.request(Method::PUT, &format!("/api/v1{path}")).json(body))
+            .await
+            .map(drop)
     }
 
     /// Deletes something.
@@ -118,13 +143,26 @@ async fn answer(request: RequestBuilder) -> anyhow::Result<Response> {
         return Ok(response);
     }
     let text = response.text().await.unwrap_or_default();
-    if let Ok(body) = serde_json::from_str::<ErrorBody>(&text) {
-        let remedy = body
-            .error
-            .remedy
-            .map(|remedy| format!("\n  -> {remedy}"))
-            .unwrap_or_default();
-        anyhow::bail!("{}{remedy}", body.error.message);
+    let detail = refusal(&text).unwrap_or_else(|| ErrorDetail {
+        code: "bad_answer".to_owned(),
+        message: format!("the daemon answered {status}"),
+        details: Some(text).filter(|text| !text.is_empty()),
+        ..ErrorDetail::default()
+    });
+    Err(Fault::refused(status.as_u16(), detail).into())
+}
+
+/// The refusal of the control API, or of the OpenAI API, whose errors carry other fields beside.
+fn refusal(text: &str) -> Option<ErrorDetail> {
+    let body: Value = serde_json::from_str(text).ok()?;
+    let error = body.get("error")?;
+    if let Ok(detail) = serde_json::from_value(error.clone()) {
+        return Some(detail);
     }
-    anyhow::bail!("the daemon answered {status}: {text}")
+    let field = |name: &str| error.get(name).and_then(Value::as_str).map(str::to_owned);
+    Some(ErrorDetail {
+        code: field("code").or_else(|| field("type")).unwrap_or_default(),
+        message: field("message")?,
+        ..ErrorDetail::default()
+    })
 }

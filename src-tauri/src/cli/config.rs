@@ -6,9 +6,9 @@ use super::{
     out::dim,
 };
 
-pub(super) fn run(command: &ConfigCommand, args: &Args, out: &Out) -> Done {
+pub(super) async fn run(command: &ConfigCommand, args: &Args, out: &Out) -> Done {
     let ConfigCommand::Show { origin } = command;
-    let place = Place::find(args)?;
+    let place = Place::find(args).await?;
     if out.json {
         out.value(&place.layered.origins);
         return Ok(());

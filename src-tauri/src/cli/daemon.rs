@@ -3,44 +3,67 @@
 use anyhow::Context as _;
 use hearth_node::{Node, NodeArgs};
 
-use super::{Done, Exit, Out, Place, args::Args};
+use super::{Done, Exit, Fault, Out, Place, args::Args, lan, terminal::Terminal};
 
 pub(super) async fn run(args: &Args, out: &Out) -> Done {
     let place = Place::wanted(args)?;
-    let _log = hearth_node::logging::start(&place.layered.settings.log, &place.layout)
-        .map_err(anyhow::Error::from)?;
+    let terminal = Terminal::of(out);
+    let _log = terminal.log(&place)?;
     #[cfg(unix)]
     let _file_size = outlive_file_size_limit().context("signals cannot be watched")?;
     // Before anything runs, so that no early signal ends the process half-way.
     let signal = stop_signal().context("signals cannot be watched")?;
-    let node = start(place).await?;
-    if out.json {
-        out.value(
-            &serde_json::json!({ "url": node.page_url(), "api": node.api_url(), "key": node.api_key() }),
-        );
-    } else {
-        for line in node.greeting() {
-            out.line(&line);
-        }
-    }
+    tokio::pin!(signal);
+    terminal.say("starting");
+    let started = start(place).await;
+    let node = started.inspect_err(|_| terminal.clear())?;
     notify("READY=1");
-    let why = tokio::select! {
-        why = signal => why,
-        name = node.failed() => format!("the task {name} failed"),
+    let early = tokio::select! {
+        why = &mut signal => Some(why),
+        name = node.failed() => Some(format!("the task {name} failed")),
+        () = terminal.follow(node.setup()) => None,
+    };
+    let why = match early {
+        Some(why) => why,
+        None => {
+            greet(&node, out);
+            tokio::select! {
+                why = &mut signal => why,
+                name = node.failed() => format!("the task {name} failed"),
+            }
+        }
     };
     notify("STOPPING=1");
     tracing::info!(%why, "stopping");
     let failed = why.starts_with("the task");
     let in_time = node.stop().await;
     match (failed, in_time) {
-        (true, _) => Err(Exit::Failed(anyhow::anyhow!(
-            "{why}: Hearth stopped; nothing that was answered is lost"
-        ))),
+        (true, _) => Err(Fault::failed("task_failed", format!("{why}, so Hearth stopped"))
+            .meaning("Nothing that was answered is lost.")
+            .remedy("start it again; `hearth logs` says what happened")
+            .into()),
         (false, true) => Ok(()),
-        (false, false) => Err(Exit::Failed(anyhow::anyhow!(
-            "not everything ended within the deadline (stop_within_s); what was answered is on the disk"
-        ))),
+        (false, false) => Err(Fault::failed(
+            "stopped_late",
+            "not everything ended within the deadline (stop_within_s)",
+        )
+        .meaning("What was answered is on the disk.")
+        .into()),
     }
+}
+
+/// Says where everything is; URL and key are the last lines.
+fn greet(node: &Node, out: &Out) {
+    if out.json {
+        out.value(
+            &serde_json::json!({ "url": node.page_url(), "api": node.api_url(), "key": node.api_key() }),
+        );
+        return;
+    }
+    for line in node.greeting() {
+        out.line(&line);
+    }
+    lan::greet(node, out);
 }
 
 /// Starts the node of a place.
@@ -50,9 +73,7 @@ pub(crate) async fn start(place: Place) -> Result<Node, Exit> {
         layered: place.layered,
         network: place.network,
     };
-    Node::start(args)
-        .await
-        .map_err(|error| Exit::Failed(anyhow::Error::from(error)))
+    Ok(Node::start(args).await?)
 }
 
 /// Ends with the name of the signal that asks the program to stop.

@@ -1,22 +1,20 @@
 //! `hearth devnet`: the embedded chain alone, for other programs.
 
 use super::{
-    Done, Exit, Out, Place,
+    Done, Fault, Out, Place,
     args::{Args, DevnetArgs},
 };
 
 pub(super) async fn run(devnet: &DevnetArgs, args: &Args, out: &Out) -> Done {
     if args.network.as_deref().is_some_and(|network| network != "devnet") {
-        return Err(Exit::WrongUse(
-            "`hearth devnet` is a network itself: leave --network out".to_owned(),
-        ));
+        return Err(Fault::wrong_use("`hearth devnet` is a network itself")
+            .remedy("leave --network out")
+            .into());
     }
     let place = Place::named(args, "devnet")?;
-    let _log = hearth_node::logging::start(&place.layered.settings.log, &place.layout)
-        .map_err(anyhow::Error::from)?;
-    let alone = hearth_node::DevnetAlone::start(&place.layout, devnet.rpc, devnet.accounts, devnet.block_ms)
-        .await
-        .map_err(anyhow::Error::from)?;
+    let _log = super::terminal::plain_log(&place)?;
+    let alone =
+        hearth_node::DevnetAlone::start(&place.layout, devnet.rpc, devnet.accounts, devnet.block_ms).await?;
     if out.json {
         out.value(&serde_json::json!({ "rpc": alone.rpc_url(), "network": alone.network_toml(), "accounts": alone.accounts() }));
     } else {

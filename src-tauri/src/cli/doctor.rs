@@ -1,25 +1,37 @@
 //! `hearth doctor`: fails last, nearest the prompt; exit code 1 on any fail, 0 on warnings only.
 
-use hearth_node::control::{Check, Doctor, Level};
+use hearth_node::control::{Check, Doctor, Level, Status};
 
 use super::{
     Client, Done, Exit, Out, Place,
     args::Args,
+    fault::FAILED,
     out::{bold, dim, fit, green, red, yellow},
 };
 
 pub(super) async fn run(args: &Args, out: &Out) -> Done {
-    let place = Place::find(args)?;
-    let client = Client::connect(&place).await?;
-    let mut doctor: Doctor = client.get("/doctor").await?;
+    let place = Place::find(args).await?;
+    let (mut doctor, network) = match Client::connect(&place).await {
+        Ok(client) => {
+            let doctor: Doctor = client.get("/doctor").await?;
+            let status: Status = client.get("/status").await?;
+            (doctor, status.network.name)
+        }
+        Err(exit) if exit.is("not_running") => {
+            let checks =
+                hearth_node::doctor_alone(&place.layered.settings, &place.network, &place.layout).await;
+            (Doctor { checks }, place.network.name().to_owned())
+        }
+        Err(exit) => return Err(exit),
+    };
     doctor.checks.sort_by_key(|check| check.level);
     if out.json {
         out.value(&doctor);
     } else {
-        show(out, &doctor.checks, place.network.name());
+        show(out, &doctor.checks, &network);
     }
     if doctor.checks.iter().any(|check| check.level == Level::Fail) {
-        Err(Exit::Problems)
+        Err(Exit::Said(FAILED))
     } else {
         Ok(())
     }

@@ -3,16 +3,23 @@
 use hearth_node::control::{EarnedSessionList, Earning, EarningPage, EarningState};
 
 use super::{
-    Client, Done, Out, Place,
+    Client, Done, Exit, Out, Place,
     args::{Args, EarnCommand},
+    fault::NOT_READY,
     out::{Glyph, dim, fit, pokt, short},
 };
 
 pub(super) async fn run(command: &EarnCommand, args: &Args, out: &Out) -> Done {
-    let place = Place::find(args)?;
+    let place = Place::find(args).await?;
     let client = Client::connect(&place).await?;
     match command {
-        EarnCommand::Start => show(out, &client.post_empty("/earning/start").await?),
+        EarnCommand::Start => {
+            let earning: Earning = client.post_empty("/earning/start").await?;
+            show(out, &earning);
+            if earning.state == EarningState::Off && !earning.reasons.is_empty() {
+                return Err(Exit::Said(NOT_READY));
+            }
+        }
         EarnCommand::Stop => show(out, &client.post_empty("/earning/stop").await?),
         EarnCommand::Status => status(out, &client).await?,
     }

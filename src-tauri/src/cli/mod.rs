@@ -2,6 +2,7 @@
 
 mod args;
 mod auth;
+mod backup;
 mod chat;
 mod client;
 mod config;
@@ -9,15 +10,20 @@ mod daemon;
 mod devnet;
 mod doctor;
 mod earn;
+mod fault;
+mod lan;
+mod logs;
 mod model;
 mod out;
 mod place;
+mod secret;
 mod status;
+mod terminal;
 mod wallet;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, Parser as _};
+use clap::{CommandFactory as _, Parser as _, error::ErrorKind};
 
 pub(crate) use args::Args;
 use args::Command;
@@ -26,49 +32,30 @@ pub(crate) use client::Client;
 pub(crate) use daemon::{start as start_node, stop_signal};
 #[cfg(feature = "desktop")]
 pub(crate) use earn::words as earning_words;
+pub(crate) use fault::{Done, Exit, Fault};
 pub(crate) use out::Out;
 pub(crate) use place::Place;
-
-/// Why a command ends with a code other than 0.
-#[derive(Debug)]
-pub(crate) enum Exit {
-    /// Code 1: it failed.
-    Failed(anyhow::Error),
-    /// Code 1, and everything is said already.
-    Problems,
-    /// Code 2: it was asked for wrongly.
-    WrongUse(String),
-    /// Code 3: something that it needs is not there yet.
-    NotReady(String),
-}
-
-impl From<anyhow::Error> for Exit {
-    fn from(error: anyhow::Error) -> Exit {
-        Exit::Failed(error)
-    }
-}
-
-/// What a command gives back.
-pub(crate) type Done = Result<(), Exit>;
+#[cfg(feature = "desktop")]
+pub(crate) use terminal::plain_log;
 
 /// What `hearth` alone does: opens the window, or says where the page is.
 pub(crate) type Open = fn(&tokio::runtime::Runtime, &Args, &Out) -> Done;
 
 /// Runs what the arguments ask for.
 pub(crate) fn run(open: Open) -> ExitCode {
-    let args = Args::parse();
-    let out = Out::new(args.json);
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => return wrong_arguments(&error),
+    };
+    let stays = args.command.is_none() || matches!(args.command, Some(Command::Devnet(_)));
+    let out = Out::new(args.json, stays);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return end(&out, Err(Exit::Failed(error.into()))),
+        Err(error) => return end(&out, Err(anyhow::Error::from(error).into())),
     };
     if args.daemon && args.command.is_some() {
-        return end(
-            &out,
-            Err(Exit::WrongUse(
-                "--daemon runs the node and takes no command beside it".to_owned(),
-            )),
-        );
+        let fault = Fault::wrong_use("--daemon runs the node and takes no command beside it");
+        return end(&out, Err(fault.into()));
     }
     let done = match &args.command {
         None if args.daemon => runtime.block_on(daemon::run(&args, &out)),
@@ -78,11 +65,29 @@ pub(crate) fn run(open: Open) -> ExitCode {
     end(&out, done)
 }
 
+/// What clap refuses, or what was only asked for as `--help`.
+fn wrong_arguments(error: &clap::Error) -> ExitCode {
+    let asks_for_words = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+    if asks_for_words || !std::env::args_os().any(|arg| arg == "--json") {
+        // A closed pipe is the reader's choice.
+        let _ = error.print();
+        return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(fault::WRONG_USE));
+    }
+    let text = error.to_string();
+    let text = text.trim_start_matches("error: ").trim_end();
+    let (message, details) = text.split_once("\n\n").unwrap_or((text, ""));
+    let mut fault = Fault::wrong_use(message).remedy("`hearth --help` lists all commands");
+    if !details.is_empty() {
+        fault = fault.details(details);
+    }
+    end(&Out::new(true, false), Err(fault.into()))
+}
+
 /// Says where the page of the running daemon is.
 #[cfg(not(feature = "desktop"))]
 pub(crate) fn show_page(runtime: &tokio::runtime::Runtime, args: &Args, out: &Out) -> Done {
     runtime.block_on(async {
-        let place = Place::find(args)?;
+        let place = Place::find(args).await?;
         let client = Client::connect(&place).await?;
         out.line(&format!("Hearth runs. Its page: {}", client.page_url()));
         Ok(())
@@ -99,9 +104,14 @@ async fn dispatch(command: &Command, args: &Args, out: &Out) -> Done {
         Command::Model { command } => model::run(command, args, out).await,
         Command::Auth { command } => auth::run(command, args, out).await,
         Command::Devnet(devnet) => devnet::run(devnet, args, out).await,
-        Command::Config { command } => config::run(command, args, out),
+        Command::Config { command } => config::run(command, args, out).await,
+        Command::Logs(logs) => logs::run(logs, args, out).await,
+        Command::Backup { to } => backup::back_up(to, args, out).await,
+        Command::Restore { from } => backup::restore(from, args, out).await,
         Command::Completions { shell } => {
-            clap_complete::generate(*shell, &mut Args::command(), "hearth", &mut std::io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Args::command(), "hearth", &mut script);
+            out.stream(&String::from_utf8_lossy(&script));
             Ok(())
         }
     }
@@ -110,18 +120,10 @@ async fn dispatch(command: &Command, args: &Args, out: &Out) -> Done {
 fn end(out: &Out, done: Done) -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Exit::Problems) => ExitCode::from(1),
-        Err(Exit::Failed(error)) => {
-            out.error(&format!("{error:#}"));
-            ExitCode::from(1)
-        }
-        Err(Exit::WrongUse(text)) => {
-            out.error(&text);
-            ExitCode::from(2)
-        }
-        Err(Exit::NotReady(text)) => {
-            out.error(&text);
-            ExitCode::from(3)
+        Err(Exit::Said(code)) => ExitCode::from(code),
+        Err(Exit::Fault(fault)) => {
+            out.fault(&fault.detail);
+            ExitCode::from(fault.exit)
         }
     }
 }

@@ -7,14 +7,15 @@ mod alone;
 mod bench;
 mod running;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use serde::Serialize;
 
 use super::{
-    Client, Done, Exit, Out, Place,
+    Client, Done, Exit, Fault, Out, Place,
     args::Args,
+    fault::FAILED,
     out::{self, Glyph, dim, fit, short},
 };
 
@@ -85,11 +86,13 @@ struct Verdict {
 }
 
 pub(super) async fn run(command: &ModelCommand, args: &Args, out: &Out) -> Done {
-    let place = Place::find(args)?;
+    let place = Place::find(args).await?;
     match Client::connect(&place).await {
         Ok(client) => running::run(command, &client, out).await,
-        Err(not_ready) => match command {
-            ModelCommand::Bench { .. } => Err(not_ready),
+        // The token of another user, say, is no sign that nobody uses the files.
+        Err(exit) if !exit.is("not_running") => Err(exit),
+        Err(not_running) => match command {
+            ModelCommand::Bench { .. } => Err(not_running),
             ModelCommand::List
             | ModelCommand::Add { .. }
             | ModelCommand::Pull { .. }
@@ -99,15 +102,32 @@ pub(super) async fn run(command: &ModelCommand, args: &Args, out: &Out) -> Done 
     }
 }
 
+/// The path of a file to add, absolute. Paths are kept and sent as text, so one that is no text is refused.
+fn path_of(path: &Path) -> Result<PathBuf, Exit> {
+    let path = std::path::absolute(path)
+        .map_err(|error| Fault::wrong_use("there is no path to a file").details(error.to_string()))?;
+    if path.to_str().is_some() {
+        return Ok(path);
+    }
+    let shown = path.display();
+    Err(Fault::failed(
+        "path_no_text",
+        format!("the path {shown} has letters that are no UTF-8"),
+    )
+    .meaning("Names like it come from old systems; Hearth keeps and sends paths as text.")
+    .remedy("rename the file or folder to plain letters, then add it again")
+    .into())
+}
+
 /// The model that a CID or a name means.
 fn find<'a>(models: &'a [Shown], wanted: &str) -> Result<&'a Shown, Exit> {
     models
         .iter()
         .find(|model| model.cid == wanted || model.id == wanted)
         .ok_or_else(|| {
-            Exit::Failed(anyhow::anyhow!(
-                "there is no model \"{wanted}\" here: `hearth model list` shows what there is"
-            ))
+            Fault::failed("not_found", format!("there is no model \"{wanted}\" here"))
+                .remedy("`hearth model list` shows what there is")
+                .into()
         })
 }
 
@@ -167,7 +187,7 @@ fn show_verdicts(out: &Out, verdicts: &[Verdict]) -> Done {
     if verdicts.iter().all(|verdict| verdict.ok) {
         Ok(())
     } else {
-        Err(Exit::Problems)
+        Err(Exit::Said(FAILED))
     }
 }
 

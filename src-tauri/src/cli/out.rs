@@ -3,15 +3,18 @@
 //! At most 80 columns; glyph, label, fact, dim detail in fixed columns. Without colour (pipes, `NO_COLOR`, dumb
 //! terminals) the glyphs are `*` and `-`.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::{ErrorKind, IsTerminal as _, Write as _};
 
 use console::{Style, StyledObject};
+use hearth_node::control::{ErrorBody, ErrorDetail};
 use serde::Serialize;
 
 /// The terminal.
 pub(crate) struct Out {
     /// Programs read it: JSON only.
     pub(crate) json: bool,
+    /// Goes on when nobody reads any more, as a daemon does.
+    stays: bool,
 }
 
 /// What a line's glyph says.
@@ -24,21 +27,27 @@ pub(crate) enum Glyph {
 }
 
 impl Out {
-    pub(crate) fn new(json: bool) -> Out {
-        Out { json }
+    pub(crate) fn new(json: bool, stays: bool) -> Out {
+        Out { json, stays }
     }
 
     /// One line of text.
     pub(crate) fn line(&self, text: &str) {
-        // A closed pipe is the reader's choice.
-        let _ = writeln!(std::io::stdout(), "{text}");
+        self.write(&format!("{text}\n"));
     }
 
     /// Text without a line end, at once.
     pub(crate) fn stream(&self, text: &str) {
+        self.write(text);
+    }
+
+    fn write(&self, text: &str) {
         let mut stdout = std::io::stdout();
-        let _ = stdout.write_all(text.as_bytes());
-        let _ = stdout.flush();
+        let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+        // Rust programs do not get SIGPIPE. A reader that has seen enough is no failure, and nothing is left to do.
+        if !self.stays && written.is_err_and(|error| error.kind() == ErrorKind::BrokenPipe) {
+            std::process::exit(0);
+        }
     }
 
     /// A value as JSON.
@@ -53,6 +62,28 @@ impl Out {
     pub(crate) fn error(&self, text: &str) {
         let label = Style::new().for_stderr().red().apply_to("error");
         let _ = writeln!(std::io::stderr(), "{label}: {text}");
+    }
+
+    /// What went wrong: for people on the other channel, for programs as the one JSON document.
+    pub(crate) fn fault(&self, detail: &ErrorDetail) {
+        if self.json {
+            self.value(&ErrorBody {
+                error: detail.clone(),
+            });
+            return;
+        }
+        self.error(&detail.message);
+        let dim = Style::new().for_stderr().dim();
+        let mut stderr = std::io::stderr();
+        if let Some(meaning) = &detail.meaning {
+            let _ = writeln!(stderr, "  {}", dim.apply_to(meaning));
+        }
+        if let Some(remedy) = &detail.remedy {
+            let _ = writeln!(stderr, "  → {remedy}");
+        }
+        if let Some(details) = &detail.details {
+            let _ = writeln!(stderr, "  {}", dim.apply_to(format!("details: {details}")));
+        }
     }
 
     /// A word for people only, on the other channel.

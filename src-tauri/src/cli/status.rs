@@ -19,7 +19,7 @@ struct Shown<'a> {
 }
 
 pub(super) async fn run(args: &Args, out: &Out) -> Done {
-    let place = Place::find(args)?;
+    let place = Place::find(args).await?;
     let client = Client::connect(&place).await?;
     let status: Status = client.get("/status").await?;
     let summary: EarningSummary = client.get("/earning/summary").await?;

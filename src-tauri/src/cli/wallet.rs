@@ -1,6 +1,6 @@
 //! `hearth wallet`.
 
-use std::io::{IsTerminal as _, Read as _};
+use std::io::Read as _;
 
 use anyhow::Context as _;
 use hearth_base::Amount;
@@ -10,13 +10,14 @@ use hearth_node::control::{
 };
 
 use super::{
-    Client, Done, Exit, Out, Place,
+    Client, Done, Exit, Fault, Out, Place,
     args::{Args, PasswordArgs, SendArgs, WalletCommand},
     out::{bold, dim, pokt, short},
+    secret::{new_password, password},
 };
 
 pub(super) async fn run(command: &WalletCommand, args: &Args, out: &Out) -> Done {
-    let place = Place::find(args)?;
+    let place = Place::find(args).await?;
     // Addresses and words are in the files, so these two need no daemon.
     match command {
         WalletCommand::List => return list(&place, out).await,
@@ -32,7 +33,7 @@ pub(super) async fn run(command: &WalletCommand, args: &Args, out: &Out) -> Done
     let client = Client::connect(&place).await?;
     match command {
         WalletCommand::Create(from) => {
-            let password = new_password(from, out)?;
+            let password = new_password(from, "New password (8 characters or more): ")?;
             let created: CreatedWallet = client.post("/wallet/create", &CreateWallet { password }).await?;
             if out.json {
                 out.value(&created);
@@ -43,7 +44,7 @@ pub(super) async fn run(command: &WalletCommand, args: &Args, out: &Out) -> Done
         }
         WalletCommand::Import(from) => {
             let words = typed_words(out)?;
-            let password = new_password(from, out)?;
+            let password = new_password(from, "New password (8 characters or more): ")?;
             let page: WalletPage = client
                 .post("/wallet/import", &ImportWallet { words, password })
                 .await?;
@@ -68,11 +69,15 @@ pub(super) async fn run(command: &WalletCommand, args: &Args, out: &Out) -> Done
 }
 
 async fn list(place: &Place, out: &Out) -> Done {
-    if let Ok(client) = Client::connect(place).await {
-        show(out, &client.get::<WalletPage>("/wallet").await?);
-        return Ok(());
+    match Client::connect(place).await {
+        Ok(client) => {
+            show(out, &client.get::<WalletPage>("/wallet").await?);
+            return Ok(());
+        }
+        Err(exit) if exit.is("not_running") => {}
+        Err(exit) => return Err(exit),
     }
-    let wallet = hearth_node::offline_wallet(&place.layout).map_err(anyhow::Error::from)?;
+    let wallet = hearth_node::offline_wallet(&place.layout)?;
     let accounts = wallet.accounts().ok_or_else(no_wallet)?;
     if out.json {
         out.value(&accounts);
@@ -84,7 +89,7 @@ async fn list(place: &Place, out: &Out) -> Done {
 }
 
 fn export(place: &Place, from: &PasswordArgs, out: &Out) -> Done {
-    let wallet = hearth_node::offline_wallet(&place.layout).map_err(anyhow::Error::from)?;
+    let wallet = hearth_node::offline_wallet(&place.layout)?;
     wallet.accounts().ok_or_else(no_wallet)?;
     let revealed = wallet
         .reveal_words(&password(from, "Password: ")?)
@@ -99,7 +104,9 @@ fn export(place: &Place, from: &PasswordArgs, out: &Out) -> Done {
 }
 
 fn no_wallet() -> Exit {
-    Exit::NotReady("there is no wallet yet: `hearth wallet create` or `hearth wallet import`".to_owned())
+    Fault::not_ready("no_wallet", "there is no wallet yet")
+        .remedy("`hearth wallet create`, or `hearth wallet import` with recovery words")
+        .into()
 }
 
 /// Four columns, numbered, to be written down.
@@ -200,7 +207,7 @@ fn history(out: &Out, history: &History) {
 }
 
 async fn pay(send: &SendArgs, client: &Client, out: &Out) -> Done {
-    let amount = Amount::parse_pokt(&send.amount).map_err(|error| Exit::WrongUse(error.to_string()))?;
+    let amount = Amount::parse_pokt(&send.amount).map_err(|error| Fault::wrong_use(error.to_string()))?;
     let draft = SendDraft {
         from: if send.from_working {
             KeyRole::Working
@@ -227,14 +234,12 @@ async fn pay(send: &SendArgs, client: &Client, out: &Out) -> Done {
         match out.ask(&question).as_deref() {
             Some("yes") => {}
             Some(_) => {
-                return Err(Exit::Failed(anyhow::anyhow!(
-                    "not paid: nothing left your wallet"
-                )));
+                let fault = Fault::failed("not_paid", "not paid").meaning("Nothing left your wallet.");
+                return Err(fault.into());
             }
             None => {
-                return Err(Exit::WrongUse(
-                    "nobody is there to say yes: add --yes to pay without asking".into(),
-                ));
+                let fault = Fault::wrong_use("nobody is there to say yes");
+                return Err(fault.remedy("add --yes to pay without asking").into());
             }
         }
     }
@@ -279,30 +284,4 @@ fn typed_words(out: &Out) -> Result<String, Exit> {
         .read_to_string(&mut words)
         .context("the words cannot be read from standard input")?;
     Ok(words)
-}
-
-fn new_password(from: &PasswordArgs, out: &Out) -> Result<String, Exit> {
-    let first = password(from, "New password (8 characters or more): ")?;
-    if from.password_file.is_none() && password(from, "Once more: ")? != first {
-        out.error("the two passwords differ");
-        return Err(Exit::Problems);
-    }
-    Ok(first)
-}
-
-/// The password from the file, or typed without an echo.
-fn password(from: &PasswordArgs, question: &str) -> Result<String, Exit> {
-    if let Some(path) = &from.password_file {
-        let text = std::fs::read_to_string(path)
-            .with_context(|| format!("the password file {} cannot be read", path.display()))?;
-        return Ok(text.lines().next().unwrap_or_default().to_owned());
-    }
-    if !std::io::stdin().is_terminal() {
-        return Err(Exit::WrongUse(
-            "nobody is there to type a password: name a file with --password-file".into(),
-        ));
-    }
-    rpassword::prompt_password(question)
-        .context("the password cannot be read")
-        .map_err(Exit::from)
 }

@@ -58,7 +58,8 @@ impl Login {
     pub(crate) async fn set(&self, password: String) -> Result<(), ApiError> {
         if password.chars().count() < MIN_CHARS {
             let message = format!("the password needs at least {MIN_CHARS} characters");
-            return Err(ApiError::new(StatusCode::BAD_REQUEST, "weak_password", message));
+            let refused = ApiError::new(StatusCode::BAD_REQUEST, "weak_password", message);
+            return Err(refused.value("least", MIN_CHARS));
         }
         let hash = blocking(move || {
             let hash = Argon2::default().hash_password(password.as_bytes());
@@ -69,6 +70,15 @@ impl Login {
         sqlx::query("INSERT INTO api_setting (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value")
             .bind(KEY)
             .bind(hash)
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    /// Forgets the password: nobody signs in with one until it is set again.
+    pub(crate) async fn reset(&self) -> Result<(), ApiError> {
+        sqlx::query("DELETE FROM api_setting WHERE key = ?")
+            .bind(KEY)
             .execute(&self.pool)
             .await?;
         Ok(())
@@ -85,7 +95,6 @@ impl Login {
                 "no_login",
                 "no password is set for this node",
             )
-            .remedy("Set one under Settings on the computer itself.")
         })?;
         let clock = self.clock.clone();
         // The brake goes with the work: who hangs up neither frees it early nor guesses uncounted.
@@ -133,24 +142,23 @@ impl Brake {
             "wrong password; {} tries left, then a minute of waiting",
             TRIES - self.wrong
         );
-        Err(ApiError::new(StatusCode::FORBIDDEN, "wrong_password", message))
+        Err(ApiError::new(StatusCode::FORBIDDEN, "wrong_password", message)
+            .value("tries_left", TRIES - self.wrong))
     }
 }
 
 fn busy() -> ApiError {
     let message = format!("others are signing in at the moment: try again in {BUSY_SECONDS} s");
-    ApiError {
-        retry_after_seconds: Some(BUSY_SECONDS),
-        ..ApiError::new(StatusCode::TOO_MANY_REQUESTS, "busy", message)
-    }
+    ApiError::new(StatusCode::TOO_MANY_REQUESTS, "busy", message)
+        .value("seconds", BUSY_SECONDS)
+        .retry_after(BUSY_SECONDS)
 }
 
 fn wait(seconds: u64) -> ApiError {
     let message = format!("too many wrong passwords: try again in {seconds} s");
-    ApiError {
-        retry_after_seconds: Some(seconds),
-        ..ApiError::new(StatusCode::TOO_MANY_REQUESTS, "wait", message)
-    }
+    ApiError::new(StatusCode::TOO_MANY_REQUESTS, "wait", message)
+        .value("seconds", seconds)
+        .retry_after(seconds)
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, ApiError> {

@@ -16,6 +16,8 @@ use crate::{
 const KEY_PREFIX: &str = "sk-hearth-";
 /// Characters of a key that are kept to tell keys apart: the prefix and four more of 64.
 const SHOWN_CHARS: usize = KEY_PREFIX.len() + 4;
+/// The most characters of a key's name.
+const MAX_NAME_CHARS: usize = 100;
 /// `last_used` is written at most this often, so that a busy client does not cost a write per call.
 const USED_STEP_MS: i64 = 60_000;
 const DAY_MS: i64 = 86_400_000;
@@ -83,6 +85,12 @@ impl Keys {
 
     /// Makes a key. The secret is returned once.
     pub(crate) async fn create(&self, name: &str) -> Result<(ApiKey, String), ApiError> {
+        let name = name.trim();
+        if name.is_empty() || name.chars().count() > MAX_NAME_CHARS {
+            return Err(ApiError::bad_request(format!(
+                "the name of a key has 1 to {MAX_NAME_CHARS} characters"
+            )));
+        }
         let secret = format!("{KEY_PREFIX}{}", random()?);
         let key = self.insert(name, &secret).await?;
         Ok((key, secret))

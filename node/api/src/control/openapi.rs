@@ -85,7 +85,7 @@ fn collect<T: ToSchema>(schemas: &mut Vec<(String, RefOr<Schema>)>) {
 fn types_of(spec: &Spec) -> impl Iterator<Item = TypeOf> {
     let answer = match spec.answer {
         Answer::Json(of) | Answer::Accepted(of) | Answer::Stream(of) => Some(of),
-        Answer::Nothing | Answer::Document => None,
+        Answer::Nothing | Answer::Document | Answer::Table => None,
     };
     spec.body.into_iter().chain(answer)
 }
@@ -121,7 +121,7 @@ fn path_operation(spec: &Spec) -> PathOperation {
 
 fn answer_status(spec: &Spec) -> &'static str {
     match spec.answer {
-        Answer::Json(_) | Answer::Stream(_) | Answer::Document => "200",
+        Answer::Json(_) | Answer::Stream(_) | Answer::Document | Answer::Table => "200",
         Answer::Accepted(_) => "202",
         Answer::Nothing => "204",
     }
@@ -137,6 +137,15 @@ fn answer(spec: &Spec) -> Response {
                 "application/json",
                 ContentBuilder::new()
                     .schema(Some(ObjectBuilder::new().build()))
+                    .build(),
+            )
+            .build(),
+        Answer::Table => ResponseBuilder::new()
+            .description("Done.")
+            .content(
+                "text/csv",
+                ContentBuilder::new()
+                    .schema(Some(ObjectBuilder::new().schema_type(Type::String).build()))
                     .build(),
             )
             .build(),

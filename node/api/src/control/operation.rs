@@ -19,6 +19,7 @@ pub enum Operation {
     SignOut,
     LoginState,
     SetLogin,
+    ResetLogin,
     Status,
     Doctor,
     Events,
@@ -46,6 +47,7 @@ pub enum Operation {
     StopEarning,
     EarningSummary,
     ListEarnedSessions,
+    ExportSessions,
     ListEarnedRelays,
     GetWallet,
     CreateWallet,
@@ -56,6 +58,7 @@ pub enum Operation {
     CheckWords,
     Balances,
     History,
+    ExportHistory,
     ReviewSend,
     Send,
     Faucet,
@@ -98,6 +101,8 @@ pub(crate) enum Answer {
     Stream(TypeOf),
     /// A JSON document without a type of ours.
     Document,
+    /// A table as CSV.
+    Table,
 }
 
 /// A parameter in the query.
@@ -211,6 +216,7 @@ impl Operation {
         Operation::SignOut,
         Operation::LoginState,
         Operation::SetLogin,
+        Operation::ResetLogin,
         Operation::Status,
         Operation::Doctor,
         Operation::Events,
@@ -238,6 +244,7 @@ impl Operation {
         Operation::StopEarning,
         Operation::EarningSummary,
         Operation::ListEarnedSessions,
+        Operation::ExportSessions,
         Operation::ListEarnedRelays,
         Operation::GetWallet,
         Operation::CreateWallet,
@@ -248,6 +255,7 @@ impl Operation {
         Operation::CheckWords,
         Operation::Balances,
         Operation::History,
+        Operation::ExportHistory,
         Operation::ReviewSend,
         Operation::Send,
         Operation::Faucet,
@@ -298,6 +306,12 @@ impl Operation {
                 "Sets the password for other computers. Ends all sign-ins; the caller gets a new cookie.",
             )
             .takes::<SetLogin>(),
+            Operation::ResetLogin => new(
+                Delete,
+                "/auth/login",
+                "resetLogin",
+                "Forgets the password and ends all sign-ins.",
+            ),
             Operation::Status => new(Get, "/status", "getStatus", "The node at a glance.").gives::<Status>(),
             Operation::Doctor => new(Get, "/doctor", "getDoctor", "Runs all checks.").gives::<Doctor>(),
             Operation::Events => {
@@ -466,6 +480,15 @@ impl Operation {
             )
             .asks(&[LIMIT, OFFSET])
             .gives::<EarnedSessionList>(),
+            Operation::ExportSessions => Spec {
+                answer: Answer::Table,
+                ..new(
+                    Get,
+                    "/earning/sessions.csv",
+                    "exportSessions",
+                    "All sessions as a table for spreadsheets.",
+                )
+            },
             Operation::ListEarnedRelays => new(
                 Get,
                 "/earning/sessions/{id}/relays",
@@ -525,6 +548,15 @@ impl Operation {
             Operation::History => new(Get, "/wallet/history", "getHistory", "Movements of money.")
                 .asks(&[LIMIT, OFFSET])
                 .gives::<History>(),
+            Operation::ExportHistory => Spec {
+                answer: Answer::Table,
+                ..new(
+                    Get,
+                    "/wallet/history.csv",
+                    "exportHistory",
+                    "All movements of money as a table for spreadsheets.",
+                )
+            },
             Operation::ReviewSend => new(
                 Post,
                 "/wallet/send/review",

@@ -39,6 +39,14 @@ pub struct Window {
     pub offset: u32,
 }
 
+impl Window {
+    /// All of it, for tables.
+    pub const ALL: Window = Window {
+        limit: u32::MAX,
+        offset: 0,
+    };
+}
+
 /// Earning, over the miner.
 #[async_trait::async_trait]
 pub trait Earn: Send + Sync + 'static {

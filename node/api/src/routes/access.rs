@@ -18,9 +18,6 @@ use crate::{
     error::ApiError,
 };
 
-/// The most characters of a key's name.
-const MAX_NAME_CHARS: usize = 100;
-
 pub(crate) async fn sign_in(
     State(app): State<App>,
     Input(input): Input<SignIn>,
@@ -81,6 +78,12 @@ pub(crate) async fn set_login(
     })
 }
 
+pub(crate) async fn reset_login(State(app): State<App>) -> Result<StatusCode, ApiError> {
+    app.login.reset().await?;
+    app.sessions.renew(None).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
 pub(crate) async fn list_keys(State(app): State<App>) -> Result<Json<ApiKeyList>, ApiError> {
     Ok(Json(ApiKeyList {
         keys: app.keys.list().await?,
@@ -91,13 +94,7 @@ pub(crate) async fn create_key(
     State(app): State<App>,
     Input(input): Input<NewApiKey>,
 ) -> Result<Json<CreatedApiKey>, ApiError> {
-    let name = input.name.trim();
-    if name.is_empty() || name.chars().count() > MAX_NAME_CHARS {
-        return Err(ApiError::bad_request(format!(
-            "the name of a key has 1 to {MAX_NAME_CHARS} characters"
-        )));
-    }
-    let (key, secret) = app.keys.create(name).await?;
+    let (key, secret) = app.keys.create(&input.name).await?;
     Ok(Json(CreatedApiKey { key, secret }))
 }
 

@@ -3,6 +3,7 @@
 mod access;
 mod conversations;
 mod earning;
+mod export;
 mod extract;
 mod guard;
 mod health;
@@ -76,6 +77,7 @@ fn method_router(operation: Operation) -> MethodRouter<App> {
         Operation::SignOut => on(filter, access::sign_out),
         Operation::LoginState => on(filter, access::login_state),
         Operation::SetLogin => on(filter, access::set_login),
+        Operation::ResetLogin => on(filter, access::reset_login),
         Operation::Status => on(filter, status::status),
         Operation::Doctor => on(filter, status::doctor),
         Operation::Events => on(filter, status::events),
@@ -103,6 +105,7 @@ fn method_router(operation: Operation) -> MethodRouter<App> {
         Operation::StopEarning => on(filter, earning::stop),
         Operation::EarningSummary => on(filter, earning::summary),
         Operation::ListEarnedSessions => on(filter, earning::sessions),
+        Operation::ExportSessions => on(filter, export::sessions),
         Operation::ListEarnedRelays => on(filter, earning::relays),
         Operation::GetWallet => on(filter, wallet::page),
         Operation::CreateWallet => on(filter, wallet::create),
@@ -113,6 +116,7 @@ fn method_router(operation: Operation) -> MethodRouter<App> {
         Operation::CheckWords => on(filter, wallet::check),
         Operation::Balances => on(filter, wallet::balances),
         Operation::History => on(filter, wallet::history),
+        Operation::ExportHistory => on(filter, export::history),
         Operation::ReviewSend => on(filter, payments::review),
         Operation::Send => on(filter, payments::send),
         Operation::Faucet => on(filter, payments::faucet),

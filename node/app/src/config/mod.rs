@@ -3,9 +3,11 @@
 //! built-in < `config.toml` < `HEARTH_*` environment (`HEARTH_MINER__PUBLIC_URL` = `miner.public_url`) < flags.
 //! This is the only place that reads the environment; every other part gets checked values as arguments.
 
+mod address;
 mod layers;
 mod settings;
 
+pub use address::listen_address;
 pub use layers::{ConfigError, Flags, Layered, load};
 pub use settings::{
     ApiSettings, ChainSettings, DevnetSettings, EngineSettings, GatewaySettings, LogFormat, LogSettings,

@@ -4,6 +4,8 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::address;
+
 /// All settings.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -28,6 +30,7 @@ pub struct Settings {
 #[serde(deny_unknown_fields, default)]
 pub struct ApiSettings {
     /// Where the API listens; port 0 takes a free one. Beyond loopback it needs a login.
+    #[serde(deserialize_with = "address::deserialize")]
     pub listen: SocketAddr,
     /// Names, beside `localhost` and addresses, under which other computers may call it: `["hearth.lan"]`, without
     /// scheme, port or path.
@@ -59,6 +62,7 @@ pub struct TrustSettings {
 #[serde(deny_unknown_fields, default)]
 pub struct DevnetSettings {
     /// Where its JSON-RPC listens.
+    #[serde(deserialize_with = "address::deserialize")]
     pub listen: SocketAddr,
     /// Whether an empty data directory sets itself up: model, wallet, faucet, stakes, earning.
     pub setup: bool,
@@ -121,6 +125,7 @@ pub enum LogFormat {
 #[serde(deny_unknown_fields, default)]
 pub struct MinerSettings {
     /// Where relays arrive; bound only while earning is on. On devnet always loopback.
+    #[serde(deserialize_with = "address::deserialize")]
     pub listen: SocketAddr,
     /// The URL that is staked, under which gateways reach `listen` from outside.
     pub public_url: Option<url::Url>,

@@ -7,8 +7,8 @@ use hearth_node::{
     weights::{AddOptions, Cid, DownloadState, Model, ModelKind, Weights},
 };
 
-use super::{Bar, ModelCommand, Shown, Verdict, find, show_list, show_model, show_verdicts};
-use crate::cli::{Done, Exit, Out, Place};
+use super::{Bar, ModelCommand, Shown, Verdict, find, path_of, show_list, show_model, show_verdicts};
+use crate::cli::{Done, Exit, Fault, Out, Place};
 
 pub(super) async fn run(command: &ModelCommand, place: &Place, out: &Out) -> Done {
     // A list of nothing must not make a data directory.
@@ -18,9 +18,7 @@ pub(super) async fn run(command: &ModelCommand, place: &Place, out: &Out) -> Don
         show_list(out, &[]);
         return Ok(());
     }
-    let alone = WeightsAlone::open(&place.layered.settings, &place.network, &place.layout)
-        .await
-        .map_err(|error| anyhow::anyhow!("{}", chain(&error)))?;
+    let alone = WeightsAlone::open(&place.layered.settings, &place.network, &place.layout).await?;
     let done = act(command, alone.weights(), out).await;
     alone.close().await;
     done
@@ -30,8 +28,9 @@ async fn act(command: &ModelCommand, weights: &Weights, out: &Out) -> Done {
     match command {
         ModelCommand::List => show_list(out, &local(weights).await?),
         ModelCommand::Add { path } => {
-            hearth_node::recognise(path).map_err(anyhow::Error::from)?;
-            let added = weights.add(path, AddOptions::default()).await;
+            let path = path_of(path)?;
+            hearth_node::recognise(&path).map_err(anyhow::Error::from)?;
+            let added = weights.add(&path, AddOptions::default()).await;
             show_model(
                 out,
                 "added",
@@ -99,7 +98,7 @@ fn shown(model: &Model) -> Shown {
 }
 
 fn parse(cid: &str) -> Result<Cid, Exit> {
-    Cid::try_from(cid).map_err(|error| Exit::WrongUse(format!("\"{cid}\" is no CID: {error}")))
+    Cid::try_from(cid).map_err(|error| Fault::wrong_use(format!("\"{cid}\" is no CID: {error}")).into())
 }
 
 async fn pull(weights: &Weights, out: &Out, cid: &str, from: Option<&str>) -> Done {
@@ -133,7 +132,7 @@ async fn pull(weights: &Weights, out: &Out, cid: &str, from: Option<&str>) -> Do
     };
     bar.end();
     if let Some(why) = failed {
-        return Err(Exit::Failed(anyhow::anyhow!("{why}")));
+        return Err(Fault::failed("pull_failed", why).into());
     }
     if let Some(model) = weights.get(&cid).await.context("the model cannot be read")? {
         show_model(out, "pulled", &shown(&model));

@@ -1,15 +1,14 @@
 //! `hearth model` with a daemon.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
-use anyhow::Context as _;
 use hearth_node::control::{
     AddModel, Download, DownloadList, DownloadState, Model, ModelKind, ModelList, ModelTask, PullModel,
     VerifiedModel,
 };
 
-use super::{Bar, ModelCommand, Shown, Verdict, bench, find, show_list, show_model, show_verdicts};
-use crate::cli::{Client, Done, Exit, Out, out::Glyph};
+use super::{Bar, ModelCommand, Shown, Verdict, bench, find, path_of, show_list, show_model, show_verdicts};
+use crate::cli::{Client, Done, Exit, Fault, Out, out::Glyph};
 
 /// How often a download is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(300);
@@ -18,12 +17,12 @@ pub(super) async fn run(command: &ModelCommand, client: &Client, out: &Out) -> D
     match command {
         ModelCommand::List => show_list(out, &local(client).await?),
         ModelCommand::Add { path } => {
-            let path = std::path::absolute(path).context("the path cannot be made absolute")?;
-            let path = path
-                .to_str()
-                .context("the path is no text: rename the file")?
-                .to_owned();
-            let model: Model = client.post("/models/add", &AddModel { path }).await?;
+            let path = path_of(path)?;
+            let asked = AddModel {
+                path: path.to_string_lossy().into_owned(),
+            };
+            let added: anyhow::Result<Model> = client.post("/models/add", &asked).await;
+            let model = added.map_err(|error| unseen(&path, error))?;
             show_model(out, "added", &shown(&model));
         }
         ModelCommand::Pull { cid, from } => pull(client, out, cid, from.clone()).await?,
@@ -65,13 +64,41 @@ pub(super) async fn run(command: &ModelCommand, client: &Client, out: &Out) -> D
             let model = match model {
                 Some(wanted) => find(&models, wanted)?,
                 None => models.iter().find(|model| model.task == "chat").ok_or_else(|| {
-                    Exit::NotReady("there is no chat model here: `hearth model add FILE` adds one".to_owned())
+                    Fault::not_ready("no_model", "there is no chat model on this computer")
+                        .remedy("`hearth model add FILE` adds one")
                 })?,
             };
             bench::run(client, out, &model.id, *tokens).await?;
         }
     }
     Ok(())
+}
+
+/// A file that is here for this user and not for the node: a service lives in a view of its own.
+fn unseen(path: &Path, error: anyhow::Error) -> Exit {
+    let refused = error.downcast_ref::<Fault>();
+    let is_hidden = refused.is_some_and(|fault| fault.detail.code == "file_unseen");
+    let details = refused.and_then(|fault| fault.detail.details.clone());
+    if !is_hidden || std::fs::metadata(path).is_err() {
+        return error.into();
+    }
+    let message = format!(
+        "the running Hearth cannot see {}, though it is there",
+        path.display()
+    );
+    let seen = Fault::failed("file_unseen", message)
+        .meaning(
+            "It runs as a service: /home, /root, /run/user and /tmp are hidden from it (ProtectHome, PrivateTmp in its \
+             systemd unit), and it reads as a user of its own.",
+        )
+        .remedy(
+            "move the file to a folder that every user may read, for example /srv/models, and add it there; or show the \
+             service its folder: `systemctl edit hearth`, then under [Service] BindReadOnlyPaths=FOLDER",
+        );
+    match details {
+        Some(details) => seen.details(details).into(),
+        None => seen.into(),
+    }
 }
 
 async fn local(client: &Client) -> anyhow::Result<Vec<Shown>> {
@@ -157,5 +184,36 @@ async fn pull(client: &Client, out: &Out, cid: &str, from: Option<String>) -> Do
 
 fn stopped(bar: &Bar, why: &str) -> Done {
     bar.end();
-    Err(Exit::Failed(anyhow::anyhow!("{why}")))
+    Err(Fault::failed("pull_failed", why).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use hearth_node::control::ErrorDetail;
+
+    use super::*;
+
+    #[test]
+    fn a_file_that_only_the_service_does_not_see_is_explained() {
+        // D18
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("m.gguf");
+        let asked = || {
+            let detail = ErrorDetail {
+                code: "file_unseen".to_owned(),
+                message: "Hearth cannot see it".to_owned(),
+                ..ErrorDetail::default()
+            };
+            let Exit::Fault(fault) = unseen(&file, Fault::refused(400, detail).into()) else {
+                panic!("it is a fault");
+            };
+            fault.detail
+        };
+        // Nobody sees it.
+        assert_eq!(asked().message, "Hearth cannot see it");
+        std::fs::write(&file, "x").unwrap();
+        let told = asked();
+        assert!(told.meaning.unwrap().contains("ProtectHome"));
+        assert!(told.remedy.unwrap().contains("BindReadOnlyPaths"));
+    }
 }

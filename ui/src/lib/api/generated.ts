@@ -364,12 +364,20 @@ export type ErrorBody = {
   error: ErrorDetail;
 };
 
-/** What happened, and what to do. */
+/** What went wrong, in the one shape of all surfaces: what happened, what it means, what to do, and the technical text. The page says the first three in the person's language by `code` and `values`. */
 export type ErrorDetail = {
-  /** A stable word that programs may branch on. */
+  /** A stable word for one fact, that programs may branch on. */
   code: string;
+  /** What happened. */
   message: string;
+  /** What it means. */
+  meaning?: string | null;
+  /** What to do. */
   remedy?: string | null;
+  /** What the system or another program said, for whoever looks for the cause. */
+  details?: string | null;
+  /** The figures in `message`, by name: `{"seconds": "60"}`. */
+  values?: Record<string, unknown>;
 };
 
 /** Something changed. The first event of every stream is `status`; a reader that fell behind gets `status` again and should read its page anew. */
@@ -922,6 +930,8 @@ export type Operations = {
   "GET /auth/login": { path: null; query: null; body: null; answer: LoginState };
   /** Sets the password for other computers. Ends all sign-ins; the caller gets a new cookie. */
   "PUT /auth/login": { path: null; query: null; body: SetLogin; answer: null };
+  /** Forgets the password and ends all sign-ins. */
+  "DELETE /auth/login": { path: null; query: null; body: null; answer: null };
   /** Swaps the token or the password for a cookie. */
   "POST /auth/session": { path: null; query: null; body: SignIn; answer: null };
   /** Forgets the cookie. */
@@ -954,6 +964,8 @@ export type Operations = {
   "GET /earning": { path: null; query: null; body: null; answer: EarningPage };
   /** Sessions and what became of them. */
   "GET /earning/sessions": { path: null; query: { limit?: number; offset?: number }; body: null; answer: EarnedSessionList };
+  /** All sessions as a table for spreadsheets. */
+  "GET /earning/sessions.csv": { path: null; query: null; body: null; answer: string };
   /** The answers of a session. */
   "GET /earning/sessions/{id}/relays": { path: { id: string }; query: { limit?: number; offset?: number }; body: null; answer: EarnedRelayList };
   /** Starts earning. */
@@ -1010,6 +1022,8 @@ export type Operations = {
   "POST /wallet/faucet": { path: null; query: null; body: FaucetOrder; answer: Sent };
   /** Movements of money. */
   "GET /wallet/history": { path: null; query: { limit?: number; offset?: number }; body: null; answer: History };
+  /** All movements of money as a table for spreadsheets. */
+  "GET /wallet/history.csv": { path: null; query: null; body: null; answer: string };
   /** Brings a wallet back from its words. */
   "POST /wallet/import": { path: null; query: null; body: ImportWallet; answer: WalletPage };
   /** Locks the main key; earning goes on. */

@@ -33,6 +33,9 @@ export const checks: Record<string, Omit<Words, 'title'>> = {
   no_backup: { meaning: m.reason_no_backup_text, remedy: m.check_no_backup_fix },
   no_gpu: { meaning: m.check_no_gpu },
   gpu_unused: { meaning: m.check_gpu_unused },
+  gpu_unknown: { meaning: m.check_gpu_unknown },
+  models_unreadable: { meaning: m.check_models_unreadable, remedy: m.check_models_unreadable_fix },
+  disk_unknown: { meaning: m.check_disk_unknown },
   disk_full: { meaning: m.check_disk_full, remedy: m.reason_disk_low_fix },
 };
 

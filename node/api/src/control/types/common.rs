@@ -1,6 +1,6 @@
 //! Words that several pages share: amounts, times, standings, errors.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use hearth_base::Amount;
 use serde::{Deserialize, Serialize};
@@ -112,13 +112,25 @@ pub struct ErrorBody {
     pub error: ErrorDetail,
 }
 
-/// What happened, and what to do.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+/// What went wrong, in the one shape of all surfaces: what happened, what it means, what to do, and the technical
+/// text. The page says the first three in the person's language by `code` and `values`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ErrorDetail {
-    /// A stable word that programs may branch on.
+    /// A stable word for one fact, that programs may branch on.
     pub code: String,
+    /// What happened.
     pub message: String,
+    /// What it means.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub meaning: Option<String>,
+    /// What to do.
     pub remedy: Option<String>,
+    /// What the system or another program said, for whoever looks for the cause.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub details: Option<String>,
+    /// The figures in `message`, by name: `{"seconds": "60"}`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub values: BTreeMap<String, String>,
 }
 
 /// Counted tokens of one answer.

@@ -22,11 +22,6 @@ use crate::{
     parts::{Answer, Earn, Window},
 };
 
-/// Sessions that are read at once.
-const PAGE: u32 = 500;
-/// The most sessions that are summed: more than a year on mainnet for one service.
-const MAX_SUMMED: u32 = 20_000;
-
 /// The miner behind the API.
 #[derive(Clone)]
 pub struct MinerEarn {
@@ -127,14 +122,7 @@ impl Earn for MinerEarn {
 
     async fn summary(&self) -> Answer<EarningSummary> {
         let mut sums = Sums::new(self.clock.now());
-        let total = self.miner.n_sessions().await?;
-        let mut offset = 0;
-        while offset < MAX_SUMMED && u64::from(offset) < total {
-            for view in &self.miner.sessions(PAGE, offset).await? {
-                sums.add(view);
-            }
-            offset += PAGE;
-        }
+        self.miner.each_session(|view| sums.add(&view)).await?;
         // A chain that does not answer leaves the other stages readable; this one is then not known.
         let spendable = self.spendable().await.unwrap_or_else(|error| {
             tracing::debug!(%error, "what is spendable is not known at present");

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use hearth_base::Amount;
 use hearth_chain::{ChainEvent, FoundTx, How};
 use hearth_pocket::{Address, tx};
-use hearth_wallet::{Accounts, Activity};
+use hearth_wallet::{Accounts, Activity, ActivityKind};
 
 use crate::{
     control::types::{
@@ -148,6 +148,39 @@ pub(super) fn reward(session: &EarnedSession) -> Option<Movement> {
     })
 }
 
+/// What the wallet noted of a transaction of its own that a block has.
+fn note(line: &Activity) -> Option<Movement> {
+    let height = line.height?;
+    let kind = match line.kind {
+        ActivityKind::Sent => MovementKind::Sent,
+        ActivityKind::Received => MovementKind::Received,
+        ActivityKind::Stake => MovementKind::Stake,
+        ActivityKind::Unstake => MovementKind::Unstake,
+        ActivityKind::Delegate | ActivityKind::Service => MovementKind::Fee,
+    };
+    Some(Movement {
+        id: line.tx_hash.to_lowercase(),
+        kind,
+        direction: if line.kind == ActivityKind::Received {
+            Direction::In
+        } else {
+            Direction::Out
+        },
+        amount: Upokt(line.amount),
+        fee: Some(Upokt(line.fee)),
+        height: height.0,
+        time: Some(Timestamp::from_ms(line.at_ms)),
+        counterparty: line.counterparty.clone(),
+        memo: Some(line.note.clone()).filter(|note| !note.is_empty()),
+        tx: Some(line.tx_hash.clone()),
+        session_id: None,
+        standing: Standing {
+            trust: Trust::Unverified,
+            height: height.0,
+        },
+    })
+}
+
 /// One page of all movements, the newest first, each once.
 pub(super) fn page(movements: Vec<Movement>, noted: &[Activity], window: Window) -> History {
     let mut by_id: BTreeMap<String, Movement> = BTreeMap::new();
@@ -155,9 +188,14 @@ pub(super) fn page(movements: Vec<Movement>, noted: &[Activity], window: Window)
         by_id.entry(movement.id.clone()).or_insert(movement);
     }
     for line in noted {
-        // The wallet's own note knows when it was sent.
-        if let Some(movement) = by_id.get_mut(&line.tx_hash.to_lowercase()) {
-            movement.time = Some(Timestamp::from_ms(line.at_ms));
+        // The wallet's own note knows when it was sent, and stays when the endpoint's index has forgotten it.
+        match by_id.get_mut(&line.tx_hash.to_lowercase()) {
+            Some(movement) => movement.time = Some(Timestamp::from_ms(line.at_ms)),
+            None => {
+                if let Some(movement) = note(line) {
+                    by_id.insert(movement.id.clone(), movement);
+                }
+            }
         }
     }
     let mut movements: Vec<Movement> = by_id.into_values().collect();

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use axum::http::StatusCode;
 use futures::{StreamExt as _, stream::BoxStream};
 use hearth_base::{Amount, Clock, Height};
 use hearth_chain::{Chain, Faucet, FaucetError, Options, TxError, valid_until};
@@ -27,10 +28,15 @@ use crate::{
 
 /// How long a payment may wait for its block before the caller is told that it is still on its way.
 const BLOCK_WITHIN: Duration = Duration::from_secs(150);
-/// A memo is at most this long on the chain.
-const MAX_MEMO_CHARS: usize = 256;
+/// A memo is at most this long on the chain, which counts bytes.
+const MAX_MEMO_BYTES: usize = 256;
 /// Transactions of an account that the history looks back on.
 const HISTORY_TXS: usize = 200;
+/// Those that a whole table looks back on: what an endpoint's index gives in a minute. What this wallet sent and
+/// earned is in the database and has no such limit.
+const EXPORTED_TXS: usize = 10_000;
+/// Sessions that are read at once.
+const PAGE: u32 = 500;
 
 /// Chain and wallet behind the API.
 pub struct ChainMoney {
@@ -149,15 +155,7 @@ impl ChainMoney {
         if draft.amount.0.is_zero() {
             return Err(ApiError::bad_request("an amount of 0 cannot be paid"));
         }
-        if draft
-            .memo
-            .as_ref()
-            .is_some_and(|memo| memo.chars().count() > MAX_MEMO_CHARS)
-        {
-            return Err(ApiError::bad_request(format!(
-                "the note is longer than {MAX_MEMO_CHARS} characters"
-            )));
-        }
+        check_memo(draft.memo.as_deref().unwrap_or_default())?;
         let signer = self.signer(draft.from)?;
         let message = MsgSend {
             from_address: signer.address().to_string(),
@@ -228,7 +226,14 @@ impl Money for ChainMoney {
         for address in [&accounts.main, &accounts.working] {
             let found = self
                 .chain
-                .history(address, HISTORY_TXS)
+                .history(
+                    address,
+                    if window == Window::ALL {
+                        EXPORTED_TXS
+                    } else {
+                        HISTORY_TXS
+                    },
+                )
                 .await
                 .map_err(chain_error)?;
             movements.extend(
@@ -237,17 +242,22 @@ impl Money for ChainMoney {
                     .filter_map(|tx| history::movement(tx, &accounts, faucet)),
             );
         }
-        let sessions = self
-            .earn
-            .sessions(Window {
-                limit: 1000,
-                offset: 0,
-            })
-            .await?;
-        movements.extend(sessions.sessions.iter().filter_map(history::reward));
-        let noted = recent(&self.store, 1000).await?;
+        let mut offset = 0;
+        loop {
+            let page = Window { limit: PAGE, offset };
+            let sessions = self.earn.sessions(page).await?.sessions;
+            movements.extend(sessions.iter().filter_map(history::reward));
+            if sessions.len() < PAGE as usize {
+                break;
+            }
+            offset += PAGE;
+        }
+        let noted = recent(&self.store, u32::MAX).await?;
         let mut page = history::page(movements, &noted, window);
-        self.fill_times(&mut page).await;
+        // A whole table has the times that are known here; asking the chain for each block would take hours.
+        if window != Window::ALL {
+            self.fill_times(&mut page).await;
+        }
         Ok(page)
     }
 
@@ -408,6 +418,18 @@ fn amount(coin: Option<&Coin>) -> Answer<Amount> {
     coin.amount.parse().map_err(|_| text())
 }
 
+fn check_memo(memo: &str) -> Answer<()> {
+    if memo.len() <= MAX_MEMO_BYTES {
+        return Ok(());
+    }
+    let message = format!(
+        "the note has {} bytes, and the network takes {MAX_MEMO_BYTES}",
+        memo.len()
+    );
+    Err(ApiError::new(StatusCode::BAD_REQUEST, "memo_too_long", message)
+        .remedy("Shorten it. Letters beyond a to z count two to four bytes."))
+}
+
 fn faucet_error(error: &FaucetError) -> ApiError {
     let text = hearth_base::failure::chain(error);
     match error {
@@ -444,5 +466,23 @@ fn tx_error(error: TxError) -> ApiError {
         | TxError::Expired { .. } => ApiError::conflict("payment_refused", text),
         TxError::Unsent { .. } | TxError::Query(_) => ApiError::unavailable("chain_unreachable", text)
             .remedy("Nothing left your wallet unless the history shows it."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_note_is_measured_as_the_chain_measures_it() {
+        // W34
+        assert!(check_memo(&"a".repeat(256)).is_ok());
+        assert!(check_memo(&"é".repeat(128)).is_ok());
+        let error = check_memo(&"é".repeat(129)).unwrap_err();
+        assert_eq!(
+            (error.status, error.code),
+            (StatusCode::BAD_REQUEST, "memo_too_long")
+        );
+        assert!(error.message.contains("258"), "{error}");
     }
 }

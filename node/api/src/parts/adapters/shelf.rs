@@ -91,6 +91,7 @@ impl Shelf for WeightShelf {
     }
 
     async fn add(&self, path: &str) -> Answer<Model> {
+        std::fs::metadata(path).map_err(|error| unseen(path, &error))?;
         hearth_engine::recognise(Path::new(path))
             .map_err(|error| ApiError::bad_request(hearth_base::failure::chain(&error)))?;
         let held = self
@@ -273,6 +274,16 @@ fn download(pull: &Pull) -> Download {
         error,
         retry_at,
     }
+}
+
+/// A file that is not there for this process.
+fn unseen(path: &str, error: &std::io::Error) -> ApiError {
+    ApiError::new(
+        StatusCode::BAD_REQUEST,
+        "file_unseen",
+        format!("Hearth cannot see {path}"),
+    )
+    .details(error.to_string())
 }
 
 fn add_error(error: AddError) -> ApiError {

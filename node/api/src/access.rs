@@ -1,0 +1,83 @@
+//! Login and API keys of a node that does not run, for the command line on the host itself.
+
+use hearth_base::Clock;
+use hearth_store::Store;
+
+use crate::{
+    auth::{Keys, Login, Sessions},
+    control::types::{ApiKeyList, CreatedApiKey},
+    error::ApiError,
+};
+
+/// Who may call a node, read and written in its database.
+pub struct Access {
+    login: Login,
+    keys: Keys,
+    sessions: Sessions,
+}
+
+impl Access {
+    /// The access of the node whose database this is.
+    #[must_use]
+    pub fn of(store: &Store, clock: &Clock) -> Access {
+        let pool = store.pool();
+        Access {
+            login: Login::new(pool.clone(), clock.clone()),
+            keys: Keys::new(pool.clone(), clock.clone()),
+            sessions: Sessions::new(pool.clone(), clock.clone()),
+        }
+    }
+
+    /// Whether a password is set.
+    ///
+    /// # Errors
+    /// A database that cannot be read.
+    pub async fn has_password(&self) -> Result<bool, ApiError> {
+        self.login.is_set().await
+    }
+
+    /// Sets the password that other computers sign in with, and ends all sign-ins.
+    ///
+    /// # Errors
+    /// A weak password, a database that cannot be written.
+    pub async fn set_password(&self, password: String) -> Result<(), ApiError> {
+        self.login.set(password).await?;
+        self.sessions.renew(None).await.map(drop)
+    }
+
+    /// Forgets the password, and ends all sign-ins.
+    ///
+    /// # Errors
+    /// A database that cannot be written.
+    pub async fn reset(&self) -> Result<(), ApiError> {
+        self.login.reset().await?;
+        self.sessions.renew(None).await.map(drop)
+    }
+
+    /// The API keys.
+    ///
+    /// # Errors
+    /// A database that cannot be read.
+    pub async fn keys(&self) -> Result<ApiKeyList, ApiError> {
+        Ok(ApiKeyList {
+            keys: self.keys.list().await?,
+        })
+    }
+
+    /// Makes a key. Its secret is given once.
+    ///
+    /// # Errors
+    /// A name that is empty or too long, a database that cannot be written.
+    pub async fn create_key(&self, name: &str) -> Result<CreatedApiKey, ApiError> {
+        let (key, secret) = self.keys.create(name).await?;
+        Ok(CreatedApiKey { key, secret })
+    }
+
+    /// Deletes a key.
+    ///
+    /// # Errors
+    /// No such key, a database that cannot be written.
+    pub async fn revoke_key(&self, id: &str) -> Result<(), ApiError> {
+        self.keys.delete(id).await
+    }
+}

@@ -1,0 +1,230 @@
+//! Tables for spreadsheets: whole, and streamed as they are read, whatever their length.
+
+use std::{collections::BTreeSet, convert::Infallible, fmt::Write as _};
+
+use axum::{
+    body::Body,
+    extract::State,
+    http::header,
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use futures::{Stream, StreamExt as _, stream};
+use serde::Serialize;
+
+use crate::{
+    app::App,
+    control::types::{EarnedSession, History, Movement},
+    error::ApiError,
+    parts::{Answer, Window},
+};
+
+/// Rows that are read at once.
+const PAGE: u32 = 500;
+
+/// Every session that this node served, the newest first.
+pub(crate) async fn sessions(State(app): State<App>) -> Result<Response, ApiError> {
+    // The first page before the answer begins, so that a failure still has a status.
+    let first = app.parts.earn.sessions(window(0)).await?.sessions;
+    let head = row(&[
+        "session",
+        "service",
+        "start_height",
+        "end_height",
+        "answers",
+        "state",
+        "claimed_upokt",
+        "minted_upokt",
+        "share_upokt",
+        "settled_upokt",
+        "lost_upokt",
+        "claim_tx",
+        "proof_tx",
+    ]);
+    let read = move |offset| {
+        let app = app.clone();
+        async move { Ok(app.parts.earn.sessions(window(offset)).await?.sessions) }
+    };
+    let lines = stream::once(async { head }).chain(rows(first, read, |one| &one.id, session));
+    Ok(table("hearth-sessions.csv", lines))
+}
+
+/// The lines of a list that is read page by page, each once.
+fn rows<T, R, F>(
+    first: Vec<T>,
+    read: R,
+    id: fn(&T) -> &str,
+    line: fn(&T) -> String,
+) -> impl Stream<Item = String>
+where
+    T: Send,
+    R: Fn(u32) -> F + Send,
+    F: Future<Output = Answer<Vec<T>>> + Send,
+{
+    stream::unfold(Some((read, first, 0, BTreeSet::new())), move |state| async move {
+        let (read, page, offset, seen): (R, Vec<T>, u32, BTreeSet<String>) = state?;
+        // What began meanwhile shifts the pages; the neighbour that comes again is written once all the same.
+        let lines: String = page
+            .iter()
+            .filter(|one| !seen.contains(id(one)))
+            .map(line)
+            .collect();
+        if page.len() < PAGE as usize {
+            return Some((lines, None));
+        }
+        let ids = page.iter().map(|one| id(one).to_owned()).collect();
+        let next = offset + PAGE;
+        match read(next).await {
+            Ok(page) => Some((lines, Some((read, page, next, ids)))),
+            Err(error) => {
+                tracing::error!(%error, "a table broke off");
+                Some((format!("{lines}# broke off: {error}\r\n"), None))
+            }
+        }
+    })
+}
+
+/// Every movement of money, the newest first.
+pub(crate) async fn history(State(app): State<App>) -> Result<Response, ApiError> {
+    let History { movements, .. } = app.parts.money.history(Window::ALL).await?;
+    let head = row(&[
+        "time",
+        "height",
+        "kind",
+        "direction",
+        "amount_upokt",
+        "fee_upokt",
+        "counterparty",
+        "memo",
+        "tx",
+    ]);
+    let lines = stream::iter(std::iter::once(head).chain(movements.into_iter().map(|one| movement(&one))));
+    Ok(table("hearth-activity.csv", lines))
+}
+
+fn window(offset: u32) -> Window {
+    Window { limit: PAGE, offset }
+}
+
+fn session(one: &EarnedSession) -> String {
+    let amount = |amount: Option<crate::control::types::Upokt>| amount.map(|it| it.0.upokt().to_string());
+    row(&[
+        one.id.as_str(),
+        &one.service,
+        &one.start_height.to_string(),
+        &one.end_height.to_string(),
+        &one.answers.to_string(),
+        &word(&one.state),
+        &amount(one.claimed).unwrap_or_default(),
+        &amount(one.minted).unwrap_or_default(),
+        &amount(Some(one.amount)).unwrap_or_default(),
+        &amount(one.settled).unwrap_or_default(),
+        &amount(one.lost).unwrap_or_default(),
+        one.claim_tx.as_deref().unwrap_or_default(),
+        one.proof_tx.as_deref().unwrap_or_default(),
+    ])
+}
+
+fn movement(one: &Movement) -> String {
+    row(&[
+        word(&one.time).as_str(),
+        &one.height.to_string(),
+        &word(&one.kind),
+        &word(&one.direction),
+        &one.amount.0.upokt().to_string(),
+        &one.fee.map(|fee| fee.0.upokt().to_string()).unwrap_or_default(),
+        one.counterparty.as_deref().unwrap_or_default(),
+        one.memo.as_deref().unwrap_or_default(),
+        one.tx.as_deref().unwrap_or_default(),
+    ])
+}
+
+/// The API's word for a value; empty for none.
+fn word(value: &impl Serialize) -> String {
+    let value = serde_json::to_value(value).unwrap_or_default();
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+/// A line after RFC 4180. What a spreadsheet would run as a formula is made text.
+fn row(cells: &[&str]) -> String {
+    let mut line = String::new();
+    for (index, cell) in cells.iter().enumerate() {
+        if index > 0 {
+            line.push(',');
+        }
+        let is_number = cell
+            .trim_start_matches('-')
+            .starts_with(|c: char| c.is_ascii_digit());
+        let is_formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']) && !is_number;
+        let mark = if is_formula { "'" } else { "" };
+        // Writing into a string does not fail.
+        let _ = if cell.contains(['"', ',', '\r', '\n']) {
+            write!(line, "\"{mark}{}\"", cell.replace('"', "\"\""))
+        } else {
+            write!(line, "{mark}{cell}")
+        };
+    }
+    line.push_str("\r\n");
+    line
+}
+
+fn table(name: &str, lines: impl Stream<Item = String> + Send + 'static) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
+        (
+            header::CONTENT_DISPOSITION,
+            format!("attachment; filename=\"{name}\""),
+        ),
+        (header::CACHE_CONTROL, "no-store".to_owned()),
+    ];
+    let bytes = lines.map(|line| Ok::<Bytes, Infallible>(line.into()));
+    (headers, Body::from_stream(bytes)).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_are_quoted_and_formulas_are_text() {
+        assert_eq!(row(&["a", "b"]), "a,b\r\n");
+        assert_eq!(
+            row(&["x,y", "=1+1", "say \"hi\"", "-5", ""]),
+            "\"x,y\",'=1+1,\"say \"\"hi\"\"\",-5,\r\n"
+        );
+        assert_eq!(row(&["-cmd", "@x\n"]), "'-cmd,\"'@x\n\"\r\n");
+    }
+
+    #[tokio::test]
+    async fn a_table_is_whole_and_has_each_line_once() {
+        let list = |number: u32| {
+            (0..number)
+                .rev()
+                .map(|id| id.to_string())
+                .collect::<Vec<String>>()
+        };
+        let first: Vec<String> = list(1203).into_iter().take(PAGE as usize).collect();
+        // Two more began after the first page was read.
+        let later = list(1205);
+        let read = |offset: u32| {
+            let page = later
+                .iter()
+                .skip(offset as usize)
+                .take(PAGE as usize)
+                .cloned()
+                .collect();
+            async move { Ok(page) }
+        };
+        let lines: Vec<String> = rows(first, read, |one| one.as_str(), |one| format!("{one}\n"))
+            .collect()
+            .await;
+        let text = lines.concat();
+        let ids: BTreeSet<&str> = text.lines().collect();
+        assert_eq!((ids.len(), text.lines().count()), (1203, 1203));
+        let broken = |_: u32| async { Err(ApiError::bad_request("gone")) };
+        let lines: Vec<String> = rows(list(PAGE), broken, |one| one.as_str(), String::clone)
+            .collect()
+            .await;
+        assert!(lines.concat().contains("broke off"), "a cut table says so");
+    }
+}

@@ -1,0 +1,324 @@
+//! Backups: database, keys and configuration of a data directory, copied into a folder and back.
+//!
+//! Evidence and models stay out. A session's evidence that is brought back older than what was claimed from it would
+//! be claimed twice; without it the session is skipped. Models are found again by their CID.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use hearth_base::{
+    Clock,
+    private::{create_private_folder, write_private},
+};
+use hearth_store::Store;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    data_dir::{DataDir, DataDirError, Layout},
+    network::DEVNET_CHAIN_ID,
+};
+
+/// The form of a backup that this version writes and reads.
+const VERSION: u32 = 1;
+/// The file that says what a folder is.
+const HEAD: &str = "backup.json";
+
+/// What lies in `backup.json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Backup {
+    pub version: u32,
+    pub hearth: String,
+    pub chain_id: String,
+    pub made_at_ms: i64,
+    /// What is in the folder, by path.
+    pub files: Vec<PathBuf>,
+}
+
+/// Why there is no backup, or why it is not brought back.
+#[derive(Debug, thiserror::Error)]
+pub enum BackupError {
+    #[error("there is nothing to copy in {0}: it has no database; name the right --data-dir")]
+    Nothing(PathBuf),
+    #[error("{0} is there already: a backup goes into a new folder")]
+    Exists(PathBuf),
+    #[error("{path} is no backup of Hearth ({why}): name the folder that `hearth backup` made")]
+    NoBackup { path: PathBuf, why: String },
+    #[error(
+        "{path} has the form {found} and this Hearth knows {VERSION}: bring it back with the newer Hearth that made it"
+    )]
+    Newer { path: PathBuf, found: u32 },
+    #[error("{0} has data already, and nothing was changed: name another --data-dir, or move it away first")]
+    HasData(PathBuf),
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
+    #[error("the database cannot be copied")]
+    Store(#[from] hearth_store::Error),
+    #[error("{path} cannot be copied: is there room, and may this user write there?")]
+    File {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl BackupError {
+    /// A stable word for programs.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            BackupError::Nothing(_) => "nothing_to_copy",
+            BackupError::Exists(_) => "backup_exists",
+            BackupError::NoBackup { .. } => "no_backup",
+            BackupError::Newer { .. } => "newer_backup",
+            BackupError::HasData(_) => "has_data",
+            BackupError::DataDir(DataDirError::Taken { .. }) => "data_dir_taken",
+            BackupError::DataDir(_) => "data_dir_unusable",
+            BackupError::Store(_) => "database",
+            BackupError::File { .. } => "unwritable",
+        }
+    }
+}
+
+/// Copies what cannot be fetched again into the new folder `to`. A node may be running.
+///
+/// # Errors
+/// A data directory without a database, a folder that is there already, a full disk.
+pub async fn back_up(layout: &Layout, to: &Path) -> Result<Backup, BackupError> {
+    if !layout.database().exists() {
+        return Err(BackupError::Nothing(layout.root().to_owned()));
+    }
+    if to.exists() {
+        return Err(BackupError::Exists(to.to_owned()));
+    }
+    make_folder(&to.join("keystore"))?;
+    let target = Layout::of(to);
+    Store::copy(&layout.database(), &target.database()).await?;
+    let chain_id = Store::chain_of(&target.database()).await;
+    let chain_id = chain_id.ok_or_else(|| BackupError::Nothing(layout.root().to_owned()))?;
+    let mut files = vec![name_in(&target, &target.database())];
+    if chain_id.as_str() == DEVNET_CHAIN_ID && layout.devnet_database().exists() {
+        Store::copy(&layout.devnet_database(), &target.devnet_database()).await?;
+        files.push(name_in(&target, &target.devnet_database()));
+    }
+    for path in private_files(layout)? {
+        let name = name_in(layout, &path);
+        copy(&path, &to.join(&name))?;
+        files.push(name);
+    }
+    for database in [target.database(), target.devnet_database()] {
+        if database.exists() {
+            hide(&database)?;
+        }
+    }
+    let head = Backup {
+        version: VERSION,
+        hearth: env!("CARGO_PKG_VERSION").to_owned(),
+        chain_id: chain_id.to_string(),
+        made_at_ms: Clock::system().now_ms(),
+        files,
+    };
+    // Last: a folder without it is no backup.
+    let path = to.join(HEAD);
+    let text = serde_json::to_vec_pretty(&head).map_err(io::Error::other);
+    text.and_then(|text| write_private(&path, &text))
+        .map_err(|source| BackupError::File { path, source })?;
+    Ok(head)
+}
+
+/// Brings the backup in `from` back into a data directory that has neither database nor keys.
+///
+/// # Errors
+/// A folder that is no backup, a data directory that has data or whose node runs.
+pub async fn restore(layout: &Layout, from: &Path) -> Result<Backup, BackupError> {
+    let no_backup = |why: String| BackupError::NoBackup {
+        path: from.to_owned(),
+        why,
+    };
+    let text = fs::read(from.join(HEAD)).map_err(|error| no_backup(format!("{HEAD}: {error}")))?;
+    let head: Backup =
+        serde_json::from_slice(&text).map_err(|error| no_backup(format!("{HEAD}: {error}")))?;
+    if head.version > VERSION {
+        return Err(BackupError::Newer {
+            path: from.to_owned(),
+            found: head.version,
+        });
+    }
+    let source = Layout::of(from);
+    if Store::chain_of(&source.database()).await.map(|id| id.to_string()) != Some(head.chain_id.clone()) {
+        return Err(no_backup(
+            "its database is missing or of another chain".to_owned(),
+        ));
+    }
+    // Taken while files are copied: no node may begin in between.
+    let data_dir = DataDir::open(layout.root())?;
+    let layout = data_dir.layout();
+    let has_keys = fs::read_dir(layout.keystore()).is_ok_and(|mut entries| entries.next().is_some());
+    if layout.database().exists() || has_keys {
+        return Err(BackupError::HasData(layout.root().to_owned()));
+    }
+    for path in private_files(&source)? {
+        copy(&path, &layout.root().join(name_in(&source, &path)))?;
+    }
+    if source.devnet_database().exists() {
+        copy(&source.devnet_database(), &layout.devnet_database())?;
+    }
+    // Last: a directory that has it counts as whole.
+    copy(&source.database(), &layout.database())?;
+    Ok(head)
+}
+
+/// The configuration and the files of the keystore. Links are left where they are.
+fn private_files(layout: &Layout) -> Result<Vec<PathBuf>, BackupError> {
+    let failed = |source| BackupError::File {
+        path: layout.keystore(),
+        source,
+    };
+    let mut files = Vec::new();
+    if layout.config().is_file() {
+        files.push(layout.config());
+    }
+    let entries = match fs::read_dir(layout.keystore()) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(files),
+        Err(error) => return Err(failed(error)),
+    };
+    for entry in entries {
+        let entry = entry.map_err(failed)?;
+        if entry.file_type().map_err(failed)?.is_file() {
+            files.push(entry.path());
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn name_in(layout: &Layout, path: &Path) -> PathBuf {
+    path.strip_prefix(layout.root()).unwrap_or(path).to_owned()
+}
+
+fn make_folder(path: &Path) -> Result<(), BackupError> {
+    create_private_folder(path).map_err(|source| BackupError::File {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// Copies a file of some kilobytes or a database, readable by its owner alone, whole or not at all.
+fn copy(from: &Path, to: &Path) -> Result<(), BackupError> {
+    let failed = |source| BackupError::File {
+        path: from.to_owned(),
+        source,
+    };
+    let fresh = to.with_extension("new");
+    fs::copy(from, &fresh).map_err(failed)?;
+    hide(&fresh)?;
+    fs::File::open(&fresh)
+        .and_then(|file| file.sync_all())
+        .map_err(failed)?;
+    fs::rename(&fresh, to).map_err(failed)
+}
+
+#[cfg(unix)]
+fn hide(path: &Path) -> Result<(), BackupError> {
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    fs::set_permissions(path, mode).map_err(|source| BackupError::File {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+#[cfg(not(unix))]
+#[allow(clippy::unnecessary_wraps, reason = "elsewhere it can fail")]
+fn hide(_path: &Path) -> Result<(), BackupError> {
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use hearth_wallet::{Config, Cost, Wallet};
+
+    use super::*;
+
+    async fn data(folder: &Path) -> (DataDir, Store, Wallet) {
+        let data_dir = DataDir::open(folder).unwrap();
+        let layout = data_dir.layout();
+        let store = Store::open(hearth_store::Config {
+            path: layout.database(),
+            chain_id: "pocket".into(),
+            max_pages: None,
+        })
+        .await
+        .unwrap();
+        let config = Config {
+            folder: layout.keystore(),
+            cost: Cost::PLAY,
+        };
+        (data_dir, store, Wallet::open(config, Clock::system()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn what_was_backed_up_while_a_node_runs_comes_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, copy) = (folder.path().join("data"), folder.path().join("copy"));
+        let (held, store, wallet) = data(&path).await;
+        wallet.create("correct horse").unwrap();
+        fs::write(held.layout().config(), "stop_within_s = 20\n").unwrap();
+        let head = back_up(&held.layout(), &copy).await.unwrap();
+        assert_eq!(head.chain_id, "pocket");
+        assert!(matches!(
+            back_up(&held.layout(), &copy).await,
+            Err(BackupError::Exists(_))
+        ));
+        // The running node holds its directory, and one with data is not written over.
+        assert!(matches!(
+            restore(&held.layout(), &copy).await,
+            Err(BackupError::DataDir(DataDirError::Taken { .. }))
+        ));
+        let layout = held.layout();
+        store.close().await;
+        drop(held);
+        assert!(matches!(
+            restore(&layout, &copy).await,
+            Err(BackupError::HasData(_))
+        ));
+
+        let other = folder.path().join("other");
+        assert_eq!(restore(&Layout::of(&other), &copy).await.unwrap(), head);
+        let (held, _store, again) = data(&other).await;
+        assert_eq!(again.accounts(), wallet.accounts());
+        again.unlock("correct horse").unwrap();
+        assert!(held.layout().config().exists());
+        #[cfg(unix)]
+        for file in ["hearth.db", "keystore/wallet.json"] {
+            use std::os::unix::fs::PermissionsExt as _;
+            for folder in [&copy, &other] {
+                let mode = fs::metadata(folder.join(file)).unwrap().permissions().mode();
+                assert_eq!(mode & 0o077, 0, "{file}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_no_backup_is_refused_and_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = Layout::of(&folder.path().join("data"));
+        assert!(matches!(
+            back_up(&layout, &folder.path().join("copy")).await,
+            Err(BackupError::Nothing(_))
+        ));
+        for head in ["", "{}", "[]", "\u{feff}{"] {
+            fs::write(folder.path().join(HEAD), head).unwrap();
+            let error = restore(&layout, folder.path()).await.unwrap_err();
+            assert!(matches!(error, BackupError::NoBackup { .. }), "{error}");
+        }
+        let newer = r#"{"version": 2, "hearth": "9", "chain_id": "pocket", "made_at_ms": 0, "files": []}"#;
+        fs::write(folder.path().join(HEAD), newer).unwrap();
+        assert!(matches!(
+            restore(&layout, folder.path()).await,
+            Err(BackupError::Newer { .. })
+        ));
+        assert!(!layout.root().exists());
+    }
+}

@@ -1,0 +1,164 @@
+//! The doctor of a node that does not run: what its files and this computer tell.
+
+use hearth_api::control::types::{Check, Level};
+use hearth_base::Clock;
+use hearth_store::Store;
+use hearth_wallet::{Cost, Wallet};
+
+use crate::{
+    alone_weights::WeightsAlone,
+    config::Settings,
+    data_dir::{DataDirError, Layout},
+    doctor::{self, bad, ok},
+    error::NodeError,
+    network::Network,
+};
+
+/// Runs the checks that need no running node. Makes no data directory where there is none.
+pub async fn doctor_alone(settings: &Settings, network: &Network, layout: &Layout) -> Vec<Check> {
+    let mut checks = vec![
+        not_running(layout, network),
+        doctor::graphics(network.is_devnet()).await,
+    ];
+    if !layout.root().exists() {
+        let meaning = "Nothing was set up for this network on this computer yet.";
+        let fact = format!("{} is not there", layout.root().display());
+        checks.push(bad(
+            Level::Warn,
+            "no_data",
+            "Data",
+            fact,
+            meaning,
+            "start Hearth; it makes the folder",
+        ));
+        checks.push(reachable(settings, network));
+        return checks;
+    }
+    checks.push(doctor::disk(layout.root()));
+    checks.extend(data(settings, network, layout).await);
+    checks.extend(keys(layout, network));
+    checks.push(reachable(settings, network));
+    checks
+}
+
+fn not_running(layout: &Layout, network: &Network) -> Check {
+    let fact = format!("does not run on {}", layout.root().display());
+    let meaning = "Nothing is answered or earned; chain and stake are not looked at.";
+    let remedy = format!("hearth --daemon --network {}", network.name());
+    bad(Level::Warn, "not_running", "Hearth", fact, meaning, &remedy)
+}
+
+/// Database and models.
+async fn data(settings: &Settings, network: &Network, layout: &Layout) -> Vec<Check> {
+    if !layout.database().exists() {
+        let meaning = "Nothing was set up here yet.";
+        return vec![bad(
+            Level::Warn,
+            "no_data",
+            "Data",
+            "no database yet",
+            meaning,
+            "",
+        )];
+    }
+    if let Some(chain) = Store::chain_of(&layout.database()).await
+        && chain != network.chain_id()
+    {
+        let fact = format!("belong to {chain}, not to {}", network.chain_id());
+        let meaning = "A data directory belongs to one network; it does not start for another.";
+        let remedy = "leave --network out, or name another --data-dir";
+        return vec![bad(Level::Fail, "other_chain", "Data", fact, meaning, remedy)];
+    }
+    match WeightsAlone::open(settings, network, layout).await {
+        Ok(alone) => {
+            let check = doctor::models(alone.weights()).await;
+            alone.close().await;
+            vec![ok("data", "Data", "the database opens"), check]
+        }
+        Err(NodeError::DataDir(DataDirError::Taken { pid, .. })) => {
+            let fact = format!("process {pid} holds them and its API does not answer");
+            let meaning = "It is starting, stopping or stuck.";
+            let remedy = "wait a moment; then stop that process and start Hearth again";
+            vec![bad(Level::Fail, "data_dir_taken", "Data", fact, meaning, remedy)]
+        }
+        Err(error) => {
+            let why = hearth_base::failure::chain(&error);
+            vec![bad(
+                Level::Fail,
+                error.code(),
+                "Data",
+                "cannot be opened",
+                &why,
+                "",
+            )]
+        }
+    }
+}
+
+fn keys(layout: &Layout, network: &Network) -> Vec<Check> {
+    let config = hearth_wallet::Config {
+        folder: layout.keystore(),
+        cost: Cost::STRONG,
+    };
+    match Wallet::open(config, Clock::system()) {
+        // Without a node every key is locked, so whether one signs is no question here.
+        Ok(wallet) => doctor::keys(&wallet, network.is_devnet())
+            .into_iter()
+            .filter(|check| check.code != "key_locked")
+            .collect(),
+        Err(error) => {
+            let text = error.to_string();
+            let meaning = "Money and earning wait until its file can be read.";
+            vec![bad(
+                Level::Fail,
+                "wallet_damaged",
+                "Wallet",
+                text,
+                meaning,
+                "restore the wallet from its recovery words",
+            )]
+        }
+    }
+}
+
+fn reachable(settings: &Settings, network: &Network) -> Check {
+    doctor::reachable_at(network.is_devnet(), settings.miner.public_url.as_ref())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data_dir::DataDir;
+
+    fn level(checks: &[Check], code: &str) -> Option<Level> {
+        checks
+            .iter()
+            .find(|check| check.code == code)
+            .map(|check| check.level)
+    }
+
+    #[tokio::test]
+    async fn the_doctor_looks_at_files_where_no_node_runs() {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = Layout::of(&folder.path().join("data"));
+        let (settings, network) = (Settings::default(), Network::parse("mainnet").unwrap());
+        let checks = doctor_alone(&settings, &network, &layout).await;
+        assert_eq!(level(&checks, "not_running"), Some(Level::Warn));
+        assert_eq!(level(&checks, "no_data"), Some(Level::Warn));
+        assert!(!layout.root().exists(), "looking makes nothing");
+
+        let held = DataDir::open(layout.root()).unwrap();
+        let store = crate::build::store_config(&network, &layout);
+        Store::open(store).await.unwrap().close().await;
+        std::fs::write(layout.keystore().join("wallet.json"), "{}").unwrap();
+        let checks = doctor_alone(&settings, &network, &layout).await;
+        assert_eq!(level(&checks, "data_dir_taken"), Some(Level::Fail));
+        assert_eq!(level(&checks, "wallet_damaged"), Some(Level::Fail));
+        drop(held);
+        let checks = doctor_alone(&settings, &network, &layout).await;
+        assert_eq!(level(&checks, "data"), Some(Level::Ok));
+        assert_eq!(level(&checks, "no_model"), Some(Level::Warn));
+        let checks = doctor_alone(&settings, &Network::Devnet, &layout).await;
+        assert_eq!(level(&checks, "other_chain"), Some(Level::Fail));
+    }
+}
