@@ -196,11 +196,7 @@ fn name_in(layout: &Layout, path: &Path) -> PathBuf {
 }
 
 fn make_folder(path: &Path) -> Result<(), BackupError> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path).map_err(|source| BackupError::File {
+    create_private_folder(path).map_err(|source| BackupError::File {
         path: path.to_owned(),
         source,
     })

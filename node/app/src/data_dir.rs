@@ -202,7 +202,7 @@ pub fn existing() -> Vec<PathBuf> {
     let Some(base) = directories::BaseDirs::new() else {
         return Vec::new();
     };
-    let mut found: Vec<PathBuf> = fs::read_dir(base.data_dir())
+    let mut found: Vec<PathBuf> = std::fs::read_dir(base.data_dir())
         .into_iter()
         .flatten()
         .filter_map(|entry| Some(entry.ok()?.path()))

@@ -6,6 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use hearth_base::private::create_private_folder;
+
 use crate::data_dir::Layout;
 
 /// A file that would grow beyond this makes way for a new one.
@@ -41,11 +43,7 @@ impl Rotating {
     }
 
     fn with_limit(folder: &Path, max_bytes: u64) -> io::Result<Rotating> {
-        let mut builder = fs::DirBuilder::new();
-        builder.recursive(true);
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(folder)?;
+        create_private_folder(folder)?;
         let file = append_to(&path_of(folder, 0))?;
         let size = file.metadata()?.len();
         Ok(Rotating {
