@@ -8,7 +8,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use hearth_base::{Clock, private::write_private};
+use hearth_base::{
+    Clock,
+    private::{create_private_folder, write_private},
+};
 use hearth_store::Store;
 use serde::{Deserialize, Serialize};
 
