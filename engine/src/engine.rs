@@ -11,8 +11,9 @@ use crate::hardware::{Hardware, memory};
 use crate::job::{Command, EmbedJob, GenerateJob};
 use crate::load::{LoadError, ModelInfo, ModelSource};
 use crate::model::{LoadSettings, Loaded, LoadedKind, load};
+use crate::prepare::{Errand, Preparers};
 use crate::reply::{EmbedReply, Place, Reply, Ticket};
-use crate::request::{EmbedRequest, EmbedSink, Event, GenerateError, GenerateRequest, Message, Sink};
+use crate::request::{EmbedRequest, EmbedSink, Event, GenerateError, GenerateRequest, Message, Prompt, Sink};
 use crate::worker::{Shared, Worker};
 use parking_lot::Mutex;
 
@@ -37,12 +38,14 @@ struct Inner {
     weight_bytes: Arc<AtomicU64>,
     cache_bytes: Arc<AtomicU64>,
     worker: Mutex<Option<JoinHandle<()>>>,
+    preparers: Preparers,
 }
 
 /// What engine and handles share to reach the worker.
 #[derive(Clone)]
 struct Link {
     commands: Sender<Command>,
+    errands: Sender<Errand>,
     queued: Arc<AtomicUsize>,
     stopping: Arc<AtomicBool>,
     max_queued: usize,
@@ -70,10 +73,16 @@ impl Engine {
             })?;
         let pool = Arc::new(pool);
         let (commands, inbox) = std::sync::mpsc::channel();
+        let stopping = Arc::default();
+        let no_threads = |source: std::io::Error| StartError::Threads {
+            reason: source.to_string(),
+        };
+        let preparers = Preparers::start(&commands, &stopping).map_err(no_threads)?;
         let link = Link {
             commands,
+            errands: preparers.errands(),
             queued: Arc::default(),
-            stopping: Arc::default(),
+            stopping,
             max_queued: config.max_queued,
         };
         let (weight_bytes, cache_bytes) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
@@ -92,9 +101,7 @@ impl Engine {
         let worker = std::thread::Builder::new()
             .name("engine-worker".to_owned())
             .spawn(move || worker.run())
-            .map_err(|source| StartError::Threads {
-                reason: source.to_string(),
-            })?;
+            .map_err(no_threads)?;
         let worker = Mutex::new(Some(worker));
         let inner = Inner {
             config,
@@ -105,6 +112,7 @@ impl Engine {
             weight_bytes,
             cache_bytes,
             worker,
+            preparers,
         };
         Ok(Self {
             inner: Arc::new(inner),
@@ -189,6 +197,7 @@ impl Inner {
         self.link.stopping.store(true, Ordering::Relaxed);
         // A send fails only if the worker has ended, which is what is wanted.
         let _ = self.link.commands.send(Command::Wake);
+        self.preparers.stop();
     }
 
     fn join(&self) {
@@ -199,6 +208,7 @@ impl Inner {
         {
             tracing::error!("the engine's worker thread panicked");
         }
+        self.preparers.join();
     }
 }
 
@@ -272,9 +282,21 @@ impl ModelHandle {
             ticket: ticket.clone(),
             since: Instant::now(),
         };
-        if let Err(rejected) = self.link.commands.send(Command::Generate(Box::new(job)))
-            && let Command::Generate(mut job) = rejected.0
-        {
+        let job = Box::new(job);
+        let rejected = if matches!(job.request.prompt, Prompt::Chat { .. }) {
+            let sent = self.link.errands.send(Errand::Prepare(job));
+            sent.err().and_then(|rejected| match rejected.0 {
+                Errand::Prepare(job) => Some(job),
+                Errand::End => None,
+            })
+        } else {
+            let sent = self.link.commands.send(Command::Generate(job));
+            sent.err().and_then(|rejected| match rejected.0 {
+                Command::Generate(job) => Some(job),
+                Command::Ready(_) | Command::Embed(_) | Command::DropKept(_) | Command::Wake => None,
+            })
+        };
+        if let Some(mut job) = rejected {
             job.reply.fail(GenerateError::Stopped);
         }
         ticket

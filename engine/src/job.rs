@@ -7,10 +7,14 @@ use std::time::Instant;
 use crate::model::Loaded;
 use crate::reply::{EmbedReply, Reply, Ticket};
 use crate::request::{EmbedRequest, GenerateRequest};
+use crate::sequence::Prepared;
 
 /// What façade and handles send.
 pub(crate) enum Command {
+    /// A request for text that has no conversation to be rendered.
     Generate(Box<GenerateJob>),
+    /// One whose conversation was rendered.
+    Ready(Box<Prepared>),
     Embed(Box<EmbedJob>),
     /// Drop the caches that are kept for later, count what runs, and say when that is done.
     DropKept(Sender<()>),

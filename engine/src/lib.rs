@@ -5,7 +5,7 @@
 //! pool of compute threads. Callers hand a request and a sink; the worker calls the sink from its own
 //! thread, so **a sink must return at once** (hand the event to a channel, never wait in it).
 //!
-//! The way of a prompt: [`ModelHandle::generate`] → queue → worker admits it (tokens counted, KV cache
+//! The way of a prompt: [`ModelHandle::generate`] → a thread renders a conversation → worker admits it (tokens counted, KV cache
 //! reserved) → prefill in chunks → one token per round, interleaved with every other running sequence →
 //! sampler → UTF-8 and stop-string stages → sink.
 
@@ -15,14 +15,17 @@ mod config;
 mod engine;
 pub mod fuzz;
 mod hardware;
+mod inspect;
 mod job;
 mod kernels;
 mod load;
 mod model;
 mod prefix;
+mod prepare;
 mod reply;
 mod request;
 mod sampler;
+mod sampling;
 mod scheduler;
 mod sequence;
 mod simd;
@@ -35,7 +38,9 @@ pub use checkpoint::{FileError, GgufError, WeightFile};
 pub use config::{Config, Precision, StartError};
 pub use engine::{Engine, ModelHandle};
 pub use hardware::{Gpu, Hardware};
-pub use load::{LoadError, ModelFiles, ModelInfo, ModelKind, ModelSource, recognise};
+pub use inspect::inspect;
+pub use load::{LoadError, ModelFiles, ModelInfo, ModelKind, ModelSource};
+pub use sampling::SuggestedSampling;
 pub use reply::Ticket;
 pub use request::{
     EmbedRequest, EmbedSink, Embeddings, Event, FinishReason, GenerateError, GenerateRequest, Message,

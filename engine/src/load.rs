@@ -1,18 +1,21 @@
 //! From files on disk to a model that can run: what is asked for, what came of it, what can go wrong.
 
-use std::{
-    fs::File,
-    io::Read as _,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use crate::checkpoint::{FileError, GgufError, WeightFile};
+use crate::inspect::files_at;
+use crate::sampling::SuggestedSampling;
 
 /// The files of one model.
 #[derive(Debug, Clone)]
 pub enum ModelFiles {
-    /// One GGUF file with weights, tokenizer and chat template inside.
-    Gguf(WeightFile),
+    /// A GGUF file with weights, tokenizer and chat template inside.
+    Gguf {
+        /// The file, or the files that it is split into, in their order.
+        parts: Vec<WeightFile>,
+        /// `generation_config.json`, which may suggest how to sample.
+        generation: Option<WeightFile>,
+    },
     /// A BERT-type embedding model.
     Bert {
         /// `model.safetensors`.
@@ -37,84 +40,25 @@ pub struct ModelSource {
     pub files: ModelFiles,
     /// A smaller context window than the model's own.
     pub context_tokens: Option<usize>,
+    /// How to sample where the files do not say it.
+    pub suggested: SuggestedSampling,
+    /// Said to the model before a conversation that has no such message of its own.
+    pub system: Option<String>,
 }
 
 impl ModelSource {
     /// Finds out what lies at `path`: a GGUF file, a folder that holds one, or a folder with a BERT model.
     ///
     /// # Errors
-    /// [`LoadError::Unrecognised`] if it is neither.
+    /// [`LoadError::Unrecognised`] if it is neither, and a part of a split model that is missing.
     pub fn at(name: impl Into<String>, path: &Path) -> Result<Self, LoadError> {
-        let files = if path.is_dir() {
-            files_in(path)?
-        } else {
-            ModelFiles::Gguf(WeightFile::new(path))
-        };
         Ok(Self {
             name: name.into(),
-            files,
+            files: files_at(path)?,
             context_tokens: None,
+            suggested: SuggestedSampling::default(),
+            system: None,
         })
-    }
-}
-
-/// Refuses what is no model at a look: a folder without one, a single file that does not begin as GGUF does. Whether
-/// the rest is whole is found when it is loaded.
-///
-/// # Errors
-/// [`LoadError::Unrecognised`], [`LoadError::Gguf`], or a file that cannot be read.
-pub fn recognise(path: &Path) -> Result<(), LoadError> {
-    if path.is_dir() {
-        return files_in(path).map(drop);
-    }
-    let unreadable = |source: std::io::Error| FileError::Read {
-        file: path.to_owned(),
-        reason: source.to_string(),
-    };
-    let mut found = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(4).read_to_end(&mut found))
-        .map_err(unreadable)?;
-    if found == *b"GGUF" {
-        return Ok(());
-    }
-    Err(LoadError::Gguf {
-        file: path.to_owned(),
-        source: GgufError::NotGguf { found },
-    })
-}
-
-fn files_in(folder: &Path) -> Result<ModelFiles, LoadError> {
-    let existing = |name: &str| {
-        let path = Some(folder.join(name)).filter(|path| path.is_file());
-        path.map(WeightFile::new)
-    };
-    if let (Some(weights), Some(tokenizer), Some(config)) = (
-        existing("model.safetensors"),
-        existing("tokenizer.json"),
-        existing("config.json"),
-    ) {
-        return Ok(ModelFiles::Bert {
-            weights,
-            tokenizer,
-            config,
-            pooling: existing("1_Pooling/config.json"),
-            limits: existing("sentence_bert_config.json"),
-        });
-    }
-    let entries = std::fs::read_dir(folder).map_err(|source| FileError::Read {
-        file: folder.to_owned(),
-        reason: source.to_string(),
-    })?;
-    let mut gguf: Vec<PathBuf> = entries
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| path.extension().is_some_and(|extension| extension == "gguf"))
-        .collect();
-    match (gguf.pop(), gguf.is_empty()) {
-        (Some(file), true) => Ok(ModelFiles::Gguf(WeightFile::new(file))),
-        (Some(_), false) | (None, _) => Err(LoadError::Unrecognised {
-            path: folder.to_owned(),
-        }),
     }
 }
 
@@ -152,6 +96,10 @@ pub struct ModelInfo {
     pub weight_bytes: u64,
     /// Bytes of KV cache per token of one conversation.
     pub cache_bytes_per_token: u64,
+    /// How to sample where a request does not say it.
+    pub sampling: SuggestedSampling,
+    /// Said before a conversation that has no such message of its own.
+    pub system: Option<String>,
 }
 
 /// Why a model could not be loaded.
@@ -159,12 +107,25 @@ pub struct ModelInfo {
 pub enum LoadError {
     /// Neither a GGUF file nor a folder with a model.
     #[error(
-        "{path} holds no model we know: give a .gguf file, or a folder with one .gguf file or with \
+        "{path} holds no model we know: give a GGUF file, or a folder with one GGUF file or with \
          model.safetensors, tokenizer.json and config.json"
     )]
     Unrecognised {
         /// What was looked at.
         path: PathBuf,
+    },
+    /// One of several files that a model is split into is not there.
+    #[error(
+        "{file} is part of a model that is split into {count} files, and {missing} is not beside it: fetch all \
+         parts into one folder"
+    )]
+    PartMissing {
+        /// The file that was given.
+        file: PathBuf,
+        /// How many parts there are.
+        count: usize,
+        /// What was looked for.
+        missing: String,
     },
     /// A file cannot be read, or is not the one that was verified.
     #[error(transparent)]
@@ -246,6 +207,8 @@ impl LoadError {
             },
             source @ (GgufError::NotGguf { .. }
             | GgufError::Version { .. }
+            | GgufError::ByteOrder
+            | GgufError::Split { .. }
             | GgufError::Truncated { .. }
             | GgufError::TooMany { .. }
             | GgufError::NotUtf8 { .. }

@@ -299,6 +299,12 @@ pub enum GenerateError {
         /// The template's own words.
         reason: String,
     },
+    /// The chat template takes more time or memory than it may, whatever the conversation.
+    #[error("the chat template of this model was stopped: {reason}. The model file is at fault: choose another model")]
+    TemplateBroken {
+        /// What it did.
+        reason: String,
+    },
     /// Text was asked of an embedding model.
     #[error("{model} makes embeddings, not text: choose a chat model")]
     NotGenerative {

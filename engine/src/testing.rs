@@ -200,6 +200,22 @@ impl GgufWriter {
         self
     }
 
+    /// Gives the bytes of the files that it is when split into so many: all values in the first, tensors in all.
+    pub fn split(self, count: usize) -> Vec<Vec<u8>> {
+        let each = self.tensors.len().div_ceil(count.max(1)).max(1);
+        let part = |(index, tensors): (usize, &[_])| {
+            let values = if index == 0 { self.values.clone() } else { Vec::new() };
+            let part = Self {
+                values,
+                tensors: tensors.to_vec(),
+            };
+            part.number("split.count", count as u32)
+                .number("split.no", index as u32)
+                .bytes()
+        };
+        self.tensors.chunks(each).enumerate().map(part).collect()
+    }
+
     /// Gives the file's bytes.
     pub fn bytes(&self) -> Vec<u8> {
         let mut file = b"GGUF".to_vec();

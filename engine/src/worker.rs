@@ -100,6 +100,7 @@ impl Worker {
     fn take(&mut self, command: Command) {
         match command {
             Command::Generate(job) => self.take_generate(*job),
+            Command::Ready(prepared) => self.waiting.push(*prepared),
             Command::Embed(job) => self.take_embed(*job),
             Command::DropKept(answer) => {
                 self.kept.drop_all();
@@ -390,6 +391,7 @@ impl Worker {
         while let Ok(command) = self.inbox.try_recv() {
             match command {
                 Command::Generate(mut job) => job.reply.fail(GenerateError::Stopped),
+                Command::Ready(prepared) => prepared.fail(GenerateError::Stopped),
                 Command::Embed(job) => job.reply.answer(Err(GenerateError::Stopped)),
                 // Whoever asks hears that nothing comes any more.
                 Command::DropKept(_) | Command::Wake => {}

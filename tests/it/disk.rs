@@ -134,7 +134,7 @@ async fn refused(node: &Node, data: &Path) {
         .unwrap_err()
         .to_string();
     assert!(
-        error.contains("503") && error.contains("hearth model verify"),
+        error.contains("422") && error.contains("hearth model verify"),
         "{error}"
     );
     let output = Command::new(hearth_tests::program().unwrap())

@@ -16,6 +16,8 @@ const MAX_VALUES: u64 = 16_384;
 const MAX_TENSORS: u64 = 262_144;
 /// The largest vocabularies have 262,144 tokens and 1,200,000 merges.
 const MAX_ELEMENTS: u64 = 8_388_608;
+/// The most files that one model is split into.
+const MAX_PARTS: usize = 1024;
 /// More dimensions do not occur.
 const MAX_DIMENSIONS: u64 = 4;
 
@@ -33,6 +35,8 @@ pub(crate) struct TensorInfo {
     pub(crate) shape: Vec<usize>,
     pub(crate) dtype: TensorType,
     pub(crate) range: Range<usize>,
+    /// The file of a split model that holds it.
+    pub(crate) part: usize,
 }
 
 impl TensorInfo {
@@ -44,6 +48,12 @@ impl TensorInfo {
 impl Gguf {
     /// Reads and checks the header of `bytes`, the whole file.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, GgufError> {
+        Self::parse_beginning(bytes, bytes.len() as u64)
+    }
+
+    /// Reads and checks the header of a file of `size` bytes that begins with `bytes`. Where the header goes on
+    /// beyond them it is [`GgufError::Truncated`].
+    pub(crate) fn parse_beginning(bytes: &[u8], size: u64) -> Result<Self, GgufError> {
         let mut cursor = Cursor { bytes, at: 0 };
         let magic = bytes.get(..4).unwrap_or(bytes);
         if magic != b"GGUF" {
@@ -53,14 +63,51 @@ impl Gguf {
         }
         cursor.at = 4;
         let version = cursor.u32("the version")?;
+        if (1..=3).contains(&version.swap_bytes()) {
+            return Err(GgufError::ByteOrder);
+        }
         if !(2..=3).contains(&version) {
             return Err(GgufError::Version { version });
         }
         let n_tensors = limited("tensors", cursor.u64("the tensor count")?, MAX_TENSORS)?;
         let n_values = limited("values", cursor.u64("the value count")?, MAX_VALUES)?;
         let values = read_values(&mut cursor, n_values)?;
-        let tensors = read_tensors(&mut cursor, n_tensors, &values)?;
+        let tensors = read_tensors(&mut cursor, n_tensors, &values, size)?;
         Ok(Self { values, tensors })
+    }
+
+    /// Says into how many files the model is split, and which of them this is, counted from 0.
+    pub(crate) fn split(&self) -> Result<(usize, usize), GgufError> {
+        let count = self.optional_count("split.count", 0..MAX_PARTS + 1)?.unwrap_or(0).max(1);
+        Ok((count, self.optional_count("split.no", 0..count)?.unwrap_or(0)))
+    }
+
+    /// Puts the parts of a split model together, in their order: the values of the first, the tensors of all.
+    pub(crate) fn joined(parts: Vec<Self>) -> Result<Self, GgufError> {
+        let count = parts.len();
+        let mut whole: Option<Self> = None;
+        for (index, part) in parts.into_iter().enumerate() {
+            let (found_count, found) = part.split()?;
+            if (found_count, found) != (count, index) {
+                return Err(GgufError::Split {
+                    found: found + 1,
+                    found_count,
+                    wanted: index + 1,
+                    count,
+                });
+            }
+            let Some(whole) = &mut whole else {
+                whole = Some(part);
+                continue;
+            };
+            for (name, mut tensor) in part.tensors {
+                tensor.part = index;
+                if whole.tensors.insert(name.clone(), tensor).is_some() {
+                    return Err(GgufError::Duplicate { name });
+                }
+            }
+        }
+        whole.ok_or_else(|| GgufError::NotGguf { found: Vec::new() })
     }
 
     pub(crate) fn text(&self, key: &str) -> Result<&str, GgufError> {
@@ -277,6 +324,7 @@ fn read_tensors(
     cursor: &mut Cursor<'_>,
     count: u64,
     values: &BTreeMap<String, Value>,
+    size: u64,
 ) -> Result<BTreeMap<String, TensorInfo>, GgufError> {
     let mut raw = Vec::new();
     for _ in 0..count {
@@ -290,7 +338,6 @@ fn read_tensors(
             .ok_or_else(|| bad("general.alignment", value, "a power of two up to 1048576"))?,
     };
     let data_start = (cursor.at as u64).div_ceil(alignment) * alignment;
-    let size = cursor.bytes.len() as u64;
     let mut tensors = BTreeMap::new();
     for tensor in raw {
         let name = tensor.name.clone();
@@ -378,6 +425,7 @@ impl RawTensor {
             shape: shape.ok_or_else(outside)?,
             dtype,
             range: range.0..range.1,
+            part: 0,
         })
     }
 }

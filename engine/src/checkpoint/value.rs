@@ -48,6 +48,24 @@ pub enum GgufError {
         /// As the file says.
         version: u32,
     },
+    /// Numbers in the other order.
+    #[error("it was written for computers of the other byte order (big-endian): choose the usual file of this model")]
+    ByteOrder,
+    /// One of several files of a model, and not the one that is wanted.
+    #[error(
+        "it is part {found} of {found_count} of a split model, where part {wanted} of {count} is wanted: fetch all \
+         parts into one folder and add the first"
+    )]
+    Split {
+        /// Which part it is, counted from 1.
+        found: usize,
+        /// How many it says there are.
+        found_count: usize,
+        /// Which part was wanted.
+        wanted: usize,
+        /// How many there should be.
+        count: usize,
+    },
     /// The file ends early.
     #[error("it ends early: {what} at byte {at} needs {need} bytes and {have} are left: fetch it again")]
     Truncated {

@@ -8,9 +8,11 @@ use candle_nn::VarBuilder;
 use candle_transformers::models::bert::{BertModel, Config};
 use serde::Deserialize;
 
-use crate::checkpoint::{HeldFile, OpenFile, WeightFile};
+use super::side;
+use crate::checkpoint::{HeldFile, WeightFile};
 use crate::load::{LoadError, ModelInfo, ModelKind};
 use crate::request::GenerateError;
+use crate::sampling::SuggestedSampling;
 
 /// The model's files in memory.
 pub(super) struct Files {
@@ -64,24 +66,15 @@ pub(crate) struct Bert {
 /// More bytes of text than this for each token of the limit are not even split. A word of any length is one token,
 /// and so is any run of spaces; nothing that a person wrote comes near.
 const BYTES_PER_TOKEN: usize = 512;
-/// Files beside the weights are small; a larger one is not what it claims to be.
-const MAX_SIDE_FILE_BYTES: u64 = 64 << 20;
-
-/// Brings a file beside the weights in.
-pub(super) fn hold_side_file(wanted: &WeightFile) -> Result<Arc<HeldFile>, LoadError> {
-    let file = OpenFile::open(wanted)?;
-    let size = file.size_bytes();
-    if size > MAX_SIDE_FILE_BYTES {
-        let reason = format!("{size} bytes are more than such a file has");
-        return Err(damaged(&wanted.path, reason));
-    }
-    Ok(Arc::new(file.read()?))
+/// Checks the files beside the weights.
+pub(crate) fn check(config: &WeightFile, tokenizer_file: &WeightFile) -> Result<(), LoadError> {
+    let (config, tokenizer_file) = (side::hold(config)?, side::hold(tokenizer_file)?);
+    let figures = figures(&config)?;
+    fitting_tokenizer(&tokenizer_file, &figures).map(drop)
 }
 
-/// Builds the model from its files.
-pub(super) fn load(name: &str, files: &Files) -> Result<(Bert, ModelInfo), LoadError> {
-    let held = &files.weights;
-    let value: serde_json::Value = read_json(&files.config)?;
+fn figures(file: &HeldFile) -> Result<Config, LoadError> {
+    let value: serde_json::Value = read_json(file)?;
     let architecture = value
         .get("model_type")
         .and_then(|kind| kind.as_str())
@@ -94,21 +87,30 @@ pub(super) fn load(name: &str, files: &Files) -> Result<(Bert, ModelInfo), LoadE
         });
     }
     let config: Config =
-        serde_json::from_value(value).map_err(|error| damaged(files.config.path(), error.to_string()))?;
-    check(&config).map_err(|reason| damaged(files.config.path(), reason))?;
+        serde_json::from_value(value).map_err(|error| damaged(file.path(), error.to_string()))?;
+    check_figures(&config).map_err(|reason| damaged(file.path(), reason))?;
+    Ok(config)
+}
+
+fn fitting_tokenizer(file: &HeldFile, config: &Config) -> Result<tokenizers::Tokenizer, LoadError> {
+    let tokenizer = tokenizer(file)?;
+    if tokenizer.get_vocab_size(true) > config.vocab_size {
+        return Err(damaged(file.path(), "it has more tokens than the model".to_owned()));
+    }
+    Ok(tokenizer)
+}
+
+/// Builds the model from its files.
+pub(super) fn load(name: &str, files: &Files) -> Result<(Bert, ModelInfo), LoadError> {
+    let held = &files.weights;
+    let config = figures(&files.config)?;
     let pooling = pooling(files.pooling.as_deref())?;
     let limits: Option<LimitsFile> = files.limits.as_deref().map(read_json).transpose()?;
     let longest = limits
         .and_then(|limits| limits.max_seq_length)
         .unwrap_or(config.max_position_embeddings)
         .clamp(2, config.max_position_embeddings);
-    let tokenizer = tokenizer(&files.tokenizer)?;
-    if tokenizer.get_vocab_size(true) > config.vocab_size {
-        return Err(damaged(
-            files.tokenizer.path(),
-            "it has more tokens than the model".to_owned(),
-        ));
-    }
+    let tokenizer = fitting_tokenizer(&files.tokenizer, &config)?;
     let parameters = parameters(held)?;
     let weights = VarBuilder::from_slice_safetensors(held.bytes(), DType::F32, &Device::Cpu)
         .and_then(|weights| BertModel::load(weights, &config))
@@ -126,6 +128,8 @@ pub(super) fn load(name: &str, files: &Files) -> Result<(Bert, ModelInfo), LoadE
         // The held bytes and candle's copy of them.
         weight_bytes: held.bytes().len() as u64 * 2,
         cache_bytes_per_token: 0,
+        sampling: SuggestedSampling::default(),
+        system: None,
     };
     Ok((
         Bert {
@@ -150,7 +154,7 @@ fn read_json<T: serde::de::DeserializeOwned>(file: &HeldFile) -> Result<T, LoadE
     serde_json::from_slice(file.bytes()).map_err(|error| damaged(file.path(), error.to_string()))
 }
 
-fn check(config: &Config) -> Result<(), String> {
+fn check_figures(config: &Config) -> Result<(), String> {
     let heads_fit =
         config.num_attention_heads > 0 && config.hidden_size.is_multiple_of(config.num_attention_heads);
     let bounded = config.num_hidden_layers <= 1024

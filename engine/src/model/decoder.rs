@@ -9,144 +9,13 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::cache::{CacheShape, KvCache};
-use crate::checkpoint::{Gguf, GgufError, HeldFile, TensorBytes, TensorType};
+use super::cache::KvCache;
+use super::shape::{DecoderConfig, ModelError, Pairing, vector_info};
+use crate::checkpoint::{Gguf, HeldFile, TensorBytes, TensorInfo};
 use crate::config::Precision;
 use crate::kernels::{
     Matrix, Queries, Stack, add_in_place, attend, rms_norm, rotate_halves, rotate_pairs, silu_mul,
 };
-use crate::load::LoadError;
-
-/// Which elements of a head are rotated together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Pairing {
-    /// (2i, 2i + 1)
-    Neighbours,
-    /// (i, i + d/2)
-    Halves,
-}
-
-/// The figures of a model.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct DecoderConfig {
-    pub(crate) width: usize,
-    pub(crate) layers: usize,
-    pub(crate) heads: usize,
-    pub(crate) kv_heads: usize,
-    pub(crate) head_dim: usize,
-    pub(crate) inner: usize,
-    pub(crate) context: usize,
-    pub(crate) norm_epsilon: f32,
-    pub(crate) rope_base: f64,
-    /// Positions are divided by this (linear scaling).
-    pub(crate) rope_divisor: f64,
-    pub(crate) pairing: Pairing,
-}
-
-/// Why a model's header does not fit its architecture.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ModelError {
-    #[error(transparent)]
-    Gguf(#[from] GgufError),
-    #[error("{what} is not supported")]
-    Unsupported { what: String },
-    #[error("{reason}")]
-    Tensor { reason: String },
-}
-
-impl ModelError {
-    pub(crate) fn into_load_error(self, file: &std::path::Path) -> LoadError {
-        match self {
-            Self::Gguf(source) => LoadError::Gguf {
-                file: file.to_owned(),
-                source,
-            },
-            Self::Unsupported { what } => LoadError::UnsupportedFeature { feature: what },
-            Self::Tensor { reason } => LoadError::Damaged {
-                file: file.to_owned(),
-                reason,
-            },
-        }
-    }
-}
-
-impl DecoderConfig {
-    /// Reads the figures that both families write under `prefix`.
-    pub(crate) fn from_gguf(gguf: &Gguf, prefix: &str, pairing: Pairing) -> Result<Self, ModelError> {
-        let key = |name: &str| format!("{prefix}.{name}");
-        let width = gguf.count(&key("embedding_length"), 1..1 << 20)?;
-        let heads = gguf.count(&key("attention.head_count"), 1..4096)?;
-        let kv_heads = gguf
-            .optional_count(&key("attention.head_count_kv"), 1..heads + 1)?
-            .unwrap_or(heads);
-        let head_dim = gguf
-            .optional_count(&key("attention.key_length"), 1..4096)?
-            .unwrap_or(width / heads);
-        let rotated = gguf
-            .optional_count(&key("rope.dimension_count"), 1..4097)?
-            .unwrap_or(head_dim);
-        if heads % kv_heads != 0 || head_dim == 0 || head_dim % 2 != 0 {
-            let what = format!("{heads} heads over {kv_heads} key-value heads of {head_dim}");
-            return Err(ModelError::Unsupported { what });
-        }
-        if rotated != head_dim {
-            let what = format!("rotation of {rotated} of {head_dim} elements of a head");
-            return Err(ModelError::Unsupported { what });
-        }
-        if gguf
-            .optional_count(&key("expert_count"), 0..4096)?
-            .is_some_and(|n| n > 0)
-        {
-            return Err(ModelError::Unsupported {
-                what: "a mixture of experts".to_owned(),
-            });
-        }
-        let rope_divisor = match gguf.optional_text(&key("rope.scaling.type")) {
-            None | Some("none") => 1.0,
-            Some("linear") => gguf.optional_figure(&key("rope.scaling.factor"))?.unwrap_or(1.0),
-            Some(other) => {
-                return Err(ModelError::Unsupported {
-                    what: format!("position scaling of type {other:?}"),
-                });
-            }
-        };
-        Ok(Self {
-            width,
-            layers: gguf.count(&key("block_count"), 1..4096)?,
-            heads,
-            kv_heads,
-            head_dim,
-            inner: gguf.count(&key("feed_forward_length"), 1..1 << 22)?,
-            context: gguf.count(&key("context_length"), 1..1 << 31)?,
-            norm_epsilon: gguf
-                .optional_figure(&key("attention.layer_norm_rms_epsilon"))?
-                .unwrap_or(1e-5) as f32,
-            rope_base: gguf.optional_figure(&key("rope.freq_base"))?.unwrap_or(10_000.0),
-            rope_divisor,
-            pairing,
-        })
-    }
-
-    fn cache_shape(&self) -> CacheShape {
-        CacheShape {
-            layers: self.layers,
-            kv_heads: self.kv_heads,
-            head_dim: self.head_dim,
-        }
-    }
-
-    pub(crate) fn cache_bytes_per_token(&self) -> u64 {
-        self.cache_shape().bytes_per_token()
-    }
-
-    fn query_rows(&self) -> usize {
-        self.heads * self.head_dim
-    }
-
-    fn kv_rows(&self) -> usize {
-        self.kv_heads * self.head_dim
-    }
-}
 
 struct Layer {
     /// (width)
@@ -227,13 +96,13 @@ impl Decoder {
     pub(crate) fn load(
         config: DecoderConfig,
         gguf: &Gguf,
-        file: &Arc<HeldFile>,
+        files: &[Arc<HeldFile>],
         vocabulary: usize,
         precision: Precision,
     ) -> Result<Self, ModelError> {
         let tensors = Tensors {
             gguf,
-            file,
+            files,
             precision,
         };
         let (width, queries, kv) = (config.width, config.query_rows(), config.kv_rows());
@@ -517,14 +386,19 @@ fn blocks_of(rows: &[Row]) -> Vec<Range<usize>> {
 /// Takes tensors out of a file, checking their shapes.
 struct Tensors<'a> {
     gguf: &'a Gguf,
-    file: &'a Arc<HeldFile>,
+    files: &'a [Arc<HeldFile>],
     precision: Precision,
 }
 
 impl Tensors<'_> {
+    /// Gives the file that holds a tensor; headers of parts are joined in the order of their files.
+    fn file_of(&self, info: &TensorInfo) -> &Arc<HeldFile> {
+        &self.files[info.part]
+    }
+
     fn matrix(&self, name: &str, rows: usize, columns: usize) -> Result<Arc<Matrix>, ModelError> {
         let info = self.gguf.tensor(name, &[rows, columns])?;
-        Matrix::load(name, self.file, info, self.precision)
+        Matrix::load(name, self.file_of(info), info, self.precision)
             .map(Arc::new)
             .map_err(|error| ModelError::Tensor {
                 reason: error.to_string(),
@@ -532,12 +406,8 @@ impl Tensors<'_> {
     }
 
     fn vector(&self, name: &str, len: usize) -> Result<Vec<f32>, ModelError> {
-        let info = self.gguf.tensor(name, &[len])?;
-        if info.dtype != TensorType::F32 {
-            let what = format!("the tensor {name} of type {}", info.dtype.name());
-            return Err(ModelError::Unsupported { what });
-        }
-        let bytes = TensorBytes::new(self.file, info);
+        let info = vector_info(self.gguf, name, len)?;
+        let bytes = TensorBytes::new(self.file_of(info), info);
         Ok(bytes
             .as_slice()
             .as_chunks::<4>()

@@ -2,7 +2,7 @@
 //!
 //! Its GGUF files hold queries and keys reordered so that neighbours are rotated together.
 
-use super::decoder::{DecoderConfig, ModelError, Pairing};
+use super::shape::{DecoderConfig, ModelError, Pairing};
 use crate::checkpoint::Gguf;
 
 /// Reads the figures of a llama file.

@@ -6,19 +6,24 @@ mod decoder;
 mod llama;
 mod mask;
 mod qwen2;
+mod shape;
+mod side;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-pub(crate) use bert::Bert;
+pub(crate) use bert::{Bert, check as check_bert};
 pub(crate) use cache::{KvCache, PAGE_TOKENS};
 pub(crate) use decoder::{Decoder, Piece, Wants};
+pub(crate) use shape::DecoderConfig;
 
 use crate::chat_template::{TemplateInput, render};
 use crate::checkpoint::{Gguf, HeldFile, OpenFile, TensorType, WeightFile};
 use crate::config::Precision;
 use crate::load::{LoadError, ModelFiles, ModelInfo, ModelKind, ModelSource};
 use crate::request::{GenerateError, Message, Prompt};
+use crate::sampling::SuggestedSampling;
 use crate::tokenizer::Tokenizer;
 
 /// Architectures a person can choose from when a file has another one.
@@ -83,7 +88,7 @@ impl Loaded {
 /// Loads what `source` names.
 pub(crate) fn load(source: &ModelSource, settings: &LoadSettings) -> Result<Loaded, LoadError> {
     match &source.files {
-        ModelFiles::Gguf(file) => load_gguf(source, file, settings),
+        ModelFiles::Gguf { parts, generation } => load_gguf(source, parts, generation.as_ref(), settings),
         ModelFiles::Bert {
             weights,
             tokenizer,
@@ -91,13 +96,13 @@ pub(crate) fn load(source: &ModelSource, settings: &LoadSettings) -> Result<Load
             pooling,
             limits,
         } => {
-            let side = |file: &Option<WeightFile>| file.as_ref().map(bert::hold_side_file).transpose();
+            let beside = |file: &Option<WeightFile>| file.as_ref().map(side::hold).transpose();
             let files = bert::Files {
-                weights: hold(source, weights, settings)?,
-                tokenizer: bert::hold_side_file(tokenizer)?,
-                config: bert::hold_side_file(config)?,
-                pooling: side(pooling)?,
-                limits: side(limits)?,
+                weights: hold_parts(source, std::slice::from_ref(weights), settings)?.remove(0),
+                tokenizer: side::hold(tokenizer)?,
+                config: side::hold(config)?,
+                pooling: beside(pooling)?,
+                limits: beside(limits)?,
             };
             let (bert, info) = bert::load(&source.name, &files)?;
             let kind = LoadedKind::Embedding(Box::new(bert));
@@ -109,18 +114,6 @@ pub(crate) fn load(source: &ModelSource, settings: &LoadSettings) -> Result<Load
             })
         }
     }
-}
-
-/// Reads a weight file after asking whether it fits into memory.
-fn hold(
-    source: &ModelSource,
-    wanted: &WeightFile,
-    settings: &LoadSettings,
-) -> Result<Arc<HeldFile>, LoadError> {
-    let file = OpenFile::open(wanted)?;
-    let size = file.size_bytes();
-    fits(source, size, size, settings)?;
-    Ok(Arc::new(file.read()?))
 }
 
 fn fits(source: &ModelSource, need: u64, file_bytes: u64, settings: &LoadSettings) -> Result<(), LoadError> {
@@ -139,26 +132,27 @@ fn fits(source: &ModelSource, need: u64, file_bytes: u64, settings: &LoadSetting
     })
 }
 
-fn load_gguf(source: &ModelSource, file: &WeightFile, settings: &LoadSettings) -> Result<Loaded, LoadError> {
-    let held = hold(source, file, settings)?;
-    let damaged = |error| LoadError::of_gguf(&file.path, error);
-    let gguf = Gguf::parse(held.bytes()).map_err(damaged)?;
-    let architecture = gguf.text("general.architecture").map_err(damaged)?.to_owned();
-    let config = match architecture.as_str() {
-        "llama" => llama::config(&gguf),
-        "qwen2" => qwen2::config(&gguf),
-        _ => {
-            return Err(LoadError::UnsupportedArchitecture {
-                architecture,
-                supported: SUPPORTED,
-            });
-        }
+fn load_gguf(
+    source: &ModelSource,
+    wanted: &[WeightFile],
+    generation: Option<&WeightFile>,
+    settings: &LoadSettings,
+) -> Result<Loaded, LoadError> {
+    let held = hold_parts(source, wanted, settings)?;
+    let parse = |file: &Arc<HeldFile>| {
+        Gguf::parse(file.bytes()).map_err(|error| LoadError::of_gguf(file.path(), error))
     };
-    let mut config = config.map_err(|error| error.into_load_error(&file.path))?;
-    let tokenizer = Tokenizer::from_gguf(&gguf).map_err(|error| error.into_load_error(&file.path))?;
+    let parts = held.iter().map(parse).collect::<Result<_, _>>()?;
+    let first = wanted.first().map(|file| file.path.clone()).unwrap_or_default();
+    let gguf = Gguf::joined(parts).map_err(|error| LoadError::of_gguf(&first, error))?;
+    let Figures {
+        architecture,
+        mut config,
+        tokenizer,
+    } = figures(&gguf, &first)?;
     let weight_bytes = resident_bytes(&gguf, settings.precision);
     let per_token = config.cache_bytes_per_token();
-    let file_bytes = held.bytes().len() as u64;
+    let file_bytes = held.iter().map(|file| file.bytes().len() as u64).sum();
     fits(
         source,
         weight_bytes + per_token * SMALLEST_CONTEXT as u64,
@@ -171,6 +165,8 @@ fn load_gguf(source: &ModelSource, file: &WeightFile, settings: &LoadSettings) -
         per_token,
         settings.free_bytes.saturating_sub(weight_bytes),
     );
+    let generation = generation.map(side::hold).transpose()?;
+    let template = gguf.optional_text("tokenizer.chat_template").map(str::to_owned);
     let info = ModelInfo {
         name: source.name.clone(),
         kind: ModelKind::Text,
@@ -180,13 +176,14 @@ fn load_gguf(source: &ModelSource, file: &WeightFile, settings: &LoadSettings) -
         context_tokens: config.context,
         vocabulary: tokenizer.vocabulary(),
         width: config.width,
-        has_chat_template: gguf.optional_text("tokenizer.chat_template").is_some(),
+        has_chat_template: template.is_some(),
         weight_bytes,
         cache_bytes_per_token: per_token,
+        sampling: suggested(&gguf, generation.as_deref(), source),
+        system: source.system.clone(),
     };
     let decoder = Decoder::load(config, &gguf, &held, tokenizer.vocabulary(), settings.precision)
-        .map_err(|error| error.into_load_error(&file.path))?;
-    let template = gguf.optional_text("tokenizer.chat_template").map(str::to_owned);
+        .map_err(|error| error.into_load_error(&first))?;
     let model = TextModel {
         decoder,
         tokenizer,
@@ -197,9 +194,64 @@ fn load_gguf(source: &ModelSource, file: &WeightFile, settings: &LoadSettings) -
     Ok(Loaded {
         info,
         kind,
-        files: vec![held],
+        files: held.into_iter().chain(generation).collect(),
         broken: AtomicBool::new(false),
     })
+}
+
+/// What a header says of a model, checked as far as it can be without the weights.
+pub(crate) struct Figures {
+    pub(crate) architecture: String,
+    pub(crate) config: DecoderConfig,
+    pub(crate) tokenizer: Tokenizer,
+}
+
+/// Reads the figures of a model and looks for each of its tensors.
+pub(crate) fn figures(gguf: &Gguf, file: &Path) -> Result<Figures, LoadError> {
+    let damaged = |error| LoadError::of_gguf(file, error);
+    let architecture = gguf.text("general.architecture").map_err(damaged)?.to_owned();
+    let config = match architecture.as_str() {
+        "llama" => llama::config(gguf),
+        "qwen2" => qwen2::config(gguf),
+        _ => {
+            return Err(LoadError::UnsupportedArchitecture {
+                architecture,
+                supported: SUPPORTED,
+            });
+        }
+    };
+    let config = config.map_err(|error| error.into_load_error(file))?;
+    let tokenizer = Tokenizer::from_gguf(gguf).map_err(|error| error.into_load_error(file))?;
+    config
+        .check_tensors(gguf, tokenizer.vocabulary())
+        .map_err(|error| error.into_load_error(file))?;
+    Ok(Figures {
+        architecture,
+        config,
+        tokenizer,
+    })
+}
+
+/// What the file suggests, else what lies beside it, else what the catalogue knows, else what suits most models.
+fn suggested(gguf: &Gguf, generation: Option<&HeldFile>, source: &ModelSource) -> SuggestedSampling {
+    let beside = generation.map(|file| SuggestedSampling::from_generation_config(file.bytes()));
+    SuggestedSampling::from_gguf(gguf)
+        .or(beside.unwrap_or_default())
+        .or(source.suggested)
+        .or(SuggestedSampling::GENERAL)
+}
+
+/// Reads all parts of a model after asking whether they fit into memory together.
+fn hold_parts(
+    source: &ModelSource,
+    wanted: &[WeightFile],
+    settings: &LoadSettings,
+) -> Result<Vec<Arc<HeldFile>>, LoadError> {
+    let files: Vec<OpenFile> = wanted.iter().map(OpenFile::open).collect::<Result<_, _>>()?;
+    let size = files.iter().map(OpenFile::size_bytes).fold(0, u64::saturating_add);
+    fits(source, size, size, settings)?;
+    let held = files.into_iter().map(|file| Ok(Arc::new(file.read()?)));
+    held.collect()
 }
 
 /// Gives the context window: what was asked for, at most the model's, at most what memory holds in whole pages.
@@ -263,6 +315,7 @@ impl TextModel {
                 bos,
                 eos,
                 unix_now,
+                input_bytes: mask::bytes(messages, tools),
             },
         )
     }

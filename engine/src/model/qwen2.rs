@@ -2,7 +2,7 @@
 //!
 //! It differs from llama in the biases of queries, keys and values and in rotating the halves of a head.
 
-use super::decoder::{DecoderConfig, ModelError, Pairing};
+use super::shape::{DecoderConfig, ModelError, Pairing};
 use crate::checkpoint::{Gguf, GgufError};
 
 /// Reads the figures of a qwen2 file.

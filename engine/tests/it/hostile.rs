@@ -6,7 +6,7 @@ use std::sync::Arc;
 use hearth_engine::testing::{GgufWriter, Tiny, WriteType, llama_gguf};
 use hearth_engine::{
     Config, Engine, Event, FileError, GenerateError, GenerateRequest, LoadError, ModelFiles, ModelHandle,
-    ModelSource, Priority, Prompt, Sampling, WeightFile,
+    ModelSource, Priority, Prompt, Sampling, SuggestedSampling, WeightFile,
 };
 use proptest::prelude::*;
 
@@ -262,8 +262,13 @@ fn weights_that_changed_are_refused_before_and_after_loading() {
     let with = |file: WeightFile| {
         engine.load(&ModelSource {
             name: "m".to_owned(),
-            files: ModelFiles::Gguf(file),
+            files: ModelFiles::Gguf {
+                parts: vec![file],
+                generation: None,
+            },
             context_tokens: None,
+            suggested: SuggestedSampling::default(),
+            system: None,
         })
     };
     // Other bytes of the same length, with the time of writing set back as `cp -p` does.
@@ -335,6 +340,8 @@ fn side_files_of_a_bert_are_held_to_what_was_verified() {
                 limits: None,
             },
             context_tokens: None,
+            suggested: SuggestedSampling::default(),
+            system: None,
         };
         let model = engine.load(&source).unwrap();
         assert!(model.is_usable());

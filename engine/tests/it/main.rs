@@ -6,4 +6,6 @@ mod behaviour;
 mod embeddings;
 mod golden;
 mod hostile;
+mod inspecting;
+mod templates;
 mod support;

@@ -1,6 +1,10 @@
 //! What all routes share.
 
-use std::{net::SocketAddr, ops::Deref, sync::Arc};
+use std::{
+    net::SocketAddr,
+    ops::Deref,
+    sync::{Arc, atomic::AtomicBool},
+};
 
 use hearth_base::Tasks;
 use hearth_store::Problems;
@@ -42,6 +46,8 @@ pub(crate) struct Inner {
     pub(crate) running: Running,
     pub(crate) events: broadcast::Sender<Event>,
     pub(crate) models: hearth_openai::Models,
+    /// Whether the models of the network were found to answer since the set-up ended.
+    pub(crate) network_answers: AtomicBool,
     pub(crate) host: Arc<dyn Host>,
     pub(crate) parts: Parts,
 }

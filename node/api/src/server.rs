@@ -1,6 +1,10 @@
 //! Starting, serving, stopping.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use axum::Router;
 use hearth_base::{Clock, Failure, Kind, Tasks};
@@ -108,6 +112,7 @@ impl Api {
             login,
             settings: SettingsStore::new(&args.store),
             problems: args.store.problems().clone(),
+            network_answers: AtomicBool::new(false),
             reviews: Reviews::new(args.clock.clone()),
             paying: tokio::sync::Mutex::default(),
             conversations: store,

@@ -34,6 +34,7 @@ impl WeightsAlone {
             store: store.clone(),
             clock: Clock::system(),
             tasks: tasks.clone(),
+            inspector: crate::library::inspector(),
         })
         .await?;
         Ok(WeightsAlone {

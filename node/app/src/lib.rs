@@ -22,6 +22,5 @@ pub use alone::{DevnetAlone, offline_wallet};
 pub use alone_weights::WeightsAlone;
 pub use error::NodeError;
 pub use hearth_api::control::types as control;
-pub use hearth_engine::recognise;
 pub use hearth_weights as weights;
 pub use node::{Node, NodeArgs};

@@ -2,9 +2,9 @@
 
 use std::{io, sync::Arc};
 
-use hearth_engine::{ModelFiles, ModelSource, WeightFile};
+use hearth_engine::{ModelFiles, ModelSource, SuggestedSampling, WeightFile};
 use hearth_openai::{Library, LibraryError, Listed};
-use hearth_weights::{VerifiedFile, VerifiedModel, Weights};
+use hearth_weights::{Inspector, VerifiedFile, VerifiedModel, Weights, catalogue};
 
 /// The weight store as the engine's library.
 pub(crate) struct WeightLibrary {
@@ -56,34 +56,63 @@ impl Library for WeightLibrary {
             })?;
         // The engine holds the files to how they looked just now; this says that they looked as when verified.
         verified.check_unchanged().map_err(|error| unusable(&error))?;
+        let (suggested, system) = suggested(&verified);
         Ok(ModelSource {
             name: name.to_owned(),
             files,
             context_tokens: self.context_tokens,
+            suggested,
+            system,
         })
     }
 }
 
-/// The open files as the engine wants them: it reads what was verified, whatever lies at their paths by now.
+/// The open files as the engine wants them: it reads what was verified, whatever lies at their paths by now. A file is
+/// what its first bytes say, whatever it is called.
 fn model_files(model: &VerifiedModel) -> io::Result<Option<ModelFiles>> {
-    if let Some(file) = model.file_ending("gguf") {
-        return Ok(Some(ModelFiles::Gguf(weight_file(file)?)));
-    }
     let file = |name: &str| model.file(name).map(weight_file).transpose();
-    let (Some(weights), Some(tokenizer), Some(config)) = (
+    if let (Some(weights), Some(tokenizer), Some(config)) = (
         file("model.safetensors")?,
         file("tokenizer.json")?,
         file("config.json")?,
-    ) else {
-        return Ok(None);
+    ) {
+        return Ok(Some(ModelFiles::Bert {
+            weights,
+            tokenizer,
+            config,
+            pooling: file("1_Pooling/config.json")?,
+            limits: file("sentence_bert_config.json")?,
+        }));
+    }
+    let mut parts = Vec::new();
+    for file in model.files() {
+        if file.begins_with(b"GGUF")? {
+            parts.push(weight_file(file)?);
+        }
+    }
+    let generation = file("generation_config.json")?;
+    Ok((!parts.is_empty()).then_some(ModelFiles::Gguf { parts, generation }))
+}
+
+/// What the catalogue knows about sampling from a model.
+fn suggested(model: &VerifiedModel) -> (SuggestedSampling, Option<String>) {
+    let Some(known) = catalogue::by_cid(model.cid()).map(|entry| entry.sampling.clone()) else {
+        return (SuggestedSampling::default(), None);
     };
-    Ok(Some(ModelFiles::Bert {
-        weights,
-        tokenizer,
-        config,
-        pooling: file("1_Pooling/config.json")?,
-        limits: file("sentence_bert_config.json")?,
-    }))
+    let suggested = SuggestedSampling {
+        temperature: known.temperature,
+        top_p: known.top_p,
+        top_k: known.top_k,
+        min_p: known.min_p,
+        repetition_penalty: known.repetition_penalty,
+        max_tokens: known.max_tokens,
+    };
+    (suggested, known.system)
+}
+
+/// The look that the weight store takes at a model before it takes it in.
+pub(crate) fn inspector() -> Inspector {
+    Inspector::new(|path| hearth_engine::inspect(path).map_err(|error| hearth_base::failure::chain(&error)))
 }
 
 fn weight_file(file: &VerifiedFile) -> io::Result<WeightFile> {
@@ -111,6 +140,7 @@ mod tests {
             store: hearth_store::Store::open(store).await.unwrap(),
             clock: Clock::system(),
             tasks: Tasks::root(),
+            inspector: inspector(),
         })
         .await
         .unwrap();

@@ -278,6 +278,7 @@ impl Parts {
             store: store.clone(),
             clock: clock.clone(),
             tasks: tasks.clone(),
+            inspector: crate::library::inspector(),
         })
         .await?;
         let models = build::models(settings, &engine, &weights, &clock, tasks);
@@ -381,6 +382,9 @@ impl Parts {
         self.gateway.join().await;
         self.miner.stop();
         self.miner.join().await;
+        // Nobody asks a model any more: their memory is given back while the rest ends.
+        self.models.stop();
+        self.models.join().await;
         self.weights.stop();
         self.weights.join().await;
         self.chain.stop();

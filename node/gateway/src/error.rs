@@ -156,7 +156,9 @@ impl SupplierError {
     fn fault(&self) -> Fault {
         match self {
             SupplierError::Refused(refusal) => match refusal.why {
-                Why::Exhausted | Why::NotStaked => Fault::Application,
+                Why::Exhausted => Fault::Application,
+                // The stake was proven here before the supplier was asked: its view of the chain is behind ours.
+                Why::NotStaked => Fault::Network,
                 Why::Ring | Why::BadRequest => Fault::Node,
                 Why::TooLarge => Fault::Caller,
                 Why::Session

@@ -76,6 +76,11 @@ pub trait Network: Send + Sync + 'static {
     async fn terms(&self, service: &ServiceId, session_start: Height) -> Result<Terms, NetworkError>;
 }
 
+fn delegates_to(application: &Application, gateway: &Address) -> bool {
+    let gateways = &application.delegatee_gateway_addresses;
+    gateways.iter().any(|address| address == gateway.as_str())
+}
+
 /// The real chain.
 #[derive(Clone, Debug)]
 pub struct ChainNetwork(pub Chain);
@@ -114,10 +119,22 @@ impl Network for ChainNetwork {
             .await
             .map_err(failed("the applications of this gateway"))?;
         let mut proven = Vec::new();
-        for application in &listed.applications {
-            if let Ok(address) = Address::parse(&application.address) {
-                proven.extend(self.application(&address).await?);
+        let mut is_behind = false;
+        for listed in &listed.applications {
+            if let Ok(address) = Address::parse(&listed.address) {
+                let known = self.application(&address).await?;
+                is_behind |= known.as_ref().is_none_or(|known| !delegates_to(known, gateway));
+                proven.extend(known);
             }
+        }
+        // The list is of the newest block, proofs are of the newest verified one: what was staked between the two is
+        // not missing, only not proven yet.
+        if is_behind && !proven.iter().any(|known| delegates_to(known, gateway)) {
+            return Err(NetworkError {
+                what: "an application that is not proven yet",
+                kind: Kind::Retry,
+                source: "the verified chain is a few blocks behind: ask again in a moment".into(),
+            });
         }
         Ok(proven)
     }

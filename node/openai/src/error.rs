@@ -85,6 +85,16 @@ impl Error {
         Error::new(503, ErrorType::ServerError, code, message)
     }
 
+    /// The same towards somebody who pays: a model that cannot be used is no fault of the request.
+    pub(crate) fn towards_a_buyer(self) -> Error {
+        match self.code {
+            "model_unsupported" | "model_too_large" | "model_damaged" | "chat_template_broken" | "model_not_found" => {
+                Error::unavailable(self.code, self.message)
+            }
+            _ => self,
+        }
+    }
+
     /// The body of the answer.
     #[must_use]
     pub fn body(&self) -> Vec<u8> {
@@ -122,6 +132,7 @@ impl From<GenerateError> for Error {
             GenerateError::NoChatTemplate | GenerateError::Template { .. } => {
                 Error::bad_request("chat_template", message)
             }
+            GenerateError::TemplateBroken { .. } => unusable("chat_template_broken", message),
             GenerateError::NotGenerative { .. } | GenerateError::NotEmbedding { .. } => Error {
                 param: Some("model".to_owned()),
                 ..Error::bad_request("wrong_model_kind", message)
@@ -133,9 +144,9 @@ impl From<GenerateError> for Error {
             // Nobody hears it: only a reader who is gone cancels.
             GenerateError::Cancelled => Error::unavailable("cancelled", message),
             GenerateError::Stopped => Error::unavailable("engine_stopped", message),
-            GenerateError::WeightsChanged { .. } => Error::unavailable(
+            GenerateError::WeightsChanged { .. } => unusable(
                 "model_damaged",
-                "the model's files changed on disk after loading: verify the model and load it again",
+                "the model's files changed on disk after loading: verify the model and load it again".to_owned(),
             ),
             GenerateError::Internal { .. } => internal(),
         }
@@ -145,22 +156,33 @@ impl From<GenerateError> for Error {
 /// A refusal to load `name`. What names files is for the log alone.
 pub(crate) fn load_error(name: &str, error: &LoadError) -> Error {
     match error {
+        // Asking again would change nothing, and clients ask again after a 5xx.
         LoadError::UnsupportedArchitecture { .. }
         | LoadError::UnsupportedFeature { .. }
-        | LoadError::UnsupportedTensorType { .. } => {
-            Error::unavailable("model_unsupported", error.to_string())
-        }
-        LoadError::TooLarge { .. } => Error::unavailable("model_too_large", error.to_string()),
+        | LoadError::UnsupportedTensorType { .. } => unusable("model_unsupported", error.to_string()),
+        LoadError::TooLarge { .. } => unusable("model_too_large", error.to_string()),
         LoadError::Stopped => Error::unavailable("engine_stopped", error.to_string()),
         LoadError::Unrecognised { .. }
+        | LoadError::PartMissing { .. }
         | LoadError::File(_)
         | LoadError::Gguf { .. }
-        | LoadError::Damaged { .. } => Error::unavailable(
-            "model_damaged",
-            format!(
-                "the files of {name} are missing, damaged or changed: verify the model, or fetch it again"
-            ),
-        ),
+        | LoadError::Damaged { .. } => damaged(name),
+    }
+}
+
+/// A model whose files are not what they should be. What is wrong with them names paths, which are for the log alone.
+pub(crate) fn damaged(name: &str) -> Error {
+    let message = format!(
+        "the files of {name} are missing, damaged or changed: `hearth model verify {name}` says what is wrong"
+    );
+    unusable("model_damaged", message)
+}
+
+/// The model is known, but cannot be used as it is until a person does something.
+fn unusable(code: &'static str, message: String) -> Error {
+    Error {
+        param: Some("model".to_owned()),
+        ..Error::new(422, ErrorType::InvalidRequestError, code, message)
     }
 }
 

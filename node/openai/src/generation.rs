@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use hearth_engine::{
-    EmbedRequest, Embeddings, Event, GenerateRequest, Message, Priority, Prompt, Sampling, Ticket,
+    EmbedRequest, Embeddings, Event, GenerateRequest, Message, ModelInfo, Priority, Prompt, Sampling, Ticket,
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -47,6 +47,28 @@ impl Drop for Generation {
     }
 }
 
+/// A request as its caller wrote it: how to sample, and how long to answer, may be left to the model.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub(crate) request: GenerateRequest,
+    choosing: Choosing,
+}
+
+impl Asked {
+    /// Fills in what the caller left open.
+    fn with_defaults_of(self, model: &ModelInfo) -> GenerateRequest {
+        let Asked { mut request, choosing } = self;
+        request.sampling = sampling(&choosing, model.sampling.sampling());
+        request.max_tokens = request.max_tokens.or(model.sampling.max_tokens);
+        if let (Prompt::Chat { messages, .. }, Some(system)) = (&mut request.prompt, &model.system)
+            && messages.iter().all(|message| message.role != "system")
+        {
+            messages.insert(0, Message::new("system", system.clone()));
+        }
+        request
+    }
+}
+
 /// An embedding request at work. Dropping it stops the engine's work on it.
 struct EmbedWork(Ticket);
 
@@ -61,8 +83,9 @@ impl Models {
     ///
     /// # Errors
     /// The engine's refusals, a model that cannot be loaded.
-    pub async fn generate(&self, model: &str, request: GenerateRequest) -> Result<Generation, Error> {
-        let lease = self.lease(model, request.priority).await?;
+    pub(crate) async fn generate(&self, model: &str, asked: Asked) -> Result<Generation, Error> {
+        let lease = self.lease(model, asked.request.priority).await?;
+        let request = asked.with_defaults_of(lease.handle.info());
         // A generation has at most one event per token and no more tokens than the context window, so the engine
         // never finds the channel full: a slow reader costs 131,072 events of some 100 bytes at worst, 13 MB.
         let (sender, mut events) = mpsc::channel(lease.handle.info().context_tokens + OTHER_EVENTS);
@@ -106,7 +129,7 @@ impl Models {
 }
 
 /// Checks a chat request and brings it into the engine's form.
-pub(crate) fn chat(request: &ChatRequest, priority: Priority) -> Result<GenerateRequest, Error> {
+pub(crate) fn chat(request: &ChatRequest, priority: Priority) -> Result<Asked, Error> {
     only_one(request.n)?;
     only_text(request.response_format.as_ref())?;
     if request.messages.is_empty() {
@@ -130,18 +153,21 @@ pub(crate) fn chat(request: &ChatRequest, priority: Priority) -> Result<Generate
         messages: messages?,
         tools: request.all_tools(),
     };
-    Ok(GenerateRequest {
+    let made = GenerateRequest {
         max_tokens: at_least_one(request.max_completion_tokens.or(request.max_tokens))?,
         stop: stops(&request.choosing)?,
-        sampling: sampling(&request.choosing),
         priority,
         logprobs,
         ..GenerateRequest::new(prompt)
+    };
+    Ok(Asked {
+        request: made,
+        choosing: request.choosing.clone(),
     })
 }
 
 /// Checks a completion request and brings it into the engine's form.
-pub(crate) fn completion(request: &CompletionRequest, priority: Priority) -> Result<GenerateRequest, Error> {
+pub(crate) fn completion(request: &CompletionRequest, priority: Priority) -> Result<Asked, Error> {
     only_one(request.n)?;
     only_one(request.best_of)?;
     if request.suffix.as_ref().is_some_and(|suffix| !suffix.is_empty()) {
@@ -167,14 +193,17 @@ pub(crate) fn completion(request: &CompletionRequest, priority: Priority) -> Res
         return Err(Error::bad_field("echo", "echo needs a prompt of text"));
     }
     let logprobs = request.logprobs.map(top_logprobs).transpose()?;
-    Ok(GenerateRequest {
+    let made = GenerateRequest {
         // OpenAI's own default for this route.
         max_tokens: at_least_one(request.max_tokens)?.or(Some(16)),
         stop: stops(&request.choosing)?,
-        sampling: sampling(&request.choosing),
         priority,
         logprobs,
         ..GenerateRequest::new(prompt)
+    };
+    Ok(Asked {
+        request: made,
+        choosing: request.choosing.clone(),
     })
 }
 
@@ -277,8 +306,8 @@ fn single<T>(mut items: Vec<T>) -> Option<T> {
     last.filter(|_| items.is_empty())
 }
 
-fn sampling(asked: &Choosing) -> Sampling {
-    let default = Sampling::default();
+/// What the caller asked for, else what suits the model.
+fn sampling(asked: &Choosing, default: Sampling) -> Sampling {
     Sampling {
         temperature: asked.temperature.unwrap_or(default.temperature),
         top_p: asked.top_p.unwrap_or(default.top_p),
@@ -357,15 +386,16 @@ mod tests {
     fn as_many_stops_as_allowed_reach_the_engine_on_both_routes() {
         let stops = vec!["x".repeat(MAX_STOP_BYTES); MAX_STOPS];
         let body = json!({"messages": [{"role": "user", "content": "u"}], "stop": stops});
-        let request = chat(&serde_json::from_value(body).unwrap(), Priority::Local).unwrap();
+        let request = chat(&serde_json::from_value(body).unwrap(), Priority::Local).unwrap().request;
         assert_eq!(request.stop, stops);
         let body = json!({"prompt": "p", "stop": "s", "temperature": 0, "logit_bias": {"3": 1}});
-        let request = completion(&serde_json::from_value(body).unwrap(), Priority::Local).unwrap();
+        let asked = completion(&serde_json::from_value(body).unwrap(), Priority::Local).unwrap();
+        let sampling = sampling(&asked.choosing, Sampling::default());
         assert_eq!(
-            (request.stop, request.sampling.temperature),
+            (asked.request.stop, sampling.temperature),
             (vec!["s".to_owned()], 0.0)
         );
-        assert_eq!(request.sampling.logit_bias[&3], 1.0);
+        assert_eq!(sampling.logit_bias[&3], 1.0);
         let body = json!({"prompt": "p", "stop": vec!["x"; MAX_STOPS + 1]});
         let refused = completion(&serde_json::from_value(body).unwrap(), Priority::Local).unwrap_err();
         assert_eq!(refused.param.as_deref(), Some("stop"));
@@ -378,12 +408,12 @@ mod tests {
             "max_tokens": 3, "max_completion_tokens": 4, "temperature": 0.5, "top_p": 0.9, "top_k": 7, "min_p": 0.1, "seed": 9,
             "presence_penalty": 1, "frequency_penalty": -1, "repetition_penalty": 1.1, "stop": ["x", ""], "logprobs": true,
         });
-        let request = chat(&serde_json::from_value(body).unwrap(), Priority::Paid).unwrap();
+        let Asked { request, choosing } = chat(&serde_json::from_value(body).unwrap(), Priority::Paid).unwrap();
         assert_eq!(request.max_tokens, Some(4));
         assert_eq!(request.stop, ["x"]);
         assert_eq!(request.logprobs, Some(0));
         assert_eq!(request.priority, Priority::Paid);
-        let sampling = &request.sampling;
+        let sampling = sampling(&choosing, Sampling::default());
         assert_eq!(
             (sampling.temperature, sampling.top_k, sampling.seed),
             (0.5, 7, Some(9))

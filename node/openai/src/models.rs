@@ -7,7 +7,7 @@ use hearth_engine::{Engine, LoadError, ModelHandle, ModelInfo, ModelSource, Prio
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 
-use crate::error::{Error, internal, load_error};
+use crate::error::{Error, damaged, internal, load_error};
 
 /// How often the models are looked at for idleness, unless they may be idle for less than twice as long.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -202,16 +202,10 @@ impl Models {
         }
         let source = self.inner.library.open(name).await.map_err(|error| match error {
             LibraryError::Unknown(name) => Error::no_model(&name),
-            LibraryError::Unusable { .. } => {
+            LibraryError::Unusable { ref name, .. } => {
                 // The words name paths, which are not for whoever asks over the network.
                 tracing::warn!(%error, "a model cannot be used");
-                Error::unavailable(
-                    "model_damaged",
-                    format!(
-                        "the files of {name} are missing, damaged or changed: `hearth model verify {name}` says what \
-                         is wrong"
-                    ),
-                )
+                damaged(name)
             }
         })?;
         self.inner
@@ -262,10 +256,13 @@ impl Models {
                 });
             }
         }
-        Err(Error::unavailable(
-            "model_unloaded",
-            format!("{name} was unloaded just now: try again"),
-        ))
+        Err(Error {
+            retry_after_seconds: Some(1),
+            ..Error::unavailable(
+                "model_unloaded",
+                format!("{name} was unloaded just now: try again"),
+            )
+        })
     }
 
     async fn make_room_and_load(&self, name: &str, source: ModelSource) -> Result<ModelHandle, Error> {

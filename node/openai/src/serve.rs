@@ -2,6 +2,8 @@
 
 use serde::de::DeserializeOwned;
 
+use hearth_engine::Priority;
+
 use crate::{
     chat, complete,
     embed::embeddings,
@@ -13,8 +15,11 @@ use crate::{
 
 /// Answers one request by the engine. Never fails: an error is an answer too.
 pub async fn serve_http(models: &Models, request: HttpRequest) -> HttpAnswer {
+    let is_paid = request.priority == Priority::Paid;
     match route(models, request).await {
         Ok(answer) => answer,
+        // Who pays did not choose the model file: its faults are the seller's.
+        Err(error) if is_paid => error.towards_a_buyer().into(),
         Err(error) => error.into(),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io,
+    io::{self, Read as _},
     path::{Path, PathBuf},
 };
 
@@ -11,7 +11,8 @@ use crate::{
     catalogue,
     disk::Fingerprint,
     hashing,
-    manifest::{Description, Manifest, ManifestError, ManifestFile, ModelKind, slug_of},
+    inspect::Inspector,
+    manifest::{Description, Manifest, ManifestError, ManifestFile, ModelKind, MAX_TEXT_BYTES, file_name_of, slug_of},
     records::{FinishedFile, LeafRecord, RecordsError},
     unixfs::Profile,
 };
@@ -51,6 +52,8 @@ pub enum AddError {
     Deep { path: PathBuf },
     #[error("{} is no text, which paths in a manifest must be: rename it", path.display())]
     NoText { path: PathBuf },
+    #[error("{0}")]
+    Refused(String),
     #[error("{} changed while it was hashed: wait until its download or copy is done, then add it again", path.display())]
     Changing { path: PathBuf },
     #[error("no manifest can be written for these files")]
@@ -70,10 +73,11 @@ pub(crate) async fn import(
     path: &Path,
     options: AddOptions,
     threads: usize,
+    inspector: &Inspector,
 ) -> Result<(Manifest, Vec<FinishedFile>), AddError> {
     let path = path.to_owned();
-    let shown = path.clone();
-    tokio::task::spawn_blocking(move || import_blocking(&path, options, threads))
+    let (shown, inspector) = (path.clone(), inspector.clone());
+    tokio::task::spawn_blocking(move || import_blocking(&path, options, threads, &inspector))
         .await
         .unwrap_or_else(|error| {
             let source = io::Error::other(error);
@@ -85,6 +89,7 @@ fn import_blocking(
     path: &Path,
     options: AddOptions,
     threads: usize,
+    inspector: &Inspector,
 ) -> Result<(Manifest, Vec<FinishedFile>), AddError> {
     let unreadable = |source| AddError::Read {
         path: path.to_owned(),
@@ -92,13 +97,13 @@ fn import_blocking(
     };
     let root = path.canonicalize().map_err(unreadable)?;
     let metadata = fs::metadata(&root).map_err(unreadable)?;
-    let (paths, is_folder) = if metadata.is_file() {
-        (vec![root.clone()], false)
-    } else if metadata.is_dir() {
-        (model_files(&root)?, true)
-    } else {
+    if !metadata.is_file() && !metadata.is_dir() {
         return Err(AddError::Neither { path: root });
-    };
+    }
+    // Parts of a split model lie beside the name that was given, not beside what it may be a link to.
+    let needed = inspector.look(path).map_err(AddError::Refused)?;
+    let is_folder = metadata.is_dir();
+    let paths = if is_folder { model_files(&root)? } else { needed };
     let mut hashed = Vec::with_capacity(paths.len());
     for file in &paths {
         let name = if is_folder {
@@ -109,9 +114,10 @@ fn import_blocking(
         let name = name
             .and_then(manifest_path)
             .ok_or_else(|| AddError::NoText { path: file.clone() })?;
-        hashed.push(hash(file, name, threads)?);
+        hashed.push(hash(&file.canonicalize().map_err(unreadable)?, name, threads)?);
     }
-    describe(&root, is_folder, hashed, options)
+    let named = path.file_name().map_or(root.as_path(), |_| path);
+    describe(named, is_folder, hashed, options)
 }
 
 /// Chooses names and files: the catalogue's for a model it knows, else what the files suggest.
@@ -136,9 +142,7 @@ fn describe(
     } else {
         root.file_stem()
     };
-    let stem = stem
-        .map(|text| text.to_string_lossy().into_owned())
-        .unwrap_or_default();
+    let stem = title_of(&stem.unwrap_or_default().to_string_lossy());
     let text = |said: Option<String>, known: Option<&str>, guess: &str| {
         said.or_else(|| known.map(str::to_owned))
             .unwrap_or_else(|| guess.to_owned())
@@ -237,14 +241,14 @@ fn model_files(root: &Path) -> Result<Vec<PathBuf>, AddError> {
             let metadata = fs::metadata(&path).map_err(unreadable)?;
             if metadata.is_dir() {
                 folders.push((path, depth + 1));
-            } else if metadata.is_file() && has_ending(&path, &ENDINGS) {
+            } else if metadata.is_file() && (has_ending(&path, &ENDINGS) || is_gguf(&path)) {
                 files.push(path);
             }
         }
     }
     if !files
         .iter()
-        .any(|path| has_ending(path, &["gguf", "safetensors"]))
+        .any(|path| has_ending(path, &["gguf", "safetensors"]) || is_gguf(path))
     {
         return Err(AddError::NoModel {
             path: root.to_owned(),
@@ -254,14 +258,42 @@ fn model_files(root: &Path) -> Result<Vec<PathBuf>, AddError> {
     Ok(files)
 }
 
+/// A file is what its first bytes say, whatever it is called.
+fn is_gguf(path: &Path) -> bool {
+    let mut magic = [0; 4];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut magic));
+    read.is_ok() && magic == *b"GGUF"
+}
+
 fn has_ending(path: &Path, endings: &[&str]) -> bool {
     path.extension()
         .is_some_and(|found| endings.iter().any(|ending| found.eq_ignore_ascii_case(ending)))
 }
 
+/// The path of a file in its model. What no system can have in a path, or not all, becomes `_`.
 fn manifest_path(path: &Path) -> Option<String> {
-    let names: Option<Vec<&str>> = path.components().map(|name| name.as_os_str().to_str()).collect();
+    let names: Option<Vec<String>> = path
+        .components()
+        .map(|name| name.as_os_str().to_str().map(file_name_of))
+        .collect();
     names.map(|names| names.join("/"))
+}
+
+/// A title made of a file's name: without control characters, the number of a part, and what is too long.
+fn title_of(stem: &str) -> String {
+    let plain: String = stem
+        .chars()
+        .map(|letter| if letter.is_control() { ' ' } else { letter })
+        .collect();
+    let words: Vec<&str> = plain.split_whitespace().collect();
+    let mut title = words.join(" ");
+    if let Some((name, number)) = title.rsplit_once("-00001-of-")
+        && number.bytes().all(|byte| byte.is_ascii_digit())
+    {
+        title = name.to_owned();
+    }
+    title.truncate(title.floor_char_boundary(MAX_TEXT_BYTES));
+    if title.is_empty() { "model".to_owned() } else { title }
 }
 
 /// Sentence embedders say how they pool; their configuration is a BERT's.

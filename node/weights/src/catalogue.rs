@@ -34,6 +34,28 @@ pub struct Entry {
     pub sha256: Vec<String>,
     /// The package that carries it.
     pub package: Package,
+    /// How to sample from it, where its own files do not say that.
+    pub sampling: Sampling,
+}
+
+/// How to sample from a model; what is left out is as for most models.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Sampling {
+    /// 0 chooses the most probable token.
+    pub temperature: Option<f32>,
+    /// Keeps the most probable tokens whose probabilities sum to this.
+    pub top_p: Option<f32>,
+    /// Keeps this many of the most probable tokens.
+    pub top_k: Option<u32>,
+    /// Drops tokens less probable than this share of the best one.
+    pub min_p: Option<f32>,
+    /// Divides the logits of tokens seen lately.
+    pub repetition_penalty: Option<f32>,
+    /// The longest answer, in tokens, where nobody asks for another.
+    pub max_tokens: Option<u32>,
+    /// Said to the model before a conversation that has no such message of its own.
+    pub system: Option<String>,
 }
 
 /// Where the files can be had.
@@ -77,6 +99,8 @@ struct Raw {
     /// Text, since a CID in TOML has no form of its own.
     manifest: String,
     package: Package,
+    #[serde(default)]
+    sampling: Sampling,
     files: Vec<RawFile>,
 }
 
@@ -110,6 +134,12 @@ pub fn entries() -> &'static [Entry] {
 #[must_use]
 pub fn by_slug(slug: &str) -> Option<&'static Entry> {
     entries().iter().find(|entry| entry.manifest.slug() == slug)
+}
+
+/// The entry of this model.
+#[must_use]
+pub fn by_cid(cid: &Cid) -> Option<&'static Entry> {
+    entries().iter().find(|entry| entry.manifest.cid() == cid)
 }
 
 /// The entry all of whose files are among `files`: path by path for folders, by content alone for single files.
@@ -172,6 +202,7 @@ fn parse(slug: &str, text: &str) -> Result<Entry, CatalogueError> {
         home: raw.home,
         sha256,
         package: raw.package,
+        sampling: raw.sampling,
     })
 }
 

@@ -26,7 +26,7 @@ const MAX_FILE_BYTES: u64 = 1 << 50;
 const MAX_PATH_BYTES: usize = 512;
 const MAX_NAME_BYTES: usize = 200;
 const MAX_SLUG_BYTES: usize = 64;
-const MAX_TEXT_BYTES: usize = 200;
+pub(crate) const MAX_TEXT_BYTES: usize = 200;
 
 /// What a model is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -344,6 +344,31 @@ fn is_path(path: &str) -> bool {
                 && !name.ends_with(".partial")
                 && !name.contains(|letter: char| letter.is_control() || "\\:*?\"<>|".contains(letter))
         })
+}
+
+/// A name that a path may have on every system, made of a file's own.
+pub(crate) fn file_name_of(name: &str) -> String {
+    let allowed = |letter: char| {
+        if letter.is_control() || "\\:*?\"<>|".contains(letter) {
+            '_'
+        } else {
+            letter
+        }
+    };
+    let mut name: String = name.chars().map(allowed).collect();
+    if name.starts_with([' ', '.']) {
+        name.insert(0, '_');
+    }
+    if name.len() > MAX_NAME_BYTES {
+        // The end of a name says what kind of file it is.
+        let from = name.ceil_char_boundary(name.len() + 1 - MAX_NAME_BYTES);
+        name = format!("_{}", &name[from..]);
+    }
+    if name.ends_with([' ', '.']) || name.ends_with(".partial") {
+        name.truncate(name.floor_char_boundary(MAX_NAME_BYTES - 1));
+        name.push('_');
+    }
+    name
 }
 
 /// Refuses paths that are one on systems which do not tell capitals, and files that would be folders too.

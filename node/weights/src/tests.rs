@@ -2,6 +2,7 @@
 
 mod downloads;
 mod formats;
+mod gateways;
 pub(crate) mod generators;
 mod liars;
 mod local;

@@ -5,13 +5,17 @@
 
 use std::{
     fs::File,
+    io,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use cid::Cid;
 
-use crate::{disk::Fingerprint, manifest::Manifest};
+use crate::{
+    disk::{self, Fingerprint},
+    manifest::Manifest,
+};
 
 /// A model whose files were compared with its manifest.
 #[derive(Clone, Debug)]
@@ -74,16 +78,6 @@ impl VerifiedModel {
         self.files.iter().find(|file| file.name == name)
     }
 
-    /// The first file with this ending, for example `gguf`.
-    #[must_use]
-    pub fn file_ending(&self, ending: &str) -> Option<&VerifiedFile> {
-        self.files.iter().find(|file| {
-            Path::new(&file.name)
-                .extension()
-                .is_some_and(|found| found == ending)
-        })
-    }
-
     /// Whether all files still look as they did. Costs one system call a file.
     ///
     /// # Errors
@@ -139,6 +133,19 @@ impl VerifiedFile {
     #[must_use]
     pub fn size_bytes(&self) -> u64 {
         self.fingerprint.size
+    }
+
+    /// Whether its first bytes are these.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn begins_with(&self, magic: &[u8]) -> io::Result<bool> {
+        let mut found = vec![0; magic.len()];
+        match disk::read_at(&self.file, &mut found, 0) {
+            Ok(()) => Ok(found == magic),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Whether the file still looks as it did, at its path and behind the open file.

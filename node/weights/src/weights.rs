@@ -18,6 +18,7 @@ use crate::{
     download::{Backoff, Download, Downloads, PullError, Rules},
     filestore::{Blocks, FileStore},
     gateway::{self, Mode},
+    inspect::Inspector,
     manifest::Manifest,
     open::{self, OpenError, Verification},
     provider::HttpLimits,
@@ -204,6 +205,8 @@ pub struct Args {
     pub clock: Clock,
     /// Owner of the tasks.
     pub tasks: Tasks,
+    /// The look into a model before it is taken in.
+    pub inspector: Inspector,
 }
 
 /// All models of this node. Clones share them.
@@ -220,6 +223,7 @@ struct Shared {
     tasks: Tasks,
     downloads: Downloads,
     blocks: Arc<FileStore>,
+    inspector: Inspector,
 }
 
 impl Weights {
@@ -235,6 +239,7 @@ impl Weights {
             store,
             clock,
             tasks,
+            inspector,
         } = args;
         config.check()?;
         std::fs::create_dir_all(&config.folder).map_err(|source| Error::Folder {
@@ -253,6 +258,7 @@ impl Weights {
             checkpoint_interval: config.checkpoint_interval,
             span_bytes: config.span_bytes,
             backoff: config.backoff,
+            inspector: inspector.clone(),
         };
         let downloads = Downloads::start(rules, records.clone(), clock.clone(), tasks.clone()).await?;
         let blocks = Arc::new(FileStore::new(records.clone(), config.folder.clone()));
@@ -264,6 +270,7 @@ impl Weights {
                 tasks,
                 downloads,
                 blocks,
+                inspector,
             }),
         })
     }
@@ -281,10 +288,10 @@ impl Weights {
     /// Adds a model file or a folder with a model. The files stay where they are: they are hashed, not copied.
     ///
     /// # Errors
-    /// Files that cannot be read, make no manifest, or change while they are hashed.
+    /// Files that cannot be read, cannot be used, make no manifest, or change while they are hashed.
     pub async fn add(&self, path: &Path, options: AddOptions) -> Result<Model, AddError> {
         let threads = self.shared.config.hash_threads.get();
-        let (manifest, files) = add::import(path, options, threads).await?;
+        let (manifest, files) = add::import(path, options, threads, &self.shared.inspector).await?;
         let mut record = ModelRecord {
             manifest,
             origin: Origin::Added,

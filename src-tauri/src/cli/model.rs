@@ -30,7 +30,7 @@ pub(crate) enum ModelCommand {
     },
     /// Fetch a model by its CID and check every byte.
     Pull {
-        /// The CID of the model's manifest.
+        /// The CID of the model's manifest, also as `ipfs://CID` or the address of a gateway.
         cid: String,
         /// A trustless gateway, for example another Hearth: http://HOST:4327.
         #[arg(long, value_name = "URL")]

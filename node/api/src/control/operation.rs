@@ -40,6 +40,7 @@ pub enum Operation {
     ListDownloads,
     PauseDownload,
     ResumeDownload,
+    CancelDownload,
     Catalogue,
     GetEarning,
     StartEarning,
@@ -232,6 +233,7 @@ impl Operation {
         Operation::ListDownloads,
         Operation::PauseDownload,
         Operation::ResumeDownload,
+        Operation::CancelDownload,
         Operation::Catalogue,
         Operation::GetEarning,
         Operation::StartEarning,
@@ -427,6 +429,12 @@ impl Operation {
                 "Goes on with a download.",
             )
             .gives::<Download>(),
+            Operation::CancelDownload => new(
+                Delete,
+                "/downloads/{cid}",
+                "cancelDownload",
+                "Gives a download up and deletes what is there of it.",
+            ),
             Operation::Catalogue => new(
                 Get,
                 "/catalogue",

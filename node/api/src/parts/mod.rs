@@ -130,6 +130,8 @@ pub trait Shelf: Send + Sync + 'static {
     async fn pause(&self, cid: &str) -> Answer<Download>;
     /// Goes on with one.
     async fn resume(&self, cid: &str) -> Answer<Download>;
+    /// Gives one up and deletes what is there of it.
+    async fn cancel(&self, cid: &str) -> Answer<()>;
     /// Models that are known to work.
     async fn catalogue(&self) -> Answer<Catalogue>;
     /// `download` and `models` events.

@@ -9,6 +9,8 @@ use axum::{
 use metrics::gauge;
 use metrics_exporter_prometheus::PrometheusBuilder;
 
+use std::sync::atomic::Ordering;
+
 use super::status::now;
 use crate::{
     app::App,
@@ -24,8 +26,8 @@ pub(crate) async fn health() -> Json<Health> {
     .await
 }
 
-/// It can do its work: the chain is there, and a set-up that was begun is done. One that nobody asked for is not
-/// waited for: chat with models of this computer, the wallet and the chain work without it.
+/// It can do its work: the chain is there, and a set-up that was begun is done and what it set up answers. One that
+/// nobody asked for is not waited for: chat with models of this computer, the wallet and the chain work without it.
 pub(crate) async fn ready(State(app): State<App>) -> Response {
     let setup = app.host.setup().borrow().clone();
     let mut reasons = Vec::new();
@@ -42,22 +44,41 @@ pub(crate) async fn ready(State(app): State<App>) -> Response {
             |step| format!("set-up: {}", step.title),
         ));
     }
-    let (status, word) = if reasons.is_empty() {
-        (StatusCode::OK, "ok")
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "not ready")
-    };
-    std::future::ready(
-        (
-            status,
-            Json(Health {
-                status: word.to_owned(),
-                reasons,
-            }),
-        )
-            .into_response(),
+    if reasons.is_empty() && setup.done && !setup.steps.is_empty() {
+        reasons.extend(network_not_there(&app).await);
+    }
+    if reasons.is_empty() {
+        let status = "ok".to_owned();
+        return Json(Health { status, reasons }).into_response();
+    }
+    let status = "not ready".to_owned();
+    let retry = [(header::RETRY_AFTER, "1")];
+    (
+        StatusCode::SERVICE_UNAVAILABLE,
+        retry,
+        Json(Health { status, reasons }),
     )
-    .await
+        .into_response()
+}
+
+/// What was set up counts from the next session on: until then its model is in no list, and nobody is told that it is
+/// ready. Once it was there, what becomes of it later is no matter of being ready.
+async fn network_not_there(app: &App) -> Option<String> {
+    if app.network_answers.load(Ordering::Relaxed) {
+        return None;
+    }
+    let models = match app.parts.relay.models().await {
+        Ok(models) => models,
+        Err(error) => return Some(format!("the models of the network are not known yet: {}", error.message)),
+    };
+    let waiting = models.into_iter().find_map(|model| Some((model.id, model.unavailable?)));
+    match waiting {
+        Some((id, why)) => Some(format!("{id}: {}", why.meaning)),
+        None => {
+            app.network_answers.store(true, Ordering::Relaxed);
+            None
+        }
+    }
 }
 
 fn is_begun(setup: &Setup) -> bool {

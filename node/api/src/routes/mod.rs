@@ -97,6 +97,7 @@ fn method_router(operation: Operation) -> MethodRouter<App> {
         Operation::ListDownloads => on(filter, models::downloads),
         Operation::PauseDownload => on(filter, models::pause),
         Operation::ResumeDownload => on(filter, models::resume),
+        Operation::CancelDownload => on(filter, models::cancel),
         Operation::Catalogue => on(filter, models::catalogue),
         Operation::GetEarning => on(filter, earning::page),
         Operation::StartEarning => on(filter, earning::start),

@@ -105,6 +105,11 @@ pub(crate) async fn resume(
     Ok(Json(app.parts.shelf.resume(&cid).await?))
 }
 
+pub(crate) async fn cancel(State(app): State<App>, Path(cid): Path<String>) -> Result<StatusCode, ApiError> {
+    app.parts.shelf.cancel(&cid).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
 pub(crate) async fn catalogue(State(app): State<App>) -> Result<Json<Catalogue>, ApiError> {
     Ok(Json(app.parts.shelf.catalogue().await?))
 }

@@ -310,6 +310,9 @@ impl Shelf for Fake {
     async fn resume(&self, _: &str) -> Answer<Download> {
         Err(ApiError::not_found("download"))
     }
+    async fn cancel(&self, _: &str) -> Answer<()> {
+        Err(ApiError::not_found("download"))
+    }
     async fn catalogue(&self) -> Answer<Catalogue> {
         Ok(Catalogue {
             models: Vec::new(),

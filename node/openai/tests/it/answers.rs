@@ -210,7 +210,7 @@ async fn refusals_have_their_status_and_openais_shape() {
         (
             "/v1/chat/completions",
             hello(json!({"model": "broken"})),
-            503,
+            422,
             "model_damaged",
         ),
         (

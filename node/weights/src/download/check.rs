@@ -63,6 +63,7 @@ pub(super) async fn check(
             leaves,
         });
     }
+    inspect(job).await?;
     let record = ModelRecord {
         manifest: manifest.clone(),
         origin: Origin::Pulled,
@@ -70,6 +71,20 @@ pub(super) async fn check(
     };
     job.records.put_model(&record, &files).await?;
     Ok(Event::Placed)
+}
+
+/// Has the placed files looked at: what cannot be used is not recorded as a model.
+async fn inspect(job: &Job) -> Result<(), JobError> {
+    let (inspector, folder) = (
+        job.rules.inspector.clone(),
+        job.rules.folder.join(job::model_folder(&job.cid)),
+    );
+    let looked = tokio::task::spawn_blocking(move || inspector.look(&folder)).await;
+    match looked {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(reason)) => Err(JobError::Refused(reason)),
+        Err(error) => Err(JobError::Refused(error.to_string())),
+    }
 }
 
 async fn read_back(job: &Job, part: &PartFile) -> Result<Vec<Found>, JobError> {

@@ -215,6 +215,7 @@ impl Driver {
             sources: Job::sources(&self.record.sources, &self.shared.rules),
             token: token.clone(),
             arrived_bytes: Arc::clone(&self.arrived_bytes),
+            busy: Arc::clone(&self.shared.busy),
         };
         self.wake_at_ms = None;
         let running = work(job, self.reports.0.clone(), self.shared.clock.now_ms());

@@ -15,7 +15,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures::{StreamExt as _, future};
+use futures::{StreamExt as _, future, stream};
 use parking_lot::Mutex;
 use tokio::{
     sync::{Notify, mpsc},
@@ -23,7 +23,8 @@ use tokio::{
 };
 
 use super::{
-    job::{self, Job, JobError, PartFile, blocking},
+    busy::Busy,
+    job::{Job, JobError, PartFile, blocking},
     state::Event,
 };
 use crate::{
@@ -37,6 +38,8 @@ use crate::{
 const LEAVES_IN_FLIGHT: usize = 16;
 /// Requests to one source at once; more would only share its line.
 const STREAMS: usize = 2;
+/// Single blocks that one line asks for at once, where a source makes no CARs or leaves holes.
+const BLOCKS_AT_ONCE: usize = 4;
 /// Failures in a row after which a source is given up for this try.
 const PATIENCE: u32 = 3;
 /// A CAR of a span may take this many times the span's bytes: small leaves under many nodes nearly double it.
@@ -102,7 +105,7 @@ pub(super) async fn fetch(
         places: places.clone(),
         have: Mutex::new(have_sets(&parts)),
     });
-    let workers = job.sources.iter().enumerate().flat_map(|(source_idx, source)| {
+    let workers = job.willing_sources().enumerate().flat_map(|(source_idx, source)| {
         (0..STREAMS).map({
             let (board, leaves, wanted) = (&board, &leaves, &wanted);
             move |_| {
@@ -112,6 +115,7 @@ pub(super) async fn fetch(
                     board: Arc::clone(board),
                     leaves: leaves.clone(),
                     wanted: Arc::clone(wanted),
+                    busy: Arc::clone(&job.busy),
                 };
                 worker.run()
             }
@@ -130,10 +134,7 @@ pub(super) async fn fetch(
         return Ok(Event::AllWritten);
     }
     let last = board.state.lock().last_error.take();
-    Err(JobError::NoSource {
-        what: "weights",
-        last: job::last_text(last),
-    })
+    Err(job.no_source("weights", last))
 }
 
 /// What the sources need to know about the files.
@@ -279,6 +280,7 @@ struct Worker {
     board: Arc<Board>,
     leaves: mpsc::Sender<Leaf>,
     wanted: Arc<Wanted>,
+    busy: Arc<Busy>,
 }
 
 impl Worker {
@@ -294,6 +296,7 @@ impl Worker {
                 failures = 0;
             }
             if let Some(error) = &error {
+                self.busy.note(error);
                 tracing::debug!(source = Source::name(self.source.as_ref()), %error, "a source does not fill a span");
             }
             let standing = error.as_ref().map(SourceError::standing);
@@ -358,9 +361,11 @@ impl Worker {
         if let Some(error) = trouble {
             return Err(error);
         }
-        for idx in self.wanted.missing(span) {
-            let block = self.source.block(&plan.pieces[idx].cid).await?;
-            self.deliver(span.file_idx, &block).await;
+        let holes = self.wanted.missing(span).into_iter();
+        let asked = holes.map(|idx| self.source.block(&plan.pieces[idx].cid));
+        let mut blocks = stream::iter(asked).buffer_unordered(BLOCKS_AT_ONCE);
+        while let Some(block) = blocks.next().await {
+            self.deliver(span.file_idx, &block?).await;
         }
         Ok(())
     }

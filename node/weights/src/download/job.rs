@@ -13,7 +13,11 @@ use std::{
 use cid::Cid;
 use tokio_util::sync::CancellationToken;
 
-use super::{Rules, state::Event};
+use super::{
+    Rules,
+    busy::Busy,
+    state::{Event, Trouble},
+};
 use crate::{
     disk,
     manifest::{Manifest, ManifestFile},
@@ -34,13 +38,20 @@ pub(super) struct Job {
     pub(super) token: CancellationToken,
     /// Bytes on disk, noted or not.
     pub(super) arrived_bytes: Arc<AtomicU64>,
+    /// Sources that want to be left alone.
+    pub(super) busy: Arc<Busy>,
 }
 
 /// Why a job ended without its goal.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum JobError {
     #[error("no gateway gave the model's {what}; the last one: {last}")]
-    NoSource { what: &'static str, last: String },
+    NoSource {
+        what: &'static str,
+        last: String,
+        /// The first time at which any of them wants to be asked again.
+        not_before_ms: Option<i64>,
+    },
     #[error("the manifest is refused")]
     Manifest(#[from] crate::manifest::ManifestError),
     #[error("\"{path}\" of the model cannot be downloaded")]
@@ -69,6 +80,8 @@ pub(super) enum JobError {
         #[source]
         source: io::Error,
     },
+    #[error("the model is here, but cannot be used: {0}")]
+    Refused(String),
     #[error("the job was stopped")]
     Stopped,
     #[error(transparent)]
@@ -82,6 +95,7 @@ impl JobError {
             JobError::Manifest(_)
             | JobError::Plan { .. }
             | JobError::Size { .. }
+            | JobError::Refused(_)
             | JobError::Quota { .. }
             | JobError::Disk { .. } => true,
             // A full disk may have room later.
@@ -95,10 +109,15 @@ impl JobError {
         if matches!(self, JobError::Stopped) {
             return None;
         }
-        Some(Event::Trouble {
+        let mut trouble = Trouble {
             is_final: self.is_final(),
+            not_before_ms: None,
             why: hearth_base::failure::chain(&self),
-        })
+        };
+        if let JobError::NoSource { not_before_ms, .. } = self {
+            trouble.not_before_ms = not_before_ms;
+        }
+        Some(Event::Trouble(trouble))
     }
 }
 
@@ -208,6 +227,31 @@ impl Job {
             .filter_map(gateway)
             .map(|gateway| Arc::new(gateway) as Arc<dyn Source>)
             .collect()
+    }
+
+    /// The sources that may be asked now.
+    pub(super) fn willing_sources(&self) -> impl Iterator<Item = &Arc<dyn Source>> {
+        let is_willing = |source: &&Arc<dyn Source>| self.busy.until(Source::name(source.as_ref())).is_none();
+        self.sources.iter().filter(is_willing)
+    }
+
+    /// Why nobody gave it, and when the first of those who want to be left alone may be asked again. Where any other
+    /// could be asked earlier, the usual pause is all.
+    pub(super) fn no_source(&self, what: &'static str, last: Option<SourceError>) -> JobError {
+        let waits = self.sources.iter();
+        let waits: Option<Vec<i64>> = waits
+            .map(|source| self.busy.until(Source::name(source.as_ref())))
+            .collect();
+        let not_before_ms = waits.and_then(|waits| waits.into_iter().min());
+        let last = match (last, not_before_ms) {
+            (None, Some(_)) => "it asked to be left alone for a while".to_owned(),
+            (last, _) => last_text(last),
+        };
+        JobError::NoSource {
+            what,
+            last,
+            not_before_ms,
+        }
     }
 
     /// The files as the records have them; `None` while some were not located.

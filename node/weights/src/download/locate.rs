@@ -54,6 +54,7 @@ pub(super) async fn files(job: &Job, manifest: &Manifest) -> Result<Event, JobEr
     let not_located = || JobError::NoSource {
         what: "nodes",
         last: "the records are not complete".to_owned(),
+        not_before_ms: None,
     };
     let parts = job.part_files(manifest).await?.ok_or_else(not_located)?;
     let have_bytes = job.note_arrived(&parts);
@@ -98,19 +99,17 @@ async fn plan(job: &Job, file: &ManifestFile) -> Result<Plan, JobError> {
 /// Asks one source after another.
 async fn block_of_any(job: &Job, cid: &Cid, what: &'static str) -> Result<Block, JobError> {
     let mut last = None;
-    for source in &job.sources {
+    for source in job.willing_sources() {
         match job.unless_stopped(source.block(cid)).await? {
             Ok(block) => return Ok(block),
             Err(error) => {
+                job.busy.note(&error);
                 tracing::debug!(source = Source::name(source.as_ref()), %cid, %error, "a source does not give a block");
                 last = Some(error);
             }
         }
     }
-    Err(JobError::NoSource {
-        what,
-        last: job::last_text(last),
-    })
+    Err(job.no_source(what, last))
 }
 
 /// Refuses a download that the quota or the disk has no room for.

@@ -4,6 +4,7 @@
 //! that a leaf is there only after `fdatasync` of its file, and a model is recorded only after all its bytes were
 //! read back and hashed.
 
+mod busy;
 mod check;
 mod driver;
 mod fetch;
@@ -24,6 +25,8 @@ pub use state::{Backoff, State};
 
 use crate::{
     block::{BlockError, DAG_CBOR, check_hash},
+    catalogue,
+    inspect::Inspector,
     provider::{HttpGateway, HttpLimits, SourceError},
     records::{DownloadRecord, Records, RecordsError},
 };
@@ -45,6 +48,7 @@ pub(crate) struct Rules {
     pub(crate) checkpoint_interval: Duration,
     pub(crate) span_bytes: u64,
     pub(crate) backoff: Backoff,
+    pub(crate) inspector: Inspector,
 }
 
 /// A download as others see it.
@@ -52,9 +56,9 @@ pub(crate) struct Rules {
 pub struct Download {
     /// The manifest.
     pub cid: Cid,
-    /// The model's name for programs, once its manifest is here.
+    /// The model's name for programs, once its manifest is here, or if the catalogue knows it.
     pub slug: Option<String>,
-    /// The model's name for people, once its manifest is here.
+    /// The model's name for people, as well.
     pub title: Option<String>,
     /// Where it stands.
     pub state: State,
@@ -100,6 +104,7 @@ struct Shared {
     clock: Clock,
     tasks: Tasks,
     drivers: Mutex<BTreeMap<Cid, Handle>>,
+    busy: Arc<busy::Busy>,
     all: watch::Sender<Vec<Download>>,
 }
 
@@ -126,6 +131,7 @@ impl Downloads {
         tasks: Tasks,
     ) -> Result<Downloads, RecordsError> {
         let shared = Shared {
+            busy: Arc::new(busy::Busy::new(clock.clone())),
             rules,
             records,
             clock,
@@ -288,7 +294,9 @@ impl Shared {
         arrived_bytes: u64,
         bytes_per_second: u64,
     ) -> Download {
-        let manifest = record.manifest.as_ref();
+        // The catalogue may know what it is before anything of it is here.
+        let known = catalogue::by_cid(&record.cid).map(|entry| &entry.manifest);
+        let manifest = record.manifest.as_ref().or(known);
         Download {
             cid: record.cid,
             slug: manifest.map(|manifest| manifest.slug().to_owned()),

@@ -139,7 +139,7 @@ pub(crate) enum Event {
     /// Read back and right; the files stand at their places and the model is recorded.
     Placed,
     /// An effect ended in trouble. Final trouble is not tried again by itself.
-    Trouble { why: String, is_final: bool },
+    Trouble(Trouble),
     /// The owner's wish.
     Pause,
     /// The owner's wish.
@@ -148,6 +148,15 @@ pub(crate) enum Event {
     Cancel,
     /// Time has passed.
     Tick,
+}
+
+/// Why an effect ended without its goal.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Trouble {
+    pub(crate) why: String,
+    pub(crate) is_final: bool,
+    /// No source wants to be asked before.
+    pub(crate) not_before_ms: Option<i64>,
 }
 
 /// What the driver does.
@@ -203,7 +212,7 @@ pub(crate) fn step(state: &State, event: Event, now_ms: i64, backoff: Backoff) -
         Event::Resume => resume(state),
         Event::Cancel => cancel(state),
         Event::Tick => tick(state, now_ms),
-        Event::Trouble { why, is_final } => trouble(state, why, is_final, now_ms, backoff),
+        Event::Trouble(met) => trouble(state, met, now_ms, backoff),
         Event::Located {
             have_bytes,
             size_bytes,
@@ -358,13 +367,7 @@ fn tick(state: &State, now_ms: i64) -> (State, Vec<Effect>) {
     }
 }
 
-fn trouble(
-    state: &State,
-    why: String,
-    is_final: bool,
-    now_ms: i64,
-    backoff: Backoff,
-) -> (State, Vec<Effect>) {
+fn trouble(state: &State, met: Trouble, now_ms: i64, backoff: Backoff) -> (State, Vec<Effect>) {
     let before = match state {
         State::Wanted | State::Checking { .. } => 0,
         State::Locating { attempts } | State::Fetching { attempts, .. } => *attempts,
@@ -373,9 +376,11 @@ fn trouble(
         }
     };
     let (have_bytes, size_bytes) = state.progress();
-    let retry_at_ms = (!is_final).then(|| now_ms.saturating_add(backoff.after(before)));
+    // A pause that a source asks for holds, however short the usual one would be.
+    let usual = now_ms.saturating_add(backoff.after(before));
+    let retry_at_ms = (!met.is_final).then(|| usual.max(met.not_before_ms.unwrap_or(usual)));
     let failed = State::Failed {
-        why,
+        why: met.why,
         attempts: before.saturating_add(1),
         retry_at_ms,
         have_bytes,
@@ -402,10 +407,10 @@ mod tests {
     }
 
     fn trouble() -> Event {
-        Event::Trouble {
+        Event::Trouble(Trouble {
             why: "the line is cut".to_owned(),
-            is_final: false,
-        }
+            ..Trouble::default()
+        })
     }
 
     #[test]
@@ -461,6 +466,25 @@ mod tests {
     }
 
     #[test]
+    fn a_source_that_asks_to_be_left_alone_is_left_alone() {
+        let asked = |not_before_ms| {
+            Event::Trouble(Trouble {
+                not_before_ms: Some(not_before_ms),
+                ..Trouble::default()
+            })
+        };
+        let fetching = State::Fetching {
+            attempts: 0,
+            have_bytes: 1,
+            size_bytes: 9,
+        };
+        let (_, effects) = step(&fetching, asked(3_600_000), 0, BACKOFF);
+        assert_eq!(effects, [Effect::WakeAt(3_600_000)]);
+        let (_, effects) = step(&fetching, asked(1), 0, BACKOFF);
+        assert_eq!(effects, [Effect::WakeAt(1000)]);
+    }
+
+    #[test]
     fn what_ended_takes_no_late_events() {
         let late = [
             Event::Written { have_bytes: 1 },
@@ -492,9 +516,11 @@ mod tests {
             Just(Event::AllWritten),
             (0..9_u64).prop_map(|have_bytes| Event::Damaged { have_bytes }),
             Just(Event::Placed),
-            any::<bool>().prop_map(|is_final| Event::Trouble {
-                why: String::new(),
-                is_final
+            any::<bool>().prop_map(|is_final| {
+                Event::Trouble(Trouble {
+                    is_final,
+                    ..Trouble::default()
+                })
             }),
             Just(Event::Pause),
             Just(Event::Resume),

@@ -99,8 +99,19 @@ async fn raw(blocks: &dyn Blocks, wanted: &Wanted, resolved: &Resolved) -> Respo
 }
 
 async fn car(blocks: Arc<dyn Blocks>, wanted: &Wanted, wish: CarWish, resolved: Resolved) -> Response {
-    if wanted.only_if_cached && matches!(blocks.get(&wanted.cid).await, Ok(None)) {
-        return absent(wanted, format!("block {} is not here", wanted.cid));
+    // A block that is not here is said so; an empty CAR would be an answer that says nothing.
+    let first = match &resolved.outcome {
+        Outcome::Found(_) if !resolved.passed.is_empty() => None,
+        Outcome::Found(cid) => Some(*cid),
+        Outcome::Missing(cid) if resolved.passed.is_empty() => Some(*cid),
+        Outcome::NoSuchName(_) | Outcome::Missing(_) => None,
+    };
+    if let Some(cid) = first {
+        match blocks.get(&cid).await {
+            Ok(Some(_)) => {}
+            Ok(None) => return absent(wanted, format!("block {cid} is not here")),
+            Err(error) => return trouble(&error),
+        }
     }
     let dups = if wish.dups { "y" } else { "n" };
     let order = wish.order;

@@ -2,7 +2,14 @@
 //!
 //! Specification: `ipfs/specs: src/http-gateways/trustless-gateway.md`.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
@@ -19,7 +26,7 @@ use url::Url;
 
 use super::{
     Source, SourceError,
-    answer::{self, CAR_TYPE, RAW_TYPE},
+    answer::{self, RAW_TYPE},
 };
 use crate::{
     block::{Block, MAX_BLOCK_BYTES},
@@ -51,6 +58,8 @@ pub struct HttpGateway {
     base: String,
     client: Client,
     limits: HttpLimits,
+    /// It answered that it makes no CARs: it is asked for single blocks from then on.
+    makes_no_cars: Arc<AtomicBool>,
 }
 
 impl HttpGateway {
@@ -85,10 +94,15 @@ impl HttpGateway {
             .trim_end_matches("/ipfs")
             .trim_end_matches('/');
         let base = format!("{}{path}", url.origin().ascii_serialization());
-        Ok(HttpGateway { base, client, limits })
+        Ok(HttpGateway {
+            base,
+            client,
+            limits,
+            makes_no_cars: Arc::default(),
+        })
     }
 
-    async fn get(&self, path: String, accept: &'static str, wanted: &str) -> Result<Response, SourceError> {
+    async fn get(&self, path: String, accept: &'static str) -> Result<Response, SourceError> {
         let request = self
             .client
             .get(format!("{}/ipfs/{path}", self.base))
@@ -102,7 +116,7 @@ impl HttpGateway {
             })?;
         let text = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
         let status = response.status().as_u16();
-        answer::check_head(&self.base, status, text(CONTENT_TYPE), text(RETRY_AFTER), wanted)?;
+        answer::check_head(&self.base, status, text(RETRY_AFTER))?;
         Ok(response)
     }
 
@@ -127,16 +141,18 @@ impl HttpGateway {
 
     async fn open_span(&self, root: Cid, from: u64, to: u64) -> Result<Response, SourceError> {
         let path = format!("{root}?format=car&dag-scope=entity&entity-bytes={from}:{to}");
-        self.get(
-            path,
-            "application/vnd.ipld.car; version=1; order=dfs; dups=n",
-            CAR_TYPE,
-        )
-        .await
+        self.get(path, "application/vnd.ipld.car; version=1; order=dfs; dups=n")
+            .await
     }
 
-    fn car_error(&self, error: CarError) -> SourceError {
+    fn car_error(&self, response: &Response, error: CarError) -> SourceError {
         let source_name = self.base.clone();
+        if let (CarError::HeaderLength(_) | CarError::Header, Some(content_type)) = (&error, said_type(response)) {
+            return SourceError::ContentType {
+                source_name,
+                content_type,
+            };
+        }
         match error {
             CarError::Block(source) => SourceError::Bad { source_name, source },
             source @ (CarError::HeaderLength(_)
@@ -160,7 +176,7 @@ impl Source for HttpGateway {
         if let Some(block) = Block::from_identity(*cid) {
             return Ok(block);
         }
-        let mut response = self.get(format!("{cid}?format=raw"), RAW_TYPE, RAW_TYPE).await?;
+        let mut response = self.get(format!("{cid}?format=raw"), RAW_TYPE).await?;
         let mut bytes = BytesMut::new();
         // One byte over the limit is enough to be refused below.
         while bytes.len() <= MAX_BLOCK_BYTES
@@ -168,9 +184,13 @@ impl Source for HttpGateway {
         {
             bytes.extend_from_slice(&chunk);
         }
-        Block::verify(*cid, bytes.freeze()).map_err(|source| SourceError::Bad {
-            source_name: self.base.clone(),
-            source,
+        let source_name = self.base.clone();
+        Block::verify(*cid, bytes.freeze()).map_err(|source| match said_type(&response) {
+            Some(content_type) => SourceError::ContentType {
+                source_name,
+                content_type,
+            },
+            None => SourceError::Bad { source_name, source },
         })
     }
 
@@ -179,6 +199,12 @@ impl Source for HttpGateway {
         let blocks = stream::unfold(start, move |span| async move { self.next_in_span(span).await });
         blocks.boxed()
     }
+}
+
+/// The type that an answer says it has, if it is not one of blocks.
+fn said_type(response: &Response) -> Option<String> {
+    let header = response.headers().get(CONTENT_TYPE);
+    answer::foreign_type(header.and_then(|value| value.to_str().ok()))
 }
 
 /// How far a CAR was read.
@@ -211,8 +237,15 @@ impl HttpGateway {
                 reader,
                 ready,
             } => (response, reader, ready),
+            // Nothing comes by CAR: whoever counts what came asks for the missing blocks one by one.
+            Span::Closed { .. } if self.makes_no_cars.load(Ordering::Relaxed) => return None,
             Span::Closed { root, from, to } => match self.open_span(root, from, to).await {
                 Ok(response) => (Box::new(response), CarReader::new(), VecDeque::new()),
+                Err(SourceError::Status { status, .. }) if answer::refuses_the_form(status) => {
+                    tracing::info!(source = self.base, status, "a gateway makes no CARs: it is asked for single blocks");
+                    self.makes_no_cars.store(true, Ordering::Relaxed);
+                    return None;
+                }
                 Err(error) => return last(error),
             },
         };
@@ -229,16 +262,16 @@ impl HttpGateway {
             }
             match self.chunk(&mut response).await {
                 Err(error) => return last(error),
-                Ok(None) => return last(self.car_error(reader.finish().err()?)),
+                Ok(None) => return last(self.car_error(&response, reader.finish().err()?)),
                 Ok(Some(bytes)) => reader.push(&bytes),
             }
             loop {
                 match reader.next_block() {
                     Ok(None) => break,
                     Ok(Some(block)) => ready.push_back(Ok(block)),
-                    Err(error @ CarError::Block(_)) => ready.push_back(Err(self.car_error(error))),
+                    Err(error @ CarError::Block(_)) => ready.push_back(Err(self.car_error(&response, error))),
                     Err(error) => {
-                        ready.push_back(Err(self.car_error(error)));
+                        ready.push_back(Err(self.car_error(&response, error)));
                         let first = ready.pop_front()?;
                         return Some((first, Span::Ending(ready)));
                     }

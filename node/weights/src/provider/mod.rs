@@ -38,7 +38,7 @@ pub enum SourceError {
     NotThere { source_name: String },
     #[error("{source_name} refuses to give it (status {status}): choose another source")]
     Refused { source_name: String, status: u16 },
-    #[error("{source_name} is busy (status {status})")]
+    #[error("{source_name} is busy (status {status}){}", wait_words(*retry_after_s))]
     Busy {
         source_name: String,
         status: u16,
@@ -77,6 +77,15 @@ pub enum SourceError {
     Address(String),
 }
 
+/// How long a source asks to be left alone.
+fn wait_words(retry_after_s: Option<u64>) -> String {
+    match retry_after_s {
+        None | Some(0) => String::new(),
+        Some(seconds @ ..120) => format!(" and asks to be left alone for {seconds} s"),
+        Some(seconds) => format!(" and asks to be left alone for {} minutes", seconds.div_ceil(60)),
+    }
+}
+
 /// What a failure says about the source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Standing {
@@ -92,6 +101,11 @@ impl SourceError {
     pub(crate) fn standing(&self) -> Standing {
         match self {
             SourceError::NotThere { .. } => Standing::Lacks,
+            // It said when: until then it is not asked again.
+            SourceError::Busy {
+                retry_after_s: Some(_),
+                ..
+            } => Standing::Unfit,
             SourceError::Busy { .. }
             | SourceError::Unreachable { .. }
             | SourceError::Stalled { .. }

@@ -7,7 +7,7 @@ use hearth_store::Store;
 
 use super::generators::splitmix;
 use crate::{
-    AddError, AddOptions, Config, FileState, ModelKind, OpenError, Origin, RemoveError, Weights,
+    AddError, AddOptions, Config, FileState, Inspector, ModelKind, OpenError, Origin, RemoveError, Weights,
     download::Backoff,
     weights::{Args, Error},
 };
@@ -18,15 +18,25 @@ pub(super) async fn node(folder: &Path) -> Weights {
 }
 
 pub(super) async fn node_with(folder: &Path, change: impl FnOnce(&mut Config)) -> Weights {
-    node_of(folder, None, change).await
+    node_of(folder, None, Inspector::none(), change).await
+}
+
+/// A node that looks at models before it takes them in.
+pub(super) async fn node_that_inspects(folder: &Path, inspector: Inspector) -> Weights {
+    node_of(folder, None, inspector, |_| {}).await
 }
 
 /// A node whose database may have so many pages; those that it has by its tables are given besides.
 pub(super) async fn node_with_pages(folder: &Path, pages: Option<u32>) -> Weights {
-    node_of(folder, pages, |_| {}).await
+    node_of(folder, pages, Inspector::none(), |_| {}).await
 }
 
-async fn node_of(folder: &Path, pages: Option<u32>, change: impl FnOnce(&mut Config)) -> Weights {
+async fn node_of(
+    folder: &Path,
+    pages: Option<u32>,
+    inspector: Inspector,
+    change: impl FnOnce(&mut Config),
+) -> Weights {
     let mut config = Config::new(folder.join("weights"));
     config.keep_free_bytes = 0;
     config.span_bytes = 2 << 20;
@@ -57,6 +67,7 @@ async fn node_of(folder: &Path, pages: Option<u32>, change: impl FnOnce(&mut Con
         store,
         clock: Clock::system(),
         tasks: Tasks::root(),
+        inspector,
     };
     Weights::start(args).await.unwrap()
 }
@@ -98,7 +109,7 @@ async fn a_file_is_added_without_a_copy() {
     );
 
     let opened = weights.open(model.cid()).await.unwrap();
-    let file = opened.file_ending("gguf").unwrap();
+    let file = opened.file("Model-7.gguf").unwrap();
     assert_eq!(fs::read(file.path()).unwrap(), splitmix(7, 3_000_000));
     assert_eq!((file.name(), file.size_bytes()), ("Model-7.gguf", 3_000_000));
     assert!(opened.check_unchanged().is_ok() && weights.verify(model.cid()).await.unwrap().is_intact());
@@ -264,6 +275,7 @@ async fn a_bad_configuration_is_refused() {
         store: store.clone(),
         clock: Clock::system(),
         tasks: Tasks::root(),
+        inspector: Inspector::none(),
     };
     assert!(matches!(Weights::start(args).await, Err(Error::Config(_))));
     fs::write(folder.path().join("weights"), "a file").unwrap();
@@ -273,6 +285,7 @@ async fn a_bad_configuration_is_refused() {
         store,
         clock: Clock::system(),
         tasks: Tasks::root(),
+        inspector: Inspector::none(),
     };
     assert!(matches!(Weights::start(args).await, Err(Error::Folder { .. })));
 }

@@ -307,8 +307,8 @@ async fn answers_of_other_kinds_are_refused() {
         .try_into()
         .unwrap();
     let cases = [
-        // A whole web page, a bad block, a block without an end.
-        ("text/html", Bytes::from_static(b"hello world"), "ContentType"),
+        // A web page, a bad block, a block without an end.
+        ("text/html", Bytes::from_static(b"<html>hello"), "ContentType"),
         (
             "application/vnd.ipld.raw",
             Bytes::from_static(b"hello worle"),

@@ -4,7 +4,7 @@ use anyhow::Context as _;
 use hearth_base::failure::chain;
 use hearth_node::{
     WeightsAlone,
-    weights::{AddOptions, Cid, DownloadState, Model, ModelKind, Weights},
+    weights::{AddOptions, Cid, DownloadState, Model, ModelKind, Weights, parse_cid},
 };
 
 use super::{Bar, ModelCommand, Shown, Verdict, find, show_list, show_model, show_verdicts};
@@ -30,7 +30,6 @@ async fn act(command: &ModelCommand, weights: &Weights, out: &Out) -> Done {
     match command {
         ModelCommand::List => show_list(out, &local(weights).await?),
         ModelCommand::Add { path } => {
-            hearth_node::recognise(path).map_err(anyhow::Error::from)?;
             let added = weights.add(path, AddOptions::default()).await;
             show_model(
                 out,
@@ -99,7 +98,7 @@ fn shown(model: &Model) -> Shown {
 }
 
 fn parse(cid: &str) -> Result<Cid, Exit> {
-    Cid::try_from(cid).map_err(|error| Exit::WrongUse(format!("\"{cid}\" is no CID: {error}")))
+    parse_cid(cid).map_err(|error| Exit::WrongUse(error.to_string()))
 }
 
 async fn pull(weights: &Weights, out: &Out, cid: &str, from: Option<&str>) -> Done {

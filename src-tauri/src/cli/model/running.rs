@@ -21,7 +21,12 @@ pub(super) async fn run(command: &ModelCommand, client: &Client, out: &Out) -> D
             let path = std::path::absolute(path).context("the path cannot be made absolute")?;
             let path = path
                 .to_str()
-                .context("the path is no text: rename the file")?
+                .with_context(|| {
+                    format!(
+                        "{} has a name that is no UTF-8, which no model's file may have: rename it, then add it again",
+                        path.display()
+                    )
+                })?
                 .to_owned();
             let model: Model = client.post("/models/add", &AddModel { path }).await?;
             show_model(out, "added", &shown(&model));
@@ -148,9 +153,9 @@ async fn pull(client: &Client, out: &Out, cid: &str, from: Option<String>) -> Do
     }
     bar.end();
     let models = local(client).await?;
-    match models.iter().find(|model| model.cid == cid) {
+    match models.iter().find(|model| model.cid == download.cid) {
         Some(model) => show_model(out, "pulled", model),
-        None => out.fact(Glyph::Ok, "pulled", cid, ""),
+        None => out.fact(Glyph::Ok, "pulled", &download.cid, ""),
     }
     Ok(())
 }

@@ -123,10 +123,19 @@ fn error(error: Error) -> ApiError {
     }
     match error.fault() {
         Fault::Caller => ApiError::bad_request(text),
-        Fault::Node => ApiError::unavailable("gateway_not_ready", text),
+        Fault::Node => later(ApiError::unavailable("gateway_not_ready", text)),
         Fault::Application => ApiError::new(StatusCode::PAYMENT_REQUIRED, "application_not_ready", text),
         Fault::Supplier => ApiError::new(StatusCode::BAD_GATEWAY, "supplier_failed", text)
             .remedy("Try again; another supplier may be drawn."),
-        Fault::Network => ApiError::unavailable("network_unavailable", text),
+        Fault::Network => later(ApiError::unavailable("network_unavailable", text)),
+    }
+}
+
+/// What passes by itself, with the next block or session, says when it is worth asking again.
+fn later(error: ApiError) -> ApiError {
+    const SECONDS: u64 = 2;
+    ApiError {
+        retry_after_seconds: Some(SECONDS),
+        ..error
     }
 }

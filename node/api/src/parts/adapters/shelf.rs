@@ -7,7 +7,7 @@ use futures::{StreamExt as _, stream::BoxStream};
 use hearth_engine::Hardware;
 use hearth_weights::{
     AddError, AddOptions, Cid, Download as Pull, DownloadState as State, FileState, Model as Held,
-    ModelKind as Kind, OpenError, PullError, RemoveError, Weights, catalogue,
+    ModelKind as Kind, OpenError, PullError, RemoveError, Weights, catalogue, parse_cid,
 };
 use tokio_stream::wrappers::WatchStream;
 
@@ -91,8 +91,6 @@ impl Shelf for WeightShelf {
     }
 
     async fn add(&self, path: &str) -> Answer<Model> {
-        hearth_engine::recognise(Path::new(path))
-            .map_err(|error| ApiError::bad_request(hearth_base::failure::chain(&error)))?;
         let held = self
             .weights
             .add(Path::new(path), AddOptions::default())
@@ -157,6 +155,15 @@ impl Shelf for WeightShelf {
         let cid = parse(cid)?;
         self.weights.resume(&cid).await;
         self.download(&cid)
+    }
+
+    async fn cancel(&self, cid: &str) -> Answer<()> {
+        let cid = parse(cid)?;
+        if self.weights.cancel(&cid).await {
+            Ok(())
+        } else {
+            Err(ApiError::not_found("download"))
+        }
     }
 
     async fn catalogue(&self) -> Answer<Catalogue> {
@@ -237,8 +244,7 @@ fn gigabytes(bytes: u64) -> String {
 }
 
 fn parse(cid: &str) -> Answer<Cid> {
-    cid.parse()
-        .map_err(|_| ApiError::bad_request(format!("\"{cid}\" is no CID: a model's begins with bafyrei")))
+    parse_cid(cid).map_err(|error| ApiError::bad_request(error.to_string()))
 }
 
 fn download(pull: &Pull) -> Download {
@@ -284,6 +290,7 @@ fn add_error(error: AddError) -> ApiError {
         | AddError::NoModel { .. }
         | AddError::Deep { .. }
         | AddError::NoText { .. }
+        | AddError::Refused(_)
         | AddError::Changing { .. }
         | AddError::Manifest(_) => ApiError::bad_request(text),
     }

@@ -1,0 +1,236 @@
+//! Tests of templates: what public ones do, and what hostile ones try.
+
+use super::*;
+
+fn input(messages: &[Message]) -> TemplateInput<'_> {
+    TemplateInput {
+        messages,
+        tools: None,
+        bos: "<s>",
+        eos: "</s>",
+        unix_now: Some(1_795_219_200),
+        input_bytes: 12,
+    }
+}
+
+fn rendered(template: &str) -> Result<String, GenerateError> {
+    render(template, &input(&[Message::new("user", "  Hi <b> ")]))
+}
+
+/// Why a template is stopped.
+fn broken(template: &str) -> String {
+    match rendered(template) {
+        Err(GenerateError::TemplateBroken { reason }) => reason,
+        other => {
+            let shown: String = format!("{other:?}").chars().take(200).collect();
+            panic!("{} is not stopped: {shown}", &template[..template.len().min(200)])
+        }
+    }
+}
+
+#[test]
+fn blocks_leave_no_blank_lines_and_python_methods_work() {
+    let template = "{%- for m in messages %}\n  {% if m.role == 'user' %}\n{{ m['content'].strip().upper() }}\n  {% endif %}\n{% endfor %}";
+    assert_eq!(rendered(template).unwrap(), "HI <B>\n");
+}
+
+#[test]
+fn the_date_is_an_argument() {
+    assert_eq!(
+        rendered("{{ strftime_now('%d %b %Y, %A %H:%M %p%%') }}").unwrap(),
+        "21 Nov 2026, Saturday 00:00 AM%"
+    );
+    let without = TemplateInput {
+        unix_now: None,
+        ..input(&[])
+    };
+    assert!(render("{{ strftime_now('%Y') }}", &without).is_err());
+}
+
+#[test]
+fn a_template_may_refuse_and_may_not_run_for_ever() {
+    let refused = rendered("{{ raise_exception('roles must alternate') }}").unwrap_err();
+    assert_eq!(
+        refused,
+        GenerateError::Template {
+            reason: "roles must alternate".to_owned()
+        }
+    );
+    let endless = "{% for a in range(9999) %}{% for b in range(9999) %}{{ a }}{% endfor %}{% endfor %}";
+    assert_eq!(broken(endless), "it takes too much memory");
+    let idle = "{% for a in range(9999) %}{% set x = 1 - a %}{% set y = x - a %}".repeat(2)
+        + &"{% endfor %}".repeat(2);
+    assert_eq!(broken(&idle), "it takes too much work");
+}
+
+#[test]
+fn json_is_pythons() {
+    assert_eq!(
+        rendered("{{ {'a': [1, 'é<']} | tojson }}").unwrap(),
+        "{\"a\": [1, \"é<\"]}"
+    );
+    assert_eq!(
+        rendered("{{ {'a': 1} | tojson(indent=2) }}").unwrap(),
+        "{\n  \"a\": 1\n}"
+    );
+    assert_eq!(
+        rendered("{{ bos_token }}{{ tools is none }}{{ add_generation_prompt }}").unwrap(),
+        "<s>TrueTrue"
+    );
+}
+
+/// The most memory that this process ever held, in bytes.
+#[cfg(target_os = "linux")]
+fn peak_bytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
+}
+
+/// Each makes much of little: by an operator, a filter, a method, a literal, or by holding itself.
+const BOMBS: &[&str] = &[
+    "{% set x='a'*99000000 %}{% for i in range(90000) %}{% set y=x~i %}{% endfor %}",
+    "{% set ns=namespace(l=[]) %}{% for i in range(9999) %}{% set ns.l=ns.l+['a'*99000000~i] %}{% endfor %}",
+    "{% macro f(x) %}{{ f(x) }}{% endmacro %}{{ f(1) }}",
+    "{% macro f(x) %}{% set y = f(x) ~ f(x) %}{{ y }}{% endmacro %}{{ f(1) }}",
+    "{% set ns=namespace(x='abcdefgh') %}{% for i in range(90) %}{% set ns.x=ns.x~ns.x %}{% endfor %}",
+    "{% set ns=namespace(x='abcdefgh') %}{% for i in range(90) %}{% set ns.x=ns.x+ns.x %}{% endfor %}",
+    "{% set ns=namespace(x=[1]) %}{% for i in range(200) %}{% set ns.x=ns.x+ns.x %}{% endfor %}{{ ns.x }}",
+    "{% set ns=namespace(x=[1]) %}{% for i in range(90) %}{% set ns.x=[ns.x,ns.x] %}{% endfor %}{{ ns.x }}",
+    "{% set ns=namespace(x=[1]) %}{% for i in range(90) %}{% set ns.x={'a':ns.x,'b':ns.x} %}{% endfor %}{{ ns.x|tojson }}",
+    "{% set ns=namespace(x=[1]) %}{% for i in range(90000) %}{% set ns.x=[ns.x] %}{% endfor %}{{ ns.x }}",
+    "{% set ns=namespace(x=[1]) %}{% for i in range(90000) %}{% set ns.x=dict(a=ns.x) %}{% endfor %}",
+    "{% set ns=namespace(x=[1]) %}{% for i in range(90) %}{% set ns.x=ns.x*99 %}{% endfor %}",
+    "{% set ns=namespace(x=(1,2)) %}{% for i in range(90) %}{% set ns.x=ns.x*99 %}{% endfor %}",
+    "{% for i in range(9) %}{% for m in range(100000) %}{% endfor %}{% endfor %}",
+    "{% set x='a'*900000 %}{{ x|replace('a', x) }}",
+    "{% set x='a'*900000 %}{{ x.replace('a', x) }}",
+    "{% set x='a'*900000 %}{{ x.replace('a', 1111111111111111111111111111) }}{{ x.replace('a', 'bbbbbbbbbbbbbbbbbbbb') }}",
+    "{% set x='a'*900000 %}{{ x|join(x) }}",
+    "{% set x='a'*900000 %}{{ x.join(range(90000)) }}",
+    "{% set x='a\n'*900000 %}{{ x|indent(90000) }}",
+    "{% set x='a\n'*900000 %}{{ x|indent(width=90000) }}",
+    "{{ 'a'|indent(99999999999) }}",
+    "{% set x='a'*900000 %}{{ x|list }}",
+    "{% set x='a,'*900000 %}{{ x.split(',') }}{{ x|split(',') }}",
+    "{% set x='a\n'*900000 %}{{ x.splitlines() }}{{ x|lines }}",
+    "{% set x='{0}'*90000 %}{{ x.format('a'*90000) }}",
+    "{% set x='%s'*90000 %}{{ x|format('a'*90000) }}",
+    "{% set x='<'*900000 %}{% for i in range(99) %}{% set y=x|e %}{% endfor %}",
+    "{% set x='a'*900000 %}{% for i in range(99) %}{% set y=x|upper %}{% endfor %}",
+    "{% set x='a'*900000 %}{% for i in range(99) %}{% set y=x[1:] %}{% endfor %}",
+    "{% set x='a'*9000000 %}{{ x.strip('b'*900000) }}",
+    "{% set x='a'*9000000 %}{% for i in range(90000) %}{% if x[8999999] == i %}{% endif %}{% endfor %}",
+    "{% set x='a'*9000000 %}{% for i in range(90000) %}{% if x == x ~ i %}{% endif %}{% endfor %}",
+    "{% set x=['a'*900000]*9999 %}{{ x|sort }}",
+    "{% set x=['a'*900000]*9999 %}{{ x == x }}",
+    "{% set x=['a'*900000]*9999 %}{{ x|join }}",
+    "{% set x=['a'*900000]*9999 %}{{ x|map('upper')|list }}",
+    "{% set x=['a'*900000]*9999 %}{{ raise_exception(x) }}",
+    "{% for i in range(90000) %}{% set x %}aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa{% endset %}{% endfor %}",
+    "{% set ns=namespace(x='') %}{% for i in range(99) %}{% set ns.x %}{{ ns.x }}{{ ns.x }}aaaaaaaa{% endset %}{% endfor %}",
+    "{% for i in range(90000) %}{% macro f() %}{{ i }}{% endmacro %}{% endfor %}",
+    "{% for a in [[[1]]] recursive %}{{ loop([[a]]) }}{% endfor %}",
+    "{% for i in range(90000) %}{{ 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa' }}{% endfor %}",
+];
+
+#[test]
+fn a_template_that_makes_much_of_little_is_stopped_within_its_bounds() {
+    #[cfg(target_os = "linux")]
+    let before = peak_bytes();
+    for bomb in BOMBS {
+        broken(bomb);
+    }
+    #[cfg(target_os = "linux")]
+    {
+        let grown = peak_bytes() - before;
+        assert!(grown < 200 << 20, "{} MB were taken", grown >> 20);
+    }
+}
+
+#[test]
+fn a_literal_is_not_computed_before_it_is_measured() {
+    let many = "{% set x = 'a' * 99000000 ~ 'b' * 99000000 %}".repeat(99);
+    assert_eq!(broken(&many), "it takes too much memory");
+    assert!(broken(&"x".repeat(300_000)).contains("256 KiB"));
+}
+
+#[test]
+fn what_chat_templates_have_no_use_for_is_refused_by_name() {
+    for (template, word) in [
+        ("{% include 'x' %}", "include"),
+        ("{% extends 'x' %}", "extends"),
+        ("{{ range(*[1, 2]) }}", "unpacking"),
+        ("{{ [1]|batch(99999999, 'x') }}", "batch"),
+        ("{{ [1]|groupby('x') }}", "groupby"),
+        ("{{ debug() }}", "debug"),
+        ("{{ '{:99999999}'.format(1) }}", "width"),
+        ("{{ '%*d'|format(9, 1) }}", "width"),
+        ("{% set ns = namespace() %}{% set ns.x = ns %}", "namespace"),
+        ("{% set ns = namespace() %}{% set ns.x = [{'a': ns}] %}", "namespace"),
+        ("{% set ns = namespace() %}{% for a in [ns] %}{% set ns.x = loop %}{% endfor %}", "namespace"),
+        ("{% for a in [1] %}{{ loop.changed(a) }}{% endfor %}", "loop.changed"),
+    ] {
+        let error = rendered(template).unwrap_err().to_string();
+        assert!(error.contains(word), "{template}: {error}");
+    }
+}
+
+#[test]
+fn guarded_operators_are_those_of_the_library() {
+    for (expression, text) in [
+        ("1 + 2", "3"),
+        ("1 + 2.5", "3.5"),
+        ("'a' + 'b'", "ab"),
+        ("'a' ~ 1 ~ none ~ x", "a1none"),
+        ("2 * 3", "6"),
+        ("'ab' * 2", "abab"),
+        ("2 * 'ab'", "abab"),
+        ("[1] + [2]", "[1, 2]"),
+        ("[1] * 3", "[1, 1, 1]"),
+        ("[1, 2, 3][1:]", "[2, 3]"),
+        ("[1, 2, 3][::-1]", "[3, 2, 1]"),
+        ("'hello'[1:3]", "el"),
+        ("[1, 2, 3][-1]", "3"),
+        ("1 < 2 < 3", "True"),
+        ("1 < 2 > 3", "False"),
+        ("'a' in 'cab'", "True"),
+        ("'x' not in ['a', 'b']", "True"),
+        ("'a' in {'a': 1}", "True"),
+        ("'role' in messages[0]", "True"),
+        ("messages[0]['role'] == 'user' and messages|length == 1", "True"),
+        ("(messages + messages)|length", "2"),
+        ("messages|map(attribute='role')|join(', ')", "user"),
+        ("messages|selectattr('role', 'equalto', 'user')|list|length", "1"),
+        ("{'b': 1, 'a': 2}|dictsort|map('first')|join", "ab"),
+        ("{'b': 1, 'a': 2}|items|list|length", "2"),
+        ("{'b': 1}.items()|list|length", "1"),
+        ("{'b': 1}.get('c', 7)", "7"),
+        ("'a b'.split()|join('-')", "a-b"),
+        ("'</t>x'.split('</t>')[-1].lstrip('x')", ""),
+        ("'%s is %d'|format('a', 3)", "a is 3"),
+        ("'{} is {}'.format('a', 3)", "a is 3"),
+        ("'a\nb'|indent(2)", "a\n  b"),
+        ("'aXb'|replace('X', '-')", "a-b"),
+        ("x is defined", "False"),
+        ("x.y is defined if x else 'no'", "no"),
+        ("3 is odd and 3 is eq 3", "True"),
+        ("-7 // 2", "-4"),
+    ] {
+        let made = rendered(&format!("{{{{ {expression} }}}}"));
+        assert_eq!(made.as_deref(), Ok(text), "{expression}");
+    }
+}
+
+#[test]
+fn a_long_conversation_is_rendered_whole() {
+    let messages: Vec<Message> = (0..400)
+        .map(|n| Message::new(if n % 2 == 0 { "user" } else { "assistant" }, "word ".repeat(1000)))
+        .collect();
+    let template = "{%- set ns = namespace(last='') -%}{%- for m in messages -%}{%- if m.content is string and '</think>' in m.content                     -%}{%- set ns.last = m.content.split('</think>')[-1].lstrip('\n') -%}{%- endif -%}{{ '<|im_start|>' + m.role + '\n'                     + m.content|trim + '<|im_end|>' + '\n' }}{%- if loop.index0 == messages|length - 1 -%}{{ m.content }}{%- endif -%}                    {%- endfor -%}";
+    let whole = TemplateInput {
+        input_bytes: 400 * 5000,
+        ..input(&messages)
+    };
+    assert!(render(template, &whole).unwrap().len() > 400 * 4990);
+}
