@@ -32,7 +32,10 @@ pub fn inspect(path: &Path) -> Result<Vec<PathBuf>, LoadError> {
             let headers = paths.iter().map(|part| header(part)).collect::<Result<_, _>>()?;
             let gguf = Gguf::joined(headers).map_err(|error| LoadError::of_gguf(path, error))?;
             figures(&gguf, path)?;
-            Ok(paths.into_iter().chain(generation.map(|file| file.path)).collect())
+            Ok(paths
+                .into_iter()
+                .chain(generation.map(|file| file.path))
+                .collect())
         }
         ModelFiles::Bert {
             weights,
@@ -154,7 +157,10 @@ fn header(path: &Path) -> Result<Gguf, LoadError> {
     let mut wanted = FIRST_BYTES;
     loop {
         let more = wanted - bytes.len() as u64;
-        (&mut file).take(more).read_to_end(&mut bytes).map_err(unreadable)?;
+        (&mut file)
+            .take(more)
+            .read_to_end(&mut bytes)
+            .map_err(unreadable)?;
         let is_all = (bytes.len() as u64) < wanted || wanted >= MAX_HEADER_BYTES;
         match Gguf::parse_beginning(&bytes, size) {
             Err(GgufError::Truncated { .. }) if !is_all => wanted *= 4,
@@ -182,7 +188,11 @@ fn parts_of(path: &Path) -> Result<Vec<PathBuf>, LoadError> {
     let part = |number: usize| {
         let name = format!("{stem}-{number:0digits$}-of-{count:0digits$}.gguf");
         let part = path.with_file_name(&name);
-        if part.is_file() { Ok(part) } else { Err(missing(name)) }
+        if part.is_file() {
+            Ok(part)
+        } else {
+            Err(missing(name))
+        }
     };
     (1..=count).map(part).collect()
 }

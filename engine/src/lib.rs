@@ -40,10 +40,10 @@ pub use engine::{Engine, ModelHandle};
 pub use hardware::{Gpu, Hardware};
 pub use inspect::inspect;
 pub use load::{LoadError, ModelFiles, ModelInfo, ModelKind, ModelSource};
-pub use sampling::SuggestedSampling;
 pub use reply::Ticket;
 pub use request::{
     EmbedRequest, EmbedSink, Embeddings, Event, FinishReason, GenerateError, GenerateRequest, Message,
     Priority, Prompt, Sampling, Sink, Timings, TokenLogprob, Usage,
 };
+pub use sampling::SuggestedSampling;
 pub use simd::SimdLevel;

@@ -300,7 +300,9 @@ pub enum GenerateError {
         reason: String,
     },
     /// The chat template takes more time or memory than it may, whatever the conversation.
-    #[error("the chat template of this model was stopped: {reason}. The model file is at fault: choose another model")]
+    #[error(
+        "the chat template of this model was stopped: {reason}. The model file is at fault: choose another model"
+    )]
     TemplateBroken {
         /// What it did.
         reason: String,

@@ -148,7 +148,10 @@ mod tests {
         let read = SuggestedSampling::from_generation_config;
         let file = br#"{"do_sample": true, "temperature": 0.6, "top_k": 20, "eos_token_id": [1, 2]}"#;
         assert_eq!((read(file).temperature, read(file).top_k), (Some(0.6), Some(20)));
-        assert_eq!(read(br#"{"do_sample": false, "temperature": 1.0}"#).temperature, Some(0.0));
+        assert_eq!(
+            read(br#"{"do_sample": false, "temperature": 1.0}"#).temperature,
+            Some(0.0)
+        );
         assert_eq!(read(br#"{"temperature": -3}"#), SuggestedSampling::default());
         assert_eq!(read(b"{"), SuggestedSampling::default());
     }

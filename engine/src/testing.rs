@@ -204,7 +204,11 @@ impl GgufWriter {
     pub fn split(self, count: usize) -> Vec<Vec<u8>> {
         let each = self.tensors.len().div_ceil(count.max(1)).max(1);
         let part = |(index, tensors): (usize, &[_])| {
-            let values = if index == 0 { self.values.clone() } else { Vec::new() };
+            let values = if index == 0 {
+                self.values.clone()
+            } else {
+                Vec::new()
+            };
             let part = Self {
                 values,
                 tensors: tensors.to_vec(),

@@ -45,7 +45,9 @@ impl Budget {
         self.check_time()?;
         let taken = self
             .left_bytes
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(bytes));
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+                left.checked_sub(bytes)
+            });
         taken.map(drop).map_err(|_| too_much_memory())
     }
 
@@ -148,7 +150,9 @@ impl Scale {
             return Err(broken("it nests values too deep"));
         }
         let of_the_library = ["::Namespace", "::Loop", "::Macro"];
-        self.is_plain &= !of_the_library.iter().any(|name| object.type_name().ends_with(name));
+        self.is_plain &= !of_the_library
+            .iter()
+            .any(|name| object.type_name().ends_with(name));
         let is_map = value.kind() == ValueKind::Map;
         let Ok(items) = value.try_iter() else {
             return Ok(());

@@ -58,7 +58,9 @@ fn add_operators(environment: &mut Environment<'_>, budget: &Arc<Budget>) {
     let budget = ours();
     environment.add_function(KEPT, move |value: Value| operators::kept(&budget, value));
     let budget = ours();
-    environment.add_function(ITEM, move |of: Value, key: Value| operators::item(&budget, &of, &key));
+    environment.add_function(ITEM, move |of: Value, key: Value| {
+        operators::item(&budget, &of, &key)
+    });
     let budget = ours();
     environment.add_function(CHAIN, move |state: &State<'_, '_>, links: Rest<Value>| {
         operators::chain(state, &budget, &links)
@@ -99,10 +101,18 @@ fn add_filters(environment: &mut Environment<'_>, budget: &Arc<Budget>) {
         ("max", Value::from_function(filters::max), of_objects),
         ("min", Value::from_function(filters::min), of_objects),
         ("reject", Value::from_function(filters::reject), of_objects),
-        ("rejectattr", Value::from_function(filters::rejectattr), of_objects),
+        (
+            "rejectattr",
+            Value::from_function(filters::rejectattr),
+            of_objects,
+        ),
         ("reverse", Value::from_function(filters::reverse), of_objects),
         ("select", Value::from_function(filters::select), of_objects),
-        ("selectattr", Value::from_function(filters::selectattr), of_objects),
+        (
+            "selectattr",
+            Value::from_function(filters::selectattr),
+            of_objects,
+        ),
         ("sort", Value::from_function(filters::sort), of_objects),
         ("unique", Value::from_function(filters::unique), of_objects),
     ];
@@ -257,14 +267,18 @@ fn of_pieces(_: &Budget, args: &[Value]) -> Result<u64, Error> {
         "" => text.split_whitespace().count().max(text.lines().count()),
         separator => text.matches(separator).count() + 1,
     };
-    Ok(NODE_BYTES.saturating_mul(pieces as u64).saturating_add(text.len() as u64))
+    Ok(NODE_BYTES
+        .saturating_mul(pieces as u64)
+        .saturating_add(text.len() as u64))
 }
 
 fn of_replacing(_: &Budget, args: &[Value]) -> Result<u64, Error> {
     let (text, from) = (text_at(args, 0)?, text_at(args, 1)?);
     text_at(args, 2)?;
     let found = text.matches(from).count() as u64;
-    Ok(found.saturating_mul(printed_bytes(args, 2)).saturating_add(text.len() as u64))
+    Ok(found
+        .saturating_mul(printed_bytes(args, 2))
+        .saturating_add(text.len() as u64))
 }
 
 /// A format can repeat an argument, and fill each of them up to a width.

@@ -65,14 +65,24 @@ fn run(template: &str, context: Value, unix_now: Option<i64>, budget: &Arc<Budge
         return Err(budget::broken("it is longer than 256 KiB"));
     }
     let environment = environment(unix_now, budget);
-    let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?;
+    let syntax = SyntaxConfig::builder()
+        .trim_blocks(true)
+        .lstrip_blocks(true)
+        .build()?;
     let parsed = rewrite::guarded(&parse(template, NAME, syntax)?)?;
     let mut code = CodeGenerator::new(NAME, template);
     code.compile_stmt(&parsed);
     let (instructions, blocks) = code.finish();
     let mut text = String::new();
     let mut output = make_string_output(&mut text);
-    eval(&environment, &instructions, context, &blocks, &mut output, AutoEscape::None)?;
+    eval(
+        &environment,
+        &instructions,
+        context,
+        &blocks,
+        &mut output,
+        AutoEscape::None,
+    )?;
     Ok(text)
 }
 

@@ -7,8 +7,8 @@
 use minijinja::machinery::Span;
 use minijinja::machinery::ast::{
     BinOp, BinOpKind, Call, CallArg, CallBlock, Compare, CompareOpKind, Const, Do, EmitExpr, Expr, Filter,
-    FilterBlock, ForLoop, GetAttr, GetItem, IfCond, IfExpr, List, Macro, Map, Set, SetBlock, Slice, Spanned, Stmt,
-    Template, Test, Tuple, UnaryOp, UnaryOpKind, Var, WithBlock,
+    FilterBlock, ForLoop, GetAttr, GetItem, IfCond, IfExpr, List, Macro, Map, Set, SetBlock, Slice, Spanned,
+    Stmt, Template, Test, Tuple, UnaryOp, UnaryOpKind, Var, WithBlock,
 };
 use minijinja::machinery::ast::{Break, Continue};
 use minijinja::{Error, ErrorKind, Value};
@@ -94,7 +94,9 @@ fn body<'a>(stmts: &[Stmt<'a>]) -> Made<Vec<Stmt<'a>>> {
 fn ticking<'a>(stmts: &[Stmt<'a>], span: Span) -> Made<Vec<Stmt<'a>>> {
     let call = Spanned::new(plain_call(TICK, Vec::new(), span), span);
     let tick = Stmt::Do(Spanned::new(Do { call }, span));
-    std::iter::once(Ok(tick)).chain(stmts.iter().map(guarded)).collect()
+    std::iter::once(Ok(tick))
+        .chain(stmts.iter().map(guarded))
+        .collect()
 }
 
 fn emit(expr: Expr<'_>, span: Span) -> Stmt<'_> {

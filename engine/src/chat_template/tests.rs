@@ -167,9 +167,18 @@ fn what_chat_templates_have_no_use_for_is_refused_by_name() {
         ("{{ '{:99999999}'.format(1) }}", "width"),
         ("{{ '%*d'|format(9, 1) }}", "width"),
         ("{% set ns = namespace() %}{% set ns.x = ns %}", "namespace"),
-        ("{% set ns = namespace() %}{% set ns.x = [{'a': ns}] %}", "namespace"),
-        ("{% set ns = namespace() %}{% for a in [ns] %}{% set ns.x = loop %}{% endfor %}", "namespace"),
-        ("{% for a in [1] %}{{ loop.changed(a) }}{% endfor %}", "loop.changed"),
+        (
+            "{% set ns = namespace() %}{% set ns.x = [{'a': ns}] %}",
+            "namespace",
+        ),
+        (
+            "{% set ns = namespace() %}{% for a in [ns] %}{% set ns.x = loop %}{% endfor %}",
+            "namespace",
+        ),
+        (
+            "{% for a in [1] %}{{ loop.changed(a) }}{% endfor %}",
+            "loop.changed",
+        ),
     ] {
         let error = rendered(template).unwrap_err().to_string();
         assert!(error.contains(word), "{template}: {error}");
@@ -225,7 +234,12 @@ fn guarded_operators_are_those_of_the_library() {
 #[test]
 fn a_long_conversation_is_rendered_whole() {
     let messages: Vec<Message> = (0..400)
-        .map(|n| Message::new(if n % 2 == 0 { "user" } else { "assistant" }, "word ".repeat(1000)))
+        .map(|n| {
+            Message::new(
+                if n % 2 == 0 { "user" } else { "assistant" },
+                "word ".repeat(1000),
+            )
+        })
         .collect();
     let template = "{%- set ns = namespace(last='') -%}{%- for m in messages -%}{%- if m.content is string and '</think>' in m.content                     -%}{%- set ns.last = m.content.split('</think>')[-1].lstrip('\n') -%}{%- endif -%}{{ '<|im_start|>' + m.role + '\n'                     + m.content|trim + '<|im_end|>' + '\n' }}{%- if loop.index0 == messages|length - 1 -%}{{ m.content }}{%- endif -%}                    {%- endfor -%}";
     let whole = TemplateInput {

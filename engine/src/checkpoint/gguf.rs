@@ -78,7 +78,10 @@ impl Gguf {
 
     /// Says into how many files the model is split, and which of them this is, counted from 0.
     pub(crate) fn split(&self) -> Result<(usize, usize), GgufError> {
-        let count = self.optional_count("split.count", 0..MAX_PARTS + 1)?.unwrap_or(0).max(1);
+        let count = self
+            .optional_count("split.count", 0..MAX_PARTS + 1)?
+            .unwrap_or(0)
+            .max(1);
         Ok((count, self.optional_count("split.no", 0..count)?.unwrap_or(0)))
     }
 

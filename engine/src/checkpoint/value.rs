@@ -49,7 +49,9 @@ pub enum GgufError {
         version: u32,
     },
     /// Numbers in the other order.
-    #[error("it was written for computers of the other byte order (big-endian): choose the usual file of this model")]
+    #[error(
+        "it was written for computers of the other byte order (big-endian): choose the usual file of this model"
+    )]
     ByteOrder,
     /// One of several files of a model, and not the one that is wanted.
     #[error(

@@ -95,7 +95,10 @@ fn figures(file: &HeldFile) -> Result<Config, LoadError> {
 fn fitting_tokenizer(file: &HeldFile, config: &Config) -> Result<tokenizers::Tokenizer, LoadError> {
     let tokenizer = tokenizer(file)?;
     if tokenizer.get_vocab_size(true) > config.vocab_size {
-        return Err(damaged(file.path(), "it has more tokens than the model".to_owned()));
+        return Err(damaged(
+            file.path(),
+            "it has more tokens than the model".to_owned(),
+        ));
     }
     Ok(tokenizer)
 }

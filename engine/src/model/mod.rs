@@ -248,7 +248,10 @@ fn hold_parts(
     settings: &LoadSettings,
 ) -> Result<Vec<Arc<HeldFile>>, LoadError> {
     let files: Vec<OpenFile> = wanted.iter().map(OpenFile::open).collect::<Result<_, _>>()?;
-    let size = files.iter().map(OpenFile::size_bytes).fold(0, u64::saturating_add);
+    let size = files
+        .iter()
+        .map(OpenFile::size_bytes)
+        .fold(0, u64::saturating_add);
     fits(source, size, size, settings)?;
     let held = files.into_iter().map(|file| Ok(Arc::new(file.read()?)));
     held.collect()

@@ -17,7 +17,9 @@ fn written(folder: &Path, name: &str, bytes: &[u8]) -> PathBuf {
 
 fn refused(name: &str, bytes: &[u8]) -> String {
     let folder = tempfile::tempdir().unwrap();
-    inspect(&written(folder.path(), name, bytes)).unwrap_err().to_string()
+    inspect(&written(folder.path(), name, bytes))
+        .unwrap_err()
+        .to_string()
 }
 
 #[test]
@@ -50,17 +52,27 @@ fn damaged_and_foreign_files_are_refused_with_the_reason() {
     other[4..8].copy_from_slice(&3_u32.to_be_bytes());
     assert!(refused("m.gguf", &other).contains("big-endian"));
     // F44, F42 and kinds of weights without kernels
-    let gemma = GgufWriter::default().text("general.architecture", "gemma3").bytes();
+    let gemma = GgufWriter::default()
+        .text("general.architecture", "gemma3")
+        .bytes();
     assert!(refused("m.gguf", &gemma).contains("\"gemma3\" is not supported"));
     let text = "tokenizer.ggml.pre";
-    let at = whole.windows(text.len()).position(|part| part == text.as_bytes()).unwrap();
+    let at = whole
+        .windows(text.len())
+        .position(|part| part == text.as_bytes())
+        .unwrap();
     let mut foreign = whole.clone();
     // The key, its type, the length of the text, and the text.
     let value = at + text.len() + 4 + 8;
     foreign[value..value + 6].copy_from_slice(b"foreig");
     let refusal = refused("m.gguf", &foreign);
-    assert!(refusal.contains("pre-tokenizer") && refusal.contains("foreig"), "{refusal}");
-    let strange = llama_gguf(WriteType::Q4_1).raw_tensor("extra", &[32], 39, vec![0; 17]).bytes();
+    assert!(
+        refusal.contains("pre-tokenizer") && refusal.contains("foreig"),
+        "{refusal}"
+    );
+    let strange = llama_gguf(WriteType::Q4_1)
+        .raw_tensor("extra", &[32], 39, vec![0; 17])
+        .bytes();
     assert!(refused("m.gguf", &strange).contains("MXFP4"));
     let bare = GgufWriter::default()
         .text("general.architecture", "llama")
@@ -76,7 +88,12 @@ fn an_embedding_model_is_looked_at_as_well() {
     let weights = path.join("model.safetensors");
     let whole = fs::read(&weights).unwrap();
     fs::write(&weights, &whole[..whole.len() - 4]).unwrap();
-    assert!(inspect(&path).unwrap_err().to_string().contains("its header says"));
+    assert!(
+        inspect(&path)
+            .unwrap_err()
+            .to_string()
+            .contains("its header says")
+    );
     fs::write(&weights, &whole[..5]).unwrap();
     assert!(inspect(&path).unwrap_err().to_string().contains("cut short"));
     fs::write(&weights, &whole).unwrap();
@@ -89,7 +106,12 @@ fn a_header_is_read_without_the_weights_behind_it() {
     // A file of 40 GB that takes no room on the disk: only its header is there.
     let folder = tempfile::tempdir().unwrap();
     let path = written(folder.path(), "m.gguf", &llama_gguf(WriteType::Q4_1).bytes());
-    fs::File::options().write(true).open(&path).unwrap().set_len(40 << 30).unwrap();
+    fs::File::options()
+        .write(true)
+        .open(&path)
+        .unwrap()
+        .set_len(40 << 30)
+        .unwrap();
     assert_eq!(inspect(&path).unwrap(), [path]);
 }
 
@@ -97,7 +119,11 @@ fn a_header_is_read_without_the_weights_behind_it() {
 fn a_split_model_is_loaded_from_all_its_parts_and_refused_by_name_without_one() {
     // F18
     let folder = tempfile::tempdir().unwrap();
-    let names = ["m-00001-of-00003.gguf", "m-00002-of-00003.gguf", "m-00003-of-00003.gguf"];
+    let names = [
+        "m-00001-of-00003.gguf",
+        "m-00002-of-00003.gguf",
+        "m-00003-of-00003.gguf",
+    ];
     let parts = qwen2_gguf(WriteType::Q8_0).split(3);
     let paths: Vec<PathBuf> = names
         .iter()
@@ -128,10 +154,16 @@ fn a_split_model_is_loaded_from_all_its_parts_and_refused_by_name_without_one() 
 
     fs::remove_file(&paths[1]).unwrap();
     let refusal = inspect(&paths[0]).unwrap_err().to_string();
-    assert!(refusal.contains("3 files") && refusal.contains(names[1]), "{refusal}");
+    assert!(
+        refusal.contains("3 files") && refusal.contains(names[1]),
+        "{refusal}"
+    );
     // Another part under the missing one's name.
     fs::copy(&paths[2], &paths[1]).unwrap();
     let refusal = inspect(&paths[0]).unwrap_err().to_string();
-    assert!(refusal.contains("part 3 of 3") && refusal.contains("part 2"), "{refusal}");
+    assert!(
+        refusal.contains("part 3 of 3") && refusal.contains("part 2"),
+        "{refusal}"
+    );
     assert!(refused("renamed.gguf", &parts[0]).contains("-of-00003.gguf"));
 }

@@ -7,5 +7,5 @@ mod embeddings;
 mod golden;
 mod hostile;
 mod inspecting;
-mod templates;
 mod support;
+mod templates;

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use hearth_engine::testing::{Tiny, WriteType};
 use hearth_engine::{
-    Config, Engine, Event, GenerateError, GenerateRequest, Message, ModelHandle, ModelSource, Prompt, Sampling,
+    Config, Engine, Event, GenerateError, GenerateRequest, Message, ModelHandle, ModelSource, Prompt,
+    Sampling,
 };
 
 use crate::support::{ask, send};
@@ -37,7 +38,10 @@ fn a_template_that_never_ends_holds_nobody_else_up() {
     .unwrap();
     // Turns of a loop that make nothing: only their number and the clock stop it.
     let endless = "{% for a in range(90000) %}{% for b in range(90000) %}{% if 'aa' in 'aaaaaaaaaaab' %}{% endif %}{% endfor %}{% endfor %}";
-    let (hostile, honest) = (model(&engine, endless), model(&engine, "{{ messages[0].content }}"));
+    let (hostile, honest) = (
+        model(&engine, endless),
+        model(&engine, "{{ messages[0].content }}"),
+    );
     let refused = send(&hostile, hello());
     assert_eq!(ask(&honest, hello()).error, None);
     let last = refused.recv_timeout(Duration::from_secs(120)).unwrap();

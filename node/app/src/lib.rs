@@ -9,6 +9,8 @@ mod build;
 pub mod config;
 pub mod data_dir;
 mod doctor;
+#[cfg(test)]
+mod easy_questions;
 mod error;
 mod host;
 mod library;

@@ -88,9 +88,11 @@ impl Error {
     /// The same towards somebody who pays: a model that cannot be used is no fault of the request.
     pub(crate) fn towards_a_buyer(self) -> Error {
         match self.code {
-            "model_unsupported" | "model_too_large" | "model_damaged" | "chat_template_broken" | "model_not_found" => {
-                Error::unavailable(self.code, self.message)
-            }
+            "model_unsupported"
+            | "model_too_large"
+            | "model_damaged"
+            | "chat_template_broken"
+            | "model_not_found" => Error::unavailable(self.code, self.message),
             _ => self,
         }
     }
@@ -146,7 +148,8 @@ impl From<GenerateError> for Error {
             GenerateError::Stopped => Error::unavailable("engine_stopped", message),
             GenerateError::WeightsChanged { .. } => unusable(
                 "model_damaged",
-                "the model's files changed on disk after loading: verify the model and load it again".to_owned(),
+                "the model's files changed on disk after loading: verify the model and load it again"
+                    .to_owned(),
             ),
             GenerateError::Internal { .. } => internal(),
         }
@@ -206,6 +209,25 @@ mod tests {
         assert_eq!(body["error"]["type"], "not_found_error");
         assert_eq!(body["error"]["code"], "model_not_found");
         assert_eq!(body["error"]["param"], "model");
+    }
+
+    #[test]
+    fn a_model_that_cannot_work_is_no_reason_to_ask_again_but_no_fault_of_a_buyer() {
+        let error = load_error(
+            "m",
+            &LoadError::UnsupportedFeature {
+                feature: "the pre-tokenizer \"x\"".into(),
+            },
+        );
+        assert_eq!((error.status, error.code), (422, "model_unsupported"));
+        assert_eq!(error.clone().towards_a_buyer().status, 503);
+        let broken = GenerateError::TemplateBroken {
+            reason: "it takes too much memory".into(),
+        };
+        let error = Error::from(broken);
+        assert_eq!((error.status, error.code), (422, "chat_template_broken"));
+        let wrong = Error::bad_field("n", "n is 2");
+        assert_eq!(wrong.clone().towards_a_buyer(), wrong);
     }
 
     #[test]

@@ -57,7 +57,10 @@ pub(crate) struct Asked {
 impl Asked {
     /// Fills in what the caller left open.
     fn with_defaults_of(self, model: &ModelInfo) -> GenerateRequest {
-        let Asked { mut request, choosing } = self;
+        let Asked {
+            mut request,
+            choosing,
+        } = self;
         request.sampling = sampling(&choosing, model.sampling.sampling());
         request.max_tokens = request.max_tokens.or(model.sampling.max_tokens);
         if let (Prompt::Chat { messages, .. }, Some(system)) = (&mut request.prompt, &model.system)
@@ -386,7 +389,9 @@ mod tests {
     fn as_many_stops_as_allowed_reach_the_engine_on_both_routes() {
         let stops = vec!["x".repeat(MAX_STOP_BYTES); MAX_STOPS];
         let body = json!({"messages": [{"role": "user", "content": "u"}], "stop": stops});
-        let request = chat(&serde_json::from_value(body).unwrap(), Priority::Local).unwrap().request;
+        let request = chat(&serde_json::from_value(body).unwrap(), Priority::Local)
+            .unwrap()
+            .request;
         assert_eq!(request.stop, stops);
         let body = json!({"prompt": "p", "stop": "s", "temperature": 0, "logit_bias": {"3": 1}});
         let asked = completion(&serde_json::from_value(body).unwrap(), Priority::Local).unwrap();
@@ -401,6 +406,53 @@ mod tests {
         assert_eq!(refused.param.as_deref(), Some("stop"));
     }
 
+    fn model() -> ModelInfo {
+        ModelInfo {
+            name: "m".to_owned(),
+            kind: hearth_engine::ModelKind::Text,
+            architecture: "llama".to_owned(),
+            quantisation: "Q4_1".to_owned(),
+            parameters: 1,
+            context_tokens: 512,
+            vocabulary: 1,
+            width: 1,
+            has_chat_template: true,
+            weight_bytes: 1,
+            cache_bytes_per_token: 1,
+            sampling: hearth_engine::SuggestedSampling {
+                temperature: Some(0.2),
+                ..hearth_engine::SuggestedSampling::GENERAL
+            },
+            system: Some("be brief".to_owned()),
+        }
+    }
+
+    #[test]
+    fn what_a_caller_leaves_open_is_filled_in_by_the_model() {
+        let filled = |body| {
+            let asked = chat(&serde_json::from_value(body).unwrap(), Priority::Local).unwrap();
+            asked.with_defaults_of(&model())
+        };
+        let request = filled(json!({"messages": [{"role": "user", "content": "u"}]}));
+        assert_eq!((request.sampling.temperature, request.sampling.top_p), (0.2, 0.9));
+        assert_eq!((request.sampling.min_p, request.sampling.repetition_penalty), (0.05, 1.0));
+        assert_eq!(request.max_tokens, Some(2048));
+        let Prompt::Chat { messages, .. } = &request.prompt else {
+            panic!("a chat prompt")
+        };
+        assert_eq!((messages[0].role.as_str(), messages[0].content.as_str()), ("system", "be brief"));
+        let request = filled(json!({
+            "messages": [{"role": "system", "content": "s"}, {"role": "user", "content": "u"}],
+            "temperature": 1, "top_p": 1, "min_p": 0, "max_tokens": 9,
+        }));
+        assert_eq!((request.sampling.temperature, request.sampling.top_p), (1.0, 1.0));
+        assert_eq!((request.sampling.min_p, request.max_tokens), (0.0, Some(9)));
+        let Prompt::Chat { messages, .. } = &request.prompt else {
+            panic!("a chat prompt")
+        };
+        assert_eq!((messages.len(), messages[0].content.as_str()), (2, "s"));
+    }
+
     #[test]
     fn everything_else_reaches_the_engine() {
         let body = json!({
@@ -408,7 +460,8 @@ mod tests {
             "max_tokens": 3, "max_completion_tokens": 4, "temperature": 0.5, "top_p": 0.9, "top_k": 7, "min_p": 0.1, "seed": 9,
             "presence_penalty": 1, "frequency_penalty": -1, "repetition_penalty": 1.1, "stop": ["x", ""], "logprobs": true,
         });
-        let Asked { request, choosing } = chat(&serde_json::from_value(body).unwrap(), Priority::Paid).unwrap();
+        let Asked { request, choosing } =
+            chat(&serde_json::from_value(body).unwrap(), Priority::Paid).unwrap();
         assert_eq!(request.max_tokens, Some(4));
         assert_eq!(request.stop, ["x"]);
         assert_eq!(request.logprobs, Some(0));

@@ -12,7 +12,9 @@ use crate::{
     disk::Fingerprint,
     hashing,
     inspect::Inspector,
-    manifest::{Description, Manifest, ManifestError, ManifestFile, ModelKind, MAX_TEXT_BYTES, file_name_of, slug_of},
+    manifest::{
+        Description, MAX_TEXT_BYTES, Manifest, ManifestError, ManifestFile, ModelKind, file_name_of, slug_of,
+    },
     records::{FinishedFile, LeafRecord, RecordsError},
     unixfs::Profile,
 };
@@ -293,7 +295,11 @@ fn title_of(stem: &str) -> String {
         title = name.to_owned();
     }
     title.truncate(title.floor_char_boundary(MAX_TEXT_BYTES));
-    if title.is_empty() { "model".to_owned() } else { title }
+    if title.is_empty() {
+        "model".to_owned()
+    } else {
+        title
+    }
 }
 
 /// Sentence embedders say how they pool; their configuration is a BERT's.

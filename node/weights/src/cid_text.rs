@@ -14,7 +14,8 @@ pub struct NoCid(String);
 pub fn parse_cid(text: &str) -> Result<Cid, NoCid> {
     // The longest thing that is shown of what somebody pasted.
     const SHOWN: usize = 120;
-    let trimmed = text.trim_matches(|letter: char| letter.is_whitespace() || "\"'`<>\u{feff}".contains(letter));
+    let trimmed =
+        text.trim_matches(|letter: char| letter.is_whitespace() || "\"'`<>\u{feff}".contains(letter));
     candidates(trimmed)
         .find_map(|candidate| candidate.parse().ok())
         .ok_or_else(|| NoCid(trimmed.chars().take(SHOWN).collect()))
@@ -30,10 +31,16 @@ fn candidates(text: &str) -> impl Iterator<Item = &str> {
         .filter(|(_, rest)| rest.split('/').next().is_some_and(|host| host.contains(".ipfs.")))
         .map(|(_, rest)| rest);
     let by_name = text.strip_prefix("ipfs/");
-    [Some(text), by_scheme.map(without_prefix), by_path, by_host, by_name]
-        .into_iter()
-        .flatten()
-        .map(|rest| rest.split(['/', '?', '#', '.']).next().unwrap_or_default())
+    [
+        Some(text),
+        by_scheme.map(without_prefix),
+        by_path,
+        by_host,
+        by_name,
+    ]
+    .into_iter()
+    .flatten()
+    .map(|rest| rest.split(['/', '?', '#', '.']).next().unwrap_or_default())
 }
 
 /// `ipfs://ipfs/CID` is written, too.
@@ -62,7 +69,11 @@ mod tests {
             format!("http://127.0.0.1:4327/ipfs/{CID}?format=raw"),
             format!("https://{CID}.ipfs.dweb.link/a.gguf"),
         ] {
-            assert_eq!(parse_cid(&text).map(|cid| cid.to_string()), Ok(CID.to_owned()), "{text:?}");
+            assert_eq!(
+                parse_cid(&text).map(|cid| cid.to_string()),
+                Ok(CID.to_owned()),
+                "{text:?}"
+            );
         }
     }
 

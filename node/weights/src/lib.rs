@@ -21,8 +21,8 @@
 mod add;
 pub mod block;
 pub mod car;
-mod cid_text;
 pub mod catalogue;
+mod cid_text;
 mod disk;
 mod download;
 mod filestore;

@@ -69,9 +69,16 @@ async fn network_not_there(app: &App) -> Option<String> {
     }
     let models = match app.parts.relay.models().await {
         Ok(models) => models,
-        Err(error) => return Some(format!("the models of the network are not known yet: {}", error.message)),
+        Err(error) => {
+            return Some(format!(
+                "the models of the network are not known yet: {}",
+                error.message
+            ));
+        }
     };
-    let waiting = models.into_iter().find_map(|model| Some((model.id, model.unavailable?)));
+    let waiting = models
+        .into_iter()
+        .find_map(|model| Some((model.id, model.unavailable?)));
     match waiting {
         Some((id, why)) => Some(format!("{id}: {}", why.meaning)),
         None => {

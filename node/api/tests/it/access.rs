@@ -112,7 +112,11 @@ async fn foreign_names_and_pages_are_refused_everywhere() {
                 .bare(Method::GET, path)
                 .bearer_auth(TOKEN)
                 .header("origin", origin);
-            assert_eq!(call.send().await.unwrap().status(), 403, "{path} {origin}");
+            let refused = call.send().await.unwrap();
+            assert_eq!(refused.status(), 403, "{path} {origin}");
+            // I23: also of public content, so that no website learns which models are here.
+            let allowed = refused.headers().get("access-control-allow-origin");
+            assert!(allowed.is_none(), "{path} {origin}");
         }
         let call = world
             .bare(Method::GET, path)

@@ -3,7 +3,10 @@
 use std::{sync::atomic::Ordering, time::Duration};
 
 use futures::{StreamExt, stream};
-use hearth_api::control::{openapi, types::Event};
+use hearth_api::control::{
+    openapi,
+    types::{Event, SetupState, SetupStep},
+};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -111,6 +114,32 @@ async fn status_doctor_and_metrics_tell_of_all_parts() {
     let ready = world.bare(Method::GET, "/ready").send().await.unwrap();
     assert_eq!(ready.status(), 503);
     assert_eq!(json(ready).await["reasons"], json!(["the set-up is not done"]));
+}
+
+#[tokio::test]
+async fn what_is_said_to_be_ready_answers_at_once() {
+    let world = world().await;
+    world.fake.network_waits.store(true, Ordering::SeqCst);
+    world.setup.send_modify(|setup| {
+        setup.done = true;
+        setup.steps = vec![SetupStep {
+            id: "earning".into(),
+            title: "Earn".into(),
+            state: SetupState::Done,
+            fact: None,
+            error: None,
+        }];
+    });
+    let ready = world.bare(Method::GET, "/ready").send().await.unwrap();
+    assert_eq!(ready.status(), 503);
+    assert!(ready.headers().contains_key("retry-after"));
+    let reasons = json(ready).await["reasons"].to_string();
+    assert!(reasons.contains("pocket/svc: Nobody serves it"), "{reasons}");
+    world.fake.network_waits.store(false, Ordering::SeqCst);
+    assert_eq!(world.bare(Method::GET, "/ready").send().await.unwrap().status(), 200);
+    // What becomes of a supplier later says nothing about this program.
+    world.fake.network_waits.store(true, Ordering::SeqCst);
+    assert_eq!(world.bare(Method::GET, "/ready").send().await.unwrap().status(), 200);
 }
 
 #[tokio::test]

@@ -49,6 +49,8 @@ pub(crate) struct Fake {
     pub(crate) block_time: Duration,
     pub(crate) locked: Mutex<bool>,
     pub(crate) relayed: Mutex<Vec<RelayCall>>,
+    /// The network's model waits for the next session.
+    pub(crate) network_waits: std::sync::atomic::AtomicBool,
     pub(crate) events: Mutex<Option<BoxStream<'static, Event>>>,
 }
 
@@ -332,6 +334,12 @@ impl Relay for Fake {
             cid: None,
             added_at: None,
             service: Some("svc".into()),
+            unavailable: self.network_waits.load(Ordering::SeqCst).then(|| Reason {
+                code: "no_supplier".into(),
+                fact: None,
+                meaning: "Nobody serves it in the current session.".into(),
+                remedy: None,
+            }),
             price_per_answer: Some(upokt(4)),
             ..model("pocket/svc", ModelTask::Chat, "")
         }])

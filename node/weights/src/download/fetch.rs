@@ -105,22 +105,25 @@ pub(super) async fn fetch(
         places: places.clone(),
         have: Mutex::new(have_sets(&parts)),
     });
-    let workers = job.willing_sources().enumerate().flat_map(|(source_idx, source)| {
-        (0..STREAMS).map({
-            let (board, leaves, wanted) = (&board, &leaves, &wanted);
-            move |_| {
-                let worker = Worker {
-                    source_idx,
-                    source: Arc::clone(source),
-                    board: Arc::clone(board),
-                    leaves: leaves.clone(),
-                    wanted: Arc::clone(wanted),
-                    busy: Arc::clone(&job.busy),
-                };
-                worker.run()
-            }
-        })
-    });
+    let workers = job
+        .willing_sources()
+        .enumerate()
+        .flat_map(|(source_idx, source)| {
+            (0..STREAMS).map({
+                let (board, leaves, wanted) = (&board, &leaves, &wanted);
+                move |_| {
+                    let worker = Worker {
+                        source_idx,
+                        source: Arc::clone(source),
+                        board: Arc::clone(board),
+                        leaves: leaves.clone(),
+                        wanted: Arc::clone(wanted),
+                        busy: Arc::clone(&job.busy),
+                    };
+                    worker.run()
+                }
+            })
+        });
     let workers = future::join_all(workers.collect::<Vec<_>>());
     // The writer ends when the last worker drops its sender.
     drop(leaves);

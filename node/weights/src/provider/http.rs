@@ -147,7 +147,9 @@ impl HttpGateway {
 
     fn car_error(&self, response: &Response, error: CarError) -> SourceError {
         let source_name = self.base.clone();
-        if let (CarError::HeaderLength(_) | CarError::Header, Some(content_type)) = (&error, said_type(response)) {
+        if let (CarError::HeaderLength(_) | CarError::Header, Some(content_type)) =
+            (&error, said_type(response))
+        {
             return SourceError::ContentType {
                 source_name,
                 content_type,
@@ -242,7 +244,11 @@ impl HttpGateway {
             Span::Closed { root, from, to } => match self.open_span(root, from, to).await {
                 Ok(response) => (Box::new(response), CarReader::new(), VecDeque::new()),
                 Err(SourceError::Status { status, .. }) if answer::refuses_the_form(status) => {
-                    tracing::info!(source = self.base, status, "a gateway makes no CARs: it is asked for single blocks");
+                    tracing::info!(
+                        source = self.base,
+                        status,
+                        "a gateway makes no CARs: it is asked for single blocks"
+                    );
                     self.makes_no_cars.store(true, Ordering::Relaxed);
                     return None;
                 }

@@ -41,9 +41,17 @@ async fn blocks_that_are_right_are_taken_whatever_type_the_answer_has() {
 async fn a_gateway_that_makes_no_cars_is_asked_for_blocks() {
     // P16b, P17
     let (_folder, first, cid) = publisher().await;
-    for status in [StatusCode::NOT_ACCEPTABLE, StatusCode::BAD_REQUEST, StatusCode::NOT_IMPLEMENTED] {
+    for status in [
+        StatusCode::NOT_ACCEPTABLE,
+        StatusCode::BAD_REQUEST,
+        StatusCode::NOT_IMPLEMENTED,
+    ] {
         let gateway = faulty(first.router(), move |uri, response| async move {
-            if uri.contains("format=car") { status.into_response() } else { response }
+            if uri.contains("format=car") {
+                status.into_response()
+            } else {
+                response
+            }
         })
         .await;
         let folder = tempfile::tempdir().unwrap();
@@ -90,13 +98,22 @@ async fn a_gateway_that_asks_to_be_left_alone_is_asked_once_and_the_download_can
         let n_asked = asked.load(Ordering::SeqCst);
         assert!(n_asked <= 2, "one for each line: {n_asked}");
         assert!(second.resume(&cid).await);
-        until(&mut seen, |download| !matches!(download.state, DownloadState::Failed { .. })).await;
+        until(&mut seen, |download| {
+            !matches!(download.state, DownloadState::Failed { .. })
+        })
+        .await;
         until_failed(&mut seen).await;
         assert_eq!(asked.load(Ordering::SeqCst), n_asked);
         assert!(second.cancel(&cid).await);
         let mut all = second.downloads();
         all.wait_for(Vec::is_empty).await.unwrap();
-        assert!(!folder.path().join("weights/models").join(cid.to_string()).exists());
+        assert!(
+            !folder
+                .path()
+                .join("weights/models")
+                .join(cid.to_string())
+                .exists()
+        );
     }
 }
 
@@ -121,7 +138,9 @@ async fn a_block_that_is_not_here_is_404_in_both_forms() {
     let unknown = "bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy";
     for query in ["format=car", "format=raw", "format=car&dag-scope=block"] {
         let uri = format!("/ipfs/{unknown}?{query}");
-        let request = axum::http::Request::builder().uri(&uri).body(axum::body::Body::empty());
+        let request = axum::http::Request::builder()
+            .uri(&uri)
+            .body(axum::body::Body::empty());
         let answer = first.router().oneshot(request.unwrap()).await.unwrap();
         assert_eq!(answer.status(), StatusCode::NOT_FOUND, "{query}");
     }
@@ -135,7 +154,10 @@ async fn a_model_that_cannot_be_used_is_neither_added_nor_listed_after_a_downloa
     let second = node_that_inspects(folder.path(), refusing()).await;
     let path = model_file(folder.path(), 3, 1000);
     let error = second.add(&path, AddOptions::default()).await.unwrap_err();
-    assert!(matches!(&error, AddError::Refused(why) if why.contains("gemma3")), "{error}");
+    assert!(
+        matches!(&error, AddError::Refused(why) if why.contains("gemma3")),
+        "{error}"
+    );
     let gateway = serve(first.router()).await;
     let mut seen = second.pull(cid, &[gateway]).await.unwrap();
     let why = until_failed(&mut seen).await;
@@ -175,7 +197,10 @@ async fn a_download_that_the_catalogue_knows_is_called_by_its_title_from_the_sta
     let folder = tempfile::tempdir().unwrap();
     let weights = node(folder.path()).await;
     let cid = parse_cid("ipfs://bafyreie74gcw5gievotyvwx5bndtnv2igqo2bzcchmjq34dexnz3wrmgw4\n").unwrap();
-    let nobody = faulty(axum::Router::new(), |_, _| async { StatusCode::NOT_FOUND.into_response() }).await;
+    let nobody = faulty(axum::Router::new(), |_, _| async {
+        StatusCode::NOT_FOUND.into_response()
+    })
+    .await;
     let seen = weights.pull(cid, &[nobody]).await.unwrap();
     assert_eq!(seen.borrow().title.as_deref(), Some("SmolLM2 135M Instruct"));
 }
