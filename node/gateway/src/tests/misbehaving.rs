@@ -212,6 +212,15 @@ async fn refusals_of_both_miners_mean_the_same() {
             Why::Exhausted,
             Fault::Application,
         ),
+        // The stake was proven before: the supplier's chain is behind, which passes.
+        (
+            Behaviour::Classic {
+                codespace: "session",
+                code: 1102,
+            },
+            Why::NotStaked,
+            Fault::Network,
+        ),
         (
             Behaviour::Http {
                 status: 429,

@@ -946,6 +946,8 @@ export type Operations = {
   "GET /doctor": { path: null; query: null; body: null; answer: Doctor };
   /** Downloads and how far they are. */
   "GET /downloads": { path: null; query: null; body: null; answer: DownloadList };
+  /** Gives a download up and deletes what is there of it. */
+  "DELETE /downloads/{cid}": { path: { cid: string }; query: null; body: null; answer: null };
   /** Pauses a download; what is there is kept. */
   "POST /downloads/{cid}/pause": { path: { cid: string }; query: null; body: null; answer: Download };
   /** Goes on with a download. */
