@@ -6,9 +6,10 @@ use std::sync::mpsc::Sender;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use crate::command::Command;
 use crate::config::{Config, StartError, check};
 use crate::hardware::{Hardware, memory};
-use crate::job::{Command, EmbedJob, GenerateJob};
+use crate::job::{EmbedJob, GenerateJob};
 use crate::load::{LoadError, ModelInfo, ModelSource};
 use crate::model::{LoadSettings, Loaded, LoadedKind, load};
 use crate::prepare::{Errand, Preparers};

@@ -8,8 +8,9 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use crate::checkpoint::{FileError, Gguf, GgufError, WeightFile};
-use crate::load::{LoadError, ModelFiles};
+use crate::load::{LoadError, ModelFiles, ModelSource};
 use crate::model::{check_bert, figures};
+use crate::sampling::SuggestedSampling;
 
 /// As much of a file is read first; the headers of small models end in it.
 const FIRST_BYTES: u64 = 4 << 20;
@@ -53,8 +54,24 @@ pub fn inspect(path: &Path) -> Result<Vec<PathBuf>, LoadError> {
     }
 }
 
+impl ModelSource {
+    /// Finds out what lies at `path`: a GGUF file, a folder that holds one, or a folder with a BERT model.
+    ///
+    /// # Errors
+    /// [`LoadError::Unrecognised`] if it is neither, and a part of a split model that is missing.
+    pub fn at(name: impl Into<String>, path: &Path) -> Result<Self, LoadError> {
+        Ok(Self {
+            name: name.into(),
+            files: files_at(path)?,
+            context_tokens: None,
+            suggested: SuggestedSampling::default(),
+            system: None,
+        })
+    }
+}
+
 /// Finds out what lies at `path`.
-pub(crate) fn files_at(path: &Path) -> Result<ModelFiles, LoadError> {
+fn files_at(path: &Path) -> Result<ModelFiles, LoadError> {
     if path.is_dir() {
         return files_in(path);
     }

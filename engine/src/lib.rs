@@ -11,6 +11,7 @@
 
 mod chat_template;
 mod checkpoint;
+mod command;
 mod config;
 mod engine;
 pub mod fuzz;

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use crate::checkpoint::{FileError, GgufError, WeightFile};
-use crate::inspect::files_at;
 use crate::sampling::SuggestedSampling;
 
 /// The files of one model.
@@ -44,22 +43,6 @@ pub struct ModelSource {
     pub suggested: SuggestedSampling,
     /// Said to the model before a conversation that has no such message of its own.
     pub system: Option<String>,
-}
-
-impl ModelSource {
-    /// Finds out what lies at `path`: a GGUF file, a folder that holds one, or a folder with a BERT model.
-    ///
-    /// # Errors
-    /// [`LoadError::Unrecognised`] if it is neither, and a part of a split model that is missing.
-    pub fn at(name: impl Into<String>, path: &Path) -> Result<Self, LoadError> {
-        Ok(Self {
-            name: name.into(),
-            files: files_at(path)?,
-            context_tokens: None,
-            suggested: SuggestedSampling::default(),
-            system: None,
-        })
-    }
 }
 
 /// What a model can be asked for.

@@ -10,7 +10,8 @@ use std::thread::JoinHandle;
 use parking_lot::Mutex;
 
 use crate::chat_template::STACK_BYTES;
-use crate::job::{Command, GenerateJob};
+use crate::command::Command;
+use crate::job::GenerateJob;
 use crate::model::LoadedKind;
 use crate::request::GenerateError;
 use crate::sequence::Prepared;

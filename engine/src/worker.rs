@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, TryRecvError};
 
+use crate::command::Command;
 use crate::config::Config;
-use crate::job::{Command, EmbedJob, GenerateJob};
+use crate::job::{EmbedJob, GenerateJob};
 use crate::model::{Bert, Loaded, LoadedKind, Piece, TextModel, WORKING_BYTES};
 use crate::prefix::Kept;
 use crate::request::{EmbedRequest, Embeddings, FinishReason, GenerateError, Priority};

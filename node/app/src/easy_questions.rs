@@ -86,7 +86,10 @@ async fn answer(models: &Models, question: &str, seed: u64, max_tokens: u32) -> 
 async fn the_demo_model_answers_easy_questions_at_its_defaults() {
     let folder = tempfile::tempdir().unwrap();
     let models = demo(folder.path()).await;
-    let cases = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/cases/easy-questions.json");
+    let cases = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../tests/cases/easy-questions.json"
+    );
     let cases: Cases = serde_json::from_str(&std::fs::read_to_string(cases).unwrap()).unwrap();
     let asked = cases.questions.iter().flat_map(|question| {
         let ask = |seed: &u64| answer(&models, &question.ask, *seed, cases.max_tokens);

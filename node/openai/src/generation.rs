@@ -435,12 +435,18 @@ mod tests {
         };
         let request = filled(json!({"messages": [{"role": "user", "content": "u"}]}));
         assert_eq!((request.sampling.temperature, request.sampling.top_p), (0.2, 0.9));
-        assert_eq!((request.sampling.min_p, request.sampling.repetition_penalty), (0.05, 1.0));
+        assert_eq!(
+            (request.sampling.min_p, request.sampling.repetition_penalty),
+            (0.05, 1.0)
+        );
         assert_eq!(request.max_tokens, Some(2048));
         let Prompt::Chat { messages, .. } = &request.prompt else {
             panic!("a chat prompt")
         };
-        assert_eq!((messages[0].role.as_str(), messages[0].content.as_str()), ("system", "be brief"));
+        assert_eq!(
+            (messages[0].role.as_str(), messages[0].content.as_str()),
+            ("system", "be brief")
+        );
         let request = filled(json!({
             "messages": [{"role": "system", "content": "s"}, {"role": "user", "content": "u"}],
             "temperature": 1, "top_p": 1, "min_p": 0, "max_tokens": 9,

@@ -136,10 +136,16 @@ async fn what_is_said_to_be_ready_answers_at_once() {
     let reasons = json(ready).await["reasons"].to_string();
     assert!(reasons.contains("pocket/svc: Nobody serves it"), "{reasons}");
     world.fake.network_waits.store(false, Ordering::SeqCst);
-    assert_eq!(world.bare(Method::GET, "/ready").send().await.unwrap().status(), 200);
+    assert_eq!(
+        world.bare(Method::GET, "/ready").send().await.unwrap().status(),
+        200
+    );
     // What becomes of a supplier later says nothing about this program.
     world.fake.network_waits.store(true, Ordering::SeqCst);
-    assert_eq!(world.bare(Method::GET, "/ready").send().await.unwrap().status(), 200);
+    assert_eq!(
+        world.bare(Method::GET, "/ready").send().await.unwrap().status(),
+        200
+    );
 }
 
 #[tokio::test]
