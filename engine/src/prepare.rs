@@ -28,6 +28,7 @@ pub(crate) enum Errand {
 /// The threads, and the way to them.
 pub(crate) struct Preparers {
     errands: Sender<Errand>,
+    inbox: Arc<Mutex<Receiver<Errand>>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -46,6 +47,7 @@ impl Preparers {
         let threads = (0..THREADS).map(thread).collect::<Result<_, _>>()?;
         Ok(Self {
             errands,
+            inbox,
             threads: Mutex::new(threads),
         })
     }
@@ -68,6 +70,12 @@ impl Preparers {
                 tracing::error!("a thread that prepares conversations panicked");
             }
         }
+        // What came in behind the signal hears of it. The threads leave it: one of them would take another's signal.
+        while let Ok(errand) = self.inbox.lock().try_recv() {
+            if let Errand::Prepare(mut job) = errand {
+                job.reply.fail(GenerateError::Stopped);
+            }
+        }
     }
 }
 
@@ -77,13 +85,7 @@ fn run(inbox: &Mutex<Receiver<Errand>>, worker: &Sender<Command>, stopping: &Ato
         let errand = inbox.lock().recv();
         match errand {
             Ok(Errand::Prepare(job)) => prepare(*job, worker, stopping),
-            Ok(Errand::End) | Err(_) => break,
-        }
-    }
-    // What came in behind the signal hears of it.
-    while let Ok(errand) = inbox.lock().try_recv() {
-        if let Errand::Prepare(mut job) = errand {
-            job.reply.fail(GenerateError::Stopped);
+            Ok(Errand::End) | Err(_) => return,
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use minijinja::value::{Rest, from_args};
+use minijinja::value::Rest;
 use minijinja::{Environment, Error, ErrorKind, State, Value, filters, functions, tests};
 use minijinja_contrib::pycompat;
 
@@ -27,7 +27,7 @@ pub(super) fn add_all(environment: &mut Environment<'_>, budget: &Arc<Budget>) {
     for (name, function) in [
         ("range", Value::from_function(functions::range)),
         ("dict", Value::from_function(functions::dict)),
-        ("namespace", Value::from_function(namespace)),
+        ("namespace", Value::from_function(functions::namespace)),
     ] {
         environment.add_function(name, measured(budget, function, of_objects));
     }
@@ -177,16 +177,6 @@ fn measured(
         budget.charge(estimate(&budget, &args)?)?;
         budget.settle(operation.call(state, &args)?)
     }
-}
-
-/// Namespaces begin with values that hold no namespace.
-fn namespace(args: Rest<Value>) -> Result<Value, Error> {
-    let [first] = args.as_slice() else {
-        let (): () = from_args(&args)?;
-        return functions::namespace(None);
-    };
-    let (defaults,) = from_args(std::slice::from_ref(first))?;
-    functions::namespace(defaults)
 }
 
 fn safe(text: Value) -> Value {

@@ -472,3 +472,57 @@ async fn keystore_and_activity_of_the_first_form_are_read() {
     assert_eq!(recent(&store, 10).await.unwrap().len(), 1);
     assert!(store.problems().all()[0].contains(&lines[0].tx_hash));
 }
+
+/// What the program of the first form left.
+#[tokio::test]
+async fn keystore_and_activity_of_the_first_form_are_read() {
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/formats/v1");
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("keystore")).unwrap();
+    let copy = |name: &str| std::fs::copy(from.join(name), folder.path().join(name)).unwrap();
+    copy("keystore/wallet.json");
+    copy("hearth.db");
+    let password = std::fs::read_to_string(from.join("keystore/devnet.pass")).unwrap();
+    let wallet = open(folder.path(), &Clock::test(0));
+    wallet.unlock(password.trim()).unwrap();
+    let accounts = wallet.state().borrow().accounts.clone().unwrap();
+    assert_eq!(
+        accounts.main.as_str(),
+        "pokt127plwwf73qktm4szdyqmnhlj3kdh85xrrdrr8j"
+    );
+    let signature = wallet.signer(Role::Working).unwrap().sign(b"a relay").unwrap();
+    let key = hex::decode(&accounts.working_public_key).unwrap();
+    let key = PublicKey::from_bytes(&key).unwrap();
+    key.verify(b"a relay", &signature).unwrap();
+    let words = wallet.reveal_words(password.trim()).unwrap();
+    assert_eq!(words.text().split(' ').count(), 24);
+
+    let config = hearth_store::Config {
+        path: folder.path().join("hearth.db"),
+        chain_id: "hearth-devnet".into(),
+        max_pages: None,
+    };
+    let store = hearth_store::Store::open(config).await.unwrap();
+    let lines = recent(&store, 10).await.unwrap();
+    let amounts: Vec<u128> = lines.iter().map(|line| line.amount.upokt()).collect();
+    assert_eq!(amounts, [2_500_000, 1_500_000]);
+    assert_eq!(
+        (lines[0].outcome.as_str(), lines[1].outcome.as_str()),
+        ("sent", "included")
+    );
+    assert_eq!(
+        (lines[1].height, lines[1].note.as_str()),
+        (Some(Height(18)), "for the boat")
+    );
+    let pending = pending(&store).await.unwrap();
+    assert_eq!((pending.len(), &pending[0].tx_hash), (1, &lines[0].tx_hash));
+    assert_eq!(store.problems().all(), Vec::<String>::new());
+    // A line that cannot be read hides no other, and is told by its name.
+    sqlx::query("UPDATE wallet_activity SET kind = 'dreamt' WHERE tx_hash = ?")
+        .bind(&lines[0].tx_hash)
+        .execute(store.pool())
+        .await
+        .unwrap();
+    assert_eq!(recent(&store, 10).await.unwrap().len(), 1);
+    assert!(store.problems().all()[0].contains(&lines[0].tx_hash));
+}
