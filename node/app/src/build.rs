@@ -157,6 +157,8 @@ pub(crate) fn chain_config(
     let mut config = hearth_chain::Config::new(id.clone(), endpoints);
     config.mainnet = id.as_str() == MAINNET_CHAIN_ID;
     config.trust = trust.map(|trust| anchor(&trust)).transpose()?;
+    // The chain in this process says itself where it begins, unless the owner says otherwise.
+    config.anchor_rules = devnet.is_some() && settings.chain.trust.height.is_none();
     config.poll = match network {
         Network::Devnet => Duration::from_millis((settings.devnet.block_ms / 4).clamp(25, 500)),
         Network::Remote { .. } if network.is_devnet() => Duration::from_millis(500),

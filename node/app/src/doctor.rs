@@ -5,8 +5,11 @@
 
 use std::path::Path;
 
-use hearth_api::control::types::{Check, Level};
-use hearth_chain::{Chain, EndpointState, Standing};
+use hearth_api::{
+    control::types::{Check, Level},
+    parts::adapters::chain_problem,
+};
+use hearth_chain::{Chain, EndpointState, Head, Standing};
 use hearth_engine::Hardware;
 use hearth_wallet::{KeyState, Wallet};
 use hearth_weights::Weights;
@@ -36,6 +39,7 @@ pub(crate) async fn examine(patient: &Patient) -> Vec<Check> {
         clock(&standing.standing),
         chain(&patient.chain, &standing),
     ];
+    checks.extend(endpoints(&patient.chain));
     checks.extend(keys(&patient.wallet, patient.is_devnet));
     checks.push(stake(patient).await);
     checks.push(reachable(patient));
@@ -223,45 +227,61 @@ fn clock(standing: &Standing) -> Check {
     )
 }
 
-fn chain(chain: &Chain, head: &hearth_chain::Head) -> Check {
-    let fail =
-        |fact: String, meaning: &str, remedy: &str| bad(Level::Fail, "chain", "Chain", fact, meaning, remedy);
-    match &head.standing {
-        Standing::Following => {
-            let endpoints = chain.endpoints();
-            let n_ok = endpoints
-                .iter()
-                .filter(|endpoint| endpoint.state == EndpointState::Healthy)
-                .count();
-            let fact = format!(
-                "proven at {}, {n_ok} of {} endpoints",
-                head.proven_height,
-                endpoints.len()
-            );
-            ok("chain", "Chain", fact)
-        }
-        Standing::Starting => fail(
-            "nothing heard yet".to_owned(),
-            "Balances are unknown. Local chat works.",
-            "wait a moment",
-        ),
-        Standing::Unverified { why } => fail(
-            "cannot be verified".to_owned(),
-            why,
-            "give a trust anchor: chain.trust.height and chain.trust.hash of a block that you trust",
-        ),
-        Standing::Unreachable { why } => fail(
-            "no endpoint answers".to_owned(),
-            why,
-            "look at the network connection, or set chain.rpc",
-        ),
-        Standing::TrustExpired { why } => fail(
-            "the trusted block is too old".to_owned(),
-            why,
-            "set chain.trust.height and chain.trust.hash to a recent block that you trust",
-        ),
-        Standing::ClockSkew { why, .. } => fail("not followed".to_owned(), why, "set the clock"),
-    }
+fn chain(chain: &Chain, head: &Head) -> Check {
+    let endpoints = chain.endpoints();
+    let Some(problem) = chain_problem(&head.standing) else {
+        let n_ok = endpoints
+            .iter()
+            .filter(|endpoint| endpoint.state == EndpointState::Healthy)
+            .count();
+        let age = chain.age_of(head.proven_height).unwrap_or_default();
+        let fact = format!(
+            "proven at {}, {} s ago, {n_ok} of {} endpoints",
+            head.proven_height,
+            age.as_secs(),
+            endpoints.len()
+        );
+        return ok("chain", "Chain", fact);
+    };
+    let fact = problem.fact.unwrap_or_else(|| "nothing heard yet".to_owned());
+    let remedy = problem.remedy.unwrap_or_default();
+    bad(
+        Level::Fail,
+        &problem.code,
+        "Chain",
+        fact,
+        &problem.meaning,
+        &remedy,
+    )
+}
+
+/// Each endpoint that is of no use, or not where the chain is.
+fn endpoints(chain: &Chain) -> Vec<Check> {
+    let found = chain.endpoints().into_iter().filter_map(|endpoint| {
+        let (code, why, remedy) = match endpoint.state {
+            EndpointState::Healthy | EndpointState::Unknown => return None,
+            EndpointState::Stale { why } => (
+                "endpoint_stale",
+                why,
+                "ask whoever runs it, or set another one in chain.rpc",
+            ),
+            EndpointState::Failing { why } => (
+                "endpoint_down",
+                why,
+                "look at the connection, or set another one in chain.rpc",
+            ),
+            EndpointState::Banned { why } => ("endpoint_lied", why, "take it out of chain.rpc"),
+            EndpointState::OtherChain { found } => (
+                "endpoint_other_chain",
+                format!("it serves chain \"{found}\""),
+                "take it out of chain.rpc",
+            ),
+        };
+        let meaning = "Others are asked in its place where there are any.";
+        let fact = format!("{}: {why}", endpoint.name);
+        Some(bad(Level::Warn, code, "Endpoint", fact, meaning, remedy))
+    });
+    found.collect()
 }
 
 fn keys(wallet: &Wallet, is_devnet: bool) -> Vec<Check> {

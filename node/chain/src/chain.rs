@@ -1,6 +1,9 @@
 //! The handle: one chain, its head, its state, its transactions.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::AtomicU32},
+    time::Duration,
+};
 
 use hearth_base::{Amount, ChainId, Clock, Height, ServiceId, SessionId, Tasks};
 use hearth_pocket::{
@@ -29,12 +32,13 @@ use tokio::sync::watch;
 use crate::{
     config::{Anchor, Config, ConfigError},
     db::{Db, DbError},
-    follow::{BlockEvents, Follower, From, block_events, reach},
-    head::{Head, Standing, Watcher},
+    follow::{BlockEvents, Follower, From, Source, reach},
+    head::{Head, Standing},
     light::{Light, LightError},
     query::{Account, Ask, At, FoundTx, How, Params, Query, QueryError, Reader, Verified},
     rpc::{EndpointStatus, Pool},
-    tx::{Included, Options, Prepared, Sender, Sent, Stamps, TxError},
+    tx::{Fate, Included, Options, Prepared, Sender, Sent, Stamps, TxError, Validity},
+    watcher::Watcher,
 };
 
 /// What [`Chain::start`] takes.
@@ -108,7 +112,8 @@ impl Chain {
             pool: Arc::clone(&pool),
             light: Arc::clone(&light),
             db: db.clone(),
-            remembered: Mutex::new(BTreeMap::new()),
+            remembered: Mutex::default(),
+            epochs: Mutex::default(),
         });
         let head = watch::Sender::new(Head::nothing());
         let receiver = head.subscribe();
@@ -120,6 +125,8 @@ impl Chain {
             poll: config.poll,
             head,
             seen: Mutex::default(),
+            moved_at: Mutex::default(),
+            unanswered: AtomicU32::new(0),
         };
         tasks.spawn_until_stopped("follow the head", watcher.run());
         let chain_id = config.chain_id.clone();
@@ -130,6 +137,7 @@ impl Chain {
             head: receiver.clone(),
             clock,
             stamps,
+            sent: Mutex::default(),
         };
         Ok(Chain(Arc::new(Inner {
             chain_id,
@@ -165,10 +173,22 @@ impl Chain {
         self.0.head.clone()
     }
 
+    /// How long ago the block of a height was made, by our clock; `None` while no block is known, or for one to come.
+    #[must_use]
+    pub fn age_of(&self, height: Height) -> Option<Duration> {
+        let head = self.0.head.borrow();
+        let known = height.0 > 0 && head.height.0 > 0;
+        known.then(|| {
+            let age = self.0.sender.clock.now() - head.time_of(height);
+            Duration::try_from(age).unwrap_or_default()
+        })
+    }
+
     /// What is known of each endpoint.
     #[must_use]
     pub fn endpoints(&self) -> Vec<EndpointStatus> {
-        self.0.pool.statuses()
+        let head = self.0.head.borrow().clone();
+        self.0.pool.statuses(&head, self.0.sender.clock.now())
     }
 
     /// Where trust began.
@@ -184,6 +204,15 @@ impl Chain {
                 endpoints: origin.agreed,
             },
         })
+    }
+
+    /// A person has decided between the verified headers and the trust anchor, which contradict each other: the anchor
+    /// counts, and what was verified before is forgotten.
+    ///
+    /// # Errors
+    /// No endpoint whose chain has the anchor either: then the anchor is wrong, and has to be corrected.
+    pub async fn prefer_anchor(&self) -> Result<(), QueryError> {
+        Ok(self.0.light.prefer_anchor().await?)
     }
 
     /// Waits until the state after `height` can be proven.
@@ -382,7 +411,7 @@ impl Chain {
                 height,
                 how: How::Proven,
             }),
-            Err(error @ (LightError::NoTrust { .. } | LightError::AnchorUnknown { .. })) => {
+            Err(error @ LightError::NoTrust { .. }) => {
                 let found = self.query(Query::block_hash(height), At::Unproven).await?;
                 let value = found.value.ok_or(error)?;
                 Ok(Verified {
@@ -506,6 +535,19 @@ impl Chain {
         self.0.sender.wait(tx, patience).await
     }
 
+    /// Sends signed bytes again where no block holds them, at most once for each block: a mempool may have dropped them.
+    pub async fn send_again(&self, tx: &SignedTx) {
+        self.0.sender.send_again(tx).await;
+    }
+
+    /// What became of a signed transaction, from verified blocks alone. What any endpoint says ends nothing.
+    ///
+    /// # Errors
+    /// No endpoint answers: ask again later.
+    pub async fn fate(&self, hash: &[u8; 32], validity: &Validity) -> Result<Fate, QueryError> {
+        self.0.sender.fate(hash, validity).await
+    }
+
     /// Prepares, signs, sends and waits.
     ///
     /// # Errors
@@ -524,23 +566,22 @@ impl Chain {
     /// # Errors
     /// No endpoint answers, or the block is not there yet.
     pub async fn events_of(&self, height: Height) -> Result<BlockEvents, QueryError> {
-        let inner = &self.0;
-        Ok(block_events(&inner.pool, &inner.light, &inner.head, height).await?)
+        Ok(self.source().block_events(height).await?)
+    }
+
+    fn source(&self) -> Source {
+        Source {
+            pool: Arc::clone(&self.0.pool),
+            light: Arc::clone(&self.0.light),
+            head: self.0.head.clone(),
+        }
     }
 
     /// Follows the blocks under a name that is remembered: goes on after the last acknowledged block, or begins where
     /// `from` says. One follower per name at a time.
     #[must_use]
     pub fn follow(&self, name: &str, from: From) -> Follower {
-        let inner = &self.0;
-        Follower::new(
-            name,
-            from,
-            Arc::clone(&inner.pool),
-            Arc::clone(&inner.light),
-            inner.db.clone(),
-            inner.head.clone(),
-            inner.tasks.clone(),
-        )
+        let (db, tasks) = (self.0.db.clone(), self.0.tasks.clone());
+        Follower::new(name, from, self.source(), db, tasks)
     }
 }

@@ -28,6 +28,9 @@ pub struct Config {
     pub endpoints: Vec<Url>,
     /// Where trust begins. Without it, the first head on which [`Config::agree`] endpoints agree.
     pub trust: Option<Anchor>,
+    /// Whether the anchor is the word of the chain itself, as that of a chain in this process. Else stored headers that
+    /// contradict the anchor stop everything until a person decides.
+    pub anchor_rules: bool,
     /// How many endpoints must agree on a head where there is no anchor.
     pub agree: usize,
     /// How long a validator set is trusted; shorter than the chain's unbonding time of 21 days.
@@ -77,6 +80,7 @@ impl Config {
             mainnet: false,
             endpoints,
             trust: None,
+            anchor_rules: false,
             agree: 2,
             trusting_period: Duration::from_secs(14 * 24 * 3600),
             clock_drift: Duration::from_secs(30),

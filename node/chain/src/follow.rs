@@ -1,7 +1,8 @@
-//! Followers: every block's events, in order, each block once it was acknowledged, also after a restart.
+//! Followers: the events of blocks, in order, each block until it was acknowledged, also after a restart.
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::RangeInclusive, sync::Arc, time::Duration};
 
+use futures::{StreamExt as _, future::BoxFuture, stream::FuturesOrdered};
 use hearth_base::{Height, Tasks};
 use serde_json::json;
 use time::OffsetDateTime;
@@ -12,9 +13,11 @@ use crate::{
     events::{PlacedEvent, of_block},
     head::{Head, Standing},
     light::{Light, LightError},
-    rpc::{Pool, RpcError, wire::BlockResults},
+    rpc::{Pool, RpcError, is_pruned, wire::BlockResults},
 };
 
+/// Blocks that are asked for at a time, two questions each.
+const AT_ONCE: usize = 16;
 /// The pause after a failure.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -45,50 +48,81 @@ pub struct BlockEvents {
 }
 
 /// A place in the chain that moves on block by block. Dropping it changes nothing: the next follower of the same name
-/// goes on after the last acknowledged block.
-#[derive(Debug)]
+/// goes on after the last acknowledged block. Blocks that are there already are asked for several at a time.
 pub struct Follower {
     name: String,
+    /// The first height that was not delivered yet; `None` before the database was asked.
     next: Option<Height>,
+    /// The first height that was not asked for yet.
+    unasked: Height,
+    /// What is asked for, in order of heights.
+    coming: FuturesOrdered<Coming>,
+    /// Whose events are wanted; `None`: all.
+    needed: Option<Heights>,
     from: From,
     /// The newest block when the follower was made.
     born: Height,
-    pool: Arc<Pool>,
-    light: Arc<Light>,
+    source: Source,
     db: Db,
     head: watch::Receiver<Head>,
     tasks: Tasks,
 }
 
+type Coming = BoxFuture<'static, (Height, Result<BlockEvents, LightError>)>;
+
+/// Where blocks come from.
+#[derive(Clone, Debug)]
+pub(crate) struct Source {
+    pub(crate) pool: Arc<Pool>,
+    pub(crate) light: Arc<Light>,
+    pub(crate) head: watch::Receiver<Head>,
+}
+
+impl std::fmt::Debug for Follower {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let position = self.next.map(|next| next.0);
+        write!(
+            f,
+            "Follower({}, next {position:?}, {} asked for)",
+            self.name,
+            self.coming.len()
+        )
+    }
+}
+
 impl Follower {
-    #[allow(
-        clippy::too_many_arguments,
-        reason = "called in one place, with the chain's own parts"
-    )]
-    pub(crate) fn new(
-        name: &str,
-        from: From,
-        pool: Arc<Pool>,
-        light: Arc<Light>,
-        db: Db,
-        head: watch::Receiver<Head>,
-        tasks: Tasks,
-    ) -> Follower {
+    pub(crate) fn new(name: &str, from: From, source: Source, db: Db, tasks: Tasks) -> Follower {
+        let head = source.head.clone();
         let born = head.borrow().height;
         Follower {
             name: name.to_owned(),
             next: None,
+            unasked: Height(0),
+            coming: FuturesOrdered::new(),
+            needed: None,
             from,
             born,
-            pool,
-            light,
+            source,
             db,
             head,
             tasks,
         }
     }
 
-    /// The next block, as soon as it is there. `None` when the chain part is stopped.
+    /// Names the heights whose events are wanted from here on; the others are passed over without a question. It may be
+    /// called as often as that changes: what was not delivered yet is chosen anew. A follower that was never told
+    /// delivers every block.
+    pub fn need(&mut self, heights: Heights) {
+        if self.needed.as_ref() == Some(&heights) {
+            return;
+        }
+        self.needed = Some(heights);
+        self.coming = FuturesOrdered::new();
+        self.unasked = self.next.unwrap_or_default();
+    }
+
+    /// The next wanted block, as soon as it is there. `None` when the chain part is stopped. It may be dropped at any
+    /// time; nothing is lost then.
     ///
     /// # Errors
     /// A database that does not answer. Endpoints that fail are waited for.
@@ -105,32 +139,66 @@ impl Follower {
     ///
     /// # Errors
     /// A database that cannot be written.
-    pub async fn acknowledge(&self, height: Height) -> Result<(), DbError> {
-        self.db.save_follower(&self.name, height).await
+    pub fn acknowledge(
+        &self,
+        height: Height,
+    ) -> impl Future<Output = Result<(), DbError>> + Send + 'static + use<> {
+        let (db, name) = (self.db.clone(), self.name.clone());
+        async move { db.save_follower(&name, height).await }
     }
 
     async fn step(&mut self) -> Result<BlockEvents, DbError> {
-        let height = self.position().await?;
+        self.position().await?;
         loop {
-            self.wait_for(height).await;
-            match block_events(&self.pool, &self.light, &self.head, height).await {
+            self.ask();
+            let Some((height, answer)) = self.coming.next().await else {
+                self.wait_for_more().await;
+                continue;
+            };
+            match answer {
                 Ok(block) => {
                     self.next = Some(height.plus(1));
                     return Ok(block);
                 }
-                Err(LightError::Db(error)) => return Err(error),
                 Err(error) => {
                     tracing::debug!(%height, %error, "a block cannot be followed yet");
-                    tokio::time::sleep(PAUSE).await;
+                    // In its place again before anything is waited for.
+                    self.coming.push_front(self.source.clone().fetch(height, PAUSE));
+                    if let LightError::Db(error) = error {
+                        return Err(error);
+                    }
                 }
             }
         }
     }
 
+    /// Asks for blocks that are there, as many as may be asked for at a time.
+    fn ask(&mut self) {
+        let head = self.head.borrow().height;
+        while self.coming.len() < AT_ONCE {
+            match self.first_needed() {
+                Some(height) if height <= head => {
+                    self.coming
+                        .push_back(self.source.clone().fetch(height, Duration::ZERO));
+                    self.unasked = height.plus(1);
+                }
+                Some(_) | None => return,
+            }
+        }
+    }
+
+    /// The first height from here on that is wanted.
+    fn first_needed(&self) -> Option<Height> {
+        match &self.needed {
+            None => Some(self.unasked),
+            Some(heights) => heights.first_from(self.unasked),
+        }
+    }
+
     /// The height to deliver next.
-    async fn position(&mut self) -> Result<Height, DbError> {
-        if let Some(next) = self.next {
-            return Ok(next);
+    async fn position(&mut self) -> Result<(), DbError> {
+        if self.next.is_some() {
+            return Ok(());
         }
         let next = match (self.db.follower(&self.name).await?, self.from) {
             (Some(acknowledged), _) => acknowledged.plus(1),
@@ -154,74 +222,121 @@ impl Follower {
                 height.plus(1)
             }
         };
-        self.next = Some(next);
-        Ok(next)
+        (self.next, self.unasked) = (Some(next), next);
+        Ok(())
     }
 
-    async fn wait_for(&mut self, height: Height) {
-        if self.head.wait_for(|head| head.height >= height).await.is_err() {
+    /// Waits until the next wanted block is there.
+    async fn wait_for_more(&mut self) {
+        let reached = match self.first_needed() {
+            Some(height) => self.head.wait_for(|head| head.height >= height).await.is_ok(),
+            None => false,
+        };
+        if !reached {
             std::future::pending::<()>().await;
         }
     }
 }
 
-/// What happened in a block.
-pub(crate) async fn block_events(
-    pool: &Pool,
-    light: &Light,
-    head: &watch::Receiver<Head>,
-    height: Height,
-) -> Result<BlockEvents, LightError> {
-    let header = match light.header(height).await {
-        Ok(header) => Some(header),
-        Err(LightError::NoTrust { .. } | LightError::AnchorUnknown { .. } | LightError::TooOld { .. }) => {
-            None
-        }
-        Err(error) => return Err(error),
-    };
-    let params = json!({ "height": height.0.to_string() });
-    let results = match pool.call::<BlockResults>("block_results", params).await {
-        Ok(results) => Some(results),
-        Err(RpcError::Refused { data, .. }) if is_pruned(&data) => None,
-        Err(error) => return Err(error.into()),
-    };
-    if let Some(results) = &results
-        && u64::try_from(results.height) != Ok(height.0)
-    {
-        let what = format!("asked for block {height}, it sent block {}", results.height);
-        let (endpoint, method) = ("an endpoint".to_owned(), "block_results".to_owned());
-        return Err(RpcError::Rubbish {
-            endpoint,
-            method,
-            what,
-        }
-        .into());
+/// Heights, as ranges in order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Heights(Vec<RangeInclusive<u64>>);
+
+impl Heights {
+    /// The first of them at or after `height`.
+    #[must_use]
+    pub fn first_from(&self, height: Height) -> Option<Height> {
+        let range = self.0.iter().find(|range| *range.end() >= height.0)?;
+        Some(Height(height.0.max(*range.start())))
     }
-    let (hash, time) = match &header {
-        Some(header) => (header.hash(), header.time()),
-        None => {
-            let head = head.borrow();
-            if head.height == height {
-                (head.hash, head.time)
-            } else {
-                ([0; 32], OffsetDateTime::UNIX_EPOCH)
-            }
-        }
-    };
-    Ok(BlockEvents {
-        height,
-        hash,
-        time,
-        verified: header.is_some(),
-        complete: results.is_some(),
-        events: results.as_ref().map(of_block).unwrap_or_default(),
-    })
+
+    /// Whether `height` is one of them.
+    #[must_use]
+    pub fn contains(&self, height: Height) -> bool {
+        self.first_from(height) == Some(height)
+    }
 }
 
-fn is_pruned(data: &str) -> bool {
-    ["lowest height", "could not find results", "is not available"]
-        .iter()
-        .any(|text| data.contains(text))
+impl FromIterator<RangeInclusive<Height>> for Heights {
+    fn from_iter<I: IntoIterator<Item = RangeInclusive<Height>>>(ranges: I) -> Heights {
+        let mut sorted: Vec<RangeInclusive<u64>> = ranges
+            .into_iter()
+            .map(|range| range.start().0..=range.end().0)
+            .filter(|range| !range.is_empty())
+            .collect();
+        sorted.sort_by_key(|range| *range.start());
+        let mut merged: Vec<RangeInclusive<u64>> = Vec::new();
+        for range in sorted {
+            match merged.last_mut() {
+                Some(last) if *range.start() <= last.end().saturating_add(1) => {
+                    *last = *last.start()..=(*last.end()).max(*range.end());
+                }
+                Some(_) | None => merged.push(range),
+            }
+        }
+        Heights(merged)
+    }
+}
+
+impl Source {
+    /// What happened in a block, asked for after a pause.
+    fn fetch(self, height: Height, pause: Duration) -> Coming {
+        Box::pin(async move {
+            tokio::time::sleep(pause).await;
+            (height, self.block_events(height).await)
+        })
+    }
+
+    /// What happened in a block.
+    pub(crate) async fn block_events(&self, height: Height) -> Result<BlockEvents, LightError> {
+        let params = json!({ "height": height.0.to_string() });
+        let (header, results) = futures::join!(
+            self.light.header(height),
+            self.pool.call::<BlockResults>("block_results", params)
+        );
+        let header = match header {
+            Ok(header) => Some(header),
+            Err(LightError::NoTrust { .. } | LightError::TooOld { .. }) => None,
+            Err(LightError::Rpc(RpcError::Refused { data, .. })) if is_pruned(&data) => None,
+            Err(error) => return Err(error),
+        };
+        let results = match results {
+            Ok(results) => Some(results),
+            Err(RpcError::Refused { data, .. }) if is_pruned(&data) => None,
+            Err(error) => return Err(error.into()),
+        };
+        if let Some(results) = &results
+            && u64::try_from(results.height) != Ok(height.0)
+        {
+            let what = format!("asked for block {height}, it sent block {}", results.height);
+            let (endpoint, method) = ("an endpoint".to_owned(), "block_results".to_owned());
+            return Err(RpcError::Rubbish {
+                endpoint,
+                method,
+                what,
+            }
+            .into());
+        }
+        let (hash, time) = match &header {
+            Some(header) => (header.hash(), header.time()),
+            None => {
+                let head = self.head.borrow();
+                if head.height == height {
+                    (head.hash, head.time)
+                } else {
+                    ([0; 32], OffsetDateTime::UNIX_EPOCH)
+                }
+            }
+        };
+        Ok(BlockEvents {
+            height,
+            hash,
+            time,
+            verified: header.is_some(),
+            complete: results.is_some(),
+            events: results.as_ref().map(of_block).unwrap_or_default(),
+        })
+    }
 }
 
 /// Waits until the head is followed at or above `height`. Says how things stand otherwise, after `patience`.
@@ -235,5 +350,31 @@ pub(crate) async fn reach(
     match reached {
         Ok(Ok(reached)) => Ok(reached.clone()),
         Ok(Err(_)) | Err(_) => Err(head.borrow().standing.clone()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn heights_are_joined_and_found() {
+        let range = |from, to| Height(from)..=Height(to);
+        let heights: Heights = [
+            range(20, 25),
+            range(5, 7),
+            range(8, 9),
+            range(24, 30),
+            range(3, 1),
+        ]
+        .into_iter()
+        .collect();
+        assert_eq!(heights.0, [5..=9, 20..=30]);
+        let first = |height| heights.first_from(Height(height)).map(|height| height.0);
+        assert_eq!(
+            [first(0), first(5), first(10), first(30), first(31)],
+            [Some(5), Some(5), Some(20), Some(30), None]
+        );
+        assert!(heights.contains(Height(9)) && !heights.contains(Height(10)));
     }
 }

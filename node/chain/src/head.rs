@@ -1,28 +1,12 @@
-//! The head of the chain: a loop that asks for it, has it verified and tells everybody.
+//! The head of the chain: the newest block, how far it was verified, and how things stand.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::time::Duration;
 
-use futures::future::join_all;
-use hearth_base::{ChainId, Clock, Height};
-use parking_lot::Mutex;
-use serde_json::json;
+use hearth_base::Height;
 use time::OffsetDateTime;
-use tokio::sync::watch;
 
-use crate::{
-    light::{Fault, Light, LightError},
-    rpc::{Endpoint, Pool, wire::Status},
-    verify::{HeaderError, VerifiedHeader},
-};
-
-/// All endpoints are asked every so many rounds; between, only the best one.
-const ASK_ALL_EVERY: u64 = 15;
-/// Heads that the mean time between blocks is taken from.
-const PACE_OVER: usize = 20;
-/// Fewer blocks say more about chance than about the mean.
-const PACE_LEAST: u32 = 3;
-/// A fresh block older than this by our clock means that our clock is ahead.
-const CLOCK_AHEAD: Duration = Duration::from_secs(300);
+/// So many blocks must be overdue before a head is called old.
+const OVERDUE_BLOCKS: u32 = 5;
 
 /// The newest block, and how far it was verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +28,28 @@ pub struct Head {
 }
 
 impl Head {
+    /// How old the newest block is by a clock that shows `now`.
+    #[must_use]
+    pub fn age(&self, now: OffsetDateTime) -> Duration {
+        if self.height.0 == 0 {
+            return Duration::ZERO;
+        }
+        Duration::try_from(now - self.time).unwrap_or_default()
+    }
+
+    /// When the block of a height was made, or about when.
+    #[must_use]
+    pub fn time_of(&self, height: Height) -> OffsetDateTime {
+        let behind = u32::try_from(self.height.since(height)).unwrap_or(u32::MAX);
+        self.time - self.block_time.unwrap_or_default().saturating_mul(behind)
+    }
+
+    /// The age from which the newest block is called old: several blocks are overdue then.
+    #[must_use]
+    pub fn stale_after(&self) -> Duration {
+        stale_after(self.block_time)
+    }
+
     pub(crate) fn nothing() -> Head {
         Head {
             height: Height(0),
@@ -64,8 +70,12 @@ pub enum Standing {
     Starting,
     /// Verified to the newest block.
     Following,
+    /// No endpoint has a new block, although it is time for one: the chain stands still, or they do.
+    Stalled { why: String },
     /// An endpoint answers, but nothing can be verified yet.
     Unverified { why: String },
+    /// Trust anchor and chain contradict each other. Money and earning stand still until a person decides.
+    TrustConflict { why: String },
     /// No endpoint gives a usable answer.
     Unreachable { why: String },
     /// The newest trusted header is too old; a newer anchor is needed.
@@ -74,195 +84,17 @@ pub enum Standing {
     ClockSkew { ahead_s: i64, why: String },
 }
 
-/// Asks for the head, verifies it, publishes it.
-pub(crate) struct Watcher {
-    pub(crate) chain_id: ChainId,
-    pub(crate) pool: Arc<Pool>,
-    pub(crate) light: Arc<Light>,
-    pub(crate) clock: Clock,
-    pub(crate) poll: Duration,
-    pub(crate) head: watch::Sender<Head>,
-    /// The heads seen last, with their times.
-    pub(crate) seen: Mutex<VecDeque<(Height, OffsetDateTime)>>,
+/// Blocks come every minute on the main network; some wait longer for their validators.
+pub(crate) fn stale_after(block_time: Option<Duration>) -> Duration {
+    let usual = block_time.unwrap_or(Duration::from_secs(60));
+    usual
+        .saturating_mul(OVERDUE_BLOCKS)
+        .clamp(Duration::from_secs(30), Duration::from_secs(1800))
 }
 
-impl Watcher {
-    /// Runs until it is dropped.
-    pub(crate) async fn run(self) {
-        let mut round = 0_u64;
-        loop {
-            let ask_all =
-                round.is_multiple_of(ASK_ALL_EVERY) || self.head.borrow().standing != Standing::Following;
-            self.round(ask_all).await;
-            round = round.wrapping_add(1);
-            tokio::time::sleep(self.poll).await;
-        }
-    }
-
-    async fn round(&self, ask_all: bool) {
-        let mut candidates = self.pool.candidates();
-        if !ask_all {
-            candidates.truncate(1);
-        }
-        let mut reports = self.ask(&candidates).await;
-        reports.sort_by_key(|(_, status)| std::cmp::Reverse(status.sync_info.latest_block_height));
-        if reports.is_empty() {
-            let why = self.pool.none_left().to_string();
-            self.stand(Standing::Unreachable { why });
-            return;
-        }
-        let newest = match self.light.newest().await {
-            Ok(newest) => newest,
-            Err(error) => return self.without_trust(&reports, error),
-        };
-        let before = self.head.borrow().verified_height;
-        let mut reached = newest;
-        for (endpoint, status) in &reports {
-            let target = height_of(status);
-            if target <= reached.height() {
-                break;
-            }
-            match self.light.advance_with(endpoint, target).await {
-                Ok(header) => {
-                    reached = header;
-                    break;
-                }
-                Err(Fault::Lie(why)) => self.pool.ban(endpoint, &why),
-                Err(Fault::Failed(error)) => endpoint.note_failure(&hearth_base::failure::chain(&error)),
-                Err(Fault::Ours(error)) => {
-                    self.stand(standing_of(&error));
-                    return;
-                }
-            }
-        }
-        if self.pool.candidates().is_empty() {
-            let why = self.pool.none_left().to_string();
-            return self.stand(Standing::Unreachable { why });
-        }
-        let fresh = before.0 > 0
-            && reached.height() > before
-            && reports.iter().all(|(_, s)| !s.sync_info.catching_up);
-        self.publish(&reached, fresh);
-    }
-
-    /// Asks endpoints for their status, refuses those of another chain.
-    async fn ask(&self, candidates: &[Arc<Endpoint>]) -> Vec<(Arc<Endpoint>, Status)> {
-        let asked = candidates
-            .iter()
-            .map(|endpoint| endpoint.call::<Status>("status", json!({})));
-        let answers = join_all(asked).await;
-        let mut reports = Vec::new();
-        for (endpoint, answer) in candidates.iter().zip(answers) {
-            let Ok(status) = answer else { continue };
-            if status.node_info.network != self.chain_id.as_str() {
-                endpoint.refuse_chain(&status.node_info.network);
-                continue;
-            }
-            endpoint.note_status(height_of(&status), &status.node_info.version);
-            reports.push((Arc::clone(endpoint), status));
-        }
-        reports
-    }
-
-    fn publish(&self, reached: &VerifiedHeader, fresh: bool) {
-        let age = self.clock.now() - reached.time();
-        let ahead = Duration::try_from(age).unwrap_or_default();
-        let standing = if fresh && ahead > CLOCK_AHEAD {
-            let ahead_s = i64::try_from(ahead.as_secs()).unwrap_or(i64::MAX);
-            let why = format!(
-                "a block that was just made is {ahead_s} s old by this computer's clock: set the clock"
-            );
-            Standing::ClockSkew { ahead_s, why }
-        } else {
-            Standing::Following
-        };
-        let height = reached.height();
-        let head = Head {
-            height,
-            time: reached.time(),
-            hash: reached.hash(),
-            verified_height: height,
-            proven_height: Height(height.0.saturating_sub(1)),
-            block_time: self.pace(reached),
-            standing,
-        };
-        self.head.send_if_modified(|current| {
-            // A slow clock verdict stays until the next block.
-            if current.height == head.height && matches!(current.standing, Standing::ClockSkew { .. }) {
-                return false;
-            }
-            let changed = *current != head;
-            *current = head;
-            changed
-        });
-    }
-
-    /// Shows the newest head that somebody reports, marked as unverified.
-    fn without_trust(&self, reports: &[(Arc<Endpoint>, Status)], error: LightError) {
-        let standing = standing_of(&error);
-        let unverified = matches!(standing, Standing::Unverified { .. });
-        let Some((_, status)) = reports.first().filter(|_| unverified) else {
-            return self.stand(standing);
-        };
-        let mut hash = [0; 32];
-        // A hash that cannot be read stays zero: it is not verified anyway.
-        let _ = hex::decode_to_slice(&status.sync_info.latest_block_hash, &mut hash);
-        self.head.send_replace(Head {
-            height: height_of(status),
-            time: status.sync_info.latest_block_time,
-            hash,
-            verified_height: Height(0),
-            proven_height: Height(0),
-            block_time: None,
-            standing,
-        });
-    }
-
-    /// Mean time between blocks, from the last heads that were seen.
-    fn pace(&self, reached: &VerifiedHeader) -> Option<Duration> {
-        let mut seen = self.seen.lock();
-        if seen.back().is_none_or(|(height, _)| *height < reached.height()) {
-            seen.push_back((reached.height(), reached.time()));
-        }
-        if seen.len() > PACE_OVER {
-            seen.pop_front();
-        }
-        let ((first, began), (last, ended)) = (seen.front()?, seen.back()?);
-        let blocks = u32::try_from(last.since(*first))
-            .ok()
-            .filter(|blocks| *blocks >= PACE_LEAST)?;
-        Some(Duration::try_from(*ended - *began).ok()? / blocks)
-    }
-
-    fn stand(&self, standing: Standing) {
-        self.head.send_if_modified(|head| {
-            let changed = head.standing != standing;
-            head.standing = standing;
-            changed
-        });
-    }
-}
-
-fn height_of(status: &Status) -> Height {
-    Height(u64::try_from(status.sync_info.latest_block_height).unwrap_or(0))
-}
-
-fn standing_of(error: &LightError) -> Standing {
-    let why = hearth_base::failure::chain(error);
-    match error {
-        LightError::NoTrust { .. } | LightError::AnchorUnknown { .. } => Standing::Unverified { why },
-        LightError::Header(HeaderError::ClockBehind { behind, .. }) => {
-            let behind_s = i64::try_from(behind.as_secs()).unwrap_or(i64::MAX);
-            Standing::ClockSkew {
-                ahead_s: -behind_s,
-                why,
-            }
-        }
-        LightError::Header(HeaderError::TrustExpired { .. }) => Standing::TrustExpired { why },
-        LightError::Header(HeaderError::Forged { .. })
-        | LightError::Rpc(_)
-        | LightError::Db(_)
-        | LightError::NotYet { .. }
-        | LightError::TooOld { .. } => Standing::Unreachable { why },
-    }
+/// A moment without fractions, for people.
+pub(crate) fn to_the_second(time: OffsetDateTime) -> String {
+    let time = time.replace_nanosecond(0).unwrap_or(time);
+    time.format(&time::format_description::well_known::Rfc3339)
+        .unwrap_or_else(|_| time.to_string())
 }

@@ -1,7 +1,7 @@
 //! The chain, from outside: endpoints, a light client, verified queries, transactions, block events.
 //!
 //! ```text
-//! Chain ─┬─ head ───── asks endpoints for the newest block, has it verified, tells everybody
+//! Chain ─┬─ watcher ── asks endpoints for the newest block, has it verified, tells everybody
 //!        ├─ light ──── headers: from a trust anchor, forward by signatures, backward by hashes
 //!        ├─ query ──── values with height and standing: Proven, Unproven, Stale
 //!        ├─ tx ─────── price, sign, send, wait; typed reasons of failure
@@ -27,15 +27,16 @@ pub mod query;
 pub mod rpc;
 pub mod tx;
 pub mod verify;
+mod watcher;
 
 pub use chain::{Args, Chain, StartError, Trust};
 pub use config::{Anchor, Config, ConfigError};
 pub use db::DbError;
 pub use events::{ChainEvent, Place, PlacedEvent};
 pub use faucet::{Faucet, FaucetError, Gift};
-pub use follow::{BlockEvents, Follower, From};
+pub use follow::{BlockEvents, Follower, From, Heights};
 pub use head::{Head, Standing};
 pub use light::LightError;
 pub use query::{Account, At, FoundTx, How, Params, Query, QueryError, Verified};
 pub use rpc::{EndpointState, EndpointStatus, RpcError};
-pub use tx::{Included, Options, Order, Prepared, Reason, Sent, Stage, TxError, valid_until};
+pub use tx::{Fate, Included, Options, Prepared, Reason, Sent, Stage, TxError, Validity, valid_until};

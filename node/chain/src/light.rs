@@ -7,6 +7,7 @@
 //! ```
 //! An endpoint that sends a forged header is banned, and the next one is asked.
 
+mod begin;
 mod fetch;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -39,15 +40,10 @@ pub enum LightError {
     )]
     NoTrust { why: String },
     #[error(
-        "the endpoint {endpoint} does not know the trusted header {height}: {source}; if no endpoint does, the trust \
-         height and hash in the network file are wrong"
+        "the trust anchor and the chain contradict each other: {why}; nothing of this chain is believed until you decide: \
+         compare height and hash with somebody whom you trust, then correct the anchor, or remove the endpoint that lies"
     )]
-    AnchorUnknown {
-        endpoint: String,
-        height: Height,
-        #[source]
-        source: HeaderError,
-    },
+    Conflict { why: String },
     #[error(transparent)]
     Header(#[from] HeaderError),
     #[error(transparent)]
@@ -64,7 +60,7 @@ impl Failure for LightError {
     fn kind(&self) -> Kind {
         match self {
             LightError::NoTrust { .. }
-            | LightError::AnchorUnknown { .. }
+            | LightError::Conflict { .. }
             | LightError::Header(_)
             | LightError::NotYet { .. } => Kind::Retry,
             LightError::Rpc(error) => error.kind(),
@@ -112,6 +108,8 @@ impl From<HeaderError> for Fault {
 pub(crate) struct Light {
     chain_id: ChainId,
     anchor: Option<Anchor>,
+    /// The anchor is the word of the chain itself: where stored headers contradict it, they are of another chain.
+    anchor_rules: bool,
     agree: usize,
     rules: Rules,
     pool: Arc<Pool>,
@@ -128,6 +126,7 @@ impl Light {
         Light {
             chain_id: config.chain_id.clone(),
             anchor: config.trust,
+            anchor_rules: config.anchor_rules,
             agree: config.agree.max(2),
             rules: Rules {
                 trusting_period: config.trusting_period,
@@ -183,6 +182,11 @@ impl Light {
     pub(crate) async fn header(&self, height: Height) -> Result<VerifiedHeader, LightError> {
         if let Some(header) = self.db.header(height).await? {
             return Ok(header);
+        }
+        // Older headers need no lock: several of them are verified at a time.
+        let shown = self.shown.borrow().as_ref().map(VerifiedHeader::height);
+        if shown.is_some_and(|newest| height < newest) {
+            return self.older_header(height).await;
         }
         let mut newest = self.newest.lock().await;
         let trusted = self.begun(&mut newest).await?;
@@ -340,117 +344,14 @@ impl Light {
         *newest = Some(reached);
     }
 
-    async fn begin(&self) -> Result<Trusted, LightError> {
-        let stored = self.db.header_at_or_below(Height(u64::MAX)).await?;
-        if let Some(stored) = stored
-            && !self.is_expired(&stored)
-        {
-            match self.resume(stored).await {
-                Ok(trusted) => return Ok(trusted),
-                // The operator's word is above what was stored under another one.
-                Err(LightError::Header(error)) if self.anchor.is_some() => {
-                    tracing::warn!(%error, "the stored headers do not lead to the trusted one and are dropped");
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        let origin = match self.anchor {
-            Some(anchor) => Origin {
-                anchor,
-                agreed: Vec::new(),
-            },
-            None => self.agreed_head().await?,
-        };
-        self.begin_at(origin).await
-    }
-
-    /// Goes on from what was stored, if it agrees with the operator's anchor.
-    async fn resume(&self, stored: VerifiedHeader) -> Result<Trusted, LightError> {
-        let trusted = self.trusted_of(stored).await?;
-        let Some(anchor) = self.anchor else {
-            return Ok(trusted);
-        };
-        let at_anchor = if let Some(header) = self.db.header(anchor.height).await? {
-            header
-        } else if anchor.height > trusted.header.height() {
-            self.link(&trusted, anchor.height).await?.header
-        } else {
-            match self.older_header(anchor.height).await {
-                Ok(header) => header,
-                // An anchor from long ago, which led here once.
-                Err(LightError::TooOld { .. })
-                    if self.db.origin().await?.is_some_and(|o| o.anchor == anchor) =>
-                {
-                    return Ok(trusted);
-                }
-                Err(LightError::TooOld { .. }) => return Err(forged_anchor(anchor).into()),
-                Err(error) => return Err(error),
-            }
-        };
-        if at_anchor.hash() != anchor.hash {
-            return Err(forged_anchor(anchor).into());
-        }
-        Ok(trusted)
-    }
-
-    /// Verifies from the stored headers to the operator's. Where they do not lead there, nobody lied: it is another
-    /// chain of the same name, or the stored headers are those of a fork.
-    async fn link(&self, trusted: &Trusted, target: Height) -> Result<Trusted, LightError> {
-        let mut last = None;
-        for endpoint in self.pool.candidates() {
-            match self.bisect(&endpoint, trusted.clone(), target).await {
-                Ok(reached) => return Ok(reached),
-                Err(Fault::Lie(why)) => return Err(HeaderError::Forged { height: target, why }.into()),
-                Err(Fault::Failed(error)) => last = Some(error),
-                Err(Fault::Ours(error)) => return Err(error),
-            }
-        }
-        Err(last.unwrap_or_else(|| self.pool.none_left()).into())
-    }
-
-    async fn begin_at(&self, origin: Origin) -> Result<Trusted, LightError> {
-        let anchor = origin.anchor;
-        let mut last = None;
-        for endpoint in self.pool.candidates() {
-            let block = match self.fetch(&endpoint, anchor.height, None).await {
-                Ok(block) => block,
-                Err(Fault::Lie(why)) => {
-                    self.pool.ban(&endpoint, &why);
-                    continue;
-                }
-                Err(Fault::Failed(error)) => {
-                    last = Some(error.into());
-                    continue;
-                }
-                Err(Fault::Ours(error)) => return Err(error),
-            };
-            match verify::anchor(block, self.chain_id.as_str(), anchor.height, &anchor.hash) {
-                Ok(trusted) => {
-                    self.db.start_from(&origin).await?;
-                    self.db
-                        .save_header(&trusted.header, Some(trusted.next_validators()))
-                        .await?;
-                    tracing::info!(height = %anchor.height, hash = %hex::encode(anchor.hash), "trust begins");
-                    return Ok(trusted);
-                }
-                Err(source) => {
-                    let (endpoint, height) = (endpoint.name().to_owned(), anchor.height);
-                    last = Some(LightError::AnchorUnknown {
-                        endpoint,
-                        height,
-                        source,
-                    });
-                }
-            }
-        }
-        Err(last.unwrap_or_else(|| self.pool.none_left().into()))
-    }
-
     /// A verified header with its next validators, from the store or from an endpoint.
     async fn trusted_of(&self, header: VerifiedHeader) -> Result<Trusted, LightError> {
         let hash = header.header().next_validators_hash;
-        if let Some(set) = self.db.validators(hash.as_bytes()).await? {
-            return Ok(Trusted::new(header, Arc::new(set))?);
+        // A stored set that is not the one its header names says nothing against the chain: it is fetched again.
+        if let Some(set) = self.db.validators(hash.as_bytes()).await?
+            && let Ok(trusted) = Trusted::new(header.clone(), Arc::new(set))
+        {
+            return Ok(trusted);
         }
         let next = header.height().plus(1);
         let mut last = None;
@@ -489,14 +390,6 @@ impl Light {
     }
 }
 
-fn forged_anchor(anchor: Anchor) -> HeaderError {
-    let why = format!("the trusted hash is {}", hex::encode(anchor.hash));
-    HeaderError::Forged {
-        height: anchor.height,
-        why,
-    }
-}
-
 /// A height that no endpoint has yet is no failure of theirs.
 fn not_yet(error: LightError, height: Height, newest: Height) -> LightError {
     match &error {
@@ -505,7 +398,7 @@ fn not_yet(error: LightError, height: Height, newest: Height) -> LightError {
         }
         LightError::Rpc(_)
         | LightError::NoTrust { .. }
-        | LightError::AnchorUnknown { .. }
+        | LightError::Conflict { .. }
         | LightError::Header(_)
         | LightError::Db(_)
         | LightError::NotYet { .. }

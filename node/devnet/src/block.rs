@@ -1,12 +1,13 @@
 //! Blocks: headers, the validator's signature, and the hashes in between.
 
 use ed25519_consensus::SigningKey;
+use hearth_pocket::merkle;
 use prost::Message;
 use sha2::{Digest, Sha256};
 use tendermint::{
     AppHash, Hash, Signature, Time, account,
     block::{Commit, CommitSig, Header, Height, Id, Round, header::Version, parts},
-    chain, merkle,
+    chain,
     validator::{Info, Set},
     vote::{self, CanonicalVote},
 };
@@ -107,7 +108,7 @@ impl Validator {
             consensus_hash: consensus_hash(),
             app_hash: AppHash::try_from(draft.app_hash.to_vec())?,
             last_results_hash: Some(Hash::Sha256(draft.last_results_hash)),
-            evidence_hash: Some(merkle_hash(&[])),
+            evidence_hash: Some(Hash::Sha256(merkle::root(&[]))),
             proposer_address: self.info.address,
         })
     }
@@ -147,27 +148,18 @@ pub(crate) fn time(ns: u64) -> Result<Time, BlockError> {
     Ok(Time::from_unix_timestamp(seconds, nanos)?)
 }
 
-/// The Merkle tree of CometBFT.
-fn merkle_hash(leaves: &[Vec<u8>]) -> Hash {
-    Hash::Sha256(merkle::simple_hash_from_byte_vectors::<
-        tendermint::crypto::default::Sha256,
-    >(leaves))
-}
-
 /// What a header says about its transactions.
 pub(crate) fn data_hash(txs: &[Vec<u8>]) -> Hash {
-    let leaves: Vec<Vec<u8>> = txs.iter().map(|tx| Sha256::digest(tx).to_vec()).collect();
-    merkle_hash(&leaves)
+    Hash::Sha256(merkle::root_of(txs.iter().map(Sha256::digest)))
 }
 
 /// What a header says about the commit for the block before.
 pub(crate) fn commit_hash(commit: Option<&Commit>) -> Hash {
     let signatures = commit.map_or(&[][..], |commit| commit.signatures.as_slice());
-    let leaves: Vec<Vec<u8>> = signatures
+    let leaves = signatures
         .iter()
-        .map(|signature| raw::CommitSig::from(signature.clone()).encode_to_vec())
-        .collect();
-    merkle_hash(&leaves)
+        .map(|signature| raw::CommitSig::from(signature.clone()).encode_to_vec());
+    Hash::Sha256(merkle::root_of(leaves))
 }
 
 /// What a transaction's result puts into the next header.
@@ -185,11 +177,7 @@ pub(crate) struct ResultLeaf {
 
 /// What the next header says about this block's results.
 pub(crate) fn results_hash(results: &[ResultLeaf]) -> [u8; 32] {
-    let leaves: Vec<Vec<u8>> = results.iter().map(Message::encode_to_vec).collect();
-    match merkle_hash(&leaves) {
-        Hash::Sha256(hash) => hash,
-        Hash::None => [0; 32],
-    }
+    merkle::root_of(results.iter().map(Message::encode_to_vec))
 }
 
 /// The largest block, in bytes.
@@ -232,7 +220,7 @@ fn raw_block(header: &Header, draft: &Draft<'_>) -> Vec<u8> {
 fn part_set(block: &[u8]) -> Result<parts::Header, BlockError> {
     let leaves: Vec<Vec<u8>> = block.chunks(PART_SIZE).map(<[u8]>::to_vec).collect();
     let total = u32::try_from(leaves.len()).unwrap_or(u32::MAX);
-    Ok(parts::Header::new(total, merkle_hash(&leaves))?)
+    Ok(parts::Header::new(total, Hash::Sha256(merkle::root_of(leaves)))?)
 }
 
 /// The bytes of a header and of a commit as the database keeps them.

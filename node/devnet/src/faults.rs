@@ -43,6 +43,14 @@ pub enum Fault {
     HighFee { upokt_per_million_gas: u64 },
     /// Blocks take the newest transactions first.
     ReorderedMempool,
+    /// A transaction is taken, and answered as if it were refused.
+    RefusesWhatItTakes {
+        codespace: String,
+        code: u32,
+        log: String,
+    },
+    /// The endpoint knows no transaction, whatever its blocks hold.
+    HidesTransactions,
     /// Accepted transactions are forgotten instead of included.
     DropTransactions,
 }
@@ -63,6 +71,8 @@ impl Fault {
             Fault::WrongChainId { .. } => "wrong_chain_id",
             Fault::HighFee { .. } => "high_fee",
             Fault::ReorderedMempool => "reordered_mempool",
+            Fault::RefusesWhatItTakes { .. } => "refuses_what_it_takes",
+            Fault::HidesTransactions => "hides_transactions",
             Fault::DropTransactions => "drop_transactions",
         }
     }
@@ -150,6 +160,17 @@ impl Faults {
             } = fault
             {
                 Some(*upokt_per_million_gas)
+            } else {
+                None
+            }
+        })
+    }
+
+    /// The refusal that is told of a transaction which is taken.
+    pub(crate) fn false_refusal(&self) -> Option<(String, u32, String)> {
+        self.happens(|fault| {
+            if let Fault::RefusesWhatItTakes { codespace, code, log } = fault {
+                Some((codespace.clone(), *code, log.clone()))
             } else {
                 None
             }

@@ -37,6 +37,8 @@ pub enum ReasonCode {
     NoStakedService,
     /// The chain is not followed yet.
     ChainSyncing,
+    /// Trust anchor and chain contradict each other: a person decides.
+    TrustConflict,
     /// This computer's clock is wrong.
     ClockSkew,
     /// The disk of the evidence is nearly full.
@@ -63,6 +65,7 @@ impl ReasonCode {
             ReasonCode::NoModel => "no_model",
             ReasonCode::NeedsStake => "needs_stake",
             ReasonCode::ChainSyncing => "chain_syncing",
+            ReasonCode::TrustConflict => "trust_conflict",
             ReasonCode::ClockSkew => "clock_skew",
             ReasonCode::DiskLow => "disk_low",
             ReasonCode::PortTaken => "port_taken",

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use hearth_base::{Amount, Failure, Height, Kind, ServiceId};
-use hearth_chain::{BlockEvents, Chain, Follower, From, Head, Options, QueryError, Standing, TxError};
+use hearth_chain::{
+    BlockEvents, Chain, Follower, FoundTx, From, Head, How, Options, QueryError, Standing, TxError,
+};
 use hearth_pocket::{
     Address, Signer,
     message::{
@@ -67,6 +69,7 @@ impl std::convert::From<TxError> for SendError {
             | TxError::NoAccount { .. }
             | TxError::FeeTooHigh { .. }
             | TxError::NotSeen { .. }
+            | TxError::TrustConflict { .. }
             | TxError::Unsent { .. }
             | TxError::Query(_) => SendError::Later(text),
         }
@@ -266,6 +269,8 @@ impl Network for Chain {
         Ok(match self.tx(&tx.hash()).await? {
             None => Found::No,
             Some(found) if found.code == 0 => Found::Included(found.height),
+            // That it failed has to be proven, or one endpoint's word would have another one signed and paid for.
+            Some(found) if !is_proven(self, &found) => Found::No,
             Some(found) => Found::Failed(found.height, found.log),
         })
     }
@@ -273,6 +278,11 @@ impl Network for Chain {
     fn follow(&self) -> Option<Follower> {
         Some(Chain::follow(self, "miner", From::Next))
     }
+}
+
+/// Whether an outcome is proven, or nothing of this chain can be.
+fn is_proven(chain: &Chain, found: &FoundTx) -> bool {
+    found.how == How::Proven || matches!(chain.head().borrow().standing, Standing::Unverified { .. })
 }
 
 /// The chain, shared.

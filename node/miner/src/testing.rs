@@ -262,6 +262,10 @@ pub(crate) struct TableState {
     pub(crate) silent_about: Option<String>,
     /// The supplier's stake.
     pub(crate) supplier: Option<Supplier>,
+    /// How long the questions about a session take; nothing while they are answered at once.
+    pub(crate) far: Option<std::time::Duration>,
+    /// When each of those questions was asked and answered.
+    pub(crate) trips: Vec<(std::time::Instant, std::time::Instant)>,
 }
 
 pub(crate) fn timing() -> Timing {
@@ -318,6 +322,8 @@ impl TableChain {
             recorded: Vec::new(),
             silent_about: None,
             supplier: Some(supplier()),
+            far: None,
+            trips: Vec::new(),
         };
         Arc::new(TableChain {
             head: watch::Sender::new(head),
@@ -327,6 +333,27 @@ impl TableChain {
 
     pub(crate) fn state(&self) -> MutexGuard<'_, TableState> {
         self.state.lock().unwrap()
+    }
+
+    /// Waits as for an endpoint far away.
+    async fn travel(&self) {
+        let Some(far) = self.state().far else { return };
+        let asked = std::time::Instant::now();
+        tokio::time::sleep(far).await;
+        self.state().trips.push((asked, std::time::Instant::now()));
+    }
+
+    /// How many questions were asked one after the other, at most.
+    pub(crate) fn trips_in_a_row(&self) -> usize {
+        let mut trips = self.state().trips.clone();
+        trips.sort_by_key(|(_, answered)| *answered);
+        let (mut in_a_row, mut free_at) = (0, None);
+        for (asked, answered) in trips {
+            if free_at.is_none_or(|free_at| asked >= free_at) {
+                (in_a_row, free_at) = (in_a_row + 1, Some(answered));
+            }
+        }
+        in_a_row
     }
 
     pub(crate) fn set_height(&self, height: u64) {
@@ -412,6 +439,7 @@ impl Network for TableChain {
         service: &ServiceId,
         height: Height,
     ) -> Result<Session, NetworkError> {
+        self.travel().await;
         if self.state().silent_about.as_deref() == Some(application.as_str()) {
             std::future::pending::<()>().await;
         }
@@ -440,6 +468,7 @@ impl Network for TableChain {
     }
 
     async fn application(&self, address: &Address) -> Result<Option<Application>, NetworkError> {
+        self.travel().await;
         let state = self.up()?;
         let mut recorded = state
             .recorded
@@ -457,6 +486,7 @@ impl Network for TableChain {
     }
 
     async fn public_key(&self, address: &Address) -> Result<Option<[u8; 33]>, NetworkError> {
+        self.travel().await;
         Ok(self.up()?.keys.get(address.as_str()).copied())
     }
 
@@ -465,10 +495,12 @@ impl Network for TableChain {
     }
 
     async fn params_at(&self, _height: Height) -> Result<shared::Params, NetworkError> {
+        self.travel().await;
         Ok(params())
     }
 
     async fn live_params(&self) -> Result<LiveParams, NetworkError> {
+        self.travel().await;
         let mut live = LiveParams::default();
         live.proof.proof_request_probability = self.up()?.probability;
         live.proof.proof_requirement_threshold = coin(u128::from(u64::MAX));
@@ -481,6 +513,7 @@ impl Network for TableChain {
         _service: &ServiceId,
         _height: Height,
     ) -> Result<Option<u64>, NetworkError> {
+        self.travel().await;
         Ok(Some(100))
     }
 
@@ -489,6 +522,7 @@ impl Network for TableChain {
         _service: &ServiceId,
         _height: Height,
     ) -> Result<Option<RelayMiningDifficulty>, NetworkError> {
+        self.travel().await;
         Ok(None)
     }
 

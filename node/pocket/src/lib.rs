@@ -8,6 +8,7 @@ pub mod gob;
 #[cfg(test)]
 mod golden;
 pub mod keys;
+pub mod merkle;
 pub mod message;
 pub mod payload;
 pub mod proof;

@@ -58,7 +58,7 @@ pub struct Activity {
     pub counterparty: Option<String>,
     pub amount: Amount,
     pub fee: Amount,
-    /// `sent`, `included`, or `failed: <why>`.
+    /// `sent`, `included`, `failed: <why>`, or `unknown: <why>` where nobody can prove any more how it ended.
     pub outcome: String,
     pub note: String,
 }
@@ -84,15 +84,49 @@ pub struct Pending {
     pub tx_hash: String,
     /// No block after this moment of the chain's time can hold it; `None` where it has no such moment.
     pub until_ms: Option<i64>,
+    /// Its signed bytes; `None` where it was noted before they were kept.
+    pub raw: Option<Vec<u8>>,
+}
+
+/// What [`record`] did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Recorded {
+    /// It is noted, and may be sent.
+    Now,
+    /// The same payment is on its way already: this one is sent again, and no other.
+    OnItsWay(Pending),
 }
 
 /// Notes an activity before it is sent; a second note of the same transaction changes nothing. It counts as
-/// [`pending`] until [`settle`] says how it ended; `until_ms` is the last moment at which a block can take it.
+/// [`pending`] until [`settle`] says how it ended; `until_ms` is the last moment at which a block can take it, `raw` its
+/// signed bytes. While the same account is paying the same amount to the same address with the same note, nothing is
+/// noted: who tries again means that payment.
 ///
 /// # Errors
 /// A database that cannot be written.
-pub async fn record(store: &Store, activity: &Activity, until_ms: Option<i64>) -> Result<(), Error> {
-    let mut transaction = store.pool().begin().await?;
+pub async fn record(
+    store: &Store,
+    activity: &Activity,
+    until_ms: Option<i64>,
+    raw: Option<&[u8]>,
+) -> Result<Recorded, Error> {
+    let mut transaction = store.pool().begin_with("BEGIN IMMEDIATE").await?;
+    let same: Option<Pending> = sqlx::query_as(
+        "SELECT tx_hash, until_ms, raw FROM wallet_pending JOIN wallet_activity USING (tx_hash)
+         WHERE kind = ? AND account = ? AND counterparty IS ? AND amount_upokt = ? AND note = ? AND tx_hash <> ?
+         ORDER BY at_ms LIMIT 1",
+    )
+    .bind(activity.kind.as_str())
+    .bind(activity.account.as_str())
+    .bind(&activity.counterparty)
+    .bind(activity.amount.upokt().to_string())
+    .bind(&activity.note)
+    .bind(&activity.tx_hash)
+    .fetch_optional(&mut *transaction)
+    .await?;
+    if let Some(same) = same.filter(|_| activity.counterparty.is_some()) {
+        return Ok(Recorded::OnItsWay(same));
+    }
     let noted = sqlx::query(
         "INSERT INTO wallet_activity
          (tx_hash, at_ms, height, kind, account, counterparty, amount_upokt, fee_upokt, outcome, note)
@@ -115,14 +149,15 @@ pub async fn record(store: &Store, activity: &Activity, until_ms: Option<i64>) -
     .execute(&mut *transaction)
     .await?;
     if noted.rows_affected() > 0 {
-        sqlx::query("INSERT INTO wallet_pending (tx_hash, until_ms) VALUES (?, ?)")
+        sqlx::query("INSERT INTO wallet_pending (tx_hash, until_ms, raw) VALUES (?, ?, ?)")
             .bind(&activity.tx_hash)
             .bind(until_ms)
+            .bind(raw)
             .execute(&mut *transaction)
             .await?;
     }
     transaction.commit().await?;
-    Ok(())
+    Ok(Recorded::Now)
 }
 
 /// The transactions whose end was not seen yet.
@@ -130,7 +165,7 @@ pub async fn record(store: &Store, activity: &Activity, until_ms: Option<i64>) -
 /// # Errors
 /// A database that cannot be read.
 pub async fn pending(store: &Store) -> Result<Vec<Pending>, Error> {
-    let found = sqlx::query_as("SELECT tx_hash, until_ms FROM wallet_pending ORDER BY tx_hash");
+    let found = sqlx::query_as("SELECT tx_hash, until_ms, raw FROM wallet_pending ORDER BY tx_hash");
     Ok(found.fetch_all(store.pool()).await?)
 }
 

@@ -6,8 +6,8 @@ use hearth_base::{Amount, Clock, Height};
 use hearth_pocket::keys::{PublicKey, SignError, Signer as _};
 
 use crate::{
-    Activity, ActivityKind, Config, Cost, Error, KeyState, Pending, Role, Wallet, Words, pending, recent,
-    record, settle,
+    Activity, ActivityKind, Config, Cost, Error, KeyState, Pending, Recorded, Role, Wallet, Words, pending,
+    recent, record, settle,
 };
 
 const PASSWORD: &str = "correct horse";
@@ -175,16 +175,27 @@ async fn activity_is_noted_once_and_settled() {
         outcome: "sent".to_owned(),
         note: String::new(),
     };
-    record(&store, &activity, Some(50)).await.unwrap();
-    record(&store, &activity, Some(60)).await.unwrap();
+    let first = record(&store, &activity, Some(50), Some(&[1])).await.unwrap();
+    assert_eq!(first, Recorded::Now);
+    record(&store, &activity, Some(60), Some(&[2])).await.unwrap();
     let open = Pending {
         tx_hash: "AB".to_owned(),
         until_ms: Some(50),
+        raw: Some(vec![1]),
     };
-    assert_eq!(pending(&store).await.unwrap(), [open]);
+    assert_eq!(pending(&store).await.unwrap(), std::slice::from_ref(&open));
+    // Who pays the same again while the first payment is on its way means that one.
+    let again = Activity {
+        tx_hash: "CD".to_owned(),
+        at_ms: 6,
+        ..activity.clone()
+    };
+    let second = record(&store, &again, Some(60), Some(&[3])).await.unwrap();
+    assert_eq!(second, Recorded::OnItsWay(open));
+    assert_eq!(recent(&store, 10).await.unwrap().len(), 1);
     settle(&store, "AB", Some(Height(9)), "included").await.unwrap();
     assert!(pending(&store).await.unwrap().is_empty());
-    record(&store, &activity, Some(70)).await.unwrap();
+    record(&store, &activity, Some(70), None).await.unwrap();
     assert!(
         pending(&store).await.unwrap().is_empty(),
         "what has ended is not opened again"
@@ -196,4 +207,6 @@ async fn activity_is_noted_once_and_settled() {
         (Some(Height(9)), Amount::from_upokt(7))
     );
     assert_eq!(lines[0].outcome, "included");
+    let third = record(&store, &again, Some(60), Some(&[3])).await.unwrap();
+    assert_eq!(third, Recorded::Now, "the first one has ended");
 }

@@ -60,6 +60,7 @@ pub enum Operation {
     Send,
     Faucet,
     Network,
+    PreferAnchor,
     GetSettings,
     ChangeSettings,
     ListKeys,
@@ -252,6 +253,7 @@ impl Operation {
         Operation::Send,
         Operation::Faucet,
         Operation::Network,
+        Operation::PreferAnchor,
         Operation::GetSettings,
         Operation::ChangeSettings,
         Operation::ListKeys,
@@ -549,6 +551,13 @@ impl Operation {
                 "/network",
                 "getNetwork",
                 "Chain, proof, session, endpoints, services.",
+            )
+            .gives::<NetworkPage>(),
+            Operation::PreferAnchor => new(
+                Post,
+                "/network/trust",
+                "preferAnchor",
+                "Decides a conflict of chain and trust anchor: the anchor counts, what was verified is forgotten.",
             )
             .gives::<NetworkPage>(),
             Operation::GetSettings => {

@@ -12,8 +12,8 @@ use futures::{future::BoxFuture, stream::BoxStream};
 use crate::{
     control::types::{
         Balances, Catalogue, CheckWords, Download, EarnedRelayList, EarnedSessionList, Earning, EarningPage,
-        EarningSummary, Event, FaucetOrder, Head, History, Model, NetworkPage, NetworkReceipt, RecoveryWords,
-        SendDraft, SendReview, Sent, Upokt, VerifiedModel, WalletPage, WalletStatus,
+        EarningSummary, Event, FaucetOrder, Head, History, Model, NetworkPage, NetworkReceipt, Reason,
+        RecoveryWords, SendDraft, SendReview, Sent, Upokt, VerifiedModel, WalletPage, WalletStatus,
     },
     error::ApiError,
 };
@@ -105,8 +105,19 @@ pub trait Money: Send + Sync + 'static {
 pub trait Network: Send + Sync + 'static {
     /// The newest block.
     fn head(&self) -> Option<Head>;
+    /// What is wrong between this node and the chain.
+    fn problem(&self) -> Option<Reason> {
+        None
+    }
     /// The Network page.
     async fn page(&self) -> Answer<NetworkPage>;
+    /// A person has decided between the verified chain and the trust anchor that it contradicts: the anchor counts.
+    async fn prefer_anchor(&self) -> Answer<()> {
+        Err(ApiError::conflict(
+            "no_conflict",
+            "this network has no trust anchor",
+        ))
+    }
     /// `head` events.
     fn events(&self) -> BoxStream<'static, Event>;
 }

@@ -117,6 +117,7 @@ fn method_router(operation: Operation) -> MethodRouter<App> {
         Operation::Send => on(filter, payments::send),
         Operation::Faucet => on(filter, payments::faucet),
         Operation::Network => on(filter, status::network),
+        Operation::PreferAnchor => on(filter, status::prefer_anchor),
         Operation::GetSettings => on(filter, settings::get),
         Operation::ChangeSettings => on(filter, settings::change),
         Operation::ListKeys => on(filter, access::list_keys),

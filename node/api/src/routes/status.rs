@@ -38,6 +38,7 @@ pub(crate) async fn now(app: &App) -> Status {
         started_at: app.started_at,
         network: app.config.network.clone(),
         head: app.parts.network.head(),
+        chain_problem: app.parts.network.problem(),
         earning: app.parts.earn.state().await,
         wallet: app.parts.keyring.status(),
         setup: app.host.setup().borrow().clone(),
@@ -61,6 +62,11 @@ pub(crate) async fn run_setup(State(app): State<App>) -> Response {
 
 pub(crate) async fn network(State(app): State<App>) -> Result<Json<NetworkPage>, ApiError> {
     Ok(Json(app.parts.network.page().await?))
+}
+
+pub(crate) async fn prefer_anchor(State(app): State<App>) -> Result<Json<NetworkPage>, ApiError> {
+    app.parts.network.prefer_anchor().await?;
+    network(State(app)).await
 }
 
 pub(crate) async fn licences(State(app): State<App>) -> Json<LicenceList> {

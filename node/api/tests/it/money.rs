@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use hearth_api::{
-    control::types::{Direction, FaucetOrder, KeyRole, MovementKind, Upokt},
+    control::types::{Direction, FaucetOrder, KeyRole, MovementKind, PaymentState, SendDraft, Upokt},
     parts::{
         Money, Window,
         adapters::{ChainMoney, DevnetFaucet},
@@ -129,7 +129,7 @@ impl World {
             outcome: "sent".to_owned(),
             note: String::new(),
         };
-        record(&self.store, &activity, until_ms).await.unwrap();
+        record(&self.store, &activity, until_ms, None).await.unwrap();
     }
 
     async fn outcome(&self, tx_hash: &str) -> (Option<u64>, String) {
@@ -222,5 +222,50 @@ async fn a_payment_that_no_block_can_take_any_more_is_given_up() {
     );
     assert_eq!(world.outcome(&open).await.1, "sent");
     assert_eq!(world.outcome(&endless).await.1, "sent");
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_lying_endpoint_makes_no_payment_twice_and_none_look_undone() {
+    let world = World::start().await;
+    let lie = hearth_devnet::Fault::RefusesWhatItTakes {
+        codespace: "sdk".to_owned(),
+        code: 5,
+        log: "spendable balance 1upokt is smaller: insufficient funds".to_owned(),
+    };
+    let to = Account::named("somebody", Amount::ZERO).address;
+    let draft = SendDraft {
+        from: KeyRole::Main,
+        to: to.clone(),
+        amount: Upokt(Amount::from_upokt(1_000_000)),
+        memo: None,
+    };
+    let review = world.money.review(&draft).await.unwrap();
+    world.devnet.fault(lie, None);
+    world.devnet.fault(hearth_devnet::Fault::HidesTransactions, None);
+    let error = world.money.pay(&draft, review.fee).await.unwrap_err();
+    assert_eq!(error.code, "not_seen", "{error:?}");
+    let history = world.money.history(ALL).await.unwrap();
+    let [payment] = history.payments.as_slice() else {
+        panic!("{:?}", history.payments)
+    };
+    let payment = payment.clone();
+    assert_eq!(payment.state, PaymentState::OnItsWay);
+
+    // The owner tries again, as anybody would: the same bytes are sent.
+    match world.money.pay(&draft, review.fee).await {
+        Ok(sent) => assert_eq!(sent.tx, payment.tx),
+        Err(error) => assert_eq!(error.code, "not_seen", "{error:?}"),
+    }
+    world.devnet.clear_faults();
+    let (height, outcome) = world.ended(&payment.tx).await;
+    assert_eq!((outcome.as_str(), height.is_some()), ("included", true));
+    let paid = world.chain.balance(&to.parse().unwrap()).await.unwrap();
+    assert_eq!(paid.value, Amount::from_upokt(1_000_000), "paid once");
+    assert_eq!(recent(&world.store, 100).await.unwrap().len(), 1);
+
+    // What has ended may be paid again, on purpose.
+    let other = world.money.pay(&draft, review.fee).await.unwrap();
+    assert_ne!(other.tx, payment.tx);
     world.stop().await;
 }

@@ -34,6 +34,7 @@ fn standing() -> Standing {
     Standing {
         trust: Trust::Proven,
         height: 7,
+        age_s: Some(3),
     }
 }
 
@@ -179,6 +180,7 @@ impl Money for Fake {
         Ok(History {
             movements: Vec::new(),
             total: 0,
+            payments: Vec::new(),
         })
     }
     async fn review(&self, draft: &SendDraft) -> Answer<SendReview> {

@@ -6,6 +6,7 @@ use futures::future::join_all;
 use hearth_base::Height;
 use serde_json::json;
 use tendermint::{Hash, validator::Set as ValidatorSet};
+use time::OffsetDateTime;
 
 use super::{Fault, Light, LightError};
 use crate::{
@@ -107,8 +108,8 @@ impl Light {
         Ok(validator_set(all))
     }
 
-    /// The newest head on which enough endpoints agree.
-    pub(super) async fn agreed_head(&self) -> Result<Origin, LightError> {
+    /// The newest head on which enough endpoints agree, and when it was made.
+    pub(super) async fn agreed_head(&self) -> Result<(Origin, OffsetDateTime), LightError> {
         let candidates = self.pool.candidates();
         let asked: Vec<_> = candidates
             .iter()
@@ -144,27 +145,29 @@ impl Light {
             .iter()
             .map(|(endpoint, _)| endpoint.call::<CommitAnswer>("commit", params.clone()));
         let answers = join_all(asked).await;
-        let mut votes: BTreeMap<[u8; 32], Vec<String>> = BTreeMap::new();
+        let mut votes: BTreeMap<[u8; 32], (Vec<String>, OffsetDateTime)> = BTreeMap::new();
         for ((endpoint, _), answer) in heights.iter().zip(answers) {
             let Ok(answer) = answer else { continue };
             let header = answer.signed_header.header;
             let Hash::Sha256(hash) = header.hash() else {
                 continue;
             };
-            let voters = votes.entry(hash).or_default();
+            let made_at = OffsetDateTime::from_unix_timestamp_nanos(header.time.unix_timestamp_nanos());
+            let made_at = made_at.unwrap_or(OffsetDateTime::UNIX_EPOCH);
+            let (voters, _) = votes.entry(hash).or_insert_with(|| (Vec::new(), made_at));
             // Two addresses of one host are one voice.
             if header.height.value() == height.0 && !voters.iter().any(|name| name == endpoint.name()) {
                 voters.push(endpoint.name().to_owned());
             }
         }
-        let voices = votes.values().map(Vec::len).sum::<usize>();
+        let voices = votes.values().map(|(voters, _)| voters.len()).sum::<usize>();
         let distinct = votes.len();
-        let best = votes.into_iter().max_by_key(|(_, voters)| voters.len());
+        let best = votes.into_iter().max_by_key(|(_, (voters, _))| voters.len());
         match best {
-            Some((hash, agreed)) if agreed.len() >= self.agree => Ok(Origin {
-                anchor: Anchor { height, hash },
-                agreed,
-            }),
+            Some((hash, (agreed, made_at))) if agreed.len() >= self.agree => {
+                let anchor = Anchor { height, hash };
+                Ok((Origin { anchor, agreed }, made_at))
+            }
             Some(_) if distinct > 1 => {
                 let why = format!("{voices} endpoints give {distinct} different headers at height {height}");
                 Err(LightError::NoTrust { why })

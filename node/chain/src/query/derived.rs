@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures::stream::{FuturesUnordered, StreamExt as _};
 use hearth_base::{Height, ServiceId};
 use hearth_pocket::{
     address::Address,
@@ -15,7 +16,7 @@ use hearth_pocket::{
 };
 use prost::Message;
 
-use super::{At, How, Query, QueryError, Reader, Verified, reader::ask, record::params};
+use super::{At, How, Query, QueryError, Reader, Verified, epochs::Entry, reader::ask, record::params};
 use crate::{
     light::LightError,
     rpc::Endpoint,
@@ -46,47 +47,52 @@ pub struct Params {
     pub tokenomics: message::tokenomics::Params,
 }
 
-/// What a history says about a height.
-enum Entry {
-    /// The entry in force.
-    At(Vec<u8>),
-    /// The first entry is later; it holds what was in force until then.
-    Before(Vec<u8>),
-    /// There is no entry: what is in force now always was.
-    Empty,
-}
-
 impl Reader {
     /// All parameters, of one state.
     pub(crate) async fn params(&self) -> Result<Verified<Params>, QueryError> {
-        let shared = self.read(&params::shared(), At::Newest).await?;
+        // All at once, of a state that is chosen before; without one, or without an answer, as far as each is known.
+        let newest = self.light.newest().await;
+        if let Ok(newest) = newest
+            && let Ok(params) = self
+                .params_of(At::Height(Height(newest.height().0.saturating_sub(1))))
+                .await
+        {
+            return Ok(params);
+        }
+        self.params_of(At::Newest).await
+    }
+
+    async fn params_of(&self, at: At) -> Result<Verified<Params>, QueryError> {
+        let queries = (
+            params::shared(),
+            params::session(),
+            params::proof(),
+            params::application(),
+            params::supplier(),
+            params::gateway(),
+            params::service(),
+            params::tokenomics(),
+        );
+        let (shared, session, proof, application, supplier, gateway, service, tokenomics) = futures::try_join!(
+            self.read(&queries.0, at),
+            self.read(&queries.1, at),
+            self.read(&queries.2, at),
+            self.read(&queries.3, at),
+            self.read(&queries.4, at),
+            self.read(&queries.5, at),
+            self.read(&queries.6, at),
+            self.read(&queries.7, at),
+        )?;
         let (height, how) = (shared.height, shared.how);
-        let at = match how {
-            How::Proven => At::Height(height),
-            How::Unproven => At::Unproven,
-            How::Stale => At::Newest,
-        };
         let value = Params {
             shared: shared.value.unwrap_or_default(),
-            session: self.read(&params::session(), at).await?.value.unwrap_or_default(),
-            proof: self.read(&params::proof(), at).await?.value.unwrap_or_default(),
-            application: self
-                .read(&params::application(), at)
-                .await?
-                .value
-                .unwrap_or_default(),
-            supplier: self
-                .read(&params::supplier(), at)
-                .await?
-                .value
-                .unwrap_or_default(),
-            gateway: self.read(&params::gateway(), at).await?.value.unwrap_or_default(),
-            service: self.read(&params::service(), at).await?.value.unwrap_or_default(),
-            tokenomics: self
-                .read(&params::tokenomics(), at)
-                .await?
-                .value
-                .unwrap_or_default(),
+            session: session.value.unwrap_or_default(),
+            proof: proof.value.unwrap_or_default(),
+            application: application.value.unwrap_or_default(),
+            supplier: supplier.value.unwrap_or_default(),
+            gateway: gateway.value.unwrap_or_default(),
+            service: service.value.unwrap_or_default(),
+            tokenomics: tokenomics.value.unwrap_or_default(),
         };
         Ok(Verified { value, height, how })
     }
@@ -297,26 +303,52 @@ impl Reader {
     }
 
     /// The entry of a history in force at a height, with one proof: where the key itself is absent, its proven left
-    /// neighbour is the entry before it.
+    /// neighbour is the entry before it. What was proven of an epoch is remembered: the past does not change.
     async fn history(
         &self,
         store: &'static str,
         prefix: &str,
         height: Height,
     ) -> Result<Verified<Entry>, QueryError> {
+        if let Some(known) = self.epochs.lock().find(store, prefix, height) {
+            return Ok(known);
+        }
         let key = [prefix.as_bytes(), &height.0.to_be_bytes()].concat();
         let answer = self.proven(store, &key, At::Newest).await?;
-        let within = |neighbour: &Neighbour| {
-            neighbour.key.starts_with(prefix.as_bytes()) && neighbour.key.len() == prefix.len() + 8
+        // The height of an entry of this history.
+        let since = |neighbour: &Neighbour| -> Option<Height> {
+            let suffix = neighbour.key.strip_prefix(prefix.as_bytes())?;
+            Some(Height(u64::from_be_bytes(suffix.try_into().ok()?)))
         };
-        Ok(answer.map(|statement| match statement {
-            Statement::Present(value) => Entry::At(value),
-            Statement::Absent { left, right } => match (left.filter(within), right.filter(within)) {
-                (Some(left), _) => Entry::At(left.value),
-                (None, Some(right)) => Entry::Before(right.value),
-                (None, None) => Entry::Empty,
-            },
-        }))
+        let (first, state) = (Height(0), answer.height);
+        let (entry, from, to) = match answer.value {
+            // Of the next entry its proof says nothing.
+            Statement::Present(value) => (Entry::At(value), height, height),
+            Statement::Absent { left, right } => {
+                let next = right.and_then(|right| Some((since(&right)?, right.value)));
+                let until = next
+                    .as_ref()
+                    .map_or(state, |(next, _)| Height(next.0.saturating_sub(1)));
+                match (left.and_then(|left| Some((since(&left)?, left.value))), next) {
+                    (Some((since, value)), _) => (Entry::At(value), since, until),
+                    (None, Some((_, value))) => (Entry::Before(value), first, until),
+                    (None, None) => (Entry::Empty, first, state),
+                }
+            }
+        };
+        let entry = Verified {
+            value: entry,
+            height: answer.height,
+            how: answer.how,
+        };
+        // What is in force at a height is settled once the state of that height is known. That a history is empty says
+        // only that the present value, which is not remembered here, always was in force.
+        if !matches!(entry.value, Entry::Empty) {
+            self.epochs
+                .lock()
+                .note(store, prefix, from..=to.min(state), entry.clone());
+        }
+        Ok(entry)
     }
 
     /// The session of an application and a service at a height, as the state of that height had it. Its id is checked
@@ -335,30 +367,35 @@ impl Reader {
         let data = request.encode_to_vec();
         let mut last: Option<QueryError> = None;
         let mut seen: Vec<(Arc<Endpoint>, Session)> = Vec::new();
-        for endpoint in self.pool.candidates() {
-            // A second opinion is not worth waiting for an endpoint that fails.
-            if !seen.is_empty() && !endpoint.is_healthy() {
-                continue;
-            }
-            let session = match self
-                .session_from(&endpoint, &data, application, service, height)
-                .await
-            {
-                Ok(session) => session,
-                Err(SessionFault::Lie(why)) => {
-                    self.pool.ban(&endpoint, &why);
-                    continue;
+        let mut candidates = self.pool.candidates().into_iter();
+        let (this, data) = (self, &data);
+        let question = move |endpoint: Arc<Endpoint>| async move {
+            let answer = this
+                .session_from(&endpoint, data, application, service, height)
+                .await;
+            (endpoint, answer)
+        };
+        // Two opinions are asked for at once, further ones where those fail or differ. None is worth waiting for an
+        // endpoint that failed of late, but for the first.
+        let first = candidates.next();
+        let second = candidates.find(|endpoint| endpoint.is_healthy());
+        let mut asked: FuturesUnordered<_> = first.into_iter().chain(second).map(question).collect();
+        while let Some((endpoint, answer)) = asked.next().await {
+            match answer {
+                Ok(session) => {
+                    // Two of the same mind are enough.
+                    if seen.iter().any(|(_, known)| *known == session) {
+                        return Ok(told(session, height));
+                    }
+                    seen.push((endpoint, session));
                 }
-                Err(SessionFault::Error(error)) => {
-                    last = Some(error);
-                    continue;
-                }
-            };
-            // Two of the same mind are enough.
-            if seen.iter().any(|(_, known)| *known == session) {
-                return Ok(told(session, height));
+                Err(SessionFault::Lie(why)) => self.pool.ban(&endpoint, &why),
+                Err(SessionFault::Error(error)) => last = Some(error),
             }
-            seen.push((endpoint, session));
+            if seen.len() > 1 || seen.len() + asked.len() < 2 {
+                let next = candidates.find(|next| seen.is_empty() || next.is_healthy());
+                asked.extend(next.map(question));
+            }
         }
         match seen.as_slice() {
             [] => Err(last.unwrap_or_else(|| self.pool.none_left().into())),
@@ -414,9 +451,7 @@ impl Reader {
         let first = match self.light.header(start).await {
             Ok(first) => first,
             // Nothing to compare with yet.
-            Err(
-                LightError::NoTrust { .. } | LightError::AnchorUnknown { .. } | LightError::TooOld { .. },
-            ) => {
+            Err(LightError::NoTrust { .. } | LightError::TooOld { .. }) => {
                 return Ok(());
             }
             Err(error) => return Err(SessionFault::Error(error.into())),
@@ -477,8 +512,7 @@ fn told(session: Session, height: Height) -> Verified<Session> {
 fn lacks_trust(error: &QueryError) -> bool {
     matches!(
         error,
-        QueryError::Light(LightError::NoTrust { .. } | LightError::AnchorUnknown { .. })
-            | QueryError::TooEarly { .. }
+        QueryError::Light(LightError::NoTrust { .. }) | QueryError::TooEarly { .. }
     )
 }
 

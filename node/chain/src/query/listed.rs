@@ -4,6 +4,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use hearth_base::{Height, ServiceId};
 use hearth_pocket::{
     address::Address,
+    merkle,
     message::{
         cosmos::{PageRequest, PageResponse},
         proof::{Claim, QueryAllClaimsRequest, QueryAllClaimsResponse},
@@ -13,15 +14,16 @@ use hearth_pocket::{
     },
 };
 use serde_json::json;
+use sha2::{Digest as _, Sha256};
 
 use super::{How, QueryError, Reader, Verified};
 use crate::{
     events::{ChainEvent, of_tx},
     rpc::{
         Endpoint, RpcError,
-        wire::{BlockResults, TxAnswer, TxSearch},
+        wire::{BlockAnswer, BlockResults, TxAnswer, TxOutcome, TxSearch},
     },
-    verify::{prove_results, prove_tx},
+    verify::{prove_results, prove_tx, prove_txs},
 };
 
 /// Entries per page.
@@ -50,6 +52,8 @@ pub struct FoundTx {
     pub events: Vec<ChainEvent>,
     /// Its bytes.
     pub bytes: Vec<u8>,
+    /// Whether it is proven that the block holds it.
+    pub is_placed: bool,
     /// Whether it is proven that the block holds it and that `code` is what became of it. Its events and log stand on
     /// the endpoint's word.
     pub how: How,
@@ -79,6 +83,7 @@ impl FoundTx {
             log: answer.tx_result.log,
             gas_used: u64::try_from(answer.tx_result.gas_used).unwrap_or(0),
             bytes: answer.tx,
+            is_placed: false,
             how: How::Unproven,
         }
     }
@@ -214,29 +219,95 @@ impl Reader {
         if let Err(error) = prove_tx(data_hash.as_bytes(), &found.bytes, &proof) {
             return Ok(Err(format!("false place of a transaction: {error}")));
         }
-        let newest = self.light.newest().await?.height();
-        if newest <= found.height {
+        found.is_placed = true;
+        if self.light.newest().await?.height() <= found.height {
             return Ok(Ok(found));
-        }
-        let next = self.light.header(found.height.plus(1)).await?;
-        let asked = endpoint
-            .call("block_results", json!({ "height": found.height.0.to_string() }))
-            .await;
-        let Ok(BlockResults { txs_results, .. }) = asked else {
-            return Ok(Ok(found));
-        };
-        let results_hash = next.header().last_results_hash.unwrap_or_default();
-        if let Err(error) = prove_results(results_hash.as_bytes(), &txs_results) {
-            return Ok(Err(format!("false results of block {}: {error}", found.height)));
         }
         let index = usize::try_from(proof.proof.index).unwrap_or(usize::MAX);
-        match txs_results.get(index) {
-            Some(result) if result.code == outcome.code && result.gas_used == outcome.gas_used => {
+        match self.proven_outcome(endpoint, found.height, index).await? {
+            Err(why) => Ok(Err(why)),
+            Ok(None) => Ok(Ok(found)),
+            Ok(Some(result)) if result.code == outcome.code && result.gas_used == outcome.gas_used => {
                 found.how = How::Proven;
                 Ok(Ok(found))
             }
-            Some(_) | None => Ok(Err("false outcome of a transaction".to_owned())),
+            Ok(Some(_)) => Ok(Err("false outcome of a transaction".to_owned())),
         }
+    }
+
+    /// What became of a transaction of a block, held against the next verified header; `None` where the endpoint does
+    /// not say it. The inner error is a lie.
+    async fn proven_outcome(
+        &self,
+        endpoint: &Endpoint,
+        height: Height,
+        index: usize,
+    ) -> Result<Result<Option<TxOutcome>, String>, QueryError> {
+        let next = self.light.header(height.plus(1)).await?;
+        let asked = endpoint
+            .call("block_results", json!({ "height": height.0.to_string() }))
+            .await;
+        let Ok(BlockResults { txs_results, .. }) = asked else {
+            return Ok(Ok(None));
+        };
+        let results_hash = next.header().last_results_hash.unwrap_or_default();
+        if let Err(error) = prove_results(results_hash.as_bytes(), &txs_results) {
+            return Ok(Err(format!("false results of block {height}: {error}")));
+        }
+        Ok(Ok(txs_results.into_iter().nth(index)))
+    }
+
+    /// A transaction with its proven outcome, if the verified block of this height holds it. `None`: it certainly does
+    /// not.
+    pub(crate) async fn tx_in_block(
+        &self,
+        hash: &[u8; 32],
+        height: Height,
+    ) -> Result<Option<FoundTx>, QueryError> {
+        let header = self.light.header(height).await?;
+        let data_hash = header.header().data_hash.unwrap_or_default();
+        if *data_hash.as_bytes() == merkle::root(&[]) {
+            return Ok(None);
+        }
+        let mut last: Option<RpcError> = None;
+        for endpoint in self.pool.candidates() {
+            let params = json!({ "height": height.0.to_string() });
+            let txs = match endpoint.call::<BlockAnswer>("block", params).await {
+                Ok(answer) => answer.block.data.txs.0,
+                Err(error) => {
+                    last = Some(error);
+                    continue;
+                }
+            };
+            if let Err(error) = prove_txs(data_hash.as_bytes(), &txs) {
+                self.pool
+                    .ban(&endpoint, &format!("false block {height}: {error}"));
+                continue;
+            }
+            let Some(index) = txs.iter().position(|tx| *hash == *Sha256::digest(tx)) else {
+                return Ok(None);
+            };
+            match self.proven_outcome(&endpoint, height, index).await? {
+                Err(why) => self.pool.ban(&endpoint, &why),
+                Ok(None) => {}
+                Ok(Some(outcome)) => {
+                    let answer = TxAnswer {
+                        hash: hex::encode_upper(hash),
+                        height: i64::try_from(height.0).unwrap_or(i64::MAX),
+                        index: i64::try_from(index).unwrap_or(i64::MAX),
+                        tx_result: outcome,
+                        tx: txs.into_iter().nth(index).unwrap_or_default(),
+                        proof: None,
+                    };
+                    return Ok(Some(FoundTx {
+                        how: How::Proven,
+                        is_placed: true,
+                        ..FoundTx::from_answer(answer)
+                    }));
+                }
+            }
+        }
+        Err(last.unwrap_or_else(|| self.pool.none_left()).into())
     }
 
     async fn told<T>(&self, value: T) -> Result<Verified<T>, QueryError> {

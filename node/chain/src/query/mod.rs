@@ -1,6 +1,7 @@
 //! Reading the chain: every answer says of which height it is and how far it was verified.
 
 mod derived;
+mod epochs;
 mod listed;
 mod reader;
 pub mod record;

@@ -6,7 +6,7 @@ use hearth_base::Height;
 use parking_lot::Mutex;
 use serde_json::json;
 
-use super::{At, How, Query, QueryError, Verified};
+use super::{At, How, Query, QueryError, Verified, epochs::Epochs};
 use crate::{
     db::{Cached, Db},
     light::{Light, LightError},
@@ -30,6 +30,8 @@ pub(crate) struct Reader {
     pub(crate) db: Db,
     /// What was written to the cache last.
     pub(crate) remembered: Mutex<BTreeMap<(&'static str, Vec<u8>), Cached>>,
+    /// Parameters and prices of the past.
+    pub(crate) epochs: Mutex<Epochs>,
 }
 
 impl Reader {
@@ -130,9 +132,8 @@ impl Reader {
     ) -> Result<Verified<Option<Vec<u8>>>, QueryError> {
         let no_trust = matches!(
             error,
-            QueryError::Light(
-                LightError::NoTrust { .. } | LightError::AnchorUnknown { .. } | LightError::NotYet { .. }
-            ) | QueryError::TooEarly { .. }
+            QueryError::Light(LightError::NoTrust { .. } | LightError::NotYet { .. })
+                | QueryError::TooEarly { .. }
         );
         if no_trust {
             let height = match at {

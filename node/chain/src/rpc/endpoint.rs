@@ -7,15 +7,19 @@ use hearth_base::{Failure, Height, Kind};
 use parking_lot::{Mutex, MutexGuard};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use time::OffsetDateTime;
 use url::Url;
 
-use super::wire::Envelope;
+use super::wire::{Envelope, Status};
+use crate::head::{Head, to_the_second};
 
 /// The largest answer that is read: a block of mainnet's 22 MB as base64, twice over.
 const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
 /// After a failure an endpoint is asked last for this long, doubled with each further failure.
 const BACKOFF: Duration = Duration::from_secs(1);
 const MAX_BACKOFF: Duration = Duration::from_secs(60);
+/// An endpoint may be so many blocks behind the verified head before it is said.
+const BEHIND_BLOCKS: u64 = 3;
 /// How much of a foreign text enters an error.
 const EXCERPT_CHARS: usize = 200;
 
@@ -55,8 +59,10 @@ pub enum RpcError {
 impl Failure for RpcError {
     fn kind(&self) -> Kind {
         match self {
-            RpcError::Refused { .. } => Kind::Skip,
-            RpcError::Timeout { .. }
+            // An endpoint refuses, not the chain; only what it has pruned it will not have later either.
+            RpcError::Refused { data, .. } if is_pruned(data) => Kind::Skip,
+            RpcError::Refused { .. }
+            | RpcError::Timeout { .. }
             | RpcError::Unreachable { .. }
             | RpcError::HttpStatus { .. }
             | RpcError::Rubbish { .. }
@@ -70,17 +76,8 @@ impl RpcError {
     /// Whether another endpoint may do better.
     pub(crate) fn is_worth_another(&self) -> bool {
         match self {
-            RpcError::Refused { data, .. } => {
-                // Pruned, or behind the others.
-                [
-                    "must be less than or equal",
-                    "not available",
-                    "could not find results",
-                    "lowest height",
-                ]
-                .iter()
-                .any(|text| data.contains(text))
-            }
+            // Pruned, or behind the others.
+            RpcError::Refused { data, .. } => is_pruned(data) || data.contains("must be less than or equal"),
             RpcError::Timeout { .. }
             | RpcError::Unreachable { .. }
             | RpcError::HttpStatus { .. }
@@ -91,6 +88,13 @@ impl RpcError {
     }
 }
 
+/// Whether a refusal means that the endpoint has what was asked for no more.
+pub(crate) fn is_pruned(data: &str) -> bool {
+    ["lowest height", "could not find results", "not available"]
+        .iter()
+        .any(|text| data.contains(text))
+}
+
 /// What an endpoint is good for at the moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EndpointState {
@@ -98,6 +102,8 @@ pub enum EndpointState {
     Unknown,
     /// Answered last time.
     Healthy,
+    /// Answers, but is not where the chain is: behind the others, gone back, or standing still.
+    Stale { why: String },
     /// Failed last time; asked again from time to time.
     Failing { why: String },
     /// Gave a false answer; left alone for a while.
@@ -125,6 +131,11 @@ pub struct EndpointStatus {
 struct Health {
     state: EndpointState,
     height: Height,
+    /// When its newest block was made.
+    block_time: OffsetDateTime,
+    /// The height that it had reported before it went back, until it has it again.
+    went_back_from: Option<Height>,
+    catching_up: bool,
     latency: Option<Duration>,
     version: String,
     failures: u32,
@@ -149,6 +160,9 @@ impl Endpoint {
         let health = Health {
             state: EndpointState::Unknown,
             height: Height(0),
+            block_time: OffsetDateTime::UNIX_EPOCH,
+            went_back_from: None,
+            catching_up: false,
             latency: None,
             version: String::new(),
             failures: 0,
@@ -280,10 +294,15 @@ impl Endpoint {
     }
 
     /// Records what `status` said.
-    pub(crate) fn note_status(&self, height: Height, version: &str) {
+    pub(crate) fn note_status(&self, status: &Status) {
+        let height = Height(u64::try_from(status.sync_info.latest_block_height).unwrap_or(0));
         let mut health = self.health();
+        let before = health.went_back_from.unwrap_or(health.height).max(health.height);
+        health.went_back_from = (height < before).then_some(before);
         health.height = height;
-        excerpt(version).clone_into(&mut health.version);
+        health.block_time = status.sync_info.latest_block_time;
+        health.catching_up = status.sync_info.catching_up;
+        excerpt(&status.node_info.version).clone_into(&mut health.version);
     }
 
     /// Leaves the endpoint alone for `time`, since it gave a false answer.
@@ -313,7 +332,10 @@ impl Endpoint {
             EndpointState::Banned { .. } if rests => return None,
             // Served its time: one more chance.
             EndpointState::Banned { .. } => health.state = EndpointState::Unknown,
-            EndpointState::Unknown | EndpointState::Healthy | EndpointState::Failing { .. } => {}
+            EndpointState::Unknown
+            | EndpointState::Healthy
+            | EndpointState::Stale { .. }
+            | EndpointState::Failing { .. } => {}
         }
         let behind = best_height.since(health.height).saturating_sub(2).min(1000);
         let millis = health.latency.map_or(0, |latency| {
@@ -334,21 +356,62 @@ impl Endpoint {
         self.health().height
     }
 
+    /// Whether and how it answered last time.
+    pub(crate) fn state(&self) -> EndpointState {
+        self.health().state.clone()
+    }
+
     /// Whether it answered last time.
     pub(crate) fn is_healthy(&self) -> bool {
         self.health().state == EndpointState::Healthy
     }
 
-    /// What the UI shows.
-    pub(crate) fn status(&self) -> EndpointStatus {
+    /// What the UI shows, against the newest verified head.
+    pub(crate) fn status(&self, verified: &Head, now: OffsetDateTime) -> EndpointStatus {
         let health = self.health();
+        let is_healthy = health.state == EndpointState::Healthy;
+        let stale = is_healthy.then(|| health.staleness(verified, now)).flatten();
+        let state = stale.map_or_else(|| health.state.clone(), |why| EndpointState::Stale { why });
         EndpointStatus {
             name: self.name.clone(),
-            state: health.state.clone(),
+            state,
             height: health.height,
             latency: health.latency,
             version: health.version.clone(),
         }
+    }
+}
+
+impl Health {
+    /// Why an endpoint that answers is not where the chain is.
+    fn staleness(&self, verified: &Head, now: OffsetDateTime) -> Option<String> {
+        if self.height.0 == 0 {
+            return None;
+        }
+        if let Some(before) = self.went_back_from {
+            return Some(format!(
+                "it went back from block {before} to {}: it was reset, or shows an old state",
+                self.height
+            ));
+        }
+        let behind = verified.verified_height.since(self.height);
+        if behind > BEHIND_BLOCKS {
+            return Some(format!(
+                "it is {behind} blocks behind the verified block {}",
+                verified.verified_height
+            ));
+        }
+        if self.catching_up {
+            return Some("it is still catching up with the chain".to_owned());
+        }
+        let age = Duration::try_from(now - self.block_time).unwrap_or_default();
+        (age > verified.stale_after()).then(|| {
+            let (made_at, minutes) = (to_the_second(self.block_time), age.as_secs().div_ceil(60));
+            format!(
+                "its newest block {} is of {made_at}, {minutes} min ago",
+                self.height
+            )
+        })
     }
 }
 

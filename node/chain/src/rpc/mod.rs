@@ -8,5 +8,6 @@ mod pool;
 pub mod wire;
 
 pub(crate) use endpoint::Endpoint;
+pub(crate) use endpoint::is_pruned;
 pub use endpoint::{EndpointState, EndpointStatus, RpcError};
 pub(crate) use pool::Pool;

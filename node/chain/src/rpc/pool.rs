@@ -1,13 +1,21 @@
 //! Several endpoints of one chain: which to ask, and whom to ask next.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use hearth_base::Height;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use time::OffsetDateTime;
 use url::Url;
 
 use super::endpoint::{Endpoint, EndpointState, EndpointStatus, RpcError};
+use crate::head::Head;
 
 /// Connecting takes no longer than this; the rest of the limit is for the answer.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
@@ -17,6 +25,8 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 pub(crate) struct Pool {
     endpoints: Vec<Arc<Endpoint>>,
     ban: Duration,
+    /// The newest verified height; what an endpoint reports beyond is its word alone.
+    verified: AtomicU64,
 }
 
 impl Pool {
@@ -31,17 +41,21 @@ impl Pool {
             .iter()
             .map(|url| Arc::new(Endpoint::new(url.clone(), client.clone(), limit)))
             .collect();
-        Ok(Pool { endpoints, ban })
+        Ok(Pool {
+            endpoints,
+            ban,
+            verified: AtomicU64::new(0),
+        })
     }
 
     /// The endpoints that may be asked, best first.
     pub(crate) fn candidates(&self) -> Vec<Arc<Endpoint>> {
-        let best = self
-            .endpoints
-            .iter()
-            .map(|endpoint| endpoint.height())
-            .max()
-            .unwrap_or(Height(0));
+        // While nothing is verified the heights that they report are all there is.
+        let reported = self.endpoints.iter().map(|endpoint| endpoint.height()).max();
+        let best = match self.verified.load(Ordering::Relaxed) {
+            0 => reported.unwrap_or_default(),
+            verified => Height(verified),
+        };
         let mut ranked: Vec<(u64, &Arc<Endpoint>)> = self
             .endpoints
             .iter()
@@ -70,11 +84,14 @@ impl Pool {
 
     /// The error for the case that nobody may be asked.
     pub(crate) fn none_left(&self) -> RpcError {
-        let reasons = self.statuses().into_iter().map(|status| match status.state {
-            EndpointState::Unknown | EndpointState::Healthy => status.name,
-            EndpointState::Failing { why } => format!("{} fails: {why}", status.name),
-            EndpointState::Banned { why } => format!("{} gave a false answer: {why}", status.name),
-            EndpointState::OtherChain { found } => format!("{} serves chain \"{found}\"", status.name),
+        let reasons = self.endpoints.iter().map(|endpoint| {
+            let name = endpoint.name().to_owned();
+            match endpoint.state() {
+                EndpointState::Unknown | EndpointState::Healthy | EndpointState::Stale { .. } => name,
+                EndpointState::Failing { why } => format!("{name} fails: {why}"),
+                EndpointState::Banned { why } => format!("{name} gave a false answer: {why}"),
+                EndpointState::OtherChain { found } => format!("{name} serves chain \"{found}\""),
+            }
         });
         RpcError::NoneLeft {
             reasons: reasons.collect(),
@@ -86,8 +103,17 @@ impl Pool {
         endpoint.ban(why, self.ban);
     }
 
+    /// Notes the newest verified height, with which the endpoints are compared.
+    pub(crate) fn note_verified(&self, height: Height) {
+        self.verified.store(height.0, Ordering::Relaxed);
+    }
+
     /// What the UI shows.
-    pub(crate) fn statuses(&self) -> Vec<EndpointStatus> {
-        self.endpoints.iter().map(|endpoint| endpoint.status()).collect()
+    pub(crate) fn statuses(&self, verified: &Head, now: OffsetDateTime) -> Vec<EndpointStatus> {
+        let statuses = self
+            .endpoints
+            .iter()
+            .map(|endpoint| endpoint.status(verified, now));
+        statuses.collect()
     }
 }

@@ -219,20 +219,20 @@ pub struct TxPath {
     #[serde(deserialize_with = "number")]
     pub index: i64,
     #[serde(deserialize_with = "nullable")]
-    pub aunts: Aunts,
+    pub aunts: Base64List,
 }
 
-/// The hashes beside the way.
+/// Bytes as base64, several: the hashes beside a way, the transactions of a block.
 #[derive(Clone, Debug, Default)]
-pub struct Aunts(pub Vec<Vec<u8>>);
+pub struct Base64List(pub Vec<Vec<u8>>);
 
-impl<'de> Deserialize<'de> for Aunts {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Aunts, D::Error> {
+impl<'de> Deserialize<'de> for Base64List {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Base64List, D::Error> {
         let texts = Vec::<String>::deserialize(deserializer)?;
         let hashes = texts
             .iter()
             .map(|text| STANDARD.decode(text).map_err(D::Error::custom));
-        hashes.collect::<Result<_, _>>().map(Aunts)
+        hashes.collect::<Result<_, _>>().map(Base64List)
     }
 }
 
@@ -301,6 +301,26 @@ pub struct ValidatorsAnswer {
 pub struct HeaderAnswer {
     #[serde(deserialize_with = "tendermint")]
     pub header: tendermint::block::Header,
+}
+
+/// `block`, as far as we use it: the transactions.
+#[derive(Clone, Debug, Deserialize)]
+pub struct BlockAnswer {
+    pub block: BlockContent,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct BlockContent {
+    #[serde(deserialize_with = "nullable")]
+    pub data: BlockData,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct BlockData {
+    #[serde(deserialize_with = "nullable")]
+    pub txs: Base64List,
 }
 
 /// A JSON-RPC envelope. `result` stays raw, so that a wrong shape can be told from a wrong envelope.

@@ -4,20 +4,26 @@
 //! prepare (account, gas by simulation, fee) ─► sign ─► [keep the bytes] ─► broadcast ─► wait ─► Included | TxError
 //! ```
 //! The steps can be taken one by one, so that a caller keeps the signed bytes before they leave: the very same bytes
-//! may be sent again at any time, since the chain takes them at most once. Transactions are unordered unless asked
-//! otherwise: each carries an own moment until which it is valid, so senders of one key do not wait for each other,
-//! and after that moment it is certain that a transaction which is in no block never will be.
+//! may be sent again at any time, since the chain takes them at most once. Transactions are unordered: each carries an
+//! own moment until which it is valid, so senders of one key do not wait for each other, and after that moment it is certain that a transaction which is in no block never will be. What an endpoint says to
+//! a transaction ends nothing: only verified blocks do (see [`Fate`]).
 
 mod failure;
+mod fate;
 mod send;
 mod stamp;
 
 use std::time::Duration;
 
 use hearth_base::{Amount, Failure, Height, Kind};
-use hearth_pocket::{address::Address, keys::SignError, tx::Plan};
+use hearth_pocket::{
+    address::Address,
+    keys::SignError,
+    tx::{Plan, SignedTx},
+};
 
 pub use failure::{Reason, reason_of};
+pub use fate::{Fate, Validity};
 pub(crate) use send::Sender;
 pub use send::valid_until;
 pub(crate) use stamp::Stamps;
@@ -28,29 +34,20 @@ use crate::{
     rpc::RpcError,
 };
 
-/// What keeps a transaction from being played twice.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Order {
-    /// An own moment of validity, at most ten minutes ahead.
-    #[default]
-    Unordered,
-    /// The account's next sequence number.
-    Ordered,
-}
-
 /// How a transaction is made.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// A text that everybody can read; at most 256 characters.
     pub memo: String,
-    /// What keeps it from being played twice.
-    pub order: Order,
     /// The gas limit; `None` finds it by simulation.
     pub gas_limit: Option<u64>,
     /// The last height at which it may be included; `None` for none.
     pub timeout_height: Option<Height>,
     /// How long an unordered transaction stays valid; at most ten minutes of the chain's time.
     pub lifetime: Duration,
+    /// A transaction of the same account that may still be included: the new one takes its moment of validity, so that
+    /// the chain takes at most one of both.
+    pub in_place_of: Option<SignedTx>,
     /// How long [`crate::Chain::submit`] waits for the block.
     pub patience: Duration,
 }
@@ -59,11 +56,11 @@ impl Default for Options {
     fn default() -> Options {
         Options {
             memo: String::new(),
-            order: Order::Unordered,
             gas_limit: None,
             timeout_height: None,
             // A minute less than the chain's limit, for the time between our head and the block that takes it.
             lifetime: Duration::from_secs(9 * 60),
+            in_place_of: None,
             // Two mainnet blocks and some.
             patience: Duration::from_secs(180),
         }
@@ -75,7 +72,6 @@ impl Default for Options {
 pub struct Prepared {
     pub(crate) plan: Plan,
     pub(crate) account_number: u64,
-    pub(crate) signer: Address,
     /// The fee.
     pub fee: Amount,
     /// The gas limit.
@@ -113,7 +109,7 @@ pub struct Included {
 pub enum Stage {
     /// In the simulation: nothing was sent, nothing is lost.
     Simulation,
-    /// By the node that was to take it: nothing is lost.
+    /// By every node that was asked. It is only their word: until its time has passed it may be included all the same.
     Check,
     /// In a block: the fee is lost.
     Block(Height),
@@ -130,6 +126,8 @@ pub enum TxError {
         code: i64,
         log: String,
     },
+    #[error("nothing is signed or sent while the trust anchor and the chain contradict each other: {why}")]
+    TrustConflict { why: String },
     #[error("the account {address} is not on the chain yet: send it some POKT first")]
     NoAccount { address: Address },
     #[error(
@@ -162,6 +160,7 @@ impl Failure for TxError {
         match self {
             TxError::Refused { reason, .. } => reason.kind(),
             TxError::NotSeen { .. } | TxError::Unsent { .. } => Kind::Retry,
+            TxError::TrustConflict { .. } => Kind::Stop,
             TxError::NoAccount { .. }
             | TxError::FeeTooHigh { .. }
             | TxError::Expired { .. }
@@ -181,9 +180,29 @@ impl TxError {
             | TxError::FeeTooHigh { .. }
             | TxError::Expired { .. }
             | TxError::NotSeen { .. }
+            | TxError::TrustConflict { .. }
             | TxError::Sign(_)
             | TxError::Unsent { .. }
             | TxError::Query(_) => None,
+        }
+    }
+
+    /// Whether it is certain that the transaction did nothing and never will. `false`: it may have left, so it is asked
+    /// for until its time is over, and the same bytes are sent again rather than others.
+    #[must_use]
+    pub fn is_certain(&self) -> bool {
+        match self {
+            TxError::Refused { stage, .. } => match stage {
+                Stage::Simulation | Stage::Block(_) => true,
+                // Whoever says so may have passed it on.
+                Stage::Check => false,
+            },
+            TxError::NoAccount { .. }
+            | TxError::FeeTooHigh { .. }
+            | TxError::Expired { .. }
+            | TxError::TrustConflict { .. }
+            | TxError::Sign(_) => true,
+            TxError::NotSeen { .. } | TxError::Unsent { .. } | TxError::Query(_) => false,
         }
     }
 }
@@ -191,7 +210,9 @@ impl TxError {
 fn refusal(stage: &Stage, reason: &Reason, log: &str, codespace: &str, code: i64) -> String {
     let place = match stage {
         Stage::Simulation => "the chain would refuse the transaction (nothing was sent)".to_owned(),
-        Stage::Check => "the chain refuses the transaction (nothing was done)".to_owned(),
+        Stage::Check => {
+            "the endpoints refuse the transaction (it counts as sent until its time is over)".to_owned()
+        }
         Stage::Block(height) => format!("the transaction failed in block {height}"),
     };
     format!("{place}: {reason}: {log} ({codespace} {code})")

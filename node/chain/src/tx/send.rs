@@ -1,12 +1,14 @@
 //! The steps of a transaction, against the endpoints.
 
 use std::{
+    collections::{BTreeMap, btree_map::Entry},
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use hearth_base::{Amount, Clock};
+use futures::future::join_all;
+use hearth_base::{Amount, Clock, Height};
 use hearth_pocket::{
     keys::Signer,
     message::{
@@ -15,22 +17,29 @@ use hearth_pocket::{
     },
     tx::{Plan, Replay, SignedTx, decode},
 };
+use parking_lot::Mutex;
 use serde_json::json;
 use time::OffsetDateTime;
 use tokio::sync::watch;
 
-use super::{Included, Options, Order, Prepared, Reason, Sent, Stage, Stamps, TxError, fee_for, reason_of};
+use super::{
+    Fate, Included, Options, Prepared, Reason, Sent, Stage, Stamps, TxError, Validity, fee_for, reason_of,
+};
 use crate::{
     config::Config,
-    head::Head,
-    query::{Ask, At, FoundTx, Query, QueryError, Reader},
+    head::{Head, Standing},
+    query::{Ask, At, FoundTx, How, Query, QueryError, Reader},
     rpc::{Endpoint, RpcError, wire::Broadcast},
 };
 
 /// The gas limit is what the simulation used, times this in tenths.
 const GAS_MARGIN_TENTHS: u64 = 17;
-/// How often a fee is raised or a sequence number corrected before it is given up.
+/// How often a fee is raised before it is given up.
 const ATTEMPTS: usize = 3;
+/// Transactions that are remembered as sent; 40 bytes each.
+const MAX_SENT: usize = 4096;
+/// After so many blocks a transaction is forgotten where others need the room.
+const SENT_BLOCKS: u64 = 1000;
 /// The chain refuses an unordered transaction that is valid for longer.
 const MAX_LIFETIME: Duration = Duration::from_secs(595);
 
@@ -42,6 +51,8 @@ pub(crate) struct Sender {
     pub(crate) head: watch::Receiver<Head>,
     pub(crate) clock: Clock,
     pub(crate) stamps: Stamps,
+    /// What was sent in this run, and at which heads first and last.
+    pub(crate) sent: Mutex<BTreeMap<[u8; 32], (Height, Height)>>,
 }
 
 impl Sender {
@@ -52,6 +63,7 @@ impl Sender {
         messages: Vec<Any>,
         options: &Options,
     ) -> Result<Prepared, TxError> {
+        self.check_trust()?;
         let (address, public_key) = (signer.address().clone(), signer.public_key());
         let account = self
             .reader
@@ -61,20 +73,14 @@ impl Sender {
         let account = account.ok_or(TxError::NoAccount {
             address: address.clone(),
         })?;
-        let replay = match options.order {
-            Order::Ordered => Replay::Ordered {
-                sequence: account.sequence,
-            },
-            Order::Unordered => Replay::Unordered {
-                until: self.valid_until(options.lifetime),
-            },
-        };
+        let former = options.in_place_of.as_ref().and_then(moment);
+        let until = former.unwrap_or_else(|| self.valid_until(options.lifetime));
         let mut plan = Plan {
             messages,
             memo: options.memo.clone(),
             timeout_height: options.timeout_height.map_or(0, |height| height.0),
             timeout: None,
-            replay,
+            replay: Replay::Unordered { until },
             fee: vec![Coin::upokt(Amount::from_upokt(1))],
             gas_limit: 0,
         };
@@ -91,13 +97,26 @@ impl Sender {
         let mut prepared = Prepared {
             plan,
             account_number: account.number,
-            signer: address,
             fee,
             gas_limit,
             gas_simulated: simulated,
         };
         self.set_fee(&mut prepared, fee)?;
         Ok(prepared)
+    }
+
+    /// Nothing is signed or sent on a chain that the trust anchor contradicts.
+    fn check_trust(&self) -> Result<(), TxError> {
+        match &self.head.borrow().standing {
+            Standing::TrustConflict { why } => Err(TxError::TrustConflict { why: why.clone() }),
+            Standing::Starting
+            | Standing::Following
+            | Standing::Stalled { .. }
+            | Standing::Unverified { .. }
+            | Standing::Unreachable { .. }
+            | Standing::TrustExpired { .. }
+            | Standing::ClockSkew { .. } => Ok(()),
+        }
     }
 
     fn set_fee(&self, prepared: &mut Prepared, fee: Amount) -> Result<(), TxError> {
@@ -150,39 +169,61 @@ impl Sender {
         }
     }
 
-    /// Signs. An ordered transaction gets its sequence number only now, so that two of one account never share one.
+    /// Signs.
     pub(crate) fn sign(&self, signer: &dyn Signer, prepared: &Prepared) -> Result<SignedTx, TxError> {
-        let mut plan = prepared.plan.clone();
-        if let Replay::Ordered { sequence } = plan.replay {
-            plan.replay = Replay::Ordered {
-                sequence: self.stamps.sequence(&prepared.signer, sequence),
-            };
-        }
-        Ok(plan.sign(signer, self.config.chain_id.as_str(), prepared.account_number)?)
+        self.check_trust()?;
+        let chain_id = self.config.chain_id.as_str();
+        Ok(prepared.plan.sign(signer, chain_id, prepared.account_number)?)
     }
 
-    /// Sends signed bytes. Another endpoint is asked where one gives no answer, and where it refuses for a reason that
-    /// the others may not share; the bytes are the same, so the chain takes them at most once.
+    /// Sends signed bytes. Another endpoint is asked where one gives no answer, where it has them already, and where it
+    /// refuses: its word is not the chain's. What is sent a second time goes to every endpoint, since the first may have
+    /// dropped it. The bytes are the same, so the chain takes them at most once.
     pub(crate) async fn broadcast(&self, tx: &SignedTx) -> Result<Sent, TxError> {
-        let (mut unanswered, mut refused): (Option<RpcError>, Option<TxError>) = (None, None);
+        self.check_trust()?;
+        let is_new = self.note_sending(tx);
+        let candidates = self.reader.pool.candidates();
+        if !is_new {
+            let all = candidates.iter().map(|endpoint| self.broadcast_to(endpoint, tx));
+            return self.judge(tx, join_all(all).await);
+        }
+        let mut answers = Vec::new();
+        for endpoint in candidates {
+            let answer = self.broadcast_to(&endpoint, tx).await;
+            let is_done = match &answer {
+                Ok(Sent::New) => true,
+                Ok(Sent::Already) => false,
+                Err(error) => error.reason().is_some_and(Reason::lies_in_the_bytes),
+            };
+            answers.push(answer);
+            if is_done {
+                break;
+            }
+        }
+        self.judge(tx, answers)
+    }
+
+    /// What the answers of several endpoints say together.
+    fn judge(&self, tx: &SignedTx, answers: Vec<Result<Sent, TxError>>) -> Result<Sent, TxError> {
+        let (mut taken, mut unanswered, mut refused) = (None, None, None);
         let mut maybe_taken = false;
-        for endpoint in self.reader.pool.candidates() {
-            match self.broadcast_to(&endpoint, tx).await {
-                Ok(sent) => return Ok(sent),
+        for answer in answers {
+            match answer {
+                Ok(Sent::New) => taken = Some(Sent::New),
+                Ok(Sent::Already) => taken = taken.or(Some(Sent::Already)),
                 Err(TxError::Unsent { source, .. }) => {
                     // Whoever was not even reached took nothing.
                     maybe_taken |= !matches!(source, RpcError::Unreachable { .. });
                     unanswered = Some(source);
                 }
+                // The best endpoint's reason is the one that is told.
                 Err(error) => {
-                    let is_final = error.reason().is_some_and(Reason::lies_in_the_bytes);
-                    // The best endpoint's reason is the one that is told.
                     refused.get_or_insert(error);
-                    if is_final {
-                        break;
-                    }
                 }
             }
+        }
+        if let Some(sent) = taken {
+            return Ok(sent);
         }
         // Whoever did not answer may have taken it, and another refuses because of that.
         if let Some(error) = refused.filter(|_| !maybe_taken) {
@@ -193,6 +234,44 @@ impl Sender {
             hash: tx.hash_text(),
             source,
         })
+    }
+
+    /// Notes that a transaction is sent at the present head. Says whether it is for the first time in this run.
+    fn note_sending(&self, tx: &SignedTx) -> bool {
+        let height = self.head.borrow().height;
+        let mut sent = self.sent.lock();
+        if sent.len() >= MAX_SENT {
+            sent.retain(|_, (_, last)| height.since(*last) < SENT_BLOCKS);
+        }
+        if sent.len() >= MAX_SENT {
+            sent.pop_first();
+        }
+        match sent.entry(tx.hash()) {
+            Entry::Vacant(entry) => {
+                entry.insert((height, height));
+                true
+            }
+            Entry::Occupied(mut entry) => {
+                entry.get_mut().1 = height;
+                false
+            }
+        }
+    }
+
+    /// Sends again what no block holds, once for each new block: a mempool may have dropped it.
+    pub(crate) async fn send_again(&self, tx: &SignedTx) {
+        let height = self.head.borrow().height;
+        if self
+            .sent
+            .lock()
+            .get(&tx.hash())
+            .is_some_and(|(_, last)| *last >= height)
+        {
+            return;
+        }
+        if let Err(error) = self.broadcast(tx).await {
+            tracing::debug!(hash = %tx.hash_text(), %error, "a transaction that is in no block is not taken again");
+        }
     }
 
     async fn broadcast_to(&self, endpoint: &Endpoint, tx: &SignedTx) -> Result<Sent, TxError> {
@@ -217,7 +296,7 @@ impl Sender {
         }
         let in_mempool = answer.codespace == "sdk" && answer.code == 19;
         // A repeated transaction that is in a block by now is refused like a stranger's.
-        if in_mempool || self.reader.tx(&tx.hash(), Ask::Best).await?.is_some() {
+        if in_mempool || matches!(self.reader.tx(&tx.hash(), Ask::Best).await, Ok(Some(_))) {
             return Ok(Sent::Already);
         }
         let reason = reason_of(&answer.codespace, answer.code, &answer.log);
@@ -231,35 +310,41 @@ impl Sender {
         })
     }
 
-    /// Waits until a sent transaction is in a block, or certainly never will be.
+    /// Waits until a sent transaction is in a block, or certainly never will be. It is sent again with each block that
+    /// does not hold it. A failure is told once it is proven: one endpoint's word could make a payment look undone.
     pub(crate) async fn wait(&self, tx: &SignedTx, patience: Duration) -> Result<Included, TxError> {
         let began = Instant::now();
-        let (until, last_height) = limits(tx);
+        let first_sent = self.sent.lock().get(&tx.hash()).map(|(first, _)| first.plus(1));
+        let validity = Validity {
+            // Only a head that was verified says that it was not there before.
+            first: first_sent.filter(|_| !self.is_unverifiable()),
+            ..Validity::of(tx)
+        };
         let pause = (self.config.poll / 2).clamp(Duration::from_millis(50), Duration::from_secs(2));
-        let mut expired_at = None;
+        let mut looked_at = None;
         loop {
-            // What is given up for good is asked of everybody.
-            let ask = if expired_at.is_some() { Ask::All } else { Ask::Best };
-            match self.reader.tx(&tx.hash(), ask).await {
-                Ok(Some(found)) => return included(found),
-                Ok(None) => {}
+            match self.reader.tx(&tx.hash(), Ask::Best).await {
+                Ok(Some(found)) if self.may_be_told(&found) => return included(found),
+                Ok(Some(_)) => {}
+                Ok(None) => self.send_again(tx).await,
                 // An endpoint that fails says nothing about the transaction.
-                Err(error) if began.elapsed() < patience => {
+                Err(error) => {
                     tracing::debug!(%error, "a transaction cannot be asked for at the moment");
                 }
-                Err(_) => return Err(TxError::NotSeen { hash: tx.hash_text() }),
             }
             let (height, time) = {
                 let head = self.head.borrow();
                 (head.verified_height, head.time)
             };
-            let over =
-                until.is_some_and(|until| time > until) || last_height.is_some_and(|last| height.0 > last);
-            if over {
-                // Two more blocks, since the index of transactions may lag behind the head.
-                let since = *expired_at.get_or_insert(height);
-                if height.since(since) >= 2 {
-                    return Err(TxError::Expired { hash: tx.hash_text() });
+            if validity.is_over(height, time) && looked_at != Some(height) {
+                looked_at = Some(height);
+                match self.fate(&tx.hash(), &validity).await {
+                    Ok(Fate::Held(found)) => return included(*found),
+                    Ok(Fate::Never) => return Err(TxError::Expired { hash: tx.hash_text() }),
+                    Ok(Fate::Open | Fate::Unknown { .. }) => {}
+                    Err(error) => {
+                        tracing::debug!(%error, "what became of a transaction cannot be proven at the moment");
+                    }
                 }
             }
             if began.elapsed() >= patience {
@@ -269,14 +354,24 @@ impl Sender {
         }
     }
 
-    /// All steps in a row, with a higher fee or a newer sequence number where the chain asks for one.
+    /// Whether nothing of this chain can be proven, so that an endpoint's word has to do.
+    pub(super) fn is_unverifiable(&self) -> bool {
+        matches!(self.head.borrow().standing, Standing::Unverified { .. })
+    }
+
+    /// Whether an answer may end the waiting: a proven place is enough for a success, which the next block proves.
+    fn may_be_told(&self, found: &FoundTx) -> bool {
+        self.is_unverifiable() || found.how == How::Proven || (found.is_placed && found.code == 0)
+    }
+
+    /// All steps in a row, with a higher fee where the chain asks for one.
     pub(crate) async fn submit(
         &self,
         signer: &dyn Signer,
         messages: Vec<Any>,
         options: &Options,
     ) -> Result<Included, TxError> {
-        let mut prepared = self.prepare(signer, messages.clone(), options).await?;
+        let mut prepared = self.prepare(signer, messages, options).await?;
         for _ in 0..ATTEMPTS {
             let signed = self.sign(signer, &prepared)?;
             match self.broadcast(&signed).await {
@@ -285,22 +380,11 @@ impl Sender {
                     reason: Reason::InsufficientFee { required },
                     ..
                 }) => {
-                    self.stamps.forget(&prepared.signer);
                     let fee = required.unwrap_or_else(|| prepared.fee.saturating_add(prepared.fee));
                     // The moment of validity stays, so that not both can be included.
                     self.set_fee(&mut prepared, fee)?;
                 }
-                Err(TxError::Refused {
-                    reason: Reason::WrongSequence { .. },
-                    ..
-                }) => {
-                    self.stamps.forget(&prepared.signer);
-                    prepared = self.prepare(signer, messages.clone(), options).await?;
-                }
-                Err(error) => {
-                    self.stamps.forget(&prepared.signer);
-                    return Err(error);
-                }
+                Err(error) => return Err(error),
             }
         }
         let signed = self.sign(signer, &prepared)?;
@@ -315,8 +399,14 @@ pub fn valid_until(tx: &SignedTx) -> Option<OffsetDateTime> {
     limits(tx).0
 }
 
+/// The moment that makes an unordered transaction different from all others of its account.
+fn moment(tx: &SignedTx) -> Option<Timestamp> {
+    let body = decode(tx.raw()).ok()?.body;
+    body.timeout_timestamp.filter(|_| body.unordered)
+}
+
 /// Until when a transaction may be included.
-fn limits(tx: &SignedTx) -> (Option<OffsetDateTime>, Option<u64>) {
+pub(super) fn limits(tx: &SignedTx) -> (Option<OffsetDateTime>, Option<u64>) {
     let Ok(decoded) = decode(tx.raw()) else {
         return (None, None);
     };

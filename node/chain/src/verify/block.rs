@@ -1,18 +1,18 @@
 //! What a header says about its block: which transactions are in it, and what became of those of the block before.
 
+use hearth_pocket::merkle;
 use prost::Message;
 use sha2::{Digest, Sha256};
 
 use crate::rpc::wire::{TxOutcome, TxProof};
-
-/// More steps than a block of any size has.
-const MAX_STEPS: usize = 64;
 
 /// Why a statement about a block is not believed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BlockError {
     #[error("the transaction does not lead to the data hash of the verified header")]
     NotIncluded,
+    #[error("the transactions sent are not those of the verified header")]
+    OtherTransactions,
     #[error("the results of the block do not lead to the results hash of the next verified header")]
     OtherResults,
 }
@@ -39,10 +39,20 @@ pub fn prove_tx(data_hash: &[u8], tx: &[u8], proof: &TxProof) -> Result<(), Bloc
     let (Ok(total), Ok(index)) = (usize::try_from(path.total), usize::try_from(path.index)) else {
         return Err(BlockError::NotIncluded);
     };
-    let leaf = leaf_hash(&Sha256::digest(tx));
-    if path.aunts.0.len() > MAX_STEPS || root(leaf, index, total, &path.aunts.0).as_deref() != Some(data_hash)
-    {
-        return Err(BlockError::NotIncluded);
+    let leaf = merkle::leaf_hash(&Sha256::digest(tx));
+    match merkle::root_from_path(leaf, index, total, &path.aunts.0) {
+        Some(root) if root == *data_hash => Ok(()),
+        Some(_) | None => Err(BlockError::NotIncluded),
+    }
+}
+
+/// Checks that these are all transactions of the block whose header holds `data_hash`, in their order.
+///
+/// # Errors
+/// Other ones, more or fewer.
+pub fn prove_txs<T: AsRef<[u8]>>(data_hash: &[u8], txs: &[T]) -> Result<(), BlockError> {
+    if merkle::root_of(txs.iter().map(Sha256::digest)) != *data_hash {
+        return Err(BlockError::OtherTransactions);
     }
     Ok(())
 }
@@ -64,73 +74,19 @@ pub fn prove_results(last_results_hash: &[u8], results: &[TxOutcome]) -> Result<
             committed.encode_to_vec()
         })
         .collect();
-    if tree(&leaves) != last_results_hash {
+    if merkle::root_of(&leaves) != *last_results_hash {
         Err(BlockError::OtherResults)
     } else {
         Ok(())
     }
 }
 
-fn leaf_hash(bytes: &[u8]) -> Vec<u8> {
-    Sha256::new()
-        .chain_update([0])
-        .chain_update(bytes)
-        .finalize()
-        .to_vec()
-}
-
-fn inner_hash(left: &[u8], right: &[u8]) -> Vec<u8> {
-    Sha256::new()
-        .chain_update([1])
-        .chain_update(left)
-        .chain_update(right)
-        .finalize()
-        .to_vec()
-}
-
-/// How many leaves lie left of the root of `total`: the largest power of two below it.
-fn split(total: usize) -> usize {
-    let half = total.div_ceil(2).next_power_of_two();
-    if half >= total { half / 2 } else { half }
-}
-
-/// The root over some leaves.
-fn tree(leaves: &[Vec<u8>]) -> Vec<u8> {
-    match leaves {
-        [] => Sha256::digest([]).to_vec(),
-        [leaf] => leaf_hash(leaf),
-        _ => {
-            let (left, right) = leaves.split_at(split(leaves.len()));
-            inner_hash(&tree(left), &tree(right))
-        }
-    }
-}
-
-/// The root to which a leaf and its aunts lead, the aunt beside the leaf first.
-fn root(leaf: Vec<u8>, index: usize, total: usize, aunts: &[Vec<u8>]) -> Option<Vec<u8>> {
-    match (total, aunts.split_last()) {
-        (0, _) => None,
-        (1, None) => (index == 0).then_some(leaf),
-        (1, Some(_)) | (_, None) => None,
-        (_, Some((aunt, rest))) => {
-            let left = split(total);
-            if index < left {
-                Some(inner_hash(&root(leaf, index, left, rest)?, aunt))
-            } else {
-                Some(inner_hash(aunt, &root(leaf, index - left, total - left, rest)?))
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
     use crate::{
         golden::{list, load, number, read, text},
-        rpc::wire::{Aunts, BlockResults, CommitAnswer, TxAnswer, TxPath},
+        rpc::wire::{BlockResults, CommitAnswer, TxAnswer},
     };
 
     #[test]
@@ -152,6 +108,11 @@ mod tests {
                 prove_tx(&data_hash, &answer.tx, &proof).unwrap();
                 assert!(prove_tx(&data_hash, b"another", &proof).is_err());
                 assert!(prove_tx(&[0; 32], &answer.tx, &proof).is_err());
+                if proof.proof.total == 1 {
+                    prove_txs(&data_hash, &[&answer.tx]).unwrap();
+                    assert!(prove_txs(&data_hash, &[&answer.tx, &answer.tx]).is_err());
+                    assert!(prove_txs::<&[u8]>(&data_hash, &[]).is_err());
+                }
                 seen += 1;
             }
         }
@@ -176,40 +137,5 @@ mod tests {
             }
         }
         assert!(with_txs > 3, "{with_txs}");
-    }
-
-    proptest! {
-        /// Every leaf of every tree has a path, and no other leaf has the same.
-        #[test]
-        fn paths_lead_to_the_root(total in 1_usize..40, at in any::<prop::sample::Index>()) {
-            let txs: Vec<Vec<u8>> = (0..total).map(|n| vec![u8::try_from(n).unwrap_or(0)]).collect();
-            let leaves: Vec<Vec<u8>> = txs.iter().map(|tx| Sha256::digest(tx).to_vec()).collect();
-            let index = at.index(total);
-            let proof = TxProof {
-                proof: TxPath {
-                    total: i64::try_from(total).unwrap_or(0),
-                    index: i64::try_from(index).unwrap_or(0),
-                    aunts: Aunts(aunts(&leaves, index)),
-                },
-            };
-            prop_assert_eq!(prove_tx(&tree(&leaves), &txs[index], &proof), Ok(()));
-            for other in (0..total).filter(|other| *other != index) {
-                prop_assert!(prove_tx(&tree(&leaves), &txs[other], &proof).is_err());
-            }
-        }
-    }
-
-    fn aunts(leaves: &[Vec<u8>], index: usize) -> Vec<Vec<u8>> {
-        if leaves.len() < 2 {
-            return Vec::new();
-        }
-        let (left, right) = leaves.split_at(split(leaves.len()));
-        let mut path = if index < left.len() {
-            aunts(left, index)
-        } else {
-            aunts(right, index - left.len())
-        };
-        path.push(tree(if index < left.len() { right } else { left }));
-        path
     }
 }

@@ -7,7 +7,7 @@ mod block;
 mod header;
 mod state;
 
-pub use block::{BlockError, prove_results, prove_tx};
+pub use block::{BlockError, prove_results, prove_tx, prove_txs};
 pub use header::{
     HeaderError, LightBlock, Rules, Step, Trusted, VerifiedHeader, advance, anchor, restore, step_back,
     validator_set,

@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use hearth_base::{Amount, Clock, Height, ServiceId, Tasks};
 use hearth_chain::{
-    Anchor, Args, Chain, ChainEvent, Config, EndpointState, From, How, Options, Order, Reason, Stage,
-    Standing, TxError,
+    Anchor, Args, Chain, ChainEvent, Config, EndpointState, Fate, From, Heights, How, Options, Reason, Stage,
+    Standing, TxError, Validity,
 };
 use hearth_devnet::{Blocks, Devnet, Fault};
 use hearth_pocket::{
@@ -340,26 +340,21 @@ async fn many_senders_of_one_key_do_not_collide() {
     let world = World::start().await;
     let (from, to) = (key(1), key(2));
     world.fund(&[&from]).await;
-    for order in [Order::Unordered, Order::Ordered] {
-        let options = Options {
-            order,
-            ..Options::default()
-        };
-        let sends = (1..=6).map(|amount| {
-            let (chain, from, messages) = (&world.chain, &from, send(&from, &to, upokt(amount)));
-            let options = &options;
-            async move { chain.submit(from, messages, options).await }
-        });
-        let all = futures::future::join_all(sends).await;
-        let mut hashes: Vec<[u8; 32]> = all.into_iter().map(|done| done.unwrap().tx_hash).collect();
-        hashes.sort_unstable();
-        hashes.dedup();
-        assert_eq!(hashes.len(), 6, "{order:?}");
-    }
+    let options = Options::default();
+    let sends = (1..=6).map(|amount| {
+        let (chain, from, messages) = (&world.chain, &from, send(&from, &to, upokt(amount)));
+        let options = &options;
+        async move { chain.submit(from, messages, options).await }
+    });
+    let all = futures::future::join_all(sends).await;
+    let mut hashes: Vec<[u8; 32]> = all.into_iter().map(|done| done.unwrap().tx_hash).collect();
+    hashes.sort_unstable();
+    hashes.dedup();
+    assert_eq!(hashes.len(), 6);
     let head = world.chain.head().borrow().height;
     world.chain.reach(head.plus(1), PATIENCE).await.unwrap();
     let found = world.chain.balance(to.address()).await.unwrap();
-    assert_eq!((found.value, found.how), (upokt(2 * 21), How::Proven));
+    assert_eq!((found.value, found.how), (upokt(21), How::Proven));
     world.stop().await;
 }
 
@@ -469,7 +464,10 @@ async fn every_lie_is_found_and_shown() {
                     assert!(why.contains(text) || why.contains("forged"), "{fault:?}: {why}");
                     break;
                 }
-                EndpointState::Unknown | EndpointState::Healthy | EndpointState::Failing { .. } => {}
+                EndpointState::Unknown
+                | EndpointState::Healthy
+                | EndpointState::Stale { .. }
+                | EndpointState::Failing { .. } => {}
             }
             assert!(tokio::time::Instant::now() < deadline, "{fault:?}: {state:?}");
             tokio::time::sleep(BLOCK).await;
@@ -554,5 +552,129 @@ async fn another_chain_of_the_same_name_is_begun_anew() {
     let world = World::start_in(folder).await;
     world.chain.reach(Height(5), PATIENCE).await.unwrap();
     assert_eq!(world.chain.endpoints()[0].state, EndpointState::Healthy);
+    world.stop().await;
+}
+
+/// A signed payment that is valid for a while only.
+async fn payment(
+    world: &World,
+    from: &SecretKey,
+    to: &SecretKey,
+    lifetime: Duration,
+) -> hearth_pocket::tx::SignedTx {
+    let options = Options {
+        lifetime,
+        ..Options::default()
+    };
+    let messages = send(from, to, upokt(5));
+    let prepared = world.chain.prepare(from, messages, &options).await.unwrap();
+    world.chain.sign(from, &prepared).unwrap()
+}
+
+#[tokio::test]
+async fn an_endpoint_that_refuses_what_it_takes_and_hides_it_is_seen_through() {
+    let world = World::start().await;
+    let (from, to) = (key(1), key(2));
+    world.fund(&[&from]).await;
+    let chain = &world.chain;
+    let lie = Fault::RefusesWhatItTakes {
+        codespace: "sdk".to_owned(),
+        code: 5,
+        log: "spendable balance 1upokt is smaller: insufficient funds".to_owned(),
+    };
+    world.devnet.fault(lie, None);
+    world.devnet.fault(Fault::HidesTransactions, None);
+    let taken = payment(&world, &from, &to, Duration::from_secs(3)).await;
+    let error = chain.broadcast(&taken).await.unwrap_err();
+    assert!(!error.is_certain(), "{error}");
+    let fate = chain.fate(&taken.hash(), &Validity::of(&taken)).await.unwrap();
+    assert_eq!(fate, Fate::Open, "its time is not over");
+    // The verified blocks have it, whatever the endpoint says.
+    let done = chain.wait(&taken, PATIENCE).await.unwrap();
+    assert_eq!((done.how, done.tx_hash), (How::Proven, taken.hash()));
+    let Fate::Held(found) = chain.fate(&taken.hash(), &Validity::of(&taken)).await.unwrap() else {
+        panic!("a block holds it");
+    };
+    assert_eq!((found.code, found.height), (0, done.height));
+
+    // One that was never taken is certainly in no block once its time is over.
+    world.devnet.clear_faults();
+    world.devnet.fault(Fault::DropTransactions, None);
+    let dropped = payment(&world, &from, &to, Duration::from_secs(2)).await;
+    chain.broadcast(&dropped).await.unwrap();
+    let error = chain.wait(&dropped, PATIENCE).await.unwrap_err();
+    assert!(
+        matches!(error, TxError::Expired { .. }) && error.is_certain(),
+        "{error}"
+    );
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn blocks_are_made_up_for_several_at_a_time_and_unneeded_ones_are_passed_over() {
+    const BEHIND: u64 = 120;
+    let world = World::start().await;
+    world.chain.reach(Height(BEHIND), PATIENCE).await.unwrap();
+    world.devnet.fault(
+        Fault::RpcDelay {
+            method: None,
+            delay_ms: 100,
+        },
+        None,
+    );
+    // What one block costs alone.
+    let began = std::time::Instant::now();
+    world.chain.events_of(Height(3)).await.unwrap();
+    let one = began.elapsed();
+    let began = std::time::Instant::now();
+    let mut follower = world.chain.follow("slow", From::Height(Height(1)));
+    for height in 1..=BEHIND {
+        let block = follower.next().await.unwrap().unwrap();
+        assert_eq!(block.height, Height(height));
+        assert!(block.verified && block.complete);
+    }
+    let all = began.elapsed();
+    assert!(
+        all < one * (u32::try_from(BEHIND).unwrap() / 3),
+        "{all:?} for {BEHIND} blocks, {one:?} for one"
+    );
+
+    let mut follower = world.chain.follow("choosy", From::Height(Height(1)));
+    let range = |from, to| Height(from)..=Height(to);
+    follower.need([range(5, 6), range(BEHIND, BEHIND)].into_iter().collect());
+    assert_eq!(follower.next().await.unwrap().unwrap().height, Height(5));
+    // What was not delivered yet is chosen anew.
+    follower.need([range(9, 9), range(BEHIND, BEHIND)].into_iter().collect());
+    assert_eq!(follower.next().await.unwrap().unwrap().height, Height(9));
+    assert_eq!(follower.next().await.unwrap().unwrap().height, Height(BEHIND));
+    follower.acknowledge(Height(BEHIND)).await.unwrap();
+    follower.need(Heights::default());
+    let nothing = tokio::time::timeout(BLOCK * 5, follower.next()).await;
+    assert!(nothing.is_err(), "nothing is needed: {nothing:?}");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn parameters_are_asked_for_at_once_and_those_of_the_past_once() {
+    let world = World::start().await;
+    world.chain.reach(Height(5), PATIENCE).await.unwrap();
+    world.chain.params().await.unwrap();
+    world.devnet.fault(
+        Fault::RpcDelay {
+            method: None,
+            delay_ms: 150,
+        },
+        None,
+    );
+    let timed = async |what: &str| {
+        let began = std::time::Instant::now();
+        match what {
+            "one" => drop(world.chain.balance(key(1).address()).await.unwrap()),
+            _ => drop(world.chain.params().await.unwrap()),
+        }
+        began.elapsed()
+    };
+    let (one, eight) = (timed("one").await, timed("eight").await);
+    assert!(eight < one * 4, "{eight:?} for eight, {one:?} for one");
     world.stop().await;
 }

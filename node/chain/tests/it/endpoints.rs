@@ -151,8 +151,14 @@ async fn a_clock_that_is_behind_is_our_fault() {
 async fn a_clock_that_is_ahead_is_noticed_at_the_next_block() {
     let node = Node::start(LIGHT, 345).await;
     let subject = Subject::start(config(&[node.url()]), made_at(LIGHT, 345) + 3_600_000).await;
-    // An old head alone says nothing: the chain may stand still.
-    subject.followed_to(345).await;
+    // An old head alone says nothing of the clock: the chain may stand still.
+    let head = subject
+        .head(|head| matches!(head.standing, Standing::Stalled { .. }))
+        .await;
+    assert!(
+        matches!(&head.standing, Standing::Stalled { why } if why.contains("after 345")),
+        "{head:?}"
+    );
     node.set_head(346);
     let head = subject
         .head(|head| matches!(head.standing, Standing::ClockSkew { .. }))
@@ -168,6 +174,158 @@ async fn a_clock_that_is_ahead_is_noticed_at_the_next_block() {
         "{head:?}"
     );
     subject.stop().await;
+}
+
+#[tokio::test]
+async fn a_frozen_endpoint_is_seen_by_the_age_of_its_block() {
+    let node = Node::start(LIGHT, 345).await;
+    let subject = Subject::start(config(&[node.url()]), made_at(LIGHT, 345) + 500).await;
+    subject.followed_to(345).await;
+    node.set_head(346);
+    subject.followed_to(346).await;
+    assert_eq!(subject.chain.endpoints()[0].state, EndpointState::Healthy);
+    subject.clock.advance(Duration::from_secs(420));
+    let head = subject
+        .head(|head| matches!(head.standing, Standing::Stalled { .. }))
+        .await;
+    assert!(head.age(subject.clock.now()) > head.stale_after());
+    assert!(subject.chain.age_of(head.height).unwrap() >= Duration::from_secs(420));
+    let state = subject.chain.endpoints()[0].state.clone();
+    assert!(
+        matches!(&state, EndpointState::Stale { why } if why.contains("min ago")),
+        "{state:?}"
+    );
+    // It goes on as soon as there is a block again.
+    subject.clock.advance(Duration::from_secs(60));
+    node.set_head(347);
+    subject.head(|head| head.verified_height.0 == 347).await;
+    subject.stop().await;
+}
+
+#[tokio::test]
+async fn an_endpoint_that_goes_back_or_lags_is_named() {
+    let (good, bad) = (Node::start(LIGHT, 345).await, Node::start(LIGHT, 345).await);
+    let subject = Subject::start(config(&[good.url(), bad.url()]), made_at(LIGHT, 345) + 500).await;
+    subject.followed_to(345).await;
+    let stale = async |wanted: &str| {
+        let deadline = tokio::time::Instant::now() + crate::node::PATIENCE;
+        loop {
+            let state = subject.chain.endpoints()[1].state.clone();
+            if matches!(&state, EndpointState::Stale { why } if why.contains(wanted)) {
+                return;
+            }
+            assert!(tokio::time::Instant::now() < deadline, "{wanted}: {state:?}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    good.set_head(352);
+    subject.followed_to(352).await;
+    stale("7 blocks behind").await;
+    bad.set_head(340);
+    stale("went back from block 345 to 340").await;
+    assert_eq!(subject.chain.endpoints()[0].state, EndpointState::Healthy);
+    subject.stop().await;
+}
+
+#[tokio::test]
+async fn one_failure_says_nothing_of_a_chain_that_was_followed() {
+    let node = Node::start(LIGHT, 345).await;
+    let subject = Subject::start(config(&[node.url()]), made_at(LIGHT, 345) + 500).await;
+    subject.followed_to(345).await;
+    node.set_vice(Vice::BadGateway);
+    let head = subject
+        .head(|head| matches!(head.standing, Standing::Unreachable { .. }))
+        .await;
+    assert!(node.calls("status") > 3, "{head:?}");
+    node.set_vice(Vice::None);
+    subject.followed_to(345).await;
+    subject.stop().await;
+}
+
+#[tokio::test]
+async fn an_anchor_that_the_chain_contradicts_stops_money_until_a_person_decides() {
+    let node = Node::start(LIGHT, 345).await;
+    let now = made_at(LIGHT, 345) + 500;
+    let anchor = crate::node::anchor(LIGHT);
+    let wrong = Config {
+        trust: Some(hearth_chain::Anchor {
+            hash: [7; 32],
+            ..anchor
+        }),
+        ..config(&[node.url()])
+    };
+    // No endpoint knows the anchor: nothing is believed, not even unproven.
+    let subject = Subject::start(wrong.clone(), now).await;
+    let conflict = |standing: &Standing| matches!(standing, Standing::TrustConflict { .. });
+    subject.head(|head| conflict(&head.standing)).await;
+    let key = hearth_pocket::keys::SecretKey::from_bytes(&[9; 32]).unwrap();
+    let error = subject.chain.balance(key.address()).await.unwrap_err();
+    assert!(error.to_string().contains("until you decide"), "{error}");
+    let refused = subject
+        .chain
+        .prepare(&key, Vec::new(), &hearth_chain::Options::default())
+        .await;
+    assert!(
+        matches!(refused, Err(hearth_chain::TxError::TrustConflict { .. })),
+        "{refused:?}"
+    );
+    assert!(subject.chain.prefer_anchor().await.is_err(), "no endpoint has it");
+    subject.stop().await;
+
+    // The headers that were verified contradict an anchor that was given later.
+    let subject = Subject::start(config(&[node.url()]), now).await;
+    subject.followed_to(345).await;
+    let folder = subject.stop().await;
+    let subject = Subject::start_in(folder, wrong, now).await;
+    subject.head(|head| conflict(&head.standing)).await;
+    let folder = subject.stop().await;
+    // The person found the mistake.
+    let subject = Subject::start_in(folder, config(&[node.url()]), now).await;
+    subject.followed_to(345).await;
+    subject.stop().await;
+}
+
+#[tokio::test]
+async fn a_clock_that_jumped_drops_nothing_that_was_verified() {
+    let node = Node::start(LIGHT, 345).await;
+    let now = made_at(LIGHT, 345) + 500;
+    let mut folder = std::sync::Arc::new(tempfile::tempdir().unwrap());
+    let day = 86_400_000;
+    // Right, far ahead at the start, far behind at the start, right again.
+    for (clock, is_right) in [
+        (now, true),
+        (now + 15 * day, false),
+        (now - 15 * day, false),
+        (now, true),
+    ] {
+        let subject = Subject::start_in(folder, config(&[node.url()]), clock).await;
+        if is_right {
+            subject.followed_to(345).await;
+            assert!(
+                subject
+                    .chain
+                    .block_hash(hearth_base::Height(345))
+                    .await
+                    .unwrap()
+                    .is_proven()
+            );
+        } else {
+            let head = subject.head(|head| head.standing != Standing::Starting).await;
+            assert!(
+                matches!(
+                    head.standing,
+                    Standing::TrustExpired { .. } | Standing::ClockSkew { .. } | Standing::Following
+                ),
+                "{head:?}"
+            );
+        }
+        assert_eq!(
+            subject.chain.endpoints()[0].state,
+            EndpointState::Healthy,
+            "{clock}"
+        );
+        folder = subject.stop().await;
+    }
 }
 
 #[tokio::test]

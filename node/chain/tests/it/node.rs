@@ -255,6 +255,7 @@ impl State {
                 }
                 Ok(answer)
             }
+            "block" => Ok(self.entry(height)?["block"].clone()),
             "block_results" => Ok(self.entry(height)?["block_results"].clone()),
             "abci_query" => Ok(json!({ "response": self.query(params, height) })),
             "broadcast_tx_sync" => {
@@ -290,6 +291,12 @@ impl State {
     }
 
     fn too_high(&self, height: u64) -> String {
+        if self.heights.keys().next().is_some_and(|lowest| height < *lowest) {
+            return format!(
+                "height {height} is not available, lowest height is {:?}",
+                self.heights.keys().next()
+            );
+        }
         format!(
             "height {height} must be less than or equal to the current blockchain height {}",
             self.head

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hearth_base::Amount;
-use hearth_chain::{Chain, Options, Order, Reason, Sent, Stage, TxError};
+use hearth_chain::{Chain, Config, Fate, Options, Reason, Sent, Stage, Standing, TxError, Validity};
 use hearth_pocket::{
     keys::SecretKey,
     message::{
@@ -35,6 +35,22 @@ fn messages() -> Vec<Any> {
 
 /// A node that knows the account, and a chain that follows it.
 async fn ready() -> (Node, Subject) {
+    let (node, subject) = started(|_| ()).await;
+    subject.followed_to(345).await;
+    (node, subject)
+}
+
+/// As [`ready`], where nothing can be proven: an endpoint's word has to do.
+async fn unverifiable() -> (Node, Subject) {
+    let (node, subject) = started(|config| config.trust = None).await;
+    let unverified = |standing: &Standing| matches!(standing, Standing::Unverified { .. });
+    subject
+        .head(|head| unverified(&head.standing) && head.height.0 == 345)
+        .await;
+    (node, subject)
+}
+
+async fn started(change: impl FnOnce(&mut Config)) -> (Node, Subject) {
     let node = Node::start(LIGHT, 345).await;
     let account = BaseAccount {
         address: key().address().to_string(),
@@ -44,14 +60,14 @@ async fn ready() -> (Node, Subject) {
     };
     let at = [&[1], key().address().to_bytes().as_slice()].concat();
     node.answer("store/acc/key", &at, 345, &account.to_any().encode_to_vec());
-    let subject = Subject::start(config(&[node.url()]), made_at(LIGHT, 345) + 500).await;
-    subject.followed_to(345).await;
+    let mut config = config(&[node.url()]);
+    change(&mut config);
+    let subject = Subject::start(config, made_at(LIGHT, 345) + 500).await;
     (node, subject)
 }
 
-fn fixed(order: Order) -> Options {
+fn fixed() -> Options {
     Options {
-        order,
         gas_limit: Some(1_500_000),
         patience: Duration::from_millis(600),
         ..Options::default()
@@ -62,8 +78,8 @@ fn refused(codespace: &str, code: i64, log: &str) -> Value {
     json!({ "code": code, "codespace": codespace, "log": log, "hash": "" })
 }
 
-async fn signed(chain: &Chain, order: Order) -> SignedTx {
-    let prepared = chain.prepare(&key(), messages(), &fixed(order)).await.unwrap();
+async fn signed(chain: &Chain) -> SignedTx {
+    let prepared = chain.prepare(&key(), messages(), &fixed()).await.unwrap();
     assert_eq!(
         (prepared.fee, prepared.gas_limit),
         (Amount::from_upokt(2), 1_500_000)
@@ -80,9 +96,9 @@ fn included(tx: &SignedTx, code: i64, log: &str) -> Value {
 
 #[tokio::test]
 async fn the_steps_one_by_one() {
-    let (node, subject) = ready().await;
+    let (node, subject) = unverifiable().await;
     let chain = &subject.chain;
-    let tx = signed(chain, Order::Unordered).await;
+    let tx = signed(chain).await;
     let decoded = hearth_pocket::tx::decode(tx.raw()).unwrap();
     assert!(decoded.body.unordered);
     assert_eq!(decoded.auth_info.signer_infos[0].sequence, 0);
@@ -114,8 +130,8 @@ async fn the_steps_one_by_one() {
 
 #[tokio::test]
 async fn what_fails_in_a_block_is_said_with_its_reason() {
-    let (node, subject) = ready().await;
-    let tx = signed(&subject.chain, Order::Unordered).await;
+    let (node, subject) = unverifiable().await;
+    let tx = signed(&subject.chain).await;
     let log = "failed to execute message; message index: 0: rpc error: code = FailedPrecondition desc = proof not required";
     node.include(&tx.hash(), included(&tx, 1, log));
     let error = subject.chain.wait(&tx, Duration::from_secs(5)).await.unwrap_err();
@@ -137,7 +153,7 @@ async fn a_higher_fee_is_paid_up_to_the_limit() {
     node.broadcasts(vec![fee(40), json!({ "code": 0, "hash": "" })]);
     let error = subject
         .chain
-        .submit(&key(), messages(), &fixed(Order::Unordered))
+        .submit(&key(), messages(), &fixed())
         .await
         .unwrap_err();
     // Sent at the second try; it just never came into a block.
@@ -146,40 +162,11 @@ async fn a_higher_fee_is_paid_up_to_the_limit() {
     node.broadcasts(vec![fee(2_000_000)]);
     let error = subject
         .chain
-        .submit(&key(), messages(), &fixed(Order::Unordered))
+        .submit(&key(), messages(), &fixed())
         .await
         .unwrap_err();
     assert!(matches!(error, TxError::FeeTooHigh { .. }), "{error}");
     assert!(error.to_string().contains("2000000upokt"), "{error}");
-    subject.stop().await;
-}
-
-#[tokio::test]
-async fn ordered_transactions_take_numbers_in_turn() {
-    let (node, subject) = ready().await;
-    let chain = &subject.chain;
-    let sequence = |tx: &SignedTx| {
-        hearth_pocket::tx::decode(tx.raw())
-            .unwrap()
-            .auth_info
-            .signer_infos[0]
-            .sequence
-    };
-    let (one, two) = (
-        signed(chain, Order::Ordered).await,
-        signed(chain, Order::Ordered).await,
-    );
-    assert_eq!((sequence(&one), sequence(&two)), (3, 4));
-    // The chain says that another came first: it is asked again, and our own numbers are forgotten.
-    let wrong = "account sequence mismatch, expected 3, got 5: incorrect account sequence";
-    node.broadcasts(vec![refused("sdk", 32, wrong), json!({ "code": 0, "hash": "" })]);
-    let error = chain
-        .submit(&key(), messages(), &fixed(Order::Ordered))
-        .await
-        .unwrap_err();
-    assert!(matches!(error, TxError::NotSeen { .. }), "{error}");
-    assert_eq!(node.calls("broadcast_tx_sync"), 2);
-    assert_eq!(sequence(&signed(chain, Order::Ordered).await), 4);
     subject.stop().await;
 }
 
@@ -228,7 +215,7 @@ async fn gas_is_found_by_simulation_and_a_refusal_there_costs_nothing() {
 #[tokio::test]
 async fn an_endpoint_that_says_nothing_leaves_the_transaction_in_doubt() {
     let (node, subject) = ready().await;
-    let tx = signed(&subject.chain, Order::Unordered).await;
+    let tx = signed(&subject.chain).await;
     node.set_vice(crate::node::Vice::BadGateway);
     let error = subject.chain.broadcast(&tx).await.unwrap_err();
     assert!(matches!(error, TxError::Unsent { .. }), "{error}");
@@ -241,7 +228,7 @@ async fn a_transaction_whose_time_ran_out_is_certainly_lost() {
     let (node, subject) = ready().await;
     let options = Options {
         timeout_height: Some(hearth_base::Height(346)),
-        ..fixed(Order::Unordered)
+        ..fixed()
     };
     let prepared = subject.chain.prepare(&key(), messages(), &options).await.unwrap();
     let tx = subject.chain.sign(&key(), &prepared).unwrap();
@@ -279,7 +266,7 @@ async fn two() -> (Node, Node, Subject) {
 #[tokio::test]
 async fn a_refusal_of_one_endpoint_is_not_that_of_the_chain() {
     let (first, second, subject) = two().await;
-    let tx = signed(&subject.chain, Order::Unordered).await;
+    let tx = signed(&subject.chain).await;
     let refusals = [
         refused("undefined", 1, "something nobody has heard of"),
         refused("sdk", 9, "account pokt1 does not exist: unknown address"),
@@ -287,6 +274,12 @@ async fn a_refusal_of_one_endpoint_is_not_that_of_the_chain() {
     ];
     for (at, refusal) in refusals.into_iter().enumerate() {
         first.broadcasts(vec![refusal]);
+        // Each for the first time.
+        let tx = if at == 0 {
+            tx.clone()
+        } else {
+            signed(&subject.chain).await
+        };
         assert_eq!(subject.chain.broadcast(&tx).await.unwrap(), Sent::New);
         assert_eq!(second.calls("broadcast_tx_sync"), at + 1);
     }
@@ -295,6 +288,7 @@ async fn a_refusal_of_one_endpoint_is_not_that_of_the_chain() {
     let error = subject.chain.broadcast(&tx).await.unwrap_err();
     assert_eq!(error.reason(), Some(&Reason::BadSignature));
     // What nobody can read is shown to nobody else.
+    let tx = signed(&subject.chain).await;
     let before = second.calls("broadcast_tx_sync");
     first.broadcasts(vec![refused("sdk", 2, "tx parse error")]);
     let error = subject.chain.broadcast(&tx).await.unwrap_err();
@@ -305,5 +299,92 @@ async fn a_refusal_of_one_endpoint_is_not_that_of_the_chain() {
     second.set_vice(crate::node::Vice::BadGateway);
     let error = subject.chain.broadcast(&tx).await.unwrap_err();
     assert!(matches!(error, TxError::Unsent { .. }), "{error}");
+    subject.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_sent_again_goes_to_every_endpoint() {
+    let (first, second, subject) = two().await;
+    let tx = signed(&subject.chain).await;
+    assert_eq!(subject.chain.broadcast(&tx).await.unwrap(), Sent::New);
+    assert_eq!(second.calls("broadcast_tx_sync"), 0);
+    // The first one says that it has it, and may have dropped it.
+    first.broadcasts(vec![json!({ "code": -1, "data": "tx already exists in cache" })]);
+    assert_eq!(subject.chain.broadcast(&tx).await.unwrap(), Sent::New);
+    assert_eq!(second.calls("broadcast_tx_sync"), 1);
+    subject.stop().await;
+}
+
+#[tokio::test]
+async fn a_transaction_that_no_block_holds_is_sent_again_with_each_block() {
+    let (node, subject) = ready().await;
+    let tx = signed(&subject.chain).await;
+    subject.chain.broadcast(&tx).await.unwrap();
+    subject.chain.send_again(&tx).await;
+    assert_eq!(node.calls("broadcast_tx_sync"), 1, "no new block");
+    node.set_head(346);
+    subject.followed_to(346).await;
+    subject.chain.send_again(&tx).await;
+    subject.chain.send_again(&tx).await;
+    assert_eq!(node.calls("broadcast_tx_sync"), 2);
+    // Whoever waits for it does the same.
+    node.set_head(347);
+    subject.followed_to(347).await;
+    let error = subject
+        .chain
+        .wait(&tx, Duration::from_millis(300))
+        .await
+        .unwrap_err();
+    assert!(matches!(error, TxError::NotSeen { .. }), "{error}");
+    assert_eq!(node.calls("broadcast_tx_sync"), 3);
+    subject.stop().await;
+}
+
+#[tokio::test]
+async fn one_endpoint_cannot_make_a_transaction_look_undone() {
+    let (node, subject) = ready().await;
+    let chain = &subject.chain;
+    let tx = signed(chain).await;
+    // It refuses what it may have passed on.
+    node.broadcasts(vec![refused(
+        "sdk",
+        5,
+        "spendable balance 1upokt is smaller: insufficient funds",
+    )]);
+    let error = chain.broadcast(&tx).await.unwrap_err();
+    assert!(
+        matches!(
+            error,
+            TxError::Refused {
+                stage: Stage::Check,
+                ..
+            }
+        ) && !error.is_certain(),
+        "{error}"
+    );
+    // It says that a block holds it, and that it failed there, and proves nothing of it.
+    node.include(&tx.hash(), included(&tx, 5, "insufficient funds"));
+    let error = chain.wait(&tx, Duration::from_millis(300)).await.unwrap_err();
+    assert!(matches!(error, TxError::NotSeen { .. }), "{error}");
+    assert_eq!(
+        chain.fate(&tx.hash(), &Validity::of(&tx)).await.unwrap(),
+        Fate::Open
+    );
+    // A new one in its place takes its moment: the chain takes one of both at most.
+    let anew = Options {
+        in_place_of: Some(tx.clone()),
+        memo: "again".to_owned(),
+        ..fixed()
+    };
+    let prepared = chain.prepare(&key(), messages(), &anew).await.unwrap();
+    let other = chain.sign(&key(), &prepared).unwrap();
+    let until = |tx: &SignedTx| {
+        hearth_pocket::tx::decode(tx.raw())
+            .unwrap()
+            .body
+            .timeout_timestamp
+    };
+    assert_ne!(other.hash(), tx.hash());
+    assert_eq!(until(&other), until(&tx));
     subject.stop().await;
 }

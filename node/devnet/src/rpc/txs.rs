@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use hearth_pocket::merkle;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -9,6 +10,7 @@ use super::{Answer, RpcError, Server, admin::inclusion, args::Args, json as to};
 use crate::{
     db::TxRow,
     error::TxError,
+    faults::Fault,
     machine,
     mempool::{self, Turned},
 };
@@ -47,6 +49,10 @@ impl Server {
 
     pub(super) fn broadcast(&self, args: &Args) -> Answer {
         let (hash, result) = self.submit(Server::tx_arg(args)?)?;
+        let lie = self.core.faults.false_refusal();
+        let result = lie.map_or(result, |(codespace, code, log)| {
+            Err(TxError::new(&codespace, code, log))
+        });
         Ok(Server::checked(&hash, result))
     }
 
@@ -93,6 +99,9 @@ impl Server {
             .bytes("hash")?
             .ok_or_else(|| RpcError::params("hash is missing"))?;
         let not_found = || RpcError::internal(format!("tx ({}) not found", hex::encode_upper(&hash)));
+        if self.core.faults.is(&Fault::HidesTransactions) {
+            return Err(not_found());
+        }
         let row = self.core.db.tx(&hash).await?.ok_or_else(not_found)?;
         if row.height > self.visible_height() {
             return Err(not_found());
@@ -111,14 +120,13 @@ impl Server {
         });
         if prove {
             let txs = self.core.db.txs(row.height).await?;
-            let leaves: Vec<[u8; 32]> = txs.iter().map(|tx| leaf(&tx.raw)).collect();
+            let leaf = |tx: &TxRow| merkle::leaf_hash(&Sha256::digest(&tx.raw));
+            let leaves: Vec<merkle::Hash> = txs.iter().map(leaf).collect();
             let index = row.index as usize;
-            let aunts: Vec<String> = aunts(&leaves, index)
-                .iter()
-                .map(|aunt| to::base64(aunt))
-                .collect();
+            let way = merkle::path(&leaves, index);
+            let aunts: Vec<String> = way.iter().map(|(_, aunt)| to::base64(aunt)).collect();
             shown["proof"] = json!({
-                "root_hash": hex::encode_upper(root(&leaves)),
+                "root_hash": hex::encode_upper(merkle::root(&leaves)),
                 "data": to::base64(&row.raw),
                 "proof": {
                     "total": leaves.len().to_string(),
@@ -130,44 +138,4 @@ impl Server {
         }
         Ok(shown)
     }
-}
-
-/// The leaf of a transaction in the tree of its block.
-fn leaf(tx: &[u8]) -> [u8; 32] {
-    Sha256::new()
-        .chain_update([0])
-        .chain_update(Sha256::digest(tx))
-        .finalize()
-        .into()
-}
-
-fn root(leaves: &[[u8; 32]]) -> [u8; 32] {
-    match leaves {
-        [] => Sha256::digest([]).into(),
-        [leaf] => *leaf,
-        _ => {
-            let (left, right) = leaves.split_at(leaves.len().next_power_of_two() / 2);
-            Sha256::new()
-                .chain_update([1])
-                .chain_update(root(left))
-                .chain_update(root(right))
-                .finalize()
-                .into()
-        }
-    }
-}
-
-fn aunts(leaves: &[[u8; 32]], index: usize) -> Vec<[u8; 32]> {
-    if leaves.len() < 2 {
-        return Vec::new();
-    }
-    let middle = leaves.len().next_power_of_two() / 2;
-    let (left, right) = leaves.split_at(middle);
-    let (mut path, other) = if index < middle {
-        (aunts(left, index), root(right))
-    } else {
-        (aunts(right, index - middle), root(left))
-    };
-    path.push(other);
-    path
 }

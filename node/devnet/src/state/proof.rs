@@ -1,5 +1,6 @@
 //! ICS23 proofs: of a key in a store (IAVL spec) and of a store under the app hash (simple Merkle spec).
 
+use hearth_pocket::merkle::{self, Side};
 use ics23::{
     CommitmentProof, ExistenceProof, HashOp, InnerOp, LeafOp, LengthOp, NonExistenceProof,
     commitment_proof::Proof,
@@ -63,15 +64,20 @@ fn existence(root: &Node, key: &[u8]) -> Option<ExistenceProof> {
 /// The app hash over the roots of all stores, which come sorted by name.
 pub(crate) fn app_hash(stores: &[(&str, Hash)]) -> Hash {
     let leaves: Vec<Hash> = stores.iter().map(|(name, root)| store_leaf(name, root)).collect();
-    merkle_root(&leaves)
+    merkle::root(&leaves)
 }
 
 /// Proves one store's root under the app hash.
 pub(crate) fn prove_store(stores: &[(&str, Hash)], name: &str) -> Option<CommitmentProof> {
     let index = stores.iter().position(|(store, _)| *store == name)?;
     let leaves: Vec<Hash> = stores.iter().map(|(name, root)| store_leaf(name, root)).collect();
-    let mut path = Vec::new();
-    merkle_path(&leaves, index, &mut path);
+    let path = merkle::path(&leaves, index)
+        .into_iter()
+        .map(|(side, hash)| match side {
+            Side::Left => inner_op([&[1], hash.as_slice()].concat(), Vec::new()),
+            Side::Right => inner_op(vec![1], hash.to_vec()),
+        });
+    let path = path.collect();
     Some(CommitmentProof {
         proof: Some(Proof::Exist(ExistenceProof {
             key: name.as_bytes().to_vec(),
@@ -107,41 +113,6 @@ fn store_leaf(name: &str, root: &Hash) -> Hash {
     hasher.update([32]);
     hasher.update(Sha256::digest(root));
     hasher.finalize().into()
-}
-
-/// The root of an RFC 6962 tree over leaves that are hashed already.
-fn merkle_root(leaves: &[Hash]) -> Hash {
-    match leaves {
-        [] => Sha256::digest([]).into(),
-        [leaf] => *leaf,
-        _ => {
-            let (left, right) = leaves.split_at(leaves.len().next_power_of_two() / 2);
-            Sha256::new()
-                .chain_update([1])
-                .chain_update(merkle_root(left))
-                .chain_update(merkle_root(right))
-                .finalize()
-                .into()
-        }
-    }
-}
-
-/// The steps from a leaf to the root, in that order.
-fn merkle_path(leaves: &[Hash], index: usize, path: &mut Vec<InnerOp>) {
-    if leaves.len() < 2 {
-        return;
-    }
-    let middle = leaves.len().next_power_of_two() / 2;
-    let (left, right) = leaves.split_at(middle);
-    if index < middle {
-        merkle_path(left, index, path);
-        path.push(inner_op(vec![1], merkle_root(right).to_vec()));
-    } else {
-        merkle_path(right, index - middle, path);
-        let mut prefix = vec![1];
-        prefix.extend(merkle_root(left));
-        path.push(inner_op(prefix, Vec::new()));
-    }
 }
 
 #[cfg(test)]

@@ -41,11 +41,14 @@ impl Miner {
             Standing::Starting => reasons.push(reason(ReasonCode::ChainSyncing, String::new())),
             // Sessions that are known are served to their end: buyers were promised that, and nothing of it needs the
             // chain.
-            Standing::Unreachable { why } if self.serves_known_sessions() => {
+            Standing::Stalled { why } | Standing::Unreachable { why } if self.serves_known_sessions() => {
                 notes.push(reason(ReasonCode::ChainSyncing, why.clone()));
             }
-            Standing::Unreachable { why } | Standing::TrustExpired { why } => {
+            Standing::Stalled { why } | Standing::Unreachable { why } | Standing::TrustExpired { why } => {
                 reasons.push(reason(ReasonCode::ChainSyncing, why.clone()));
+            }
+            Standing::TrustConflict { why } => {
+                reasons.push(reason(ReasonCode::TrustConflict, why.clone()));
             }
             Standing::ClockSkew { why, .. } => reasons.push(reason(ReasonCode::ClockSkew, why.clone())),
         }

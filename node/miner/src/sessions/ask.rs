@@ -6,14 +6,21 @@ use hearth_base::{Amount, Failure as _, Height, Kind, ServiceId};
 use hearth_pocket::{
     Address,
     difficulty::{BASE_TARGET, Target},
-    message::{application::Application, session::SessionHeader, shared::Supplier},
+    message::{
+        application::Application,
+        session::SessionHeader,
+        shared::{self, Supplier},
+    },
     ring::ExpectedRing,
     session::Timing,
     settlement::{Price, session_floor},
 };
 
 use super::{MAX_KEYS, OpenError, Session, Sessions, height};
-use crate::{claim::ClaimState, facts::Facts, refusal::Refusal};
+use crate::{claim::ClaimState, facts::Facts, network::LiveParams, refusal::Refusal};
+
+/// More blocks than a session has: what a request names beyond is not asked for on its word.
+const LONGEST_SESSION: u64 = 10_000;
 
 impl Sessions {
     /// Asks the chain for the session of a request at height `at`. Nothing is written down.
@@ -93,13 +100,31 @@ impl Sessions {
         self.enter(&session).await
     }
 
+    /// Everything that a session needs is asked for at once: an endpoint far away costs each question in a row. What
+    /// hangs on the session's start is asked for with the start that the request names, and once more if that is wrong.
     async fn ask_chain(&self, header: &SessionHeader, at: Height) -> Result<Arc<Session>, OpenError> {
         let application =
             Address::parse(&header.application_address).map_err(|error| Refusal::NoSession {
                 why: error.to_string(),
             })?;
         let service = ServiceId::new(&header.service_id);
-        let found = self.network.session(&application, &service, at).await?;
+        let asked_at = self.network.head().borrow().height;
+        let named = height(header.session_start_block_height);
+        let plausible = named <= at && at.since(named) < LONGEST_SESSION;
+        let guess = async {
+            if plausible {
+                Some(self.terms(&service, named).await)
+            } else {
+                None
+            }
+        };
+        let (found, staked, guessed, live) = futures::join!(
+            self.network.session(&application, &service, at),
+            self.application_and_keys(&application, header),
+            guess,
+            self.network.live_params(),
+        );
+        let found = found?;
         let (Some(found_header), n_suppliers) = (found.header, found.suppliers.len()) else {
             return Err(Refusal::NoSession {
                 why: "the chain's answer has no header".to_owned(),
@@ -116,40 +141,60 @@ impl Sessions {
             }
             .into());
         };
-        let Some(application) = self.network.application(&application).await? else {
+        let start = height(found_header.session_start_block_height);
+        let terms = match guessed.filter(|_| named == start) {
+            Some(terms) => terms?,
+            None => self.terms(&service, start).await?,
+        };
+        let (application, mut ring) = staked?;
+        let end = found_header.session_end_block_height;
+        if end != header.session_end_block_height {
+            // Another end than the request names: other gateways may count.
+            ring = self.ring_keys(&application, height(end)).await?;
+        }
+        let share = live.map_or(0, |live| share(&live, &ours, &header.service_id));
+        let session = Session::new(Arc::new(self.facts(
+            found_header,
+            &application,
+            &ours,
+            n_suppliers,
+            &terms,
+            share,
+        )));
+        session.set_ring(ring, asked_at);
+        Ok(Arc::new(session))
+    }
+
+    /// An application as it is now, and the keys that may stand in the ring of a session's request.
+    async fn application_and_keys(
+        &self,
+        address: &Address,
+        header: &SessionHeader,
+    ) -> Result<(Application, Vec<[u8; 33]>), OpenError> {
+        let Some(application) = self.network.application(address).await? else {
             return Err(Refusal::NoSession {
                 why: "the application is not on the chain".to_owned(),
             }
             .into());
         };
-        let facts = self.facts(found_header, &application, &ours, n_suppliers).await?;
-        let asked_at = self.network.head().borrow().height;
-        let ring = self.ring_keys(&application, facts.end()).await?;
-        let session = Session::new(Arc::new(facts));
-        session.set_ring(ring, asked_at);
-        Ok(Arc::new(session))
+        let ring = self
+            .ring_keys(&application, height(header.session_end_block_height))
+            .await?;
+        Ok((application, ring))
     }
 
-    async fn facts(
-        &self,
-        header: SessionHeader,
-        application: &Application,
-        supplier: &Supplier,
-        n_suppliers: usize,
-    ) -> Result<Facts, OpenError> {
-        let (start, end) = (
-            height(header.session_start_block_height),
-            height(header.session_end_block_height),
-        );
-        let service = ServiceId::new(&header.service_id);
+    /// What a session that begins at `start` is worth.
+    async fn terms(&self, service: &ServiceId, start: Height) -> Result<Terms, OpenError> {
         // Parameters change between sessions only, so those of the start are those of the end.
-        let params = self.network.params_at(start).await?;
-        let compute_units = self.network.compute_units_at(&service, start).await?;
+        let (params, compute_units, difficulty) = futures::try_join!(
+            self.network.params_at(start),
+            self.network.compute_units_at(service, start),
+            self.network.difficulty_at(service, start),
+        )?;
         let Some(compute_units) = compute_units.filter(|units| *units > 0) else {
             let why = format!("the service {service} has no compute units per relay");
             return Err(Refusal::NoSession { why }.into());
         };
-        let difficulty = self.network.difficulty_at(&service, start).await?;
         let target = match &difficulty {
             Some(difficulty) => {
                 Target::try_from(difficulty.target_hash.as_slice()).map_err(|error| Refusal::NoSession {
@@ -158,57 +203,42 @@ impl Sessions {
             }
             None => BASE_TARGET,
         };
-        let timing = Timing::from(&params);
+        Ok(Terms {
+            params,
+            compute_units,
+            target,
+        })
+    }
+
+    fn facts(
+        &self,
+        header: SessionHeader,
+        application: &Application,
+        supplier: &Supplier,
+        n_suppliers: usize,
+        terms: &Terms,
+        share_millionths: u32,
+    ) -> Facts {
+        let timing = Timing::from(&terms.params);
         let coin = |coin: &Option<hearth_pocket::message::Coin>| {
             coin.as_ref().and_then(|coin| coin.amount.parse::<Amount>().ok())
         };
         let stake = coin(&application.stake).unwrap_or_default();
         let limit = coin(&application.per_session_spend_limit);
-        Ok(Facts {
+        Facts {
             supplier: self.supplier.as_str().to_owned(),
             owner: supplier.owner_address.clone(),
-            compute_units,
+            compute_units: terms.compute_units,
             price: Price {
-                target,
-                compute_units_to_tokens_multiplier: params.compute_units_to_tokens_multiplier,
-                granularity: params.compute_unit_cost_granularity,
+                target: terms.target,
+                compute_units_to_tokens_multiplier: terms.params.compute_units_to_tokens_multiplier,
+                granularity: terms.params.compute_unit_cost_granularity,
             },
-            windows: timing.windows(end),
+            windows: timing.windows(height(header.session_end_block_height)),
             budget: session_floor(stake, limit, timing.pending_sessions(), n_suppliers as u64),
-            share_millionths: self.share(supplier, &header.service_id).await,
+            share_millionths,
             header,
-        })
-    }
-
-    /// The part of a claim that comes to us. An estimate; without an answer of the chain it is zero.
-    async fn share(&self, supplier: &Supplier, service_id: &str) -> u32 {
-        let Ok(params) = self.network.live_params().await else {
-            return 0;
-        };
-        let tokenomics = params.tokenomics;
-        let ours = [
-            supplier.operator_address.as_str(),
-            supplier.owner_address.as_str(),
-        ];
-        let service = supplier
-            .services
-            .iter()
-            .find(|service| service.service_id == service_id);
-        let percent: u64 = service.map_or(0, |service| {
-            let own = service
-                .rev_share
-                .iter()
-                .filter(|share| ours.contains(&share.address.as_str()));
-            own.map(|share| share.rev_share_percentage).sum()
-        });
-        let rate = tokenomics.mint_ratio * tokenomics.mint_equals_burn_claim_distribution.supplier;
-        #[allow(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "between 0 and a million"
-        )]
-        let millionths = (rate * 10_000.0 * percent.min(100) as f64).clamp(0.0, 1_000_000.0) as u32;
-        millionths
+        }
     }
 
     /// Reads again who may ask, for gateways that were added since.
@@ -243,14 +273,10 @@ impl Sessions {
             }
             .into());
         }
-        let mut keys = Vec::with_capacity(ring.addresses.len());
-        for address in &ring.addresses {
-            // A gateway without a key cannot sign, so its absence refuses nobody else.
-            if let Some(key) = self.public_key(address).await? {
-                keys.push(key);
-            }
-        }
-        Ok(keys)
+        let asked = ring.addresses.iter().map(|address| self.public_key(address));
+        let keys = futures::future::try_join_all(asked).await?;
+        // A gateway without a key cannot sign, so its absence refuses nobody else.
+        Ok(keys.into_iter().flatten().collect())
     }
 
     async fn public_key(&self, address: &str) -> Result<Option<[u8; 33]>, OpenError> {
@@ -269,5 +295,93 @@ impl Sessions {
             keys.insert(address.to_owned(), key);
         }
         Ok(key)
+    }
+}
+
+/// What the chain's parameters and histories say of a session.
+struct Terms {
+    params: shared::Params,
+    compute_units: u64,
+    target: Target,
+}
+
+/// The part of a claim that comes to us, in millionths; an estimate.
+fn share(live: &LiveParams, supplier: &Supplier, service_id: &str) -> u32 {
+    let tokenomics = &live.tokenomics;
+    let ours = [
+        supplier.operator_address.as_str(),
+        supplier.owner_address.as_str(),
+    ];
+    let service = supplier
+        .services
+        .iter()
+        .find(|service| service.service_id == service_id);
+    let percent: u64 = service.map_or(0, |service| {
+        let own = service
+            .rev_share
+            .iter()
+            .filter(|share| ours.contains(&share.address.as_str()));
+        own.map(|share| share.rev_share_percentage).sum()
+    });
+    let rate = tokenomics.mint_ratio * tokenomics.mint_equals_burn_claim_distribution.supplier;
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "between 0 and a million"
+    )]
+    let millionths = (rate * 10_000.0 * percent.min(100) as f64).clamp(0.0, 1_000_000.0) as u32;
+    millionths
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, time::Duration};
+
+    use hearth_base::{Clock, Height, Tasks};
+
+    use super::{super::Sessions, *};
+    use crate::{
+        book::Book,
+        ledger::Ledger,
+        testing::{MemoryDisk, TableChain, key},
+    };
+
+    #[tokio::test]
+    async fn the_first_relay_of_a_session_waits_for_three_round_trips_at_most() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = hearth_store::Store::open(hearth_store::Config {
+            path: folder.path().join("hearth.db"),
+            chain_id: "test".into(),
+            max_pages: None,
+        });
+        let (chain, tasks) = (TableChain::new(25), Tasks::root());
+        let ledger = Ledger::start(Arc::new(MemoryDisk::default())).unwrap();
+        let sessions = Sessions::new(
+            key(3).address().clone(),
+            Arc::clone(&chain) as crate::network::SharedNetwork,
+            ledger,
+            Book::new(&store.await.unwrap()),
+            Clock::test(0),
+        );
+        chain.state().far = Some(Duration::from_millis(40));
+        let header = TableChain::header(25);
+        let session = sessions.ask(&header, Height(25)).await.unwrap();
+        assert_eq!(session.facts.header, header);
+        assert!(!session.ring().is_empty());
+        let (in_a_row, asked) = (chain.trips_in_a_row(), chain.state().trips.len());
+        assert!(in_a_row <= 2 && asked >= 6, "{in_a_row} of {asked}");
+
+        // A request that names another start or end costs its sender one more, and changes nothing of the session.
+        let other = SessionHeader {
+            session_start_block_height: header.session_start_block_height - 1,
+            session_end_block_height: header.session_end_block_height + 1,
+            ..TableChain::header(35)
+        };
+        chain.state().trips.clear();
+        let found = sessions.ask(&other, Height(35)).await.unwrap();
+        assert_eq!(found.facts.header, TableChain::header(35));
+        let in_a_row = chain.trips_in_a_row();
+        assert!(in_a_row <= 3, "{in_a_row}");
+        tasks.stop();
     }
 }

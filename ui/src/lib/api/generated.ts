@@ -357,7 +357,7 @@ export type Endpoint = {
 };
 
 /** How an endpoint does. */
-export type EndpointState = "ok" | "down" | "lied" | "other_chain" | "unknown";
+export type EndpointState = "ok" | "stale" | "down" | "lied" | "other_chain" | "unknown";
 
 /** Every error of the control API. */
 export type ErrorBody = {
@@ -423,6 +423,8 @@ export type Head = {
 export type History = {
   movements: Movement[];
   total: number;
+  /** Payments of this wallet that are in no block: on their way, failed, or of unknown end. The newest first. */
+  payments?: OpenPayment[];
 };
 
 /** Brings back a wallet from its recovery words. */
@@ -553,6 +555,7 @@ export type NetworkPage = {
   network: NetworkName;
   denom: string;
   head?: Head | null;
+  problem?: Reason | null;
   trust?: TrustAnchor | null;
   /** This computer's clock minus the chain's; only large values mean anything. */
   clock_skew_ms?: number | null;
@@ -614,6 +617,22 @@ export type NewConversation = {
   model?: string | null;
   system_prompt?: string | null;
 };
+
+/** A payment that this wallet signed and that is in no block. */
+export type OpenPayment = {
+  tx: string;
+  state: PaymentState;
+  to?: string | null;
+  amount: Upokt;
+  fee: Upokt;
+  memo?: string | null;
+  time: Timestamp;
+  /** Why it failed, or why nobody knows. */
+  why?: string | null;
+};
+
+/** What is known of a payment that is in no block. */
+export type PaymentState = "on_its_way" | "failed" | "unknown";
 
 /** A place of money; all places add up to the total. */
 export type Place = {
@@ -830,6 +849,8 @@ export type StakedRole = {
 export type Standing = {
   trust: Trust;
   height: number;
+  /** How long ago the chain was as the figure says, by this computer's clock; `None` where that is not known. */
+  age_s?: number | null;
 };
 
 /** The whole node at a glance. */
@@ -838,6 +859,7 @@ export type Status = {
   started_at: Timestamp;
   network: NetworkName;
   head?: Head | null;
+  chain_problem?: Reason | null;
   earning: Earning;
   wallet: WalletStatus;
   setup: Setup;
@@ -986,6 +1008,8 @@ export type Operations = {
   "POST /models/{cid}/verify": { path: { cid: string }; query: null; body: null; answer: VerifiedModel };
   /** Chain, proof, session, endpoints, services. */
   "GET /network": { path: null; query: null; body: null; answer: NetworkPage };
+  /** Decides a conflict of chain and trust anchor: the anchor counts, what was verified is forgotten. */
+  "POST /network/trust": { path: null; query: null; body: null; answer: NetworkPage };
   /** This document. */
   "GET /openapi.json": { path: null; query: null; body: null; answer: Record<string, unknown> };
   /** All settings. */

@@ -1,7 +1,14 @@
 import { call } from '$lib/api/request';
-import { Loaded } from './load.svelte';
+import { Action, Loaded } from './load.svelte';
 
 class Network {
   readonly page = new Loaded(() => call('GET /network'));
+  readonly deciding = new Action();
+
+  /** A person has decided between the chain and the trusted block that it contradicts. */
+  async preferAnchor(): Promise<void> {
+    await this.deciding.run(() => call('POST /network/trust'));
+    await this.page.load();
+  }
 }
 export const network = new Network();

@@ -16,6 +16,11 @@ export const reasons: Record<string, Words> = {
   no_wallet: { title: m.reason_no_wallet, meaning: m.reason_no_wallet_text, remedy: m.reason_no_wallet_fix },
   no_model: { title: m.reason_no_model, meaning: m.reason_no_model_text, remedy: m.reason_no_model_fix },
   chain_syncing: { title: m.reason_chain_syncing, meaning: m.reason_chain_syncing_text },
+  chain_stalled: { title: m.reason_chain_stalled, meaning: m.reason_chain_stalled_text, remedy: m.reason_chain_stalled_fix },
+  chain_unverified: { title: m.reason_chain_unverified, meaning: m.reason_chain_unverified_text, remedy: m.reason_chain_unverified_fix },
+  chain_unreachable: { title: m.reason_chain_unreachable, meaning: m.reason_chain_unreachable_text, remedy: m.reason_chain_unreachable_fix },
+  trust_expired: { title: m.reason_trust_expired, meaning: m.reason_trust_expired_text, remedy: m.reason_trust_expired_fix },
+  trust_conflict: { title: m.reason_trust_conflict, meaning: m.reason_trust_conflict_text, remedy: m.reason_trust_conflict_fix },
   clock_skew: { title: m.reason_clock_skew, meaning: m.reason_clock_skew_text, remedy: m.reason_clock_skew_fix },
   disk_low: { title: m.reason_disk_low, meaning: m.reason_disk_low_text, remedy: m.reason_disk_low_fix },
   port_taken: { title: m.reason_port_taken, meaning: m.reason_port_taken_text, remedy: m.reason_port_taken_fix },
@@ -33,6 +38,10 @@ export const checks: Record<string, Omit<Words, 'title'>> = {
   no_backup: { meaning: m.reason_no_backup_text, remedy: m.check_no_backup_fix },
   no_gpu: { meaning: m.check_no_gpu },
   gpu_unused: { meaning: m.check_gpu_unused },
+  endpoint_stale: { meaning: m.check_endpoint, remedy: m.check_endpoint_fix },
+  endpoint_down: { meaning: m.check_endpoint, remedy: m.check_endpoint_fix },
+  endpoint_lied: { meaning: m.check_endpoint, remedy: m.check_endpoint_out },
+  endpoint_other_chain: { meaning: m.check_endpoint, remedy: m.check_endpoint_out },
   disk_full: { meaning: m.check_disk_full, remedy: m.reason_disk_low_fix },
 };
 

@@ -17,6 +17,7 @@ const codes = (text: string, pattern: RegExp): string[] => [...text.matchAll(pat
 describe('reasons', () => {
   const sent = new Set([
     ...codes(source('miner/src/earning.rs'), /ReasonCode::\w+ => "(\w+)"/g),
+    ...codes(source('api/src/parts/adapters/network.rs'), /ChainStanding::[\w{ ,.}]+ => \(\s*"(\w+)"/g),
     ...codes(source('api/src/parts/adapters/relay.rs'), /Unavailable::\w+ => \(\s*"(\w+)"/g),
     ...codes(source('api/src/parts/adapters/shelf.rs'), /\bcode: "(\w+)"/g),
   ]);

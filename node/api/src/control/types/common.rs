@@ -83,7 +83,7 @@ pub enum Trust {
     Proven,
     /// An endpoint said so; the proof is not there yet.
     Unverified,
-    /// It was proven, but too many blocks ago.
+    /// It was proven, but too long ago.
     Stale,
 }
 
@@ -92,6 +92,9 @@ pub enum Trust {
 pub struct Standing {
     pub trust: Trust,
     pub height: u64,
+    /// How long ago the chain was as the figure says, by this computer's clock; `None` where that is not known.
+    #[serde(default)]
+    pub age_s: Option<u64>,
 }
 
 /// One reason why something is not possible, or a note beside it. `code` is one of the codes of the interface design.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Head, NetworkName, Standing, Upokt};
+use super::{Head, NetworkName, Reason, Standing, Upokt};
 
 /// The chain, its proof, the session and the endpoints.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -11,6 +11,9 @@ pub struct NetworkPage {
     pub network: NetworkName,
     pub denom: String,
     pub head: Option<Head>,
+    /// What is wrong between this node and the chain, with what to do about it.
+    #[serde(default)]
+    pub problem: Option<Reason>,
     pub trust: Option<TrustAnchor>,
     /// This computer's clock minus the chain's; only large values mean anything.
     pub clock_skew_ms: Option<i64>,
@@ -51,6 +54,8 @@ pub struct SessionStrip {
 #[serde(rename_all = "snake_case")]
 pub enum EndpointState {
     Ok,
+    /// It answers, but is behind the chain, went back, or stands still.
+    Stale,
     Down,
     /// It contradicted the signed chain and is not used any more.
     Lied,

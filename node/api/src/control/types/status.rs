@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Earning, Standing, Timestamp};
+use super::{Earning, Reason, Standing, Timestamp};
 
 /// The whole node at a glance.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -13,6 +13,9 @@ pub struct Status {
     pub network: NetworkName,
     /// `None` until an endpoint of the chain answered.
     pub head: Option<Head>,
+    /// What is wrong between this node and the chain, with what to do about it.
+    #[serde(default)]
+    pub chain_problem: Option<Reason>,
     pub earning: Earning,
     pub wallet: WalletStatus,
     pub setup: Setup,

@@ -160,6 +160,35 @@ pub struct Movement {
 pub struct History {
     pub movements: Vec<Movement>,
     pub total: u64,
+    /// Payments of this wallet that are in no block: on their way, failed, or of unknown end. The newest first.
+    #[serde(default)]
+    pub payments: Vec<OpenPayment>,
+}
+
+/// What is known of a payment that is in no block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PaymentState {
+    /// It may still be included: paying the same again sends this payment again, not a second one.
+    OnItsWay,
+    /// It is certain that nothing was paid.
+    Failed,
+    /// Its time is over, and nobody can prove any more how it ended.
+    Unknown,
+}
+
+/// A payment that this wallet signed and that is in no block.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct OpenPayment {
+    pub tx: String,
+    pub state: PaymentState,
+    pub to: Option<String>,
+    pub amount: Upokt,
+    pub fee: Upokt,
+    pub memo: Option<String>,
+    pub time: Timestamp,
+    /// Why it failed, or why nobody knows.
+    pub why: Option<String>,
 }
 
 /// A payment to look at before it is signed.

@@ -9,11 +9,14 @@ use hearth_wallet::{Accounts, Activity};
 
 use crate::{
     control::types::{
-        ClaimState, Direction, EarnedSession, History, Movement, MovementKind, Standing, Timestamp, Trust,
-        Upokt,
+        ClaimState, Direction, EarnedSession, History, Movement, MovementKind, OpenPayment, PaymentState,
+        Standing, Timestamp, Trust, Upokt,
     },
     parts::Window,
 };
+
+/// Payments in no block that are shown.
+const MAX_OPEN: usize = 50;
 
 /// What a transaction moved, seen from this wallet; `None` where it did not concern it. What `faucet` pays is play
 /// money.
@@ -89,6 +92,7 @@ pub(super) fn movement(found: &FoundTx, accounts: &Accounts, faucet: Option<&Add
                 How::Stale => Trust::Stale,
             },
             height: found.height.0,
+            age_s: None,
         },
     })
 }
@@ -144,6 +148,7 @@ pub(super) fn reward(session: &EarnedSession) -> Option<Movement> {
         standing: Standing {
             trust: Trust::Unverified,
             height,
+            age_s: None,
         },
     })
 }
@@ -171,5 +176,26 @@ pub(super) fn page(movements: Vec<Movement>, noted: &[Activity], window: Window)
     History {
         movements: page,
         total,
+        payments: noted.iter().filter_map(open_payment).take(MAX_OPEN).collect(),
     }
+}
+
+/// A payment of the wallet's notes that is in no block.
+fn open_payment(line: &Activity) -> Option<OpenPayment> {
+    let (state, why) = match line.outcome.split_once(": ") {
+        None if line.outcome == "sent" => (PaymentState::OnItsWay, None),
+        Some(("failed", why)) => (PaymentState::Failed, Some(why.to_owned())),
+        Some(("unknown", why)) => (PaymentState::Unknown, Some(why.to_owned())),
+        Some(_) | None => return None,
+    };
+    Some(OpenPayment {
+        tx: line.tx_hash.clone(),
+        state,
+        to: line.counterparty.clone(),
+        amount: Upokt(line.amount),
+        fee: Upokt(line.fee),
+        memo: (!line.note.is_empty()).then(|| line.note.clone()),
+        time: Timestamp::from_ms(line.at_ms),
+        why,
+    })
 }

@@ -12,21 +12,24 @@ mod shelf;
 pub use earn::MinerEarn;
 pub use keyring::WalletKeyring;
 pub use money::{ChainMoney, DevnetFaucet};
-pub use network::ChainNetwork;
+pub use network::{ChainNetwork, chain_problem};
 pub use relay::GatewayRelay;
 pub use shelf::WeightShelf;
 
 use hearth_base::{Failure, Kind};
-use hearth_chain::{How, QueryError, Verified};
+use hearth_chain::{Chain, How, QueryError, Verified};
 
 use crate::{
     control::types::{Standing, Trust},
     error::ApiError,
 };
 
-/// The standing of a value from the chain.
-fn standing<T>(verified: &Verified<T>) -> Standing {
+/// The standing of a value from the chain. What was proven long ago is old, whether or not anybody answers now.
+fn standing<T>(chain: &Chain, verified: &Verified<T>) -> Standing {
+    let age = chain.age_of(verified.height);
+    let is_old = age.is_some_and(|age| age > chain.head().borrow().stale_after());
     let trust = match verified.how {
+        How::Proven if is_old => Trust::Stale,
         How::Proven => Trust::Proven,
         How::Unproven => Trust::Unverified,
         How::Stale => Trust::Stale,
@@ -34,6 +37,7 @@ fn standing<T>(verified: &Verified<T>) -> Standing {
     Standing {
         trust,
         height: verified.height.0,
+        age_s: age.map(|age| age.as_secs()),
     }
 }
 

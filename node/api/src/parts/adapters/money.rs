@@ -4,14 +4,16 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use futures::{StreamExt as _, stream::BoxStream};
 use hearth_base::{Amount, Clock, Height};
-use hearth_chain::{Chain, Faucet, FaucetError, Options, TxError, valid_until};
+use hearth_chain::{Chain, Faucet, FaucetError, How, Options, Stage, TxError, valid_until};
 use hearth_pocket::{
     Address, Signer as _,
     message::{Coin, Named as _, cosmos::MsgSend},
+    tx::SignedTx,
 };
 use hearth_store::Store;
 use hearth_wallet::{
-    Accounts, Activity, ActivityKind, KeyHandle, KeyState, Role, Wallet, recent, record, settle,
+    Accounts, Activity, ActivityKind, KeyHandle, KeyState, Pending, Recorded, Role, Wallet, recent, record,
+    settle,
 };
 use tokio_stream::wrappers::WatchStream;
 
@@ -96,7 +98,7 @@ impl ChainMoney {
         let unbonding = |height: u64| (height > 0).then_some(height);
         if let Some(record) = &supplier.value {
             let free = unbonding(record.unstake_session_end_height);
-            let at = standing(&supplier);
+            let at = standing(&self.chain, &supplier);
             places.push(place(
                 PlaceKind::Supplier,
                 &accounts.working,
@@ -112,7 +114,7 @@ impl ChainMoney {
             .map_err(chain_error)?;
         if let Some(record) = &application.value {
             let free = unbonding(record.unstake_session_end_height);
-            let at = standing(&application);
+            let at = standing(&self.chain, &application);
             places.push(place(
                 PlaceKind::Application,
                 &accounts.main,
@@ -124,7 +126,7 @@ impl ChainMoney {
         let gateway = self.chain.gateway(&accounts.working).await.map_err(chain_error)?;
         if let Some(record) = &gateway.value {
             let free = unbonding(record.unstake_session_end_height);
-            let at = standing(&gateway);
+            let at = standing(&self.chain, &gateway);
             places.push(place(
                 PlaceKind::Gateway,
                 &accounts.working,
@@ -180,7 +182,7 @@ impl ChainMoney {
 
     /// Brings the notes of payments up to date. What cannot be asked now is asked at the next reading.
     async fn look_for_pending(&self) {
-        if let Err(error) = pending::settle_ended(&self.chain, &self.store).await {
+        if let Err(error) = pending::settle_ended(&self.chain, &self.store, self.clock.now_ms()).await {
             let error = hearth_base::failure::chain(&error);
             tracing::debug!(%error, "payments on their way cannot be looked for at the moment");
         }
@@ -198,7 +200,13 @@ impl Money for ChainMoney {
             (PlaceKind::SpendableWorking, &accounts.working),
         ] {
             let balance = self.chain.balance(address).await.map_err(chain_error)?;
-            places.push(place(kind, address, balance.value, standing(&balance), None));
+            places.push(place(
+                kind,
+                address,
+                balance.value,
+                standing(&self.chain, &balance),
+                None,
+            ));
         }
         places.extend(self.stakes(&accounts).await?);
         let sum = |places: &[Place]| Upokt(places.iter().map(|place| place.amount.0).sum());
@@ -215,6 +223,7 @@ impl Money for ChainMoney {
             standing: weakest.unwrap_or(Standing {
                 trust: crate::control::types::Trust::Unverified,
                 height: 0,
+                age_s: None,
             }),
             places,
         })
@@ -294,7 +303,7 @@ impl Money for ChainMoney {
             memo: draft.memo.clone(),
             balance_before: Upokt(balance.value),
             balance_after: Upokt(after),
-            standing: standing(&balance),
+            standing: standing(&self.chain, &balance),
             first_payment_to_address: !noted.iter().any(paid_before),
             needs_password: locked,
         })
@@ -316,11 +325,12 @@ impl Money for ChainMoney {
             return Err(ApiError::conflict("fee_rose", text)
                 .remedy("Look at the payment again. Nothing left your wallet."));
         }
+        // What has ended meanwhile does not stand in the way of the same payment.
+        self.look_for_pending().await;
         let signed = self.chain.sign(&signer, &prepared).map_err(tx_error)?;
-        let tx_hash = signed.hash_text();
         // Noted before it is sent: whatever happens then, the history knows of it.
         let activity = Activity {
-            tx_hash: tx_hash.clone(),
+            tx_hash: signed.hash_text(),
             at_ms: self.clock.now_ms(),
             height: None,
             kind: ActivityKind::Sent,
@@ -333,21 +343,35 @@ impl Money for ChainMoney {
         };
         let until_ms = valid_until(&signed)
             .and_then(|until| i64::try_from(until.unix_timestamp_nanos() / 1_000_000).ok());
-        record(&self.store, &activity, until_ms).await?;
+        let recorded = record(&self.store, &activity, until_ms, Some(signed.raw())).await?;
+        let signed = match recorded {
+            Recorded::Now => signed,
+            // The very same bytes, so that the chain takes it at most once.
+            Recorded::OnItsWay(Pending { raw: Some(raw), .. }) => SignedTx::new(raw),
+            Recorded::OnItsWay(Pending {
+                tx_hash, raw: None, ..
+            }) => {
+                return Err(in_doubt(format!("the same payment is on its way: {tx_hash}")));
+            }
+        };
+        let tx_hash = signed.hash_text();
         let included = async {
             self.chain.broadcast(&signed).await?;
             self.chain.wait(&signed, options.patience).await
         };
         match included.await {
             Ok(included) => {
-                settle(&self.store, &tx_hash, Some(included.height), "included").await?;
+                // What the next block will prove stays pending until then.
+                if included.how == How::Proven {
+                    settle(&self.store, &tx_hash, Some(included.height), "included").await?;
+                }
                 Ok(Sent {
                     tx: tx_hash,
                     height: included.height.0,
                 })
             }
             Err(error) => {
-                if is_final(&error) {
+                if error.is_certain() {
                     settle(&self.store, &tx_hash, None, &pending::failed(&error)).await?;
                 }
                 Err(tx_error(error))
@@ -418,31 +442,29 @@ fn faucet_error(error: &FaucetError) -> ApiError {
     }
 }
 
-/// Whether a payment that failed like this certainly never will be in a block, or already is in one.
-fn is_final(error: &TxError) -> bool {
-    match error {
-        TxError::Refused { .. }
-        | TxError::NoAccount { .. }
-        | TxError::FeeTooHigh { .. }
-        | TxError::Expired { .. }
-        | TxError::Sign(_) => true,
-        // Somebody may have taken it: it is looked for until its time is over.
-        TxError::NotSeen { .. } | TxError::Unsent { .. } | TxError::Query(_) => false,
-    }
+/// A payment of which it is not certain whether it is made.
+fn in_doubt(text: String) -> ApiError {
+    ApiError::unavailable("not_seen", text).remedy(
+        "Hearth looks for it until it is certain, ten minutes at most while the chain is followed. Paying the same again \
+         sends this payment again, not a second one.",
+    )
 }
 
 fn tx_error(error: TxError) -> ApiError {
     let text = hearth_base::failure::chain(&error);
     match &error {
-        TxError::NotSeen { .. } => {
-            ApiError::unavailable("not_seen", text).remedy("Do not send again; Hearth keeps looking for it.")
-        }
+        TxError::NotSeen { .. } | TxError::Unsent { .. } => in_doubt(text),
+        TxError::Refused {
+            stage: Stage::Check, ..
+        } => in_doubt(text),
         TxError::Sign(_) => ApiError::conflict("key_locked", text),
+        TxError::TrustConflict { .. } => ApiError::conflict("trust_conflict", text)
+            .remedy("Nothing left your wallet. Decide on the Network page."),
         TxError::Refused { .. }
         | TxError::NoAccount { .. }
         | TxError::FeeTooHigh { .. }
         | TxError::Expired { .. } => ApiError::conflict("payment_refused", text),
-        TxError::Unsent { .. } | TxError::Query(_) => ApiError::unavailable("chain_unreachable", text)
+        TxError::Query(_) => ApiError::unavailable("chain_unreachable", text)
             .remedy("Nothing left your wallet unless the history shows it."),
     }
 }

@@ -18,7 +18,7 @@ use tokio_stream::wrappers::WatchStream;
 use super::{chain_error, standing};
 use crate::{
     control::types::{
-        Endpoint, EndpointState, Event, Head, NetworkName, NetworkPage, NetworkService, SessionStrip,
+        Endpoint, EndpointState, Event, Head, NetworkName, NetworkPage, NetworkService, Reason, SessionStrip,
         SessionSupplier, StakedRole, Standing, Trust, TrustAnchor, Upokt,
     },
     error::ApiError,
@@ -75,7 +75,7 @@ impl ChainNetwork {
 
     async fn services(&self, known: &Known) -> Answer<Vec<NetworkService>> {
         let found = self.chain.services().await.map_err(chain_error)?;
-        let at = standing(&found);
+        let at = standing(&self.chain, &found);
         let shared = self
             .chain
             .params_at(known.height)
@@ -155,7 +155,7 @@ impl ChainNetwork {
                 .iter()
                 .map(|config| config.service_id.clone())
                 .collect();
-            let at = standing(&supplier);
+            let at = standing(&self.chain, &supplier);
             roles.push(role(
                 "supplier",
                 &accounts.working,
@@ -176,7 +176,7 @@ impl ChainNetwork {
                 .iter()
                 .map(|config| config.service_id.clone())
                 .collect();
-            let at = standing(&application);
+            let at = standing(&self.chain, &application);
             roles.push(role(
                 "application",
                 &accounts.main,
@@ -188,7 +188,7 @@ impl ChainNetwork {
         }
         let gateway = self.chain.gateway(&accounts.working).await.map_err(chain_error)?;
         if let Some(record) = &gateway.value {
-            let at = standing(&gateway);
+            let at = standing(&self.chain, &gateway);
             roles.push(role(
                 "gateway",
                 &accounts.working,
@@ -205,7 +205,22 @@ impl ChainNetwork {
 #[async_trait::async_trait]
 impl Network for ChainNetwork {
     fn head(&self) -> Option<Head> {
-        head(&self.chain.head().borrow())
+        head(&self.chain)
+    }
+
+    fn problem(&self) -> Option<Reason> {
+        chain_problem(&self.chain.head().borrow().standing)
+    }
+
+    async fn prefer_anchor(&self) -> Answer<()> {
+        let standing = self.chain.head().borrow().standing.clone();
+        if !matches!(standing, ChainStanding::TrustConflict { .. }) {
+            return Err(ApiError::conflict(
+                "no_conflict",
+                "the chain does not contradict the trusted block",
+            ));
+        }
+        self.chain.prefer_anchor().await.map_err(chain_error)
     }
 
     async fn page(&self) -> Answer<NetworkPage> {
@@ -225,6 +240,8 @@ impl Network for ChainNetwork {
             ChainStanding::ClockSkew { ahead_s, .. } => Some(ahead_s * 1000),
             // The chain measures the skew only where it is too large; a 0 would be an invented figure.
             ChainStanding::Following
+            | ChainStanding::Stalled { .. }
+            | ChainStanding::TrustConflict { .. }
             | ChainStanding::Starting
             | ChainStanding::Unverified { .. }
             | ChainStanding::Unreachable { .. }
@@ -233,7 +250,8 @@ impl Network for ChainNetwork {
         Ok(NetworkPage {
             network: self.name.clone(),
             denom: "upokt".to_owned(),
-            head: head(&known),
+            head: head(&self.chain),
+            problem: self.problem(),
             trust: self.trust().await,
             clock_skew_ms: skew,
             session: if reachable { self.strip(&known).await } else { None },
@@ -245,24 +263,28 @@ impl Network for ChainNetwork {
     }
 
     fn events(&self) -> BoxStream<'static, Event> {
+        let chain = self.chain.clone();
         WatchStream::from_changes(self.chain.head())
-            .filter_map(|known| futures::future::ready(head(&known).map(Event::Head)))
+            .filter_map(move |_| futures::future::ready(head(&chain).map(Event::Head)))
             .boxed()
     }
 }
 
-fn head(known: &Known) -> Option<Head> {
-    if known.height.0 == 0 {
-        return None;
-    }
+fn head(chain: &Chain) -> Option<Head> {
+    let known = chain.head().borrow().clone();
+    let age = chain.age_of(known.height)?;
     let behind = known.height.since(known.verified_height);
+    let is_fresh = behind <= STALE_BLOCKS && age <= known.stale_after();
     let trust = match known.standing {
-        ChainStanding::Following if behind <= STALE_BLOCKS => Trust::Proven,
+        ChainStanding::Following if is_fresh => Trust::Proven,
         ChainStanding::Following
+        | ChainStanding::Stalled { .. }
         | ChainStanding::Unreachable { .. }
         | ChainStanding::TrustExpired { .. }
         | ChainStanding::ClockSkew { .. } => Trust::Stale,
-        ChainStanding::Starting | ChainStanding::Unverified { .. } => Trust::Unverified,
+        ChainStanding::Starting | ChainStanding::Unverified { .. } | ChainStanding::TrustConflict { .. } => {
+            Trust::Unverified
+        }
     };
     let verified = (known.verified_height.0 > 0).then_some(known.verified_height.0);
     Some(Head {
@@ -272,6 +294,7 @@ fn head(known: &Known) -> Option<Head> {
         standing: Standing {
             trust,
             height: known.proven_height.0,
+            age_s: Some(age.as_secs()),
         },
         block_time_ms: known
             .block_time
@@ -279,10 +302,69 @@ fn head(known: &Known) -> Option<Head> {
     })
 }
 
+/// What is wrong between this node and the chain, for people; the page, the status and the doctor say the same.
+#[must_use]
+pub fn chain_problem(standing: &ChainStanding) -> Option<Reason> {
+    let (code, fact, meaning, remedy) = match standing {
+        ChainStanding::Following => return None,
+        ChainStanding::Starting => (
+            "chain_syncing",
+            String::new(),
+            "Nothing was heard of the chain yet. Balances are unknown; local chat works.",
+            "Wait a moment.",
+        ),
+        ChainStanding::Stalled { why } => (
+            "chain_stalled",
+            why.clone(),
+            "What is shown of the chain is old. Payments and claims may be late until blocks come again.",
+            "Add an endpoint run by somebody else to chain.rpc. If that one has no newer block either, the chain itself \
+             stands still: wait.",
+        ),
+        ChainStanding::Unverified { why } => (
+            "chain_unverified",
+            why.clone(),
+            "What is shown of the chain is an endpoint's word.",
+            "Give a trust anchor: chain.trust.height and chain.trust.hash of a block that you trust.",
+        ),
+        ChainStanding::TrustConflict { why } => (
+            "trust_conflict",
+            why.clone(),
+            "The chain shows another block than the one you trust. Money and earning wait until you decide.",
+            "Compare height and hash with somebody whom you trust. Then correct chain.trust, remove the endpoint that \
+             lies from chain.rpc, or accept the trusted block on the Network page.",
+        ),
+        ChainStanding::Unreachable { why } => (
+            "chain_unreachable",
+            why.clone(),
+            "What is shown of the chain is old, and nothing can be paid or claimed. Local chat works.",
+            "Look at the network connection, or set chain.rpc.",
+        ),
+        ChainStanding::TrustExpired { why } => (
+            "trust_expired",
+            why.clone(),
+            "The last block that was verified is too old to verify others from.",
+            "Set chain.trust.height and chain.trust.hash to a recent block that you trust; or set the clock, if it is wrong.",
+        ),
+        ChainStanding::ClockSkew { why, .. } => (
+            "clock_skew",
+            why.clone(),
+            "With a wrong clock claims would fail, and blocks cannot be judged.",
+            "Set the clock, best by the system's time service.",
+        ),
+    };
+    Some(Reason {
+        code: code.to_owned(),
+        fact: (!fact.is_empty()).then_some(fact),
+        meaning: meaning.to_owned(),
+        remedy: Some(remedy.to_owned()),
+    })
+}
+
 fn endpoint(status: hearth_chain::EndpointStatus) -> Endpoint {
     let (state, error) = match status.state {
         Found::Unknown => (EndpointState::Unknown, None),
         Found::Healthy => (EndpointState::Ok, None),
+        Found::Stale { why } => (EndpointState::Stale, Some(why)),
         Found::Failing { why } => (EndpointState::Down, Some(why)),
         Found::Banned { why } => (EndpointState::Lied, Some(why)),
         Found::OtherChain { found } => (

@@ -1,16 +1,16 @@
-//! Payments whose end was not seen: looked up by their hash until it is certain.
+//! Payments whose end was not seen: looked for in verified blocks until it is certain.
 //!
 //! A payment is noted before it is sent. The call that sends it usually sees its block too; where it does not (the
 //! block took too long, an endpoint went away, the program ended), whoever reads money next comes by here.
 
-use std::time::Duration;
-
-use hearth_chain::{Chain, FoundTx, QueryError, Standing, TxError};
+use hearth_chain::{Chain, Fate, FoundTx, QueryError, TxError, Validity};
+use hearth_pocket::tx::SignedTx;
 use hearth_store::Store;
 use hearth_wallet::{Pending, pending, settle};
+use time::OffsetDateTime;
 
-/// The index of transactions may lag behind the head, so a payment is given up this long after its last moment.
-const INDEX_LAG: Duration = Duration::from_secs(120);
+/// Where the blocks that could hold a payment are gone everywhere, its note says so this long after its last moment.
+const GIVEN_UP_AFTER_MS: i64 = 3_600_000;
 
 /// Why the looking-up stopped; what was settled until then stays settled.
 #[derive(Debug, thiserror::Error)]
@@ -21,26 +21,39 @@ pub(super) enum LookError {
     Chain(#[from] QueryError),
 }
 
-/// Settles the payments whose end is certain by now.
-pub(super) async fn settle_ended(chain: &Chain, store: &Store) -> Result<(), LookError> {
+/// Settles the payments whose end is certain by now, and sends those again that no block holds yet: a mempool may have
+/// dropped them. What an endpoint said to a payment settles nothing; only verified blocks do.
+pub(super) async fn settle_ended(chain: &Chain, store: &Store, now_ms: i64) -> Result<(), LookError> {
     for payment in pending(store).await? {
         let Some(hash) = hash(&payment) else {
             settle(store, &payment.tx_hash, None, "failed: its hash is not one").await?;
             continue;
         };
-        // Before the question, so that a block which comes between the two is not overlooked.
-        let is_over = is_over(chain, &payment);
-        match chain.tx(&hash).await? {
-            Some(found) => {
+        match chain.fate(&hash, &validity(&payment)).await? {
+            Fate::Open => {
+                if let Some(raw) = payment.raw {
+                    chain.send_again(&SignedTx::new(raw)).await;
+                }
+            }
+            Fate::Held(found) => {
                 settle(store, &payment.tx_hash, Some(found.height), &outcome(&found)).await?;
             }
-            None if is_over => {
+            Fate::Never => {
                 let error = TxError::Expired {
                     hash: payment.tx_hash.clone(),
                 };
                 settle(store, &payment.tx_hash, None, &failed(&error)).await?;
             }
-            None => {}
+            Fate::Unknown { why } => {
+                let given_up = payment
+                    .until_ms
+                    .is_some_and(|until_ms| now_ms > until_ms.saturating_add(GIVEN_UP_AFTER_MS));
+                if given_up {
+                    let unknown =
+                        format!("unknown: no endpoint has the blocks any more that would prove it: {why}");
+                    settle(store, &payment.tx_hash, None, &unknown).await?;
+                }
+            }
         }
     }
     Ok(())
@@ -59,12 +72,18 @@ fn outcome(found: &FoundTx) -> String {
     }
 }
 
-/// Whether no block can hold the payment any more. Only a verified head may say so.
-fn is_over(chain: &Chain, payment: &Pending) -> bool {
-    let head = chain.head().borrow().clone();
-    let now_ms = head.time.unix_timestamp_nanos() / 1_000_000;
-    let over = |until_ms: i64| now_ms > i128::from(until_ms) + i128::from(INDEX_LAG.as_secs() * 1000);
-    head.standing == Standing::Following && payment.until_ms.is_some_and(over)
+/// Until when a block may hold the payment.
+fn validity(payment: &Pending) -> Validity {
+    let until = payment
+        .until_ms
+        .and_then(|ms| OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * 1_000_000).ok());
+    // Noted in milliseconds: the moment itself may be up to one later.
+    let until = until.map(|until| until + time::Duration::milliseconds(1));
+    Validity {
+        first: None,
+        until,
+        last: None,
+    }
 }
 
 fn hash(payment: &Pending) -> Option<[u8; 32]> {

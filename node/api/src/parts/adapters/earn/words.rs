@@ -61,6 +61,14 @@ const fn meaning(code: ReasonCode) -> (&'static str, Option<&'static str>) {
             Some("Stake to earn."),
         ),
         ReasonCode::ChainSyncing => ("Catching up with the chain.", None),
+        ReasonCode::TrustConflict => (
+            "The trusted block and the chain contradict each other. Nothing is signed, so that nobody is paid on a false \
+             chain.",
+            Some(
+                "Compare the trusted block with somebody whom you trust. Then correct chain.trust, remove the endpoint that \
+                 lies, or accept the trusted block on the Network page.",
+            ),
+        ),
         ReasonCode::ClockSkew => (
             "This computer's clock is wrong, claims would fail.",
             Some("Set the clock."),

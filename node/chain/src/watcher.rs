@@ -1,0 +1,260 @@
+//! The watcher of the head: a loop that asks for it, has it verified and tells everybody.
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use futures::future::join_all;
+use hearth_base::{ChainId, Clock, Height};
+use parking_lot::Mutex;
+use serde_json::json;
+use time::OffsetDateTime;
+use tokio::sync::watch;
+
+use crate::{
+    head::{Head, Standing, stale_after, to_the_second},
+    light::{Fault, Light, LightError},
+    rpc::{Endpoint, Pool, wire::Status},
+    verify::{HeaderError, VerifiedHeader},
+};
+
+/// All endpoints are asked every so many rounds; between, only the best one.
+const ASK_ALL_EVERY: u64 = 15;
+/// Heads that the mean time between blocks is taken from.
+const PACE_OVER: usize = 20;
+/// Fewer blocks say more about chance than about the mean.
+const PACE_LEAST: u32 = 3;
+/// A fresh block older than this by our clock means that our clock is ahead.
+const CLOCK_AHEAD: Duration = Duration::from_secs(300);
+
+/// Rounds without an answer before the chain counts as unreachable: a short failure says nothing.
+const UNANSWERED_ROUNDS: u32 = 3;
+
+/// Asks for the head, verifies it, publishes it.
+pub(crate) struct Watcher {
+    pub(crate) chain_id: ChainId,
+    pub(crate) pool: Arc<Pool>,
+    pub(crate) light: Arc<Light>,
+    pub(crate) clock: Clock,
+    pub(crate) poll: Duration,
+    pub(crate) head: watch::Sender<Head>,
+    /// The heads seen last, with their times.
+    pub(crate) seen: Mutex<VecDeque<(Height, OffsetDateTime)>>,
+    /// When a new block was verified last, by our clock; `None` while only the first one was.
+    pub(crate) moved_at: Mutex<Option<OffsetDateTime>>,
+    /// Rounds in a row without a usable answer.
+    pub(crate) unanswered: AtomicU32,
+}
+
+impl Watcher {
+    /// Runs until it is dropped.
+    pub(crate) async fn run(self) {
+        let mut round = 0_u64;
+        loop {
+            let ask_all =
+                round.is_multiple_of(ASK_ALL_EVERY) || self.head.borrow().standing != Standing::Following;
+            self.round(ask_all).await;
+            round = round.wrapping_add(1);
+            tokio::time::sleep(self.poll).await;
+        }
+    }
+
+    async fn round(&self, ask_all: bool) {
+        let mut candidates = self.pool.candidates();
+        if !ask_all {
+            candidates.truncate(1);
+        }
+        let mut reports = self.ask(&candidates).await;
+        reports.sort_by_key(|(_, status)| std::cmp::Reverse(status.sync_info.latest_block_height));
+        if reports.is_empty() {
+            return self.unreachable(self.pool.none_left().to_string());
+        }
+        let newest = match self.light.newest().await {
+            Ok(newest) => newest,
+            Err(error) => return self.without_trust(&reports, error),
+        };
+        let before = self.head.borrow().verified_height;
+        let mut reached = newest;
+        for (endpoint, status) in &reports {
+            let target = height_of(status);
+            if target <= reached.height() {
+                break;
+            }
+            match self.light.advance_with(endpoint, target).await {
+                Ok(header) => {
+                    reached = header;
+                    break;
+                }
+                Err(Fault::Lie(why)) => self.pool.ban(endpoint, &why),
+                Err(Fault::Failed(error)) => endpoint.note_failure(&hearth_base::failure::chain(&error)),
+                Err(Fault::Ours(error)) => return self.stand_for(&error),
+            }
+        }
+        if self.pool.candidates().is_empty() {
+            return self.unreachable(self.pool.none_left().to_string());
+        }
+        self.unanswered.store(0, Ordering::Relaxed);
+        self.pool.note_verified(reached.height());
+        let fresh = before.0 > 0
+            && reached.height() > before
+            && reports.iter().all(|(_, s)| !s.sync_info.catching_up);
+        self.publish(&reached, fresh);
+    }
+
+    /// Asks endpoints for their status, refuses those of another chain.
+    async fn ask(&self, candidates: &[Arc<Endpoint>]) -> Vec<(Arc<Endpoint>, Status)> {
+        let asked = candidates
+            .iter()
+            .map(|endpoint| endpoint.call::<Status>("status", json!({})));
+        let answers = join_all(asked).await;
+        let mut reports = Vec::new();
+        for (endpoint, answer) in candidates.iter().zip(answers) {
+            let Ok(status) = answer else { continue };
+            if status.node_info.network != self.chain_id.as_str() {
+                endpoint.refuse_chain(&status.node_info.network);
+                continue;
+            }
+            endpoint.note_status(&status);
+            reports.push((Arc::clone(endpoint), status));
+        }
+        reports
+    }
+
+    fn publish(&self, reached: &VerifiedHeader, fresh: bool) {
+        let block_time = self.pace(reached);
+        let (now, limit) = (self.clock.now(), stale_after(block_time));
+        if reached.height() > self.head.borrow().verified_height {
+            let is_first = self.head.borrow().verified_height.0 == 0;
+            *self.moved_at.lock() = (!is_first).then_some(now);
+        }
+        let age = now - reached.time();
+        let ahead = Duration::try_from(age).unwrap_or_default();
+        let standing = if fresh && ahead > CLOCK_AHEAD {
+            let ahead_s = i64::try_from(ahead.as_secs()).unwrap_or(i64::MAX);
+            let why = format!(
+                "a block that was just made is {ahead_s} s old by this computer's clock: set the clock"
+            );
+            Standing::ClockSkew { ahead_s, why }
+        } else if ahead > limit && self.moved_at.lock().is_none_or(|moved| now - moved > limit) {
+            let why = format!(
+                "no endpoint has a block after {} of {}: they stand still, or the chain does",
+                reached.height(),
+                to_the_second(reached.time()),
+            );
+            Standing::Stalled { why }
+        } else {
+            Standing::Following
+        };
+        let height = reached.height();
+        let head = Head {
+            height,
+            time: reached.time(),
+            hash: reached.hash(),
+            verified_height: height,
+            proven_height: Height(height.0.saturating_sub(1)),
+            block_time,
+            standing,
+        };
+        self.head.send_if_modified(|current| {
+            // A slow clock verdict stays until the next block.
+            if current.height == head.height && matches!(current.standing, Standing::ClockSkew { .. }) {
+                return false;
+            }
+            let changed = *current != head;
+            *current = head;
+            changed
+        });
+    }
+
+    /// Shows the newest head that somebody reports, marked as unverified.
+    fn without_trust(&self, reports: &[(Arc<Endpoint>, Status)], error: LightError) {
+        let standing = standing_of(&error);
+        let unverified = matches!(standing, Standing::Unverified { .. });
+        let Some((_, status)) = reports.first().filter(|_| unverified) else {
+            return self.stand_for(&error);
+        };
+        let mut hash = [0; 32];
+        // A hash that cannot be read stays zero: it is not verified anyway.
+        let _ = hex::decode_to_slice(&status.sync_info.latest_block_hash, &mut hash);
+        self.head.send_replace(Head {
+            height: height_of(status),
+            time: status.sync_info.latest_block_time,
+            hash,
+            verified_height: Height(0),
+            proven_height: Height(0),
+            block_time: None,
+            standing,
+        });
+    }
+
+    /// Mean time between blocks, from the last heads that were seen.
+    fn pace(&self, reached: &VerifiedHeader) -> Option<Duration> {
+        let mut seen = self.seen.lock();
+        if seen.back().is_none_or(|(height, _)| *height < reached.height()) {
+            seen.push_back((reached.height(), reached.time()));
+        }
+        if seen.len() > PACE_OVER {
+            seen.pop_front();
+        }
+        let ((first, began), (last, ended)) = (seen.front()?, seen.back()?);
+        let blocks = u32::try_from(last.since(*first))
+            .ok()
+            .filter(|blocks| *blocks >= PACE_LEAST)?;
+        Some(Duration::try_from(*ended - *began).ok()? / blocks)
+    }
+
+    /// Nobody gives a usable answer. One failure more or less says nothing of a chain that was followed just now.
+    fn unreachable(&self, why: String) {
+        let rounds = self.unanswered.fetch_add(1, Ordering::Relaxed) + 1;
+        let was_following = self.head.borrow().standing == Standing::Following;
+        if rounds >= UNANSWERED_ROUNDS || !was_following {
+            self.stand(Standing::Unreachable { why });
+        }
+    }
+
+    fn stand_for(&self, error: &LightError) {
+        let standing = standing_of(error);
+        if let Standing::Unreachable { why } = standing {
+            return self.unreachable(why);
+        }
+        self.stand(standing);
+    }
+
+    fn stand(&self, standing: Standing) {
+        self.head.send_if_modified(|head| {
+            let changed = head.standing != standing;
+            head.standing = standing;
+            changed
+        });
+    }
+}
+
+fn height_of(status: &Status) -> Height {
+    Height(u64::try_from(status.sync_info.latest_block_height).unwrap_or(0))
+}
+
+fn standing_of(error: &LightError) -> Standing {
+    let why = hearth_base::failure::chain(error);
+    match error {
+        LightError::NoTrust { .. } => Standing::Unverified { why },
+        LightError::Conflict { .. } => Standing::TrustConflict { why },
+        LightError::Header(HeaderError::ClockBehind { behind, .. }) => {
+            let behind_s = i64::try_from(behind.as_secs()).unwrap_or(i64::MAX);
+            Standing::ClockSkew {
+                ahead_s: -behind_s,
+                why,
+            }
+        }
+        LightError::Header(HeaderError::TrustExpired { .. }) => Standing::TrustExpired { why },
+        LightError::Header(HeaderError::Forged { .. })
+        | LightError::Rpc(_)
+        | LightError::Db(_)
+        | LightError::NotYet { .. }
+        | LightError::TooOld { .. } => Standing::Unreachable { why },
+    }
+}
