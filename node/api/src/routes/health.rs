@@ -76,16 +76,15 @@ async fn network_not_there(app: &App) -> Option<String> {
             ));
         }
     };
+    let is_there = models.is_empty() || models.iter().any(|model| model.unavailable.is_none());
+    if is_there {
+        app.network_answers.store(true, Ordering::Relaxed);
+        return None;
+    }
     let waiting = models
         .into_iter()
         .find_map(|model| Some((model.id, model.unavailable?)));
-    match waiting {
-        Some((id, why)) => Some(format!("{id}: {}", why.meaning)),
-        None => {
-            app.network_answers.store(true, Ordering::Relaxed);
-            None
-        }
-    }
+    waiting.map(|(id, why)| format!("{id}: {}", why.meaning))
 }
 
 fn is_begun(setup: &Setup) -> bool {
