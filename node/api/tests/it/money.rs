@@ -240,7 +240,19 @@ async fn one_lying_endpoint_makes_no_payment_twice_and_none_look_undone() {
         amount: Upokt(Amount::from_upokt(1_000_000)),
         memo: None,
     };
-    let review = world.money.review(&draft).await.unwrap();
+    // The play money is proven a block later than it is there.
+    let reviewed = async {
+        loop {
+            match world.money.review(&draft).await {
+                Ok(review) => return review,
+                Err(error) => assert_eq!(error.code, "not_enough", "{error:?}"),
+            }
+            tokio::time::sleep(BLOCK).await;
+        }
+    };
+    let review = tokio::time::timeout(Duration::from_secs(20), reviewed)
+        .await
+        .unwrap();
     world.devnet.fault(lie, None);
     world.devnet.fault(hearth_devnet::Fault::HidesTransactions, None);
     let error = world.money.pay(&draft, review.fee).await.unwrap_err();

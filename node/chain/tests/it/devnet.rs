@@ -612,7 +612,7 @@ async fn an_endpoint_that_refuses_what_it_takes_and_hides_it_is_seen_through() {
 
 #[tokio::test]
 async fn blocks_are_made_up_for_several_at_a_time_and_unneeded_ones_are_passed_over() {
-    const BEHIND: u64 = 120;
+    const BEHIND: u64 = 60;
     let world = World::start().await;
     world.chain.reach(Height(BEHIND), PATIENCE).await.unwrap();
     world.devnet.fault(

@@ -232,6 +232,7 @@ async fn a_transaction_whose_time_ran_out_is_certainly_lost() {
     };
     let prepared = subject.chain.prepare(&key(), messages(), &options).await.unwrap();
     let tx = subject.chain.sign(&key(), &prepared).unwrap();
+    subject.chain.broadcast(&tx).await.unwrap();
     let waiting = subject.chain.wait(&tx, Duration::from_secs(15));
     let moving = async {
         for height in 346..=352 {
