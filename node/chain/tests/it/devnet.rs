@@ -68,6 +68,8 @@ async fn follow(folder: &tempfile::TempDir, devnet: &Devnet, tasks: &Tasks) -> C
             height: trust.height,
             hash,
         }),
+        // As where the chain runs in the same program.
+        anchor_rules: true,
         poll: BLOCK / 5,
         request_timeout: Duration::from_secs(2),
         ban: Duration::from_secs(1),

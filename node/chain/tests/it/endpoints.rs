@@ -192,7 +192,7 @@ async fn a_frozen_endpoint_is_seen_by_the_age_of_its_block() {
         .head(|head| matches!(head.standing, Standing::Stalled { .. }))
         .await;
     assert!(head.age(subject.clock.now()) > head.stale_after());
-    assert!(subject.chain.age_of(head.height).unwrap() >= Duration::from_secs(420));
+    assert!(subject.chain.age_of(head.height).unwrap() >= Duration::from_secs(400));
     let state = subject.chain.endpoints()[0].state.clone();
     assert!(
         matches!(&state, EndpointState::Stale { why } if why.contains("min ago")),
@@ -322,11 +322,12 @@ async fn a_clock_that_jumped_drops_nothing_that_was_verified() {
                 "{head:?}"
             );
         }
-        assert_eq!(
-            subject.chain.endpoints()[0].state,
-            EndpointState::Healthy,
-            "{clock}"
+        let state = subject.chain.endpoints()[0].state.clone();
+        let blamed = matches!(
+            state,
+            EndpointState::Banned { .. } | EndpointState::OtherChain { .. } | EndpointState::Failing { .. }
         );
+        assert!(!blamed, "{clock}: {state:?}");
         folder = subject.stop().await;
     }
 }

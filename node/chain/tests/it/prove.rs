@@ -206,10 +206,10 @@ async fn a_wrong_anchor_is_said() {
     )
     .await;
     let head = subject
-        .head(|head| matches!(head.standing, Standing::Unverified { .. }))
+        .head(|head| matches!(head.standing, Standing::TrustConflict { .. }))
         .await;
     assert!(
-        matches!(head.standing, Standing::Unverified { why } if why.contains("0707") && why.contains("wrong"))
+        matches!(head.standing, Standing::TrustConflict { why } if why.contains("0707") && why.contains("correct the anchor"))
     );
     // An operator who corrects it starts anew in the same folder.
     let folder = subject.stop().await;
