@@ -135,7 +135,7 @@ async fn errors_are_openais() {
 async fn a_stream_that_breaks_off_ends_cleanly_with_an_error_event_r33b() {
     let fake = Fake::default();
     *fake.misbehaviour.lock().unwrap() = Some(Misbehaviour::BreaksOff);
-    let world = with(config(false), fake).await;
+    let world = with(config(true), fake).await;
     let response = world
         .bare(Method::POST, "/v1/chat/completions")
         .json(&ask("pocket/svc", true))

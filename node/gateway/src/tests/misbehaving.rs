@@ -397,7 +397,7 @@ async fn an_answer_that_is_not_streamed_has_only_the_limit_of_the_whole_r36() {
 
 #[tokio::test]
 async fn a_stream_without_its_last_line_is_whole_if_the_model_said_why_it_ended_r22_r24() {
-    let last = "data:{\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n";
+    let last = "\ndata:{\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n";
     let world = World::new(vec![vec![Behaviour::Stream(vec![EVENTS[0], EVENTS[1], last])]]).await;
     let (text, failed, receipt) = read(world.send().await.unwrap()).await;
     assert!(failed.is_none() && text.ends_with(last));
