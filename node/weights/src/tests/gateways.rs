@@ -1,5 +1,10 @@
 //! Gateways as they are found: without content types, without CARs, busy; and models that cannot be used.
 
+#![allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "a test names what it wants, all else is a failure"
+)]
+
 use std::fs;
 
 use axum::{
