@@ -16,10 +16,15 @@ use hearth_tests::{DEMO, Node, Settings, command_at, free_port};
 use prost::Message as _;
 use rand::RngExt as _;
 
-/// One long session, so that what was overheard stays good for it.
+/// A session is served for as long again as it lasts, so that what was overheard stays good for a while.
 const LONG: Settings<'static> = &[
-    ("DEVNET__BLOCK_MS", "250"),
-    ("DEVNET__SESSION_BLOCKS", "200"),
+    ("DEVNET__BLOCK_MS", "100"),
+    ("DEVNET__SESSION_BLOCKS", "100"),
+    ("DEVNET__GRACE_BLOCKS", "99"),
+    ("DEVNET__CLAIM_OPEN_BLOCKS", "99"),
+    ("DEVNET__CLAIM_CLOSE_BLOCKS", "40"),
+    ("DEVNET__PROOF_OPEN_BLOCKS", "0"),
+    ("DEVNET__PROOF_CLOSE_BLOCKS", "40"),
     ("MINER__BACKEND", "null"),
 ];
 
@@ -40,10 +45,10 @@ async fn overhear(State(listening): State<Listening>, relay: Bytes) -> impl Into
     }
 }
 
-/// A node that earns behind a listener, which has heard one relay.
+/// A node that earns behind a listener, which has heard a relay.
 struct Target {
     node: Node,
-    relay_url: String,
+    listening: Listening,
     heard: Bytes,
     tasks: Tasks,
 }
@@ -71,15 +76,28 @@ impl Target {
         let heard = listening.heard.lock().unwrap().last().unwrap().clone();
         Target {
             node,
-            relay_url: listening.supplier,
+            listening,
             heard,
             tasks,
         }
     }
 
+    /// Asks once more, so that what was heard is of a session that is not over.
+    async fn hear(&mut self) {
+        let model = format!("pocket/{DEMO}");
+        self.node.chat(&model, "hello", false).await.unwrap();
+        self.heard = self.listening.heard.lock().unwrap().last().unwrap().clone();
+    }
+
     /// Sends bytes to the relay port.
     async fn send(&self, bytes: Vec<u8>) -> (u16, Bytes) {
-        let sent = self.node.http.post(&self.relay_url).body(bytes).send().await;
+        let sent = self
+            .node
+            .http
+            .post(&self.listening.supplier)
+            .body(bytes)
+            .send()
+            .await;
         let answer = sent.unwrap();
         (answer.status().as_u16(), answer.bytes().await.unwrap())
     }
@@ -110,7 +128,8 @@ impl Target {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_relay_that_was_overheard_is_not_answered_again() {
     let folder = tempfile::tempdir().unwrap();
-    let target = Target::start(folder.path()).await;
+    let mut target = Target::start(folder.path()).await;
+    target.hear().await;
     let before = target.answers().await;
     assert!(before > 0);
     for tail in 0..20 {
@@ -151,7 +170,7 @@ async fn rubbish_on_the_relay_port_is_refused_and_takes_no_memory() {
         payload: payload.into(),
         ..RelayRequest::decode(target.heard.clone()).unwrap()
     };
-    // 256 bytes on the wire are 64 headers in memory.
+    // Four bytes on the wire would be some hundred in memory, each time.
     let many = with_payload([0x12, 0x02, 0x0a, 0x00].repeat(2 << 20)).encode_to_vec();
     let long = HttpRequest {
         headers: Headers::from([("X".to_owned(), vec!["y".repeat(40_000)])]),
@@ -181,7 +200,7 @@ async fn rubbish_on_the_relay_port_is_refused_and_takes_no_memory() {
         let Ok(answer) = target
             .node
             .http
-            .post(&target.relay_url)
+            .post(&target.listening.supplier)
             .body(attack.clone())
             .send()
             .await
