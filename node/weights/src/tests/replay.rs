@@ -170,6 +170,11 @@ async fn our_server_answers_as_the_recorded_one() {
         n_exchanges += 1;
         let (response, body) = ask(&blocks, exchange).await;
         let status = response.status();
+        if exchange["note"] == "absent root: status 200 and a CAR of the header alone" {
+            // I18: that one answers before it has looked, and its reader takes an empty CAR for a whole one.
+            assert_eq!(status.as_u16(), 404, "{exchange}");
+            continue;
+        }
         assert_eq!(
             u64::from(status.as_u16()),
             field::<u64>(exchange, "status"),
