@@ -55,10 +55,11 @@ export function price(amount: string): string {
 }
 
 /** The amount without decimals that say nothing: `250` or `0.5`, for a button. */
-export function plain(amount: string): string {
+export function plain(amount: string, grouped = true): string {
   const value = upokt(amount);
+  const front = grouped ? whole(value / MICRO) : (value / MICRO).toString();
   const decimals = (value % MICRO).toString().padStart(6, '0').replace(/0+$/, '');
-  return decimals === '' ? whole(value / MICRO) : `${whole(value / MICRO)}${parts().point}${decimals}`;
+  return decimals === '' ? front : `${front}${parts().point}${decimals}`;
 }
 
 export function isZero(amount: string): boolean {
@@ -74,6 +75,9 @@ export function subtract(a: string, b: string): string {
   const rest = upokt(a) - upokt(b);
   return (rest < 0n ? 0n : rest).toString();
 }
+
+/** Whether `spent` and `more` together are more than `cap`; what costs nothing never is. */
+export const exceeds = (cap: string, spent: string, more: string): boolean => upokt(more) > 0n && upokt(spent) + upokt(more) > upokt(cap);
 
 /** The share of `part` in `all` in percent, for the width of a bar. */
 export function percentOf(part: string, all: string): number {
