@@ -214,3 +214,76 @@ test('an export holds more than the page shows', async () => {
   const lines = Buffer.concat(chunks).toString().trim().split('\r\n');
   assert.equal(lines.length, 1204);
 });
+
+const ask = async (text, model) => {
+  await page.getByTestId('model-picker').click();
+  await page.locator(`.model[data-model="${model}"]`).click();
+  await page.getByTestId('composer').fill(text);
+  await page.keyboard.press('Enter');
+};
+
+test('a stopped answer of the network says what may be claimed for it, or that nothing is', async () => {
+  for (const [charge, note, chip] of [['unknown', /may claim at most 0\.2628 POKT/, /at most 0\.2628 POKT/], ['unpaid', /nothing is paid for it/, /not paid/]]) {
+    if (page && mock) await page.context().close().then(() => mock.stop(), () => {});
+    await at('chat');
+    mock.pieceMs = 300;
+    mock.chargeOfStopped = charge;
+    await ask('A long one', 'pocket/llm-r1-70b');
+    await page.locator('[data-testid=answer][data-state=streaming]', { hasText: 'Hello' }).waitFor();
+    await page.keyboard.press('Escape');
+    await page.locator('[data-testid=answer][data-state=stopped]').waitFor();
+    const answer = page.getByTestId('answer').last();
+    assert.match(await answer.innerText(), note);
+    assert.match(await answer.getByTestId('receipt').innerText(), chip);
+    await answer.getByTestId('receipt').click();
+    await page.locator(`[role=dialog] [data-charge=${charge}]`).waitFor();
+    assert.deepEqual(await faults(page), []);
+  }
+});
+
+test('a daily limit is said before it is exceeded, and set in Settings', async () => {
+  await at('chat', { change: ({ it }) => (it.settings.network_budget = { daily_cap: '500000', spent_today: '400000' }) });
+  await ask('Too dear', 'pocket/llm-r1-70b');
+  await page.getByTestId('over-cap').filter({ hasText: 'would exceed today\'s limit of 0.5 POKT; 0.4000 are spent' }).waitFor();
+  assert.equal(mock.calls.some((call) => call.name === 'POST /conversations/{id}/answers'), false);
+  assert.equal(await page.getByTestId('composer').inputValue(), 'Too dear');
+  assert.deepEqual(await faults(page), []);
+  await page.getByRole('button', { name: 'Raise the limit' }).click();
+  await page.getByTestId('budget').waitFor();
+  assert.equal(await page.locator('#daily-cap').inputValue(), '0.5');
+  await page.locator('#daily-cap').fill('1,500');
+  await page.locator('#daily-cap-fault').filter({ hasText: 'two amounts' }).waitFor();
+  assert.equal(await page.getByRole('button', { name: 'Save limit' }).count(), 0);
+  await page.locator('#daily-cap').fill('2.5');
+  await page.getByRole('button', { name: 'Save limit' }).click();
+  await page.getByText('Limit of 2.5 POKT a day saved').waitFor();
+  assert.equal(mock.calls.find((call) => call.name === 'PATCH /settings').body.daily_cap, '2500000');
+  await shoot(page, 'budget');
+  assert.deepEqual(await faults(page), []);
+});
+
+test('a proven figure says its age, and is not green any more when nobody feeds the page', async () => {
+  await at('wallet', { change: ({ it }) => (it.balances.standing = { ...it.balances.standing, age_s: 130 }) });
+  const badge = page.getByTestId('where').getByTestId('proof').first();
+  await badge.filter({ hasText: /Proven at block 871,208, 2\smin\s1\d\ss\sago/ }).waitFor();
+  mock.server.close();
+  for (const response of mock.listeners) response.destroy();
+  mock.server.closeAllConnections();
+  await page.getByTestId('lost').waitFor();
+  assert.equal(await badge.getAttribute('data-trust'), 'stale');
+  mock.server.listen(Number(new URL(mock.url).port), '127.0.0.1');
+});
+
+test('a chain that stands still is said on every page, and a payment in no block with what is known of it', async () => {
+  const change = ({ it }) => {
+    it.status.chain_problem = { code: 'new_problem', fact: 'No new block for 14 min', meaning: 'Figures are old.', remedy: 'Add an endpoint.' };
+    it.payments = ['on_its_way', 'failed', 'unknown'].map((state, index) => ({ tx: `T${index}`, state, to: it.status.wallet.working_address, amount: '1313910', fee: '1', memo: null, time: new Date().toISOString(), why: state === 'failed' ? 'code 5: insufficient funds' : null }));
+  };
+  await at('wallet', { change });
+  await page.getByTestId('chain-problem').filter({ hasText: 'No new block for 14 min' }).waitFor();
+  const list = page.getByTestId('open-payments');
+  assert.match(await list.innerText(), /On its way[\s\S]*not a second one[\s\S]*Failed[\s\S]*Nothing left your wallet[\s\S]*Not known/);
+  assert.doesNotMatch(await list.innerText(), /insufficient/);
+  assert.deepEqual(await faults(page), []);
+  await shoot(page, 'open-payments');
+});

@@ -37,6 +37,7 @@ export class Mock {
     this.failNext = new Map();
     this.answerPieces = ['Hello', ' from', ' the **mock**', ', block by block.\n\n', '```js\nconst x = 1;\n', '```\n\nDone.'];
     this.pieceMs = 15;
+    this.chargeOfStopped = 'unknown';
     this.next = 100;
   }
 
@@ -149,7 +150,8 @@ export class Mock {
       answer.content += text;
       send({ type: 'delta', text });
     }
-    answer.receipt = receipt(isNetwork ? '262782' : null);
+    const wasStopped = this.stopped.has(answer.id);
+    answer.receipt = receipt(isNetwork ? '262782' : null, wasStopped ? this.chargeOfStopped : 'paid');
     if (body.content?.startsWith('FAIL')) {
       answer.state = 'failed';
       answer.receipt = null;
@@ -276,7 +278,7 @@ const handlers = {
     return { matches };
   },
   'GET /wallet/balances': (mock) => mock.it.balances,
-  'GET /wallet/history': (mock, { query }) => ({ movements: windowOf(query, mock.it.history), total: mock.it.history.length }),
+  'GET /wallet/history': (mock, { query }) => ({ movements: windowOf(query, mock.it.history), total: mock.it.history.length, payments: mock.it.payments ?? [] }),
   'POST /wallet/send/review': (mock, { body }) => ({
     review_id: 'rev1', from: body.from, from_address: mock.it.status.wallet.main_address, to: body.to, amount: body.amount, fee: '1', memo: body.memo ?? null,
     balance_before: '1271418206', balance_after: String(1271418206n - BigInt(body.amount) - 1n), standing: { trust: 'proven', height: 871_208 },
@@ -290,10 +292,10 @@ const handlers = {
   'GET /network': (mock) => mock.it.network,
   'GET /settings': (mock) => mock.it.settings,
   'PATCH /settings': (mock, { body }) => {
-    const clean = Object.fromEntries(Object.entries(body).map(([name, value]) => [name, value === '' ? null : value]));
-    const { daily_cap, ...rest } = clean;
-    if (daily_cap !== undefined) mock.it.settings.network_budget.daily_cap = daily_cap;
-    return Object.assign(mock.it.settings, rest);
+    const { daily_cap, ...rest } = body;
+    if (daily_cap != null) mock.it.settings.network_budget = { ...mock.it.settings.network_budget, daily_cap };
+    const clean = Object.fromEntries(Object.entries(rest).map(([name, value]) => [name, value === '' ? null : value]));
+    return Object.assign(mock.it.settings, clean);
   },
   'GET /keys': (mock) => ({ keys: mock.it.keys }),
   'POST /keys': (mock, { body }) => {

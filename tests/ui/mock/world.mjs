@@ -116,9 +116,9 @@ const answerText = [
   'So expect *about* **64 tok/s** with `Q4_K_M`. See [the notes](https://example.org/notes).',
 ].join('\n\n');
 
-export const receipt = (cost = '262782') => ({
+export const receipt = (cost = '262782', charge = 'paid') => ({
   kind: cost ? 'network' : 'local',
-  cost,
+  cost: charge === 'unpaid' ? null : cost,
   usage: { prompt_tokens: 96, completion_tokens: 873 },
   first_token_ms: 840,
   total_ms: 28_900,
@@ -127,7 +127,8 @@ export const receipt = (cost = '262782') => ({
   network: cost
     ? {
         service: 'llm-r1-70b', supplier: ADDRESSES.supplier, supplier_url: 'https://supplier.example', application: ADDRESSES.main,
-        id: 'r1', charge: 'paid', session_id: '9f2c71e8b04bed8a6', session_start: 871_201, session_end: 871_220, verified_batches: 412, request_hash: null, failed_tries: 0,
+        session_id: '9f2c71e8b04bed8a6', session_start: 871_201, session_end: 871_220, verified_batches: 412, request_hash: null, failed_tries: 0,
+        id: 'r1', charge,
       }
     : null,
 });
@@ -269,8 +270,8 @@ export function world() {
     network: network(name),
     checks: checks(),
     settings: {
+      network_budget: { daily_cap: '5000000', spent_today: '525564' },
       theme: 'system', language: null, announce: 'sentences', default_model: null, system_prompt: null,
-      network_budget: { daily_cap: '10000000', spent_today: '97050' },
       configured: [
         { key: 'api.listen', value: '127.0.0.1:4327', origin: 'built-in' },
         { key: 'miner.public_url', value: 'https://home.example:4328', origin: 'HEARTH_MINER__PUBLIC_URL' },

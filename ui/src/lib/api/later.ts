@@ -1,6 +1,9 @@
 // What a node says that this page may meet before or after it learnt to: absent fields are what an older node leaves out.
 import type { History, NetworkReceipt, Receipt, Settings, SettingsPatch, Standing, Status, Upokt } from './generated';
 
+/** What an error says beside what happened and what to do. */
+export type ErrorMore = { meaning?: string | null; details?: string | null; values?: Record<string, string> };
+
 /** Whether the supplier of an answer is paid. */
 export type Charge = 'paid' | 'unpaid' | 'unknown';
 

@@ -1,6 +1,7 @@
 // One typed call for everything: `call('GET /status')`. The types come from the generated table, so a call that the
 // API does not have does not compile.
 import type { ErrorBody, Operations } from './generated';
+import type { ErrorMore } from './later';
 
 export type Call = keyof Operations;
 type Parts<C extends Call> = Operations[C];
@@ -17,6 +18,7 @@ export class ApiError extends Error {
     readonly code: string,
     message: string,
     readonly remedy: string | null,
+    readonly more: ErrorMore = {},
   ) {
     super(message);
     this.name = 'ApiError';
@@ -76,8 +78,8 @@ export async function send<C extends Call>(call: C, options: Options<C>, accept:
 
 async function errorOf(response: Response): Promise<ApiError> {
   try {
-    const { error } = (await response.json()) as ErrorBody;
-    return new ApiError(response.status, error.code, error.message, error.remedy ?? null);
+    const { error } = (await response.json()) as { error: ErrorBody['error'] & ErrorMore };
+    return new ApiError(response.status, error.code, error.message, error.remedy ?? null, error);
   } catch {
     return new ApiError(response.status, 'unexpected', `Hearth answered ${response.status}.`, null);
   }

@@ -3,7 +3,7 @@ import { overwriteGetLocale } from '$lib/paraglide/runtime';
 import { readAmount } from './amount';
 import { csvOf } from './csv';
 import { bytes, duration, groups, height, short, span, tokensPerSecond, whenBlock } from './figures';
-import { add, exact, exactText, percentOf, plain, price, subtract, summary } from './money';
+import { add, exact, exceeds, exactText, percentOf, plain, price, subtract, summary } from './money';
 
 let locale: 'en' | 'de' = 'en';
 overwriteGetLocale(() => locale);
@@ -43,6 +43,16 @@ describe('money', () => {
   test('a button repeats the amount without empty decimals', () => {
     expect(plain('250000000')).toBe('250');
     expect(plain('250500000')).toBe('250.5');
+  });
+  test('a button or a field repeats it as it can be typed', () => {
+    expect(plain('1234500000', false)).toBe('1234.5');
+    expect(plain('1234500000')).toBe('1,234.5');
+  });
+  test('a limit is exceeded by what is more than it, and never by what is free', () => {
+    expect(exceeds('5000000', '4800000', '200000')).toBe(false);
+    expect(exceeds('5000000', '4800000', '200001')).toBe(true);
+    expect(exceeds('0', '0', '1')).toBe(true);
+    expect(exceeds('0', '9', '0')).toBe(false);
   });
   test('shares of a bar', () => {
     expect(percentOf('60000000000', '63574964374')).toBeCloseTo(94.37, 1);

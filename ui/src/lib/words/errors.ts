@@ -1,6 +1,7 @@
 // What the API refused, in the person's language, by its code: what happened, what it means, what to do. The API's own
 // text is kept for Details where it says more than the code: which word, how much, what the chain said.
 import type { ErrorDetail } from '$lib/api/generated';
+import type { ErrorMore } from '$lib/api/later';
 import { m } from '$lib/paraglide/messages';
 import { joined, sentence, speaksAsNode } from './technical';
 
@@ -61,26 +62,46 @@ export const errors: Record<string, Words> = {
   wrong_token: { title: m.signin_wrong_token },
 };
 
-const numberIn = (text: string): number | null => {
-  const found = /\d+/.exec(text);
-  return found ? Number(found[0]) : null;
-};
+type Told = Pick<ErrorDetail, 'code' | 'message' | 'remedy'> & ErrorMore & { more?: ErrorMore };
 
-/** How often one may still try and how long one waits stand in the sentence alone. */
-function counted({ code, message }: Pick<ErrorDetail, 'code' | 'message'>): string | null {
-  const count = numberIn(message);
-  if (code === 'wrong_password') return count === null ? m.signin_wrong_password() : m.error_wrong_password({ count });
-  if (code === 'wait' && count !== null) return m.error_wait({ count });
-  return null;
+/** A figure of the message: by its name, or, where an older node says none, as it stands in the sentence. */
+function figure({ message, values }: Told, name: string): number | null {
+  const found = values?.[name] ?? /\d+/.exec(message)?.[0];
+  return found === undefined || !/^\d+$/.test(found) ? null : Number(found);
 }
 
-type Told = Pick<ErrorDetail, 'code' | 'message' | 'remedy'>;
+/** How often one may still try and how long one waits. */
+function counted(error: Told): string | null {
+  if (error.code === 'wrong_password') {
+    const count = figure(error, 'tries_left');
+    return count === null ? m.signin_wrong_password() : m.error_wrong_password({ count });
+  }
+  const count = error.code === 'wait' ? figure(error, 'seconds') : null;
+  return count === null ? null : m.error_wait({ count });
+}
 
-export function errorWords(error: Told): ErrorWords {
+export function errorWords(given: Told): ErrorWords {
+  const error: Told = { ...given.more, ...pick(given) };
   const title = counted(error);
   if (title) return { title, more: '', details: null };
   const words = errors[error.code];
-  if (words) return { title: words.title(), more: '', details: words.detail ? joined(error.message, error.remedy) : null };
-  if (speaksAsNode()) return { title: sentence(error.message), more: error.remedy ?? '', details: null };
-  return { title: m.error_unknown(), more: '', details: joined(error.message, error.remedy) };
+  if (words) {
+    const own = words.detail ? joined(error.message, error.remedy) : null;
+    return { title: words.title(), more: '', details: joined(own, error.details) };
+  }
+  if (speaksAsNode()) {
+    const more = [error.meaning, error.remedy].filter(Boolean).join(' ');
+    return { title: sentence(error.message), more, details: error.details ?? null };
+  }
+  return { title: m.error_unknown(), more: '', details: joined(error.message, error.meaning, error.remedy, error.details) };
 }
+
+/** An `ApiError` has its message from its class, so it is not spread. */
+const pick = ({ code, message, remedy, meaning, details, values }: Told) => ({
+  code,
+  message,
+  remedy,
+  ...(meaning ? { meaning } : {}),
+  ...(details ? { details } : {}),
+  ...(values ? { values } : {}),
+});

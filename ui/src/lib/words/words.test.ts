@@ -58,6 +58,14 @@ describe('errors', () => {
       details: '3 POKT are needed, 2 POKT are there.',
     });
   });
+  test('figures by name count, and what another program said goes under Details', () => {
+    const wait = { code: 'wait', message: 'too many: in 2 minutes', remedy: null, values: { seconds: '120' } };
+    expect(errorWords(wait).title).toMatch(/in 120 seconds/);
+    const unseen = { code: 'a_new_code', message: 'Hearth cannot see x', remedy: 'Move it.', meaning: 'The service has no home.', details: 'os error 2' };
+    expect(errorWords(unseen)).toEqual({ title: 'Hearth cannot see x.', more: 'The service has no home. Move it.', details: 'os error 2' });
+    locale = 'de';
+    expect(errorWords(unseen).details).toBe('Hearth cannot see x. The service has no home. Move it. Os error 2.');
+  });
   test('tries and waiting are counted', () => {
     const words = (code: string, message: string) => errorWords({ code, message, remedy: null }).title;
     expect(words('wrong_password', 'wrong password; 3 tries left, then a minute of waiting')).toMatch(/^Wrong password\. 3 tries left/);
