@@ -276,11 +276,16 @@ test('a proven figure says its age, and is not green any more when nobody feeds 
 
 test('a chain that stands still is said on every page, and a payment in no block with what is known of it', async () => {
   const change = ({ it }) => {
+    it.status.problems = ['evidence/ab12 is damaged: it was set aside as ab12.damaged; its session is shown as such'];
     it.status.chain_problem = { code: 'new_problem', fact: 'No new block for 14 min', meaning: 'Figures are old.', remedy: 'Add an endpoint.' };
     it.payments = ['on_its_way', 'failed', 'unknown'].map((state, index) => ({ tx: `T${index}`, state, to: it.status.wallet.working_address, amount: '1313910', fee: '1', memo: null, time: new Date().toISOString(), why: state === 'failed' ? 'code 5: insufficient funds' : null }));
   };
   await at('wallet', { change });
   await page.getByTestId('chain-problem').filter({ hasText: 'No new block for 14 min' }).waitFor();
+  assert.match(await page.getByTestId('stored-problems').innerText(), /1 stored thing cannot be read/);
+  assert.doesNotMatch(await page.getByTestId('stored-problems').innerText(), /ab12/);
+  await page.getByTestId('stored-problems').locator('summary').click();
+  assert.match(await page.getByTestId('stored-problems').innerText(), /ab12\.damaged/);
   const list = page.getByTestId('open-payments');
   assert.match(await list.innerText(), /On its way[\s\S]*not a second one[\s\S]*Failed[\s\S]*Nothing left your wallet[\s\S]*Not known/);
   assert.doesNotMatch(await list.innerText(), /insufficient/);
