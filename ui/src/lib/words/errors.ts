@@ -24,11 +24,13 @@ export const errors: Record<string, Words> = {
   faucet_refused: { title: m.error_faucet_refused, detail: true },
   faucet_unreachable: { title: m.error_faucet_unreachable },
   fee_rose: { title: m.error_fee_rose, detail: true },
+  file_unseen: { title: m.error_file_unseen, detail: true },
   foreign_host: { title: m.error_foreign_host, detail: true },
   foreign_origin: { title: m.error_foreign_origin },
   gateway_not_ready: { title: m.error_gateway_not_ready, detail: true },
   internal: { title: m.error_internal },
   key_locked: { title: m.error_key_locked },
+  memo_too_long: { title: m.error_memo_too_long, detail: true },
   model_damaged: { title: m.error_model_damaged },
   model_files: { title: m.error_model_files, detail: true },
   model_in_use: { title: m.error_model_in_use },
@@ -57,6 +59,7 @@ export const errors: Record<string, Words> = {
   unexpected: { title: m.error_unexpected, detail: true },
   unreachable: { title: m.error_unreachable },
   wallet_damaged: { title: m.error_wallet_damaged },
+  wallet_newer: { title: m.error_wallet_newer, detail: true },
   wallet_exists: { title: m.error_wallet_exists },
   weak_password: { title: m.error_weak_password, detail: true },
   wrong_token: { title: m.signin_wrong_token },
@@ -70,12 +73,14 @@ function figure({ message, values }: Told, name: string): number | null {
   return found === undefined || !/^\d+$/.test(found) ? null : Number(found);
 }
 
-/** How often one may still try and how long one waits. */
+/** How often one may still try, how long one waits, which word it is. */
 function counted(error: Told): string | null {
   if (error.code === 'wrong_password') {
     const count = figure(error, 'tries_left');
     return count === null ? m.signin_wrong_password() : m.error_wrong_password({ count });
   }
+  if (error.code === 'word_unknown') return m.error_word_unknown({ place: figure(error, 'place') ?? '?' });
+  if (error.code === 'words_count') return m.error_words_count({ count: figure(error, 'count') ?? 0 });
   const count = error.code === 'wait' ? figure(error, 'seconds') : null;
   return count === null ? null : m.error_wait({ count });
 }
