@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use minijinja::value::Rest;
+use minijinja::value::{Rest, ValueOrKwargs};
 use minijinja::{Environment, Error, ErrorKind, State, Value, filters, functions, tests};
 use minijinja_contrib::pycompat;
 
@@ -171,9 +171,10 @@ fn measured(
     budget: &Arc<Budget>,
     operation: Value,
     estimate: Estimate,
-) -> impl Fn(&mut State<'_, '_>, Rest<Value>) -> Result<Value, Error> + Send + Sync + 'static {
+) -> impl Fn(&mut State<'_, '_>, Rest<ValueOrKwargs>) -> Result<Value, Error> + Send + Sync + 'static {
     let budget = Arc::clone(budget);
-    move |state: &mut State<'_, '_>, args: Rest<Value>| {
+    move |state: &mut State<'_, '_>, args: Rest<ValueOrKwargs>| {
+        let args = args.into_values();
         budget.charge(estimate(&budget, &args)?)?;
         budget.settle(operation.call(state, &args)?)
     }
