@@ -7,6 +7,7 @@ mod window;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    hearth_node::process::begin();
     hearth_base::tls::init();
     #[cfg(feature = "desktop")]
     let open = window::open;

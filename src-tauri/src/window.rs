@@ -6,7 +6,7 @@
 mod locale;
 mod tray;
 
-use std::sync::Arc;
+use std::{io::IsTerminal as _, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use hearth_node::Node;
@@ -21,6 +21,7 @@ struct Session {
     node: Mutex<Option<Node>>,
     /// Tells windows on other data directories apart.
     instance: String,
+    stop_within: Duration,
     runtime: tokio::runtime::Handle,
 }
 
@@ -46,18 +47,23 @@ pub(crate) fn open(runtime: &tokio::runtime::Runtime, args: &Args, out: &Out) ->
     let place = Place::wanted(args)?;
     let _log = plain_log(&place)?;
     let session = Arc::new(runtime.block_on(attach_or_start(args, place))?);
-    out.hint(&format!("Hearth's page is also at {}", session.client.page_url()));
+    // The token in the address is for eyes.
+    if std::io::stderr().is_terminal() {
+        out.hint(&format!("Hearth's page is also at {}", session.client.page_url()));
+    }
     run(&session).map_err(Exit::from)
 }
 
 async fn attach_or_start(args: &Args, place: Place) -> Result<Session, Exit> {
     let runtime = tokio::runtime::Handle::current();
     let instance = instance_of(place.layout.root());
+    let stop_within = Duration::from_secs(place.layered.settings.stop_within_s);
     if let Ok(client) = Client::connect(&place).await {
         return Ok(Session {
             client,
             node: Mutex::new(None),
             instance,
+            stop_within,
             runtime,
         });
     }
@@ -68,6 +74,7 @@ async fn attach_or_start(args: &Args, place: Place) -> Result<Session, Exit> {
         client,
         node: Mutex::new(Some(node)),
         instance,
+        stop_within,
         runtime,
     })
 }
@@ -164,7 +171,7 @@ fn show(window: &WebviewWindow) {
 /// A SIGTERM ends the window as Quit does, and so does a task of the own node that panicked: half a node must not
 /// go on serving.
 fn watch_signals(session: &Arc<Session>, app: tauri::AppHandle) {
-    let Ok(signal) = session.runtime.block_on(async { crate::cli::stop_signal() }) else {
+    let Ok(signal) = crate::cli::stop_signal(session.stop_within) else {
         return;
     };
     let failed = session.node.lock().as_ref().map(Node::failed);

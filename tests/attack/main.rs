@@ -4,5 +4,7 @@
 
 #[cfg(target_os = "linux")]
 mod buying;
+#[cfg(target_os = "linux")]
+mod connections;
 mod lying_endpoint;
 mod relays;

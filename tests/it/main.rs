@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod backend;
+mod closed;
 mod command_line;
 mod crash;
 mod disk;

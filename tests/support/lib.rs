@@ -125,6 +125,37 @@ pub fn command_at(data: &Path, network: &str, settings: Settings, miner: &str) -
     Ok(command)
 }
 
+/// A command under a limit of open files: a soft one (`-Sn`), or one that cannot be raised (`-Hn`).
+#[cfg(unix)]
+#[must_use]
+pub fn few_files(command: &Command, limit: &str, files: u32) -> Command {
+    let mut limited = Command::new("sh");
+    limited
+        .args([
+            "-c",
+            &format!("ulimit -Sn {files}; ulimit {limit} {files}; exec \"$0\" \"$@\""),
+        ])
+        .arg(command.get_program())
+        .args(command.get_args());
+    for (name, value) in command.get_envs() {
+        if let Some(value) = value {
+            limited.env(name, value);
+        }
+    }
+    limited
+}
+
+/// Bytes of a process in memory.
+///
+/// # Errors
+/// A process that is gone, or a system without `/proc`.
+pub fn resident_bytes(pid: u32) -> anyhow::Result<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kb: u64 = line.context("no VmRSS")?.trim().trim_end_matches(" kB").parse()?;
+    Ok(kb << 10)
+}
+
 impl Node {
     /// Starts a node and waits until its API answers.
     ///

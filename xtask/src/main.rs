@@ -1,6 +1,8 @@
 //! Repository rules as a program: `cargo run -p xtask -- tidy`. They also run as a test, so that nobody need
-//! remember them. `cargo run -p xtask -- licences` writes the list for the About page.
+//! remember them. `cargo run -p xtask -- licences` writes the list for the About page, `… advisories CLONE` that of
+//! known faults of dependencies.
 
+mod advisories;
 mod graphs;
 mod licences;
 mod modules;
@@ -14,8 +16,15 @@ fn main() -> ExitCode {
     let faults = match std::env::args().nth(1).as_deref() {
         Some("tidy") => tidy(),
         Some("licences") => licences::write(&root()).err().into_iter().collect(),
+        Some("advisories") if std::env::args().len() == 3 => {
+            let clone = std::env::args().nth(2).unwrap_or_default();
+            advisories::write(&root(), clone.as_ref())
+                .err()
+                .into_iter()
+                .collect()
+        }
         Some(_) | None => {
-            report("usage: xtask tidy | licences");
+            report("usage: xtask tidy | licences | advisories CLONE-OF-rustsec/advisory-db");
             return ExitCode::from(2);
         }
     };
@@ -44,6 +53,7 @@ fn tidy() -> Vec<String> {
     faults.extend(versions::faults(&root));
     faults.extend(licences::faults(&root));
     faults.extend(graphs::faults(&root));
+    faults.extend(advisories::faults(&root));
     faults.sort();
     faults
 }

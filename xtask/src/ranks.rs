@@ -3,12 +3,13 @@
 use std::{collections::BTreeMap, fs, path::Path};
 
 /// Crate, folder, rank, and the own crates it may import.
-const CRATES: [(&str, &str, &[&str]); 15] = [
+const CRATES: [(&str, &str, &[&str]); 16] = [
     ("hearth-base", "node/base", &[]),
     ("hearth-engine", "engine", &[]),
     ("hearth-pocket", "node/pocket", &["base"]),
     ("hearth-store", "node/store", &["base"]),
     ("hearth-outbound", "node/outbound", &["base"]),
+    ("hearth-listen", "node/listen", &["base"]),
     ("hearth-wallet", "node/wallet", &["base", "pocket", "store"]),
     (
         "hearth-chain",
@@ -20,7 +21,9 @@ const CRATES: [(&str, &str, &[&str]); 15] = [
     (
         "hearth-miner",
         "node/miner",
-        &["base", "outbound", "wallet", "chain", "pocket", "store", "openai"],
+        &[
+            "base", "listen", "outbound", "wallet", "chain", "pocket", "store", "openai",
+        ],
     ),
     (
         "hearth-gateway",
@@ -32,16 +35,16 @@ const CRATES: [(&str, &str, &[&str]); 15] = [
         "hearth-api",
         "node/api",
         &[
-            "base", "engine", "pocket", "store", "wallet", "chain", "openai", "weights", "miner", "gateway",
-            "devnet",
+            "base", "listen", "engine", "pocket", "store", "wallet", "chain", "openai", "weights", "miner",
+            "gateway", "devnet",
         ],
     ),
     (
         "hearth-node",
         "node/app",
         &[
-            "base", "engine", "pocket", "store", "wallet", "chain", "openai", "weights", "miner", "gateway",
-            "devnet", "api",
+            "base", "listen", "engine", "pocket", "store", "wallet", "chain", "openai", "weights", "miner",
+            "gateway", "devnet", "api",
         ],
     ),
     ("hearth", "src-tauri", &["base", "node", "outbound"]),

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, atomic::AtomicBool},
 };
 
-use hearth_base::Tasks;
+use hearth_base::{Secret, Tasks};
 use hearth_store::Problems;
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
@@ -28,7 +28,7 @@ pub(crate) struct App(pub(crate) Arc<Inner>);
 pub(crate) struct Inner {
     pub(crate) config: Config,
     pub(crate) addr: SocketAddr,
-    pub(crate) token: String,
+    pub(crate) token: Secret,
     pub(crate) started_at: Timestamp,
     pub(crate) tasks: Tasks,
     /// Cancelled when answers in progress must end too.

@@ -7,6 +7,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use hearth_listen::{BodyError, Refusal};
 use hearth_openai::ErrorType;
 
 use crate::{
@@ -104,6 +105,15 @@ impl ApiError {
         ApiError::new(StatusCode::SERVICE_UNAVAILABLE, code, message)
     }
 
+    /// A body could not be read.
+    pub(crate) fn from_body(error: &axum::Error) -> ApiError {
+        let causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
+        let listener = causes
+            .into_iter()
+            .find_map(|error| error.downcast_ref::<BodyError>());
+        listener.map_or_else(|| ApiError::bad_request("the body broke off"), ApiError::from)
+    }
+
     /// Something inside failed. The cause goes to the log alone.
     pub fn internal(cause: &(dyn std::error::Error + 'static)) -> ApiError {
         tracing::error!(error = %hearth_base::failure::chain(cause), "a call failed inside");
@@ -183,6 +193,48 @@ impl IntoResponse for ApiError {
     }
 }
 
+impl From<Refusal> for ApiError {
+    fn from(why: Refusal) -> ApiError {
+        match why {
+            Refusal::LargeHead { headers, bytes } => ApiError::new(
+                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+                "large_head",
+                format!("a request may have {headers} headers and {bytes} bytes of them"),
+            ),
+            Refusal::TooMany { retry_after } => ApiError {
+                retry_after_seconds: Some(retry_after.as_secs() + 1),
+                ..ApiError::new(
+                    StatusCode::TOO_MANY_REQUESTS,
+                    "too_many",
+                    "too many requests at once",
+                )
+            },
+            // The panic's own report says where it is.
+            Refusal::Fault => ApiError::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "internal",
+                "a fault in this program broke the call off; everything else goes on",
+            )
+            .remedy("Please report it: the log says where it is."),
+        }
+    }
+}
+
+impl From<&BodyError> for ApiError {
+    fn from(error: &BodyError) -> ApiError {
+        let text = error.to_string();
+        match error {
+            BodyError::TooLarge { .. } => ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", text),
+            BodyError::Crowded => ApiError {
+                retry_after_seconds: Some(CROWDED_SECONDS),
+                ..ApiError::unavailable("crowded", text)
+            },
+            BodyError::TooSlow { .. } => ApiError::new(StatusCode::REQUEST_TIMEOUT, "too_slow", text),
+            BodyError::BrokenOff(_) => ApiError::bad_request(text),
+        }
+    }
+}
+
 impl From<sqlx::Error> for ApiError {
     fn from(error: sqlx::Error) -> ApiError {
         if error
@@ -200,6 +252,9 @@ impl From<sqlx::Error> for ApiError {
         ApiError::internal(&error)
     }
 }
+
+/// Bodies arrive within seconds, mostly.
+const CROWDED_SECONDS: u64 = 2;
 
 /// SQLite's code for a full disk or a database at its size limit.
 const SQLITE_FULL: &str = "13";

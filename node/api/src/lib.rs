@@ -24,6 +24,7 @@ mod server;
 mod ui;
 
 pub use access::Access;
+pub use auth::proof;
 pub use config::Config;
 pub use error::ApiError;
 pub use host::Host;

@@ -24,6 +24,12 @@ const TABLE: &[(&[&str], &str, &str)] = &[
     ),
     (&["bad_request"], "Nothing was done.", ""),
     (
+        &["crowded"],
+        "The memory for requests is full for the moment; nothing of this one is kept.",
+        "Try again in a moment.",
+    ),
+    (&["large_head", "too_many", "too_slow"], "Nothing was done.", ""),
+    (
         &["bad_words", "word_unknown", "words_count"],
         "Nothing was changed.",
         "Compare the words with your paper, one by one and in order.",

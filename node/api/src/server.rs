@@ -6,11 +6,13 @@ use std::{
     time::Duration,
 };
 
-use axum::Router;
-use hearth_base::{Clock, Failure, Kind, Tasks};
+use axum::{Router, body::Body, extract::ConnectInfo, response::IntoResponse as _};
+use hearth_base::{Clock, Failure, Kind, Secret, Tasks};
+use hearth_listen::{Peer, Refusal};
 use hearth_store::Store;
-use tokio::{net::TcpListener, sync::broadcast};
+use tokio::{net::TcpListener, runtime::Handle, sync::broadcast};
 use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
 
 use crate::{
     app::{App, Inner},
@@ -33,7 +35,7 @@ const MIN_TOKEN_CHARS: usize = 32;
 pub struct Args {
     pub config: Config,
     /// What the data directory's `api-token` holds.
-    pub token: String,
+    pub token: Secret,
     pub store: Store,
     pub clock: Clock,
     pub tasks: Tasks,
@@ -86,7 +88,7 @@ impl Api {
     /// # Errors
     /// A port that is taken, an address beyond loopback without a login, a database that cannot be read.
     pub async fn start(args: Args) -> Result<Api, Error> {
-        if args.token.len() < MIN_TOKEN_CHARS {
+        if args.token.reveal().len() < MIN_TOKEN_CHARS {
             return Err(Error::WeakToken);
         }
         let pool = args.store.pool().clone();
@@ -157,31 +159,50 @@ impl Api {
 }
 
 fn serve(app: &App, listener: TcpListener, ipfs: Router) {
-    let service = routes::router(app, ipfs).into_make_service_with_connect_info::<SocketAddr>();
-    let stopped = app.tasks.token().cancelled_owned();
-    let (cut, drain) = (app.cut.clone(), app.config.drain);
-    let stopping = app.tasks.token().cancelled_owned();
-    app.tasks.spawn("server", async move {
-        let serving = axum::serve(listener, service)
-            .with_graceful_shutdown(stopped)
-            .into_future();
-        let deadline = async {
-            stopping.await;
-            tokio::time::sleep(drain).await;
-            cut.cancel();
-            tokio::time::sleep(CLOSE_WITHIN).await;
-        };
-        tokio::select! {
-            result = serving => {
-                // `axum::serve` retries what can pass and ends only when told.
-                if let Err(error) = result {
-                    tracing::error!(%error, "the API stopped serving");
-                }
-            }
-            () = deadline => tracing::warn!("connections were still open at the end of the drain"),
+    let mut limits = app.config.limits.clone();
+    limits.body_bytes = app.config.max_body_bytes;
+    limits.drain = app.config.drain + CLOSE_WITHIN;
+    let ended = hearth_listen::start(hearth_listen::Args {
+        socket: listener,
+        limits: limits.fitting(hearth_listen::files::limit()),
+        service: Front(routes::router(app, ipfs)),
+        tasks: app.tasks.clone(),
+        stopped: app.tasks.token(),
+        threads: Box::new(Handle::current),
+    });
+    let (cut, drain, tasks) = (app.cut.clone(), app.config.drain, app.tasks.clone());
+    app.tasks.spawn("drain", async move {
+        tasks.stopped().await;
+        if tokio::time::timeout(drain, ended.cancelled()).await.is_err() {
+            tracing::warn!("connections were still open at the end of the drain");
         }
         cut.cancel();
     });
+}
+
+/// The routes as the listener sees them.
+#[derive(Clone)]
+struct Front(Router);
+
+impl hearth_listen::Service for Front {
+    type Body = Body;
+
+    async fn call(
+        &self,
+        request: axum::http::Request<hearth_listen::Body>,
+        peer: Peer,
+    ) -> axum::response::Response {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(ConnectInfo(peer.address));
+        match self.0.clone().oneshot(request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        }
+    }
+
+    fn refuse(&self, why: Refusal) -> axum::response::Response {
+        ApiError::from(why).into_response()
+    }
 }
 
 impl std::fmt::Debug for Api {

@@ -10,7 +10,7 @@ use std::{
 };
 
 use hearth_api::{control::types::NetworkName, parts::adapters::DevnetFaucet};
-use hearth_base::{Amount, ChainId, Clock, Height, ServiceId, Tasks, private::write_private};
+use hearth_base::{Amount, ChainId, Clock, Height, Secret, ServiceId, Tasks, private::write_private};
 use hearth_chain::{Anchor, Chain, Faucet};
 use hearth_devnet::{Account, Blocks, Devnet};
 use hearth_engine::Engine;
@@ -53,8 +53,24 @@ pub(crate) fn engine_config(settings: &Settings) -> hearth_engine::Config {
 
 pub(crate) fn api_config(settings: &Settings, network: NetworkName) -> hearth_api::Config {
     let mut config = hearth_api::Config::new(settings.api.listen, network);
-    config.allowed_hosts.clone_from(&settings.api.allowed_hosts);
+    config.allowed_hosts = own_names();
     config
+        .allowed_hosts
+        .extend(settings.api.allowed_hosts.iter().cloned());
+    config.trusted_proxies.clone_from(&settings.api.trusted_proxies);
+    config
+}
+
+/// The names that other computers of the network have for this one: by the router's DNS and by mDNS.
+fn own_names() -> Vec<String> {
+    let Ok(name) = sysinfo::System::host_name() else {
+        return Vec::new();
+    };
+    let short = name.split('.').next().unwrap_or_default().to_owned();
+    if short.is_empty() || short.eq_ignore_ascii_case("localhost") {
+        return Vec::new();
+    }
+    vec![format!("{short}.local"), short, name]
 }
 
 /// What gives play money: the embedded devnet, or the one of another node that this one joined.
@@ -243,9 +259,9 @@ pub(crate) fn models(
 }
 
 /// A secret that is made at the first start and stays: `prefix` and 32 random bytes in hex.
-pub(crate) fn secret_file(path: &Path, prefix: &str) -> Result<String, NodeError> {
+pub(crate) fn secret_file(path: &Path, prefix: &str) -> Result<Secret, NodeError> {
     match std::fs::read_to_string(path) {
-        Ok(text) if text.trim().len() > prefix.len() => return Ok(text.trim().to_owned()),
+        Ok(text) if text.trim().len() > prefix.len() => return Ok(text.trim().to_owned().into()),
         Ok(_) => {}
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(source) => {
@@ -262,7 +278,7 @@ pub(crate) fn secret_file(path: &Path, prefix: &str) -> Result<String, NodeError
         path: path.to_owned(),
         source,
     })?;
-    Ok(secret)
+    Ok(secret.into())
 }
 
 /// The services that are sold: those of the settings; on a devnet the demo service as well, also where the set-up
@@ -432,7 +448,10 @@ mod tests {
             is_devnet: true,
         };
         let config = api_config(&settings, network);
-        assert_eq!(config.allowed_hosts, ["hearth.lan"]);
+        assert!(config.allowed_hosts.contains(&"hearth.lan".to_owned()));
+        let own = own_names();
+        assert!(config.allowed_hosts.starts_with(&own));
+        assert!(own.is_empty() || own[0].ends_with(".local"), "{own:?}");
         assert_eq!(config.listen, settings.api.listen);
     }
 

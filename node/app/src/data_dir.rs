@@ -1,5 +1,7 @@
 //! The data directory: what lies where, one process at a time.
 
+#[cfg(unix)]
+use std::fs;
 use std::{
     fs::{File, TryLockError},
     io::{self, Read as _, Seek as _, Write as _},
@@ -164,6 +166,7 @@ impl DataDir {
         lock.set_len(0).map_err(failed)?;
         lock.rewind().map_err(failed)?;
         writeln!(lock, "{}", std::process::id()).map_err(failed)?;
+        make_private(path).map_err(failed)?;
         let dir = DataDir {
             path: path.to_owned(),
             _lock: lock,
@@ -225,9 +228,72 @@ pub fn existing() -> Vec<PathBuf> {
     found
 }
 
+/// Takes from everybody but the owner what lies in a folder, whoever made it: an earlier version, a copy, another
+/// program. Links are not followed: what they lead to lies elsewhere.
+#[cfg(unix)]
+fn make_private(root: &Path) -> io::Result<()> {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+    const OTHERS: u32 = 0o077;
+    let mut open = vec![root.to_owned()];
+    while let Some(path) = open.pop() {
+        let about = fs::symlink_metadata(&path)?;
+        if about.is_symlink() {
+            continue;
+        }
+        if about.mode() & OTHERS != 0 {
+            let alone = fs::Permissions::from_mode(about.mode() & 0o7777 & !OTHERS);
+            match fs::set_permissions(&path, alone) {
+                // A folder that another user owns and lends us is as private as that user made it.
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+                done => done?,
+            }
+        }
+        if about.is_dir() {
+            for entry in fs::read_dir(&path)? {
+                open.push(entry?.path());
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn make_private(_root: &Path) -> io::Result<()> {
+    // The home folder of a user is the user's alone there.
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn what_lies_in_the_directory_is_the_owners_alone() {
+        use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+        let folder = tempfile::tempdir().unwrap();
+        let (root, elsewhere) = (folder.path().join("data"), folder.path().join("elsewhere"));
+        fs::create_dir_all(root.join("logs/old")).unwrap();
+        for file in [
+            root.join("hearth.db"),
+            root.join("logs/old/log"),
+            elsewhere.clone(),
+        ] {
+            fs::write(&file, "x").unwrap();
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o664)).unwrap();
+        }
+        fs::set_permissions(&root, fs::Permissions::from_mode(0o755)).unwrap();
+        symlink(&elsewhere, root.join("link")).unwrap();
+        let _held = DataDir::open(&root).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o777;
+        for folder in ["", "logs", "logs/old", "keystore", "evidence", "weights"] {
+            assert_eq!(mode(&root.join(folder)), 0o700, "{folder}");
+        }
+        for file in ["hearth.db", "logs/old/log"] {
+            assert_eq!(mode(&root.join(file)), 0o600, "{file}");
+        }
+        assert_eq!(mode(&elsewhere), 0o664, "what lies elsewhere is left alone");
+    }
 
     #[test]
     fn a_second_holder_is_told_the_first_one() {

@@ -9,6 +9,7 @@
 use std::{
     collections::BTreeMap,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::PathBuf,
     sync::Arc,
     time::Duration,
 };
@@ -18,7 +19,7 @@ use hearth_api::{
     control::types::{NetworkName, Setup},
     parts::adapters,
 };
-use hearth_base::{Clock, Tasks};
+use hearth_base::{Clock, Secret, Tasks, private::write_private};
 use hearth_chain::{Chain, Faucet};
 use hearth_devnet::Devnet;
 use hearth_engine::Engine;
@@ -43,8 +44,8 @@ use crate::{
 
 /// What a node is built from.
 pub struct NodeArgs {
-    /// Where things lie.
-    pub layout: Layout,
+    /// The data directory, held before anything is written there.
+    pub data_dir: DataDir,
     /// The checked settings.
     pub layered: Layered,
     /// The network.
@@ -57,8 +58,8 @@ pub struct Node {
     parts: Parts,
     api: Api,
     setup: watch::Receiver<Setup>,
-    token: String,
-    key: String,
+    token: Secret,
+    key: Secret,
     network: Network,
     layout: Layout,
     stop_within: Duration,
@@ -86,11 +87,11 @@ impl Node {
     /// A data directory that is taken, broken or of another chain; a port that is taken; settings that contradict.
     pub async fn start(args: NodeArgs) -> Result<Node, NodeError> {
         let NodeArgs {
-            layout,
+            data_dir,
             layered,
             network,
         } = args;
-        let data_dir = DataDir::open(layout.root())?;
+        let layout = data_dir.layout();
         let tasks = Tasks::root();
         let parts = Parts::start(&layered.settings, &network, &layout, &tasks).await?;
         // From here on a failure has parts to stop.
@@ -122,7 +123,7 @@ impl Node {
         layout: &Layout,
         tasks: &Tasks,
         parts: &Parts,
-    ) -> Result<(Api, watch::Receiver<Setup>, String, String), NodeError> {
+    ) -> Result<(Api, watch::Receiver<Setup>, Secret, Secret), NodeError> {
         let settings = &layered.settings;
         let setup = parts.setup(settings, layout, tasks)?;
         let progress = setup.state();
@@ -158,14 +159,13 @@ impl Node {
             ipfs: parts.weights.router(),
         })
         .await?;
-        api.ensure_key("This computer", &key)
+        api.ensure_key("This computer", key.reveal())
             .await
             .map_err(hearth_api::Error::from)?;
-        std::fs::write(layout.api_address(), reachable(api.addr()).to_string()).map_err(|source| {
-            NodeError::Write {
-                path: layout.api_address(),
-                source,
-            }
+        let address = reachable(api.addr()).to_string();
+        write_private(&layout.api_address(), address.as_bytes()).map_err(|source| NodeError::Write {
+            path: layout.api_address(),
+            source,
         })?;
         Ok((api, progress, token, key))
     }
@@ -201,18 +201,31 @@ impl Node {
     /// The page, with the token that opens it.
     #[must_use]
     pub fn page_url(&self) -> String {
-        format!("{}/#token={}", self.api_url(), self.token)
+        format!("{}/#token={}", self.api_url(), self.token.reveal())
     }
 
     /// A key for the OpenAI API.
     #[must_use]
     pub fn api_key(&self) -> &str {
-        &self.key
+        self.key.reveal()
     }
 
-    /// What the terminal says at start; URL and key are the last lines.
+    /// Where the token lies that opens the page.
     #[must_use]
-    pub fn greeting(&self) -> Vec<String> {
+    pub fn token_file(&self) -> PathBuf {
+        self.layout.api_token()
+    }
+
+    /// Where the key for the OpenAI API lies.
+    #[must_use]
+    pub fn key_file(&self) -> PathBuf {
+        self.layout.api_key()
+    }
+
+    /// What the terminal says at start; URL and key are the last lines. Unless somebody sees them, with the files where
+    /// token and key lie.
+    #[must_use]
+    pub fn greeting(&self, is_seen: bool) -> Vec<String> {
         let mut lines = vec![format!(
             "Hearth {} on {}",
             env!("CARGO_PKG_VERSION"),
@@ -232,8 +245,26 @@ impl Node {
             ));
         }
         lines.push(String::new());
-        lines.push(format!("  page     {}", self.page_url()));
-        lines.push(format!("  API      {}/v1   key {}", self.api_url(), self.key));
+        if is_seen {
+            lines.push(format!("  page     {}", self.page_url()));
+            lines.push(format!(
+                "  API      {}/v1   key {}",
+                self.api_url(),
+                self.key.reveal()
+            ));
+        } else {
+            let (token, key) = (self.token_file(), self.key_file());
+            lines.push(format!(
+                "  page     {}   token in {}",
+                self.api_url(),
+                token.display()
+            ));
+            lines.push(format!(
+                "  API      {}/v1   key in {}",
+                self.api_url(),
+                key.display()
+            ));
+        }
         lines
     }
 
@@ -262,7 +293,8 @@ impl Node {
             self.parts.stop().await;
             self.tasks.join().await;
         };
-        let in_time = tokio::time::timeout(self.stop_within, stopping).await.is_ok();
+        let within = crate::process::orderly_within(self.stop_within);
+        let in_time = tokio::time::timeout(within, stopping).await.is_ok();
         if !in_time {
             tracing::error!(
                 seconds = self.stop_within.as_secs(),

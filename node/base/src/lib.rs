@@ -8,6 +8,7 @@ pub mod clock;
 pub mod failure;
 pub mod ids;
 pub mod private;
+pub mod secret;
 pub mod tasks;
 pub mod tls;
 
@@ -15,4 +16,5 @@ pub use amount::Amount;
 pub use clock::Clock;
 pub use failure::{Failure, Kind};
 pub use ids::{ChainId, Height, ServiceId, SessionId};
+pub use secret::Secret;
 pub use tasks::Tasks;

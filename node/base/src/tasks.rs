@@ -5,9 +5,16 @@
 //!                      └── child("chain") ── spawn("follow blocks") …
 //! ```
 //! [`Tasks::stop`] signals a tree, [`Tasks::join`] waits for it. A task that panics is reported to the root,
-//! which the program watches: a node with a dead part stops instead of limping on.
+//! which the program watches: a node with a dead part stops instead of limping on. Only what serves one stranger
+//! ([`Tasks::spawn_contained`]) ends alone: his bytes must not be able to stop the node.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
 
 use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -68,6 +75,24 @@ impl Tasks {
                 panicked.send_replace(Some(full_name));
             }
         });
+    }
+
+    /// Runs `task`, which serves one stranger and holds nothing that others need: a panic in it is logged and ends it
+    /// alone. It must watch [`Tasks::stopped`] itself.
+    pub fn spawn_contained<F>(&self, name: &'static str, task: F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let owner = Arc::clone(&self.name);
+        let mut task = Box::pin(task);
+        self.tracker.spawn(std::future::poll_fn(move |context| {
+            // After a panic it is not polled again, so nobody sees what it left half done.
+            let polled = catch_unwind(AssertUnwindSafe(|| task.as_mut().poll(context)));
+            polled.unwrap_or_else(|_| {
+                tracing::error!(task = %format_args!("{owner}/{name}"), "a task panicked; it alone ends");
+                Poll::Ready(())
+            })
+        }));
     }
 
     /// Runs `task` until it ends or this owner is stopped, whichever comes first.
@@ -147,6 +172,17 @@ mod tests {
         assert!(!two.is_stopped());
         root.stop();
         two.join().await;
+    }
+
+    #[tokio::test]
+    async fn a_panic_of_what_serves_one_stranger_ends_it_alone() {
+        let root = Tasks::root();
+        let miner = root.child("miner");
+        miner.spawn_contained("connection", async { panic!("on purpose") });
+        miner.stop();
+        miner.join().await;
+        let panicked = tokio::time::timeout(Duration::from_millis(50), root.panicked());
+        assert!(panicked.await.is_err(), "the node would stop");
     }
 
     #[tokio::test]

@@ -10,6 +10,7 @@ mod abci;
 mod admin;
 mod args;
 mod blocks;
+mod guard;
 mod json;
 mod search;
 mod socket;
@@ -22,6 +23,7 @@ use axum::{
     body::Bytes,
     extract::{DefaultBodyLimit, Path, RawQuery, State, WebSocketUpgrade},
     http::{StatusCode, header::CONTENT_TYPE},
+    middleware,
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -110,6 +112,7 @@ pub(crate) fn serve(core: Arc<Core>, listener: TcpListener, address: SocketAddr,
         .route("/websocket", get(upgrade))
         .route("/{method}", get(uri))
         .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(middleware::from_fn_with_state(server.clone(), guard::guard))
         .with_state(server);
     let token = tasks.token();
     tasks.spawn("rpc", async move {

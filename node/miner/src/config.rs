@@ -6,6 +6,9 @@ use hearth_base::ServiceId;
 
 /// A body of 20 MiB, as the official miners take, and what a relay has around it.
 pub const MAX_REQUEST_BYTES: usize = (20 << 20) + (64 << 10);
+/// The most headers of a request, and the most bytes of them.
+const MAX_HEADERS: usize = 256;
+const MAX_HEAD_BYTES: usize = 32 << 10;
 
 /// What the miner is told.
 #[derive(Clone, Debug)]
@@ -24,8 +27,17 @@ pub struct Config {
     pub max_answer_parts: usize,
     /// Other names under which the model of a service is asked for.
     pub aliases: BTreeMap<String, ServiceId>,
-    /// The most connections at once.
+    /// The most connections from other computers at once, and of these from one address or IPv6 network.
     pub max_connections: usize,
+    pub max_connections_per_address: usize,
+    /// The most connections from this computer at once.
+    pub max_connections_loopback: usize,
+    /// The most bytes of requests in memory at once: 32 usual ones of the largest allowed, or some ten thousand small
+    /// ones.
+    pub max_waiting_bytes: usize,
+    /// Requests of one address that are refused, before it waits. A check takes up to a millisecond, so a flood of
+    /// refused ones costs 6 % of a core.
+    pub refused: hearth_listen::Rate,
     /// How long a client may take to send its request.
     pub read_within: Duration,
     /// Below so many free bytes on the disk of the evidence, earning stops.
@@ -75,6 +87,13 @@ impl Config {
             max_answer_parts: 1 << 20,
             aliases: BTreeMap::new(),
             max_connections: 1024,
+            max_connections_per_address: 256,
+            max_connections_loopback: 1024,
+            max_waiting_bytes: 128 << 20,
+            refused: hearth_listen::Rate {
+                per_minute: 4_000,
+                burst: 512,
+            },
             read_within: Duration::from_secs(30),
             min_free_bytes: 256 << 20,
             threads: std::thread::available_parallelism().map_or(2, usize::from),
@@ -93,6 +112,9 @@ impl Config {
             ("max_answer_bytes", self.max_answer_bytes),
             ("max_answer_parts", self.max_answer_parts),
             ("max_connections", self.max_connections),
+            ("max_connections_per_address", self.max_connections_per_address),
+            ("max_connections_loopback", self.max_connections_loopback),
+            ("max_waiting_bytes", self.max_waiting_bytes),
             ("threads", self.threads),
         ];
         if let Some((name, _)) = limits.iter().find(|(_, limit)| *limit == 0) {
@@ -111,6 +133,26 @@ impl Config {
             }
         }
         Ok(())
+    }
+}
+
+impl Config {
+    /// What the relay port allows, where an answer and its reader take `longest` at most.
+    pub(crate) fn limits(&self, longest: Duration) -> hearth_listen::Limits {
+        let limits = hearth_listen::Limits {
+            connections: self.max_connections,
+            per_address: self.max_connections_per_address,
+            loopback: self.max_connections_loopback,
+            read_within: self.read_within,
+            busy_within: Some(longest),
+            drain: longest,
+            headers: MAX_HEADERS,
+            head_bytes: MAX_HEAD_BYTES,
+            body_bytes: self.max_request_bytes,
+            memory_bytes: self.max_waiting_bytes,
+            rate: Some(self.refused),
+        };
+        limits.fitting(hearth_listen::files::limit())
     }
 }
 

@@ -25,10 +25,7 @@ use futures::{StreamExt as _, stream::BoxStream};
 use hearth_base::{Clock, ServiceId, Tasks};
 use hearth_openai::answer::{NoAnswer, Operation, Verdict, judge};
 use hearth_pocket::Signer;
-use tokio::{
-    sync::{Semaphore, watch},
-    time::Instant,
-};
+use tokio::{sync::watch, time::Instant};
 
 pub(crate) use listener::Listener;
 pub(crate) use places::Places;
@@ -58,8 +55,6 @@ pub(crate) struct Server {
     pub(crate) clock: Clock,
     pub(crate) tasks: Tasks,
     pub(crate) running: watch::Sender<Running>,
-    /// Bytes of requests that may be in memory at once.
-    pub(crate) room: Arc<Semaphore>,
     pub(crate) counts: Arc<Counts>,
     /// Why no answer could be kept or signed; earning stops over it.
     pub(crate) trouble: watch::Sender<Option<Trouble>>,
@@ -348,9 +343,6 @@ fn backend_request(service: &ServiceId, admitted: &Admitted) -> BackendRequest {
         body: http.body.clone(),
     }
 }
-
-/// Bytes of requests that may be in memory at once: a dozen of the largest, or some ten thousand usual ones.
-pub(crate) const ROOM: usize = 256 << 20;
 
 /// How long a part of a stream may be collected before it is sent.
 pub(crate) const BATCH_WITHIN: Duration = Duration::from_millis(100);

@@ -4,14 +4,8 @@
 //! up the page and the chain. Each thread has connections of its own and nobody takes them over: waking another thread
 //! costs as much as signing an answer. What has a timer or stays open beyond a relay waits at [`Home`].
 
-use std::{
-    pin::Pin,
-    sync::atomic::{AtomicUsize, Ordering},
-    time::{Duration, Instant},
-};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use hyper::rt::{Sleep, Timer};
-use hyper_util::rt::TokioTimer;
 use tokio::runtime::{Builder, Handle};
 use tokio_util::{
     sync::{CancellationToken, DropGuard},
@@ -60,17 +54,11 @@ impl Threads {
 }
 
 /// The threads of the whole program. A thread that has a timer sets the computer's clock whenever it goes to sleep,
-/// which costs a virtual computer 10 µs and more; so limits of connections are kept here, not where relays are.
+/// which costs a virtual computer 10 µs and more; so what waits does it here, not where relays are.
 #[derive(Clone, Debug)]
 pub(crate) struct Home(Handle);
 
 impl Home {
-    /// Waits at home.
-    pub(crate) fn wait(&self, duration: Duration) -> tokio::time::Sleep {
-        let _at_home = self.0.enter();
-        tokio::time::sleep(duration)
-    }
-
     /// Runs `task` at home, until it ends or nobody waits for it: connections that it opens stay there. A fault in it
     /// is the caller's.
     pub(crate) async fn run<T: Send + 'static>(&self, task: impl Future<Output = T> + Send + 'static) -> T {
@@ -82,26 +70,6 @@ impl Home {
                 Err(_) => std::future::pending().await,
             },
         }
-    }
-}
-
-impl Timer for Home {
-    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Sleep>> {
-        let _at_home = self.0.enter();
-        TokioTimer::new().sleep(duration)
-    }
-
-    fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>> {
-        let _at_home = self.0.enter();
-        TokioTimer::new().sleep_until(deadline)
-    }
-
-    fn reset(&self, sleep: &mut Pin<Box<dyn Sleep>>, deadline: Instant) {
-        TokioTimer::new().reset(sleep, deadline);
-    }
-
-    fn now(&self) -> Instant {
-        TokioTimer::new().now()
     }
 }
 
@@ -163,21 +131,5 @@ mod tests {
         while Arc::strong_count(&held) > 1 {
             tokio::task::yield_now().await;
         }
-    }
-
-    #[tokio::test]
-    async fn a_timer_of_home_wakes_a_relay_thread() {
-        let threads = Threads::start(1).unwrap();
-        let home = threads.home().clone();
-        let waited = on_a_relay_thread(&threads, async move {
-            let began = Instant::now();
-            home.wait(Duration::from_millis(5)).await;
-            let mut sleep = Timer::sleep(&home, Duration::from_secs(3600));
-            home.reset(&mut sleep, Instant::now() + Duration::from_millis(5));
-            sleep.await;
-            home.sleep_until(Instant::now() + Duration::from_millis(5)).await;
-            began.elapsed()
-        });
-        assert!(waited.await.unwrap() >= Duration::from_millis(15));
     }
 }

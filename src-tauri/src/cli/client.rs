@@ -1,9 +1,10 @@
 //! The API of the daemon that runs on a data directory.
 
-use std::{io::ErrorKind, path::PathBuf, time::Duration};
+use std::{io::ErrorKind, net::SocketAddr, path::PathBuf, time::Duration};
 
 use anyhow::Context as _;
-use hearth_node::control::ErrorDetail;
+use hearth_base::Secret;
+use hearth_node::{Challenge, control::ErrorDetail};
 use reqwest::{Method, RequestBuilder, Response};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -12,12 +13,14 @@ use super::{Exit, Fault, Place, place::closed};
 
 /// How long the daemon may take to say that it is there.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+/// What it says of itself is shorter.
+const MAX_ANSWER_BYTES: usize = 64 << 10;
 
 /// Speaks to one daemon.
 pub(crate) struct Client {
     http: reqwest::Client,
     base: String,
-    token: String,
+    token: Secret,
 }
 
 impl Client {
@@ -57,24 +60,40 @@ impl Client {
         let client = Client {
             http: http.pick(&url).clone(),
             base,
-            token: token.trim().to_owned(),
+            token: token.trim().to_owned().into(),
         };
-        let alive = client
-            .http
-            .get(format!("{}/health", client.base))
-            .timeout(CONNECT_WITHIN)
-            .send()
-            .await;
-        if alive.is_ok_and(|answer| answer.status().is_success()) {
-            Ok(client)
-        } else {
-            Err(not_ready().into())
+        if client.is_the_node().await.map_err(|_| not_ready())? {
+            return Ok(client);
         }
+        let (address, root) = (address.trim(), place.layout.root().display());
+        Err(Fault::not_ready(
+            "other_program",
+            format!("the program on {address} is not the Hearth of {root}"),
+        )
+        .meaning("The Hearth that was there has ended. The token is not shown to what came after it.")
+        .remedy("start Hearth again, or name another --data-dir")
+        .into())
+    }
+
+    /// Whether who answers knows the token already. An error where nobody answers.
+    async fn is_the_node(&self) -> anyhow::Result<bool> {
+        let challenge = Challenge::new()?;
+        let address: SocketAddr = self.base.trim_start_matches("http://").parse()?;
+        let asked = self.http.get(format!("{}{}", self.base, challenge.path()));
+        let mut answer = asked.timeout(CONNECT_WITHIN).send().await?;
+        let mut body = Vec::new();
+        // Whoever it is may send without an end.
+        while body.len() < MAX_ANSWER_BYTES
+            && let Some(part) = answer.chunk().await?
+        {
+            body.extend_from_slice(&part);
+        }
+        Ok(challenge.is_answered(&body, &self.token, address.port()))
     }
 
     /// The page with the token that opens it.
     pub(crate) fn page_url(&self) -> String {
-        format!("{}/#token={}", self.base, self.token)
+        format!("{}/#token={}", self.base, self.token.reveal())
     }
 
     /// The address of the page.
@@ -123,7 +142,7 @@ impl Client {
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.http
             .request(method, format!("{}{path}", self.base))
-            .bearer_auth(&self.token)
+            .bearer_auth(self.token.reveal())
     }
 }
 

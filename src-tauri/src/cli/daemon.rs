@@ -1,21 +1,26 @@
 //! `hearth --daemon`: the node in the foreground until a signal.
 
+use std::{io::IsTerminal as _, time::Duration};
+
 use anyhow::Context as _;
-use hearth_node::{Node, NodeArgs};
+use hearth_node::{Node, NodeArgs, NodeError, data_dir::DataDir};
 
 use super::{Done, Exit, Fault, Out, Place, args::Args, lan, terminal::Terminal};
 
 pub(super) async fn run(args: &Args, out: &Out) -> Done {
     let place = Place::wanted(args)?;
+    // Before the log, and whatever else writes there.
+    let data_dir = DataDir::open(place.layout.root()).map_err(NodeError::from)?;
     let terminal = Terminal::of(out);
     let _log = terminal.log(&place)?;
     #[cfg(unix)]
     let _file_size = outlive_file_size_limit().context("signals cannot be watched")?;
     // Before anything runs, so that no early signal ends the process half-way.
-    let signal = stop_signal().context("signals cannot be watched")?;
+    let stop_within = Duration::from_secs(place.layered.settings.stop_within_s);
+    let signal = stop_signal(stop_within).context("signals cannot be watched")?;
     tokio::pin!(signal);
     terminal.say("starting");
-    let started = start(place).await;
+    let started = start_in(data_dir, place).await;
     let node = started.inspect_err(|_| terminal.clear())?;
     notify("READY=1");
     let early = tokio::select! {
@@ -36,6 +41,9 @@ pub(super) async fn run(args: &Args, out: &Out) -> Done {
     notify("STOPPING=1");
     tracing::info!(%why, "stopping");
     let failed = why.starts_with("the task");
+    if failed {
+        hearth_node::process::end_within(stop_within);
+    }
     let in_time = node.stop().await;
     match (failed, in_time) {
         (true, _) => Err(Fault::failed("task_failed", format!("{why}, so Hearth stopped"))
@@ -52,33 +60,72 @@ pub(super) async fn run(args: &Args, out: &Out) -> Done {
     }
 }
 
-/// Says where everything is; URL and key are the last lines.
+/// Says where everything is; URL and key are the last lines. They are for eyes: elsewhere, as in a log, stands where
+/// they lie.
 fn greet(node: &Node, out: &Out) {
-    if out.json {
-        out.value(
+    let is_seen = std::io::stdout().is_terminal();
+    match (out.json, is_seen) {
+        (true, true) => out.value(
             &serde_json::json!({ "url": node.page_url(), "api": node.api_url(), "key": node.api_key() }),
-        );
-        return;
+        ),
+        (true, false) => out.value(&serde_json::json!({
+            "url": node.api_url(), "api": node.api_url(), "token_file": node.token_file(), "key_file": node.key_file(),
+        })),
+        (false, _) => {
+            node.greeting(is_seen).iter().for_each(|line| out.line(line));
+            lan::greet(node, out);
+        }
     }
-    for line in node.greeting() {
-        out.line(&line);
-    }
-    lan::greet(node, out);
 }
 
 /// Starts the node of a place.
+#[cfg(feature = "desktop")]
 pub(crate) async fn start(place: Place) -> Result<Node, Exit> {
+    let data_dir = DataDir::open(place.layout.root()).map_err(NodeError::from)?;
+    start_in(data_dir, place).await
+}
+
+async fn start_in(data_dir: DataDir, place: Place) -> Result<Node, Exit> {
     let args = NodeArgs {
-        layout: place.layout,
+        data_dir,
         layered: place.layered,
         network: place.network,
     };
     Ok(Node::start(args).await?)
 }
 
-/// Ends with the name of the signal that asks the program to stop.
+/// Ends with the name of the signal that asks the program to stop. From then on the process ends within the time,
+/// whatever hangs: a thread of its own waits for the signal, which no task can hold up.
+pub(crate) fn stop_signal(stop_within: Duration) -> std::io::Result<impl Future<Output = String>> {
+    let (tell, told) = tokio::sync::oneshot::channel();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let signal = {
+        let _there = runtime.enter();
+        any_signal()?
+    };
+    std::thread::Builder::new()
+        .name("signals".to_owned())
+        .spawn(move || {
+            let name = runtime.block_on(signal);
+            hearth_node::process::end_within(stop_within);
+            // Who listened may be gone.
+            let _ = tell.send(name);
+            // A second signal is heard, and changes nothing.
+            runtime.block_on(std::future::pending::<()>());
+        })?;
+    Ok(async {
+        match told.await {
+            Ok(name) => name,
+            // The thread never ends without telling.
+            Err(_) => std::future::pending().await,
+        }
+    })
+}
+
 #[cfg(unix)]
-pub(crate) fn stop_signal() -> std::io::Result<impl Future<Output = String>> {
+fn any_signal() -> std::io::Result<impl Future<Output = String> + Send + 'static> {
     use tokio::signal::unix::{SignalKind, signal};
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     Ok(async move {
@@ -89,9 +136,9 @@ pub(crate) fn stop_signal() -> std::io::Result<impl Future<Output = String>> {
     })
 }
 
-/// Ends with the name of the signal that asks the program to stop.
 #[cfg(not(unix))]
-pub(crate) fn stop_signal() -> std::io::Result<impl Future<Output = String>> {
+#[allow(clippy::unnecessary_wraps, reason = "the same on all systems")]
+fn any_signal() -> std::io::Result<impl Future<Output = String> + Send + 'static> {
     Ok(async {
         let _ = tokio::signal::ctrl_c().await;
         "Ctrl-C".to_owned()

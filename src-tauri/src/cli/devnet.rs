@@ -1,5 +1,7 @@
 //! `hearth devnet`: the embedded chain alone, for other programs.
 
+use std::time::Duration;
+
 use super::{
     Done, Fault, Out, Place,
     args::{Args, DevnetArgs},
@@ -23,7 +25,10 @@ pub(super) async fn run(devnet: &DevnetArgs, args: &Args, out: &Out) -> Done {
         }
         out.line(&format!("RPC {}", alone.rpc_url()));
     }
-    super::daemon::stop_signal().map_err(anyhow::Error::from)?.await;
+    let stop_within = Duration::from_secs(place.layered.settings.stop_within_s);
+    super::daemon::stop_signal(stop_within)
+        .map_err(anyhow::Error::from)?
+        .await;
     alone.stop().await;
     Ok(())
 }

@@ -62,6 +62,8 @@ pub(crate) fn run(open: Open) -> ExitCode {
         None => open(&runtime, &args, &out),
         Some(command) => runtime.block_on(dispatch(command, &args, &out)),
     };
+    // What hangs in a thread of its own does not keep the program.
+    runtime.shutdown_timeout(THREADS_END_WITHIN);
     end(&out, done)
 }
 
@@ -82,6 +84,8 @@ fn wrong_arguments(error: &clap::Error) -> ExitCode {
     }
     end(&Out::new(true, false), Err(fault.into()))
 }
+/// How long work that was begun on threads of its own may still take when everything else has ended.
+const THREADS_END_WITHIN: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// Says where the page of the running daemon is.
 #[cfg(not(feature = "desktop"))]
@@ -89,7 +93,17 @@ pub(crate) fn show_page(runtime: &tokio::runtime::Runtime, args: &Args, out: &Ou
     runtime.block_on(async {
         let place = Place::find(args).await?;
         let client = Client::connect(&place).await?;
-        out.line(&format!("Hearth runs. Its page: {}", client.page_url()));
+        // The token in the address is for eyes.
+        if std::io::IsTerminal::is_terminal(&std::io::stdout()) {
+            out.line(&format!("Hearth runs. Its page: {}", client.page_url()));
+        } else {
+            let token = place.layout.api_token();
+            out.line(&format!(
+                "Hearth runs. Its page: {} (token: {})",
+                client.base(),
+                token.display()
+            ));
+        }
         Ok(())
     })
 }

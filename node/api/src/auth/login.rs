@@ -1,6 +1,10 @@
-//! The login for other computers: one password, as an Argon2id hash, with a brake on guessing.
+//! The login for other computers: one password, as an Argon2id hash, with a brake on guessing for each address, so
+//! that who guesses locks out nobody but himself.
 
-use std::sync::Arc;
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    sync::Arc,
+};
 
 use argon2::{
     Argon2,
@@ -9,8 +13,9 @@ use argon2::{
 use axum::http::StatusCode;
 use hearth_base::Clock;
 use sqlx::SqlitePool;
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
+use super::Client;
 use crate::error::ApiError;
 
 /// The fewest characters of the password. It guards money on a network, so it is longer than the wallet's.
@@ -18,8 +23,11 @@ const MIN_CHARS: usize = 10;
 /// Wrong passwords before one waits.
 const TRIES: u32 = 5;
 const WAIT_MS: i64 = 60_000;
-/// Sign-ins that may wait for their turn. Each is checked alone: a check takes 19 MiB and a good part of a second.
+/// Addresses that may wait for the check of a password, each for one. A check takes 19 MiB and a good part of a second,
+/// so there is one at a time; programs of this computer do not wait behind others.
 const QUEUE: usize = 8;
+/// Addresses that are remembered, some 100 bytes each. Beyond them the oldest is forgotten: it gets its tries anew.
+const MAX_ADDRESSES: usize = 4096;
 /// What a sign-in beyond the queue is told to wait.
 const BUSY_SECONDS: u64 = 5;
 /// The row of `api_setting` that holds the hash.
@@ -30,15 +38,30 @@ const KEY: &str = "login";
 pub(crate) struct Login {
     pool: SqlitePool,
     clock: Clock,
-    /// Held from the question whether one may try to the verdict, so that guesses side by side count one by one.
-    brake: Arc<Mutex<Brake>>,
-    queue: Arc<Semaphore>,
+    brakes: Arc<parking_lot::Mutex<Brakes>>,
+    /// Held while a password is checked: by programs of this computer, and by others.
+    checking: [Arc<Mutex<()>>; 2],
 }
+
+/// The brakes of all addresses that guessed wrong, or guess at the moment.
+#[derive(Default)]
+struct Brakes(BTreeMap<Client, Brake>);
 
 #[derive(Default)]
 struct Brake {
     wrong: u32,
     wait_until_ms: i64,
+    touched_ms: i64,
+    /// One guess of an address at a time, so that guesses side by side count one by one.
+    is_guessing: bool,
+}
+
+/// A guess that is being checked. Dropped without a verdict it counts as wrong.
+struct Guess {
+    brakes: Arc<parking_lot::Mutex<Brakes>>,
+    client: Client,
+    clock: Clock,
+    is_judged: bool,
 }
 
 impl Login {
@@ -46,8 +69,8 @@ impl Login {
         Login {
             pool,
             clock,
-            brake: Arc::default(),
-            queue: Arc::new(Semaphore::new(QUEUE)),
+            brakes: Arc::default(),
+            checking: [Arc::default(), Arc::default()],
         }
     }
 
@@ -85,10 +108,7 @@ impl Login {
     }
 
     /// Checks the password of a sign-in.
-    pub(crate) async fn check(&self, password: String) -> Result<(), ApiError> {
-        let _place = self.queue.try_acquire().map_err(|_| busy())?;
-        let mut brake = Arc::clone(&self.brake).lock_owned().await;
-        brake.may_try(self.clock.now_ms())?;
+    pub(crate) async fn check(&self, client: Client, password: String) -> Result<(), ApiError> {
         let hash = self.hash().await?.ok_or_else(|| {
             ApiError::new(
                 StatusCode::FORBIDDEN,
@@ -96,15 +116,18 @@ impl Login {
                 "no password is set for this node",
             )
         })?;
-        let clock = self.clock.clone();
-        // The brake goes with the work: who hangs up neither frees it early nor guesses uncounted.
+        let guess = Guess::begin(&self.brakes, client, &self.clock)?;
+        let checking = Arc::clone(&self.checking[usize::from(client.is_local)]);
+        let turn: OwnedMutexGuard<()> = checking.lock_owned().await;
+        // Turn and guess go with the work: who hangs up neither frees them early nor guesses uncounted.
         blocking(move || {
+            let _turn = turn;
             let right = PasswordHash::new(&hash).is_ok_and(|hash| {
                 Argon2::default()
                     .verify_password(password.as_bytes(), &hash)
                     .is_ok()
             });
-            brake.judge(right, clock.now_ms())
+            guess.judge(right)
         })
         .await?
     }
@@ -117,33 +140,88 @@ impl Login {
     }
 }
 
-impl Brake {
-    fn may_try(&self, now_ms: i64) -> Result<(), ApiError> {
-        match u64::try_from(self.wait_until_ms - now_ms) {
+impl Guess {
+    fn begin(
+        brakes: &Arc<parking_lot::Mutex<Brakes>>,
+        client: Client,
+        clock: &Clock,
+    ) -> Result<Guess, ApiError> {
+        brakes.lock().begin(client, clock.now_ms())?;
+        Ok(Guess {
+            brakes: Arc::clone(brakes),
+            client,
+            clock: clock.clone(),
+            is_judged: false,
+        })
+    }
+
+    fn judge(mut self, right: bool) -> Result<(), ApiError> {
+        self.is_judged = true;
+        self.brakes.lock().judge(self.client, right, self.clock.now_ms())
+    }
+}
+
+impl Drop for Guess {
+    fn drop(&mut self) {
+        if !self.is_judged {
+            // Nobody waits for the words.
+            let _ = self.brakes.lock().judge(self.client, false, self.clock.now_ms());
+        }
+    }
+}
+
+impl Brakes {
+    fn begin(&mut self, client: Client, now_ms: i64) -> Result<(), ApiError> {
+        let others = self
+            .0
+            .iter()
+            .filter(|(other, brake)| !other.is_local && brake.is_guessing);
+        if !client.is_local && others.count() >= QUEUE {
+            return Err(busy());
+        }
+        if self.0.len() >= MAX_ADDRESSES && !self.0.contains_key(&client) {
+            let at_rest = self.0.iter().filter(|(_, brake)| !brake.is_guessing);
+            let oldest = at_rest
+                .min_by_key(|(_, brake)| brake.touched_ms)
+                .map(|(other, _)| *other);
+            oldest.map(|oldest| self.0.remove(&oldest));
+        }
+        let brake = self.0.entry(client).or_default();
+        if brake.is_guessing {
+            return Err(busy());
+        }
+        match u64::try_from(brake.wait_until_ms - now_ms) {
             Ok(left_ms) if left_ms > 0 => Err(wait(left_ms.div_ceil(1000))),
-            Ok(_) | Err(_) => Ok(()),
+            Ok(_) | Err(_) => {
+                brake.is_guessing = true;
+                brake.touched_ms = now_ms;
+                Ok(())
+            }
         }
     }
 
-    fn judge(&mut self, right: bool, now_ms: i64) -> Result<(), ApiError> {
+    fn judge(&mut self, client: Client, right: bool, now_ms: i64) -> Result<(), ApiError> {
+        let Entry::Occupied(mut entry) = self.0.entry(client) else {
+            return Ok(());
+        };
         if right {
-            self.wrong = 0;
+            entry.remove();
             return Ok(());
         }
-        self.wrong += 1;
-        if self.wrong >= TRIES {
-            *self = Brake {
-                wrong: 0,
-                wait_until_ms: now_ms + WAIT_MS,
-            };
+        let brake = entry.get_mut();
+        brake.is_guessing = false;
+        brake.wrong += 1;
+        if brake.wrong >= TRIES {
+            brake.wrong = 0;
+            brake.wait_until_ms = now_ms + WAIT_MS;
             return Err(wait(WAIT_MS.unsigned_abs() / 1000));
         }
         let message = format!(
             "wrong password; {} tries left, then a minute of waiting",
-            TRIES - self.wrong
+            TRIES - brake.wrong
         );
         Err(ApiError::new(StatusCode::FORBIDDEN, "wrong_password", message)
-            .value("tries_left", TRIES - self.wrong))
+            .value("tries_left", TRIES - brake.wrong))
     }
 }
 
@@ -165,4 +243,69 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
     tokio::task::spawn_blocking(work)
         .await
         .map_err(|error| ApiError::internal(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(address: &str) -> Client {
+        Client {
+            address: address.parse().unwrap(),
+            from_here: address.starts_with("127."),
+            is_local: address.starts_with("127."),
+        }
+    }
+
+    #[test]
+    fn who_guesses_locks_out_nobody_but_himself() {
+        let mut brakes = Brakes::default();
+        let (guesser, other, own) = (client("192.0.2.7"), client("192.0.2.8"), client("127.0.0.1"));
+        for n in 1..=TRIES {
+            brakes.begin(guesser, 0).unwrap();
+            let code = brakes.judge(guesser, false, 0).unwrap_err().code;
+            assert_eq!(code, if n < TRIES { "wrong_password" } else { "wait" });
+        }
+        assert_eq!(brakes.begin(guesser, WAIT_MS - 1).unwrap_err().code, "wait");
+        for client in [other, own] {
+            brakes.begin(client, 0).unwrap();
+            brakes.judge(client, true, 0).unwrap();
+        }
+        // After the wait there are new tries.
+        brakes.begin(guesser, WAIT_MS).unwrap();
+        assert_eq!(
+            brakes.judge(guesser, false, WAIT_MS).unwrap_err().code,
+            "wrong_password"
+        );
+    }
+
+    #[test]
+    fn the_queue_of_others_does_not_hold_up_this_computer() {
+        let mut brakes = Brakes::default();
+        for n in 0..QUEUE {
+            brakes.begin(client(&format!("192.0.2.{n}")), 0).unwrap();
+        }
+        assert_eq!(brakes.begin(client("192.0.2.99"), 0).unwrap_err().code, "busy");
+        brakes.begin(client("127.0.0.1"), 0).unwrap();
+        assert_eq!(
+            brakes.begin(client("127.0.0.1"), 0).unwrap_err().code,
+            "busy",
+            "one at a time"
+        );
+    }
+
+    #[test]
+    fn the_memory_of_addresses_is_bounded() {
+        let mut brakes = Brakes::default();
+        for n in 0..MAX_ADDRESSES as i64 + 10 {
+            let one = client(&format!("10.0.{}.{}", n / 256, n % 256));
+            brakes.begin(one, n).unwrap();
+            brakes.judge(one, false, n).unwrap_err();
+        }
+        assert_eq!(brakes.0.len(), MAX_ADDRESSES);
+        assert!(
+            !brakes.0.contains_key(&client("10.0.0.0")),
+            "the oldest is forgotten"
+        );
+    }
 }

@@ -1,10 +1,15 @@
 //! Who may call what (design, section 6): the table, and the secrets it asks for.
 
+mod client;
 mod login;
+mod proof;
 mod secrets;
 mod table;
 
+pub(crate) use client::{Client, bare, means_this_computer};
 pub(crate) use login::Login;
+pub(crate) use proof::MAX_CHALLENGE_CHARS;
+pub use proof::proof;
 pub(crate) use secrets::{Keys, Sessions, same_secret};
 pub(crate) use table::{Caller, Credential, Zone, may_spend};
 

@@ -81,7 +81,11 @@ impl Zone {
                 "token_needed",
                 "the control API needs the token of this node",
             )
-            .remedy("Open the URL that Hearth printed at its start, or send the token as a bearer."),
+            .remedy(if caller.loopback {
+                "Open the URL that Hearth printed at its start, or send the token as a bearer."
+            } else {
+                "Sign in with the password of this node, or send the token as a bearer."
+            }),
             (
                 Zone::Health
                 | Zone::Page

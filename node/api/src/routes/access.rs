@@ -1,7 +1,7 @@
 //! Signing in, the login, API keys.
 
 use axum::{
-    Json,
+    Extension, Json,
     extract::{Path, State},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
@@ -13,26 +13,31 @@ use super::{
 };
 use crate::{
     app::App,
-    auth::{SESSION_DAYS, same_secret},
+    auth::{Client, SESSION_DAYS, same_secret},
     control::types::{ApiKeyList, CreatedApiKey, LoginState, NewApiKey, SetLogin, SignIn},
     error::ApiError,
 };
 
 pub(crate) async fn sign_in(
     State(app): State<App>,
+    Extension(client): Extension<Client>,
     Input(input): Input<SignIn>,
 ) -> Result<Response, ApiError> {
     match (input.token, input.password) {
-        (Some(token), _) if same_secret(&token, &app.token) => {}
+        (Some(token), _) if same_secret(&token, app.token.reveal()) => {}
         (Some(_), _) => {
             return Err(ApiError::new(
                 StatusCode::UNAUTHORIZED,
                 "wrong_token",
                 "this token is not the one of this node",
             )
-            .remedy("Open the URL that Hearth printed at its start."));
+            .remedy(if client.is_local {
+                "Open the URL that Hearth printed at its start."
+            } else {
+                "Sign in with the password of this node."
+            }));
         }
-        (None, Some(password)) => app.login.check(password).await?,
+        (None, Some(password)) => app.login.check(client, password).await?,
         (None, None) => return Err(ApiError::bad_request("neither token nor password is given")),
     }
     let value = app.sessions.create().await?;

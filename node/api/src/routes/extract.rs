@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use axum::{
     body::Body,
-    extract::{FromRequest, FromRequestParts, Request, State, rejection::BytesRejection},
+    extract::{FromRequest, FromRequestParts, Request, State},
     http::{StatusCode, header, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
@@ -27,26 +27,20 @@ pub(crate) struct Input<T>(pub(crate) T);
 impl<T: DeserializeOwned> FromRequest<App> for Input<T> {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, app: &App) -> Result<Input<T>, ApiError> {
-        let bytes = body(request, app).await?;
+    async fn from_request(request: Request, _: &App) -> Result<Input<T>, ApiError> {
+        let bytes = body(request).await?;
         serde_json::from_slice(&bytes)
             .map(Input)
             .map_err(|error| ApiError::bad_request(format!("the body cannot be read: {error}")))
     }
 }
 
-/// The bytes of a body within the limit.
-pub(crate) async fn body(request: Request, app: &App) -> Result<Bytes, ApiError> {
-    Bytes::from_request(request, app).await.map_err(|error| {
-        if matches!(error, BytesRejection::FailedToBufferBody(_))
-            && error.status() == StatusCode::PAYLOAD_TOO_LARGE
-        {
-            let message = format!("the body is larger than {} bytes", app.config.max_body_bytes);
-            return ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
-                .remedy("Send less at once.");
-        }
-        ApiError::bad_request("the body broke off")
-    })
+/// The bytes of a body within the limits. Who may not call at all does not come this far.
+pub(crate) async fn body(request: Request) -> Result<Bytes, ApiError> {
+    // The listener counts.
+    axum::body::to_bytes(request.into_body(), usize::MAX)
+        .await
+        .map_err(|error| ApiError::from_body(&error))
 }
 
 /// `q`, `limit` and `offset` of a list.

@@ -11,17 +11,18 @@ use axum::{
 
 use crate::{
     app::App,
-    auth::{Caller, Credential, Zone, same_secret},
+    auth::{Caller, Client, Credential, Zone, bare, means_this_computer, same_secret},
     error::ApiError,
 };
 
-/// Lets a call through with a [`Caller`] among its extensions, or refuses it.
+/// Lets a call through with a [`Caller`] and a [`Client`] among its extensions, or refuses it. Its body is not read.
 pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
     let zone = Zone::of(request.uri().path());
     let (mut parts, body) = request.into_parts();
     match check(&app, &parts, zone).await {
-        Ok(caller) => {
+        Ok((caller, client)) => {
             parts.extensions.insert(caller);
+            parts.extensions.insert(client);
             next.run(Request::from_parts(parts, body)).await
         }
         Err(error) if zone == Zone::OpenAi => error.into_openai_response(),
@@ -29,29 +30,66 @@ pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) 
     }
 }
 
-async fn check(app: &App, request: &Parts, zone: Zone) -> Result<Caller, ApiError> {
+async fn check(app: &App, request: &Parts, zone: Zone) -> Result<(Caller, Client), ApiError> {
     let headers = &request.headers;
     let host = host(headers, &request.uri)?;
-    if !host_is_ours(&host, app.config.listen.ip(), &app.config.allowed_hosts) {
-        let message = format!("\"{host}\" is not a name of this node");
-        return Err(
-            ApiError::new(StatusCode::MISDIRECTED_REQUEST, "foreign_host", message)
-                .remedy("Use 127.0.0.1 or localhost, or add the name to api.allowed_hosts."),
-        );
-    }
+    let peer = request.extensions.get::<ConnectInfo<SocketAddr>>();
+    // Whoever has no address is nobody of this computer.
+    let peer = peer.map_or(IpAddr::from([0, 0, 0, 0]), |info| info.0.ip());
+    let client = Client::of(peer, request, &host, &app.config.trusted_proxies);
+    check_host(app, &host, client).await?;
     check_origin(headers, &request.method, &host, zone)?;
-    let peer = request
-        .extensions
-        .get::<ConnectInfo<SocketAddr>>()
-        .map(|info| info.0);
-    let loopback =
-        peer.is_some_and(|peer| peer.ip().to_canonical().is_loopback()) && !came_through_a_proxy(headers);
     let caller = Caller {
-        loopback,
+        loopback: client.is_local,
         credential: credential(app, headers).await?,
     };
     zone.admits(caller)?;
-    Ok(caller)
+    Ok((caller, client))
+}
+
+/// A page of another site can point its own name at our address, but it cannot change the name that its browser sends.
+async fn check_host(app: &App, host: &Authority, client: Client) -> Result<(), ApiError> {
+    let refused = |code, message: String| ApiError::new(StatusCode::MISDIRECTED_REQUEST, code, message);
+    match standing(host, app.config.listen.ip(), &app.config.allowed_hosts) {
+        Standing::Ours => Ok(()),
+        // Until then nobody but this computer has a way in.
+        Standing::WithLogin if app.login.is_set().await? => Ok(()),
+        Standing::WithLogin => Err(refused(
+            "no_login",
+            format!("no login is set, so this node does not answer to \"{host}\""),
+        )),
+        Standing::Foreign => {
+            let remedy = if client.from_here {
+                "Use 127.0.0.1 or localhost, or add the name to api.allowed_hosts and set a login."
+            } else {
+                "Call it by its address or the name of its computer; other names stand in its api.allowed_hosts."
+            };
+            let message = format!("\"{host}\" is not a name of this node");
+            Err(refused("foreign_host", message).remedy(remedy))
+        }
+    }
+}
+
+/// What a host is to this node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    Ours,
+    /// Ours as soon as a login is set.
+    WithLogin,
+    Foreign,
+}
+
+fn standing(host: &Authority, listen: IpAddr, allowed: &[String]) -> Standing {
+    let name = bare(host);
+    // An address in place of a name cannot be pointed elsewhere, so on a LAN every one of ours is fine.
+    let is_address = name.parse::<IpAddr>().is_ok() && !listen.is_loopback();
+    if is_address || means_this_computer(host) {
+        Standing::Ours
+    } else if allowed.iter().any(|allowed| allowed.eq_ignore_ascii_case(name)) {
+        Standing::WithLogin
+    } else {
+        Standing::Foreign
+    }
 }
 
 fn host(headers: &HeaderMap, uri: &Uri) -> Result<Authority, ApiError> {
@@ -61,19 +99,6 @@ fn host(headers: &HeaderMap, uri: &Uri) -> Result<Authority, ApiError> {
     from_header
         .or_else(|| uri.authority().cloned())
         .ok_or_else(|| ApiError::bad_request("the Host header is missing or is no host"))
-}
-
-/// A page of another site can point its own name at our address, but it cannot change the name that its browser sends.
-fn host_is_ours(host: &Authority, listen: IpAddr, allowed: &[String]) -> bool {
-    let name = host.host().trim_start_matches('[').trim_end_matches(']');
-    if name.eq_ignore_ascii_case("localhost")
-        || allowed.iter().any(|allowed| allowed.eq_ignore_ascii_case(name))
-    {
-        return true;
-    }
-    // An address in place of a name cannot be pointed elsewhere, so on a LAN every one of ours is fine.
-    name.parse::<IpAddr>()
-        .is_ok_and(|address| address.to_canonical().is_loopback() || !listen.is_loopback())
 }
 
 fn check_origin(headers: &HeaderMap, method: &Method, host: &Authority, zone: Zone) -> Result<(), ApiError> {
@@ -107,16 +132,9 @@ fn check_origin(headers: &HeaderMap, method: &Method, host: &Authority, zone: Zo
     }
 }
 
-/// A proxy on this computer calls from loopback for the whole world.
-fn came_through_a_proxy(headers: &HeaderMap) -> bool {
-    ["forwarded", "x-forwarded-for", "x-real-ip", "via"]
-        .iter()
-        .any(|name| headers.contains_key(*name))
-}
-
 async fn credential(app: &App, headers: &HeaderMap) -> Result<Credential, ApiError> {
     if let Some(secret) = bearer(headers) {
-        if same_secret(secret, &app.token) {
+        if same_secret(secret, app.token.reveal()) {
             return Ok(Credential::Owner);
         }
         if app.keys.is_valid(secret).await? {
@@ -131,7 +149,7 @@ async fn credential(app: &App, headers: &HeaderMap) -> Result<Credential, ApiErr
 
 /// The cookie that an owner calls by; `None` where the token was shown.
 pub(crate) fn sign_in_of<'a>(app: &App, headers: &'a HeaderMap) -> Option<&'a str> {
-    if bearer(headers).is_some_and(|secret| same_secret(secret, &app.token)) {
+    if bearer(headers).is_some_and(|secret| same_secret(secret, app.token.reveal())) {
         return None;
     }
     cookie(headers, &app.cookie_name())
@@ -159,9 +177,9 @@ mod tests {
 
     #[test]
     fn names_that_others_can_point_at_us_are_refused() {
-        let ours = |host: &str, listen: &str, allowed: &[&str]| {
+        let standing = |host: &str, listen: &str, allowed: &[&str]| {
             let allowed: Vec<String> = allowed.iter().map(|name| (*name).to_owned()).collect();
-            host_is_ours(&host.parse().unwrap(), listen.parse().unwrap(), &allowed)
+            standing(&host.parse().unwrap(), listen.parse().unwrap(), &allowed)
         };
         for host in [
             "localhost",
@@ -170,7 +188,7 @@ mod tests {
             "[::1]:4327",
             "127.9.9.9",
         ] {
-            assert!(ours(host, "127.0.0.1", &[]), "{host}");
+            assert_eq!(standing(host, "127.0.0.1", &[]), Standing::Ours, "{host}");
         }
         for host in [
             "evil.example",
@@ -178,11 +196,14 @@ mod tests {
             "192.168.1.5:4327",
             "0.0.0.0",
         ] {
-            assert!(!ours(host, "127.0.0.1", &[]), "{host}");
+            assert_eq!(standing(host, "127.0.0.1", &[]), Standing::Foreign, "{host}");
         }
-        assert!(ours("192.168.1.5:4327", "0.0.0.0", &[]));
-        assert!(!ours("evil.example", "0.0.0.0", &[]));
-        assert!(ours("hearth.lan", "0.0.0.0", &["hearth.lan"]));
+        assert_eq!(standing("192.168.1.5:4327", "0.0.0.0", &[]), Standing::Ours);
+        assert_eq!(standing("evil.example", "0.0.0.0", &[]), Standing::Foreign);
+        assert_eq!(
+            standing("hearth.lan", "0.0.0.0", &["hearth.lan"]),
+            Standing::WithLogin
+        );
     }
 
     #[test]

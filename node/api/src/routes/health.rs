@@ -2,7 +2,7 @@
 
 use axum::{
     Json,
-    extract::State,
+    extract::{Query, State},
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -14,16 +14,35 @@ use std::sync::atomic::Ordering;
 use super::status::now;
 use crate::{
     app::App,
+    auth::{MAX_CHALLENGE_CHARS, proof},
     control::types::{EarningState, Health, Setup, SetupState, Trust},
 };
 
-/// The process answers.
-pub(crate) async fn health() -> Json<Health> {
-    std::future::ready(Json(Health {
-        status: "ok".to_owned(),
-        reasons: Vec::new(),
+/// The process answers. Asked with a challenge it proves that it is the node of its data directory, so that a program
+/// of this computer need not show the token to whoever has the port.
+pub(crate) async fn health(State(app): State<App>, Query(asked): Query<Challenge>) -> Json<Alive> {
+    let challenge = asked.challenge.filter(|text| text.len() <= MAX_CHALLENGE_CHARS);
+    std::future::ready(Json(Alive {
+        health: Health {
+            status: "ok".to_owned(),
+            reasons: Vec::new(),
+        },
+        proof: challenge.map(|challenge| proof(app.token.reveal(), &challenge, app.addr.port())),
     }))
     .await
+}
+
+#[derive(serde::Deserialize)]
+pub(crate) struct Challenge {
+    challenge: Option<String>,
+}
+
+#[derive(serde::Serialize)]
+pub(crate) struct Alive {
+    #[serde(flatten)]
+    health: Health,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    proof: Option<String>,
 }
 
 /// It can do its work: the chain is there, and a set-up that was begun is done and what it set up answers. One that

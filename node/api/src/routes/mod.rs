@@ -59,7 +59,8 @@ pub(crate) fn router(app: &App, ipfs: Router) -> Router {
         .with_state(app.clone())
         .merge(ipfs)
         .fallback(ui::serve)
-        .layer(DefaultBodyLimit::max(app.config.max_body_bytes))
+        // The listener has its own.
+        .layer(DefaultBodyLimit::disable())
         .layer(middleware::from_fn_with_state(app.clone(), extract::until_cut))
         .layer(middleware::from_fn_with_state(app.clone(), guard::guard))
         .layer(middleware::map_response(ui::add_security_headers))

@@ -82,7 +82,7 @@ async fn answer(app: &App, caller: Caller, path: &str, request: Request) -> Resp
 }
 
 async fn forward(app: &App, caller: Caller, path: &str, request: Request) -> Result<Response, ApiError> {
-    let bytes = body(request, app).await?;
+    let bytes = body(request).await?;
     let upstream = answers::send(app, caller, path, bytes, Uuid::now_v7()).await?;
     let cut = app.cut.clone().cancelled_owned();
     let mut response = Response::builder().status(upstream.status);

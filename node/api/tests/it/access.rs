@@ -300,22 +300,84 @@ fn cookie_of(response: &reqwest::Response) -> String {
 }
 
 #[tokio::test]
-async fn a_name_of_the_settings_passes() {
+async fn a_name_of_the_settings_passes_once_a_login_is_set() {
     let named = hearth_api::Config {
         allowed_hosts: vec!["hearth.lan".into()],
         ..config(true)
     };
     let world = with(named, Fake::default()).await;
     let port = world.api.addr().port();
+    let call = async |host: &str, from: Option<&str>| {
+        let mut call = world.bare(Method::GET, "/v1/models").header("host", host);
+        if let Some(from) = from {
+            call = call.header("x-forwarded-for", from);
+        }
+        call.send().await.unwrap()
+    };
+    let refused = call("hearth.lan", None).await;
+    assert_eq!(refused.status(), 421);
+    let set = world
+        .own(Method::PUT, "/auth/login")
+        .json(&json!({"password": "correct horse battery"}));
+    assert_eq!(set.send().await.unwrap().status(), 204);
     for (host, status) in [
-        (format!("hearth.lan:{port}"), 200),
-        ("Hearth.LAN".to_owned(), 200),
+        // Not a program of this computer that calls itself, so it needs a key.
+        (format!("hearth.lan:{port}"), 401),
+        ("Hearth.LAN".to_owned(), 401),
         (format!("other.lan:{port}"), 421),
         ("sub.hearth.lan".to_owned(), 421),
+        (format!("localhost:{port}"), 200),
     ] {
-        let call = world.bare(Method::GET, "/health").header("host", &host);
-        assert_eq!(call.send().await.unwrap().status(), status, "{host}");
+        assert_eq!(call(&host, None).await.status(), status, "{host}");
     }
+    // Who is elsewhere is not told to call loopback.
+    for (from, is_told) in [(None, true), (Some("192.0.2.7"), false)] {
+        let said = call("other.lan", from).await.text().await.unwrap();
+        assert_eq!(said.contains("127.0.0.1"), is_told, "{said}");
+    }
+}
+
+#[tokio::test]
+async fn who_guesses_a_password_locks_out_neither_the_owner_nor_others() {
+    let trusting = hearth_api::Config {
+        trusted_proxies: vec!["127.0.0.0/30".parse().unwrap()],
+        ..config(true)
+    };
+    for (config, told_apart) in [(config(true), false), (trusting, true)] {
+        let world = with(config, Fake::default()).await;
+        let set = world
+            .own(Method::PUT, "/auth/login")
+            .json(&json!({"password": "correct horse battery"}));
+        assert_eq!(set.send().await.unwrap().status(), 204);
+        let sign_in = async |password: &str, from: Option<&str>| {
+            let mut call = world.bare(Method::POST, "/api/v1/auth/session");
+            if let Some(from) = from {
+                call = call.header("x-forwarded-for", from);
+            }
+            let call = call.json(&json!({"password": password}));
+            call.send().await.unwrap().status().as_u16()
+        };
+        for _ in 0..5 {
+            sign_in("wrong horse", Some("192.0.2.7")).await;
+        }
+        assert_eq!(sign_in("correct horse battery", Some("192.0.2.7")).await, 429);
+        assert_eq!(sign_in("correct horse battery", None).await, 204, "the owner");
+        // Without a proxy that is trusted all who come through it are one.
+        let other = sign_in("correct horse battery", Some("192.0.2.8")).await;
+        assert_eq!(other, if told_apart { 204 } else { 429 });
+    }
+}
+
+#[tokio::test]
+async fn the_node_proves_that_it_knows_the_token_without_showing_it() {
+    let world = world().await;
+    let health = world.bare(Method::GET, "/health?challenge=0123abcd");
+    let answer = json(health.send().await.unwrap()).await;
+    let port = world.api.addr().port();
+    assert_eq!(answer["proof"], hearth_api::proof(TOKEN, "0123abcd", port));
+    assert!(!answer.to_string().contains(TOKEN));
+    let answer = json(world.bare(Method::GET, "/health").send().await.unwrap()).await;
+    assert_eq!(answer, json!({"status": "ok", "reasons": []}));
 }
 
 #[tokio::test]

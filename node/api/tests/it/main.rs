@@ -5,6 +5,7 @@
 mod access;
 mod chat;
 mod control;
+mod limits;
 mod money;
 mod openai;
 mod parts;

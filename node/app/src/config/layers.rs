@@ -92,6 +92,7 @@ fn load_from(
         .try_parsing(true)
         .list_separator(",")
         .with_list_parse_key("api.allowed_hosts")
+        .with_list_parse_key("api.trusted_proxies")
         .with_list_parse_key("chain.rpc")
         .with_list_parse_key("weights.gateways")
         .source(environment);
@@ -293,6 +294,23 @@ fn join(key: &str, name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn proxies_are_addresses_and_networks() {
+        let settings = load_text(
+            "[api]\ntrusted_proxies = [\"127.0.0.1\", \"10.0.0.0/24\"]\n",
+            &[],
+            &[],
+        );
+        let proxies = settings.unwrap().settings.api.trusted_proxies;
+        let shown: Vec<String> = proxies.iter().map(ToString::to_string).collect();
+        assert_eq!(shown, ["127.0.0.1/32", "10.0.0.0/24"]);
+        let environment = [("HEARTH_API__TRUSTED_PROXIES", "::1,192.168.0.0/16")];
+        let settings = load_text("", &environment, &[]).unwrap().settings;
+        assert_eq!(settings.api.trusted_proxies.len(), 2);
+        let error = load_text("[api]\ntrusted_proxies = [\"proxy.lan\"]\n", &[], &[]).unwrap_err();
+        assert!(error.to_string().contains("proxy.lan"), "{error}");
+    }
 
     fn load_text(
         text: &str,

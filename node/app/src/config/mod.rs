@@ -5,6 +5,7 @@
 
 mod address;
 mod layers;
+mod networks;
 mod settings;
 
 pub use address::listen_address;

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use super::address;
@@ -32,9 +33,14 @@ pub struct ApiSettings {
     /// Where the API listens; port 0 takes a free one. Beyond loopback it needs a login.
     #[serde(deserialize_with = "address::deserialize")]
     pub listen: SocketAddr,
-    /// Names, beside `localhost` and addresses, under which other computers may call it: `["hearth.lan"]`, without
-    /// scheme, port or path.
+    /// Names, beside `localhost`, addresses and this computer's own names, under which other computers may call it once
+    /// a login is set: `["hearth.lan"]`, without scheme, port or path.
     pub allowed_hosts: Vec<String>,
+    /// Addresses of reverse proxies, as `["127.0.0.1", "10.0.0.0/24"]`. Their `X-Forwarded-For` or `Forwarded` says who
+    /// calls, for the brake on guessed passwords; nobody who comes through them counts as this computer
+    /// (`docs/reverse-proxy.md`).
+    #[serde(with = "super::networks")]
+    pub trusted_proxies: Vec<IpNet>,
 }
 
 /// The chain that is read.
@@ -210,6 +216,7 @@ impl Default for ApiSettings {
         ApiSettings {
             listen: SocketAddr::from(([127, 0, 0, 1], 4327)),
             allowed_hosts: Vec::new(),
+            trusted_proxies: Vec::new(),
         }
     }
 }

@@ -174,6 +174,34 @@ async fn batches_and_uris_are_answered() {
 }
 
 #[tokio::test]
+async fn a_page_of_another_site_cannot_make_money() {
+    let folder = tempfile::tempdir().unwrap();
+    let devnet = start(folder.path()).await;
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    // What a page can send to any port without asking: a form or text.
+    let body = r#"{"jsonrpc":"2.0","id":1,"method":"devnet_produce","params":{"blocks":1}}"#;
+    let before = devnet.height();
+    for (name, value) in [
+        ("origin", "http://evil.example"),
+        ("origin", "null"),
+        ("host", "evil.example"),
+        ("sec-fetch-site", "cross-site"),
+    ] {
+        let call = http
+            .post(devnet.rpc_url())
+            .header("content-type", "text/plain")
+            .header(name, value)
+            .body(body);
+        assert_eq!(call.send().await.unwrap().status(), 403, "{name}: {value}");
+        let socket = http
+            .get(format!("{}/websocket", devnet.rpc_url()))
+            .header(name, value);
+        assert_eq!(socket.send().await.unwrap().status(), 403, "{name}: {value}");
+    }
+    assert_eq!(devnet.height(), before);
+}
+
+#[tokio::test]
 async fn faults_happen_and_end() {
     let folder = tempfile::tempdir().unwrap();
     let devnet = start(folder.path()).await;

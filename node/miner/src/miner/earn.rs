@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use hearth_base::ServiceId;
 use tokio::{
-    sync::{Semaphore, mpsc, watch},
+    sync::{mpsc, watch},
     time::Instant,
 };
 
@@ -15,7 +15,7 @@ use crate::{
     earning::{EarningEffect, EarningEvent, EarningState, Reason, ReasonCode, step},
     events::{MinerEvent, Running},
     keys::KeyProblem,
-    serve::{Listener, Places, ROOM, Server},
+    serve::{Listener, Places, Server},
     sessions::Sessions,
 };
 
@@ -212,7 +212,6 @@ impl Miner {
             clock: inner.clock.clone(),
             tasks: inner.tasks.clone(),
             running: inner.running.clone(),
-            room: Arc::new(Semaphore::new(ROOM)),
             counts: Arc::clone(&inner.counts),
             trouble: inner.trouble.clone(),
         };

@@ -17,6 +17,7 @@ use hearth_pocket::{
 };
 use hearth_store::Store;
 use prost::Message as _;
+use tokio::sync::Semaphore;
 
 use super::*;
 use crate::{
@@ -117,7 +118,6 @@ impl Stage {
             clock,
             tasks: tasks.clone(),
             running: watch::Sender::default(),
-            room: Arc::new(Semaphore::new(ROOM)),
             counts: Arc::default(),
             trouble: watch::Sender::default(),
         };

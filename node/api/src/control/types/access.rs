@@ -6,14 +6,14 @@ use utoipa::ToSchema;
 use super::Timestamp;
 
 /// What is swapped for the cookie: the token of the data directory, or the password of the login.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SignIn {
     pub token: Option<String>,
     pub password: Option<String>,
 }
 
 /// Sets the password that other computers sign in with.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SetLogin {
     /// At least 10 characters.
     pub password: String,
@@ -49,8 +49,34 @@ pub struct NewApiKey {
 }
 
 /// A new API key with its secret, which is not kept.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct CreatedApiKey {
     pub key: ApiKey,
     pub secret: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::types::{
+        CheckWords, CreateWallet, CreatedWallet, ImportWallet, RecoveryWords, SendOrder, UnlockWallet,
+    };
+
+    #[test]
+    fn what_holds_a_secret_cannot_be_logged_by_accident() {
+        assert!(hearth_base::has_debug!(ApiKey));
+        let secrets = [
+            hearth_base::has_debug!(SignIn),
+            hearth_base::has_debug!(SetLogin),
+            hearth_base::has_debug!(CreatedApiKey),
+            hearth_base::has_debug!(CreateWallet),
+            hearth_base::has_debug!(CreatedWallet),
+            hearth_base::has_debug!(ImportWallet),
+            hearth_base::has_debug!(UnlockWallet),
+            hearth_base::has_debug!(RecoveryWords),
+            hearth_base::has_debug!(CheckWords),
+            hearth_base::has_debug!(SendOrder),
+        ];
+        assert_eq!(secrets, [false; 10]);
+    }
 }

@@ -34,39 +34,39 @@ pub struct Account {
 }
 
 /// Makes a wallet.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct CreateWallet {
     pub password: String,
 }
 
 /// A new wallet. The words are said once.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct CreatedWallet {
     pub words: Vec<String>,
     pub wallet: WalletPage,
 }
 
 /// Brings back a wallet from its recovery words.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ImportWallet {
     pub words: String,
     pub password: String,
 }
 
 /// The password of the wallet.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct UnlockWallet {
     pub password: String,
 }
 
 /// The recovery words, for the owner to write down.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RecoveryWords {
     pub words: Vec<String>,
 }
 
 /// The recovery words as the owner typed them from paper, to compare them with the wallet's.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct CheckWords {
     pub words: String,
 }
@@ -220,7 +220,7 @@ pub struct SendReview {
 }
 
 /// Signs and sends a reviewed payment.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SendOrder {
     pub review_id: String,
     pub password: Option<String>,

@@ -14,6 +14,17 @@ impl Stage {
         read_within: Duration,
         room: usize,
     ) -> (Stage, Listener, std::net::SocketAddr) {
+        Stage::listening_with(backend, |config| {
+            config.read_within = read_within;
+            config.max_waiting_bytes = room;
+        })
+        .await
+    }
+
+    async fn listening_with(
+        backend: impl Backend,
+        change: impl FnOnce(&mut Config),
+    ) -> (Stage, Listener, std::net::SocketAddr) {
         let address = std::net::TcpListener::bind("127.0.0.1:0")
             .unwrap()
             .local_addr()
@@ -21,9 +32,8 @@ impl Stage {
         let stage = Stage::with(backend, limits(), |server| {
             let mut config = (*server.config).clone();
             config.listen = address;
-            config.read_within = read_within;
+            change(&mut config);
             server.config = Arc::new(config);
-            server.room = Arc::new(Semaphore::new(room));
         })
         .await;
         let listener = Listener::start(Arc::clone(&stage.server)).unwrap();
@@ -41,7 +51,7 @@ async fn ended(stream: &mut TcpStream) -> bool {
 #[tokio::test]
 async fn connections_that_do_nothing_are_ended() {
     let (_stage, _listener, address) =
-        Stage::listening(NullBackend::default(), Duration::from_millis(200), ROOM).await;
+        Stage::listening(NullBackend::default(), Duration::from_millis(200), 8 << 20).await;
     let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
     let http2 = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".as_slice(), &settings].concat();
     for (name, sent) in [
@@ -63,7 +73,7 @@ async fn connections_that_do_nothing_are_ended() {
 
 #[tokio::test]
 async fn a_flood_of_large_bodies_takes_no_more_than_the_room() {
-    let (stage, _listener, address) =
+    let (_stage, _listener, address) =
         Stage::listening(NullBackend::default(), Duration::from_secs(5), 1 << 20).await;
     // Each promises 400 KB, sends 300 KB and then waits.
     let (part, mut open) = (vec![b'x'; 300_000], Vec::new());
@@ -83,30 +93,23 @@ async fn a_flood_of_large_bodies_takes_no_more_than_the_room() {
         }
     }
     assert_eq!((open.len(), refused), (3, 3));
-    assert!(stage.server.room.available_permits() < 200_000);
     // They go away, and there is room again.
     drop(open);
-    soon("the room is free again", || {
-        stage.server.room.available_permits() == 1 << 20
-    })
-    .await;
-    let http = reqwest::Client::builder().no_proxy().build().unwrap();
-    let url = format!("http://{address}/");
-    let answer = http
-        .post(url)
-        .body(good(false).encode_to_vec())
-        .send()
-        .await
-        .unwrap();
-    assert_eq!(answer.status(), 200);
-    let response = RelayResponse::decode(answer.bytes().await.unwrap()).unwrap();
-    assert!(!response.meta.supplier_operator_signature.is_empty());
+    let large = vec![b'x'; 400_000];
+    for _ in 0..200 {
+        let answer = post(address, &large).await;
+        if !String::from_utf8_lossy(&answer).contains("too many large requests") {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    panic!("the room is not free again");
 }
 
 #[tokio::test]
 async fn a_get_with_a_body_is_a_relay_and_one_without_is_for_people() {
     let (stage, _listener, address) =
-        Stage::listening(NullBackend::default(), Duration::from_secs(5), ROOM).await;
+        Stage::listening(NullBackend::default(), Duration::from_secs(5), 8 << 20).await;
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let ask = |method: &str, path: &str, body: Vec<u8>| {
         let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
@@ -142,7 +145,7 @@ async fn a_fault_costs_the_relay_that_it_was_met_in() {
             .boxed(),
         )
     });
-    let (stage, _listener, address) = Stage::listening(backend, Duration::from_secs(5), ROOM).await;
+    let (stage, _listener, address) = Stage::listening(backend, Duration::from_secs(5), 8 << 20).await;
     // More than there are places: each gives its own back.
     for stream in [false, true, false, true] {
         let answer = post(address, &good(stream).encode_to_vec()).await;
@@ -163,7 +166,7 @@ async fn a_fault_costs_the_relay_that_it_was_met_in() {
 #[tokio::test]
 async fn a_body_that_is_not_read_ends_its_connection() {
     let (stage, _listener, address) =
-        Stage::listening(NullBackend::default(), Duration::from_secs(5), ROOM).await;
+        Stage::listening(NullBackend::default(), Duration::from_secs(5), 8 << 20).await;
     let length = stage.server.config.max_request_bytes + 1;
     let head = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n");
     let mut stream = TcpStream::connect(address).await.unwrap();
@@ -188,4 +191,72 @@ async fn post(address: std::net::SocketAddr, body: &[u8]) -> Vec<u8> {
     // A stream that breaks off may be reset.
     let _ = stream.read_to_end(&mut answer).await;
     answer
+}
+
+#[tokio::test]
+async fn who_sends_what_nobody_pays_for_waits_before_the_curve_is_asked() {
+    // Twenty times that for this computer.
+    let refused = hearth_listen::Rate {
+        per_minute: 1,
+        burst: 1,
+    };
+    let (stage, _listener, address) =
+        Stage::listening_with(NullBackend::default(), |config| config.refused = refused).await;
+    let status = |answer: Vec<u8>| String::from_utf8_lossy(&answer[9..12]).into_owned();
+    // Those that are paid do not count against their address, however many there are.
+    for _ in 0..30 {
+        assert_eq!(status(post(address, &good(false).encode_to_vec()).await), "200");
+    }
+    let n_refused = || stage.server.counts.refused.load(Ordering::SeqCst);
+    let mut n_waits = 0;
+    for _ in 0..60 {
+        n_waits += usize::from(status(post(address, b"garbage").await) == "429");
+    }
+    assert!(n_waits > 0, "none had to wait");
+    assert_eq!(
+        n_refused() + n_waits as u64,
+        60,
+        "who waits does not come to the server"
+    );
+}
+
+#[tokio::test]
+async fn a_head_is_bounded() {
+    let (_stage, _listener, address) =
+        Stage::listening(NullBackend::default(), Duration::from_secs(5), 8 << 20).await;
+    let header = |number: usize, bytes: usize| format!("x-{number}: {}\r\n", "a".repeat(bytes));
+    let many: String = (0..250).map(|number| header(number, 1)).collect();
+    let too_many: String = (0..300).map(|number| header(number, 1)).collect();
+    let large: String = (0..4).map(|number| header(number, 7_000)).collect();
+    let too_large: String = (0..5).map(|number| header(number, 7_000)).collect();
+    for (headers, status) in [(many, 200), (too_many, 431), (large, 200), (too_large, 431)] {
+        let head = format!("GET /health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{headers}\r\n");
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).await.unwrap();
+        assert_eq!(String::from_utf8_lossy(&answer), format!("HTTP/1.1 {status}"));
+    }
+}
+
+#[tokio::test]
+async fn half_sent_requests_do_not_hold_up_a_stop() {
+    let (stage, listener, address) =
+        Stage::listening(NullBackend::default(), Duration::from_secs(600), 8 << 20).await;
+    let mut open = Vec::new();
+    for sent in [
+        "",
+        "POST / HT",
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99\r\n\r\nxx",
+    ] {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(sent.as_bytes()).await.unwrap();
+        open.push(stream);
+    }
+    listener.stop();
+    stage.tasks.stop();
+    assert!(
+        stage.tasks.join_within(Duration::from_secs(60)).await,
+        "half-open connections hold up the stop"
+    );
 }

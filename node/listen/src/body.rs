@@ -1,0 +1,220 @@
+//! The body of a request, within its limits.
+
+use std::{
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    task::{Context, Poll, ready},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use hyper::body::{Body as _, Frame, Incoming, SizeHint};
+use tokio::{runtime::Handle, time::Sleep};
+
+use crate::activity::Activity;
+
+/// Beyond the time of every body, a large one gets a second for so many bytes: 20 MiB may take five minutes.
+const BYTES_PER_SECOND: u64 = 64 << 10;
+
+/// Why a body cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum BodyError {
+    #[error("the body is larger than {limit} bytes")]
+    TooLarge { limit: usize },
+    #[error("too many large requests arrive at once")]
+    Crowded,
+    #[error("the body did not arrive within {seconds} s")]
+    TooSlow { seconds: u64 },
+    #[error("the body broke off")]
+    BrokenOff(#[source] hyper::Error),
+}
+
+/// Memory for the bodies of all requests.
+#[derive(Debug)]
+pub(crate) struct Memory {
+    most: usize,
+    taken: AtomicUsize,
+}
+
+impl Memory {
+    pub(crate) fn new(most: usize) -> Memory {
+        Memory {
+            most,
+            taken: AtomicUsize::new(0),
+        }
+    }
+
+    fn take(&self, n_bytes: usize) -> bool {
+        let after = |taken: usize| taken.checked_add(n_bytes).filter(|after| *after <= self.most);
+        self.taken
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, after)
+            .is_ok()
+    }
+}
+
+/// A request's part of the memory. It grows with what arrives, so that who only promises bytes takes none, and is
+/// given back once the request is answered.
+#[derive(Debug)]
+pub(crate) struct Share {
+    memory: Arc<Memory>,
+    taken: AtomicUsize,
+    is_read: AtomicBool,
+}
+
+impl Share {
+    pub(crate) fn of(memory: &Arc<Memory>) -> Share {
+        Share {
+            memory: Arc::clone(memory),
+            taken: AtomicUsize::new(0),
+            is_read: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether the whole body was read.
+    pub(crate) fn is_read(&self) -> bool {
+        self.is_read.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        let taken = self.taken.load(Ordering::Relaxed);
+        self.memory.taken.fetch_sub(taken, Ordering::Relaxed);
+    }
+}
+
+/// The body of a request, within its limits: its own size, the memory for all, and a deadline.
+pub struct Body {
+    incoming: Incoming,
+    share: Arc<Share>,
+    activity: Arc<Activity>,
+    limit: usize,
+    within: Duration,
+    /// The program's own threads: what serves a connection may be better off without a timer.
+    home: Handle,
+    began: Instant,
+    deadline: Option<Pin<Box<Sleep>>>,
+    waits: bool,
+}
+
+impl Body {
+    pub(crate) fn new(
+        incoming: Incoming,
+        share: Arc<Share>,
+        activity: Arc<Activity>,
+        limit: usize,
+        within: Duration,
+        home: Handle,
+    ) -> Body {
+        if incoming.is_end_stream() {
+            share.is_read.store(true, Ordering::Relaxed);
+        }
+        Body {
+            incoming,
+            share,
+            activity,
+            limit,
+            within,
+            home,
+            began: Instant::now(),
+            deadline: None,
+            waits: false,
+        }
+    }
+
+    fn wait(&mut self, waits: bool) {
+        if self.waits != waits {
+            self.waits = waits;
+            self.activity.reads(waits);
+        }
+    }
+
+    /// How long the body may take, with what has arrived of it.
+    fn allowed(&self) -> Duration {
+        let n_bytes = self.share.taken.load(Ordering::Relaxed) as u64;
+        self.within + Duration::from_millis(n_bytes * 1000 / BYTES_PER_SECOND)
+    }
+
+    /// Ends when the time is over.
+    fn poll_deadline(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        loop {
+            let left = self.allowed().saturating_sub(self.began.elapsed());
+            if left.is_zero() {
+                return Poll::Ready(());
+            }
+            let _at_home = self.home.enter();
+            let deadline = self
+                .deadline
+                .get_or_insert_with(|| Box::pin(tokio::time::sleep(left)));
+            ready!(deadline.as_mut().poll(context));
+            self.deadline = None;
+        }
+    }
+
+    fn data(&mut self, frame: Frame<Bytes>) -> Result<Frame<Bytes>, BodyError> {
+        let n_bytes = frame.data_ref().map_or(0, Bytes::len);
+        let before = self.share.taken.load(Ordering::Relaxed);
+        if before + n_bytes > self.limit {
+            return Err(BodyError::TooLarge { limit: self.limit });
+        }
+        if !self.share.memory.take(n_bytes) {
+            return Err(BodyError::Crowded);
+        }
+        self.share.taken.store(before + n_bytes, Ordering::Relaxed);
+        Ok(frame)
+    }
+}
+
+impl hyper::body::Body for Body {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = &mut *self;
+        // What is too large by its own word is not waited for.
+        if this.incoming.size_hint().lower() > this.limit as u64 {
+            return Poll::Ready(Some(Err(BodyError::TooLarge { limit: this.limit })));
+        }
+        match Pin::new(&mut this.incoming).poll_frame(context) {
+            Poll::Ready(frame) => {
+                this.wait(false);
+                let frame = frame.map(|frame| {
+                    frame
+                        .map_err(BodyError::BrokenOff)
+                        .and_then(|frame| this.data(frame))
+                });
+                if frame.is_none() || this.incoming.is_end_stream() {
+                    this.share.is_read.store(true, Ordering::Relaxed);
+                }
+                Poll::Ready(frame)
+            }
+            Poll::Pending => {
+                this.wait(true);
+                ready!(this.poll_deadline(context));
+                this.wait(false);
+                let seconds = this.began.elapsed().as_secs();
+                Poll::Ready(Some(Err(BodyError::TooSlow { seconds })))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+}
+
+impl Drop for Body {
+    fn drop(&mut self) {
+        self.wait(false);
+    }
+}
