@@ -29,7 +29,7 @@ fn a_file_is_what_its_first_bytes_say_whatever_its_name() {
     let bytes = llama_gguf(WriteType::Q4_1).bytes();
     for name in ["sha256-bbbb", "MODEL.GGUF", "a%20b#c'd\ne.gguf", "model.bin"] {
         let path = written(folder.path(), name, &bytes);
-        assert_eq!(inspect(&path).unwrap(), [path.clone()], "{name}");
+        assert_eq!(inspect(&path).unwrap(), std::slice::from_ref(&path), "{name}");
         fs::remove_file(path).unwrap();
     }
     written(folder.path(), "blob", &bytes);
