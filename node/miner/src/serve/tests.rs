@@ -366,7 +366,10 @@ async fn a_reader_that_does_not_read_holds_no_place() {
         slots: 1,
         queue: 0,
     };
-    let line = format!("data: {{\"choices\":[\"{}\"]}}\n\n", "x".repeat(2_000));
+    let line = format!(
+        "data: {{\"choices\":[{{\"text\":\"{}\"}}]}}\n\n",
+        "x".repeat(2_000)
+    );
     let line = Bytes::from(line);
     let endless = Made(move |_| BackendBody::Stream(parts(futures::stream::repeat(line.clone()))));
     let stage = Stage::with(endless, limits, |_| ()).await;

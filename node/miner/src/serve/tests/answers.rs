@@ -229,8 +229,8 @@ async fn the_model_is_named_as_it_was_asked_for() {
         }
 
         async fn serve(&self, _request: BackendRequest) -> Result<BackendAnswer, BackendError> {
-            let whole = Bytes::from_static(br#"{"model":"upstream","choices":[1]}"#);
-            let event = Bytes::from_static(b"data:{\"choices\":[1],\"model\":\"upstream\"}\n\n");
+            let whole = Bytes::from_static(br#"{"model":"upstream","choices":[{}]}"#);
+            let event = Bytes::from_static(b"data:{\"choices\":[{}],\"model\":\"upstream\"}\n\n");
             Ok(BackendAnswer {
                 status: 200,
                 headers: BTreeMap::new(),
@@ -251,12 +251,12 @@ async fn the_model_is_named_as_it_was_asked_for() {
     let answer = stage.signed(&good(false)).await;
     assert_eq!(
         answer.body,
-        br#"{"model":"pocket_network","choices":[1]}"#.as_slice()
+        br#"{"model":"pocket_network","choices":[{}]}"#.as_slice()
     );
     let stage = Stage::new(Renamed(true)).await;
     let text = text_of(stage.serve(&good(true)).await).await.unwrap();
     assert_eq!(
         text,
-        "data: {\"choices\":[1],\"model\":\"pocket_network\"}\n\ndata: [DONE]\n\n"
+        "data: {\"choices\":[{}],\"model\":\"pocket_network\"}\n\ndata: [DONE]\n\n"
     );
 }
