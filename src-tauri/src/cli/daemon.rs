@@ -60,10 +60,10 @@ fn greet(node: &Node, out: &Out) {
         );
         return;
     }
+    lan::greet(node, out);
     for line in node.greeting() {
         out.line(&line);
     }
-    lan::greet(node, out);
 }
 
 /// Starts the node of a place.
