@@ -72,8 +72,8 @@ fn greet(node: &Node, out: &Out) {
             "url": node.api_url(), "api": node.api_url(), "token_file": node.token_file(), "key_file": node.key_file(),
         })),
         (false, _) => {
-            node.greeting(is_seen).iter().for_each(|line| out.line(line));
             lan::greet(node, out);
+            node.greeting(is_seen).iter().for_each(|line| out.line(line));
         }
     }
 }
