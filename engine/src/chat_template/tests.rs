@@ -222,7 +222,7 @@ fn guarded_operators_are_those_of_the_library() {
         ("'a\nb'|indent(2)", "a\n  b"),
         ("'aXb'|replace('X', '-')", "a-b"),
         ("x is defined", "False"),
-        ("x.y is defined if x else 'no'", "no"),
+        ("(x.y is defined) if x else 'no'", "no"),
         ("3 is odd and 3 is eq 3", "True"),
         ("-7 // 2", "-4"),
     ] {

@@ -95,8 +95,8 @@ const TABLE: &[(&[&str], &str, &str)] = &[
     ),
     (
         &["model_in_use"],
-        "It is still answering.",
-        "Wait for the answer, or stop it.",
+        "Something needs it: an answer that is being made, or a service that is sold.",
+        "Wait for the answer, or sell another model.",
     ),
     (
         &["no_login"],

@@ -351,7 +351,12 @@ async fn models_are_loaded_listed_and_guarded() {
         .unwrap();
     assert_eq!(
         json(busy).await["error"],
-        json!({"code": "model_in_use", "message": "embed serves svc", "remedy": "Take svc out."})
+        json!({
+            "code": "model_in_use",
+            "message": "embed serves svc",
+            "meaning": "Something needs it: an answer that is being made, or a service that is sold.",
+            "remedy": "Take svc out.",
+        })
     );
     assert!(world.models.snapshot().borrow().loaded.contains_key("embed"));
     assert_eq!(
