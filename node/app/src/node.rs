@@ -432,6 +432,7 @@ impl Parts {
                 clock: Clock::system(),
                 earn: earn.clone(),
                 faucet,
+                block_within: adapters::ChainMoney::BLOCK_WITHIN,
             }),
             earn,
             keyring: Arc::new(adapters::WalletKeyring {

@@ -89,6 +89,7 @@ impl World {
                 faucet: Faucet::new(rpc).unwrap(),
                 account: account.parse().unwrap(),
             }),
+            block_within: Duration::from_secs(10),
         };
         let world = World {
             devnet,

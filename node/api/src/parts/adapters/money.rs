@@ -28,8 +28,6 @@ use crate::{
     parts::{Answer, Earn, Money, Window},
 };
 
-/// How long a payment may wait for its block before the caller is told that it is still on its way.
-const BLOCK_WITHIN: Duration = Duration::from_secs(150);
 /// A memo is at most this long on the chain, which counts bytes.
 const MAX_MEMO_BYTES: usize = 256;
 /// Transactions of an account that the history looks back on.
@@ -50,6 +48,8 @@ pub struct ChainMoney {
     pub earn: Arc<dyn Earn>,
     /// What gives play money, on a devnet.
     pub faucet: Option<DevnetFaucet>,
+    /// How long a payment may wait for its block.
+    pub block_within: Duration,
 }
 
 /// The faucet of a devnet as the wallet knows it.
@@ -60,6 +60,9 @@ pub struct DevnetFaucet {
 }
 
 impl ChainMoney {
+    /// How long a payment usually waits for its block before the caller is told that it is still on its way.
+    pub const BLOCK_WITHIN: Duration = Duration::from_secs(150);
+
     /// The times of blocks that nobody noted. A header that is too old to be verified leaves its height alone.
     async fn fill_times(&self, page: &mut History) {
         let mut times: BTreeMap<u64, Option<Timestamp>> = BTreeMap::new();
@@ -170,10 +173,10 @@ impl ChainMoney {
         Ok((signer, to, message))
     }
 
-    fn options(draft: &SendDraft) -> Options {
+    fn options(&self, draft: &SendDraft) -> Options {
         Options {
             memo: draft.memo.clone().unwrap_or_default(),
-            patience: BLOCK_WITHIN,
+            patience: self.block_within,
             ..Options::default()
         }
     }
@@ -284,7 +287,7 @@ impl Money for ChainMoney {
         if balance.value < draft.amount.0 {
             return Err(not_enough(draft.amount.0));
         }
-        let options = ChainMoney::options(draft);
+        let options = self.options(draft);
         let prepared = self
             .chain
             .prepare(&signer, vec![message.to_any()], &options)
@@ -321,7 +324,7 @@ impl Money for ChainMoney {
 
     async fn pay(&self, draft: &SendDraft, fee: Upokt) -> Answer<Sent> {
         let (signer, to, message) = self.read(draft)?;
-        let options = ChainMoney::options(draft);
+        let options = self.options(draft);
         let prepared = self
             .chain
             .prepare(&signer, vec![message.to_any()], &options)
