@@ -54,8 +54,8 @@ fn limits() -> hearth_listen::Limits {
         headers: 256,
         head_bytes: 32 << 10,
         body_bytes: 0,
-        // Eight of the largest bodies.
-        memory_bytes: 64 << 20,
+        // Six of the largest bodies, beyond the 32 KiB that every connection has of its own.
+        memory_bytes: 48 << 20,
         rate: None,
     }
 }

@@ -194,6 +194,7 @@ impl hearth_listen::Service for Front {
     ) -> axum::response::Response {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(peer.address));
+        request.extensions_mut().insert(peer);
         match self.0.clone().oneshot(request).await {
             Ok(response) => response,
             Err(never) => match never {},

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -22,9 +22,17 @@ pub(crate) struct Activity {
     changed: AtomicU64,
     /// Milliseconds at which the client stopped taking bytes, and one more; 0 while it takes them.
     blocked: AtomicU64,
+    /// Whether somebody vouched for a request of it.
+    is_known: AtomicBool,
+    /// Bytes of bodies that it may still have beside the memory for all.
+    own_bytes: AtomicUsize,
     order: AtomicU8,
     ordered: Notify,
 }
+
+/// Bytes of bodies that every connection may have in memory, so that whoever fills the memory for all keeps nobody from
+/// asking a usual question: 64 MiB for two thousand connections.
+const OWN_BYTES: usize = 32 << 10;
 
 /// What a connection is told from outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,6 +75,8 @@ impl Activity {
             reading: AtomicUsize::new(0),
             changed: AtomicU64::new(0),
             blocked: AtomicU64::new(0),
+            is_known: AtomicBool::new(false),
+            own_bytes: AtomicUsize::new(OWN_BYTES),
             order: AtomicU8::new(Order::GoOn as u8),
             ordered: Notify::new(),
         };
@@ -88,6 +98,29 @@ impl Activity {
         } else {
             self.reading.fetch_sub(1, Ordering::Relaxed);
         }
+    }
+
+    /// A request of it was worth its work: it makes way after those that sent none yet.
+    pub(crate) fn vouch(&self) {
+        self.is_known.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_known(&self) -> bool {
+        self.is_known.load(Ordering::Relaxed)
+    }
+
+    /// Takes so many of its own bytes, or as many as there are.
+    pub(crate) fn take_own(&self, n_bytes: usize) -> usize {
+        let most = |own: usize| Some(own.saturating_sub(n_bytes));
+        // It always has a result.
+        let before = self
+            .own_bytes
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, most);
+        before.map_or(0, |own| own.min(n_bytes))
+    }
+
+    pub(crate) fn give_own(&self, n_bytes: usize) {
+        self.own_bytes.fetch_add(n_bytes, Ordering::Relaxed);
     }
 
     /// Notes whether the client takes the bytes that are sent.

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use hyper::body::{Body as _, Frame, Incoming, SizeHint};
 use tokio::{runtime::Handle, time::Sleep};
 
-use crate::activity::Activity;
+use crate::{activity::Activity, table::Table};
 
 /// Beyond the time of every body, a large one gets a second for so many bytes: 20 MiB may take five minutes.
 const BYTES_PER_SECOND: u64 = 64 << 10;
@@ -32,45 +32,66 @@ pub enum BodyError {
     BrokenOff(#[source] hyper::Error),
 }
 
-/// Memory for the bodies of all requests.
-#[derive(Debug)]
+/// Memory for the bodies of all requests, beyond what each connection has of its own.
 pub(crate) struct Memory {
-    most: usize,
+    table: Arc<Table>,
     taken: AtomicUsize,
 }
 
 impl Memory {
-    pub(crate) fn new(most: usize) -> Memory {
+    pub(crate) fn new(table: Arc<Table>) -> Memory {
         Memory {
-            most,
+            table,
             taken: AtomicUsize::new(0),
         }
     }
 
+    /// Takes so many bytes. Where there is no room, the body that has been waited for longest makes some for the next.
     fn take(&self, n_bytes: usize) -> bool {
-        let after = |taken: usize| taken.checked_add(n_bytes).filter(|after| *after <= self.most);
-        self.taken
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, after)
-            .is_ok()
+        let most = self.table.limits().memory_bytes;
+        let after = |taken: usize| taken.checked_add(n_bytes).filter(|after| *after <= most);
+        let taken = self
+            .taken
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, after);
+        if taken.is_err() {
+            self.table.end_longest_body();
+        }
+        taken.is_ok()
     }
 }
 
 /// A request's part of the memory. It grows with what arrives, so that who only promises bytes takes none, and is
 /// given back once the request is answered.
-#[derive(Debug)]
 pub(crate) struct Share {
     memory: Arc<Memory>,
+    activity: Arc<Activity>,
+    /// All bytes of the body that have arrived, and how many of them the connection has of its own.
     taken: AtomicUsize,
+    own: AtomicUsize,
     is_read: AtomicBool,
 }
 
 impl Share {
-    pub(crate) fn of(memory: &Arc<Memory>) -> Share {
+    pub(crate) fn of(memory: &Arc<Memory>, activity: &Arc<Activity>) -> Share {
         Share {
             memory: Arc::clone(memory),
+            activity: Arc::clone(activity),
             taken: AtomicUsize::new(0),
+            own: AtomicUsize::new(0),
             is_read: AtomicBool::new(false),
         }
+    }
+
+    /// Takes room for bytes that have arrived. One task reads a body, so its counts change here alone.
+    fn take(&self, n_bytes: usize) -> bool {
+        let own = self.activity.take_own(n_bytes);
+        if !self.memory.take(n_bytes - own) {
+            self.activity.give_own(own);
+            return false;
+        }
+        self.own.fetch_add(own, Ordering::Relaxed);
+        self.taken.fetch_add(n_bytes, Ordering::Relaxed);
+        true
     }
 
     /// Whether the whole body was read.
@@ -81,8 +102,10 @@ impl Share {
 
 impl Drop for Share {
     fn drop(&mut self) {
-        let taken = self.taken.load(Ordering::Relaxed);
-        self.memory.taken.fetch_sub(taken, Ordering::Relaxed);
+        let own = self.own.load(Ordering::Relaxed);
+        let shared = self.taken.load(Ordering::Relaxed) - own;
+        self.memory.taken.fetch_sub(shared, Ordering::Relaxed);
+        self.activity.give_own(own);
     }
 }
 
@@ -160,10 +183,9 @@ impl Body {
         if before + n_bytes > self.limit {
             return Err(BodyError::TooLarge { limit: self.limit });
         }
-        if !self.share.memory.take(n_bytes) {
+        if !self.share.take(n_bytes) {
             return Err(BodyError::Crowded);
         }
-        self.share.taken.store(before + n_bytes, Ordering::Relaxed);
         Ok(frame)
     }
 }

@@ -24,7 +24,7 @@ use hyper_util::{rt::TokioTimer, server::conn::auto};
 use tokio::{net::TcpStream, runtime::Handle};
 
 use crate::{
-    activity::{Asked, Order},
+    activity::{Activity, Asked, Order},
     body::{Body, Memory, Share},
     origin::Bucket,
     table::{Place, Table},
@@ -69,12 +69,15 @@ pub enum Refusal {
 pub struct Peer {
     pub address: SocketAddr,
     bucket: Arc<Bucket>,
+    activity: Arc<Activity>,
 }
 
 impl Peer {
-    /// The request was worth its work: it does not count against its address.
-    pub fn give_back(&self) {
+    /// The request was worth its work: it does not count against its address, and its connection makes way after those
+    /// for which nobody said so.
+    pub fn vouch(&self) {
         self.bucket.give_back();
+        self.activity.vouch();
     }
 }
 
@@ -103,6 +106,7 @@ pub(crate) async fn serve<S: Service>(
         peer: Peer {
             address,
             bucket: Arc::clone(&place.bucket),
+            activity: Arc::clone(&activity),
         },
         place,
     });
@@ -167,7 +171,7 @@ impl<S: Service> Call<S> {
         let limits = shared.table.limits();
         let is_http1 = request.version() < Version::HTTP_2;
         let (head, incoming) = request.into_parts();
-        let share = Arc::new(Share::of(&shared.memory));
+        let share = Arc::new(Share::of(&shared.memory, &self.place.activity));
         let body = Body::new(
             incoming,
             Arc::clone(&share),

@@ -65,7 +65,7 @@ pub fn start<S: Service>(args: Args<S>) -> CancellationToken {
     let table = Arc::new(Table::new(limits));
     let shared = Arc::new(Shared {
         service,
-        memory: Arc::new(Memory::new(table.limits().memory_bytes)),
+        memory: Arc::new(Memory::new(Arc::clone(&table))),
         table: Arc::clone(&table),
         tasks: tasks.clone(),
         home: Handle::current(),

@@ -188,16 +188,39 @@ impl Table {
     }
 }
 
+impl Table {
+    /// Ends the connection whose body has been waited for longest, if that is a good part of what it may take.
+    pub(crate) fn end_longest_body(&self) {
+        let slow = self.limits.read_within / 6;
+        let state = self.state.lock();
+        let sending = state
+            .connections
+            .values()
+            .filter_map(|connection| match connection.activity.turn() {
+                Turn::Sending(time) if time >= slow => {
+                    Some((connection.activity.is_known(), time, &connection.activity))
+                }
+                Turn::Sending(_) | Turn::Idle(_) | Turn::Taking(_) | Turn::Busy(_) => None,
+            });
+        let longest = sending.max_by_key(|(is_known, time, _)| (!is_known, *time));
+        if let Some((_, _, activity)) = longest {
+            activity.tell(Order::Cut);
+        }
+    }
+}
+
 impl State {
-    /// Ends the connection that has waited longest for its client, among those of some origins.
+    /// Ends the connection that has waited longest for its client, among those of some origins; one for which somebody
+    /// vouched after all others.
     fn make_way(&mut self, of: impl Fn(Origin) -> bool) -> Option<()> {
         let waits = |(number, connection): (&u64, &Connection)| {
             let time = connection.activity.turn().waits()?;
-            of(connection.origin).then_some((time, *number))
+            of(connection.origin).then_some((!connection.activity.is_known(), time, *number))
         };
         // Of two that wait equally long, the older one.
         let longest = self.connections.iter().filter_map(waits);
-        let (_, number) = longest.max_by_key(|(time, number)| (*time, u64::MAX - number))?;
+        let (_, _, number) =
+            longest.max_by_key(|(is_unknown, time, number)| (*is_unknown, *time, u64::MAX - number))?;
         let connection = self.remove(number)?;
         connection.activity.tell(Order::Cut);
         Some(())
@@ -263,6 +286,23 @@ mod tests {
         assert!(!own.iter().any(cut), "others do not take loopback's places");
         let _own_another = admit("127.0.0.1").unwrap();
         assert_eq!(own.each_ref().map(cut), [true, false, false]);
+    }
+
+    #[test]
+    fn who_was_worth_it_makes_way_last() {
+        let table = Arc::new(Table::new(limits()));
+        let admit = || table.admit("127.0.0.1".parse().unwrap(), false).unwrap();
+        let places = [admit(), admit(), admit()];
+        places[0].activity.vouch();
+        let fourth = admit();
+        assert_eq!(places.each_ref().map(cut), [false, true, false]);
+        fourth.activity.vouch();
+        places[2].activity.vouch();
+        let _fifth = admit();
+        assert!(
+            cut(&places[0]),
+            "of those that were worth it, the one that waits longest"
+        );
     }
 
     #[test]

@@ -44,7 +44,7 @@ impl Service for Small {
                 Response::new(StreamBody::new(all).boxed_unsync())
             }
             "/paid" => {
-                peer.give_back();
+                peer.vouch();
                 Response::new(whole("paid"))
             }
             // Looks at the head alone.
@@ -234,7 +234,7 @@ async fn a_body_has_its_size_its_deadline_and_its_share_of_the_memory() {
 #[tokio::test]
 async fn bodies_share_one_memory_and_give_it_back() {
     let stage = Stage::new(Limits {
-        memory_bytes: 150_000,
+        memory_bytes: 100_000,
         ..limits()
     });
     let post = |n_bytes: usize| format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {n_bytes}\r\n\r\n");
@@ -250,6 +250,29 @@ async fn bodies_share_one_memory_and_give_it_back() {
     assert_eq!(status(first).await, 200);
     let whole = format!("{}{}", post(90_000), "x".repeat(90_000));
     assert_eq!(stage.status(&whole).await, 200);
+}
+
+#[tokio::test]
+async fn who_fills_the_memory_keeps_nobody_from_a_usual_question() {
+    let stage = Stage::new(Limits {
+        memory_bytes: 100_000,
+        read_within: Duration::from_millis(600),
+        ..limits()
+    });
+    let post = |n_bytes: usize| format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {n_bytes}\r\n\r\n");
+    let half = format!("{}{}", post(100_000), "x".repeat(99_999));
+    let _fills = stage.open(&half).await;
+    let mut refused = stage.open(&half).await;
+    let small = format!("{}{}", post(20_000), "x".repeat(20_000));
+    for _ in 0..3 {
+        assert_eq!(stage.status(&small).await, 200);
+    }
+    // A large one comes through as soon as the one that is slow has made way.
+    let large = format!("{}{}", post(90_000), "x".repeat(90_000));
+    while stage.status(&large).await != 200 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    ended(&mut refused).await;
 }
 
 #[tokio::test]

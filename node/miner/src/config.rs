@@ -32,8 +32,8 @@ pub struct Config {
     pub max_connections_per_address: usize,
     /// The most connections from this computer at once.
     pub max_connections_loopback: usize,
-    /// The most bytes of requests in memory at once: 32 usual ones of the largest allowed, or some ten thousand small
-    /// ones.
+    /// The most bytes of requests in memory at once, beyond the 32 KiB that every connection has of its own: four of
+    /// the largest allowed, or thousands of usual ones.
     pub max_waiting_bytes: usize,
     /// Requests of one address that are refused, before it waits. A check takes up to a millisecond, so a flood of
     /// refused ones costs 6 % of a core.
@@ -89,7 +89,7 @@ impl Config {
             max_connections: 1024,
             max_connections_per_address: 256,
             max_connections_loopback: 1024,
-            max_waiting_bytes: 128 << 20,
+            max_waiting_bytes: 96 << 20,
             refused: hearth_listen::Rate {
                 per_minute: 4_000,
                 burst: 512,

@@ -44,6 +44,11 @@ async fn check(app: &App, request: &Parts, zone: Zone) -> Result<(Caller, Client
         credential: credential(app, headers).await?,
     };
     zone.admits(caller)?;
+    if caller.credential != Credential::Nothing
+        && let Some(peer) = request.extensions.get::<hearth_listen::Peer>()
+    {
+        peer.vouch();
+    }
     Ok((caller, client))
 }
 

@@ -77,7 +77,8 @@ async fn a_body_that_does_not_come_is_not_waited_for() {
 #[tokio::test]
 async fn bodies_share_one_memory() {
     let mut small = config(true);
-    small.limits.memory_bytes = 90_000;
+    small.limits.memory_bytes = 50_000;
+    small.limits.read_within = Duration::from_secs(600);
     let world = with(small, Fake::default()).await;
     let half = format!(
         "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 60001\r\n\r\n{}",

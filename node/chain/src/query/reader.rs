@@ -35,16 +35,17 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    /// Reads a record.
+    /// Reads a record. What asks and proves is boxed: eight are joined for all parameters, and the sum of what they hold
+    /// would go through the stack of a thread.
     pub(crate) async fn read<T>(&self, query: &Query<T>, at: At) -> Result<Verified<Option<T>>, QueryError> {
         let raw = match at {
-            At::Unproven => self.unproven(query.store, &query.key, None).await?,
-            At::Newest | At::Height(_) => match self.proven(query.store, &query.key, at).await {
+            At::Unproven => Box::pin(self.unproven(query.store, &query.key, None)).await?,
+            At::Newest | At::Height(_) => match Box::pin(self.proven(query.store, &query.key, at)).await {
                 Ok(answer) => answer.map(|statement| match statement {
                     Statement::Present(value) => Some(value),
                     Statement::Absent { .. } => None,
                 }),
-                Err(error) => self.without_proof(query.store, &query.key, at, error).await?,
+                Err(error) => Box::pin(self.without_proof(query.store, &query.key, at, error)).await?,
             },
         };
         let parse = |bytes: Vec<u8>| {

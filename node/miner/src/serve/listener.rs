@@ -94,7 +94,7 @@ impl hearth_listen::Service for Port {
         let mut reply = reply.unwrap_or_else(|_| server.broken());
         if reply.status == 200 {
             // Somebody pays for this one.
-            peer.give_back();
+            peer.vouch();
             if is_head {
                 // No body goes with it, and a gateway would take a 200 without one for an answer that does not verify.
                 reply = Reply::json(204, Bytes::new());

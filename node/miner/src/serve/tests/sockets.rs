@@ -74,7 +74,7 @@ async fn connections_that_do_nothing_are_ended() {
 #[tokio::test]
 async fn a_flood_of_large_bodies_takes_no_more_than_the_room() {
     let (_stage, _listener, address) =
-        Stage::listening(NullBackend::default(), Duration::from_secs(5), 1 << 20).await;
+        Stage::listening(NullBackend::default(), Duration::from_secs(600), 1 << 20).await;
     // Each promises 400 KB, sends 300 KB and then waits.
     let (part, mut open) = (vec![b'x'; 300_000], Vec::new());
     let mut refused = 0;
