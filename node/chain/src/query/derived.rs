@@ -73,16 +73,15 @@ impl Reader {
             params::service(),
             params::tokenomics(),
         );
-        // On the heap: eight such futures in one, moved while it is made, overflow the stack of an unoptimised build.
         let (shared, session, proof, application, supplier, gateway, service, tokenomics) = futures::try_join!(
-            Box::pin(self.read(&queries.0, at)),
-            Box::pin(self.read(&queries.1, at)),
-            Box::pin(self.read(&queries.2, at)),
-            Box::pin(self.read(&queries.3, at)),
-            Box::pin(self.read(&queries.4, at)),
-            Box::pin(self.read(&queries.5, at)),
-            Box::pin(self.read(&queries.6, at)),
-            Box::pin(self.read(&queries.7, at)),
+            self.read(&queries.0, at),
+            self.read(&queries.1, at),
+            self.read(&queries.2, at),
+            self.read(&queries.3, at),
+            self.read(&queries.4, at),
+            self.read(&queries.5, at),
+            self.read(&queries.6, at),
+            self.read(&queries.7, at),
         )?;
         let (height, how) = (shared.height, shared.how);
         let value = Params {
