@@ -432,7 +432,12 @@ impl Parts {
                 clock: Clock::system(),
                 earn: earn.clone(),
                 faucet,
-                block_within: adapters::ChainMoney::BLOCK_WITHIN,
+                // A devnet's blocks come every second.
+                block_within: if network.is_devnet() {
+                    Duration::from_secs(15)
+                } else {
+                    adapters::ChainMoney::BLOCK_WITHIN
+                },
             }),
             earn,
             keyring: Arc::new(adapters::WalletKeyring {
