@@ -1,4 +1,4 @@
-//! A disk that fills up, weights that change under a running node, a kill in the middle of a later migration.
+//! A disk that fills up, weights that change under a running node.
 
 use std::{
     io::{Seek as _, SeekFrom, Write as _},
@@ -8,9 +8,7 @@ use std::{
 };
 
 use hearth_tests::{DEMO, FAST, Node, PATIENT};
-use rand::RngExt as _;
 use serde_json::Value;
-use sqlx::{Connection as _, SqliteConnection};
 
 /// The limit on file sizes makes every write of the node fail, as a full disk does.
 fn limit_files(node: &Node, bytes: &str) {
@@ -146,113 +144,4 @@ async fn refused(node: &Node, data: &Path) {
         String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("changed on disk"), "{said}");
-}
-
-/// The last of the former versions that the next test goes back to.
-const OLD_VERSION: i64 = 5;
-/// What came after it.
-const LATER: &[&str] = &[
-    include_str!("../../node/store/migrations/0006_gateway.sql"),
-    include_str!("../../node/store/migrations/0007_api.sql"),
-    include_str!("../../node/store/migrations/0008_wallet_pending.sql"),
-];
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_later_migration_that_is_killed_is_done_at_the_next_start() {
-    let folder = tempfile::tempdir().unwrap();
-    let data = folder.path().join("data");
-    let node = Node::start(&data, "devnet", FAST).await.unwrap();
-    node.ready().await.unwrap();
-    assert_eq!(node.stop().await.unwrap(), Some(0));
-    let old = rows_of_old_tables(&data).await;
-    for _ in 0..15 {
-        step_back(&data).await;
-        let log = std::fs::File::create(data.join("killed-log")).unwrap();
-        let mut child = hearth_tests::command(&data, "devnet", FAST)
-            .unwrap()
-            .env("HEARTH_DEVNET__SETUP", "false")
-            .stdout(std::process::Stdio::null())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        let pause = rand::rng().random_range(0..120);
-        tokio::time::sleep(Duration::from_millis(pause)).await;
-        child.kill().unwrap();
-        child.wait().unwrap();
-        is_whole(&data).await;
-    }
-    step_back(&data).await;
-    let node = Node::start(&data, "devnet", FAST).await.unwrap();
-    node.ready().await.unwrap();
-    assert!(rows_of_old_tables(&data).await >= old, "what was there stays");
-    assert_eq!(node.stop().await.unwrap(), Some(0));
-}
-
-async fn database(data: &Path) -> SqliteConnection {
-    let options = sqlx::sqlite::SqliteConnectOptions::new()
-        .filename(data.join("hearth.db"))
-        .foreign_keys(false);
-    SqliteConnection::connect_with(&options).await.unwrap()
-}
-
-fn later_tables() -> impl Iterator<Item = &'static str> {
-    let lines = LATER.iter().flat_map(|sql| sql.lines());
-    lines.filter_map(|line| line.strip_prefix("CREATE TABLE ")?.split_whitespace().next())
-}
-
-/// Makes the database one of an older version.
-async fn step_back(data: &Path) {
-    let mut database = database(data).await;
-    let mut transaction = database.begin().await.unwrap();
-    for table in later_tables() {
-        let drop = format!("DROP TABLE IF EXISTS {table}");
-        sqlx::query(sqlx::AssertSqlSafe(drop))
-            .execute(&mut *transaction)
-            .await
-            .unwrap();
-    }
-    sqlx::query("DELETE FROM _sqlx_migrations WHERE version > ?")
-        .bind(OLD_VERSION)
-        .execute(&mut *transaction)
-        .await
-        .unwrap();
-    transaction.commit().await.unwrap();
-    database.close().await.unwrap();
-}
-
-/// Every migration is there wholly or not at all.
-async fn is_whole(data: &Path) {
-    let mut database = database(data).await;
-    for (version, sql) in (OLD_VERSION + 1..).zip(LATER) {
-        let is_done: bool =
-            sqlx::query_scalar("SELECT count(*) > 0 FROM _sqlx_migrations WHERE version = ? AND success")
-                .bind(version)
-                .fetch_one(&mut database)
-                .await
-                .unwrap();
-        for line in sql.lines() {
-            let Some(table) = line
-                .strip_prefix("CREATE TABLE ")
-                .and_then(|rest| rest.split_whitespace().next())
-            else {
-                continue;
-            };
-            let is_there: bool = sqlx::query_scalar("SELECT count(*) > 0 FROM sqlite_master WHERE name = ?")
-                .bind(table)
-                .fetch_one(&mut database)
-                .await
-                .unwrap();
-            assert_eq!(is_there, is_done, "{table} of migration {version}");
-        }
-    }
-    database.close().await.unwrap();
-}
-
-/// Rows of tables that the old version has: models and sessions.
-async fn rows_of_old_tables(data: &Path) -> (i64, i64) {
-    let mut database = database(data).await;
-    sqlx::query_as("SELECT (SELECT count(*) FROM weights_models), (SELECT count(*) FROM miner_session)")
-        .fetch_one(&mut database)
-        .await
-        .unwrap()
 }
