@@ -34,7 +34,9 @@ impl Miner {
             reasons.push(reason(ReasonCode::NoModel, "no service is configured".to_owned()));
         }
         reasons.extend(self.disk_reason());
-        match &self.0.network.head().borrow().standing {
+        // A copy: what follows looks at the head again, and two looks at once may wait for each other for ever.
+        let standing = self.0.network.head().borrow().standing.clone();
+        match &standing {
             Standing::Following => {}
             // Without a trust anchor everything stands on an endpoint's word; the screen says so.
             Standing::Unverified { .. } => {}
