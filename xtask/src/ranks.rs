@@ -30,7 +30,7 @@ const CRATES: [(&str, &str, &[&str]); 16] = [
         "node/gateway",
         &["base", "outbound", "wallet", "chain", "pocket", "store", "openai"],
     ),
-    ("hearth-devnet", "node/devnet", &["base", "pocket", "store"]),
+    ("hearth-devnet", "node/devnet", &["base", "pocket"]),
     (
         "hearth-api",
         "node/api",
