@@ -291,10 +291,8 @@ async fn uri(
     if server.core.faults.rpc_garbage(&method) {
         return "<html>502 Bad Gateway</html>".into_response();
     }
-    let answer = match Args::from_query(query.as_deref().unwrap_or_default()) {
-        Ok(args) => server.call(&method, &args).await,
-        Err(error) => Err(error),
-    };
+    let args = Args::from_query(query.as_deref().unwrap_or_default());
+    let answer = server.call(&method, &args).await;
     let status = match &answer {
         Ok(_) => StatusCode::OK,
         Err(error) if error.code == -32601 => StatusCode::NOT_FOUND,

@@ -55,16 +55,14 @@ impl Args {
         })
     }
 
-    pub(super) fn from_query(query: &str) -> Result<Args, RpcError> {
-        let mut values = BTreeMap::new();
-        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            values.insert(decode_percent(name)?, Value::String(decode_percent(value)?));
-        }
-        Ok(Args {
-            values,
+    pub(super) fn from_query(query: &str) -> Args {
+        let pairs = url::form_urlencoded::parse(query.as_bytes());
+        Args {
+            values: pairs
+                .map(|(name, value)| (name.into_owned(), Value::String(value.into_owned())))
+                .collect(),
             from_uri: true,
-        })
+        }
     }
 
     fn get(&self, name: &str) -> Option<&Value> {
@@ -171,22 +169,4 @@ fn unquote(text: &str) -> &str {
     text.strip_prefix('"')
         .and_then(|text| text.strip_suffix('"'))
         .unwrap_or(text)
-}
-
-fn decode_percent(text: &str) -> Result<String, RpcError> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        match byte {
-            b'+' => bytes.push(b' '),
-            b'%' => {
-                let digits = [rest.next().unwrap_or(b'x'), rest.next().unwrap_or(b'x')];
-                let byte =
-                    hex::decode(digits).map_err(|_| RpcError::params("a percent sign without two digits"))?;
-                bytes.extend(byte);
-            }
-            byte => bytes.push(byte),
-        }
-    }
-    String::from_utf8(bytes).map_err(|_| RpcError::params("the query is no UTF-8"))
 }

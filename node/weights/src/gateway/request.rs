@@ -6,6 +6,7 @@ use axum::http::{
     request::Parts,
 };
 use cid::Cid;
+use percent_encoding::percent_decode_str;
 
 use super::Mode;
 
@@ -146,30 +147,14 @@ fn read_path(path: &str) -> Result<(Cid, Vec<String>), Refusal> {
     let mut names = rest.split('/');
     let name = names.next().unwrap_or_default();
     let cid = Cid::try_from(name).map_err(|error| bad(format!("\"{name}\" is no CID: {error}")))?;
-    let names = names
-        .filter(|name| !name.is_empty())
-        .map(|name| unescape(name).ok_or_else(|| bad(format!("\"{name}\" is no UTF-8"))));
+    let names =
+        names
+            .filter(|name| !name.is_empty())
+            .map(|name| match percent_decode_str(name).decode_utf8() {
+                Ok(name) => Ok(name.into_owned()),
+                Err(_) => Err(bad(format!("\"{name}\" is no UTF-8"))),
+            });
     Ok((cid, names.collect::<Result<_, _>>()?))
-}
-
-/// Undoes `%20` and the like.
-fn unescape(name: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(name.len());
-    let mut rest = name.as_bytes();
-    while let [first, tail @ ..] = rest {
-        match (first, tail) {
-            (b'%', [high, low, after @ ..]) => {
-                let digit = |byte: &u8| char::from(*byte).to_digit(16);
-                bytes.push((digit(high)? * 16 + digit(low)?) as u8);
-                rest = after;
-            }
-            _ => {
-                bytes.push(*first);
-                rest = tail;
-            }
-        }
-    }
-    String::from_utf8(bytes).ok()
 }
 
 /// The first media type of `Accept` that this gateway speaks.
