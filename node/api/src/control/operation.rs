@@ -8,9 +8,21 @@ use super::{
     types,
 };
 
-/// A call of the control API.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Operation {
+/// Makes the operations and the list of all of them from the same lines, so that none is in one alone.
+macro_rules! operations {
+    ($($name:ident,)*) => {
+        /// A call of the control API.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Operation { $($name,)* }
+
+        impl Operation {
+            /// All of them, in the order of the document.
+            pub const ALL: &'static [Operation] = &[$(Operation::$name,)*];
+        }
+    };
+}
+
+operations! {
     SignIn,
     SignOut,
     LoginState,
@@ -73,69 +85,6 @@ pub enum Operation {
 }
 
 impl Operation {
-    /// All of them, in the order of the document.
-    pub const ALL: &'static [Operation] = &[
-        Operation::SignIn,
-        Operation::SignOut,
-        Operation::LoginState,
-        Operation::SetLogin,
-        Operation::ResetLogin,
-        Operation::Status,
-        Operation::Doctor,
-        Operation::Events,
-        Operation::RunSetup,
-        Operation::ListConversations,
-        Operation::CreateConversation,
-        Operation::GetConversation,
-        Operation::ChangeConversation,
-        Operation::DeleteConversation,
-        Operation::Answer,
-        Operation::StopAnswer,
-        Operation::ListModels,
-        Operation::AddModel,
-        Operation::PullModel,
-        Operation::VerifyModel,
-        Operation::DeleteModel,
-        Operation::LoadModel,
-        Operation::UnloadModel,
-        Operation::ListDownloads,
-        Operation::PauseDownload,
-        Operation::ResumeDownload,
-        Operation::CancelDownload,
-        Operation::Catalogue,
-        Operation::GetEarning,
-        Operation::StartEarning,
-        Operation::StopEarning,
-        Operation::EarningSummary,
-        Operation::ListEarnedSessions,
-        Operation::ExportSessions,
-        Operation::ListEarnedRelays,
-        Operation::GetWallet,
-        Operation::CreateWallet,
-        Operation::ImportWallet,
-        Operation::UnlockWallet,
-        Operation::LockWallet,
-        Operation::RevealWords,
-        Operation::CheckWords,
-        Operation::Balances,
-        Operation::History,
-        Operation::ExportHistory,
-        Operation::ReviewSend,
-        Operation::Send,
-        Operation::Faucet,
-        Operation::ListReceipts,
-        Operation::GetReceipt,
-        Operation::Network,
-        Operation::PreferAnchor,
-        Operation::GetSettings,
-        Operation::ChangeSettings,
-        Operation::ListKeys,
-        Operation::CreateKey,
-        Operation::DeleteKey,
-        Operation::Licences,
-        Operation::OpenApi,
-    ];
-
     /// The line of this operation.
     #[allow(clippy::too_many_lines, reason = "a table: one line per operation")]
     pub(crate) fn spec(self) -> Spec {
