@@ -43,18 +43,21 @@ impl DevnetAlone {
         if accounts {
             config.genesis = Genesis::with_actors(Params::for_people(), &[SUPPLIER_URL.to_owned()]);
         }
-        let devnet = Devnet::start(config).await?;
-        write_private(&layout.network(), devnet.network_toml().as_bytes()).map_err(|source| {
-            NodeError::Write {
-                path: layout.network(),
-                source,
-            }
-        })?;
-        Ok(DevnetAlone {
-            devnet,
+        let alone = DevnetAlone {
+            devnet: Devnet::start(config).await?,
             tasks,
             _data_dir: data_dir,
-        })
+        };
+        match write_private(&layout.network(), alone.network_toml().as_bytes()) {
+            Ok(()) => Ok(alone),
+            Err(source) => {
+                alone.stop().await;
+                Err(NodeError::Write {
+                    path: layout.network(),
+                    source,
+                })
+            }
+        }
     }
 
     /// Where its JSON-RPC answers.

@@ -30,6 +30,7 @@ use crate::{
     library::WeightLibrary,
     network::{MAINNET_CHAIN_ID, Network, Trust},
     secret_line::secret_line,
+    started::{Started, stop_and_join},
 };
 
 /// A request for the head costs the endpoint little; a devnet's blocks come faster than a real chain's.
@@ -97,8 +98,14 @@ pub(crate) fn devnet_faucet(
     }))
 }
 
-pub(crate) async fn devnet(settings: &Settings, layout: &Layout, tasks: &Tasks) -> Result<Devnet, NodeError> {
+pub(crate) async fn devnet(
+    settings: &Settings,
+    layout: &Layout,
+    tasks: &Tasks,
+    started: &mut Started,
+) -> Result<Devnet, NodeError> {
     let devnet = Devnet::start(devnet_config(&settings.devnet, layout, tasks)).await?;
+    stop_and_join!(started, devnet);
     // A second node joins with this file.
     write_private(&layout.network(), devnet.network_toml().as_bytes()).map_err(|source| {
         NodeError::Write {

@@ -25,6 +25,7 @@ pub mod notify;
 pub mod process;
 mod secret_line;
 mod setup;
+mod started;
 
 pub use alone::{DevnetAlone, offline_wallet};
 pub use alone_access::AccessAlone;

@@ -40,6 +40,7 @@ use crate::{
     host::Program,
     network::Network,
     setup::{SetupRunner, Stage},
+    started::{Started, stop_and_join},
 };
 
 /// What a node is built from.
@@ -55,6 +56,7 @@ pub struct NodeArgs {
 /// A running node.
 pub struct Node {
     tasks: Tasks,
+    started: Started,
     parts: Parts,
     api: Api,
     setup: watch::Receiver<Setup>,
@@ -70,7 +72,6 @@ pub struct Node {
 /// The parts below the API, in the order in which they were built.
 struct Parts {
     store: Store,
-    engine: Engine,
     devnet: Option<Devnet>,
     chain: Chain,
     wallet: Wallet,
@@ -93,12 +94,19 @@ impl Node {
         } = args;
         let layout = data_dir.layout();
         let tasks = Tasks::root();
-        let parts = Parts::start(&layered.settings, &network, &layout, &tasks).await?;
-        // From here on a failure has parts to stop.
-        match Node::surface(&layered, &network, &layout, &tasks, &parts).await {
-            Ok((api, setup, token, key)) => Ok(Node {
-                stop_within: Duration::from_secs(layered.settings.stop_within_s),
+        let stop_within = Duration::from_secs(layered.settings.stop_within_s);
+        let mut started = Started::default();
+        let running = async {
+            let parts = Parts::start(&layered.settings, &network, &layout, &tasks, &mut started).await?;
+            let surface = Node::surface(&layered, &network, &layout, &tasks, &parts, &mut started).await?;
+            Ok((parts, surface))
+        }
+        .await;
+        match running {
+            Ok((parts, (api, setup, token, key))) => Ok(Node {
+                stop_within,
                 tasks,
+                started,
                 parts,
                 api,
                 setup,
@@ -109,8 +117,9 @@ impl Node {
                 _data_dir: data_dir,
             }),
             Err(error) => {
+                // Also what a part began that did not come to its end.
                 tasks.stop();
-                parts.stop().await;
+                stop_all(&mut started, stop_within).await;
                 Err(error)
             }
         }
@@ -123,8 +132,10 @@ impl Node {
         layout: &Layout,
         tasks: &Tasks,
         parts: &Parts,
+        started: &mut Started,
     ) -> Result<(Api, watch::Receiver<Setup>, Secret, Secret), NodeError> {
         let settings = &layered.settings;
+        stop_and_join!(started, tasks);
         let setup = parts.setup(settings, layout, tasks)?;
         let progress = setup.state();
         let program = Program {
@@ -159,6 +170,7 @@ impl Node {
             ipfs: parts.weights.router(),
         })
         .await?;
+        stop_and_join!(started, api);
         api.ensure_key("This computer", key.reveal())
             .await
             .map_err(hearth_api::Error::from)?;
@@ -281,28 +293,26 @@ impl Node {
     }
 
     /// Stops everything in reverse order, within the deadline. Says whether all ended in time.
-    pub async fn stop(self) -> bool {
+    pub async fn stop(mut self) -> bool {
         // Who looks for a node should not find one that is going.
         let _ = std::fs::remove_file(self.layout.api_address());
-        let stopping = async {
-            // First no more work from outside, then what is in progress, then the rest.
-            self.parts.miner.stop();
-            self.api.stop();
-            self.api.join().await;
-            self.tasks.stop();
-            self.parts.stop().await;
-            self.tasks.join().await;
-        };
-        let within = crate::process::orderly_within(self.stop_within);
-        let in_time = tokio::time::timeout(within, stopping).await.is_ok();
-        if !in_time {
-            tracing::error!(
-                seconds = self.stop_within.as_secs(),
-                "the deadline for stopping passed"
-            );
-        }
-        in_time
+        // First no more work from outside, then what is in progress, then the rest.
+        self.parts.miner.stop();
+        stop_all(&mut self.started, self.stop_within).await
     }
+}
+
+/// Stops what was started, within the deadline. Says whether all ended in time.
+async fn stop_all(started: &mut Started, stop_within: Duration) -> bool {
+    let within = crate::process::orderly_within(stop_within);
+    let in_time = tokio::time::timeout(within, started.stop()).await.is_ok();
+    if !in_time {
+        tracing::error!(
+            seconds = stop_within.as_secs(),
+            "the deadline for stopping passed"
+        );
+    }
+    in_time
 }
 
 /// The IPv4 addresses of this computer, private ones first: those are what a home network reaches.
@@ -335,17 +345,23 @@ fn reachable(mut address: SocketAddr) -> SocketAddr {
 }
 
 impl Parts {
+    /// Builds the parts. Each is noted in `started` as soon as it runs, so that a later one that fails leaves none.
     async fn start(
         settings: &Settings,
         network: &Network,
         layout: &Layout,
         tasks: &Tasks,
+        started: &mut Started,
     ) -> Result<Parts, NodeError> {
         let clock = Clock::system();
         let store = Store::open(build::store_config(network, layout)).await?;
+        let part = store.clone();
+        started.push(|| async move { part.close().await });
         let engine = Engine::start(build::engine_config(settings))?;
+        let part = engine.clone();
+        started.push(|| async move { part.stop() });
         let devnet = match network {
-            Network::Devnet => Some(build::devnet(settings, layout, tasks).await?),
+            Network::Devnet => Some(build::devnet(settings, layout, tasks, started).await?),
             Network::Remote { .. } => None,
         };
         let chain = Chain::start(hearth_chain::Args {
@@ -354,7 +370,10 @@ impl Parts {
             clock: clock.clone(),
             tasks: tasks.child("chain"),
         })?;
+        stop_and_join!(started, chain);
         let wallet = build::wallet(settings, network, layout, &clock).await?;
+        let part = wallet.clone();
+        started.push(|| async move { part.lock_all() });
         let weights = Weights::start(hearth_weights::Args {
             config: build::weights_config(settings, layout),
             store: store.clone(),
@@ -363,7 +382,10 @@ impl Parts {
             inspector: crate::library::inspector(),
         })
         .await?;
+        stop_and_join!(started, weights);
         let models = build::models(settings, &engine, &weights, &clock, tasks);
+        // It ends after all who ask models: the memory is given back while the rest ends.
+        stop_and_join!(started, models);
         let below = || MinerParts {
             store: &store,
             chain: &chain,
@@ -371,10 +393,11 @@ impl Parts {
             models: &models,
         };
         let miner = build::miner(settings, network, layout, below(), &clock, tasks).await?;
+        stop_and_join!(started, miner);
         let gateway = build::gateway(settings, network, below(), &clock, tasks)?;
+        stop_and_join!(started, gateway);
         Ok(Parts {
             store,
-            engine,
             devnet,
             chain,
             wallet,
@@ -464,25 +487,34 @@ impl Parts {
             }),
         })
     }
+}
 
-    async fn stop(&self) {
-        self.gateway.stop();
-        self.gateway.join().await;
-        self.miner.stop();
-        self.miner.join().await;
-        // Nobody asks a model any more: their memory is given back while the rest ends.
-        self.models.stop();
-        self.models.join().await;
-        self.weights.stop();
-        self.weights.join().await;
-        self.chain.stop();
-        self.chain.join().await;
-        if let Some(devnet) = &self.devnet {
-            devnet.stop();
-            devnet.join().await;
-        }
-        self.engine.stop();
-        self.wallet.lock_all();
-        self.store.close().await;
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_start_that_fails_leaves_nothing_running() {
+        let folder = tempfile::tempdir().unwrap();
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let devnet = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let mut settings = Settings::default();
+        settings.api.listen = taken.local_addr().unwrap();
+        settings.devnet.listen = devnet;
+        settings.miner.listen.set_port(0);
+        let args = NodeArgs {
+            data_dir: DataDir::open(folder.path()).unwrap(),
+            layered: Layered {
+                settings,
+                origins: BTreeMap::new(),
+            },
+            network: Network::Devnet,
+        };
+        let error = Node::start(args).await.err().unwrap();
+        assert!(matches!(error, NodeError::Api(_)), "{error:?}");
+        TcpListener::bind(devnet).unwrap();
+        DataDir::open(folder.path()).unwrap();
     }
 }
