@@ -7,6 +7,7 @@
 pub mod answer;
 mod chat;
 mod complete;
+mod config;
 mod embed;
 mod error;
 pub mod fuzz;
@@ -17,9 +18,10 @@ mod serve;
 pub mod sse;
 pub mod types;
 
+pub use config::Config;
 pub use error::{Error, ErrorType};
 pub use generation::Generation;
 pub use hearth_engine::Priority;
 pub use http::{Body, HttpAnswer, HttpRequest};
-pub use models::{Args, Config, Library, LibraryError, Listed, LoadedModel, Models, Snapshot};
+pub use models::{Args, Library, LibraryError, Listed, LoadedModel, Models, Snapshot};
 pub use serve::serve_http;

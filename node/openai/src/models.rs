@@ -7,28 +7,13 @@ use hearth_engine::{Engine, LoadError, ModelHandle, ModelInfo, ModelSource, Prio
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 
-use crate::error::{Error, damaged, internal, load_error};
+use crate::{
+    config::Config,
+    error::{Error, damaged, internal, load_error},
+};
 
 /// How often the models are looked at for idleness, unless they may be idle for less than twice as long.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
-
-/// Settings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Config {
-    /// The most models in memory at once.
-    pub max_loaded: usize,
-    /// A model that nobody asked for so long is unloaded. Zero: never.
-    pub idle_unload: Duration,
-}
-
-impl Default for Config {
-    fn default() -> Config {
-        Config {
-            max_loaded: 3,
-            idle_unload: Duration::from_secs(30 * 60),
-        }
-    }
-}
 
 /// A model that could be loaded.
 #[derive(Clone, Debug, PartialEq, Eq)]

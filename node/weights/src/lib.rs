@@ -23,6 +23,7 @@ pub mod block;
 pub mod car;
 pub mod catalogue;
 mod cid_text;
+mod config;
 mod disk;
 mod download;
 mod filestore;
@@ -44,13 +45,14 @@ pub use add::{AddError, AddOptions};
 pub use block::Block;
 pub use cid::Cid;
 pub use cid_text::{NoCid, parse_cid};
+pub use config::{Config, ConfigError};
 pub use download::{Backoff, Download, PullError, State as DownloadState};
 pub use inspect::Inspector;
 pub use manifest::{Manifest, ManifestFile, ModelKind};
 pub use open::{FileVerdict, OpenError, Verification};
 pub use records::{Origin, RecordsError};
 pub use verified::{Changed, VerifiedFile, VerifiedModel};
-pub use weights::{Args, Config, ConfigError, Error, FileState, LocalFile, Model, RemoveError, Weights};
+pub use weights::{Args, Error, FileState, LocalFile, Model, RemoveError, Weights};
 
 #[cfg(test)]
 mod tests;

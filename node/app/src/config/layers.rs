@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    net::IpAddr,
     path::{Path, PathBuf},
 };
 
@@ -119,7 +118,7 @@ fn load_from(
         .build()
         .and_then(config::Config::try_deserialize)
         .map_err(|error| ConfigError::Value(error.to_string()))?;
-    check(&settings)?;
+    settings.check().map_err(ConfigError::Check)?;
     let now = flat_json(&json_of(&settings)?);
     origins.extend(
         now.iter()
@@ -130,78 +129,6 @@ fn load_from(
         origins.insert(key, (value, origin));
     }
     Ok(Layered { settings, origins })
-}
-
-/// What no type can say.
-fn check(settings: &Settings) -> Result<(), ConfigError> {
-    let refuse = |text: &str| Err(ConfigError::Check(text.to_owned()));
-    let devnet = &settings.devnet;
-    if settings.chain.trust.height.is_some() != settings.chain.trust.hash.is_some() {
-        return refuse("chain.trust needs both height and hash");
-    }
-    if let Some(name) = settings.api.allowed_hosts.iter().find(|name| !is_host_name(name)) {
-        return refuse(&format!(
-            "api.allowed_hosts has \"{name}\", which is no host name: write it without scheme, port or path, as \
-             hearth.lan; addresses need no entry"
-        ));
-    }
-    if !devnet.listen.ip().is_loopback() {
-        return refuse(
-            "devnet.listen must be a loopback address: anybody who reaches it can make play money",
-        );
-    }
-    // The chain's own rules for its parameters (poktroll: x/shared/types/params.go).
-    if devnet.session_blocks < 2 {
-        return refuse(
-            "devnet.session_blocks must be 2 or more: a session header needs an end after its start",
-        );
-    }
-    if devnet.grace_blocks >= devnet.session_blocks {
-        return refuse("devnet.grace_blocks must be less than devnet.session_blocks");
-    }
-    if devnet.claim_open_blocks < devnet.grace_blocks {
-        return refuse("devnet.claim_open_blocks must not be less than devnet.grace_blocks");
-    }
-    if devnet.block_ms < 20 {
-        return refuse("devnet.block_ms must be 20 or more");
-    }
-    let within = |first_byte_s: u64, answer_s: u64| first_byte_s > 0 && answer_s >= first_byte_s;
-    if !within(
-        settings.gateway.first_byte_within_s,
-        settings.gateway.answer_within_s,
-    ) || !within(settings.miner.first_byte_within_s, settings.miner.answer_within_s)
-    {
-        return refuse("first_byte_within_s must be at least 1 and at most answer_within_s");
-    }
-    check_backend(&settings.miner)?;
-    if settings.stop_within_s == 0 {
-        return refuse("stop_within_s must be at least 1");
-    }
-    Ok(())
-}
-
-fn check_backend(miner: &super::settings::MinerSettings) -> Result<(), ConfigError> {
-    if let Some(text) = miner.backend.as_deref().filter(|text| *text != "null") {
-        hearth_miner::check_address(text)
-            .map_err(|why| ConfigError::Check(format!("miner.backend cannot work: {why}")))?;
-    }
-    match &miner.backend_health {
-        Some(path) if !path.starts_with('/') => Err(ConfigError::Check(format!(
-            "miner.backend_health is the path of an address: write \"/{path}\""
-        ))),
-        Some(_) | None => Ok(()),
-    }
-}
-
-/// Whether this is a name that a browser could send as the host; an address is none.
-fn is_host_name(name: &str) -> bool {
-    let is_label = |label: &str| {
-        (1..=63).contains(&label.len())
-            && label
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
-    };
-    name.len() <= 253 && name.split('.').all(is_label) && name.parse::<IpAddr>().is_err()
 }
 
 fn read_file(path: &Path, must_exist: bool) -> Result<Option<String>, ConfigError> {

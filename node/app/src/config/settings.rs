@@ -1,6 +1,10 @@
-//! The schema: every setting, its unit and its built-in value.
+//! The schema: every setting, its unit, its built-in value and its bounds.
 
-use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+};
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -281,4 +285,78 @@ impl Default for MinerSettings {
             start: false,
         }
     }
+}
+
+impl Settings {
+    /// What no type can say.
+    ///
+    /// # Errors
+    /// The first rule that is broken, in words.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let refuse = |text: &str| Err(text.to_owned());
+        let devnet = &self.devnet;
+        if self.chain.trust.height.is_some() != self.chain.trust.hash.is_some() {
+            return refuse("chain.trust needs both height and hash");
+        }
+        if let Some(name) = self.api.allowed_hosts.iter().find(|name| !is_host_name(name)) {
+            return refuse(&format!(
+                "api.allowed_hosts has \"{name}\", which is no host name: write it without scheme, port or path, as \
+                 hearth.lan; addresses need no entry"
+            ));
+        }
+        if !devnet.listen.ip().is_loopback() {
+            return refuse(
+                "devnet.listen must be a loopback address: anybody who reaches it can make play money",
+            );
+        }
+        // The chain's own rules for its parameters (poktroll: x/shared/types/params.go).
+        if devnet.session_blocks < 2 {
+            return refuse(
+                "devnet.session_blocks must be 2 or more: a session header needs an end after its start",
+            );
+        }
+        if devnet.grace_blocks >= devnet.session_blocks {
+            return refuse("devnet.grace_blocks must be less than devnet.session_blocks");
+        }
+        if devnet.claim_open_blocks < devnet.grace_blocks {
+            return refuse("devnet.claim_open_blocks must not be less than devnet.grace_blocks");
+        }
+        if devnet.block_ms < 20 {
+            return refuse("devnet.block_ms must be 20 or more");
+        }
+        let within = |first_byte_s: u64, answer_s: u64| first_byte_s > 0 && answer_s >= first_byte_s;
+        if !within(self.gateway.first_byte_within_s, self.gateway.answer_within_s)
+            || !within(self.miner.first_byte_within_s, self.miner.answer_within_s)
+        {
+            return refuse("first_byte_within_s must be at least 1 and at most answer_within_s");
+        }
+        check_backend(&self.miner)?;
+        if self.stop_within_s == 0 {
+            return refuse("stop_within_s must be at least 1");
+        }
+        Ok(())
+    }
+}
+
+fn check_backend(miner: &MinerSettings) -> Result<(), String> {
+    if let Some(text) = miner.backend.as_deref().filter(|text| *text != "null") {
+        hearth_miner::check_address(text).map_err(|why| format!("miner.backend cannot work: {why}"))?;
+    }
+    match &miner.backend_health {
+        Some(path) if !path.starts_with('/') => Err(format!(
+            "miner.backend_health is the path of an address: write \"/{path}\""
+        )),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Whether this is a name that a browser could send as the host; an address is none.
+fn is_host_name(name: &str) -> bool {
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+    };
+    name.len() <= 253 && name.split('.').all(is_label) && name.parse::<IpAddr>().is_err()
 }
