@@ -295,18 +295,7 @@ mod tests {
     use super::*;
 
     async fn db_of_v1(folder: &std::path::Path) -> (Store, Db) {
-        let path = folder.join("hearth.db");
-        let from = concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/../../tests/fixtures/formats/v1/hearth.db"
-        );
-        std::fs::copy(from, &path).unwrap();
-        let config = hearth_store::Config {
-            path,
-            chain_id: "hearth-devnet".into(),
-            max_pages: None,
-        };
-        let store = Store::open(config).await.unwrap();
+        let store = hearth_store::testing::first_form(folder).await;
         let db = Db::new(&store);
         (store, db)
     }

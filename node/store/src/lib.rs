@@ -15,6 +15,7 @@ use std::{
 mod migrate;
 mod problems;
 pub mod stored;
+pub mod testing;
 
 use hearth_base::{ChainId, Failure, Kind};
 pub use problems::Problems;

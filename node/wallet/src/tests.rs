@@ -265,7 +265,6 @@ async fn keystore_and_activity_of_the_first_form_are_read() {
     std::fs::create_dir(folder.path().join("keystore")).unwrap();
     let copy = |name: &str| std::fs::copy(from.join(name), folder.path().join(name)).unwrap();
     copy("keystore/wallet.json");
-    copy("hearth.db");
     let password = std::fs::read_to_string(from.join("keystore/devnet.pass")).unwrap();
     let wallet = open(folder.path(), &Clock::test(0));
     wallet.unlock(password.trim()).unwrap();
@@ -281,12 +280,7 @@ async fn keystore_and_activity_of_the_first_form_are_read() {
     let words = wallet.reveal_words(password.trim()).unwrap();
     assert_eq!(words.text().split(' ').count(), 24);
 
-    let config = hearth_store::Config {
-        path: folder.path().join("hearth.db"),
-        chain_id: "hearth-devnet".into(),
-        max_pages: None,
-    };
-    let store = hearth_store::Store::open(config).await.unwrap();
+    let store = hearth_store::testing::first_form(folder.path()).await;
     let lines = recent(&store, 10).await.unwrap();
     let amounts: Vec<u128> = lines.iter().map(|line| line.amount.upokt()).collect();
     assert_eq!(amounts, [2_500_000, 1_500_000]);

@@ -5,7 +5,7 @@ use argon2::{
     password_hash::{PasswordVerifier as _, phc::PasswordHash},
 };
 use hearth_base::Clock;
-use hearth_store::{Config, Store};
+use hearth_store::testing::first_form;
 
 use super::{Conversations, SettingsStore};
 use crate::{
@@ -16,18 +16,7 @@ use crate::{
 #[tokio::test]
 async fn conversations_and_settings_of_the_first_form_are_read() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("hearth.db");
-    let from = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../../tests/fixtures/formats/v1/hearth.db"
-    );
-    std::fs::copy(from, &path).unwrap();
-    let config = Config {
-        path,
-        chain_id: "hearth-devnet".into(),
-        max_pages: None,
-    };
-    let store = Store::open(config).await.unwrap();
+    let store = first_form(folder.path()).await;
 
     let conversations = Conversations::new(&store, Clock::test(1));
     conversations.end_interrupted().await.unwrap();

@@ -1,25 +1,14 @@
 //! Receipts that earlier programs kept.
 
 use hearth_base::Amount;
-use hearth_store::{Config, Store};
+use hearth_store::testing::first_form;
 
 use crate::receipt::{Outcome, Receipts};
 
 #[tokio::test]
 async fn receipts_of_the_first_form_are_read() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("hearth.db");
-    let from = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../../tests/fixtures/formats/v1/hearth.db"
-    );
-    std::fs::copy(from, &path).unwrap();
-    let config = Config {
-        path,
-        chain_id: "hearth-devnet".into(),
-        max_pages: None,
-    };
-    let store = Store::open(config).await.unwrap();
+    let store = first_form(folder.path()).await;
     let receipts = Receipts::new(store.clone());
     let all = receipts.newest(100, 0).await.unwrap();
     assert_eq!(all.len(), 6);

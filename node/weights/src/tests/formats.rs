@@ -1,28 +1,13 @@
 //! Models and downloads that earlier programs recorded.
 
-use hearth_store::{Config, Store, stored};
+use hearth_store::{stored, testing::first_form};
 
 use crate::{download::state::State, records::Records};
-
-async fn store_of_v1(folder: &std::path::Path) -> Store {
-    let path = folder.join("hearth.db");
-    let from = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../../tests/fixtures/formats/v1/hearth.db"
-    );
-    std::fs::copy(from, &path).unwrap();
-    let config = Config {
-        path,
-        chain_id: "hearth-devnet".into(),
-        max_pages: None,
-    };
-    Store::open(config).await.unwrap()
-}
 
 #[tokio::test]
 async fn models_and_downloads_of_the_first_form_are_read() {
     let folder = tempfile::tempdir().unwrap();
-    let store = store_of_v1(folder.path()).await;
+    let store = first_form(folder.path()).await;
     let records = Records::new(&store);
     let models = records.models().await.unwrap();
     assert_eq!(models.len(), 1);
@@ -65,7 +50,7 @@ async fn models_and_downloads_of_the_first_form_are_read() {
 #[tokio::test]
 async fn a_damaged_row_is_told_and_the_others_are_listed() {
     let folder = tempfile::tempdir().unwrap();
-    let store = store_of_v1(folder.path()).await;
+    let store = first_form(folder.path()).await;
     for statement in [
         "INSERT INTO weights_models VALUES ('bafybad', 'bad', x'00', 1, 'added', 1)",
         "INSERT INTO weights_downloads VALUES ('bafyworse', 'paused', '{', '[]', NULL, 1)",
