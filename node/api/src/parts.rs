@@ -47,6 +47,17 @@ impl Window {
         limit: u32::MAX,
         offset: 0,
     };
+    /// Rows that are read at once where all are wanted.
+    pub const PAGE: u32 = 500;
+
+    /// The page that begins at `offset`.
+    #[must_use]
+    pub const fn page(offset: u32) -> Window {
+        Window {
+            limit: Window::PAGE,
+            offset,
+        }
+    }
 }
 
 /// Earning, over the miner.

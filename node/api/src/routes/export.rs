@@ -19,13 +19,10 @@ use crate::{
     parts::{Answer, Window},
 };
 
-/// Rows that are read at once.
-const PAGE: u32 = 500;
-
 /// Every session that this node served, the newest first.
 pub(crate) async fn sessions(State(app): State<App>) -> Result<Response, ApiError> {
     // The first page before the answer begins, so that a failure still has a status.
-    let first = app.parts.earn.sessions(window(0)).await?.sessions;
+    let first = app.parts.earn.sessions(Window::page(0)).await?.sessions;
     let head = row(&[
         "session",
         "service",
@@ -43,7 +40,7 @@ pub(crate) async fn sessions(State(app): State<App>) -> Result<Response, ApiErro
     ]);
     let read = move |offset| {
         let app = app.clone();
-        async move { Ok(app.parts.earn.sessions(window(offset)).await?.sessions) }
+        async move { Ok(app.parts.earn.sessions(Window::page(offset)).await?.sessions) }
     };
     let lines = stream::once(async { head }).chain(rows(first, read, |one| &one.id, session));
     Ok(table("hearth-sessions.csv", lines))
@@ -69,11 +66,11 @@ where
             .filter(|one| !seen.contains(id(one)))
             .map(line)
             .collect();
-        if page.len() < PAGE as usize {
+        if page.len() < Window::PAGE as usize {
             return Some((lines, None));
         }
         let ids = page.iter().map(|one| id(one).to_owned()).collect();
-        let next = offset + PAGE;
+        let next = offset + Window::PAGE;
         match read(next).await {
             Ok(page) => Some((lines, Some((read, page, next, ids)))),
             Err(error) => {
@@ -100,10 +97,6 @@ pub(crate) async fn history(State(app): State<App>) -> Result<Response, ApiError
     ]);
     let lines = stream::iter(std::iter::once(head).chain(movements.into_iter().map(|one| movement(&one))));
     Ok(table("hearth-activity.csv", lines))
-}
-
-fn window(offset: u32) -> Window {
-    Window { limit: PAGE, offset }
 }
 
 fn session(one: &EarnedSession) -> String {
@@ -203,14 +196,14 @@ mod tests {
                 .map(|id| id.to_string())
                 .collect::<Vec<String>>()
         };
-        let first: Vec<String> = list(1203).into_iter().take(PAGE as usize).collect();
+        let first: Vec<String> = list(1203).into_iter().take(Window::PAGE as usize).collect();
         // Two more began after the first page was read.
         let later = list(1205);
         let read = |offset: u32| {
             let page = later
                 .iter()
                 .skip(offset as usize)
-                .take(PAGE as usize)
+                .take(Window::PAGE as usize)
                 .cloned()
                 .collect();
             async move { Ok(page) }
@@ -222,7 +215,7 @@ mod tests {
         let ids: BTreeSet<&str> = text.lines().collect();
         assert_eq!((ids.len(), text.lines().count()), (1203, 1203));
         let broken = |_: u32| async { Err(ApiError::bad_request("gone")) };
-        let lines: Vec<String> = rows(list(PAGE), broken, |one| one.as_str(), String::clone)
+        let lines: Vec<String> = rows(list(Window::PAGE), broken, |one| one.as_str(), String::clone)
             .collect()
             .await;
         assert!(lines.concat().contains("broke off"), "a cut table says so");

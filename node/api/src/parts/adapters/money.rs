@@ -35,8 +35,6 @@ const HISTORY_TXS: usize = 200;
 /// Those that a whole table looks back on: what an endpoint's index gives in a minute. What this wallet sent and
 /// earned is in the database and has no such limit.
 const EXPORTED_TXS: usize = 10_000;
-/// Sessions that are read at once.
-const PAGE: u32 = 500;
 
 /// Chain and wallet behind the API.
 pub struct ChainMoney {
@@ -256,13 +254,12 @@ impl Money for ChainMoney {
         }
         let mut offset = 0;
         loop {
-            let page = Window { limit: PAGE, offset };
-            let sessions = self.earn.sessions(page).await?.sessions;
+            let sessions = self.earn.sessions(Window::page(offset)).await?.sessions;
             movements.extend(sessions.iter().filter_map(history::reward));
-            if sessions.len() < PAGE as usize {
+            if sessions.len() < Window::PAGE as usize {
                 break;
             }
-            offset += PAGE;
+            offset += Window::PAGE;
         }
         let noted = recent(&self.store, u32::MAX).await?;
         let mut page = history::page(movements, &noted, window);
