@@ -1,4 +1,4 @@
-//! What a connection is at: whose turn it is, and since when.
+//! The state of a connection: whom it waits for, and since when.
 
 use std::{
     sync::{
@@ -10,7 +10,7 @@ use std::{
 
 use tokio::sync::Notify;
 
-/// What a connection is at. Kept without locks, since every request writes it.
+/// The state of a connection. Kept without locks, since every request writes it.
 #[derive(Debug)]
 pub(crate) struct Activity {
     epoch: Instant,
@@ -26,43 +26,43 @@ pub(crate) struct Activity {
     is_known: AtomicBool,
     /// Bytes of bodies that it may still have beside the memory for all.
     own_bytes: AtomicUsize,
-    order: AtomicU8,
-    ordered: Notify,
+    signal: AtomicU8,
+    signalled: Notify,
 }
 
 /// Bytes of bodies that every connection may have in memory, so that whoever fills the memory for all keeps nobody from
 /// asking a usual question: 64 MiB for two thousand connections.
 const OWN_BYTES: usize = 32 << 10;
 
-/// What a connection is told from outside.
+/// What the listener tells a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Order {
-    GoOn,
+pub(crate) enum Signal {
+    Continue,
     /// Answer what runs, take nothing new.
-    Finish,
+    Drain,
     /// End at once.
-    Cut,
+    Close,
 }
 
-/// Whose turn it is on a connection, and for how long.
+/// Whom a connection waits for, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Turn {
-    /// The client's, to send a request.
+pub(crate) enum Phase {
+    /// For the client, to send a request.
     Idle(Duration),
-    /// The client's, to send the rest of a body.
-    Sending(Duration),
-    /// The client's, to take an answer.
-    Taking(Duration),
-    /// Ours.
+    /// For the client, to send the rest of a body.
+    Reading(Duration),
+    /// For the client, to take an answer.
+    Writing(Duration),
+    /// For us.
     Busy(Duration),
 }
 
-impl Turn {
+impl Phase {
     /// How long the client has been waited for.
     pub(crate) fn waits(self) -> Option<Duration> {
         match self {
-            Turn::Idle(time) | Turn::Sending(time) | Turn::Taking(time) => Some(time),
-            Turn::Busy(_) => None,
+            Phase::Idle(time) | Phase::Reading(time) | Phase::Writing(time) => Some(time),
+            Phase::Busy(_) => None,
         }
     }
 }
@@ -77,8 +77,8 @@ impl Activity {
             blocked: AtomicU64::new(0),
             is_known: AtomicBool::new(false),
             own_bytes: AtomicUsize::new(OWN_BYTES),
-            order: AtomicU8::new(Order::GoOn as u8),
-            ordered: Notify::new(),
+            signal: AtomicU8::new(Signal::Continue as u8),
+            signalled: Notify::new(),
         };
         activity.change();
         activity
@@ -132,55 +132,55 @@ impl Activity {
         }
     }
 
-    pub(crate) fn turn(&self) -> Turn {
+    pub(crate) fn phase(&self) -> Phase {
         let now = self.now_ms();
         let since = |ms: u64| Duration::from_millis(now.saturating_sub(ms));
         let running = self.running.load(Ordering::Relaxed);
         let changed = since(self.changed.load(Ordering::Relaxed));
         match self.blocked.load(Ordering::Relaxed) {
-            0 if running == 0 => Turn::Idle(changed),
-            0 if running <= self.reading.load(Ordering::Relaxed) => Turn::Sending(changed),
-            0 => Turn::Busy(changed),
-            blocked => Turn::Taking(since(blocked - 1)),
+            0 if running == 0 => Phase::Idle(changed),
+            0 if running <= self.reading.load(Ordering::Relaxed) => Phase::Reading(changed),
+            0 => Phase::Busy(changed),
+            blocked => Phase::Writing(since(blocked - 1)),
         }
     }
 
     /// Tells the connection what to do. Orders only become stricter.
-    pub(crate) fn tell(&self, order: Order) {
-        if self.order.fetch_max(order as u8, Ordering::SeqCst) < order as u8 {
-            self.ordered.notify_one();
+    pub(crate) fn signal(&self, signal: Signal) {
+        if self.signal.fetch_max(signal as u8, Ordering::SeqCst) < signal as u8 {
+            self.signalled.notify_one();
         }
     }
 
     /// Ends with an order that is stricter than `known`.
-    pub(crate) async fn ordered(&self, known: Order) -> Order {
+    pub(crate) async fn signalled(&self, known: Signal) -> Signal {
         loop {
-            let order = match self.order.load(Ordering::SeqCst) {
-                0 => Order::GoOn,
-                1 => Order::Finish,
-                _ => Order::Cut,
+            let signal = match self.signal.load(Ordering::SeqCst) {
+                0 => Signal::Continue,
+                1 => Signal::Drain,
+                _ => Signal::Close,
             };
-            if order > known {
-                return order;
+            if signal > known {
+                return signal;
             }
-            self.ordered.notified().await;
+            self.signalled.notified().await;
         }
     }
 }
 
 /// One request, until its answer is sent or its client gone.
 #[derive(Debug)]
-pub(crate) struct Asked(Arc<Activity>);
+pub(crate) struct RequestGuard(Arc<Activity>);
 
-impl Asked {
-    pub(crate) fn begin(activity: &Arc<Activity>) -> Asked {
+impl RequestGuard {
+    pub(crate) fn begin(activity: &Arc<Activity>) -> RequestGuard {
         activity.running.fetch_add(1, Ordering::Relaxed);
         activity.change();
-        Asked(Arc::clone(activity))
+        RequestGuard(Arc::clone(activity))
     }
 }
 
-impl Drop for Asked {
+impl Drop for RequestGuard {
     fn drop(&mut self) {
         self.0.change();
         self.0.running.fetch_sub(1, Ordering::Relaxed);

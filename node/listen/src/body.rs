@@ -62,7 +62,7 @@ impl Memory {
 
 /// A request's part of the memory. It grows with what arrives, so that who only promises bytes takes none, and is
 /// given back once the request is answered.
-pub(crate) struct Share {
+pub(crate) struct MemoryShare {
     memory: Arc<Memory>,
     activity: Arc<Activity>,
     /// All bytes of the body that have arrived, and how many of them the connection has of its own.
@@ -71,9 +71,9 @@ pub(crate) struct Share {
     is_read: AtomicBool,
 }
 
-impl Share {
-    pub(crate) fn of(memory: &Arc<Memory>, activity: &Arc<Activity>) -> Share {
-        Share {
+impl MemoryShare {
+    pub(crate) fn of(memory: &Arc<Memory>, activity: &Arc<Activity>) -> MemoryShare {
+        MemoryShare {
             memory: Arc::clone(memory),
             activity: Arc::clone(activity),
             taken: AtomicUsize::new(0),
@@ -100,7 +100,7 @@ impl Share {
     }
 }
 
-impl Drop for Share {
+impl Drop for MemoryShare {
     fn drop(&mut self) {
         let own = self.own.load(Ordering::Relaxed);
         let shared = self.taken.load(Ordering::Relaxed) - own;
@@ -112,12 +112,12 @@ impl Drop for Share {
 /// The body of a request, within its limits: its own size, the memory for all, and a deadline.
 pub struct Body {
     incoming: Incoming,
-    share: Arc<Share>,
+    share: Arc<MemoryShare>,
     activity: Arc<Activity>,
     limit: usize,
     within: Duration,
     /// The program's own threads: what serves a connection may be better off without a timer.
-    home: Handle,
+    runtime: Handle,
     began: Instant,
     deadline: Option<Pin<Box<Sleep>>>,
     waits: bool,
@@ -126,11 +126,11 @@ pub struct Body {
 impl Body {
     pub(crate) fn new(
         incoming: Incoming,
-        share: Arc<Share>,
+        share: Arc<MemoryShare>,
         activity: Arc<Activity>,
         limit: usize,
         within: Duration,
-        home: Handle,
+        runtime: Handle,
     ) -> Body {
         if incoming.is_end_stream() {
             share.is_read.store(true, Ordering::Relaxed);
@@ -141,7 +141,7 @@ impl Body {
             activity,
             limit,
             within,
-            home,
+            runtime,
             began: Instant::now(),
             deadline: None,
             waits: false,
@@ -168,7 +168,7 @@ impl Body {
             if left.is_zero() {
                 return Poll::Ready(());
             }
-            let _at_home = self.home.enter();
+            let _entered = self.runtime.enter();
             let deadline = self
                 .deadline
                 .get_or_insert_with(|| Box::pin(tokio::time::sleep(left)));

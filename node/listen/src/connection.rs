@@ -24,11 +24,11 @@ use hyper_util::{rt::TokioTimer, server::conn::auto};
 use tokio::{net::TcpStream, runtime::Handle};
 
 use crate::{
-    activity::{Activity, Asked, Order},
-    body::{Body, Memory, Share},
-    origin::Bucket,
-    table::{Place, Table},
-    wire::Wire,
+    activity::{Activity, RequestGuard, Signal},
+    body::{Body, Memory, MemoryShare},
+    origin::TokenBucket,
+    stream::TrackedStream,
+    table::{Slot, Table},
 };
 
 /// Requests of one connection at once. Who wants more opens another.
@@ -68,7 +68,7 @@ pub enum Refusal {
 #[derive(Clone, Debug)]
 pub struct Peer {
     pub address: SocketAddr,
-    bucket: Arc<Bucket>,
+    bucket: Arc<TokenBucket>,
     activity: Arc<Activity>,
 }
 
@@ -88,7 +88,7 @@ pub(crate) struct Shared<S> {
     pub(crate) memory: Arc<Memory>,
     pub(crate) tasks: Tasks,
     /// The program's own threads.
-    pub(crate) home: Handle,
+    pub(crate) runtime: Handle,
 }
 
 /// Serves a connection until it ends.
@@ -96,27 +96,27 @@ pub(crate) async fn serve<S: Service>(
     shared: Arc<Shared<S>>,
     socket: TcpStream,
     address: SocketAddr,
-    place: Place,
+    slot: Slot,
 ) {
-    let activity = Arc::clone(&place.activity);
-    let wire = Wire::new(socket, Arc::clone(&activity));
+    let activity = Arc::clone(&slot.activity);
+    let stream = TrackedStream::new(socket, Arc::clone(&activity));
     let builder = builder(&shared);
     let call = Arc::new(Call {
         shared,
         peer: Peer {
             address,
-            bucket: Arc::clone(&place.bucket),
+            bucket: Arc::clone(&slot.bucket),
             activity: Arc::clone(&activity),
         },
-        place,
+        slot,
     });
     let service = service_fn(move |request| {
-        let (call, asked) = (Arc::clone(&call), Asked::begin(&call.place.activity));
-        async move { Ok::<_, Infallible>(call.handle(request, asked).await) }
+        let (call, guard) = (Arc::clone(&call), RequestGuard::begin(&call.slot.activity));
+        async move { Ok::<_, Infallible>(call.handle(request, guard).await) }
     });
-    let connection = builder.serve_connection(wire, service);
+    let connection = builder.serve_connection(stream, service);
     tokio::pin!(connection);
-    let mut known = Order::GoOn;
+    let mut known = Signal::Continue;
     loop {
         tokio::select! {
             biased;
@@ -126,9 +126,9 @@ pub(crate) async fn serve<S: Service>(
                 }
                 return;
             }
-            order = activity.ordered(known) => {
-                known = order;
-                if order == Order::Cut {
+            signal = activity.signalled(known) => {
+                known = signal;
+                if signal == Signal::Close {
                     return;
                 }
                 connection.as_mut().graceful_shutdown();
@@ -137,10 +137,10 @@ pub(crate) async fn serve<S: Service>(
     }
 }
 
-fn builder<S>(shared: &Shared<S>) -> auto::Builder<Owned> {
+fn builder<S>(shared: &Shared<S>) -> auto::Builder<TaskExecutor> {
     let limits = shared.table.limits();
-    let timer = Home(shared.home.clone());
-    let mut builder = auto::Builder::new(Owned(shared.tasks.clone()));
+    let timer = RuntimeTimer(shared.runtime.clone());
+    let mut builder = auto::Builder::new(TaskExecutor(shared.tasks.clone()));
     builder
         .http1()
         // The sweep ends who sends no head.
@@ -162,23 +162,23 @@ fn builder<S>(shared: &Shared<S>) -> auto::Builder<Owned> {
 struct Call<S> {
     shared: Arc<Shared<S>>,
     peer: Peer,
-    place: Place,
+    slot: Slot,
 }
 
 impl<S: Service> Call<S> {
-    async fn handle(&self, request: Request<Incoming>, asked: Asked) -> Response<Sent<S::Body>> {
+    async fn handle(&self, request: Request<Incoming>, guard: RequestGuard) -> Response<AnswerBody<S::Body>> {
         let shared = &self.shared;
         let limits = shared.table.limits();
         let is_http1 = request.version() < Version::HTTP_2;
         let (head, incoming) = request.into_parts();
-        let share = Arc::new(Share::of(&shared.memory, &self.place.activity));
+        let share = Arc::new(MemoryShare::of(&shared.memory, &self.slot.activity));
         let body = Body::new(
             incoming,
             Arc::clone(&share),
-            Arc::clone(&self.place.activity),
+            Arc::clone(&self.slot.activity),
             limits.body_bytes,
             limits.read_within,
-            shared.home.clone(),
+            shared.runtime.clone(),
         );
         let mut response = match self.admit(&head) {
             Ok(()) => {
@@ -196,7 +196,7 @@ impl<S: Service> Call<S> {
             let close = HeaderValue::from_static("close");
             response.headers_mut().insert(CONNECTION, close);
         }
-        response.map(|body| Sent { body, _asked: asked })
+        response.map(|body| AnswerBody { body, _guard: guard })
     }
 
     fn admit(&self, head: &hyper::http::request::Parts) -> Result<(), Refusal> {
@@ -214,18 +214,18 @@ impl<S: Service> Call<S> {
         if limits.rate.is_none() {
             return Ok(());
         }
-        let taken = self.place.bucket.take(self.shared.table.now());
+        let taken = self.slot.bucket.take(self.shared.table.now());
         taken.map_err(|retry_after| Refusal::TooMany { retry_after })
     }
 }
 
 /// The body of an answer. Its request is over when this is sent or dropped.
-struct Sent<B> {
+struct AnswerBody<B> {
     body: B,
-    _asked: Asked,
+    _guard: RequestGuard,
 }
 
-impl<B: hyper::body::Body<Data = Bytes> + Unpin> hyper::body::Body for Sent<B> {
+impl<B: hyper::body::Body<Data = Bytes> + Unpin> hyper::body::Body for AnswerBody<B> {
     type Data = Bytes;
     type Error = B::Error;
 
@@ -247,9 +247,9 @@ impl<B: hyper::body::Body<Data = Bytes> + Unpin> hyper::body::Body for Sent<B> {
 
 /// Runs the requests of HTTP/2 as tasks that are owned.
 #[derive(Clone)]
-struct Owned(Tasks);
+struct TaskExecutor(Tasks);
 
-impl<F: Future<Output: Send> + Send + 'static> Executor<F> for Owned {
+impl<F: Future<Output: Send> + Send + 'static> Executor<F> for TaskExecutor {
     fn execute(&self, request: F) {
         self.0.spawn_contained("request", request.map(drop));
     }
@@ -258,16 +258,16 @@ impl<F: Future<Output: Send> + Send + 'static> Executor<F> for Owned {
 /// A timer that runs on the program's own threads: a thread that has a timer sets the computer's clock whenever it
 /// goes to sleep, which costs a virtual computer 10 µs and more.
 #[derive(Clone)]
-struct Home(Handle);
+struct RuntimeTimer(Handle);
 
-impl Timer for Home {
+impl Timer for RuntimeTimer {
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Sleep>> {
-        let _at_home = self.0.enter();
+        let _entered = self.0.enter();
         TokioTimer::new().sleep(duration)
     }
 
     fn sleep_until(&self, deadline: std::time::Instant) -> Pin<Box<dyn Sleep>> {
-        let _at_home = self.0.enter();
+        let _entered = self.0.enter();
         TokioTimer::new().sleep_until(deadline)
     }
 }

@@ -19,8 +19,8 @@ pub mod files;
 mod limits;
 mod listener;
 mod origin;
+mod stream;
 mod table;
-mod wire;
 
 pub use body::{Body, BodyError};
 pub use connection::{Peer, Refusal, Service};

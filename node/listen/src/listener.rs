@@ -68,7 +68,7 @@ pub fn start<S: Service>(args: Args<S>) -> CancellationToken {
         memory: Arc::new(Memory::new(Arc::clone(&table))),
         table: Arc::clone(&table),
         tasks: tasks.clone(),
-        home: Handle::current(),
+        runtime: Handle::current(),
     });
     tasks.spawn("listener", accept(shared, socket, stopped.clone(), threads));
     let ended = CancellationToken::new();
@@ -103,7 +103,7 @@ async fn accept<S: Service>(
         let Ok(mut stream) = stream.into_std() else {
             continue;
         };
-        let Some(place) = shared.table.admit(address.ip(), are_scarce) else {
+        let Some(slot) = shared.table.admit(address.ip(), are_scarce) else {
             // Who does not read it learns as much from the end of the connection.
             let _ = stream.write(FULL);
             continue;
@@ -113,7 +113,7 @@ async fn accept<S: Service>(
         let Ok(stream) = TcpStream::from_std(stream) else {
             continue;
         };
-        let connection = connection::serve(Arc::clone(&shared), stream, address, place);
+        let connection = connection::serve(Arc::clone(&shared), stream, address, slot);
         shared.tasks.spawn_contained("connection", connection);
     }
 }

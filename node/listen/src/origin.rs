@@ -36,7 +36,7 @@ impl Origin {
 /// A bucket of tokens in one number: the microsecond at which it would be full again (the generic cell rate algorithm
 /// of ATM networks).
 #[derive(Debug)]
-pub(crate) struct Bucket {
+pub(crate) struct TokenBucket {
     full_at: AtomicU64,
     /// Microseconds in which a token grows; 0 for a bucket without an end.
     per_token: u64,
@@ -44,10 +44,10 @@ pub(crate) struct Bucket {
     all: u64,
 }
 
-impl Bucket {
-    pub(crate) fn new(rate: Option<Rate>) -> Bucket {
+impl TokenBucket {
+    pub(crate) fn new(rate: Option<Rate>) -> TokenBucket {
         let per_token = rate.map_or(0, |rate| 60_000_000 / u64::from(rate.per_minute.max(1)));
-        Bucket {
+        TokenBucket {
             full_at: AtomicU64::new(0),
             per_token,
             all: per_token * rate.map_or(0, |rate| u64::from(rate.burst.max(1))),
@@ -108,7 +108,7 @@ mod tests {
 
     #[test]
     fn a_bucket_gives_its_burst_then_its_rate() {
-        let bucket = Bucket::new(Some(Rate {
+        let bucket = TokenBucket::new(Some(Rate {
             per_minute: 600,
             burst: 3,
         }));

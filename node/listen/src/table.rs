@@ -10,9 +10,9 @@ use std::{
 use parking_lot::Mutex;
 
 use crate::{
-    activity::{Activity, Order, Turn},
+    activity::{Activity, Phase, Signal},
     limits::Limits,
-    origin::{Bucket, Origin},
+    origin::{Origin, TokenBucket},
 };
 
 /// Origins that are remembered for their buckets. Beyond them, those without a connection are forgotten: some 100
@@ -31,7 +31,7 @@ pub(crate) struct Table {
 struct State {
     next: u64,
     connections: BTreeMap<u64, Connection>,
-    origins: BTreeMap<Origin, Known>,
+    origins: BTreeMap<Origin, OriginState>,
     n_loopback: usize,
 }
 
@@ -42,20 +42,20 @@ struct Connection {
     finishing: Option<Instant>,
 }
 
-struct Known {
+struct OriginState {
     n_connections: usize,
-    bucket: Arc<Bucket>,
+    bucket: Arc<TokenBucket>,
 }
 
-/// The place of a connection, until dropped.
-pub(crate) struct Place {
+/// The slot of a connection, until dropped.
+pub(crate) struct Slot {
     number: u64,
     table: Arc<Table>,
     pub(crate) activity: Arc<Activity>,
-    pub(crate) bucket: Arc<Bucket>,
+    pub(crate) bucket: Arc<TokenBucket>,
 }
 
-impl Drop for Place {
+impl Drop for Slot {
     fn drop(&mut self) {
         self.table.state.lock().remove(self.number);
     }
@@ -83,10 +83,10 @@ impl Table {
         self.state.lock().connections.is_empty()
     }
 
-    /// A place for a connection from `address`. Where there is none, the connection that has waited longest for its
+    /// A slot for a connection from `address`. Where there is none, the connection that has waited longest for its
     /// client makes way: of the same address if that has its share, else of its kind; of any kind where files are
     /// scarce. `None` where nobody waits.
-    pub(crate) fn admit(self: &Arc<Table>, address: IpAddr, files_are_scarce: bool) -> Option<Place> {
+    pub(crate) fn admit(self: &Arc<Table>, address: IpAddr, files_are_scarce: bool) -> Option<Slot> {
         let origin = Origin::of(address);
         let mut state = self.state.lock();
         let of_origin = state.origins.get(&origin).map_or(0, |known| known.n_connections);
@@ -104,10 +104,10 @@ impl Table {
         } else if files_are_scarce {
             state.make_way(|_| true)?;
         }
-        Some(self.place(&mut state, origin))
+        Some(self.slot(&mut state, origin))
     }
 
-    fn place(self: &Arc<Table>, state: &mut State, origin: Origin) -> Place {
+    fn slot(self: &Arc<Table>, state: &mut State, origin: Origin) -> Slot {
         if state.origins.len() >= MAX_ORIGINS {
             state.forget(|_| true);
         }
@@ -118,9 +118,9 @@ impl Table {
             } else {
                 rate
             };
-            Known {
+            OriginState {
                 n_connections: 0,
-                bucket: Arc::new(Bucket::new(rate)),
+                bucket: Arc::new(TokenBucket::new(rate)),
             }
         });
         known.n_connections += 1;
@@ -135,7 +135,7 @@ impl Table {
             finishing: None,
         };
         state.connections.insert(number, connection);
-        Place {
+        Slot {
             number,
             table: Arc::clone(self),
             activity,
@@ -147,44 +147,44 @@ impl Table {
     pub(crate) fn sweep(&self, stopping_for: Option<Duration>) {
         let mut state = self.state.lock();
         for connection in state.connections.values_mut() {
-            let order = match connection.finishing {
-                Some(told) => self.after_finishing(connection.activity.turn(), told.elapsed(), stopping_for),
-                None => self.judge(connection.activity.turn(), stopping_for),
+            let signal = match connection.finishing {
+                Some(told) => self.after_finishing(connection.activity.phase(), told.elapsed(), stopping_for),
+                None => self.judge(connection.activity.phase(), stopping_for),
             };
-            if order == Order::Finish && connection.finishing.is_none() {
+            if signal == Signal::Drain && connection.finishing.is_none() {
                 connection.finishing = Some(Instant::now());
             }
-            connection.activity.tell(order);
+            connection.activity.signal(signal);
         }
         let now = self.now();
         state.forget(|bucket| bucket.is_full(now));
     }
 
-    fn judge(&self, turn: Turn, stopping_for: Option<Duration>) -> Order {
+    fn judge(&self, phase: Phase, stopping_for: Option<Duration>) -> Signal {
         let busy_within = self.limits.busy_within.unwrap_or(Duration::MAX);
-        let is_over = match turn {
-            Turn::Idle(time) => time >= self.limits.read_within,
+        let is_over = match phase {
+            Phase::Idle(time) => time >= self.limits.read_within,
             // The body has a deadline of its own.
-            Turn::Sending(_) => false,
-            Turn::Taking(time) | Turn::Busy(time) => time >= busy_within,
+            Phase::Reading(_) => false,
+            Phase::Writing(time) | Phase::Busy(time) => time >= busy_within,
         };
         if is_over || stopping_for.is_some() {
-            Order::Finish
+            Signal::Drain
         } else {
-            Order::GoOn
+            Signal::Continue
         }
     }
 
     /// Who was told to finish gets a moment for that, and at a stop as long as answers may take.
-    fn after_finishing(&self, turn: Turn, told: Duration, stopping_for: Option<Duration>) -> Order {
-        let is_over = match (turn, stopping_for) {
-            (Turn::Idle(_) | Turn::Sending(_), _) => told >= FINISH_WITHIN,
-            (Turn::Taking(_) | Turn::Busy(_), Some(stopping)) => stopping >= self.limits.drain,
-            (Turn::Taking(time) | Turn::Busy(time), None) => {
+    fn after_finishing(&self, phase: Phase, told: Duration, stopping_for: Option<Duration>) -> Signal {
+        let is_over = match (phase, stopping_for) {
+            (Phase::Idle(_) | Phase::Reading(_), _) => told >= FINISH_WITHIN,
+            (Phase::Writing(_) | Phase::Busy(_), Some(stopping)) => stopping >= self.limits.drain,
+            (Phase::Writing(time) | Phase::Busy(time), None) => {
                 time >= self.limits.busy_within.unwrap_or(Duration::MAX) + FINISH_WITHIN
             }
         };
-        if is_over { Order::Cut } else { Order::Finish }
+        if is_over { Signal::Close } else { Signal::Drain }
     }
 }
 
@@ -196,15 +196,15 @@ impl Table {
         let sending = state
             .connections
             .values()
-            .filter_map(|connection| match connection.activity.turn() {
-                Turn::Sending(time) if time >= slow => {
+            .filter_map(|connection| match connection.activity.phase() {
+                Phase::Reading(time) if time >= slow => {
                     Some((connection.activity.is_known(), time, &connection.activity))
                 }
-                Turn::Sending(_) | Turn::Idle(_) | Turn::Taking(_) | Turn::Busy(_) => None,
+                Phase::Reading(_) | Phase::Idle(_) | Phase::Writing(_) | Phase::Busy(_) => None,
             });
         let longest = sending.max_by_key(|(is_known, time, _)| (!is_known, *time));
         if let Some((_, _, activity)) = longest {
-            activity.tell(Order::Cut);
+            activity.signal(Signal::Close);
         }
     }
 }
@@ -214,7 +214,7 @@ impl State {
     /// vouched after all others.
     fn make_way(&mut self, of: impl Fn(Origin) -> bool) -> Option<()> {
         let waits = |(number, connection): (&u64, &Connection)| {
-            let time = connection.activity.turn().waits()?;
+            let time = connection.activity.phase().waits()?;
             of(connection.origin).then_some((!connection.activity.is_known(), time, *number))
         };
         // Of two that wait equally long, the older one.
@@ -222,7 +222,7 @@ impl State {
         let (_, _, number) =
             longest.max_by_key(|(is_unknown, time, number)| (*is_unknown, *time, u64::MAX - number))?;
         let connection = self.remove(number)?;
-        connection.activity.tell(Order::Cut);
+        connection.activity.signal(Signal::Close);
         Some(())
     }
 
@@ -236,7 +236,7 @@ impl State {
     }
 
     /// Forgets origins without a connection.
-    fn forget(&mut self, of: impl Fn(&Bucket) -> bool) {
+    fn forget(&mut self, of: impl Fn(&TokenBucket) -> bool) {
         self.origins
             .retain(|_, known| known.n_connections > 0 || !of(&known.bucket));
     }
@@ -245,7 +245,7 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::activity::Asked;
+    use crate::activity::RequestGuard;
 
     fn limits() -> Limits {
         Limits {
@@ -263,9 +263,9 @@ mod tests {
         }
     }
 
-    fn cut(place: &Place) -> bool {
+    fn cut(slot: &Slot) -> bool {
         use futures::FutureExt as _;
-        place.activity.ordered(Order::GoOn).now_or_never() == Some(Order::Cut)
+        slot.activity.signalled(Signal::Continue).now_or_never() == Some(Signal::Close)
     }
 
     #[test]
@@ -276,7 +276,10 @@ mod tests {
         let third = admit("10.0.0.1").unwrap();
         assert_eq!([&first, &second, &third].map(cut), [true, false, false]);
         // What is answered does not make way.
-        let _busy = [Asked::begin(&second.activity), Asked::begin(&third.activity)];
+        let _busy = [
+            RequestGuard::begin(&second.activity),
+            RequestGuard::begin(&third.activity),
+        ];
         assert!(admit("10.0.0.1").is_none());
         // Others have places still, and loopback its own.
         let others = [admit("10.0.0.2").unwrap(), admit("10.0.0.3").unwrap()];
@@ -318,9 +321,9 @@ mod tests {
         let table = Arc::new(Table::new(limits()));
         let address = "10.0.0.1".parse().unwrap();
         assert!(table.admit(address, true).is_none(), "nobody waits");
-        let place = table.admit(address, false).unwrap();
+        let slot = table.admit(address, false).unwrap();
         let _next = table.admit("10.0.0.2".parse().unwrap(), true).unwrap();
-        assert!(cut(&place));
+        assert!(cut(&slot));
     }
 
     #[test]
@@ -331,37 +334,40 @@ mod tests {
         });
         let table = Arc::new(Table::new(Limits { rate, ..limits() }));
         let address = "10.0.0.1".parse().unwrap();
-        let place = table.admit(address, false).unwrap();
-        place.bucket.take(table.now()).unwrap();
-        drop(place);
+        let slot = table.admit(address, false).unwrap();
+        slot.bucket.take(table.now()).unwrap();
+        drop(slot);
         table.sweep(None);
-        let place = table.admit(address, false).unwrap();
-        assert!(place.bucket.take(table.now()).is_err());
+        let slot = table.admit(address, false).unwrap();
+        assert!(slot.bucket.take(table.now()).is_err());
     }
 
     #[test]
     fn a_stop_ends_who_waits_soon_and_who_is_answered_after_the_drain() {
         let table = Table::new(limits());
         let (long, short) = (Duration::from_secs(11), Duration::from_millis(10));
-        for turn in [
-            Turn::Idle(short),
-            Turn::Sending(short),
-            Turn::Busy(long),
-            Turn::Taking(long),
+        for phase in [
+            Phase::Idle(short),
+            Phase::Reading(short),
+            Phase::Busy(long),
+            Phase::Writing(long),
         ] {
-            assert_eq!(table.judge(turn, Some(short)), Order::Finish);
+            assert_eq!(table.judge(phase, Some(short)), Signal::Drain);
         }
-        let after = |turn, told, stopping| table.after_finishing(turn, told, Some(stopping));
-        assert_eq!(after(Turn::Idle(short), FINISH_WITHIN, FINISH_WITHIN), Order::Cut);
+        let after = |phase, told, stopping| table.after_finishing(phase, told, Some(stopping));
         assert_eq!(
-            after(Turn::Sending(short), FINISH_WITHIN, FINISH_WITHIN),
-            Order::Cut
+            after(Phase::Idle(short), FINISH_WITHIN, FINISH_WITHIN),
+            Signal::Close
         );
         assert_eq!(
-            after(Turn::Busy(long), FINISH_WITHIN, FINISH_WITHIN),
-            Order::Finish
+            after(Phase::Reading(short), FINISH_WITHIN, FINISH_WITHIN),
+            Signal::Close
         );
-        assert_eq!(after(Turn::Busy(long), long, long), Order::Cut);
-        assert_eq!(after(Turn::Taking(long), long, long), Order::Cut);
+        assert_eq!(
+            after(Phase::Busy(long), FINISH_WITHIN, FINISH_WITHIN),
+            Signal::Drain
+        );
+        assert_eq!(after(Phase::Busy(long), long, long), Signal::Close);
+        assert_eq!(after(Phase::Writing(long), long, long), Signal::Close);
     }
 }

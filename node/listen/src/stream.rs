@@ -13,14 +13,14 @@ use tokio::net::TcpStream;
 
 use crate::activity::Activity;
 
-pub(crate) struct Wire {
+pub(crate) struct TrackedStream {
     socket: TokioIo<TcpStream>,
     activity: Arc<Activity>,
 }
 
-impl Wire {
-    pub(crate) fn new(socket: TcpStream, activity: Arc<Activity>) -> Wire {
-        Wire {
+impl TrackedStream {
+    pub(crate) fn new(socket: TcpStream, activity: Arc<Activity>) -> TrackedStream {
+        TrackedStream {
             socket: TokioIo::new(socket),
             activity,
         }
@@ -32,7 +32,7 @@ impl Wire {
     }
 }
 
-impl Read for Wire {
+impl Read for TrackedStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -42,7 +42,7 @@ impl Read for Wire {
     }
 }
 
-impl Write for Wire {
+impl Write for TrackedStream {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
