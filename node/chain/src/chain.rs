@@ -32,12 +32,14 @@ use tokio::sync::watch;
 use crate::{
     config::{Anchor, Config, ConfigError},
     db::{Db, DbError},
-    follow::{BlockEvents, Follower, From, Source, reach},
+    follow::{BlockEvents, Follower, Source, StartFrom, reach},
     head::{Head, Standing},
     light::{Light, LightError},
-    query::{Account, Ask, At, FoundTx, How, Params, Query, QueryError, Reader, Verified},
+    query::{
+        AbsencePolicy, Account, FoundTx, Params, ProofStatus, Query, QueryError, ReadAt, Reader, Verified,
+    },
     rpc::{EndpointStatus, Pool},
-    tx::{Fate, Included, Options, Prepared, Sender, Sent, Stamps, TxError, Validity},
+    tx::{Included, Options, Prepared, Sender, Sent, TxError, TxStatus, UniqueTimestamps, Validity},
     watcher::Watcher,
 };
 
@@ -130,13 +132,13 @@ impl Chain {
         };
         tasks.spawn_until_stopped("follow the head", watcher.run());
         let chain_id = config.chain_id.clone();
-        let stamps = Stamps::default();
+        let timestamps = UniqueTimestamps::default();
         let sender = Sender {
             config,
             reader: Arc::clone(&reader),
             head: receiver.clone(),
             clock,
-            stamps,
+            timestamps,
             sent: Mutex::default(),
         };
         Ok(Chain(Arc::new(Inner {
@@ -227,7 +229,7 @@ impl Chain {
     ///
     /// # Errors
     /// No endpoint answers and nothing was proven before, or a record that cannot be read.
-    pub async fn query<T>(&self, query: Query<T>, at: At) -> Result<Verified<Option<T>>, QueryError> {
+    pub async fn query<T>(&self, query: Query<T>, at: ReadAt) -> Result<Verified<Option<T>>, QueryError> {
         self.0.reader.read(&query, at).await
     }
 
@@ -236,14 +238,14 @@ impl Chain {
     /// # Errors
     /// See [`Chain::query`].
     pub async fn balance(&self, address: &Address) -> Result<Verified<Amount>, QueryError> {
-        self.balance_at(address, At::Newest).await
+        self.balance_at(address, ReadAt::Newest).await
     }
 
     /// As [`Chain::balance`], of a chosen state.
     ///
     /// # Errors
     /// See [`Chain::query`].
-    pub async fn balance_at(&self, address: &Address, at: At) -> Result<Verified<Amount>, QueryError> {
+    pub async fn balance_at(&self, address: &Address, at: ReadAt) -> Result<Verified<Amount>, QueryError> {
         let found = self.query(Query::balance(address), at).await?;
         Ok(found.map(Option::unwrap_or_default))
     }
@@ -253,7 +255,7 @@ impl Chain {
     /// # Errors
     /// See [`Chain::query`].
     pub async fn account(&self, address: &Address) -> Result<Verified<Option<Account>>, QueryError> {
-        self.query(Query::account(address), At::Newest).await
+        self.query(Query::account(address), ReadAt::Newest).await
     }
 
     /// A supplier with its services; each is proven.
@@ -261,7 +263,7 @@ impl Chain {
     /// # Errors
     /// See [`Chain::query`].
     pub async fn supplier(&self, operator: &Address) -> Result<Verified<Option<Supplier>>, QueryError> {
-        self.0.reader.supplier(operator, At::Newest).await
+        self.0.reader.supplier(operator, ReadAt::Newest).await
     }
 
     /// The suppliers that have or had a service, on an endpoint's word.
@@ -277,7 +279,7 @@ impl Chain {
     /// # Errors
     /// See [`Chain::query`].
     pub async fn application(&self, address: &Address) -> Result<Verified<Option<Application>>, QueryError> {
-        self.query(Query::application(address), At::Newest).await
+        self.query(Query::application(address), ReadAt::Newest).await
     }
 
     /// A gateway.
@@ -285,7 +287,7 @@ impl Chain {
     /// # Errors
     /// See [`Chain::query`].
     pub async fn gateway(&self, address: &Address) -> Result<Verified<Option<Gateway>>, QueryError> {
-        self.query(Query::gateway(address), At::Newest).await
+        self.query(Query::gateway(address), ReadAt::Newest).await
     }
 
     /// A service.
@@ -293,7 +295,7 @@ impl Chain {
     /// # Errors
     /// See [`Chain::query`].
     pub async fn service(&self, id: &ServiceId) -> Result<Verified<Option<Service>>, QueryError> {
-        self.query(Query::service(id), At::Newest).await
+        self.query(Query::service(id), ReadAt::Newest).await
     }
 
     /// All services without their cards, on an endpoint's word.
@@ -313,7 +315,7 @@ impl Chain {
         session: &SessionId,
         operator: &Address,
     ) -> Result<Verified<Option<Claim>>, QueryError> {
-        self.query(Query::claim(session, operator), At::Newest).await
+        self.query(Query::claim(session, operator), ReadAt::Newest).await
     }
 
     /// The pending claims of a supplier, on an endpoint's word.
@@ -371,7 +373,7 @@ impl Chain {
         &self,
         service: &ServiceId,
     ) -> Result<Verified<Option<RelayMiningDifficulty>>, QueryError> {
-        self.query(Query::difficulty(service), At::Newest).await
+        self.query(Query::difficulty(service), ReadAt::Newest).await
     }
 
     /// The difficulty of a service at a height (for a session: its start).
@@ -409,15 +411,15 @@ impl Chain {
             Ok(header) => Ok(Verified {
                 value: header.hash(),
                 height,
-                how: How::Proven,
+                how: ProofStatus::Proven,
             }),
             Err(error @ LightError::NoTrust { .. }) => {
-                let found = self.query(Query::block_hash(height), At::Unproven).await?;
+                let found = self.query(Query::block_hash(height), ReadAt::Unproven).await?;
                 let value = found.value.ok_or(error)?;
                 Ok(Verified {
                     value,
                     height,
-                    how: How::Unproven,
+                    how: ProofStatus::Unproven,
                 })
             }
             Err(error) => Err(error.into()),
@@ -495,7 +497,7 @@ impl Chain {
     /// # Errors
     /// No endpoint answers.
     pub async fn tx(&self, hash: &[u8; 32]) -> Result<Option<FoundTx>, QueryError> {
-        self.0.reader.tx(hash, Ask::All).await
+        self.0.reader.tx(hash, AbsencePolicy::All).await
     }
 
     /// Finds account, gas and fee of a transaction.
@@ -544,8 +546,8 @@ impl Chain {
     ///
     /// # Errors
     /// No endpoint answers: ask again later.
-    pub async fn fate(&self, hash: &[u8; 32], validity: &Validity) -> Result<Fate, QueryError> {
-        self.0.sender.fate(hash, validity).await
+    pub async fn tx_status(&self, hash: &[u8; 32], validity: &Validity) -> Result<TxStatus, QueryError> {
+        self.0.sender.tx_status(hash, validity).await
     }
 
     /// Prepares, signs, sends and waits.
@@ -580,7 +582,7 @@ impl Chain {
     /// Follows the blocks under a name that is remembered: goes on after the last acknowledged block, or begins where
     /// `from` says. One follower per name at a time.
     #[must_use]
-    pub fn follow(&self, name: &str, from: From) -> Follower {
+    pub fn follow(&self, name: &str, from: StartFrom) -> Follower {
         let (db, tasks) = (self.0.db.clone(), self.0.tasks.clone());
         Follower::new(name, from, self.source(), db, tasks)
     }

@@ -73,7 +73,7 @@ pub(crate) struct Origin {
 
 /// A value that was proven before.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Cached {
+pub(crate) struct CachedValue {
     pub(crate) height: Height,
     pub(crate) value: Option<Vec<u8>>,
 }
@@ -259,7 +259,12 @@ impl Db {
         Ok(())
     }
 
-    pub(crate) async fn save_value(&self, store: &str, key: &[u8], cached: &Cached) -> Result<(), DbError> {
+    pub(crate) async fn save_value(
+        &self,
+        store: &str,
+        key: &[u8],
+        cached: &CachedValue,
+    ) -> Result<(), DbError> {
         sqlx::query(
             "INSERT INTO chain_value (store, key, height, value) VALUES (?, ?, ?, ?) \
              ON CONFLICT (store, key) DO UPDATE SET height = excluded.height, value = excluded.value \
@@ -275,7 +280,7 @@ impl Db {
         Ok(())
     }
 
-    pub(crate) async fn value(&self, store: &str, key: &[u8]) -> Result<Option<Cached>, DbError> {
+    pub(crate) async fn value(&self, store: &str, key: &[u8]) -> Result<Option<CachedValue>, DbError> {
         let row: Option<(i64, Option<Vec<u8>>)> =
             sqlx::query_as("SELECT height, value FROM chain_value WHERE store = ? AND key = ?")
                 .bind(store)
@@ -283,7 +288,7 @@ impl Db {
                 .fetch_optional(&self.pool)
                 .await
                 .map_err(reading)?;
-        Ok(row.map(|(height, value)| Cached {
+        Ok(row.map(|(height, value)| CachedValue {
             height: from_sql(height),
             value,
         }))

@@ -36,7 +36,7 @@ use crate::rpc::wire::{BlockResults, RawEvent, TxOutcome};
 
 /// Where in its block an event was emitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum EventOrigin {
     /// Before the transactions.
     BeginBlock,
     /// In the transaction of this index.
@@ -47,9 +47,9 @@ pub enum Place {
 
 /// An event and where it was emitted.
 #[derive(Clone, Debug, PartialEq)]
-pub struct PlacedEvent {
+pub struct BlockEvent {
     /// Where in its block.
-    pub place: Place,
+    pub origin: EventOrigin,
     /// What happened.
     pub event: ChainEvent,
 }
@@ -148,14 +148,14 @@ chain_events! {
 
 /// All events of a block, in the order of its execution.
 #[must_use]
-pub fn of_block(results: &BlockResults) -> Vec<PlacedEvent> {
-    let block = |place: Place| {
+pub fn of_block(results: &BlockResults) -> Vec<BlockEvent> {
+    let block = |origin: EventOrigin| {
         let events = results
             .finalize_block_events
             .iter()
-            .filter(move |raw| place_in_block(raw) == place);
-        events.map(move |raw| PlacedEvent {
-            place,
+            .filter(move |raw| origin_of(raw) == origin);
+        events.map(move |raw| BlockEvent {
+            origin,
             event: decode(raw),
         })
     };
@@ -165,14 +165,14 @@ pub fn of_block(results: &BlockResults) -> Vec<PlacedEvent> {
         .enumerate()
         .filter(|(_, tx)| tx.code == 0);
     let in_txs = txs.flat_map(|(index, tx)| {
-        tx.events.iter().map(move |raw| PlacedEvent {
-            place: Place::Tx(index),
+        tx.events.iter().map(move |raw| BlockEvent {
+            origin: EventOrigin::Tx(index),
             event: decode(raw),
         })
     });
-    block(Place::BeginBlock)
+    block(EventOrigin::BeginBlock)
         .chain(in_txs)
-        .chain(block(Place::EndBlock))
+        .chain(block(EventOrigin::EndBlock))
         .collect()
 }
 
@@ -182,15 +182,15 @@ pub fn of_tx(outcome: &TxOutcome) -> Vec<ChainEvent> {
     outcome.events.iter().map(decode).collect()
 }
 
-fn place_in_block(raw: &RawEvent) -> Place {
+fn origin_of(raw: &RawEvent) -> EventOrigin {
     let begins = raw
         .attributes
         .iter()
         .any(|attribute| attribute.key == "mode" && attribute.value == "BeginBlock");
     if begins {
-        Place::BeginBlock
+        EventOrigin::BeginBlock
     } else {
-        Place::EndBlock
+        EventOrigin::EndBlock
     }
 }
 

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use crate::{
     db::{Db, DbError},
-    events::{PlacedEvent, of_block},
+    events::{BlockEvent, of_block},
     head::{Head, Standing},
     light::{Light, LightError},
     rpc::{Pool, RpcError, is_pruned, wire::BlockResults},
@@ -23,7 +23,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 
 /// Where a follower begins that has acknowledged nothing yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum From {
+pub enum StartFrom {
     /// With the block after the one that is newest when the follower is made.
     Next,
     /// With the block of this height.
@@ -44,7 +44,7 @@ pub struct BlockEvents {
     /// Whether its events could be had. Where every endpoint has pruned them, the state itself must be asked.
     pub complete: bool,
     /// What happened, in the order of execution.
-    pub events: Vec<PlacedEvent>,
+    pub events: Vec<BlockEvent>,
 }
 
 /// A place in the chain that moves on block by block. Dropping it changes nothing: the next follower of the same name
@@ -59,7 +59,7 @@ pub struct Follower {
     coming: FuturesOrdered<Coming>,
     /// Whose events are wanted; `None`: all.
     needed: Option<Heights>,
-    from: From,
+    from: StartFrom,
     /// The newest block when the follower was made.
     born: Height,
     source: Source,
@@ -91,7 +91,7 @@ impl std::fmt::Debug for Follower {
 }
 
 impl Follower {
-    pub(crate) fn new(name: &str, from: From, source: Source, db: Db, tasks: Tasks) -> Follower {
+    pub(crate) fn new(name: &str, from: StartFrom, source: Source, db: Db, tasks: Tasks) -> Follower {
         let head = source.head.clone();
         let born = head.borrow().height;
         Follower {
@@ -202,8 +202,8 @@ impl Follower {
         }
         let next = match (self.db.follower(&self.name).await?, self.from) {
             (Some(acknowledged), _) => acknowledged.plus(1),
-            (None, From::Height(height)) => Height(height.0.max(1)),
-            (None, From::Next) => {
+            (None, StartFrom::Height(height)) => Height(height.0.max(1)),
+            (None, StartFrom::Next) => {
                 let mut height = self.born;
                 if height.0 == 0 {
                     // Ends only with the chain part, which is noticed elsewhere.

@@ -72,7 +72,7 @@ impl Failure for LightError {
 
 /// Why one endpoint was of no use.
 #[derive(Debug)]
-pub(crate) enum Fault {
+pub(crate) enum EndpointFault {
     /// It sent something false.
     Lie(String),
     /// It failed; another may do better.
@@ -81,24 +81,24 @@ pub(crate) enum Fault {
     Ours(LightError),
 }
 
-impl From<RpcError> for Fault {
-    fn from(error: RpcError) -> Fault {
-        Fault::Failed(error)
+impl From<RpcError> for EndpointFault {
+    fn from(error: RpcError) -> EndpointFault {
+        EndpointFault::Failed(error)
     }
 }
 
-impl From<DbError> for Fault {
-    fn from(error: DbError) -> Fault {
-        Fault::Ours(error.into())
+impl From<DbError> for EndpointFault {
+    fn from(error: DbError) -> EndpointFault {
+        EndpointFault::Ours(error.into())
     }
 }
 
-impl From<HeaderError> for Fault {
-    fn from(error: HeaderError) -> Fault {
+impl From<HeaderError> for EndpointFault {
+    fn from(error: HeaderError) -> EndpointFault {
         if error.is_lie() {
-            Fault::Lie(error.to_string())
+            EndpointFault::Lie(error.to_string())
         } else {
-            Fault::Ours(error.into())
+            EndpointFault::Ours(error.into())
         }
     }
 }
@@ -161,9 +161,9 @@ impl Light {
         &self,
         endpoint: &Endpoint,
         target: Height,
-    ) -> Result<VerifiedHeader, Fault> {
+    ) -> Result<VerifiedHeader, EndpointFault> {
         let mut newest = self.newest.lock().await;
-        let trusted = self.begun(&mut newest).await.map_err(Fault::Ours)?;
+        let trusted = self.begun(&mut newest).await.map_err(EndpointFault::Ours)?;
         if trusted.header.height() >= target {
             return Ok(trusted.header);
         }
@@ -258,19 +258,24 @@ impl Light {
     fn judge(
         &self,
         endpoint: &Endpoint,
-        fault: Fault,
+        fault: EndpointFault,
         last: &mut Option<RpcError>,
     ) -> Result<(), LightError> {
         match fault {
-            Fault::Lie(why) => self.pool.ban(endpoint, &why),
-            Fault::Failed(error) => *last = Some(error),
-            Fault::Ours(error) => return Err(error),
+            EndpointFault::Lie(why) => self.pool.ban(endpoint, &why),
+            EndpointFault::Failed(error) => *last = Some(error),
+            EndpointFault::Ours(error) => return Err(error),
         }
         Ok(())
     }
 
     /// Verifies from `trusted` to `target`, by way of headers between where too few known validators signed it.
-    async fn bisect(&self, endpoint: &Endpoint, trusted: Trusted, target: Height) -> Result<Trusted, Fault> {
+    async fn bisect(
+        &self,
+        endpoint: &Endpoint,
+        trusted: Trusted,
+        target: Height,
+    ) -> Result<Trusted, EndpointFault> {
         let mut trusted = trusted;
         let mut wanted = vec![target];
         let mut fetched: BTreeMap<u64, LightBlock> = BTreeMap::new();
@@ -298,7 +303,7 @@ impl Light {
                     let from = trusted.header.height();
                     let middle = Height(from.0 + height.since(from) / 2);
                     if middle <= from {
-                        return Err(Fault::Lie(format!(
+                        return Err(EndpointFault::Lie(format!(
                             "the header at height {height} is not signed by its validators"
                         )));
                     }
@@ -315,7 +320,7 @@ impl Light {
         endpoint: &Endpoint,
         from: VerifiedHeader,
         target: Height,
-    ) -> Result<VerifiedHeader, Fault> {
+    ) -> Result<VerifiedHeader, EndpointFault> {
         let mut later = from;
         while later.height() > target {
             let height = later.height().0.saturating_sub(1);
@@ -369,7 +374,7 @@ impl Light {
         endpoint: &Endpoint,
         header: &VerifiedHeader,
         next: Height,
-    ) -> Result<Trusted, Fault> {
+    ) -> Result<Trusted, EndpointFault> {
         let set = self.fetch_validators(endpoint, next).await?;
         let trusted = Trusted::new(header.clone(), Arc::new(set))?;
         self.db

@@ -9,7 +9,7 @@ pub mod record;
 use hearth_base::{Failure, Height, Kind};
 
 pub use derived::Params;
-pub(crate) use listed::Ask;
+pub(crate) use listed::AbsencePolicy;
 pub use listed::FoundTx;
 pub(crate) use reader::Reader;
 pub use record::{Account, Query};
@@ -18,7 +18,7 @@ use crate::{db::DbError, light::LightError, rpc::RpcError};
 
 /// Which state is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum At {
+pub enum ReadAt {
     /// The newest state that can be proven: one or two blocks old.
     Newest,
     /// The state after this block. Proven once the next block is there, unproven at the very head.
@@ -29,7 +29,7 @@ pub enum At {
 
 /// How far an answer was verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum How {
+pub enum ProofStatus {
     /// By a proof under a header that the validators signed.
     Proven,
     /// On the word of an endpoint.
@@ -46,7 +46,7 @@ pub struct Verified<T> {
     /// The state after this block.
     pub height: Height,
     /// How far it was verified.
-    pub how: How,
+    pub how: ProofStatus,
 }
 
 impl<T> Verified<T> {
@@ -62,7 +62,7 @@ impl<T> Verified<T> {
     /// Whether it was proven, now.
     #[must_use]
     pub fn is_proven(&self) -> bool {
-        self.how == How::Proven
+        self.how == ProofStatus::Proven
     }
 }
 

@@ -6,12 +6,12 @@
 //! The steps can be taken one by one, so that a caller keeps the signed bytes before they leave: the very same bytes
 //! may be sent again at any time, since the chain takes them at most once. Transactions are unordered: each carries an
 //! own moment until which it is valid, so senders of one key do not wait for each other, and after that moment it is certain that a transaction which is in no block never will be. What an endpoint says to
-//! a transaction ends nothing: only verified blocks do (see [`Fate`]).
+//! a transaction ends nothing: only verified blocks do (see [`TxStatus`]).
 
 mod failure;
-mod fate;
 mod send;
-mod stamp;
+mod status;
+mod timestamps;
 
 use std::time::Duration;
 
@@ -23,14 +23,14 @@ use hearth_pocket::{
 };
 
 pub use failure::{Reason, reason_of};
-pub use fate::{Fate, Validity};
 pub(crate) use send::Sender;
 pub use send::valid_until;
-pub(crate) use stamp::Stamps;
+pub use status::{TxStatus, Validity};
+pub(crate) use timestamps::UniqueTimestamps;
 
 use crate::{
     events::ChainEvent,
-    query::{How, QueryError},
+    query::{ProofStatus, QueryError},
     rpc::RpcError,
 };
 
@@ -101,7 +101,7 @@ pub struct Included {
     /// What it caused, on an endpoint's word.
     pub events: Vec<ChainEvent>,
     /// Whether block and outcome were proven already; that takes the next block.
-    pub how: How,
+    pub how: ProofStatus,
 }
 
 /// Where a transaction was refused.

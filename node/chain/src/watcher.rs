@@ -18,7 +18,7 @@ use tokio::sync::watch;
 
 use crate::{
     head::{Head, Standing, stale_after, to_the_second},
-    light::{Fault, Light, LightError},
+    light::{EndpointFault, Light, LightError},
     rpc::{Endpoint, Pool, wire::Status},
     verify::{HeaderError, VerifiedHeader},
 };
@@ -90,9 +90,11 @@ impl Watcher {
                     reached = header;
                     break;
                 }
-                Err(Fault::Lie(why)) => self.pool.ban(endpoint, &why),
-                Err(Fault::Failed(error)) => endpoint.note_failure(&hearth_base::failure::chain(&error)),
-                Err(Fault::Ours(error)) => return self.stand_for(&error),
+                Err(EndpointFault::Lie(why)) => self.pool.ban(endpoint, &why),
+                Err(EndpointFault::Failed(error)) => {
+                    endpoint.note_failure(&hearth_base::failure::chain(&error))
+                }
+                Err(EndpointFault::Ours(error)) => return self.stand_for(&error),
             }
         }
         if self.pool.candidates().is_empty() {

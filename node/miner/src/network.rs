@@ -5,7 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use hearth_base::{Amount, Failure, Height, Kind, ServiceId};
 use hearth_chain::{
-    BlockEvents, Chain, Follower, FoundTx, From, Head, How, Options, QueryError, Standing, TxError,
+    BlockEvents, Chain, Follower, FoundTx, Head, Options, ProofStatus, QueryError, Standing, StartFrom,
+    TxError,
 };
 use hearth_pocket::{
     Address, Signer,
@@ -35,7 +36,7 @@ impl Failure for NetworkError {
     }
 }
 
-impl std::convert::From<QueryError> for NetworkError {
+impl From<QueryError> for NetworkError {
     fn from(error: QueryError) -> NetworkError {
         match error.kind() {
             Kind::Skip => NetworkError::Refused(hearth_base::failure::chain(&error)),
@@ -58,7 +59,7 @@ pub enum SendError {
     Locked,
 }
 
-impl std::convert::From<TxError> for SendError {
+impl From<TxError> for SendError {
     fn from(error: TxError) -> SendError {
         let text = hearth_base::failure::chain(&error);
         match &error {
@@ -276,13 +277,13 @@ impl Network for Chain {
     }
 
     fn follow(&self) -> Option<Follower> {
-        Some(Chain::follow(self, "miner", From::Next))
+        Some(Chain::follow(self, "miner", StartFrom::Next))
     }
 }
 
 /// Whether an outcome is proven, or nothing of this chain can be.
 fn is_proven(chain: &Chain, found: &FoundTx) -> bool {
-    found.how == How::Proven || matches!(chain.head().borrow().standing, Standing::Unverified { .. })
+    found.how == ProofStatus::Proven || matches!(chain.head().borrow().standing, Standing::Unverified { .. })
 }
 
 /// The chain, shared.

@@ -17,7 +17,7 @@ pub use relay::GatewayRelay;
 pub use shelf::WeightShelf;
 
 use hearth_base::{Failure, Kind};
-use hearth_chain::{Chain, How, QueryError, Verified};
+use hearth_chain::{Chain, ProofStatus, QueryError, Verified};
 
 use crate::{
     control::types::{Standing, Trust},
@@ -29,10 +29,10 @@ fn standing<T>(chain: &Chain, verified: &Verified<T>) -> Standing {
     let age = chain.age_of(verified.height);
     let is_old = age.is_some_and(|age| age > chain.head().borrow().stale_after());
     let trust = match verified.how {
-        How::Proven if is_old => Trust::Stale,
-        How::Proven => Trust::Proven,
-        How::Unproven => Trust::Unverified,
-        How::Stale => Trust::Stale,
+        ProofStatus::Proven if is_old => Trust::Stale,
+        ProofStatus::Proven => Trust::Proven,
+        ProofStatus::Unproven => Trust::Unverified,
+        ProofStatus::Stale => Trust::Stale,
     };
     Standing {
         trust,

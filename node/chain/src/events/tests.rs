@@ -117,19 +117,19 @@ fn a_block_keeps_the_order_of_its_execution() {
         "validator_updates": null,
         "consensus_param_updates": {},
     }));
-    let order: Vec<(Place, String)> = of_block(&results)
+    let order: Vec<(EventOrigin, String)> = of_block(&results)
         .into_iter()
         .map(|placed| match placed.event {
-            ChainEvent::Other(raw) => (placed.place, raw.kind),
+            ChainEvent::Other(raw) => (placed.origin, raw.kind),
             other => panic!("{other:?}"),
         })
         .collect();
     let expected = [
-        (Place::BeginBlock, "begin"),
-        (Place::Tx(1), "in_tx"),
-        (Place::EndBlock, "end"),
+        (EventOrigin::BeginBlock, "begin"),
+        (EventOrigin::Tx(1), "in_tx"),
+        (EventOrigin::EndBlock, "end"),
     ];
-    assert_eq!(order, expected.map(|(place, kind)| (place, kind.to_owned())));
+    assert_eq!(order, expected.map(|(origin, kind)| (origin, kind.to_owned())));
 }
 
 #[test]

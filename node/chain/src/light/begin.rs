@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use hearth_base::Height;
 
-use super::{Fault, Light, LightError};
+use super::{EndpointFault, Light, LightError};
 use crate::{
     config::Anchor,
     db::Origin,
@@ -133,9 +133,9 @@ impl Light {
                     }
                     return Ok(reached);
                 }
-                Err(Fault::Lie(why)) => lies.push((endpoint, why)),
-                Err(Fault::Failed(error)) => last = Some(error),
-                Err(Fault::Ours(error)) => return Err(error),
+                Err(EndpointFault::Lie(why)) => lies.push((endpoint, why)),
+                Err(EndpointFault::Failed(error)) => last = Some(error),
+                Err(EndpointFault::Ours(error)) => return Err(error),
             }
         }
         match (lies.first(), self.anchor) {
@@ -157,15 +157,15 @@ impl Light {
         for endpoint in self.pool.candidates() {
             let block = match self.fetch(&endpoint, anchor.height, None).await {
                 Ok(block) => block,
-                Err(Fault::Lie(why)) => {
+                Err(EndpointFault::Lie(why)) => {
                     self.pool.ban(&endpoint, &why);
                     continue;
                 }
-                Err(Fault::Failed(error)) => {
+                Err(EndpointFault::Failed(error)) => {
                     last = Some(error);
                     continue;
                 }
-                Err(Fault::Ours(error)) => return Err(error),
+                Err(EndpointFault::Ours(error)) => return Err(error),
             };
             match verify::anchor(block, self.chain_id.as_str(), anchor.height, &anchor.hash) {
                 Ok(trusted) => {

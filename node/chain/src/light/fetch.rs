@@ -8,7 +8,7 @@ use serde_json::json;
 use tendermint::{Hash, validator::Set as ValidatorSet};
 use time::OffsetDateTime;
 
-use super::{Fault, Light, LightError};
+use super::{EndpointFault, Light, LightError};
 use crate::{
     config::Anchor,
     db::Origin,
@@ -31,14 +31,14 @@ impl Light {
         endpoint: &Endpoint,
         height: Height,
         known: Option<&Arc<ValidatorSet>>,
-    ) -> Result<LightBlock, Fault> {
+    ) -> Result<LightBlock, EndpointFault> {
         let answer: CommitAnswer = endpoint
             .call("commit", json!({ "height": height.0.to_string() }))
             .await?;
         let signed_header = answer.signed_header;
         let found = signed_header.header.height.value();
         if found != height.0 {
-            return Err(Fault::Lie(format!(
+            return Err(EndpointFault::Lie(format!(
                 "asked for the header of {height}, it sent that of {found}"
             )));
         }
@@ -66,7 +66,7 @@ impl Light {
         height: Height,
         hash: Hash,
         known: Option<&Arc<ValidatorSet>>,
-    ) -> Result<Arc<ValidatorSet>, Fault> {
+    ) -> Result<Arc<ValidatorSet>, EndpointFault> {
         if let Some(known) = known
             && known.hash() == hash
         {
@@ -83,7 +83,7 @@ impl Light {
         &self,
         endpoint: &Endpoint,
         height: Height,
-    ) -> Result<ValidatorSet, Fault> {
+    ) -> Result<ValidatorSet, EndpointFault> {
         let mut all = Vec::new();
         for page in 1..=MAX_VALIDATORS / PER_PAGE {
             let params = json!({
@@ -94,7 +94,7 @@ impl Light {
             let answer: ValidatorsAnswer = endpoint.call("validators", params).await?;
             let n_sent = answer.validators.len();
             if n_sent > PER_PAGE {
-                return Err(Fault::Lie(format!(
+                return Err(EndpointFault::Lie(format!(
                     "asked for {PER_PAGE} validators of {height}, it sent {n_sent}"
                 )));
             }

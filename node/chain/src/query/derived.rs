@@ -16,7 +16,9 @@ use hearth_pocket::{
 };
 use prost::Message;
 
-use super::{At, How, Query, QueryError, Reader, Verified, epochs::Entry, reader::ask, record::params};
+use super::{
+    ProofStatus, Query, QueryError, ReadAt, Reader, Verified, epochs::Entry, reader::ask, record::params,
+};
 use crate::{
     light::LightError,
     rpc::Endpoint,
@@ -54,15 +56,15 @@ impl Reader {
         let newest = self.light.newest().await;
         if let Ok(newest) = newest
             && let Ok(params) = self
-                .params_of(At::Height(Height(newest.height().0.saturating_sub(1))))
+                .params_of(ReadAt::Height(Height(newest.height().0.saturating_sub(1))))
                 .await
         {
             return Ok(params);
         }
-        self.params_of(At::Newest).await
+        self.params_of(ReadAt::Newest).await
     }
 
-    async fn params_of(&self, at: At) -> Result<Verified<Params>, QueryError> {
+    async fn params_of(&self, at: ReadAt) -> Result<Verified<Params>, QueryError> {
         let queries = (
             params::shared(),
             params::session(),
@@ -102,7 +104,7 @@ impl Reader {
     pub(crate) async fn supplier(
         &self,
         operator: &Address,
-        at: At,
+        at: ReadAt,
     ) -> Result<Verified<Option<Supplier>>, QueryError> {
         let record = self.read(&Query::supplier(operator), at).await?;
         let (height, how) = (record.height, record.how);
@@ -114,13 +116,13 @@ impl Reader {
             });
         };
         match how {
-            How::Stale => {}
-            How::Proven => {
+            ProofStatus::Stale => {}
+            ProofStatus::Proven => {
                 let history = self.service_configs(operator, height).await?;
                 supplier.services = active_at(&history, height);
                 supplier.service_config_history = history;
             }
-            How::Unproven => {
+            ProofStatus::Unproven => {
                 let request = QueryGetSupplierRequest {
                     operator_address: operator.to_string(),
                     dehydrated: false,
@@ -148,7 +150,7 @@ impl Reader {
         let mut configs = Vec::new();
         let mut key = prefix.clone().into_bytes();
         while configs.len() < MAX_CONFIGS {
-            let answer = self.proven("supplier", &key, At::Height(height)).await?;
+            let answer = self.proven("supplier", &key, ReadAt::Height(height)).await?;
             let Statement::Absent {
                 right: Some(next), ..
             } = answer.value
@@ -160,7 +162,7 @@ impl Reader {
             }
             let primary = [b"ServiceConfigUpdate/service_id/".as_slice(), &next.value].concat();
             let query = Query::service_config_by_key(primary);
-            if let Some(config) = self.read(&query, At::Height(height)).await?.value {
+            if let Some(config) = self.read(&query, ReadAt::Height(height)).await?.value {
                 configs.push(config);
             }
             // The smallest key after the one just found.
@@ -187,7 +189,7 @@ impl Reader {
                 return Ok(Verified {
                     value: answer.params,
                     height,
-                    how: How::Unproven,
+                    how: ProofStatus::Unproven,
                 });
             }
             Err(error) => return Err(error),
@@ -202,7 +204,7 @@ impl Reader {
                 })
             }
             Entry::Empty => {
-                let now = self.read(&params::shared(), At::Newest).await?;
+                let now = self.read(&params::shared(), ReadAt::Newest).await?;
                 Ok(now.map(Option::unwrap_or_default))
             }
         }
@@ -216,7 +218,7 @@ impl Reader {
         let entry = match self.history("session", "session_params_history/", height).await {
             Ok(entry) => entry,
             Err(error) if lacks_trust(&error) => {
-                let now = self.read(&params::session(), At::Unproven).await?;
+                let now = self.read(&params::session(), ReadAt::Unproven).await?;
                 return Ok(now.map(Option::unwrap_or_default));
             }
             Err(error) => return Err(error),
@@ -231,7 +233,7 @@ impl Reader {
                 })
             }
             Entry::Empty => {
-                let now = self.read(&params::session(), At::Newest).await?;
+                let now = self.read(&params::session(), ReadAt::Newest).await?;
                 Ok(now.map(Option::unwrap_or_default))
             }
         }
@@ -247,7 +249,7 @@ impl Reader {
         let entry = match self.history("service", &prefix, height).await {
             Ok(entry) => entry,
             Err(error) if lacks_trust(&error) => {
-                let now = self.read(&Query::service(service), At::Unproven).await?;
+                let now = self.read(&Query::service(service), ReadAt::Unproven).await?;
                 return Ok(now.map(|service| service.map(|service| service.compute_units_per_relay)));
             }
             Err(error) => return Err(error),
@@ -263,7 +265,7 @@ impl Reader {
                 })
             }
             Entry::Empty => {
-                let now = self.read(&Query::service(service), At::Newest).await?;
+                let now = self.read(&Query::service(service), ReadAt::Newest).await?;
                 Ok(now.map(|service| service.map(|service| service.compute_units_per_relay)))
             }
         }
@@ -279,7 +281,7 @@ impl Reader {
         let entry = match self.history("service", &prefix, height).await {
             Ok(entry) => entry,
             Err(error) if lacks_trust(&error) => {
-                return self.read(&Query::difficulty(service), At::Unproven).await;
+                return self.read(&Query::difficulty(service), ReadAt::Unproven).await;
             }
             Err(error) => return Err(error),
         };
@@ -298,7 +300,7 @@ impl Reader {
                     how: entry.how,
                 })
             }
-            Entry::Empty => self.read(&Query::difficulty(service), At::Newest).await,
+            Entry::Empty => self.read(&Query::difficulty(service), ReadAt::Newest).await,
         }
     }
 
@@ -314,7 +316,7 @@ impl Reader {
             return Ok(known);
         }
         let key = [prefix.as_bytes(), &height.0.to_be_bytes()].concat();
-        let answer = self.proven(store, &key, At::Newest).await?;
+        let answer = self.proven(store, &key, ReadAt::Newest).await?;
         // The height of an entry of this history.
         let since = |neighbour: &Neighbour| -> Option<Height> {
             let suffix = neighbour.key.strip_prefix(prefix.as_bytes())?;
@@ -505,7 +507,7 @@ fn told(session: Session, height: Height) -> Verified<Session> {
     Verified {
         value: session,
         height,
-        how: How::Unproven,
+        how: ProofStatus::Unproven,
     }
 }
 

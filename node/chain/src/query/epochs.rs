@@ -60,7 +60,7 @@ impl Epochs {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::query::How;
+    use crate::query::ProofStatus;
 
     #[test]
     fn an_epoch_is_known_as_far_as_it_was_proven() {
@@ -68,7 +68,7 @@ mod tests {
         let entry = |byte| Verified {
             value: Entry::At(vec![byte]),
             height: Height(50),
-            how: How::Proven,
+            how: ProofStatus::Proven,
         };
         let value = |epochs: &Epochs, height| match epochs.find("shared", "p/", Height(height))?.value {
             Entry::At(bytes) => bytes.first().copied(),

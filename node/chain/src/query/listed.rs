@@ -16,7 +16,7 @@ use hearth_pocket::{
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use super::{How, QueryError, Reader, Verified};
+use super::{ProofStatus, QueryError, Reader, Verified};
 use crate::{
     events::{ChainEvent, of_tx},
     rpc::{
@@ -56,12 +56,12 @@ pub struct FoundTx {
     pub is_placed: bool,
     /// Whether it is proven that the block holds it and that `code` is what became of it. Its events and log stand on
     /// the endpoint's word.
-    pub how: How,
+    pub how: ProofStatus,
 }
 
 /// Whose "not found" is believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ask {
+pub(crate) enum AbsencePolicy {
     /// That of the best endpoint: asked again soon.
     Best,
     /// Only that of all: something final follows from it.
@@ -84,7 +84,7 @@ impl FoundTx {
             gas_used: u64::try_from(answer.tx_result.gas_used).unwrap_or(0),
             bytes: answer.tx,
             is_placed: false,
-            how: How::Unproven,
+            how: ProofStatus::Unproven,
         }
     }
 }
@@ -169,7 +169,11 @@ impl Reader {
 
     /// A transaction by its hash; `None` while no block holds it. An endpoint that puts it into a block that does not
     /// hold it, or tells another outcome than the block's, is banned.
-    pub(crate) async fn tx(&self, hash: &[u8; 32], ask: Ask) -> Result<Option<FoundTx>, QueryError> {
+    pub(crate) async fn tx(
+        &self,
+        hash: &[u8; 32],
+        ask: AbsencePolicy,
+    ) -> Result<Option<FoundTx>, QueryError> {
         let params = json!({ "hash": STANDARD.encode(hash), "prove": true });
         let mut last: Option<RpcError> = None;
         let mut unknown = false;
@@ -177,8 +181,8 @@ impl Reader {
             let answer: TxAnswer = match endpoint.call("tx", params.clone()).await {
                 Ok(answer) => answer,
                 Err(RpcError::Refused { data, .. }) if data.contains("not found") => match ask {
-                    Ask::Best => return Ok(None),
-                    Ask::All => {
+                    AbsencePolicy::Best => return Ok(None),
+                    AbsencePolicy::All => {
                         unknown = true;
                         continue;
                     }
@@ -228,7 +232,7 @@ impl Reader {
             Err(why) => Ok(Err(why)),
             Ok(None) => Ok(Ok(found)),
             Ok(Some(result)) if result.code == outcome.code && result.gas_used == outcome.gas_used => {
-                found.how = How::Proven;
+                found.how = ProofStatus::Proven;
                 Ok(Ok(found))
             }
             Ok(Some(_)) => Ok(Err("false outcome of a transaction".to_owned())),
@@ -300,7 +304,7 @@ impl Reader {
                         proof: None,
                     };
                     return Ok(Some(FoundTx {
-                        how: How::Proven,
+                        how: ProofStatus::Proven,
                         is_placed: true,
                         ..FoundTx::from_answer(answer)
                     }));
@@ -319,7 +323,7 @@ impl Reader {
         Ok(Verified {
             value,
             height,
-            how: How::Unproven,
+            how: ProofStatus::Unproven,
         })
     }
 }

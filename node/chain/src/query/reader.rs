@@ -6,9 +6,9 @@ use hearth_base::Height;
 use parking_lot::Mutex;
 use serde_json::json;
 
-use super::{At, How, Query, QueryError, Verified, epochs::Epochs};
+use super::{ProofStatus, Query, QueryError, ReadAt, Verified, epochs::Epochs};
 use crate::{
-    db::{Cached, Db},
+    db::{CachedValue, Db},
     light::{Light, LightError},
     rpc::{
         Endpoint, Pool, RpcError,
@@ -29,7 +29,7 @@ pub(crate) struct Reader {
     pub(crate) light: Arc<Light>,
     pub(crate) db: Db,
     /// What was written to the cache last.
-    pub(crate) remembered: Mutex<BTreeMap<(&'static str, Vec<u8>), Cached>>,
+    pub(crate) remembered: Mutex<BTreeMap<(&'static str, Vec<u8>), CachedValue>>,
     /// Parameters and prices of the past.
     pub(crate) epochs: Mutex<Epochs>,
 }
@@ -37,16 +37,22 @@ pub(crate) struct Reader {
 impl Reader {
     /// Reads a record. What asks and proves is boxed: eight are joined for all parameters, and the sum of what they hold
     /// would go through the stack of a thread.
-    pub(crate) async fn read<T>(&self, query: &Query<T>, at: At) -> Result<Verified<Option<T>>, QueryError> {
+    pub(crate) async fn read<T>(
+        &self,
+        query: &Query<T>,
+        at: ReadAt,
+    ) -> Result<Verified<Option<T>>, QueryError> {
         let raw = match at {
-            At::Unproven => Box::pin(self.unproven(query.store, &query.key, None)).await?,
-            At::Newest | At::Height(_) => match Box::pin(self.proven(query.store, &query.key, at)).await {
-                Ok(answer) => answer.map(|statement| match statement {
-                    Statement::Present(value) => Some(value),
-                    Statement::Absent { .. } => None,
-                }),
-                Err(error) => Box::pin(self.without_proof(query.store, &query.key, at, error)).await?,
-            },
+            ReadAt::Unproven => Box::pin(self.unproven(query.store, &query.key, None)).await?,
+            ReadAt::Newest | ReadAt::Height(_) => {
+                match Box::pin(self.proven(query.store, &query.key, at)).await {
+                    Ok(answer) => answer.map(|statement| match statement {
+                        Statement::Present(value) => Some(value),
+                        Statement::Absent { .. } => None,
+                    }),
+                    Err(error) => Box::pin(self.without_proof(query.store, &query.key, at, error)).await?,
+                }
+            }
         };
         let parse = |bytes: Vec<u8>| {
             (query.parse)(&bytes).map_err(|why| QueryError::Unreadable {
@@ -67,11 +73,11 @@ impl Reader {
         &self,
         store: &'static str,
         key: &[u8],
-        at: At,
+        at: ReadAt,
     ) -> Result<Verified<Statement>, QueryError> {
         let height = match at {
-            At::Height(height) => height,
-            At::Newest | At::Unproven => {
+            ReadAt::Height(height) => height,
+            ReadAt::Newest | ReadAt::Unproven => {
                 let newest = self.light.newest().await?;
                 Height(newest.height().0.saturating_sub(1))
             }
@@ -111,7 +117,7 @@ impl Reader {
                     return Ok(Verified {
                         value: statement,
                         height,
-                        how: How::Proven,
+                        how: ProofStatus::Proven,
                     });
                 }
                 Err(error) => self
@@ -128,7 +134,7 @@ impl Reader {
         &self,
         store: &'static str,
         key: &[u8],
-        at: At,
+        at: ReadAt,
         error: QueryError,
     ) -> Result<Verified<Option<Vec<u8>>>, QueryError> {
         let no_trust = matches!(
@@ -138,20 +144,20 @@ impl Reader {
         );
         if no_trust {
             let height = match at {
-                At::Height(height) => Some(height),
-                At::Newest | At::Unproven => None,
+                ReadAt::Height(height) => Some(height),
+                ReadAt::Newest | ReadAt::Unproven => None,
             };
             return self.unproven(store, key, height).await;
         }
         let cached = match at {
-            At::Newest => self.db.value(store, key).await?,
-            At::Height(_) | At::Unproven => None,
+            ReadAt::Newest => self.db.value(store, key).await?,
+            ReadAt::Height(_) | ReadAt::Unproven => None,
         };
         match cached {
-            Some(Cached { height, value }) => Ok(Verified {
+            Some(CachedValue { height, value }) => Ok(Verified {
                 value,
                 height,
-                how: How::Stale,
+                how: ProofStatus::Stale,
             }),
             None => Err(error),
         }
@@ -172,7 +178,7 @@ impl Reader {
         Ok(Verified {
             value,
             height,
-            how: How::Unproven,
+            how: ProofStatus::Unproven,
         })
     }
 
@@ -208,7 +214,7 @@ impl Reader {
             Statement::Present(value) => Some(value.clone()),
             Statement::Absent { .. } => None,
         };
-        let cached = Cached { height, value };
+        let cached = CachedValue { height, value };
         let slot = (store, key.to_vec());
         {
             let mut remembered = self.remembered.lock();

@@ -23,12 +23,13 @@ use time::OffsetDateTime;
 use tokio::sync::watch;
 
 use super::{
-    Fate, Included, Options, Prepared, Reason, Sent, Stage, Stamps, TxError, Validity, fee_for, reason_of,
+    Included, Options, Prepared, Reason, Sent, Stage, TxError, TxStatus, UniqueTimestamps, Validity, fee_for,
+    reason_of,
 };
 use crate::{
     config::Config,
     head::{Head, Standing},
-    query::{Ask, At, FoundTx, How, Query, QueryError, Reader},
+    query::{AbsencePolicy, FoundTx, ProofStatus, Query, QueryError, ReadAt, Reader},
     rpc::{Endpoint, RpcError, wire::Broadcast},
 };
 
@@ -50,7 +51,7 @@ pub(crate) struct Sender {
     pub(crate) reader: Arc<Reader>,
     pub(crate) head: watch::Receiver<Head>,
     pub(crate) clock: Clock,
-    pub(crate) stamps: Stamps,
+    pub(crate) timestamps: UniqueTimestamps,
     /// What was sent in this run, and at which heads first and last.
     pub(crate) sent: Mutex<BTreeMap<[u8; 32], (Height, Height)>>,
 }
@@ -67,7 +68,7 @@ impl Sender {
         let (address, public_key) = (signer.address().clone(), signer.public_key());
         let account = self
             .reader
-            .read(&Query::account(&address), At::Unproven)
+            .read(&Query::account(&address), ReadAt::Unproven)
             .await?
             .value;
         let account = account.ok_or(TxError::NoAccount {
@@ -139,7 +140,7 @@ impl Sender {
         } else {
             head
         };
-        self.stamps
+        self.timestamps
             .moment(from + lifetime.min(MAX_LIFETIME), self.clock.now_ms())
     }
 
@@ -296,7 +297,7 @@ impl Sender {
         }
         let in_mempool = answer.codespace == "sdk" && answer.code == 19;
         // A repeated transaction that is in a block by now is refused like a stranger's.
-        if in_mempool || matches!(self.reader.tx(&tx.hash(), Ask::Best).await, Ok(Some(_))) {
+        if in_mempool || matches!(self.reader.tx(&tx.hash(), AbsencePolicy::Best).await, Ok(Some(_))) {
             return Ok(Sent::Already);
         }
         let reason = reason_of(&answer.codespace, answer.code, &answer.log);
@@ -323,7 +324,7 @@ impl Sender {
         let pause = (self.config.poll / 2).clamp(Duration::from_millis(50), Duration::from_secs(2));
         let mut looked_at = None;
         loop {
-            match self.reader.tx(&tx.hash(), Ask::Best).await {
+            match self.reader.tx(&tx.hash(), AbsencePolicy::Best).await {
                 Ok(Some(found)) if self.may_be_told(&found) => return included(found),
                 Ok(Some(_)) => {}
                 Ok(None) => self.send_again(tx).await,
@@ -338,10 +339,10 @@ impl Sender {
             };
             if validity.is_over(height, time) && looked_at != Some(height) {
                 looked_at = Some(height);
-                match self.fate(&tx.hash(), &validity).await {
-                    Ok(Fate::Held(found)) => return included(*found),
-                    Ok(Fate::Never) => return Err(TxError::Expired { hash: tx.hash_text() }),
-                    Ok(Fate::Open | Fate::Unknown { .. }) => {}
+                match self.tx_status(&tx.hash(), &validity).await {
+                    Ok(TxStatus::Included(found)) => return included(*found),
+                    Ok(TxStatus::Expired) => return Err(TxError::Expired { hash: tx.hash_text() }),
+                    Ok(TxStatus::Pending | TxStatus::Unknown { .. }) => {}
                     Err(error) => {
                         tracing::debug!(%error, "what became of a transaction cannot be proven at the moment");
                     }
@@ -361,7 +362,7 @@ impl Sender {
 
     /// Whether an answer may end the waiting: a proven place is enough for a success, which the next block proves.
     fn may_be_told(&self, found: &FoundTx) -> bool {
-        self.is_unverifiable() || found.how == How::Proven || (found.is_placed && found.code == 0)
+        self.is_unverifiable() || found.how == ProofStatus::Proven || (found.is_placed && found.code == 0)
     }
 
     /// All steps in a row, with a higher fee where the chain asks for one.

@@ -141,13 +141,13 @@ fn recorded_fees_are_enough() {
 
 #[test]
 fn no_two_transactions_share_a_moment() {
-    let stamps = Stamps::default();
+    let timestamps = UniqueTimestamps::default();
     let at = OffsetDateTime::from_unix_timestamp(1_000).unwrap();
     let mut moments = Vec::new();
     for _ in 0..100 {
-        moments.push(stamps.moment(at, 1_234));
+        moments.push(timestamps.moment(at, 1_234));
     }
-    moments.push(stamps.moment(at - Duration::from_secs(50), 0));
+    moments.push(timestamps.moment(at - Duration::from_secs(50), 0));
     let nanos: Vec<i64> = moments
         .iter()
         .map(|m| m.seconds * 1_000_000_000 + i64::from(m.nanos))

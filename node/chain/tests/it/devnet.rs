@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use hearth_base::{Amount, Clock, Height, ServiceId, Tasks};
 use hearth_chain::{
-    Anchor, Args, Chain, ChainEvent, Config, EndpointState, Fate, From, Heights, How, Options, Reason, Stage,
-    Standing, TxError, Validity,
+    Anchor, Args, Chain, ChainEvent, Config, EndpointState, Heights, Options, ProofStatus, Reason, Stage,
+    Standing, StartFrom, TxError, TxStatus, Validity,
 };
 use hearth_devnet::{Blocks, Devnet, Fault};
 use hearth_pocket::{
@@ -204,7 +204,7 @@ async fn actors_are_staked_and_every_record_is_proven() {
     let chain = &world.chain;
     let (owner, operator, app, gateway) = (key(1), key(2), key(3), key(4));
     world.fund(&[&owner, &operator, &app, &gateway]).await;
-    let mut follower = chain.follow("test", From::Next);
+    let mut follower = chain.follow("test", StartFrom::Next);
     let id = ServiceId::new(SERVICE);
     assert_eq!(chain.service(&id).await.unwrap().value, None);
 
@@ -240,10 +240,10 @@ async fn actors_are_staked_and_every_record_is_proven() {
     let found = chain.service(&id).await.unwrap();
     assert_eq!(
         (found.how, found.value.unwrap().compute_units_per_relay),
-        (How::Proven, 7)
+        (ProofStatus::Proven, 7)
     );
     let found = chain.application(app.address()).await.unwrap();
-    assert_eq!(found.how, How::Proven);
+    assert_eq!(found.how, ProofStatus::Proven);
     assert_eq!(
         found.value.unwrap().delegatee_gateway_addresses,
         [gateway.address().to_string()]
@@ -251,12 +251,12 @@ async fn actors_are_staked_and_every_record_is_proven() {
     let found = chain.gateway(gateway.address()).await.unwrap();
     assert_eq!(
         (found.how, found.value.unwrap().stake),
-        (How::Proven, Some(Coin::upokt(pokt(10_000))))
+        (ProofStatus::Proven, Some(Coin::upokt(pokt(10_000))))
     );
     let account = chain.account(operator.address()).await.unwrap();
     assert_eq!(
         (account.how, account.value.unwrap().public_key),
-        (How::Proven, Some(operator.public_key()))
+        (ProofStatus::Proven, Some(operator.public_key()))
     );
     assert_eq!(chain.services().await.unwrap().value.len(), 1);
 
@@ -267,7 +267,7 @@ async fn actors_are_staked_and_every_record_is_proven() {
         .await
         .unwrap();
     let found = chain.supplier(operator.address()).await.unwrap();
-    assert_eq!(found.how, How::Proven);
+    assert_eq!(found.how, ProofStatus::Proven);
     let found = found.value.unwrap();
     assert_eq!((found.services.len(), found.service_config_history.len()), (1, 1));
     assert_eq!(found.services[0].endpoints[0].url, "http://127.0.0.1:4328");
@@ -287,7 +287,7 @@ async fn actors_are_staked_and_every_record_is_proven() {
     let params = chain.params_at(start).await.unwrap();
     assert_eq!(
         (params.how, params.value.num_blocks_per_session),
-        (How::Proven, blocks)
+        (ProofStatus::Proven, blocks)
     );
     assert!(chain.session_params_at(start).await.unwrap().is_proven());
     assert_eq!(chain.compute_units_at(&id, start).await.unwrap().value, Some(7));
@@ -333,7 +333,10 @@ async fn actors_are_staked_and_every_record_is_proven() {
     assert_eq!(seen, ["activated", "delegated", "staked"]);
     assert!(chain.history(app.address(), 10).await.unwrap().len() >= 3);
     let tx = chain.tx(&delegated.tx_hash).await.unwrap().unwrap();
-    assert_eq!((tx.how, tx.code, tx.height), (How::Proven, 0, delegated.height));
+    assert_eq!(
+        (tx.how, tx.code, tx.height),
+        (ProofStatus::Proven, 0, delegated.height)
+    );
     assert_eq!(chain.upgrade_plan().await.unwrap(), None);
     assert!(chain.program_version().await.unwrap().starts_with('v'));
     world.stop().await;
@@ -358,7 +361,7 @@ async fn many_senders_of_one_key_do_not_collide() {
     let head = world.chain.head().borrow().height;
     world.chain.reach(head.plus(1), PATIENCE).await.unwrap();
     let found = world.chain.balance(to.address()).await.unwrap();
-    assert_eq!((found.value, found.how), (upokt(21), How::Proven));
+    assert_eq!((found.value, found.how), (upokt(21), ProofStatus::Proven));
     world.stop().await;
 }
 
@@ -478,7 +481,11 @@ async fn every_lie_is_found_and_shown() {
         }
         // Nothing false was shown meanwhile: what is known is old, and marked so.
         let found = world.chain.balance(from.address()).await.unwrap();
-        assert_eq!((found.value, found.how), (pokt(100_000), How::Stale), "{fault:?}");
+        assert_eq!(
+            (found.value, found.how),
+            (pokt(100_000), ProofStatus::Stale),
+            "{fault:?}"
+        );
         if !matches!(fault, Fault::WrongChainId { .. }) {
             world.devnet.clear_faults();
             let mut head = world.chain.head();
@@ -497,7 +504,7 @@ async fn a_restart_goes_on_where_it_was() {
     let world = World::start().await;
     let (from, to) = (key(1), key(2));
     world.fund(&[&from]).await;
-    let mut follower = world.chain.follow("miner", From::Next);
+    let mut follower = world.chain.follow("miner", StartFrom::Next);
     let first = tokio::time::timeout(PATIENCE, follower.next())
         .await
         .unwrap()
@@ -518,7 +525,7 @@ async fn a_restart_goes_on_where_it_was() {
     let folder = world.stop().await;
 
     let world = World::start_in(folder).await;
-    let mut follower = world.chain.follow("miner", From::Next);
+    let mut follower = world.chain.follow("miner", StartFrom::Next);
     let mut next = first.height.plus(1);
     for _ in 0..8 {
         let block = tokio::time::timeout(PATIENCE, follower.next())

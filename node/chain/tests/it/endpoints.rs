@@ -5,7 +5,7 @@ use std::time::Duration;
 use hearth_base::{Clock, Tasks};
 use hearth_chain::{Args, Chain, Config, EndpointState, Standing, StartError};
 
-use crate::node::{Node, Subject, Vice, config, made_at};
+use crate::node::{Misbehaviour, Node, Subject, config, made_at};
 
 const LIGHT: &str = "chain_light";
 
@@ -34,7 +34,7 @@ async fn down() {
 
 #[tokio::test]
 async fn slow() {
-    let state = beside(Node::with(LIGHT, 345, Vice::Slow).await.url()).await;
+    let state = beside(Node::with(LIGHT, 345, Misbehaviour::Slow).await.url()).await;
     assert!(
         matches!(&state, EndpointState::Failing { why } if why.contains("no answer within 700ms")),
         "{state:?}"
@@ -43,7 +43,7 @@ async fn slow() {
 
 #[tokio::test]
 async fn rubbish() {
-    let node = Node::with(LIGHT, 345, Vice::Rubbish).await;
+    let node = Node::with(LIGHT, 345, Misbehaviour::Rubbish).await;
     let state = beside(node.url()).await;
     assert!(
         matches!(&state, EndpointState::Failing { why } if why.contains("rubbish")),
@@ -53,7 +53,7 @@ async fn rubbish() {
 
 #[tokio::test]
 async fn lying() {
-    let node = Node::with(LIGHT, 345, Vice::ForgedHeader).await;
+    let node = Node::with(LIGHT, 345, Misbehaviour::ForgedHeader).await;
     let state = beside(node.url()).await;
     let EndpointState::Banned { why } = &state else {
         panic!("{state:?}")
@@ -63,7 +63,7 @@ async fn lying() {
 
 #[tokio::test]
 async fn more_validators_than_a_page_holds() {
-    let node = Node::with(LIGHT, 345, Vice::ManyValidators).await;
+    let node = Node::with(LIGHT, 345, Misbehaviour::ManyValidators).await;
     let state = beside(node.url()).await;
     let EndpointState::Banned { why } = &state else {
         panic!("{state:?}")
@@ -76,7 +76,7 @@ async fn more_validators_than_a_page_holds() {
 
 #[tokio::test]
 async fn another_chain() {
-    let node = Node::with(LIGHT, 345, Vice::OtherChain).await;
+    let node = Node::with(LIGHT, 345, Misbehaviour::OtherChain).await;
     let state = beside(node.url()).await;
     assert_eq!(
         state,
@@ -99,7 +99,7 @@ async fn one_that_is_behind_is_not_the_head() {
 
 #[tokio::test]
 async fn only_another_chain_is_said_clearly() {
-    let node = Node::with(LIGHT, 345, Vice::OtherChain).await;
+    let node = Node::with(LIGHT, 345, Misbehaviour::OtherChain).await;
     let subject = Subject::start(config(&[node.url()]), made_at(LIGHT, 345) + 500).await;
     let head = subject
         .head(|head| matches!(head.standing, Standing::Unreachable { .. }))
@@ -113,21 +113,21 @@ async fn only_another_chain_is_said_clearly() {
 
 #[tokio::test]
 async fn a_ban_ends() {
-    let node = Node::with(LIGHT, 345, Vice::ForgedHeader).await;
+    let node = Node::with(LIGHT, 345, Misbehaviour::ForgedHeader).await;
     let short = Config {
         ban: Duration::from_millis(300),
         ..config(&[node.url()])
     };
     // The anchor is not forged, since it is fetched before the vice sets in.
-    node.set_vice(Vice::None);
+    node.misbehave(Misbehaviour::None);
     let subject = Subject::start(short, made_at(LIGHT, 345) + 500).await;
     subject.followed_to(345).await;
-    node.set_vice(Vice::ForgedHeader);
+    node.misbehave(Misbehaviour::ForgedHeader);
     node.set_head(346);
     subject
         .head(|head| matches!(&head.standing, Standing::Unreachable { why } if why.contains("forged")))
         .await;
-    node.set_vice(Vice::None);
+    node.misbehave(Misbehaviour::None);
     subject.followed_to(346).await;
     subject.stop().await;
 }
@@ -235,12 +235,12 @@ async fn one_failure_says_nothing_of_a_chain_that_was_followed() {
     let node = Node::start(LIGHT, 345).await;
     let subject = Subject::start(config(&[node.url()]), made_at(LIGHT, 345) + 500).await;
     subject.followed_to(345).await;
-    node.set_vice(Vice::BadGateway);
+    node.misbehave(Misbehaviour::BadGateway);
     let head = subject
         .head(|head| matches!(head.standing, Standing::Unreachable { .. }))
         .await;
     assert!(node.calls("status") > 3, "{head:?}");
-    node.set_vice(Vice::None);
+    node.misbehave(Misbehaviour::None);
     subject.followed_to(345).await;
     subject.stop().await;
 }

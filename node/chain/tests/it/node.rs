@@ -30,7 +30,7 @@ pub(crate) fn list(value: &Value) -> &[Value] {
 
 /// How a node misbehaves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Vice {
+pub(crate) enum Misbehaviour {
     #[default]
     None,
     /// Answers everything with a page of text.
@@ -56,7 +56,7 @@ pub(crate) enum Vice {
 #[derive(Debug, Default)]
 struct State {
     head: u64,
-    vice: Vice,
+    misbehaviour: Misbehaviour,
     heights: BTreeMap<u64, Value>,
     /// Recorded answers of `abci_query`, by path, data and height.
     answers: BTreeMap<(String, String, u64), Value>,
@@ -68,11 +68,11 @@ struct State {
 }
 
 #[derive(Clone, Debug, Default)]
-struct Book(Arc<Mutex<State>>);
+struct SharedState(Arc<Mutex<State>>);
 
 pub(crate) struct Node {
     server: MockServer,
-    book: Book,
+    shared: SharedState,
 }
 
 impl Node {
@@ -95,31 +95,31 @@ impl Node {
                 state.answers.insert((path, data, 344), entry["response"].clone());
             }
         }
-        let book = Book(Arc::new(Mutex::new(state)));
+        let shared = SharedState(Arc::new(Mutex::new(state)));
         let server = MockServer::start().await;
         Mock::given(method("POST"))
-            .respond_with(book.clone())
+            .respond_with(shared.clone())
             .mount(&server)
             .await;
-        Node { server, book }
+        Node { server, shared }
     }
 
-    pub(crate) async fn with(golden: &str, head: u64, vice: Vice) -> Node {
+    pub(crate) async fn with(golden: &str, head: u64, misbehaviour: Misbehaviour) -> Node {
         let node = Node::start(golden, head).await;
-        node.set(|state| state.vice = vice);
+        node.set(|state| state.misbehaviour = misbehaviour);
         node
     }
 
     fn set(&self, change: impl FnOnce(&mut State)) {
-        change(&mut self.book.0.lock().unwrap());
+        change(&mut self.shared.0.lock().unwrap());
     }
 
     pub(crate) fn set_head(&self, head: u64) {
         self.set(|state| state.head = head);
     }
 
-    pub(crate) fn set_vice(&self, vice: Vice) {
-        self.set(|state| state.vice = vice);
+    pub(crate) fn misbehave(&self, misbehaviour: Misbehaviour) {
+        self.set(|state| state.misbehaviour = misbehaviour);
     }
 
     pub(crate) fn answer(&self, path: &str, data: &[u8], height: u64, value: &[u8]) {
@@ -142,7 +142,7 @@ impl Node {
     }
 
     pub(crate) fn calls(&self, method: &str) -> usize {
-        self.book
+        self.shared
             .0
             .lock()
             .unwrap()
@@ -162,25 +162,25 @@ pub(crate) fn base64(bytes: &[u8]) -> String {
     STANDARD.encode(bytes)
 }
 
-impl Respond for Book {
+impl Respond for SharedState {
     fn respond(&self, request: &Request) -> ResponseTemplate {
         let call: Value = request.body_json().unwrap();
         let mut state = self.0.lock().unwrap();
         let method = call["method"].as_str().unwrap().to_owned();
         *state.calls.entry(method.clone()).or_default() += 1;
-        match state.vice {
-            Vice::Rubbish => {
+        match state.misbehaviour {
+            Misbehaviour::Rubbish => {
                 return ResponseTemplate::new(200).set_body_string("<html>Welcome to the wifi</html>");
             }
-            Vice::BadGateway => return ResponseTemplate::new(502).set_body_string("bad gateway"),
-            Vice::None
-            | Vice::Slow
-            | Vice::OtherChain
-            | Vice::ForgedHeader
-            | Vice::WrongValue
-            | Vice::WrongProof
-            | Vice::Hides
-            | Vice::ManyValidators => {}
+            Misbehaviour::BadGateway => return ResponseTemplate::new(502).set_body_string("bad gateway"),
+            Misbehaviour::None
+            | Misbehaviour::Slow
+            | Misbehaviour::OtherChain
+            | Misbehaviour::ForgedHeader
+            | Misbehaviour::WrongValue
+            | Misbehaviour::WrongProof
+            | Misbehaviour::Hides
+            | Misbehaviour::ManyValidators => {}
         }
         let body = match state.reply(&method, &call["params"]) {
             Ok(result) => json!({ "jsonrpc": "2.0", "id": call["id"], "result": result }),
@@ -192,7 +192,7 @@ impl Respond for Book {
         };
         let status = if body.get("error").is_some() { 500 } else { 200 };
         let template = ResponseTemplate::new(status).set_body_json(body);
-        if state.vice == Vice::Slow {
+        if state.misbehaviour == Misbehaviour::Slow {
             template.set_delay(Duration::from_secs(10))
         } else {
             template
@@ -208,7 +208,7 @@ impl State {
         match method {
             "status" => {
                 let header = &self.heights[&self.head]["commit"]["signed_header"]["header"];
-                let network = if self.vice == Vice::OtherChain {
+                let network = if self.misbehaviour == Misbehaviour::OtherChain {
                     "another-chain"
                 } else {
                     CHAIN_ID
@@ -225,7 +225,7 @@ impl State {
             }
             "commit" | "header" => {
                 let mut commit = self.entry(height)?["commit"].clone();
-                if self.vice == Vice::ForgedHeader {
+                if self.misbehaviour == Misbehaviour::ForgedHeader {
                     let hash = commit.pointer_mut("/signed_header/header/app_hash").unwrap();
                     let turned = if hash.as_str().unwrap().starts_with('0') {
                         "1"
@@ -249,7 +249,7 @@ impl State {
                 let mut answer = entry
                     .map(|entry| entry["validators"].clone())
                     .ok_or_else(|| self.too_high(height))?;
-                if self.vice == Vice::ManyValidators {
+                if self.misbehaviour == Misbehaviour::ManyValidators {
                     let one = answer["validators"][0].clone();
                     answer["validators"] = vec![one; 101].into();
                 }
@@ -318,10 +318,10 @@ impl State {
             };
         };
         let mut answer = answer.clone();
-        match self.vice {
-            Vice::WrongValue => answer["value"] = base64(b"99999999999999").into(),
-            Vice::Hides => answer["value"] = Value::Null,
-            Vice::WrongProof => {
+        match self.misbehaviour {
+            Misbehaviour::WrongValue => answer["value"] = base64(b"99999999999999").into(),
+            Misbehaviour::Hides => answer["value"] = Value::Null,
+            Misbehaviour::WrongProof => {
                 let data = answer.pointer_mut("/proofOps/ops/0/data").unwrap();
                 let turned = data
                     .as_str()
@@ -333,13 +333,13 @@ impl State {
                     turned.into()
                 };
             }
-            Vice::None
-            | Vice::Rubbish
-            | Vice::Slow
-            | Vice::BadGateway
-            | Vice::OtherChain
-            | Vice::ForgedHeader
-            | Vice::ManyValidators => {}
+            Misbehaviour::None
+            | Misbehaviour::Rubbish
+            | Misbehaviour::Slow
+            | Misbehaviour::BadGateway
+            | Misbehaviour::OtherChain
+            | Misbehaviour::ForgedHeader
+            | Misbehaviour::ManyValidators => {}
         }
         answer
     }

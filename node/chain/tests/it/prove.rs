@@ -1,10 +1,10 @@
 //! Reading the state with proof.
 
 use hearth_base::{Amount, Height};
-use hearth_chain::{Anchor, At, EndpointState, How, Query, QueryError, Standing, Trust};
+use hearth_chain::{Anchor, EndpointState, ProofStatus, Query, QueryError, ReadAt, Standing, Trust};
 use hearth_pocket::address::Address;
 
-use crate::node::{Node, Subject, Vice, anchor, config, load, made_at};
+use crate::node::{Misbehaviour, Node, Subject, anchor, config, load, made_at};
 
 const APP1: &str = "pokt1y8n0alzxnlepy5x04w4tu9zskg2hzw5aa6ypvx";
 const ABSENT: &str = "pokt1f7kceahaxu97ue0zkwgl8d4kupcxnmhf32f5ax";
@@ -38,20 +38,20 @@ async fn values_are_proven_and_absence_is_an_answer() {
     let found = chain.balance(&app1()).await.unwrap();
     assert_eq!(
         (found.value, found.height, found.how),
-        (balance(), Height(344), How::Proven)
+        (balance(), Height(344), ProofStatus::Proven)
     );
     let application = chain.application(&app1()).await.unwrap();
-    assert_eq!(application.how, How::Proven);
+    assert_eq!(application.how, ProofStatus::Proven);
     assert_eq!(application.value.unwrap().address, APP1);
     let absent = chain
-        .query(Query::supplier(&Address::parse(ABSENT).unwrap()), At::Newest)
+        .query(Query::supplier(&Address::parse(ABSENT).unwrap()), ReadAt::Newest)
         .await
         .unwrap();
-    assert_eq!((absent.value, absent.how), (None, How::Proven));
+    assert_eq!((absent.value, absent.how), (None, ProofStatus::Proven));
     let params = chain.params().await.unwrap();
     assert_eq!(
         (params.how, params.value.shared.num_blocks_per_session),
-        (How::Proven, 10)
+        (ProofStatus::Proven, 10)
     );
     assert_eq!(params.value.tokenomics.overservicing_bonus_multiplier, 1);
     // Headers older than the newest come out of the store, and older ones than the anchor are not there.
@@ -62,16 +62,24 @@ async fn values_are_proven_and_absence_is_an_answer() {
 
 #[tokio::test]
 async fn a_liar_is_banned_and_the_next_one_is_asked() {
-    for vice in [Vice::WrongValue, Vice::WrongProof, Vice::Hides] {
-        let liar = Node::with(LIGHT, 345, vice).await;
+    for misbehaviour in [
+        Misbehaviour::WrongValue,
+        Misbehaviour::WrongProof,
+        Misbehaviour::Hides,
+    ] {
+        let liar = Node::with(LIGHT, 345, misbehaviour).await;
         let good = Node::start(LIGHT, 345).await;
         let subject = Subject::start(config(&[liar.url(), good.url()]), made_at(LIGHT, 345) + 500).await;
         subject.followed_to(345).await;
         let found = subject.chain.balance(&app1()).await.unwrap();
-        assert_eq!((found.value, found.how), (balance(), How::Proven), "{vice:?}");
+        assert_eq!(
+            (found.value, found.how),
+            (balance(), ProofStatus::Proven),
+            "{misbehaviour:?}"
+        );
         let endpoints = subject.chain.endpoints();
         let EndpointState::Banned { why } = &endpoints[0].state else {
-            panic!("{vice:?}: {endpoints:?}")
+            panic!("{misbehaviour:?}: {endpoints:?}")
         };
         assert!(why.contains("bank"), "{why}");
         assert_eq!(endpoints[1].state, EndpointState::Healthy);
@@ -81,7 +89,7 @@ async fn a_liar_is_banned_and_the_next_one_is_asked() {
 
 #[tokio::test]
 async fn a_liar_alone_proves_nothing() {
-    let liar = Node::with(LIGHT, 345, Vice::WrongValue).await;
+    let liar = Node::with(LIGHT, 345, Misbehaviour::WrongValue).await;
     let subject = Subject::start(config(&[liar.url()]), made_at(LIGHT, 345) + 500).await;
     subject.followed_to(345).await;
     let error = subject.chain.balance(&app1()).await.unwrap_err();
@@ -97,25 +105,31 @@ async fn what_was_proven_is_shown_as_stale_when_nobody_answers() {
     let subject = Subject::start(config(&[node.url()]), now).await;
     subject.followed_to(345).await;
     subject.chain.balance(&app1()).await.unwrap();
-    node.set_vice(Vice::BadGateway);
+    node.misbehave(Misbehaviour::BadGateway);
     let found = subject.chain.balance(&app1()).await.unwrap();
     assert_eq!(
         (found.value, found.height, found.how),
-        (balance(), Height(344), How::Stale)
+        (balance(), Height(344), ProofStatus::Stale)
     );
     // Also after a restart; and what was never asked for stays unknown.
     let folder = subject.stop().await;
     let subject = Subject::start_in(folder, config(&[node.url()]), now).await;
-    assert_eq!(subject.chain.balance(&app1()).await.unwrap().how, How::Stale);
+    assert_eq!(
+        subject.chain.balance(&app1()).await.unwrap().how,
+        ProofStatus::Stale
+    );
     assert!(subject.chain.application(&app1()).await.is_err());
     let head = subject
         .head(|head| matches!(head.standing, Standing::Unreachable { .. }))
         .await;
     assert!(matches!(head.standing, Standing::Unreachable { why } if why.contains("502")));
     // And it goes on where it was.
-    node.set_vice(Vice::None);
+    node.misbehave(Misbehaviour::None);
     subject.followed_to(345).await;
-    assert_eq!(subject.chain.balance(&app1()).await.unwrap().how, How::Proven);
+    assert_eq!(
+        subject.chain.balance(&app1()).await.unwrap().how,
+        ProofStatus::Proven
+    );
     assert_eq!(node.calls("validators"), 1);
     subject.stop().await;
 }
@@ -137,7 +151,7 @@ async fn without_trust_values_are_marked_unproven() {
     };
     assert!(why.contains("2 must agree"), "{why}");
     let found = subject.chain.balance(&app1()).await.unwrap();
-    assert_eq!((found.value, found.how), (balance(), How::Unproven));
+    assert_eq!((found.value, found.how), (balance(), ProofStatus::Unproven));
     assert_eq!(subject.chain.trust().await.unwrap(), Trust::Missing);
     subject.stop().await;
 }
@@ -168,7 +182,7 @@ async fn two_endpoints_that_agree_are_a_beginning() {
 
     // One host under two addresses is one voice; and two that disagree are none.
     let twice = [nodes[0].url(), format!("{}/again", nodes[0].url())];
-    let forger = Node::with(LIGHT, 345, Vice::ForgedHeader).await;
+    let forger = Node::with(LIGHT, 345, Misbehaviour::ForgedHeader).await;
     let other = [nodes[0].url(), forger.url()];
     for (urls, text) in [(twice, "2 must agree"), (other, "different headers")] {
         let subject = Subject::start(
@@ -346,7 +360,10 @@ async fn a_session_is_held_against_the_hash_of_its_first_block() {
     answer(&nodes[1], &id, 1);
     answer(&nodes[2], &id, 1);
     let session = ask().await.unwrap();
-    assert_eq!((session.how, session.value.suppliers.len()), (How::Unproven, 1));
+    assert_eq!(
+        (session.how, session.value.suppliers.len()),
+        (ProofStatus::Unproven, 1)
+    );
     let endpoints = subject.chain.endpoints();
     assert!(
         endpoints

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hearth_base::Amount;
-use hearth_chain::{Chain, Config, Fate, Options, Reason, Sent, Stage, Standing, TxError, Validity};
+use hearth_chain::{Chain, Config, Options, Reason, Sent, Stage, Standing, TxError, TxStatus, Validity};
 use hearth_pocket::{
     keys::SecretKey,
     message::{
@@ -216,7 +216,7 @@ async fn gas_is_found_by_simulation_and_a_refusal_there_costs_nothing() {
 async fn an_endpoint_that_says_nothing_leaves_the_transaction_in_doubt() {
     let (node, subject) = ready().await;
     let tx = signed(&subject.chain).await;
-    node.set_vice(crate::node::Vice::BadGateway);
+    node.misbehave(crate::node::Misbehaviour::BadGateway);
     let error = subject.chain.broadcast(&tx).await.unwrap_err();
     assert!(matches!(error, TxError::Unsent { .. }), "{error}");
     assert!(error.to_string().contains("very same bytes"), "{error}");
@@ -297,7 +297,7 @@ async fn a_refusal_of_one_endpoint_is_not_that_of_the_chain() {
     assert_eq!(second.calls("broadcast_tx_sync"), before);
     // One that gives no answer may have taken it.
     first.broadcasts(vec![refused("undefined", 1, "no such thing")]);
-    second.set_vice(crate::node::Vice::BadGateway);
+    second.misbehave(crate::node::Misbehaviour::BadGateway);
     let error = subject.chain.broadcast(&tx).await.unwrap_err();
     assert!(matches!(error, TxError::Unsent { .. }), "{error}");
     subject.stop().await;
@@ -368,8 +368,8 @@ async fn one_endpoint_cannot_make_a_transaction_look_undone() {
     let error = chain.wait(&tx, Duration::from_millis(300)).await.unwrap_err();
     assert!(matches!(error, TxError::NotSeen { .. }), "{error}");
     assert_eq!(
-        chain.fate(&tx.hash(), &Validity::of(&tx)).await.unwrap(),
-        Fate::Open
+        chain.tx_status(&tx.hash(), &Validity::of(&tx)).await.unwrap(),
+        TxStatus::Pending
     );
     // A new one in its place takes its moment: the chain takes one of both at most.
     let anew = Options {

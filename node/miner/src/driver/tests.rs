@@ -1,7 +1,7 @@
 //! The driver on a table of a chain: the way to the money, crashes between any two steps, no second signature.
 
 use hearth_base::Amount;
-use hearth_chain::{Place, PlacedEvent};
+use hearth_chain::{BlockEvent, EventOrigin};
 use hearth_pocket::message::tokenomics::EventClaimSettled;
 use hearth_store::Store;
 
@@ -168,8 +168,8 @@ fn block_with(height: u64, event: ChainEvent) -> BlockEvents {
         time: time::OffsetDateTime::UNIX_EPOCH,
         verified: true,
         complete: true,
-        events: vec![PlacedEvent {
-            place: Place::EndBlock,
+        events: vec![BlockEvent {
+            origin: EventOrigin::EndBlock,
             event,
         }],
     }

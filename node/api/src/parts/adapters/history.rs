@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use hearth_base::Amount;
-use hearth_chain::{ChainEvent, FoundTx, How};
+use hearth_chain::{ChainEvent, FoundTx, ProofStatus};
 use hearth_pocket::{Address, tx};
 use hearth_wallet::{Accounts, Activity, ActivityKind};
 
@@ -87,9 +87,9 @@ pub(super) fn movement(found: &FoundTx, accounts: &Accounts, faucet: Option<&Add
         session_id: None,
         standing: Standing {
             trust: match found.how {
-                How::Proven => Trust::Proven,
-                How::Unproven => Trust::Unverified,
-                How::Stale => Trust::Stale,
+                ProofStatus::Proven => Trust::Proven,
+                ProofStatus::Unproven => Trust::Unverified,
+                ProofStatus::Stale => Trust::Stale,
             },
             height: found.height.0,
             age_s: None,

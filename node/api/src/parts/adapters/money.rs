@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use axum::http::StatusCode;
 use futures::{StreamExt as _, stream::BoxStream};
 use hearth_base::{Amount, Clock, Height};
-use hearth_chain::{Chain, Faucet, FaucetError, How, Options, Stage, TxError, valid_until};
+use hearth_chain::{Chain, Faucet, FaucetError, Options, ProofStatus, Stage, TxError, valid_until};
 use hearth_pocket::{
     Address, Signer as _,
     message::{Coin, Named as _, cosmos::MsgSend},
@@ -372,7 +372,7 @@ impl Money for ChainMoney {
         match included.await {
             Ok(included) => {
                 // What the next block will prove stays pending until then.
-                if included.how == How::Proven {
+                if included.how == ProofStatus::Proven {
                     settle(&self.store, &tx_hash, Some(included.height), "included").await?;
                 }
                 Ok(Sent {

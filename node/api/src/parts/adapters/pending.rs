@@ -3,7 +3,7 @@
 //! A payment is noted before it is sent. The call that sends it usually sees its block too; where it does not (the
 //! block took too long, an endpoint went away, the program ended), whoever reads money next comes by here.
 
-use hearth_chain::{Chain, Fate, FoundTx, QueryError, TxError, Validity};
+use hearth_chain::{Chain, FoundTx, QueryError, TxError, TxStatus, Validity};
 use hearth_pocket::tx::SignedTx;
 use hearth_store::Store;
 use hearth_wallet::{Pending, pending, settle};
@@ -29,22 +29,22 @@ pub(super) async fn settle_ended(chain: &Chain, store: &Store, now_ms: i64) -> R
             settle(store, &payment.tx_hash, None, "failed: its hash is not one").await?;
             continue;
         };
-        match chain.fate(&hash, &validity(&payment)).await? {
-            Fate::Open => {
+        match chain.tx_status(&hash, &validity(&payment)).await? {
+            TxStatus::Pending => {
                 if let Some(raw) = payment.raw {
                     chain.send_again(&SignedTx::new(raw)).await;
                 }
             }
-            Fate::Held(found) => {
+            TxStatus::Included(found) => {
                 settle(store, &payment.tx_hash, Some(found.height), &outcome(&found)).await?;
             }
-            Fate::Never => {
+            TxStatus::Expired => {
                 let error = TxError::Expired {
                     hash: payment.tx_hash.clone(),
                 };
                 settle(store, &payment.tx_hash, None, &failed(&error)).await?;
             }
-            Fate::Unknown { why } => {
+            TxStatus::Unknown { why } => {
                 let given_up = payment
                     .until_ms
                     .is_some_and(|until_ms| now_ms > until_ms.saturating_add(GIVEN_UP_AFTER_MS));

@@ -35,12 +35,19 @@ async fn an_endpoint_that_refuses_what_it_takes_and_hides_it_is_seen_through() {
     let taken = payment(&world, &from, &to, Duration::from_secs(3)).await;
     let error = chain.broadcast(&taken).await.unwrap_err();
     assert!(!error.is_certain(), "{error}");
-    let fate = chain.fate(&taken.hash(), &Validity::of(&taken)).await.unwrap();
-    assert_eq!(fate, Fate::Open, "its time is not over");
+    let tx_status = chain
+        .tx_status(&taken.hash(), &Validity::of(&taken))
+        .await
+        .unwrap();
+    assert_eq!(tx_status, TxStatus::Pending, "its time is not over");
     // The verified blocks have it, whatever the endpoint says.
     let done = chain.wait(&taken, PATIENCE).await.unwrap();
-    assert_eq!((done.how, done.tx_hash), (How::Proven, taken.hash()));
-    let Fate::Held(found) = chain.fate(&taken.hash(), &Validity::of(&taken)).await.unwrap() else {
+    assert_eq!((done.how, done.tx_hash), (ProofStatus::Proven, taken.hash()));
+    let TxStatus::Included(found) = chain
+        .tx_status(&taken.hash(), &Validity::of(&taken))
+        .await
+        .unwrap()
+    else {
         panic!("a block holds it");
     };
     assert_eq!((found.code, found.height), (0, done.height));
@@ -75,7 +82,7 @@ async fn blocks_are_made_up_for_several_at_a_time_and_unneeded_ones_are_passed_o
     world.chain.events_of(Height(3)).await.unwrap();
     let one = began.elapsed();
     let began = std::time::Instant::now();
-    let mut follower = world.chain.follow("slow", From::Height(Height(1)));
+    let mut follower = world.chain.follow("slow", StartFrom::Height(Height(1)));
     for height in 1..=BEHIND {
         let block = follower.next().await.unwrap().unwrap();
         assert_eq!(block.height, Height(height));
@@ -87,7 +94,7 @@ async fn blocks_are_made_up_for_several_at_a_time_and_unneeded_ones_are_passed_o
         "{all:?} for {BEHIND} blocks, {one:?} for one"
     );
 
-    let mut follower = world.chain.follow("choosy", From::Height(Height(1)));
+    let mut follower = world.chain.follow("choosy", StartFrom::Height(Height(1)));
     let range = |from, to| Height(from)..=Height(to);
     follower.need([range(5, 6), range(BEHIND, BEHIND)].into_iter().collect());
     assert_eq!(follower.next().await.unwrap().unwrap().height, Height(5));

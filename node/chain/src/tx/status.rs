@@ -13,7 +13,7 @@ use super::{Sender, send::limits};
 use crate::{
     head::Standing,
     light::LightError,
-    query::{Ask, FoundTx, How, QueryError},
+    query::{AbsencePolicy, FoundTx, ProofStatus, QueryError},
 };
 
 /// The chain takes no transaction that is valid for longer than ten minutes of its own time.
@@ -53,37 +53,41 @@ impl Validity {
 
 /// What became of a signed transaction.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Fate {
+pub enum TxStatus {
     /// It may still be included, or its outcome is not proven yet.
-    Open,
+    Pending,
     /// A block holds it, and what became of it there is proven, or told where nothing of this chain can be proven.
-    Held(Box<FoundTx>),
+    Included(Box<FoundTx>),
     /// Its time is over, and none of the verified blocks that could hold it does: it never will be included.
-    Never,
+    Expired,
     /// Its time is over, but the blocks that could hold it cannot be had any more.
     Unknown { why: String },
 }
 
 impl Sender {
     /// What became of a transaction.
-    pub(crate) async fn fate(&self, hash: &[u8; 32], validity: &Validity) -> Result<Fate, QueryError> {
+    pub(crate) async fn tx_status(
+        &self,
+        hash: &[u8; 32],
+        validity: &Validity,
+    ) -> Result<TxStatus, QueryError> {
         // Before the question, so that a block which comes between the two is not overlooked.
         let head = self.head.borrow().clone();
         let unverifiable = matches!(head.standing, Standing::Unverified { .. });
         let is_over = head.verified_height.0 > 0 && validity.is_over(head.verified_height, head.time);
-        match self.reader.tx(hash, Ask::All).await {
-            Ok(Some(found)) if found.how == How::Proven || unverifiable => {
-                return Ok(Fate::Held(Box::new(found)));
+        match self.reader.tx(hash, AbsencePolicy::All).await {
+            Ok(Some(found)) if found.how == ProofStatus::Proven || unverifiable => {
+                return Ok(TxStatus::Included(Box::new(found)));
             }
             // What an endpoint says without proof decides nothing; at the end the blocks do.
             Ok(_) | Err(_) if is_over => {}
-            Ok(_) => return Ok(Fate::Open),
+            Ok(_) => return Ok(TxStatus::Pending),
             Err(error) => return Err(error),
         }
         match self.look_through(hash, validity, head.verified_height).await {
-            Ok(Some(found)) => Ok(Fate::Held(Box::new(found))),
-            Ok(None) => Ok(Fate::Never),
-            Err(error) if is_lost(&error) => Ok(Fate::Unknown {
+            Ok(Some(found)) => Ok(TxStatus::Included(Box::new(found))),
+            Ok(None) => Ok(TxStatus::Expired),
+            Err(error) if is_lost(&error) => Ok(TxStatus::Unknown {
                 why: hearth_base::failure::chain(&error),
             }),
             Err(error) => Err(error),

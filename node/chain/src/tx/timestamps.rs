@@ -6,12 +6,12 @@ use time::OffsetDateTime;
 
 /// Gives every transaction of this process its own moment.
 #[derive(Debug, Default)]
-pub(crate) struct Stamps {
+pub(crate) struct UniqueTimestamps {
     /// The last moment given out, in nanoseconds since the epoch.
     last_nanos: Mutex<i128>,
 }
 
-impl Stamps {
+impl UniqueTimestamps {
     /// A moment at or just after `wanted` that was not given out before. `now_ms` varies it between two runs of the
     /// program that see the same head.
     pub(crate) fn moment(&self, wanted: OffsetDateTime, now_ms: i64) -> Timestamp {
