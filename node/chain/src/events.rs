@@ -5,7 +5,7 @@
 //! do not decide about money (a claim's standing is read from the state, with proof).
 
 use hearth_pocket::message::{
-    Named,
+    TypeUrl,
     application::{
         Application, EventApplicationStaked, EventApplicationUnbondingBegin,
         EventApplicationUnbondingCanceled, EventApplicationUnbondingEnd, EventRedelegation,

@@ -6,7 +6,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use hearth_pocket::{
     Address, PublicKey,
     message::{
-        Coin, Named, Timestamp,
+        Coin, Timestamp, TypeUrl,
         cosmos::{AuthInfo, PubKey, SignDoc, TxBody, TxRaw, UPOKT},
     },
 };

@@ -1,6 +1,6 @@
 //! Events as the chain emits them: bank's plain ones, and typed ones whose attributes are JSON.
 
-use hearth_pocket::message::Named;
+use hearth_pocket::message::TypeUrl;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -25,7 +25,7 @@ impl Event {
     }
 
     /// A typed event: one attribute per field, sorted by name, each value in protobuf's JSON.
-    pub(crate) fn typed<T: Named + Serialize>(message: &T) -> Event {
+    pub(crate) fn typed<T: TypeUrl + Serialize>(message: &T) -> Event {
         let fields = match serde_json::to_value(message) {
             Ok(Value::Object(fields)) => fields,
             // Messages are structs of plain fields, which always become objects.

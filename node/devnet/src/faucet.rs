@@ -2,7 +2,7 @@
 
 use hearth_base::Amount;
 use hearth_pocket::{
-    message::{Coin, Named, Timestamp, cosmos::MsgSend},
+    message::{Coin, Timestamp, TypeUrl, cosmos::MsgSend},
     tx::{Plan, Replay},
 };
 

@@ -1,7 +1,7 @@
 //! The messages that this chain executes: decoded, checked without state, and handed to their modules.
 
 use hearth_pocket::message::{
-    Any, Named,
+    Any, TypeUrl,
     application::{
         MsgDelegateToGateway, MsgStakeApplication, MsgTransferApplication, MsgUndelegateFromGateway,
         MsgUnstakeApplication,

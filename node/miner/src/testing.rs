@@ -237,7 +237,7 @@ impl TableChain {
 
     /// The header of the session at a height.
     pub(crate) fn header(height: u64) -> SessionHeader {
-        let place = timing().place(Height(height));
+        let place = timing().bounds_at(Height(height));
         let application = key(1).address().to_string();
         let preimage = id_preimage(
             &TableChain::block_hash_of(place.start),

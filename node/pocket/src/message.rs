@@ -32,7 +32,7 @@ pub mod tokenomics;
 pub use cosmos::{Any, Coin, Timestamp};
 
 /// A message with a name that the chain knows, so that it can travel in an [`Any`].
-pub trait Named: prost::Message + Default {
+pub trait TypeUrl: prost::Message + Default {
     /// The name with a slash before it: `/pocket.proof.MsgCreateClaim`.
     const TYPE_URL: &'static str;
 
@@ -52,7 +52,7 @@ pub trait Named: prost::Message + Default {
 macro_rules! messages {
     ($package:literal; $( $(#[$meta:meta])* $name:ident { $($body:tt)* } )*) => {
         $( $crate::message::message!(@field [$(#[$meta])* $name] {} $($body)*);
-           impl $crate::message::Named for $name {
+           impl $crate::message::TypeUrl for $name {
                const TYPE_URL: &'static str = concat!("/", $package, ".", stringify!($name));
            }
         )*
@@ -183,7 +183,7 @@ impl Any {
     ///
     /// # Errors
     /// Bytes that are no message of that type.
-    pub fn unpack<T: Named>(&self) -> Option<Result<T, prost::DecodeError>> {
+    pub fn unpack<T: TypeUrl>(&self) -> Option<Result<T, prost::DecodeError>> {
         (self.type_url == T::TYPE_URL).then(|| T::decode(self.value.as_slice()))
     }
 }

@@ -47,7 +47,7 @@ impl From<&Params> for Timing {
 
 /// Where a height lies in the grid. All zero for heights before the first block.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Place {
+pub struct SessionBounds {
     /// The first block of the session.
     pub start: Height,
     /// The last block of the session.
@@ -86,9 +86,9 @@ impl Windows {
 impl Timing {
     /// The session that a height belongs to.
     #[must_use]
-    pub fn place(&self, height: Height) -> Place {
+    pub fn bounds_at(&self, height: Height) -> SessionBounds {
         if height.0 == 0 || self.blocks_per_session == 0 {
-            return Place::default();
+            return SessionBounds::default();
         }
         let (anchor, number) = match self.anchor_height {
             0 => (1, 1),
@@ -97,7 +97,7 @@ impl Timing {
         };
         let n_sessions = (height.0 - anchor) / self.blocks_per_session;
         let start = anchor + n_sessions * self.blocks_per_session;
-        Place {
+        SessionBounds {
             start: Height(start),
             end: Height(start).plus(self.blocks_per_session - 1),
             number: number.saturating_add(n_sessions),

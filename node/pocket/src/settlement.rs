@@ -8,9 +8,9 @@
 //! [`settle`] is one function from the state before to the amounts and events after; it reads nothing else.
 //! Percentages are doubles on chain and count as the fraction that their shortest decimal text says.
 
-mod book;
 mod caps;
 mod decimal;
+mod operations;
 mod price;
 mod split;
 mod step;
@@ -19,9 +19,9 @@ use std::collections::BTreeMap;
 
 use hearth_base::{Amount, Height};
 
-pub use book::{Operation, OperationKind};
 pub use caps::session_floor;
 pub use decimal::{Decimal, DecimalError};
+pub use operations::{Operation, OperationKind};
 pub use price::{Estimates, Price, PriceError};
 pub use step::settle;
 

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     keys::{SignError, Signer},
     message::{
-        Any, Coin, Named, Timestamp,
+        Any, Coin, Timestamp, TypeUrl,
         cosmos::{
             AuthInfo, Fee, ModeInfo, ModeInfoSingle, PubKey, SignDoc, SignMode, SignerInfo, TxBody, TxRaw,
         },

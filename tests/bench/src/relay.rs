@@ -306,7 +306,7 @@ impl Buyer {
     ) -> anyhow::Result<Height> {
         let height = head.wait_for(|head| head.height.0 > 0).await?.height;
         Ok(Timing::from(&self.chain.params_at(height).await?.value)
-            .place(height)
+            .bounds_at(height)
             .start)
     }
 

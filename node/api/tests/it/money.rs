@@ -14,7 +14,7 @@ use hearth_chain::{Anchor, Chain, Faucet, Options, valid_until};
 use hearth_devnet::{Account, Blocks, Devnet};
 use hearth_pocket::{
     Signer,
-    message::{Coin, Named, cosmos::MsgSend},
+    message::{Coin, TypeUrl, cosmos::MsgSend},
 };
 use hearth_store::Store;
 use hearth_wallet::{Activity, ActivityKind, Cost, Role, Wallet, recent, record};

@@ -10,7 +10,7 @@ use hearth_pocket::{
     address::Address,
     keys::Signer,
     message::{
-        Any, Coin, Named as _,
+        Any, Coin, TypeUrl as _,
         application::{MsgDelegateToGateway, MsgStakeApplication},
         gateway::MsgStakeGateway,
         service::MsgAddService,
@@ -270,7 +270,10 @@ impl Stage {
         let height = self.chain.head().borrow().height;
         let timing = Timing::from(&self.chain.params_at(height).await?.value);
         // A stake of this session counts from the next one.
-        Ok(format!("earning from block {}", timing.place(height).end.plus(1)))
+        Ok(format!(
+            "earning from block {}",
+            timing.bounds_at(height).end.plus(1)
+        ))
     }
 
     fn accounts(&self) -> anyhow::Result<Accounts> {

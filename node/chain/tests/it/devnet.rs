@@ -11,7 +11,7 @@ use hearth_devnet::{Blocks, Devnet, Fault};
 use hearth_pocket::{
     keys::SecretKey,
     message::{
-        Any, Coin, Named,
+        Any, Coin, TypeUrl,
         application::{MsgDelegateToGateway, MsgStakeApplication},
         cosmos::MsgSend,
         gateway::MsgStakeGateway,
@@ -141,7 +141,7 @@ impl World {
         }
     }
 
-    async fn submit(&self, key: &SecretKey, message: &impl Named) -> hearth_chain::Included {
+    async fn submit(&self, key: &SecretKey, message: &impl TypeUrl) -> hearth_chain::Included {
         let done = self
             .chain
             .submit(key, vec![message.to_any()], &Options::default())

@@ -7,7 +7,7 @@ use hearth_chain::{Chain, Config, Options, Reason, Sent, Stage, Standing, TxErro
 use hearth_pocket::{
     keys::SecretKey,
     message::{
-        Any, Coin, Named,
+        Any, Coin, TypeUrl,
         cosmos::{BaseAccount, GasInfo, MsgSend, SimulateResponse},
     },
     tx::SignedTx,

@@ -1,7 +1,7 @@
 //! Accounts: numbers, sequences, public keys.
 
 use hearth_pocket::message::{
-    Named,
+    TypeUrl,
     cosmos::{Any, BaseAccount, ModuleAccount, Params, PubKey},
 };
 use prost::Message;

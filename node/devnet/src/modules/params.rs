@@ -62,7 +62,7 @@ pub(crate) fn timing_at(state: &State, height: u64) -> Timing {
 
 /// The last block of the session that a height belongs to.
 pub(crate) fn session_end(state: &State, height: u64) -> u64 {
-    timing_at(state, height).place(Height(height)).end.0
+    timing_at(state, height).bounds_at(Height(height)).end.0
 }
 
 /// The first block of the session after the one that a height belongs to.
@@ -86,7 +86,7 @@ pub(crate) fn update_shared(state: &mut State, height: u64, wanted: &shared::Par
     then.session_number_at_anchor = now.session_number_at_anchor;
     if now.num_blocks_per_session != wanted.num_blocks_per_session {
         then.session_grid_anchor_height = next;
-        then.session_number_at_anchor = timing_at(state, height).place(Height(height)).number + 1;
+        then.session_number_at_anchor = timing_at(state, height).bounds_at(Height(height)).number + 1;
     }
     if state
         .prefix(StoreName::Shared, keys::SHARED_HISTORY.as_bytes())

@@ -46,14 +46,14 @@ pub(crate) fn hydrate(
         ));
     }
     let timing = params::timing_at(state, height);
-    let place = timing.place(Height(height));
-    let start_hash = block_hash(state, place.start.0);
-    let preimage = session::id_preimage(&start_hash, service, address, place.start);
+    let bounds = timing.bounds_at(Height(height));
+    let start_hash = block_hash(state, bounds.start.0);
+    let preimage = session::id_preimage(&start_hash, service, address, bounds.start);
     let id = session::id(&preimage);
     let Some(application) = application::record(state, address) else {
         return Err(format!(
             "could not find app with address {address:?} at height {}: application for session not found not found ",
-            place.start
+            bounds.start
         ));
     };
     if !application::is_active(&application, height) {
@@ -74,7 +74,7 @@ pub(crate) fn hydrate(
     if candidates.is_empty() {
         return Err(format!(
             "could not find suppliers for service {service} at height {}: no suppliers not found for session",
-            place.start
+            bounds.start
         ));
     }
     let limit = params::session_at(state, height).num_suppliers_per_session as usize;
@@ -90,11 +90,11 @@ pub(crate) fn hydrate(
             application_address: address.to_owned(),
             service_id: service.to_owned(),
             session_id: id.as_str().to_owned(),
-            session_start_block_height: place.start.0 as i64,
-            session_end_block_height: place.end.0 as i64,
+            session_start_block_height: bounds.start.0 as i64,
+            session_end_block_height: bounds.end.0 as i64,
         }),
         session_id: id.as_str().to_owned(),
-        session_number: place.number as i64,
+        session_number: bounds.number as i64,
         num_blocks_per_session: timing.blocks_per_session as i64,
         application: Some(application),
         suppliers,

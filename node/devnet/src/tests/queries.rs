@@ -194,8 +194,8 @@ fn the_grid_moves_as_recorded() {
     {
         let height = number(&row["height"]);
         let state = &done.states[&height];
-        let place = crate::modules::params::timing_at(state, height).place(hearth_base::Height(height));
-        let got = (place.start.0, place.end.0, place.number);
+        let bounds = crate::modules::params::timing_at(state, height).bounds_at(hearth_base::Height(height));
+        let got = (bounds.start.0, bounds.end.0, bounds.number);
         let wanted = (
             number(&row["session_start"]),
             number(&row["session_end"]),

@@ -10,7 +10,7 @@ use std::{
 
 use hearth_pocket::{
     message::{
-        Any, Named,
+        Any, TypeUrl,
         application::Application,
         cosmos::MsgExec,
         proof,

@@ -6,7 +6,7 @@ use hearth_base::Height;
 use hearth_pocket::{
     Signer,
     message::{
-        Any, Named as _,
+        Any, TypeUrl as _,
         proof::{Claim, ClaimProofStatus, MsgCreateClaim, MsgSubmitProof, ProofRequirementReason},
     },
     proof::{RequirementParams, required_path, requirement},

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::{
-    Any, Named, Timestamp, application, cosmos, gateway, proof, service, session, shared, supplier,
+    Any, Timestamp, TypeUrl, application, cosmos, gateway, proof, service, session, shared, supplier,
     tokenomics,
 };
 
@@ -17,7 +17,7 @@ struct Entry {
     from_json: fn(Value) -> Result<Vec<u8>, String>,
 }
 
-const fn entry<T: Named + Serialize + for<'de> Deserialize<'de>>() -> Entry {
+const fn entry<T: TypeUrl + Serialize + for<'de> Deserialize<'de>>() -> Entry {
     Entry {
         type_url: T::TYPE_URL,
         to_json: |bytes| {

@@ -16,11 +16,11 @@ use super::{Image, Member, RingError, RingSignature, table::Table};
 pub struct RingVerifier {
     /// How many members and images are kept: 721 KB a member, 361 KB an image.
     capacity: usize,
-    known: Mutex<Known>,
+    cache: Mutex<VerifierCache>,
 }
 
 #[derive(Debug, Default)]
-struct Known {
+struct VerifierCache {
     /// Counts uses; the entry with the smallest goes first.
     clock: u64,
     members: BTreeMap<[u8; 33], Entry<Member>>,
@@ -36,7 +36,7 @@ struct Entry<T> {
 }
 
 /// A member with what is known of it.
-struct Found {
+struct CachedMember {
     member: Arc<Member>,
     cached: bool,
 }
@@ -47,7 +47,7 @@ impl RingVerifier {
     pub fn new(capacity: usize) -> RingVerifier {
         RingVerifier {
             capacity: capacity.max(1),
-            known: Mutex::default(),
+            cache: Mutex::default(),
         }
     }
 
@@ -75,34 +75,39 @@ impl RingVerifier {
         Ok(())
     }
 
-    fn find(&self, signature: &RingSignature) -> Result<(Vec<Found>, Option<Arc<Table>>), RingError> {
-        let mut known = self.known.lock();
-        known.clock += 1;
-        let now = known.clock;
+    fn find(&self, signature: &RingSignature) -> Result<(Vec<CachedMember>, Option<Arc<Table>>), RingError> {
+        let mut cache = self.cache.lock();
+        cache.clock += 1;
+        let now = cache.clock;
         let members = signature
             .keys()
-            .map(|key| match touch(&mut known.members, key, now) {
-                Some(member) => Ok(Found { member, cached: true }),
-                None => Member::new(key).map(|member| Found {
+            .map(|key| match touch(&mut cache.members, key, now) {
+                Some(member) => Ok(CachedMember { member, cached: true }),
+                None => Member::new(key).map(|member| CachedMember {
                     member: Arc::new(member),
                     cached: false,
                 }),
             })
             .collect::<Result<_, _>>()?;
-        Ok((members, touch(&mut known.images, signature.key_image(), now)))
+        Ok((members, touch(&mut cache.images, signature.key_image(), now)))
     }
 
-    fn keep(&self, signature: &RingSignature, members: Vec<Found>, new_image: Option<ProjectivePoint>) {
+    fn keep(
+        &self,
+        signature: &RingSignature,
+        members: Vec<CachedMember>,
+        new_image: Option<ProjectivePoint>,
+    ) {
         let image = *signature.key_image();
         let all_cached = members.iter().all(|found| found.cached);
         if all_cached && new_image.is_none() {
             return;
         }
-        let mut known = self.known.lock();
-        let now = known.clock;
+        let mut cache = self.cache.lock();
+        let now = cache.clock;
         for found in members.into_iter().filter(|found| !found.cached) {
             insert(
-                &mut known.members,
+                &mut cache.members,
                 found.member.key,
                 found.member,
                 now,
@@ -110,13 +115,13 @@ impl RingVerifier {
             );
         }
         let Some(point) = new_image else { return };
-        if touch(&mut known.seen_images, &image, now).is_none() {
-            insert(&mut known.seen_images, image, Arc::new(()), now, self.capacity);
+        if touch(&mut cache.seen_images, &image, now).is_none() {
+            insert(&mut cache.seen_images, image, Arc::new(()), now, self.capacity);
             return;
         }
-        drop(known);
+        drop(cache);
         let table = Arc::new(Table::new(&point));
-        insert(&mut self.known.lock().images, image, table, now, self.capacity);
+        insert(&mut self.cache.lock().images, image, table, now, self.capacity);
     }
 }
 

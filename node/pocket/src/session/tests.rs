@@ -26,10 +26,10 @@ fn golden_grid_and_windows() {
     let golden = load("session");
     for row in list(&golden["heights"]) {
         let timing = timing(row);
-        let place = timing.place(Height(number(&row["height"])));
+        let bounds = timing.bounds_at(Height(number(&row["height"])));
         let expected = (number(&row["start"]), number(&row["end"]), number(&row["number"]));
-        assert_eq!((place.start.0, place.end.0, place.number), expected, "{row}");
-        let windows = timing.windows(place.end);
+        assert_eq!((bounds.start.0, bounds.end.0, bounds.number), expected, "{row}");
+        let windows = timing.windows(bounds.end);
         for (name, height) in [
             ("grace_end", windows.last_grace),
             ("claim_open", windows.claim_open),
@@ -164,12 +164,12 @@ fn the_real_chain_moved_the_grid_alike() {
             blocks_per_session: number(&params["num_blocks_per_session"]),
             ..timing(&serde_json::json!({"num_blocks_per_session": 1, "anchor": 1, "number_at_anchor": 1}))
         };
-        let place = timing.place(Height(number(&row["height"])));
+        let bounds = timing.bounds_at(Height(number(&row["height"])));
         let expected = (
             number(&row["session_start"]),
             number(&row["session_end"]),
             number(&row["session_number"]),
         );
-        assert_eq!((place.start.0, place.end.0, place.number), expected, "{row}");
+        assert_eq!((bounds.start.0, bounds.end.0, bounds.number), expected, "{row}");
     }
 }

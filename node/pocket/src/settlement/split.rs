@@ -7,9 +7,9 @@ use num_bigint::BigUint;
 
 use super::{
     Round, SupplierState,
-    book::Movements,
     decimal::{Decimal, DecimalError, amount, number},
     module,
+    operations::ClaimOperations,
 };
 use crate::message::{
     shared::ServiceRevenueShare,
@@ -73,7 +73,7 @@ pub(super) struct Parties<'round> {
 /// What one claim moves.
 #[derive(Debug, Default)]
 pub(super) struct Distribution {
-    pub(super) movements: Movements,
+    pub(super) operations: ClaimOperations,
     pub(super) details: Vec<RewardDistributionDetail>,
     pub(super) fallbacks: Vec<EventSupplierRevShareFallbackDistribution>,
     /// The proposers' parts of the relay mint and of the global mint, which are pooled over the block.
@@ -119,7 +119,7 @@ impl Distribution {
     ) -> Distribution {
         let mut distribution = Distribution::default();
         distribution
-            .movements
+            .operations
             .burn(module::APPLICATION, Reason::ApplicationStakeBurn, settled);
         distribution.proposer[0] = distribution.mint(round, &rates.relay, &RELAY, parties, minted);
         distribution.proposer[1] = distribution.mint(round, &rates.global, &GLOBAL, parties, inflation);
@@ -136,7 +136,7 @@ impl Distribution {
         parties: &Parties<'_>,
         minted: Amount,
     ) -> Amount {
-        self.movements.mint(reasons.mint, minted);
+        self.operations.mint(reasons.mint, minted);
         let part = |rate: &Decimal| share_of(minted, rate);
         let [supplier, proposer] = [part(&rates.supplier), part(&rates.proposer)];
         let [source_owner, application] = [part(&rates.source_owner), part(&rates.application)];
@@ -144,7 +144,7 @@ impl Distribution {
             .into_iter()
             .fold(minted, Amount::saturating_sub);
 
-        self.movements.pay_module(
+        self.operations.pay_module(
             module::TOKENOMICS,
             module::SUPPLIER,
             reasons.to_supplier_module,
@@ -175,7 +175,7 @@ impl Distribution {
     /// The application also pays for the inflation; the DAO keeps it until the application asks for it back.
     fn reimburse(&mut self, round: &Round, inflation: Amount) {
         let reason = Reason::ReimbursementEscrowModule;
-        self.movements
+        self.operations
             .pay_module(module::APPLICATION, module::TOKENOMICS, reason, inflation);
         let dao = &round.tokenomics.dao_reward_address;
         self.pay(module::TOKENOMICS, dao, Reason::ReimbursementEscrowDao, inflation);
@@ -218,7 +218,7 @@ impl Distribution {
         if amount.is_zero() {
             return;
         }
-        self.movements.pay_account(from, recipient, reason, amount);
+        self.operations.pay_account(from, recipient, reason, amount);
         self.details.push(RewardDistributionDetail {
             recipient_address: recipient.to_owned(),
             op_reason: reason.into(),

@@ -7,10 +7,10 @@ use num_bigint::BigUint;
 
 use super::{
     ApplicationState, ClaimOutcome, Estimates, Event, Outcome, PendingClaim, Round,
-    book::{Book, Movements},
     caps::{SessionBudget, in_stake_terms, limit_binds, session_floor},
     decimal::{Decimal, DecimalError, amount, number},
     module,
+    operations::{ClaimOperations, OperationLog},
     split::{Distribution, Parties, Rates, share_of},
 };
 use crate::{
@@ -35,10 +35,10 @@ use crate::{
 /// Parameters of the tokenomics module that are no fractions. Single claims do not fail: they are discarded.
 pub fn settle(round: &Round) -> Result<Outcome, DecimalError> {
     let rates = Rates::try_from(&round.tokenomics)?;
-    let valued: Vec<Valued<'_>> = round
+    let valued: Vec<PricedClaim<'_>> = round
         .claims
         .iter()
-        .map(|claim| Valued::new(round, claim, &rates))
+        .map(|claim| PricedClaim::new(round, claim, &rates))
         .collect();
     let budgets = budgets(round, &valued);
     let mut step = Step::new(round, rates);
@@ -51,14 +51,14 @@ pub fn settle(round: &Round) -> Result<Outcome, DecimalError> {
 }
 
 /// A claim with its value and what is to become of it.
-struct Valued<'round> {
+struct PricedClaim<'round> {
     pending: &'round PendingClaim,
     header: SessionHeader,
     root: Root,
-    fate: Fate,
+    resolution: Resolution,
 }
 
-enum Fate {
+enum Resolution {
     Settles {
         claimed: Amount,
         demand: BigUint,
@@ -73,30 +73,30 @@ enum Fate {
     },
 }
 
-impl<'round> Valued<'round> {
-    fn new(round: &Round, pending: &'round PendingClaim, rates: &Rates) -> Valued<'round> {
+impl<'round> PricedClaim<'round> {
+    fn new(round: &Round, pending: &'round PendingClaim, rates: &Rates) -> PricedClaim<'round> {
         let claim = &pending.claim;
         let root = Root::try_from(claim.root_hash.as_slice());
-        let fate = match &root {
-            Ok(root) => Valued::fate(round, pending, root, rates),
-            Err(error) => Fate::Discarded {
+        let resolution = match &root {
+            Ok(root) => PricedClaim::resolution(round, pending, root, rates),
+            Err(error) => Resolution::Discarded {
                 error: error.to_string(),
             },
         };
         let header = claim.session_header.clone().unwrap_or_default();
-        Valued {
+        PricedClaim {
             pending,
             header,
             root: root.unwrap_or(Root::EMPTY),
-            fate,
+            resolution,
         }
     }
 
-    fn fate(round: &Round, pending: &PendingClaim, root: &Root, rates: &Rates) -> Fate {
+    fn resolution(round: &Round, pending: &PendingClaim, root: &Root, rates: &Rates) -> Resolution {
         let claimed = match pending.price.claimed(root) {
             Ok(claimed) => claimed,
             Err(error) => {
-                return Fate::Discarded {
+                return Resolution::Discarded {
                     error: error.to_string(),
                 };
             }
@@ -115,9 +115,9 @@ impl<'round> Valued<'round> {
             } else {
                 ClaimExpirationReason::ProofMissing
             };
-            return Fate::Expires { claimed, reason };
+            return Resolution::Expires { claimed, reason };
         }
-        Fate::Settles {
+        Resolution::Settles {
             claimed,
             demand: in_stake_terms(claimed, &rates.inflation),
             requirement,
@@ -138,13 +138,13 @@ impl<'round> Valued<'round> {
 }
 
 /// What each session may take from its application's stake, as it is before any claim of the round.
-fn budgets(round: &Round, valued: &[Valued<'_>]) -> BTreeMap<(String, String), SessionBudget> {
-    let mut sessions: BTreeMap<(String, String), Vec<&Valued<'_>>> = BTreeMap::new();
+fn budgets(round: &Round, valued: &[PricedClaim<'_>]) -> BTreeMap<(String, String), SessionBudget> {
+    let mut sessions: BTreeMap<(String, String), Vec<&PricedClaim<'_>>> = BTreeMap::new();
     for claim in valued {
         sessions.entry(claim.session()).or_default().push(claim);
     }
     let multiplier = round.tokenomics.overservicing_bonus_multiplier;
-    let budget = |application: &str, claims: &[&Valued<'_>]| {
+    let budget = |application: &str, claims: &[&PricedClaim<'_>]| {
         let state = round.applications.get(application)?;
         let pending_sessions = claims.first()?.pending.pending_sessions;
         // Every claim counts here, also one that expires.
@@ -154,9 +154,9 @@ fn budgets(round: &Round, valued: &[Valued<'_>]) -> BTreeMap<(String, String), S
             pending_sessions,
             claims.len() as u64,
         );
-        let demands = claims.iter().filter_map(|claim| match &claim.fate {
-            Fate::Settles { demand, .. } => Some(demand),
-            Fate::Expires { .. } | Fate::Discarded { .. } => None,
+        let demands = claims.iter().filter_map(|claim| match &claim.resolution {
+            Resolution::Settles { demand, .. } => Some(demand),
+            Resolution::Expires { .. } | Resolution::Discarded { .. } => None,
         });
         Some(SessionBudget::new(floor, multiplier, demands))
     };
@@ -174,7 +174,7 @@ struct Step<'round> {
     round: &'round Round,
     rates: Rates,
     applications: BTreeMap<String, ApplicationState>,
-    book: Book,
+    log: OperationLog,
     proposer: [Amount; 2],
     settled_relays: BTreeMap<String, u64>,
     outcome: Outcome,
@@ -190,7 +190,7 @@ impl<'round> Step<'round> {
             round,
             rates,
             applications: round.applications.clone(),
-            book: Book::default(),
+            log: OperationLog::default(),
             proposer: [Amount::ZERO; 2],
             settled_relays: BTreeMap::new(),
             outcome: Outcome {
@@ -200,16 +200,16 @@ impl<'round> Step<'round> {
         }
     }
 
-    fn claim(&mut self, claim: &Valued<'_>, budget: Option<&SessionBudget>) {
-        let outcome = match &claim.fate {
-            Fate::Discarded { error } => self.discard(claim, error.clone()),
-            Fate::Expires { claimed, reason } => {
+    fn claim(&mut self, claim: &PricedClaim<'_>, budget: Option<&SessionBudget>) {
+        let outcome = match &claim.resolution {
+            Resolution::Discarded { error } => self.discard(claim, error.clone()),
+            Resolution::Expires { claimed, reason } => {
                 self.outcome
                     .events
                     .push(Event::Expired(expired(claim, *claimed, *reason)));
                 ClaimOutcome::Expired { claimed: *claimed }
             }
-            Fate::Settles {
+            Resolution::Settles {
                 claimed,
                 demand,
                 requirement,
@@ -227,7 +227,7 @@ impl<'round> Step<'round> {
     /// What the application pays for a claim.
     fn capped(
         &mut self,
-        claim: &Valued<'_>,
+        claim: &PricedClaim<'_>,
         claimed: Amount,
         demand: &BigUint,
         budget: Option<&SessionBudget>,
@@ -259,7 +259,7 @@ impl<'round> Step<'round> {
     /// Pays one claim. What fails leaves the application's stake reduced by what was charged before, as on chain.
     fn pay(
         &mut self,
-        claim: &Valued<'_>,
+        claim: &PricedClaim<'_>,
         claimed: Amount,
         settled: Amount,
         requirement: ProofRequirementReason,
@@ -346,7 +346,7 @@ impl<'round> Step<'round> {
     }
 
     fn enter(&mut self, parties: &Parties<'_>, distribution: &mut Distribution) {
-        self.book.enter(&distribution.movements);
+        self.log.enter(&distribution.operations);
         for (pool, part) in self.proposer.iter_mut().zip(distribution.proposer) {
             *pool = pool.saturating_add(part);
         }
@@ -366,7 +366,7 @@ impl<'round> Step<'round> {
         }
     }
 
-    fn discard(&mut self, claim: &Valued<'_>, error: String) -> ClaimOutcome {
+    fn discard(&mut self, claim: &PricedClaim<'_>, error: String) -> ClaimOutcome {
         let (header, operator) = (&claim.header, &claim.pending.claim.supplier_operator_address);
         let text = format!(
             "[UNEXPECTED ERROR] Critical error during claim settlement during session \"{}\" for operator {operator} \
@@ -384,13 +384,13 @@ impl<'round> Step<'round> {
         ClaimOutcome::Discarded { error }
     }
 
-    fn finish(&mut self, valued: &[Valued<'_>]) {
+    fn finish(&mut self, valued: &[PricedClaim<'_>]) {
         let session_end = valued
             .first()
             .map_or(0, |claim| claim.header.session_end_block_height);
         self.pay_proposer(session_end);
-        let book = std::mem::take(&mut self.book);
-        self.outcome.events.extend(book.operations().map(Event::Batch));
+        let log = std::mem::take(&mut self.log);
+        self.outcome.events.extend(log.operations().map(Event::Batch));
         self.slash(valued);
         self.adjust_difficulties();
         self.outcome.application_stakes = self
@@ -409,9 +409,9 @@ impl<'round> Step<'round> {
             }
             let proposer = &self.round.proposer;
             let commission = pool.upokt() * proposer.commission_e18 / 10_u128.pow(18);
-            let mut movements = Movements::default();
-            movements.pay_account(module::TOKENOMICS, &proposer.account, reason, pool);
-            self.book.enter(&movements);
+            let mut operations = ClaimOperations::default();
+            operations.pay_account(module::TOKENOMICS, &proposer.account, reason, pool);
+            self.log.enter(&operations);
             self.outcome
                 .events
                 .push(Event::ValidatorReward(EventValidatorRewardDistribution {
@@ -431,12 +431,12 @@ impl<'round> Step<'round> {
     }
 
     /// Takes the penalty from the supplier of every expired claim.
-    fn slash(&mut self, valued: &[Valued<'_>]) {
+    fn slash(&mut self, valued: &[PricedClaim<'_>]) {
         let full_penalty = coin_amount(self.round.proof.proof_missing_penalty.as_ref());
         let mut unbonding: BTreeMap<&str, bool> = BTreeMap::new();
         for claim in valued
             .iter()
-            .filter(|claim| matches!(claim.fate, Fate::Expires { .. }))
+            .filter(|claim| matches!(claim.resolution, Resolution::Expires { .. }))
         {
             let operator = claim.pending.claim.supplier_operator_address.as_str();
             let Some(stake) = self.outcome.supplier_stakes.get_mut(operator) else {
@@ -507,7 +507,7 @@ fn coin_amount(coin: Option<&crate::message::Coin>) -> Amount {
     coin.and_then(|coin| coin.amount.parse().ok()).unwrap_or_default()
 }
 
-fn expired(claim: &Valued<'_>, claimed: Amount, reason: ClaimExpirationReason) -> EventClaimExpired {
+fn expired(claim: &PricedClaim<'_>, claimed: Amount, reason: ClaimExpirationReason) -> EventClaimExpired {
     let estimates = claim.estimates();
     EventClaimExpired {
         expiration_reason: reason.into(),
@@ -526,7 +526,7 @@ fn expired(claim: &Valued<'_>, claimed: Amount, reason: ClaimExpirationReason) -
 
 /// The event without the fields that are the same for all claims.
 fn settled_event(
-    claim: &Valued<'_>,
+    claim: &PricedClaim<'_>,
     [claimed, settled, minted]: [Amount; 3],
     requirement: ProofRequirementReason,
     distribution: Distribution,

@@ -16,7 +16,7 @@ use super::*;
 use crate::{
     difficulty::{BASE_TARGET, Target},
     golden::{bytes, list, load, number, text},
-    message::{Named, shared},
+    message::{TypeUrl, shared},
     session::Timing,
     trie::Root,
 };
@@ -211,7 +211,7 @@ impl Recorded {
 }
 
 /// An event as the chain shows it: every attribute is the JSON of a field.
-fn shown<T: Named + serde::Serialize>(event: &T) -> (String, BTreeMap<String, String>) {
+fn shown<T: TypeUrl + serde::Serialize>(event: &T) -> (String, BTreeMap<String, String>) {
     let fields = serde_json::to_value(event).unwrap();
     let fields = fields
         .as_object()

@@ -8,7 +8,7 @@ use hearth_base::{Amount, Clock, Height};
 use hearth_chain::{Chain, Faucet, FaucetError, Options, ProofStatus, Stage, TxError, valid_until};
 use hearth_pocket::{
     Address, Signer as _,
-    message::{Coin, Named as _, cosmos::MsgSend},
+    message::{Coin, TypeUrl as _, cosmos::MsgSend},
     tx::SignedTx,
 };
 use hearth_store::Store;

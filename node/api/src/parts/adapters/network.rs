@@ -59,12 +59,12 @@ impl ChainNetwork {
 
     async fn strip(&self, known: &Known) -> Option<SessionStrip> {
         let timing = Timing::from(&self.chain.params_at(known.height).await.ok()?.value);
-        let place = timing.place(known.height);
-        let windows = timing.windows(place.end);
+        let bounds = timing.bounds_at(known.height);
+        let windows = timing.windows(bounds.end);
         Some(SessionStrip {
-            number: place.number,
-            start: place.start.0,
-            end: place.end.0,
+            number: bounds.number,
+            start: bounds.start.0,
+            end: bounds.end.0,
             grace_end: windows.last_grace.0,
             claim_opens: windows.claim_open.0,
             claim_closes: windows.claim_close.0,

@@ -1,4 +1,4 @@
-//! The coin movements of a block, added up over its claims.
+//! The coin operations of a block, added up over its claims.
 
 use std::collections::BTreeMap;
 
@@ -59,19 +59,19 @@ impl Operation {
     }
 }
 
-/// What orders the movements: Go sorts a text key, in which the reason is its decimal number.
+/// What orders the operations: Go sorts a text key, in which the reason is its decimal number.
 type Key = (OperationKind, String, String, String);
 
-/// The movements of a block.
+/// The operations of a block.
 #[derive(Debug, Default)]
-pub(super) struct Book {
+pub(super) struct OperationLog {
     entries: BTreeMap<Key, (SettlementOpReason, Amount, u32)>,
 }
 
-impl Book {
-    /// Enters the movements of one claim.
-    pub(super) fn enter(&mut self, movements: &Movements) {
-        for (kind, module, recipient, reason, amount) in &movements.0 {
+impl OperationLog {
+    /// Enters the operations of one claim.
+    pub(super) fn enter(&mut self, operations: &ClaimOperations) {
+        for (kind, module, recipient, reason, amount) in &operations.0 {
             let number: i32 = (*reason).into();
             let key = (*kind, (*module).to_owned(), recipient.clone(), number.to_string());
             let entry = self.entries.entry(key).or_insert((*reason, Amount::ZERO, 0));
@@ -80,7 +80,7 @@ impl Book {
         }
     }
 
-    /// The movements in the order of execution.
+    /// The operations in the order of execution.
     pub(super) fn operations(self) -> impl Iterator<Item = Operation> {
         self.entries
             .into_iter()
@@ -97,11 +97,11 @@ impl Book {
     }
 }
 
-/// The movements of one claim, entered only if all of it settles.
+/// The operations of one claim, entered only if all of it settles.
 #[derive(Debug, Default)]
-pub(super) struct Movements(Vec<(OperationKind, &'static str, String, SettlementOpReason, Amount)>);
+pub(super) struct ClaimOperations(Vec<(OperationKind, &'static str, String, SettlementOpReason, Amount)>);
 
-impl Movements {
+impl ClaimOperations {
     pub(super) fn mint(&mut self, reason: SettlementOpReason, amount: Amount) {
         self.push(OperationKind::Mint, module::TOKENOMICS, "", reason, amount);
     }
