@@ -433,7 +433,7 @@ pub(crate) fn gateway(
     };
     Ok(Gateway::start(hearth_gateway::Args {
         config,
-        network: Arc::new(hearth_gateway::ChainNetwork(parts.chain.clone())),
+        chain: Arc::new(hearth_gateway::VerifiedChain(parts.chain.clone())),
         keys: Arc::new(parts.wallet.clone()),
         store: parts.store.clone(),
         clock: clock.clone(),

@@ -34,7 +34,7 @@ pub(crate) struct AnswerReader {
     supplier: PublicKey,
     status: Option<u32>,
     hasher: Sha256,
-    tally: Tally,
+    delivered: Delivered,
     /// The last part, less its payload: what the supplier signed.
     last: Option<RelayResponse>,
     limits: Limits,
@@ -52,7 +52,7 @@ pub(crate) struct Limits {
 
 /// What was passed on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Tally {
+pub(crate) struct Delivered {
     pub(crate) parts: u32,
     pub(crate) bytes: u64,
 }
@@ -65,7 +65,7 @@ impl AnswerReader {
             supplier,
             status: None,
             hasher: Sha256::new(),
-            tally: Tally::default(),
+            delivered: Delivered::default(),
             last: None,
             limits,
             received: 0,
@@ -105,8 +105,8 @@ impl AnswerReader {
     }
 
     /// Parts and bytes so far.
-    pub(crate) fn tally(&self) -> Tally {
-        self.tally
+    pub(crate) fn delivered(&self) -> Delivered {
+        self.delivered
     }
 
     /// The status that all parts have; 0 before the first.
@@ -128,7 +128,7 @@ impl AnswerReader {
 
     fn verified(&mut self, bytes: Bytes) -> Result<Part, SupplierError> {
         let limit = self.limits.parts;
-        if self.tally.parts >= limit {
+        if self.delivered.parts >= limit {
             return Err(SupplierError::TooManyParts { limit });
         }
         let mut response = RelayResponse::decode(bytes).map_err(|_| SupplierError::Undecodable)?;
@@ -149,8 +149,8 @@ impl AnswerReader {
             });
         }
         self.hasher.update(&http.body);
-        self.tally.parts = self.tally.parts.saturating_add(1);
-        self.tally.bytes += http.body.len() as u64;
+        self.delivered.parts = self.delivered.parts.saturating_add(1);
+        self.delivered.bytes += http.body.len() as u64;
         self.last = Some(response);
         Ok(Part {
             status: http.status,

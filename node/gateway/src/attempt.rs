@@ -12,8 +12,8 @@ use crate::{
     error::SupplierError,
     inner::Inner,
     refusal::Refusal,
-    session::{Candidate, Session},
-    spending::Reserved,
+    session::{Candidate, RelaySession},
+    spending::Reservation,
 };
 
 /// The most that is read of an error's text.
@@ -21,10 +21,10 @@ const ERROR_BYTES: usize = 64 * 1024;
 
 /// One supplier that is asked.
 pub(crate) struct Attempt {
-    pub(crate) session: Arc<Session>,
+    pub(crate) session: Arc<RelaySession>,
     pub(crate) candidate: Candidate,
     pub(crate) request: RelayRequest,
-    pub(crate) reserved: Reserved,
+    pub(crate) reserved: Reservation,
     pub(crate) reader: AnswerReader,
     pub(crate) response: Option<reqwest::Response>,
     pub(crate) started: Instant,
@@ -124,7 +124,7 @@ impl Attempt {
                 }
                 Err(_) => {
                     return Err(SupplierError::BrokenOff {
-                        bytes: self.reader.tally().bytes,
+                        bytes: self.reader.delivered().bytes,
                     });
                 }
             }

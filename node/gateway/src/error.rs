@@ -7,9 +7,9 @@ use hearth_openai::answer::NoAnswer;
 use hearth_pocket::{Address, SignError, relay::RelayError, ring::RingError, stream::StreamError};
 
 use crate::{
-    network::NetworkError,
+    chain_queries::ChainQueryError,
     receipt::Charge,
-    refusal::{Refusal, Why},
+    refusal::{Refusal, RefusalReason},
 };
 
 /// Whose fault a failure is.
@@ -80,7 +80,7 @@ pub enum Error {
     #[error("the gateway is stopping")]
     Stopping,
     #[error(transparent)]
-    Network(#[from] NetworkError),
+    Network(#[from] ChainQueryError),
     #[error("supplier {operator}: {error}")]
     Supplier { operator: String, error: SupplierError },
 }
@@ -187,18 +187,18 @@ impl SupplierError {
     fn fault(&self) -> Fault {
         match self {
             SupplierError::Refused(refusal) => match refusal.why {
-                Why::Exhausted => Fault::Application,
+                RefusalReason::Exhausted => Fault::Application,
                 // The stake was proven here before the supplier was asked: its view of the chain is behind ours.
-                Why::NotStaked => Fault::Network,
-                Why::Ring | Why::BadRequest => Fault::Node,
-                Why::TooLarge => Fault::Caller,
-                Why::Session
-                | Why::WrongSupplier
-                | Why::UnknownService
-                | Why::Unavailable
-                | Why::Backend
-                | Why::Timeout
-                | Why::Other => Fault::Supplier,
+                RefusalReason::NotStaked => Fault::Network,
+                RefusalReason::Ring | RefusalReason::BadRequest => Fault::Node,
+                RefusalReason::TooLarge => Fault::Caller,
+                RefusalReason::Session
+                | RefusalReason::WrongSupplier
+                | RefusalReason::UnknownService
+                | RefusalReason::Unavailable
+                | RefusalReason::Backend
+                | RefusalReason::Timeout
+                | RefusalReason::Other => Fault::Supplier,
             },
             SupplierError::Inward(_)
             | SupplierError::Connect { .. }
@@ -223,18 +223,18 @@ impl SupplierError {
             SupplierError::Inward(_) | SupplierError::Connect { .. } => "supplier_unreachable",
             SupplierError::FirstByte { .. } | SupplierError::Total { .. } => "supplier_timeout",
             SupplierError::Refused(refusal) => match refusal.why {
-                Why::Exhausted => "stake_exhausted",
-                Why::TooLarge => "request_too_large",
-                Why::Timeout => "supplier_timeout",
-                Why::UnknownService => "supplier_lacks_service",
-                Why::Session
-                | Why::WrongSupplier
-                | Why::Unavailable
-                | Why::Backend
-                | Why::Ring
-                | Why::BadRequest
-                | Why::NotStaked
-                | Why::Other => "supplier_refused",
+                RefusalReason::Exhausted => "stake_exhausted",
+                RefusalReason::TooLarge => "request_too_large",
+                RefusalReason::Timeout => "supplier_timeout",
+                RefusalReason::UnknownService => "supplier_lacks_service",
+                RefusalReason::Session
+                | RefusalReason::WrongSupplier
+                | RefusalReason::Unavailable
+                | RefusalReason::Backend
+                | RefusalReason::Ring
+                | RefusalReason::BadRequest
+                | RefusalReason::NotStaked
+                | RefusalReason::Other => "supplier_refused",
             },
             SupplierError::Undecodable
             | SupplierError::Unverified(_)

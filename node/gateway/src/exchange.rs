@@ -28,10 +28,10 @@ use crate::{
     error::{Error, SupplierError},
     inner::Inner,
     receipt::{Charge, Outcome, Receipt},
-    refusal::Why,
+    refusal::RefusalReason,
     request::Request,
-    session::Session,
-    watch::Watch,
+    session::RelaySession,
+    stream_check::StreamCheck,
 };
 
 /// Parts that wait for a slow reader; beyond them the supplier is not read on.
@@ -57,7 +57,7 @@ pub struct Answer {
 }
 
 /// What a reader learns first.
-pub(crate) struct Head {
+pub(crate) struct AnswerHead {
     pub(crate) status: u16,
     pub(crate) content_type: String,
     pub(crate) supplier: String,
@@ -66,7 +66,7 @@ pub(crate) struct Head {
 /// The reader's end of an exchange.
 pub(crate) struct ReaderEnd {
     pub(crate) id: Uuid,
-    pub(crate) head: oneshot::Receiver<Result<Head, Error>>,
+    pub(crate) head: oneshot::Receiver<Result<AnswerHead, Error>>,
     pub(crate) body: mpsc::Receiver<Result<Bytes, Error>>,
     pub(crate) receipt: oneshot::Receiver<Receipt>,
 }
@@ -96,7 +96,7 @@ pub(crate) struct Exchange {
     signer: Arc<dyn Signer>,
     request: Request,
     id: Uuid,
-    head: Option<oneshot::Sender<Result<Head, Error>>>,
+    head: Option<oneshot::Sender<Result<AnswerHead, Error>>>,
     body: mpsc::Sender<Result<Bytes, Error>>,
     receipt: Option<oneshot::Sender<Receipt>>,
     failed_tries: u32,
@@ -173,7 +173,7 @@ impl Exchange {
                 Err(Ended::Failed(error)) => error,
             };
             let other_session =
-                matches!(&error, SupplierError::Refused(refusal) if refusal.why == Why::Session);
+                matches!(&error, SupplierError::Refused(refusal) if refusal.why == RefusalReason::Session);
             let operator = attempt.candidate.operator.clone();
             tried.push(operator.clone());
             if !self.may_go_on(&attempt, &error, other_session, &tried) {
@@ -219,14 +219,14 @@ impl Exchange {
         self.inner.note(operator, verdict);
     }
 
-    async fn session_after_mismatch(&self, refused: &Arc<Session>) -> Result<Arc<Session>, Error> {
+    async fn session_after_mismatch(&self, refused: &Arc<RelaySession>) -> Result<Arc<RelaySession>, Error> {
         let service = &self.request.service;
         if let Some(previous) = self.inner.sessions.after_mismatch(service, refused).await {
             return Ok(previous);
         }
         // The next block may bring the session that the supplier means.
-        let height = self.inner.network.height();
-        let mut heights = self.inner.network.heights();
+        let height = self.inner.chain.height();
+        let mut heights = self.inner.chain.heights();
         let wait = async {
             while let Some(now) = futures::StreamExt::next(&mut heights).await {
                 if now > height {
@@ -241,7 +241,7 @@ impl Exchange {
     /// Chooses a supplier, sets its price aside, and signs the request for it.
     async fn attempt(
         &self,
-        session: &Arc<Session>,
+        session: &Arc<RelaySession>,
         tried: &[String],
         payload: &Bytes,
     ) -> Result<Attempt, Error> {
@@ -348,7 +348,7 @@ impl Exchange {
     /// Gives the reader what has begun, to its end.
     async fn give(&mut self, mut attempt: Attempt, begun: Begun) {
         let status = attempt.reader.status();
-        let head = |content_type, attempt: &Attempt| Head {
+        let head = |content_type, attempt: &Attempt| AnswerHead {
             status,
             content_type,
             supplier: attempt.candidate.operator.clone(),
@@ -377,7 +377,7 @@ impl Exchange {
 
     /// Passes the parts of a stream on as they are verified.
     async fn pass_on(&mut self, attempt: &mut Attempt, first: Part) -> Option<Ended> {
-        let mut watch = Watch::new(self.request.streams_end_with_done());
+        let mut stream = StreamCheck::new(self.request.streams_end_with_done());
         let after = self.inner.config.total;
         let deadline = attempt.started + Config::with_the_way(after);
         let late = || Some(Ended::Failed(SupplierError::Total { after }));
@@ -387,24 +387,24 @@ impl Exchange {
             if let Some(part) = part.take()
                 && !part.body.is_empty()
             {
-                if let Err(error) = watch.take(&part.body) {
+                if let Err(error) = stream.take(&part.body) {
                     return Some(Ended::Failed(error));
                 }
                 match tokio::time::timeout_at(deadline, self.body.send(Ok(part.body))).await {
                     Ok(Ok(())) => {}
-                    Ok(Err(_)) => return Some(Ended::ReaderGone).filter(|_| !watch.is_done()),
+                    Ok(Err(_)) => return Some(Ended::ReaderGone).filter(|_| !stream.is_done()),
                     Err(_) => return late(),
                 }
             }
             tokio::select! {
                 // Most readers leave at the last line and do not wait for the end of the connection.
-                () = self.body.closed() => return Some(Ended::ReaderGone).filter(|_| !watch.is_done()),
+                () = self.body.closed() => return Some(Ended::ReaderGone).filter(|_| !stream.is_done()),
                 () = token.cancelled() => return Some(Ended::Stopping),
                 next = tokio::time::timeout_at(deadline, attempt.next()) => match next {
                     Ok(Ok(Some(next))) => part = Some(next),
                     Ok(Ok(None)) => {
-                        let bytes = attempt.reader.tally().bytes;
-                        return watch.end(bytes).err().map(Ended::Failed);
+                        let bytes = attempt.reader.delivered().bytes;
+                        return stream.end(bytes).err().map(Ended::Failed);
                     }
                     Ok(Err(error)) => return Some(Ended::Failed(error)),
                     Err(_) => return late(),
@@ -444,7 +444,7 @@ impl Exchange {
         let _ = tokio::time::timeout(SAY_WITHIN, self.body.send(Err(error))).await;
     }
 
-    fn answer(&mut self, head: Result<Head, Error>) {
+    fn answer(&mut self, head: Result<AnswerHead, Error>) {
         if let Some(to) = self.head.take() {
             let _ = to.send(head);
         }
@@ -467,7 +467,7 @@ impl Exchange {
         self.inner.spending.settle(&reserved, charge, reached).await;
         let header = &session.header;
         let status = reader.status();
-        let tally = reader.tally();
+        let delivered = reader.delivered();
         let receipt = Receipt {
             id: self.id,
             started_at_ms,
@@ -481,8 +481,8 @@ impl Exchange {
             price: session.price,
             charge,
             status,
-            parts: tally.parts,
-            bytes: tally.bytes,
+            parts: delivered.parts,
+            bytes: delivered.bytes,
             request_hash: request_hash(&request),
             body_hash: reader.body_hash(),
             relay: reader.relay(&request),
@@ -506,7 +506,7 @@ impl Exchange {
 }
 
 /// The operators of a session that were not asked yet.
-fn untried<'a>(session: &'a Session, tried: &'a [String]) -> impl Iterator<Item = &'a str> {
+fn untried<'a>(session: &'a RelaySession, tried: &'a [String]) -> impl Iterator<Item = &'a str> {
     let operators = session
         .candidates
         .iter()

@@ -13,24 +13,24 @@ use url::Url;
 use uuid::Uuid;
 
 use crate::{
+    chain_queries::ChainQueries,
     choice::{Avoided, Scores},
     config::{Config, ConfigError},
     error::Error,
     exchange::{Answer, Exchange},
     inner::{Inner, Keys},
-    network::Network,
     receipt::{Receipt, Receipts},
     request::Request,
     services::{self, NetworkModel},
-    session::Sessions,
+    session::SessionCache,
     spending::{Budget, Spending},
 };
 
 /// What [`Gateway::start`] takes.
 pub struct Args {
     pub config: Config,
-    /// The chain; [`crate::ChainNetwork`] wraps the real one.
-    pub network: Arc<dyn Network>,
+    /// The chain; [`crate::VerifiedChain`] wraps the real one.
+    pub chain: Arc<dyn ChainQueries>,
     /// Who signs; a [`Wallet`] is one.
     pub keys: Arc<dyn Keys>,
     /// Where receipts are kept.
@@ -72,7 +72,7 @@ impl Gateway {
     pub fn start(args: Args) -> Result<Gateway, StartError> {
         let Args {
             config,
-            network,
+            chain,
             keys,
             store,
             clock,
@@ -91,8 +91,8 @@ impl Gateway {
         })
         .map_err(StartError::Client)?;
         let inner = Arc::new(Inner {
-            sessions: Sessions::new(
-                Arc::clone(&network),
+            sessions: SessionCache::new(
+                Arc::clone(&chain),
                 config.applications.clone(),
                 config.allow_local_endpoints,
             ),
@@ -102,7 +102,7 @@ impl Gateway {
             scores: Scores::default(),
             known: Mutex::new(None),
             config,
-            network,
+            chain,
             keys,
             client,
             clock,

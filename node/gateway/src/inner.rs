@@ -10,13 +10,13 @@ use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
 use crate::{
+    chain_queries::ChainQueries,
     choice::{self, Scores},
     config::Config,
     error::Error,
-    network::Network,
     receipt::{Charge, Outcome, Receipts},
-    session::{Session, Sessions},
-    spending::{Order, Reserved, Spending},
+    session::{RelaySession, SessionCache},
+    spending::{PendingRelay, Reservation, Spending},
 };
 
 /// How many former results a fresh start learns from.
@@ -40,9 +40,9 @@ impl Keys for Wallet {
 /// The state behind the handle.
 pub(crate) struct Inner {
     pub(crate) config: Config,
-    pub(crate) network: Arc<dyn Network>,
+    pub(crate) chain: Arc<dyn ChainQueries>,
     pub(crate) keys: Arc<dyn Keys>,
-    pub(crate) sessions: Sessions,
+    pub(crate) sessions: SessionCache,
     pub(crate) receipts: Receipts,
     pub(crate) spending: Spending,
     pub(crate) client: hearth_outbound::Client,
@@ -60,7 +60,7 @@ impl Inner {
         &self,
         service: &ServiceId,
         signer: &dyn Signer,
-    ) -> Result<Arc<Session>, Error> {
+    ) -> Result<Arc<RelaySession>, Error> {
         let gateway = signer.address();
         {
             let mut known = self.known.lock();
@@ -74,16 +74,20 @@ impl Inner {
 
     /// Sets the price of one relay aside. A stake that seems used up is read again: former sessions may have been
     /// settled since, or more was added.
-    pub(crate) async fn reserve(&self, service: &ServiceId, session: &Session) -> Result<Reserved, Error> {
+    pub(crate) async fn reserve(
+        &self,
+        service: &ServiceId,
+        session: &RelaySession,
+    ) -> Result<Reservation, Error> {
         let order = || {
-            let spare = session.spare();
-            Order {
+            let margin = session.margin();
+            PendingRelay {
                 application: &session.application,
                 session_id: &session.id,
                 settled_at: session.settled_at,
                 price: session.price,
-                spare: spare.upokt,
-                spare_at: spare.at,
+                margin: margin.upokt,
+                margin_at: margin.at,
             }
         };
         let result = self.spending.reserve(order()).await;
@@ -108,7 +112,7 @@ impl Inner {
 
     /// Fetches next sessions as blocks come.
     pub(crate) async fn roll_over(self: Arc<Inner>) {
-        let mut heights = self.network.heights();
+        let mut heights = self.chain.heights();
         while let Some(height) = heights.next().await {
             if height.0.is_multiple_of(PRUNE_EVERY)
                 && let Err(error) = self.spending.prune(height).await

@@ -16,30 +16,30 @@
 
 mod answer;
 mod attempt;
+mod chain_queries;
 mod choice;
 mod config;
 mod error;
 mod exchange;
 mod gateway;
 mod inner;
-mod network;
 mod receipt;
 mod refusal;
 mod request;
 mod services;
 mod session;
 mod spending;
-mod watch;
+mod stream_check;
 
+pub use chain_queries::{ChainQueries, ChainQueryError, RelayTerms, VerifiedChain};
 pub use choice::Avoided;
 pub use config::{Config, ConfigError};
 pub use error::{Error, Fault, SupplierError};
 pub use exchange::Answer;
 pub use gateway::{Args, Gateway, SessionSupplier, StartError};
 pub use inner::Keys;
-pub use network::{ChainNetwork, Network, NetworkError, Terms};
 pub use receipt::{Charge, Outcome, Receipt};
-pub use refusal::{Refusal, Why};
+pub use refusal::{Refusal, RefusalReason};
 pub use request::Request;
 pub use services::{NetworkModel, Unavailable};
 pub use spending::Budget;

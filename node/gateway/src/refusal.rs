@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 /// What a refusal means, whichever miner said it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Why {
+pub enum RefusalReason {
     /// The session is not the supplier's current one: its chain or ours is behind, or it has expired.
     Session,
     /// The ring signature does not hold for it.
@@ -38,7 +38,7 @@ pub enum Why {
 /// A supplier's refusal. Nobody signed it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    pub why: Why,
+    pub why: RefusalReason,
     /// `relayer_proxy 7`, or `HTTP 429`.
     pub code: String,
     /// What it said, cut to a readable length.
@@ -62,21 +62,23 @@ impl Refusal {
     #[must_use]
     pub fn classic(error: &RelayMinerError) -> Refusal {
         let why = match (error.codespace.as_str(), error.code) {
-            ("relayer_proxy", 1 | 6) | ("relay_authenticator", 1) => Why::Session,
-            ("relayer_proxy", 2 | 3) => Why::UnknownService,
-            ("relayer_proxy", 7 | 13) => Why::Exhausted,
-            ("relayer_proxy", 9) | ("relay_authenticator", 2 | 6) => Why::WrongSupplier,
-            ("relayer_proxy", 10) => Why::Timeout,
-            ("relayer_proxy", 11 | 12) => Why::TooLarge,
-            ("relayer_proxy", 14) | ("relay_authenticator", 4) | ("service", 1111) => Why::BadRequest,
-            ("relayer_proxy", 4 | 5 | 8) => Why::Backend,
-            ("rings", _) => Why::Ring,
-            ("query", 3) if error.message.contains("not staked") => Why::NotStaked,
-            ("query", 3) => Why::Session,
-            ("session", 1102 | 1103 | 1109) => Why::NotStaked,
-            ("session", _) => Why::Session,
-            ("service", 1117) => Why::UnknownService,
-            _ => Why::Other,
+            ("relayer_proxy", 1 | 6) | ("relay_authenticator", 1) => RefusalReason::Session,
+            ("relayer_proxy", 2 | 3) => RefusalReason::UnknownService,
+            ("relayer_proxy", 7 | 13) => RefusalReason::Exhausted,
+            ("relayer_proxy", 9) | ("relay_authenticator", 2 | 6) => RefusalReason::WrongSupplier,
+            ("relayer_proxy", 10) => RefusalReason::Timeout,
+            ("relayer_proxy", 11 | 12) => RefusalReason::TooLarge,
+            ("relayer_proxy", 14) | ("relay_authenticator", 4) | ("service", 1111) => {
+                RefusalReason::BadRequest
+            }
+            ("relayer_proxy", 4 | 5 | 8) => RefusalReason::Backend,
+            ("rings", _) => RefusalReason::Ring,
+            ("query", 3) if error.message.contains("not staked") => RefusalReason::NotStaked,
+            ("query", 3) => RefusalReason::Session,
+            ("session", 1102 | 1103 | 1109) => RefusalReason::NotStaked,
+            ("session", _) => RefusalReason::Session,
+            ("service", 1117) => RefusalReason::UnknownService,
+            _ => RefusalReason::Other,
         };
         let text = if error.message.is_empty() {
             &error.description
@@ -95,11 +97,11 @@ impl Refusal {
     #[must_use]
     pub fn http(status: u16, body: &[u8]) -> Refusal {
         #[derive(Deserialize)]
-        struct Said {
+        struct ErrorBody {
             error: String,
             code: Option<String>,
         }
-        let said = serde_json::from_slice::<Said>(body);
+        let said = serde_json::from_slice::<ErrorBody>(body);
         let is_the_miners = said.is_ok() || !matches!(status, 500 | 502 | 504);
         let (text, code) = match said {
             Ok(said) => (said.error, said.code),
@@ -110,20 +112,20 @@ impl Refusal {
         };
         let says = |word: &str| text.to_ascii_lowercase().contains(word);
         let why = match status {
-            400 if says("session") => Why::Session,
-            400 => Why::BadRequest,
+            400 if says("session") => RefusalReason::Session,
+            400 => RefusalReason::BadRequest,
             // The text of a ring that does not hold speaks of the session too, so it is looked for first.
-            403 if says("ring") => Why::Ring,
-            403 if says("session") => Why::Session,
-            403 if says("supplier") => Why::WrongSupplier,
-            404 => Why::UnknownService,
-            413 => Why::TooLarge,
-            429 => Why::Exhausted,
-            500 | 502 => Why::Backend,
-            503 if says("not registered") => Why::WrongSupplier,
-            503 => Why::Unavailable,
-            504 => Why::Timeout,
-            _ => Why::Other,
+            403 if says("ring") => RefusalReason::Ring,
+            403 if says("session") => RefusalReason::Session,
+            403 if says("supplier") => RefusalReason::WrongSupplier,
+            404 => RefusalReason::UnknownService,
+            413 => RefusalReason::TooLarge,
+            429 => RefusalReason::Exhausted,
+            500 | 502 => RefusalReason::Backend,
+            503 if says("not registered") => RefusalReason::WrongSupplier,
+            503 => RefusalReason::Unavailable,
+            504 => RefusalReason::Timeout,
+            _ => RefusalReason::Other,
         };
         let why = code.and_then(|code| meaning(&code, &text)).unwrap_or(why);
         let text = if text.trim().is_empty() {
@@ -141,20 +143,20 @@ impl Refusal {
 }
 
 /// What a code of Hearth's miner means.
-fn meaning(code: &str, text: &str) -> Option<Why> {
+fn meaning(code: &str, text: &str) -> Option<RefusalReason> {
     Some(match code {
-        "expired" | "other_session" => Why::Session,
-        "no_session" if text.contains("not staked") => Why::NotStaked,
-        "no_session" => Why::Session,
-        "ring" | "large_ring" | "no_gateway" => Why::Ring,
-        "garbage" | "invalid" | "payload" | "headers" | "replay" => Why::BadRequest,
-        "other_supplier" | "not_in_session" => Why::WrongSupplier,
-        "unknown_service" => Why::UnknownService,
-        "over_meter" => Why::Exhausted,
-        "too_large" | "answer_too_large" => Why::TooLarge,
-        "busy" | "crowded" | "closed" | "no_chain" | "too_slow" => Why::Unavailable,
-        "first_byte" | "total_time" => Why::Timeout,
-        "backend" | "evidence" | "signing" | "internal" => Why::Backend,
+        "expired" | "other_session" => RefusalReason::Session,
+        "no_session" if text.contains("not staked") => RefusalReason::NotStaked,
+        "no_session" => RefusalReason::Session,
+        "ring" | "large_ring" | "no_gateway" => RefusalReason::Ring,
+        "garbage" | "invalid" | "payload" | "headers" | "replay" => RefusalReason::BadRequest,
+        "other_supplier" | "not_in_session" => RefusalReason::WrongSupplier,
+        "unknown_service" => RefusalReason::UnknownService,
+        "over_meter" => RefusalReason::Exhausted,
+        "too_large" | "answer_too_large" => RefusalReason::TooLarge,
+        "busy" | "crowded" | "closed" | "no_chain" | "too_slow" => RefusalReason::Unavailable,
+        "first_byte" | "total_time" => RefusalReason::Timeout,
+        "backend" | "evidence" | "signing" | "internal" => RefusalReason::Backend,
         _ => return None,
     })
 }
@@ -178,15 +180,24 @@ mod tests {
     fn a_code_says_more_than_status_and_words() {
         let said = |status, body: &str| Refusal::http(status, body.as_bytes()).why;
         let not_staked = r#"{"error":"a session: not staked for the service","code":"no_session"}"#;
-        assert_eq!(said(403, not_staked), Why::NotStaked);
-        assert_eq!(said(503, r#"{"error":"","code":"closed"}"#), Why::Unavailable);
+        assert_eq!(said(403, not_staked), RefusalReason::NotStaked);
+        assert_eq!(
+            said(503, r#"{"error":"","code":"closed"}"#),
+            RefusalReason::Unavailable
+        );
         assert_eq!(
             said(403, r#"{"error":"anybody could sign","code":"no_gateway"}"#),
-            Why::Ring
+            RefusalReason::Ring
         );
         // Without a code, or with one of a later version, status and words are all there is.
-        assert_eq!(said(403, r#"{"error":"session expired"}"#), Why::Session);
-        assert_eq!(said(503, r#"{"error":"x","code":"new"}"#), Why::Unavailable);
-        assert_eq!(said(503, r#"{"error":"x","code":7}"#), Why::Unavailable);
+        assert_eq!(
+            said(403, r#"{"error":"session expired"}"#),
+            RefusalReason::Session
+        );
+        assert_eq!(
+            said(503, r#"{"error":"x","code":"new"}"#),
+            RefusalReason::Unavailable
+        );
+        assert_eq!(said(503, r#"{"error":"x","code":7}"#), RefusalReason::Unavailable);
     }
 }

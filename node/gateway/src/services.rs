@@ -3,7 +3,7 @@
 use hearth_base::{Amount, Height, ServiceId};
 use hearth_pocket::{Address, message::application::Application};
 
-use crate::{error::Error, inner::Inner, network::Terms, session::Spare};
+use crate::{chain_queries::RelayTerms, error::Error, inner::Inner, session::StakeMargin};
 
 /// Why a service cannot be asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,26 +44,26 @@ pub(crate) async fn list(inner: &Inner) -> Result<Vec<NetworkModel>, Error> {
         Some(signer) => inner.sessions.applications(signer.address()).await?,
         None => Vec::new(),
     };
-    let height = inner.network.height();
+    let height = inner.chain.height();
     let budget = inner.spending.budget().await?;
     let left_today = budget
         .daily_cap
         .upokt()
         .saturating_sub(budget.spent_today.upokt());
     let mut models = Vec::new();
-    let mut common: Option<Terms> = None;
-    for service in inner.network.services().await? {
+    let mut common: Option<RelayTerms> = None;
+    for service in inner.chain.services().await? {
         let id = ServiceId::new(&service.id);
         let payer = signer
             .as_ref()
             .and_then(|signer| payer(&applications, &id, signer.address()));
         // Only what can be bought is priced exactly; of the rest there may be hundreds.
         let terms = match (payer, common) {
-            (None, Some(common)) => Terms {
+            (None, Some(common)) => RelayTerms {
                 compute_units_per_relay: service.compute_units_per_relay,
                 ..common
             },
-            (None, None) | (Some(_), _) => inner.network.terms(&id, height).await?,
+            (None, None) | (Some(_), _) => inner.chain.terms(&id, height).await?,
         };
         common = Some(terms);
         let suppliers = match (&signer, payer) {
@@ -73,7 +73,7 @@ pub(crate) async fn list(inner: &Inner) -> Result<Vec<NetworkModel>, Error> {
             }
             (None, _) | (_, None) => None,
         };
-        let spare = match payer {
+        let margin = match payer {
             Some(payer) => left(inner, payer, &terms, state_height).await?,
             None => 0,
         };
@@ -87,7 +87,7 @@ pub(crate) async fn list(inner: &Inner) -> Result<Vec<NetworkModel>, Error> {
             price: terms.price(),
             application: payer.and_then(|application| Address::parse(&application.address).ok()),
             suppliers,
-            unavailable: unavailable(signer.is_some(), payer, (spare, left_today), &terms, suppliers),
+            unavailable: unavailable(signer.is_some(), payer, (margin, left_today), &terms, suppliers),
             service: id,
         });
     }
@@ -122,17 +122,17 @@ fn payer<'a>(
 }
 
 /// What an application can still spend: its stake above the minimum, less what suppliers may claim of it.
-async fn left(inner: &Inner, payer: &Application, terms: &Terms, at: Height) -> Result<u128, Error> {
-    let spare = Spare::of(payer, terms, at);
-    let unsettled = inner.spending.unsettled(&payer.address, spare.at).await?;
-    Ok(spare.upokt.saturating_sub(unsettled))
+async fn left(inner: &Inner, payer: &Application, terms: &RelayTerms, at: Height) -> Result<u128, Error> {
+    let margin = StakeMargin::of(payer, terms, at);
+    let unsettled = inner.spending.unsettled(&payer.address, margin.at).await?;
+    Ok(margin.upokt.saturating_sub(unsettled))
 }
 
 fn unavailable(
     has_key: bool,
     payer: Option<&Application>,
-    (spare, left_today): (u128, u128),
-    terms: &Terms,
+    (margin, left_today): (u128, u128),
+    terms: &RelayTerms,
     suppliers: Option<usize>,
 ) -> Option<Unavailable> {
     if !has_key {
@@ -141,7 +141,7 @@ fn unavailable(
     if payer.is_none() {
         return Some(Unavailable::NoApplication);
     }
-    if spare < terms.price().upokt() {
+    if margin < terms.price().upokt() {
         return Some(Unavailable::OutOfStake);
     }
     if left_today < terms.price().upokt() {

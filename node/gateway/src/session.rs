@@ -19,8 +19,8 @@ use parking_lot::{Mutex, MutexGuard};
 use url::Url;
 
 use crate::{
+    chain_queries::{ChainQueries, RelayTerms},
     error::Error,
-    network::{Network, Terms},
 };
 
 /// Public keys of suppliers that are asked for at once.
@@ -39,7 +39,7 @@ pub(crate) struct Candidate {
 
 /// A session with everything that a relay of it needs.
 #[derive(Debug)]
-pub(crate) struct Session {
+pub(crate) struct RelaySession {
     pub(crate) header: SessionHeader,
     pub(crate) application: Address,
     /// The ring of the former session where its members are the same, since its tables are dear to build.
@@ -54,49 +54,49 @@ pub(crate) struct Session {
     pub(crate) id: SessionId,
     /// The block whose end settles it.
     pub(crate) settled_at: Height,
-    spare: Mutex<Spare>,
+    margin: Mutex<StakeMargin>,
 }
 
 /// What an application's stake has above the minimum.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Spare {
+pub(crate) struct StakeMargin {
     pub(crate) upokt: u128,
     /// After which block, at the least.
     pub(crate) at: Height,
 }
 
-impl Spare {
-    pub(crate) fn of(application: &Application, terms: &Terms, at: Height) -> Spare {
+impl StakeMargin {
+    pub(crate) fn of(application: &Application, terms: &RelayTerms, at: Height) -> StakeMargin {
         let stake = application.stake.as_ref().and_then(|stake| stake.to_amount());
         let stake = stake.unwrap_or_default().upokt();
-        Spare {
+        StakeMargin {
             upokt: stake.saturating_sub(terms.min_application_stake),
             at,
         }
     }
 }
 
-impl Session {
+impl RelaySession {
     /// What the application's stake had above the minimum when it was last read.
-    pub(crate) fn spare(&self) -> Spare {
-        *self.spare.lock()
+    pub(crate) fn margin(&self) -> StakeMargin {
+        *self.margin.lock()
     }
 }
 
 /// The current session of a service and the one before it.
 #[derive(Debug, Default)]
-struct Kept {
-    current: Option<Arc<Session>>,
-    previous: Option<Arc<Session>>,
+struct CachedSessions {
+    current: Option<Arc<RelaySession>>,
+    previous: Option<Arc<RelaySession>>,
     /// The height of the last use.
     used: Height,
 }
 
-type Slot = Arc<tokio::sync::Mutex<Kept>>;
+type Slot = Arc<tokio::sync::Mutex<CachedSessions>>;
 
 /// All sessions.
-pub(crate) struct Sessions {
-    network: Arc<dyn Network>,
+pub(crate) struct SessionCache {
+    chain: Arc<dyn ChainQueries>,
     applications: Vec<Address>,
     allow_local_endpoints: bool,
     slots: Mutex<BTreeMap<ServiceId, Slot>>,
@@ -104,14 +104,14 @@ pub(crate) struct Sessions {
     keys: Mutex<BTreeMap<String, [u8; 33]>>,
 }
 
-impl Sessions {
+impl SessionCache {
     pub(crate) fn new(
-        network: Arc<dyn Network>,
+        chain: Arc<dyn ChainQueries>,
         applications: Vec<Address>,
         allow_local_endpoints: bool,
-    ) -> Sessions {
-        Sessions {
-            network,
+    ) -> SessionCache {
+        SessionCache {
+            chain,
             applications,
             allow_local_endpoints,
             slots: Mutex::default(),
@@ -125,8 +125,8 @@ impl Sessions {
         service: &ServiceId,
         gateway: &Address,
         gateway_key: [u8; 33],
-    ) -> Result<Arc<Session>, Error> {
-        self.slot(service).lock().await.used = self.network.height();
+    ) -> Result<Arc<RelaySession>, Error> {
+        self.slot(service).lock().await.used = self.chain.height();
         self.held(service, gateway, gateway_key).await
     }
 
@@ -151,11 +151,11 @@ impl Sessions {
         service: &ServiceId,
         gateway: &Address,
         gateway_key: [u8; 33],
-    ) -> Result<Arc<Session>, Error> {
+    ) -> Result<Arc<RelaySession>, Error> {
         let slot = self.slot(service);
         // Held while the session is fetched, so that many requests at once ask the chain once.
         let mut kept = slot.lock().await;
-        let height = self.network.height();
+        let height = self.chain.height();
         if height == Height(0) {
             return Err(Error::NoHead);
         }
@@ -190,11 +190,11 @@ impl Sessions {
     pub(crate) async fn after_mismatch(
         &self,
         service: &ServiceId,
-        refused: &Session,
-    ) -> Option<Arc<Session>> {
+        refused: &RelaySession,
+    ) -> Option<Arc<RelaySession>> {
         let slot = self.slot(service);
         let mut kept = slot.lock().await;
-        let height = self.network.height();
+        let height = self.chain.height();
         let previous = kept.previous.clone().filter(|previous| {
             height <= previous.last && previous.header.session_id != refused.header.session_id
         });
@@ -231,22 +231,26 @@ impl Sessions {
     }
 
     /// Reads the stake behind a session again. Says whether it can have changed since it was last read.
-    pub(crate) async fn read_stake(&self, service: &ServiceId, session: &Session) -> Result<bool, Error> {
+    pub(crate) async fn read_stake(
+        &self,
+        service: &ServiceId,
+        session: &RelaySession,
+    ) -> Result<bool, Error> {
         let at = self.state_height();
-        if at <= session.spare().at {
+        if at <= session.margin().at {
             return Ok(false);
         }
-        let Some(application) = self.network.application(&session.application).await? else {
+        let Some(application) = self.chain.application(&session.application).await? else {
             return Ok(false);
         };
-        let terms = self.network.terms(service, session.start).await?;
-        *session.spare.lock() = Spare::of(&application, &terms, at);
+        let terms = self.chain.terms(service, session.start).await?;
+        *session.margin.lock() = StakeMargin::of(&application, &terms, at);
         Ok(true)
     }
 
     /// The state that is read now is that of this block, or a later one.
     pub(crate) fn state_height(&self) -> Height {
-        Height(self.network.height().0.saturating_sub(STATE_BEHIND))
+        Height(self.chain.height().0.saturating_sub(STATE_BEHIND))
     }
 
     /// Forgets all sessions: another key signs now.
@@ -255,9 +259,9 @@ impl Sessions {
     }
 
     /// The sessions that are held and have not ended, with the services they are for.
-    pub(crate) async fn all(&self) -> Vec<(ServiceId, Arc<Session>)> {
+    pub(crate) async fn all(&self) -> Vec<(ServiceId, Arc<RelaySession>)> {
         let slots = self.slots.lock().clone();
-        let height = self.network.height();
+        let height = self.chain.height();
         let mut sessions = Vec::new();
         for (service, slot) in slots {
             let current = slot.lock().await.current.clone();
@@ -270,13 +274,13 @@ impl Sessions {
 
     /// The applications that this gateway may sign for: those that the chain lists and those of the configuration.
     pub(crate) async fn applications(&self, gateway: &Address) -> Result<Vec<Application>, Error> {
-        let mut found = self.network.applications_of(gateway).await?;
+        let mut found = self.chain.applications_of(gateway).await?;
         for address in &self.applications {
             if found
                 .iter()
                 .all(|application| application.address != address.as_str())
             {
-                found.extend(self.network.application(address).await?);
+                found.extend(self.chain.application(address).await?);
             }
         }
         Ok(found)
@@ -289,7 +293,7 @@ impl Sessions {
         gateway_key: [u8; 33],
         height: Height,
         former_ring: Option<Arc<Ring>>,
-    ) -> Result<Session, Error> {
+    ) -> Result<RelaySession, Error> {
         let state_height = self.state_height();
         let application = self.payer(service, gateway).await?;
         let address = Address::parse(&application.address).map_err(|_| Error::NoApplication {
@@ -305,7 +309,7 @@ impl Sessions {
             Some(ring) => ring,
             None => Arc::new(Ring::new(&members)?),
         };
-        let session = self.network.session(&address, service, height).await?;
+        let session = self.chain.session(&address, service, height).await?;
         let no_supplier = || Error::NoSupplier {
             service: service.clone(),
         };
@@ -314,17 +318,17 @@ impl Sessions {
             positive(header.session_start_block_height),
             positive(header.session_end_block_height),
         );
-        let terms = self.network.terms(service, start).await?;
+        let terms = self.chain.terms(service, start).await?;
         let candidates = self.candidates(service, session.suppliers).await?;
         if candidates.is_empty() {
             return Err(no_supplier());
         }
         let price = terms.price();
-        let spare = Spare::of(&application, &terms, state_height);
-        Ok(Session {
+        let margin = StakeMargin::of(&application, &terms, state_height);
+        Ok(RelaySession {
             id: SessionId::new(&header.session_id),
             settled_at: end.plus(terms.settlement_blocks),
-            spare: Mutex::new(spare),
+            margin: Mutex::new(margin),
             header,
             application: address,
             ring,
@@ -369,7 +373,7 @@ impl Sessions {
                     gateway: gateway.clone(),
                 }),
             },
-            None if self.network.service(service).await?.is_none() => Err(Error::UnknownService {
+            None if self.chain.service(service).await?.is_none() => Err(Error::UnknownService {
                 service: service.clone(),
             }),
             None => Err(Error::NoApplication {
@@ -439,7 +443,7 @@ impl Sessions {
         if let Some(key) = self.keys().get(address.as_str()) {
             return Ok(Some(*key));
         }
-        let key = self.network.public_key(address).await?;
+        let key = self.chain.public_key(address).await?;
         if let Some(key) = key {
             self.keys().insert(address.to_string(), key);
         }
@@ -455,7 +459,7 @@ impl Sessions {
     }
 }
 
-impl Terms {
+impl RelayTerms {
     /// What one relay costs: the figure of the suppliers' meters.
     pub(crate) fn price(&self) -> Amount {
         let price = Price {
@@ -475,7 +479,7 @@ fn positive(height: i64) -> Height {
 }
 
 #[cfg(test)]
-impl Sessions {
+impl SessionCache {
     /// How many services something is kept of.
     pub(crate) fn n_slots(&self) -> usize {
         self.slots.lock().len()
@@ -488,7 +492,7 @@ mod tests {
 
     #[test]
     fn a_relay_costs_what_the_suppliers_meter_counts() {
-        let terms = Terms {
+        let terms = RelayTerms {
             compute_units_per_relay: 100,
             compute_units_to_tokens_multiplier: 42_000_000,
             compute_unit_cost_granularity: 1_000_000,
@@ -498,7 +502,7 @@ mod tests {
         };
         assert_eq!(terms.price(), Amount::from_upokt(4200));
         assert_eq!(
-            Terms {
+            RelayTerms {
                 compute_unit_cost_granularity: 0,
                 ..terms
             }

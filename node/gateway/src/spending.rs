@@ -20,20 +20,20 @@ const KEEP_BLOCKS: i64 = 10_000;
 
 /// One relay that is to be paid for.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Order<'a> {
+pub(crate) struct PendingRelay<'a> {
     pub(crate) application: &'a Address,
     pub(crate) session_id: &'a SessionId,
     /// The block whose end settles the session.
     pub(crate) settled_at: Height,
     pub(crate) price: Amount,
-    /// What the application's stake had above the minimum after the block `spare_at`.
-    pub(crate) spare: u128,
-    pub(crate) spare_at: Height,
+    /// What the application's stake had above the minimum after the block `margin_at`.
+    pub(crate) margin: u128,
+    pub(crate) margin_at: Height,
 }
 
 /// Money that was set aside for one relay.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Reserved {
+pub(crate) struct Reservation {
     application: String,
     session_id: String,
     day: i64,
@@ -71,8 +71,8 @@ impl Spending {
     ///
     /// # Errors
     /// A stake or a day that does not pay one more answer, or a database that does not answer.
-    pub(crate) async fn reserve(&self, order: Order<'_>) -> Result<Reserved, Error> {
-        let reserved = Reserved {
+    pub(crate) async fn reserve(&self, order: PendingRelay<'_>) -> Result<Reservation, Error> {
+        let reserved = Reservation {
             application: order.application.to_string(),
             session_id: order.session_id.to_string(),
             day: self.today(),
@@ -83,12 +83,12 @@ impl Spending {
             "SELECT coalesce(sum(upokt), 0) FROM gateway_unsettled WHERE application = ? AND settled_at > ?",
         )
         .bind(&reserved.application)
-        .bind(block(order.spare_at))
+        .bind(block(order.margin_at))
         .fetch_one(&mut *transaction)
         .await?;
         let price = u128::try_from(reserved.upokt).unwrap_or(u128::MAX);
         // What costs nothing takes nothing from a stake.
-        if price > 0 && natural(unsettled).saturating_add(price) > order.spare {
+        if price > 0 && natural(unsettled).saturating_add(price) > order.margin {
             return Err(Error::OutOfStake {
                 application: order.application.clone(),
                 price: order.price,
@@ -126,7 +126,7 @@ impl Spending {
 
     /// Takes off again what is known not to have been spent. `reached` says whether the signed request left for the
     /// supplier.
-    pub(crate) async fn settle(&self, reserved: &Reserved, charge: Charge, reached: bool) {
+    pub(crate) async fn settle(&self, reserved: &Reservation, charge: Charge, reached: bool) {
         let result = match charge {
             Charge::Paid | Charge::Unknown => return,
             Charge::Unpaid => self.take_off(reserved, !reached).await,
@@ -137,7 +137,7 @@ impl Spending {
         }
     }
 
-    async fn take_off(&self, reserved: &Reserved, from_stake: bool) -> Result<(), sqlx::Error> {
+    async fn take_off(&self, reserved: &Reservation, from_stake: bool) -> Result<(), sqlx::Error> {
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         sqlx::query("UPDATE gateway_daily SET upokt = max(0, upokt - ?) WHERE day = ?")
             .bind(reserved.upokt)

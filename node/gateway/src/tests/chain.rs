@@ -22,7 +22,7 @@ use hearth_pocket::{
 use tokio::sync::watch;
 use tokio_stream::wrappers::WatchStream;
 
-use crate::network::{Network, NetworkError, Terms};
+use crate::chain_queries::{ChainQueries, ChainQueryError, RelayTerms};
 
 pub(super) const SERVICE: &str = "llm";
 pub(super) const BLOCKS: u64 = 20;
@@ -108,7 +108,7 @@ impl SmallChain {
 }
 
 #[async_trait]
-impl Network for SmallChain {
+impl ChainQueries for SmallChain {
     fn height(&self) -> Height {
         *self.height.borrow()
     }
@@ -117,7 +117,7 @@ impl Network for SmallChain {
         WatchStream::new(self.height.subscribe()).boxed()
     }
 
-    async fn applications_of(&self, gateway: &Address) -> Result<Vec<Application>, NetworkError> {
+    async fn applications_of(&self, gateway: &Address) -> Result<Vec<Application>, ChainQueryError> {
         let application = self.application.lock().unwrap().clone();
         let delegated = application
             .delegatee_gateway_addresses
@@ -126,12 +126,12 @@ impl Network for SmallChain {
         Ok(if delegated { vec![application] } else { Vec::new() })
     }
 
-    async fn application(&self, address: &Address) -> Result<Option<Application>, NetworkError> {
+    async fn application(&self, address: &Address) -> Result<Option<Application>, ChainQueryError> {
         let application = self.application.lock().unwrap().clone();
         Ok((application.address == address.as_str()).then_some(application))
     }
 
-    async fn service(&self, id: &ServiceId) -> Result<Option<Service>, NetworkError> {
+    async fn service(&self, id: &ServiceId) -> Result<Option<Service>, ChainQueryError> {
         Ok(self
             .services()
             .await?
@@ -139,7 +139,7 @@ impl Network for SmallChain {
             .find(|service| service.id == id.as_str()))
     }
 
-    async fn services(&self) -> Result<Vec<Service>, NetworkError> {
+    async fn services(&self) -> Result<Vec<Service>, ChainQueryError> {
         let service = |id: &str| Service {
             id: id.to_owned(),
             compute_units_per_relay: 100,
@@ -148,7 +148,7 @@ impl Network for SmallChain {
         Ok(vec![service("unpaid"), service(SERVICE)])
     }
 
-    async fn session(&self, _: &Address, _: &ServiceId, height: Height) -> Result<Session, NetworkError> {
+    async fn session(&self, _: &Address, _: &ServiceId, height: Height) -> Result<Session, ChainQueryError> {
         *self.sessions_asked.lock().unwrap() += 1;
         let header = self.header(height.0);
         let start = u64::try_from(header.session_start_block_height).unwrap();
@@ -158,7 +158,7 @@ impl Network for SmallChain {
             .unwrap()
             .is_some_and(|from| start >= from)
         {
-            return Err(NetworkError {
+            return Err(ChainQueryError {
                 what: "a session",
                 kind: Kind::Retry,
                 source: "not yet".into(),
@@ -172,12 +172,12 @@ impl Network for SmallChain {
         })
     }
 
-    async fn public_key(&self, address: &Address) -> Result<Option<[u8; 33]>, NetworkError> {
+    async fn public_key(&self, address: &Address) -> Result<Option<[u8; 33]>, ChainQueryError> {
         Ok(self.keys.lock().unwrap().get(address.as_str()).copied())
     }
 
-    async fn terms(&self, _: &ServiceId, _: Height) -> Result<Terms, NetworkError> {
-        Ok(Terms {
+    async fn terms(&self, _: &ServiceId, _: Height) -> Result<RelayTerms, ChainQueryError> {
+        Ok(RelayTerms {
             compute_units_per_relay: 100,
             compute_units_to_tokens_multiplier: 42_000_000,
             compute_unit_cost_granularity: 1_000_000,

@@ -11,7 +11,7 @@ use super::{
     supplier::Behaviour,
     world::{ANSWER, EVENTS, World, read, refused, request},
 };
-use crate::{Charge, Error, Fault, Outcome, Request, SupplierError, Why};
+use crate::{Charge, Error, Fault, Outcome, RefusalReason, Request, SupplierError};
 
 #[tokio::test]
 async fn what_does_not_verify_never_reaches_the_reader() {
@@ -195,7 +195,7 @@ async fn refusals_of_both_miners_mean_the_same() {
                 codespace: "relayer_proxy",
                 code: 3,
             },
-            Why::UnknownService,
+            RefusalReason::UnknownService,
             Fault::Supplier,
         ),
         (
@@ -203,7 +203,7 @@ async fn refusals_of_both_miners_mean_the_same() {
                 status: 404,
                 error: "unknown service: llm",
             },
-            Why::UnknownService,
+            RefusalReason::UnknownService,
             Fault::Supplier,
         ),
         (
@@ -211,7 +211,7 @@ async fn refusals_of_both_miners_mean_the_same() {
                 codespace: "relayer_proxy",
                 code: 7,
             },
-            Why::Exhausted,
+            RefusalReason::Exhausted,
             Fault::Application,
         ),
         // The stake was proven before: the supplier's chain is behind, which passes.
@@ -220,7 +220,7 @@ async fn refusals_of_both_miners_mean_the_same() {
                 codespace: "session",
                 code: 1102,
             },
-            Why::NotStaked,
+            RefusalReason::NotStaked,
             Fault::Network,
         ),
         (
@@ -228,7 +228,7 @@ async fn refusals_of_both_miners_mean_the_same() {
                 status: 429,
                 error: "stake exhausted",
             },
-            Why::Exhausted,
+            RefusalReason::Exhausted,
             Fault::Application,
         ),
         (
@@ -236,7 +236,7 @@ async fn refusals_of_both_miners_mean_the_same() {
                 codespace: "rings",
                 code: 3,
             },
-            Why::Ring,
+            RefusalReason::Ring,
             Fault::Node,
         ),
         (
@@ -244,7 +244,7 @@ async fn refusals_of_both_miners_mean_the_same() {
                 codespace: "relayer_proxy",
                 code: 10,
             },
-            Why::Timeout,
+            RefusalReason::Timeout,
             Fault::Supplier,
         ),
         (
@@ -252,7 +252,7 @@ async fn refusals_of_both_miners_mean_the_same() {
                 codespace: "never",
                 code: 1,
             },
-            Why::Other,
+            RefusalReason::Other,
             Fault::Supplier,
         ),
     ] {

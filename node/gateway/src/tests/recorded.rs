@@ -7,8 +7,8 @@ use serde_json::Value;
 use crate::{
     answer::{AnswerReader, Limits},
     error::SupplierError,
-    refusal::{Refusal, Why},
-    watch::Watch,
+    refusal::{Refusal, RefusalReason},
+    stream_check::StreamCheck,
 };
 
 fn load(name: &str) -> Value {
@@ -70,15 +70,15 @@ fn answers_of_the_classic_miner_are_read() {
                 panic!("{label}: not refused")
             };
             let wanted = match label {
-                "bad_ring_signature_bit" | "ring_with_stranger" | "ring_of_other_app" => Why::Ring,
-                "wrong_supplier" | "unknown_supplier" => Why::WrongSupplier,
-                "unknown_service" => Why::UnknownService,
-                "garbage" | "empty_body" | "truncated" | "no_signature" => Why::BadRequest,
-                "backend_slow_times_out" => Why::Timeout,
-                "service_of_other_session" => Why::NotStaked,
-                "over_the_meter" => Why::Exhausted,
-                "rpc_type_text" | "payload_not_http_message" => Why::Backend,
-                _ => Why::Session,
+                "bad_ring_signature_bit" | "ring_with_stranger" | "ring_of_other_app" => RefusalReason::Ring,
+                "wrong_supplier" | "unknown_supplier" => RefusalReason::WrongSupplier,
+                "unknown_service" => RefusalReason::UnknownService,
+                "garbage" | "empty_body" | "truncated" | "no_signature" => RefusalReason::BadRequest,
+                "backend_slow_times_out" => RefusalReason::Timeout,
+                "service_of_other_session" => RefusalReason::NotStaked,
+                "over_the_meter" => RefusalReason::Exhausted,
+                "rpc_type_text" | "payload_not_http_message" => RefusalReason::Backend,
+                _ => RefusalReason::Session,
             };
             assert_eq!(refusal.why, wanted, "{label}: {refusal}");
             refusals += 1;
@@ -108,12 +108,12 @@ fn answers_of_the_ha_miner_are_read() {
             assert!(text.ends_with(b"data: [DONE]\n\n"), "{label}");
             let mut all = reader(header, &golden["keys"]);
             all.push(&body).unwrap();
-            let mut watch = Watch::new(true);
+            let mut stream = StreamCheck::new(true);
             while let Some(part) = all.next_part().unwrap() {
-                watch.take(&part.body).unwrap();
+                stream.take(&part.body).unwrap();
             }
-            assert!(watch.is_done() && all.status() == 200, "{label}");
-            assert_eq!(all.tally().parts as usize, parts.as_array().unwrap().len());
+            assert!(stream.is_done() && all.status() == 200, "{label}");
+            assert_eq!(all.delivered().parts as usize, parts.as_array().unwrap().len());
             // The same bytes for another session are refused.
             let other = serde_json::json!({ "session_id": "00" });
             assert!(matches!(
@@ -123,16 +123,16 @@ fn answers_of_the_ha_miner_are_read() {
             streams += 1;
         } else if status != 200 && label != "get_ready_nope" {
             let wanted = match label {
-                "backend_500" => Why::Backend,
-                "rpc_type_unconfigured" => Why::Unavailable,
-                "bad_ring_signature" | "ring_with_stranger" => Why::Ring,
+                "backend_500" => RefusalReason::Backend,
+                "rpc_type_unconfigured" => RefusalReason::Unavailable,
+                "bad_ring_signature" | "ring_with_stranger" => RefusalReason::Ring,
                 "wrong_session_id"
                 | "forged_end_height"
                 | "expired_session_heights"
-                | "start_height_zero" => Why::Session,
-                "wrong_supplier" => Why::WrongSupplier,
-                "unknown_service" => Why::UnknownService,
-                _ => Why::BadRequest,
+                | "start_height_zero" => RefusalReason::Session,
+                "wrong_supplier" => RefusalReason::WrongSupplier,
+                "unknown_service" => RefusalReason::UnknownService,
+                _ => RefusalReason::BadRequest,
             };
             let refusal = Refusal::http(status, &body);
             assert_eq!(refusal.why, wanted, "{label}: {refusal}");

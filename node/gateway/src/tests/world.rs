@@ -12,7 +12,7 @@ use super::{
     chain::{SERVICE, SmallChain, key},
     supplier::{Behaviour, FakeSupplier},
 };
-use crate::{Answer, Args, Config, Error, Gateway, Keys, Receipt, Request, SupplierError, Why};
+use crate::{Answer, Args, Config, Error, Gateway, Keys, Receipt, RefusalReason, Request, SupplierError};
 
 struct OwnKey(Arc<SecretKey>);
 
@@ -45,7 +45,7 @@ async fn open(folder: &tempfile::TempDir) -> Store {
 fn start(config: &Config, chain: &Arc<SmallChain>, store: Store, tasks: &Tasks) -> Gateway {
     Gateway::start(Args {
         config: config.clone(),
-        network: Arc::clone(chain) as Arc<dyn crate::Network>,
+        chain: Arc::clone(chain) as Arc<dyn crate::ChainQueries>,
         keys: Arc::new(OwnKey(Arc::new(key(2)))),
         store,
         clock: Clock::system(),
@@ -137,7 +137,7 @@ pub(super) async fn read(mut answer: Answer) -> (String, Option<Error>, Receipt)
     )
 }
 
-pub(super) fn refused(error: &Error) -> Why {
+pub(super) fn refused(error: &Error) -> RefusalReason {
     let Error::Supplier {
         error: SupplierError::Refused(refusal),
         ..

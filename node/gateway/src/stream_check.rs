@@ -8,16 +8,16 @@ use hearth_openai::{
 use crate::error::SupplierError;
 
 /// Looks at the events of a stream that passes by.
-pub(crate) struct Watch {
+pub(crate) struct StreamCheck {
     /// `None` where the stream has no events that could be judged.
     events: Option<sse::Reader>,
     judge: StreamJudge,
 }
 
-impl Watch {
+impl StreamCheck {
     /// Watches the answer of an operation that ends as OpenAI's do, or any other.
-    pub(crate) fn new(ends_with_done: bool) -> Watch {
-        Watch {
+    pub(crate) fn new(ends_with_done: bool) -> StreamCheck {
+        StreamCheck {
             events: ends_with_done.then(sse::Reader::new),
             judge: StreamJudge::default(),
         }
@@ -72,11 +72,11 @@ mod tests {
     use super::*;
 
     fn end(text: &str) -> Result<(), SupplierError> {
-        let mut watch = Watch::new(true);
+        let mut stream = StreamCheck::new(true);
         for byte in text.as_bytes() {
-            watch.take(std::slice::from_ref(byte))?;
+            stream.take(std::slice::from_ref(byte))?;
         }
-        watch.end(text.len() as u64)
+        stream.end(text.len() as u64)
     }
 
     #[test]
@@ -101,6 +101,6 @@ mod tests {
             end("data: [DONE]\n\n"),
             Err(SupplierError::NoAnswer(NoAnswer::Empty))
         ));
-        assert!(Watch::new(false).end(0).is_ok());
+        assert!(StreamCheck::new(false).end(0).is_ok());
     }
 }

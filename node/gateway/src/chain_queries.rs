@@ -24,14 +24,14 @@ const NO_SUPPLIERS: &str = "could not find suppliers";
 /// Why the chain gave no answer.
 #[derive(Debug, thiserror::Error)]
 #[error("the chain cannot be asked for {what}")]
-pub struct NetworkError {
+pub struct ChainQueryError {
     pub what: &'static str,
     pub kind: Kind,
     #[source]
     pub source: Box<dyn StdError + Send + Sync>,
 }
 
-impl Failure for NetworkError {
+impl Failure for ChainQueryError {
     fn kind(&self) -> Kind {
         self.kind
     }
@@ -39,7 +39,7 @@ impl Failure for NetworkError {
 
 /// What a session's relays cost and how long they are taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Terms {
+pub struct RelayTerms {
     pub compute_units_per_relay: u64,
     pub compute_units_to_tokens_multiplier: u64,
     pub compute_unit_cost_granularity: u64,
@@ -53,30 +53,30 @@ pub struct Terms {
 
 /// What the gateway asks of the chain.
 #[async_trait]
-pub trait Network: Send + Sync + 'static {
+pub trait ChainQueries: Send + Sync + 'static {
     /// The newest height; 0 before the first.
     fn height(&self) -> Height;
     /// The newest height whenever it changes.
     fn heights(&self) -> BoxStream<'static, Height>;
     /// The applications that have delegated to a gateway.
-    async fn applications_of(&self, gateway: &Address) -> Result<Vec<Application>, NetworkError>;
+    async fn applications_of(&self, gateway: &Address) -> Result<Vec<Application>, ChainQueryError>;
     /// One application.
-    async fn application(&self, address: &Address) -> Result<Option<Application>, NetworkError>;
+    async fn application(&self, address: &Address) -> Result<Option<Application>, ChainQueryError>;
     /// One service.
-    async fn service(&self, id: &ServiceId) -> Result<Option<Service>, NetworkError>;
+    async fn service(&self, id: &ServiceId) -> Result<Option<Service>, ChainQueryError>;
     /// All services.
-    async fn services(&self) -> Result<Vec<Service>, NetworkError>;
+    async fn services(&self) -> Result<Vec<Service>, ChainQueryError>;
     /// The session of an application and a service at a height.
     async fn session(
         &self,
         application: &Address,
         service: &ServiceId,
         height: Height,
-    ) -> Result<Session, NetworkError>;
+    ) -> Result<Session, ChainQueryError>;
     /// The public key of an account, once the chain knows it.
-    async fn public_key(&self, address: &Address) -> Result<Option<[u8; 33]>, NetworkError>;
+    async fn public_key(&self, address: &Address) -> Result<Option<[u8; 33]>, ChainQueryError>;
     /// The terms of a service in the session that starts at a height.
-    async fn terms(&self, service: &ServiceId, session_start: Height) -> Result<Terms, NetworkError>;
+    async fn terms(&self, service: &ServiceId, session_start: Height) -> Result<RelayTerms, ChainQueryError>;
 }
 
 fn delegates_to(application: &Application, gateway: &Address) -> bool {
@@ -86,10 +86,10 @@ fn delegates_to(application: &Application, gateway: &Address) -> bool {
 
 /// The real chain.
 #[derive(Clone, Debug)]
-pub struct ChainNetwork(pub Chain);
+pub struct VerifiedChain(pub Chain);
 
-fn failed(what: &'static str) -> impl Fn(QueryError) -> NetworkError {
-    move |error| NetworkError {
+fn failed(what: &'static str) -> impl Fn(QueryError) -> ChainQueryError {
+    move |error| ChainQueryError {
         what,
         kind: error.kind(),
         source: Box::new(error),
@@ -97,7 +97,7 @@ fn failed(what: &'static str) -> impl Fn(QueryError) -> NetworkError {
 }
 
 #[async_trait]
-impl Network for ChainNetwork {
+impl ChainQueries for VerifiedChain {
     fn height(&self) -> Height {
         self.0.head().borrow().height
     }
@@ -107,7 +107,7 @@ impl Network for ChainNetwork {
     }
 
     /// The list is an endpoint's word; each application in it is then proven.
-    async fn applications_of(&self, gateway: &Address) -> Result<Vec<Application>, NetworkError> {
+    async fn applications_of(&self, gateway: &Address) -> Result<Vec<Application>, ChainQueryError> {
         let request = QueryAllApplicationsRequest {
             pagination: Some(PageRequest {
                 limit: 100,
@@ -133,7 +133,7 @@ impl Network for ChainNetwork {
         // The list is of the newest block, proofs are of the newest verified one: what was staked between the two is
         // not missing, only not proven yet.
         if is_behind && !proven.iter().any(|known| delegates_to(known, gateway)) {
-            return Err(NetworkError {
+            return Err(ChainQueryError {
                 what: "an application that is not proven yet",
                 kind: Kind::Retry,
                 source: "the verified chain is a few blocks behind: ask again in a moment".into(),
@@ -142,7 +142,7 @@ impl Network for ChainNetwork {
         Ok(proven)
     }
 
-    async fn application(&self, address: &Address) -> Result<Option<Application>, NetworkError> {
+    async fn application(&self, address: &Address) -> Result<Option<Application>, ChainQueryError> {
         Ok(self
             .0
             .application(address)
@@ -151,11 +151,11 @@ impl Network for ChainNetwork {
             .value)
     }
 
-    async fn service(&self, id: &ServiceId) -> Result<Option<Service>, NetworkError> {
+    async fn service(&self, id: &ServiceId) -> Result<Option<Service>, ChainQueryError> {
         Ok(self.0.service(id).await.map_err(failed("a service"))?.value)
     }
 
-    async fn services(&self) -> Result<Vec<Service>, NetworkError> {
+    async fn services(&self) -> Result<Vec<Service>, ChainQueryError> {
         Ok(self.0.services().await.map_err(failed("its services"))?.value)
     }
 
@@ -165,7 +165,7 @@ impl Network for ChainNetwork {
         application: &Address,
         service: &ServiceId,
         height: Height,
-    ) -> Result<Session, NetworkError> {
+    ) -> Result<Session, ChainQueryError> {
         match self.0.session(application, service, height).await {
             Ok(session) => Ok(session.value),
             Err(QueryError::Refused { log, .. }) if log.contains(NO_SUPPLIERS) => Ok(Session::default()),
@@ -173,7 +173,7 @@ impl Network for ChainNetwork {
         }
     }
 
-    async fn public_key(&self, address: &Address) -> Result<Option<[u8; 33]>, NetworkError> {
+    async fn public_key(&self, address: &Address) -> Result<Option<[u8; 33]>, ChainQueryError> {
         let account = self
             .0
             .account(address)
@@ -183,7 +183,7 @@ impl Network for ChainNetwork {
         Ok(account.and_then(|account| account.public_key))
     }
 
-    async fn terms(&self, service: &ServiceId, session_start: Height) -> Result<Terms, NetworkError> {
+    async fn terms(&self, service: &ServiceId, session_start: Height) -> Result<RelayTerms, ChainQueryError> {
         let shared = self
             .0
             .params_at(session_start)
@@ -198,7 +198,7 @@ impl Network for ChainNetwork {
             .value;
         let params = self.0.params().await.map_err(failed("its parameters"))?.value;
         let min_stake = params.application.min_stake.and_then(|stake| stake.to_amount());
-        Ok(Terms {
+        Ok(RelayTerms {
             compute_units_per_relay: units.unwrap_or_default(),
             compute_units_to_tokens_multiplier: shared.compute_units_to_tokens_multiplier,
             compute_unit_cost_granularity: shared.compute_unit_cost_granularity,
