@@ -4,7 +4,7 @@ use hearth_base::Clock;
 use hearth_store::Store;
 
 use crate::{
-    auth::{Keys, Login, Sessions},
+    auth::{Keys, Login, SignIns},
     control::types::{ApiKeyList, CreatedApiKey},
     error::ApiError,
 };
@@ -13,7 +13,7 @@ use crate::{
 pub struct Access {
     login: Login,
     keys: Keys,
-    sessions: Sessions,
+    sign_ins: SignIns,
 }
 
 impl Access {
@@ -24,7 +24,7 @@ impl Access {
         Access {
             login: Login::new(pool.clone(), clock.clone()),
             keys: Keys::new(pool.clone(), clock.clone()),
-            sessions: Sessions::new(pool.clone(), clock.clone()),
+            sign_ins: SignIns::new(pool.clone(), clock.clone()),
         }
     }
 
@@ -42,7 +42,7 @@ impl Access {
     /// A weak password, a database that cannot be written.
     pub async fn set_password(&self, password: String) -> Result<(), ApiError> {
         self.login.set(password).await?;
-        self.sessions.renew(None).await.map(drop)
+        self.sign_ins.renew(None).await.map(drop)
     }
 
     /// Forgets the password, and ends all sign-ins.
@@ -51,7 +51,7 @@ impl Access {
     /// A database that cannot be written.
     pub async fn reset(&self) -> Result<(), ApiError> {
         self.login.reset().await?;
-        self.sessions.renew(None).await.map(drop)
+        self.sign_ins.renew(None).await.map(drop)
     }
 
     /// The API keys.

@@ -12,12 +12,12 @@ use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    auth::{Keys, Login, Sessions},
+    auth::{Keys, Login, SignIns},
     config::Config,
     control::types::{Event, Timestamp},
     host::Host,
-    keep::{Conversations, Reviews, Running, SettingsStore},
     parts::Parts,
+    storage::{Conversations, Reviews, Running, SettingsStore},
 };
 
 /// The state of the API. Clones are the same.
@@ -34,7 +34,7 @@ pub(crate) struct Inner {
     /// Cancelled when answers in progress must end too.
     pub(crate) cut: CancellationToken,
     pub(crate) keys: Keys,
-    pub(crate) sessions: Sessions,
+    pub(crate) sign_ins: SignIns,
     pub(crate) login: Login,
     pub(crate) settings: SettingsStore,
     /// What was found damaged or unreadable since the start.

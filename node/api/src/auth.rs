@@ -10,7 +10,7 @@ pub(crate) use client::{Client, bare, means_this_computer};
 pub(crate) use login::Login;
 pub(crate) use proof::MAX_CHALLENGE_CHARS;
 pub use proof::proof;
-pub(crate) use secrets::{Keys, Sessions, same_secret};
+pub(crate) use secrets::{Keys, SignIns, same_secret};
 pub(crate) use table::{Caller, Credential, Zone, may_spend};
 
 /// How long a sign-in lasts.

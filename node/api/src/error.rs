@@ -12,11 +12,11 @@ use hearth_openai::ErrorType;
 
 use crate::{
     control::types::{ErrorBody, ErrorDetail},
-    meanings,
+    explanations,
 };
 
 /// A refusal or failure with its status, a stable code, what happened, what it means and what to do. Where an error
-/// brings no meaning or remedy of its own, [`meanings`] has those of its code.
+/// brings no meaning or remedy of its own, [`explanations`] has those of its code.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct ApiError {
@@ -127,7 +127,7 @@ impl ApiError {
     /// The error as the control API says it.
     #[must_use]
     pub fn detail(&self) -> ErrorDetail {
-        let words = meanings::of(self.code);
+        let words = explanations::of(self.code);
         ErrorDetail {
             code: self.code.to_owned(),
             message: self.message.clone(),

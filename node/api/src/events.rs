@@ -18,7 +18,7 @@ pub(crate) fn start(app: &App) {
     all.push(app.parts.keyring.events());
     all.push(app.parts.money.events());
     all.push(app.parts.network.events());
-    all.push(app.parts.shelf.events());
+    all.push(app.parts.model_store.events());
     // A watch gives its present value first, which a listener has from `status` already.
     all.push(
         WatchStream::new(app.host.setup())

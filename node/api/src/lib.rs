@@ -15,12 +15,12 @@ mod config;
 pub mod control;
 mod error;
 mod events;
+mod explanations;
 pub mod host;
-mod keep;
-mod meanings;
 pub mod parts;
 mod routes;
 mod server;
+mod storage;
 mod ui;
 
 pub use access::Access;

@@ -26,8 +26,8 @@ pub struct Parts {
     pub earn: Arc<dyn Earn>,
     pub keyring: Arc<dyn Keyring>,
     pub money: Arc<dyn Money>,
-    pub network: Arc<dyn Network>,
-    pub shelf: Arc<dyn Shelf>,
+    pub network: Arc<dyn NetworkStatus>,
+    pub model_store: Arc<dyn ModelStore>,
     pub relay: Arc<dyn Relay>,
 }
 
@@ -123,7 +123,7 @@ pub trait Money: Send + Sync + 'static {
 
 /// The chain, over its light client.
 #[async_trait::async_trait]
-pub trait Network: Send + Sync + 'static {
+pub trait NetworkStatus: Send + Sync + 'static {
     /// The newest block.
     fn head(&self) -> Option<Head>;
     /// What is wrong between this node and the chain.
@@ -145,7 +145,7 @@ pub trait Network: Send + Sync + 'static {
 
 /// Models on disk, over the weight store. Loading is `hearth_openai::Models`'.
 #[async_trait::async_trait]
-pub trait Shelf: Send + Sync + 'static {
+pub trait ModelStore: Send + Sync + 'static {
     /// All local models, sorted by title. Whether they are loaded is filled in by the route.
     async fn list(&self) -> Answer<Vec<Model>>;
     /// Adds a file or folder.

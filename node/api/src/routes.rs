@@ -25,7 +25,7 @@ use axum::{
 use crate::{
     app::App,
     control,
-    control::{operation::Operation, spec::Verb},
+    control::{operation::Operation, spec::Method},
     error::ApiError,
     ui,
 };
@@ -68,11 +68,11 @@ pub(crate) fn router(app: &App, ipfs: Router) -> Router {
 
 fn method_router(operation: Operation) -> MethodRouter<App> {
     let filter = match operation.spec().method {
-        Verb::Get => MethodFilter::GET,
-        Verb::Post => MethodFilter::POST,
-        Verb::Put => MethodFilter::PUT,
-        Verb::Patch => MethodFilter::PATCH,
-        Verb::Delete => MethodFilter::DELETE,
+        Method::Get => MethodFilter::GET,
+        Method::Post => MethodFilter::POST,
+        Method::Put => MethodFilter::PUT,
+        Method::Patch => MethodFilter::PATCH,
+        Method::Delete => MethodFilter::DELETE,
     };
     match operation {
         Operation::SignIn => on(filter, access::sign_in),

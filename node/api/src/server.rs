@@ -16,14 +16,14 @@ use tower::ServiceExt as _;
 
 use crate::{
     app::{App, Inner},
-    auth::{Keys, Login, Sessions},
+    auth::{Keys, Login, SignIns},
     config::Config,
     error::ApiError,
     events,
     host::Host,
-    keep::{Conversations, Reviews, Running, SettingsStore},
     parts::Parts,
     routes,
+    storage::{Conversations, Reviews, Running, SettingsStore},
 };
 
 /// How long connections may take to close once everything on them is cut.
@@ -110,7 +110,7 @@ impl Api {
             token: args.token,
             started_at: args.clock.now().into(),
             keys: Keys::new(pool.clone(), args.clock.clone()),
-            sessions: Sessions::new(pool, args.clock.clone()),
+            sign_ins: SignIns::new(pool, args.clock.clone()),
             login,
             settings: SettingsStore::new(&args.store),
             problems: args.store.problems().clone(),
@@ -165,7 +165,7 @@ fn serve(app: &App, listener: TcpListener, ipfs: Router) {
     let ended = hearth_listen::start(hearth_listen::Args {
         socket: listener,
         limits: limits.fitting(hearth_listen::files::limit()),
-        service: Front(routes::router(app, ipfs)),
+        service: RouterService(routes::router(app, ipfs)),
         tasks: app.tasks.clone(),
         stopped: app.tasks.token(),
         threads: Box::new(Handle::current),
@@ -182,9 +182,9 @@ fn serve(app: &App, listener: TcpListener, ipfs: Router) {
 
 /// The routes as the listener sees them.
 #[derive(Clone)]
-struct Front(Router);
+struct RouterService(Router);
 
-impl hearth_listen::Service for Front {
+impl hearth_listen::Service for RouterService {
     type Body = Body;
 
     async fn call(

@@ -467,7 +467,7 @@ impl Parts {
                 wallet: self.wallet.clone(),
                 password_file: build::password_file(settings, network, layout),
             }),
-            network: Arc::new(adapters::ChainNetwork {
+            network: Arc::new(adapters::ChainNetworkStatus {
                 name,
                 chain: self.chain.clone(),
                 wallet: self.wallet.clone(),
@@ -478,7 +478,7 @@ impl Parts {
                     (None, Network::Remote { .. }) => "network file".to_owned(),
                 },
             }),
-            shelf: Arc::new(adapters::WeightShelf {
+            model_store: Arc::new(adapters::WeightModelStore {
                 weights: self.weights.clone(),
                 serves,
             }),

@@ -24,8 +24,8 @@ use crate::{
         TokenUsage,
     },
     error::ApiError,
-    keep::{Ending, Guard, Turn},
     parts::RelayReceipt,
+    storage::{AnswerEnd, PromptMessage, RunningGuard},
 };
 
 /// Events that wait for a slow reader. One is a token or so, 100 bytes; the model waits when they are used up.
@@ -128,7 +128,7 @@ pub(crate) async fn ask(
 }
 
 /// The request in OpenAI's form.
-fn request(model: &str, system: Option<&str>, turns: &[Turn], params: &AnswerParams) -> Value {
+fn request(model: &str, system: Option<&str>, turns: &[PromptMessage], params: &AnswerParams) -> Value {
     let system = system.map(|content| json!({"role": "system", "content": content}));
     let turns = turns.iter().map(|turn| {
         let role = match turn.role {
@@ -195,7 +195,7 @@ struct Writer {
     answer: Message,
     model: String,
     sender: mpsc::Sender<AnswerEvent>,
-    guard: Guard,
+    guard: RunningGuard,
 }
 
 /// What has come so far.
@@ -309,7 +309,7 @@ impl Writer {
         let kept = text.receipt(relayed, is_network, weights_cid);
         // A failed answer that nobody gave has no receipt.
         let receipt = (state != MessageState::Failed || kept.network.is_some()).then_some(kept);
-        let ending = Ending {
+        let ending = AnswerEnd {
             content: text.content,
             state,
             error: error.clone(),
@@ -395,11 +395,11 @@ impl Writer {
     }
 
     async fn cid(&self) -> Option<String> {
-        let models = self.app.parts.shelf.list().await.ok()?;
+        let models = self.app.parts.model_store.list().await.ok()?;
         models.into_iter().find(|model| model.id == self.model)?.cid
     }
 
-    async fn end(self, ending: Ending) {
+    async fn end(self, ending: AnswerEnd) {
         let store = &self.app.conversations;
         let answer = match store.end(&self.conversation_id, &self.answer.id, &ending).await {
             Ok(answer) => answer,
@@ -472,7 +472,7 @@ mod tests {
 
     #[test]
     fn a_request_has_what_was_asked_for_and_nothing_else() {
-        let turns = [Turn {
+        let turns = [PromptMessage {
             role: MessageRole::User,
             content: "hi".into(),
         }];

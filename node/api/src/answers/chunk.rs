@@ -30,12 +30,12 @@ pub(super) struct Usage {
 #[derive(Debug, Deserialize)]
 pub(super) struct Choice {
     pub(super) finish_reason: Option<String>,
-    pub(super) delta: Option<Said>,
-    pub(super) message: Option<Said>,
+    pub(super) delta: Option<ChunkMessage>,
+    pub(super) message: Option<ChunkMessage>,
 }
 
 #[derive(Debug, Deserialize)]
-pub(super) struct Said {
+pub(super) struct ChunkMessage {
     pub(super) content: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! The login for other computers: one password, as an Argon2id hash, with a brake on guessing for each address, so
+//! The login for other computers: one password, as an Argon2id hash, with a limit on wrong attempts for each address, so
 //! that who guesses locks out nobody but himself.
 
 use std::{
@@ -38,27 +38,27 @@ const KEY: &str = "login";
 pub(crate) struct Login {
     pool: SqlitePool,
     clock: Clock,
-    brakes: Arc<parking_lot::Mutex<Brakes>>,
+    throttle: Arc<parking_lot::Mutex<LoginThrottle>>,
     /// Held while a password is checked: by programs of this computer, and by others.
     checking: [Arc<Mutex<()>>; 2],
 }
 
-/// The brakes of all addresses that guessed wrong, or guess at the moment.
+/// The attempts of all addresses that were wrong, or try at the moment.
 #[derive(Default)]
-struct Brakes(BTreeMap<Client, Brake>);
+struct LoginThrottle(BTreeMap<Client, AttemptCount>);
 
 #[derive(Default)]
-struct Brake {
+struct AttemptCount {
     wrong: u32,
     wait_until_ms: i64,
     touched_ms: i64,
-    /// One guess of an address at a time, so that guesses side by side count one by one.
-    is_guessing: bool,
+    /// One attempt of an address at a time, so that attempts side by side count one by one.
+    is_checking: bool,
 }
 
-/// A guess that is being checked. Dropped without a verdict it counts as wrong.
-struct Guess {
-    brakes: Arc<parking_lot::Mutex<Brakes>>,
+/// An attempt that is being checked. Dropped without a verdict it counts as wrong.
+struct Attempt {
+    throttle: Arc<parking_lot::Mutex<LoginThrottle>>,
     client: Client,
     clock: Clock,
     is_judged: bool,
@@ -69,7 +69,7 @@ impl Login {
         Login {
             pool,
             clock,
-            brakes: Arc::default(),
+            throttle: Arc::default(),
             checking: [Arc::default(), Arc::default()],
         }
     }
@@ -116,10 +116,10 @@ impl Login {
                 "no password is set for this node",
             )
         })?;
-        let guess = Guess::begin(&self.brakes, client, &self.clock)?;
+        let attempt = Attempt::begin(&self.throttle, client, &self.clock)?;
         let checking = Arc::clone(&self.checking[usize::from(client.is_local)]);
         let turn: OwnedMutexGuard<()> = checking.lock_owned().await;
-        // Turn and guess go with the work: who hangs up neither frees them early nor guesses uncounted.
+        // Turn and attempt go with the work: who hangs up neither frees them early nor tries uncounted.
         blocking(move || {
             let _turn = turn;
             let right = PasswordHash::new(&hash).is_ok_and(|hash| {
@@ -127,7 +127,7 @@ impl Login {
                     .verify_password(password.as_bytes(), &hash)
                     .is_ok()
             });
-            guess.judge(right)
+            attempt.judge(right)
         })
         .await?
     }
@@ -140,15 +140,15 @@ impl Login {
     }
 }
 
-impl Guess {
+impl Attempt {
     fn begin(
-        brakes: &Arc<parking_lot::Mutex<Brakes>>,
+        throttle: &Arc<parking_lot::Mutex<LoginThrottle>>,
         client: Client,
         clock: &Clock,
-    ) -> Result<Guess, ApiError> {
-        brakes.lock().begin(client, clock.now_ms())?;
-        Ok(Guess {
-            brakes: Arc::clone(brakes),
+    ) -> Result<Attempt, ApiError> {
+        throttle.lock().begin(client, clock.now_ms())?;
+        Ok(Attempt {
+            throttle: Arc::clone(throttle),
             client,
             clock: clock.clone(),
             is_judged: false,
@@ -157,44 +157,49 @@ impl Guess {
 
     fn judge(mut self, right: bool) -> Result<(), ApiError> {
         self.is_judged = true;
-        self.brakes.lock().judge(self.client, right, self.clock.now_ms())
+        self.throttle
+            .lock()
+            .judge(self.client, right, self.clock.now_ms())
     }
 }
 
-impl Drop for Guess {
+impl Drop for Attempt {
     fn drop(&mut self) {
         if !self.is_judged {
             // Nobody waits for the words.
-            let _ = self.brakes.lock().judge(self.client, false, self.clock.now_ms());
+            let _ = self
+                .throttle
+                .lock()
+                .judge(self.client, false, self.clock.now_ms());
         }
     }
 }
 
-impl Brakes {
+impl LoginThrottle {
     fn begin(&mut self, client: Client, now_ms: i64) -> Result<(), ApiError> {
         let others = self
             .0
             .iter()
-            .filter(|(other, brake)| !other.is_local && brake.is_guessing);
+            .filter(|(other, attempts)| !other.is_local && attempts.is_checking);
         if !client.is_local && others.count() >= QUEUE {
             return Err(busy());
         }
         if self.0.len() >= MAX_ADDRESSES && !self.0.contains_key(&client) {
-            let at_rest = self.0.iter().filter(|(_, brake)| !brake.is_guessing);
+            let at_rest = self.0.iter().filter(|(_, attempts)| !attempts.is_checking);
             let oldest = at_rest
-                .min_by_key(|(_, brake)| brake.touched_ms)
+                .min_by_key(|(_, attempts)| attempts.touched_ms)
                 .map(|(other, _)| *other);
             oldest.map(|oldest| self.0.remove(&oldest));
         }
-        let brake = self.0.entry(client).or_default();
-        if brake.is_guessing {
+        let attempts = self.0.entry(client).or_default();
+        if attempts.is_checking {
             return Err(busy());
         }
-        match u64::try_from(brake.wait_until_ms - now_ms) {
+        match u64::try_from(attempts.wait_until_ms - now_ms) {
             Ok(left_ms) if left_ms > 0 => Err(wait(left_ms.div_ceil(1000))),
             Ok(_) | Err(_) => {
-                brake.is_guessing = true;
-                brake.touched_ms = now_ms;
+                attempts.is_checking = true;
+                attempts.touched_ms = now_ms;
                 Ok(())
             }
         }
@@ -208,20 +213,20 @@ impl Brakes {
             entry.remove();
             return Ok(());
         }
-        let brake = entry.get_mut();
-        brake.is_guessing = false;
-        brake.wrong += 1;
-        if brake.wrong >= TRIES {
-            brake.wrong = 0;
-            brake.wait_until_ms = now_ms + WAIT_MS;
+        let attempts = entry.get_mut();
+        attempts.is_checking = false;
+        attempts.wrong += 1;
+        if attempts.wrong >= TRIES {
+            attempts.wrong = 0;
+            attempts.wait_until_ms = now_ms + WAIT_MS;
             return Err(wait(WAIT_MS.unsigned_abs() / 1000));
         }
         let message = format!(
             "wrong password; {} tries left, then a minute of waiting",
-            TRIES - brake.wrong
+            TRIES - attempts.wrong
         );
         Err(ApiError::new(StatusCode::FORBIDDEN, "wrong_password", message)
-            .value("tries_left", TRIES - brake.wrong))
+            .value("tries_left", TRIES - attempts.wrong))
     }
 }
 
@@ -259,36 +264,36 @@ mod tests {
 
     #[test]
     fn who_guesses_locks_out_nobody_but_himself() {
-        let mut brakes = Brakes::default();
+        let mut throttle = LoginThrottle::default();
         let (guesser, other, own) = (client("192.0.2.7"), client("192.0.2.8"), client("127.0.0.1"));
         for n in 1..=TRIES {
-            brakes.begin(guesser, 0).unwrap();
-            let code = brakes.judge(guesser, false, 0).unwrap_err().code;
+            throttle.begin(guesser, 0).unwrap();
+            let code = throttle.judge(guesser, false, 0).unwrap_err().code;
             assert_eq!(code, if n < TRIES { "wrong_password" } else { "wait" });
         }
-        assert_eq!(brakes.begin(guesser, WAIT_MS - 1).unwrap_err().code, "wait");
+        assert_eq!(throttle.begin(guesser, WAIT_MS - 1).unwrap_err().code, "wait");
         for client in [other, own] {
-            brakes.begin(client, 0).unwrap();
-            brakes.judge(client, true, 0).unwrap();
+            throttle.begin(client, 0).unwrap();
+            throttle.judge(client, true, 0).unwrap();
         }
         // After the wait there are new tries.
-        brakes.begin(guesser, WAIT_MS).unwrap();
+        throttle.begin(guesser, WAIT_MS).unwrap();
         assert_eq!(
-            brakes.judge(guesser, false, WAIT_MS).unwrap_err().code,
+            throttle.judge(guesser, false, WAIT_MS).unwrap_err().code,
             "wrong_password"
         );
     }
 
     #[test]
     fn the_queue_of_others_does_not_hold_up_this_computer() {
-        let mut brakes = Brakes::default();
+        let mut throttle = LoginThrottle::default();
         for n in 0..QUEUE {
-            brakes.begin(client(&format!("192.0.2.{n}")), 0).unwrap();
+            throttle.begin(client(&format!("192.0.2.{n}")), 0).unwrap();
         }
-        assert_eq!(brakes.begin(client("192.0.2.99"), 0).unwrap_err().code, "busy");
-        brakes.begin(client("127.0.0.1"), 0).unwrap();
+        assert_eq!(throttle.begin(client("192.0.2.99"), 0).unwrap_err().code, "busy");
+        throttle.begin(client("127.0.0.1"), 0).unwrap();
         assert_eq!(
-            brakes.begin(client("127.0.0.1"), 0).unwrap_err().code,
+            throttle.begin(client("127.0.0.1"), 0).unwrap_err().code,
             "busy",
             "one at a time"
         );
@@ -296,15 +301,15 @@ mod tests {
 
     #[test]
     fn the_memory_of_addresses_is_bounded() {
-        let mut brakes = Brakes::default();
+        let mut throttle = LoginThrottle::default();
         for n in 0..MAX_ADDRESSES as i64 + 10 {
             let one = client(&format!("10.0.{}.{}", n / 256, n % 256));
-            brakes.begin(one, n).unwrap();
-            brakes.judge(one, false, n).unwrap_err();
+            throttle.begin(one, n).unwrap();
+            throttle.judge(one, false, n).unwrap_err();
         }
-        assert_eq!(brakes.0.len(), MAX_ADDRESSES);
+        assert_eq!(throttle.0.len(), MAX_ADDRESSES);
         assert!(
-            !brakes.0.contains_key(&client("10.0.0.0")),
+            !throttle.0.contains_key(&client("10.0.0.0")),
             "the oldest is forgotten"
         );
     }

@@ -170,15 +170,15 @@ const INSERT_SESSION: &str = "INSERT INTO api_session (hash, expires_ms) VALUES 
 
 /// The sign-ins of browsers.
 #[derive(Clone)]
-pub(crate) struct Sessions {
+pub(crate) struct SignIns {
     pool: SqlitePool,
     clock: Clock,
-    endings: broadcast::Sender<Ending>,
+    endings: broadcast::Sender<SignInEnd>,
 }
 
 /// Sign-ins that ended, by the hashes of their cookies.
 #[derive(Clone, Debug)]
-enum Ending {
+enum SignInEnd {
     One(String),
     /// All, but one that goes on under another cookie: its old hash and its new one.
     All {
@@ -186,9 +186,9 @@ enum Ending {
     },
 }
 
-impl Sessions {
-    pub(crate) fn new(pool: SqlitePool, clock: Clock) -> Sessions {
-        Sessions {
+impl SignIns {
+    pub(crate) fn new(pool: SqlitePool, clock: Clock) -> SignIns {
+        SignIns {
             pool,
             clock,
             endings: broadcast::Sender::new(ENDINGS),
@@ -227,7 +227,7 @@ impl Sessions {
             .execute(&self.pool)
             .await?;
         // An error says that nobody listens.
-        let _ = self.endings.send(Ending::One(hash(cookie)));
+        let _ = self.endings.send(SignInEnd::One(hash(cookie)));
         Ok(())
     }
 
@@ -253,7 +253,7 @@ impl Sessions {
             .zip(fresh.as_deref())
             .map(|(old, new)| (hash(old), hash(new)));
         // An error says that nobody listens.
-        let _ = self.endings.send(Ending::All { renewed });
+        let _ = self.endings.send(SignInEnd::All { renewed });
         Ok(fresh)
     }
 
@@ -265,12 +265,12 @@ impl Sessions {
         async move {
             loop {
                 match endings.recv().await {
-                    Ok(Ending::One(hash)) if hash != mine => {}
-                    Ok(Ending::All {
+                    Ok(SignInEnd::One(hash)) if hash != mine => {}
+                    Ok(SignInEnd::All {
                         renewed: Some((old, new)),
                     }) if old == mine => mine = new,
                     // Who missed an ending has to show the cookie again.
-                    Ok(Ending::One(_) | Ending::All { .. }) | Err(_) => return,
+                    Ok(SignInEnd::One(_) | SignInEnd::All { .. }) | Err(_) => return,
                 }
             }
         }

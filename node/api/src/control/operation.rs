@@ -4,7 +4,7 @@
 //! [`Operation`] does not compile until it has a line here and a handler in the router.
 
 use super::{
-    spec::{Answer, LIMIT, OFFSET, SEARCH, Spec, Verb},
+    spec::{Answer, LIMIT, Method, OFFSET, SEARCH, Spec},
     types,
 };
 
@@ -88,7 +88,7 @@ impl Operation {
     /// The line of this operation.
     #[allow(clippy::too_many_lines, reason = "a table: one line per operation")]
     pub(crate) fn spec(self) -> Spec {
-        use Verb::{Delete, Get, Patch, Post, Put};
+        use Method::{Delete, Get, Patch, Post, Put};
         use types::{
             AddModel, AnswerEvent, ApiKeyList, Balances, BoughtAnswer, BoughtAnswerList, Catalogue,
             CheckWords, Conversation, ConversationList, ConversationPatch, CreateWallet, CreatedApiKey,

@@ -51,7 +51,7 @@ pub(crate) struct Query {
 /// One line of the table.
 #[derive(Clone, Copy)]
 pub(crate) struct Spec {
-    pub(crate) method: Verb,
+    pub(crate) method: Method,
     pub(crate) path: &'static str,
     pub(crate) id: &'static str,
     pub(crate) summary: &'static str,
@@ -62,7 +62,7 @@ pub(crate) struct Spec {
 
 /// The methods that the control API uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Verb {
+pub(crate) enum Method {
     Get,
     Post,
     Put,
@@ -70,14 +70,14 @@ pub(crate) enum Verb {
     Delete,
 }
 
-impl From<Verb> for HttpMethod {
-    fn from(verb: Verb) -> HttpMethod {
-        match verb {
-            Verb::Get => HttpMethod::Get,
-            Verb::Post => HttpMethod::Post,
-            Verb::Put => HttpMethod::Put,
-            Verb::Patch => HttpMethod::Patch,
-            Verb::Delete => HttpMethod::Delete,
+impl From<Method> for HttpMethod {
+    fn from(method: Method) -> HttpMethod {
+        match method {
+            Method::Get => HttpMethod::Get,
+            Method::Post => HttpMethod::Post,
+            Method::Put => HttpMethod::Put,
+            Method::Patch => HttpMethod::Patch,
+            Method::Delete => HttpMethod::Delete,
         }
     }
 }
@@ -100,7 +100,7 @@ pub(super) const OFFSET: Query = Query {
 
 impl Spec {
     pub(super) const fn new(
-        method: Verb,
+        method: Method,
         path: &'static str,
         id: &'static str,
         summary: &'static str,

@@ -3,18 +3,18 @@
 mod earn;
 mod history;
 mod keyring;
+mod model_store;
 mod money;
 mod network;
 mod pending;
 mod relay;
-mod shelf;
 
 pub use earn::MinerEarn;
 pub use keyring::WalletKeyring;
+pub use model_store::WeightModelStore;
 pub use money::{ChainMoney, DevnetFaucet};
-pub use network::{ChainNetwork, chain_problem};
+pub use network::{ChainNetworkStatus, chain_problem};
 pub use relay::GatewayRelay;
-pub use shelf::WeightShelf;
 
 use hearth_base::{Failure, Kind};
 use hearth_chain::{Chain, ProofStatus, QueryError, Verified};

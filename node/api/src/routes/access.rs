@@ -40,7 +40,7 @@ pub(crate) async fn sign_in(
         (None, Some(password)) => app.login.check(client, password).await?,
         (None, None) => return Err(ApiError::bad_request("neither token nor password is given")),
     }
-    let value = app.sessions.create().await?;
+    let value = app.sign_ins.create().await?;
     Ok(with_cookie(&app, &value))
 }
 
@@ -57,7 +57,7 @@ fn with_cookie(app: &App, value: &str) -> Response {
 pub(crate) async fn sign_out(State(app): State<App>, headers: HeaderMap) -> Result<Response, ApiError> {
     let name = app.cookie_name();
     if let Some(value) = cookie(&headers, &name) {
-        app.sessions.delete(value).await?;
+        app.sign_ins.delete(value).await?;
     }
     let cookie = format!("{name}=; HttpOnly; SameSite=Strict; Path=/; Max-Age=0");
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response())
@@ -76,7 +76,7 @@ pub(crate) async fn set_login(
 ) -> Result<Response, ApiError> {
     app.login.set(input.password).await?;
     // Others have to sign in again; who set the password does not.
-    let fresh = app.sessions.renew(sign_in_of(&app, &headers)).await?;
+    let fresh = app.sign_ins.renew(sign_in_of(&app, &headers)).await?;
     Ok(match fresh {
         Some(value) => with_cookie(&app, &value),
         None => StatusCode::NO_CONTENT.into_response(),
@@ -85,7 +85,7 @@ pub(crate) async fn set_login(
 
 pub(crate) async fn reset_login(State(app): State<App>) -> Result<StatusCode, ApiError> {
     app.login.reset().await?;
-    app.sessions.renew(None).await?;
+    app.sign_ins.renew(None).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

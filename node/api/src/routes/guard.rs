@@ -55,15 +55,15 @@ async fn check(app: &App, request: &Parts, zone: Zone) -> Result<(Caller, Client
 /// A page of another site can point its own name at our address, but it cannot change the name that its browser sends.
 async fn check_host(app: &App, host: &Authority, client: Client) -> Result<(), ApiError> {
     let refused = |code, message: String| ApiError::new(StatusCode::MISDIRECTED_REQUEST, code, message);
-    match standing(host, app.config.listen.ip(), &app.config.allowed_hosts) {
-        Standing::Ours => Ok(()),
+    match host_kind(host, app.config.listen.ip(), &app.config.allowed_hosts) {
+        HostKind::Ours => Ok(()),
         // Until then nobody but this computer has a way in.
-        Standing::WithLogin if app.login.is_set().await? => Ok(()),
-        Standing::WithLogin => Err(refused(
+        HostKind::WithLogin if app.login.is_set().await? => Ok(()),
+        HostKind::WithLogin => Err(refused(
             "no_login",
             format!("no login is set, so this node does not answer to \"{host}\""),
         )),
-        Standing::Foreign => {
+        HostKind::Foreign => {
             let remedy = if client.from_here {
                 "Use 127.0.0.1 or localhost, or add the name to api.allowed_hosts and set a login."
             } else {
@@ -77,23 +77,23 @@ async fn check_host(app: &App, host: &Authority, client: Client) -> Result<(), A
 
 /// What a host is to this node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Standing {
+enum HostKind {
     Ours,
     /// Ours as soon as a login is set.
     WithLogin,
     Foreign,
 }
 
-fn standing(host: &Authority, listen: IpAddr, allowed: &[String]) -> Standing {
+fn host_kind(host: &Authority, listen: IpAddr, allowed: &[String]) -> HostKind {
     let name = bare(host);
     // An address in place of a name cannot be pointed elsewhere, so on a LAN every one of ours is fine.
     let is_address = name.parse::<IpAddr>().is_ok() && !listen.is_loopback();
     if is_address || means_this_computer(host) {
-        Standing::Ours
+        HostKind::Ours
     } else if allowed.iter().any(|allowed| allowed.eq_ignore_ascii_case(name)) {
-        Standing::WithLogin
+        HostKind::WithLogin
     } else {
-        Standing::Foreign
+        HostKind::Foreign
     }
 }
 
@@ -147,7 +147,7 @@ async fn credential(app: &App, headers: &HeaderMap) -> Result<Credential, ApiErr
         }
     }
     match cookie(headers, &app.cookie_name()) {
-        Some(cookie) if app.sessions.is_valid(cookie).await? => Ok(Credential::Owner),
+        Some(cookie) if app.sign_ins.is_valid(cookie).await? => Ok(Credential::Owner),
         Some(_) | None => Ok(Credential::Nothing),
     }
 }
@@ -182,9 +182,9 @@ mod tests {
 
     #[test]
     fn names_that_others_can_point_at_us_are_refused() {
-        let standing = |host: &str, listen: &str, allowed: &[&str]| {
+        let host_kind = |host: &str, listen: &str, allowed: &[&str]| {
             let allowed: Vec<String> = allowed.iter().map(|name| (*name).to_owned()).collect();
-            standing(&host.parse().unwrap(), listen.parse().unwrap(), &allowed)
+            host_kind(&host.parse().unwrap(), listen.parse().unwrap(), &allowed)
         };
         for host in [
             "localhost",
@@ -193,7 +193,7 @@ mod tests {
             "[::1]:4327",
             "127.9.9.9",
         ] {
-            assert_eq!(standing(host, "127.0.0.1", &[]), Standing::Ours, "{host}");
+            assert_eq!(host_kind(host, "127.0.0.1", &[]), HostKind::Ours, "{host}");
         }
         for host in [
             "evil.example",
@@ -201,13 +201,13 @@ mod tests {
             "192.168.1.5:4327",
             "0.0.0.0",
         ] {
-            assert_eq!(standing(host, "127.0.0.1", &[]), Standing::Foreign, "{host}");
+            assert_eq!(host_kind(host, "127.0.0.1", &[]), HostKind::Foreign, "{host}");
         }
-        assert_eq!(standing("192.168.1.5:4327", "0.0.0.0", &[]), Standing::Ours);
-        assert_eq!(standing("evil.example", "0.0.0.0", &[]), Standing::Foreign);
+        assert_eq!(host_kind("192.168.1.5:4327", "0.0.0.0", &[]), HostKind::Ours);
+        assert_eq!(host_kind("evil.example", "0.0.0.0", &[]), HostKind::Foreign);
         assert_eq!(
-            standing("hearth.lan", "0.0.0.0", &["hearth.lan"]),
-            Standing::WithLogin
+            host_kind("hearth.lan", "0.0.0.0", &["hearth.lan"]),
+            HostKind::WithLogin
         );
     }
 

@@ -20,9 +20,9 @@ use crate::{
 
 /// The process answers. Asked with a challenge it proves that it is the node of its data directory, so that a program
 /// of this computer need not show the token to whoever has the port.
-pub(crate) async fn health(State(app): State<App>, Query(asked): Query<Challenge>) -> Json<Alive> {
+pub(crate) async fn health(State(app): State<App>, Query(asked): Query<Challenge>) -> Json<HealthAnswer> {
     let challenge = asked.challenge.filter(|text| text.len() <= MAX_CHALLENGE_CHARS);
-    std::future::ready(Json(Alive {
+    std::future::ready(Json(HealthAnswer {
         health: Health {
             status: "ok".to_owned(),
             reasons: Vec::new(),
@@ -38,7 +38,7 @@ pub(crate) struct Challenge {
 }
 
 #[derive(serde::Serialize)]
-pub(crate) struct Alive {
+pub(crate) struct HealthAnswer {
     #[serde(flatten)]
     health: Health,
     #[serde(skip_serializing_if = "Option::is_none")]

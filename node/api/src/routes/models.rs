@@ -25,7 +25,7 @@ pub(crate) async fn list(State(app): State<App>) -> Result<Json<ModelList>, ApiE
 
 /// Local models first, then the network's. A chain that does not answer leaves the local ones usable.
 pub(crate) async fn all(app: &App) -> Result<Vec<Model>, ApiError> {
-    let mut models = app.parts.shelf.list().await?;
+    let mut models = app.parts.model_store.list().await?;
     for model in &mut models {
         mark(app, model);
     }
@@ -40,7 +40,7 @@ pub(crate) async fn add(
     State(app): State<App>,
     Input(input): Input<AddModel>,
 ) -> Result<Json<Model>, ApiError> {
-    let model = app.parts.shelf.add(&input.path).await?;
+    let model = app.parts.model_store.add(&input.path).await?;
     app.tell(Event::Models(Changed { height: None }));
     Ok(Json(model))
 }
@@ -49,7 +49,11 @@ pub(crate) async fn pull(
     State(app): State<App>,
     Input(input): Input<PullModel>,
 ) -> Result<Response, ApiError> {
-    let download: Download = app.parts.shelf.pull(&input.cid, input.from.as_deref()).await?;
+    let download: Download = app
+        .parts
+        .model_store
+        .pull(&input.cid, input.from.as_deref())
+        .await?;
     Ok((StatusCode::ACCEPTED, Json(download)).into_response())
 }
 
@@ -57,7 +61,7 @@ pub(crate) async fn verify(
     State(app): State<App>,
     Path(cid): Path<String>,
 ) -> Result<Json<VerifiedModel>, ApiError> {
-    let verified = app.parts.shelf.verify(&cid).await?;
+    let verified = app.parts.model_store.verify(&cid).await?;
     app.tell(Event::Models(Changed { height: None }));
     Ok(Json(verified))
 }
@@ -68,7 +72,7 @@ pub(crate) async fn delete(State(app): State<App>, Path(cid): Path<String>) -> R
     if model.serves.is_empty() {
         app.models.unload(&model.id);
     }
-    app.parts.shelf.delete(&cid).await?;
+    app.parts.model_store.delete(&cid).await?;
     app.tell(Event::Models(Changed { height: None }));
     Ok(StatusCode::NO_CONTENT)
 }
@@ -87,7 +91,7 @@ pub(crate) async fn unload(State(app): State<App>, Path(cid): Path<String>) -> R
 
 pub(crate) async fn downloads(State(app): State<App>) -> Result<Json<DownloadList>, ApiError> {
     Ok(Json(DownloadList {
-        downloads: app.parts.shelf.downloads().await?,
+        downloads: app.parts.model_store.downloads().await?,
     }))
 }
 
@@ -95,27 +99,27 @@ pub(crate) async fn pause(
     State(app): State<App>,
     Path(cid): Path<String>,
 ) -> Result<Json<Download>, ApiError> {
-    Ok(Json(app.parts.shelf.pause(&cid).await?))
+    Ok(Json(app.parts.model_store.pause(&cid).await?))
 }
 
 pub(crate) async fn resume(
     State(app): State<App>,
     Path(cid): Path<String>,
 ) -> Result<Json<Download>, ApiError> {
-    Ok(Json(app.parts.shelf.resume(&cid).await?))
+    Ok(Json(app.parts.model_store.resume(&cid).await?))
 }
 
 pub(crate) async fn cancel(State(app): State<App>, Path(cid): Path<String>) -> Result<StatusCode, ApiError> {
-    app.parts.shelf.cancel(&cid).await?;
+    app.parts.model_store.cancel(&cid).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 pub(crate) async fn catalogue(State(app): State<App>) -> Result<Json<Catalogue>, ApiError> {
-    Ok(Json(app.parts.shelf.catalogue().await?))
+    Ok(Json(app.parts.model_store.catalogue().await?))
 }
 
 async fn find(app: &App, cid: &str) -> Result<Model, ApiError> {
-    let models = app.parts.shelf.list().await?;
+    let models = app.parts.model_store.list().await?;
     let mut model = models
         .into_iter()
         .find(|model| model.cid.as_deref() == Some(cid))

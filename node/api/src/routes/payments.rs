@@ -10,8 +10,8 @@ use crate::{
     app::App,
     control::types::{Changed, Event, FaucetOrder, KeyRole, SendDraft, SendOrder, SendReview, Sent},
     error::ApiError,
-    keep::OpenReview,
     parts::Keyring,
+    storage::OpenReview,
 };
 
 pub(crate) async fn review(
@@ -56,7 +56,7 @@ async fn pay(app: &App, order: SendOrder, open: OpenReview) -> Result<Sent, ApiE
     let keyring = &app.parts.keyring;
     // The key opens for this payment only.
     let opens = order.password.is_some() && keyring.status().main_locked;
-    let _closes = opens.then(|| Closes(Arc::clone(keyring)));
+    let _lock = opens.then(|| LockOnDrop(Arc::clone(keyring)));
     if let Some(password) = order.password
         && let Err(error) = keyring.unlock(password).await
     {
@@ -76,9 +76,9 @@ async fn pay(app: &App, order: SendOrder, open: OpenReview) -> Result<Sent, ApiE
 }
 
 /// Closes the main key when it is dropped, however the payment ended.
-struct Closes(Arc<dyn Keyring>);
+struct LockOnDrop(Arc<dyn Keyring>);
 
-impl Drop for Closes {
+impl Drop for LockOnDrop {
     fn drop(&mut self) {
         self.0.lock();
     }

@@ -103,7 +103,7 @@ pub(crate) async fn events(State(app): State<App>, headers: HeaderMap) -> Respon
     let receiver = app.events.subscribe();
     let stopped = app.tasks.token().cancelled_owned();
     let signed_out = match sign_in_of(&app, &headers) {
-        Some(cookie) => app.sessions.ended(cookie).boxed(),
+        Some(cookie) => app.sign_ins.ended(cookie).boxed(),
         None => std::future::pending().boxed(),
     };
     let first = Event::Status(Box::new(now(&app).await));

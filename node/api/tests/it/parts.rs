@@ -16,7 +16,8 @@ use hearth_api::{
     ApiError, Host,
     control::types::*,
     parts::{
-        Answer, Earn, Keyring, Money, Network, Relay, RelayAnswer, RelayCall, RelayReceipt, Shelf, Window,
+        Answer, Earn, Keyring, ModelStore, Money, NetworkStatus, Relay, RelayAnswer, RelayCall, RelayReceipt,
+        Window,
     },
 };
 use hearth_base::Amount;
@@ -239,7 +240,7 @@ impl Money for Fake {
 }
 
 #[async_trait::async_trait]
-impl Network for Fake {
+impl NetworkStatus for Fake {
     fn head(&self) -> Option<Head> {
         Some(Head {
             height: 8,
@@ -282,7 +283,7 @@ fn model(id: &str, task: ModelTask, cid: &str) -> Model {
 }
 
 #[async_trait::async_trait]
-impl Shelf for Fake {
+impl ModelStore for Fake {
     async fn list(&self) -> Answer<Vec<Model>> {
         let busy = Model {
             serves: vec!["svc".into()],

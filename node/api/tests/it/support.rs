@@ -118,7 +118,7 @@ pub(crate) async fn args(
         keyring: fake.clone(),
         money: fake.clone(),
         network: fake.clone(),
-        shelf: fake.clone(),
+        model_store: fake.clone(),
         relay: fake.clone(),
     };
     let args = Args {

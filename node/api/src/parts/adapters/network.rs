@@ -22,7 +22,7 @@ use crate::{
         SessionSupplier, StakedRole, Standing, Trust, TrustAnchor, Upokt,
     },
     error::ApiError,
-    parts::{Answer, Network},
+    parts::{Answer, NetworkStatus},
 };
 
 /// Receipts that the quality of suppliers is read from.
@@ -31,7 +31,7 @@ const RECEIPTS: u32 = 500;
 const STALE_BLOCKS: u64 = 5;
 
 /// The chain behind the API.
-pub struct ChainNetwork {
+pub struct ChainNetworkStatus {
     pub name: NetworkName,
     pub chain: Chain,
     pub wallet: Wallet,
@@ -40,7 +40,7 @@ pub struct ChainNetwork {
     pub trust_source: String,
 }
 
-impl ChainNetwork {
+impl ChainNetworkStatus {
     async fn trust(&self) -> Option<TrustAnchor> {
         let anchor = |anchor: hearth_chain::Anchor, source: String| TrustAnchor {
             height: anchor.height.0,
@@ -203,7 +203,7 @@ impl ChainNetwork {
 }
 
 #[async_trait::async_trait]
-impl Network for ChainNetwork {
+impl NetworkStatus for ChainNetworkStatus {
     fn head(&self) -> Option<Head> {
         head(&self.chain)
     }

@@ -17,20 +17,20 @@ use crate::{
         ModelState, ModelTask, Reason, Timestamp, VerifiedModel,
     },
     error::ApiError,
-    parts::{Answer, Shelf},
+    parts::{Answer, ModelStore},
 };
 
 /// What a model needs beside its weights: caches, the tokenizer, room for the program; a quarter more than its files.
 const OVERHEAD_PERCENT: u64 = 125;
 
 /// The weight store behind the API.
-pub struct WeightShelf {
+pub struct WeightModelStore {
     pub weights: Weights,
     /// Model slug or CID → services that this node sells with it.
     pub serves: BTreeMap<String, Vec<String>>,
 }
 
-impl WeightShelf {
+impl WeightModelStore {
     fn model(&self, held: &Held) -> Model {
         let manifest = &held.manifest;
         let cid = held.cid().to_string();
@@ -78,7 +78,7 @@ impl WeightShelf {
 }
 
 #[async_trait::async_trait]
-impl Shelf for WeightShelf {
+impl ModelStore for WeightModelStore {
     async fn list(&self) -> Answer<Vec<Model>> {
         let held = self
             .weights

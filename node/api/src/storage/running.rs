@@ -15,21 +15,21 @@ struct Entry {
 }
 
 /// Takes the entry away when the answer has ended.
-pub(crate) struct Guard {
+pub(crate) struct RunningGuard {
     running: Running,
     id: String,
     pub(crate) stop: CancellationToken,
 }
 
 impl Running {
-    pub(crate) fn begin(&self, conversation_id: &str, id: &str) -> Guard {
+    pub(crate) fn begin(&self, conversation_id: &str, id: &str) -> RunningGuard {
         let stop = CancellationToken::new();
         let entry = Entry {
             conversation_id: conversation_id.to_owned(),
             stop: stop.clone(),
         };
         self.0.lock().insert(id.to_owned(), entry);
-        Guard {
+        RunningGuard {
             running: self.clone(),
             id: id.to_owned(),
             stop,
@@ -62,7 +62,7 @@ impl Running {
     }
 }
 
-impl Drop for Guard {
+impl Drop for RunningGuard {
     fn drop(&mut self) {
         self.running.0.lock().remove(&self.id);
     }

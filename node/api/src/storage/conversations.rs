@@ -36,14 +36,14 @@ pub(crate) struct Conversations {
 
 /// One message as a model is told it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Turn {
+pub(crate) struct PromptMessage {
     pub(crate) role: MessageRole,
     pub(crate) content: String,
 }
 
 /// How an answer ended.
 #[derive(Clone, Debug)]
-pub(crate) struct Ending {
+pub(crate) struct AnswerEnd {
     pub(crate) content: String,
     pub(crate) state: MessageState,
     pub(crate) error: Option<ErrorDetail>,
@@ -288,7 +288,7 @@ impl Conversations {
         &self,
         conversation_id: &str,
         id: &str,
-        ending: &Ending,
+        ending: &AnswerEnd,
     ) -> Result<Message, ApiError> {
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         sqlx::query("UPDATE message SET content = ?, state = ?, error = ?, receipt = ? WHERE id = ?")
@@ -313,7 +313,11 @@ impl Conversations {
     }
 
     /// The messages from the root to `id`, without answers that have no text.
-    pub(crate) async fn path_to(&self, conversation_id: &str, id: &str) -> Result<Vec<Turn>, ApiError> {
+    pub(crate) async fn path_to(
+        &self,
+        conversation_id: &str,
+        id: &str,
+    ) -> Result<Vec<PromptMessage>, ApiError> {
         let conversation = self.get(conversation_id).await?;
         let by_id: BTreeMap<&str, &Message> = conversation
             .messages
@@ -330,7 +334,7 @@ impl Conversations {
                 ));
             }
             if message.role == MessageRole::User || !message.content.is_empty() {
-                path.push(Turn {
+                path.push(PromptMessage {
                     role: message.role,
                     content: message.content.clone(),
                 });

@@ -26,7 +26,7 @@ pub(crate) struct SettingsStore {
 /// What is kept. A field that an older version did not write has its default.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub(crate) struct Kept {
+pub(crate) struct StoredSettings {
     pub(crate) theme: Theme,
     pub(crate) language: Option<String>,
     pub(crate) announce: Announce,
@@ -34,7 +34,7 @@ pub(crate) struct Kept {
     pub(crate) system_prompt: Option<String>,
 }
 
-impl Stored for Kept {
+impl Stored for StoredSettings {
     const WHAT: &'static str = "the settings of the page";
     const VERSION: u64 = 1;
 }
@@ -48,7 +48,7 @@ impl SettingsStore {
     }
 
     /// The settings. Those that cannot be read are told, and the defaults count until they are changed.
-    pub(crate) async fn get(&self) -> Result<Kept, ApiError> {
+    pub(crate) async fn get(&self) -> Result<StoredSettings, ApiError> {
         let text = self.text().await?;
         Ok(self.read(text.as_deref()).unwrap_or_default())
     }
@@ -58,9 +58,9 @@ impl SettingsStore {
         Ok(text.bind(KEY).fetch_optional(&self.pool).await?)
     }
 
-    fn read(&self, text: Option<&str>) -> Result<Kept, Unreadable> {
+    fn read(&self, text: Option<&str>) -> Result<StoredSettings, Unreadable> {
         let place = format!("row {KEY} of api_setting in hearth.db");
-        text.map_or_else(|| Ok(Kept::default()), |text| stored::read(text, place))
+        text.map_or_else(|| Ok(StoredSettings::default()), |text| stored::read(text, place))
             .inspect_err(|error| self.problems.report(error))
     }
 
@@ -71,13 +71,13 @@ impl SettingsStore {
             Err(_) => {
                 self.put(UNREADABLE, written.as_deref().unwrap_or_default())
                     .await?;
-                Kept::default()
+                StoredSettings::default()
             }
         };
         let text = |new: Option<String>, old: Option<String>| {
             new.map_or(old, |text| Some(text).filter(|text| !text.is_empty()))
         };
-        let new = Kept {
+        let new = StoredSettings {
             theme: patch.theme.unwrap_or(old.theme),
             language: text(patch.language, old.language),
             announce: patch.announce.unwrap_or(old.announce),
@@ -125,7 +125,7 @@ mod tests {
 
         let broken = r#"{"theme":"plaid","system_prompt":"Be brief."}"#;
         settings.put(KEY, broken).await.unwrap();
-        assert_eq!(settings.get().await.unwrap(), Kept::default());
+        assert_eq!(settings.get().await.unwrap(), StoredSettings::default());
         let problems = store.problems().all();
         assert!(
             problems[0].contains("row settings of api_setting"),

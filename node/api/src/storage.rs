@@ -9,7 +9,7 @@ mod running;
 mod search;
 mod settings;
 
-pub(crate) use conversations::{Conversations, Ending, Turn};
+pub(crate) use conversations::{AnswerEnd, Conversations, PromptMessage};
 pub(crate) use reviews::{OpenReview, Reviews};
-pub(crate) use running::{Guard, Running};
+pub(crate) use running::{Running, RunningGuard};
 pub(crate) use settings::SettingsStore;

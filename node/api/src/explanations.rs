@@ -5,7 +5,7 @@
 
 /// The words of a code.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Words {
+pub(crate) struct Explanation {
     pub(crate) meaning: Option<&'static str>,
     pub(crate) remedy: Option<&'static str>,
 }
@@ -169,13 +169,13 @@ const TABLE: &[(&[&str], &str, &str)] = &[
 ];
 
 /// The words of `code`; none for a code whose message says it all.
-pub(crate) fn of(code: &str) -> Words {
+pub(crate) fn of(code: &str) -> Explanation {
     let row = TABLE.iter().find(|(codes, _, _)| codes.contains(&code));
     let Some((_, meaning, remedy)) = row else {
-        return Words::default();
+        return Explanation::default();
     };
     let some = |text: &'static str| (!text.is_empty()).then_some(text);
-    Words {
+    Explanation {
         meaning: some(meaning),
         remedy: some(remedy),
     }
@@ -188,7 +188,7 @@ mod tests {
     #[test]
     fn a_code_has_words_and_an_unknown_one_has_none() {
         assert!(of("no_wallet").remedy.is_some());
-        assert_eq!(of("of a newer Hearth"), Words::default());
+        assert_eq!(of("of a newer Hearth"), Explanation::default());
         let codes: Vec<&str> = TABLE
             .iter()
             .flat_map(|(codes, _, _)| codes.iter().copied())

@@ -28,7 +28,7 @@ async fn branches_have_paths_of_their_own() {
         .await
         .unwrap();
     assert_eq!(answer.state, MessageState::Streaming);
-    let ending = Ending {
+    let ending = AnswerEnd {
         content: "an answer".into(),
         state: MessageState::Done,
         error: None,
@@ -43,7 +43,7 @@ async fn branches_have_paths_of_their_own() {
         .add(&id, None, MessageRole::User, "another question", None)
         .await
         .unwrap();
-    let texts = |path: Vec<Turn>| path.into_iter().map(|turn| turn.content).collect::<Vec<_>>();
+    let texts = |path: Vec<PromptMessage>| path.into_iter().map(|turn| turn.content).collect::<Vec<_>>();
     assert_eq!(
         texts(store.path_to(&id, &follow.id).await.unwrap()),
         ["first question", "an answer", "and then"]
@@ -179,7 +179,7 @@ async fn progress_is_appended_and_survives_a_crash() {
         .await
         .unwrap();
     store.progress(&other.id, 0, "begun").await.unwrap();
-    let ending = Ending {
+    let ending = AnswerEnd {
         content: "begun and ended".to_owned(),
         state: MessageState::Done,
         error: None,
