@@ -21,7 +21,7 @@ const LEAST_FREE_BYTES: u64 = 2_000_000_000;
 const CLOCK_ALLOWED_S: i64 = 30;
 
 /// What the checks look at.
-pub(crate) struct Patient {
+pub(crate) struct DoctorInput {
     pub(crate) is_devnet: bool,
     pub(crate) root: std::path::PathBuf,
     pub(crate) chain: Chain,
@@ -32,20 +32,20 @@ pub(crate) struct Patient {
 }
 
 /// Runs all checks.
-pub(crate) async fn examine(patient: &Patient) -> Vec<Check> {
-    let standing = patient.chain.head().borrow().clone();
+pub(crate) async fn run_checks(input: &DoctorInput) -> Vec<Check> {
+    let standing = input.chain.head().borrow().clone();
     let mut checks = vec![
-        graphics(patient.is_devnet, patient.miner.backend_address().is_some()).await,
-        models(&patient.weights).await,
-        disk(&patient.root),
+        graphics(input.is_devnet, input.miner.backend_address().is_some()).await,
+        models(&input.weights).await,
+        disk(&input.root),
         clock(&standing.standing),
-        chain(&patient.chain, &standing),
+        chain(&input.chain, &standing),
     ];
-    checks.extend(endpoints(&patient.chain));
-    checks.extend(backend(&patient.miner).await);
-    checks.extend(keys(&patient.wallet, patient.is_devnet));
-    checks.push(stake(patient).await);
-    checks.push(reachable(patient));
+    checks.extend(endpoints(&input.chain));
+    checks.extend(backend(&input.miner).await);
+    checks.extend(keys(&input.wallet, input.is_devnet));
+    checks.push(stake(input).await);
+    checks.push(reachable(input));
     checks
 }
 
@@ -348,8 +348,8 @@ pub(crate) fn keys(wallet: &Wallet, is_devnet: bool) -> Vec<Check> {
     vec![wallet, backup]
 }
 
-async fn stake(patient: &Patient) -> Check {
-    let Some(accounts) = patient.wallet.accounts() else {
+async fn stake(input: &DoctorInput) -> Check {
+    let Some(accounts) = input.wallet.accounts() else {
         return bad(
             Level::Warn,
             "no_wallet",
@@ -359,7 +359,7 @@ async fn stake(patient: &Patient) -> Check {
             "",
         );
     };
-    let supplier = match patient.chain.supplier(&accounts.working).await {
+    let supplier = match input.chain.supplier(&accounts.working).await {
         Ok(supplier) => supplier.value,
         Err(error) => {
             let why = hearth_base::failure::chain(&error);
@@ -369,7 +369,7 @@ async fn stake(patient: &Patient) -> Check {
     match supplier.and_then(|supplier| supplier.stake) {
         Some(stake) => ok("stake", "Stake", format!("{} upokt staked to earn", stake.amount)),
         None => {
-            let least = match patient.chain.params().await {
+            let least = match input.chain.params().await {
                 Ok(params) => params.value.supplier.min_stake.map(|coin| coin.amount),
                 Err(_) => None,
             };
@@ -383,8 +383,8 @@ async fn stake(patient: &Patient) -> Check {
     }
 }
 
-fn reachable(patient: &Patient) -> Check {
-    reachable_at(patient.is_devnet, patient.public_url.as_ref())
+fn reachable(input: &DoctorInput) -> Check {
+    reachable_at(input.is_devnet, input.public_url.as_ref())
 }
 
 pub(crate) fn reachable_at(is_devnet: bool, public_url: Option<&url::Url>) -> Check {

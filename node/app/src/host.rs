@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use crate::{
     config::Layered,
-    doctor::{self, Patient},
+    doctor::{self, DoctorInput},
     setup::SetupRunner,
 };
 
@@ -18,7 +18,7 @@ const LICENCES: &str = include_str!("../../../assets/licences.json");
 
 /// The program, seen from its API.
 pub(crate) struct Program {
-    pub(crate) patient: Patient,
+    pub(crate) input: DoctorInput,
     pub(crate) setup: SetupRunner,
     pub(crate) layered: Layered,
 }
@@ -34,7 +34,7 @@ struct Entry {
 #[async_trait::async_trait]
 impl Host for Program {
     async fn doctor(&self) -> Vec<Check> {
-        doctor::examine(&self.patient).await
+        doctor::run_checks(&self.input).await
     }
 
     fn setup(&self) -> watch::Receiver<Setup> {

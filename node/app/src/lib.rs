@@ -3,15 +3,11 @@
 //! Only this crate reads files, flags and environment. It builds the parts in the order of their ranks and stops
 //! them in reverse, within one deadline.
 
-mod alone;
-mod alone_access;
-mod alone_weights;
 mod backup;
 mod build;
 pub mod config;
 pub mod data_dir;
 mod doctor;
-mod doctor_alone;
 #[cfg(test)]
 mod easy_questions;
 mod error;
@@ -22,16 +18,16 @@ pub mod logging;
 pub mod network;
 mod node;
 pub mod notify;
+mod offline_access;
+mod offline_doctor;
+mod offline_weights;
 pub mod process;
 mod secret_line;
 mod setup;
+mod standalone;
 mod started;
 
-pub use alone::{DevnetAlone, offline_wallet};
-pub use alone_access::AccessAlone;
-pub use alone_weights::WeightsAlone;
 pub use backup::{BackupError, back_up, restore};
-pub use doctor_alone::doctor_alone;
 pub use error::NodeError;
 pub use hearth_api::ApiError;
 pub use hearth_api::control::types as control;
@@ -39,4 +35,8 @@ pub use hearth_store::Store;
 pub use hearth_weights as weights;
 pub use identity::Challenge;
 pub use node::{Node, NodeArgs};
+pub use offline_access::OfflineAccess;
+pub use offline_doctor::offline_doctor;
+pub use offline_weights::OfflineWeights;
 pub use secret_line::{SecretLineError, secret_line};
+pub use standalone::{StandaloneDevnet, offline_wallet};

@@ -35,11 +35,11 @@ use crate::{
     build::{self, MinerParts},
     config::{Layered, Settings},
     data_dir::{DataDir, Layout},
-    doctor::Patient,
+    doctor::DoctorInput,
     error::NodeError,
     host::Program,
     network::Network,
-    setup::{SetupRunner, Stage},
+    setup::{SetupParts, SetupRunner},
     started::{Started, stop_and_join},
 };
 
@@ -139,7 +139,7 @@ impl Node {
         let setup = parts.setup(settings, layout, tasks)?;
         let progress = setup.state();
         let program = Program {
-            patient: Patient {
+            input: DoctorInput {
                 is_devnet: network.is_devnet(),
                 root: layout.root().to_owned(),
                 chain: parts.chain.clone(),
@@ -416,7 +416,7 @@ impl Parts {
             .rpc_url()
             .parse()
             .map_err(|_| NodeError::Address(devnet.rpc_url()))?;
-        let stage = Stage {
+        let parts = SetupParts {
             layout: layout.clone(),
             demo_folder: settings.weights.demo_folder.clone(),
             weights: self.weights.clone(),
@@ -426,7 +426,7 @@ impl Parts {
             miner: self.miner.clone(),
             relay_url: self.miner.relay_url(),
         };
-        Ok(SetupRunner::start(stage, settings.devnet.setup, tasks))
+        Ok(SetupRunner::start(parts, settings.devnet.setup, tasks))
     }
 
     /// The parts as the API sees them.

@@ -11,7 +11,7 @@ use hearth_api::control::types::{Setup, SetupState, SetupStep};
 use hearth_base::Tasks;
 use tokio::sync::{Notify, watch};
 
-pub(crate) use steps::{DEMO, Stage};
+pub(crate) use steps::{DEMO, SetupParts};
 
 /// What steps are there, in order: id and title.
 const STEPS: [(&str, &str); 9] = [
@@ -48,7 +48,7 @@ impl SetupRunner {
     }
 
     /// Waits for [`SetupRunner::run`], and runs at once where `automatic`.
-    pub(crate) fn start(stage: Stage, automatic: bool, tasks: &Tasks) -> SetupRunner {
+    pub(crate) fn start(parts: SetupParts, automatic: bool, tasks: &Tasks) -> SetupRunner {
         let steps = STEPS.into_iter().map(|(id, title)| SetupStep {
             id: id.to_owned(),
             title: title.to_owned(),
@@ -72,7 +72,7 @@ impl SetupRunner {
                 task.wanted.notified().await;
             }
             loop {
-                task.once(&stage).await;
+                task.once(&parts).await;
                 task.wanted.notified().await;
             }
         });
@@ -91,7 +91,7 @@ impl SetupRunner {
         }
     }
 
-    async fn once(&self, stage: &Stage) {
+    async fn once(&self, parts: &SetupParts) {
         self.state.send_modify(|setup| {
             (setup.running, setup.done) = (true, false);
             for step in &mut setup.steps {
@@ -100,7 +100,7 @@ impl SetupRunner {
         });
         for (index, (id, _)) in STEPS.into_iter().enumerate() {
             self.change(index, |step| step.state = SetupState::Running);
-            match stage.step(id).await {
+            match parts.step(id).await {
                 Ok(fact) => {
                     tracing::info!(step = id, %fact, "set-up");
                     self.change(index, |step| {

@@ -1,7 +1,7 @@
 //! `hearth auth`: the login of other computers and API keys, on the host itself, with a daemon and without one.
 
 use hearth_node::{
-    AccessAlone, ApiError,
+    ApiError, OfflineAccess,
     control::{ApiKeyList, CreatedApiKey, NewApiKey, SetLogin},
 };
 
@@ -19,9 +19,9 @@ pub(super) async fn run(command: &AuthCommand, args: &Args, out: &Out) -> Done {
     match Client::connect(&place).await {
         Ok(client) => running(wanted, &client, out).await,
         Err(exit) if exit.is("not_running") => {
-            let alone = AccessAlone::open(&place.network, &place.layout).await?;
-            let done = without_daemon(wanted, &alone, out).await;
-            alone.close().await;
+            let offline = OfflineAccess::open(&place.network, &place.layout).await?;
+            let done = without_daemon(wanted, &offline, out).await;
+            offline.close().await;
             done
         }
         Err(exit) => Err(exit),
@@ -74,8 +74,8 @@ async fn running(wanted: Wanted, client: &Client, out: &Out) -> Done {
     Ok(())
 }
 
-async fn without_daemon(wanted: Wanted, alone: &AccessAlone, out: &Out) -> Done {
-    let access = alone.access();
+async fn without_daemon(wanted: Wanted, offline: &OfflineAccess, out: &Out) -> Done {
+    let access = offline.access();
     match wanted {
         Wanted::Password(password) => {
             access.set_password(password).await.map_err(refused)?;

@@ -15,20 +15,21 @@ pub(super) async fn run(devnet: &DevnetArgs, args: &Args, out: &Out) -> Done {
     }
     let place = Place::named(args, "devnet")?;
     let _log = super::terminal::plain_log(&place)?;
-    let alone =
-        hearth_node::DevnetAlone::start(&place.layout, devnet.rpc, devnet.accounts, devnet.block_ms).await?;
+    let chain =
+        hearth_node::StandaloneDevnet::start(&place.layout, devnet.rpc, devnet.accounts, devnet.block_ms)
+            .await?;
     if out.json {
-        out.value(&serde_json::json!({ "rpc": alone.rpc_url(), "network": alone.network_toml(), "accounts": alone.accounts() }));
+        out.value(&serde_json::json!({ "rpc": chain.rpc_url(), "network": chain.network_toml(), "accounts": chain.accounts() }));
     } else {
-        for (role, address) in alone.accounts() {
+        for (role, address) in chain.accounts() {
             out.line(&format!("  {role:<14} {address}"));
         }
-        out.line(&format!("RPC {}", alone.rpc_url()));
+        out.line(&format!("RPC {}", chain.rpc_url()));
     }
     let stop_within = Duration::from_secs(place.layered.settings.stop_within_s);
     super::daemon::stop_signal(stop_within)
         .map_err(anyhow::Error::from)?
         .await;
-    alone.stop().await;
+    chain.stop().await;
     Ok(())
 }

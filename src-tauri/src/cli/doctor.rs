@@ -19,7 +19,7 @@ pub(super) async fn run(args: &Args, out: &Out) -> Done {
         }
         Err(exit) if exit.is("not_running") => {
             let checks =
-                hearth_node::doctor_alone(&place.layered.settings, &place.network, &place.layout).await;
+                hearth_node::offline_doctor(&place.layered.settings, &place.network, &place.layout).await;
             (Doctor { checks }, place.network.name().to_owned())
         }
         Err(exit) => return Err(exit),

@@ -3,8 +3,8 @@
 //! With a daemon its API is asked. Without one the commands work on the files themselves, under the lock of the data
 //! directory; only `bench` needs a daemon, since it measures answers.
 
-mod alone;
 mod bench;
+mod offline;
 mod running;
 
 use std::path::{Path, PathBuf};
@@ -97,7 +97,7 @@ pub(super) async fn run(command: &ModelCommand, args: &Args, out: &Out) -> Done 
             | ModelCommand::Add { .. }
             | ModelCommand::Pull { .. }
             | ModelCommand::Rm { .. }
-            | ModelCommand::Verify { .. } => alone::run(command, &place, out).await,
+            | ModelCommand::Verify { .. } => offline::run(command, &place, out).await,
         },
     }
 }

@@ -42,7 +42,7 @@ const APPLICATION_STAKE_TIMES: u128 = 500;
 const BLOCK_WITHIN: Duration = Duration::from_secs(30);
 
 /// What the steps work on.
-pub(crate) struct Stage {
+pub(crate) struct SetupParts {
     pub(crate) layout: Layout,
     pub(crate) demo_folder: Option<PathBuf>,
     pub(crate) weights: Weights,
@@ -54,7 +54,7 @@ pub(crate) struct Stage {
     pub(crate) relay_url: Url,
 }
 
-impl Stage {
+impl SetupParts {
     /// Does what is missing for one step and says a small fact.
     pub(super) async fn step(&self, id: &str) -> anyhow::Result<String> {
         match id {

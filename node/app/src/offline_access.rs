@@ -12,21 +12,21 @@ use crate::{
 };
 
 /// Login and API keys without the rest of a node. The data directory stays locked as long as this lives.
-pub struct AccessAlone {
+pub struct OfflineAccess {
     access: Access,
     store: Store,
     _data_dir: DataDir,
 }
 
-impl AccessAlone {
+impl OfflineAccess {
     /// Opens the database of a data directory; makes both where there are none, so that a node can begin with a login.
     ///
     /// # Errors
     /// A data directory that a daemon holds, or that belongs to another chain.
-    pub async fn open(network: &Network, layout: &Layout) -> Result<AccessAlone, NodeError> {
+    pub async fn open(network: &Network, layout: &Layout) -> Result<OfflineAccess, NodeError> {
         let data_dir = DataDir::open(layout.root())?;
         let store = Store::open(build::store_config(network, layout)).await?;
-        Ok(AccessAlone {
+        Ok(OfflineAccess {
             access: Access::of(&store, &Clock::system()),
             store,
             _data_dir: data_dir,

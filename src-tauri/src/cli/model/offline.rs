@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 use hearth_base::failure::chain;
 use hearth_node::{
-    WeightsAlone,
+    OfflineWeights,
     weights::{AddOptions, Cid, DownloadState, Model, ModelKind, Weights, parse_cid},
 };
 
@@ -18,9 +18,9 @@ pub(super) async fn run(command: &ModelCommand, place: &Place, out: &Out) -> Don
         show_list(out, &[]);
         return Ok(());
     }
-    let alone = WeightsAlone::open(&place.layered.settings, &place.network, &place.layout).await?;
-    let done = act(command, alone.weights(), out).await;
-    alone.close().await;
+    let offline = OfflineWeights::open(&place.layered.settings, &place.network, &place.layout).await?;
+    let done = act(command, offline.weights(), out).await;
+    offline.close().await;
     done
 }
 

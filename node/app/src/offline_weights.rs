@@ -9,14 +9,14 @@ use crate::{
 };
 
 /// Weights and database without the rest of a node. The data directory stays locked as long as this lives.
-pub struct WeightsAlone {
+pub struct OfflineWeights {
     weights: Weights,
     store: Store,
     tasks: Tasks,
     _data_dir: DataDir,
 }
 
-impl WeightsAlone {
+impl OfflineWeights {
     /// Opens the models of a data directory.
     ///
     /// # Errors
@@ -25,7 +25,7 @@ impl WeightsAlone {
         settings: &Settings,
         network: &Network,
         layout: &Layout,
-    ) -> Result<WeightsAlone, NodeError> {
+    ) -> Result<OfflineWeights, NodeError> {
         let data_dir = DataDir::open(layout.root())?;
         let store = Store::open(build::store_config(network, layout)).await?;
         let tasks = Tasks::root();
@@ -37,7 +37,7 @@ impl WeightsAlone {
             inspector: crate::library::inspector(),
         })
         .await?;
-        Ok(WeightsAlone {
+        Ok(OfflineWeights {
             weights,
             store,
             tasks,

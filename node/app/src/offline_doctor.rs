@@ -6,16 +6,16 @@ use hearth_store::Store;
 use hearth_wallet::{Cost, Wallet};
 
 use crate::{
-    alone_weights::WeightsAlone,
     config::Settings,
     data_dir::{DataDirError, Layout},
     doctor::{self, bad, ok},
     error::NodeError,
     network::Network,
+    offline_weights::OfflineWeights,
 };
 
 /// Runs the checks that need no running node. Makes no data directory where there is none.
-pub async fn doctor_alone(settings: &Settings, network: &Network, layout: &Layout) -> Vec<Check> {
+pub async fn offline_doctor(settings: &Settings, network: &Network, layout: &Layout) -> Vec<Check> {
     let mut checks = vec![
         not_running(layout, network),
         doctor::graphics(network.is_devnet(), settings.miner.backend.is_some()).await,
@@ -69,10 +69,10 @@ async fn data(settings: &Settings, network: &Network, layout: &Layout) -> Vec<Ch
         let remedy = "leave --network out, or name another --data-dir";
         return vec![bad(Level::Fail, "other_chain", "Data", fact, meaning, remedy)];
     }
-    match WeightsAlone::open(settings, network, layout).await {
-        Ok(alone) => {
-            let check = doctor::models(alone.weights()).await;
-            alone.close().await;
+    match OfflineWeights::open(settings, network, layout).await {
+        Ok(offline) => {
+            let check = doctor::models(offline.weights()).await;
+            offline.close().await;
             vec![ok("data", "Data", "the database opens"), check]
         }
         Err(NodeError::DataDir(DataDirError::Taken { pid, .. })) => {
@@ -142,7 +142,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let layout = Layout::of(&folder.path().join("data"));
         let (settings, network) = (Settings::default(), Network::parse("mainnet").unwrap());
-        let checks = doctor_alone(&settings, &network, &layout).await;
+        let checks = offline_doctor(&settings, &network, &layout).await;
         assert_eq!(level(&checks, "not_running"), Some(Level::Warn));
         assert_eq!(level(&checks, "no_data"), Some(Level::Warn));
         assert!(!layout.root().exists(), "looking makes nothing");
@@ -151,14 +151,14 @@ mod tests {
         let store = crate::build::store_config(&network, &layout);
         Store::open(store).await.unwrap().close().await;
         std::fs::write(layout.keystore().join("wallet.json"), "{}").unwrap();
-        let checks = doctor_alone(&settings, &network, &layout).await;
+        let checks = offline_doctor(&settings, &network, &layout).await;
         assert_eq!(level(&checks, "data_dir_taken"), Some(Level::Fail));
         assert_eq!(level(&checks, "wallet_damaged"), Some(Level::Fail));
         drop(held);
-        let checks = doctor_alone(&settings, &network, &layout).await;
+        let checks = offline_doctor(&settings, &network, &layout).await;
         assert_eq!(level(&checks, "data"), Some(Level::Ok));
         assert_eq!(level(&checks, "no_model"), Some(Level::Warn));
-        let checks = doctor_alone(&settings, &Network::Devnet, &layout).await;
+        let checks = offline_doctor(&settings, &Network::Devnet, &layout).await;
         assert_eq!(level(&checks, "other_chain"), Some(Level::Fail));
     }
 }

@@ -15,13 +15,13 @@ use crate::{
 const SUPPLIER_URL: &str = "http://127.0.0.1:4328";
 
 /// The embedded chain without the rest of a node.
-pub struct DevnetAlone {
+pub struct StandaloneDevnet {
     devnet: Devnet,
     tasks: Tasks,
     _data_dir: DataDir,
 }
 
-impl DevnetAlone {
+impl StandaloneDevnet {
     /// Starts a chain, or goes on with the one of the data directory. With `accounts` a new one begins with staked
     /// actors under published test mnemonics. `block_ms` 0 makes blocks on command only.
     ///
@@ -32,7 +32,7 @@ impl DevnetAlone {
         listen: SocketAddr,
         accounts: bool,
         block_ms: u64,
-    ) -> Result<DevnetAlone, NodeError> {
+    ) -> Result<StandaloneDevnet, NodeError> {
         let data_dir = DataDir::open(layout.root())?;
         let tasks = Tasks::root();
         let mut config = hearth_devnet::Config::for_people(layout.devnet_database(), listen, tasks.clone());
@@ -43,15 +43,15 @@ impl DevnetAlone {
         if accounts {
             config.genesis = Genesis::with_actors(Params::for_people(), &[SUPPLIER_URL.to_owned()]);
         }
-        let alone = DevnetAlone {
+        let standalone = StandaloneDevnet {
             devnet: Devnet::start(config).await?,
             tasks,
             _data_dir: data_dir,
         };
-        match write_private(&layout.network(), alone.network_toml().as_bytes()) {
-            Ok(()) => Ok(alone),
+        match write_private(&layout.network(), standalone.network_toml().as_bytes()) {
+            Ok(()) => Ok(standalone),
             Err(source) => {
-                alone.stop().await;
+                standalone.stop().await;
                 Err(NodeError::Write {
                     path: layout.network(),
                     source,
