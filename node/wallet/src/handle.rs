@@ -68,8 +68,8 @@ struct Inner {
     config: Config,
     clock: Clock,
     keys: Mutex<Keys>,
-    /// Held from the question whether one may try to the verdict, so that guesses side by side count one by one.
-    brake: Mutex<Brake>,
+    /// Held from the question whether one may try to the verdict, so that attempts side by side count one by one.
+    attempts: Mutex<PasswordAttempts>,
     state: watch::Sender<WalletState>,
 }
 
@@ -81,7 +81,7 @@ struct Keys {
 
 /// Wrong passwords of late.
 #[derive(Default)]
-struct Brake {
+struct PasswordAttempts {
     wrong: u32,
     wait_until_ms: i64,
 }
@@ -104,7 +104,7 @@ impl Wallet {
                 config,
                 clock,
                 keys: Mutex::new(keys),
-                brake: Mutex::default(),
+                attempts: Mutex::default(),
                 state,
             }),
         })
@@ -293,15 +293,15 @@ impl Wallet {
         password: &str,
         of: impl FnOnce(&WalletFile) -> (Sealed, String),
     ) -> Result<Zeroizing<Vec<u8>>, Error> {
-        let mut brake = self.inner.brake.lock();
-        self.may_try(&brake)?;
+        let mut attempts = self.inner.attempts.lock();
+        self.may_attempt(&attempts)?;
         let (sealed, label) = of(self.keys().file.as_ref().ok_or(Error::None)?);
         let opened = sealed.open(password, &label);
-        self.judge(&mut brake, opened)
+        self.judge(&mut attempts, opened)
     }
 
-    fn may_try(&self, brake: &Brake) -> Result<(), Error> {
-        let left_ms = brake.wait_until_ms - self.inner.clock.now_ms();
+    fn may_attempt(&self, attempts: &PasswordAttempts) -> Result<(), Error> {
+        let left_ms = attempts.wait_until_ms - self.inner.clock.now_ms();
         match u64::try_from(left_ms) {
             Ok(left_ms) if left_ms > 0 => Err(Error::Wait {
                 seconds: left_ms.div_ceil(1000),
@@ -312,27 +312,27 @@ impl Wallet {
 
     fn judge(
         &self,
-        brake: &mut Brake,
+        attempts: &mut PasswordAttempts,
         opened: Result<Zeroizing<Vec<u8>>, OpenError>,
     ) -> Result<Zeroizing<Vec<u8>>, Error> {
         match opened {
             Ok(bytes) => {
-                brake.wrong = 0;
+                attempts.wrong = 0;
                 Ok(bytes)
             }
             Err(OpenError::Damaged(why)) => Err(self.damaged(why)),
             Err(OpenError::WrongPassword) => {
-                brake.wrong += 1;
-                if brake.wrong >= TRIES {
-                    brake.wrong = 0;
+                attempts.wrong += 1;
+                if attempts.wrong >= TRIES {
+                    attempts.wrong = 0;
                     let wait_ms = i64::try_from(WAIT.as_millis()).unwrap_or(i64::MAX);
-                    brake.wait_until_ms = self.inner.clock.now_ms() + wait_ms;
+                    attempts.wait_until_ms = self.inner.clock.now_ms() + wait_ms;
                     return Err(Error::Wait {
                         seconds: WAIT.as_secs(),
                     });
                 }
                 Err(Error::WrongPassword {
-                    tries_left: TRIES - brake.wrong,
+                    tries_left: TRIES - attempts.wrong,
                 })
             }
         }

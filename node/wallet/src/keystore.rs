@@ -32,7 +32,7 @@ pub struct Accounts {
 /// What every form of the file begins with, this one's successors included: a program that does not know the form can
 /// say who does.
 #[derive(Deserialize)]
-struct Form {
+struct FileVersion {
     version: u32,
     written_by: Option<String>,
 }
@@ -91,12 +91,12 @@ pub(crate) fn read(path: &Path) -> Result<Option<WalletFile>, Error> {
         path: path.to_owned(),
         why,
     };
-    let form: Form = serde_json::from_slice(&text).map_err(|error| damaged(error.to_string()))?;
-    if form.version > VERSION {
+    let head: FileVersion = serde_json::from_slice(&text).map_err(|error| damaged(error.to_string()))?;
+    if head.version > VERSION {
         return Err(Error::Newer {
             path: path.to_owned(),
-            by: form.written_by.unwrap_or_else(|| "a newer Hearth".to_owned()),
-            found: form.version,
+            by: head.written_by.unwrap_or_else(|| "a newer Hearth".to_owned()),
+            found: head.version,
             known: VERSION,
         });
     }

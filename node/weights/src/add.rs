@@ -103,7 +103,7 @@ fn import_blocking(
         return Err(AddError::Neither { path: root });
     }
     // Parts of a split model lie beside the name that was given, not beside what it may be a link to.
-    let needed = inspector.look(path).map_err(AddError::Refused)?;
+    let needed = inspector.inspect(path).map_err(AddError::Refused)?;
     let is_folder = metadata.is_dir();
     let paths = if is_folder { model_files(&root)? } else { needed };
     let mut hashed = Vec::with_capacity(paths.len());

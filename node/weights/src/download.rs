@@ -111,13 +111,13 @@ struct Shared {
 /// How a driver is reached.
 #[derive(Clone, Debug)]
 struct Handle {
-    events: mpsc::Sender<Wish>,
+    events: mpsc::Sender<DriverCommand>,
     seen: watch::Receiver<Download>,
 }
 
 /// What a driver is told from outside.
 #[derive(Debug)]
-enum Wish {
+enum DriverCommand {
     Event(Event),
     AddSources(Vec<String>),
 }
@@ -181,10 +181,14 @@ impl Downloads {
         {
             let told = handle
                 .events
-                .send(Wish::AddSources(sources.clone()))
+                .send(DriverCommand::AddSources(sources.clone()))
                 .await
                 .is_ok()
-                && handle.events.send(Wish::Event(Event::Resume)).await.is_ok();
+                && handle
+                    .events
+                    .send(DriverCommand::Event(Event::Resume))
+                    .await
+                    .is_ok();
             if told {
                 return Ok(handle.seen);
             }
@@ -224,7 +228,11 @@ impl Downloads {
     pub(crate) async fn give_up(&self, cid: &Cid) {
         let handle = self.drivers().get(cid).cloned();
         if let Some(handle) = handle
-            && handle.events.send(Wish::Event(Event::Cancel)).await.is_ok()
+            && handle
+                .events
+                .send(DriverCommand::Event(Event::Cancel))
+                .await
+                .is_ok()
         {
             handle.events.closed().await;
         }
@@ -245,7 +253,7 @@ impl Downloads {
     async fn tell(&self, cid: &Cid, event: Event) -> bool {
         let handle = self.drivers().get(cid).cloned();
         match handle {
-            Some(handle) => handle.events.send(Wish::Event(event)).await.is_ok(),
+            Some(handle) => handle.events.send(DriverCommand::Event(event)).await.is_ok(),
             None => false,
         }
     }

@@ -12,7 +12,7 @@ use cid::Cid;
 use crate::{
     block::{Block, MAX_BLOCK_BYTES},
     disk,
-    records::{LeafRecord, Place, Records, RecordsError},
+    records::{BlockLocation, LeafRecord, Records, RecordsError},
     unixfs::read::wrap_leaf,
 };
 
@@ -50,8 +50,8 @@ impl Blocks for FileStore {
         for _ in 0..MAX_PLACES {
             let (file, path, leaf) = match self.records.find(cid).await? {
                 None => return Ok(None),
-                Some(Place::Here(bytes)) => return Ok(Block::verify(*cid, bytes).ok()),
-                Some(Place::InFile {
+                Some(BlockLocation::Here(bytes)) => return Ok(Block::verify(*cid, bytes).ok()),
+                Some(BlockLocation::InFile {
                     file,
                     disk_path,
                     leaf,

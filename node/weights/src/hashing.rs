@@ -58,7 +58,7 @@ pub(crate) fn import_file(profile: &Profile, file: &File, size: u64, threads: us
 
 /// How a piece of a plan stands on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Found {
+pub(crate) enum PieceCheck {
     /// The bytes are right, and this is how they are wrapped into their block.
     Right(Option<NodeKind>),
     /// Other bytes, or none.
@@ -74,14 +74,14 @@ pub(crate) fn check_file(
     file: &File,
     threads: usize,
     stop: &(dyn Fn() -> bool + Sync),
-) -> io::Result<Vec<Found>> {
+) -> io::Result<Vec<PieceCheck>> {
     in_parallel(plan.pieces.len(), threads, |piece_idx, buffer| {
         if stop() {
             return Err(io::ErrorKind::Interrupted.into());
         }
         let piece = &plan.pieces[piece_idx];
         let Some(wanted) = digest_of(&piece.cid) else {
-            return Ok(Found::Wrong);
+            return Ok(PieceCheck::Wrong);
         };
         let kinds: &[Option<NodeKind>] = match piece.form {
             Form::Raw => &[None],
@@ -89,13 +89,13 @@ pub(crate) fn check_file(
         };
         for kind in kinds {
             match piece_digest(file, piece.offset, piece.length as usize, *kind, buffer) {
-                Ok(digest) if digest == wanted => return Ok(Found::Right(*kind)),
+                Ok(digest) if digest == wanted => return Ok(PieceCheck::Right(*kind)),
                 Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(Found::Wrong),
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(PieceCheck::Wrong),
                 Err(error) => return Err(error),
             }
         }
-        Ok(Found::Wrong)
+        Ok(PieceCheck::Wrong)
     })
 }
 

@@ -1,5 +1,5 @@
-//! A look into a model's files before it is taken in. What can run is known by the engine, which this crate does not
-//! know: the program passes the look in.
+//! Inspects a model's files before it is taken in. What can run is known by the engine, which this crate does not
+//! know: the program passes the function in.
 
 use std::{
     fmt,
@@ -7,16 +7,16 @@ use std::{
     sync::Arc,
 };
 
-type Look = dyn Fn(&Path) -> Result<Vec<PathBuf>, String> + Send + Sync;
+type InspectFn = dyn Fn(&Path) -> Result<Vec<PathBuf>, String> + Send + Sync;
 
-/// Looks at a file or folder: gives the files that the model needs, or says for people why it cannot be used.
+/// Inspects a file or folder: gives the files that the model needs, or says for people why it cannot be used.
 #[derive(Clone)]
-pub struct Inspector(Arc<Look>);
+pub struct Inspector(Arc<InspectFn>);
 
 impl Inspector {
-    /// Takes the look.
-    pub fn new(look: impl Fn(&Path) -> Result<Vec<PathBuf>, String> + Send + Sync + 'static) -> Inspector {
-        Inspector(Arc::new(look))
+    /// Takes the function that inspects.
+    pub fn new(inspect: impl Fn(&Path) -> Result<Vec<PathBuf>, String> + Send + Sync + 'static) -> Inspector {
+        Inspector(Arc::new(inspect))
     }
 
     /// Takes everything as it is.
@@ -25,7 +25,7 @@ impl Inspector {
         Inspector::new(|path| Ok(vec![path.to_owned()]))
     }
 
-    pub(crate) fn look(&self, path: &Path) -> Result<Vec<PathBuf>, String> {
+    pub(crate) fn inspect(&self, path: &Path) -> Result<Vec<PathBuf>, String> {
         (self.0)(path)
     }
 }

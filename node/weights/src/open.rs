@@ -11,7 +11,7 @@ use cid::Cid;
 
 use crate::{
     disk::Fingerprint,
-    hashing::{self, Found},
+    hashing::{self, PieceCheck},
     manifest::ManifestFile,
     records::{FileRecord, Records, RecordsError},
     unixfs::read::Plan,
@@ -216,7 +216,7 @@ fn wrong_bytes(plan: &Plan, file: &File, threads: usize) -> io::Result<u64> {
         .pieces
         .iter()
         .zip(&found)
-        .filter(|(_, found)| **found == Found::Wrong);
+        .filter(|(_, found)| **found == PieceCheck::Wrong);
     let wrong: u64 = wrong.map(|(piece, _)| piece.length).sum();
     let rest_is_right = wrong > 0 || hashing::check_inline(plan, file)?;
     Ok(if rest_is_right {

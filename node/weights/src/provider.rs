@@ -88,7 +88,7 @@ fn wait_words(retry_after_s: Option<u64>) -> String {
 
 /// What a failure says about the source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Standing {
+pub(crate) enum SourceState {
     /// It works, but lacks this block.
     Lacks,
     /// It may work later.
@@ -98,14 +98,14 @@ pub(crate) enum Standing {
 }
 
 impl SourceError {
-    pub(crate) fn standing(&self) -> Standing {
+    pub(crate) fn source_state(&self) -> SourceState {
         match self {
-            SourceError::NotThere { .. } => Standing::Lacks,
+            SourceError::NotThere { .. } => SourceState::Lacks,
             // It said when: until then it is not asked again.
             SourceError::Busy {
                 retry_after_s: Some(_),
                 ..
-            } => Standing::Unfit,
+            } => SourceState::Unfit,
             SourceError::Busy { .. }
             | SourceError::Unreachable { .. }
             | SourceError::Stalled { .. }
@@ -113,14 +113,14 @@ impl SourceError {
             | SourceError::Car {
                 source: CarError::Torn(_),
                 ..
-            } => Standing::Ails,
+            } => SourceState::Ails,
             SourceError::Refused { .. }
             | SourceError::Status { .. }
             | SourceError::ContentType { .. }
             | SourceError::Bad { .. }
             | SourceError::Car { .. }
             | SourceError::Flood { .. }
-            | SourceError::Address(_) => Standing::Unfit,
+            | SourceError::Address(_) => SourceState::Unfit,
         }
     }
 }

@@ -132,7 +132,7 @@ pub(crate) struct FinishedFile {
 
 /// Where the bytes of a block are.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum BlockLocation {
     Here(Bytes),
     InFile {
         file: i64,
@@ -278,14 +278,14 @@ impl Records {
     }
 
     /// Where a block is. Files that were found changed are passed over.
-    pub(crate) async fn find(&self, cid: &Cid) -> Result<Option<Place>, RecordsError> {
+    pub(crate) async fn find(&self, cid: &Cid) -> Result<Option<BlockLocation>, RecordsError> {
         let manifest: Option<Vec<u8>> =
             sqlx::query_scalar("SELECT manifest FROM weights_models WHERE cid = ?")
                 .bind(cid.to_string())
                 .fetch_optional(&self.pool)
                 .await?;
         if let Some(bytes) = manifest {
-            return Ok(Some(Place::Here(bytes.into())));
+            return Ok(Some(BlockLocation::Here(bytes.into())));
         }
         let Some(digest) = digest_of(cid) else {
             return Ok(None);
@@ -296,7 +296,7 @@ impl Records {
                 .fetch_optional(&self.pool)
                 .await?;
         if let Some(bytes) = node {
-            return Ok(Some(Place::Here(bytes.into())));
+            return Ok(Some(BlockLocation::Here(bytes.into())));
         }
         let row: Option<LeafRow> = sqlx::query_as(
             "SELECT leaf.file, file.disk_path, leaf.at, leaf.length, leaf.form FROM weights_leaves AS leaf \

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     block::digest_of,
     disk::{self, Fingerprint},
-    hashing::{self, Found},
+    hashing::{self, PieceCheck},
     manifest::Manifest,
     records::{FinishedFile, LeafRecord, ModelRecord, Origin},
     unixfs::data::NodeKind,
@@ -33,7 +33,7 @@ pub(super) async fn check(
         let wrong: Vec<usize> = found
             .iter()
             .enumerate()
-            .filter(|(_, found)| **found == Found::Wrong)
+            .filter(|(_, found)| **found == PieceCheck::Wrong)
             .map(|(idx, _)| idx)
             .collect();
         if wrong.is_empty() {
@@ -79,7 +79,7 @@ async fn inspect(job: &Job) -> Result<(), JobError> {
         job.rules.inspector.clone(),
         job.rules.folder.join(job::model_folder(&job.cid)),
     );
-    let looked = tokio::task::spawn_blocking(move || inspector.look(&folder)).await;
+    let looked = tokio::task::spawn_blocking(move || inspector.inspect(&folder)).await;
     match looked {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(reason)) => Err(JobError::Refused(reason)),
@@ -87,7 +87,7 @@ async fn inspect(job: &Job) -> Result<(), JobError> {
     }
 }
 
-async fn read_back(job: &Job, part: &PartFile) -> Result<Vec<Found>, JobError> {
+async fn read_back(job: &Job, part: &PartFile) -> Result<Vec<PieceCheck>, JobError> {
     // A crash may have lost bytes that stood in nodes; they are at hand.
     locate::write_inline(part).await?;
     let (plan, file, threads) = (part.plan.clone(), Arc::clone(&part.file), job.rules.threads);
@@ -109,11 +109,11 @@ async fn read_back(job: &Job, part: &PartFile) -> Result<Vec<Found>, JobError> {
     })
 }
 
-fn leaves(part: &PartFile, found: &[Found]) -> Vec<LeafRecord> {
-    let leaf = |(piece, found): (&crate::unixfs::read::Piece, &Found)| {
+fn leaves(part: &PartFile, found: &[PieceCheck]) -> Vec<LeafRecord> {
+    let leaf = |(piece, found): (&crate::unixfs::read::Piece, &PieceCheck)| {
         let wrap: Option<NodeKind> = match found {
-            Found::Right(wrap) => *wrap,
-            Found::Wrong => None,
+            PieceCheck::Right(wrap) => *wrap,
+            PieceCheck::Wrong => None,
         };
         digest_of(&piece.cid).map(|digest| LeafRecord {
             digest,

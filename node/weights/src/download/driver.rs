@@ -18,7 +18,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Download, Shared, Wish, check, fetch,
+    Download, DriverCommand, Shared, check, fetch,
     job::{Job, JobError},
     locate,
     state::{Effect, Event, State, effects_after_restart, step},
@@ -41,7 +41,7 @@ pub(super) struct Driver {
     shared: Arc<Shared>,
     record: DownloadRecord,
     state: State,
-    wishes: mpsc::Receiver<Wish>,
+    wishes: mpsc::Receiver<DriverCommand>,
     seen: watch::Sender<Download>,
     job: Option<(CancellationToken, Running)>,
     /// Reports of the job at work.
@@ -64,7 +64,7 @@ impl Driver {
         shared: Arc<Shared>,
         record: DownloadRecord,
         state: State,
-        wishes: mpsc::Receiver<Wish>,
+        wishes: mpsc::Receiver<DriverCommand>,
         seen: watch::Sender<Download>,
     ) -> Driver {
         let arrived_bytes = state.progress().0;
@@ -98,8 +98,8 @@ impl Driver {
                 biased;
                 () = stopped.cancelled() => break,
                 wish = self.wishes.recv() => match wish {
-                    Some(Wish::Event(event)) => Some(event),
-                    Some(Wish::AddSources(sources)) => {
+                    Some(DriverCommand::Event(event)) => Some(event),
+                    Some(DriverCommand::AddSources(sources)) => {
                         self.add_sources(sources).await;
                         None
                     }

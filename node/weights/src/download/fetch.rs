@@ -30,7 +30,7 @@ use super::{
 use crate::{
     block::{Block, Digest, digest_of},
     disk,
-    provider::{Source, SourceError, Standing},
+    provider::{Source, SourceError, SourceState},
     unixfs::read::{Form, unwrap_leaf},
 };
 
@@ -64,13 +64,13 @@ struct Span {
 
 /// What is still to be fetched.
 #[derive(Debug)]
-struct Board {
-    state: Mutex<BoardState>,
+struct SpanQueue {
+    state: Mutex<QueueState>,
     changed: Notify,
 }
 
 #[derive(Debug)]
-struct BoardState {
+struct QueueState {
     spans: VecDeque<Span>,
     at_work: usize,
     last_error: Option<SourceError>,
@@ -93,14 +93,14 @@ pub(super) async fn fetch(
     noted: impl Fn(u64),
 ) -> Result<Event, JobError> {
     let places: Places = parts.iter().map(missing_places).collect();
-    let board = Arc::new(Board::new(spans(&parts, job.rules.span_bytes)));
+    let queue = Arc::new(SpanQueue::new(spans(&parts, job.rules.span_bytes)));
     job.note_arrived(&parts);
     let (leaves, arrivals) = mpsc::channel(LEAVES_IN_FLIGHT);
     let plans: Vec<_> = parts
         .iter()
         .map(|part| (part.wanted.cid, part.plan.clone()))
         .collect();
-    let wanted = Arc::new(Wanted {
+    let wanted = Arc::new(FetchPlan {
         plans,
         places: places.clone(),
         have: Mutex::new(have_sets(&parts)),
@@ -110,12 +110,12 @@ pub(super) async fn fetch(
         .enumerate()
         .flat_map(|(source_idx, source)| {
             (0..STREAMS).map({
-                let (board, leaves, wanted) = (&board, &leaves, &wanted);
+                let (queue, leaves, wanted) = (&queue, &leaves, &wanted);
                 move |_| {
                     let worker = Worker {
                         source_idx,
                         source: Arc::clone(source),
-                        board: Arc::clone(board),
+                        queue: Arc::clone(queue),
                         leaves: leaves.clone(),
                         wanted: Arc::clone(wanted),
                         busy: Arc::clone(&job.busy),
@@ -136,19 +136,19 @@ pub(super) async fn fetch(
     if parts.iter().all(|part| part.have_bytes() == part.plan.size) {
         return Ok(Event::AllWritten);
     }
-    let last = board.state.lock().last_error.take();
+    let last = queue.state.lock().last_error.take();
     Err(job.no_source("weights", last))
 }
 
 /// What the sources need to know about the files.
-struct Wanted {
+struct FetchPlan {
     plans: Vec<(cid::Cid, crate::unixfs::read::Plan)>,
     places: Places,
     /// Pieces that were delivered, file by file.
     have: Mutex<Vec<BTreeSet<usize>>>,
 }
 
-impl Wanted {
+impl FetchPlan {
     /// The pieces of a span that nobody delivered yet.
     fn missing(&self, span: &Span) -> Vec<usize> {
         let have = self.have.lock();
@@ -226,14 +226,14 @@ fn spans(parts: &[PartFile], span_bytes: u64) -> VecDeque<Span> {
     spans
 }
 
-impl Board {
-    fn new(spans: VecDeque<Span>) -> Board {
-        let state = BoardState {
+impl SpanQueue {
+    fn new(spans: VecDeque<Span>) -> SpanQueue {
+        let state = QueueState {
             spans,
             at_work: 0,
             last_error: None,
         };
-        Board {
+        SpanQueue {
             state: Mutex::new(state),
             changed: Notify::new(),
         }
@@ -280,16 +280,16 @@ impl Board {
 struct Worker {
     source_idx: usize,
     source: Arc<dyn Source>,
-    board: Arc<Board>,
+    queue: Arc<SpanQueue>,
     leaves: mpsc::Sender<Leaf>,
-    wanted: Arc<Wanted>,
+    wanted: Arc<FetchPlan>,
     busy: Arc<Busy>,
 }
 
 impl Worker {
     async fn run(self) {
         let mut failures = 0;
-        while let Some(mut span) = self.board.take(self.source_idx).await {
+        while let Some(mut span) = self.queue.take(self.source_idx).await {
             let n_missing = self.wanted.missing(&span).len();
             let error = self.fill(&span).await.err();
             let is_over = self.leaves.is_closed();
@@ -302,22 +302,22 @@ impl Worker {
                 self.busy.note(error);
                 tracing::debug!(source = Source::name(self.source.as_ref()), %error, "a source does not fill a span");
             }
-            let standing = error.as_ref().map(SourceError::standing);
-            match standing {
+            let source_state = error.as_ref().map(SourceError::source_state);
+            match source_state {
                 None => failures = 0,
-                Some(Standing::Lacks) => {}
-                Some(Standing::Ails) => failures += 1,
-                Some(Standing::Unfit) => failures = PATIENCE,
+                Some(SourceState::Lacks) => {}
+                Some(SourceState::Ails) => failures += 1,
+                Some(SourceState::Unfit) => failures = PATIENCE,
             }
             // An ailing source may try the same span again, until it is given up.
-            if standing != Some(Standing::Ails) || failures >= PATIENCE {
+            if source_state != Some(SourceState::Ails) || failures >= PATIENCE {
                 span.tried.insert(self.source_idx);
             }
-            self.board.give_back((n_still_missing > 0).then_some(span), error);
+            self.queue.give_back((n_still_missing > 0).then_some(span), error);
             if failures >= PATIENCE || is_over {
                 break;
             }
-            if standing == Some(Standing::Ails) {
+            if source_state == Some(SourceState::Ails) {
                 tokio::time::sleep(BREATH).await;
             }
         }
@@ -331,7 +331,7 @@ impl Worker {
             return Ok(());
         };
         let (first, last) = (&plan.pieces[*first], &plan.pieces[*last]);
-        let mut trouble = None;
+        let mut failure = None;
         let end = last.offset + last.length;
         let mut blocks = self.source.span(*root, first.offset, end - 1);
         let mut left_bytes = CAR_FACTOR * (end - first.offset) + CAR_BASE_BYTES;
@@ -344,14 +344,14 @@ impl Worker {
                     // Blocks of others would be dropped one by one for ever.
                     let Some(left) = left_bytes.checked_sub(n_bytes) else {
                         let source_name = Source::name(self.source.as_ref()).to_owned();
-                        trouble = Some(SourceError::Flood { source_name });
+                        failure = Some(SourceError::Flood { source_name });
                         break;
                     };
                     left_bytes = left;
                 }
                 Err(error) => {
                     let is_about_one_block = matches!(error, SourceError::Bad { .. });
-                    trouble = Some(error);
+                    failure = Some(error);
                     n_bad += 1;
                     if !is_about_one_block || n_bad >= BAD_BLOCKS {
                         break;
@@ -361,7 +361,7 @@ impl Worker {
         }
         drop(blocks);
         // A source that lied or is down is not asked further; one that sent a short CAR may have the rest.
-        if let Some(error) = trouble {
+        if let Some(error) = failure {
             return Err(error);
         }
         let holes = self.wanted.missing(span).into_iter();

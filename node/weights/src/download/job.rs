@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Rules,
     busy::Busy,
-    state::{Event, Trouble},
+    state::{Event, JobFailure},
 };
 use crate::{
     disk,
@@ -109,15 +109,15 @@ impl JobError {
         if matches!(self, JobError::Stopped) {
             return None;
         }
-        let mut trouble = Trouble {
+        let mut failure = JobFailure {
             is_final: self.is_final(),
             not_before_ms: None,
             why: hearth_base::failure::chain(&self),
         };
         if let JobError::NoSource { not_before_ms, .. } = self {
-            trouble.not_before_ms = not_before_ms;
+            failure.not_before_ms = not_before_ms;
         }
-        Some(Event::Trouble(trouble))
+        Some(Event::JobFailed(failure))
     }
 }
 

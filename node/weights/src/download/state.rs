@@ -139,7 +139,7 @@ pub(crate) enum Event {
     /// Read back and right; the files stand at their places and the model is recorded.
     Placed,
     /// An effect ended in trouble. Final trouble is not tried again by itself.
-    Trouble(Trouble),
+    JobFailed(JobFailure),
     /// The owner's wish.
     Pause,
     /// The owner's wish.
@@ -152,7 +152,7 @@ pub(crate) enum Event {
 
 /// Why an effect ended without its goal.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Trouble {
+pub(crate) struct JobFailure {
     pub(crate) why: String,
     pub(crate) is_final: bool,
     /// No source wants to be asked before.
@@ -212,7 +212,7 @@ pub(crate) fn step(state: &State, event: Event, now_ms: i64, backoff: Backoff) -
         Event::Resume => resume(state),
         Event::Cancel => cancel(state),
         Event::Tick => tick(state, now_ms),
-        Event::Trouble(met) => trouble(state, met, now_ms, backoff),
+        Event::JobFailed(met) => after_failure(state, met, now_ms, backoff),
         Event::Located {
             have_bytes,
             size_bytes,
@@ -367,7 +367,7 @@ fn tick(state: &State, now_ms: i64) -> (State, Vec<Effect>) {
     }
 }
 
-fn trouble(state: &State, met: Trouble, now_ms: i64, backoff: Backoff) -> (State, Vec<Effect>) {
+fn after_failure(state: &State, met: JobFailure, now_ms: i64, backoff: Backoff) -> (State, Vec<Effect>) {
     let before = match state {
         State::Wanted | State::Checking { .. } => 0,
         State::Locating { attempts } | State::Fetching { attempts, .. } => *attempts,
@@ -406,10 +406,10 @@ mod tests {
         })
     }
 
-    fn trouble() -> Event {
-        Event::Trouble(Trouble {
+    fn job_failed() -> Event {
+        Event::JobFailed(JobFailure {
             why: "the line is cut".to_owned(),
-            ..Trouble::default()
+            ..JobFailure::default()
         })
     }
 
@@ -436,7 +436,7 @@ mod tests {
         let mut state = State::Locating { attempts: 0 };
         let mut waits = Vec::new();
         for _ in 0..9 {
-            let (failed, effects) = step(&state, trouble(), 0, BACKOFF);
+            let (failed, effects) = step(&state, job_failed(), 0, BACKOFF);
             let [Effect::WakeAt(at)] = effects[..] else {
                 panic!("{effects:?}")
             };
@@ -468,9 +468,9 @@ mod tests {
     #[test]
     fn a_source_that_asks_to_be_left_alone_is_left_alone() {
         let asked = |not_before_ms| {
-            Event::Trouble(Trouble {
+            Event::JobFailed(JobFailure {
                 not_before_ms: Some(not_before_ms),
-                ..Trouble::default()
+                ..JobFailure::default()
             })
         };
         let fetching = State::Fetching {
@@ -490,7 +490,7 @@ mod tests {
             Event::Written { have_bytes: 1 },
             Event::AllWritten,
             Event::Placed,
-            trouble(),
+            job_failed(),
             Event::Tick,
         ];
         for state in [
@@ -517,9 +517,9 @@ mod tests {
             (0..9_u64).prop_map(|have_bytes| Event::Damaged { have_bytes }),
             Just(Event::Placed),
             any::<bool>().prop_map(|is_final| {
-                Event::Trouble(Trouble {
+                Event::JobFailed(JobFailure {
                     is_final,
-                    ..Trouble::default()
+                    ..JobFailure::default()
                 })
             }),
             Just(Event::Pause),

@@ -12,7 +12,7 @@ use super::Mode;
 
 /// A request that can be answered, or at least looked up.
 #[derive(Clone, Debug)]
-pub(super) struct Wanted {
+pub(super) struct GatewayRequest {
     pub(super) cid: Cid,
     /// Below the CID.
     pub(super) path: Vec<String>,
@@ -28,12 +28,12 @@ pub(super) struct Wanted {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Format {
     Raw,
-    Car(CarWish),
+    Car(CarOptions),
 }
 
 /// Which blocks, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct CarWish {
+pub(super) struct CarOptions {
     pub(super) scope: Scope,
     /// Whether equal blocks are sent as often as they stand in the DAG.
     pub(super) dups: bool,
@@ -75,7 +75,7 @@ impl Refusal {
 }
 
 /// Reads the head of a request.
-pub(super) fn read(head: &Parts, mode: Mode) -> Result<Wanted, Refusal> {
+pub(super) fn read(head: &Parts, mode: Mode) -> Result<GatewayRequest, Refusal> {
     if head.method != Method::GET && head.method != Method::HEAD {
         let text = format!("method {} is not allowed: this gateway is read-only", head.method);
         return Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, text));
@@ -124,7 +124,7 @@ pub(super) fn read(head: &Parts, mode: Mode) -> Result<Wanted, Refusal> {
             .and_then(|value| value.to_str().ok())
             .map(str::to_owned)
     };
-    Ok(Wanted {
+    Ok(GatewayRequest {
         cid,
         path,
         format,
@@ -206,7 +206,7 @@ fn own_query(accepted: &Accepted) -> String {
 fn car_wish<'a>(
     parameter: &dyn Fn(&str) -> Option<&'a str>,
     accepted: &Accepted,
-) -> Result<CarWish, Refusal> {
+) -> Result<CarOptions, Refusal> {
     let bad = |text: &str| Refusal::new(StatusCode::BAD_REQUEST, text);
     // The address wins over the header.
     let choice = |name: &str| {
@@ -240,7 +240,7 @@ fn car_wish<'a>(
         Some("block") => Scope::Block,
         Some(_) => return Err(bad("dag-scope is block, entity or all")),
     };
-    Ok(CarWish { scope, dups, order })
+    Ok(CarOptions { scope, dups, order })
 }
 
 fn byte_range(text: &str) -> Result<ByteRange, Refusal> {
@@ -261,10 +261,10 @@ fn byte_range(text: &str) -> Result<ByteRange, Refusal> {
     }
 }
 
-impl Wanted {
+impl GatewayRequest {
     /// What must hold of every range, whatever the size of the file.
     pub(super) fn check(&self) {
-        let Format::Car(CarWish {
+        let Format::Car(CarOptions {
             scope: Scope::Entity(Some(range)),
             ..
         }) = &self.format

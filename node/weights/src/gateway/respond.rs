@@ -19,7 +19,7 @@ use futures::stream;
 
 use super::{
     Blocks,
-    request::{CarWish, Format, Refusal, Scope, Wanted},
+    request::{CarOptions, Format, GatewayRequest, Refusal, Scope},
     walk::{self, Outcome, Resolved, Walk},
 };
 use crate::{
@@ -33,14 +33,14 @@ const CAR_TYPE: &str = "application/vnd.ipld.car";
 const FOR_EVER: &str = "public, max-age=29030400, immutable";
 
 /// Looks up and answers.
-pub(super) async fn respond(blocks: Arc<dyn Blocks>, wanted: Wanted) -> Response {
+pub(super) async fn respond(blocks: Arc<dyn Blocks>, wanted: GatewayRequest) -> Response {
     let resolved = match walk::resolve(blocks.as_ref(), wanted.cid, &wanted.path).await {
         Ok(resolved) => resolved,
-        Err(error) => return trouble(&error),
+        Err(error) => return internal_error(&error),
     };
     match &wanted.format {
         Format::Raw => raw(blocks.as_ref(), &wanted, &resolved).await,
-        Format::Car(wish) => car(blocks, &wanted, wish.clone(), resolved).await,
+        Format::Car(options) => car(blocks, &wanted, options.clone(), resolved).await,
     }
 }
 
@@ -50,7 +50,7 @@ pub(super) fn without_body(response: Response) -> Response {
     Response::from_parts(head, Body::empty())
 }
 
-async fn raw(blocks: &dyn Blocks, wanted: &Wanted, resolved: &Resolved) -> Response {
+async fn raw(blocks: &dyn Blocks, wanted: &GatewayRequest, resolved: &Resolved) -> Response {
     let cid = match &resolved.outcome {
         Outcome::Found(cid) => *cid,
         Outcome::NoSuchName(name) => return absent(wanted, format!("there is nothing named \"{name}\"")),
@@ -59,7 +59,7 @@ async fn raw(blocks: &dyn Blocks, wanted: &Wanted, resolved: &Resolved) -> Respo
     let block = match blocks.get(&cid).await {
         Ok(Some(block)) => block,
         Ok(None) => return absent(wanted, format!("block {cid} is not here")),
-        Err(error) => return trouble(&error),
+        Err(error) => return internal_error(&error),
     };
     let etag = format!("\"{cid}.raw\"");
     if is_known(wanted, &etag) {
@@ -98,7 +98,12 @@ async fn raw(blocks: &dyn Blocks, wanted: &Wanted, resolved: &Resolved) -> Respo
     response
 }
 
-async fn car(blocks: Arc<dyn Blocks>, wanted: &Wanted, wish: CarWish, resolved: Resolved) -> Response {
+async fn car(
+    blocks: Arc<dyn Blocks>,
+    wanted: &GatewayRequest,
+    options: CarOptions,
+    resolved: Resolved,
+) -> Response {
     // A block that is not here is said so; an empty CAR would be an answer that says nothing.
     let first = match &resolved.outcome {
         Outcome::Found(_) if !resolved.passed.is_empty() => None,
@@ -110,12 +115,12 @@ async fn car(blocks: Arc<dyn Blocks>, wanted: &Wanted, wish: CarWish, resolved: 
         match blocks.get(&cid).await {
             Ok(Some(_)) => {}
             Ok(None) => return absent(wanted, format!("block {cid} is not here")),
-            Err(error) => return trouble(&error),
+            Err(error) => return internal_error(&error),
         }
     }
-    let dups = if wish.dups { "y" } else { "n" };
-    let order = wish.order;
-    let etag = car_etag(wanted, &wish);
+    let dups = if options.dups { "y" } else { "n" };
+    let order = options.order;
+    let etag = car_etag(wanted, &options);
     if is_known(wanted, &etag) {
         return unchanged(&etag);
     }
@@ -128,7 +133,7 @@ async fn car(blocks: Arc<dyn Blocks>, wanted: &Wanted, wish: CarWish, resolved: 
     let mut names = vec![wanted.cid.to_string()];
     names.extend(wanted.path.last().cloned());
     let file_name = format!("{}.car", names.join("_"));
-    let walk = Walk::new(blocks, wish, resolved.passed.clone(), goal);
+    let walk = Walk::new(blocks, options, resolved.passed.clone(), goal);
     let mut response = Response::new(Body::from_stream(car_stream(root, walk)));
     set(
         &mut response,
@@ -165,13 +170,18 @@ fn nothing() -> Cid {
 }
 
 /// Weak, since the order of blocks is no promise.
-fn car_etag(wanted: &Wanted, wish: &CarWish) -> String {
-    let scope = match wish.scope {
+fn car_etag(wanted: &GatewayRequest, options: &CarOptions) -> String {
+    let scope = match options.scope {
         Scope::Block => "block".to_owned(),
         Scope::All => "all".to_owned(),
         Scope::Entity(range) => format!("entity {range:?}"),
     };
-    let text = format!("{} {scope} {} {}", wanted.path.join("/"), wish.dups, wish.order);
+    let text = format!(
+        "{} {scope} {} {}",
+        wanted.path.join("/"),
+        options.dups,
+        options.order
+    );
     format!(
         "W/\"{}.car.{}\"",
         wanted.cid,
@@ -179,7 +189,13 @@ fn car_etag(wanted: &Wanted, wish: &CarWish) -> String {
     )
 }
 
-fn common(response: &mut Response, wanted: &Wanted, resolved: &Resolved, etag: &str, file_name: &str) {
+fn common(
+    response: &mut Response,
+    wanted: &GatewayRequest,
+    resolved: &Resolved,
+    etag: &str,
+    file_name: &str,
+) {
     let path: String = wanted.path.iter().map(|name| format!("/{name}")).collect();
     let path = format!("/ipfs/{}{path}", wanted.cid);
     let roots: Vec<String> = resolved.roots.iter().map(Cid::to_string).collect();
@@ -217,7 +233,7 @@ fn set(response: &mut Response, name: HeaderName, value: &str) {
     }
 }
 
-fn absent(wanted: &Wanted, text: String) -> Response {
+fn absent(wanted: &GatewayRequest, text: String) -> Response {
     let status = if wanted.only_if_cached {
         StatusCode::PRECONDITION_FAILED
     } else {
@@ -233,7 +249,7 @@ fn unchanged(etag: &str) -> Response {
     response
 }
 
-fn trouble(error: &dyn std::error::Error) -> Response {
+fn internal_error(error: &dyn std::error::Error) -> Response {
     tracing::error!(error = %hearth_base::failure::chain(error), "blocks cannot be looked up");
     Refusal::new(
         StatusCode::INTERNAL_SERVER_ERROR,
@@ -242,7 +258,7 @@ fn trouble(error: &dyn std::error::Error) -> Response {
     .into()
 }
 
-fn is_known(wanted: &Wanted, etag: &str) -> bool {
+fn is_known(wanted: &GatewayRequest, etag: &str) -> bool {
     let strong = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
     let known = wanted.if_none_match.as_deref().unwrap_or_default();
     known

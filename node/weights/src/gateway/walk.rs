@@ -7,7 +7,7 @@ use ipld_core::ipld::Ipld;
 
 use super::{
     Blocks,
-    request::{CarWish, Scope},
+    request::{CarOptions, Scope},
 };
 use crate::{
     block::{Block, DAG_CBOR, DAG_PB, IDENTITY},
@@ -106,7 +106,7 @@ fn listing(block: &Block) -> Option<Listing> {
 /// A walk that gives one block after another.
 pub(super) struct Walk {
     blocks: Arc<dyn Blocks>,
-    wish: CarWish,
+    options: CarOptions,
     /// Blocks to send before the goal.
     passed: std::vec::IntoIter<Block>,
     /// What is still to be visited, the next one last.
@@ -135,8 +135,13 @@ enum Depth {
 
 impl Walk {
     /// Begins with the folders of the path, then the goal.
-    pub(super) fn new(blocks: Arc<dyn Blocks>, wish: CarWish, passed: Vec<Block>, goal: Option<Cid>) -> Walk {
-        let depth = match wish.scope {
+    pub(super) fn new(
+        blocks: Arc<dyn Blocks>,
+        options: CarOptions,
+        passed: Vec<Block>,
+        goal: Option<Cid>,
+    ) -> Walk {
+        let depth = match options.scope {
             Scope::Block => Depth::Block,
             Scope::Entity(_) => Depth::Root,
             Scope::All => Depth::All,
@@ -144,7 +149,7 @@ impl Walk {
         let stack = goal.map(|cid| Visit { cid, depth }).into_iter().collect();
         Walk {
             blocks,
-            wish,
+            options,
             passed: passed.into_iter(),
             stack,
             sent: BTreeSet::new(),
@@ -161,7 +166,7 @@ impl Walk {
         while let Some(visit) = self.stack.pop() {
             let is_known = self.sent.contains(&visit.cid);
             let has_all_below = matches!(visit.depth, Depth::All | Depth::Entity(None));
-            if is_known && has_all_below && !self.wish.dups {
+            if is_known && has_all_below && !self.options.dups {
                 continue;
             }
             let Some(block) = self.blocks.get(&visit.cid).await? else {
@@ -181,7 +186,7 @@ impl Walk {
         if cid.hash().code() == IDENTITY {
             return false;
         }
-        self.wish.dups || self.sent.insert(*cid)
+        self.options.dups || self.sent.insert(*cid)
     }
 
     fn push_children(&mut self, block: &Block, depth: Depth) {
@@ -216,7 +221,7 @@ impl Walk {
         let Ok(file) = read::file_node(block) else {
             return Vec::new();
         };
-        match self.wish.scope {
+        match self.options.scope {
             Scope::Entity(Some(range)) => match range.within(file.size) {
                 Some(range) => file_children(block, Some(range)),
                 None => Vec::new(),

@@ -4,7 +4,9 @@ use cid::Cid;
 use hearth_store::stored;
 use sqlx::FromRow;
 
-use super::{DownloadRecord, FileRecord, LeafRecord, ModelRecord, Origin, Place, RecordsError, to_u64};
+use super::{
+    BlockLocation, DownloadRecord, FileRecord, LeafRecord, ModelRecord, Origin, RecordsError, to_u64,
+};
 use crate::{
     block::{Block, Digest},
     manifest::Manifest,
@@ -135,7 +137,7 @@ impl TryFrom<DownloadRow> for DownloadRecord {
 }
 
 impl LeafRow {
-    pub(super) fn into_place(self, digest: Digest) -> Result<Place, RecordsError> {
+    pub(super) fn into_place(self, digest: Digest) -> Result<BlockLocation, RecordsError> {
         let wrap = match self.form {
             0 => None,
             1 => Some(NodeKind::File),
@@ -148,7 +150,7 @@ impl LeafRow {
             length: to_u64(self.length),
             wrap,
         };
-        Ok(Place::InFile {
+        Ok(BlockLocation::InFile {
             file: self.file,
             disk_path: self.disk_path,
             leaf,

@@ -142,7 +142,7 @@ fn files_on_disk_give_the_same_on_any_number_of_threads() {
         }
         let blocks: BlockMap = blocks.into_iter().map(|block| (*block.cid(), block)).collect();
         let found = hashing::check_file(&plan(&blocks, root.cid).unwrap(), &file, 3, &|| false).unwrap();
-        assert!(found.iter().all(|found| *found != hashing::Found::Wrong));
+        assert!(found.iter().all(|found| *found != hashing::PieceCheck::Wrong));
     }
 }
 

@@ -175,7 +175,7 @@ pub(crate) fn file_node(block: &Block) -> Result<FileNode, ReadError> {
 pub(crate) struct Planner {
     root: Cid,
     /// Nodes that are wanted, with every place where they stand.
-    wanted: BTreeMap<Cid, Vec<Place>>,
+    wanted: BTreeMap<Cid, Vec<NodePosition>>,
     /// Nodes that were given, so that one that stands at many depths is fetched once.
     known: BTreeMap<Cid, FileNode>,
     plan: Plan,
@@ -183,7 +183,7 @@ pub(crate) struct Planner {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Place {
+struct NodePosition {
     offset: u64,
     /// What the parent says; the root has no parent.
     length: Option<u64>,
@@ -204,7 +204,7 @@ impl Planner {
     /// Begins at the root of a file.
     pub(crate) fn new(root: Cid) -> Result<Planner, ReadError> {
         let mut planner = Planner::empty(root);
-        let place = Place {
+        let place = NodePosition {
             offset: 0,
             length: None,
             depth: 0,
@@ -273,7 +273,7 @@ impl Planner {
         Some(self.plan)
     }
 
-    fn enter(&mut self, node: &FileNode, cid: Cid, place: Place) -> Result<(), ReadError> {
+    fn enter(&mut self, node: &FileNode, cid: Cid, place: NodePosition) -> Result<(), ReadError> {
         if place.length.is_some_and(|length| length != node.size) {
             return Err(ReadError::Sizes {
                 cid,
@@ -294,7 +294,7 @@ impl Planner {
         for child in &node.children {
             self.follow(
                 child,
-                Place {
+                NodePosition {
                     offset,
                     length: Some(child.length),
                     depth: place.depth + 1,
@@ -309,7 +309,7 @@ impl Planner {
         Ok(())
     }
 
-    fn follow(&mut self, child: &FileLink, place: Place) -> Result<(), ReadError> {
+    fn follow(&mut self, child: &FileLink, place: NodePosition) -> Result<(), ReadError> {
         let cid = child.cid;
         check_hash(&cid)?;
         if let Some(block) = Block::from_identity(cid) {
