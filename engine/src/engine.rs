@@ -12,8 +12,8 @@ use crate::hardware::{Hardware, memory};
 use crate::job::{EmbedJob, GenerateJob};
 use crate::load::{LoadError, ModelInfo, ModelSource};
 use crate::model::{LoadSettings, Loaded, LoadedKind, load};
-use crate::prepare::{Errand, Preparers};
-use crate::reply::{EmbedReply, Place, Reply, Ticket};
+use crate::prepare::{PrepareCommand, Preparers};
+use crate::reply::{EmbedReply, QueueSlot, Reply, Ticket};
 use crate::request::{EmbedRequest, EmbedSink, Event, GenerateError, GenerateRequest, Message, Prompt, Sink};
 use crate::worker::{Shared, Worker};
 use parking_lot::Mutex;
@@ -46,7 +46,7 @@ struct Inner {
 #[derive(Clone)]
 struct Link {
     commands: Sender<Command>,
-    errands: Sender<Errand>,
+    errands: Sender<PrepareCommand>,
     queued: Arc<AtomicUsize>,
     stopping: Arc<AtomicBool>,
     max_queued: usize,
@@ -148,11 +148,11 @@ impl Engine {
         };
         tracing::info!(model = %loaded.info.name, architecture = %loaded.info.architecture,
             bytes = loaded.info.weight_bytes, context = loaded.info.context_tokens, "model loaded");
-        let ledger = Ledger::take(&self.inner, loaded.info.weight_bytes);
+        let reservation = MemoryReservation::take(&self.inner, loaded.info.weight_bytes);
         Ok(ModelHandle {
             loaded: Arc::new(loaded),
             link: self.inner.link.clone(),
-            _ledger: Arc::new(ledger),
+            _reservation: Arc::new(reservation),
         })
     }
 
@@ -221,13 +221,13 @@ impl Drop for Inner {
 }
 
 /// Counts a model's bytes as taken until its last handle is dropped.
-struct Ledger {
+struct MemoryReservation {
     total: Arc<AtomicU64>,
     bytes: u64,
     commands: Sender<Command>,
 }
 
-impl Ledger {
+impl MemoryReservation {
     fn take(engine: &Inner, bytes: u64) -> Self {
         engine.weight_bytes.fetch_add(bytes, Ordering::Relaxed);
         Self {
@@ -238,7 +238,7 @@ impl Ledger {
     }
 }
 
-impl Drop for Ledger {
+impl Drop for MemoryReservation {
     fn drop(&mut self) {
         self.total.fetch_sub(self.bytes, Ordering::Relaxed);
         // The worker drops the caches it kept for the model. It may have ended, which drops them as well.
@@ -251,7 +251,7 @@ impl Drop for Ledger {
 pub struct ModelHandle {
     loaded: Arc<Loaded>,
     link: Link,
-    _ledger: Arc<Ledger>,
+    _reservation: Arc<MemoryReservation>,
 }
 
 impl ModelHandle {
@@ -285,10 +285,10 @@ impl ModelHandle {
         };
         let job = Box::new(job);
         let rejected = if matches!(job.request.prompt, Prompt::Chat { .. }) {
-            let sent = self.link.errands.send(Errand::Prepare(job));
+            let sent = self.link.errands.send(PrepareCommand::Prepare(job));
             sent.err().and_then(|rejected| match rejected.0 {
-                Errand::Prepare(job) => Some(job),
-                Errand::End => None,
+                PrepareCommand::Prepare(job) => Some(job),
+                PrepareCommand::End => None,
             })
         } else {
             let sent = self.link.commands.send(Command::Generate(job));
@@ -369,10 +369,10 @@ impl ModelHandle {
         }
     }
 
-    fn admit(&self) -> Result<Place, GenerateError> {
+    fn admit(&self) -> Result<QueueSlot, GenerateError> {
         if self.link.stopping.load(Ordering::Relaxed) {
             return Err(GenerateError::Stopped);
         }
-        Place::take(&self.link.queued, self.link.max_queued)
+        QueueSlot::take(&self.link.queued, self.link.max_queued)
     }
 }

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 pub(crate) use bert::{Bert, check as check_bert};
 pub(crate) use cache::{KvCache, PAGE_TOKENS};
-pub(crate) use decoder::{Decoder, Piece, Wants};
+pub(crate) use decoder::{Decoder, LogitRows, Piece};
 pub(crate) use shape::DecoderConfig;
 
 use crate::chat_template::{TemplateInput, render};

@@ -22,11 +22,11 @@ pub(crate) struct Idle {
 
 /// The kept caches, oldest first.
 #[derive(Default)]
-pub(crate) struct Kept {
+pub(crate) struct PrefixCache {
     list: Vec<Idle>,
 }
 
-impl Kept {
+impl PrefixCache {
     /// Keeps a cache that has computed the first of `tokens`.
     pub(crate) fn put(&mut self, model: &Arc<Loaded>, mut tokens: Vec<u32>, cache: KvCache) {
         tokens.truncate(cache.n_tokens);
@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn a_common_opening_is_copied_and_a_conversation_is_taken() {
         let model = tiny();
-        let mut kept = Kept::default();
+        let mut kept = PrefixCache::default();
         let first: Vec<u32> = (0..200).collect();
         kept.put(&model, first.clone(), cache_of(&model, 200));
         let before = kept.bytes();
@@ -146,7 +146,7 @@ mod tests {
     #[test]
     fn caches_of_models_that_are_gone_are_dropped() {
         let model = tiny();
-        let mut kept = Kept::default();
+        let mut kept = PrefixCache::default();
         kept.put(&model, (0..100).collect(), cache_of(&model, 100));
         kept.drop_orphans();
         assert!(kept.bytes() > 0);

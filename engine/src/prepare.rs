@@ -20,15 +20,15 @@ use crate::sequence::Prepared;
 const THREADS: usize = 3;
 
 /// What a thread is told.
-pub(crate) enum Errand {
+pub(crate) enum PrepareCommand {
     Prepare(Box<GenerateJob>),
     End,
 }
 
 /// The threads, and the way to them.
 pub(crate) struct Preparers {
-    errands: Sender<Errand>,
-    inbox: Arc<Mutex<Receiver<Errand>>>,
+    errands: Sender<PrepareCommand>,
+    inbox: Arc<Mutex<Receiver<PrepareCommand>>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -52,7 +52,7 @@ impl Preparers {
         })
     }
 
-    pub(crate) fn errands(&self) -> Sender<Errand> {
+    pub(crate) fn errands(&self) -> Sender<PrepareCommand> {
         self.errands.clone()
     }
 
@@ -60,7 +60,7 @@ impl Preparers {
     pub(crate) fn stop(&self) {
         for _ in 0..THREADS {
             // A send fails only if they have ended, which is what is wanted.
-            let _ = self.errands.send(Errand::End);
+            let _ = self.errands.send(PrepareCommand::End);
         }
     }
 
@@ -72,20 +72,20 @@ impl Preparers {
         }
         // What came in behind the signal hears of it. The threads leave it: one of them would take another's signal.
         while let Ok(errand) = self.inbox.lock().try_recv() {
-            if let Errand::Prepare(mut job) = errand {
+            if let PrepareCommand::Prepare(mut job) = errand {
                 job.reply.fail(GenerateError::Stopped);
             }
         }
     }
 }
 
-fn run(inbox: &Mutex<Receiver<Errand>>, worker: &Sender<Command>, stopping: &AtomicBool) {
+fn run(inbox: &Mutex<Receiver<PrepareCommand>>, worker: &Sender<Command>, stopping: &AtomicBool) {
     loop {
         // Held while this thread waits, so that one errand wakes one thread.
         let errand = inbox.lock().recv();
         match errand {
-            Ok(Errand::Prepare(job)) => prepare(*job, worker, stopping),
-            Ok(Errand::End) | Err(_) => return,
+            Ok(PrepareCommand::Prepare(job)) => prepare(*job, worker, stopping),
+            Ok(PrepareCommand::End) | Err(_) => return,
         }
     }
 }

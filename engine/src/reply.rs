@@ -24,11 +24,11 @@ impl Ticket {
 }
 
 /// A request's place among those that run or wait.
-pub(crate) struct Place {
+pub(crate) struct QueueSlot {
     queued: Arc<AtomicUsize>,
 }
 
-impl Place {
+impl QueueSlot {
     /// Takes a place; refuses if there are `limit` already.
     pub(crate) fn take(queued: &Arc<AtomicUsize>, limit: usize) -> Result<Self, GenerateError> {
         let before = queued.fetch_add(1, Ordering::Relaxed);
@@ -43,7 +43,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for QueueSlot {
     fn drop(&mut self) {
         self.queued.fetch_sub(1, Ordering::Relaxed);
     }
@@ -53,11 +53,11 @@ impl Drop for Place {
 /// has heard the end never finds it still taken.
 pub(crate) struct Reply {
     sink: Sink,
-    place: Option<Place>,
+    place: Option<QueueSlot>,
 }
 
 impl Reply {
-    pub(crate) fn new(sink: Sink, place: Place) -> Self {
+    pub(crate) fn new(sink: Sink, place: QueueSlot) -> Self {
         Self {
             sink,
             place: Some(place),
@@ -81,11 +81,11 @@ impl Reply {
 /// The same for embeddings.
 pub(crate) struct EmbedReply {
     sink: EmbedSink,
-    place: Place,
+    place: QueueSlot,
 }
 
 impl EmbedReply {
-    pub(crate) fn new(sink: EmbedSink, place: Place) -> Self {
+    pub(crate) fn new(sink: EmbedSink, place: QueueSlot) -> Self {
         Self { sink, place }
     }
 

@@ -65,7 +65,7 @@ pub(crate) struct Waiting {
 
 /// What is taken already.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Taken {
+pub(crate) struct InUse {
     pub(crate) local: usize,
     pub(crate) paid: usize,
     pub(crate) cache_bytes: u64,
@@ -100,7 +100,7 @@ fn paid_limit(cache_bytes: u64) -> u64 {
 /// Chooses the next request from the queue, oldest first within a priority. A quarter of the cache is kept
 /// for local work, so that it never waits for paid answers to end; those that have outgrown their part since
 /// make way ([`outgrown`]).
-pub(crate) fn admit(waiting: &[Waiting], taken: Taken, limits: Limits) -> Admission {
+pub(crate) fn admit(waiting: &[Waiting], taken: InUse, limits: Limits) -> Admission {
     if let Some(index) = waiting
         .iter()
         .position(|one| one.cache_bytes > limits.cache_bytes)
@@ -130,7 +130,7 @@ pub(crate) fn admit(waiting: &[Waiting], taken: Taken, limits: Limits) -> Admiss
 
 /// The cache of a running sequence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Holding {
+pub(crate) struct CacheUse {
     pub(crate) priority: Priority,
     /// What it holds, or will hold after the round.
     pub(crate) bytes: u64,
@@ -138,7 +138,7 @@ pub(crate) struct Holding {
 
 /// What must be done before a round may take its memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Room {
+pub(crate) enum Eviction {
     Enough,
     /// Give back what is kept for later.
     DropKept,
@@ -146,31 +146,31 @@ pub(crate) enum Room {
     End(usize),
 }
 
-/// Decides who makes way when answers, oldest first in `holdings`, grow beyond `limit_bytes`: what is kept for
+/// Decides who makes way when answers, oldest first in `cache_uses`, grow beyond `limit_bytes`: what is kept for
 /// convenience, then the youngest paid answer, and only then the youngest local one.
-pub(crate) fn room(holdings: &[Holding], kept_bytes: u64, limit_bytes: u64) -> Room {
-    let needed: u64 = holdings.iter().map(|one| one.bytes).sum();
+pub(crate) fn room(cache_uses: &[CacheUse], kept_bytes: u64, limit_bytes: u64) -> Eviction {
+    let needed: u64 = cache_uses.iter().map(|one| one.bytes).sum();
     if needed.saturating_add(kept_bytes) <= limit_bytes {
-        return Room::Enough;
+        return Eviction::Enough;
     }
     if kept_bytes > 0 {
-        return Room::DropKept;
+        return Eviction::DropKept;
     }
-    youngest_paid(holdings)
-        .or_else(|| holdings.len().checked_sub(1))
-        .map_or(Room::Enough, Room::End)
+    youngest_paid(cache_uses)
+        .or_else(|| cache_uses.len().checked_sub(1))
+        .map_or(Eviction::Enough, Eviction::End)
 }
 
 /// Gives the paid answer that makes way for a local request: the youngest, if paid answers together have grown
 /// beyond the part of the cache that is theirs.
-pub(crate) fn outgrown(holdings: &[Holding], limit_bytes: u64) -> Option<usize> {
-    let paid = holdings.iter().filter(|one| one.priority == Priority::Paid);
+pub(crate) fn outgrown(cache_uses: &[CacheUse], limit_bytes: u64) -> Option<usize> {
+    let paid = cache_uses.iter().filter(|one| one.priority == Priority::Paid);
     let paid_bytes: u64 = paid.map(|one| one.bytes).sum();
-    youngest_paid(holdings).filter(|_| paid_bytes > paid_limit(limit_bytes))
+    youngest_paid(cache_uses).filter(|_| paid_bytes > paid_limit(limit_bytes))
 }
 
-fn youngest_paid(holdings: &[Holding]) -> Option<usize> {
-    holdings.iter().rposition(|one| one.priority == Priority::Paid)
+fn youngest_paid(cache_uses: &[CacheUse]) -> Option<usize> {
+    cache_uses.iter().rposition(|one| one.priority == Priority::Paid)
 }
 
 /// Says whether paid work may be done in this round.
@@ -226,28 +226,28 @@ mod tests {
             cache_bytes,
         };
         let queue = [ask(PAID, 10), ask(LOCAL, 10)];
-        assert_eq!(admit(&queue, Taken::default(), limits), Admission::Admit(1));
-        let full = Taken {
+        assert_eq!(admit(&queue, InUse::default(), limits), Admission::Admit(1));
+        let full = InUse {
             local: 0,
             paid: 2,
             cache_bytes: 70,
         };
         assert_eq!(admit(&queue, full, limits), Admission::Admit(1));
         assert_eq!(
-            admit(&[ask(PAID, 10)], Taken { paid: 1, ..full }, limits),
+            admit(&[ask(PAID, 10)], InUse { paid: 1, ..full }, limits),
             Admission::WaitForMemory(PAID)
         );
         // All places taken is no lack of memory, so nothing is dropped for it.
         assert_eq!(admit(&[ask(PAID, 1)], full, limits), Admission::Wait);
-        assert_eq!(admit(&[], Taken::default(), limits), Admission::Wait);
+        assert_eq!(admit(&[], InUse::default(), limits), Admission::Wait);
         assert_eq!(
-            admit(&[ask(LOCAL, 30)], Taken { paid: 1, ..full }, limits),
+            admit(&[ask(LOCAL, 30)], InUse { paid: 1, ..full }, limits),
             Admission::Admit(0)
         );
         assert_eq!(
             admit(
                 &[ask(PAID, 10), ask(LOCAL, 40)],
-                Taken { paid: 1, ..full },
+                InUse { paid: 1, ..full },
                 limits
             ),
             Admission::WaitForMemory(LOCAL)
@@ -257,20 +257,20 @@ mod tests {
             Admission::Refuse(1)
         );
         assert_eq!(
-            admit(&[ask(PAID, 90)], Taken::default(), limits),
+            admit(&[ask(PAID, 90)], InUse::default(), limits),
             Admission::Admit(0)
         );
     }
 
     #[test]
     fn kept_caches_and_then_the_youngest_paid_answer_make_way() {
-        let hold = |priority, bytes| Holding { priority, bytes };
+        let hold = |priority, bytes| CacheUse { priority, bytes };
         let mixed = [hold(PAID, 30), hold(PAID, 30), hold(LOCAL, 30)];
-        assert_eq!(room(&mixed, 10, 100), Room::Enough);
-        assert_eq!(room(&mixed, 11, 100), Room::DropKept);
-        assert_eq!(room(&mixed, 0, 89), Room::End(1));
-        assert_eq!(room(&[hold(LOCAL, 30), hold(LOCAL, 30)], 0, 59), Room::End(1));
-        assert_eq!(room(&[], 0, 0), Room::Enough);
+        assert_eq!(room(&mixed, 10, 100), Eviction::Enough);
+        assert_eq!(room(&mixed, 11, 100), Eviction::DropKept);
+        assert_eq!(room(&mixed, 0, 89), Eviction::End(1));
+        assert_eq!(room(&[hold(LOCAL, 30), hold(LOCAL, 30)], 0, 59), Eviction::End(1));
+        assert_eq!(room(&[], 0, 0), Eviction::Enough);
         assert_eq!(outgrown(&mixed, 80), None);
         assert_eq!(outgrown(&mixed, 79), Some(1));
         assert_eq!(outgrown(&[hold(LOCAL, 90)], 100), None);

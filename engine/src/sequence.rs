@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::job::GenerateJob;
-use crate::model::{KvCache, Loaded, PAGE_TOKENS, Piece, TextModel, Wants};
-use crate::prefix::Kept;
+use crate::model::{KvCache, Loaded, LogitRows, PAGE_TOKENS, Piece, TextModel};
+use crate::prefix::PrefixCache;
 use crate::reply::{Reply, Ticket};
 use crate::request::{
     Event, FinishReason, GenerateError, GenerateRequest, Priority, Timings, TokenLogprob, Usage,
@@ -156,7 +156,7 @@ pub(crate) struct Sequence {
 
 impl Sequence {
     /// Starts an admitted request; `None` if its reader is gone.
-    pub(crate) fn start(prepared: Prepared, model: &TextModel, kept: &mut Kept) -> Option<Self> {
+    pub(crate) fn start(prepared: Prepared, model: &TextModel, kept: &mut PrefixCache) -> Option<Self> {
         let Prepared { request, prompt, .. } = prepared;
         // Probabilities of a prompt need all of it computed.
         let known = match prepared.priority {
@@ -213,7 +213,7 @@ impl Sequence {
     }
 
     /// Hands the cache on when the sequence has ended.
-    pub(crate) fn end(self, kept: &mut Kept) {
+    pub(crate) fn end(self, kept: &mut PrefixCache) {
         match self.priority {
             Priority::Local => kept.put(&self.model, self.tokens, self.cache),
             Priority::Paid => {}
@@ -228,11 +228,11 @@ impl Sequence {
     pub(crate) fn piece(&mut self, n: usize) -> Piece<'_> {
         let computed = self.cache.n_tokens;
         let wants = if self.prompt_logprobs.is_some() && computed < self.n_prompt {
-            Wants::All
+            LogitRows::All
         } else if computed + n == self.tokens.len() {
-            Wants::Last
+            LogitRows::Last
         } else {
-            Wants::None
+            LogitRows::None
         };
         Piece {
             tokens: &self.tokens[computed..computed + n],

@@ -9,10 +9,11 @@ use crate::command::Command;
 use crate::config::Config;
 use crate::job::{EmbedJob, GenerateJob};
 use crate::model::{Bert, Loaded, LoadedKind, Piece, TextModel, WORKING_BYTES};
-use crate::prefix::Kept;
+use crate::prefix::PrefixCache;
 use crate::request::{EmbedRequest, Embeddings, FinishReason, GenerateError, Priority};
 use crate::scheduler::{
-    Admission, Holding, Limits, Room, Share, Taken, Waiting, admit, outgrown, paid_takes_part, plan, room,
+    Admission, CacheUse, Eviction, InUse, Limits, Share, Waiting, admit, outgrown, paid_takes_part, plan,
+    room,
 };
 use crate::sequence::{Prepared, Sequence, Step};
 
@@ -37,7 +38,7 @@ pub(crate) struct Worker {
     running: Vec<Sequence>,
     embedding: Vec<Embedding>,
     /// Caches of ended conversations.
-    kept: Kept,
+    kept: PrefixCache,
     round: u64,
 }
 
@@ -57,7 +58,7 @@ impl Worker {
             waiting,
             running,
             embedding,
-            kept: Kept::default(),
+            kept: PrefixCache::default(),
             round: 0,
         }
     }
@@ -219,12 +220,12 @@ impl Worker {
     }
 
     /// Gives what each running sequence holds, those in `shares` after the round.
-    fn holdings(&self, shares: &[Share]) -> Vec<Holding> {
+    fn cache_uses(&self, shares: &[Share]) -> Vec<CacheUse> {
         let tokens = |index| {
             let share = shares.iter().find(|share| share.index == index);
             share.map_or(0, |share| share.tokens)
         };
-        let of = |(index, one): (usize, &Sequence)| Holding {
+        let of = |(index, one): (usize, &Sequence)| CacheUse {
             priority: one.standing().priority,
             bytes: one.cache_bytes_after(tokens(index)),
         };
@@ -233,7 +234,7 @@ impl Worker {
 
     /// Breaks the youngest paid answer off if paid ones have taken what is the owner's.
     fn end_outgrown(&mut self, limit_bytes: u64) -> bool {
-        let index = outgrown(&self.holdings(&[]), limit_bytes);
+        let index = outgrown(&self.cache_uses(&[]), limit_bytes);
         if let Some(index) = index {
             self.break_off(index, limit_bytes);
         }
@@ -256,24 +257,24 @@ impl Worker {
             let standing: Vec<_> = self.running.iter().map(Sequence::standing).collect();
             let shares = plan(&standing, self.round, self.config.prefill_tokens_per_round);
             let limit_bytes = self.cache_limit();
-            match room(&self.holdings(&shares), self.kept.bytes(), limit_bytes) {
-                Room::Enough => return shares,
-                Room::DropKept => {
+            match room(&self.cache_uses(&shares), self.kept.bytes(), limit_bytes) {
+                Eviction::Enough => return shares,
+                Eviction::DropKept => {
                     self.kept.drop_oldest();
                 }
-                Room::End(index) => self.break_off(index, limit_bytes),
+                Eviction::End(index) => self.break_off(index, limit_bytes),
             }
         }
     }
 
-    fn taken(&self) -> Taken {
+    fn taken(&self) -> InUse {
         let count = |priority| {
             self.running
                 .iter()
                 .filter(|one| one.standing().priority == priority)
                 .count()
         };
-        Taken {
+        InUse {
             local: count(Priority::Local),
             paid: count(Priority::Paid),
             cache_bytes: self.running.iter().map(Sequence::cache_bytes).sum::<u64>() + self.kept.bytes(),

@@ -11,7 +11,7 @@ use super::budget::{Budget, broken};
 /// Writes JSON as Python's `json.dumps(value, ensure_ascii=False)` does.
 pub(super) fn python_json(budget: &Budget, value: &Value, indent: Option<usize>) -> Result<String, Error> {
     budget.weigh(std::slice::from_ref(value))?;
-    let mut bytes = Charged {
+    let mut bytes = BudgetedWriter {
         bytes: Vec::new(),
         budget,
         refused: None,
@@ -35,13 +35,13 @@ pub(super) fn python_json(budget: &Budget, value: &Value, indent: Option<usize>)
 }
 
 /// Takes each piece from the budget before it is kept.
-struct Charged<'a> {
+struct BudgetedWriter<'a> {
     bytes: Vec<u8>,
     budget: &'a Budget,
     refused: Option<Error>,
 }
 
-impl io::Write for Charged<'_> {
+impl io::Write for BudgetedWriter<'_> {
     fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
         if let Err(error) = self.budget.charge(piece.len() as u64) {
             self.refused = Some(error);

@@ -36,7 +36,7 @@ struct Layer {
 
 /// Which logits a piece wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Wants {
+pub(crate) enum LogitRows {
     /// None: more of the prompt follows.
     None,
     /// Those after its last token.
@@ -49,16 +49,16 @@ pub(crate) enum Wants {
 pub(crate) struct Piece<'a> {
     pub(crate) tokens: &'a [u32],
     pub(crate) cache: &'a mut KvCache,
-    pub(crate) wants: Wants,
+    pub(crate) wants: LogitRows,
 }
 
 impl Piece<'_> {
     /// Gives the number of rows of logits it will get.
     pub(crate) fn wanted_rows(&self) -> usize {
         match self.wants {
-            Wants::None => 0,
-            Wants::Last => 1,
-            Wants::All => self.tokens.len(),
+            LogitRows::None => 0,
+            LogitRows::Last => 1,
+            LogitRows::All => self.tokens.len(),
         }
     }
 }
@@ -335,9 +335,9 @@ impl Decoder {
         for piece in pieces {
             let end = start + piece.tokens.len() * width;
             match piece.wants {
-                Wants::None => {}
-                Wants::Last => wanted.extend_from_slice(&x[end - width..end]),
-                Wants::All => wanted.extend_from_slice(&x[start..end]),
+                LogitRows::None => {}
+                LogitRows::Last => wanted.extend_from_slice(&x[end - width..end]),
+                LogitRows::All => wanted.extend_from_slice(&x[start..end]),
             }
             start = end;
         }

@@ -155,7 +155,7 @@ fn qwen2_computes_what_a_plain_program_does() {
         let piece = Piece {
             tokens: part,
             cache: &mut cache,
-            wants: Wants::All,
+            wants: LogitRows::All,
         };
         ours.extend(decoder.forward(&mut [piece]));
     }
