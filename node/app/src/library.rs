@@ -3,7 +3,7 @@
 use std::{io, sync::Arc};
 
 use hearth_engine::{ModelFiles, ModelSource, SuggestedSampling, WeightFile};
-use hearth_openai::{Library, LibraryError, Listed};
+use hearth_openai::{Library, LibraryError, ModelEntry};
 use hearth_weights::{Inspector, VerifiedFile, VerifiedModel, Weights, catalogue};
 
 /// The weight store as the engine's library.
@@ -15,7 +15,7 @@ pub(crate) struct WeightLibrary {
 
 #[async_trait::async_trait]
 impl Library for WeightLibrary {
-    async fn list(&self) -> Vec<Listed> {
+    async fn list(&self) -> Vec<ModelEntry> {
         let models = match self.weights.list().await {
             Ok(models) => models,
             Err(error) => {
@@ -23,7 +23,7 @@ impl Library for WeightLibrary {
                 return Vec::new();
             }
         };
-        let listed = models.iter().map(|model| Listed {
+        let listed = models.iter().map(|model| ModelEntry {
             name: model.manifest.slug().to_owned(),
             added_at: model.added_at_ms / 1000,
         });

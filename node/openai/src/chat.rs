@@ -23,7 +23,7 @@ pub(crate) async fn answer(
     let (model, name) = names(http, request.model.as_deref())?;
     let generate = generation::chat(&request, http.priority)?;
     let generation = models.generate(&model, generate).await?;
-    let head = Head {
+    let head = ChunkHeader {
         id: new_id("chatcmpl"),
         created: models.now_seconds(),
         model: name,
@@ -48,14 +48,14 @@ pub(crate) async fn answer(
 }
 
 /// What all chunks of an answer share.
-struct Head {
+struct ChunkHeader {
     id: String,
     created: i64,
     model: String,
     logprobs: bool,
 }
 
-impl Head {
+impl ChunkHeader {
     fn write(&self, with_usage: bool, event: &Event) -> Result<Bytes, serde_json::Error> {
         match event {
             Event::Token { text, tokens } if text.is_empty() && (tokens.is_empty() || !self.logprobs) => {
@@ -114,7 +114,7 @@ impl Head {
     }
 }
 
-async fn whole(mut generation: generation::Generation, head: Head) -> Result<HttpAnswer, Error> {
+async fn whole(mut generation: generation::Generation, head: ChunkHeader) -> Result<HttpAnswer, Error> {
     let (mut content, mut tokens) = (String::new(), Vec::new());
     loop {
         match generation.next().await.ok_or_else(internal)? {

@@ -21,7 +21,7 @@ pub(crate) async fn answer(
     let generate = generation::completion(&request, http.priority)?;
     let echo = echo(&request);
     let generation = models.generate(&model, generate).await?;
-    let head = Head {
+    let head = ChunkHeader {
         id: new_id("cmpl"),
         created: models.now_seconds(),
         model: name,
@@ -58,7 +58,7 @@ fn echo(request: &CompletionRequest) -> String {
 }
 
 /// What all chunks of an answer share.
-struct Head {
+struct ChunkHeader {
     id: String,
     created: i64,
     model: String,
@@ -69,7 +69,7 @@ struct Head {
 
 type Piece = (String, Option<CompletionLogprobs>, Option<&'static str>);
 
-impl Head {
+impl ChunkHeader {
     fn write(&mut self, with_usage: bool, event: &Event) -> Result<Bytes, serde_json::Error> {
         let usage = with_usage.then_some(None);
         match event {
@@ -129,7 +129,7 @@ impl Head {
 
 async fn whole(
     mut generation: generation::Generation,
-    head: Head,
+    head: ChunkHeader,
     mut content: String,
 ) -> Result<HttpAnswer, Error> {
     let mut tokens = Vec::new();

@@ -11,7 +11,7 @@ use crate::{
     error::{Error, internal},
     models::{Lease, Models},
     types::{
-        ChatMessage, ChatRequest, Choosing, CompletionRequest, EmbeddingInput, EmbeddingRequest, Stop,
+        ChatMessage, ChatRequest, CompletionRequest, EmbeddingInput, EmbeddingRequest, SamplingParams, Stop,
         TextPrompt,
     },
 };
@@ -49,19 +49,19 @@ impl Drop for Generation {
 
 /// A request as its caller wrote it: how to sample, and how long to answer, may be left to the model.
 #[derive(Debug)]
-pub(crate) struct Asked {
+pub(crate) struct ParsedRequest {
     pub(crate) request: GenerateRequest,
-    choosing: Choosing,
+    sampling: SamplingParams,
 }
 
-impl Asked {
+impl ParsedRequest {
     /// Fills in what the caller left open.
     fn with_defaults_of(self, model: &ModelInfo) -> GenerateRequest {
-        let Asked {
+        let ParsedRequest {
             mut request,
-            choosing,
+            sampling,
         } = self;
-        request.sampling = sampling(&choosing, model.sampling.sampling());
+        request.sampling = merged_sampling(&sampling, model.sampling.sampling());
         request.max_tokens = request.max_tokens.or(model.sampling.max_tokens);
         if let (Prompt::Chat { messages, .. }, Some(system)) = (&mut request.prompt, &model.system)
             && messages.iter().all(|message| message.role != "system")
@@ -86,7 +86,7 @@ impl Models {
     ///
     /// # Errors
     /// The engine's refusals, a model that cannot be loaded.
-    pub(crate) async fn generate(&self, model: &str, asked: Asked) -> Result<Generation, Error> {
+    pub(crate) async fn generate(&self, model: &str, asked: ParsedRequest) -> Result<Generation, Error> {
         let lease = self.lease(model, asked.request.priority).await?;
         let request = asked.with_defaults_of(lease.handle.info());
         // A generation has at most one event per token and no more tokens than the context window, so the engine
@@ -132,7 +132,7 @@ impl Models {
 }
 
 /// Checks a chat request and brings it into the engine's form.
-pub(crate) fn chat(request: &ChatRequest, priority: Priority) -> Result<Asked, Error> {
+pub(crate) fn chat(request: &ChatRequest, priority: Priority) -> Result<ParsedRequest, Error> {
     only_one(request.n)?;
     only_text(request.response_format.as_ref())?;
     if request.messages.is_empty() {
@@ -158,19 +158,19 @@ pub(crate) fn chat(request: &ChatRequest, priority: Priority) -> Result<Asked, E
     };
     let made = GenerateRequest {
         max_tokens: at_least_one(request.max_completion_tokens.or(request.max_tokens))?,
-        stop: stops(&request.choosing)?,
+        stop: stops(&request.sampling)?,
         priority,
         logprobs,
         ..GenerateRequest::new(prompt)
     };
-    Ok(Asked {
+    Ok(ParsedRequest {
         request: made,
-        choosing: request.choosing.clone(),
+        sampling: request.sampling.clone(),
     })
 }
 
 /// Checks a completion request and brings it into the engine's form.
-pub(crate) fn completion(request: &CompletionRequest, priority: Priority) -> Result<Asked, Error> {
+pub(crate) fn completion(request: &CompletionRequest, priority: Priority) -> Result<ParsedRequest, Error> {
     only_one(request.n)?;
     only_one(request.best_of)?;
     if request.suffix.as_ref().is_some_and(|suffix| !suffix.is_empty()) {
@@ -199,14 +199,14 @@ pub(crate) fn completion(request: &CompletionRequest, priority: Priority) -> Res
     let made = GenerateRequest {
         // OpenAI's own default for this route.
         max_tokens: at_least_one(request.max_tokens)?.or(Some(16)),
-        stop: stops(&request.choosing)?,
+        stop: stops(&request.sampling)?,
         priority,
         logprobs,
         ..GenerateRequest::new(prompt)
     };
-    Ok(Asked {
+    Ok(ParsedRequest {
         request: made,
-        choosing: request.choosing.clone(),
+        sampling: request.sampling.clone(),
     })
 }
 
@@ -310,7 +310,7 @@ fn single<T>(mut items: Vec<T>) -> Option<T> {
 }
 
 /// What the caller asked for, else what suits the model.
-fn sampling(asked: &Choosing, default: Sampling) -> Sampling {
+fn merged_sampling(asked: &SamplingParams, default: Sampling) -> Sampling {
     Sampling {
         temperature: asked.temperature.unwrap_or(default.temperature),
         top_p: asked.top_p.unwrap_or(default.top_p),
@@ -325,7 +325,7 @@ fn sampling(asked: &Choosing, default: Sampling) -> Sampling {
 }
 
 /// Every stop string is searched for after every token, so there are few and they are short.
-fn stops(asked: &Choosing) -> Result<Vec<String>, Error> {
+fn stops(asked: &SamplingParams) -> Result<Vec<String>, Error> {
     let texts = asked.stop.clone().map(Stop::into_texts).unwrap_or_default();
     if texts.len() > MAX_STOPS {
         let message = format!("stop has {} texts: send at most {MAX_STOPS}", texts.len());
@@ -395,7 +395,7 @@ mod tests {
         assert_eq!(request.stop, stops);
         let body = json!({"prompt": "p", "stop": "s", "temperature": 0, "logit_bias": {"3": 1}});
         let asked = completion(&serde_json::from_value(body).unwrap(), Priority::Local).unwrap();
-        let sampling = sampling(&asked.choosing, Sampling::default());
+        let sampling = merged_sampling(&asked.sampling, Sampling::default());
         assert_eq!(
             (asked.request.stop, sampling.temperature),
             (vec!["s".to_owned()], 0.0)
@@ -466,13 +466,13 @@ mod tests {
             "max_tokens": 3, "max_completion_tokens": 4, "temperature": 0.5, "top_p": 0.9, "top_k": 7, "min_p": 0.1, "seed": 9,
             "presence_penalty": 1, "frequency_penalty": -1, "repetition_penalty": 1.1, "stop": ["x", ""], "logprobs": true,
         });
-        let Asked { request, choosing } =
+        let ParsedRequest { request, sampling } =
             chat(&serde_json::from_value(body).unwrap(), Priority::Paid).unwrap();
         assert_eq!(request.max_tokens, Some(4));
         assert_eq!(request.stop, ["x"]);
         assert_eq!(request.logprobs, Some(0));
         assert_eq!(request.priority, Priority::Paid);
-        let sampling = sampling(&choosing, Sampling::default());
+        let sampling = merged_sampling(&sampling, Sampling::default());
         assert_eq!(
             (sampling.temperature, sampling.top_k, sampling.seed),
             (0.5, 7, Some(9))

@@ -23,5 +23,5 @@ pub use error::{Error, ErrorType};
 pub use generation::Generation;
 pub use hearth_engine::Priority;
 pub use http::{Body, HttpAnswer, HttpRequest};
-pub use models::{Args, Library, LibraryError, Listed, LoadedModel, Models, Snapshot};
+pub use models::{Args, Library, LibraryError, LoadedModel, ModelEntry, Models, Snapshot};
 pub use serve::serve_http;

@@ -17,7 +17,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// A model that could be loaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listed {
+pub struct ModelEntry {
     /// Its slug.
     pub name: String,
     /// When it was added, in seconds since the epoch.
@@ -37,7 +37,7 @@ pub enum LibraryError {
 #[async_trait::async_trait]
 pub trait Library: Send + Sync + 'static {
     /// All models that could be loaded, by name.
-    async fn list(&self) -> Vec<Listed>;
+    async fn list(&self) -> Vec<ModelEntry>;
 
     /// The verified files of a model.
     async fn open(&self, name: &str) -> Result<ModelSource, LibraryError>;
@@ -152,7 +152,7 @@ impl Models {
     }
 
     /// All models that could be loaded.
-    pub async fn list(&self) -> Vec<Listed> {
+    pub async fn list(&self) -> Vec<ModelEntry> {
         self.inner.library.list().await
     }
 

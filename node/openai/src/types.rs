@@ -4,22 +4,22 @@
 //! the older `functions`. An answer has exactly the fields of OpenAI's reference, `null` where it says so.
 
 mod chat;
-mod choosing;
 mod completion;
 mod embedding;
 mod lenient;
 mod model;
+mod sampling_params;
 
 pub use chat::{
     ChatAnswer, ChatChoice, ChatChunk, ChatDelta, ChatLogprob, ChatLogprobs, ChatMessage, ChatRequest,
     ChunkChoice, Content, OutMessage, Part, TopLogprob,
 };
-pub use choosing::{Choosing, Stop};
 pub use completion::{CompletionAnswer, CompletionChoice, CompletionLogprobs, CompletionRequest, TextPrompt};
 pub use embedding::{
     EmbeddingAnswer, EmbeddingInput, EmbeddingItem, EmbeddingRequest, EmbeddingUsage, EmbeddingVector,
 };
 pub use model::{ModelItem, ModelList};
+pub use sampling_params::{SamplingParams, Stop};
 
 use serde::{Deserialize, Serialize};
 

@@ -10,7 +10,7 @@ use hearth_api::{
 };
 use hearth_base::{Clock, Tasks};
 use hearth_engine::{Engine, ModelSource};
-use hearth_openai::{Library, LibraryError, Listed, Models, sse};
+use hearth_openai::{Library, LibraryError, ModelEntry, Models, sse};
 use hearth_store::Store;
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::Value;
@@ -24,7 +24,7 @@ struct Files(PathBuf);
 
 #[async_trait::async_trait]
 impl Library for Files {
-    async fn list(&self) -> Vec<Listed> {
+    async fn list(&self) -> Vec<ModelEntry> {
         Vec::new()
     }
     async fn open(&self, name: &str) -> Result<ModelSource, LibraryError> {

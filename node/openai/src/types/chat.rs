@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Choosing, StreamOptions, Usage, lenient};
+use super::{SamplingParams, StreamOptions, Usage, lenient};
 
 /// A request for a chat completion.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -25,7 +25,7 @@ pub struct ChatRequest {
     #[serde(default, deserialize_with = "lenient::count")]
     pub max_completion_tokens: Option<u32>,
     #[serde(flatten)]
-    pub choosing: Choosing,
+    pub sampling: SamplingParams,
     #[serde(default, deserialize_with = "lenient::flag")]
     pub logprobs: bool,
     #[serde(default, deserialize_with = "lenient::count")]
@@ -253,11 +253,11 @@ mod tests {
     fn numbers_come_in_several_forms() {
         let request = read(json!({"max_tokens": 20.0, "seed": -1, "stop": "x", "logit_bias": {"7": -100}}));
         assert_eq!(
-            (request.max_tokens, request.choosing.seed),
+            (request.max_tokens, request.sampling.seed),
             (Some(20), Some(u64::MAX))
         );
-        assert_eq!(request.choosing.stop.unwrap().into_texts(), ["x"]);
-        assert_eq!(request.choosing.logit_bias[&7], -100.0);
+        assert_eq!(request.sampling.stop.unwrap().into_texts(), ["x"]);
+        assert_eq!(request.sampling.logit_bias[&7], -100.0);
         assert!(serde_json::from_value::<ChatRequest>(json!({"max_tokens": 1.5})).is_err());
         assert!(serde_json::from_value::<ChatRequest>(json!({"max_tokens": -1})).is_err());
     }

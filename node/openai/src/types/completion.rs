@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Choosing, StreamOptions, Usage, lenient};
+use super::{SamplingParams, StreamOptions, Usage, lenient};
 
 /// A request for a completion of plain text.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -24,7 +24,7 @@ pub struct CompletionRequest {
     #[serde(default, deserialize_with = "lenient::count")]
     pub max_tokens: Option<u32>,
     #[serde(flatten)]
-    pub choosing: Choosing,
+    pub sampling: SamplingParams,
     #[serde(default, deserialize_with = "lenient::count")]
     pub logprobs: Option<u32>,
     #[serde(default, deserialize_with = "lenient::flag")]

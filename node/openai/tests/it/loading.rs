@@ -13,7 +13,7 @@ async fn a_model_is_loaded_once_however_many_ask() {
     for result in futures::future::join_all(asked).await {
         assert_eq!(result.unwrap().name, "chat");
     }
-    assert_eq!(world.shelf.opened.load(Ordering::SeqCst), 1);
+    assert_eq!(world.library.opened.load(Ordering::SeqCst), 1);
     let snapshot = world.models.snapshot().borrow().clone();
     assert!(snapshot.loading.is_none() && snapshot.loaded.contains_key("chat"));
     assert!(world.models.unload("chat") && !world.models.unload("chat"));

@@ -12,24 +12,24 @@ use std::{
 use hearth_base::{Clock, Tasks};
 use hearth_engine::{Engine, ModelSource};
 use hearth_openai::{
-    Args, Config, HttpAnswer, HttpRequest, Library, LibraryError, Listed, Models, Priority, serve_http,
+    Args, Config, HttpAnswer, HttpRequest, Library, LibraryError, ModelEntry, Models, Priority, serve_http,
 };
 use serde_json::Value;
 
 /// Gives the files that tests put there.
 #[derive(Default)]
-pub(crate) struct Shelf {
+pub(crate) struct TestLibrary {
     pub(crate) files: Mutex<Vec<(String, PathBuf)>>,
     pub(crate) opened: AtomicUsize,
 }
 
 #[async_trait::async_trait]
-impl Library for Shelf {
-    async fn list(&self) -> Vec<Listed> {
+impl Library for TestLibrary {
+    async fn list(&self) -> Vec<ModelEntry> {
         let files = self.files.lock().unwrap();
         files
             .iter()
-            .map(|(name, _)| Listed {
+            .map(|(name, _)| ModelEntry {
                 name: name.clone(),
                 added_at: 7,
             })
@@ -54,7 +54,7 @@ impl Library for Shelf {
 pub(crate) struct World {
     pub(crate) models: Models,
     pub(crate) engine: Engine,
-    pub(crate) shelf: Arc<Shelf>,
+    pub(crate) library: Arc<TestLibrary>,
     pub(crate) clock: Clock,
     pub(crate) tasks: Tasks,
     pub(crate) folder: tempfile::TempDir,
@@ -71,9 +71,9 @@ pub(crate) fn world(config: Config) -> World {
     let embed = hearth_engine::testing::tiny_bert(&made("embed")).unwrap();
     let broken = folder.path().join("broken.gguf");
     std::fs::write(&broken, b"GGUF but no more").unwrap();
-    let shelf = Arc::new(Shelf::default());
+    let library = Arc::new(TestLibrary::default());
     for (name, path) in [("chat", chat), ("embed", embed), ("broken", broken)] {
-        shelf.files.lock().unwrap().push((name.to_owned(), path));
+        library.files.lock().unwrap().push((name.to_owned(), path));
     }
     let engine = hearth_engine::Config {
         threads: 1,
@@ -84,14 +84,14 @@ pub(crate) fn world(config: Config) -> World {
     let models = Models::start(Args {
         config,
         engine: engine.clone(),
-        library: shelf.clone(),
+        library: library.clone(),
         clock: clock.clone(),
         tasks: tasks.clone(),
     });
     World {
         models,
         engine,
-        shelf,
+        library,
         clock,
         tasks,
         folder,

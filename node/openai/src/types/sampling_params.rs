@@ -8,7 +8,7 @@ use super::lenient;
 
 /// The fields that `/v1/chat/completions` and `/v1/completions` share.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-pub struct Choosing {
+pub struct SamplingParams {
     #[serde(default)]
     pub temperature: Option<f32>,
     #[serde(default)]
