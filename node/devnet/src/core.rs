@@ -37,7 +37,7 @@ pub(crate) enum ProduceError {
 
 /// The newest block, and what the next one is made upon.
 #[derive(Clone)]
-pub(crate) struct Head {
+pub(crate) struct ChainTip {
     pub(crate) height: u64,
     pub(crate) time_ns: u64,
     /// Nothing before the first block.
@@ -49,7 +49,7 @@ pub(crate) struct Head {
 
 /// A block, as subscribers are told.
 #[derive(Clone, Debug)]
-pub(crate) struct News {
+pub(crate) struct BlockNotice {
     pub(crate) block: Arc<BlockRow>,
     pub(crate) last_commit: Option<Commit>,
     pub(crate) txs: Arc<Vec<TxRow>>,
@@ -61,11 +61,11 @@ pub(crate) struct Core {
     pub(crate) validator: Validator,
     pub(crate) db: Db,
     pub(crate) faults: Faults,
-    pub(crate) news: broadcast::Sender<News>,
+    pub(crate) news: broadcast::Sender<BlockNotice>,
     pub(crate) clock: Clock,
     time: BlockTime,
     proposer: Account,
-    head: RwLock<Arc<Head>>,
+    head: RwLock<Arc<ChainTip>>,
     states: RwLock<BTreeMap<u64, State>>,
     mempool: Mutex<Mempool>,
     /// Changes of parameters that the next block makes.
@@ -81,7 +81,7 @@ pub(crate) struct Core {
 pub(crate) type Patch = Box<dyn FnOnce(&mut State, u64) + Send>;
 
 /// What a [`Core`] is made of.
-pub(crate) struct Parts {
+pub(crate) struct CoreArgs {
     pub(crate) chain_id: String,
     pub(crate) genesis: Genesis,
     pub(crate) validator_seed: [u8; 32],
@@ -96,14 +96,14 @@ const POWER: u32 = 500_000;
 
 impl Core {
     /// Reads the chain from its database.
-    pub(crate) async fn load(parts: Parts) -> Result<Core, ProduceError> {
-        let states = parts.db.states().await?;
-        let height = parts.db.last_height().await?;
+    pub(crate) async fn load(args: CoreArgs) -> Result<Core, ProduceError> {
+        let states = args.db.states().await?;
+        let height = args.db.last_height().await?;
         let state = states.last().map(|(_, state)| state.clone()).unwrap_or_default();
         let empty = block::results_hash(&[]);
-        let head = match parts.db.block(height).await? {
+        let head = match args.db.block(height).await? {
             Some(row) => {
-                let results: Vec<_> = parts
+                let results: Vec<_> = args
                     .db
                     .txs(height)
                     .await?
@@ -112,7 +112,7 @@ impl Core {
                     .collect();
                 let time_ns = nanoseconds(&row);
                 let id = row.commit.block_id;
-                Head {
+                ChainTip {
                     height,
                     time_ns,
                     app_hash: row.app_hash,
@@ -122,7 +122,7 @@ impl Core {
                 }
             }
             // Header 1 commits to nothing.
-            None => Head {
+            None => ChainTip {
                 height: 0,
                 time_ns: 0,
                 last: None,
@@ -131,30 +131,30 @@ impl Core {
                 state,
             },
         };
-        let chain_id: Arc<str> = parts.chain_id.into();
-        let proposer = parts.genesis.proposer();
+        let chain_id: Arc<str> = args.chain_id.into();
+        let proposer = args.genesis.proposer();
         let mempool = Mempool::new(ctx_of(&head, &chain_id, proposer));
         Ok(Core {
             chain_id,
             proposer,
-            genesis: parts.genesis,
-            validator: Validator::new(parts.validator_seed, POWER),
-            db: parts.db,
+            genesis: args.genesis,
+            validator: Validator::new(args.validator_seed, POWER),
+            db: args.db,
             faults: Faults::default(),
             news: broadcast::Sender::new(NEWS),
-            clock: parts.clock,
-            time: parts.time,
+            clock: args.clock,
+            time: args.time,
             states: RwLock::new(states.into_iter().filter(|(height, _)| *height > 0).collect()),
             head: RwLock::new(Arc::new(head)),
             mempool: Mutex::new(mempool),
             pending: Mutex::default(),
             producing: tokio::sync::Mutex::default(),
             first: 1,
-            has_timer: parts.has_timer,
+            has_timer: args.has_timer,
         })
     }
 
-    pub(crate) fn head(&self) -> Arc<Head> {
+    pub(crate) fn head(&self) -> Arc<ChainTip> {
         Arc::clone(&self.head.read())
     }
 
@@ -182,7 +182,7 @@ impl Core {
         self.pending.lock().push(patch);
     }
 
-    fn next_time(&self, head: &Head) -> u64 {
+    fn next_time(&self, head: &ChainTip) -> u64 {
         let next = match self.time {
             BlockTime::Clock => u64::try_from(self.clock.now_ms())
                 .unwrap_or(0)
@@ -271,7 +271,7 @@ impl Core {
                 keep: KEPT_HEIGHTS,
             })
             .await?;
-        let new = Head {
+        let new = ChainTip {
             height,
             time_ns,
             last: Some((sealed.id, sealed.commit)),
@@ -282,7 +282,7 @@ impl Core {
         let last_commit = head.last.as_ref().map(|(_, commit)| commit.clone());
         self.publish(
             new,
-            News {
+            BlockNotice {
                 block: Arc::new(block),
                 last_commit,
                 txs: Arc::new(rows),
@@ -292,7 +292,7 @@ impl Core {
         Ok(height)
     }
 
-    fn publish(&self, head: Head, news: News, included: &[Vec<u8>]) {
+    fn publish(&self, head: ChainTip, news: BlockNotice, included: &[Vec<u8>]) {
         let ctx = ctx_of(&head, &self.chain_id, self.proposer);
         let mut states = self.states.write();
         states.insert(head.height, head.state.clone());
@@ -307,7 +307,7 @@ impl Core {
     }
 }
 
-fn ctx_of(head: &Head, chain_id: &Arc<str>, proposer: Account) -> Ctx {
+fn ctx_of(head: &ChainTip, chain_id: &Arc<str>, proposer: Account) -> Ctx {
     Ctx {
         state: head.state.at(head.height),
         height: head.height,

@@ -8,7 +8,7 @@ use tokio::{net::TcpListener, time::MissedTickBehavior};
 use crate::{
     block,
     config::{Blocks, Config, ConfigError},
-    core::{Core, Parts, ProduceError},
+    core::{Core, CoreArgs, ProduceError},
     db::{Db, DbError},
     faucet::{self, FaucetError},
     faults::Fault,
@@ -85,7 +85,7 @@ impl Devnet {
         })?;
         let db = Db::open(&config.database).await?;
         let (seed, genesis) = chain_of(&db, &config).await?;
-        let core = Core::load(Parts {
+        let core = Core::load(CoreArgs {
             chain_id: config.chain_id.as_str().to_owned(),
             genesis,
             validator_seed: seed,

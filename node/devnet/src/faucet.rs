@@ -6,7 +6,7 @@ use hearth_pocket::{
     tx::{Plan, Replay},
 };
 
-use crate::{address, core::Core, mempool::Turned, modules::auth};
+use crate::{address, core::Core, mempool::Rejection, modules::auth};
 
 /// Far above what a plain payment uses.
 const GAS: u64 = 200_000;
@@ -60,11 +60,11 @@ pub(crate) fn pay(core: &Core, to: &str, amount: Amount) -> Result<String, Fauce
             .map_err(|error| FaucetError::Refused(error.to_string()))?;
         match core.mempool().add(signed.raw().to_vec(), core.fee()) {
             Ok(_) => return Ok(signed.hash_text()),
-            Err(Turned::Seen) => {}
-            Err(Turned::Refused(error)) if error.log.contains("already used timeout") => {}
-            Err(Turned::Refused(error)) => return Err(FaucetError::Refused(error.log)),
-            Err(Turned::Full) => return Err(FaucetError::Refused("the mempool is full".to_owned())),
-            Err(Turned::TooLarge(_)) => {
+            Err(Rejection::Seen) => {}
+            Err(Rejection::Refused(error)) if error.log.contains("already used timeout") => {}
+            Err(Rejection::Refused(error)) => return Err(FaucetError::Refused(error.log)),
+            Err(Rejection::Full) => return Err(FaucetError::Refused("the mempool is full".to_owned())),
+            Err(Rejection::TooLarge(_)) => {
                 return Err(FaucetError::Refused("the payment is too large".to_owned()));
             }
         }

@@ -17,7 +17,7 @@ const MAX_BLOCK_BYTES: usize = 8 * 1_048_576;
 
 /// Why a transaction does not wait.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Turned {
+pub(crate) enum Rejection {
     /// The same bytes were here before.
     Seen,
     Full,
@@ -51,18 +51,18 @@ impl Mempool {
     }
 
     /// Takes a transaction in, or says why not.
-    pub(crate) fn add(&mut self, tx: Vec<u8>, upokt_per_million_gas: u64) -> Result<TxHash, Turned> {
+    pub(crate) fn add(&mut self, tx: Vec<u8>, upokt_per_million_gas: u64) -> Result<TxHash, Rejection> {
         if tx.len() > MAX_TX_BYTES {
-            return Err(Turned::TooLarge(tx.len()));
+            return Err(Rejection::TooLarge(tx.len()));
         }
         if self.waiting.len() >= MAX_WAITING {
-            return Err(Turned::Full);
+            return Err(Rejection::Full);
         }
         let hash = hash(&tx);
         if self.seen.contains(&hash) {
-            return Err(Turned::Seen);
+            return Err(Rejection::Seen);
         }
-        machine::check(&mut self.ctx, &tx, upokt_per_million_gas).map_err(Turned::Refused)?;
+        machine::check(&mut self.ctx, &tx, upokt_per_million_gas).map_err(Rejection::Refused)?;
         self.note(hash);
         self.waiting.push_back(tx);
         Ok(hash)

@@ -1,9 +1,9 @@
 //! The chain's query services, by their path.
 
 mod actors;
+mod cosmos;
 mod economy;
 mod page;
-mod stock;
 
 use hearth_pocket::message::cosmos::{GasInfo, SimulateRequest, SimulateResponse};
 use prost::Message;
@@ -71,7 +71,7 @@ impl QueryError {
 }
 
 /// A question and what it is asked of.
-pub(crate) struct Asked<'a> {
+pub(crate) struct QueryRequest<'a> {
     pub(crate) state: &'a State,
     /// The height of that state.
     pub(crate) height: u64,
@@ -79,14 +79,14 @@ pub(crate) struct Asked<'a> {
     pub(crate) data: &'a [u8],
 }
 
-impl Asked<'_> {
+impl QueryRequest<'_> {
     fn request<T: Message + Default>(&self) -> Result<T, QueryError> {
         T::decode(self.data).map_err(|error| QueryError::invalid(format!("proto: {error}")))
     }
 }
 
 /// Answers a question with protobuf bytes.
-pub(crate) fn answer(path: &str, asked: &Asked<'_>) -> Result<Vec<u8>, QueryError> {
+pub(crate) fn answer(path: &str, asked: &QueryRequest<'_>) -> Result<Vec<u8>, QueryError> {
     let (service, method) = path
         .trim_start_matches('/')
         .split_once('/')
@@ -101,7 +101,7 @@ pub(crate) fn answer(path: &str, asked: &Asked<'_>) -> Result<Vec<u8>, QueryErro
         "pocket.proof.Query" => economy::proof(method, asked),
         "pocket.tokenomics.Query" => economy::tokenomics(method, asked),
         "pocket.migration.Query" => economy::migration(method, asked),
-        _ => stock::answer(service, method, asked),
+        _ => cosmos::answer(service, method, asked),
     }
 }
 

@@ -4,7 +4,7 @@ use hearth_pocket::message::{application as app, gateway, shared, supplier};
 use prost::Message;
 
 use super::{
-    Asked, QueryError,
+    QueryError, QueryRequest,
     page::{Total, page},
 };
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
     state::StoreName,
 };
 
-pub(super) fn application(method: &str, asked: &Asked<'_>) -> Result<Vec<u8>, QueryError> {
+pub(super) fn application(method: &str, asked: &QueryRequest<'_>) -> Result<Vec<u8>, QueryError> {
     let store = StoreName::Application;
     match method {
         "Params" => Ok(app::QueryParamsResponse {
@@ -53,7 +53,7 @@ pub(super) fn application(method: &str, asked: &Asked<'_>) -> Result<Vec<u8>, Qu
     }
 }
 
-pub(super) fn gateway(method: &str, asked: &Asked<'_>) -> Result<Vec<u8>, QueryError> {
+pub(super) fn gateway(method: &str, asked: &QueryRequest<'_>) -> Result<Vec<u8>, QueryError> {
     let store = StoreName::Gateway;
     let shown = |mut found: gateway::Gateway, dehydrated: bool| {
         if dehydrated {
@@ -98,7 +98,7 @@ pub(super) fn gateway(method: &str, asked: &Asked<'_>) -> Result<Vec<u8>, QueryE
 }
 
 /// The supplier as queries show it.
-fn shown(asked: &Asked<'_>, operator: &str, dehydrated: bool) -> Option<shared::Supplier> {
+fn shown(asked: &QueryRequest<'_>, operator: &str, dehydrated: bool) -> Option<shared::Supplier> {
     let mut found = suppliers::hydrated(asked.state, operator, asked.height)?;
     if dehydrated {
         found.service_config_history.clear();
@@ -109,7 +109,7 @@ fn shown(asked: &Asked<'_>, operator: &str, dehydrated: bool) -> Option<shared::
     Some(found)
 }
 
-pub(super) fn supplier(method: &str, asked: &Asked<'_>) -> Result<Vec<u8>, QueryError> {
+pub(super) fn supplier(method: &str, asked: &QueryRequest<'_>) -> Result<Vec<u8>, QueryError> {
     let store = StoreName::Supplier;
     match method {
         "Params" => Ok(supplier::QueryParamsResponse {
@@ -139,7 +139,7 @@ pub(super) fn supplier(method: &str, asked: &Asked<'_>) -> Result<Vec<u8>, Query
 }
 
 fn all_suppliers(
-    asked: &Asked<'_>,
+    asked: &QueryRequest<'_>,
     request: &supplier::QueryAllSuppliersRequest,
 ) -> Result<Vec<u8>, QueryError> {
     for address in [&request.operator_address, &request.owner_address] {

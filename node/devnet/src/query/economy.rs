@@ -6,7 +6,7 @@ use hearth_pocket::message::{
 use prost::Message;
 
 use super::{
-    Asked, QueryError,
+    QueryError, QueryRequest,
     page::{Total, page},
 };
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
     state::StoreName,
 };
 
-pub(super) fn shared(method: &str, asked: &Asked<'_>) -> Result<Vec<u8>, QueryError> {
+pub(super) fn shared(method: &str, asked: &QueryRequest<'_>) -> Result<Vec<u8>, QueryError> {
     match method {
         "Params" => Ok(sha::QueryParamsResponse {
             params: params::of(asked.state, StoreName::Shared),
@@ -33,7 +33,7 @@ pub(super) fn shared(method: &str, asked: &Asked<'_>) -> Result<Vec<u8>, QueryEr
     }
 }
 
-pub(super) fn tokenomics(method: &str, asked: &Asked<'_>) -> Result<Vec<u8>, QueryError> {
+pub(super) fn tokenomics(method: &str, asked: &QueryRequest<'_>) -> Result<Vec<u8>, QueryError> {
     match method {
         "Params" => Ok(tok::QueryParamsResponse {
             params: params::of(asked.state, StoreName::Tokenomics),
@@ -43,7 +43,7 @@ pub(super) fn tokenomics(method: &str, asked: &Asked<'_>) -> Result<Vec<u8>, Que
     }
 }
 
-pub(super) fn migration(method: &str, asked: &Asked<'_>) -> Result<Vec<u8>, QueryError> {
+pub(super) fn migration(method: &str, asked: &QueryRequest<'_>) -> Result<Vec<u8>, QueryError> {
     match method {
         "Params" => Ok(mig::QueryParamsResponse {
             params: params::of(asked.state, StoreName::Migration),
@@ -53,7 +53,7 @@ pub(super) fn migration(method: &str, asked: &Asked<'_>) -> Result<Vec<u8>, Quer
     }
 }
 
-pub(super) fn session(method: &str, asked: &Asked<'_>) -> Result<Vec<u8>, QueryError> {
+pub(super) fn session(method: &str, asked: &QueryRequest<'_>) -> Result<Vec<u8>, QueryError> {
     match method {
         "Params" => Ok(ses::QueryParamsResponse {
             params: params::of(asked.state, StoreName::Session),
@@ -75,7 +75,7 @@ pub(super) fn session(method: &str, asked: &Asked<'_>) -> Result<Vec<u8>, QueryE
     }
 }
 
-pub(super) fn service(method: &str, asked: &Asked<'_>) -> Result<Vec<u8>, QueryError> {
+pub(super) fn service(method: &str, asked: &QueryRequest<'_>) -> Result<Vec<u8>, QueryError> {
     let store = StoreName::Service;
     let state = asked.state;
     match method {
@@ -148,13 +148,13 @@ fn no_service(id: &str) -> QueryError {
     QueryError::not_found(format!("serviceID: {id}: service not found"))
 }
 
-fn known_service(asked: &Asked<'_>, id: &str) -> Result<(), QueryError> {
+fn known_service(asked: &QueryRequest<'_>, id: &str) -> Result<(), QueryError> {
     services::record(asked.state, id)
         .map(|_| ())
         .ok_or_else(|| no_service(id))
 }
 
-fn difficulty(method: &str, asked: &Asked<'_>) -> Result<Vec<u8>, QueryError> {
+fn difficulty(method: &str, asked: &QueryRequest<'_>) -> Result<Vec<u8>, QueryError> {
     let store = StoreName::Service;
     let state = asked.state;
     match method {
@@ -216,7 +216,7 @@ fn difficulty(method: &str, asked: &Asked<'_>) -> Result<Vec<u8>, QueryError> {
     }
 }
 
-pub(super) fn proof(method: &str, asked: &Asked<'_>) -> Result<Vec<u8>, QueryError> {
+pub(super) fn proof(method: &str, asked: &QueryRequest<'_>) -> Result<Vec<u8>, QueryError> {
     let store = StoreName::Proof;
     match method {
         "Params" => Ok(pro::QueryParamsResponse {

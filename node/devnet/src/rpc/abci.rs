@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{Answer, RpcError, Server, args::Args, json as to};
 use crate::{
     faults::Fault,
-    query::{self, Asked, QueryError},
+    query::{self, QueryError, QueryRequest},
     state::{EMPTY_STORES, StoreName},
 };
 
@@ -228,7 +228,7 @@ impl Server {
             );
             return Err(QueryError::new(18, log));
         };
-        let asked = Asked {
+        let asked = QueryRequest {
             state: &state,
             height,
             chain_id: &self.core.chain_id,

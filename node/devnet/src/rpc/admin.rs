@@ -6,7 +6,7 @@ use tokio::sync::broadcast::{self, error::RecvError};
 
 use super::{Answer, RpcError, Server, args::Args};
 use crate::{
-    core::News,
+    core::BlockNotice,
     db::TxRow,
     faucet,
     faults::Fault,
@@ -24,7 +24,7 @@ const MAX_BLOCKS: i64 = 100_000;
 const INCLUSION_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(30);
 
 /// The transaction with this hash, once a block has it.
-pub(super) async fn inclusion(mut news: broadcast::Receiver<News>, hash: &str) -> Option<TxRow> {
+pub(super) async fn inclusion(mut news: broadcast::Receiver<BlockNotice>, hash: &str) -> Option<TxRow> {
     loop {
         match news.recv().await {
             Ok(news) => {

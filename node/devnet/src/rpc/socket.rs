@@ -13,7 +13,7 @@ use super::{
     search::{self, Condition, Operator},
     wrap,
 };
-use crate::{core::News, db::TxRow, events::Event};
+use crate::{core::BlockNotice, db::TxRow, events::Event};
 
 /// Subscriptions of one connection; mainnet's nodes allow five.
 const MAX_SUBSCRIPTIONS: usize = 100;
@@ -133,7 +133,7 @@ fn wanted(conditions: &[Condition], tags: &Tags) -> bool {
 }
 
 /// What subscribers hear of a block.
-fn told(subscriptions: &Subscriptions, news: &News) -> Vec<Value> {
+fn told(subscriptions: &Subscriptions, news: &BlockNotice) -> Vec<Value> {
     if subscriptions.is_empty() {
         return Vec::new();
     }
@@ -167,7 +167,7 @@ fn told(subscriptions: &Subscriptions, news: &News) -> Vec<Value> {
     answers
 }
 
-fn new_block(news: &News) -> Value {
+fn new_block(news: &BlockNotice) -> Value {
     let results: Vec<Value> = news.txs.iter().map(|tx| to::tx_result(&tx.result)).collect();
     json!({
         "block": to::block(&news.block, news.last_commit.as_ref(), &news.txs),

@@ -12,7 +12,7 @@ use crate::{
     error::TxError,
     faults::Fault,
     machine,
-    mempool::{self, Turned},
+    mempool::{self, Rejection},
 };
 
 /// How long `broadcast_tx_commit` waits.
@@ -40,10 +40,10 @@ impl Server {
         let fee = self.core.fee();
         match self.core.mempool().add(tx, fee) {
             Ok(_) => Ok((hash, Ok(()))),
-            Err(Turned::Refused(error)) => Ok((hash, Err(error))),
-            Err(Turned::Seen) => Err(RpcError::internal("tx already exists in cache")),
-            Err(Turned::Full) => Err(RpcError::internal("mempool is full")),
-            Err(Turned::TooLarge(size)) => Err(RpcError::internal(format!("Tx too large. Got {size}"))),
+            Err(Rejection::Refused(error)) => Ok((hash, Err(error))),
+            Err(Rejection::Seen) => Err(RpcError::internal("tx already exists in cache")),
+            Err(Rejection::Full) => Err(RpcError::internal("mempool is full")),
+            Err(Rejection::TooLarge(size)) => Err(RpcError::internal(format!("Tx too large. Got {size}"))),
         }
     }
 

@@ -10,7 +10,7 @@ use super::{
     replay::replayed,
 };
 use crate::{
-    query::{self, Asked},
+    query::{self, QueryRequest},
     state::StoreName,
 };
 
@@ -95,7 +95,7 @@ fn queries_have_the_same_answers() {
             height => height,
         };
         let data = bytes(&one["request_bytes"]);
-        let asked = Asked {
+        let asked = QueryRequest {
             state: &done.states[&height],
             height,
             chain_id: "hearth-golden",
@@ -145,7 +145,7 @@ fn sessions_are_the_same() {
         }
         compared += 1;
         let data = bytes(&one["request_bytes"]);
-        let asked = Asked {
+        let asked = QueryRequest {
             state: &done.states[&height],
             height,
             chain_id: "hearth-golden",

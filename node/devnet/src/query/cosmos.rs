@@ -3,13 +3,13 @@
 use hearth_pocket::message::cosmos as c;
 use prost::Message;
 
-use super::{APP_VERSION, Asked, QueryError};
+use super::{APP_VERSION, QueryError, QueryRequest};
 use crate::{
     address::{self, Account},
     modules::{auth, bank},
 };
 
-pub(super) fn answer(service: &str, method: &str, asked: &Asked<'_>) -> Result<Vec<u8>, QueryError> {
+pub(super) fn answer(service: &str, method: &str, asked: &QueryRequest<'_>) -> Result<Vec<u8>, QueryError> {
     match (service, method) {
         ("cosmos.auth.v1beta1.Query", "Account") => account(asked),
         ("cosmos.auth.v1beta1.Query", "Params") => Ok(c::QueryParamsResponse {
@@ -31,7 +31,7 @@ fn parse(text: &str) -> Result<Account, QueryError> {
     address::parse(text).map_err(QueryError::invalid)
 }
 
-fn account(asked: &Asked<'_>) -> Result<Vec<u8>, QueryError> {
+fn account(asked: &QueryRequest<'_>) -> Result<Vec<u8>, QueryError> {
     let request: c::QueryAccountRequest = asked.request()?;
     let found = auth::record(asked.state, &parse(&request.address)?);
     let missing = || QueryError::not_found(format!("account {} not found", request.address));
@@ -41,7 +41,7 @@ fn account(asked: &Asked<'_>) -> Result<Vec<u8>, QueryError> {
     .encode_to_vec())
 }
 
-fn balance(asked: &Asked<'_>) -> Result<Vec<u8>, QueryError> {
+fn balance(asked: &QueryRequest<'_>) -> Result<Vec<u8>, QueryError> {
     let request: c::QueryBalanceRequest = asked.request()?;
     let amount = bank::balance(asked.state, &parse(&request.address)?, &request.denom);
     let balance = c::Coin {
@@ -54,7 +54,7 @@ fn balance(asked: &Asked<'_>) -> Result<Vec<u8>, QueryError> {
     .encode_to_vec())
 }
 
-fn all_balances(asked: &Asked<'_>) -> Result<Vec<u8>, QueryError> {
+fn all_balances(asked: &QueryRequest<'_>) -> Result<Vec<u8>, QueryError> {
     let request: c::QueryAllBalancesRequest = asked.request()?;
     let balances = bank::balances(asked.state, &parse(&request.address)?);
     let total = balances.len() as u64;
@@ -65,7 +65,7 @@ fn all_balances(asked: &Asked<'_>) -> Result<Vec<u8>, QueryError> {
     Ok(c::QueryAllBalancesResponse { balances, pagination }.encode_to_vec())
 }
 
-fn supply_of(asked: &Asked<'_>) -> Result<Vec<u8>, QueryError> {
+fn supply_of(asked: &QueryRequest<'_>) -> Result<Vec<u8>, QueryError> {
     let request: c::QuerySupplyOfRequest = asked.request()?;
     let amount = bank::supply(asked.state, &request.denom).to_string();
     Ok(c::QuerySupplyOfResponse {
@@ -77,7 +77,7 @@ fn supply_of(asked: &Asked<'_>) -> Result<Vec<u8>, QueryError> {
     .encode_to_vec())
 }
 
-fn node_info(asked: &Asked<'_>) -> Vec<u8> {
+fn node_info(asked: &QueryRequest<'_>) -> Vec<u8> {
     let node = DefaultNodeInfo {
         network: asked.chain_id.to_owned(),
         moniker: "hearth-devnet".to_owned(),
