@@ -31,13 +31,13 @@ const LONG: Settings<'static> = &[
 /// Somebody between gateway and supplier who hears every relay.
 #[derive(Clone)]
 struct Listening {
-    heard: Arc<Mutex<Vec<Bytes>>>,
+    intercepted: Arc<Mutex<Vec<Bytes>>>,
     supplier: String,
     http: reqwest::Client,
 }
 
-async fn overhear(State(listening): State<Listening>, relay: Bytes) -> impl IntoResponse {
-    listening.heard.lock().unwrap().push(relay.clone());
+async fn intercept(State(listening): State<Listening>, relay: Bytes) -> impl IntoResponse {
+    listening.intercepted.lock().unwrap().push(relay.clone());
     let post = listening.http.post(&listening.supplier).body(relay);
     match post.send().await {
         Ok(answer) => (answer.status(), answer.bytes().await.unwrap_or_default()),
@@ -49,7 +49,7 @@ async fn overhear(State(listening): State<Listening>, relay: Bytes) -> impl Into
 struct Target {
     node: Node,
     listening: Listening,
-    heard: Bytes,
+    intercepted: Bytes,
     tasks: Tasks,
 }
 
@@ -58,13 +58,13 @@ impl Target {
         hearth_base::tls::init();
         let tasks = Tasks::root();
         let listening = Listening {
-            heard: Arc::default(),
+            intercepted: Arc::default(),
             supplier: format!("http://127.0.0.1:{}", free_port().unwrap()),
             http: reqwest::Client::builder().no_proxy().build().unwrap(),
         };
         let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let public = format!("http://{}", socket.local_addr().unwrap());
-        let router = Router::new().fallback(overhear).with_state(listening.clone());
+        let router = Router::new().fallback(intercept).with_state(listening.clone());
         tasks.spawn_until_stopped("listen in", async move {
             axum::serve(socket, router).await.unwrap();
         });
@@ -73,20 +73,20 @@ impl Target {
         let command = command_at(data, "devnet", &settings, miner).unwrap();
         let node = Node::spawn(command, data).await.unwrap();
         node.ready().await.unwrap();
-        let heard = listening.heard.lock().unwrap().last().unwrap().clone();
+        let intercepted = listening.intercepted.lock().unwrap().last().unwrap().clone();
         Target {
             node,
             listening,
-            heard,
+            intercepted,
             tasks,
         }
     }
 
     /// Asks once more, so that what was heard is of a session that is not over.
-    async fn hear(&mut self) {
+    async fn refresh(&mut self) {
         let model = format!("pocket/{DEMO}");
         self.node.chat(&model, "hello", false).await.unwrap();
-        self.heard = self.listening.heard.lock().unwrap().last().unwrap().clone();
+        self.intercepted = self.listening.intercepted.lock().unwrap().last().unwrap().clone();
     }
 
     /// Sends bytes to the relay port.
@@ -129,12 +129,12 @@ impl Target {
 async fn a_relay_that_was_overheard_is_not_answered_again() {
     let folder = tempfile::tempdir().unwrap();
     let mut target = Target::start(folder.path()).await;
-    target.hear().await;
+    target.refresh().await;
     let before = target.answers().await;
     assert!(before > 0);
     for tail in 0..20 {
         // The signature may be written in other ways that hold; they are the same one.
-        let mut request = RelayRequest::decode(target.heard.clone()).unwrap();
+        let mut request = RelayRequest::decode(target.intercepted.clone()).unwrap();
         request.meta.signature.extend(std::iter::repeat_n(7, tail));
         let (status, body) = target.send(request.encode_to_vec()).await;
         assert_eq!(status, 409, "{}", String::from_utf8_lossy(&body));
@@ -168,7 +168,7 @@ async fn rubbish_on_the_relay_port_is_refused_and_takes_no_memory() {
     let before = target.answers().await;
     let with_payload = |payload: Vec<u8>| RelayRequest {
         payload: payload.into(),
-        ..RelayRequest::decode(target.heard.clone()).unwrap()
+        ..RelayRequest::decode(target.intercepted.clone()).unwrap()
     };
     // Four bytes on the wire would be some hundred in memory, each time.
     let many = with_payload([0x12, 0x02, 0x0a, 0x00].repeat(2 << 20)).encode_to_vec();
@@ -176,7 +176,7 @@ async fn rubbish_on_the_relay_port_is_refused_and_takes_no_memory() {
         headers: Headers::from([("X".to_owned(), vec!["y".repeat(40_000)])]),
         ..HttpRequest::default()
     };
-    let mut long_names = RelayRequest::decode(target.heard.clone()).unwrap();
+    let mut long_names = RelayRequest::decode(target.intercepted.clone()).unwrap();
     long_names.meta.supplier_operator_address = "p".repeat(4 << 20);
     let mut attacks = vec![
         Vec::new(),
@@ -190,7 +190,7 @@ async fn rubbish_on_the_relay_port_is_refused_and_takes_no_memory() {
     // Each with one bit of the good relay turned.
     let mut random = rand::rng();
     for _ in 0..200 {
-        let mut turned = target.heard.to_vec();
+        let mut turned = target.intercepted.to_vec();
         let at = random.random_range(0..turned.len());
         turned[at] ^= 1 << random.random_range(0..8);
         attacks.push(turned);
