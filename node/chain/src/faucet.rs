@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hearth_base::{Amount, Failure, Height, Kind};
-use hearth_outbound::{Client, Config, Inward};
+use hearth_outbound::{Client, Config, PrivateAddresses};
 use hearth_pocket::address::Address;
 use serde_json::{Value, json};
 use url::Url;
@@ -53,7 +53,7 @@ impl Faucet {
     /// # Errors
     /// No TLS on this computer.
     pub fn new(rpc: Url) -> Result<Faucet, FaucetError> {
-        let config = Config::new(Inward::Allowed, WITHIN);
+        let config = Config::new(PrivateAddresses::Allowed, WITHIN);
         let http = Client::new(config)
             .map_err(FaucetError::Client)?
             .pick(&rpc)

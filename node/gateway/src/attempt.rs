@@ -38,7 +38,7 @@ impl Attempt {
         let response = inner
             .client
             .post(url.clone())
-            .map_err(SupplierError::Inward)?
+            .map_err(SupplierError::PrivateAddress)?
             .header("content-type", "application/json")
             .header("rpc-type", i32::from(self.candidate.rpc_type))
             .body(self.request.encode_to_vec())

@@ -89,7 +89,7 @@ pub enum Error {
 #[derive(Debug, thiserror::Error)]
 pub enum SupplierError {
     #[error(transparent)]
-    Inward(hearth_outbound::Refused),
+    PrivateAddress(hearth_outbound::Refused),
     #[error("its endpoint {url} cannot be reached")]
     Connect {
         url: String,
@@ -135,7 +135,7 @@ impl SupplierError {
     #[must_use]
     pub fn charge(&self) -> Charge {
         match self {
-            SupplierError::Inward(_) | SupplierError::Connect { .. } => Charge::Unpaid,
+            SupplierError::PrivateAddress(_) | SupplierError::Connect { .. } => Charge::Unpaid,
             SupplierError::Refused(refusal) if refusal.is_the_miners => Charge::Unpaid,
             // Nobody is paid for a backend's failure; whatever else was signed can be claimed all the same.
             SupplierError::NoAnswer(NoAnswer::Status(500..)) => Charge::Unpaid,
@@ -159,7 +159,10 @@ impl SupplierError {
     /// Whether the request reached the supplier, which could then claim it.
     #[must_use]
     pub fn reached(&self) -> bool {
-        !matches!(self, SupplierError::Inward(_) | SupplierError::Connect { .. })
+        !matches!(
+            self,
+            SupplierError::PrivateAddress(_) | SupplierError::Connect { .. }
+        )
     }
 
     /// Whether no honest supplier does this.
@@ -167,7 +170,7 @@ impl SupplierError {
     pub fn is_dishonest(&self) -> bool {
         match self {
             SupplierError::Unverified(_) | SupplierError::StatusChanged { .. } => true,
-            SupplierError::Inward(_)
+            SupplierError::PrivateAddress(_)
             | SupplierError::Connect { .. }
             | SupplierError::FirstByte { .. }
             | SupplierError::Total { .. }
@@ -200,7 +203,7 @@ impl SupplierError {
                 | RefusalReason::Timeout
                 | RefusalReason::Other => Fault::Supplier,
             },
-            SupplierError::Inward(_)
+            SupplierError::PrivateAddress(_)
             | SupplierError::Connect { .. }
             | SupplierError::FirstByte { .. }
             | SupplierError::Total { .. }
@@ -220,7 +223,7 @@ impl SupplierError {
 
     fn code(&self) -> &'static str {
         match self {
-            SupplierError::Inward(_) | SupplierError::Connect { .. } => "supplier_unreachable",
+            SupplierError::PrivateAddress(_) | SupplierError::Connect { .. } => "supplier_unreachable",
             SupplierError::FirstByte { .. } | SupplierError::Total { .. } => "supplier_timeout",
             SupplierError::Refused(refusal) => match refusal.why {
                 RefusalReason::Exhausted => "stake_exhausted",

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures::{FutureExt, StreamExt};
 use hearth_base::{Amount, Clock, ServiceId, Tasks};
-use hearth_outbound::Inward;
+use hearth_outbound::PrivateAddresses;
 use hearth_store::Store;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
@@ -80,14 +80,14 @@ impl Gateway {
         } = args;
         config.check()?;
         // A redirect would carry a signed request to an address that is not on chain.
-        let inward = if config.allow_local_endpoints {
-            Inward::Allowed
+        let private_addresses = if config.allow_local_endpoints {
+            PrivateAddresses::Allowed
         } else {
-            Inward::Refused
+            PrivateAddresses::Refused
         };
         let client = hearth_outbound::Client::new(hearth_outbound::Config {
             idle_per_host: config.max_concurrent,
-            ..hearth_outbound::Config::new(inward, config.connect)
+            ..hearth_outbound::Config::new(private_addresses, config.connect)
         })
         .map_err(StartError::Client)?;
         let inner = Arc::new(Inner {

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use futures::stream::{self, StreamExt};
 use hearth_base::{Amount, Height, ServiceId, SessionId};
-use hearth_outbound::is_outside;
+use hearth_outbound::is_public;
 use hearth_pocket::{
     Address, PublicKey, Ring,
     difficulty::BASE_TARGET,
@@ -434,7 +434,7 @@ impl SessionCache {
             endpoints.find_map(|endpoint| {
                 let url = Url::parse(&endpoint.url).ok()?;
                 let speaks_http = matches!(url.scheme(), "http" | "https");
-                (speaks_http && (self.allow_local_endpoints || is_outside(&url))).then_some((url, wanted))
+                (speaks_http && (self.allow_local_endpoints || is_public(&url))).then_some((url, wanted))
             })
         })
     }

@@ -19,20 +19,20 @@ const INNER_ENDS: [&str; 8] = [
 /// Whether an address is written as one of the public network. A public name may still resolve to an inner address,
 /// which the resolver of [`crate::Client`] looks at.
 #[must_use]
-pub fn is_outside(url: &Url) -> bool {
+pub fn is_public(url: &Url) -> bool {
     match url.host() {
-        Some(Host::Ipv4(ip)) => is_outside_ip(IpAddr::V4(ip)),
-        Some(Host::Ipv6(ip)) => is_outside_ip(IpAddr::V6(ip)),
-        Some(Host::Domain(name)) => is_outside_name(name),
+        Some(Host::Ipv4(ip)) => is_public_ip(IpAddr::V4(ip)),
+        Some(Host::Ipv6(ip)) => is_public_ip(IpAddr::V6(ip)),
+        Some(Host::Domain(name)) => is_public_name(name),
         None => false,
     }
 }
 
 /// Whether a name can be one of the public network.
-pub(crate) fn is_outside_name(name: &str) -> bool {
+pub(crate) fn is_public_name(name: &str) -> bool {
     let name = name.trim_end_matches('.').to_ascii_lowercase();
     if let Ok(ip) = name.parse::<IpAddr>() {
-        return is_outside_ip(ip);
+        return is_public_ip(ip);
     }
     let ends_inside = INNER_ENDS.iter().any(|end| {
         name.strip_suffix(end)
@@ -44,17 +44,17 @@ pub(crate) fn is_outside_name(name: &str) -> bool {
 /// Whether an address belongs to the public network: no loopback, no private or shared range, nothing reserved, and
 /// no wrapping of such an address in IPv6.
 #[must_use]
-pub fn is_outside_ip(ip: IpAddr) -> bool {
+pub fn is_public_ip(ip: IpAddr) -> bool {
     match ip {
-        IpAddr::V4(ip) => is_outside_v4(ip),
+        IpAddr::V4(ip) => is_public_v4(ip),
         IpAddr::V6(ip) => match wrapped(ip) {
-            Some(inner) => is_outside_v4(inner),
-            None => is_outside_v6(ip),
+            Some(inner) => is_public_v4(inner),
+            None => is_public_v6(ip),
         },
     }
 }
 
-fn is_outside_v4(ip: Ipv4Addr) -> bool {
+fn is_public_v4(ip: Ipv4Addr) -> bool {
     let [a, b, c, _] = ip.octets();
     !(ip.is_private()
         || ip.is_loopback()
@@ -72,7 +72,7 @@ fn is_outside_v4(ip: Ipv4Addr) -> bool {
         || (a == 198 && b & 0xfe == 18))
 }
 
-fn is_outside_v6(ip: Ipv6Addr) -> bool {
+fn is_public_v6(ip: Ipv6Addr) -> bool {
     let first = ip.segments()[0];
     // Of the whole space only 2000::/3 is given out; within it, documentation is not.
     first & 0xe000 == 0x2000 && !(first == 0x2001 && ip.segments()[1] == 0x0db8)
@@ -130,7 +130,7 @@ mod tests {
             "http://0.0.0.0/",
             "http://0.1.2.3/",
         ] {
-            assert!(!is_outside(&Url::parse(inside).unwrap()), "{inside}");
+            assert!(!is_public(&Url::parse(inside).unwrap()), "{inside}");
         }
         for outside in [
             "https://relay.example.org/x",
@@ -140,7 +140,7 @@ mod tests {
             "http://[2606:4700::1]/",
             "http://[::ffff:8.8.8.8]/",
         ] {
-            assert!(is_outside(&Url::parse(outside).unwrap()), "{outside}");
+            assert!(is_public(&Url::parse(outside).unwrap()), "{outside}");
         }
     }
 
@@ -148,9 +148,9 @@ mod tests {
         #[test]
         fn a_wrapping_changes_nothing(bits in any::<u32>()) {
             let ip = Ipv4Addr::from(bits);
-            let plain = is_outside_ip(IpAddr::V4(ip));
-            prop_assert_eq!(is_outside_ip(IpAddr::V6(ip.to_ipv6_mapped())), plain);
-            prop_assert_eq!(is_outside_ip(IpAddr::V6(ip.to_ipv6_compatible())), plain);
+            let plain = is_public_ip(IpAddr::V4(ip));
+            prop_assert_eq!(is_public_ip(IpAddr::V6(ip.to_ipv6_mapped())), plain);
+            prop_assert_eq!(is_public_ip(IpAddr::V6(ip.to_ipv6_compatible())), plain);
         }
     }
 }

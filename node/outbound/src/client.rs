@@ -1,4 +1,4 @@
-//! Clients: one for what lies inside, asked directly, and one for what lies outside, asked as the environment says.
+//! Clients: one for private addresses, asked directly, and one for public ones, asked as the environment says.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,11 +9,11 @@ use reqwest::{
 };
 use url::{Host, Url};
 
-use crate::{address::is_outside, resolve::OutwardOnly};
+use crate::{address::is_public, resolve::PublicResolver};
 
-/// Whether addresses inside this computer and its networks may be asked.
+/// Whether private addresses, those of this computer and its networks, may be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Inward {
+pub enum PrivateAddresses {
     /// Wherever they lead: they are the owner's word, or all of the network is local.
     Allowed,
     /// Where the address itself is written so, by the owner; a public name or a redirect may not lead there.
@@ -25,7 +25,7 @@ pub enum Inward {
 /// What a client is made of.
 #[derive(Clone, Copy, Debug)]
 pub struct Config {
-    pub inward: Inward,
+    pub private_addresses: PrivateAddresses,
     /// The most time to open a connection.
     pub connect: Duration,
     /// Redirects that are followed.
@@ -39,9 +39,9 @@ pub struct Config {
 impl Config {
     /// A client without redirects or compression.
     #[must_use]
-    pub const fn new(inward: Inward, connect: Duration) -> Config {
+    pub const fn new(private_addresses: PrivateAddresses, connect: Duration) -> Config {
         Config {
-            inward,
+            private_addresses,
             connect,
             redirects: 0,
             idle_per_host: 32,
@@ -58,7 +58,7 @@ pub struct Refused(String);
 /// Asks over HTTP. Clones share their connections.
 #[derive(Clone, Debug)]
 pub struct Client {
-    inward: Inward,
+    private_addresses: PrivateAddresses,
     direct: reqwest::Client,
     outside: reqwest::Client,
 }
@@ -70,21 +70,23 @@ impl Client {
     /// No TLS on this computer.
     pub fn new(config: Config) -> Result<Client, reqwest::Error> {
         hearth_base::tls::init();
-        let resolver = OutwardOnly { proxies: proxies() };
+        let resolver = PublicResolver { proxies: proxies() };
         let builder = || -> ClientBuilder {
             let builder = reqwest::Client::builder()
                 .connect_timeout(config.connect)
-                .redirect(policy(config.inward, config.redirects))
+                .redirect(policy(config.private_addresses, config.redirects))
                 .pool_max_idle_per_host(config.idle_per_host)
                 .tcp_nodelay(true)
                 .gzip(config.compressed);
-            match config.inward {
-                Inward::Allowed => builder,
-                Inward::AsWritten | Inward::Refused => builder.dns_resolver(resolver.clone()),
+            match config.private_addresses {
+                PrivateAddresses::Allowed => builder,
+                PrivateAddresses::AsWritten | PrivateAddresses::Refused => {
+                    builder.dns_resolver(resolver.clone())
+                }
             }
         };
         Ok(Client {
-            inward: config.inward,
+            private_addresses: config.private_addresses,
             direct: builder().no_proxy().build()?,
             outside: builder().build()?,
         })
@@ -95,7 +97,7 @@ impl Client {
     /// # Errors
     /// An address that may not be asked.
     pub fn request(&self, method: Method, url: Url) -> Result<RequestBuilder, Refused> {
-        if self.inward == Inward::Refused && !is_outside(&url) {
+        if self.private_addresses == PrivateAddresses::Refused && !is_public(&url) {
             return Err(Refused(url.host_str().unwrap_or_default().to_owned()));
         }
         Ok(self.pick(&url).request(method, url))
@@ -104,7 +106,7 @@ impl Client {
     /// Which client asks an address of the owner's: nothing is refused, and what lies inside is asked directly.
     #[must_use]
     pub fn pick(&self, url: &Url) -> &reqwest::Client {
-        if is_outside(url) {
+        if is_public(url) {
             &self.outside
         } else {
             &self.direct
@@ -139,7 +141,7 @@ fn proxies() -> Arc<[String]> {
 }
 
 /// Follows redirects outwards, and to the host that was asked in the first place.
-fn policy(inward: Inward, most: usize) -> Policy {
+fn policy(private_addresses: PrivateAddresses, most: usize) -> Policy {
     if most == 0 {
         return Policy::none();
     }
@@ -152,7 +154,7 @@ fn policy(inward: Inward, most: usize) -> Policy {
             .previous()
             .first()
             .is_some_and(|first| place(first) == place(to));
-        if inward == Inward::Allowed || same_host || is_outside(to) {
+        if private_addresses == PrivateAddresses::Allowed || same_host || is_public(to) {
             return attempt.follow();
         }
         let refused = Refused(to.host_str().unwrap_or_default().to_owned());
@@ -190,8 +192,8 @@ mod tests {
         address
     }
 
-    fn client(inward: Inward) -> Client {
-        let mut config = Config::new(inward, Duration::from_secs(5));
+    fn client(private_addresses: PrivateAddresses) -> Client {
+        let mut config = Config::new(private_addresses, Duration::from_secs(5));
         config.redirects = 3;
         Client::new(config).unwrap()
     }
@@ -212,12 +214,21 @@ mod tests {
             format!("http://{here}/here"),
             format!("http://localhost:{}/here", here.port()),
         ] {
-            assert!(ask(&client(Inward::Refused), url.clone()).await.is_err());
+            assert!(
+                ask(&client(PrivateAddresses::Refused), url.clone())
+                    .await
+                    .is_err()
+            );
             assert_eq!(
-                ask(&client(Inward::AsWritten), url.clone()).await.unwrap(),
+                ask(&client(PrivateAddresses::AsWritten), url.clone())
+                    .await
+                    .unwrap(),
                 "here"
             );
-            assert_eq!(ask(&client(Inward::Allowed), url).await.unwrap(), "here");
+            assert_eq!(
+                ask(&client(PrivateAddresses::Allowed), url).await.unwrap(),
+                "here"
+            );
         }
         tasks.stop();
     }
@@ -228,15 +239,26 @@ mod tests {
         let (here, there) = (server(&tasks).await, server(&tasks).await);
         let same = format!("http://{here}/to?http://{here}/here");
         let other = format!("http://{here}/to?http://{there}/here");
-        assert_eq!(ask(&client(Inward::AsWritten), same).await.unwrap(), "here");
-        let said = ask(&client(Inward::AsWritten), other.clone()).await.unwrap_err();
+        assert_eq!(
+            ask(&client(PrivateAddresses::AsWritten), same).await.unwrap(),
+            "here"
+        );
+        let said = ask(&client(PrivateAddresses::AsWritten), other.clone())
+            .await
+            .unwrap_err();
         assert!(said.contains("127.0.0.1 lies inside"), "{said}");
-        assert_eq!(ask(&client(Inward::Allowed), other).await.unwrap(), "here");
+        assert_eq!(
+            ask(&client(PrivateAddresses::Allowed), other).await.unwrap(),
+            "here"
+        );
         // What is no HTTP address is not followed: the answer with the redirect, whose body is empty, is all there is.
         let file = format!("http://{here}/to?file:///etc/hosts");
-        assert_eq!(ask(&client(Inward::Allowed), file).await.as_deref(), Ok(""));
+        assert_eq!(
+            ask(&client(PrivateAddresses::Allowed), file).await.as_deref(),
+            Ok("")
+        );
         let endless = format!("http://{here}/to?/to?/to?/to?/to?/to?/here");
-        assert!(ask(&client(Inward::Allowed), endless).await.is_err());
+        assert!(ask(&client(PrivateAddresses::Allowed), endless).await.is_err());
         tasks.stop();
     }
 }

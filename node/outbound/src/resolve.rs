@@ -4,27 +4,27 @@ use std::{io, net::SocketAddr, sync::Arc};
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-use crate::address::{is_outside_ip, is_outside_name};
+use crate::address::{is_public_ip, is_public_name};
 
-/// A resolver that drops inner addresses of public names.
+/// A resolver that drops private addresses of public names.
 #[derive(Clone, Debug)]
-pub(crate) struct OutwardOnly {
+pub(crate) struct PublicResolver {
     /// Names of proxies of the environment: the owner's word, wherever they lie.
     pub(crate) proxies: Arc<[String]>,
 }
 
-/// A public name that leads inwards.
+/// A public name that leads to a private address.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the name {name} leads to {address}, inside this computer or network, which it may not: if that is where you mean \
      to go, write the address in place of the name"
 )]
-pub(crate) struct LeadsInwards {
+pub(crate) struct LeadsToPrivate {
     name: String,
     address: String,
 }
 
-impl Resolve for OutwardOnly {
+impl Resolve for PublicResolver {
     fn resolve(&self, name: Name) -> Resolving {
         let proxies = Arc::clone(&self.proxies);
         Box::pin(async move {
@@ -32,14 +32,14 @@ impl Resolve for OutwardOnly {
             let found: Vec<SocketAddr> = tokio::net::lookup_host((name, 0)).await?.collect();
             // A name of the inside was let through by whoever asked; a public one may not lead there.
             let is_free =
-                !is_outside_name(name) || proxies.iter().any(|proxy| proxy.eq_ignore_ascii_case(name));
-            Ok(Box::new(outward(name, found, is_free)?.into_iter()) as Addrs)
+                !is_public_name(name) || proxies.iter().any(|proxy| proxy.eq_ignore_ascii_case(name));
+            Ok(Box::new(public_addresses(name, found, is_free)?.into_iter()) as Addrs)
         })
     }
 }
 
 /// The addresses that may be asked.
-fn outward(
+fn public_addresses(
     name: &str,
     found: Vec<SocketAddr>,
     is_free: bool,
@@ -48,10 +48,10 @@ fn outward(
         return Ok(found);
     }
     let (outside, inside): (Vec<_>, Vec<_>) =
-        found.into_iter().partition(|address| is_outside_ip(address.ip()));
+        found.into_iter().partition(|address| is_public_ip(address.ip()));
     match inside.first() {
         _ if !outside.is_empty() => Ok(outside),
-        Some(address) => Err(Box::new(LeadsInwards {
+        Some(address) => Err(Box::new(LeadsToPrivate {
             name: name.to_owned(),
             address: address.ip().to_string(),
         })),
@@ -73,12 +73,15 @@ mod tests {
     #[test]
     fn a_public_name_keeps_its_public_addresses_only() {
         let both = vec![at("10.0.0.1"), at("8.8.8.8"), at("::1")];
-        assert_eq!(outward("a.org", both.clone(), false).unwrap(), [at("8.8.8.8")]);
-        assert_eq!(outward("a.lan", both.clone(), true).unwrap(), both);
-        let said = outward("a.org", vec![at("127.0.0.1")], false)
+        assert_eq!(
+            public_addresses("a.org", both.clone(), false).unwrap(),
+            [at("8.8.8.8")]
+        );
+        assert_eq!(public_addresses("a.lan", both.clone(), true).unwrap(), both);
+        let said = public_addresses("a.org", vec![at("127.0.0.1")], false)
             .unwrap_err()
             .to_string();
         assert!(said.contains("a.org leads to 127.0.0.1"), "{said}");
-        assert!(outward("a.org", Vec::new(), false).is_err());
+        assert!(public_addresses("a.org", Vec::new(), false).is_err());
     }
 }

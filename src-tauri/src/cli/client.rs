@@ -55,7 +55,7 @@ impl Client {
         let base = format!("http://{}", address.trim());
         let url = base.parse().context("the address in api-address is none")?;
         // The daemon is on this computer; a proxy for the outside has no part in it.
-        let config = hearth_outbound::Config::new(hearth_outbound::Inward::Allowed, CONNECT_WITHIN);
+        let config = hearth_outbound::Config::new(hearth_outbound::PrivateAddresses::Allowed, CONNECT_WITHIN);
         let http = hearth_outbound::Client::new(config).context("the HTTP client cannot be built")?;
         let client = Client {
             http: http.pick(&url).clone(),

@@ -9,7 +9,7 @@ use std::{
 };
 
 use hearth_base::Height;
-use hearth_outbound::{Client, Config, Inward};
+use hearth_outbound::{Client, Config, PrivateAddresses};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -35,7 +35,7 @@ impl Pool {
         // A redirect could lead anywhere; none is followed.
         let client = Client::new(Config {
             compressed: true,
-            ..Config::new(Inward::Allowed, CONNECT_LIMIT.min(limit))
+            ..Config::new(PrivateAddresses::Allowed, CONNECT_LIMIT.min(limit))
         })?;
         let endpoints = urls
             .iter()

@@ -8,7 +8,7 @@ use futures::TryStreamExt as _;
 use futures::stream::StreamExt as _;
 use hearth_base::{ServiceId, failure::chain};
 use hearth_openai::answer::{Operation, Verdict, judge};
-use hearth_outbound::{Client, Config, Inward};
+use hearth_outbound::{Client, Config, PrivateAddresses};
 use parking_lot::Mutex;
 use url::Url;
 
@@ -97,7 +97,7 @@ impl UrlBackend {
         let _ = shown.set_password(None);
         let address = shown.as_str().trim_end_matches('/').to_owned();
         // Times are limited by whoever asks; redirects could lead anywhere.
-        let client = Client::new(Config::new(Inward::Allowed, CONNECT_WITHIN))
+        let client = Client::new(Config::new(PrivateAddresses::Allowed, CONNECT_WITHIN))
             .map_err(|error| BackendError::Unreachable {
                 address: address.clone(),
                 why: error.to_string(),

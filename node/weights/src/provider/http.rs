@@ -18,7 +18,7 @@ use futures::{
     StreamExt as _,
     stream::{self, BoxStream},
 };
-use hearth_outbound::{Client, Config, Inward};
+use hearth_outbound::{Client, Config, PrivateAddresses};
 use reqwest::{
     Response,
     header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER},
@@ -81,7 +81,7 @@ impl HttpGateway {
         // his word; one outside may not lead there.
         let client = Client::new(Config {
             redirects: REDIRECTS,
-            ..Config::new(Inward::AsWritten, limits.connect)
+            ..Config::new(PrivateAddresses::AsWritten, limits.connect)
         })
         .map_err(|_| bad())?;
         let path = url
