@@ -6,7 +6,7 @@ use futures::{StreamExt as _, future::BoxFuture, stream::FuturesOrdered};
 use hearth_base::{Height, Tasks};
 use serde_json::json;
 use time::OffsetDateTime;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use crate::{
     db::{Db, DbError},
@@ -163,7 +163,7 @@ impl Follower {
                 Err(error) => {
                     tracing::debug!(%height, %error, "a block cannot be followed yet");
                     // In its place again before anything is waited for.
-                    self.coming.push_front(self.source.clone().fetch(height, PAUSE));
+                    self.coming.push_front(self.fetch(height, PAUSE));
                     if let LightError::Db(error) = error {
                         return Err(error);
                     }
@@ -178,13 +178,39 @@ impl Follower {
         while self.coming.len() < AT_ONCE {
             match self.first_needed() {
                 Some(height) if height <= head => {
-                    self.coming
-                        .push_back(self.source.clone().fetch(height, Duration::ZERO));
+                    self.coming.push_back(self.fetch(height, Duration::ZERO));
                     self.unasked = height.plus(1);
                 }
                 Some(_) | None => return,
             }
         }
+    }
+
+    /// Asks for a block after a pause, in a task of its own: it goes on while the caller deals with the block before,
+    /// since it may hold the database's lock, which the caller may need. It ends when nobody waits for it any more.
+    fn fetch(&self, height: Height, pause: Duration) -> Coming {
+        let (mut tell, told) = oneshot::channel();
+        let source = self.source.clone();
+        self.tasks.spawn_until_stopped("fetch a block", async move {
+            let fetched = async {
+                tokio::time::sleep(pause).await;
+                source.block_events(height).await
+            };
+            tokio::select! {
+                () = tell.closed() => {}
+                block = fetched => {
+                    // Whoever asked may have gone.
+                    let _ = tell.send(block);
+                }
+            }
+        });
+        Box::pin(async move {
+            match told.await {
+                Ok(block) => (height, block),
+                // The chain part is stopped, which the caller sees by itself.
+                Err(_) => std::future::pending().await,
+            }
+        })
     }
 
     /// The first height from here on that is wanted.
@@ -279,14 +305,6 @@ impl FromIterator<RangeInclusive<Height>> for Heights {
 }
 
 impl Source {
-    /// What happened in a block, asked for after a pause.
-    fn fetch(self, height: Height, pause: Duration) -> Coming {
-        Box::pin(async move {
-            tokio::time::sleep(pause).await;
-            (height, self.block_events(height).await)
-        })
-    }
-
     /// What happened in a block.
     pub(crate) async fn block_events(&self, height: Height) -> Result<BlockEvents, LightError> {
         let params = json!({ "height": height.0.to_string() });

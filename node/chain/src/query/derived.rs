@@ -116,6 +116,7 @@ impl Reader {
             });
         };
         match how {
+            // Its services are kept apart, and not known of an old state.
             ProofStatus::Stale => {}
             ProofStatus::Proven => {
                 let history = self.service_configs(operator, height).await?;

@@ -109,6 +109,28 @@ async fn blocks_are_made_up_for_several_at_a_time_and_unneeded_ones_are_passed_o
     world.stop().await;
 }
 
+/// Blocks that are fetched meanwhile keep headers in the same database: none of them may hold its lock while nobody waits
+/// for it.
+#[tokio::test]
+async fn whoever_makes_up_for_blocks_may_write_between_them() {
+    const BEHIND: u64 = 40;
+    let world = World::start().await;
+    world.chain.reach(Height(BEHIND), PATIENCE).await.unwrap();
+    let (folder, tasks) = (tempfile::tempdir().unwrap(), Tasks::root());
+    let late = follow(&folder, &world.devnet, &tasks).await;
+    let mut follower = late.follow("late", StartFrom::Height(Height(1)));
+    for height in 1..=BEHIND {
+        let block = follower.next().await.unwrap().unwrap();
+        assert_eq!(block.height, Height(height));
+        follower.acknowledge(block.height).await.unwrap();
+    }
+    late.stop();
+    late.join().await;
+    tasks.stop();
+    tasks.join().await;
+    world.stop().await;
+}
+
 #[tokio::test]
 async fn parameters_are_asked_for_at_once_and_those_of_the_past_once() {
     let world = World::start().await;
