@@ -19,7 +19,7 @@ use crate::{
     network::SharedNetwork,
     refusal::Refusal,
     sessions::{OpenError, Session, Sessions, Ticket},
-    threads::Home,
+    threads::SharedThreads,
 };
 
 /// How long a request of the next session is held back until we know its first block.
@@ -47,7 +47,7 @@ pub(crate) struct Admission {
     pub(crate) network: SharedNetwork,
     pub(crate) verifier: Arc<RingVerifier>,
     /// Where the chain is asked.
-    pub(crate) home: Home,
+    pub(crate) shared: SharedThreads,
 }
 
 /// A request with what of it can be said without the chain.
@@ -148,7 +148,7 @@ impl Admission {
                 check_stranger(request, signature)?;
                 let (sessions, header) = (Arc::clone(&self.sessions), header.clone());
                 let asked = async move { sessions.ask(&header, at).await };
-                self.home.run(asked).await.map_err(open_refusal)?
+                self.shared.run(asked).await.map_err(open_refusal)?
             }
         };
         let last_grace = session.facts.windows.last_grace;
@@ -188,9 +188,9 @@ impl Admission {
             }
             let (sessions, asked_of) = (Arc::clone(&self.sessions), Arc::clone(session));
             let refreshed = async move { sessions.refresh_ring(&asked_of).await };
-            match self.home.run(refreshed).await {
+            match self.shared.run(refreshed).await {
                 Ok(()) => keys = session.ring(),
-                Err(OpenError::Ledger(_) | OpenError::Book(_)) => return Err(Refusal::Ring(foreign)),
+                Err(OpenError::Ledger(_) | OpenError::SessionDb(_)) => return Err(Refusal::Ring(foreign)),
                 Err(error @ (OpenError::Refused(_) | OpenError::Network(_))) => {
                     return Err(open_refusal(error));
                 }
@@ -224,7 +224,7 @@ fn open_refusal(error: OpenError) -> Refusal {
     match error {
         OpenError::Refused(refusal) => refusal,
         OpenError::Network(error) => network_refusal(&error),
-        error @ (OpenError::Ledger(_) | OpenError::Book(_)) => Refusal::Evidence {
+        error @ (OpenError::Ledger(_) | OpenError::SessionDb(_)) => Refusal::Evidence {
             why: hearth_base::failure::chain(&error),
         },
     }

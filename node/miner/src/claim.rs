@@ -23,7 +23,7 @@ use hearth_pocket::session::Windows;
 
 mod state;
 
-pub use state::{ClaimState, End, Inclusion, Outcome, Paid, Seal, Stage};
+pub use state::{ClaimState, End, Inclusion, Outcome, Paid, Seal, Slash, Stage};
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +54,8 @@ pub enum ClaimEvent {
     Expired { height: Height, why: String },
     /// The claim is gone from the state that this block left, and nobody saw how.
     Vanished { height: Height },
+    /// The chain took a part of the stake. It changes no state: it comes after the end, and is kept beside it.
+    Slashed(Slash),
 }
 
 /// What to do.
@@ -121,6 +123,7 @@ pub fn step(state: ClaimState, event: ClaimEvent, rules: &Rules) -> (ClaimState,
         ClaimEvent::Paid(paid) => (on_end(stage, Outcome::Settled { paid: Some(paid) }), None),
         ClaimEvent::Expired { height, why } => (on_end(stage, Outcome::Expired { height, why }), None),
         ClaimEvent::Vanished { height } => (on_vanished(stage, height), None),
+        ClaimEvent::Slashed(_) => (stage.into(), None),
     };
     // What can be done at once is not left to the next block.
     let at_once = match &next {

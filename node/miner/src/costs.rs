@@ -4,9 +4,9 @@ use hearth_base::Amount;
 use hearth_pocket::{message::proof, tx::decode};
 
 use crate::{
-    book::{Book, BookError, Record, TxKind},
     claim::{ClaimState, Stage},
     network::{NetworkError, SharedNetwork},
+    session_db::{Record, SessionDb, SessionDbError, TxKind},
 };
 
 const MILLION: u128 = 1_000_000;
@@ -15,7 +15,7 @@ const MILLION: u128 = 1_000_000;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CostsError {
     #[error(transparent)]
-    Book(#[from] BookError),
+    SessionDb(#[from] SessionDbError),
     #[error(transparent)]
     Network(#[from] NetworkError),
 }
@@ -35,7 +35,7 @@ pub(crate) struct Costs {
 
 impl Costs {
     /// Asks the chain. Gas is unknown before the first claim and the first proof, and then counts as nothing.
-    pub(crate) async fn read(network: &SharedNetwork, book: &Book) -> Result<Costs, CostsError> {
+    pub(crate) async fn read(network: &SharedNetwork, db: &SessionDb) -> Result<Costs, CostsError> {
         let params = network.live_params().await?.proof;
         let gas = |tx: Option<hearth_pocket::tx::SignedTx>| {
             let fee = tx.and_then(|tx| decode(tx.raw()).ok()?.auth_info.fee);
@@ -47,8 +47,8 @@ impl Costs {
         };
         Ok(Costs::new(
             &params,
-            gas(book.newest_tx(TxKind::Claim).await?),
-            gas(book.newest_tx(TxKind::Proof).await?),
+            gas(db.newest_tx(TxKind::Claim).await?),
+            gas(db.newest_tx(TxKind::Proof).await?),
         ))
     }
 
@@ -171,6 +171,7 @@ mod tests {
             sealed_bytes: None,
             answers: 3,
             late: 0,
+            slash: None,
             created_ms: 1,
             updated_ms: 1,
         };

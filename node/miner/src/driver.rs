@@ -4,28 +4,29 @@
 //! what was signed is found again and sent again, questions are only asked.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
 use hearth_base::{Clock, Height};
-use hearth_chain::{BlockEvents, ChainEvent};
-use tokio::sync::broadcast;
+use hearth_chain::{BlockEvents, ChainEvent, Heights};
+use tokio::sync::{broadcast, watch};
 
 use crate::{
-    book::{Book, BookError, Record},
-    claim::{ClaimEffect, ClaimEvent, ClaimState, Rules, step},
+    claim::{ClaimEffect, ClaimEvent, ClaimState, Outcome, Rules, Slash, step},
     costs::CostsError,
     events::MinerEvent,
     facts::{Facts, Key},
     keys::Keys,
     ledger::{Ledger, LedgerError},
     network::{NetworkError, SendError, SharedNetwork},
+    outlook::{Losses, Outlook, ProofsDue},
+    session_db::{Record, SessionDb, SessionDbError},
     sessions::Sessions,
 };
 
-mod look;
+mod chase;
 mod resume;
 mod said;
 mod sign;
@@ -36,8 +37,14 @@ use said::Verdict;
 const TX_LIFETIME: Duration = Duration::from_secs(10 * 60);
 /// A transaction that was signed so recently is sent again rather than signed anew.
 const TX_FRESH: Duration = Duration::from_secs(8 * 60);
+/// What a transaction needs to get into a block: two of mainnet's, and some.
+const TX_NEEDS: Duration = Duration::from_secs(150);
 /// How long the evidence of a finished session is kept, for the list of its answers.
 const KEEP_EVIDENCE: Duration = Duration::from_secs(7 * 24 * 3600);
+/// Blocks after the end of the proof window in which the settlement is looked for.
+const SETTLES_WITHIN: u64 = 2;
+/// Lost claims that are remembered until their settlement.
+const MAX_LOST: u32 = 256;
 /// Effects that one event may cause in a row: the longest chain of states has eight.
 const MAX_STEPS: usize = 12;
 
@@ -46,10 +53,11 @@ pub(crate) struct Driver {
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) network: SharedNetwork,
     pub(crate) ledger: Ledger,
-    pub(crate) book: Book,
+    pub(crate) db: SessionDb,
     pub(crate) keys: Arc<dyn Keys>,
     pub(crate) clock: Clock,
     pub(crate) events: broadcast::Sender<MinerEvent>,
+    pub(crate) outlook: watch::Sender<Outlook>,
     /// The state of every open claim.
     pub(crate) states: BTreeMap<Key, ClaimState>,
     /// What is known besides. A restart finds all of it again.
@@ -69,13 +77,18 @@ pub(crate) struct Memory {
     refused: BTreeSet<String>,
     /// What blocks said of the ends of claims, each with its height, until the state shows it.
     told: BTreeMap<Key, Vec<(Height, ClaimEvent)>>,
+    /// Something was lost since losses were added up.
+    has_new_losses: bool,
+    /// Sessions whose claim was lost before its settlement, which may still take a part of the stake. The oldest make
+    /// room.
+    lost: VecDeque<Arc<Facts>>,
 }
 
 /// Why an effect failed. All of it is tried again at the next block, until its window closes.
 #[derive(Debug, thiserror::Error)]
 enum Trouble {
     #[error(transparent)]
-    Book(#[from] BookError),
+    SessionDb(#[from] SessionDbError),
     #[error(transparent)]
     Ledger(#[from] LedgerError),
     #[error(transparent)]
@@ -87,7 +100,7 @@ enum Trouble {
 impl From<CostsError> for Trouble {
     fn from(error: CostsError) -> Trouble {
         match error {
-            CostsError::Book(error) => error.into(),
+            CostsError::SessionDb(error) => error.into(),
             CostsError::Network(error) => error.into(),
         }
     }
@@ -97,7 +110,7 @@ impl Trouble {
     /// Whether trying again is useless: only our own record can say so, never what the chain answers.
     fn is_final(&self) -> bool {
         match self {
-            Trouble::Book(error) => matches!(error, BookError::Conflict { .. }),
+            Trouble::SessionDb(error) => matches!(error, SessionDbError::Conflict { .. }),
             Trouble::Ledger(error) => matches!(error, LedgerError::Damaged { .. }),
             Trouble::Send(_) | Trouble::Network(_) => false,
         }
@@ -105,33 +118,56 @@ impl Trouble {
 }
 
 impl Driver {
-    /// Follows the chain until it stops.
+    /// Follows the chain until it stops. The head says what time it is, and is acted on at once: after a downtime
+    /// windows close while older blocks are still made up for. Blocks only tell how claims ended, so no others are
+    /// asked for than those in which one can.
     pub(crate) async fn run(mut self) {
         let Some(mut follower) = self.network.follow() else {
             return;
         };
+        let mut head = self.network.head();
+        head.mark_changed();
+        let mut newest = Height(0);
         loop {
-            let block = match follower.next().await {
-                Ok(Some(block)) => block,
-                Ok(None) => return,
-                Err(error) => {
-                    tracing::error!(%error, "the chain cannot be followed");
-                    tokio::time::sleep(Duration::from_secs(1)).await;
-                    continue;
+            follower.need(self.telling_heights());
+            // Whichever is there: neither may keep the other waiting.
+            tokio::select! {
+                changed = head.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                    let height = head.borrow_and_update().height;
+                    // An endpoint that fell behind takes nothing back.
+                    if height > newest {
+                        newest = height;
+                        self.on_block(height).await;
+                    }
                 }
-            };
-            if let Err(error) = self.on_events(&block).await {
-                tracing::error!(height = %block.height, %error, "what a block says of claims could not be kept; trying again");
-            }
-            let head = self.network.head().borrow().height;
-            // While blocks are made up for, only the newest one says what time it is.
-            if block.height.plus(1) >= head {
-                self.on_block(block.height.max(head)).await;
-            }
-            if let Err(error) = follower.acknowledge(self.done_up_to(block.height)).await {
-                tracing::warn!(%error, "a block could not be acknowledged; it comes again after a restart");
+                block = follower.next() => match block {
+                    Ok(Some(block)) => {
+                        if let Err(error) = self.on_events(&block).await {
+                            tracing::error!(height = %block.height, %error, "what a block says of claims could not be kept; trying again");
+                        }
+                        if let Err(error) = follower.acknowledge(self.done_up_to(block.height)).await {
+                            tracing::warn!(%error, "a block could not be acknowledged; it comes again after a restart");
+                        }
+                    }
+                    Ok(None) => return,
+                    Err(error) => {
+                        tracing::error!(%error, "the chain cannot be followed");
+                        tokio::time::sleep(Duration::from_secs(1)).await;
+                    }
+                }
             }
         }
+    }
+
+    /// The blocks that may tell how a claim of ours ended: from the first that can take its proof to its settlement.
+    fn telling_heights(&self) -> Heights {
+        let ours = self.states.keys().filter_map(|key| self.facts(key));
+        ours.chain(self.memory.lost.iter().cloned())
+            .map(|facts| facts.windows.proof_open..=facts.windows.settlement.plus(SETTLES_WITHIN))
+            .collect()
     }
 
     /// The newest block up to which everything is kept: what waits for the state or for the disk comes again after a
@@ -148,45 +184,102 @@ impl Driver {
         if let Err(error) = self.reopen().await {
             tracing::error!(%error, "open claims cannot be taken up; trying again at the next block");
         }
-        if let Err(error) = self.confirm().await {
-            tracing::error!(%error, "the end of a claim could not be kept; trying again at the next block");
-        }
         for session in self.sessions.all() {
             let key = session.facts.key();
             self.states.entry(key).or_insert(ClaimState::BEGUN);
         }
-        let keys: Vec<Key> = self.states.keys().cloned().collect();
-        for key in keys {
-            let Some(facts) = self.facts(&key) else { continue };
-            let running = self.sessions.get(&key).map_or(0, |session| session.running());
-            // Nothing is done that is not kept. The next block tries again from the former state.
-            if let Err(error) = self.feed(&facts, ClaimEvent::Block { height, running }).await {
-                tracing::error!(session = %key.session_id, %error, "the state of a claim could not be kept");
-            }
+        let mut open = self.most_urgent_first(height);
+        let over = open.split_off(open.partition_point(|facts| next_close(facts, height).is_some()));
+        self.feed_block(&open, height).await;
+        // What blocks said of claims is known before the state is asked for those that are over.
+        if let Err(error) = self.confirm().await {
+            tracing::error!(%error, "the end of a claim could not be kept; trying again at the next block");
         }
+        self.feed_block(&over, height).await;
+        self.tell_outlook(height).await;
         if height.0.is_multiple_of(256) {
             self.tidy().await;
         }
     }
 
+    /// Tells what is ahead of all claims together, and what was lost lately.
+    async fn tell_outlook(&mut self, height: Height) {
+        let open: Vec<(Arc<Facts>, &ClaimState)> = self
+            .states
+            .iter()
+            .filter_map(|(key, state)| Some((self.facts(key)?, state)))
+            .collect();
+        let due = ProofsDue::of(open.iter().map(|(facts, state)| (&**facts, *state)));
+        self.outlook.send_modify(|outlook| outlook.due = due);
+        // Besides what is new, what is old is forgotten.
+        if !std::mem::take(&mut self.memory.has_new_losses) && !height.0.is_multiple_of(64) {
+            return;
+        }
+        match self.db.records(MAX_LOST, 0).await {
+            Ok(records) => {
+                let losses = Losses::of(&records, self.clock.now_ms());
+                self.outlook.send_modify(|outlook| outlook.losses = losses);
+            }
+            Err(error) => {
+                self.memory.has_new_losses = true;
+                tracing::warn!(%error, "what was lost lately cannot be read; trying again at the next block");
+            }
+        }
+    }
+
+    async fn feed_block(&mut self, sessions: &[Arc<Facts>], height: Height) {
+        for facts in sessions {
+            let key = facts.key();
+            for _ in 0..MAX_STEPS {
+                let Some(before) = self.states.get(&key).cloned() else {
+                    break;
+                };
+                let running = self.sessions.get(&key).map_or(0, |session| session.running());
+                // Nothing is done that is not kept. The next block tries again from the former state.
+                if let Err(error) = self.feed(facts, ClaimEvent::Block { height, running }).await {
+                    tracing::error!(session = %key.session_id, %error, "the state of a claim could not be kept");
+                    break;
+                }
+                // After a downtime one block allows several steps, and there may be no time for another block. What was
+                // sent, or is held up, waits for the next one.
+                let goes_on = |after: &ClaimState| *after != before && after.sent().or(after.why()).is_none();
+                if !self.states.get(&key).is_some_and(goes_on) {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// The sessions of all open claims: those whose window closes next come first, those whose windows are closed last.
+    fn most_urgent_first(&self, height: Height) -> Vec<Arc<Facts>> {
+        let mut open: Vec<Arc<Facts>> = self.states.keys().filter_map(|key| self.facts(key)).collect();
+        open.sort_by_key(|facts| {
+            let next = next_close(facts, height);
+            (next.is_none(), next)
+        });
+        open
+    }
+
     fn facts(&self, key: &Key) -> Option<Arc<Facts>> {
         let served = self.sessions.get(key).map(|session| Arc::clone(&session.facts));
-        served.or_else(|| self.memory.bare.get(key).map(|(facts, _)| Arc::clone(facts)))
+        let bare = || self.memory.bare.get(key).map(|(facts, _)| Arc::clone(facts));
+        let lost = || self.memory.lost.iter().find(|facts| facts.key() == *key).cloned();
+        served.or_else(bare).or_else(lost)
     }
 
     /// What happened in a block. It is done with once nothing of it waits any more.
     ///
     /// # Errors
     /// The database takes nothing; what was said is kept in mind for the next block.
-    pub(crate) async fn on_events(&mut self, block: &BlockEvents) -> Result<(), BookError> {
+    pub(crate) async fn on_events(&mut self, block: &BlockEvents) -> Result<(), SessionDbError> {
         for placed in &block.events {
-            self.hear(&placed.event, block.height);
+            self.note_event(&placed.event, block.height);
         }
         self.confirm().await
     }
 
     /// Notes what an event says of the end of one of our claims.
-    fn hear(&mut self, event: &ChainEvent, height: Height) {
+    fn note_event(&mut self, event: &ChainEvent, height: Height) {
         let Some((about, said)) = said::said_by(event, height) else {
             return;
         };
@@ -194,11 +287,12 @@ impl Driver {
         let all = served
             .iter()
             .map(|session| &session.facts)
-            .chain(self.memory.bare.values().map(|(facts, _)| facts));
+            .chain(self.memory.bare.values().map(|(facts, _)| facts))
+            .chain(&self.memory.lost);
         let Some(facts) = all.into_iter().find(|facts| about.is_of(facts)).cloned() else {
             return;
         };
-        if said::is_end(&said) && height < facts.windows.settlement {
+        if said::is_of_settlement(&said) && height < facts.windows.settlement {
             tracing::warn!(
                 session = %facts.header.session_id, %height,
                 "an endpoint tells of the end of a claim before its proof window closed: ignored"
@@ -213,7 +307,7 @@ impl Driver {
 
     /// Believes what blocks said of claims as far as the state shows it. Whoever asks for blocks alone could be made
     /// to drop the evidence of a claim that still has to be proven.
-    async fn confirm(&mut self) -> Result<(), BookError> {
+    async fn confirm(&mut self) -> Result<(), SessionDbError> {
         let keys: Vec<Key> = self.memory.told.keys().cloned().collect();
         for key in keys {
             let Some(facts) = self.facts(&key) else {
@@ -236,7 +330,12 @@ impl Driver {
                         "an endpoint tells of the end of a claim that the state does not show: ignored"
                     ),
                     Verdict::Holds => {
-                        if let Err(error) = self.feed(&facts, said).await {
+                        let kept = if let ClaimEvent::Slashed(slash) = said {
+                            self.on_slash(&key, &slash).await
+                        } else {
+                            self.feed(&facts, said).await
+                        };
+                        if let Err(error) = kept {
                             self.memory.told.insert(key, waiting);
                             return Err(error);
                         }
@@ -244,7 +343,7 @@ impl Driver {
                 }
                 waiting.remove(0);
             }
-            if !waiting.is_empty() && self.states.contains_key(&key) {
+            if !waiting.is_empty() && self.facts(&key).is_some() {
                 self.memory.told.insert(key, waiting);
             }
         }
@@ -252,7 +351,7 @@ impl Driver {
     }
 
     /// Feeds the machine, and does what it asks for, until it asks for nothing more.
-    async fn feed(&mut self, facts: &Arc<Facts>, event: ClaimEvent) -> Result<(), BookError> {
+    async fn feed(&mut self, facts: &Arc<Facts>, event: ClaimEvent) -> Result<(), SessionDbError> {
         let key = facts.key();
         let rules = Rules {
             windows: facts.windows,
@@ -263,7 +362,9 @@ impl Driver {
             let before = self.states.get(&key).cloned().unwrap_or(ClaimState::BEGUN);
             let (after, effect) = step(before.clone(), next_event, &rules);
             if after != before {
-                self.book.save(&key, &after, self.clock.now_ms()).await?;
+                let served = self.sessions.get(&key);
+                let answers = served.map(|session| session.answers.load(Ordering::SeqCst));
+                self.db.save(facts, &after, answers, self.clock.now_ms()).await?;
                 tracing::info!(session = %key.session_id, state = after.name(), why = after.why(), "a claim moved on");
                 metrics::counter!("hearth_miner_claims_total", "state" => after.name()).increment(1);
                 self.states.insert(key.clone(), after.clone());
@@ -285,8 +386,42 @@ impl Driver {
         Ok(())
     }
 
+    /// Remembers a session for whose claim the chain may still take a part of the stake.
+    fn remember_lost(&mut self, facts: &Arc<Facts>, state: &ClaimState) {
+        if !state.outcome().is_some_and(Outcome::is_loss) {
+            return;
+        }
+        self.memory.has_new_losses = true;
+        if state.claim().is_none() || self.memory.lost.iter().any(|lost| lost.key() == facts.key()) {
+            return;
+        }
+        if self.memory.lost.len() >= MAX_LOST as usize {
+            self.memory.lost.pop_front();
+        }
+        self.memory.lost.push_back(Arc::clone(facts));
+    }
+
+    /// Keeps what the chain took of the stake, once.
+    async fn on_slash(&mut self, key: &Key, slash: &Slash) -> Result<(), SessionDbError> {
+        let Some(record) = self.db.record(key).await? else {
+            return Ok(());
+        };
+        if record.slash.is_some() || !record.state.outcome().is_some_and(Outcome::is_loss) {
+            return Ok(());
+        }
+        self.db.keep_slash(key, slash, self.clock.now_ms()).await?;
+        tracing::error!(
+            session = %key.session_id, height = %slash.height, amount = %slash.amount, left = %slash.stake_after,
+            "the chain took a part of the supplier's stake: a claim had no valid proof"
+        );
+        metrics::counter!("hearth_miner_slashes_total").increment(1);
+        self.memory.has_new_losses = true;
+        self.tell(key).await;
+        Ok(())
+    }
+
     async fn tell(&self, key: &Key) {
-        if let Ok(Some(record)) = self.book.record(key).await {
+        if let Ok(Some(record)) = self.db.record(key).await {
             // Nobody may be listening.
             let _ = self.events.send(MinerEvent::Claim(Box::new(record)));
         }
@@ -309,6 +444,7 @@ impl Driver {
             ClaimEffect::LastLook => self.last_look(facts, state).await,
             ClaimEffect::Close => {
                 let key = facts.key();
+                self.remember_lost(facts, state);
                 self.sessions.remove(&key);
                 self.states.remove(&key);
                 self.memory.bare.remove(&key);
@@ -322,7 +458,7 @@ impl Driver {
     /// Deletes the evidence of sessions that were over long ago.
     async fn tidy(&self) {
         let before_ms = self.clock.now_ms().saturating_sub(millis(KEEP_EVIDENCE));
-        match self.book.ended_before(before_ms).await {
+        match self.db.ended_before(before_ms).await {
             Ok(keys) => {
                 for key in keys {
                     if let Err(error) = self.ledger.forget(key).await {
@@ -333,6 +469,12 @@ impl Driver {
             Err(error) => tracing::warn!(%error, "old evidence could not be looked for"),
         }
     }
+}
+
+/// The last block of the next window that is not closed yet.
+fn next_close(facts: &Facts, height: Height) -> Option<Height> {
+    let closes = [facts.windows.claim_close, facts.windows.proof_close];
+    closes.into_iter().find(|close| *close > height)
 }
 
 fn millis(duration: Duration) -> i64 {

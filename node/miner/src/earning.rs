@@ -55,6 +55,10 @@ pub enum ReasonCode {
     UrlDiffers,
     /// Buyers are sent to an address that means their own computer or network.
     UrlLocal,
+    /// Answers were given in the last days that nobody pays.
+    AnswersLost,
+    /// The chain took a part of the stake in the last days.
+    Slashed,
 }
 
 impl ReasonCode {
@@ -77,6 +81,8 @@ impl ReasonCode {
             ReasonCode::Unbonding => "unbonding",
             ReasonCode::UrlDiffers => "url_differs",
             ReasonCode::UrlLocal => "url_local",
+            ReasonCode::AnswersLost => "answers_lost",
+            ReasonCode::Slashed => "slashed",
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{book::Record, earning::Earning};
+use crate::{earning::Earning, session_db::Record};
 
 /// Something that happened.
 #[derive(Clone, Debug)]

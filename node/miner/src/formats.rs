@@ -10,9 +10,9 @@ use hearth_base::Amount;
 use hearth_store::{Config, Store};
 
 use crate::{
-    book::{Book, Record},
     claim::{ClaimState, Stage},
     ledger::{Ledger, RealDisk},
+    session_db::{Record, SessionDb, Sum},
 };
 
 /// What the program of the first form left: the name of each claim's state, oldest session first, and its answers.
@@ -66,7 +66,7 @@ fn ledger(copy: &Copy) -> Ledger {
 }
 
 async fn records(copy: &Copy) -> Vec<Record> {
-    let mut records = Book::new(&copy.store).records(100, 0).await.unwrap();
+    let mut records = SessionDb::new(&copy.store).records(100, 0).await.unwrap();
     records.reverse();
     assert_eq!(copy.store.problems().all(), Vec::<String>::new());
     records
@@ -92,15 +92,41 @@ async fn claims_of_the_first_form_are_read_with_their_values() {
     assert_eq!(why(5), "the chain had no valid proof");
     assert!(why(8).starts_with("its 126000upokt are not worth"), "{}", why(8));
     // What is open, is open for the queries, too; what has ended is tidied up.
-    let book = Book::new(&copy.store);
-    let open = book.open_records().await.unwrap();
+    let db = SessionDb::new(&copy.store);
+    let open = db.open_records().await.unwrap();
     let open: Vec<&str> = open.iter().map(|record| record.state.name()).collect();
     assert_eq!(open, ["proof_included", "claim_included", "accumulating"]);
-    assert_eq!(book.ended_before(i64::MAX).await.unwrap().len(), 9);
+    assert_eq!(db.ended_before(i64::MAX).await.unwrap().len(), 9);
+    // Sums are made by the database, also of rows that had no share, and one that cannot be read takes nothing away.
+    db.fill_shares().await.unwrap();
+    let totals = db.totals(0).await.unwrap();
+    let ended = |is_settled: bool| {
+        let of = records.iter().filter(|record| {
+            let outcome = record.state.outcome();
+            outcome.is_some_and(|outcome| (outcome.name() == "settled") == is_settled)
+        });
+        let amounts = of.map(|record| record.our_part());
+        Sum {
+            sessions: amounts.clone().count() as u64,
+            amount: amounts.sum(),
+        }
+    };
+    assert_eq!((totals.settled, totals.lost), (ended(true), ended(false)));
+    assert!(totals.settled.amount > Amount::ZERO && totals.lost.amount > Amount::ZERO);
+    assert_eq!(totals.open.len(), 3);
+    assert!(totals.newest_paid.is_some());
+    let of_days: Amount = totals.days.iter().map(|day| day.settled).sum();
+    assert_eq!(of_days, totals.settled.amount);
+    sqlx::query("UPDATE miner_session SET state = '{' WHERE outcome IS NOT NULL")
+        .execute(copy.store.pool())
+        .await
+        .unwrap();
+    let again = db.totals(0).await.unwrap();
+    assert_eq!((again.settled, again.lost), (totals.settled, totals.lost));
     // Written by this version, it is read again.
     let (key, state) = (records[10].facts.key(), records[10].state.clone());
-    book.save(&key, &state, 1).await.unwrap();
-    assert_eq!(book.record(&key).await.unwrap().unwrap().state, state);
+    db.save(&records[10].facts, &state, None, 1).await.unwrap();
+    assert_eq!(db.record(&key).await.unwrap().unwrap().state, state);
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! serve (HTTP) → admit (session, ring, meter) → backend → ledger (evidence, trees)
-//! driver: blocks and events of the chain → claim (pure machine) → book (database) → transactions
+//! driver: blocks and events of the chain → claim (pure machine) → session_db (database) → transactions
 //! miner: the handle; earning (pure machine) says whether the relay port is open
 //! ```
 //! No answer's last byte leaves before the answer is on the disk, and nothing is sent to the chain before it is in
@@ -10,7 +10,6 @@
 
 mod admit;
 pub mod backend;
-mod book;
 pub mod claim;
 mod config;
 mod costs;
@@ -25,8 +24,10 @@ mod keys;
 mod ledger;
 mod miner;
 mod network;
+mod outlook;
 mod refusal;
 mod serve;
+mod session_db;
 mod sessions;
 #[cfg(test)]
 mod testing;
@@ -34,8 +35,7 @@ mod threads;
 
 pub use backend::{Backend, BackendAnswer, BackendBody, BackendError, BackendRequest, Capacity};
 pub use backend::{EngineBackend, NullBackend, UrlBackend, UrlSettings, check_address};
-pub use book::{BookError, Record};
-pub use claim::{ClaimState, End, Inclusion, Outcome, Paid, Seal, Stage};
+pub use claim::{ClaimState, End, Inclusion, Outcome, Paid, Seal, Slash, Stage};
 pub use config::{Config, ConfigError, MAX_REQUEST_BYTES, ServiceConfig};
 pub use earning::{Earning, EarningState, OffWhy, Reason, ReasonCode};
 pub use events::{MinerEvent, Running, RunningAnswer};
@@ -44,4 +44,6 @@ pub use facts::{Facts, Key};
 pub use keys::{FixedKey, KeyProblem, Keys};
 pub use miner::{Args, Error, Figures, Miner, RelayPage, SessionView};
 pub use network::{ClaimSeen, Found, LiveParams, Network, NetworkError, SendError};
+pub use outlook::ProofsDue;
 pub use refusal::Refusal;
+pub use session_db::{DayTotal, Record, SessionDbError, Sum, Totals};

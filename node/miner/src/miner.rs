@@ -15,7 +15,6 @@ use url::Url;
 
 use crate::{
     backend::{BackendError, Health, SharedBackend},
-    book::{Book, BookError, Record},
     config::{Config, ConfigError},
     earning::{Earning, EarningEvent, Reason},
     events::{MinerEvent, Running},
@@ -24,14 +23,16 @@ use crate::{
     keys::Keys,
     ledger::{Disk, Ledger, RealDisk},
     network::{Network, SharedNetwork},
+    outlook::{Outlook, ProofsDue},
     serve::{Counts, Listener, Trouble},
+    session_db::{Record, SessionDb, SessionDbError, Totals},
     sessions::Sessions,
     threads::Threads,
 };
 
 mod backend;
 mod earn;
-mod look;
+mod reasons;
 mod standing;
 
 use standing::OnChain;
@@ -89,7 +90,7 @@ pub enum Error {
         source: std::io::Error,
     },
     #[error("the records of the miner cannot be read")]
-    Book(#[from] BookError),
+    SessionDb(#[from] SessionDbError),
     #[error("the miner has stopped")]
     Stopped,
 }
@@ -140,7 +141,7 @@ struct Inner {
     health: Arc<Health>,
     clock: Clock,
     tasks: Tasks,
-    book: Book,
+    db: SessionDb,
     ledger: Ledger,
     threads: Arc<Threads>,
     verifier: Arc<RingVerifier>,
@@ -153,6 +154,8 @@ struct Inner {
     sessions: watch::Sender<Option<Arc<Sessions>>>,
     /// What the chain said of the supplier when it was last asked.
     on_chain: watch::Sender<OnChain>,
+    /// What is ahead of the claims, and what was lost lately.
+    outlook: watch::Sender<Outlook>,
 }
 
 enum Command {
@@ -184,6 +187,7 @@ impl Miner {
         let path = config.evidence.clone();
         let disk =
             RealDisk::new(path.clone(), free_bytes).map_err(|source| Error::Evidence { path, source })?;
+        SessionDb::new(&store).fill_shares().await?;
         Miner::start_on(
             Arc::new(disk),
             config,
@@ -214,7 +218,7 @@ impl Miner {
     ) -> Result<Miner, Error> {
         let (commands, queue) = mpsc::channel(64);
         let inner = Inner {
-            book: Book::new(store),
+            db: SessionDb::new(store),
             ledger: Ledger::start(disk, store.problems().clone()).map_err(Error::Threads)?,
             threads: Arc::new(Threads::start(config.threads).map_err(Error::Threads)?),
             verifier: Arc::new(RingVerifier::new(RING_CACHE)),
@@ -227,6 +231,7 @@ impl Miner {
             commands,
             sessions: watch::Sender::default(),
             on_chain: watch::Sender::default(),
+            outlook: watch::Sender::default(),
             config: Arc::new(config),
             public_url,
             keys,
@@ -282,13 +287,19 @@ impl Miner {
     /// # Errors
     /// The database does not answer.
     pub async fn wanted(&self) -> Result<Option<bool>, Error> {
-        Ok(self.0.book.wanted().await?)
+        Ok(self.0.db.wanted().await?)
     }
 
     /// The state of earning, now and at every change.
     #[must_use]
     pub fn state(&self) -> watch::Receiver<Earning> {
         self.0.earning.subscribe()
+    }
+
+    /// Proofs that the chain wants or may want soon: whoever stops the program now has to start it again in time.
+    #[must_use]
+    pub fn proofs_due(&self) -> Option<ProofsDue> {
+        self.0.outlook.borrow().due
     }
 
     /// The answers that are being made, now and at every change.
@@ -379,16 +390,16 @@ impl Miner {
     /// # Errors
     /// The database does not answer.
     pub async fn sessions(&self, limit: u32, offset: u32) -> Result<Vec<SessionView>, Error> {
-        let records = self.0.book.records(limit, offset).await?;
+        let records = self.0.db.records(limit, offset).await?;
         Ok(records.into_iter().map(|record| self.view(record)).collect())
     }
 
-    /// Gives every session to `add`, the newest first, as one moment of the database shows them.
+    /// Sums over all sessions, with the days since a moment.
     ///
     /// # Errors
     /// The database does not answer.
-    pub async fn each_session(&self, mut add: impl FnMut(SessionView) + Send) -> Result<(), Error> {
-        Ok(self.0.book.each(|record| add(self.view(record))).await?)
+    pub async fn totals(&self, since_ms: i64) -> Result<Totals, Error> {
+        Ok(self.0.db.totals(since_ms).await?)
     }
 
     /// How many sessions there are.
@@ -396,7 +407,7 @@ impl Miner {
     /// # Errors
     /// The database does not answer.
     pub async fn n_sessions(&self) -> Result<u64, Error> {
-        Ok(self.0.book.count().await?)
+        Ok(self.0.db.count().await?)
     }
 
     /// A part of the answers of a session, the newest first. Empty once the evidence was deleted.
@@ -436,7 +447,7 @@ impl Miner {
             .as_ref()
             .and_then(|sessions| sessions.get(&record.facts.key()));
         let answers = live.map_or(record.answers, |session| session.answers.load(Ordering::SeqCst));
-        let (amount, estimated) = amount(&record, answers);
+        let (amount, estimated) = record.amount(answers);
         SessionView {
             answers,
             amount,
@@ -463,28 +474,6 @@ impl Miner {
         let can = self.0.backend.capacity(service).slots;
         if wanted == 0 { can } else { wanted.min(can) }
     }
-}
-
-/// Our part of a session: paid where it is known, else estimated.
-fn amount(record: &Record, answers: u64) -> (Amount, bool) {
-    if let Some(paid) = record.state.paid() {
-        // By the session's own word: what was paid stays paid, whatever keys are here now.
-        let ours = |who: &str| record.facts.supplier == who || record.facts.owner == who;
-        return (
-            paid.rewards
-                .iter()
-                .filter(|(who, _)| ours(who))
-                .map(|(_, amount)| *amount)
-                .sum(),
-            false,
-        );
-    }
-    let claimed = record
-        .state
-        .seal()
-        .map_or_else(|| record.facts.value_of(answers), |seal| seal.value);
-    let claimed = claimed.min(record.facts.budget);
-    (record.facts.share_of(claimed), true)
 }
 
 /// A free port, where any is wanted. It is given back and taken again when earning starts; on one computer nobody

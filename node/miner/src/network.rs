@@ -148,12 +148,14 @@ pub trait Network: Send + Sync + 'static {
     async fn claim_status(&self, session_id: &str, operator: &Address) -> Result<ClaimSeen, NetworkError>;
     /// What happened in a block, on the word of an endpoint.
     async fn events_of(&self, height: Height) -> Result<BlockEvents, NetworkError>;
-    /// Prices and signs a transaction that may be included up to `last_height`.
+    /// Prices and signs a transaction that may be included up to `last_height`. The chain takes at most one of it and
+    /// of the one in whose place it stands.
     async fn sign(
         &self,
         signer: &dyn Signer,
         message: Any,
         last_height: Height,
+        in_place_of: Option<SignedTx>,
     ) -> Result<SignedTx, SendError>;
     /// Sends signed bytes; the same bytes may be sent again.
     async fn send(&self, tx: &SignedTx) -> Result<(), SendError>;
@@ -190,7 +192,14 @@ impl Network for Chain {
     }
 
     async fn supplier(&self, operator: &Address) -> Result<Option<Supplier>, NetworkError> {
-        Ok(Chain::supplier(self, operator).await?.value)
+        let supplier = Chain::supplier(self, operator).await?;
+        if supplier.how == ProofStatus::Stale {
+            // An old record has no services, which would look as if it were staked for none.
+            return Err(NetworkError::Unavailable(
+                format!("no endpoint shows the supplier {operator} as it is now").into(),
+            ));
+        }
+        Ok(supplier.value)
     }
 
     async fn params_at(&self, height: Height) -> Result<shared::Params, NetworkError> {
@@ -253,9 +262,11 @@ impl Network for Chain {
         signer: &dyn Signer,
         message: Any,
         last_height: Height,
+        in_place_of: Option<SignedTx>,
     ) -> Result<SignedTx, SendError> {
         let options = Options {
             timeout_height: Some(last_height),
+            in_place_of,
             ..Options::default()
         };
         let prepared = self.prepare(signer, vec![message], &options).await?;

@@ -137,6 +137,18 @@ impl Refusal {
         self.names().0
     }
 
+    /// After how many seconds the same may be asked again; `None`: that would change nothing.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<u64> {
+        if let Refusal::Busy { .. } | Refusal::Crowded = self {
+            Some(1)
+        } else if let Refusal::Overloaded { .. } | Refusal::NoChain { .. } = self {
+            Some(5)
+        } else {
+            None
+        }
+    }
+
     /// What only the operator is told: it may name addresses and folders.
     pub(crate) fn detail(&self) -> &str {
         if let Refusal::Backend { why }

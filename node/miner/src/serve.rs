@@ -51,7 +51,7 @@ pub(crate) struct Server {
     /// Connections run here, with the curve arithmetic of their relays.
     pub(crate) threads: Arc<Threads>,
     pub(crate) ledger: Ledger,
-    pub(crate) book: crate::book::Book,
+    pub(crate) db: crate::session_db::SessionDb,
     pub(crate) clock: Clock,
     pub(crate) tasks: Tasks,
     pub(crate) running: watch::Sender<Running>,
@@ -81,6 +81,8 @@ pub(crate) struct Counts {
 pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) content_type: String,
+    /// After how many seconds the same may be asked again.
+    pub(crate) retry_after: Option<u64>,
     pub(crate) body: ReplyBody,
 }
 
@@ -99,6 +101,7 @@ impl Reply {
         Reply {
             status: 200,
             content_type: "application/octet-stream".to_owned(),
+            retry_after: None,
             body: ReplyBody::Full(body),
         }
     }
@@ -107,6 +110,7 @@ impl Reply {
         Reply {
             status,
             content_type: "application/json".to_owned(),
+            retry_after: None,
             body: ReplyBody::Full(body),
         }
     }
@@ -329,7 +333,10 @@ impl Server {
 
     fn refuse(&self, refusal: &Refusal) -> Reply {
         self.note(refusal);
-        Reply::json(refusal.status(), refusal.to_json())
+        Reply {
+            retry_after: refusal.retry_after(),
+            ..Reply::json(refusal.status(), refusal.to_json())
+        }
     }
 }
 

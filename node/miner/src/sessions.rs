@@ -1,7 +1,7 @@
 //! The sessions that are served: what the chain says of each, who may ask, and how much it may still ask for.
 
 mod ask;
-mod gate;
+mod lookup_limits;
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -16,13 +16,13 @@ use hearth_pocket::{Address, message::session::SessionHeader};
 use parking_lot::Mutex;
 
 use crate::{
-    book::{Book, BookError, Record},
     facts::{Facts, Key},
     ledger::{Ledger, LedgerError},
     network::{NetworkError, SharedNetwork},
     refusal::Refusal,
+    session_db::{Record, SessionDb, SessionDbError},
 };
-use gate::Gate;
+use lookup_limits::LookupLimits;
 
 /// A session that is served.
 #[derive(Debug)]
@@ -155,7 +155,7 @@ pub(crate) enum OpenError {
     #[error(transparent)]
     Ledger(#[from] LedgerError),
     #[error(transparent)]
-    Book(#[from] BookError),
+    SessionDb(#[from] SessionDbError),
 }
 
 /// All sessions that are served or not settled yet.
@@ -163,13 +163,13 @@ pub(crate) struct Sessions {
     supplier: Address,
     network: SharedNetwork,
     ledger: Ledger,
-    book: Book,
+    db: SessionDb,
     clock: Clock,
     /// Those with a record and evidence: the driver makes their claims.
     open: Mutex<BTreeMap<Key, Arc<Session>>>,
     /// Those that the chain was asked about, for which nobody has signed yet.
     asked: Mutex<BTreeMap<Key, Arc<Session>>>,
-    gate: Gate,
+    lookups: LookupLimits,
     keys: Mutex<BTreeMap<String, [u8; 33]>>,
     /// Records and evidence are opened one by one.
     entering: tokio::sync::Mutex<()>,
@@ -185,18 +185,18 @@ impl Sessions {
         supplier: Address,
         network: SharedNetwork,
         ledger: Ledger,
-        book: Book,
+        db: SessionDb,
         clock: Clock,
     ) -> Sessions {
         Sessions {
             supplier,
             network,
             ledger,
-            book,
+            db,
             clock,
             open: Mutex::default(),
             asked: Mutex::default(),
-            gate: Gate::default(),
+            lookups: LookupLimits::default(),
             keys: Mutex::default(),
             entering: tokio::sync::Mutex::default(),
         }

@@ -10,12 +10,12 @@ mod disk;
 use async_trait::async_trait;
 pub(crate) use disk::MemoryDisk;
 use hearth_base::{Amount, Height, ServiceId};
-use hearth_chain::{BlockEvents, Follower, Head, Standing};
+use hearth_chain::{BlockEvents, Follower, Head, Standing, valid_until};
 use hearth_pocket::{
     Address, SecretKey, Signer,
     difficulty::BASE_TARGET,
     message::{
-        Any, Coin,
+        Any, Coin, Timestamp,
         application::Application,
         service::RelayMiningDifficulty,
         session::{Session, SessionHeader},
@@ -24,7 +24,7 @@ use hearth_pocket::{
     },
     session::{Timing, id, id_preimage},
     settlement::Price,
-    tx::SignedTx,
+    tx::{Plan, Replay, SignedTx},
 };
 use tokio::sync::watch;
 
@@ -442,16 +442,27 @@ impl Network for TableChain {
         signer: &dyn Signer,
         message: Any,
         last_height: Height,
+        in_place_of: Option<SignedTx>,
     ) -> Result<SignedTx, SendError> {
         let mut state = self.up().map_err(|error| SendError::Later(error.to_string()))?;
         state.signed.push(message.clone());
+        let number = state.signed.len();
         let is_claim = message.type_url.contains("MsgCreateClaim");
-        let mut raw = message.value;
-        raw.extend_from_slice(&last_height.0.to_le_bytes());
-        raw.extend_from_slice(&state.signed.len().to_le_bytes());
-        let signature = signer.sign(&raw).map_err(|_| SendError::Locked)?;
-        raw.extend_from_slice(&signature);
-        let tx = SignedTx::new(raw);
+        let anew = self.head.borrow().time + std::time::Duration::from_secs(540);
+        let until = in_place_of.as_ref().and_then(valid_until);
+        let until = until.unwrap_or(anew + std::time::Duration::from_nanos(number as u64));
+        let plan = Plan {
+            messages: vec![message],
+            memo: number.to_string(),
+            timeout_height: last_height.0,
+            timeout: None,
+            replay: Replay::Unordered {
+                until: Timestamp::from_unix_nanos(until.unix_timestamp_nanos()),
+            },
+            fee: Vec::new(),
+            gas_limit: 0,
+        };
+        let tx = plan.sign(signer, "test", 0).map_err(|_| SendError::Locked)?;
         if is_claim {
             state.claims.insert(tx.hash_text());
         }

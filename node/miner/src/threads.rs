@@ -2,7 +2,7 @@
 //!
 //! A check takes a tenth of a millisecond and more: on the threads of the whole program, a flood of relays would hold
 //! up the page and the chain. Each thread has connections of its own and nobody takes them over: waking another thread
-//! costs as much as signing an answer. What has a timer or stays open beyond a relay waits at [`Home`].
+//! costs as much as signing an answer. What has a timer or stays open beyond a relay waits in [`SharedThreads`].
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -16,7 +16,7 @@ use tokio_util::{
 pub(crate) struct Threads {
     handles: Vec<Handle>,
     next: AtomicUsize,
-    home: Home,
+    shared: SharedThreads,
     _stop: DropGuard,
 }
 
@@ -27,7 +27,7 @@ impl Threads {
         let mut threads = Threads {
             handles: Vec::new(),
             next: AtomicUsize::new(0),
-            home: Home(Handle::current()),
+            shared: SharedThreads(Handle::current()),
             _stop: stopped.clone().drop_guard(),
         };
         for index in 0..n_threads.max(1) {
@@ -48,18 +48,18 @@ impl Threads {
     }
 
     /// The threads of the whole program.
-    pub(crate) fn home(&self) -> &Home {
-        &self.home
+    pub(crate) fn shared(&self) -> &SharedThreads {
+        &self.shared
     }
 }
 
 /// The threads of the whole program. A thread that has a timer sets the computer's clock whenever it goes to sleep,
 /// which costs a virtual computer 10 µs and more; so what waits does it here, not where relays are.
 #[derive(Clone, Debug)]
-pub(crate) struct Home(Handle);
+pub(crate) struct SharedThreads(Handle);
 
-impl Home {
-    /// Runs `task` at home, until it ends or nobody waits for it: connections that it opens stay there. A fault in it
+impl SharedThreads {
+    /// Runs `task` there, until it ends or nobody waits for it: connections that it opens stay there. A fault in it
     /// is the caller's.
     pub(crate) async fn run<T: Send + 'static>(&self, task: impl Future<Output = T> + Send + 'static) -> T {
         match AbortOnDropHandle::new(self.0.spawn(task)).await {
@@ -93,18 +93,18 @@ mod tests {
     async fn work_at_home_runs_there_and_its_fault_is_the_callers() {
         let threads = Threads::start(1).unwrap();
         let here = std::thread::current().id();
-        let home = threads.home().clone();
+        let shared = threads.shared().clone();
         let there = on_a_relay_thread(&threads, async move {
             let own = std::thread::current().id();
-            (own, home.run(async { std::thread::current().id() }).await)
+            (own, shared.run(async { std::thread::current().id() }).await)
         });
         let (relays, ran_on) = there.await.unwrap();
         assert_ne!(relays, here);
         assert_eq!(ran_on, here);
 
-        let home = threads.home().clone();
+        let shared = threads.shared().clone();
         let faulty = on_a_relay_thread(&threads, async move {
-            let run = home.run(async { panic!("on purpose") });
+            let run = shared.run(async { panic!("on purpose") });
             std::panic::AssertUnwindSafe(run).catch_unwind().await.is_err()
         });
         assert!(faulty.await.unwrap());
@@ -114,20 +114,21 @@ mod tests {
     async fn work_at_home_ends_when_nobody_waits_for_it() {
         let threads = Threads::start(1).unwrap();
         let held = Arc::new(());
-        let (home, inside) = (threads.home().clone(), Arc::clone(&held));
+        let (shared, inside) = (threads.shared().clone(), Arc::clone(&held));
         let (begins, began) = tokio::sync::oneshot::channel();
         let waiting = on_a_relay_thread(&threads, async move {
-            home.run(async move {
-                let _inside = inside;
-                begins.send(()).unwrap();
-                std::future::pending::<()>().await;
-            })
-            .await;
+            shared
+                .run(async move {
+                    let _inside = inside;
+                    begins.send(()).unwrap();
+                    std::future::pending::<()>().await;
+                })
+                .await;
         });
         began.await.unwrap();
         waiting.abort();
         assert!(waiting.await.unwrap_err().is_cancelled());
-        // The task at home is told to end, and ends at its next turn.
+        // The task is told to end, and ends at its next turn.
         while Arc::strong_count(&held) > 1 {
             tokio::task::yield_now().await;
         }

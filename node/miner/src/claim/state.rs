@@ -44,6 +44,23 @@ pub struct Paid {
     pub rewards: BTreeMap<String, Amount>,
 }
 
+/// What the chain took of the supplier's stake for a claim without a valid proof, on an endpoint's word: the chain does
+/// not commit to its events.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Slash {
+    /// The block.
+    pub height: Height,
+    /// What it took.
+    pub amount: Amount,
+    /// What is left of the stake.
+    pub stake_after: Amount,
+}
+
+impl Stored for Slash {
+    const WHAT: &'static str = "what was taken of the stake";
+    const VERSION: u64 = 1;
+}
+
 /// The state of a claim.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -295,16 +312,31 @@ impl Stage {
 }
 
 impl Outcome {
+    /// The name of what was paid.
+    pub(crate) const SETTLED: &str = "settled";
+
     /// The name, as the database and the API write it.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
-            Outcome::Settled { .. } => "settled",
+            Outcome::Settled { .. } => Outcome::SETTLED,
             Outcome::Skipped { .. } => "skipped",
             Outcome::ClaimMissed { .. } => "claim_missed",
             Outcome::ProofMissed { .. } => "proof_missed",
             Outcome::ProofInvalid { .. } => "proof_invalid",
             Outcome::Expired { .. } => "expired",
+        }
+    }
+
+    /// Whether answers that were given bring nothing although they were worth a claim.
+    #[must_use]
+    pub fn is_loss(&self) -> bool {
+        match self {
+            Outcome::ClaimMissed { .. }
+            | Outcome::ProofMissed { .. }
+            | Outcome::ProofInvalid { .. }
+            | Outcome::Expired { .. } => true,
+            Outcome::Settled { .. } | Outcome::Skipped { .. } => false,
         }
     }
 

@@ -278,18 +278,19 @@ proptest! {
     }
 }
 
-/// What Hearth wrote before stage and outcome were told apart.
+/// Reads what Hearth wrote before stage and outcome were told apart.
+fn read(text: &str) -> ClaimState {
+    let root = serde_json::to_string(&seal().root).unwrap().replace('"', "");
+    let seal = r#""seal":{"root":"ROOT","answers":5,"leaves":5,"value":"21000"}"#.replace("ROOT", &root);
+    let text = text
+        .replace("SEAL", &seal)
+        .replace("CLAIM", r#""claim":{"tx":"AB","height":13}"#)
+        .replace("PROOF", r#""proof":{"tx":"AB","height":17}"#);
+    stored::read(&text, "a row").unwrap_or_else(|error| panic!("{text}: {error}"))
+}
+
 #[test]
 fn states_of_the_first_form_are_read_for_ever() {
-    let seal_1 = r#""seal":{"root":"ROOT","answers":5,"leaves":5,"value":"21000"}"#.replace(
-        "ROOT",
-        &serde_json::to_string(&seal().root).unwrap().replace('"', ""),
-    );
-    let claim_1 = r#""claim":{"tx":"AB","height":13}"#;
-    let read = |text: &str| {
-        let text = text.replace("SEAL", &seal_1).replace("CLAIM", claim_1);
-        stored::read::<ClaimState>(&text, "a row").unwrap_or_else(|error| panic!("{text}: {error}"))
-    };
     assert_eq!(read(r#"{"state":"accumulating"}"#), ClaimState::BEGUN);
     let claimed = Stage::ClaimIncluded {
         seal: seal(),
@@ -335,4 +336,60 @@ fn states_of_the_first_form_are_read_for_ever() {
         read(r#"{"state":"settled",SEAL,CLAIM,"proof":null,"paid":null}"#),
         claimed.end(Outcome::Settled { paid: None })
     );
+}
+
+#[test]
+fn stages_of_the_first_form_are_read_for_ever() {
+    let claimed = Stage::ClaimIncluded {
+        seal: seal(),
+        claim: inclusion(13),
+    };
+    let why = || "why".to_owned();
+    let proven = Stage::ProofIncluded {
+        seal: seal(),
+        claim: inclusion(13),
+        proof: inclusion(17),
+    };
+    for (text, wanted) in [
+        (
+            r#"{"state":"sealed",SEAL,"trouble":null}"#,
+            Stage::Sealed {
+                seal: seal(),
+                trouble: None,
+            }
+            .into(),
+        ),
+        (r#"{"state":"claim_included",SEAL,CLAIM}"#, claimed.clone().into()),
+        (
+            r#"{"state":"proof_not_required",SEAL,CLAIM}"#,
+            Stage::ProofNotRequired {
+                seal: seal(),
+                claim: inclusion(13),
+            }
+            .into(),
+        ),
+        (
+            r#"{"state":"proof_sent",SEAL,CLAIM,"tx":"AB"}"#,
+            Stage::ProofSent {
+                seal: seal(),
+                claim: inclusion(13),
+                tx: "AB".to_owned(),
+            }
+            .into(),
+        ),
+        (
+            r#"{"state":"proof_included",SEAL,CLAIM,PROOF}"#,
+            proven.clone().into(),
+        ),
+        (
+            r#"{"state":"proof_missed",SEAL,CLAIM,"why":"why"}"#,
+            claimed.end(Outcome::ProofMissed { why: why() }),
+        ),
+        (
+            r#"{"state":"proof_invalid",SEAL,CLAIM,PROOF,"why":"why"}"#,
+            proven.end(Outcome::ProofInvalid { why: why() }),
+        ),
+    ] {
+        assert_eq!(read(text), wanted);
+    }
 }

@@ -2,24 +2,28 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
-use super::Driver;
+use super::{Driver, MAX_LOST};
 use crate::{
-    book::{BookError, Record},
     claim::{ClaimState, Outcome, Stage},
     ledger::LedgerError,
+    session_db::{Record, SessionDbError},
 };
 
 impl Driver {
     /// Takes up what the database and the disk have, and what is not taken up already.
-    pub(crate) async fn resume(&mut self) -> Result<(), BookError> {
+    pub(crate) async fn resume(&mut self) -> Result<(), SessionDbError> {
         let mut unreadable = self.scan().await?;
-        for record in self.book.open_records().await? {
+        for record in self.db.open_records().await? {
             let name = record.facts.key().to_string();
             unreadable.retain(|(file, _)| *file != name);
             let is_ours = record.facts.supplier == self.sessions.supplier().as_str();
             if is_ours && !self.states.contains_key(&record.facts.key()) {
                 self.take_up(record).await?;
             }
+        }
+        let recent = self.db.records(MAX_LOST, 0).await?;
+        for record in recent.iter().rev() {
+            self.remember_lost(&Arc::new(record.facts.clone()), &record.state);
         }
         for (_, why) in unreadable {
             self.ledger.problems().report(why);
@@ -29,7 +33,7 @@ impl Driver {
 
     /// Enters evidence without a record: the database is older than the disk. Its own head says what it is. Returns the
     /// files whose head cannot be read.
-    async fn scan(&mut self) -> Result<Vec<(String, String)>, BookError> {
+    async fn scan(&mut self) -> Result<Vec<(String, String)>, SessionDbError> {
         let found = match self.ledger.found() {
             Ok(found) => found,
             Err(error) => {
@@ -45,13 +49,13 @@ impl Driver {
             .iter()
             .filter(|facts| facts.supplier == supplier.as_str())
         {
-            self.book.enter(facts, self.clock.now_ms()).await?;
+            self.db.enter(facts, self.clock.now_ms()).await?;
         }
         Ok(found.unreadable)
     }
 
     /// Tries again what could not be read before.
-    pub(super) async fn reopen(&mut self) -> Result<(), BookError> {
+    pub(super) async fn reopen(&mut self) -> Result<(), SessionDbError> {
         if self.memory.scan_again {
             self.resume().await?;
         }
@@ -73,7 +77,7 @@ impl Driver {
         Ok(())
     }
 
-    async fn take_up(&mut self, record: Record) -> Result<(), BookError> {
+    async fn take_up(&mut self, record: Record) -> Result<(), SessionDbError> {
         let key = record.facts.key();
         let resumed = match self.sessions.resume(&record).await {
             Ok(session) => self.same_tree(&record).await.map(|()| session),
@@ -97,8 +101,12 @@ impl Driver {
         }
         if is_damaged && let Some(lost) = lost(&record.state, &error) {
             self.memory.bare.remove(&key);
+            self.memory.has_new_losses = true;
             self.states.remove(&key);
-            return self.book.save(&key, &lost, self.clock.now_ms()).await;
+            return self
+                .db
+                .save(&record.facts, &lost, Some(record.answers), self.clock.now_ms())
+                .await;
         }
         // What is on the chain, or on its way there, goes on without the tree.
         self.memory

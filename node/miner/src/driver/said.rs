@@ -6,7 +6,7 @@ use hearth_chain::ChainEvent;
 use hearth_pocket::{message::proof::ClaimProofStatus, session::Windows};
 
 use crate::{
-    claim::{ClaimEvent, Paid},
+    claim::{ClaimEvent, Paid, Slash},
     facts::Facts,
     network::ClaimSeen,
 };
@@ -41,6 +41,7 @@ macro_rules! about {
 
 /// What an event of the chain says of the end of a claim, if it is about one.
 pub(super) fn said_by(event: &ChainEvent, height: Height) -> Option<(About<'_>, ClaimEvent)> {
+    let upokt = |text: &str| text.parse().unwrap_or_default();
     if let ChainEvent::ProofValidityChecked(event) = event {
         let valid = event.claim_proof_status_int == i32::from(ClaimProofStatus::Validated);
         let why = event.failure_reason.clone();
@@ -48,7 +49,6 @@ pub(super) fn said_by(event: &ChainEvent, height: Height) -> Option<(About<'_>, 
         return (!valid).then(|| (about!(event), ClaimEvent::ProofChecked { valid, why }));
     }
     if let ChainEvent::ClaimSettled(event) = event {
-        let upokt = |text: &str| text.parse().unwrap_or_default();
         let rewards = event.reward_distribution.iter();
         let paid = Paid {
             height,
@@ -61,6 +61,14 @@ pub(super) fn said_by(event: &ChainEvent, height: Height) -> Option<(About<'_>, 
         };
         return Some((about!(event), ClaimEvent::Paid(paid)));
     }
+    if let ChainEvent::SupplierSlashed(event) = event {
+        let slash = Slash {
+            height,
+            amount: upokt(&event.proof_missing_penalty),
+            stake_after: upokt(&event.supplier_stake_after_slash),
+        };
+        return Some((about!(event), ClaimEvent::Slashed(slash)));
+    }
     if let ChainEvent::ClaimExpired(event) = event {
         let why = "the chain had no valid proof".to_owned();
         return Some((about!(event), ClaimEvent::Expired { height, why }));
@@ -72,9 +80,14 @@ pub(super) fn said_by(event: &ChainEvent, height: Height) -> Option<(About<'_>, 
     None
 }
 
-/// Whether an event ends a claim, which no block does before its proof window has closed.
+/// Whether an event ends a claim.
 pub(super) fn is_end(event: &ClaimEvent) -> bool {
     matches!(event, ClaimEvent::Paid(_) | ClaimEvent::Expired { .. })
+}
+
+/// Whether an event belongs to the settlement, which no block is before the proof window has closed.
+pub(super) fn is_of_settlement(event: &ClaimEvent) -> bool {
+    is_end(event) || matches!(event, ClaimEvent::Slashed(_))
 }
 
 /// What the state says of something that a block said.
@@ -95,7 +108,7 @@ pub(super) fn verdict(event: &ClaimEvent, height: Height, seen: &ClaimSeen, wind
         return Verdict::Open;
     }
     match seen.status {
-        Some(_) if is_end(event) => Verdict::False,
+        Some(_) if is_of_settlement(event) => Verdict::False,
         Some(status) => holds(status == i32::from(ClaimProofStatus::Invalid)),
         // A claim that is gone before its end was never there.
         None => holds(seen.height >= windows.settlement),

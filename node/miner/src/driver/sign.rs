@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use hearth_base::Height;
+use hearth_chain::valid_until;
 use hearth_pocket::{
     Signer,
     message::{
@@ -10,17 +11,18 @@ use hearth_pocket::{
         proof::{Claim, ClaimProofStatus, MsgCreateClaim, MsgSubmitProof, ProofRequirementReason},
     },
     proof::{RequirementParams, required_path, requirement},
+    tx::SignedTx,
 };
 use sha2::{Digest as _, Sha256};
 
-use super::{Driver, TX_FRESH, Trouble, millis};
+use super::{Driver, TX_FRESH, TX_NEEDS, Trouble, millis};
 use crate::{
-    book::TxKind,
     claim::{ClaimEvent, ClaimState, Seal},
     costs::Costs,
     facts::{Facts, Key},
     ledger::LedgerError,
     network::{Found, SendError},
+    session_db::TxKind,
 };
 
 impl Driver {
@@ -28,7 +30,7 @@ impl Driver {
         let key = facts.key();
         self.readable(&key)?;
         let sealed = self.ledger.seal(key.clone()).await?;
-        self.book.save_seal(&key, sealed.tally.bytes).await?;
+        self.db.save_seal(&key, sealed.tally.bytes).await?;
         Ok(ClaimEvent::Sealed(Seal {
             root: sealed.root,
             answers: sealed.tally.answers,
@@ -44,8 +46,8 @@ impl Driver {
     ) -> Result<Option<ClaimEvent>, Trouble> {
         let Some(seal) = state.seal() else { return Ok(None) };
         // What was signed once is sent, whatever it costs by now.
-        if self.book.txs(&facts.key(), TxKind::Claim).await?.is_empty() {
-            let costs = Costs::read(&self.network, &self.book).await?.expected(seal.value);
+        if self.db.txs(&facts.key(), TxKind::Claim).await?.is_empty() {
+            let costs = Costs::read(&self.network, &self.db).await?.expected(seal.value);
             if seal.value <= costs {
                 return Ok(Some(ClaimEvent::TooCheap { costs }));
             }
@@ -82,7 +84,7 @@ impl Driver {
     }
 
     /// Commits to the content, signs, and keeps the bytes. A transaction that was kept shortly before is taken again,
-    /// unless the chain refuses it as it is.
+    /// unless the chain refuses it as it is. It may still be included then, so another one stands in its place.
     async fn signed(
         &self,
         facts: &Facts,
@@ -92,18 +94,27 @@ impl Driver {
         last: Height,
     ) -> Result<String, Trouble> {
         let (key, now_ms) = (facts.key(), self.clock.now_ms());
-        self.book.commit(&key, kind, content, now_ms).await?;
+        self.db.commit(&key, kind, content, now_ms).await?;
         let fresh_ms = now_ms.saturating_sub(millis(TX_FRESH));
-        if let Some(tx) = self.book.tx_since(&key, kind, fresh_ms).await?
-            && !self.memory.refused.contains(&tx.hash_text())
+        let mut former = None;
+        if let Some(tx) = self.db.tx_since(&key, kind, fresh_ms).await?
             && !matches!(self.network.find(&tx).await?, Found::Failed(..))
         {
-            return Ok(tx.hash_text());
+            if !self.memory.refused.contains(&tx.hash_text()) {
+                return Ok(tx.hash_text());
+            }
+            former = Some(tx).filter(|tx| self.has_time_left(tx));
         }
         let signer: Arc<dyn Signer> = self.keys.signer().map_err(|_| SendError::Locked)?;
-        let tx = self.network.sign(&*signer, message, last).await?;
-        self.book.save_tx(&key, kind, &tx, last, now_ms).await?;
+        let tx = self.network.sign(&*signer, message, last, former).await?;
+        self.db.save_tx(&key, kind, &tx, last, now_ms).await?;
         Ok(tx.hash_text())
+    }
+
+    /// Whether another transaction with the same moment of validity could still get into a block.
+    fn has_time_left(&self, tx: &SignedTx) -> bool {
+        let now = self.network.head().borrow().time;
+        valid_until(tx).is_some_and(|until| until > now + TX_NEEDS)
     }
 
     pub(super) async fn decide(

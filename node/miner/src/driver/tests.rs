@@ -8,10 +8,10 @@ use hearth_store::Store;
 use super::*;
 use crate::{
     FixedKey,
-    book::TxKind,
     claim::Stage,
     evidence::Entry,
     network::Found,
+    session_db::TxKind,
     testing::{MemoryDisk, TableChain, key},
 };
 
@@ -52,23 +52,27 @@ impl Bench {
     /// A driver as after a start: everything comes from the disk and the database.
     async fn start(&self) -> Driver {
         let ledger = Ledger::start(Arc::new(self.disk.clone()), self.store.problems().clone()).unwrap();
-        let (book, network) = (Book::new(&self.store), Arc::clone(&self.chain) as SharedNetwork);
+        let (db, network) = (
+            SessionDb::new(&self.store),
+            Arc::clone(&self.chain) as SharedNetwork,
+        );
         let supplier = key(3).address().clone();
         let sessions = Sessions::new(
             supplier,
             Arc::clone(&network),
             ledger.clone(),
-            book.clone(),
+            db.clone(),
             self.clock.clone(),
         );
         let mut driver = Driver {
             sessions: Arc::new(sessions),
             network,
             ledger,
-            book,
+            db,
             keys: Arc::new(FixedKey(Arc::new(key(3)))),
             clock: self.clock.clone(),
             events: broadcast::Sender::new(64),
+            outlook: watch::Sender::default(),
             states: BTreeMap::new(),
             memory: Memory::default(),
         };
@@ -78,9 +82,14 @@ impl Bench {
 
     /// Serves so many answers in the session of block 25.
     async fn serve(&self, driver: &Driver, numbers: std::ops::Range<u8>) {
+        self.serve_at(25, driver, numbers).await;
+    }
+
+    /// Serves so many answers in the session of a block.
+    async fn serve_at(&self, height: u64, driver: &Driver, numbers: std::ops::Range<u8>) {
         let session = driver
             .sessions
-            .find(&TableChain::header(25), Height(25))
+            .find(&TableChain::header(height), Height(height))
             .await
             .unwrap();
         for number in numbers {
@@ -117,12 +126,16 @@ impl Bench {
         }
     }
 
-    async fn state(&self) -> ClaimState {
+    async fn record(&self) -> Record {
         let key = Key {
             session_id: TableChain::header(25).session_id,
             supplier: key(3).address().to_string(),
         };
-        Book::new(&self.store).record(&key).await.unwrap().unwrap().state
+        SessionDb::new(&self.store).record(&key).await.unwrap().unwrap()
+    }
+
+    async fn state(&self) -> ClaimState {
+        self.record().await.state
     }
 
     /// The whole way up to a proof that is in a block.
@@ -271,7 +284,7 @@ async fn a_crash_between_signing_and_noting_signs_once() {
         panic!("not sealed")
     };
     let state = ClaimState::Open(Stage::Sealed { seal, trouble: None });
-    driver.book.save(&session.facts.key(), &state, 1).await.unwrap();
+    driver.db.save(&session.facts, &state, None, 1).await.unwrap();
     driver.sign_claim(&session.facts, &state).await.unwrap();
     drop(driver);
     let mut driver = bench.start().await;
@@ -287,18 +300,10 @@ async fn a_second_root_is_never_signed() {
     let driver = bench.start().await;
     bench.serve(&driver, 0..1).await;
     let key = driver.sessions.all()[0].facts.key();
-    driver
-        .book
-        .commit(&key, TxKind::Claim, &[1; 48], 1)
-        .await
-        .unwrap();
-    driver
-        .book
-        .commit(&key, TxKind::Claim, &[1; 48], 2)
-        .await
-        .unwrap();
-    let second = driver.book.commit(&key, TxKind::Claim, &[2; 48], 3).await;
-    assert!(matches!(second, Err(BookError::Conflict { .. })));
+    driver.db.commit(&key, TxKind::Claim, &[1; 48], 1).await.unwrap();
+    driver.db.commit(&key, TxKind::Claim, &[1; 48], 2).await.unwrap();
+    let second = driver.db.commit(&key, TxKind::Claim, &[2; 48], 3).await;
+    assert!(matches!(second, Err(SessionDbError::Conflict { .. })));
 }
 
 #[tokio::test]
@@ -314,6 +319,10 @@ async fn an_outage_over_the_window_costs_the_claim_and_says_so() {
     let state = bench.state().await;
     assert_eq!(state.name(), "claim_missed");
     assert!(state.why().unwrap().contains("cannot be asked"), "{state:?}");
+    // What it cost is known, and told.
+    assert_eq!(bench.record().await.answers, 4);
+    let notes = driver.outlook.borrow().losses.notes();
+    assert!(notes[0].fact.contains("answers: 4"), "{notes:?}");
 }
 
 #[tokio::test]

@@ -74,7 +74,7 @@ impl Miner {
 
     /// Whether earning is to start with the program.
     async fn was_wanted(&self) -> bool {
-        let kept = self.0.book.wanted().await.unwrap_or_else(|error| {
+        let kept = self.0.db.wanted().await.unwrap_or_else(|error| {
             tracing::error!(%error, "it cannot be read whether earning was on; it stays off until it is started");
             None
         });
@@ -91,7 +91,7 @@ impl Miner {
             | EarningEvent::NotReady(_)
             | EarningEvent::Running(_) => return,
         };
-        if let Err(error) = self.0.book.keep_wanted(wanted, self.0.clock.now_ms()).await {
+        if let Err(error) = self.0.db.keep_wanted(wanted, self.0.clock.now_ms()).await {
             tracing::warn!(%error, wanted, "what was asked of earning holds until the program ends, but cannot be kept");
         }
     }
@@ -130,17 +130,18 @@ impl Miner {
             supplier,
             Arc::clone(&inner.network),
             inner.ledger.clone(),
-            inner.book.clone(),
+            inner.db.clone(),
             inner.clock.clone(),
         ));
         let mut driver = Driver {
             sessions: Arc::clone(&sessions),
             network: Arc::clone(&inner.network),
             ledger: inner.ledger.clone(),
-            book: inner.book.clone(),
+            db: inner.db.clone(),
             keys: Arc::clone(&inner.keys),
             clock: inner.clock.clone(),
             events: inner.events.clone(),
+            outlook: inner.outlook.clone(),
             states: BTreeMap::new(),
             memory: Memory::default(),
         };
@@ -199,7 +200,7 @@ impl Miner {
                 sessions,
                 network: Arc::clone(&inner.network),
                 verifier: Arc::clone(&inner.verifier),
-                home: inner.threads.home().clone(),
+                shared: inner.threads.shared().clone(),
             },
             config: Arc::clone(&inner.config),
             backend: Arc::clone(&inner.backend),
@@ -208,7 +209,7 @@ impl Miner {
             signer,
             threads: Arc::clone(&inner.threads),
             ledger: inner.ledger.clone(),
-            book: inner.book.clone(),
+            db: inner.db.clone(),
             clock: inner.clock.clone(),
             tasks: inner.tasks.clone(),
             running: inner.running.clone(),

@@ -90,8 +90,8 @@ impl Miner {
         let Some(supplier) = self.0.keys.supplier() else {
             return Ok(None);
         };
-        let costs = Costs::read(&self.0.network, &self.0.book).await?;
-        let needed = costs.reserve(&self.0.book.open_records().await?);
+        let costs = Costs::read(&self.0.network, &self.0.db).await?;
+        let needed = costs.reserve(&self.0.db.open_records().await?);
         let balance = self.0.network.balance(&supplier).await?;
         Ok(low_funds(balance, needed))
     }

@@ -183,7 +183,7 @@ impl Job {
         if let Some(session) = self.server.admission.sessions.get(key) {
             session.late.fetch_add(1, Ordering::SeqCst);
         }
-        if let Err(error) = self.server.book.count_late(key).await {
+        if let Err(error) = self.server.db.count_late(key).await {
             tracing::warn!(%error, "a late answer could not be counted");
         }
     }

@@ -170,5 +170,10 @@ fn respond(reply: Reply) -> Response<OutBody> {
     let content_type = HeaderValue::from_str(&reply.content_type);
     let content_type = content_type.unwrap_or_else(|_| HeaderValue::from_static("application/octet-stream"));
     response.headers_mut().insert(CONTENT_TYPE, content_type);
+    if let Some(seconds) = reply.retry_after {
+        response
+            .headers_mut()
+            .insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
     response
 }

@@ -65,6 +65,8 @@ pub(super) async fn reply(
     let ended_well = Arc::new(AtomicBool::new(false));
     let body = until_end(receiver, Arc::clone(&ended_well));
     let tasks = server.tasks.clone();
+    // The reader asks how the answer ended once the channel is closed, so it stays open until that is said.
+    let open = sender.clone();
     let pump = Pump {
         job,
         admitted,
@@ -84,10 +86,12 @@ pub(super) async fn reply(
             Ok(Err(refusal)) => server.note(&refusal),
             Err(_) => server.note(&Refusal::Fault),
         }
+        drop(open);
     });
     Ok(Reply {
         status,
         content_type: "text/event-stream".to_owned(),
+        retry_after: None,
         body: ReplyBody::Stream(body),
     })
 }

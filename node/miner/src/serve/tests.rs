@@ -23,9 +23,9 @@ use super::*;
 use crate::{
     NullBackend,
     backend::{Backend, BackendAnswer, Capacity, headers},
-    book::Book,
     claim::{self, Inclusion, Outcome, Seal},
     facts::Key,
+    session_db::SessionDb,
     sessions::Sessions,
     testing::{MemoryDisk, TableChain, key},
 };
@@ -85,7 +85,7 @@ impl Stage {
             chain_id: "test".into(),
             max_pages: None,
         });
-        let book = Book::new(&store.await.unwrap());
+        let db = SessionDb::new(&store.await.unwrap());
         let (disk, tasks, clock) = (MemoryDisk::default(), Tasks::root(), Clock::system());
         let ledger = Ledger::start(Arc::new(disk.clone()), hearth_store::Problems::default()).unwrap();
         let network = Arc::clone(&chain) as Arc<dyn crate::Network>;
@@ -93,7 +93,7 @@ impl Stage {
             hearth_pocket::Address::from_public_key(&supplier.public_key()),
             Arc::clone(&network),
             ledger.clone(),
-            book.clone(),
+            db.clone(),
             clock.clone(),
         );
         let places = services
@@ -106,7 +106,7 @@ impl Stage {
                 sessions: Arc::new(sessions),
                 network,
                 verifier: Arc::new(RingVerifier::new(16)),
-                home: threads.home().clone(),
+                shared: threads.shared().clone(),
             },
             backend,
             health: Arc::default(),
@@ -114,7 +114,7 @@ impl Stage {
             signer: Arc::new(supplier),
             threads,
             ledger,
-            book,
+            db,
             clock,
             tasks: tasks.clone(),
             running: watch::Sender::default(),
@@ -157,7 +157,7 @@ impl Stage {
     }
 
     async fn record(&self) -> Option<crate::Record> {
-        self.server.book.record(&session_key()).await.unwrap()
+        self.server.db.record(&session_key()).await.unwrap()
     }
 }
 
@@ -359,30 +359,6 @@ async fn an_answer_that_ends_after_the_claim_is_finished_for_its_reader_and_coun
 }
 
 #[tokio::test]
-async fn a_reader_that_does_not_read_holds_no_place() {
-    let limits = ServiceConfig {
-        first_byte_within: Duration::from_millis(100),
-        answer_within: Duration::from_millis(400),
-        slots: 1,
-        queue: 0,
-    };
-    let line = format!(
-        "data: {{\"choices\":[{{\"text\":\"{}\"}}]}}\n\n",
-        "x".repeat(2_000)
-    );
-    let line = Bytes::from(line);
-    let endless = Made(move |_| BackendBody::Stream(parts(futures::stream::repeat(line.clone()))));
-    let stage = Stage::with(endless, limits, |_| ()).await;
-    let reply = stage.serve(&good(true)).await;
-    soon("the place is free again", || stage.free() == 1).await;
-    let ReplyBody::Stream(body) = reply.body else {
-        panic!("no stream")
-    };
-    let read: Result<Vec<Bytes>, BrokenOff> = body.try_collect().await;
-    assert!(read.is_err(), "an answer that was cut off has no proper end");
-}
-
-#[tokio::test]
 async fn an_answer_in_one_piece_may_take_longer_than_a_first_byte() {
     let limits = ServiceConfig {
         first_byte_within: Duration::from_millis(20),
@@ -446,7 +422,8 @@ async fn a_settled_session_is_not_begun_anew() {
         },
     }
     .end(Outcome::Settled { paid: None });
-    server.book.save(&session_key(), &settled, 7).await.unwrap();
+    let facts = stage.record().await.unwrap().facts;
+    server.db.save(&facts, &settled, None, 7).await.unwrap();
     server.admission.sessions.remove(&session_key());
     server.ledger.close(session_key()).await.unwrap();
     let before = stage.record().await;
@@ -508,11 +485,11 @@ async fn who_may_not_sign_leaves_nothing_behind() {
     }
     assert!(stage.chain.state().n_sessions_asked > 0);
     assert_eq!(stage.disk.len(), 0, "no file");
-    assert_eq!(stage.server.book.count().await.unwrap(), 0, "no record");
+    assert_eq!(stage.server.db.count().await.unwrap(), 0, "no record");
     assert!(stage.server.admission.sessions.all().is_empty());
     // A good one still finds its session.
     assert_eq!(refusal(stage.serve(&good(false)).await), None);
-    assert_eq!(stage.server.book.count().await.unwrap(), 1);
+    assert_eq!(stage.server.db.count().await.unwrap(), 1);
 }
 
 #[tokio::test]

@@ -26,31 +26,34 @@ impl Sessions {
     /// Asks the chain for the session of a request at height `at`. Nothing is written down.
     pub(crate) async fn ask(&self, header: &SessionHeader, at: Height) -> Result<Arc<Session>, OpenError> {
         // Many first requests of one session ask the chain once.
-        let _alone = self.gate.alone(header).await?;
+        let _one_at_a_time = self.lookups.lock_pair(header).await?;
         if let Some(session) = self.known(header, at) {
             return Ok(session);
         }
-        if let Some(refusal) = self.gate.refused(header, at) {
+        if let Some(refusal) = self.lookups.refused(header, at) {
             return Err(refusal.into());
         }
         // Who is known may always ask for their next session; of strangers a few a second are looked up.
         if !self.knows_earlier(header, at) {
-            self.gate.let_in(self.clock.now_ms())?;
+            self.lookups.admit_unknown(self.clock.now_ms())?;
         }
-        let asked = tokio::time::timeout(super::gate::ASK_WITHIN, self.ask_chain(header, at)).await;
-        let asked = asked.unwrap_or_else(|_| Err(super::gate::too_slow().into()));
+        let asked = tokio::time::timeout(super::lookup_limits::ASK_WITHIN, self.ask_chain(header, at)).await;
+        let asked = asked.unwrap_or_else(|_| Err(super::lookup_limits::too_slow().into()));
         match &asked {
             Ok(session) => self.remember(session),
             Err(OpenError::Network(error)) if error.kind() == Kind::Skip => {
                 let why = error.to_string();
-                self.gate.remember(header, at, Refusal::NoSession { why });
+                self.lookups.remember(header, at, Refusal::NoSession { why });
             }
             Err(OpenError::Refused(refusal @ Refusal::NotInSession { .. })) => {
-                self.gate.remember(header, at, refusal.clone());
+                self.lookups.remember(header, at, refusal.clone());
             }
             // An answer may come with the next try.
             Err(
-                OpenError::Refused(_) | OpenError::Network(_) | OpenError::Ledger(_) | OpenError::Book(_),
+                OpenError::Refused(_)
+                | OpenError::Network(_)
+                | OpenError::Ledger(_)
+                | OpenError::SessionDb(_),
             ) => {}
         }
         asked
@@ -67,7 +70,7 @@ impl Sessions {
         if let Some(open) = self.get(&key) {
             return Ok(open);
         }
-        let record = self.book.record(&key).await?;
+        let record = self.db.record(&key).await?;
         // A session whose claim was made is not begun anew: its record says what was earned.
         if record
             .as_ref()
@@ -78,7 +81,7 @@ impl Sessions {
             }
             .into());
         }
-        self.book.enter(facts, self.clock.now_ms()).await?;
+        self.db.enter(facts, self.clock.now_ms()).await?;
         let tally = self.ledger.open(Arc::clone(facts), None).await?;
         let requests = self.ledger.requests(key.clone()).await?;
         session.begin(tally.answers, requests, record.map_or(0, |record| record.late));
@@ -245,7 +248,7 @@ impl Sessions {
     /// Reads again who may ask, for gateways that were added since.
     pub(crate) async fn refresh_ring(&self, session: &Session) -> Result<(), OpenError> {
         // One of many requests asks; the others see that the ring is new.
-        let _alone = self.gate.alone(&session.facts.header).await?;
+        let _one_at_a_time = self.lookups.lock_pair(&session.facts.header).await?;
         let height = self.network.head().borrow().height;
         if !session.ring_is_older_than(height) {
             return Ok(());
@@ -342,8 +345,8 @@ mod tests {
 
     use super::{super::Sessions, *};
     use crate::{
-        book::Book,
         ledger::Ledger,
+        session_db::SessionDb,
         testing::{MemoryDisk, TableChain, key},
     };
 
@@ -362,7 +365,7 @@ mod tests {
             key(3).address().clone(),
             Arc::clone(&chain) as crate::network::SharedNetwork,
             ledger,
-            Book::new(&store.await.unwrap()),
+            SessionDb::new(&store.await.unwrap()),
             Clock::test(0),
         );
         chain.state().far = Some(Duration::from_millis(40));

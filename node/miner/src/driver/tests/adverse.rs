@@ -2,7 +2,7 @@
 
 use hearth_pocket::message::{
     proof::{ClaimProofStatus, EventProofValidityChecked},
-    tokenomics::EventClaimExpired,
+    tokenomics::{EventClaimExpired, EventSupplierSlashed},
 };
 
 use super::*;
@@ -58,13 +58,10 @@ async fn a_silent_index_at_the_end_of_the_window_forgets_no_claim() {
         assert_eq!(bench.state().await.name(), "claim_sent", "at {height}");
     }
     bench.chain.state().no_index = false;
-    for height in 38..40 {
-        bench.block(&mut driver, height).await;
-    }
-    assert_eq!(bench.state().await.name(), "proof_due");
-    // The same of a proof: what was paid in the end is told as paid.
-    bench.block(&mut driver, 39).await;
+    // The window for proofs is open: the same block that shows the claim has its proof made.
+    bench.block(&mut driver, 38).await;
     assert_eq!(bench.state().await.name(), "proof_sent");
+    // The same of a proof: what was paid in the end is told as paid.
     bench.include(40);
     bench.chain.state().no_index = true;
     for height in 40..43 {
@@ -89,9 +86,6 @@ async fn an_index_that_hides_transactions_is_outvoted_by_the_state() {
     }
     assert_eq!(bench.state().await.name(), "claim_sent");
     bench.block(&mut driver, 37).await;
-    assert_eq!(bench.state().await.name(), "claim_included");
-    bench.block(&mut driver, 38).await;
-    bench.block(&mut driver, 39).await;
     assert_eq!(bench.state().await.name(), "proof_sent");
     bench.include(40);
     // The settlement was overlooked: its own block is asked again.
@@ -180,7 +174,8 @@ async fn refusals_are_tried_again_until_the_window_closes() {
     assert_eq!(bench.chain.state().signed.len(), 2);
     bench.include(36);
     bench.block(&mut driver, 36).await;
-    assert_eq!(bench.state().await.name(), "claim_included");
+    // It is in a block, and the window for its proof is open.
+    assert_eq!(bench.state().await.name(), "proof_sent");
 }
 
 #[tokio::test]
@@ -260,7 +255,7 @@ async fn a_settlement_that_the_database_cannot_take_comes_again() {
     }
     bench.chain.set_height(41);
     let kept = driver.on_events(&block).await;
-    assert!(matches!(kept, Err(BookError::Database(_))), "{kept:?}");
+    assert!(matches!(kept, Err(SessionDbError::Database(_))), "{kept:?}");
     assert_eq!(bench.state().await.name(), "proof_included");
     assert_eq!(
         driver.done_up_to(Height(41)),
@@ -319,7 +314,7 @@ async fn evidence_that_cannot_be_opened_at_first_is_taken_up_later() {
     bench.block(&mut driver, 33).await;
     let state = bench.state().await;
     assert_eq!((state.name(), state.seal().unwrap().leaves), ("claim_sent", 4));
-    assert_eq!(driver.book.records(10, 0).await.unwrap().len(), 1);
+    assert_eq!(driver.db.records(10, 0).await.unwrap().len(), 1);
     // It is told by its name, and not only in the log.
     let problems = bench.store.problems().all();
     assert_eq!(problems.len(), 1, "{problems:?}");
@@ -371,4 +366,102 @@ async fn a_session_whose_evidence_has_a_damaged_head_is_shown_as_such() {
         "{problems:?}"
     );
     assert!(bench.chain.state().signed.is_empty());
+}
+
+fn slashed(height: u64) -> BlockEvents {
+    let header = TableChain::header(25);
+    let event = EventSupplierSlashed {
+        proof_missing_penalty: "10000000upokt".to_owned(),
+        supplier_stake_after_slash: "59990000000upokt".to_owned(),
+        service_id: header.service_id,
+        application_address: header.application_address,
+        session_end_block_height: header.session_end_block_height,
+        supplier_operator_address: key(3).address().to_string(),
+        ..EventSupplierSlashed::default()
+    };
+    block_with(height, ChainEvent::SupplierSlashed(Box::new(event)))
+}
+
+#[tokio::test]
+async fn a_slash_is_kept_beside_the_claim_that_it_was_for() {
+    let bench = Bench::new().await;
+    let mut driver = claimed(&bench).await;
+    // The proof never gets into a block.
+    for height in 34..42 {
+        bench.block(&mut driver, height).await;
+    }
+    assert_eq!(bench.state().await.name(), "expired");
+    // The claim ended before its settlement was read, and the program started anew.
+    let mut driver = bench.start().await;
+    assert_eq!(driver.telling_heights().first_from(Height(0)), Some(Height(36)));
+    driver.on_events(&slashed(40)).await.unwrap();
+    driver.on_events(&slashed(40)).await.unwrap();
+    let slash = bench.record().await.slash.expect("it is kept");
+    assert_eq!(
+        (slash.height, slash.amount, slash.stake_after),
+        (
+            Height(40),
+            Amount::from_upokt(10_000_000),
+            Amount::from_upokt(59_990_000_000)
+        )
+    );
+    bench.block(&mut driver, 42).await;
+    let notes = driver.outlook.borrow().losses.notes();
+    let told: Vec<&str> = notes.iter().map(|note| note.code.as_str()).collect();
+    assert_eq!(told, ["slashed", "answers_lost"]);
+}
+
+#[tokio::test]
+async fn a_slash_that_an_endpoint_makes_up_is_not_believed() {
+    let bench = Bench::new().await;
+    let mut driver = bench.proven().await;
+    driver.on_events(&slashed(38)).await.unwrap();
+    bench.chain.set_height(41);
+    driver.on_events(&slashed(40)).await.unwrap();
+    driver.on_events(&bench.settled()).await.unwrap();
+    driver.on_events(&slashed(40)).await.unwrap();
+    let record = bench.record().await;
+    assert_eq!((record.state.name(), record.slash), ("settled", None));
+}
+
+/// Both may get into a block, so the chain must take at most one of them.
+#[tokio::test]
+async fn what_is_signed_anew_has_the_moment_of_what_it_replaces() {
+    let bench = Bench::new().await;
+    let mut driver = bench.start().await;
+    bench.serve(&driver, 0..4).await;
+    bench.chain.state().refusal = Some(|| SendError::Anew("out of gas".to_owned()));
+    bench.block(&mut driver, 32).await;
+    bench.block(&mut driver, 33).await;
+    let session = bench.record().await.facts.key();
+    let txs = driver.db.txs(&session, TxKind::Claim).await.unwrap();
+    let until: BTreeSet<_> = txs.iter().map(hearth_chain::valid_until).collect();
+    assert_eq!((txs.len(), until.len()), (2, 1));
+    // Where too little time is left, it is given a moment of its own.
+    let late = time::OffsetDateTime::UNIX_EPOCH + Duration::from_secs(500);
+    bench.chain.head.send_modify(|head| head.time = late);
+    bench.block(&mut driver, 34).await;
+    let txs = driver.db.txs(&session, TxKind::Claim).await.unwrap();
+    let until: BTreeSet<_> = txs.iter().map(hearth_chain::valid_until).collect();
+    assert_eq!((txs.len(), until.len()), (3, 2));
+}
+
+#[tokio::test]
+async fn windows_that_close_next_come_first_after_a_downtime() {
+    let bench = Bench::new().await;
+    let driver = bench.start().await;
+    for height in [5, 15, 25] {
+        bench.serve_at(height, &driver, 0..1).await;
+    }
+    let mut driver = bench.start().await;
+    let order = |driver: &Driver, height| -> Vec<u64> {
+        let facts = driver.most_urgent_first(Height(height));
+        facts.iter().map(|facts| facts.end().0).collect()
+    };
+    // Claims of the session of blocks 21 to 30 may be in blocks 32 to 36, those of 11 to 20 are proven up to 30.
+    assert_eq!(order(&driver, 28), [20, 30, 10]);
+    assert_eq!(order(&driver, 33)[0], 30);
+    // And all of them are seen to.
+    bench.block(&mut driver, 33).await;
+    assert_eq!(bench.state().await.name(), "claim_sent");
 }

@@ -163,6 +163,31 @@ async fn a_fault_costs_the_relay_that_it_was_met_in() {
     assert!(panicked.await.is_err(), "the node would stop");
 }
 
+/// R33b: the status, what came, the error and the end of the body.
+#[tokio::test]
+async fn an_answer_that_fails_on_its_way_arrives_to_its_end() {
+    let failing = Made(|_| {
+        let error = Bytes::from_static(b"data: {\"error\":{\"message\":\"out of memory\"}}\n\n");
+        let event = Bytes::from_static(EVENT);
+        BackendBody::Stream(parts(futures::stream::iter([
+            event.clone(),
+            event.clone(),
+            event,
+            error,
+        ])))
+    });
+    let (stage, _listener, address) = Stage::listening(failing, Duration::from_secs(5), 8 << 20).await;
+    for _ in 0..10 {
+        let answer = post(address, &good(true).encode_to_vec()).await;
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        assert_eq!(answer.matches("\"content\":\"a\"").count(), 3, "{answer}");
+        assert!(answer.contains("out of memory"), "{answer}");
+        assert!(answer.ends_with("0\r\n\r\n"), "no proper end: {answer}");
+    }
+    assert_eq!(stage.counted(), [0, 0, 10]);
+}
+
 #[tokio::test]
 async fn a_body_that_is_not_read_ends_its_connection() {
     let (stage, _listener, address) =

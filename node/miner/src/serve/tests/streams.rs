@@ -139,6 +139,40 @@ async fn a_stream_that_takes_too_long_says_so_and_ends() {
     assert_eq!((refused.status, refused.code.as_str()), (504, "first_byte"));
 }
 
+/// R08: it takes a request and says nothing.
+#[tokio::test]
+async fn a_backend_that_never_answers_is_given_up_in_time() {
+    struct Silent;
+    #[async_trait]
+    impl Backend for Silent {
+        async fn prepare(&self, _service: &ServiceId) -> Result<(), BackendError> {
+            Ok(())
+        }
+
+        async fn serve(&self, _request: BackendRequest) -> Result<BackendAnswer, BackendError> {
+            std::future::pending().await
+        }
+
+        fn capacity(&self, _service: &ServiceId) -> Capacity {
+            Capacity { slots: 2 }
+        }
+    }
+    let limits = ServiceConfig {
+        first_byte_within: Duration::from_millis(50),
+        answer_within: Duration::from_millis(100),
+        ..limits()
+    };
+    // An answer that comes whole has no first byte before its last.
+    for (in_parts, code) in [(true, "first_byte"), (false, "total_time")] {
+        let stage = Stage::with(Silent, limits, |_| ()).await;
+        let refused = stage.refused(&good(in_parts)).await;
+        assert_eq!((refused.status, refused.code.as_str()), (504, code));
+        assert_eq!(stage.counted(), [0, 0, 1]);
+        assert_eq!(stage.free(), 2, "its place is free again");
+        assert!(stage.server.health.ailment().is_some(), "the owner is told");
+    }
+}
+
 #[tokio::test]
 async fn a_reader_who_leaves_pays_for_what_he_got() {
     let gate = Arc::new(Semaphore::new(0));
@@ -157,4 +191,35 @@ async fn a_reader_who_leaves_pays_for_what_he_got() {
     soon("it is counted", || stage.counted()[0] == 1).await;
     soon("the place is free again", || stage.free() == 2).await;
     assert_eq!(stage.refused(&request).await.code, "replay");
+}
+
+#[tokio::test]
+async fn a_reader_that_does_not_read_holds_no_place() {
+    let limits = ServiceConfig {
+        first_byte_within: Duration::from_millis(100),
+        answer_within: Duration::from_millis(400),
+        slots: 1,
+        queue: 0,
+    };
+    let line = format!(
+        "data: {{\"choices\":[{{\"text\":\"{}\"}}]}}\n\n",
+        "x".repeat(2_000)
+    );
+    let line = Bytes::from(line);
+    let endless = Made(move |_| BackendBody::Stream(parts(futures::stream::repeat(line.clone()))));
+    let stage = Stage::with(endless, limits, |_| ()).await;
+    let reply = stage.serve(&good(true)).await;
+    soon("the place is free again", || stage.free() == 1).await;
+    let ReplyBody::Stream(body) = reply.body else {
+        panic!("no stream")
+    };
+    // Where the queue still has room it ends with an error event; else the connection is cut.
+    let read: Result<Vec<Bytes>, BrokenOff> = body.try_collect().await;
+    if let Ok(parts) = read {
+        let text = String::from_utf8_lossy(&parts.concat()).into_owned();
+        assert!(
+            text.contains("\"error\""),
+            "an answer that was cut off has no proper end"
+        );
+    }
 }

@@ -3,16 +3,13 @@
 use hearth_base::{Failure as _, Height, Kind};
 use hearth_pocket::{message::proof::ClaimProofStatus, tx::SignedTx};
 
-use super::{Driver, TX_LIFETIME, Trouble, millis, said};
+use super::{Driver, SETTLES_WITHIN, TX_LIFETIME, Trouble, millis, said};
 use crate::{
-    book::TxKind,
     claim::{ClaimEvent, ClaimState, Inclusion},
     facts::Facts,
     network::{ClaimSeen, Found, SendError},
+    session_db::TxKind,
 };
-
-/// Blocks after the end of the proof window in which the settlement is looked for.
-const SETTLES_WITHIN: u64 = 2;
 
 impl Driver {
     /// Looks for a transaction that was sent, and sends the very same bytes again where it is in no block.
@@ -24,7 +21,7 @@ impl Driver {
         let Some(hash) = state.sent() else { return Ok(None) };
         let kind = kind_of(state);
         let (last, head) = (last_height(facts, kind), self.network.head().borrow().height);
-        let gone = match self.book.tx(hash).await? {
+        let gone = match self.db.tx(hash).await? {
             None => Some(ClaimEvent::Lost),
             Some((tx, signed_ms)) => match self.network.find(&tx).await? {
                 Found::Included(height) => return Ok(Some(included(hash, height))),
@@ -77,7 +74,7 @@ impl Driver {
             .why()
             .unwrap_or("its transaction was in no block when the window closed")
             .to_owned();
-        let txs = self.book.txs(&facts.key(), kind).await?;
+        let txs = self.db.txs(&facts.key(), kind).await?;
         let Some(newest) = txs.first().map(SignedTx::hash_text) else {
             return Ok(Some(ClaimEvent::Missed { why }));
         };

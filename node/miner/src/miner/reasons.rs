@@ -58,6 +58,7 @@ impl Miner {
         reasons.extend(on_chain.stake);
         notes.extend(on_chain.stake_notes);
         notes.extend(on_chain.funds);
+        notes.extend(self.0.outlook.borrow().losses.notes());
         self.backend_reason(&mut reasons, &mut notes);
         EarningEvent::Looked { reasons, notes }
     }

@@ -1,7 +1,6 @@
 //! The database of sessions, commitments and signed transactions.
 
-use futures::TryStreamExt as _;
-use hearth_base::{Height, failure};
+use hearth_base::{Amount, Height, failure};
 use hearth_pocket::tx::SignedTx;
 use hearth_store::{
     Problems, SqlitePool, Store,
@@ -9,12 +8,16 @@ use hearth_store::{
 };
 use sqlx::{FromRow, Row as _};
 
-use crate::claim::{ClaimState, Outcome};
+use crate::claim::{ClaimState, Outcome, Slash};
 use crate::facts::{Facts, Key};
 
-/// Why the book cannot be read or written.
+mod totals;
+
+pub use totals::{DayTotal, Sum, Totals};
+
+/// Why the records of sessions cannot be read or written.
 #[derive(Debug, thiserror::Error)]
-pub enum BookError {
+pub enum SessionDbError {
     #[error("the database does not answer")]
     Database(#[from] sqlx::Error),
     #[error(transparent)]
@@ -28,11 +31,11 @@ pub enum BookError {
     Conflict { kind: &'static str, session_id: String },
 }
 
-impl failure::Failure for BookError {
+impl failure::Failure for SessionDbError {
     fn kind(&self) -> hearth_base::Kind {
         match self {
-            BookError::Database(_) => hearth_base::Kind::Retry,
-            BookError::Unreadable(_) | BookError::Json(_) | BookError::Conflict { .. } => {
+            SessionDbError::Database(_) => hearth_base::Kind::Retry,
+            SessionDbError::Unreadable(_) | SessionDbError::Json(_) | SessionDbError::Conflict { .. } => {
                 hearth_base::Kind::Skip
             }
         }
@@ -68,10 +71,40 @@ pub struct Record {
     pub answers: u64,
     /// Answers that came after the claim.
     pub late: u64,
+    /// What the chain took of the stake for it.
+    pub slash: Option<Slash>,
     /// When the session was first served.
     pub created_ms: i64,
     /// When the state changed last.
     pub updated_ms: i64,
+}
+
+impl Record {
+    /// Our part of the session: paid where it is known, else an estimate.
+    #[must_use]
+    pub fn our_part(&self) -> Amount {
+        self.amount(self.answers).0
+    }
+
+    /// Our part of the session with so many answers, and whether it is an estimate.
+    pub(crate) fn amount(&self, answers: u64) -> (Amount, bool) {
+        our_part(&self.facts, &self.state, answers)
+    }
+}
+
+fn our_part(facts: &Facts, state: &ClaimState, answers: u64) -> (Amount, bool) {
+    if let Some(paid) = state.paid() {
+        // By the session's own word: what was paid stays paid, whatever keys are here now.
+        let ours = paid
+            .rewards
+            .iter()
+            .filter(|(who, _)| facts.supplier == **who || facts.owner == **who);
+        return (ours.map(|(_, amount)| *amount).sum(), false);
+    }
+    let claimed = state
+        .seal()
+        .map_or_else(|| facts.value_of(answers), |seal| seal.value);
+    (facts.share_of(claimed.min(facts.budget)), true)
 }
 
 #[derive(FromRow)]
@@ -82,14 +115,15 @@ struct Row {
     sealed_bytes: Option<i64>,
     answers: i64,
     late: i64,
+    slash: Option<String>,
     created_ms: i64,
     updated_ms: i64,
 }
 
 impl TryFrom<Row> for Record {
-    type Error = BookError;
+    type Error = SessionDbError;
 
-    fn try_from(row: Row) -> Result<Record, BookError> {
+    fn try_from(row: Row) -> Result<Record, SessionDbError> {
         let place = format!("row {} of miner_session in hearth.db", row.session_id);
         Ok(Record {
             facts: stored::read(&row.facts, &place)?,
@@ -97,31 +131,32 @@ impl TryFrom<Row> for Record {
             sealed_bytes: row.sealed_bytes.map(i64::cast_unsigned),
             answers: row.answers.cast_unsigned(),
             late: row.late.cast_unsigned(),
+            slash: row.slash.map(|slash| stored::read(&slash, &place)).transpose()?,
             created_ms: row.created_ms,
             updated_ms: row.updated_ms,
         })
     }
 }
 
-const COLUMNS: &str = "session_id, facts, state, sealed_bytes, answers, late, created_ms, updated_ms";
+const COLUMNS: &str = "session_id, facts, state, sealed_bytes, answers, late, slash, created_ms, updated_ms";
 
-/// The book. Clones are the same.
+/// Sessions, commitments and signed transactions in the database. Clones are the same.
 #[derive(Clone, Debug)]
-pub(crate) struct Book {
+pub(crate) struct SessionDb {
     pool: SqlitePool,
     problems: Problems,
 }
 
-impl Book {
-    pub(crate) fn new(store: &Store) -> Book {
-        Book {
+impl SessionDb {
+    pub(crate) fn new(store: &Store) -> SessionDb {
+        SessionDb {
             pool: store.pool().clone(),
             problems: store.problems().clone(),
         }
     }
 
     /// Enters a session, if it is not there.
-    pub(crate) async fn enter(&self, facts: &Facts, now_ms: i64) -> Result<(), BookError> {
+    pub(crate) async fn enter(&self, facts: &Facts, now_ms: i64) -> Result<(), SessionDbError> {
         let state = ClaimState::BEGUN;
         sqlx::query(
             "INSERT OR IGNORE INTO miner_session (session_id, supplier, application, service, start_height, end_height, \
@@ -144,7 +179,7 @@ impl Book {
     }
 
     /// One session.
-    pub(crate) async fn record(&self, key: &Key) -> Result<Option<Record>, BookError> {
+    pub(crate) async fn record(&self, key: &Key) -> Result<Option<Record>, SessionDbError> {
         let sql = format!("SELECT {COLUMNS} FROM miner_session WHERE session_id = ? AND supplier = ?");
         let row: Option<Row> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
             .bind(&key.session_id)
@@ -155,7 +190,7 @@ impl Book {
     }
 
     /// The sessions in which something can still happen.
-    pub(crate) async fn open_records(&self) -> Result<Vec<Record>, BookError> {
+    pub(crate) async fn open_records(&self) -> Result<Vec<Record>, SessionDbError> {
         let sql = format!("SELECT {COLUMNS} FROM miner_session WHERE outcome IS NULL ORDER BY end_height");
         let rows: Vec<Row> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
             .fetch_all(&self.pool)
@@ -164,7 +199,7 @@ impl Book {
     }
 
     /// Sessions, the newest first.
-    pub(crate) async fn records(&self, limit: u32, offset: u32) -> Result<Vec<Record>, BookError> {
+    pub(crate) async fn records(&self, limit: u32, offset: u32) -> Result<Vec<Record>, SessionDbError> {
         let sql = format!(
             "SELECT {COLUMNS} FROM miner_session ORDER BY end_height DESC, created_ms DESC LIMIT ? OFFSET ?"
         );
@@ -182,18 +217,8 @@ impl Book {
         rows.into_iter().flat_map(read).collect()
     }
 
-    /// Gives every session to `add`, the newest first, as one moment of the database shows them.
-    pub(crate) async fn each(&self, mut add: impl FnMut(Record) + Send) -> Result<(), BookError> {
-        let sql = format!("SELECT {COLUMNS} FROM miner_session ORDER BY end_height DESC, created_ms DESC");
-        let mut rows = sqlx::query_as::<_, Row>(sqlx::AssertSqlSafe(sql)).fetch(&self.pool);
-        while let Some(row) = rows.try_next().await? {
-            self.readable(vec![row]).into_iter().for_each(&mut add);
-        }
-        Ok(())
-    }
-
     /// How many sessions there are.
-    pub(crate) async fn count(&self) -> Result<u64, BookError> {
+    pub(crate) async fn count(&self) -> Result<u64, SessionDbError> {
         let row = sqlx::query("SELECT count(*) AS n FROM miner_session")
             .fetch_one(&self.pool)
             .await?;
@@ -201,7 +226,7 @@ impl Book {
     }
 
     /// The sessions that ended before a moment.
-    pub(crate) async fn ended_before(&self, before_ms: i64) -> Result<Vec<Key>, BookError> {
+    pub(crate) async fn ended_before(&self, before_ms: i64) -> Result<Vec<Key>, SessionDbError> {
         let rows = sqlx::query(
             "SELECT session_id, supplier FROM miner_session WHERE outcome IS NOT NULL AND updated_ms < ?",
         )
@@ -215,27 +240,37 @@ impl Book {
         Ok(rows.iter().map(key).collect())
     }
 
-    /// Keeps the state of a claim.
-    pub(crate) async fn save(&self, key: &Key, state: &ClaimState, now_ms: i64) -> Result<(), BookError> {
-        let answers = state.seal().map(|seal| seal.answers.cast_signed());
+    /// Keeps the state of a claim. `answers` are those that were given where nothing is sealed.
+    pub(crate) async fn save(
+        &self,
+        facts: &Facts,
+        state: &ClaimState,
+        answers: Option<u64>,
+        now_ms: i64,
+    ) -> Result<(), SessionDbError> {
+        let answers = state.seal().map(|seal| seal.answers).or(answers);
+        let share = state
+            .outcome()
+            .map(|_| totals::column(our_part(facts, state, answers.unwrap_or_default()).0));
         sqlx::query(
             "UPDATE miner_session SET stage = ?, outcome = ?, state = ?, answers = COALESCE(?, answers), \
-             updated_ms = ? WHERE session_id = ? AND supplier = ?",
+             share = ?, updated_ms = ? WHERE session_id = ? AND supplier = ?",
         )
         .bind(state.name())
         .bind(state.outcome().map(Outcome::name))
         .bind(stored::write(state)?)
-        .bind(answers)
+        .bind(answers.map(u64::cast_signed))
+        .bind(share)
         .bind(now_ms)
-        .bind(&key.session_id)
-        .bind(&key.supplier)
+        .bind(&facts.header.session_id)
+        .bind(&facts.supplier)
         .execute(&self.pool)
         .await?;
         Ok(())
     }
 
     /// Keeps where the evidence was sealed.
-    pub(crate) async fn save_seal(&self, key: &Key, bytes: u64) -> Result<(), BookError> {
+    pub(crate) async fn save_seal(&self, key: &Key, bytes: u64) -> Result<(), SessionDbError> {
         sqlx::query("UPDATE miner_session SET sealed_bytes = ? WHERE session_id = ? AND supplier = ?")
             .bind(bytes.cast_signed())
             .bind(&key.session_id)
@@ -246,7 +281,7 @@ impl Book {
     }
 
     /// Whether the owner wants earning to run; `None` before anybody said so.
-    pub(crate) async fn wanted(&self) -> Result<Option<bool>, BookError> {
+    pub(crate) async fn wanted(&self) -> Result<Option<bool>, SessionDbError> {
         let row = sqlx::query("SELECT wanted FROM miner_wanted")
             .fetch_optional(&self.pool)
             .await?;
@@ -254,7 +289,7 @@ impl Book {
     }
 
     /// Keeps whether the owner wants earning to run.
-    pub(crate) async fn keep_wanted(&self, wanted: bool, now_ms: i64) -> Result<(), BookError> {
+    pub(crate) async fn keep_wanted(&self, wanted: bool, now_ms: i64) -> Result<(), SessionDbError> {
         sqlx::query(
             "INSERT INTO miner_wanted (one, wanted, at_ms) VALUES (1, ?, ?) \
              ON CONFLICT (one) DO UPDATE SET wanted = excluded.wanted, at_ms = excluded.at_ms",
@@ -266,8 +301,27 @@ impl Book {
         Ok(())
     }
 
+    /// Keeps what the chain took of the stake for a claim.
+    pub(crate) async fn keep_slash(
+        &self,
+        key: &Key,
+        slash: &Slash,
+        now_ms: i64,
+    ) -> Result<(), SessionDbError> {
+        sqlx::query(
+            "UPDATE miner_session SET slash = ?, updated_ms = ? WHERE session_id = ? AND supplier = ?",
+        )
+        .bind(stored::write(slash)?)
+        .bind(now_ms)
+        .bind(&key.session_id)
+        .bind(&key.supplier)
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
     /// Counts an answer that came after the claim.
-    pub(crate) async fn count_late(&self, key: &Key) -> Result<(), BookError> {
+    pub(crate) async fn count_late(&self, key: &Key) -> Result<(), SessionDbError> {
         sqlx::query("UPDATE miner_session SET late = late + 1 WHERE session_id = ? AND supplier = ?")
             .bind(&key.session_id)
             .bind(&key.supplier)
@@ -283,7 +337,7 @@ impl Book {
         kind: TxKind,
         content: &[u8],
         now_ms: i64,
-    ) -> Result<(), BookError> {
+    ) -> Result<(), SessionDbError> {
         let mut tx = self.pool.begin().await?;
         sqlx::query(
             "INSERT INTO miner_commitment (session_id, supplier, kind, content, at_ms) VALUES (?, ?, ?, ?, ?) \
@@ -308,7 +362,7 @@ impl Book {
         if row.get::<Vec<u8>, _>("content") == content {
             return Ok(());
         }
-        Err(BookError::Conflict {
+        Err(SessionDbError::Conflict {
             kind: kind.name(),
             session_id: key.session_id.clone(),
         })
@@ -322,7 +376,7 @@ impl Book {
         tx: &SignedTx,
         last_height: Height,
         now_ms: i64,
-    ) -> Result<(), BookError> {
+    ) -> Result<(), SessionDbError> {
         sqlx::query(
             "INSERT OR IGNORE INTO miner_tx (hash, session_id, supplier, kind, bytes, last_height, signed_ms) \
              VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -340,7 +394,7 @@ impl Book {
     }
 
     /// A kept transaction by its hash.
-    pub(crate) async fn tx(&self, hash: &str) -> Result<Option<(SignedTx, i64)>, BookError> {
+    pub(crate) async fn tx(&self, hash: &str) -> Result<Option<(SignedTx, i64)>, SessionDbError> {
         let row = sqlx::query("SELECT bytes, signed_ms FROM miner_tx WHERE hash = ?")
             .bind(hash)
             .fetch_optional(&self.pool)
@@ -349,7 +403,7 @@ impl Book {
     }
 
     /// All kept transactions of a kind for a session, the newest first.
-    pub(crate) async fn txs(&self, key: &Key, kind: TxKind) -> Result<Vec<SignedTx>, BookError> {
+    pub(crate) async fn txs(&self, key: &Key, kind: TxKind) -> Result<Vec<SignedTx>, SessionDbError> {
         let rows = sqlx::query(
             "SELECT bytes FROM miner_tx WHERE session_id = ? AND supplier = ? AND kind = ? ORDER BY signed_ms DESC, rowid DESC",
         )
@@ -362,7 +416,7 @@ impl Book {
     }
 
     /// The newest kept transaction of a kind, of any session.
-    pub(crate) async fn newest_tx(&self, kind: TxKind) -> Result<Option<SignedTx>, BookError> {
+    pub(crate) async fn newest_tx(&self, kind: TxKind) -> Result<Option<SignedTx>, SessionDbError> {
         let row = sqlx::query(
             "SELECT bytes FROM miner_tx WHERE kind = ? ORDER BY signed_ms DESC, rowid DESC LIMIT 1",
         )
@@ -378,7 +432,7 @@ impl Book {
         key: &Key,
         kind: TxKind,
         since_ms: i64,
-    ) -> Result<Option<SignedTx>, BookError> {
+    ) -> Result<Option<SignedTx>, SessionDbError> {
         let row = sqlx::query(
             "SELECT bytes FROM miner_tx WHERE session_id = ? AND supplier = ? AND kind = ? AND signed_ms >= ? \
              ORDER BY signed_ms DESC, rowid DESC LIMIT 1",

@@ -1,0 +1,152 @@
+//! Sums over all sessions, made by the database at one moment of it. What has ended is summed over columns, so that no
+//! row that cannot be read makes a sum smaller.
+
+use hearth_base::Amount;
+use sqlx::{AssertSqlSafe, Row as _, Sqlite, Transaction};
+
+use super::{COLUMNS, Record, Row, SessionDb, SessionDbError};
+use crate::claim::Outcome;
+
+/// Settled sessions in which the newest known payment is looked for.
+const PAID_AMONG: i64 = 16;
+
+/// Amounts of sessions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sum {
+    /// Our part.
+    pub amount: Amount,
+    /// How many sessions it is made of.
+    pub sessions: u64,
+}
+
+/// What one day brought.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DayTotal {
+    /// `2026-11-21`, in UTC: the day of the settlement, of sessions that were not settled the day on which they began.
+    pub day: String,
+    /// Our part of what was settled.
+    pub settled: Amount,
+    /// Answers of the sessions that have ended.
+    pub answers: u64,
+}
+
+/// Sums over the sessions that have ended, and those that have not.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Totals {
+    /// What was paid, or counts as paid.
+    pub settled: Sum,
+    /// What ended otherwise.
+    pub lost: Sum,
+    /// The days since the one that was asked for, the oldest first; those on which nothing ended are left out.
+    pub days: Vec<DayTotal>,
+    /// The sessions in which something can still happen.
+    pub open: Vec<Record>,
+    /// The newest session whose payment is known.
+    pub newest_paid: Option<Record>,
+}
+
+impl SessionDb {
+    /// Sums, with the days since a moment.
+    pub(crate) async fn totals(&self, since_ms: i64) -> Result<Totals, SessionDbError> {
+        let mut tx = self.pool.begin().await?;
+        let (settled, lost) = ended(&mut tx).await?;
+        let days = days(&mut tx, since_ms).await?;
+        let open = self
+            .select(&mut tx, "outcome IS NULL ORDER BY end_height", None)
+            .await?;
+        let newest_settled = format!("outcome = ? ORDER BY end_height DESC LIMIT {PAID_AMONG}");
+        let newest = self
+            .select(&mut tx, &newest_settled, Some(Outcome::SETTLED))
+            .await?;
+        tx.commit().await?;
+        Ok(Totals {
+            settled,
+            lost,
+            days,
+            open,
+            newest_paid: newest.into_iter().find(|record| record.state.paid().is_some()),
+        })
+    }
+
+    async fn select(
+        &self,
+        tx: &mut Transaction<'_, Sqlite>,
+        which: &str,
+        bound: Option<&str>,
+    ) -> Result<Vec<Record>, SessionDbError> {
+        let sql = format!("SELECT {COLUMNS} FROM miner_session WHERE {which}");
+        let mut query = sqlx::query_as::<_, Row>(AssertSqlSafe(sql));
+        if let Some(bound) = bound {
+            query = query.bind(bound);
+        }
+        Ok(self.readable(query.fetch_all(&mut **tx).await?))
+    }
+
+    /// Fills in the shares of what ended under an older program. A row that cannot be read is told, and stays as it is.
+    pub(crate) async fn fill_shares(&self) -> Result<(), SessionDbError> {
+        let mut tx = self.pool.begin().await?;
+        let old = self
+            .select(&mut tx, "outcome IS NOT NULL AND share IS NULL", None)
+            .await?;
+        for record in old {
+            sqlx::query("UPDATE miner_session SET share = ? WHERE session_id = ? AND supplier = ?")
+                .bind(column(record.our_part()))
+                .bind(&record.facts.header.session_id)
+                .bind(&record.facts.supplier)
+                .execute(&mut *tx)
+                .await?;
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+}
+
+/// An amount as a column holds it. There are not as many upokt as fit.
+pub(super) fn column(amount: Amount) -> i64 {
+    i64::try_from(amount.upokt()).unwrap_or(i64::MAX)
+}
+
+fn amount(column: Option<i64>) -> Amount {
+    Amount::from_upokt(u128::try_from(column.unwrap_or(0)).unwrap_or(0))
+}
+
+async fn ended(tx: &mut Transaction<'_, Sqlite>) -> Result<(Sum, Sum), SessionDbError> {
+    let rows = sqlx::query(
+        "SELECT outcome = ? AS is_settled, sum(share) AS amount, count(*) AS sessions FROM miner_session \
+         WHERE outcome IS NOT NULL GROUP BY 1",
+    )
+    .bind(Outcome::SETTLED)
+    .fetch_all(&mut **tx)
+    .await?;
+    let (mut settled, mut lost) = (Sum::default(), Sum::default());
+    for row in rows {
+        let sum = Sum {
+            amount: amount(row.get("amount")),
+            sessions: row.get::<i64, _>("sessions").cast_unsigned(),
+        };
+        if row.get::<i64, _>("is_settled") == 1 {
+            settled = sum;
+        } else {
+            lost = sum;
+        }
+    }
+    Ok((settled, lost))
+}
+
+async fn days(tx: &mut Transaction<'_, Sqlite>, since_ms: i64) -> Result<Vec<DayTotal>, SessionDbError> {
+    let rows = sqlx::query(
+        "SELECT date(at_ms / 1000, 'unixepoch') AS day, sum(settled) AS settled, sum(answers) AS answers FROM ( \
+         SELECT iif(outcome = ?1, updated_ms, created_ms) AS at_ms, iif(outcome = ?1, share, 0) AS settled, answers \
+         FROM miner_session WHERE outcome IS NOT NULL) WHERE at_ms >= ?2 GROUP BY day ORDER BY day",
+    )
+    .bind(Outcome::SETTLED)
+    .bind(since_ms)
+    .fetch_all(&mut **tx)
+    .await?;
+    let day = |row: &sqlx::sqlite::SqliteRow| DayTotal {
+        day: row.get("day"),
+        settled: amount(row.get("settled")),
+        answers: row.get::<i64, _>("answers").cast_unsigned(),
+    };
+    Ok(rows.iter().map(day).collect())
+}
