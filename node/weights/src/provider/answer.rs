@@ -10,6 +10,7 @@ pub(crate) fn check_head(
     source_name: &str,
     status: u16,
     retry_after: Option<&str>,
+    date: Option<&str>,
 ) -> Result<(), SourceError> {
     let source_name = source_name.to_owned();
     match status {
@@ -18,7 +19,7 @@ pub(crate) fn check_head(
         404 | 412 | 504 => Err(SourceError::NotThere { source_name }),
         410 | 451 => Err(SourceError::Refused { source_name, status }),
         429 | 503 => {
-            let retry_after_s = retry_after.and_then(|text| text.trim().parse().ok());
+            let retry_after_s = retry_after.and_then(|text| seconds(text, date));
             Err(SourceError::Busy {
                 source_name,
                 status,
@@ -27,6 +28,16 @@ pub(crate) fn check_head(
         }
         _ => Err(SourceError::Status { source_name, status }),
     }
+}
+
+/// What `Retry-After` says: seconds, or a moment, which counts from the answer's own `Date`, whatever our clock says.
+fn seconds(retry_after: &str, date: Option<&str>) -> Option<u64> {
+    if let Ok(seconds) = retry_after.trim().parse() {
+        return Some(seconds);
+    }
+    let until = httpdate::parse_http_date(retry_after.trim()).ok()?;
+    let from = httpdate::parse_http_date(date?.trim()).ok()?;
+    until.duration_since(from).ok().map(|wait| wait.as_secs())
 }
 
 /// Whether the status says that this kind of question is not understood, though another may be.
@@ -42,4 +53,23 @@ pub(crate) fn foreign_type(content_type: Option<&str>) -> Option<String> {
         .iter()
         .any(|known| essence.eq_ignore_ascii_case(known));
     (!is_ours).then(|| essence.chars().take(80).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_busy_source_says_in_seconds_or_by_a_moment_when_to_come_back() {
+        let date = Some("Sun, 29 Nov 2026 10:00:00 GMT");
+        for (retry_after, date, wanted) in [
+            (" 120 ", None, Some(120)),
+            ("Sun, 29 Nov 2026 10:02:00 GMT", date, Some(120)),
+            ("Sun, 29 Nov 2026 09:00:00 GMT", date, None),
+            ("Sun, 29 Nov 2026 10:02:00 GMT", None, None),
+            ("soon", date, None),
+        ] {
+            assert_eq!(seconds(retry_after, date), wanted, "{retry_after} at {date:?}");
+        }
+    }
 }

@@ -21,7 +21,7 @@ use futures::{
 use hearth_outbound::{Client, Config, PrivateAddresses};
 use reqwest::{
     Response,
-    header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER},
+    header::{ACCEPT, CONTENT_TYPE, DATE, RETRY_AFTER},
 };
 use url::Url;
 
@@ -111,7 +111,7 @@ impl HttpGateway {
             })?;
         let text = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
         let status = response.status().as_u16();
-        answer::check_head(&self.base, status, text(RETRY_AFTER))?;
+        answer::check_head(&self.base, status, text(RETRY_AFTER), text(DATE))?;
         Ok(response)
     }
 
