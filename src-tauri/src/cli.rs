@@ -14,6 +14,7 @@ mod fault;
 mod lan;
 mod logs;
 mod model;
+mod network;
 mod out;
 mod place;
 mod secret;
@@ -29,7 +30,7 @@ pub(crate) use args::Args;
 use args::Command;
 pub(crate) use client::Client;
 #[cfg(feature = "desktop")]
-pub(crate) use daemon::{start as start_node, stop_signal};
+pub(crate) use daemon::{Warning, start as start_node, stop_signal};
 #[cfg(feature = "desktop")]
 pub(crate) use earn::words as earning_words;
 pub(crate) use fault::{Done, Exit, Fault};
@@ -116,6 +117,7 @@ async fn dispatch(command: &Command, args: &Args, out: &Out) -> Done {
         Command::Earn { command } => earn::run(command, args, out).await,
         Command::Wallet { command } => wallet::run(command, args, out).await,
         Command::Model { command } => model::run(command, args, out).await,
+        Command::Network { command } => network::run(command.as_ref(), args, out).await,
         Command::Auth { command } => auth::run(command, args, out).await,
         Command::Devnet(devnet) => devnet::run(devnet, args, out).await,
         Command::Config { command } => config::run(command, args, out).await,

@@ -6,14 +6,21 @@
 mod locale;
 mod tray;
 
-use std::{io::IsTerminal as _, sync::Arc, time::Duration};
+use std::{
+    io::IsTerminal as _,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use hearth_node::Node;
 use parking_lot::Mutex;
 use tauri::{Manager as _, RunEvent, WebviewUrl, WebviewWindow, WebviewWindowBuilder, WindowEvent};
 
-use crate::cli::{Args, Client, Done, Exit, Fault, Out, Place, plain_log, start_node};
+use crate::cli::{Args, Client, Done, Exit, Fault, Out, Place, Warning, plain_log, start_node};
 
 /// What the window speaks to: its own node, or a daemon that was there before.
 struct Session {
@@ -22,6 +29,9 @@ struct Session {
     /// Tells windows on other data directories apart.
     instance: String,
     stop_within: Duration,
+    /// What quitting may cost; nothing where a daemon goes on.
+    warning: Warning,
+    was_warned: AtomicBool,
     runtime: tokio::runtime::Handle,
 }
 
@@ -32,6 +42,23 @@ impl Session {
         if let Some(node) = node {
             self.runtime.block_on(node.stop());
         }
+    }
+
+    /// Whether the program may end now. Where that costs something, the first time only says so.
+    fn may_quit(&self, app: &tauri::AppHandle) -> bool {
+        let Some(words) = self.warning.get().and_then(|warning| warning()) else {
+            return true;
+        };
+        if self.was_warned.swap(true, Ordering::SeqCst) {
+            return true;
+        }
+        let Some(window) = app.get_webview_window(WINDOW) else {
+            return true;
+        };
+        show(&window);
+        let words = serde_json::json!(format!("{words}\n\nQuit again to stop now."));
+        // A page that cannot say it must not keep anybody from quitting.
+        window.eval(format!("alert({words})")).is_err()
     }
 }
 
@@ -64,10 +91,14 @@ async fn attach_or_start(args: &Args, place: Place) -> Result<Session, Exit> {
             node: Mutex::new(None),
             instance,
             stop_within,
+            warning: Warning::default(),
+            was_warned: AtomicBool::new(false),
             runtime,
         });
     }
     let node = start_node(place).await?;
+    let warning = Warning::default();
+    warning.get_or_init(|| node.stop_warning());
     // The node wrote its address into the data directory.
     let client = Client::connect(&Place::wanted(args)?).await?;
     Ok(Session {
@@ -75,6 +106,8 @@ async fn attach_or_start(args: &Args, place: Place) -> Result<Session, Exit> {
         node: Mutex::new(Some(node)),
         instance,
         stop_within,
+        warning,
+        was_warned: AtomicBool::new(false),
         runtime,
     })
 }
@@ -146,10 +179,14 @@ fn run(session: &Arc<Session>) -> anyhow::Result<()> {
             label,
             event: WindowEvent::CloseRequested { api, .. },
             ..
-        } if label == WINDOW && tray::is_there(app) => {
-            api.prevent_close();
-            if let Some(window) = app.get_webview_window(WINDOW) {
-                let _ = window.hide();
+        } if label == WINDOW => {
+            if tray::is_there(app) {
+                api.prevent_close();
+                if let Some(window) = app.get_webview_window(WINDOW) {
+                    let _ = window.hide();
+                }
+            } else if !session.may_quit(app) {
+                api.prevent_close();
             }
         }
         RunEvent::Exit => session.stop(),
@@ -171,7 +208,7 @@ fn show(window: &WebviewWindow) {
 /// A SIGTERM ends the window as Quit does, and so does a task of the own node that panicked: half a node must not
 /// go on serving.
 fn watch_signals(session: &Arc<Session>, app: tauri::AppHandle) {
-    let Ok(signal) = crate::cli::stop_signal(session.stop_within) else {
+    let Ok(signal) = crate::cli::stop_signal(session.stop_within, Arc::clone(&session.warning)) else {
         return;
     };
     let failed = session.node.lock().as_ref().map(Node::failed);

@@ -371,33 +371,43 @@ fn backend(
     sold: BTreeMap<ServiceId, String>,
     models: &Models,
 ) -> Result<Arc<dyn Backend>, NodeError> {
+    Ok(match settings.miner.backend.as_deref() {
+        None => Arc::new(EngineBackend::new(models.clone(), sold, slots(settings))),
+        Some("null") => Arc::new(NullBackend::default()),
+        Some(text) => Arc::new(url_backend(settings, text, sold)?),
+    })
+}
+
+fn slots(settings: &Settings) -> usize {
     // Four answers at once share each pass over the weights, which two cores are busy with; more wait in the
     // engine's queue all the same.
     const DEFAULT_SLOTS: usize = 4;
-    let slots = if settings.miner.slots == 0 {
+    if settings.miner.slots == 0 {
         DEFAULT_SLOTS
     } else {
         settings.miner.slots
+    }
+}
+
+/// Another server that makes the answers, at the address `text`.
+pub(crate) fn url_backend(
+    settings: &Settings,
+    text: &str,
+    sold: BTreeMap<ServiceId, String>,
+) -> Result<UrlBackend, NodeError> {
+    let extra = match &settings.miner.backend_key_file {
+        Some(path) => bearer(path)?,
+        None => BTreeMap::new(),
     };
-    Ok(match settings.miner.backend.as_deref() {
-        None => Arc::new(EngineBackend::new(models.clone(), sold, slots)),
-        Some("null") => Arc::new(NullBackend::default()),
-        Some(text) => {
-            let extra = match &settings.miner.backend_key_file {
-                Some(path) => bearer(path)?,
-                None => BTreeMap::new(),
-            };
-            let backend = UrlBackend::new(UrlSettings {
-                base: hearth_miner::check_address(text).map_err(|_| NodeError::Address(text.to_owned()))?,
-                services: sold,
-                extra,
-                slots,
-                health: settings.miner.backend_health.clone(),
-                aliases: aliases(settings),
-            });
-            Arc::new(backend.map_err(|error| NodeError::Address(format!("{text}: {error}")))?)
-        }
-    })
+    let backend = UrlBackend::new(UrlSettings {
+        base: hearth_miner::check_address(text).map_err(|_| NodeError::Address(text.to_owned()))?,
+        services: sold,
+        extra,
+        slots: slots(settings),
+        health: settings.miner.backend_health.clone(),
+        aliases: aliases(settings),
+    });
+    backend.map_err(|error| NodeError::Address(format!("{text}: {error}")))
 }
 
 /// The header for a server that wants a key.

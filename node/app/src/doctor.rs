@@ -86,17 +86,23 @@ fn serious(is_devnet: bool) -> Level {
 /// The server that makes the answers, where it is not the engine.
 async fn backend(miner: &Miner) -> Option<Check> {
     let address = miner.backend_address()?;
-    Some(match miner.probe_backend().await {
+    let probed = miner.probe_backend().await.map_err(|error| error.to_string());
+    Some(backend_at(address, probed))
+}
+
+/// What a look at the server of an address gave.
+pub(crate) fn backend_at(address: &str, probed: Result<(), String>) -> Check {
+    match probed {
         Ok(()) => ok("backend", "Backend", format!("answers at {address}")),
-        Err(error) => bad(
+        Err(why) => bad(
             Level::Fail,
             "backend",
             "Backend",
-            error.to_string(),
+            why,
             "It makes the answers that are sold; without it none can be.",
             "start the server, or correct miner.backend and restart Hearth",
         ),
-    })
+    }
 }
 
 /// `elsewhere`: another server makes the answers that are sold.

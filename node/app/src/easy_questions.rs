@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use hearth_base::{Clock, Tasks};
 use hearth_engine::Engine;
 use hearth_openai::{HttpRequest, Models, Priority, serve_http};
-use hearth_weights::{AddOptions, Weights};
+use hearth_weights::AddOptions;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::library::{WeightLibrary, inspector};
+use crate::library::{WeightLibrary, tests::weights_in};
 
 const DEMO: &str = "smollm2-135m-instruct";
 /// 23 of 30 where this was measured; other processors round otherwise.
@@ -34,20 +34,7 @@ async fn demo(folder: &std::path::Path) -> Models {
         || PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cache/hearth/models"),
         PathBuf::from,
     );
-    let store = hearth_store::Config {
-        path: folder.join("hearth.db"),
-        chain_id: "test".into(),
-        max_pages: None,
-    };
-    let weights = Weights::start(hearth_weights::Args {
-        config: hearth_weights::Config::new(folder.join("weights")),
-        store: hearth_store::Store::open(store).await.unwrap(),
-        clock: Clock::system(),
-        tasks: Tasks::root(),
-        inspector: inspector(),
-    })
-    .await
-    .unwrap();
+    let weights = weights_in(folder).await;
     let file = models.join("SmolLM2-135M-Instruct.Q4_1.gguf");
     weights.add(&file, AddOptions::default()).await.unwrap();
     Models::start(hearth_openai::Args {

@@ -120,7 +120,7 @@ fn weight_file(file: &VerifiedFile) -> io::Result<WeightFile> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::{fs, path::Path, time::Duration};
 
     use hearth_base::{Clock, Tasks};
@@ -129,13 +129,14 @@ mod tests {
 
     use super::*;
 
-    async fn library(folder: &Path, model: &Path) -> (WeightLibrary, String) {
+    /// A weight store in a folder, with the look at every file that is added.
+    pub(crate) async fn weights_in(folder: &Path) -> Weights {
         let store = hearth_store::Config {
             path: folder.join("hearth.db"),
             chain_id: "test".into(),
             max_pages: None,
         };
-        let weights = Weights::start(hearth_weights::Args {
+        Weights::start(hearth_weights::Args {
             config: hearth_weights::Config::new(folder.join("weights")),
             store: hearth_store::Store::open(store).await.unwrap(),
             clock: Clock::system(),
@@ -143,7 +144,11 @@ mod tests {
             inspector: inspector(),
         })
         .await
-        .unwrap();
+        .unwrap()
+    }
+
+    async fn library(folder: &Path, model: &Path) -> (WeightLibrary, String) {
+        let weights = weights_in(folder).await;
         let model = weights.add(model, AddOptions::default()).await.unwrap();
         let library = WeightLibrary {
             weights,
@@ -202,6 +207,58 @@ mod tests {
             library.open(&name).await,
             Err(LibraryError::Unusable { .. })
         ));
+    }
+
+    #[tokio::test]
+    async fn a_model_is_added_and_loaded_whatever_its_files_are_called() {
+        // F02, F18, F22, F23
+        let whole = || testing::llama_gguf(testing::WriteType::Q4_1);
+        let engine = engine();
+        for (names, files) in [
+            (&["sha256-bbbb"] as &[&str], vec![whole().bytes()]),
+            (&["MODEL.GGUF"], vec![whole().bytes()]),
+            (&["a%20b#c'd\ne.gguf"], vec![whole().bytes()]),
+            (
+                &["m-00001-of-00002.gguf", "m-00002-of-00002.gguf"],
+                whole().split(2),
+            ),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            assert_eq!(names.len(), files.len());
+            for (name, bytes) in names.iter().zip(files) {
+                fs::write(folder.path().join(name), bytes).unwrap();
+            }
+            let (library, slug) = library(folder.path(), &folder.path().join(names[0])).await;
+            let source = library.open(&slug).await.unwrap();
+            assert!(engine.load(&source).unwrap().is_usable(), "{names:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_cannot_run_is_not_added_and_the_reason_is_said() {
+        // F12, F14, F16, F18, F44
+        let whole = testing::llama_gguf(testing::WriteType::Q4_1).bytes();
+        let mut old = whole.clone();
+        old[4..8].copy_from_slice(&1_u32.to_le_bytes());
+        let part = testing::llama_gguf(testing::WriteType::Q4_1).split(2).remove(0);
+        let gemma = testing::GgufWriter::default().text("general.architecture", "gemma3");
+        let folder = tempfile::tempdir().unwrap();
+        let good = testing::tiny_llama(folder.path()).unwrap();
+        let (library, _) = library(folder.path(), &good).await;
+        for (name, bytes, why) in [
+            ("cut.gguf", whole[..whole.len() - 1000].to_vec(), "cut short"),
+            ("header.gguf", whole[..900].to_vec(), "ends early"),
+            ("old.gguf", old, "version is 1"),
+            ("m-00001-of-00002.gguf", part, "m-00002-of-00002.gguf"),
+            ("gemma.gguf", gemma.bytes(), "\"gemma3\" is not supported"),
+        ] {
+            let path = folder.path().join(name);
+            fs::write(&path, bytes).unwrap();
+            let refused = library.weights.add(&path, AddOptions::default()).await;
+            let refused = refused.unwrap_err().to_string();
+            assert!(refused.contains(why), "{name}: {refused}");
+        }
+        assert_eq!(library.list().await.len(), 1, "only the good one is listed");
     }
 
     #[tokio::test]

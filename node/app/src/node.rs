@@ -41,6 +41,7 @@ use crate::{
     network::Network,
     setup::{SetupParts, SetupRunner},
     started::{Started, stop_and_join},
+    stop_warning::{StopWarning, stop_warning},
 };
 
 /// What a node is built from.
@@ -284,6 +285,16 @@ impl Node {
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
         reachable(self.api.addr())
+    }
+
+    /// For whoever is about to stop the node: says what that may cost. Nothing where the chain is a part of this program,
+    /// and stops with it.
+    #[must_use]
+    pub fn stop_warning(&self) -> StopWarning {
+        if self.parts.devnet.is_some() {
+            return Box::new(|| None);
+        }
+        stop_warning(self.parts.miner.clone(), &self.parts.chain)
     }
 
     /// Ends with the name of a task when one panics.

@@ -1,11 +1,15 @@
 //! The doctor of a node that does not run: what its files and this computer tell.
 
+use std::collections::BTreeMap;
+
 use hearth_api::control::types::{Check, Level};
 use hearth_base::Clock;
+use hearth_miner::Backend as _;
 use hearth_store::Store;
 use hearth_wallet::{Cost, Wallet};
 
 use crate::{
+    build,
     config::Settings,
     data_dir::{DataDirError, Layout},
     doctor::{self, bad, ok},
@@ -20,6 +24,7 @@ pub async fn offline_doctor(settings: &Settings, network: &Network, layout: &Lay
         not_running(layout, network),
         doctor::graphics(network.is_devnet(), settings.miner.backend.is_some()).await,
     ];
+    checks.extend(backend(settings, network).await);
     if !layout.root().exists() {
         let meaning = "Nothing was set up for this network on this computer yet.";
         let fact = format!("{} is not there", layout.root().display());
@@ -46,6 +51,24 @@ fn not_running(layout: &Layout, network: &Network) -> Check {
     let meaning = "Nothing is answered or earned; chain and stake are not looked at.";
     let remedy = format!("hearth --daemon --network {}", network.name());
     bad(Level::Warn, "not_running", "Hearth", fact, meaning, &remedy)
+}
+
+/// The server that makes the answers, where it is not the engine.
+async fn backend(settings: &Settings, network: &Network) -> Option<Check> {
+    let address = settings.miner.backend.as_deref().filter(|text| *text != "null")?;
+    let sold: BTreeMap<_, _> = build::sold_services(settings, network).into_iter().collect();
+    let probed = match build::url_backend(settings, address, sold.clone()) {
+        Err(error) => Err(hearth_base::failure::chain(&error)),
+        Ok(backend) => {
+            let mut probed = Ok(());
+            for service in sold.keys() {
+                let probe = backend.probe(service).await;
+                probed = probed.and(probe.map_err(|error| error.to_string()));
+            }
+            probed
+        }
+    };
+    Some(doctor::backend_at(address, probed))
 }
 
 /// Database and models.
@@ -143,6 +166,7 @@ mod tests {
         let layout = Layout::of(&folder.path().join("data"));
         let (settings, network) = (Settings::default(), Network::parse("mainnet").unwrap());
         let checks = offline_doctor(&settings, &network, &layout).await;
+        assert_eq!(level(&checks, "backend"), None, "the engine needs no look");
         assert_eq!(level(&checks, "not_running"), Some(Level::Warn));
         assert_eq!(level(&checks, "no_data"), Some(Level::Warn));
         assert!(!layout.root().exists(), "looking makes nothing");
@@ -160,5 +184,25 @@ mod tests {
         assert_eq!(level(&checks, "no_model"), Some(Level::Warn));
         let checks = offline_doctor(&settings, &Network::Devnet, &layout).await;
         assert_eq!(level(&checks, "other_chain"), Some(Level::Fail));
+    }
+
+    #[tokio::test]
+    async fn the_doctor_asks_the_server_that_makes_the_answers() {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = Layout::of(&folder.path().join("data"));
+        // Nobody listens at a port that was free a moment ago.
+        let free = std::net::TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap();
+        let mut settings = Settings::default();
+        settings.miner.backend = Some(format!("http://{free}"));
+        let checks = offline_doctor(&settings, &Network::Devnet, &layout).await;
+        let check = checks.iter().find(|check| check.code == "backend").unwrap();
+        assert_eq!(check.level, Level::Fail);
+        assert!(check.fact.contains(&free.to_string()), "{check:?}");
+        settings.miner.backend = Some("no address".to_owned());
+        let checks = offline_doctor(&settings, &Network::Devnet, &layout).await;
+        assert_eq!(level(&checks, "backend"), Some(Level::Fail));
     }
 }

@@ -63,6 +63,11 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: super::model::ModelCommand,
     },
+    /// How the chain is reached and trusted.
+    Network {
+        #[command(subcommand)]
+        command: Option<NetworkCommand>,
+    },
     /// The login of other computers, and API keys.
     Auth {
         #[command(subcommand)]
@@ -173,6 +178,19 @@ pub(crate) struct SendArgs {
     pub(crate) yes: bool,
     #[command(flatten)]
     pub(crate) password: PasswordArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum NetworkCommand {
+    /// Show endpoints, the trusted block and what is wrong.
+    Show,
+    /// Where the chain contradicts the trusted block of the configuration: that block counts, what was verified is
+    /// forgotten.
+    Trust {
+        /// Accept without asking once more.
+        #[arg(long)]
+        yes: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]

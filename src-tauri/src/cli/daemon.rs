@@ -1,9 +1,13 @@
 //! `hearth --daemon`: the node in the foreground until a signal.
 
-use std::{io::IsTerminal as _, time::Duration};
+use std::{
+    io::{self, IsTerminal as _, Write as _},
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use anyhow::Context as _;
-use hearth_node::{Node, NodeArgs, NodeError, data_dir::DataDir};
+use hearth_node::{Node, NodeArgs, NodeError, StopWarning, data_dir::DataDir};
 
 use super::{Done, Exit, Fault, Out, Place, args::Args, lan, terminal::Terminal};
 
@@ -17,11 +21,13 @@ pub(super) async fn run(args: &Args, out: &Out) -> Done {
     let _file_size = outlive_file_size_limit().context("signals cannot be watched")?;
     // Before anything runs, so that no early signal ends the process half-way.
     let stop_within = Duration::from_secs(place.layered.settings.stop_within_s);
-    let signal = stop_signal(stop_within).context("signals cannot be watched")?;
+    let warning = Warning::default();
+    let signal = stop_signal(stop_within, Arc::clone(&warning)).context("signals cannot be watched")?;
     tokio::pin!(signal);
     terminal.say("starting");
     let started = start_in(data_dir, place).await;
     let node = started.inspect_err(|_| terminal.clear())?;
+    warning.get_or_init(|| node.stop_warning());
     notify("READY=1");
     let early = tokio::select! {
         why = &mut signal => Some(why),
@@ -63,7 +69,7 @@ pub(super) async fn run(args: &Args, out: &Out) -> Done {
 /// Says where everything is; URL and key are the last lines. They are for eyes: elsewhere, as in a log, stands where
 /// they lie.
 fn greet(node: &Node, out: &Out) {
-    let is_seen = std::io::stdout().is_terminal();
+    let is_seen = io::stdout().is_terminal();
     match (out.json, is_seen) {
         (true, true) => out.value(
             &serde_json::json!({ "url": node.page_url(), "api": node.api_url(), "key": node.api_key() }),
@@ -94,24 +100,44 @@ async fn start_in(data_dir: DataDir, place: Place) -> Result<Node, Exit> {
     Ok(Node::start(args).await?)
 }
 
+/// What a stop may cost, once there is a node to ask.
+pub(crate) type Warning = Arc<OnceLock<StopWarning>>;
+
 /// Ends with the name of the signal that asks the program to stop. From then on the process ends within the time,
-/// whatever hangs: a thread of its own waits for the signal, which no task can hold up.
-pub(crate) fn stop_signal(stop_within: Duration) -> std::io::Result<impl Future<Output = String>> {
+/// whatever hangs: a thread of its own waits for the signal, which no task can hold up. Where a stop costs something, the
+/// first Ctrl-C of a person only says so.
+pub(crate) fn stop_signal(
+    stop_within: Duration,
+    warning: Warning,
+) -> std::io::Result<impl Future<Output = String>> {
     let (tell, told) = tokio::sync::oneshot::channel();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let signal = {
+    let mut signals = {
         let _there = runtime.enter();
-        any_signal()?
+        Signals::watch()?
     };
     std::thread::Builder::new()
         .name("signals".to_owned())
         .spawn(move || {
-            let name = runtime.block_on(signal);
+            let mut was_warned = !io::stderr().is_terminal();
+            let name = loop {
+                let name = runtime.block_on(signals.next());
+                let Some(words) = warning.get().and_then(|warning| warning()) else {
+                    break name;
+                };
+                if name == TERMINATE || was_warned {
+                    tracing::warn!("stopping all the same: {words}");
+                    break name;
+                }
+                was_warned = true;
+                // A terminal that is gone reads nothing.
+                let _ = writeln!(io::stderr(), "\n{words}\n  → press Ctrl-C again to stop now");
+            };
             hearth_node::process::end_within(stop_within);
             // Who listened may be gone.
-            let _ = tell.send(name);
+            let _ = tell.send(name.to_owned());
             // A second signal is heard, and changes nothing.
             runtime.block_on(std::future::pending::<()>());
         })?;
@@ -124,25 +150,54 @@ pub(crate) fn stop_signal(stop_within: Duration) -> std::io::Result<impl Future<
     })
 }
 
+/// The signal of service managers.
+const TERMINATE: &str = "SIGTERM";
+
+/// The signals that ask a program to stop.
 #[cfg(unix)]
-fn any_signal() -> std::io::Result<impl Future<Output = String> + Send + 'static> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => "SIGTERM".to_owned(),
-            _ = interrupt.recv() => "SIGINT".to_owned(),
-        }
-    })
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
 }
 
+#[cfg(unix)]
+impl Signals {
+    fn watch() -> io::Result<Signals> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    /// The name of the next one.
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => TERMINATE,
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}
+
+/// Elsewhere there is Ctrl-C alone.
 #[cfg(not(unix))]
-#[allow(clippy::unnecessary_wraps, reason = "the same on all systems")]
-fn any_signal() -> std::io::Result<impl Future<Output = String> + Send + 'static> {
-    Ok(async {
+struct Signals;
+
+#[cfg(not(unix))]
+#[allow(
+    clippy::unnecessary_wraps,
+    clippy::unused_self,
+    reason = "the same on all systems"
+)]
+impl Signals {
+    fn watch() -> io::Result<Signals> {
+        Ok(Signals)
+    }
+
+    async fn next(&mut self) -> &'static str {
         let _ = tokio::signal::ctrl_c().await;
-        "Ctrl-C".to_owned()
-    })
+        "Ctrl-C"
+    }
 }
 
 /// A write beyond the limit of file sizes (`ulimit -f`) sends SIGXFSZ, which would end the process; taken, the write

@@ -27,7 +27,7 @@ pub(super) async fn run(devnet: &DevnetArgs, args: &Args, out: &Out) -> Done {
         out.line(&format!("RPC {}", chain.rpc_url()));
     }
     let stop_within = Duration::from_secs(place.layered.settings.stop_within_s);
-    super::daemon::stop_signal(stop_within)
+    super::daemon::stop_signal(stop_within, super::daemon::Warning::default())
         .map_err(anyhow::Error::from)?
         .await;
     chain.stop().await;

@@ -69,15 +69,7 @@ fn show(out: &Out, earning: &Earning) {
     };
     out.fact(glyph, "Earning", &words(earning), "");
     for reason in earning.reasons.iter().chain(&earning.notes) {
-        let fact = reason
-            .fact
-            .as_ref()
-            .map(|fact| format!(" ({fact})"))
-            .unwrap_or_default();
-        out.line(&format!("    {} {}{fact}", reason.code, dim(&reason.meaning)));
-        if let Some(remedy) = &reason.remedy {
-            out.line(&format!("      → {remedy}"));
-        }
+        out.reason(reason);
     }
 }
 

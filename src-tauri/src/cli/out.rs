@@ -6,7 +6,7 @@
 use std::io::{ErrorKind, IsTerminal as _, Write as _};
 
 use console::{Style, StyledObject};
-use hearth_node::control::{ErrorBody, ErrorDetail};
+use hearth_node::control::{ErrorBody, ErrorDetail, Reason};
 use serde::Serialize;
 
 /// The terminal.
@@ -100,6 +100,16 @@ impl Out {
             fit(fact, 37),
             dim(&fit(detail, 26))
         ));
+    }
+
+    /// What stands in the way or is worth knowing, with what to do about it.
+    pub(crate) fn reason(&self, reason: &Reason) {
+        let fact = reason.fact.as_ref().map(|fact| format!(" ({fact})"));
+        let fact = fact.unwrap_or_default();
+        self.line(&format!("    {} {}{fact}", reason.code, dim(&reason.meaning)));
+        if let Some(remedy) = &reason.remedy {
+            self.line(&format!("      → {remedy}"));
+        }
     }
 
     /// Asks on the terminal; `None` where nobody sits there.

@@ -7,7 +7,7 @@ use hearth_node::control::{
 use super::{
     Client, Done, Out, Place,
     args::Args,
-    out::{Glyph, bold, dim, green, grouped, pokt, span, yellow},
+    out::{Glyph, bold, dim, fit, green, grouped, pokt, span, yellow},
 };
 
 /// Everything that the command shows, for `--json`.
@@ -72,6 +72,11 @@ fn facts(out: &Out, status: &Status, models: &[Model]) {
         &super::earn::words(earning),
         &super::earn::aside(earning),
     );
+    for note in &earning.notes {
+        let fact = note.fact.as_deref().unwrap_or_default();
+        let fact = fit(fact, 74_usize.saturating_sub(note.code.len()));
+        out.line(&format!("    {} {}", yellow(&note.code), dim(&fact)));
+    }
     match &status.head {
         None => out.fact(Glyph::Hollow, "Chain", "no endpoint answers", ""),
         Some(head) => {

@@ -1,12 +1,15 @@
 //! `hearth wallet`.
 
-use std::io::Read as _;
+use std::io::{IsTerminal as _, Read as _};
 
 use anyhow::Context as _;
 use hearth_base::Amount;
-use hearth_node::control::{
-    Balances, CreateWallet, CreatedWallet, Direction, History, ImportWallet, KeyRole, MovementKind,
-    PlaceKind, SendDraft, SendOrder, SendReview, Sent, Trust, UnlockWallet, Upokt, WalletPage,
+use hearth_node::{
+    Words,
+    control::{
+        Balances, CreateWallet, CreatedWallet, Direction, History, ImportWallet, KeyRole, MovementKind,
+        PlaceKind, SendDraft, SendOrder, SendReview, Sent, Trust, UnlockWallet, Upokt, WalletPage,
+    },
 };
 
 use super::{
@@ -276,12 +279,65 @@ fn groups(address: &str) -> String {
 }
 
 fn typed_words(out: &Out) -> Result<String, Exit> {
-    if let Some(words) = out.ask("Recovery words, with spaces between: ") {
-        return Ok(words);
+    let unreadable = "the words cannot be read from standard input";
+    if std::io::stdin().is_terminal() {
+        out.stream("Recovery words, in one line or several; an empty line ends them:\n");
+        return Ok(collect_words(std::io::stdin().lines()).context(unreadable)?);
     }
     let mut words = String::new();
-    std::io::stdin()
-        .read_to_string(&mut words)
-        .context("the words cannot be read from standard input")?;
+    std::io::stdin().read_to_string(&mut words).context(unreadable)?;
     Ok(words)
+}
+
+/// Takes the lines of a pasted list up to its last word, so that none of them reaches whatever reads the terminal next;
+/// or up to an empty one.
+fn collect_words(lines: impl Iterator<Item = std::io::Result<String>>) -> std::io::Result<String> {
+    let (mut words, mut n_lines) = (String::new(), 0);
+    for line in lines {
+        let line = line?;
+        if line.trim().is_empty() && !words.is_empty() {
+            break;
+        }
+        words.push_str(&line);
+        words.push('\n');
+        // The first half of 24 words passes as 12 now and then, so a list over several lines ends with 24 or by an empty
+        // line.
+        let is_whole = Words::parse(&words).is_ok_and(|read| n_lines == 0 || read.word(24).is_some());
+        if is_whole {
+            break;
+        }
+        n_lines += 1;
+    }
+    Ok(words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn collected(text: &str) -> (String, Vec<String>) {
+        let mut lines = text.lines().map(|line| Ok(line.to_owned()));
+        let words = collect_words(&mut lines).unwrap();
+        (words, lines.map(Result::unwrap).collect())
+    }
+
+    #[test]
+    fn a_pasted_list_is_taken_to_its_end_and_not_beyond() {
+        let words = Words::generate().unwrap();
+        let one_line = words.text().to_string();
+        let numbered: Vec<String> = (1..=24)
+            .map(|place| format!("{place:>2}. {}", words.word(place).unwrap()))
+            .collect();
+        for text in [one_line, numbered.join("\n")] {
+            let (collected, rest) = collected(&format!("{text}\nrm -r /"));
+            assert_eq!(Words::parse(&collected).unwrap().text(), words.text());
+            assert_eq!(rest, ["rm -r /"]);
+        }
+        // Twelve words over several lines end by an empty one: they could be the half of a longer list.
+        let twelve = format!("{}about", "abandon ".repeat(11));
+        assert_eq!(collected(&format!("{twelve}\nrest")).1, ["rest"]);
+        let (words, rest) = collected(&format!("{}\n\nrest", twelve.replace(' ', "\n")));
+        assert!(Words::parse(&words).is_ok());
+        assert_eq!(rest, ["rest"]);
+    }
 }

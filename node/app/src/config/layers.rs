@@ -330,6 +330,18 @@ mod tests {
     }
 
     #[test]
+    fn seller_and_buyer_keep_the_same_limits_r36() {
+        // Where the two differ, one of them works for an answer that the other has given up.
+        let settings = load_text("", &[], &[]).unwrap().settings;
+        let (sold, bought) = (&settings.miner, &settings.gateway);
+        assert_eq!(
+            (sold.first_byte_within_s, sold.answer_within_s),
+            (bought.first_byte_within_s, bought.answer_within_s)
+        );
+        assert!(bought.answer_within_s > 75, "{}", bought.answer_within_s);
+    }
+
+    #[test]
     fn people_name_services_themselves() {
         let layered = load_text(
             "[miner.services]\nmy-service = \"smollm2-135m-instruct\"",
