@@ -200,4 +200,20 @@ mod tests {
         );
         assert_eq!(said(503, r#"{"error":"x","code":7}"#), RefusalReason::Unavailable);
     }
+
+    #[test]
+    fn what_a_miner_refuses_because_its_backend_fails_is_unpaid_r40() {
+        for (status, code, why) in [
+            (502, "backend", RefusalReason::Backend),
+            (503, "busy", RefusalReason::Unavailable),
+            (504, "first_byte", RefusalReason::Timeout),
+            (504, "total_time", RefusalReason::Timeout),
+        ] {
+            let body = serde_json::json!({ "error": "the backend fails", "code": code }).to_string();
+            let refusal = Refusal::http(status, body.as_bytes());
+            assert_eq!((refusal.why, refusal.is_the_miners), (why, true), "{code}");
+        }
+        // A reverse proxy does not know what was served.
+        assert!(!Refusal::http(502, b"<html>502 Bad Gateway</html>").is_the_miners);
+    }
 }

@@ -119,6 +119,12 @@ fn only_its_own_words_pass_the_check() {
         wallet.check_words(&Words::generate().unwrap()),
         Err(Error::OtherWords)
     ));
+    // W18: 15, 18 and 21 words of other wallets are read and are not its own.
+    for bytes in [20, 24, 28] {
+        let other = bip39::Mnemonic::from_entropy(&vec![7; bytes]).unwrap();
+        let other = Words::parse(&other.to_string()).unwrap();
+        assert!(matches!(wallet.check_words(&other), Err(Error::OtherWords)));
+    }
     wallet.check_words(&Words::parse(&words.text()).unwrap()).unwrap();
     assert!(open(folder.path(), &clock).state().borrow().words_checked);
 }

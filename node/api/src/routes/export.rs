@@ -35,6 +35,7 @@ pub(crate) async fn sessions(State(app): State<App>) -> Result<Response, ApiErro
         "share_upokt",
         "settled_upokt",
         "lost_upokt",
+        "slashed_upokt",
         "claim_tx",
         "proof_tx",
     ]);
@@ -113,6 +114,7 @@ fn session(one: &EarnedSession) -> String {
         &amount(Some(one.amount)).unwrap_or_default(),
         &amount(one.settled).unwrap_or_default(),
         &amount(one.lost).unwrap_or_default(),
+        &amount(one.slash.as_ref().map(|slash| slash.amount)).unwrap_or_default(),
         one.claim_tx.as_deref().unwrap_or_default(),
         one.proof_tx.as_deref().unwrap_or_default(),
     ])

@@ -176,6 +176,23 @@ async fn play_money_is_shown_as_what_it_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_note_that_the_chain_does_not_take_is_refused_at_the_review() {
+    // W34: 256 letters of two bytes each.
+    let world = World::start().await;
+    let draft = SendDraft {
+        from: KeyRole::Main,
+        to: Account::named("somebody", Amount::ZERO).address,
+        amount: Upokt(Amount::from_upokt(1000)),
+        memo: Some("é".repeat(256)),
+    };
+    let error = world.money.review(&draft).await.unwrap_err();
+    assert_eq!(error.code, "memo_too_long", "{error:?}");
+    let error = world.money.pay(&draft, Upokt(Amount::ZERO)).await.unwrap_err();
+    assert_eq!(error.code, "memo_too_long", "{error:?}");
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_payment_whose_end_nobody_saw_is_settled_by_the_next_reading() {
     let world = World::start().await;
     let signer = world.wallet.signer(Role::Main).unwrap();

@@ -171,6 +171,7 @@ pub struct EarnedSession {
     pub settled: Option<Upokt>,
     /// What was lost by a bad end.
     pub lost: Option<Upokt>,
+    pub slash: Option<Slash>,
     pub claim_opens: Option<u64>,
     pub claim_closes: Option<u64>,
     pub proof_opens: Option<u64>,
@@ -181,6 +182,14 @@ pub struct EarnedSession {
     pub proof_height: Option<u64>,
     pub settled_height: Option<u64>,
     pub updated_at: Timestamp,
+}
+
+/// What the chain took of the stake for a claim without a valid proof.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Slash {
+    pub height: u64,
+    pub amount: Upokt,
+    pub stake_after: Upokt,
 }
 
 /// Sessions, the newest first.

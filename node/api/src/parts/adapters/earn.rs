@@ -12,7 +12,7 @@ use hearth_miner::{Error, Miner, MinerEvent, SessionView};
 use hearth_pocket::Address;
 use tokio_stream::wrappers::BroadcastStream;
 
-use super::{chain_error, earn::sums::Sums};
+use super::chain_error;
 use crate::{
     control::types::{
         EarnedRelay, EarnedRelayList, EarnedSessionList, Earning, EarningPage, EarningState, EarningSummary,
@@ -121,14 +121,16 @@ impl Earn for MinerEarn {
     }
 
     async fn summary(&self) -> Answer<EarningSummary> {
-        let mut sums = Sums::new(self.clock.now());
-        self.miner.each_session(|view| sums.add(&view)).await?;
+        let now = self.clock.now();
+        let totals = self.miner.totals(sums::chart_begins(now)).await?;
+        let open = totals.open.iter().cloned().map(|record| self.miner.view(record));
+        let open: Vec<SessionView> = open.collect();
         // A chain that does not answer leaves the other stages readable; this one is then not known.
         let spendable = self.spendable().await.unwrap_or_else(|error| {
             tracing::debug!(%error, "what is spendable is not known at present");
             None
         });
-        Ok(sums.summary(spendable))
+        Ok(sums::summary(now, &totals, &open, spendable))
     }
 
     async fn sessions(&self, window: Window) -> Answer<EarnedSessionList> {
@@ -189,7 +191,7 @@ impl From<Error> for ApiError {
             Error::Stopped => ApiError::unavailable("stopping", "the miner has stopped"),
             Error::Config(_) | Error::Port { .. } => ApiError::conflict("cannot_earn", error.to_string()),
             Error::Unreadable(_) => ApiError::conflict("evidence_unreadable", error.to_string()),
-            Error::Evidence { .. } | Error::Threads(_) | Error::Book(_) => ApiError::internal(&error),
+            Error::Evidence { .. } | Error::Threads(_) | Error::SessionDb(_) => ApiError::internal(&error),
         }
     }
 }

@@ -1,9 +1,10 @@
-//! Sums over sessions: by stage for the pipeline, by day for the chart.
+//! Sums over sessions: by stage for the pipeline, by day for the chart. What has ended was summed by the database; what
+//! is open is added here, since its answers are counted in memory.
 
 use std::collections::BTreeMap;
 
 use hearth_base::Amount;
-use hearth_miner::SessionView;
+use hearth_miner::{SessionView, Sum, Totals};
 use time::{Date, OffsetDateTime};
 
 use super::{upokt, words::stage};
@@ -24,108 +25,93 @@ const STAGES: [MoneyStage; 7] = [
 ];
 
 #[derive(Default)]
-struct Sum {
-    amount: Amount,
-    sessions: u32,
-}
-
-#[derive(Default)]
 struct Day {
     settled: Amount,
     unsettled: Amount,
     answers: u64,
 }
 
-/// Sums in the making.
-pub(super) struct Sums {
-    today: Date,
-    stages: BTreeMap<MoneyStage, Sum>,
-    days: BTreeMap<Date, Day>,
-    share_permille: Option<u32>,
+/// The first moment of the chart, in milliseconds since the epoch.
+pub(super) fn chart_begins(now: OffsetDateTime) -> i64 {
+    let first = now.date().saturating_sub(time::Duration::days(DAYS - 1));
+    let seconds = first.midnight().assume_utc().unix_timestamp();
+    seconds.saturating_mul(1000)
 }
 
-impl Sums {
-    /// Nothing yet.
-    pub(super) fn new(now: OffsetDateTime) -> Sums {
-        Sums {
-            today: now.date(),
-            stages: BTreeMap::new(),
-            days: BTreeMap::new(),
-            share_permille: None,
-        }
+/// What the page shows. `open` are the views of what is open; `spendable` is `None` where the chain did not tell.
+pub(super) fn summary(
+    now: OffsetDateTime,
+    totals: &Totals,
+    open: &[SessionView],
+    spendable: Option<Amount>,
+) -> EarningSummary {
+    let mut stages: BTreeMap<MoneyStage, Sum> = BTreeMap::from([
+        (MoneyStage::Settled, totals.settled),
+        (MoneyStage::Lost, totals.lost),
+    ]);
+    let mut days: BTreeMap<String, Day> = BTreeMap::new();
+    for total in &totals.days {
+        let day = days.entry(total.day.clone()).or_default();
+        (day.settled, day.answers) = (total.settled, total.answers);
     }
-
-    /// Adds a session; the newest come first.
-    pub(super) fn add(&mut self, view: &SessionView) {
-        let record = &view.record;
-        let (_, stage) = stage(&record.state);
-        let sum = self.stages.entry(stage).or_default();
+    for view in open {
+        let (_, stage) = stage(&view.record.state);
+        let sum = stages.entry(stage).or_default();
         sum.amount = sum.amount.saturating_add(view.amount);
         sum.sessions += 1;
-        let when = if stage == MoneyStage::Settled {
-            record.updated_ms
-        } else {
-            record.created_ms
-        };
-        let day = self.days.entry(date(when)).or_default();
+        let day = days.entry(date(view.record.created_ms).to_string()).or_default();
         day.answers += view.answers;
-        match stage {
-            MoneyStage::Settled => day.settled = day.settled.saturating_add(view.amount),
-            MoneyStage::Pending | MoneyStage::Claimed | MoneyStage::Proven => {
-                day.unsettled = day.unsettled.saturating_add(view.amount);
-            }
-            MoneyStage::Estimate | MoneyStage::Spendable | MoneyStage::Lost => {}
-        }
-        if let Some(paid) = record.state.paid()
-            && self.share_permille.is_none()
-            && !paid.minted.is_zero()
-        {
-            let permille = view.amount.upokt().saturating_mul(1000) / paid.minted.upokt();
-            self.share_permille = u32::try_from(permille).ok();
+        if stage != MoneyStage::Estimate {
+            day.unsettled = day.unsettled.saturating_add(view.amount);
         }
     }
+    let pipeline = STAGES.map(|stage| {
+        let sum = stages.remove(&stage).unwrap_or_default();
+        let amount = if stage == MoneyStage::Spendable {
+            spendable
+        } else {
+            Some(sum.amount)
+        };
+        StageSum {
+            stage,
+            amount: amount.map(upokt),
+            sessions: u32::try_from(sum.sessions).unwrap_or(u32::MAX),
+        }
+    });
+    let days: Vec<EarningDay> = (0..DAYS)
+        .rev()
+        .map(|ago| {
+            let date = now.date().saturating_sub(time::Duration::days(ago)).to_string();
+            let day = days.remove(&date).unwrap_or_default();
+            EarningDay {
+                date,
+                settled: upokt(day.settled),
+                unsettled: upokt(day.unsettled),
+                answers: day.answers,
+            }
+        })
+        .collect();
+    EarningSummary {
+        settled_today: days.last().map(|day| day.settled).unwrap_or_default(),
+        answers_today: days.last().map_or(0, |day| day.answers),
+        settled_total: upokt(totals.settled.amount),
+        sessions_settled: totals.settled.sessions,
+        pipeline: pipeline.to_vec(),
+        days,
+        share_permille: share_permille(totals),
+    }
+}
 
-    /// What the page shows. `spendable` is `None` where the chain did not tell.
-    pub(super) fn summary(mut self, spendable: Option<Amount>) -> EarningSummary {
-        let settled = self.stages.get(&MoneyStage::Settled);
-        let settled_total = upokt(settled.map_or(Amount::ZERO, |sum| sum.amount));
-        let sessions_settled = settled.map_or(0, |sum| u64::from(sum.sessions));
-        let pipeline = STAGES.map(|stage| {
-            let sum = self.stages.remove(&stage).unwrap_or_default();
-            let amount = if stage == MoneyStage::Spendable {
-                spendable
-            } else {
-                Some(sum.amount)
-            };
-            StageSum {
-                stage,
-                amount: amount.map(upokt),
-                sessions: sum.sessions,
-            }
-        });
-        let days: Vec<EarningDay> = (0..DAYS)
-            .rev()
-            .map(|ago| {
-                let date = self.today.saturating_sub(time::Duration::days(ago));
-                let day = self.days.remove(&date).unwrap_or_default();
-                EarningDay {
-                    date: date.to_string(),
-                    settled: upokt(day.settled),
-                    unsettled: upokt(day.unsettled),
-                    answers: day.answers,
-                }
-            })
-            .collect();
-        EarningSummary {
-            settled_today: days.last().map(|day| day.settled).unwrap_or_default(),
-            answers_today: days.last().map_or(0, |day| day.answers),
-            settled_total,
-            sessions_settled,
-            pipeline: pipeline.to_vec(),
-            days,
-            share_permille: self.share_permille,
-        }
-    }
+/// Our part of what was minted for the newest session whose payment is known, in tenths of a percent.
+fn share_permille(totals: &Totals) -> Option<u32> {
+    let record = totals.newest_paid.as_ref()?;
+    let minted = record.state.paid()?.minted.upokt();
+    let permille = record
+        .our_part()
+        .upokt()
+        .saturating_mul(1000)
+        .checked_div(minted)?;
+    u32::try_from(permille).ok()
 }
 
 fn date(ms: i64) -> Date {
@@ -134,12 +120,15 @@ fn date(ms: i64) -> Date {
 
 #[cfg(test)]
 mod tests {
+    use hearth_miner::DayTotal;
+
     use super::*;
 
     #[test]
     fn an_empty_pipeline_still_has_all_stages_and_days() {
         let day_400 = OffsetDateTime::UNIX_EPOCH + time::Duration::days(400);
-        let summary = Sums::new(day_400).summary(Some(Amount::from_upokt(5)));
+        let spendable = Some(Amount::from_upokt(5));
+        let summary = summary(day_400, &Totals::default(), &[], spendable);
         let stages: Vec<MoneyStage> = summary.pipeline.iter().map(|sum| sum.stage).collect();
         assert_eq!(stages, STAGES);
         assert_eq!(summary.pipeline[5].amount, Some(upokt(Amount::from_upokt(5))));
@@ -152,8 +141,35 @@ mod tests {
     }
 
     #[test]
+    fn the_chart_begins_with_the_first_moment_of_its_first_day() {
+        let noon = OffsetDateTime::UNIX_EPOCH + time::Duration::days(400) + time::Duration::hours(12);
+        assert_eq!(chart_begins(noon), 387 * 24 * 3600 * 1000);
+        let totals = Totals {
+            settled: Sum {
+                amount: Amount::from_upokt(9),
+                sessions: 3,
+            },
+            days: vec![DayTotal {
+                day: "1971-02-05".to_owned(),
+                settled: Amount::from_upokt(7),
+                answers: 2,
+            }],
+            ..Totals::default()
+        };
+        let summary = summary(noon, &totals, &[], None);
+        assert_eq!(
+            (summary.settled_today, summary.answers_today),
+            (upokt(Amount::from_upokt(7)), 2)
+        );
+        assert_eq!(
+            (summary.settled_total, summary.sessions_settled),
+            (upokt(Amount::from_upokt(9)), 3)
+        );
+    }
+
+    #[test]
     fn what_the_chain_does_not_tell_is_no_zero() {
-        let summary = Sums::new(OffsetDateTime::UNIX_EPOCH).summary(None);
+        let summary = summary(OffsetDateTime::UNIX_EPOCH, &Totals::default(), &[], None);
         let unknown: Vec<MoneyStage> = summary
             .pipeline
             .iter()

@@ -4,7 +4,7 @@ use hearth_miner::{self as miner, ClaimState as State, OffWhy, Outcome, ReasonCo
 
 use super::upokt;
 use crate::control::types::{
-    ClaimState, EarnedSession, Earning, EarningState, MoneyStage, Reason, Timestamp,
+    ClaimState, EarnedSession, Earning, EarningState, MoneyStage, Reason, Slash, Timestamp,
 };
 
 /// The state of earning.
@@ -69,7 +69,7 @@ const fn meaning(code: ReasonCode) -> (&'static str, Option<&'static str>) {
              chain.",
             Some(
                 "Compare the trusted block with somebody whom you trust. Then correct chain.trust, remove the endpoint that \
-                 lies, or accept the trusted block on the Network page.",
+                 lies, or accept the trusted block: `hearth network trust`, or the Network page.",
             ),
         ),
         ReasonCode::ClockSkew => (
@@ -99,6 +99,17 @@ const fn meaning(code: ReasonCode) -> (&'static str, Option<&'static str>) {
         ReasonCode::UrlLocal => (
             "The staked address means the buyer's own computer or network, so nobody outside can reach this node.",
             Some("Set miner.public_url to an address that others reach, and stake the supplier with it."),
+        ),
+        ReasonCode::AnswersLost => (
+            "Answers of the last days bring nothing: their claim or proof was not in a block in time, or the chain refused \
+             it.",
+            Some("The sessions say why. Keep Hearth running while claims are open."),
+        ),
+        ReasonCode::Slashed => (
+            "The chain took a part of the stake: a claim had no valid proof.",
+            Some(
+                "The session says why. Keep Hearth running while a proof is due, and the stake above the minimum.",
+            ),
         ),
         ReasonCode::NoFunds => (
             "The working key holds too little to pay for claims.",
@@ -141,6 +152,11 @@ pub(super) fn session(view: &SessionView) -> EarnedSession {
         minted: paid.map(|paid| upokt(paid.minted)),
         settled: paid.map(|paid| upokt(paid.settled)),
         lost: is_lost.then(|| upokt(view.amount)),
+        slash: record.slash.as_ref().map(|slash| Slash {
+            height: slash.height.0,
+            amount: upokt(slash.amount),
+            stake_after: upokt(slash.stake_after),
+        }),
         claim_opens: Some(facts.windows.claim_open.0),
         claim_closes: Some(facts.windows.claim_close.0),
         proof_opens: Some(facts.windows.proof_open.0),
