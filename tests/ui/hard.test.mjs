@@ -183,6 +183,30 @@ test('on a German page no technical English stands among the words; it is under 
   assert.deepEqual(await faults(page), []);
 });
 
+test('on a German page texts of the node in a known shape are German, the others under Details', async () => {
+  const change = ({ it }) => {
+    it.network.problem = { code: 'chain_stalled', fact: 'the newest block is 14 min old', meaning: 'Old.', remedy: 'Wait.' };
+    Object.assign(it.status.earning, { notes: ['slashed', 'answers_lost'].map((code) => ({ code, fact: 'as the node says it', meaning: 'The meaning.', remedy: 'The remedy.' })) });
+  };
+  await at('network', { locale: 'de-DE', change });
+  const english = /\b(?:the|is|and|needed|free|refused|block|built-in|needs|sessions|meaning|remedy)\b/;
+  for (const [path, ready, words] of [
+    ['network', 'receipts', /von |auf dem Rückweg, letzter Block 871\.260[\s\S]*Beleg/],
+    ['models', 'catalogue', /0,5 GB nötig, 21 GB frei/],
+    ['settings/network', 'money-note', /eingebaut/],
+    ['wallet', 'where', /Ein Teil des Einsatzes wurde genommen[\s\S]*Antworten sind verloren/],
+    ['earn', 'why', /Antworten sind verloren/],
+  ]) {
+    await page.goto(`${mock.url}/${path}`);
+    await page.getByTestId(ready).first().waitFor();
+    const text = await page.locator('main').evaluate((main) => main.innerText);
+    assert.doesNotMatch(text, english, path);
+    assert.match(text, words, path);
+    assert.deepEqual(await faults(page), [], path);
+    await shoot(page, `german-${path.replace('/', '-')}`);
+  }
+});
+
 test('a failed step of the set-up is said in the language of the page', async () => {
   const fail = ({ it }) => Object.assign(it.status.setup, { running: false, steps: it.status.setup.steps.map((step, index) => (index === 3 ? { ...step, state: 'failed', error: 'the faucet refused: account is empty' } : step)) });
   await at('earn', { scenario: 'setup', locale: 'de-DE', change: fail });
@@ -202,17 +226,86 @@ test('unpaid work is listed with its amount and why', async () => {
   assert.deepEqual(await faults(page), []);
 });
 
-test('an export holds more than the page shows', async () => {
+test('what was lost is said on every page, at once where the page is open', async () => {
+  const notes = [
+    { code: 'slashed', fact: '10 POKT in block 871139, 59990 POKT are left', meaning: 'Taken.', remedy: 'Look.' },
+    { code: 'answers_lost', fact: 'sessions: 1; answers: 19; about 2.136526 POKT', meaning: 'Lost.', remedy: 'Look.' },
+  ];
+  const change = ({ it }) => {
+    Object.assign(it.status.earning, { notes });
+    const slash = { height: 871_140, amount: '10000000', stake_after: '59990000000' };
+    Object.assign(it.sessions[5], { state: 'proof_missed', slash });
+  };
+  await at('wallet', { scenario: 'serving', change });
+  await page.locator('[data-code=slashed][role=alert]').filter({ hasText: '59990 POKT are left' }).waitFor();
+  await page.locator('[data-code=answers_lost]').filter({ hasText: 'Answers are lost' }).waitFor();
+  assert.deepEqual(await faults(page), []);
+  await shoot(page, 'money-notes');
+  await page.setViewportSize({ width: 360, height: 740 });
+  await page.goto(`${mock.url}/chat/c1`);
+  await page.locator('[data-code=slashed]').waitFor();
+  const field = await page.getByTestId('composer').boundingBox();
+  const tabs = await page.locator('nav').last().boundingBox();
+  assert.ok(field.y + field.height <= tabs.y, 'the message field is in sight on a phone');
+  assert.deepEqual(await faults(page), []);
+  await shoot(page, 'money-notes-phone');
+  await page.setViewportSize({ width: 1280, height: 800 });
+  await page.goto(`${mock.url}/wallet`);
+  await page.getByRole('button', { name: /^Hide: A part of the stake/ }).click();
+  await page.reload();
+  await page.locator('[data-code=answers_lost]').waitFor();
+  assert.equal(await page.locator('[data-code=slashed]').count(), 0);
+  const moved = { ...mock.it.sessions[1], state: 'claim_missed', stage: 'lost', lost: '2136512', updated_at: new Date().toISOString() };
+  mock.emit({ type: 'claim', ...moved });
+  await page.locator('[data-testid=toast][data-tone=danger]').filter({ hasText: 'Session 871,181–871,200 is not paid' }).filter({ hasText: 'Claim missed: 19 answers, 2.13 POKT.' }).waitFor();
+  await shoot(page, 'toast-lost');
+  await page.goto(`${mock.url}/earn`);
+  const slash = /The chain took 10 POKT of the stake in block 871,140; 59,990 POKT are left/;
+  await page.getByTestId('losses').filter({ hasText: slash }).waitFor();
+  await page.locator('[data-reason=slashed]').waitFor();
+  assert.equal(await page.getByTestId('money-note').count(), 0);
+  const row = page.locator('tr[data-state=proof_missed]');
+  assert.match(await row.innerText(), slash);
+  await row.click();
+  assert.match(await page.getByTestId('session-sheet').innerText(), /Taken of the stake\s+−\s10\.000000[\s\S]*in block 871,140[\s\S]*Left of the stake\s+59,990\.000000/);
+  await page.getByTestId('relays').waitFor();
+  assert.deepEqual(await faults(page), []);
+  await shoot(page, 'session-slashed');
+});
+
+test('an export is the file of the node, whatever the page shows', async () => {
   const fill = ({ it }) => {
     it.sessions = Array.from({ length: 1203 }, (_, index) => ({ ...it.sessions[0], id: index.toString(16).padStart(64, '0') }));
   };
   await at('earn', { scenario: 'serving', change: fill });
-  await page.getByTestId('sessions-csv').waitFor();
-  const [file] = await Promise.all([page.waitForEvent('download'), page.getByTestId('sessions-csv').click()]);
-  const chunks = [];
-  for await (const chunk of await file.createReadStream()) chunks.push(chunk);
-  const lines = Buffer.concat(chunks).toString().trim().split('\r\n');
-  assert.equal(lines.length, 1204);
+  for (const [path, button, name, lines] of [['earn', 'sessions-csv', 'hearth-sessions.csv', 1204], ['wallet', 'activity-csv', 'hearth-history.csv', 7]]) {
+    await page.goto(`${mock.url}/${path}`);
+    await page.getByTestId(button).waitFor();
+    const [file] = await Promise.all([page.waitForEvent('download'), page.getByTestId(button).click()]);
+    assert.equal(file.suggestedFilename(), name);
+    const chunks = [];
+    for await (const chunk of await file.createReadStream()) chunks.push(chunk);
+    assert.equal(Buffer.concat(chunks).toString().trim().split('\r\n').length, lines);
+  }
+  mock.failOnce('GET /wallet/history.csv', 503, 'chain_unreachable', 'no endpoint answers');
+  await page.getByTestId('activity-csv').click();
+  await page.getByTestId('activity').getByTestId('error').waitFor();
+});
+
+test('what was asked for on the network is listed with its money, page by page', async () => {
+  const fill = ({ it }) => it.receipts.push(...Array.from({ length: 40 }, (_, index) => ({ ...it.receipts[0], receipt: { ...it.receipts[0].receipt, id: `more-${index}` } })));
+  await at('network', { scenario: 'serving', change: fill });
+  const rows = page.getByTestId('receipts').locator('tbody tr');
+  await rows.first().waitFor();
+  assert.equal(await rows.count(), 20);
+  assert.match(await rows.nth(0).innerText(), /871,201–871,220[\s\S]*llm-r1-70b[\s\S]*0\.262782[\s\S]*Paid/);
+  assert.match(await rows.nth(1).innerText(), /≤ 0\.262782[\s\S]*Not known yet[\s\S]*stopped/);
+  assert.match(await rows.nth(2).innerText(), /–[\s\S]*Not paid[\s\S]*failed/);
+  assert.doesNotMatch(await rows.nth(2).innerText(), /in time/);
+  await page.getByTestId('receipts').getByRole('button', { name: 'Show more' }).click();
+  await page.waitForFunction(() => document.querySelectorAll('[data-testid=receipts] tbody tr').length === 40);
+  assert.deepEqual(await faults(page), []);
+  await shoot(page, 'receipts');
 });
 
 const ask = async (text, model) => {

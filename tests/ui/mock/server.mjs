@@ -90,6 +90,7 @@ export class Mock {
       const answer = await handler(this, input);
       if (answer === undefined) return void response.writeHead(204).end();
       this.check(request.method, route.path, answer);
+      if (typeof answer === 'string') return void response.writeHead(200, { 'content-type': 'text/csv', 'content-disposition': `attachment; filename="hearth-${/(\w+)\.csv$/.exec(path)[1]}.csv"` }).end(answer);
       response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answer));
     } catch (error) {
       const { status = 500, code = 'mock', remedy = null } = error;
@@ -167,6 +168,7 @@ export class Mock {
   }
 }
 
+const table = (head, rows) => [head, ...rows].map((row) => `${row.join(',')}\r\n`).join('');
 const find = (mock, id) => {
   const found = mock.it.conversations.find((one) => one.id === id);
   if (!found) throw new Refusal(404, 'not_found', 'there is no such conversation');
@@ -256,6 +258,7 @@ const handlers = {
   'POST /earning/stop': (mock) => setEarning(mock, 'off'),
   'GET /earning/summary': (mock) => mock.it.summary,
   'GET /earning/sessions': (mock, { query }) => ({ sessions: windowOf(query, mock.it.sessions), total: mock.it.sessions.length }),
+  'GET /earning/sessions.csv': (mock) => table(['session', 'state'], mock.it.sessions.map((one) => [one.id, one.state])),
   'GET /earning/sessions/{id}/relays': (mock) => ({ relays: mock.it.relays, total: mock.it.relays.length }),
   'GET /wallet': (mock) => mock.it.walletPage,
   'POST /wallet/create': (mock) => ({ words, wallet: setWallet(mock, { exists: true, main_locked: false, working_locked: false, main_address: ADDRESSES.main, working_address: null }) }),
@@ -279,6 +282,7 @@ const handlers = {
   },
   'GET /wallet/balances': (mock) => mock.it.balances,
   'GET /wallet/history': (mock, { query }) => ({ movements: windowOf(query, mock.it.history), total: mock.it.history.length, payments: mock.it.payments ?? [] }),
+  'GET /wallet/history.csv': (mock) => table(['height', 'kind', 'amount_upokt'], mock.it.history.map((one) => [one.height, one.kind, one.amount])),
   'POST /wallet/send/review': (mock, { body }) => ({
     review_id: 'rev1', from: body.from, from_address: mock.it.status.wallet.main_address, to: body.to, amount: body.amount, fee: '1', memo: body.memo ?? null,
     balance_before: '1271418206', balance_after: String(1271418206n - BigInt(body.amount) - 1n), standing: { trust: 'proven', height: 871_208 },
@@ -290,6 +294,7 @@ const handlers = {
   },
   'POST /wallet/faucet': () => ({ tx: 'FA', height: 871_210 }),
   'GET /network': (mock) => mock.it.network,
+  'GET /receipts': (mock, { query }) => ({ answers: windowOf(query, mock.it.receipts), total: mock.it.receipts.length }),
   'GET /settings': (mock) => mock.it.settings,
   'PATCH /settings': (mock, { body }) => {
     const { daily_cap, ...rest } = body;

@@ -137,6 +137,13 @@ export const message = (id, parent, role, content, more = {}) => ({
   id, parent_id: parent, role, content, state: 'done', created_at: ago(5 * MINUTE), model: role === 'assistant' ? 'pocket/llm-r1-70b' : null, error: null, receipt: null, ...more,
 });
 
+const bought = () =>
+  ['paid', 'unknown', 'unpaid'].map((charge, at) => ({
+    asked_at: ago(at * 40 * MINUTE), cost: charge === 'unpaid' ? null : '262782', status: charge === 'unpaid' ? 0 : 200, bytes: 5120, total_ms: 28_900,
+    outcome: ['complete', 'cancelled', 'failed'][at], error: charge === 'unpaid' ? 'the supplier did not answer in time' : null,
+    receipt: { ...receipt('262782', charge).network, id: `0197f3a0-5f2e-7c1d-9b4a-00000000000${at}` },
+  }));
+
 const conversation = (id, title, minutes, messages, more = {}) => ({
   id, title, model: 'pocket/llm-r1-70b', pinned: false, system_prompt: null, created_at: ago(minutes * MINUTE), updated_at: ago(minutes * MINUTE),
   head_id: messages.at(-1)?.id ?? null, messages, ...more,
@@ -163,7 +170,7 @@ function network(name) {
     network: name,
     denom: 'upokt',
     head: head(),
-    trust: { height: 868_000, hash: '4F2A9B8C7D6E5F40312233445566778899AABBCCDDEEFF00112233445566778', source: 'preset' },
+    trust: { height: 868_000, hash: '4F2A9B8C7D6E5F40312233445566778899AABBCCDDEEFF00112233445566778', source: 'network file' },
     clock_skew_ms: null,
     session: { number: 43_561, start: 871_201, end: 871_220, grace_end: 871_230, claim_opens: 871_231, claim_closes: 871_235, proof_opens: 871_235, proof_closes: 871_239 },
     endpoints: [
@@ -268,6 +275,7 @@ export function world() {
       movement('h6', 'received', 'in', '300000000', 60 * 27, { counterparty: ADDRESSES.supplier }),
     ],
     network: network(name),
+    receipts: bought(),
     checks: checks(),
     settings: {
       network_budget: { daily_cap: '5000000', spent_today: '525564' },
@@ -361,7 +369,7 @@ export const scenarios = {
     it.balances = { total: '0', spendable: '0', standing: proven(), places: [] };
     it.status.head = null;
     Object.assign(it.network, { head: null, session: null, services: [], suppliers: [], roles: [], trust: null });
-    for (const list of ['sessions', 'models', 'downloads', 'catalogue', 'history', 'keys', 'conversations', 'relays']) it[list] = [];
+    for (const list of ['sessions', 'models', 'downloads', 'catalogue', 'history', 'keys', 'conversations', 'relays', 'receipts']) it[list] = [];
     it.earningPage = { ...it.earningPage, running: [], services: [], listen: null, supplier: null };
     return it;
   },

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { addressFault } from './address';
-import { asks, normalWords } from './words';
+import { asks, isWhole, normalWords } from './words';
 
 describe('addresses', () => {
   const good = 'pokt1j40dzzmn6cn9kxku7a5tjnud6hv37vesr5ccaa';
@@ -33,4 +33,14 @@ describe('recovery words', () => {
     }
   });
   test('as typed or pasted', () => expect(normalWords('  Abandon\nABILITY,able  ')).toEqual(['abandon', 'ability', 'able']));
+  test.each([
+    ['a list (W08)', (word: string, at: number) => `${at + 1}. ${word}\n`],
+    ['the table of hearth wallet export (W08b)', (word: string, at: number) => `${String(at + 1).padStart(2)} ${word.padEnd(14)}${at % 4 === 3 ? '\n' : ''}`],
+    ['bullets', (word: string) => `• ${word}\r\n`],
+    ['quotes (W13)', (word: string) => `“${word}” `],
+  ])('%s is as many words as it shows', (_, line) => expect(normalWords(words.map(line).join(''))).toHaveLength(24));
+  test('15, 18 and 21 words are whole, too (W18)', () => {
+    const whole = Array.from({ length: 30 }, (_, at) => at).filter((count) => isWhole(words.concat(words).slice(0, count)));
+    expect(whole).toEqual([12, 15, 18, 21, 24]);
+  });
 });

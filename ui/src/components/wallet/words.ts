@@ -21,5 +21,9 @@ export function asks(words: string[], random: () => number = Math.random): Ask[]
   });
 }
 
-/** Words as typed or pasted: any white space, any case. */
-export const normalWords = (text: string): string[] => text.toLowerCase().split(/[\s,]+/).filter(Boolean);
+/** Words as typed or pasted: any white space, any case. Numbers and bullets before them are none. */
+export const normalWords = (text: string): string[] =>
+  text.toLowerCase().split(/[\s,]+/).filter((word) => /\p{L}/u.test(word));
+
+/** Whether a wallet's words may be so many. */
+export const isWhole = (words: string[]): boolean => [12, 15, 18, 21, 24].includes(words.length);

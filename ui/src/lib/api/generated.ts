@@ -289,6 +289,7 @@ export type EarnedSession = {
   minted?: Upokt | null;
   settled?: Upokt | null;
   lost?: Upokt | null;
+  slash?: Slash | null;
   claim_opens?: number | null;
   claim_closes?: number | null;
   proof_opens?: number | null;
@@ -871,6 +872,13 @@ export type SetupStep = {
 export type SignIn = {
   token?: string | null;
   password?: string | null;
+};
+
+/** What the chain took of the stake for a claim without a valid proof. */
+export type Slash = {
+  height: number;
+  amount: Upokt;
+  stake_after: Upokt;
 };
 
 /** One stage of the pipeline. */

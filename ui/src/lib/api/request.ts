@@ -1,7 +1,6 @@
 // One typed call for everything: `call('GET /status')`. The types come from the generated table, so a call that the
 // API does not have does not compile.
-import type { ErrorBody, Operations } from './generated';
-import type { ErrorMore } from './later';
+import type { ErrorBody, ErrorDetail, Operations } from './generated';
 
 export type Call = keyof Operations;
 type Parts<C extends Call> = Operations[C];
@@ -10,6 +9,9 @@ export type AnswerOf<C extends Call> = Parts<C>['answer'];
 export type Options<C extends Call> = (Parts<C>['path'] extends null ? { path?: never } : { path: Parts<C>['path'] }) &
   (Parts<C>['query'] extends null ? { query?: never } : { query?: Parts<C>['query'] }) &
   (Parts<C>['body'] extends null ? { body?: never } : { body: Parts<C>['body'] }) & { signal?: AbortSignal };
+
+/** What an error says beside what happened and what to do. */
+export type ErrorMore = Pick<ErrorDetail, 'meaning' | 'details' | 'values'>;
 
 /** What the API said was wrong, or that it did not answer at all. */
 export class ApiError extends Error {
@@ -78,7 +80,7 @@ export async function send<C extends Call>(call: C, options: Options<C>, accept:
 
 async function errorOf(response: Response): Promise<ApiError> {
   try {
-    const { error } = (await response.json()) as { error: ErrorBody['error'] & ErrorMore };
+    const { error } = (await response.json()) as ErrorBody;
     return new ApiError(response.status, error.code, error.message, error.remedy ?? null, error);
   } catch {
     return new ApiError(response.status, 'unexpected', `Hearth answered ${response.status}.`, null);

@@ -2,6 +2,7 @@
 import { ApiError, call, whenSignedOut } from '$lib/api/request';
 import { stream } from '$lib/api/stream';
 import { emptyNode, reduce, type NodeState } from '$lib/state/node';
+import { losses } from './losses.svelte';
 
 export type Connection = 'starting' | 'signed-out' | 'open' | 'lost';
 
@@ -52,6 +53,7 @@ class Node {
       try {
         await stream('GET /events', { signal: stop.signal }, (event) => {
           this.state = reduce(this.state, event);
+          if (event.type === 'claim') losses.see(event);
           wait = FIRST_WAIT_MS;
           this.connection = 'open';
           this.lostSince = null;

@@ -1,7 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { overwriteGetLocale } from '$lib/paraglide/runtime';
 import { readAmount } from './amount';
-import { csvOf } from './csv';
 import { bytes, duration, groups, height, short, span, tokensPerSecond, whenBlock } from './figures';
 import { add, exact, exceeds, exactText, percentOf, plain, price, subtract, summary } from './money';
 
@@ -141,8 +140,4 @@ describe('figures', () => {
     expect(whenBlock(90, head).blocks).toBe(0);
     expect(whenBlock(104, { ...head, block_time_ms: null }).at).toBeNull();
   });
-});
-
-test('CSV quotes what needs it and defuses formulas', () => {
-  expect(csvOf(['a', 'b'], [['x,y', '=1+1'], ['say "hi"', null]])).toBe('a,b\r\n"x,y",\'=1+1\r\n"say ""hi""",\r\n');
 });

@@ -1,6 +1,7 @@
 // Words for the states of earning and of money, from the core's codes.
-import type { ClaimState, EarnedSession, Earning, Head, MoneyStage, StageSum } from '$lib/api/generated';
+import type { ClaimState, EarnedSession, Earning, Head, MoneyStage, Slash, StageSum } from '$lib/api/generated';
 import { clock, height, span, whenBlock } from '$lib/format/figures';
+import { plain, summary } from '$lib/format/money';
 import { m } from '$lib/paraglide/messages';
 import { speaksAsNode } from './technical';
 
@@ -111,6 +112,11 @@ const blocks = (from: number | null | undefined, to: number | null | undefined) 
 
 /** Why the work of a session is not paid. What exactly went wrong is in `why`, under Details. */
 export function lossWords(session: EarnedSession): string {
+  const mayFollow = !session.slash && (session.state === 'proof_missed' || session.state === 'proof_invalid');
+  return mayFollow ? `${lossCause(session)} ${m.loss_may_slash()}` : lossCause(session);
+}
+
+function lossCause(session: EarnedSession): string {
   switch (session.state) {
     case 'skipped':
       return m.loss_skipped();
@@ -124,3 +130,13 @@ export function lossWords(session: EarnedSession): string {
       return m.loss_expired();
   }
 }
+
+/** What the chain took of the stake. */
+export const slashWords = ({ amount, height: block, stake_after }: Slash): string =>
+  m.slash_text({ amount: plain(amount), height: height(block), left: plain(stake_after) });
+
+/** A bad end in short, as it is said while the page is open. */
+export const lostWords = (session: EarnedSession): { title: string; detail: string } => ({
+  title: m.toast_lost({ span: span(session.start_height, session.end_height) }),
+  detail: m.toast_lost_detail({ end: badEnd(session.state), count: session.answers, amount: summary(session.lost ?? session.amount) }),
+});

@@ -1,7 +1,7 @@
 // What the API refused, in the person's language, by its code: what happened, what it means, what to do. The API's own
 // text is kept for Details where it says more than the code: which word, how much, what the chain said.
 import type { ErrorDetail } from '$lib/api/generated';
-import type { ErrorMore } from '$lib/api/later';
+import type { ErrorMore } from '$lib/api/request';
 import { m } from '$lib/paraglide/messages';
 import { joined, sentence, speaksAsNode } from './technical';
 
@@ -65,12 +65,12 @@ export const errors: Record<string, Words> = {
   wrong_token: { title: m.signin_wrong_token },
 };
 
-type Told = Pick<ErrorDetail, 'code' | 'message' | 'remedy'> & ErrorMore & { more?: ErrorMore };
+type Told = ErrorDetail & { more?: ErrorMore };
 
 /** A figure of the message: by its name, or, where an older node says none, as it stands in the sentence. */
 function figure({ message, values }: Told, name: string): number | null {
-  const found = values?.[name] ?? /\d+/.exec(message)?.[0];
-  return found === undefined || !/^\d+$/.test(found) ? null : Number(found);
+  const found = String(values?.[name] ?? /\d+/.exec(message)?.[0]);
+  return /^\d+$/.test(found) ? Number(found) : null;
 }
 
 /** How often one may still try, how long one waits, which word it is. */

@@ -13,6 +13,8 @@ export const reasons: Record<string, Words> = {
   unbonding: { title: m.reason_unbonding, meaning: m.reason_unbonding_text, remedy: m.reason_unbonding_fix },
   url_differs: { title: m.reason_url_differs, meaning: m.reason_url_differs_text, remedy: m.reason_url_differs_fix },
   url_local: { title: m.reason_url_local, meaning: m.reason_url_local_text, remedy: m.reason_url_local_fix },
+  answers_lost: { title: m.reason_answers_lost, meaning: m.reason_answers_lost_text, remedy: m.reason_answers_lost_fix },
+  slashed: { title: m.reason_slashed, meaning: m.reason_slashed_text, remedy: m.reason_slashed_fix },
   no_wallet: { title: m.reason_no_wallet, meaning: m.reason_no_wallet_text, remedy: m.reason_no_wallet_fix },
   no_model: { title: m.reason_no_model, meaning: m.reason_no_model_text, remedy: m.reason_no_model_fix },
   backend: { title: m.reason_backend, meaning: m.reason_backend_text, remedy: m.reason_backend_fix },
@@ -65,12 +67,16 @@ export function reasonWords(reason: Reason): ReasonWords {
   return { title: m.reason_unknown(), meaning: '', remedy: null, fact: null, details };
 }
 
-const subjects: Record<string, () => string> = {
+/** How grave a note is that is said on every page; other notes stand on the Earn page alone. */
+export const moneyNotes: Record<string, 'danger' | 'warn'> = { slashed: 'danger', answers_lost: 'warn' };
+
+export const subjects: Record<string, () => string> = {
   Backend: m.subject_backend,
   Backup: m.subject_backup,
   Chain: m.subject_chain,
   Clock: m.subject_clock,
   Disk: m.subject_disk,
+  Endpoint: m.subject_endpoint,
   Graphics: m.subject_graphics,
   Models: m.subject_models,
   Reachable: m.subject_reachable,
@@ -91,7 +97,7 @@ export function checkWords(check: Check): CheckWords {
   return { subject, meaning: meaning.shown ?? '', remedy: remedy.shown, fact: fact.shown, details };
 }
 
-const steps: Record<string, () => string> = {
+export const steps: Record<string, () => string> = {
   model: m.setup_model,
   wallet: m.setup_wallet,
   faucet: m.setup_faucet,

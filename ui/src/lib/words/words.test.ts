@@ -3,9 +3,9 @@ import { readFileSync } from 'node:fs';
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { EarnedSession } from '$lib/api/generated';
 import { overwriteGetLocale } from '$lib/paraglide/runtime';
-import { amountOf, lossWords } from './earn';
+import { amountOf, lossWords, lostWords, slashWords } from './earn';
 import { errors, errorWords } from './errors';
-import { checks, checkWords, reasons, reasonWords } from './reasons';
+import { checks, checkWords, reasons, reasonWords, steps, subjects } from './reasons';
 
 let locale: 'en' | 'de' = 'en';
 overwriteGetLocale(() => locale);
@@ -34,6 +34,13 @@ describe('reasons', () => {
     const found = codes(doctor, /\s"([a-z]+_[a-z]+)",\n/g);
     const known = (code: string) => code in checks || code in reasons;
     expect(found.filter((code) => !known(code))).toEqual([]);
+  });
+  test('what the doctor looks at and the steps of the set-up have words', () => {
+    const looksAt = codes(source('app/src/doctor.rs'), /"([A-Z][a-z]+)",/g);
+    expect(looksAt).toContain('Endpoint');
+    expect(looksAt.filter((one) => !(one in subjects))).toEqual([]);
+    const taken = codes(source('app/src/setup/mod.rs'), /^    \("(\w+)", "/gm);
+    expect(taken.sort()).toEqual(Object.keys(steps).sort());
   });
   test('a check that passed keeps what it found', () => {
     const check = { level: 'ok', code: 'disk', subject: 'Disk', fact: '4 GB free', meaning: '', remedy: null } as const;
@@ -117,6 +124,21 @@ describe('work that is not paid', () => {
     const german = lossWords(session(state));
     expect(english).not.toBe(german);
     for (const words of [english, german]) expect(words).not.toContain('endpoint');
+  });
+  test('that the chain may take of the stake is said until it is known what it took', () => {
+    const missed = session('proof_missed');
+    expect(lossWords(missed)).toMatch(/may also take a part of the stake/);
+    const slashed = { ...missed, slash: { height: 1239, amount: '10000000', stake_after: '59990000000' } };
+    expect(lossWords(slashed)).not.toMatch(/may/);
+    expect(slashWords(slashed.slash)).toBe('The chain took 10 POKT of the stake in block 1,239; 59,990 POKT are left.');
+    locale = 'de';
+    expect(slashWords(slashed.slash)).toBe('Die Chain hat in Block 1.239 10 POKT vom Einsatz genommen; 59.990 POKT sind übrig.');
+  });
+  test('in short it has its session, its end, its answers and the money', () => {
+    const lost = { ...session('claim_missed'), start_height: 1201, end_height: 1220, answers: 19, lost: '2136526' };
+    expect(lostWords(lost)).toEqual({ title: 'Session 1,201–1,220 is not paid', detail: 'Claim missed: 19 answers, 2.13 POKT.' });
+    locale = 'de';
+    expect(lostWords(lost).detail).toBe('Anspruch verpasst: 19 Antworten, 2,13 POKT.');
   });
   test('a missed window is said with its blocks', () => expect(lossWords(session('claim_missed'))).toContain('1,231–1,235'));
 });

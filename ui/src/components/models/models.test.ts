@@ -1,0 +1,37 @@
+import { render } from '@testing-library/svelte';
+import { afterEach, expect, test } from 'vitest';
+import type { Download } from '$lib/api/generated';
+import { node } from '$lib/controllers/node.svelte';
+import { clock } from '$lib/format/figures';
+import { emptyNode, reduce } from '$lib/state/node';
+import Downloads from './Downloads.svelte';
+
+const failed: Download = {
+  cid: 'bafyreiold',
+  title: 'Busy One',
+  state: 'failed',
+  have_bytes: 0,
+  size_bytes: null,
+  bytes_per_second: null,
+  source: 'http://attic:4327',
+  error: 'http://attic:4327 asks to be left alone for 60 minutes',
+  retry_at: null,
+};
+
+afterEach(() => (node.state = emptyNode));
+
+const words = (change: Partial<Download>) => {
+  node.state = reduce(emptyNode, { type: 'download', ...failed, ...change });
+  const { container, unmount } = render(Downloads);
+  const text = container.querySelector('[data-cid=bafyreiold]')?.textContent ?? '';
+  unmount();
+  return text;
+};
+
+test('a download whose gateway wants to be left alone says when it is tried again (P29)', () => {
+  const retry_at = '2026-11-29T13:05:00Z';
+  const text = words({ retry_at });
+  expect(text).toContain(`Next try ${clock(retry_at)}.`);
+  expect(text).toContain('60 minutes');
+  expect(words({})).not.toContain('Next try');
+});

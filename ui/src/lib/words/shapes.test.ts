@@ -1,0 +1,48 @@
+// The shapes are those that the node writes, read from its source; each is said in both languages.
+import { readFileSync } from 'node:fs';
+import { beforeEach, describe, expect, test } from 'vitest';
+import { overwriteGetLocale } from '$lib/paraglide/runtime';
+import { avoidedWhy, fitFact, originName, roleNote, trustSource } from './shapes';
+
+let locale: 'en' | 'de' = 'en';
+overwriteGetLocale(() => locale);
+beforeEach(() => (locale = 'en'));
+const source = (path: string): string => readFileSync(`../node/${path}`, 'utf8').split('#[cfg(test)]')[0] ?? '';
+
+const shapes: [string, (text: string) => { shown: string | null }, string, string][] = [
+  ['0.4 GB needed, 21.0 GB free', fitFact, '0.4 GB needed, 21 GB free', '0,4 GB nötig, 21 GB frei'],
+  ['agreed by 2 endpoints', trustSource, 'agreed by 2 endpoints', 'von 2 Endpunkten gleich genannt'],
+  ['configuration', trustSource, 'configuration', 'Konfiguration'],
+  ["this computer's devnet", trustSource, "this computer's devnet", 'Devnet dieses Computers'],
+  ['network file', trustSource, 'network file', 'Netzdatei'],
+  ['on its way back, last block 871260', roleNote, 'on its way back, last block 871,260', 'auf dem Rückweg, letzter Block 871.260'],
+  ['it failed of late and rests', avoidedWhy, 'It failed of late and rests.', 'Er ist zuletzt gescheitert und ruht.'],
+  ['it signed something else than it sent', avoidedWhy, 'It signed something else than it sent.', 'Er hat etwas anderes signiert als gesendet.'],
+  ['built-in', (text) => ({ shown: originName(text) }), 'built-in', 'eingebaut'],
+  ['/etc/hearth/config.toml', (text) => ({ shown: originName(text) }), '/etc/hearth/config.toml', '/etc/hearth/config.toml'],
+];
+test.each(shapes)('%s', (text, words, english, german) => {
+  expect(words(text).shown).toBe(english);
+  locale = 'de';
+  expect(words(text).shown).toBe(german);
+});
+
+describe('the node writes them so', () => {
+  test.each([
+    ['api/src/parts/adapters/shelf.rs', '{} needed, {} free'],
+    ['api/src/parts/adapters/network.rs', 'agreed by {} endpoints'],
+    ['api/src/parts/adapters/network.rs', 'on its way back, last block {unstakes_at}'],
+    ['api/src/parts/adapters/network.rs', 'it failed of late and rests'],
+    ['api/src/parts/adapters/network.rs', 'it signed something else than it sent'],
+    ['app/src/node.rs', '"configuration"'],
+    ['app/src/node.rs', "this computer's devnet"],
+    ['app/src/node.rs', '"network file"'],
+    ['app/src/config/layers.rs', '"built-in"'],
+    ['app/src/config/layers.rs', '"flag"'],
+  ])('%s: %s', (path, text) => expect(source(path)).toContain(text));
+});
+
+test('another shape is kept for Details on a German page', () => {
+  locale = 'de';
+  for (const words of [fitFact, trustSource, roleNote, avoidedWhy]) expect(words('it fell over')).toEqual({ shown: null, details: 'it fell over' });
+});
