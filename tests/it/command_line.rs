@@ -63,6 +63,21 @@ fn ask(data: &Path) {
     let (code, stdout, _) = hearth(data, &["doctor"]);
     assert_eq!(code, Some(0), "{stdout}");
 
+    // How the chain is trusted, and that nobody decides what needs no decision.
+    let network = json(data, &["network"]);
+    assert_eq!(
+        network.pointer("/network/chain_id"),
+        Some(&Value::from("hearth-devnet"))
+    );
+    assert_eq!(network.pointer("/endpoints/0/state"), Some(&Value::from("ok")));
+    let (code, _, stderr) = hearth(data, &["network", "trust"]);
+    assert!(code == Some(2) && stderr.contains("--yes"), "{stderr}");
+    let (code, _, stderr) = hearth(data, &["network", "trust", "--yes"]);
+    assert!(
+        code == Some(1) && stderr.contains("does not contradict"),
+        "{stderr}"
+    );
+
     let answer = json(data, &["chat", "--on", "network", "hello"]);
     assert!(!answer["answer"].as_str().unwrap().is_empty(), "{answer:#}");
     assert_eq!(answer["model"], format!("pocket/{DEMO}"));

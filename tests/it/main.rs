@@ -8,6 +8,7 @@ mod command_line;
 mod crash;
 mod disk;
 mod earning;
+mod night;
 mod people;
 mod refusals;
 mod two_nodes;

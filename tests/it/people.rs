@@ -165,6 +165,33 @@ fn a_path_that_is_no_text_is_refused_in_words() {
     );
 }
 
+#[cfg(unix)]
+#[test]
+fn a_token_that_may_not_be_read_is_no_sign_that_nothing_runs() {
+    use std::{
+        fs::{self, Permissions},
+        os::unix::fs::PermissionsExt as _,
+    };
+    // D19: first the token alone is closed, then its directory. Nothing is closed to root.
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    fs::create_dir(&data).unwrap();
+    fs::write(data.join("api-address"), "127.0.0.1:9").unwrap();
+    let token = data.join("api-token");
+    fs::write(&token, "secret").unwrap();
+    for closed in [&token, &data] {
+        fs::set_permissions(closed, Permissions::from_mode(0o000)).unwrap();
+        let wanted = match fs::read(&token) {
+            Ok(_) => (Some(3), "not_running"),
+            Err(_) => (Some(1), "other_user"),
+        };
+        let said = hearth(&data, &["status", "--json"]);
+        let code = said.json().pointer("/error/code").cloned();
+        assert_eq!((said.code, code), (wanted.0, Some(wanted.1.into())), "{said}");
+    }
+    fs::set_permissions(&data, Permissions::from_mode(0o700)).unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_is_commanded_from_its_own_computer() {
     let folder = tempfile::tempdir().unwrap();
@@ -253,13 +280,7 @@ fn while_it_runs(data: &Path, parent: &Path) {
         Some(2)
     );
 
-    // D18: a file that the node does not see, and nobody else does either.
-    let said = hearth(data, &["model", "add", "/nowhere/m.gguf", "--json"]);
-    assert_eq!(
-        said.json().pointer("/error/code"),
-        Some(&"file_unseen".into()),
-        "{said}"
-    );
+    not_taken_in(data, parent);
 
     let copy = parent.join("copy");
     let backup = hearth(data, &["backup", copy.to_str().unwrap()]);
@@ -280,6 +301,25 @@ fn while_it_runs(data: &Path, parent: &Path) {
 
     let logs = hearth(data, &["logs", "-n", "3"]);
     assert_eq!((logs.code, logs.stdout.lines().count()), (Some(0), 3), "{logs}");
+}
+
+/// Files that a running node does not take in.
+fn not_taken_in(data: &Path, parent: &Path) {
+    // D18: a file that the node does not see, and nobody else does either.
+    let said = hearth(data, &["model", "add", "/nowhere/m.gguf", "--json"]);
+    assert_eq!(
+        said.json().pointer("/error/code"),
+        Some(&"file_unseen".into()),
+        "{said}"
+    );
+    // F16: a header of GGUF version 1.
+    let old = parent.join("old.gguf");
+    std::fs::write(&old, b"GGUF\x01\0\0\0").unwrap();
+    let said = hearth(data, &["model", "add", old.to_str().unwrap(), "--json"]);
+    assert!(
+        said.code == Some(1) && said.stdout.contains("version is 1"),
+        "{said}"
+    );
 }
 
 fn without_it(data: &Path) {

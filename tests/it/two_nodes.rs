@@ -45,8 +45,10 @@ async fn the_second_node_pulls_the_model_verifies_it_and_answers() {
         .find(|model| model["id"] == DEMO)
         .unwrap();
     let cid = model["cid"].as_str().unwrap();
+    // P25, P27: as people paste it.
+    let pasted = format!(" ipfs://{cid}\n");
     second
-        .post("/models/pull", &json!({ "cid": cid, "from": first.url }))
+        .post("/models/pull", &json!({ "cid": pasted, "from": first.url }))
         .await
         .unwrap();
     second
