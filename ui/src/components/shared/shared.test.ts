@@ -1,9 +1,10 @@
 import { render, screen } from '@testing-library/svelte';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { node } from '$lib/controllers/node.svelte';
 import Markdown from '../chat/Markdown.svelte';
 import Pipeline from '../earn/Pipeline.svelte';
 import Money from './Money.svelte';
+import More from './More.svelte';
 import ProofBadge from './ProofBadge.svelte';
 import StageBadge from './StageBadge.svelte';
 
@@ -45,4 +46,15 @@ test('a finished answer and a streamed one look the same', async () => {
   await streamed.rerender({ text, streaming: false });
   expect(streamed.container.textContent).toBe(whole.container.textContent);
   expect(streamed.container.querySelectorAll('h1, li, pre, strong').length).toBe(5);
+});
+
+test('a long list has a button for more until the API gives no more at once', () => {
+  const onmore = vi.fn();
+  const { container, rerender } = render(More, { shown: 20, total: 900, table: true, onmore });
+  screen.getByRole('button', { name: 'Show more' }).click();
+  expect(onmore).toHaveBeenCalledOnce();
+  return rerender({ shown: 500 }).then(() => {
+    expect(container.querySelector('button')).toBeNull();
+    expect(container.textContent).toMatch(/The newest 500 are shown\. The table \(CSV\) has all of them\./);
+  });
 });

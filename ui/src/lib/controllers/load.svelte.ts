@@ -2,6 +2,9 @@
 // when reading fails, with the error beside them.
 import { ApiError } from '$lib/api/request';
 
+/** The most rows of a list that the API gives at once. */
+export const MOST_ROWS = 500;
+
 export class Loaded<T> {
   value = $state.raw<T | null>(null);
   error = $state.raw<ApiError | null>(null);

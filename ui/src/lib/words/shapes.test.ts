@@ -29,7 +29,7 @@ test.each(shapes)('%s', (text, words, english, german) => {
 
 describe('the node writes them so', () => {
   test.each([
-    ['api/src/parts/adapters/shelf.rs', '{} needed, {} free'],
+    ['api/src/parts/adapters/model_store.rs', '{} needed, {} free'],
     ['api/src/parts/adapters/network.rs', 'agreed by {} endpoints'],
     ['api/src/parts/adapters/network.rs', 'on its way back, last block {unstakes_at}'],
     ['api/src/parts/adapters/network.rs', 'it failed of late and rests'],

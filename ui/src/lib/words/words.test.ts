@@ -19,7 +19,7 @@ describe('reasons', () => {
     ...codes(source('miner/src/earning.rs'), /ReasonCode::\w+ => "(\w+)"/g),
     ...codes(source('api/src/parts/adapters/network.rs'), /ChainStanding::[\w{ ,.}]+ => \(\s*"(\w+)"/g),
     ...codes(source('api/src/parts/adapters/relay.rs'), /Unavailable::\w+ => \(\s*"(\w+)"/g),
-    ...codes(source('api/src/parts/adapters/shelf.rs'), /\bcode: "(\w+)"/g),
+    ...codes(source('api/src/parts/adapters/model_store.rs'), /\bcode: "(\w+)"/g),
   ]);
   test('the page has words for those that the node sends, and for no others', () => {
     expect(sent.size).toBeGreaterThan(10);
@@ -39,7 +39,7 @@ describe('reasons', () => {
     const looksAt = codes(source('app/src/doctor.rs'), /"([A-Z][a-z]+)",/g);
     expect(looksAt).toContain('Endpoint');
     expect(looksAt.filter((one) => !(one in subjects))).toEqual([]);
-    const taken = codes(source('app/src/setup/mod.rs'), /^    \("(\w+)", "/gm);
+    const taken = codes(source('app/src/setup.rs'), /^    \("(\w+)", "/gm);
     expect(taken.sort()).toEqual(Object.keys(steps).sort());
   });
   test('a check that passed keeps what it found', () => {
@@ -49,8 +49,8 @@ describe('reasons', () => {
 });
 
 describe('errors', () => {
-  const api = ['error', 'auth/login', 'routes/payments', 'routes/extract', 'routes/access', 'routes/guard', 'host', 'auth/table', 'keep/reviews', 'keep/conversations', 'answers/answer']
-    .concat(['shelf', 'money', 'earn', 'relay', 'mod'].map((name) => `parts/adapters/${name}`))
+  const api = ['error', 'auth/login', 'routes/payments', 'routes/extract', 'routes/access', 'routes/guard', 'host', 'auth/table', 'storage/reviews', 'storage/conversations', 'answers/answer']
+    .concat(['model_store', 'money', 'earn', 'relay'].map((name) => `parts/adapters/${name}`), 'parts/adapters')
     .map((path) => source(`api/src/${path}.rs`))
     .join('\n');
   test('there are no words for codes that nobody sends', () => {
