@@ -31,6 +31,7 @@ use crate::{
 };
 
 mod answers;
+mod path;
 mod recorded;
 mod replays;
 mod sockets;

@@ -19,7 +19,7 @@ use crate::{
     testing::TableChain,
 };
 
-fn load(name: &str) -> Value {
+pub(super) fn load(name: &str) -> Value {
     let path = format!("{}/../../tests/vectors/{name}.json", env!("CARGO_MANIFEST_DIR"));
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
