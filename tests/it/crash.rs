@@ -73,8 +73,8 @@ async fn no_answered_relay_is_lost_and_none_is_claimed_twice() {
 
 fn n_kills() -> usize {
     #[allow(clippy::disallowed_methods, reason = "a test's own setting")]
-    let wanted = std::env::var("HEARTH_TEST_KILLS");
-    wanted.map_or(KILLS, |text| text.parse().expect("HEARTH_TEST_KILLS is a number"))
+    let wanted = std::env::var("TEST_KILLS");
+    wanted.map_or(KILLS, |text| text.parse().expect("TEST_KILLS is a number"))
 }
 
 async fn start(data: &std::path::Path, miner: &str) -> Node {

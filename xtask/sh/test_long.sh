@@ -5,5 +5,5 @@ cd "$(dirname "$0")/../.."
 export PATH="$TOOLS_DIR:$PATH"
 cargo build --locked -p hearth --no-default-features
 # A hundred kills under load; those that are marked as long run here alone.
-HEARTH_TEST_KILLS=${HEARTH_TEST_KILLS:-100} cargo nextest run --profile long --locked --workspace --no-default-features \
+TEST_KILLS=${TEST_KILLS:-100} cargo nextest run --profile long --locked --workspace --no-default-features \
   --run-ignored all -E 'test(no_answered_relay_is_lost_and_none_is_claimed_twice) or test(/::long_/)' --no-capture "$@"
