@@ -106,11 +106,7 @@ fn click(app: &AppHandle, session: &Arc<Session>, id: &str) {
                 show(&window);
             }
         }
-        "quit" => {
-            if session.may_quit(app) {
-                app.exit(0);
-            }
-        }
+        "quit" if session.may_quit(app) => app.exit(0),
         "start" | "stop" => {
             let session = Arc::clone(session);
             let path = format!("/earning/{id}");
