@@ -113,7 +113,7 @@ pub async fn record(
     let mut transaction = store.pool().begin_with("BEGIN IMMEDIATE").await?;
     let same: Option<Pending> = sqlx::query_as(
         "SELECT tx_hash, until_ms, raw FROM wallet_pending JOIN wallet_activity USING (tx_hash)
-         WHERE kind = ? AND account = ? AND counterparty IS ? AND amount_upokt = ? AND note = ? AND tx_hash <> ?
+         WHERE outcome = 'sent' AND kind = ? AND account = ? AND counterparty IS ? AND amount_upokt = ? AND note = ? AND tx_hash <> ?
          ORDER BY at_ms LIMIT 1",
     )
     .bind(activity.kind.as_str())
@@ -158,6 +158,20 @@ pub async fn record(
     }
     transaction.commit().await?;
     Ok(Recorded::Now)
+}
+
+/// Notes the block of a payment that is told as paid. It stays pending until that is proven, but the next payment of the
+/// same amount is another one.
+///
+/// # Errors
+/// A database that cannot be written.
+pub async fn placed(store: &Store, tx_hash: &str, height: Height) -> Result<(), Error> {
+    sqlx::query("UPDATE wallet_activity SET height = ?, outcome = 'included' WHERE tx_hash = ?")
+        .bind(i64::try_from(height.0).unwrap_or(i64::MAX))
+        .bind(tx_hash)
+        .execute(store.pool())
+        .await?;
+    Ok(())
 }
 
 /// The transactions whose end was not seen yet.

@@ -15,7 +15,7 @@ mod keystore;
 mod mnemonic;
 mod seal;
 
-pub use activity::{Activity, ActivityKind, Pending, Recorded, pending, recent, record, settle};
+pub use activity::{Activity, ActivityKind, Pending, Recorded, pending, placed, recent, record, settle};
 pub use derive::{MAIN_PATH, Role, WORKING_PATH};
 pub use handle::{Config, KeyHandle, KeyState, Wallet, WalletState};
 pub use keystore::Accounts;

@@ -7,7 +7,7 @@ use hearth_pocket::keys::{PublicKey, SignError, Signer as _};
 
 use crate::{
     Activity, ActivityKind, Config, Cost, Error, KeyState, Pending, Recorded, Role, Wallet, Words, pending,
-    recent, record, settle,
+    placed, recent, record, settle,
 };
 
 const PASSWORD: &str = "correct horse";
@@ -261,6 +261,15 @@ async fn activity_is_noted_once_and_settled() {
     assert_eq!(lines[0].outcome, "included");
     let third = record(&store, &again, Some(60), Some(&[3])).await.unwrap();
     assert_eq!(third, Recorded::Now, "the first one has ended");
+    // What was told as paid waits for its proof, and does not stand for the next payment of the same amount.
+    placed(&store, "CD", Height(11)).await.unwrap();
+    assert_eq!(pending(&store).await.unwrap().len(), 1);
+    let next = Activity {
+        tx_hash: "EF".to_owned(),
+        ..again
+    };
+    let fourth = record(&store, &next, Some(60), Some(&[4])).await.unwrap();
+    assert_eq!(fourth, Recorded::Now);
 }
 
 /// What the program of the first form left.

@@ -66,6 +66,9 @@ pub(crate) async fn send(
 /// The service and the parsed body, if the body names a network model. What cannot be parsed is left to the engine's
 /// reader, whose refusal says where the fault is.
 fn network_model(body: &[u8]) -> Option<(String, Value)> {
+    if hearth_openai::has_too_many_values(body) {
+        return None;
+    }
     let request: Value = serde_json::from_slice(body).ok()?;
     let service = request
         .get("model")?

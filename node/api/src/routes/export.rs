@@ -30,6 +30,7 @@ pub(crate) async fn sessions(State(app): State<App>) -> Result<Response, ApiErro
         "end_height",
         "answers",
         "state",
+        "updated_at",
         "claimed_upokt",
         "minted_upokt",
         "share_upokt",
@@ -109,6 +110,7 @@ fn session(one: &EarnedSession) -> String {
         &one.end_height.to_string(),
         &one.answers.to_string(),
         &word(&one.state),
+        &word(&one.updated_at),
         &amount(one.claimed).unwrap_or_default(),
         &amount(one.minted).unwrap_or_default(),
         &amount(Some(one.amount)).unwrap_or_default(),
@@ -147,10 +149,11 @@ fn row(cells: &[&str]) -> String {
         if index > 0 {
             line.push(',');
         }
-        let is_number = cell
-            .trim_start_matches('-')
-            .starts_with(|c: char| c.is_ascii_digit());
-        let is_formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']) && !is_number;
+        let digits = cell.strip_prefix('-').unwrap_or(cell);
+        let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+        // Some spreadsheets read the full-width forms as well.
+        let is_formula =
+            cell.starts_with(['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠']) && !is_number;
         let mark = if is_formula { "'" } else { "" };
         // Writing into a string does not fail.
         let _ = if cell.contains(['"', ',', '\r', '\n']) {
@@ -188,6 +191,11 @@ mod tests {
             "\"x,y\",'=1+1,\"say \"\"hi\"\"\",-5,\r\n"
         );
         assert_eq!(row(&["-cmd", "@x\n"]), "'-cmd,\"'@x\n\"\r\n");
+        // A memo is a stranger's text: a number at its beginning makes it none.
+        assert_eq!(
+            row(&["-1+cmd|' /C calc'!A0", "＝1+1"]),
+            "'-1+cmd|' /C calc'!A0,'＝1+1\r\n"
+        );
     }
 
     #[tokio::test]

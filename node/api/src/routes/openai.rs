@@ -10,12 +10,16 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
-use futures::StreamExt;
+use futures::{
+    Stream, StreamExt,
+    stream::{self, BoxStream},
+};
 use hearth_openai::{
     ErrorType, sse,
     types::{ModelItem, ModelList},
 };
 
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{extract::body, models};
@@ -84,12 +88,11 @@ async fn answer(app: &App, caller: Caller, path: &str, request: Request) -> Resp
 async fn forward(app: &App, caller: Caller, path: &str, request: Request) -> Result<Response, ApiError> {
     let bytes = body(request).await?;
     let upstream = answers::send(app, caller, path, bytes, Uuid::now_v7()).await?;
-    let cut = app.cut.clone().cancelled_owned();
     let mut response = Response::builder().status(upstream.status);
     for (name, value) in upstream.headers {
         response = response.header(name, value);
     }
-    let pieces = upstream.body.take_until(cut);
+    let pieces = until_cut(upstream.body, app.cut.clone());
     let body = if upstream.is_stream {
         Body::from_stream(pieces.map(|piece| Ok::<_, Infallible>(piece.unwrap_or_else(error_event))))
     } else {
@@ -97,6 +100,24 @@ async fn forward(app: &App, caller: Caller, path: &str, request: Request) -> Res
         Body::from_stream(pieces)
     };
     response.body(body).map_err(|error| ApiError::internal(&error))
+}
+
+/// The pieces of an answer. A stop in the middle of it is an error: an end alone would look like the end of the answer.
+fn until_cut(
+    body: BoxStream<'static, Result<Bytes, ApiError>>,
+    cut: CancellationToken,
+) -> impl Stream<Item = Result<Bytes, ApiError>> + Send {
+    stream::unfold(Some((body, cut)), |state| async move {
+        let (mut body, cut) = state?;
+        tokio::select! {
+            biased;
+            piece = body.next() => Some((piece?, Some((body, cut)))),
+            () = cut.cancelled() => {
+                let text = "Hearth is stopping: this answer is not whole";
+                Some((Err(ApiError::unavailable("stopping", text)), None))
+            }
+        }
+    })
 }
 
 /// What a reader of a stream is told in place of the rest: the connection ends cleanly behind it, so that no client

@@ -30,6 +30,8 @@ pub struct MinerEarn {
     clock: Clock,
 }
 
+/// How long the sums wait for what is spendable: endpoints that hang would hold up all the others.
+const SPENDABLE_WITHIN: Duration = Duration::from_secs(3);
 /// How long a command may take to show in the state.
 const SETTLE_WITHIN: Duration = Duration::from_secs(2);
 
@@ -126,10 +128,14 @@ impl Earn for MinerEarn {
         let open = totals.open.iter().cloned().map(|record| self.miner.view(record));
         let open: Vec<SessionView> = open.collect();
         // A chain that does not answer leaves the other stages readable; this one is then not known.
-        let spendable = self.spendable().await.unwrap_or_else(|error| {
-            tracing::debug!(%error, "what is spendable is not known at present");
-            None
-        });
+        let spendable = match tokio::time::timeout(SPENDABLE_WITHIN, self.spendable()).await {
+            Ok(Ok(spendable)) => spendable,
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "what is spendable is not known at present");
+                None
+            }
+            Err(_) => None,
+        };
         Ok(sums::summary(now, &totals, &open, spendable))
     }
 

@@ -1,9 +1,16 @@
 //! Money, over chain and wallet.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::http::StatusCode;
-use futures::{StreamExt as _, stream::BoxStream};
+use futures::{
+    StreamExt as _,
+    stream::{self, BoxStream},
+};
 use hearth_base::{Amount, Clock, Height};
 use hearth_chain::{Chain, Faucet, FaucetError, Options, ProofStatus, Stage, TxError, valid_until};
 use hearth_pocket::{
@@ -13,16 +20,16 @@ use hearth_pocket::{
 };
 use hearth_store::Store;
 use hearth_wallet::{
-    Accounts, Activity, ActivityKind, KeyHandle, KeyState, Pending, Recorded, Role, Wallet, recent, record,
-    settle,
+    Accounts, Activity, ActivityKind, KeyHandle, KeyState, Pending, Recorded, Role, Wallet, placed, recent,
+    record, settle,
 };
 use tokio_stream::wrappers::WatchStream;
 
 use super::{chain_error, history, pending, standing, weaker};
 use crate::{
     control::types::{
-        Balances, Changed, Event, FaucetOrder, History, KeyRole, Place, PlaceKind, SendDraft, SendReview,
-        Sent, Standing, Timestamp, Upokt,
+        Balances, Changed, Event, FaucetOrder, History, KeyRole, Movement, Place, PlaceKind, SendDraft,
+        SendReview, Sent, Standing, Timestamp, Upokt,
     },
     error::ApiError,
     parts::{Answer, Earn, Money, Window},
@@ -32,6 +39,9 @@ use crate::{
 const MAX_MEMO_BYTES: usize = 256;
 /// Transactions of an account that the history looks back on.
 const HISTORY_TXS: usize = 200;
+/// Blocks whose times are asked for at most, and at once.
+const MOST_TIMES: usize = 2_000;
+const TIMES_AT_ONCE: usize = 16;
 /// Those that a whole table looks back on: what an endpoint's index gives in a minute. What this wallet sent and
 /// earned is in the database and has no such limit.
 const EXPORTED_TXS: usize = 10_000;
@@ -63,21 +73,26 @@ impl ChainMoney {
 
     /// The times of blocks that nobody noted. A header that is too old to be verified leaves its height alone.
     async fn fill_times(&self, page: &mut History) {
-        let mut times: BTreeMap<u64, Option<Timestamp>> = BTreeMap::new();
-        let unknown = page
+        let unknown = |movement: &&mut Movement| movement.time.is_none();
+        let heights: BTreeSet<u64> = page
             .movements
             .iter_mut()
-            .filter(|movement| movement.time.is_none());
-        for movement in unknown {
-            let time = match times.get(&movement.height) {
-                Some(time) => *time,
-                None => {
-                    let time = self.chain.block_time(Height(movement.height)).await;
-                    time.ok().map(Timestamp::from)
-                }
-            };
-            times.insert(movement.height, time);
-            movement.time = time;
+            .filter(unknown)
+            .map(|movement| movement.height)
+            .collect();
+        // The newest first: of a very long table the oldest rows go without.
+        let newest = heights.into_iter().rev().take(MOST_TIMES);
+        let times: BTreeMap<u64, Timestamp> = stream::iter(newest)
+            .map(|height| async move {
+                let time = self.chain.block_time(Height(height)).await.ok()?;
+                Some((height, Timestamp::from(time)))
+            })
+            .buffer_unordered(TIMES_AT_ONCE)
+            .filter_map(std::future::ready)
+            .collect()
+            .await;
+        for movement in page.movements.iter_mut().filter(unknown) {
+            movement.time = times.get(&movement.height).copied();
         }
     }
 
@@ -263,10 +278,7 @@ impl Money for ChainMoney {
         }
         let noted = recent(&self.store, u32::MAX).await?;
         let mut page = history::page(movements, &noted, window);
-        // A whole table has the times that are known here; asking the chain for each block would take hours.
-        if window != Window::ALL {
-            self.fill_times(&mut page).await;
-        }
+        self.fill_times(&mut page).await;
         Ok(page)
     }
 
@@ -374,6 +386,8 @@ impl Money for ChainMoney {
                 // What the next block will prove stays pending until then.
                 if included.how == ProofStatus::Proven {
                     settle(&self.store, &tx_hash, Some(included.height), "included").await?;
+                } else {
+                    placed(&self.store, &tx_hash, included.height).await?;
                 }
                 Ok(Sent {
                     tx: tx_hash,
