@@ -151,22 +151,60 @@ pub async fn restore(layout: &Layout, from: &Path) -> Result<Backup, BackupError
             "its database is missing or of another chain".to_owned(),
         ));
     }
+    is_whole(&head, &source).await.map_err(no_backup)?;
     // Taken while files are copied: no node may begin in between.
     let data_dir = DataDir::open(layout.root())?;
     let layout = data_dir.layout();
     let has_keys = fs::read_dir(layout.keystore()).is_ok_and(|mut entries| entries.next().is_some());
-    if layout.database().exists() || has_keys {
+    if layout.database().exists() || layout.devnet_database().exists() || has_keys {
         return Err(BackupError::HasData(layout.root().to_owned()));
     }
-    for path in private_files(&source)? {
-        copy(&path, &layout.root().join(name_in(&source, &path)))?;
-    }
-    if source.devnet_database().exists() {
-        copy(&source.devnet_database(), &layout.devnet_database())?;
-    }
+    let mut files = private_files(&source)?;
+    files.extend(Some(source.devnet_database()).filter(|path| path.exists()));
     // Last: a directory that has it counts as whole.
-    copy(&source.database(), &layout.database())?;
+    files.push(source.database());
+    let mut made = Vec::new();
+    for path in files {
+        let to = layout.root().join(name_in(&source, &path));
+        // What a database that is gone left beside it would be taken for the new one's.
+        for beside in ["-wal", "-shm"] {
+            let mut left = to.clone().into_os_string();
+            left.push(beside);
+            let _ = fs::remove_file(left);
+        }
+        made.push(to.clone());
+        if let Err(error) = copy(&path, &to) {
+            // All or nothing, so that it can be tried again.
+            for path in made {
+                let _ = fs::remove_file(path.with_extension("new"));
+                let _ = fs::remove_file(path);
+            }
+            return Err(error);
+        }
+    }
     Ok(head)
+}
+
+/// Whether a backup has all its files, and they can be read. Says what is wrong with it otherwise.
+async fn is_whole(head: &Backup, source: &Layout) -> Result<(), String> {
+    for name in &head.files {
+        if !source.root().join(name).is_file() {
+            return Err(format!("{} is missing in it", name.display()));
+        }
+    }
+    for database in [source.database(), source.devnet_database()] {
+        if database.exists() && !Store::is_whole(&database).await {
+            return Err(format!("{} is damaged", name_in(source, &database).display()));
+        }
+    }
+    let keys = hearth_wallet::Config {
+        folder: source.keystore(),
+        cost: hearth_wallet::Cost::STRONG,
+    };
+    match hearth_wallet::Wallet::open(keys, Clock::system()) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(hearth_base::failure::chain(&error)),
+    }
 }
 
 /// The configuration and the files of the keystore. Links are left where they are.
@@ -320,5 +358,45 @@ mod tests {
             Err(BackupError::Newer { .. })
         ));
         assert!(!layout.root().exists());
+    }
+
+    #[tokio::test]
+    async fn a_backup_that_is_not_whole_is_refused_and_what_failed_can_be_tried_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let copy = folder.path().join("copy");
+        let (held, store, wallet) = data(&folder.path().join("data")).await;
+        wallet.create("correct horse").unwrap();
+        back_up(&held.layout(), &copy).await.unwrap();
+        store.close().await;
+        let target = Layout::of(&folder.path().join("other"));
+        let refused = async |why: &str| {
+            let error = restore(&target, &copy).await.unwrap_err().to_string();
+            assert!(error.contains(why), "{error}");
+        };
+        let keys = copy.join("keystore").join("wallet.json");
+        let whole = fs::read(&keys).unwrap();
+        fs::write(&keys, &whole[..whole.len() / 2]).unwrap();
+        refused("wallet.json").await;
+        fs::remove_file(&keys).unwrap();
+        refused("wallet.json is missing").await;
+        fs::write(&keys, &whole).unwrap();
+        let database = copy.join("hearth.db");
+        let bytes = fs::read(&database).unwrap();
+        let mut torn = bytes.clone();
+        torn[4096..4200].fill(0x5a);
+        fs::write(&database, torn).unwrap();
+        refused("damaged").await;
+        fs::write(&database, bytes).unwrap();
+
+        // A folder in the place of the last file: nothing of what was copied before stays.
+        fs::create_dir_all(target.root().join("hearth.new")).unwrap();
+        assert!(restore(&target, &copy).await.is_err());
+        assert!(!target.keystore().join("wallet.json").exists());
+        fs::remove_dir(target.root().join("hearth.new")).unwrap();
+        // What an old database left beside it is not taken for the new one's.
+        fs::write(target.root().join("hearth.db-wal"), b"of another").unwrap();
+        restore(&target, &copy).await.unwrap();
+        let (_held, _store, again) = data(target.root()).await;
+        assert_eq!(again.accounts(), wallet.accounts());
     }
 }

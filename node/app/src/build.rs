@@ -321,6 +321,11 @@ pub(crate) async fn miner(
     tasks: &Tasks,
 ) -> Result<Miner, NodeError> {
     let sold: BTreeMap<ServiceId, String> = sold_services(settings, network).into_iter().collect();
+    let unknown = |(_, service): &(&String, &String)| !sold.contains_key(&ServiceId::new(service.as_str()));
+    if let Some((name, service)) = settings.miner.aliases.iter().find(unknown) {
+        let (name, service) = (name.clone(), service.clone());
+        return Err(NodeError::Alias { name, service });
+    }
     let mut config = hearth_miner::Config::new(settings.miner.listen, layout.evidence());
     if *network == Network::Devnet {
         // Nobody outside can know of this chain, so nobody outside needs to reach its supplier.
@@ -331,9 +336,8 @@ pub(crate) async fn miner(
         answer_within: Duration::from_secs(settings.miner.answer_within_s),
         slots: settings.miner.slots,
         queue: match settings.miner.backend.as_deref() {
-            // The engine has a queue of its own.
-            None | Some("null") => 0,
-            Some(_) => settings.miner.queue,
+            Some("null") => 0,
+            None | Some(_) => settings.miner.queue,
         },
     };
     config.services = sold.keys().map(|service| (service.clone(), limits)).collect();
@@ -341,6 +345,10 @@ pub(crate) async fn miner(
     config.allow_local_url = network.allows_local_suppliers();
     let bytes = |limit: u64| usize::try_from(limit).unwrap_or(usize::MAX);
     config.max_request_bytes = bytes(settings.miner.max_request_bytes);
+    if *network == Network::Devnet {
+        // A proof carries the request, and the embedded chain takes transactions of 1 MiB.
+        config.max_request_bytes = config.max_request_bytes.min(hearth_devnet::MAX_TX_BYTES / 2);
+    }
     config.max_answer_bytes = bytes(settings.miner.max_answer_bytes);
     config.max_answer_parts = bytes(settings.miner.max_answer_parts);
     config.aliases = aliases(settings);
@@ -379,8 +387,7 @@ fn backend(
 }
 
 fn slots(settings: &Settings) -> usize {
-    // Four answers at once share each pass over the weights, which two cores are busy with; more wait in the
-    // engine's queue all the same.
+    // Four answers at once share each pass over the weights, which two cores are busy with.
     const DEFAULT_SLOTS: usize = 4;
     if settings.miner.slots == 0 {
         DEFAULT_SLOTS

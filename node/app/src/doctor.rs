@@ -35,7 +35,7 @@ pub(crate) struct DoctorInput {
 pub(crate) async fn run_checks(input: &DoctorInput) -> Vec<Check> {
     let standing = input.chain.head().borrow().clone();
     let mut checks = vec![
-        graphics(input.is_devnet, input.miner.backend_address().is_some()).await,
+        graphics(input.miner.backend_address().is_some()).await,
         models(&input.weights).await,
         disk(&input.root),
         clock(&standing.standing),
@@ -106,7 +106,7 @@ pub(crate) fn backend_at(address: &str, probed: Result<(), String>) -> Check {
 }
 
 /// `elsewhere`: another server makes the answers that are sold.
-pub(crate) async fn graphics(is_devnet: bool, elsewhere: bool) -> Check {
+pub(crate) async fn graphics(elsewhere: bool) -> Check {
     // The probe opens driver libraries, which can take a while.
     let hardware = tokio::task::spawn_blocking(Hardware::probe).await;
     let Ok(hardware) = hardware else {
@@ -129,7 +129,7 @@ pub(crate) async fn graphics(is_devnet: bool, elsewhere: bool) -> Check {
             );
         }
         let meaning = "Models run on the processor, slowly.";
-        return bad(serious(is_devnet), "no_gpu", "Graphics", fact, meaning, "");
+        return bad(Level::Warn, "no_gpu", "Graphics", fact, meaning, "");
     }
     let names: Vec<&str> = hardware.gpus.iter().map(|gpu| gpu.name.as_str()).collect();
     bad(

@@ -47,6 +47,11 @@ pub enum NodeError {
     BackendKey { path: PathBuf, why: String },
     #[error(transparent)]
     Secret(#[from] SecretLineError),
+    #[error(
+        "miner.aliases gives the name \"{name}\" to the service \"{service}\", which is not sold here: write name = \
+         service, with a service of miner.services"
+    )]
+    Alias { name: String, service: String },
     #[error("{0} is no address that can be used")]
     Address(String),
     #[error("the hash of the trusted block must be 64 hex digits, not \"{0}\"")]
@@ -80,6 +85,7 @@ impl NodeError {
             NodeError::Write { .. } => "unwritable",
             NodeError::BackendKey { .. } => "backend_key",
             NodeError::Secret(_) => "password_file",
+            NodeError::Alias { .. } => "alias",
             NodeError::Address(_) => "address",
             NodeError::TrustHash(_) => "trust_hash",
             NodeError::Random(_) => "no_random_numbers",

@@ -252,10 +252,10 @@ impl Node {
                 devnet.rpc_url(),
                 self.layout.network().display()
             ));
-            lines.push(format!(
-                "  wallet   its password lies in {}",
-                self.layout.devnet_password().display()
-            ));
+            let password = self.layout.devnet_password();
+            if password.exists() {
+                lines.push(format!("  wallet   its password lies in {}", password.display()));
+            }
         }
         lines.push(String::new());
         if is_seen {

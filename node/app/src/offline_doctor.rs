@@ -22,7 +22,7 @@ use crate::{
 pub async fn offline_doctor(settings: &Settings, network: &Network, layout: &Layout) -> Vec<Check> {
     let mut checks = vec![
         not_running(layout, network),
-        doctor::graphics(network.is_devnet(), settings.miner.backend.is_some()).await,
+        doctor::graphics(settings.miner.backend.is_some()).await,
     ];
     checks.extend(backend(settings, network).await);
     if !layout.root().exists() {

@@ -19,6 +19,18 @@ impl Store {
         found.ok().map(ChainId::from)
     }
 
+    /// Whether SQLite finds nothing wrong with the database at `path`.
+    pub async fn is_whole(path: &Path) -> bool {
+        let Ok(mut connection) = read_only(path).await else {
+            return false;
+        };
+        let said: Result<String, sqlx::Error> = sqlx::query_scalar("PRAGMA quick_check(1)")
+            .fetch_one(&mut connection)
+            .await;
+        let _ = connection.close().await;
+        said.is_ok_and(|said| said == "ok")
+    }
+
     /// Writes a copy of the database at `path`, whole and consistent, to a new file.
     ///
     /// # Errors

@@ -331,6 +331,16 @@ impl Settings {
             return refuse("first_byte_within_s must be at least 1 and at most answer_within_s");
         }
         check_backend(&self.miner)?;
+        if let Some(url) = self
+            .miner
+            .public_url
+            .as_ref()
+            .filter(|url| !matches!(url.scheme(), "http" | "https"))
+        {
+            return refuse(&format!(
+                "miner.public_url \"{url}\" has no http:// or https:// before it: write https://{url}"
+            ));
+        }
         if self.stop_within_s == 0 {
             return refuse("stop_within_s must be at least 1");
         }
