@@ -36,6 +36,7 @@ pub use devnet::{Devnet, Error, Trust};
 pub use faucet::FaucetError;
 pub use faults::Fault;
 pub use genesis::{Account, Genesis, Params};
+pub use mempool::MAX_TX_BYTES;
 
 #[cfg(test)]
 mod tests;

@@ -11,7 +11,7 @@ const MAX_SEEN: usize = 100_000;
 /// Transactions that wait at once.
 const MAX_WAITING: usize = 5_000;
 /// Bytes of one transaction.
-const MAX_TX_BYTES: usize = 1_048_576;
+pub const MAX_TX_BYTES: usize = 1_048_576;
 /// Bytes of the transactions of one block: far below what a block may have.
 const MAX_BLOCK_BYTES: usize = 8 * 1_048_576;
 

@@ -10,6 +10,7 @@ mod abci;
 mod admin;
 mod args;
 mod blocks;
+mod few;
 mod guard;
 mod json;
 mod search;
@@ -34,8 +35,8 @@ use tokio::net::TcpListener;
 use crate::{core::Core, db::DbError};
 use args::Args;
 
-/// The largest request: a block's worth of transactions in hex.
-const MAX_BODY: usize = 16 * 1024 * 1024;
+/// The largest request: the largest transaction, in hex, and some.
+const MAX_BODY: usize = 3 * 1024 * 1024;
 /// Requests in one batch.
 const MAX_BATCH: usize = 100;
 
@@ -116,7 +117,8 @@ pub(crate) fn serve(core: Arc<Core>, listener: TcpListener, address: SocketAddr,
         .with_state(server);
     let token = tasks.token();
     tasks.spawn("rpc", async move {
-        let served = axum::serve(listener, router).with_graceful_shutdown(token.clone().cancelled_owned());
+        let served = axum::serve(few::Few::new(listener), router)
+            .with_graceful_shutdown(token.clone().cancelled_owned());
         tokio::select! {
             result = async { served.await } => {
                 if let Err(error) = result {

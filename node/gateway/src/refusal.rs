@@ -120,7 +120,9 @@ impl Refusal {
             403 if says("supplier") => RefusalReason::WrongSupplier,
             404 => RefusalReason::UnknownService,
             413 => RefusalReason::TooLarge,
-            429 => RefusalReason::Exhausted,
+            // The miners' words for an application whose stake pays no more; everybody else means: later.
+            429 if says("offchain rate limit") || says("stake") => RefusalReason::Exhausted,
+            429 => RefusalReason::Unavailable,
             500 | 502 => RefusalReason::Backend,
             503 if says("not registered") => RefusalReason::WrongSupplier,
             503 => RefusalReason::Unavailable,

@@ -32,7 +32,7 @@ use crate::{
 };
 
 /// Requests of one connection at once. Who wants more opens another.
-const STREAMS: u32 = 16;
+const STREAMS: u32 = 8;
 /// How often a silent connection of HTTP/2 is asked whether it still lives, and how long it may take to say so.
 const PING_EVERY: Duration = Duration::from_secs(20);
 /// Bytes of a connection that may wait to be read: not counted among those of the bodies, so there are few.

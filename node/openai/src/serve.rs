@@ -1,5 +1,6 @@
 //! Requests as HTTP in, answers as HTTP out: what `hearth-api` serves and what the miner's engine backend calls.
 
+use crate::json_size::{MAX_VALUES, has_too_many_values};
 use serde::de::DeserializeOwned;
 
 use hearth_engine::Priority;
@@ -67,6 +68,12 @@ async fn list(models: &Models) -> Result<HttpAnswer, Error> {
 }
 
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
+    if has_too_many_values(body) {
+        return Err(Error::bad_request(
+            "too_many_values",
+            format!("the request has more than {MAX_VALUES} values: send less at once"),
+        ));
+    }
     serde_json::from_slice(body)
         .map_err(|error| Error::bad_request("invalid_json", format!("the body cannot be read: {error}")))
 }

@@ -302,6 +302,13 @@ fn title_of(stem: &str) -> String {
     }
 }
 
+/// A plain file of some kilobytes: a folder from elsewhere may have a pipe or a device by that name.
+fn small_file(path: &Path) -> Option<Vec<u8>> {
+    const MOST: u64 = 1 << 20;
+    let found = fs::metadata(path).ok()?;
+    (found.is_file() && found.len() <= MOST).then(|| fs::read(path).ok())?
+}
+
 /// Sentence embedders say how they pool; their configuration is a BERT's.
 fn guess_kind(root: &Path, is_folder: bool) -> ModelKind {
     #[derive(serde::Deserialize)]
@@ -312,7 +319,7 @@ fn guess_kind(root: &Path, is_folder: bool) -> ModelKind {
         return ModelKind::Chat;
     }
     let pools = root.join("1_Pooling").is_dir() || root.join("sentence_bert_config.json").is_file();
-    let config = fs::read(root.join("config.json")).unwrap_or_default();
+    let config = small_file(&root.join("config.json")).unwrap_or_default();
     let is_bert = serde_json::from_slice::<ModelConfig>(&config)
         .is_ok_and(|config| config.model_type.is_some_and(|name| name.contains("bert")));
     if pools || is_bert {
