@@ -202,8 +202,8 @@ impl Driver {
         }
     }
 
-    /// Tells what is ahead of all claims together, and what was lost lately.
-    async fn tell_outlook(&mut self, height: Height) {
+    /// Tells which proofs are due.
+    fn tell_due(&self) {
         let open: Vec<(Arc<Facts>, &ClaimState)> = self
             .states
             .iter()
@@ -211,6 +211,11 @@ impl Driver {
             .collect();
         let due = ProofsDue::of(open.iter().map(|(facts, state)| (&**facts, *state)));
         self.outlook.send_modify(|outlook| outlook.due = due);
+    }
+
+    /// Tells what is ahead of all claims together, and what was lost lately.
+    async fn tell_outlook(&mut self, height: Height) {
+        self.tell_due();
         // Besides what is new, what is old is forgotten.
         if !std::mem::take(&mut self.memory.has_new_losses) && !height.0.is_multiple_of(64) {
             return;
@@ -368,6 +373,8 @@ impl Driver {
                 tracing::info!(session = %key.session_id, state = after.name(), why = after.why(), "a claim moved on");
                 metrics::counter!("hearth_miner_claims_total", "state" => after.name()).increment(1);
                 self.states.insert(key.clone(), after.clone());
+                // A claim that is handed out may need a proof from here on.
+                self.tell_due();
                 self.tell(&key).await;
             }
             let Some(effect) = effect else { break };

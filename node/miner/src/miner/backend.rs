@@ -10,19 +10,19 @@ use crate::{
 
 /// How often a backend that failed is asked again.
 const PROBE_EVERY: Duration = Duration::from_secs(5);
+/// One that answers is asked once in so many times, so that its end is noticed before a buyer meets it.
+const WELL_EVERY: u32 = 6;
 
 impl Miner {
-    /// Looks at the backend at the start, and again as long as it fails.
+    /// Looks at the backend now and then, and more often as long as it fails.
     pub(super) async fn look_after_backend(self) {
-        let mut is_first = true;
-        loop {
-            if is_first || self.0.health.ailment().is_some() {
+        for round in (0..WELL_EVERY).cycle() {
+            if round == 0 || self.0.health.ailment().is_some() {
                 match self.probe_backend().await {
                     Ok(()) => self.0.health.well(),
                     Err(error) => self.0.health.failed(&error.to_string()),
                 }
             }
-            is_first = false;
             tokio::time::sleep(PROBE_EVERY).await;
         }
     }

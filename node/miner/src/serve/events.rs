@@ -1,7 +1,8 @@
 //! A backend's stream, event by event: read as leniently as servers write it, written as every client reads it.
 //!
 //! What comes out are whole events, each `data: …` and an empty line, and `data: [DONE]` at the end, also where the
-//! backend left it out. An event with an error in it is passed on and is the last but `[DONE]`.
+//! backend left it out. An event with an error in it is the last but `[DONE]`; it has our words, since the backend's may
+//! tell of the operator's computer.
 
 use std::collections::VecDeque;
 
@@ -111,7 +112,9 @@ impl Events {
         let seen = self.judge.event(&event.data);
         let bytes = match seen {
             Seen::Done => sse::done(),
-            Seen::Error => [event.encode(), sse::done()].concat().into(),
+            Seen::Error => broken_off(&Refusal::Backend {
+                why: event.data.clone(),
+            }),
             Seen::Content | Seen::Other => self.renamed(event),
         };
         self.is_over = matches!(seen, Seen::Done | Seen::Error);

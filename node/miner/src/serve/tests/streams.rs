@@ -81,16 +81,19 @@ async fn an_answer_that_fails_on_its_way_ends_cleanly_and_is_not_paid() {
     let text = text_of(stage.serve(&good(true)).await)
         .await
         .expect("a proper end");
-    let wanted =
-        format!("data: {A}\n\ndata: {{\"error\":{{\"message\":\"out of memory\"}}}}\n\ndata: [DONE]\n\n");
-    assert_eq!(text, wanted);
+    // The backend's own words stay here: they may tell of the operator's computer.
+    let begins = format!("data: {A}\n\ndata: {{\"error\":");
+    assert!(
+        text.starts_with(&begins) && text.ends_with("}\n\ndata: [DONE]\n\n"),
+        "{text}"
+    );
+    assert!(!text.contains("out of memory"), "{text}");
 
     let breaks = || parts(futures::stream::empty()).chain(broken()).boxed();
     let broken_off = Stage::new(streaming(&PIECES[..1], breaks)).await;
     let text = text_of(broken_off.serve(&good(true)).await)
         .await
         .expect("a proper end");
-    let begins = format!("data: {A}\n\ndata: {{\"error\":");
     assert!(
         text.starts_with(&begins) && text.ends_with("}\n\ndata: [DONE]\n\n"),
         "{text}"
