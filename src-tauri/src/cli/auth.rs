@@ -18,6 +18,10 @@ pub(super) async fn run(command: &AuthCommand, args: &Args, out: &Out) -> Done {
     let wanted = Wanted::of(command)?;
     match Client::connect(&place).await {
         Ok(client) => running(wanted, &client, out).await,
+        // Who only looks or takes away makes no data directory where there is none.
+        Err(exit) if exit.is("not_running") && !wanted.sets_up() && !place.layout.database().exists() => {
+            Err(exit)
+        }
         Err(exit) if exit.is("not_running") => {
             let offline = OfflineAccess::open(&place.network, &place.layout).await?;
             let done = without_daemon(wanted, &offline, out).await;
@@ -38,6 +42,14 @@ enum Wanted {
 }
 
 impl Wanted {
+    /// Whether it may be the first thing that is done here.
+    fn sets_up(&self) -> bool {
+        match self {
+            Wanted::Password(_) | Wanted::Create(_) => true,
+            Wanted::Reset | Wanted::List | Wanted::Revoke(_) => false,
+        }
+    }
+
     fn of(command: &AuthCommand) -> Result<Wanted, Exit> {
         Ok(match command {
             AuthCommand::Password(from) => Wanted::Password(new_password(

@@ -98,15 +98,34 @@ fn choose(chat: &ChatArgs, models: &[Model]) -> Result<String, Exit> {
         .map(|model| model.id.clone())
         .ok_or_else(|| {
             let fault = match chat.on {
-                Some(On::Network) => {
-                    Fault::not_ready("network_unavailable", "no model answers on the network now")
-                        .remedy("`hearth doctor` says why")
-                }
+                Some(On::Network) => nothing_on_the_network(models),
                 Some(On::Local) | None => Fault::not_ready("no_model", "there is no model on this computer")
                     .remedy("`hearth model add FILE` or `hearth model pull CID`"),
             };
             fault.into()
         })
+}
+
+/// Why no model of the network can be asked: what the node says of the first one.
+fn nothing_on_the_network(models: &[Model]) -> Fault {
+    let reason = models
+        .iter()
+        .filter(|model| model.kind == ModelKind::Network)
+        .find_map(|model| model.unavailable.as_ref());
+    let Some(reason) = reason else {
+        return Fault::not_ready("network_unavailable", "no model answers on the network now")
+            .remedy("`hearth doctor` says why");
+    };
+    let fact = reason
+        .fact
+        .as_ref()
+        .map(|fact| format!(" ({fact})"))
+        .unwrap_or_default();
+    let fault = Fault::not_ready(&reason.code, format!("{}{fact}", reason.meaning));
+    match &reason.remedy {
+        Some(remedy) => fault.remedy(remedy),
+        None => fault,
+    }
 }
 
 fn kind_of(on: On) -> ModelKind {

@@ -127,7 +127,7 @@ pub(crate) fn stop_signal(
                 let Some(words) = warning.get().and_then(|warning| warning()) else {
                     break name;
                 };
-                if name == TERMINATE || was_warned {
+                if name == TERMINATE || name == HANGUP || was_warned {
                     tracing::warn!("stopping all the same: {words}");
                     break name;
                 }
@@ -153,9 +153,14 @@ pub(crate) fn stop_signal(
 /// The signal of service managers.
 const TERMINATE: &str = "SIGTERM";
 
+/// The signal of a terminal that is closed.
+const HANGUP: &str = "SIGHUP";
+
 /// The signals that ask a program to stop.
 #[cfg(unix)]
 struct Signals {
+    /// `None` where whoever started the program has it ignored, as `nohup` does.
+    hangup: Option<tokio::signal::unix::Signal>,
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
 }
@@ -164,7 +169,9 @@ struct Signals {
 impl Signals {
     fn watch() -> io::Result<Signals> {
         use tokio::signal::unix::{SignalKind, signal};
+        let hangup = (!is_hangup_ignored()).then(|| signal(SignalKind::hangup()));
         Ok(Signals {
+            hangup: hangup.transpose()?,
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
         })
@@ -172,11 +179,27 @@ impl Signals {
 
     /// The name of the next one.
     async fn next(&mut self) -> &'static str {
+        let hangup = async {
+            match &mut self.hangup {
+                Some(hangup) => hangup.recv().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
+            _ = hangup => HANGUP,
             _ = self.terminate.recv() => TERMINATE,
             _ = self.interrupt.recv() => "SIGINT",
         }
     }
+}
+
+/// Whether the program was started with SIGHUP ignored. Where the system does not tell, it was not.
+#[cfg(unix)]
+fn is_hangup_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask & 1 == 1)
 }
 
 /// Elsewhere there is Ctrl-C alone.

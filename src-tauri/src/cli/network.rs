@@ -58,9 +58,14 @@ fn may_trust(page: &NetworkPage, yes: bool, out: &Out) -> Done {
 fn show(page: &NetworkPage, out: &Out) {
     out.fact(Glyph::Ok, "Network", &page.network.chain_id, &page.network.name);
     match &page.head {
+        None if page.problem.is_some() => out.fact(Glyph::Hollow, "Chain", "not followed", ""),
         None => out.fact(Glyph::Hollow, "Chain", "no endpoint answers", ""),
         Some(head) => out.fact(
-            Glyph::Ok,
+            if page.problem.is_none() {
+                Glyph::Ok
+            } else {
+                Glyph::Hollow
+            },
             "Chain",
             &format!("block {}", grouped(head.height.into())),
             "",

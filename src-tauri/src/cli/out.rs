@@ -44,10 +44,17 @@ impl Out {
     fn write(&self, text: &str) {
         let mut stdout = std::io::stdout();
         let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+        let Err(error) = written else { return };
+        if self.stays {
+            return;
+        }
         // Rust programs do not get SIGPIPE. A reader that has seen enough is no failure, and nothing is left to do.
-        if !self.stays && written.is_err_and(|error| error.kind() == ErrorKind::BrokenPipe) {
+        if error.kind() == ErrorKind::BrokenPipe {
             std::process::exit(0);
         }
+        // Whoever keeps what was said, recovery words among it, must not believe that it is there.
+        self.error(&format!("the output cannot be written: {error}"));
+        std::process::exit(1);
     }
 
     /// A value as JSON.

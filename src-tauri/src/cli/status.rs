@@ -1,5 +1,7 @@
 //! `hearth status`.
 
+use std::time::Duration;
+
 use hearth_node::control::{
     Balances, EarningState, EarningSummary, Model, ModelKind, ModelList, MoneyStage, Status, Trust,
 };
@@ -9,6 +11,9 @@ use super::{
     args::Args,
     out::{Glyph, bold, dim, fit, green, grouped, pokt, span, yellow},
 };
+
+/// How long balances are waited for.
+const BALANCES_WITHIN: Duration = Duration::from_secs(5);
 
 /// Everything that the command shows, for `--json`.
 #[derive(serde::Serialize)]
@@ -26,7 +31,12 @@ pub(super) async fn run(args: &Args, out: &Out) -> Done {
     let models: ModelList = client.get("/models").await?;
     // Without a wallet there are no balances.
     let balances: Option<Balances> = if status.wallet.exists {
-        client.get("/wallet/balances").await.ok()
+        // A chain that hangs holds nothing up: what is known of it is said above.
+        let balances = client.get("/wallet/balances");
+        tokio::time::timeout(BALANCES_WITHIN, balances)
+            .await
+            .ok()
+            .and_then(Result::ok)
     } else {
         None
     };
@@ -78,6 +88,7 @@ fn facts(out: &Out, status: &Status, models: &[Model]) {
         out.line(&format!("    {} {}", yellow(&note.code), dim(&fact)));
     }
     match &status.head {
+        None if status.chain_problem.is_some() => out.fact(Glyph::Hollow, "Chain", "not followed", ""),
         None => out.fact(Glyph::Hollow, "Chain", "no endpoint answers", ""),
         Some(head) => {
             let proven = head
@@ -85,13 +96,24 @@ fn facts(out: &Out, status: &Status, models: &[Model]) {
                 .map_or("nothing proven yet".to_owned(), |height| {
                     format!("proven at {}", grouped(height.into()))
                 });
+            let is_well = status.chain_problem.is_none() && head.standing.trust != Trust::Stale;
+            let age = head.standing.age_s.map_or_else(String::new, |seconds| {
+                format!("{} ago", span(seconds.saturating_mul(1000)))
+            });
             out.fact(
-                Glyph::Ok,
+                if is_well { Glyph::Ok } else { Glyph::Hollow },
                 "Chain",
                 &format!("{}, {proven}", grouped(head.height.into())),
-                "",
+                if is_well { "" } else { &age },
             );
         }
+    }
+    if let Some(problem) = &status.chain_problem {
+        let fact = fit(
+            problem.fact.as_deref().unwrap_or_default(),
+            74_usize.saturating_sub(problem.code.len()),
+        );
+        out.line(&format!("    {} {}", yellow(&problem.code), dim(&fact)));
     }
     let n_local = models
         .iter()
