@@ -21,6 +21,9 @@ use crate::head::Head;
 /// Connecting takes no longer than this; the rest of the limit is for the answer.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 
+/// How long the last endpoint that may be asked is banned at most.
+const BAN_OF_THE_LAST: Duration = Duration::from_secs(20);
+
 /// The endpoints, in the operator's order.
 #[derive(Debug)]
 pub(crate) struct Pool {
@@ -98,9 +101,19 @@ impl Pool {
         }
     }
 
-    /// Bans an endpoint that gave a false answer.
+    /// Bans an endpoint that gave a false answer; the last one that may be asked only for a short while, since nothing
+    /// can be proven, claimed or paid without it, and every answer is checked anyway.
     pub(crate) fn ban(&self, endpoint: &Endpoint, why: &str) {
-        endpoint.ban(why, self.ban);
+        let is_last = self
+            .candidates()
+            .iter()
+            .all(|other| std::ptr::eq(Arc::as_ptr(other), endpoint));
+        let time = if is_last {
+            self.ban.min(BAN_OF_THE_LAST)
+        } else {
+            self.ban
+        };
+        endpoint.ban(why, time);
     }
 
     /// Notes the newest verified height, with which the endpoints are compared.
