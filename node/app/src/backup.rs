@@ -92,6 +92,13 @@ pub async fn back_up(layout: &Layout, to: &Path) -> Result<Backup, BackupError> 
     if to.exists() {
         return Err(BackupError::Exists(to.to_owned()));
     }
+    // The folder itself is made, those above it are not: a disk that is not there must not become a folder.
+    let above = to.parent().filter(|above| !above.as_os_str().is_empty());
+    if let Some(above) = above.filter(|above| !above.is_dir()) {
+        let source = io::Error::from(io::ErrorKind::NotFound);
+        let path = above.to_owned();
+        return Err(BackupError::File { path, source });
+    }
     make_folder(&to.join("keystore"))?;
     let target = Layout::of(to);
     Store::copy(&layout.database(), &target.database()).await?;

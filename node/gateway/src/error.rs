@@ -274,6 +274,16 @@ impl Error {
         }
     }
 
+    /// Whether the supplier would answer, but not now: the same may be asked again soon.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        matches!(
+            self,
+            Error::Supplier { error: SupplierError::Refused(refusal), .. }
+                if refusal.why == RefusalReason::Unavailable
+        )
+    }
+
     /// A stable word for scripts.
     #[must_use]
     pub fn code(&self) -> &'static str {

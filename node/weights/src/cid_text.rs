@@ -4,8 +4,11 @@ use cid::Cid;
 
 /// A text without a CID of a model in it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("\"{0}\" is no CID: a model's begins with bafyrei")]
-pub struct NoCid(String);
+#[error("\"{text}\" is no CID: {why}")]
+pub struct NoCid {
+    text: String,
+    why: &'static str,
+}
 
 /// Reads a CID, alone or in one of the usual addresses.
 ///
@@ -18,7 +21,14 @@ pub fn parse_cid(text: &str) -> Result<Cid, NoCid> {
         text.trim_matches(|letter: char| letter.is_whitespace() || "\"'`<>\u{feff}".contains(letter));
     candidates(trimmed)
         .find_map(|candidate| candidate.parse().ok())
-        .ok_or_else(|| NoCid(trimmed.chars().take(SHOWN).collect()))
+        .ok_or_else(|| NoCid {
+            text: trimmed.chars().take(SHOWN).collect(),
+            why: if candidates(trimmed).any(|candidate| candidate.starts_with("bafy")) {
+                "a letter of it is wrong or missing; copy it again"
+            } else {
+                "a model's begins with bafyrei"
+            },
+        })
 }
 
 /// The places where an address has its CID: after its scheme, after `/ipfs/`, or as the first name of its host.

@@ -82,7 +82,7 @@ impl SetupParts {
                 .first()
                 .context("the demo model has no file")?;
             let folder = self.demo_folder.as_ref().with_context(|| {
-                format!("the demo model is not here: run assets/models/fetch.sh and set weights.demo_folder, or `hearth model add` {}", file.path)
+                format!("the demo model is not here: add its file with `hearth model add {}`, or set weights.demo_folder to the folder that has it (`make run` does), then set up again", file.path)
             })?;
             let path = folder.join(&file.path);
             if !path.exists() {

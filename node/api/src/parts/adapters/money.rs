@@ -306,6 +306,13 @@ impl Money for ChainMoney {
         let Some(after) = balance.value.checked_sub(cost) else {
             return Err(not_enough(cost));
         };
+        // What an account pays to itself comes back.
+        let comes_back = if to == *signer.address() {
+            draft.amount.0
+        } else {
+            Amount::ZERO
+        };
+        let after = after.saturating_add(comes_back);
         let noted = recent(&self.store, 1000).await?;
         let paid_before =
             |line: &Activity| line.counterparty.as_deref() == Some(to.as_str()) && line.outcome == "included";

@@ -201,6 +201,11 @@ fn error(error: Error) -> ApiError {
         Fault::Caller => ApiError::bad_request(text),
         Fault::Node => later(ApiError::unavailable("gateway_not_ready", text)),
         Fault::Application => ApiError::new(StatusCode::PAYMENT_REQUIRED, "application_not_ready", text),
+        Fault::Supplier if error.is_busy() => later(ApiError::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "supplier_failed",
+            text,
+        )),
         Fault::Supplier => ApiError::new(StatusCode::BAD_GATEWAY, "supplier_failed", text)
             .remedy("Try again; another supplier may be drawn."),
         Fault::Network => later(ApiError::unavailable("network_unavailable", text)),
