@@ -129,7 +129,7 @@ fn said(out: &Out, is_set: bool) {
         out.hint("Start with --listen 0.0.0.0:4327 to reach this node from the local network.");
     } else {
         out.line("The password is forgotten and nobody is signed in any more.");
-        out.hint("`hearth auth password` sets a new one; until then only this computer gets in.");
+        out.hint("`hearth auth password` sets a new one; until then others get in with an API key alone (`hearth auth keys`).");
     }
 }
 

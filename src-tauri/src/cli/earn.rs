@@ -68,8 +68,10 @@ fn show(out: &Out, earning: &Earning) {
         }
     };
     out.fact(glyph, "Earning", &words(earning), "");
-    for reason in earning.reasons.iter().chain(&earning.notes) {
-        out.reason(reason);
+    earning.reasons.iter().for_each(|reason| out.reason(reason));
+    if !earning.notes.is_empty() {
+        out.line("  worth knowing, and in the way of nothing:");
+        earning.notes.iter().for_each(|note| out.reason(note));
     }
 }
 
