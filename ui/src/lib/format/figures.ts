@@ -99,3 +99,6 @@ export function whenBlock(target: number, head: { height: number; time: string; 
   if (!mean) return { blocks, at: null };
   return { blocks, at: clock(new Date(head.time).getTime() + blocks * mean) };
 }
+
+/** A stranger's text for a line of ours: marks of direction in it end with it. */
+export const isolated = (text: string): string => `\u2068${text}\u2069`;
