@@ -199,6 +199,8 @@ test('on a German page texts of the node in a known shape are German, the others
   ]) {
     await page.goto(`${mock.url}/${path}`);
     await page.getByTestId(ready).first().waitFor();
+    // The notices are there before the part of the page that is read from the node.
+    await page.locator('main').filter({ hasText: words }).waitFor();
     const text = await page.locator('main').evaluate((main) => main.innerText);
     assert.doesNotMatch(text, english, path);
     assert.match(text, words, path);
