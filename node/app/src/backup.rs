@@ -170,20 +170,23 @@ pub async fn restore(layout: &Layout, from: &Path) -> Result<Backup, BackupError
     files.extend(Some(source.devnet_database()).filter(|path| path.exists()));
     // Last: a directory that has it counts as whole.
     files.push(source.database());
-    let mut made = Vec::new();
-    for path in files {
-        let to = layout.root().join(name_in(&source, &path));
-        // What a database that is gone left beside it would be taken for the new one's.
+    // What a database that is gone left beside it would be taken for the new one's.
+    for database in [layout.database(), layout.devnet_database()] {
         for beside in ["-wal", "-shm"] {
-            let mut left = to.clone().into_os_string();
+            let mut left = database.clone().into_os_string();
             left.push(beside);
             let _ = fs::remove_file(left);
         }
-        made.push(to.clone());
+    }
+    // All or nothing, so that it can be tried again; what was there before stays.
+    let mut made = Vec::new();
+    for path in files {
+        let to = layout.root().join(name_in(&source, &path));
+        if !to.exists() {
+            made.push(to.clone());
+        }
         if let Err(error) = copy(&path, &to) {
-            // All or nothing, so that it can be tried again.
             for path in made {
-                let _ = fs::remove_file(path.with_extension("new"));
                 let _ = fs::remove_file(path);
             }
             return Err(error);
@@ -257,12 +260,18 @@ fn copy(from: &Path, to: &Path) -> Result<(), BackupError> {
         source,
     };
     let fresh = to.with_extension("new");
-    fs::copy(from, &fresh).map_err(failed)?;
-    hide(&fresh)?;
-    fs::File::open(&fresh)
-        .and_then(|file| file.sync_all())
-        .map_err(failed)?;
-    fs::rename(&fresh, to).map_err(failed)
+    let copied = fs::copy(from, &fresh).and_then(|_| {
+        hide(&fresh)?;
+        fs::File::open(&fresh)?.sync_all()?;
+        fs::rename(&fresh, to)
+    });
+    copied.map_err(|source| {
+        let _ = fs::remove_file(&fresh);
+        BackupError::File {
+            path: from.to_owned(),
+            source,
+        }
+    })
 }
 
 #[cfg(unix)]
