@@ -16,26 +16,28 @@ const CRATES: [(&str, &str, &[&str]); 16] = [
         "node/chain",
         &["base", "outbound", "pocket", "store"],
     ),
-    ("hearth-openai", "node/openai", &["base", "engine"]),
+    ("hearth-answers", "node/answers", &["base", "engine"]),
     ("hearth-weights", "node/weights", &["base", "outbound", "store"]),
     (
         "hearth-miner",
         "node/miner",
         &[
-            "base", "listen", "outbound", "wallet", "chain", "pocket", "store", "openai",
+            "base", "listen", "outbound", "wallet", "chain", "pocket", "store", "answers",
         ],
     ),
     (
         "hearth-gateway",
         "node/gateway",
-        &["base", "outbound", "wallet", "chain", "pocket", "store", "openai"],
+        &[
+            "base", "outbound", "wallet", "chain", "pocket", "store", "answers",
+        ],
     ),
     ("hearth-devnet", "node/devnet", &["base", "pocket"]),
     (
         "hearth-api",
         "node/api",
         &[
-            "base", "listen", "engine", "pocket", "store", "wallet", "chain", "openai", "weights", "miner",
+            "base", "listen", "engine", "pocket", "store", "wallet", "chain", "answers", "weights", "miner",
             "gateway", "devnet",
         ],
     ),
@@ -43,7 +45,7 @@ const CRATES: [(&str, &str, &[&str]); 16] = [
         "hearth-node",
         "node/app",
         &[
-            "base", "listen", "engine", "pocket", "store", "wallet", "chain", "openai", "weights", "miner",
+            "base", "listen", "engine", "pocket", "store", "wallet", "chain", "answers", "weights", "miner",
             "gateway", "devnet", "api",
         ],
     ),

@@ -45,7 +45,7 @@ pub(crate) struct Inner {
     pub(crate) conversations: Conversations,
     pub(crate) running: Running,
     pub(crate) events: broadcast::Sender<Event>,
-    pub(crate) models: hearth_openai::Models,
+    pub(crate) models: hearth_answers::Models,
     /// Whether the models of the network were found to answer since the set-up ended.
     pub(crate) network_answers: AtomicBool,
     pub(crate) host: Arc<dyn Host>,

@@ -7,8 +7,8 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use hearth_answers::ErrorType;
 use hearth_listen::{BodyError, Refusal};
-use hearth_openai::ErrorType;
 
 use crate::{
     control::types::{ErrorBody, ErrorDetail},
@@ -140,7 +140,7 @@ impl ApiError {
 
     /// The error in OpenAI's shape.
     #[must_use]
-    pub fn openai(&self) -> hearth_openai::Error {
+    pub fn openai(&self) -> hearth_answers::Error {
         let kind = match self.status.as_u16() {
             401 => ErrorType::AuthenticationError,
             403 => ErrorType::PermissionError,
@@ -153,11 +153,11 @@ impl ApiError {
             Some(remedy) => format!("{}. {remedy}", self.message.trim_end_matches('.')),
             None => self.message.clone(),
         };
-        hearth_openai::Error {
+        hearth_answers::Error {
             retry_after_seconds: self
                 .retry_after_seconds
                 .and_then(|seconds| u32::try_from(seconds).ok()),
-            ..hearth_openai::Error::new(self.status.as_u16(), kind, self.code, message)
+            ..hearth_answers::Error::new(self.status.as_u16(), kind, self.code, message)
         }
     }
 
@@ -259,8 +259,8 @@ const CROWDED_SECONDS: u64 = 2;
 /// SQLite's code for a full disk or a database at its size limit.
 const SQLITE_FULL: &str = "13";
 
-impl From<hearth_openai::Error> for ApiError {
-    fn from(error: hearth_openai::Error) -> ApiError {
+impl From<hearth_answers::Error> for ApiError {
+    fn from(error: hearth_answers::Error) -> ApiError {
         let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         ApiError {
             retry_after_seconds: error.retry_after_seconds.map(u64::from),

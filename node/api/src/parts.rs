@@ -143,7 +143,7 @@ pub trait NetworkStatus: Send + Sync + 'static {
     fn events(&self) -> BoxStream<'static, Event>;
 }
 
-/// Models on disk, over the weight store. Loading is `hearth_openai::Models`'.
+/// Models on disk, over the weight store. Loading is `hearth_answers::Models`'.
 #[async_trait::async_trait]
 pub trait ModelStore: Send + Sync + 'static {
     /// All local models, sorted by title. Whether they are loaded is filled in by the route.

@@ -40,7 +40,7 @@ pub struct Args {
     pub clock: Clock,
     pub tasks: Tasks,
     pub host: Arc<dyn Host>,
-    pub models: hearth_openai::Models,
+    pub models: hearth_answers::Models,
     pub parts: Parts,
     /// Serves `/ipfs/{cid}`; its routes carry that prefix.
     pub ipfs: Router,

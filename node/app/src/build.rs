@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use hearth_answers::Models;
 use hearth_api::{control::types::NetworkName, parts::adapters::DevnetFaucet};
 use hearth_base::{Amount, ChainId, Clock, Height, Secret, ServiceId, Tasks, private::write_private};
 use hearth_chain::{Anchor, Chain, Faucet};
@@ -16,7 +17,6 @@ use hearth_devnet::{Account, Blocks, Devnet};
 use hearth_engine::Engine;
 use hearth_gateway::Gateway;
 use hearth_miner::{Backend, EngineBackend, Miner, NullBackend, ServiceConfig, UrlBackend, UrlSettings};
-use hearth_openai::Models;
 use hearth_store::Store;
 
 use hearth_wallet::{Cost, Wallet};
@@ -253,8 +253,8 @@ pub(crate) fn models(
     tasks: &Tasks,
 ) -> Models {
     let context_tokens = (settings.engine.context_tokens > 0).then_some(settings.engine.context_tokens);
-    Models::start(hearth_openai::Args {
-        config: hearth_openai::Config::default(),
+    Models::start(hearth_answers::Args {
+        config: hearth_answers::Config::default(),
         engine: engine.clone(),
         library: Arc::new(WeightLibrary {
             weights: weights.clone(),

@@ -3,9 +3,9 @@
 
 use std::path::PathBuf;
 
+use hearth_answers::{HttpRequest, Models, Priority, serve_http};
 use hearth_base::{Clock, Tasks};
 use hearth_engine::Engine;
-use hearth_openai::{HttpRequest, Models, Priority, serve_http};
 use hearth_weights::AddOptions;
 use serde::Deserialize;
 use serde_json::json;
@@ -37,8 +37,8 @@ async fn demo(folder: &std::path::Path) -> Models {
     let weights = weights_in(folder).await;
     let file = models.join("SmolLM2-135M-Instruct.Q4_1.gguf");
     weights.add(&file, AddOptions::default()).await.unwrap();
-    Models::start(hearth_openai::Args {
-        config: hearth_openai::Config::default(),
+    Models::start(hearth_answers::Args {
+        config: hearth_answers::Config::default(),
         engine: Engine::start(hearth_engine::Config::default()).unwrap(),
         library: std::sync::Arc::new(WeightLibrary {
             weights,

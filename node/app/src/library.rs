@@ -2,8 +2,8 @@
 
 use std::{io, sync::Arc};
 
+use hearth_answers::{Library, LibraryError, ModelEntry};
 use hearth_engine::{ModelFiles, ModelSource, SuggestedSampling, WeightFile};
-use hearth_openai::{Library, LibraryError, ModelEntry};
 use hearth_weights::{Inspector, VerifiedFile, VerifiedModel, Weights, catalogue};
 
 /// The weight store as the engine's library.

@@ -14,6 +14,7 @@ use std::{
     time::Duration,
 };
 
+use hearth_answers::Models;
 use hearth_api::{
     Api,
     control::types::{NetworkName, Setup},
@@ -25,7 +26,6 @@ use hearth_devnet::Devnet;
 use hearth_engine::Engine;
 use hearth_gateway::Gateway;
 use hearth_miner::Miner;
-use hearth_openai::Models;
 use hearth_store::Store;
 use hearth_wallet::Wallet;
 use hearth_weights::Weights;

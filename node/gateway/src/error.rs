@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use hearth_answers::answer::NoAnswer;
 use hearth_base::{Amount, Failure, Kind, ServiceId};
-use hearth_openai::answer::NoAnswer;
 use hearth_pocket::{Address, SignError, relay::RelayError, ring::RingError, stream::StreamError};
 
 use crate::{

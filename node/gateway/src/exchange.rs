@@ -5,11 +5,11 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures::{future::BoxFuture, stream::BoxStream};
-use hearth_base::{SessionId, failure::chain};
-use hearth_openai::{
+use hearth_answers::{
     answer::{Operation, Verdict, judge},
     sse,
 };
+use hearth_base::{SessionId, failure::chain};
 use hearth_pocket::{
     Signer,
     relay::{request_hash, sign_request},

@@ -1,6 +1,6 @@
 //! What a stream of events says of its own end.
 
-use hearth_openai::{
+use hearth_answers::{
     answer::{NoAnswer, StreamJudge},
     sse,
 };

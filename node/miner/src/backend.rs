@@ -11,8 +11,8 @@ use std::{collections::BTreeMap, sync::Arc};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
+use hearth_answers::answer::route;
 use hearth_base::ServiceId;
-use hearth_openai::answer::route;
 
 pub use engine::EngineBackend;
 pub(crate) use health::Health;

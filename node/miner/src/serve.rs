@@ -5,7 +5,7 @@
 //!                                       └─ stream → signed batches … → evidence → last batch
 //! ```
 //! Any method and path carries a relay; a `GET` of `/health` and `/ready` without a body is for people and balancers.
-//! What the backend gave is judged by [`hearth_openai::answer`]: only what counts there is written down and paid.
+//! What the backend gave is judged by [`hearth_answers::answer`]: only what counts there is written down and paid.
 
 mod answer;
 mod events;
@@ -22,8 +22,8 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use futures::{StreamExt as _, stream::BoxStream};
+use hearth_answers::answer::{NoAnswer, Operation, Verdict, judge};
 use hearth_base::{Clock, ServiceId, Tasks};
-use hearth_openai::answer::{NoAnswer, Operation, Verdict, judge};
 use hearth_pocket::Signer;
 use tokio::{sync::watch, time::Instant};
 

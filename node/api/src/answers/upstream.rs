@@ -6,7 +6,7 @@ use futures::{
     future::BoxFuture,
     stream::{self, BoxStream},
 };
-use hearth_openai::{Body, HttpRequest, Priority, answer::StreamJudge, serve_http, sse};
+use hearth_answers::{Body, HttpRequest, Priority, answer::StreamJudge, serve_http, sse};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Value, value::RawValue};
 use uuid::Uuid;
@@ -66,7 +66,7 @@ pub(crate) async fn send(
 /// The service and the parsed body, if the body names a network model. What cannot be parsed is left to the engine's
 /// reader, whose refusal says where the fault is.
 fn network_model(body: &[u8]) -> Option<(String, Value)> {
-    if hearth_openai::has_too_many_values(body) {
+    if hearth_answers::has_too_many_values(body) {
         return None;
     }
     let request: Value = serde_json::from_slice(body).ok()?;

@@ -11,7 +11,7 @@ use axum::{
 };
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
-use hearth_openai::sse;
+use hearth_answers::sse;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{app::App, error::ApiError, parts::Window};

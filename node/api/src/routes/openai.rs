@@ -14,7 +14,7 @@ use futures::{
     Stream, StreamExt,
     stream::{self, BoxStream},
 };
-use hearth_openai::{
+use hearth_answers::{
     ErrorType, sse,
     types::{ModelItem, ModelList},
 };
@@ -35,7 +35,7 @@ pub(crate) async fn list_models(State(app): State<App>) -> Response {
 pub(crate) async fn get_model(State(app): State<App>, Path(id): Path<String>) -> Response {
     match items(&app).await {
         Ok(items) => items.into_iter().find(|item| item.id == id).map_or_else(
-            || ApiError::from(hearth_openai::Error::no_model(&id)).into_openai_response(),
+            || ApiError::from(hearth_answers::Error::no_model(&id)).into_openai_response(),
             |item| Json(item).into_response(),
         ),
         Err(error) => error.into_openai_response(),
@@ -68,7 +68,7 @@ pub(crate) async fn embeddings(
 
 pub(crate) async fn unknown() -> Response {
     let message = "there is no such route here: use /v1/chat/completions, /v1/completions, /v1/embeddings or /v1/models";
-    let error = hearth_openai::Error::new(404, ErrorType::NotFoundError, "unknown_url", message);
+    let error = hearth_answers::Error::new(404, ErrorType::NotFoundError, "unknown_url", message);
     std::future::ready(ApiError::from(error).into_openai_response()).await
 }
 

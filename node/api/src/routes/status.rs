@@ -10,7 +10,7 @@ use axum::{
 };
 use bytes::Bytes;
 use futures::{FutureExt, Stream, StreamExt, stream};
-use hearth_openai::sse;
+use hearth_answers::sse;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::{extract::stream_of, guard::sign_in_of};

@@ -3,6 +3,7 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use futures::StreamExt;
+use hearth_answers::{Library, LibraryError, ModelEntry, Models, sse};
 use hearth_api::{
     Api, Args, Config,
     control::types::{NetworkName, Setup},
@@ -10,7 +11,6 @@ use hearth_api::{
 };
 use hearth_base::{Clock, Tasks};
 use hearth_engine::{Engine, ModelSource};
-use hearth_openai::{Library, LibraryError, ModelEntry, Models, sse};
 use hearth_store::Store;
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::Value;
@@ -101,8 +101,8 @@ pub(crate) async fn args(
         threads: 1,
         ..hearth_engine::Config::default()
     };
-    let models = Models::start(hearth_openai::Args {
-        config: hearth_openai::Config::default(),
+    let models = Models::start(hearth_answers::Args {
+        config: hearth_answers::Config::default(),
         engine: Engine::start(engine).unwrap(),
         library: Arc::new(Files(folder.to_owned())),
         clock: clock.clone(),

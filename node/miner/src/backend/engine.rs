@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use futures::StreamExt as _;
+use hearth_answers::{Body, HttpRequest, Models, Priority, serve_http};
 use hearth_base::ServiceId;
-use hearth_openai::{Body, HttpRequest, Models, Priority, serve_http};
 
 use super::{
     Backend, BackendAnswer, BackendBody, BackendError, BackendRequest, Capacity, headers, known_route,

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use bytes::{Bytes, BytesMut};
 use futures::{StreamExt as _, stream::BoxStream};
-use hearth_openai::{
+use hearth_answers::{
     answer::{Seen, StreamJudge},
     sse::{self, Event, Reader},
 };
@@ -168,7 +168,7 @@ impl Room {
 /// The end of a stream that cannot go on.
 pub(super) fn broken_off(refusal: &Refusal) -> Bytes {
     let error =
-        hearth_openai::Error::unavailable("answer_broke_off", format!("the answer broke off: {refusal}"));
+        hearth_answers::Error::unavailable("answer_broke_off", format!("the answer broke off: {refusal}"));
     let event = Event {
         name: String::new(),
         data: String::from_utf8(error.body()).unwrap_or_default(),

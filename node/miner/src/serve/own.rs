@@ -2,12 +2,12 @@
 //! gateways look whether a supplier is well.
 
 use bytes::Bytes;
-use hearth_base::ServiceId;
-use hearth_openai::{
+use hearth_answers::{
     Error, ErrorType,
     answer::Operation,
     types::{ModelItem, ModelList},
 };
+use hearth_base::ServiceId;
 use hearth_pocket::payload::HttpRequest;
 use serde::de::IgnoredAny;
 

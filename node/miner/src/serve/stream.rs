@@ -18,8 +18,8 @@ use futures::{
     FutureExt as _, StreamExt as _,
     stream::{self, BoxStream},
 };
+use hearth_answers::answer::Seen;
 use hearth_base::ServiceId;
-use hearth_openai::answer::Seen;
 use sha2::{Digest as _, Sha256};
 use tokio::{sync::mpsc, time::Instant};
 

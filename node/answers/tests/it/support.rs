@@ -9,11 +9,11 @@ use std::{
     time::Duration,
 };
 
-use hearth_base::{Clock, Tasks};
-use hearth_engine::{Engine, ModelSource};
-use hearth_openai::{
+use hearth_answers::{
     Args, Config, HttpAnswer, HttpRequest, Library, LibraryError, ModelEntry, Models, Priority, serve_http,
 };
+use hearth_base::{Clock, Tasks};
+use hearth_engine::{Engine, ModelSource};
 use serde_json::Value;
 
 /// Gives the files that tests put there.

@@ -1,8 +1,8 @@
 //! Answers, whole and streamed, and refusals.
 
 use futures::StreamExt;
+use hearth_answers::{Body, Config, HttpRequest, Priority, serve_http, sse};
 use hearth_engine::EmbedRequest;
-use hearth_openai::{Body, Config, HttpRequest, Priority, serve_http, sse};
 use serde_json::{Value, json};
 
 use crate::support::{World, world};

@@ -2,7 +2,7 @@
 
 use std::{sync::atomic::Ordering, time::Duration};
 
-use hearth_openai::Config;
+use hearth_answers::Config;
 
 use crate::support::world;
 
