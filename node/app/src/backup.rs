@@ -116,7 +116,10 @@ pub async fn back_up(layout: &Layout, to: &Path) -> Result<Backup, BackupError> 
     }
     for database in [target.database(), target.devnet_database()] {
         if database.exists() {
-            hide(&database)?;
+            hide(&database).map_err(|source| BackupError::File {
+                path: database.clone(),
+                source,
+            })?;
         }
     }
     let head = Backup {
@@ -275,17 +278,13 @@ fn copy(from: &Path, to: &Path) -> Result<(), BackupError> {
 }
 
 #[cfg(unix)]
-fn hide(path: &Path) -> Result<(), BackupError> {
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
-    fs::set_permissions(path, mode).map_err(|source| BackupError::File {
-        path: path.to_owned(),
-        source,
-    })
+fn hide(path: &Path) -> io::Result<()> {
+    fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600))
 }
 
 #[cfg(not(unix))]
 #[allow(clippy::unnecessary_wraps, reason = "elsewhere it can fail")]
-fn hide(_path: &Path) -> Result<(), BackupError> {
+fn hide(_path: &Path) -> io::Result<()> {
     Ok(())
 }
 
@@ -404,9 +403,11 @@ mod tests {
         refused("damaged").await;
         fs::write(&database, bytes).unwrap();
 
-        // A folder in the place of the last file: nothing of what was copied before stays.
+        // A folder in the place of the last file: nothing of what was copied stays, and what was there before does.
         fs::create_dir_all(target.root().join("hearth.new")).unwrap();
+        fs::write(target.config(), "stop_within_s = 20\n").unwrap();
         assert!(restore(&target, &copy).await.is_err());
+        assert!(target.config().exists());
         assert!(!target.keystore().join("wallet.json").exists());
         fs::remove_dir(target.root().join("hearth.new")).unwrap();
         // What an old database left beside it is not taken for the new one's.
