@@ -258,10 +258,6 @@ fn make_folder(path: &Path) -> Result<(), BackupError> {
 
 /// Copies a file of some kilobytes or a database, readable by its owner alone, whole or not at all.
 fn copy(from: &Path, to: &Path) -> Result<(), BackupError> {
-    let failed = |source| BackupError::File {
-        path: from.to_owned(),
-        source,
-    };
     let fresh = to.with_extension("new");
     let copied = fs::copy(from, &fresh).and_then(|_| {
         hide(&fresh)?;
