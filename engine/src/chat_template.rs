@@ -6,23 +6,34 @@
 //! the bytes that they make and their time. A parsed template is rewritten so that no step escapes it.
 
 mod budget;
+mod conversation;
 mod dates;
+mod defaults;
+mod estimates;
 mod filters;
 mod json;
+mod methods;
 mod operators;
 mod rewrite;
+mod source;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use minijinja::machinery::{CodeGenerator, eval, make_string_output, parse};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Kwargs, Serde};
-use minijinja::{AutoEscape, Environment, Error, ErrorKind, Value, context};
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, Value};
 
-use crate::request::{GenerateError, Message};
+use crate::checkpoint::Gguf;
+use crate::request::{GenerateError, Message, Rendered};
 use budget::Budget;
+pub(crate) use conversation::normal;
 use dates::strftime;
-use json::python_json;
+use defaults::{Default, default_for};
+use json::{Style, python_json};
+pub(crate) use source::knows_tools;
 
 /// Instructions one rendering may take. A hundred messages through the largest public template take about
 /// a hundredth of it.
@@ -35,27 +46,145 @@ const MAX_RECURSION: usize = 200;
 pub(crate) const STACK_BYTES: usize = 16 << 20;
 
 /// What a template gets to see.
+#[derive(Clone, Copy)]
 pub(crate) struct TemplateInput<'a> {
     pub(crate) messages: &'a [Message],
     pub(crate) tools: Option<&'a serde_json::Value>,
+    /// Further names that the caller wants the template to see.
+    pub(crate) kwargs: &'a serde_json::Map<String, serde_json::Value>,
     pub(crate) bos: &'a str,
     pub(crate) eos: &'a str,
     /// Seconds since 1970, if the caller told the time.
     pub(crate) unix_now: Option<i64>,
-    /// Bytes of all texts in messages and tools.
+    /// Bytes of all texts in messages, tools and further names.
     pub(crate) input_bytes: usize,
+}
+
+/// The templates of a model.
+pub(crate) struct Templates {
+    /// The usual one.
+    pub(crate) chat: Option<Arc<str>>,
+    /// The one for requests with tools; `None` if the model knows none.
+    pub(crate) tools: Option<Arc<str>>,
+    /// What stands in for a missing one.
+    default: &'static Default,
+}
+
+/// Names that say what a conversation is; no caller gives them another meaning.
+const OWN_NAMES: [&str; 4] = ["messages", "tools", "bos_token", "eos_token"];
+/// As long other forms of a refused conversation are tried.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+impl Templates {
+    /// Takes the templates out of a model's header. `has_token` knows the vocabulary.
+    pub(crate) fn from_gguf(gguf: &Gguf, has_token: impl Fn(&str) -> bool) -> Self {
+        let named = |key: &str| gguf.optional_text(key).map(Arc::<str>::from);
+        let chat = named("tokenizer.chat_template");
+        let tools = named("tokenizer.chat_template.tool_use");
+        Self {
+            tools: tools.or_else(|| chat.clone().filter(|source| knows_tools(source))),
+            chat,
+            default: default_for(has_token),
+        }
+    }
+
+    /// Renders a conversation with the opening of an answer at its end. One that the template refuses, or drops a part
+    /// of, is brought into another form; what was done is reported.
+    pub(crate) fn render(&self, input: &TemplateInput<'_>) -> Result<Rendered, GenerateError> {
+        if let Some(name) = OWN_NAMES.iter().find(|name| input.kwargs.contains_key(**name)) {
+            return Err(GenerateError::BadParameter {
+                field: "chat_template_kwargs",
+                value: (*name).to_owned(),
+                range: "names other than messages, tools, bos_token and eos_token",
+            });
+        }
+        let wants_tools = input
+            .tools
+            .is_some_and(|tools| tools.as_array().is_none_or(|list| !list.is_empty()));
+        let of_the_file = if wants_tools { &self.tools } else { &self.chat };
+        let (source, mut fallbacks) = match of_the_file {
+            Some(source) => (source.as_ref(), Vec::new()),
+            None if wants_tools => {
+                return Err(GenerateError::Template {
+                    reason: "it knows no tools: choose a model that does, or leave tools out".to_owned(),
+                });
+            }
+            None => (self.default.source, vec![self.default.name]),
+        };
+        let (text, changes) = render_somehow(source, input)?;
+        fallbacks.extend(changes);
+        Ok(Rendered {
+            opens_thinking: source::opens_thinking(&text),
+            text,
+            fallbacks,
+        })
+    }
+}
+
+/// Renders a conversation as it is, or else with as few changes as the template asks for.
+fn render_somehow(
+    template: &str,
+    input: &TemplateInput<'_>,
+) -> Result<(String, Vec<&'static str>), GenerateError> {
+    let since = Instant::now();
+    let first = render(template, input);
+    let needed = match &first {
+        Ok(text) => match conversation::dropped(input.messages, text) {
+            Some(change) => Some(change),
+            None => return first.map(|text| (text, Vec::new())),
+        },
+        // A template at fault is at fault with any conversation.
+        Err(GenerateError::Template { .. }) => None,
+        Err(_) => return first.map(|text| (text, Vec::new())),
+    };
+    let possible = conversation::possible(input.messages);
+    let mut choices: Vec<u32> = (1..1 << possible.len()).collect();
+    choices.sort_by_key(|choice| choice.count_ones());
+    for choice in choices {
+        let chosen = possible
+            .iter()
+            .enumerate()
+            .filter(|(bit, _)| choice & 1 << bit != 0);
+        let changes: Vec<&'static str> = chosen.map(|(_, change)| *change).collect();
+        if needed.is_some_and(|needed| !changes.contains(&needed)) || since.elapsed() > PATIENCE {
+            continue;
+        }
+        let messages = conversation::changed(input.messages, &changes);
+        let changed = TemplateInput {
+            messages: &messages,
+            ..*input
+        };
+        if let Ok(text) = render(template, &changed)
+            && conversation::dropped(&messages, &text).is_none()
+        {
+            return Ok((text, changes));
+        }
+    }
+    first.map(|text| (text, Vec::new()))
 }
 
 /// Renders the conversation with the opening of an answer at its end.
 pub(crate) fn render(template: &str, input: &TemplateInput<'_>) -> Result<String, GenerateError> {
     let messages: Vec<serde_json::Value> = input.messages.iter().map(message_value).collect();
-    let context = context! {
-        messages => Serde(messages),
-        tools => input.tools.map(|tools| Value::from(Serde(tools.clone()))),
-        add_generation_prompt => true,
-        bos_token => input.bos,
-        eos_token => input.eos,
-    };
+    let mut names: BTreeMap<String, Value> = input
+        .kwargs
+        .iter()
+        .map(|(name, value)| (name.clone(), Value::from(Serde(value.clone()))))
+        .collect();
+    names
+        .entry("add_generation_prompt".to_owned())
+        .or_insert(Value::from(true));
+    let tools = input.tools.map(|tools| Value::from(Serde(tools.clone())));
+    for (name, value) in [
+        ("messages", Value::from(Serde(messages))),
+        ("tools", Value::from(tools)),
+        ("bos_token", Value::from(input.bos)),
+        ("eos_token", Value::from(input.eos)),
+    ] {
+        names.insert(name.to_owned(), value);
+    }
+    names.entry("documents".to_owned()).or_insert(Value::from(()));
+    let context = Value::from(names);
     let budget = Arc::new(Budget::begin(input.input_bytes));
     run(template, context, input.unix_now, &budget).map_err(|error| refusal(&error))
 }
@@ -69,6 +198,8 @@ fn run(template: &str, context: Value, unix_now: Option<i64>, budget: &Arc<Budge
         .trim_blocks(true)
         .lstrip_blocks(true)
         .build()?;
+    let template = source::prepared(template);
+    let template = template.as_ref();
     let parsed = rewrite::guarded(&parse(template, NAME, syntax)?)?;
     let mut code = CodeGenerator::new(NAME, template);
     code.compile_stmt(&parsed);
@@ -134,8 +265,7 @@ fn environment(unix_now: Option<i64>, budget: &Arc<Budget>) -> Environment<'stat
     environment.add_filter(
         "tojson",
         move |value: Value, options: Kwargs| -> Result<String, Error> {
-            let indent: Option<usize> = options.get("indent")?;
-            python_json(&measure, &value, indent.map(|n| n.min(16)))
+            python_json(&measure, &value, &Style::from_options(&options)?)
         },
     );
     environment
@@ -163,5 +293,7 @@ fn refusal(error: &Error) -> GenerateError {
     }
 }
 
+#[cfg(test)]
+mod fallback_tests;
 #[cfg(test)]
 mod tests;

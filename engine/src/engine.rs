@@ -12,9 +12,11 @@ use crate::hardware::{Hardware, memory};
 use crate::job::{EmbedJob, GenerateJob};
 use crate::load::{LoadError, ModelInfo, ModelSource};
 use crate::model::{LoadSettings, Loaded, LoadedKind, load};
-use crate::prepare::{PrepareCommand, Preparers};
+use crate::prepare::{Count, PrepareCommand, Preparers};
 use crate::reply::{EmbedReply, QueueSlot, Reply, Ticket};
-use crate::request::{EmbedRequest, EmbedSink, Event, GenerateError, GenerateRequest, Message, Prompt, Sink};
+use crate::request::{
+    EmbedRequest, EmbedSink, Event, GenerateError, GenerateRequest, Message, Prompt, Rendered, Sink,
+};
 use crate::worker::{Shared, Worker};
 use parking_lot::Mutex;
 
@@ -284,11 +286,14 @@ impl ModelHandle {
             since: Instant::now(),
         };
         let job = Box::new(job);
-        let rejected = if matches!(job.request.prompt, Prompt::Chat { .. }) {
+        // A constraint is compiled where conversations are rendered: both take long where somebody means ill.
+        let takes_long =
+            matches!(job.request.prompt, Prompt::Chat { .. }) || job.request.constraint.is_some();
+        let rejected = if takes_long {
             let sent = self.link.errands.send(PrepareCommand::Prepare(job));
             sent.err().and_then(|rejected| match rejected.0 {
                 PrepareCommand::Prepare(job) => Some(job),
-                PrepareCommand::End => None,
+                PrepareCommand::Count(_) | PrepareCommand::End => None,
             })
         } else {
             let sent = self.link.commands.send(Command::Generate(job));
@@ -328,41 +333,94 @@ impl ModelHandle {
         ticket
     }
 
-    /// Splits plain text into tokens; special tokens spelled out in it are plain text.
-    pub fn tokenize(&self, text: &str) -> Vec<u32> {
+    /// Splits plain text into tokens; special tokens spelled out in it are plain text. `add_special` adds those that
+    /// the model puts around any text, as a prompt or an input gets them.
+    ///
+    /// Blocks while it works: for some milliseconds for each 100,000 bytes.
+    ///
+    /// # Errors
+    /// [`GenerateError::PromptTooLong`] or [`GenerateError::TextTooLarge`] for a text that could not be read whole.
+    pub fn tokenize(&self, text: &str, add_special: bool) -> Result<Vec<u32>, GenerateError> {
         match &self.loaded.kind {
-            LoadedKind::Text(model) => model.tokenizer.encode_text(text),
-            LoadedKind::Embedding(model) => model.tokenize(text).unwrap_or_default(),
+            LoadedKind::Text(model) => {
+                model.check_length(text.len(), self.loaded.info.context_tokens)?;
+                Ok(if add_special {
+                    model.tokenizer.encode_prompt(text)
+                } else {
+                    model.tokenizer.encode_text(text)
+                })
+            }
+            LoadedKind::Embedding(model) => {
+                model.check_length(0, text)?;
+                model.tokenize(text, add_special)
+            }
         }
+    }
+
+    /// Gives the tokens of a prompt as [`Self::generate`] would read it, conversations rendered; there may be more than
+    /// the context window holds.
+    ///
+    /// Blocks until one of the threads that render conversations has done it: milliseconds, or seconds where they
+    /// have much to do or the template is bad.
+    ///
+    /// # Errors
+    /// What [`Self::generate`] refuses a prompt for, but for its number of tokens.
+    pub fn tokens_of(&self, prompt: Prompt) -> Result<Vec<u32>, GenerateError> {
+        let _place = self.admit()?;
+        let (answer, tokens) = std::sync::mpsc::channel();
+        let count = Box::new(Count {
+            model: Arc::clone(&self.loaded),
+            prompt,
+            answer,
+        });
+        let sent = self.link.errands.send(PrepareCommand::Count(count));
+        sent.map_err(|_| GenerateError::Stopped)?;
+        tokens.recv().unwrap_or(Err(GenerateError::Stopped))
     }
 
     /// Splits text that a template wrote: special tokens spelled out in it are special.
     pub fn tokenize_special(&self, text: &str) -> Vec<u32> {
         match &self.loaded.kind {
             LoadedKind::Text(model) => model.tokenizer.encode(text, true),
-            LoadedKind::Embedding(model) => model.tokenize(text).unwrap_or_default(),
+            LoadedKind::Embedding(model) => model.tokenize(text, true).unwrap_or_default(),
         }
     }
 
-    /// Gives the text of tokens, special ones left out; bytes that form no character become U+FFFD.
-    pub fn detokenize(&self, tokens: &[u32]) -> String {
+    /// Gives the text of tokens, special ones spelled out if `special` and else left out; bytes that form no character
+    /// become U+FFFD. Blocks for less than a microsecond for each token.
+    ///
+    /// # Errors
+    /// [`GenerateError::UnknownToken`].
+    pub fn detokenize(&self, tokens: &[u32], special: bool) -> Result<String, GenerateError> {
         match &self.loaded.kind {
-            LoadedKind::Text(model) => model.tokenizer.decode(tokens),
-            LoadedKind::Embedding(_) => String::new(),
+            LoadedKind::Text(model) => {
+                model.check_tokens(tokens)?;
+                Ok(model.tokenizer.decode(tokens, special))
+            }
+            LoadedKind::Embedding(model) => model.detokenize(tokens, special),
+        }
+    }
+
+    /// Gives the control token that is written so: answers hold it only where a request asks for it.
+    pub fn control_token(&self, text: &str) -> Option<u32> {
+        match &self.loaded.kind {
+            LoadedKind::Text(model) => model.tokenizer.control_token(text),
+            LoadedKind::Embedding(_) => None,
         }
     }
 
     /// Renders a conversation by the model's chat template, with the opening of an answer at its end.
     ///
     /// # Errors
-    /// [`GenerateError::NoChatTemplate`], [`GenerateError::Template`], [`GenerateError::NotGenerative`].
+    /// [`GenerateError::Template`], [`GenerateError::BadParameter`], [`GenerateError::NotGenerative`].
     pub fn render(
         &self,
         messages: &[Message],
         tools: Option<&serde_json::Value>,
-    ) -> Result<String, GenerateError> {
+        kwargs: &serde_json::Map<String, serde_json::Value>,
+    ) -> Result<Rendered, GenerateError> {
         match &self.loaded.kind {
-            LoadedKind::Text(model) => model.render(messages, tools),
+            LoadedKind::Text(model) => model.render(messages, tools, kwargs),
             LoadedKind::Embedding(_) => Err(GenerateError::NotGenerative {
                 model: self.loaded.info.name.clone(),
             }),

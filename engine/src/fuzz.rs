@@ -1,18 +1,25 @@
 //! One plain function for every parser of foreign bytes. `fuzz/` calls them with what a fuzzer makes, the test below
 //! with its corpus and with changed copies of it; none may panic or take memory beyond its limits.
 
-use crate::{checkpoint::Gguf, tokenizer::Tokenizer};
+use crate::{checkpoint::Gguf, constraint, tokenizer::Tokenizer};
 
 /// A parser with its name; the folder of its corpus is `engine_` and the name.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All parsers.
-pub const TARGETS: &[Target] = &[("gguf", gguf)];
+pub const TARGETS: &[Target] = &[("gguf", gguf), ("schema", schema)];
 
 /// The header of a GGUF file, and the tokenizer in it.
 pub fn gguf(bytes: &[u8]) {
     if let Ok(gguf) = Gguf::parse(bytes) {
         let _ = Tokenizer::from_gguf(&gguf);
+    }
+}
+
+/// A JSON schema, looked over before it is compiled.
+pub fn schema(bytes: &[u8]) {
+    if let Ok(schema) = serde_json::from_slice(bytes) {
+        let _ = constraint::looked_over(&schema);
     }
 }
 

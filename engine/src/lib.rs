@@ -5,14 +5,16 @@
 //! pool of compute threads. Callers hand a request and a sink; the worker calls the sink from its own
 //! thread, so **a sink must return at once** (hand the event to a channel, never wait in it).
 //!
-//! The way of a prompt: [`ModelHandle::generate`] → a thread renders a conversation → worker admits it (tokens counted, KV cache
-//! reserved) → prefill in chunks → one token per round, interleaved with every other running sequence →
-//! sampler → UTF-8 and stop-string stages → sink.
+//! The way of a prompt: [`ModelHandle::generate`] → a thread renders a conversation and compiles a constraint → worker
+//! admits it (tokens counted, KV cache reserved) → prefill in chunks → one token per round, interleaved with every
+//! other running sequence → choice (constraint, thinking, sampler) → UTF-8 and stop-string stages → sink.
 
 mod chat_template;
 mod checkpoint;
+mod choice;
 mod command;
 mod config;
+mod constraint;
 mod engine;
 pub mod fuzz;
 mod hardware;
@@ -32,6 +34,7 @@ mod sequence;
 mod simd;
 mod stop;
 pub mod testing;
+mod thinking;
 mod tokenizer;
 mod worker;
 
@@ -43,8 +46,10 @@ pub use inspect::inspect;
 pub use load::{LoadError, ModelFiles, ModelInfo, ModelKind, ModelSource};
 pub use reply::Ticket;
 pub use request::{
-    EmbedRequest, EmbedSink, Embeddings, Event, FinishReason, GenerateError, GenerateRequest, Message,
-    Priority, Prompt, Sampling, Sink, Timings, TokenLogprob, Usage,
+    Constraint, EmbedInput, EmbedRequest, EmbedSink, Embeddings, Event, FinishReason, GenerateError,
+    GenerateRequest, MAX_STOP_BYTES, Message, Priority, Prompt, PromptToken, Rendered, Sampling, Sink,
+    Stopped, Timings, TokenLogprob, Usage,
 };
 pub use sampling::SuggestedSampling;
 pub use simd::SimdLevel;
+pub use thinking::Thinking;

@@ -1,6 +1,7 @@
 //! From files on disk to a model that can run: what is asked for, what came of it, what can go wrong.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::checkpoint::{FileError, GgufError, WeightFile};
 use crate::sampling::SuggestedSampling;
@@ -73,8 +74,12 @@ pub struct ModelInfo {
     pub vocabulary: usize,
     /// Width of its embeddings, or of its hidden state.
     pub width: usize,
-    /// Whether conversations can be rendered.
+    /// Whether its files bring a chat template; a model of text without one is given a usual one.
     pub has_chat_template: bool,
+    /// The source of that template.
+    pub chat_template: Option<Arc<str>>,
+    /// The source of the template that requests with tools are rendered by; `None` if the model knows no tools.
+    pub tool_template: Option<Arc<str>>,
     /// Bytes of weights held in memory.
     pub weight_bytes: u64,
     /// Bytes of KV cache per token of one conversation.

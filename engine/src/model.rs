@@ -18,11 +18,12 @@ pub(crate) use cache::{KvCache, PAGE_TOKENS};
 pub(crate) use decoder::{Decoder, LogitRows, Piece};
 pub(crate) use shape::DecoderConfig;
 
-use crate::chat_template::{TemplateInput, render};
+use crate::chat_template::{TemplateInput, Templates, normal};
 use crate::checkpoint::{Gguf, HeldFile, OpenFile, TensorType, WeightFile};
 use crate::config::Precision;
+use crate::constraint::Grammars;
 use crate::load::{LoadError, ModelFiles, ModelInfo, ModelKind, ModelSource};
-use crate::request::{GenerateError, Message, Prompt};
+use crate::request::{GenerateError, Message, Prompt, Rendered};
 use crate::sampling::SuggestedSampling;
 use crate::tokenizer::Tokenizer;
 
@@ -59,8 +60,9 @@ pub(crate) enum LoadedKind {
 /// A model that continues text.
 pub(crate) struct TextModel {
     pub(crate) decoder: Decoder,
-    pub(crate) tokenizer: Tokenizer,
-    template: Option<String>,
+    pub(crate) tokenizer: Arc<Tokenizer>,
+    pub(crate) grammars: Grammars,
+    templates: Templates,
     unix_now: Option<fn() -> i64>,
 }
 
@@ -166,7 +168,7 @@ fn load_gguf(
         settings.free_bytes.saturating_sub(weight_bytes),
     );
     let generation = generation.map(side::hold).transpose()?;
-    let template = gguf.optional_text("tokenizer.chat_template").map(str::to_owned);
+    let templates = Templates::from_gguf(&gguf, |text| tokenizer.has_mark(text));
     let info = ModelInfo {
         name: source.name.clone(),
         kind: ModelKind::Text,
@@ -176,7 +178,9 @@ fn load_gguf(
         context_tokens: config.context,
         vocabulary: tokenizer.vocabulary(),
         width: config.width,
-        has_chat_template: template.is_some(),
+        has_chat_template: templates.chat.is_some(),
+        chat_template: templates.chat.clone(),
+        tool_template: templates.tools.clone(),
         weight_bytes,
         cache_bytes_per_token: per_token,
         sampling: suggested(&gguf, generation.as_deref(), source),
@@ -184,10 +188,12 @@ fn load_gguf(
     };
     let decoder = Decoder::load(config, &gguf, &held, tokenizer.vocabulary(), settings.precision)
         .map_err(|error| error.into_load_error(&first))?;
+    let tokenizer = Arc::new(tokenizer);
     let model = TextModel {
         decoder,
+        grammars: Grammars::new(Arc::clone(&tokenizer)),
         tokenizer,
-        template,
+        templates,
         unix_now: settings.unix_now,
     };
     let kind = LoadedKind::Text(Box::new(model));
@@ -300,27 +306,36 @@ fn main_type(gguf: &Gguf) -> TensorType {
         .map_or(TensorType::F32, |(dtype, _)| dtype)
 }
 
+/// A prompt as tokens, and what is to be known of how it came about.
+#[derive(Debug, Default)]
+pub(crate) struct PromptTokens {
+    pub(crate) tokens: Vec<u32>,
+    pub(crate) fallbacks: Vec<&'static str>,
+    pub(crate) opens_thinking: bool,
+}
+
 impl TextModel {
     /// Renders a conversation as the model's template wants it.
     pub(crate) fn render(
         &self,
         messages: &[Message],
         tools: Option<&serde_json::Value>,
-    ) -> Result<String, GenerateError> {
-        let template = self.template.as_deref().ok_or(GenerateError::NoChatTemplate)?;
+        kwargs: &serde_json::Map<String, serde_json::Value>,
+    ) -> Result<Rendered, GenerateError> {
+        self.render_normal(&normal_conversation(messages, tools, kwargs))
+    }
+
+    fn render_normal(&self, conversation: &mask::Conversation) -> Result<Rendered, GenerateError> {
         let (bos, eos) = self.tokenizer.boundary_texts();
-        let unix_now = self.unix_now.map(|now| now());
-        render(
-            template,
-            &TemplateInput {
-                messages,
-                tools,
-                bos,
-                eos,
-                unix_now,
-                input_bytes: mask::bytes(messages, tools),
-            },
-        )
+        self.templates.render(&TemplateInput {
+            messages: &conversation.messages,
+            tools: conversation.tools.as_ref(),
+            kwargs: &conversation.kwargs,
+            bos,
+            eos,
+            unix_now: self.unix_now.map(|now| now()),
+            input_bytes: mask::bytes(conversation),
+        })
     }
 
     /// Turns a prompt into tokens; one that cannot fit into `context_tokens` is refused first.
@@ -328,30 +343,49 @@ impl TextModel {
         &self,
         prompt: &Prompt,
         context_tokens: usize,
-    ) -> Result<Vec<u32>, GenerateError> {
+    ) -> Result<PromptTokens, GenerateError> {
+        let plain = |tokens| PromptTokens {
+            tokens,
+            ..PromptTokens::default()
+        };
         match prompt {
             Prompt::Tokens(tokens) => {
-                let vocabulary = self.tokenizer.vocabulary();
-                match tokens.iter().find(|&&token| token as usize >= vocabulary) {
-                    Some(&token) => Err(GenerateError::UnknownToken { token, vocabulary }),
-                    None => Ok(tokens.clone()),
-                }
+                self.check_tokens(tokens)?;
+                Ok(plain(tokens.clone()))
             }
             Prompt::Text(text) => {
                 self.check_length(text.len(), context_tokens)?;
-                Ok(self.tokenizer.encode_prompt(text))
+                Ok(plain(self.tokenizer.encode_prompt(text)))
             }
-            Prompt::Chat { messages, tools } => {
-                self.check_length(mask::bytes(messages, tools.as_ref()), context_tokens)?;
-                let (messages, tools, letter) = mask::masked(messages, tools.as_ref(), &self.tokenizer);
-                let rendered = self.render(&messages, tools.as_ref())?;
-                Ok(self.tokenizer.encode_template(&rendered, Some(letter)))
+            Prompt::Chat {
+                messages,
+                tools,
+                kwargs,
+            } => {
+                let conversation = normal_conversation(messages, tools.as_ref(), kwargs);
+                self.check_length(mask::bytes(&conversation), context_tokens)?;
+                let (masked, letter) = mask::masked(&conversation, &self.tokenizer);
+                let rendered = self.render_normal(&masked)?;
+                Ok(PromptTokens {
+                    tokens: self.tokenizer.encode_template(&rendered.text, Some(letter)),
+                    fallbacks: rendered.fallbacks,
+                    opens_thinking: rendered.opens_thinking,
+                })
             }
         }
     }
 
+    /// Refuses tokens that the vocabulary does not have.
+    pub(crate) fn check_tokens(&self, tokens: &[u32]) -> Result<(), GenerateError> {
+        let vocabulary = self.tokenizer.vocabulary();
+        match tokens.iter().find(|&&token| token as usize >= vocabulary) {
+            Some(&token) => Err(GenerateError::UnknownToken { token, vocabulary }),
+            None => Ok(()),
+        }
+    }
+
     /// Refuses a prompt that cannot fit whatever its tokens are, before any work is done for it.
-    fn check_length(&self, bytes: usize, context_tokens: usize) -> Result<(), GenerateError> {
+    pub(crate) fn check_length(&self, bytes: usize, context_tokens: usize) -> Result<(), GenerateError> {
         let limit_bytes = context_tokens.saturating_mul(self.tokenizer.longest_piece());
         if bytes <= limit_bytes {
             return Ok(());
@@ -361,6 +395,18 @@ impl TextModel {
             limit_bytes,
             context_tokens,
         })
+    }
+}
+
+fn normal_conversation(
+    messages: &[Message],
+    tools: Option<&serde_json::Value>,
+    kwargs: &serde_json::Map<String, serde_json::Value>,
+) -> mask::Conversation {
+    mask::Conversation {
+        messages: normal(messages),
+        tools: tools.cloned(),
+        kwargs: kwargs.clone(),
     }
 }
 

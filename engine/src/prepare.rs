@@ -1,5 +1,6 @@
-//! Threads that turn conversations into tokens. Chat templates come with the models: one that takes all the time it
-//! may holds up neither the worker nor, but for that time, the conversations of other models.
+//! Threads that turn conversations into tokens and constraints into grammars. Chat templates come with the models, and
+//! constraints from whoever asks: one that takes all the time it may holds up neither the worker nor, but for that
+//! time, the conversations of other models.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -12,8 +13,8 @@ use parking_lot::Mutex;
 use crate::chat_template::STACK_BYTES;
 use crate::command::Command;
 use crate::job::GenerateJob;
-use crate::model::LoadedKind;
-use crate::request::GenerateError;
+use crate::model::{Loaded, LoadedKind};
+use crate::request::{GenerateError, Prompt};
 use crate::sequence::Prepared;
 
 /// Conversations that are prepared at once. A usual one takes milliseconds.
@@ -22,7 +23,15 @@ const THREADS: usize = 3;
 /// What a thread is told.
 pub(crate) enum PrepareCommand {
     Prepare(Box<GenerateJob>),
+    Count(Box<Count>),
     End,
+}
+
+/// A prompt whose tokens are asked for, and nothing else.
+pub(crate) struct Count {
+    pub(crate) model: Arc<Loaded>,
+    pub(crate) prompt: Prompt,
+    pub(crate) answer: Sender<Result<Vec<u32>, GenerateError>>,
 }
 
 /// The threads, and the way to them.
@@ -85,8 +94,27 @@ fn run(inbox: &Mutex<Receiver<PrepareCommand>>, worker: &Sender<Command>, stoppi
         let errand = inbox.lock().recv();
         match errand {
             Ok(PrepareCommand::Prepare(job)) => prepare(*job, worker, stopping),
+            Ok(PrepareCommand::Count(count)) => count.answer(),
             Ok(PrepareCommand::End) | Err(_) => return,
         }
+    }
+}
+
+impl Count {
+    fn answer(self) {
+        let LoadedKind::Text(text) = &self.model.kind else {
+            let model = self.model.info.name.clone();
+            let _ = self.answer.send(Err(GenerateError::NotGenerative { model }));
+            return;
+        };
+        let tokens = || text.tokens_of(&self.prompt, self.model.info.context_tokens);
+        let tokens = catch_unwind(AssertUnwindSafe(tokens)).unwrap_or_else(|_| {
+            Err(GenerateError::Internal {
+                reason: "reading the prompt panicked".to_owned(),
+            })
+        });
+        // Whoever asked may be gone.
+        let _ = self.answer.send(tokens.map(|prompt| prompt.tokens));
     }
 }
 

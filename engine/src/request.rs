@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
+use crate::thinking::Thinking;
+
 /// Receives the events of one generation; [`ControlFlow::Break`] cancels it.
 ///
 /// It is called on the worker thread and must return at once.
@@ -51,8 +53,10 @@ pub enum Prompt {
     Chat {
         /// The conversation, oldest first.
         messages: Vec<Message>,
-        /// Tool descriptions for templates that know them, as OpenAI's `tools`.
+        /// Tool descriptions, as OpenAI's `tools`. A model whose template knows none refuses them.
         tools: Option<serde_json::Value>,
+        /// Further names that the template gets to see, such as `enable_thinking`.
+        kwargs: serde_json::Map<String, serde_json::Value>,
     },
     /// Plain text; begins with the model's BOS token if its file says so.
     Text(String),
@@ -66,8 +70,22 @@ impl Prompt {
         Self::Chat {
             messages,
             tools: None,
+            kwargs: serde_json::Map::new(),
         }
     }
+}
+
+/// A conversation as the model gets to see it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rendered {
+    /// The prompt, with the opening of an answer at its end.
+    pub text: String,
+    /// What was done because the template wants it otherwise, a stable word each: `system_folded`, `roles_joined`,
+    /// `tools_folded`, `calls_split`, `arguments_as_text`; `chatml_template`, `llama3_template`, `gemma_template`,
+    /// `llama2_template` if the file has none.
+    pub fallbacks: Vec<&'static str>,
+    /// Whether the prompt ends inside a block of reasoning: the answer begins with reasoning.
+    pub opens_thinking: bool,
 }
 
 /// How the next token is chosen. The default is OpenAI's: temperature 1, nothing cut off.
@@ -119,25 +137,51 @@ impl Sampling {
     }
 }
 
+/// What an answer must be.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Constraint {
+    /// A JSON object.
+    JsonObject,
+    /// JSON that a schema describes. Properties come in the order in which the schema names them.
+    JsonSchema(serde_json::Value),
+    /// Text that a regular expression matches as a whole.
+    Regex(String),
+    /// Text of a grammar in llguidance's variant of Lark; special tokens may be named in it.
+    Lark(String),
+}
+
+/// The most bytes that the stop strings of a request may have together.
+pub const MAX_STOP_BYTES: usize = 64 << 10;
+
 /// A request for one answer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GenerateRequest {
     /// What is continued.
     pub prompt: Prompt,
-    /// At most this many tokens; without it, up to the end of the context window.
+    /// At most this many tokens; without it, up to the end of the context window. 0 draws none: with
+    /// `prompt_logprobs` it scores the prompt, which may then fill the whole window.
     pub max_tokens: Option<u32>,
-    /// The answer ends before the first of these strings; they are not part of it.
+    /// The answer ends before the first of these strings; they are not part of it. Any number of them, of
+    /// [`MAX_STOP_BYTES`] together.
     pub stop: Vec<String>,
+    /// The answer ends with the first of these tokens, beside those that always end it; its text is not part of it.
+    pub stop_tokens: Vec<u32>,
     /// How tokens are chosen.
     pub sampling: Sampling,
     /// Who asks.
     pub priority: Priority,
     /// Reports each token with this many alternatives (0: only the chosen one's probability).
     pub logprobs: Option<u8>,
-    /// Reports the log-probability of every prompt token but the first, too.
+    /// Reports the prompt's tokens, too, with the log-probability of each but the first and as many alternatives.
     pub prompt_logprobs: bool,
+    /// What the answer must be. It costs nothing where there is none.
+    pub constraint: Option<Constraint>,
+    /// How the model thinks before it answers: a `constraint` counts once that is over.
+    pub thinking: Option<Thinking>,
     /// Goes on after the model's end token, up to `max_tokens`: for measurements.
     pub ignore_end: bool,
+    /// Control tokens whose text is part of the answer, such as the marks of tool calls; all others are never shown.
+    pub shown_tokens: Vec<String>,
 }
 
 impl GenerateRequest {
@@ -147,11 +191,15 @@ impl GenerateRequest {
             prompt,
             max_tokens: None,
             stop: Vec::new(),
+            stop_tokens: Vec::new(),
             sampling: Sampling::default(),
             priority: Priority::Local,
             logprobs: None,
             prompt_logprobs: false,
+            constraint: None,
+            thinking: None,
             ignore_end: false,
+            shown_tokens: Vec::new(),
         }
     }
 }
@@ -169,10 +217,32 @@ pub struct TokenLogprob {
     pub top: Vec<(u32, Vec<u8>, f32)>,
 }
 
+/// One token of a prompt.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PromptToken {
+    /// The id in the model's vocabulary.
+    pub token: u32,
+    /// Its bytes; not always whole characters, and none for special tokens.
+    pub bytes: Vec<u8>,
+    /// Natural logarithm of its probability after the tokens before it; the first one has none.
+    pub logprob: Option<f32>,
+    /// The most probable tokens at this place with their log-probabilities, best first; empty for the first.
+    pub top: Vec<(u32, Vec<u8>, f32)>,
+}
+
+/// What a request named that ended its answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stopped {
+    /// One of `stop`.
+    Text(String),
+    /// One of `stop_tokens`.
+    Token(u32),
+}
+
 /// Why an answer ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FinishReason {
-    /// The model ended its turn, or a stop string was reached.
+    /// The model ended its turn, the constraint was fulfilled, or a stop string or token was reached.
     Stop,
     /// `max_tokens` or the end of the context window was reached.
     Length,
@@ -187,6 +257,10 @@ pub struct Usage {
     pub prompt_tokens: u32,
     /// Tokens drawn for the answer, the model's end token among them.
     pub completion_tokens: u32,
+    /// Those of the prompt that were known from an earlier request and not computed again.
+    pub cached_prompt_tokens: u32,
+    /// Those of the answer that were thinking, with the marks around it; 0 unless `thinking` was asked for.
+    pub thinking_tokens: u32,
 }
 
 /// Where the time went.
@@ -208,11 +282,15 @@ pub enum Event {
     Started {
         /// Tokens of the prompt, with the template's own.
         prompt_tokens: u32,
+        /// As [`Rendered::fallbacks`]; empty for a prompt that is no conversation.
+        fallbacks: Vec<&'static str>,
+        /// As [`Rendered::opens_thinking`].
+        opens_thinking: bool,
     },
-    /// The log-probability of each prompt token but the first, given those before it.
+    /// The prompt's tokens.
     Prompt {
-        /// One entry per prompt token from the second on.
-        tokens: Vec<TokenLogprob>,
+        /// All of them, in order.
+        tokens: Vec<PromptToken>,
     },
     /// A piece of the answer. Always whole characters; never part of a stop string.
     Token {
@@ -225,8 +303,8 @@ pub enum Event {
     Finished {
         /// Why it ended.
         reason: FinishReason,
-        /// The stop string that ended it.
-        stop: Option<String>,
+        /// What of the request's own ended it.
+        stop: Option<Stopped>,
         /// Tokens counted.
         usage: Usage,
         /// Time measured.
@@ -262,6 +340,40 @@ pub enum GenerateError {
         limit_bytes: usize,
         /// Tokens the model can see at once, as loaded.
         context_tokens: usize,
+    },
+    /// A text to be embedded has more tokens than the model reads.
+    #[error(
+        "text {index} has {tokens} tokens and this model reads at most {limit_tokens}: make it shorter, send it in \
+         parts, or ask for it to be cut (truncate)"
+    )]
+    TextTooLong {
+        /// Which of the texts, counted from 0.
+        index: usize,
+        /// Its tokens.
+        tokens: usize,
+        /// What the model can read.
+        limit_tokens: usize,
+    },
+    /// A text to be embedded is so long that it was not even split into tokens.
+    #[error(
+        "text {index} has {bytes} bytes, and the {limit_tokens} tokens that this model reads cannot hold more than \
+         {limit_bytes}: make it shorter, send it in parts, or ask for it to be cut (truncate)"
+    )]
+    TextTooLarge {
+        /// Which of the texts, counted from 0.
+        index: usize,
+        /// Its bytes.
+        bytes: usize,
+        /// What is split at most.
+        limit_bytes: usize,
+        /// What the model can read.
+        limit_tokens: usize,
+    },
+    /// The constraint cannot be used, or became too complex on the way.
+    #[error("the form asked of the answer cannot be kept: {reason}")]
+    BadConstraint {
+        /// What is wrong with it, in plain words.
+        reason: String,
     },
     /// Too many requests wait already.
     #[error("{queued} requests wait already: try again in a moment")]
@@ -361,13 +473,25 @@ pub enum GenerateError {
     },
 }
 
+/// What one embedding is made of.
+#[derive(Debug, Clone, PartialEq)]
+pub enum EmbedInput {
+    /// A text; it is split, with the tokens that open and close it.
+    Text(String),
+    /// Tokens of the model's vocabulary, used as they are.
+    Tokens(Vec<u32>),
+}
+
 /// A request for embeddings.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EmbedRequest {
     /// One embedding is made of each.
-    pub texts: Vec<String>,
+    pub inputs: Vec<EmbedInput>,
     /// Cuts texts at the model's limit instead of refusing them.
     pub truncate: bool,
+    /// Keeps so many of the first figures of each vector, brought to length one again; without it, all. Useful with
+    /// models that were trained for it (Matryoshka).
+    pub dimensions: Option<usize>,
     /// Who asks.
     pub priority: Priority,
 }
@@ -375,8 +499,8 @@ pub struct EmbedRequest {
 /// The answer to an embedding request.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Embeddings {
-    /// One unit vector per text, in the order asked.
+    /// One unit vector per input, in the order asked.
     pub vectors: Vec<Vec<f32>>,
-    /// Tokens of all texts together.
+    /// Tokens of all inputs together.
     pub prompt_tokens: u32,
 }

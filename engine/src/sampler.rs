@@ -1,9 +1,11 @@
 //! Chooses the next token from the model's logits.
 //!
-//! Order: bias, penalties, temperature, top-k, top-p, min-p, draw. Probabilities reported to the caller are
-//! those of the untouched logits.
+//! Order: mask, bias, penalties, temperature, top-k, top-p, min-p, draw. What the mask forbids no bias brings back.
+//! Probabilities reported to the caller are those of the untouched logits.
 
 use std::collections::{BTreeMap, VecDeque};
+
+use toktrie::SimpleVob;
 
 use crate::request::{GenerateError, Sampling};
 
@@ -39,10 +41,10 @@ impl Sampler {
         }
     }
 
-    /// Chooses a token and remembers it. `None` if no logit is a number.
-    pub(crate) fn sample(&mut self, logits: &[f32]) -> Option<u32> {
-        let token = if self.changes_logits() {
-            let mut logits = logits.to_vec();
+    /// Chooses a token, of those in `mask` if there is one, and remembers it. `None` if none has a number.
+    pub(crate) fn sample(&mut self, logits: &[f32], mask: Option<&SimpleVob>) -> Option<u32> {
+        let token = if mask.is_some() || self.changes_logits() {
+            let mut logits = mask.map_or_else(|| logits.to_vec(), |mask| masked(logits, mask));
             self.adjust(&mut logits);
             self.choose(&logits)?
         } else {
@@ -52,7 +54,8 @@ impl Sampler {
         Some(token)
     }
 
-    fn remember(&mut self, token: u32) {
+    /// Takes a token as said that was not drawn here.
+    pub(crate) fn remember(&mut self, token: u32) {
         *self.counts.entry(token).or_default() += 1;
         if self.recent.len() == REPETITION_WINDOW {
             self.recent.pop_front();
@@ -168,6 +171,17 @@ impl Sampler {
         kept.retain(|&(_, w)| w >= s.min_p);
         kept
     }
+}
+
+/// Leaves the logits of tokens in `mask`.
+fn masked(logits: &[f32], mask: &SimpleVob) -> Vec<f32> {
+    let mut left = vec![f32::NEG_INFINITY; logits.len()];
+    mask.iter_set_entries(|token| {
+        if let (Some(place), Some(logit)) = (left.get_mut(token), logits.get(token)) {
+            *place = *logit;
+        }
+    });
+    left
 }
 
 fn draw(candidates: impl Iterator<Item = (u32, f32)>, total: f64, point: f64, best: usize) -> u32 {
@@ -325,11 +339,11 @@ mod tests {
     #[test]
     fn temperature_zero_takes_the_best_and_the_first_of_equals() {
         assert_eq!(
-            sampler(Sampling::greedy()).sample(&[0.0, 3.0, 3.0, f32::NAN]),
+            sampler(Sampling::greedy()).sample(&[0.0, 3.0, 3.0, f32::NAN], None),
             Some(1)
         );
         assert_eq!(
-            sampler(Sampling::greedy()).sample(&[f32::NAN, f32::NEG_INFINITY]),
+            sampler(Sampling::greedy()).sample(&[f32::NAN, f32::NEG_INFINITY], None),
             None
         );
     }
@@ -340,7 +354,7 @@ mod tests {
         let mut sampler = sampler(Sampling::default());
         let mut seen = [0_u32; 3];
         for _ in 0..20_000 {
-            seen[sampler.sample(&logits).unwrap() as usize] += 1;
+            seen[sampler.sample(&logits, None).unwrap() as usize] += 1;
         }
         for (count, expected) in seen.iter().zip([10_000_i64, 6_000, 4_000]) {
             assert!((i64::from(*count) - expected).abs() < 300, "{seen:?}");
@@ -351,12 +365,12 @@ mod tests {
     fn a_seed_means_the_same_answer_for_ever() {
         let logits = [0.1_f32, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8];
         let mut sampler = sampler(Sampling::default());
-        let drawn: Vec<u32> = (0..12).map(|_| sampler.sample(&logits).unwrap()).collect();
+        let drawn: Vec<u32> = (0..12).map(|_| sampler.sample(&logits, None).unwrap()).collect();
         let mut again = self::sampler(Sampling::default());
         assert_eq!(
             drawn,
             (0..12)
-                .map(|_| again.sample(&logits).unwrap())
+                .map(|_| again.sample(&logits, None).unwrap())
                 .collect::<Vec<_>>()
         );
         // First output of the reference for the state that splitmix64 makes of seed 0.
@@ -369,14 +383,14 @@ mod tests {
             presence_penalty: 2.0,
             ..Sampling::greedy()
         });
-        assert_eq!(presence.sample(&[1.0, 2.0, 0.0]), Some(1));
-        assert_eq!(presence.sample(&[1.0, 2.0, 0.0]), Some(0));
+        assert_eq!(presence.sample(&[1.0, 2.0, 0.0], None), Some(1));
+        assert_eq!(presence.sample(&[1.0, 2.0, 0.0], None), Some(0));
         let mut frequency = sampler(Sampling {
             frequency_penalty: 0.6,
             ..Sampling::greedy()
         });
         let drawn: Vec<_> = (0..3)
-            .filter_map(|_| frequency.sample(&[1.0, 2.0, -9.0]))
+            .filter_map(|_| frequency.sample(&[1.0, 2.0, -9.0], None))
             .collect();
         assert_eq!(drawn, [1, 1, 0]);
         let mut repetition = Sampler::new(
@@ -386,7 +400,7 @@ mod tests {
             },
             &[1],
         );
-        assert_eq!(repetition.sample(&[1.0, 2.0, -9.0]), Some(0));
+        assert_eq!(repetition.sample(&[1.0, 2.0, -9.0], None), Some(0));
     }
 
     #[test]
@@ -397,8 +411,28 @@ mod tests {
                 logit_bias: bias,
                 ..Sampling::greedy()
             })
-            .sample(&[0.0, 5.0, 0.0]),
+            .sample(&[0.0, 5.0, 0.0], None),
             Some(2)
+        );
+    }
+
+    #[test]
+    fn a_mask_is_stronger_than_any_bias() {
+        let mut mask = SimpleVob::alloc(3);
+        mask.allow_token(0);
+        let bias = BTreeMap::from([(2_u32, f32::INFINITY), (1, 100.0)]);
+        let mut with_bias = sampler(Sampling {
+            logit_bias: bias,
+            repetition_penalty: 1.5,
+            ..Sampling::default()
+        });
+        for _ in 0..20 {
+            assert_eq!(with_bias.sample(&[-5.0, 5.0, 0.0], Some(&mask)), Some(0));
+        }
+        let nothing = SimpleVob::alloc(3);
+        assert_eq!(
+            sampler(Sampling::default()).sample(&[1.0; 3], Some(&nothing)),
+            None
         );
     }
 
@@ -409,7 +443,7 @@ mod tests {
             top_k in 0_u32..10, top_p in 0.05_f32..1.0, min_p in 0.0_f32..0.5, seed in any::<u64>(),
         ) {
             let sampling = Sampling { top_k, top_p, min_p, seed: Some(seed), ..Sampling::default() };
-            let token = Sampler::new(sampling, &[]).sample(&logits).unwrap() as usize;
+            let token = Sampler::new(sampling, &[]).sample(&logits, None).unwrap() as usize;
             let top = logits.iter().copied().fold(f32::MIN, f32::max);
             let better = logits.iter().filter(|&&l| l > logits[token]).count();
             if top_k > 0 {
@@ -426,7 +460,7 @@ mod tests {
 
         #[test]
         fn any_numbers_give_a_token_or_nothing(logits in proptest::collection::vec(any::<f32>(), 1..30), temperature in 0.0_f32..3.0) {
-            let drawn = Sampler::new(Sampling { temperature, top_p: 0.9, ..Sampling::default() }, &[]).sample(&logits);
+            let drawn = Sampler::new(Sampling { temperature, top_p: 0.9, ..Sampling::default() }, &[]).sample(&logits, None);
             prop_assert!(drawn.is_none_or(|token| (token as usize) < logits.len()));
         }
     }

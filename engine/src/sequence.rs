@@ -1,24 +1,31 @@
 //! One answer in the making: its tokens, its cache, and the stages between a drawn token and the sink.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::choice::Choice;
+use crate::constraint::{Guide, Refusal};
 use crate::job::GenerateJob;
-use crate::model::{KvCache, Loaded, LogitRows, PAGE_TOKENS, Piece, TextModel};
+use crate::model::{KvCache, Loaded, LogitRows, PAGE_TOKENS, Piece, PromptTokens, TextModel};
 use crate::prefix::PrefixCache;
 use crate::reply::{Reply, Ticket};
 use crate::request::{
-    Event, FinishReason, GenerateError, GenerateRequest, Priority, Timings, TokenLogprob, Usage,
+    Event, FinishReason, GenerateError, GenerateRequest, MAX_STOP_BYTES, Priority, PromptToken, Stopped,
+    Timings, TokenLogprob, Usage,
 };
 use crate::sampler::{Sampler, best_of, check, log_total};
 use crate::scheduler::Running;
 use crate::stop::{StopMatcher, Utf8Stream};
+use crate::thinking::Thought;
 use crate::tokenizer::Tokenizer;
 
 /// Cache counted for an answer whose length nobody limited, in tokens. It grows on demand beyond that.
 const USUAL_ANSWER: usize = 512;
+/// Tokens at the end of a prompt that may have opened thinking: a mark and the space behind it.
+const PROMPT_END: usize = 32;
 
 /// A request whose prompt is counted and found fit.
 pub(crate) struct Prepared {
@@ -30,14 +37,16 @@ pub(crate) struct Prepared {
     pub(crate) cache_tokens: usize,
     pub(crate) ticket: Ticket,
     request: GenerateRequest,
-    prompt: Vec<u32>,
+    prompt: PromptTokens,
+    guide: Option<Guide>,
+    stops: StopMatcher,
     max_new: usize,
     reply: Reply,
     since: Instant,
 }
 
 impl Prepared {
-    /// Counts the prompt and checks the request; on refusal the sink is told.
+    /// Counts the prompt, checks the request and compiles its constraint; on refusal the sink is told.
     pub(crate) fn new(job: GenerateJob, model: &TextModel) -> Option<Self> {
         let GenerateJob {
             model: loaded,
@@ -46,11 +55,14 @@ impl Prepared {
             ticket,
             since,
         } = job;
-        match prompt_of(&loaded, model, &request) {
-            Ok(prompt) => {
-                let room = loaded.info.context_tokens - prompt.len();
+        let made = prompt_of(&loaded, model, &request)
+            .and_then(|prompt| Ok((prompt, guide_of(model, &request)?, stops_of(&request)?)));
+        match made {
+            Ok((prompt, guide, stops)) => {
+                let length = prompt.tokens.len();
+                let room = loaded.info.context_tokens - length;
                 let max_new = request.max_tokens.map_or(room, |max| room.min(max as usize));
-                let cache_tokens = prompt.len() + max_new.min(USUAL_ANSWER);
+                let cache_tokens = length + max_new.min(USUAL_ANSWER);
                 Some(Self {
                     priority: request.priority,
                     cache_bytes: cache_tokens.next_multiple_of(PAGE_TOKENS) as u64
@@ -59,6 +71,8 @@ impl Prepared {
                     ticket,
                     request,
                     prompt,
+                    guide,
+                    stops,
                     max_new,
                     reply,
                     since,
@@ -79,8 +93,8 @@ impl Prepared {
     /// Tells the sink that the request was cancelled before it ran.
     pub(crate) fn cancel(mut self) {
         let usage = Usage {
-            prompt_tokens: self.prompt.len() as u32,
-            completion_tokens: 0,
+            prompt_tokens: self.prompt.tokens.len() as u32,
+            ..Usage::default()
         };
         let timings = Timings {
             queued: self.since.elapsed(),
@@ -100,7 +114,7 @@ fn prompt_of(
     loaded: &Loaded,
     model: &TextModel,
     request: &GenerateRequest,
-) -> Result<Vec<u32>, GenerateError> {
+) -> Result<PromptTokens, GenerateError> {
     loaded.check()?;
     check(&request.sampling)?;
     let context_tokens = loaded.info.context_tokens;
@@ -109,16 +123,39 @@ fn prompt_of(
     let prompt = catch_unwind(AssertUnwindSafe(tokens)).map_err(|_| GenerateError::Internal {
         reason: "reading the prompt panicked".to_owned(),
     })??;
-    if prompt.is_empty() {
+    if prompt.tokens.is_empty() {
         return Err(GenerateError::EmptyPrompt);
     }
-    if prompt.len() >= context_tokens {
+    // One that is only scored may fill the window.
+    let needed = usize::from(request.max_tokens != Some(0));
+    if prompt.tokens.len() + needed > context_tokens {
         return Err(GenerateError::ContextOverflow {
-            prompt_tokens: prompt.len(),
+            prompt_tokens: prompt.tokens.len(),
             context_tokens,
         });
     }
     Ok(prompt)
+}
+
+fn guide_of(model: &TextModel, request: &GenerateRequest) -> Result<Option<Guide>, GenerateError> {
+    let compile = |constraint| model.grammars.compile(constraint);
+    let guide = request.constraint.as_ref().map(compile).transpose();
+    guide.map_err(|refusal| match refusal {
+        Refusal::Bad(reason) => GenerateError::BadConstraint { reason },
+        Refusal::Busy(queued) => GenerateError::Busy { queued },
+    })
+}
+
+fn stops_of(request: &GenerateRequest) -> Result<StopMatcher, GenerateError> {
+    let n_bytes: usize = request.stop.iter().map(String::len).sum();
+    if n_bytes > MAX_STOP_BYTES {
+        return Err(GenerateError::BadParameter {
+            field: "stop",
+            value: format!("{n_bytes} bytes long"),
+            range: "at most 65536 bytes, all stop strings together",
+        });
+    }
+    Ok(StopMatcher::new(&request.stop))
 }
 
 /// Whether a sequence goes on.
@@ -140,12 +177,17 @@ pub(crate) struct Sequence {
     max_new: usize,
     cache: KvCache,
     reserved_bytes: u64,
-    sampler: Sampler,
+    /// Tokens of the prompt that the cache held from the start.
+    n_cached: usize,
+    choice: Choice,
     utf8: Utf8Stream,
     stops: StopMatcher,
+    stop_tokens: BTreeSet<u32>,
     logprobs: Option<u8>,
-    prompt_logprobs: Option<Vec<TokenLogprob>>,
+    prompt_logprobs: Option<Vec<PromptToken>>,
     ignore_end: bool,
+    /// Control tokens whose text is part of the answer.
+    shown: BTreeMap<u32, String>,
     /// Text and probabilities drawn since the last event.
     text: String,
     drawn: Vec<TokenLogprob>,
@@ -158,25 +200,48 @@ impl Sequence {
     /// Starts an admitted request; `None` if its reader is gone.
     pub(crate) fn start(prepared: Prepared, model: &TextModel, kept: &mut PrefixCache) -> Option<Self> {
         let Prepared { request, prompt, .. } = prepared;
+        let PromptTokens {
+            tokens: prompt,
+            fallbacks,
+            opens_thinking,
+        } = prompt;
+        let shown = request.shown_tokens.iter().filter_map(|text| {
+            let token = model.tokenizer.control_token(text)?;
+            Some((token, text.clone()))
+        });
         // Probabilities of a prompt need all of it computed.
         let known = match prepared.priority {
             Priority::Local if !request.prompt_logprobs => kept.take(&prepared.model, &prompt),
             Priority::Local | Priority::Paid => None,
         };
+        let cache = known.unwrap_or_else(|| model.decoder.new_cache());
+        let end = &prompt[prompt.len().saturating_sub(PROMPT_END)..];
+        let end: Vec<u8> = end
+            .iter()
+            .flat_map(|&token| model.tokenizer.spelled(token))
+            .copied()
+            .collect();
+        let thought = request.thinking.map(|thinking| Thought::new(thinking, &end));
+        let sampler = Sampler::new(request.sampling, &prompt);
         let mut sequence = Self {
             priority: prepared.priority,
             ticket: prepared.ticket,
             reply: prepared.reply,
             n_prompt: prompt.len(),
             max_new: prepared.max_new,
-            cache: known.unwrap_or_else(|| model.decoder.new_cache()),
+            n_cached: cache.n_tokens,
+            cache,
             reserved_bytes: prepared.cache_bytes,
-            sampler: Sampler::new(request.sampling, &prompt),
+            choice: Choice::new(sampler, prepared.guide, thought, request.logprobs.is_none()),
             utf8: Utf8Stream::default(),
-            stops: StopMatcher::new(&request.stop),
+            stops: prepared.stops,
+            stop_tokens: request.stop_tokens.into_iter().collect(),
             logprobs: request.logprobs,
-            prompt_logprobs: request.prompt_logprobs.then(Vec::new),
+            prompt_logprobs: request
+                .prompt_logprobs
+                .then(|| first_of(&prompt, &model.tokenizer)),
             ignore_end: request.ignore_end,
+            shown: shown.collect(),
             text: String::new(),
             drawn: Vec::new(),
             since: prepared.since,
@@ -187,6 +252,8 @@ impl Sequence {
         };
         let started = Event::Started {
             prompt_tokens: sequence.n_prompt as u32,
+            fallbacks,
+            opens_thinking,
         };
         match sequence.reply.send(started) {
             ControlFlow::Continue(()) => Some(sequence),
@@ -224,8 +291,8 @@ impl Sequence {
         self.ticket.is_cancelled()
     }
 
-    /// Gives its next `n` tokens to a round.
-    pub(crate) fn piece(&mut self, n: usize) -> Piece<'_> {
+    /// Gives its next `n` tokens to a round, and the guide whose mask is needed when they are computed.
+    pub(crate) fn work(&mut self, n: usize) -> (Piece<'_>, Option<&mut Guide>) {
         let computed = self.cache.n_tokens;
         let wants = if self.prompt_logprobs.is_some() && computed < self.n_prompt {
             LogitRows::All
@@ -234,11 +301,13 @@ impl Sequence {
         } else {
             LogitRows::None
         };
-        Piece {
+        let draws = computed + n == self.tokens.len() && self.max_new > 0;
+        let piece = Piece {
             tokens: &self.tokens[computed..computed + n],
             cache: &mut self.cache,
             wants,
-        }
+        };
+        (piece, self.choice.guide_in_use().filter(|_| draws))
     }
 
     /// Takes the logits of the round in which `n` of its tokens were computed: (rows, vocabulary).
@@ -265,41 +334,72 @@ impl Sequence {
     fn note_prompt(&mut self, first: usize, logits: &[f32], vocabulary: usize, tokenizer: &Tokenizer) {
         let n_top = self.logprobs.unwrap_or(0);
         let rows = logits.chunks_exact(vocabulary).enumerate();
-        let known = rows.filter_map(|(row, logits)| {
-            let &token = self.tokens.get(first + row + 1)?;
-            Some(logprob(token, logits, n_top, tokenizer))
+        let prompt = &self.tokens[..self.n_prompt];
+        let scored = rows.filter_map(|(row, logits)| {
+            let &token = prompt.get(first + row + 1)?;
+            let scored = logprob(token, logits, n_top, tokenizer);
+            Some(PromptToken {
+                token,
+                bytes: scored.bytes,
+                logprob: Some(scored.logprob),
+                top: scored.top,
+            })
         });
-        let known: Vec<TokenLogprob> = known.collect();
         if let Some(list) = &mut self.prompt_logprobs {
-            list.extend(known);
+            list.extend(scored);
         }
     }
 
     fn draw(&mut self, logits: &[f32], tokenizer: &Tokenizer) -> Step {
-        let Some(token) = self.sampler.sample(logits) else {
-            return self.fail(GenerateError::Internal {
-                reason: "the model gave no numbers".to_owned(),
-            });
+        let token = match self.choice.next(logits, tokenizer) {
+            Ok(token) => token,
+            Err(error) => return self.fail(error),
         };
         self.first_token.get_or_insert_with(Instant::now);
-        self.tokens.push(token);
-        if tokenizer.is_end(token) && !self.ignore_end {
-            return self.finish(FinishReason::Stop, None);
-        }
-        if let Some(n_top) = self.logprobs {
+        if let Some(n_top) = self.logprobs
+            && !self.ends_with(token, tokenizer)
+        {
             self.drawn.push(logprob(token, logits, n_top, tokenizer));
         }
-        let text = self.utf8.push(tokenizer.piece(token));
+        let mut step = self.say(token, tokenizer);
+        while step == Step::Going {
+            match self.choice.next_forced() {
+                Ok(Some(token)) => step = self.say(token, tokenizer),
+                Ok(None) => break,
+                Err(error) => return self.fail(error),
+            }
+        }
+        if step == Step::Going && self.flush().is_break() {
+            return self.finish(FinishReason::Cancelled, None);
+        }
+        step
+    }
+
+    fn ends_with(&self, token: u32, tokenizer: &Tokenizer) -> bool {
+        tokenizer.is_end(token) && !self.ignore_end
+    }
+
+    /// Adds a token to the answer, and ends it where it ends.
+    fn say(&mut self, token: u32, tokenizer: &Tokenizer) -> Step {
+        self.tokens.push(token);
+        if self.ends_with(token, tokenizer) {
+            return self.finish(FinishReason::Stop, None);
+        }
+        if self.stop_tokens.contains(&token) {
+            return self.finish(FinishReason::Stop, Some(Stopped::Token(token)));
+        }
+        let shown = self.shown.get(&token).map(String::as_bytes);
+        let text = self.utf8.push(shown.unwrap_or_else(|| tokenizer.piece(token)));
         let matched = self.stops.push(&text);
         self.text.push_str(&matched.text);
-        if matched.stop.is_some() {
-            return self.finish(FinishReason::Stop, matched.stop);
+        if let Some(stop) = matched.stop {
+            return self.finish(FinishReason::Stop, Some(Stopped::Text(stop)));
+        }
+        if self.choice.is_complete() {
+            return self.finish(FinishReason::Stop, None);
         }
         if self.tokens.len() - self.n_prompt >= self.max_new {
             return self.finish(FinishReason::Length, None);
-        }
-        if self.flush().is_break() {
-            return self.finish(FinishReason::Cancelled, None);
         }
         Step::Going
     }
@@ -316,8 +416,9 @@ impl Sequence {
     }
 
     /// Ends the answer; nothing is drawn after it.
-    pub(crate) fn finish(&mut self, reason: FinishReason, stop: Option<String>) -> Step {
-        if stop.is_none() && reason != FinishReason::Cancelled {
+    pub(crate) fn finish(&mut self, reason: FinishReason, stop: Option<Stopped>) -> Step {
+        let is_cut = matches!(stop, Some(Stopped::Text(_)));
+        if !is_cut && reason != FinishReason::Cancelled {
             let rest = self.utf8.finish();
             let matched = self.stops.push(&rest);
             self.text.push_str(&matched.text);
@@ -348,6 +449,8 @@ impl Sequence {
         Usage {
             prompt_tokens,
             completion_tokens: (self.tokens.len() - self.n_prompt) as u32,
+            cached_prompt_tokens: self.n_cached as u32,
+            thinking_tokens: self.choice.thinking_tokens(),
         }
     }
 
@@ -360,6 +463,17 @@ impl Sequence {
             decode: now - first,
         }
     }
+}
+
+/// The first token of a prompt has nothing before it that could make it probable.
+fn first_of(prompt: &[u32], tokenizer: &Tokenizer) -> Vec<PromptToken> {
+    let first = prompt.first().map(|&token| PromptToken {
+        token,
+        bytes: tokenizer.piece(token).to_vec(),
+        logprob: None,
+        top: Vec::new(),
+    });
+    first.into_iter().collect()
 }
 
 fn logprob(token: u32, logits: &[f32], n_top: u8, tokenizer: &Tokenizer) -> TokenLogprob {

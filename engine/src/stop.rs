@@ -1,5 +1,7 @@
 //! The last stages before the sink: bytes to whole characters, and stop strings across token borders.
 
+use std::collections::HashMap;
+
 /// Joins the bytes of tokens into whole characters.
 ///
 /// The pieces it gives add up to what [`String::from_utf8_lossy`] makes of all bytes together.
@@ -53,40 +55,111 @@ pub(crate) struct Matched {
     pub(crate) stop: Option<String>,
 }
 
+/// A place in the tree of all stop strings: the longest end of the text that is a beginning of one.
+#[derive(Debug, Clone, Copy, Default)]
+struct Node {
+    /// Bytes of that beginning.
+    depth: usize,
+    /// The place of the next shorter such end.
+    shorter: usize,
+    /// The longest stop string that ends here.
+    stop: Option<usize>,
+}
+
 /// Finds the stop string that is completed first, however the text is cut into pieces.
-#[derive(Debug, Default)]
+///
+/// All stop strings are looked for at once, one step for each byte (Aho and Corasick, 1975), so that it does not
+/// matter how many there are.
+#[derive(Debug)]
 pub(crate) struct StopMatcher {
     stops: Vec<String>,
+    nodes: Vec<Node>,
+    /// The way on from a place by a byte.
+    edges: HashMap<(usize, u8), usize>,
+    /// Where the text has led to.
+    at: usize,
+    /// The end of the text that is still held back: as long as the place is deep.
     held: String,
 }
 
 impl StopMatcher {
     /// Empty stop strings are ignored.
     pub(crate) fn new(stops: &[String]) -> Self {
-        Self {
-            stops: stops.iter().filter(|stop| !stop.is_empty()).cloned().collect(),
+        let stops: Vec<String> = stops.iter().filter(|stop| !stop.is_empty()).cloned().collect();
+        let mut matcher = Self {
+            stops: Vec::new(),
+            nodes: vec![Node::default()],
+            edges: HashMap::new(),
+            at: 0,
             held: String::new(),
+        };
+        // By depth, so that shorter ends are known before longer ones need them.
+        let mut layers: Vec<Vec<(usize, u8, usize)>> = Vec::new();
+        for (index, stop) in stops.iter().enumerate() {
+            let mut node = 0;
+            for (depth, byte) in stop.bytes().enumerate() {
+                let n_nodes = matcher.nodes.len();
+                let next = *matcher.edges.entry((node, byte)).or_insert(n_nodes);
+                if next == n_nodes {
+                    matcher.nodes.push(Node {
+                        depth: depth + 1,
+                        ..Node::default()
+                    });
+                    layers.resize_with(layers.len().max(depth + 1), Vec::new);
+                    layers[depth].push((node, byte, next));
+                }
+                node = next;
+            }
+            matcher.nodes[node].stop.get_or_insert(index);
+        }
+        for (parent, byte, node) in layers.into_iter().flatten() {
+            if parent != 0 {
+                let shorter = matcher.step(matcher.nodes[parent].shorter, byte);
+                matcher.nodes[node].shorter = shorter;
+                let inherited = matcher.nodes[shorter].stop;
+                let own = &mut matcher.nodes[node].stop;
+                *own = own.or(inherited);
+            }
+        }
+        matcher.stops = stops;
+        matcher
+    }
+
+    fn step(&self, mut from: usize, byte: u8) -> usize {
+        loop {
+            if let Some(&next) = self.edges.get(&(from, byte)) {
+                return next;
+            }
+            if from == 0 {
+                return 0;
+            }
+            from = self.nodes[from].shorter;
         }
     }
 
     /// Takes the next piece of text.
     pub(crate) fn push(&mut self, text: &str) -> Matched {
-        self.held.push_str(text);
-        if let Some((start, stop)) = self.first_completed() {
-            let stop = stop.clone();
-            self.held.truncate(start);
+        if self.stops.is_empty() {
             return Matched {
-                text: std::mem::take(&mut self.held),
-                stop: Some(stop),
+                text: text.to_owned(),
+                stop: None,
             };
         }
-        let keep = self
-            .stops
-            .iter()
-            .map(|stop| overlap(&self.held, stop))
-            .max()
-            .unwrap_or(0);
-        let kept = self.held.split_off(self.held.len() - keep);
+        let n_held = self.held.len();
+        self.held.push_str(text);
+        for (index, byte) in text.bytes().enumerate() {
+            self.at = self.step(self.at, byte);
+            if let Some(stop) = self.nodes[self.at].stop.and_then(|stop| self.stops.get(stop)) {
+                let stop = stop.clone();
+                self.held.truncate(n_held + index + 1 - stop.len());
+                return Matched {
+                    text: std::mem::take(&mut self.held),
+                    stop: Some(stop),
+                };
+            }
+        }
+        // Stop strings are whole characters, so this cuts none.
+        let kept = self.held.split_off(self.held.len() - self.nodes[self.at].depth);
         Matched {
             text: std::mem::replace(&mut self.held, kept),
             stop: None,
@@ -97,28 +170,6 @@ impl StopMatcher {
     pub(crate) fn finish(&mut self) -> String {
         std::mem::take(&mut self.held)
     }
-
-    /// The match that ends first; of those that end together, the one that begins first.
-    fn first_completed(&self) -> Option<(usize, &String)> {
-        self.stops
-            .iter()
-            .filter_map(|stop| {
-                self.held
-                    .find(stop.as_str())
-                    .map(|start| (start + stop.len(), start, stop))
-            })
-            .min_by_key(|(end, start, _)| (*end, *start))
-            .map(|(_, start, stop)| (start, stop))
-    }
-}
-
-/// Gives the length of the longest end of `text` that is a beginning of `stop`, but not all of it.
-fn overlap(text: &str, stop: &str) -> usize {
-    stop.char_indices()
-        .map(|(index, _)| index)
-        .filter(|&len| len <= text.len() && text.as_bytes().ends_with(&stop.as_bytes()[..len]))
-        .max()
-        .unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -195,7 +246,51 @@ mod tests {
         );
     }
 
+    #[test]
+    fn of_stop_strings_completed_together_the_longest_wins() {
+        let stops = ["c".to_owned(), "abc".to_owned(), "bc".to_owned()];
+        let abc = ("x".to_owned(), Some("abc".to_owned()));
+        assert_eq!(run(&stops, &["xa".to_owned(), "bc!".to_owned()]), abc);
+    }
+
+    #[test]
+    fn sixty_four_kilobytes_of_stop_strings_cost_a_step_for_each_byte() {
+        // Half of them are one string whose beginnings all look alike, half are many short ones.
+        let mut stops = vec!["ab".repeat(16 << 10)];
+        stops.extend((0..(32 << 10) / 8).map(|n| format!("{n:08}")));
+        let mut matcher = StopMatcher::new(&stops);
+        let text = "ab".repeat(100_000);
+        let began = std::time::Instant::now();
+        let mut out = String::new();
+        for _ in 0..7 {
+            out.push_str(&matcher.push("ababab").text);
+        }
+        assert_eq!(out, "");
+        let matched = matcher.push(&text);
+        assert_eq!((out.as_str(), matched.text.as_str()), ("", ""));
+        assert!(matched.stop.is_some_and(|stop| stop.len() == 32 << 10));
+        assert!(began.elapsed() < std::time::Duration::from_secs(5));
+    }
+
+    /// The plain way: look for each of them behind every character.
+    fn plainly(stops: &[String], text: &str) -> (String, Option<String>) {
+        for (end, letter) in text.char_indices() {
+            let text = &text[..end + letter.len_utf8()];
+            let ending = stops.iter().filter(|stop| text.ends_with(stop.as_str()));
+            if let Some(stop) = ending.max_by_key(|stop| stop.len()) {
+                return (text[..text.len() - stop.len()].to_owned(), Some(stop.clone()));
+            }
+        }
+        (text.to_owned(), None)
+    }
+
     proptest! {
+        #[test]
+        fn it_finds_what_the_plain_way_finds(text in "[abé]{0,40}", stops in proptest::collection::vec("[abé]{1,5}", 0..6)) {
+            let letters: Vec<String> = text.chars().map(String::from).collect();
+            prop_assert_eq!(run(&stops, &letters), plainly(&stops, &text));
+        }
+
         #[test]
         fn pieces_add_up_to_the_lossy_whole(bytes in proptest::collection::vec(any::<u8>(), 0..40), cut in 0_usize..40) {
             let cut = cut.min(bytes.len());

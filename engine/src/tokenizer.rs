@@ -4,9 +4,10 @@
 //! person wrote, so nobody can end a turn or play the system by spelling one out.
 
 mod bpe;
+mod pre;
 mod sentencepiece;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::checkpoint::{Gguf, GgufError};
 use crate::load::LoadError;
@@ -57,7 +58,7 @@ struct Mark {
 }
 
 /// Control tokens that end an answer in the families we load, whatever the header names.
-const END_TEXTS: [&str; 8] = [
+const END_TEXTS: [&str; 11] = [
     "<|im_end|>",
     "<|endoftext|>",
     "<|eot_id|>",
@@ -66,6 +67,9 @@ const END_TEXTS: [&str; 8] = [
     "<|end|>",
     "<end_of_turn>",
     "</s>",
+    "<｜end▁of▁sentence｜>",
+    "<|END_OF_TURN_TOKEN|>",
+    "<EOT>",
 ];
 
 impl Tokenizer {
@@ -77,8 +81,9 @@ impl Tokenizer {
         let (algorithm, default_adds_bos) = match model {
             "gpt2" => {
                 let pre = gguf.optional_text("tokenizer.ggml.pre").unwrap_or("default");
-                let pairs = bpe::BytePairs::new(texts, gguf.texts("tokenizer.ggml.merges")?, pre)?;
-                (Algorithm::Bytes(Box::new(pairs)), bpe::begins_with_bos(pre))
+                let rules = pre::rules(pre)?;
+                let pairs = bpe::BytePairs::new(texts, gguf.texts("tokenizer.ggml.merges")?, rules)?;
+                (Algorithm::Bytes(Box::new(pairs)), rules.begins_with_bos)
             }
             "llama" => {
                 let prefix = gguf
@@ -171,6 +176,63 @@ impl Tokenizer {
         self.bytes.get(token as usize).map_or(&[], Vec::as_slice)
     }
 
+    /// Gives the tokens that end an answer.
+    pub(crate) fn ends(&self) -> impl Iterator<Item = u32> {
+        self.ends.iter().copied()
+    }
+
+    /// Gives what `token` stands for, control tokens included.
+    pub(crate) fn spelled(&self, token: u32) -> &[u8] {
+        let control = || self.controls().find(|(_, id)| *id == token);
+        match self.piece(token) {
+            [] => control().map_or(&[], |(text, _)| text.as_bytes()),
+            piece => piece,
+        }
+    }
+
+    /// Gives all control tokens with their texts.
+    pub(crate) fn controls(&self) -> impl Iterator<Item = (&str, u32)> {
+        let marks = self.marks.iter().flatten().filter(|mark| mark.control);
+        marks.map(|mark| (mark.text.as_str(), mark.token))
+    }
+
+    /// Calls `each` with every token that writes a beginning of `text`, or all of it and more.
+    pub(crate) fn continuations(&self, text: &[u8], mut each: impl FnMut(u32)) {
+        let fits = |token: &[u8]| !token.is_empty() && (text.starts_with(token) || token.starts_with(text));
+        for (token, bytes) in (0..).zip(&self.bytes) {
+            if fits(bytes) {
+                each(token);
+            }
+        }
+        for (bytes, token) in self.controls() {
+            if fits(bytes.as_bytes()) {
+                each(token);
+            }
+        }
+    }
+
+    /// Whether the tokens of a text are those of its parts, wherever it is cut between words.
+    pub(crate) fn is_byte_level(&self) -> bool {
+        matches!(self.algorithm, Algorithm::Bytes(_))
+    }
+
+    fn mark(&self, text: &str) -> Option<&Mark> {
+        let first = *text.as_bytes().first()?;
+        self.marks[usize::from(first)]
+            .iter()
+            .find(|mark| mark.text == text)
+    }
+
+    /// Whether the vocabulary has `text` as a token that is searched for before text is split.
+    pub(crate) fn has_mark(&self, text: &str) -> bool {
+        self.mark(text).is_some()
+    }
+
+    /// Gives the control token that is written so.
+    pub(crate) fn control_token(&self, text: &str) -> Option<u32> {
+        self.mark(text).filter(|mark| mark.control).map(|mark| mark.token)
+    }
+
     /// Splits what a person wrote.
     pub(crate) fn encode_text(&self, text: &str) -> Vec<u32> {
         self.encode(text, false)
@@ -218,13 +280,20 @@ impl Tokenizer {
         masked
     }
 
-    /// Gives the text of `tokens`.
-    pub(crate) fn decode(&self, tokens: &[u32]) -> String {
-        let bytes: Vec<u8> = tokens
-            .iter()
-            .flat_map(|&token| self.piece(token))
-            .copied()
-            .collect();
+    /// Gives the text of `tokens`, that of control tokens too if `special`.
+    pub(crate) fn decode(&self, tokens: &[u32], special: bool) -> String {
+        let controls: BTreeMap<u32, &str> = if special {
+            self.controls().map(|(text, token)| (token, text)).collect()
+        } else {
+            BTreeMap::new()
+        };
+        let mut bytes = Vec::new();
+        for &token in tokens {
+            match controls.get(&token) {
+                Some(text) => bytes.extend_from_slice(text.as_bytes()),
+                None => bytes.extend_from_slice(self.piece(token)),
+            }
+        }
         String::from_utf8_lossy(&bytes).into_owned()
     }
 

@@ -5,10 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, TryRecvError};
 
+use rayon::prelude::*;
+
 use crate::command::Command;
 use crate::config::Config;
+use crate::constraint::Guide;
 use crate::job::{EmbedJob, GenerateJob};
-use crate::model::{Bert, Loaded, LoadedKind, Piece, TextModel, WORKING_BYTES};
+use crate::model::{Bert, Decoder, Loaded, LoadedKind, Piece, TextModel, WORKING_BYTES};
 use crate::prefix::PrefixCache;
 use crate::request::{EmbedRequest, Embeddings, FinishReason, GenerateError, Priority};
 use crate::scheduler::{
@@ -42,7 +45,7 @@ pub(crate) struct Worker {
     round: u64,
 }
 
-/// An embedding request in progress: one text per round.
+/// An embedding request in progress: one input per round.
 struct Embedding {
     job: EmbedJob,
     done: Embeddings,
@@ -138,7 +141,10 @@ impl Worker {
                 model: job.model.info.name.clone(),
             }),
             (LoadedKind::Embedding(_), Err(error)) => Some(error),
-            (LoadedKind::Embedding(_), Ok(())) => None,
+            (LoadedKind::Embedding(bert), Ok(())) => job
+                .request
+                .dimensions
+                .and_then(|n| bert.check_dimensions(n).err()),
         };
         match refusal {
             Some(error) => {
@@ -304,19 +310,21 @@ impl Worker {
             return group.iter().map(|share| share.index).collect();
         };
         let members = group.iter().map(|share| share.index);
-        let mut pieces = Vec::new();
+        let (mut pieces, mut guides) = (Vec::new(), Vec::new());
         let mut shares = group.iter().peekable();
         for (index, sequence) in self.running.iter_mut().enumerate() {
             if let Some(share) = shares.next_if(|share| share.index == index) {
-                pieces.push(sequence.piece(share.tokens));
+                let (piece, guide) = sequence.work(share.tokens);
+                pieces.push(piece);
+                guides.extend(guide);
             }
         }
         let rows: Vec<usize> = pieces.iter().map(Piece::wanted_rows).collect();
         let pool = &self.shared.pool;
         let computed = catch_unwind(AssertUnwindSafe(|| {
-            pool.install(|| text.decoder.forward(&mut pieces))
+            pool.install(|| compute(&text.decoder, &mut pieces, &mut guides))
         }));
-        drop(pieces);
+        drop((pieces, guides));
         let Ok(logits) = computed else {
             tracing::error!(model = %model.info.name, "a round panicked; the model is given up");
             model.mark_broken();
@@ -347,7 +355,7 @@ impl Worker {
         done
     }
 
-    /// Embeds one text of the most urgent request. Paid ones make way for local answers as paid answers do.
+    /// Embeds one input of the most urgent request. Paid ones make way for local answers as paid answers do.
     fn embed_round(&mut self) {
         let local_runs = self.taken().local > 0;
         let takes_part = |one: &Embedding| match one.job.request.priority {
@@ -403,16 +411,31 @@ impl Worker {
 }
 
 impl Embedding {
-    /// Embeds the next text; says whether that was the last.
+    /// Embeds the next input; says whether that was the last.
     fn next(&mut self, bert: &Bert) -> Result<bool, GenerateError> {
-        let EmbedRequest { texts, truncate, .. } = &self.job.request;
-        if let Some(text) = texts.get(self.done.vectors.len()) {
-            let (vector, n_tokens) = bert.embed(text, *truncate)?;
-            self.done.vectors.push(vector);
-            self.done.prompt_tokens += n_tokens;
+        let EmbedRequest {
+            inputs,
+            truncate,
+            dimensions,
+            ..
+        } = &self.job.request;
+        let index = self.done.vectors.len();
+        if let Some(input) = inputs.get(index) {
+            let tokens = bert.tokens_of(input, index, *truncate)?;
+            self.done.vectors.push(bert.embed(&tokens, *dimensions)?);
+            self.done.prompt_tokens += tokens.len() as u32;
         }
-        Ok(self.done.vectors.len() >= texts.len())
+        Ok(self.done.vectors.len() >= inputs.len())
     }
+}
+
+/// Computes logits, and beside them what each guide allows next.
+fn compute(decoder: &Decoder, pieces: &mut [Piece<'_>], guides: &mut [&mut Guide]) -> Vec<f32> {
+    if guides.is_empty() {
+        return decoder.forward(pieces);
+    }
+    let prepare = || guides.par_iter_mut().for_each(|guide| guide.prepare());
+    rayon::join(|| decoder.forward(pieces), prepare).0
 }
 
 fn text_of(model: &Loaded) -> Option<&TextModel> {

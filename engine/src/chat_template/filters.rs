@@ -3,21 +3,17 @@
 
 use std::sync::Arc;
 
-use minijinja::value::{Rest, ValueOrKwargs};
-use minijinja::{Environment, Error, ErrorKind, State, Value, filters, functions, tests};
-use minijinja_contrib::pycompat;
+use minijinja::value::{Kwargs, Rest, ValueKind, ValueOrKwargs};
+use minijinja::{Environment, Error, State, Value, filters, functions, tests};
+use minijinja_contrib::{globals, pycompat};
 
-use super::budget::{Budget, NODE_BYTES, broken};
-use super::operators::{self, BINARY, BUILT, CHAIN, ITEM, KEPT, TICK};
-
-/// A number in a format can ask for so many letters of filling, at most.
-const FILLING_BYTES: u64 = 1000;
-const FILLING_DIGITS: usize = 3;
-/// Comparisons of letters in one operation: some tenths of a second.
-const MAX_COMPARISONS: u64 = 1 << 28;
-
-/// What an operation may make of its arguments, before it runs.
-type Estimate = fn(&Budget, &[Value]) -> Result<u64, Error>;
+use super::budget::Budget;
+use super::estimates::{
+    Estimate, method_estimate, nothing, of_comparison, of_filled, of_format, of_indent, of_objects,
+    of_pieces, of_replacing, of_text, of_trim,
+};
+use super::methods;
+use super::operators::{self, BINARY, BUILT, CHAIN, FITTED, ITEM, KEPT, TICK};
 
 /// Gives templates all that they can call.
 pub(super) fn add_all(environment: &mut Environment<'_>, budget: &Arc<Budget>) {
@@ -28,6 +24,11 @@ pub(super) fn add_all(environment: &mut Environment<'_>, budget: &Arc<Budget>) {
         ("range", Value::from_function(functions::range)),
         ("dict", Value::from_function(functions::dict)),
         ("namespace", Value::from_function(functions::namespace)),
+        ("joiner", Value::from_function(globals::joiner)),
+        (
+            "cycler",
+            Value::from_function(|items: Rest<Value>| globals::cycler(items.0)),
+        ),
     ] {
         environment.add_function(name, measured(budget, function, of_objects));
     }
@@ -38,6 +39,9 @@ pub(super) fn add_all(environment: &mut Environment<'_>, budget: &Arc<Budget>) {
         measure.charge(method_estimate(&measure, method, &all)?)?;
         if method == "join" {
             return join(&measure, args.first().unwrap_or(&Value::UNDEFINED), value);
+        }
+        if let Some(made) = methods::call(&measure, value, method, args) {
+            return measure.settle(made?);
         }
         measure.settle(pycompat::unknown_method_callback(state, value, method, args)?)
     });
@@ -57,6 +61,9 @@ fn add_operators(environment: &mut Environment<'_>, budget: &Arc<Budget>) {
     environment.add_function(BUILT, move |value: Value| operators::built(&budget, value));
     let budget = ours();
     environment.add_function(KEPT, move |value: Value| operators::kept(&budget, value));
+    environment.add_function(FITTED, |called: Value, named: Value| {
+        operators::fitted(&called, named)
+    });
     let budget = ours();
     environment.add_function(ITEM, move |of: Value, key: Value| {
         operators::item(&budget, &of, &key)
@@ -68,7 +75,7 @@ fn add_operators(environment: &mut Environment<'_>, budget: &Arc<Budget>) {
 }
 
 fn add_filters(environment: &mut Environment<'_>, budget: &Arc<Budget>) {
-    let list: [(&str, Value, Estimate); 38] = [
+    let list: [(&str, Value, Estimate); 44] = [
         ("abs", Value::from_function(filters::abs), nothing),
         ("attr", Value::from_function(filters::attr), nothing),
         ("bool", Value::from_function(filters::bool), nothing),
@@ -88,7 +95,7 @@ fn add_filters(environment: &mut Environment<'_>, budget: &Arc<Budget>) {
         ("title", Value::from_function(filters::title), of_text),
         ("trim", Value::from_function(filters::trim), of_trim),
         ("upper", Value::from_function(filters::upper), of_text),
-        ("indent", Value::from_function(filters::indent), of_indent),
+        ("indent", Value::from_function(indent), of_indent),
         ("lines", Value::from_function(filters::lines), of_pieces),
         ("replace", Value::from_function(filters::replace), of_replacing),
         ("split", Value::from_function(filters::split), of_pieces),
@@ -115,6 +122,12 @@ fn add_filters(environment: &mut Environment<'_>, budget: &Arc<Budget>) {
         ),
         ("sort", Value::from_function(filters::sort), of_objects),
         ("unique", Value::from_function(filters::unique), of_objects),
+        ("groupby", Value::from_function(filters::groupby), of_objects),
+        ("sum", Value::from_function(filters::sum), of_objects),
+        ("batch", Value::from_function(filters::batch), of_filled),
+        ("slice", Value::from_function(filters::slice), of_filled),
+        ("wordcount", Value::from_function(wordcount), of_text),
+        ("forceescape", Value::from_function(filters::escape), of_text),
     ];
     for (name, filter, estimate) in list {
         environment.add_filter(name, measured(budget, filter, estimate));
@@ -146,6 +159,9 @@ fn add_tests(environment: &mut Environment<'_>, budget: &Arc<Budget>) {
     environment.add_test("false", tests::is_false);
     environment.add_test("filter", tests::is_filter);
     environment.add_test("test", tests::is_test);
+    environment.add_test("callable", is_callable);
+    // Nothing is, since nothing is written for a page.
+    environment.add_test("escaped", |_: Value| false);
     for (names, test) in [
         (&["eq", "equalto", "=="][..], Value::from_function(tests::is_eq)),
         (&["ne", "!="], Value::from_function(tests::is_ne)),
@@ -184,121 +200,54 @@ fn safe(text: Value) -> Value {
     text
 }
 
-#[allow(clippy::unnecessary_wraps, reason = "an estimate as the others")]
-fn nothing(_: &Budget, _: &[Value]) -> Result<u64, Error> {
-    Ok(0)
+/// Whether a value can be called: macros and functions are neither texts nor numbers, and hold no items.
+fn is_callable(value: &Value) -> bool {
+    let is_macro = value
+        .as_object()
+        .is_some_and(|object| object.type_name().ends_with("::Macro"));
+    let is_plain = value.kind() == ValueKind::Plain;
+    is_macro
+        || (is_plain
+            && value
+                .as_object()
+                .is_some_and(|object| !object.type_name().ends_with("::Namespace")))
 }
 
-/// Letters can grow: `ß` to `SS`, `<` to `&lt;`.
-fn of_text(budget: &Budget, args: &[Value]) -> Result<u64, Error> {
-    budget.weigh(args)
-}
-
-/// A list made of lists and texts: each item by itself, each letter of a text.
-fn of_objects(budget: &Budget, args: &[Value]) -> Result<u64, Error> {
-    budget.weigh(args)?;
-    let letters = args.first().and_then(Value::as_str).map_or(0, str::len);
-    Ok(NODE_BYTES.saturating_mul(letters as u64))
-}
-
-fn of_comparison(budget: &Budget, args: &[Value]) -> Result<u64, Error> {
-    if args.iter().any(|arg| arg.as_object().is_some()) {
-        budget.weigh(args)?;
-    }
-    Ok(0)
-}
-
-/// A text among the arguments; a list or map there would be printed unmeasured.
-fn text_at(args: &[Value], at: usize) -> Result<&str, Error> {
-    let Some(value) = args.get(at).filter(|value| !value.is_kwargs()) else {
-        return Ok("");
+/// Puts space before each line but the first, as jinja2 does it: a line break at the end stays.
+fn indent(
+    text: &str,
+    width: Option<Value>,
+    first: Option<bool>,
+    blank: Option<bool>,
+    options: Kwargs,
+) -> Result<String, Error> {
+    let width = width.map_or_else(|| options.get::<Option<Value>>("width"), |width| Ok(Some(width)))?;
+    let is_set = |given: Option<bool>, name: &str| -> Result<bool, Error> {
+        Ok(given.or(options.get::<Option<bool>>(name)?).unwrap_or(false))
     };
-    if value.as_object().is_some() {
-        let text = format!("a text is needed, not a {}", value.kind());
-        return Err(Error::new(ErrorKind::InvalidOperation, text));
-    }
-    Ok(value.as_str().unwrap_or_default())
-}
-
-/// What a text or number takes when it is printed.
-fn printed_bytes(args: &[Value], at: usize) -> u64 {
-    const NUMBER_BYTES: u64 = 40;
-    let text = args.get(at).and_then(Value::as_str);
-    text.map_or(NUMBER_BYTES, |text| text.len() as u64)
-}
-
-/// Each letter is compared with each that is to go.
-fn of_trim(budget: &Budget, args: &[Value]) -> Result<u64, Error> {
-    let (text, letters) = (text_at(args, 0)?, text_at(args, 1)?);
-    if (text.len() as u64).saturating_mul(letters.len() as u64) > MAX_COMPARISONS {
-        return Err(broken("it takes too much work"));
-    }
-    budget.weigh(args)
-}
-
-fn of_indent(_: &Budget, args: &[Value]) -> Result<u64, Error> {
-    let text = text_at(args, 0)?;
-    let lines = text.lines().count() as u64 + 1;
-    // The width may come by name; a text that is put before each line is measured as such.
-    let width = |value: &Value| match value.as_str() {
-        Some(text) => text.len() as u64,
-        None => value.as_usize().map_or(0, |width| width as u64),
+    let (first, blank) = (is_set(first, "first")?, is_set(blank, "blank")?);
+    let space = match width.as_ref().and_then(Value::as_str) {
+        Some(space) => space.to_owned(),
+        None => " ".repeat(width.and_then(|width| width.as_usize()).unwrap_or(4)),
     };
-    let mut widest = args.iter().skip(1).map(width).max().unwrap_or(4);
-    if let Some(named) = args.last().filter(|last| last.is_kwargs()) {
-        let named = named.get_attr("width").unwrap_or_default();
-        widest = widest.max(width(&named)).max(4);
+    let mut made = String::new();
+    for (index, line) in text.split('\n').enumerate() {
+        if index > 0 {
+            made.push('\n');
+        }
+        if (index > 0 && (blank || !line.is_empty())) || (index == 0 && first) {
+            made.push_str(&space);
+        }
+        made.push_str(line);
     }
-    Ok(lines.saturating_mul(widest).saturating_add(text.len() as u64))
+    Ok(made)
 }
 
-fn of_pieces(_: &Budget, args: &[Value]) -> Result<u64, Error> {
-    let text = text_at(args, 0)?;
-    let pieces = match text_at(args, 1)? {
-        "" => text.split_whitespace().count().max(text.lines().count()),
-        separator => text.matches(separator).count() + 1,
-    };
-    Ok(NODE_BYTES
-        .saturating_mul(pieces as u64)
-        .saturating_add(text.len() as u64))
-}
-
-fn of_replacing(_: &Budget, args: &[Value]) -> Result<u64, Error> {
-    let (text, from) = (text_at(args, 0)?, text_at(args, 1)?);
-    text_at(args, 2)?;
-    let found = text.matches(from).count() as u64;
-    Ok(found
-        .saturating_mul(printed_bytes(args, 2))
-        .saturating_add(text.len() as u64))
-}
-
-/// A format can repeat an argument, and fill each of them up to a width.
-fn of_format(budget: &Budget, args: &[Value]) -> Result<u64, Error> {
-    let format = text_at(args, 0)?;
-    let longest = format
-        .split(|letter: char| !letter.is_ascii_digit())
-        .map(str::len)
-        .max();
-    if longest > Some(FILLING_DIGITS) || format.contains('*') {
-        let text = "widths of more than 999 letters are not supported in formats";
-        return Err(Error::new(ErrorKind::InvalidOperation, text));
-    }
-    let places = format.matches(['%', '{']).count() as u64;
-    let each = budget.weigh(args.get(1..).unwrap_or_default())? + FILLING_BYTES;
-    Ok(places.saturating_mul(each).saturating_add(format.len() as u64))
-}
-
-/// Methods of texts, maps and lists; `args` begins with the object.
-fn method_estimate(budget: &Budget, method: &str, args: &[Value]) -> Result<u64, Error> {
-    match method {
-        "replace" => of_replacing(budget, args),
-        "split" | "splitlines" => of_pieces(budget, args),
-        "format" => of_format(budget, args),
-        "items" | "keys" | "values" | "count" => of_objects(budget, args).map(|_| 0),
-        "strip" | "lstrip" | "rstrip" => of_trim(budget, args),
-        "get" | "join" => Ok(0),
-        _ => of_text(budget, args),
-    }
+fn wordcount(text: &str) -> usize {
+    let is_part = |letter: char| letter.is_alphanumeric() || letter == '_';
+    text.split(|letter| !is_part(letter))
+        .filter(|word| !word.is_empty())
+        .count()
 }
 
 /// Prints values one after another, as `join` does.

@@ -1,9 +1,13 @@
 //! The operators of templates that could make or compare large values, measured first. Semantics are the library's.
 
+use std::collections::BTreeMap;
+
+use minijinja::formatting::{FormatStyle, format as format_values};
 use minijinja::value::{Rest, ValueKind};
 use minijinja::{Error, ErrorKind, State, Value, tests};
 
 use super::budget::{Budget, NODE_BYTES, broken};
+use super::estimates::of_format;
 
 /// Names of functions that no template can write: expressions are rewritten to call them.
 pub(super) const TICK: &str = "(tick)";
@@ -11,8 +15,13 @@ pub(super) const BUILT: &str = "(built)";
 pub(super) const KEPT: &str = "(kept)";
 pub(super) const ITEM: &str = "(item)";
 pub(super) const CHAIN: &str = "(chain)";
+pub(super) const FITTED: &str = "(fitted)";
+/// What macros call the arguments by name that they do not have.
+pub(super) const KWARGS: &str = "kwargs";
 /// All operators of two values.
-pub(super) const BINARY: [&str; 11] = ["+", "*", "~", "==", "!=", "<", "<=", ">", ">=", "in", "not in"];
+pub(super) const BINARY: [&str; 12] = [
+    "+", "*", "%", "~", "==", "!=", "<", "<=", ">", ">=", "in", "not in",
+];
 
 /// What one turn of a loop or one call of a macro counts as: what the library keeps of it by itself.
 const TURN_BYTES: u64 = 256;
@@ -66,6 +75,7 @@ pub(super) fn binary(
     match operator {
         "+" => add(budget, left, right),
         "*" => multiply(budget, left, right),
+        "%" => remainder(budget, left, right),
         "~" => {
             let (mut text, more) = (budget.text_of(left)?, budget.text_of(right)?);
             budget.charge(more.len() as u64)?;
@@ -134,6 +144,78 @@ fn multiply(budget: &Budget, left: &Value, right: &Value) -> Result<Value, Error
         return Ok(Value::from(repeated));
     }
     numbers("*", left, right, i128::checked_mul, |a, b| a * b)
+}
+
+/// What is left of a division; or a text with values put into it.
+fn remainder(budget: &Budget, left: &Value, right: &Value) -> Result<Value, Error> {
+    if let Some(format) = left.as_str() {
+        return formatted(budget, format, right);
+    }
+    if right.is_number() && !right.is_true() {
+        return Err(Error::new(ErrorKind::InvalidOperation, "division by zero"));
+    }
+    // Python's has the sign of the divisor.
+    let whole = |a: i128, b: i128| {
+        let rest = a.checked_rem(b)?;
+        Some(if rest != 0 && (rest < 0) != (b < 0) {
+            rest + b
+        } else {
+            rest
+        })
+    };
+    numbers("%", left, right, whole, |a, b| a - b * (a / b).floor())
+}
+
+/// `'%s and %(name)d' % …`: one value, several in a tuple, or names in a map.
+fn formatted(budget: &Budget, format: &str, values: &Value) -> Result<Value, Error> {
+    let is_tuple = values.is_tuple();
+    let (mut plain, mut args, mut rest) = (String::new(), Vec::new(), format);
+    if is_tuple {
+        args = budget.items_of(values)?;
+    }
+    if values.kind() == ValueKind::Map {
+        while let Some(at) = rest.find("%(") {
+            let (before, named) = rest.split_at(at + 1);
+            let Some((name, after)) = named.get(1..).and_then(|named| named.split_once(')')) else {
+                break;
+            };
+            plain.push_str(before);
+            args.push(values.get_item(&Value::from(name))?);
+            rest = after;
+        }
+    } else if !is_tuple {
+        args.push(values.clone());
+    }
+    plain.push_str(rest);
+    let mut measured = vec![Value::from(plain.as_str())];
+    measured.extend(args.iter().cloned());
+    budget.charge(of_format(budget, &measured)?)?;
+    format_values(FormatStyle::Printf, &plain, &args).map(Value::from)
+}
+
+/// Brings arguments by name into the form of the macro that is called: those it does not have become its `kwargs`.
+pub(super) fn fitted(called: &Value, named: Value) -> Result<Value, Error> {
+    let has_object = called
+        .as_object()
+        .is_some_and(|object| object.type_name().ends_with("::Macro"));
+    if !has_object {
+        return Ok(named);
+    }
+    let own: Vec<Value> = called.get_attr("arguments")?.try_iter()?.collect();
+    let (mut kept, mut further) = (BTreeMap::new(), BTreeMap::new());
+    for name in named.try_iter()? {
+        let value = named.get_item(&name)?;
+        let to = if own.contains(&name) || name.as_str() == Some("caller") {
+            &mut kept
+        } else {
+            &mut further
+        };
+        to.insert(name, value);
+    }
+    if !further.is_empty() {
+        kept.insert(Value::from(KWARGS), Value::from(further));
+    }
+    Ok(Value::from(kept))
 }
 
 fn numbers(

@@ -13,7 +13,7 @@ use minijinja::machinery::ast::{
 use minijinja::machinery::ast::{Break, Continue};
 use minijinja::{Error, ErrorKind, Value};
 
-use super::operators::{BUILT, CHAIN, ITEM, KEPT, TICK};
+use super::operators::{BUILT, CHAIN, FITTED, ITEM, KEPT, KWARGS, TICK};
 
 type Made<T> = Result<T, Error>;
 
@@ -120,10 +120,19 @@ fn for_loop<'a>(s: &ForLoop<'a>) -> Made<ForLoop<'a>> {
 }
 
 fn macro_of<'a>(s: &Spanned<Macro<'a>>) -> Made<Macro<'a>> {
+    let span = s.span();
+    let mut args: Vec<Expr<'a>> = s.args.iter().map(names).collect::<Made<_>>()?;
+    let mut defaults: Vec<Expr<'a>> = s.defaults.iter().map(expr).collect::<Made<_>>()?;
+    let has_kwargs = |arg: &Expr<'a>| matches!(arg, Expr::Var(var) if var.id == KWARGS);
+    if !args.iter().any(has_kwargs) {
+        let (keys, values) = (Vec::new(), Vec::new());
+        args.push(var(KWARGS, span));
+        defaults.push(Expr::Map(Spanned::new(Map { keys, values }, span)));
+    }
     Ok(Macro {
         name: s.name,
-        args: s.args.iter().map(names).collect::<Made<_>>()?,
-        defaults: s.defaults.iter().map(expr).collect::<Made<_>>()?,
+        args,
+        defaults,
         body: ticking(&s.body, s.span())?,
     })
 }
@@ -255,6 +264,7 @@ fn binary<'a>(s: &BinOp<'a>, span: Span) -> Made<Expr<'a>> {
     let operator = match s.op {
         BinOpKind::Add => "+",
         BinOpKind::Mul => "*",
+        BinOpKind::Rem => "%",
         BinOpKind::Concat => "~",
         BinOpKind::Eq => "==",
         BinOpKind::Ne => "!=",
@@ -265,7 +275,7 @@ fn binary<'a>(s: &BinOp<'a>, span: Span) -> Made<Expr<'a>> {
         BinOpKind::In => "in",
         // Numbers in, a number out; or a choice between two values.
         BinOpKind::ScAnd | BinOpKind::ScOr | BinOpKind::Sub | BinOpKind::Div => return plain_binary(s, span),
-        BinOpKind::FloorDiv | BinOpKind::Rem | BinOpKind::Pow => return plain_binary(s, span),
+        BinOpKind::FloorDiv | BinOpKind::Pow => return plain_binary(s, span),
     };
     Ok(call(operator, vec![expr(&s.left)?, expr(&s.right)?], span))
 }
@@ -329,9 +339,40 @@ fn call_of<'a>(s: &Call<'a>) -> Made<Call<'a>> {
     }
     Ok(Call {
         expr: expr(&s.expr)?,
-        args: args(&s.args)?,
+        args: fitted(&s.expr, args(&s.args)?),
     })
 }
+
+/// A macro takes arguments by name that it does not have, in its `kwargs`. Which names those are is known once it is
+/// called.
+fn fitted<'a>(called: &Expr<'a>, args: Vec<CallArg<'a>>) -> Vec<CallArg<'a>> {
+    let Expr::Var(name) = called else {
+        return args;
+    };
+    let is_named = |arg: &CallArg<'a>| matches!(arg, CallArg::Kwarg(..));
+    if OWN_FUNCTIONS.contains(&name.id) || !args.iter().any(is_named) {
+        return args;
+    }
+    let span = name.span();
+    let (named, mut args): (Vec<_>, Vec<_>) = args.into_iter().partition(is_named);
+    let (mut keys, mut values) = (Vec::new(), Vec::new());
+    for arg in named {
+        if let CallArg::Kwarg(key, value) = arg {
+            keys.push(constant(key, span));
+            values.push(value);
+        }
+    }
+    let map = literal(Expr::Map(Spanned::new(Map { keys, values }, span)), span);
+    args.push(CallArg::KwargSplat(call(
+        FITTED,
+        vec![var(name.id, span), map],
+        span,
+    )));
+    args
+}
+
+/// Functions that are no macros.
+const OWN_FUNCTIONS: [&str; 4] = ["namespace", "dict", "range", "cycler"];
 
 fn args<'a>(from: &[CallArg<'a>]) -> Made<Vec<CallArg<'a>>> {
     let arg = |arg: &CallArg<'a>| match arg {

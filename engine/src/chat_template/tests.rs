@@ -1,11 +1,16 @@
 //! Tests of templates: what public ones do, and what hostile ones try.
 
+use std::sync::LazyLock;
+
 use super::*;
+
+static NO_KWARGS: LazyLock<serde_json::Map<String, serde_json::Value>> = LazyLock::new(serde_json::Map::new);
 
 fn input(messages: &[Message]) -> TemplateInput<'_> {
     TemplateInput {
         messages,
         tools: None,
+        kwargs: &NO_KWARGS,
         bos: "<s>",
         eos: "</s>",
         unix_now: Some(1_795_219_200),
@@ -112,6 +117,12 @@ const BOMBS: &[&str] = &[
     "{% set x='a\n'*900000 %}{{ x|indent(width=90000) }}",
     "{{ 'a'|indent(99999999999) }}",
     "{% set x='a'*900000 %}{{ x|list }}",
+    "{{ [1]|batch(99999999, 'x') }}",
+    "{{ [1]|slice(99999999, 'x') }}",
+    "{% for i in range(90000) %}{% set x = 'a'.zfill(99999) %}{% endfor %}",
+    "{% set x='a,'*900000 %}{{ x.rsplit(',') }}",
+    "{% set x='%s'*90000 %}{{ x % ('a'*90000) }}",
+    "{% macro f(a) %}{{ f(1, b=kwargs) }}{% endmacro %}{{ f(1, b=2) }}",
     "{% set x='a,'*900000 %}{{ x.split(',') }}{{ x|split(',') }}",
     "{% set x='a\n'*900000 %}{{ x.splitlines() }}{{ x|lines }}",
     "{% set x='{0}'*90000 %}{{ x.format('a'*90000) }}",
@@ -161,8 +172,7 @@ fn what_chat_templates_have_no_use_for_is_refused_by_name() {
         ("{% include 'x' %}", "include"),
         ("{% extends 'x' %}", "extends"),
         ("{{ range(*[1, 2]) }}", "unpacking"),
-        ("{{ [1]|batch(99999999, 'x') }}", "batch"),
-        ("{{ [1]|groupby('x') }}", "groupby"),
+        ("{{ [1]|xmlattr }}", "xmlattr"),
         ("{{ debug() }}", "debug"),
         ("{{ '{:99999999}'.format(1) }}", "width"),
         ("{{ '%*d'|format(9, 1) }}", "width"),
@@ -247,4 +257,130 @@ fn a_long_conversation_is_rendered_whole() {
         ..input(&messages)
     };
     assert!(render(template, &whole).unwrap().len() > 400 * 4990);
+}
+
+/// What jinja2 makes of templates: the case, the template, the text.
+const JINJA2: &[(&str, &str, &str)] = &[
+    (
+        "joiner",
+        "{% set j = joiner(',') %}{% for x in ['a', 'b'] %}{{ j() }}{{ x }}{% endfor %}",
+        "a,b",
+    ),
+    (
+        "macro_kw",
+        "{% macro f(x) %}{{ x }}{{ kwargs.z }}{% endmacro %}{{ f(1, z='x') }}",
+        "1x",
+    ),
+    (
+        "macro_kw",
+        "{% macro f(a, b='x') %}{{ a }}{{ b }}{% endmacro %}{{ f(b='y', a=1) }}{{ f(2) }}",
+        "1y2x",
+    ),
+    (
+        "macro_kw",
+        "{% macro f(a) %}{{ a }}{{ caller() }}{% endmacro %}{% call f(a=1) %}c{% endcall %}",
+        "1c",
+    ),
+    ("percent", "{{ '%s-%d' % ('a', 3) }}", "a-3"),
+    (
+        "percent1",
+        "{{ 'x %s' % ' Hello World, a long enough text ' }}",
+        "x  Hello World, a long enough text ",
+    ),
+    (
+        "percent",
+        "{{ '%(a)s and %(b)02d' % {'a': 'x', 'b': 3} }}{{ 7 % 3 }}{{ -7 % 3 }}{{ 7.5 % 2 }}",
+        "x and 03121.5",
+    ),
+    (
+        "removeprefix",
+        "{{ 'abc'.removeprefix('a') }}{{ 'abc'.removesuffix('bc') }}",
+        "bca",
+    ),
+    (
+        "starts_pos",
+        "{{ 'abc'.startswith('b', 1) }}{{ 'abc'.endswith('b', 0, 2) }}{{ 'abcb'.find('b', 2) }}",
+        "TrueTrue3",
+    ),
+    (
+        "starts_pos",
+        "{{ 'abc'.startswith(('x', 'a')) }}{{ 'abc'.startswith(('x', 'b'), 1) }}",
+        "TrueTrue",
+    ),
+    (
+        "tojson_sep",
+        "{{ {'a': 1} | tojson(separators=(',', ':')) }}",
+        "{\"a\":1}",
+    ),
+    (
+        "tojson_sep",
+        "{{ {'b': [], 'a': ['é']} | tojson(indent=1, sort_keys=true, ensure_ascii=true) }}",
+        "{\n \"a\": [\n  \"\\u00e9\"\n ],\n \"b\": []\n}",
+    ),
+    ("wordcount", "{{ 'one two, three!' | wordcount }}", "3"),
+    ("zfill", "{{ '7'.zfill(3) }}{{ '-7'.zfill(4) }}", "007-007"),
+    (
+        "is_tests",
+        "{% macro m() %}{% endmacro %}{{ 1 is number }}{{ 'a' is string }}{{ {} is mapping }}{{ [] is sequence }}{{ x is undefined }}\
+             {{ m is defined }}{{ none is none }}{{ true is boolean }}{{ 1 is integer }}{{ 1.5 is float }}{{ [] is iterable }}\
+             {{ true is true }}{{ m is callable }}",
+        "TrueTrueTrueTrueTrueTrueTrueTrueTrueTrueTrueTrueTrue",
+    ),
+    (
+        "is_tests",
+        "{{ 'a' is callable }}{{ range is callable }}{{ {} is callable }}{{ namespace() is callable }}",
+        "FalseTrueFalseFalse",
+    ),
+    (
+        "others",
+        "{{ 'a,b,c'.rsplit(',', 1) }}{{ 'a b'.split(maxsplit=1) }}",
+        "['a,b', 'c']['a', 'b']",
+    ),
+    (
+        "others",
+        "{{ 'k=v=w'.partition('=')[2] }}{{ 'ab'.center(5, '*') }}{{ 'ab'.rjust(3) }}",
+        "v=w**ab* ab",
+    ),
+    (
+        "others",
+        "{{ [1, 2, 3] | batch(2) | list | length }}{{ [1, 2] | sum }}{{ [5, 6].index(6) }}",
+        "231",
+    ),
+    (
+        "others",
+        "{% for k, g in [{'a': 1}, {'a': 1}] | groupby('a') %}{{ k }}{{ g | length }}{% endfor %}",
+        "12",
+    ),
+    (
+        "others",
+        "{{ '{\n'|indent(4, first=true) }}{{ 'a\n\nb'|indent(2) }}{{ 'a\n\nb'|indent(width='> ', blank=true) }}",
+        "    {\na\n\n  ba\n> \n> b",
+    ),
+];
+
+#[test]
+fn what_jinja2_offers_to_templates_is_there() {
+    for (id, template, text) in JINJA2 {
+        assert_eq!(rendered(template).as_deref(), Ok(*text), "J-{id}: {template}");
+    }
+}
+
+#[test]
+fn generation_blocks_are_transparent_g12() {
+    let template = "{%- for m in messages %}\n  {%- generation -%}\n {{ m.role }} \n{%- endgeneration %}\n{% endfor %}end";
+    assert_eq!(rendered(template).unwrap(), "userend");
+    assert_eq!(
+        rendered("{{ 'generation' }}{% if generation %}x{% endif %}").unwrap(),
+        "generation"
+    );
+}
+
+#[test]
+fn python_in_templates_of_new_families_works_g13() {
+    let template = "{%- set ns = namespace(n=0, last='') -%}{%- macro bold(t, mark='**') -%}{{ mark ~ t ~ mark }}{%- endmacro -%}\
+        {%- for m in messages[:1] -%}{%- if m.role.startswith(('user', 'x')) -%}{%- set ns.n = ns.n + 1 -%}{{ bold(m.role) }}{%- endif -%}\
+        {%- if loop.index > 9 -%}{%- break -%}{%- endif -%}{%- endfor -%}{{ '%s|%d' % ('a', ns.n) }}\
+        {%- for k, v in {'b': [1]}.items() -%}{{ k }}={{ v | tojson(indent=2) }}{%- endfor -%}\
+        {{ messages | selectattr('role', 'equalto', 'user') | list | length }}";
+    assert_eq!(rendered(template).unwrap(), "**user**a|1b=[\n  1\n]1");
 }

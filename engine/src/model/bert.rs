@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::side;
 use crate::checkpoint::{HeldFile, WeightFile};
 use crate::load::{LoadError, ModelInfo, ModelKind};
-use crate::request::GenerateError;
+use crate::request::{EmbedInput, GenerateError};
 use crate::sampling::SuggestedSampling;
 
 /// The model's files in memory.
@@ -61,6 +61,8 @@ pub(crate) struct Bert {
     tokenizer: tokenizers::Tokenizer,
     pooling: Pooling,
     longest: usize,
+    width: usize,
+    vocabulary: usize,
 }
 
 /// More bytes of text than this for each token of the limit are not even split. A word of any length is one token,
@@ -128,6 +130,8 @@ pub(super) fn load(name: &str, files: &Files) -> Result<(Bert, ModelInfo), LoadE
         vocabulary: config.vocab_size,
         width: config.hidden_size,
         has_chat_template: false,
+        chat_template: None,
+        tool_template: None,
         // The held bytes and candle's copy of them.
         weight_bytes: held.bytes().len() as u64 * 2,
         cache_bytes_per_token: 0,
@@ -141,6 +145,8 @@ pub(super) fn load(name: &str, files: &Files) -> Result<(Bert, ModelInfo), LoadE
             tokenizer,
             pooling,
             longest,
+            width: config.hidden_size,
+            vocabulary: config.vocab_size,
         },
         info,
     ))
@@ -205,26 +211,76 @@ fn parameters(held: &HeldFile) -> Result<u64, LoadError> {
 }
 
 impl Bert {
-    /// Splits a text, with the tokens that open and close it.
-    pub(crate) fn tokenize(&self, text: &str) -> Result<Vec<u32>, GenerateError> {
-        let encoding = self
-            .tokenizer
-            .encode_fast(text, true)
-            .map_err(|error| GenerateError::Internal {
-                reason: error.to_string(),
-            })?;
+    /// Splits a text, with the tokens that open and close it if `add_special`.
+    pub(crate) fn tokenize(&self, text: &str, add_special: bool) -> Result<Vec<u32>, GenerateError> {
+        let encoding = self.tokenizer.encode_fast(text, add_special);
+        let encoding = encoding.map_err(|error| self.defect(&error))?;
         Ok(encoding.get_ids().to_vec())
     }
 
-    /// Makes a unit vector of a text and counts its tokens.
-    pub(crate) fn embed(&self, text: &str, truncate: bool) -> Result<(Vec<f32>, u32), GenerateError> {
-        let mut tokens = self.tokenize(self.bounded(text, truncate)?)?;
+    /// Gives the text of tokens, without those that open and close it unless `special`.
+    pub(crate) fn detokenize(&self, tokens: &[u32], special: bool) -> Result<String, GenerateError> {
+        self.check_tokens(tokens)?;
+        let text = self.tokenizer.decode(tokens, !special);
+        text.map_err(|error| self.defect(&error))
+    }
+
+    /// Refuses a text that is not even split, because it cannot be read whole whatever it says.
+    pub(crate) fn check_length(&self, index: usize, text: &str) -> Result<(), GenerateError> {
+        let limit_bytes = self.longest * BYTES_PER_TOKEN;
+        if text.len() <= limit_bytes {
+            return Ok(());
+        }
+        Err(GenerateError::TextTooLarge {
+            index,
+            bytes: text.len(),
+            limit_bytes,
+            limit_tokens: self.longest,
+        })
+    }
+
+    /// Refuses vectors of so many dimensions unless the model's have as many.
+    pub(crate) fn check_dimensions(&self, dimensions: usize) -> Result<(), GenerateError> {
+        if (1..=self.width).contains(&dimensions) {
+            return Ok(());
+        }
+        Err(GenerateError::BadParameter {
+            field: "dimensions",
+            value: format!("{dimensions}, and this model's vectors have {}", self.width),
+            range: "from 1 to as many as they have",
+        })
+    }
+
+    /// Gives the tokens of an input, cut or refused if there are too many.
+    pub(crate) fn tokens_of(
+        &self,
+        input: &EmbedInput,
+        index: usize,
+        truncate: bool,
+    ) -> Result<Vec<u32>, GenerateError> {
+        let mut tokens = match input {
+            EmbedInput::Text(text) if truncate => {
+                let end = text.floor_char_boundary(self.longest * BYTES_PER_TOKEN);
+                self.tokenize(&text[..end], true)?
+            }
+            EmbedInput::Text(text) => {
+                self.check_length(index, text)?;
+                self.tokenize(text, true)?
+            }
+            EmbedInput::Tokens(tokens) => {
+                self.check_tokens(tokens)?;
+                tokens.clone()
+            }
+        };
+        if tokens.is_empty() {
+            return Err(GenerateError::EmptyPrompt);
+        }
         if tokens.len() > self.longest {
             if !truncate {
-                let (prompt_tokens, context_tokens) = (tokens.len(), self.longest);
-                return Err(GenerateError::ContextOverflow {
-                    prompt_tokens,
-                    context_tokens,
+                return Err(GenerateError::TextTooLong {
+                    index,
+                    tokens: tokens.len(),
+                    limit_tokens: self.longest,
                 });
             }
             // The last token closes every text.
@@ -232,25 +288,28 @@ impl Bert {
             tokens.truncate(self.longest - 1);
             tokens.extend(close);
         }
-        let vector = self.vector(&tokens).map_err(|error| GenerateError::Internal {
-            reason: format!("{}: {error}", self.name),
-        })?;
-        Ok((vector, tokens.len() as u32))
+        Ok(tokens)
     }
 
-    /// Cuts or refuses a text that would take long only to be split.
-    fn bounded<'t>(&self, text: &'t str, truncate: bool) -> Result<&'t str, GenerateError> {
-        let limit_bytes = self.longest * BYTES_PER_TOKEN;
-        if text.len() <= limit_bytes {
-            Ok(text)
-        } else if truncate {
-            Ok(&text[..text.floor_char_boundary(limit_bytes)])
-        } else {
-            Err(GenerateError::PromptTooLong {
-                bytes: text.len(),
-                limit_bytes,
-                context_tokens: self.longest,
-            })
+    /// Makes a unit vector of at most [`Self::longest`] tokens, of the first `dimensions` figures if so asked.
+    pub(crate) fn embed(&self, tokens: &[u32], dimensions: Option<usize>) -> Result<Vec<f32>, GenerateError> {
+        let mut vector = self.vector(tokens).map_err(|error| self.defect(&error))?;
+        vector.truncate(dimensions.unwrap_or(self.width));
+        bring_to_length_one(&mut vector);
+        Ok(vector)
+    }
+
+    fn check_tokens(&self, tokens: &[u32]) -> Result<(), GenerateError> {
+        let vocabulary = self.vocabulary;
+        match tokens.iter().find(|&&token| token as usize >= vocabulary) {
+            Some(&token) => Err(GenerateError::UnknownToken { token, vocabulary }),
+            None => Ok(()),
+        }
+    }
+
+    fn defect(&self, error: &dyn std::fmt::Display) -> GenerateError {
+        GenerateError::Internal {
+            reason: format!("{}: {error}", self.name),
         }
     }
 
@@ -264,16 +323,14 @@ impl Bert {
             Pooling::Mean => hidden.mean(0)?,
             Pooling::First => hidden.get(0)?,
         };
-        let mut vector: Vec<f32> = pooled.to_vec1()?;
-        let length = vector
-            .iter()
-            .map(|x| f64::from(x * x))
-            .sum::<f64>()
-            .sqrt()
-            .max(1e-12);
-        for x in &mut vector {
-            *x = (f64::from(*x) / length) as f32;
-        }
-        Ok(vector)
+        pooled.to_vec1()
+    }
+}
+
+fn bring_to_length_one(vector: &mut [f32]) {
+    let squares = vector.iter().map(|x| f64::from(x * x)).sum::<f64>();
+    let length = squares.sqrt().max(1e-12);
+    for x in vector {
+        *x = (f64::from(*x) / length) as f32;
     }
 }

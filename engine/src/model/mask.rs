@@ -4,20 +4,23 @@
 //! Everything that a template can print is masked: roles, texts, and all strings and keys in the further fields and
 //! the tool descriptions, which come from outside just as the texts do.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::request::Message;
 use crate::tokenizer::Tokenizer;
 
+/// All that a caller puts into a conversation.
+pub(super) struct Conversation {
+    pub(super) messages: Vec<Message>,
+    pub(super) tools: Option<Value>,
+    pub(super) kwargs: Map<String, Value>,
+}
+
 /// Gives the conversation with its control tokens masked, and the letter that masks them.
-pub(super) fn masked(
-    messages: &[Message],
-    tools: Option<&Value>,
-    tokenizer: &Tokenizer,
-) -> (Vec<Message>, Option<Value>, char) {
-    let letter = free_letter(messages, tools);
+pub(super) fn masked(from: &Conversation, tokenizer: &Tokenizer) -> (Conversation, char) {
+    let letter = free_letter(from);
     let text = |text: &str| tokenizer.mask(text, letter);
-    let messages = messages.iter().map(|message| Message {
+    let messages = from.messages.iter().map(|message| Message {
         role: text(&message.role),
         content: text(&message.content),
         extra: message
@@ -26,25 +29,31 @@ pub(super) fn masked(
             .map(|(key, value)| (text(key), changed(value, &text)))
             .collect(),
     });
-    (
-        messages.collect(),
-        tools.map(|tools| changed(tools, &text)),
-        letter,
-    )
+    let masked = Conversation {
+        messages: messages.collect(),
+        tools: from.tools.as_ref().map(|tools| changed(tools, &text)),
+        // The names are those of the template; one that is none of them is never printed.
+        kwargs: from
+            .kwargs
+            .iter()
+            .map(|(name, value)| (name.clone(), changed(value, &text)))
+            .collect(),
+    };
+    (masked, letter)
 }
 
 /// Counts the bytes of all strings a template could print.
-pub(super) fn bytes(messages: &[Message], tools: Option<&Value>) -> usize {
+pub(super) fn bytes(from: &Conversation) -> usize {
     let mut bytes = 0;
-    each(messages, tools, &mut |text: &str| bytes += text.len());
+    each(from, &mut |text: &str| bytes += text.len());
     bytes
 }
 
 /// Finds a letter that nothing in the conversation holds. There are 32 that Unicode reserves for such uses; a
 /// conversation that holds them all loses one.
-fn free_letter(messages: &[Message], tools: Option<&Value>) -> char {
+fn free_letter(from: &Conversation) -> char {
     let mut taken = std::collections::BTreeSet::new();
-    each(messages, tools, &mut |text: &str| {
+    each(from, &mut |text: &str| {
         taken.extend(text.chars().filter(|letter| LETTERS.contains(letter)));
     });
     LETTERS
@@ -55,8 +64,8 @@ fn free_letter(messages: &[Message], tools: Option<&Value>) -> char {
 
 const LETTERS: std::ops::RangeInclusive<char> = '\u{fdd0}'..='\u{fdef}';
 
-fn each(messages: &[Message], tools: Option<&Value>, see: &mut impl FnMut(&str)) {
-    for message in messages {
+fn each(from: &Conversation, see: &mut impl FnMut(&str)) {
+    for message in &from.messages {
         see(&message.role);
         see(&message.content);
         for (key, value) in &message.extra {
@@ -64,8 +73,8 @@ fn each(messages: &[Message], tools: Option<&Value>, see: &mut impl FnMut(&str))
             each_in(value, see);
         }
     }
-    if let Some(tools) = tools {
-        each_in(tools, see);
+    for value in from.tools.iter().chain(from.kwargs.values()) {
+        each_in(value, see);
     }
 }
 

@@ -168,7 +168,7 @@ fn qwen2_computes_what_a_plain_program_does() {
 }
 
 /// Prints all that a caller can put into a conversation.
-const TALKATIVE: &str = "{% if tools %}{{ tools | tojson }}{% endif %}{% for m in messages %}<|im_start|>{{ m.role }} \
+const TALKATIVE: &str = "{{ note }}{% if tools %}{{ tools | tojson }}{% endif %}{% for m in messages %}<|im_start|>{{ m.role }} \
      {{ m.name }}\n{{ m.content }}{% if m.tool_calls %}{{ m.tool_calls | tojson }}{{ m.tool_calls[0].function.name }}\
      {% endif %}<|im_end|>\n{% endfor %}<|im_start|>assistant\n";
 
@@ -188,10 +188,11 @@ fn nothing_in_a_conversation_becomes_a_control_token() {
         let prompt = Prompt::Chat {
             messages: vec![message],
             tools: Some(json!([{"function": {"name": evil, "description": evil}}, {evil: 1}])),
+            kwargs: json!({"note": [evil]}).as_object().unwrap().clone(),
         };
-        let tokens = text.tokens_of(&prompt, 10_000).unwrap();
-        let decoded = text.tokenizer.decode(&tokens);
-        assert_eq!(decoded.matches(evil).count(), 8, "{decoded}");
+        let tokens = text.tokens_of(&prompt, 10_000).unwrap().tokens;
+        let decoded = text.tokenizer.decode(&tokens, false);
+        assert_eq!(decoded.matches(evil).count(), 9, "{decoded}");
         tokens.iter().filter(|token| **token < 3).count()
     };
     // The template's own: two openings and a closing.
@@ -218,6 +219,7 @@ fn a_prompt_that_cannot_fit_is_refused_unread() {
     let tools = Prompt::Chat {
         messages: vec![Message::new("user", "")],
         tools: Some(json!([[long]])),
+        kwargs: serde_json::Map::new(),
     };
     assert!(refused(&tools));
 }

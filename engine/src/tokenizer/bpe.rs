@@ -2,20 +2,10 @@
 
 use tokenizers::models::bpe::{BPE, Vocab};
 use tokenizers::normalizers::NFC;
-use tokenizers::pre_tokenizers::PreTokenizerWrapper;
-use tokenizers::pre_tokenizers::byte_level::ByteLevel;
-use tokenizers::pre_tokenizers::digits::Digits;
-use tokenizers::pre_tokenizers::sequence::Sequence;
-use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
-use tokenizers::tokenizer::SplitDelimiterBehavior;
 
 use super::TokenizerError;
+use super::pre::Rules;
 use crate::checkpoint::GgufError;
-
-/// Where Qwen 2 cuts text, as in its `tokenizer.json`.
-const QWEN2: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
-/// Where Llama 3 cuts text, as in its `tokenizer.json`.
-const LLAMA3: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
 /// A byte-level BPE vocabulary with its rules for cutting text.
 #[derive(Debug)]
@@ -24,7 +14,7 @@ pub(super) struct BytePairs {
 }
 
 impl BytePairs {
-    pub(super) fn new(texts: &[String], merges: &[String], pre: &str) -> Result<Self, TokenizerError> {
+    pub(super) fn new(texts: &[String], merges: &[String], rules: Rules) -> Result<Self, TokenizerError> {
         let vocab: Vocab = texts
             .iter()
             .enumerate()
@@ -41,12 +31,12 @@ impl BytePairs {
             .ok_or_else(|| bad_merges("a merge without a space".to_owned()))?;
         let model = BPE::builder()
             .vocab_and_merges(vocab, pairs)
-            .ignore_merges(begins_with_bos(pre))
+            .ignore_merges(rules.whole_words)
             .build()
             .map_err(|source| bad_merges(source.to_string()))?;
         let mut tokenizer = tokenizers::Tokenizer::new(model);
-        tokenizer.with_pre_tokenizer(Some(pre_tokenizer(pre)?));
-        if is_qwen2(pre) {
+        tokenizer.with_pre_tokenizer(Some(rules.pre_tokenizer()?));
+        if rules.composes {
             tokenizer
                 .with_normalizer(Some(NFC))
                 .map_err(|source| TokenizerError::Unsupported {
@@ -74,41 +64,6 @@ fn bad_merges(found: String) -> TokenizerError {
         found,
         expected: "pairs of tokens".to_owned(),
     })
-}
-
-fn is_qwen2(pre: &str) -> bool {
-    matches!(pre, "qwen2" | "deepseek-r1-qwen")
-}
-
-/// Says whether texts of this family begin with BOS unless the header says otherwise; the same families
-/// take a word that is in the vocabulary as a whole, before any merge.
-pub(super) fn begins_with_bos(pre: &str) -> bool {
-    matches!(pre, "llama-bpe" | "llama3" | "llama-v3")
-}
-
-fn pre_tokenizer(pre: &str) -> Result<PreTokenizerWrapper, TokenizerError> {
-    let by_pattern = |pattern: &str| -> Result<PreTokenizerWrapper, TokenizerError> {
-        let split = Split::new(
-            SplitPattern::Regex(pattern.to_owned()),
-            SplitDelimiterBehavior::Isolated,
-            false,
-        )
-        .map_err(|source| TokenizerError::Unsupported {
-            what: format!("a pattern ({source})"),
-        })?;
-        let bytes = ByteLevel::new(false, true, false);
-        Ok(Sequence::new(vec![split.into(), bytes.into()]).into())
-    };
-    let words = ByteLevel::new(false, true, true);
-    match pre {
-        "default" | "gpt-2" | "gpt2" => Ok(words.into()),
-        "smollm" | "starcoder" => Ok(Sequence::new(vec![Digits::new(true).into(), words.into()]).into()),
-        _ if is_qwen2(pre) => by_pattern(QWEN2),
-        _ if begins_with_bos(pre) => by_pattern(LLAMA3),
-        _ => Err(TokenizerError::Unsupported {
-            what: format!("the pre-tokenizer {pre:?}"),
-        }),
-    }
 }
 
 /// Gives the letter by which byte-level vocabularies write a byte (GPT-2, `bytes_to_unicode`).

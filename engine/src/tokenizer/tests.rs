@@ -14,7 +14,7 @@ fn merges_are_applied_and_text_comes_back() {
     let tokenizer = tiny();
     let tokens = tokenizer.encode_text("hello the us 42");
     assert_eq!(tokens.len(), 1 + 1 + 1 + 1 + 1 + 2);
-    assert_eq!(tokenizer.decode(&tokens), "hello the us 42");
+    assert_eq!(tokenizer.decode(&tokens, false), "hello the us 42");
     assert_eq!(tokenizer.encode_text(""), [] as [u32; 0]);
 }
 
@@ -32,7 +32,7 @@ fn special_tokens_are_special_only_in_templates() {
     );
     assert!(tokenizer.encode(text, false).iter().all(|&token| token >= 3));
     assert!(tokenizer.is_end(2) && tokenizer.is_end(0) && !tokenizer.is_end(1));
-    assert_eq!(tokenizer.decode(&[1, 2]), "");
+    assert_eq!(tokenizer.decode(&[1, 2], false), "");
 }
 
 #[test]
@@ -59,10 +59,41 @@ fn masked_text_gives_the_tokens_of_plain_text() {
 fn unknown_pre_tokenizers_are_named() {
     let gguf = llama_gguf(WriteType::Q8_0).bytes();
     let mut gguf = Gguf::parse(&gguf).unwrap();
-    let pre = crate::checkpoint::Value::Text("viking".to_owned());
+    let pre = crate::checkpoint::Value::Text("elvish".to_owned());
     gguf.values.insert("tokenizer.ggml.pre".to_owned(), pre);
     let refused = Tokenizer::from_gguf(&gguf).unwrap_err().to_string();
-    assert_eq!(refused, "the pre-tokenizer \"viking\" is not supported");
+    assert_eq!(refused, "the pre-tokenizer \"elvish\" is not supported");
+}
+
+#[test]
+fn vocabularies_of_other_families_load_and_text_comes_back_v_command_r_v_deepseek_coder_v_deepseek_llm() {
+    for pre in [
+        "command-r",
+        "deepseek-coder",
+        "deepseek-llm",
+        "deepseek-v3",
+        "tekken",
+        "gpt-4o",
+        "falcon",
+        "bloom",
+    ] {
+        let mut gguf = Gguf::parse(&llama_gguf(WriteType::Q8_0).bytes()).unwrap();
+        let value = crate::checkpoint::Value::Text(pre.to_owned());
+        gguf.values.insert("tokenizer.ggml.pre".to_owned(), value);
+        let tokenizer = Tokenizer::from_gguf(&gguf).unwrap();
+        let text = "hello the us, 42 中文\n x";
+        let tokens = tokenizer.encode_text(text);
+        assert_eq!(tokenizer.decode(&tokens, false), text, "{pre}");
+        assert!(tokens.len() < text.len(), "{pre} joins nothing");
+    }
+}
+
+#[test]
+fn control_tokens_are_found_by_their_text() {
+    let tokenizer = tiny();
+    assert_eq!(tokenizer.control_token("<|im_start|>"), Some(1));
+    assert_eq!(tokenizer.control_token("<|im_"), None);
+    assert!(tokenizer.has_mark("<|im_end|>") && !tokenizer.has_mark("hello"));
 }
 
 #[test]
@@ -76,7 +107,7 @@ proptest! {
     #[test]
     fn any_text_comes_back(text in any::<String>()) {
         let tokenizer = tiny();
-        prop_assert_eq!(tokenizer.decode(&tokenizer.encode_text(&text)), text);
+        prop_assert_eq!(tokenizer.decode(&tokenizer.encode_text(&text), false), text);
     }
 
     #[test]

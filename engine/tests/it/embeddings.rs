@@ -4,19 +4,34 @@ use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use hearth_engine::{
-    EmbedRequest, Embeddings, Engine, GenerateError, GenerateRequest, ModelHandle, ModelKind, ModelSource,
-    Precision, Priority, Prompt,
+    EmbedInput, EmbedRequest, Embeddings, Engine, GenerateError, GenerateRequest, ModelHandle, ModelKind,
+    ModelSource, Precision, Priority, Prompt,
 };
 
 use crate::support::{collect, engine, figures_of, real_model, send, tiny, tokens_of, vectors};
 
 fn embed(model: &ModelHandle, texts: Vec<String>, truncate: bool) -> Result<Embeddings, GenerateError> {
-    let (sender, answers) = channel();
-    let request = EmbedRequest {
-        texts,
-        truncate,
+    let inputs = texts.into_iter().map(EmbedInput::Text).collect();
+    embed_as(
+        model,
+        EmbedRequest {
+            truncate,
+            ..of(inputs)
+        },
+    )
+}
+
+fn of(inputs: Vec<EmbedInput>) -> EmbedRequest {
+    EmbedRequest {
+        inputs,
+        truncate: false,
+        dimensions: None,
         priority: Priority::Local,
-    };
+    }
+}
+
+fn embed_as(model: &ModelHandle, request: EmbedRequest) -> Result<Embeddings, GenerateError> {
+    let (sender, answers) = channel();
     model.embed(request, Box::new(move |answer| sender.send(answer).unwrap()));
     answers.recv_timeout(Duration::from_secs(120)).unwrap()
 }
@@ -59,7 +74,7 @@ fn minilm_gives_the_golden_vectors() {
         let answer = embed(&model, vec![text.clone()], true).unwrap();
         assert_eq!(answer.prompt_tokens as usize, tokens.len(), "{text:.20}");
         if tokens.len() < 256 {
-            assert_eq!(model.tokenize(&text), tokens, "{text:.20}");
+            assert_eq!(model.tokenize(&text, true).unwrap(), tokens, "{text:.20}");
         }
         for (ours, theirs) in answer.vectors[0].iter().zip(figures_of(&case["embedding"])) {
             assert!(
@@ -86,16 +101,24 @@ fn vectors_have_length_one_and_keep_their_order() {
 }
 
 #[test]
-fn long_texts_are_cut_only_when_asked() {
+fn long_texts_are_cut_only_when_asked_e16() {
     let (_engine, model) = tiny_bert();
     let long = vec!["x ".repeat(100)];
     let refused = embed(&model, long.clone(), false).unwrap_err();
     assert_eq!(
         refused,
-        GenerateError::ContextOverflow {
-            prompt_tokens: 102,
-            context_tokens: 64
+        GenerateError::TextTooLong {
+            index: 0,
+            tokens: 102,
+            limit_tokens: 64
         }
+    );
+    // E16: a text is no conversation.
+    let words = refused.to_string();
+    assert!(words.contains("text 0") && words.contains("truncate"), "{words}");
+    assert!(
+        !words.contains("conversation") && !words.contains("prompt"),
+        "{words}"
     );
     assert_eq!(embed(&model, long, true).unwrap().prompt_tokens, 64);
 }
@@ -106,7 +129,7 @@ fn a_text_too_long_to_be_split_is_cut_or_refused() {
     let huge = vec!["x ".repeat(1 << 20)];
     let refused = embed(&model, huge.clone(), false).unwrap_err();
     assert!(
-        matches!(refused, GenerateError::PromptTooLong { bytes, context_tokens: 64, .. } if bytes == 2 << 20),
+        matches!(refused, GenerateError::TextTooLarge { bytes, limit_tokens: 64, .. } if bytes == 2 << 20),
         "{refused}"
     );
     assert_eq!(embed(&model, huge, true).unwrap().prompt_tokens, 64);
@@ -117,9 +140,9 @@ fn a_cancelled_request_ends_between_two_texts() {
     let (engine, model) = tiny_bert();
     let (sender, answers) = channel();
     let request = EmbedRequest {
-        texts: vec!["hello there, you all".to_owned(); 100_000],
         truncate: true,
         priority: Priority::Paid,
+        ..of(vec![EmbedInput::Text("hello there, you all".to_owned()); 100_000])
     };
     let ticket = model.embed(request, Box::new(move |answer| sender.send(answer).unwrap()));
     assert_eq!(
@@ -152,9 +175,8 @@ fn paid_texts_make_way_for_a_local_answer() {
     local.recv().unwrap();
     let (sender, answers) = channel();
     let request = EmbedRequest {
-        texts: vec!["hello".to_owned(); 100],
-        truncate: true,
         priority: Priority::Paid,
+        ..of(vec![EmbedInput::Text("hello".to_owned()); 100])
     };
     bert.embed(request, Box::new(move |answer| sender.send(answer).unwrap()));
     // A text in each of 400 rounds would be done with all hundred; one in eight is done with fifty.
@@ -174,4 +196,91 @@ fn a_chat_model_refuses_to_embed() {
             model: "tiny".to_owned()
         }
     );
+}
+
+#[test]
+fn tokens_give_what_their_text_gives_e03_e04() {
+    let (_engine, model) = tiny_bert();
+    let tokens = model.tokenize("hello, dog", true).unwrap();
+    let inputs = vec![
+        EmbedInput::Tokens(tokens.clone()),
+        EmbedInput::Text("hello, dog".to_owned()),
+    ];
+    let answer = embed_as(&model, of(inputs)).unwrap();
+    assert_eq!(answer.vectors[0], answer.vectors[1]);
+    assert_eq!(answer.prompt_tokens as usize, 2 * tokens.len());
+    // A client that splits texts by another model's vocabulary hears of it.
+    let foreign = embed_as(&model, of(vec![EmbedInput::Tokens(vec![2, 15_339, 3])]));
+    assert!(matches!(
+        foreign,
+        Err(GenerateError::UnknownToken { token: 15_339, .. })
+    ));
+    let empty = embed_as(&model, of(vec![EmbedInput::Tokens(Vec::new())]));
+    assert_eq!(empty, Err(GenerateError::EmptyPrompt));
+    let long = vec![EmbedInput::Tokens([&[2; 99][..], &[3]].concat())];
+    assert!(matches!(
+        embed_as(&model, of(long.clone())),
+        Err(GenerateError::TextTooLong { tokens: 100, .. })
+    ));
+    let cut = EmbedRequest {
+        truncate: true,
+        ..of(long)
+    };
+    assert_eq!(embed_as(&model, cut).unwrap().prompt_tokens, 64);
+}
+
+#[test]
+fn the_text_at_fault_is_named() {
+    let (_engine, model) = tiny_bert();
+    let texts = ["a".to_owned(), "x ".repeat(100)].to_vec();
+    let refused = embed(&model, texts, false).unwrap_err().to_string();
+    assert!(refused.starts_with("text 1 has 102 tokens"), "{refused}");
+}
+
+#[test]
+fn vectors_are_cut_only_where_a_caller_asks_and_have_length_one_again() {
+    let (_engine, model) = tiny_bert();
+    let cut = |dimensions| {
+        let request = EmbedRequest {
+            dimensions,
+            ..of(vec![EmbedInput::Text("hello".to_owned())])
+        };
+        embed_as(&model, request).map(|answer| answer.vectors[0].clone())
+    };
+    let whole = cut(None).unwrap();
+    let short = cut(Some(8)).unwrap();
+    assert_eq!((whole.len(), short.len()), (32, 8));
+    let length: f32 = short.iter().map(|x| x * x).sum();
+    assert!((length - 1.0).abs() < 1e-5);
+    let ratio = short[0] / whole[0];
+    assert!(
+        short
+            .iter()
+            .zip(&whole)
+            .all(|(a, b)| (a - b * ratio).abs() < 1e-5)
+    );
+    for wrong in [0, 33] {
+        let refused = cut(Some(wrong)).unwrap_err().to_string();
+        assert!(
+            refused.contains("dimensions") && refused.contains("32"),
+            "{refused}"
+        );
+    }
+}
+
+#[test]
+fn an_embedding_model_splits_and_joins_text() {
+    let (_engine, model) = tiny_bert();
+    let (bare, whole) = (
+        model.tokenize("ab", false).unwrap(),
+        model.tokenize("ab", true).unwrap(),
+    );
+    assert_eq!(whole.len(), bare.len() + 2);
+    assert_eq!(model.detokenize(&whole, false).unwrap(), "ab");
+    assert_eq!(model.detokenize(&whole, true).unwrap(), "[CLS] ab [SEP]");
+    assert!(model.detokenize(&[70_000], false).is_err());
+    assert!(matches!(
+        model.tokenize(&"x".repeat(64 * 512 + 1), true),
+        Err(GenerateError::TextTooLarge { .. })
+    ));
 }

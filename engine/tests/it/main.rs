@@ -3,9 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod behaviour;
+mod constraints;
 mod embeddings;
 mod golden;
 mod hostile;
 mod inspecting;
+mod scoring;
 mod support;
 mod templates;
+mod thinking;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use hearth_engine::{
     Config, Engine, Event, FinishReason, GenerateError, GenerateRequest, ModelHandle, ModelSource, Precision,
-    TokenLogprob, Usage,
+    PromptToken, Stopped, TokenLogprob, Usage,
 };
 
 /// The longest any answer here may take, on a machine that does much else.
@@ -83,10 +83,10 @@ pub(crate) struct Answer {
     pub(crate) text: String,
     pub(crate) pieces: Vec<String>,
     pub(crate) tokens: Vec<TokenLogprob>,
-    pub(crate) prompt: Vec<TokenLogprob>,
+    pub(crate) prompt: Vec<PromptToken>,
     pub(crate) prompt_tokens: u32,
     pub(crate) reason: Option<FinishReason>,
-    pub(crate) stop: Option<String>,
+    pub(crate) stop: Option<Stopped>,
     pub(crate) usage: Usage,
     pub(crate) error: Option<GenerateError>,
 }
@@ -109,7 +109,7 @@ pub(crate) fn collect(events: &Receiver<Event>) -> Answer {
     let mut answer = Answer::default();
     loop {
         match events.recv_timeout(PATIENCE).expect("the engine went silent") {
-            Event::Started { prompt_tokens } => answer.prompt_tokens = prompt_tokens,
+            Event::Started { prompt_tokens, .. } => answer.prompt_tokens = prompt_tokens,
             Event::Prompt { tokens } => answer.prompt = tokens,
             Event::Token { text, tokens } => {
                 answer.text.push_str(&text);

@@ -54,3 +54,49 @@ fn a_template_that_never_ends_holds_nobody_else_up() {
     engine.join();
     assert_eq!(ask(&honest, hello()).error, Some(GenerateError::Stopped));
 }
+
+#[test]
+fn an_answer_says_how_its_prompt_came_about_and_holds_the_marks_asked_for_g04() {
+    let engine = Engine::start(Config::default()).unwrap();
+    let model = model(
+        &engine,
+        "{% for m in messages %}{% if m.role == 'user' %}{{ m.content }}{% endif %}{% endfor %}<think>\n",
+    );
+    let ask = |shown: &[&str]| {
+        let messages = vec![Message::new("developer", "be brief"), Message::new("User", "hi")];
+        let request = GenerateRequest {
+            max_tokens: Some(2),
+            // The token that begins a message, whatever the model thinks.
+            sampling: Sampling {
+                logit_bias: [(1, 100.0)].into(),
+                ..Sampling::greedy()
+            },
+            shown_tokens: shown.iter().map(|text| (*text).to_owned()).collect(),
+            ..GenerateRequest::new(Prompt::chat(messages))
+        };
+        let events: Vec<Event> = send(&model, request).iter().collect();
+        let Event::Started {
+            fallbacks,
+            opens_thinking,
+            ..
+        } = &events[0]
+        else {
+            panic!("{events:?}")
+        };
+        assert_eq!(
+            (fallbacks.as_slice(), *opens_thinking),
+            (&["system_folded"][..], true)
+        );
+        let text = |event: &Event| match event {
+            Event::Token { text, .. } => text.clone(),
+            Event::Started { .. } | Event::Prompt { .. } | Event::Finished { .. } | Event::Failed(_) => {
+                String::new()
+            }
+        };
+        events.iter().map(text).collect::<String>()
+    };
+    assert_eq!(ask(&[]), "");
+    assert_eq!(ask(&["<|im_start|>", "<nothing>"]), "<|im_start|><|im_start|>");
+    assert_eq!(model.control_token("<|im_start|>"), Some(1));
+    assert!(model.info().tool_template.is_none() && model.info().chat_template.is_some());
+}

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use hearth_engine::{
-    Config, Engine, Event, GenerateRequest, ModelHandle, ModelSource, Priority, Prompt, Sampling, Timings,
-    Usage,
+    Config, Constraint, Engine, Event, GenerateRequest, ModelHandle, ModelSource, Priority, Prompt, Sampling,
+    Timings, Usage,
 };
 
 use crate::table::{as_f64, figure, median, section};
@@ -62,8 +62,40 @@ pub(crate) fn run() -> anyhow::Result<()> {
         &rate_text(four),
         &format!("{:.2} times one alone", four / alone),
     );
+    schema(&model)?;
     engine.stop();
     engine.join();
+    Ok(())
+}
+
+/// What keeping to a JSON schema costs for each token, beside the same number of free tokens in the same run.
+fn schema(model: &ModelHandle) -> anyhow::Result<()> {
+    const TOKENS: u32 = 96;
+    let person = serde_json::json!({
+        "type": "object", "required": ["name", "age", "tags"], "additionalProperties": false,
+        "properties": {
+            "name": {"type": "string", "maxLength": 24}, "age": {"type": "integer", "minimum": 0, "maximum": 120},
+            "tags": {"type": "array", "items": {"enum": ["new", "known", "gone"]}, "maxItems": 3},
+        },
+    });
+    let list = Constraint::JsonSchema(serde_json::json!({"type": "array", "items": person, "minItems": 50}));
+    let (mut free, mut kept) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        for (constraint, times) in [(None, &mut free), (Some(list.clone()), &mut kept)] {
+            let request = GenerateRequest {
+                constraint,
+                ..request(64, TOKENS)
+            };
+            let (timings, usage) = wait(&send(model, request))?;
+            times.push(timings.decode.as_secs_f64() / f64::from(usage.completion_tokens - 1));
+        }
+    }
+    let (free, kept) = (median(free), median(kept));
+    figure(
+        "a JSON schema, for each token",
+        &format!("{:+.0} us", (kept - free) * 1e6),
+        &format!("{:.2} times the time of a free token", kept / free),
+    );
     Ok(())
 }
 
@@ -106,16 +138,23 @@ fn together(model: &ModelHandle, n: usize, n_prompt: u32) -> anyhow::Result<f64>
 }
 
 fn start(model: &ModelHandle, n_prompt: u32, n_tokens: u32) -> Receiver<Event> {
+    send(model, request(n_prompt, n_tokens))
+}
+
+fn request(n_prompt: u32, n_tokens: u32) -> GenerateRequest {
     // Any tokens will do; special ones, at the beginning of the vocabulary, are left out.
     let prompt = (0..n_prompt).map(|index| 1000 + index * 37 % 4000).collect();
-    let request = GenerateRequest {
+    GenerateRequest {
         max_tokens: Some(n_tokens),
         ignore_end: true,
         sampling: Sampling::greedy(),
         // Paid requests never go on from what an earlier one has computed.
         priority: Priority::Paid,
         ..GenerateRequest::new(Prompt::Tokens(prompt))
-    };
+    }
+}
+
+fn send(model: &ModelHandle, request: GenerateRequest) -> Receiver<Event> {
     let (sender, events) = channel();
     model.generate(
         request,

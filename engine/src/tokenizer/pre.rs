@@ -1,0 +1,276 @@
+//! Where byte-level vocabularies cut text before they join bytes, by the names that GGUF files give to it
+//! (`tokenizer.ggml.pre`). The patterns are those of the families' own `tokenizer.json`.
+
+use tokenizers::pre_tokenizers::PreTokenizerWrapper;
+use tokenizers::pre_tokenizers::byte_level::ByteLevel;
+use tokenizers::pre_tokenizers::sequence::Sequence;
+use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
+use tokenizers::tokenizer::SplitDelimiterBehavior;
+
+use super::TokenizerError;
+
+/// How one family reads text.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rules {
+    /// Text is cut at each of them, one after another.
+    cuts: &'static [&'static str],
+    /// Whether what is left is cut into words as GPT-2 does it.
+    words: bool,
+    /// Whether letters and their accents are composed first.
+    pub(super) composes: bool,
+    /// Whether a word that is a token as a whole is taken before any merge.
+    pub(super) whole_words: bool,
+    /// Whether texts begin with BOS unless the header says otherwise.
+    pub(super) begins_with_bos: bool,
+}
+
+const QWEN2: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+const QWEN35: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+/// Qwen 2's without English contractions.
+const UFAKZEKA: &str = r"[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+const LLAMA3: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+const JAIS2: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s{512}(?!\S)|\s{256}(?!\S)|\s{128}(?!\S)|\s{64}(?!\S)|\s{32}(?!\S)|\s{16}(?!\S)|\s{8}(?!\S)|\s{4}(?!\S)|\s{1,2}(?!\S)|\s{1}";
+const MINICPM5: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}+| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+const SEED_CODER: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1}| ?[^\s\p{L}\p{N}\r\n]+|\s*[\r\n]+|\s+(?!\S)|\s+";
+const BAILING: &str = r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]++[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+";
+const EXAONE_MOE: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?(?:\p{L}\p{M}*(?: \p{L}\p{M}*)*)+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]?|\s*[\r\n]|\s+(?!\S)|\s+";
+const TEKKEN: &str = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+const GPT_4O: &str = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+/// GPT-4o's with single digits.
+const YOUTU: &str = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+const KIMI: &str = r"[\p{Han}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]*[\p{Ll}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]+[\p{Ll}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+/// Letters with case, as DeepSeek LLM lists them: by number, since some of them are others once composed.
+const CASED: &str = concat!(
+    r"\s?[",
+    r"\u{41}-\u{5a}\u{61}-\u{7a}\u{b5}\u{c0}-\u{d6}\u{d8}-\u{f6}\u{f8}-\u{1ba}\u{1bc}-\u{1bf}",
+    r"\u{1c4}-\u{293}\u{295}-\u{2af}\u{370}-\u{373}\u{376}\u{377}\u{37b}-\u{37d}\u{37f}\u{386}",
+    r"\u{388}-\u{38a}\u{38c}\u{38e}-\u{3a1}\u{3a3}-\u{3f5}\u{3f7}-\u{481}\u{48a}-\u{52f}",
+    r"\u{531}-\u{556}\u{10a0}-\u{10c5}\u{13a0}-\u{13f5}\u{13f8}-\u{13fd}\u{1c90}-\u{1cba}",
+    r"\u{1cbd}-\u{1cbf}\u{1d00}-\u{1d2b}\u{1d6b}-\u{1d77}\u{1d79}-\u{1d9a}\u{1e00}-\u{1f15}",
+    r"\u{1f18}-\u{1f1d}\u{1f20}-\u{1f45}\u{1f48}-\u{1f4d}\u{1f50}-\u{1f57}\u{1f59}\u{1f5b}\u{1f5d}",
+    r"\u{1f5f}-\u{1f7d}\u{1f80}-\u{1fb4}\u{1fb6}-\u{1fbc}\u{1fbe}\u{1fc2}-\u{1fc4}\u{1fc6}-\u{1fcc}",
+    r"\u{1fd0}-\u{1fd3}\u{1fd6}-\u{1fdb}\u{1fe0}-\u{1fec}\u{1ff2}-\u{1ff4}\u{1ff6}-\u{1ffc}\u{2102}",
+    r"\u{2107}\u{210a}-\u{2113}\u{2115}\u{2119}-\u{211d}\u{2124}\u{2126}\u{2128}\u{212a}-\u{212d}",
+    r"\u{212f}-\u{2134}\u{2139}\u{213c}-\u{213f}\u{2145}-\u{2149}\u{214e}\u{2183}\u{2184}",
+    r"\u{2c00}-\u{2c7b}\u{2c7e}-\u{2ce4}\u{2ceb}-\u{2cee}\u{2cf2}\u{2cf3}\u{a640}-\u{a66d}",
+    r"\u{a680}-\u{a69b}\u{a722}-\u{a76f}\u{a771}-\u{a787}\u{a78b}-\u{a78e}\u{ab70}-\u{abbf}",
+    r"\u{fb00}-\u{fb06}\u{fb13}-\u{fb17}\u{ff21}-\u{ff3a}\u{ff41}-\u{ff5a}\u{10400}-\u{1044f}",
+    r"\u{104b0}-\u{104d3}\u{104d8}-\u{104fb}\u{10c80}-\u{10cb2}\u{10cc0}-\u{10cf2}\u{118a0}-\u{118df}",
+    r"\u{1e900}-\u{1e943}",
+    r"]+",
+);
+const HAN_AND_HANGUL: &str = r"[\u{4e00}-\u{9fa5}\u{800}-\u{4e00}\u{ac00}-\u{d7ff}]+";
+const HAN_AND_KANA: &str = "[一-龥぀-ゟ゠-ヿ]+";
+const DEEPSEEK3: &str = r##"[!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"##;
+const SPARK: &str = r##"[!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+|[\r\n]|\s+(?!\S)|\s+"##;
+const BLOOM: &str = r" ?[^(\s|.,!?…。，、।۔،)]+";
+
+/// Gives the rules by their name; what is not here is not known.
+pub(super) fn rules(pre: &str) -> Result<Rules, TokenizerError> {
+    let cut = |cuts| Rules {
+        cuts,
+        words: false,
+        composes: false,
+        whole_words: false,
+        begins_with_bos: false,
+    };
+    let words = |cuts| Rules {
+        words: true,
+        ..cut(cuts)
+    };
+    let composed = |rules| Rules {
+        composes: true,
+        ..rules
+    };
+    let whole = |rules| Rules {
+        whole_words: true,
+        ..rules
+    };
+    let with_bos = |rules| Rules {
+        begins_with_bos: true,
+        ..whole(rules)
+    };
+    Ok(match pre {
+        "default" | "gpt-2" | "gpt2" | "phi-2" | "jais" | "trillion" | "granite-docling" | "exaone4"
+        | "gigachat" | "mellum" | "a.x-4.0" => words(&[]),
+        // Their vocabulary is that of GPT-NeoX.
+        "mpt" | "olmo" | "modern-bert" => composed(words(&[])),
+        "smollm" | "starcoder" | "refact" | "codeshell" | "exaone" | "minerva-7b" | "mellum2" => {
+            words(&[r"\p{N}"])
+        }
+        "command-r" => composed(words(&[r"\p{N}"])),
+        "falcon" => Rules {
+            cuts: &[r"[\p{P}\$\+<=>\^~\|`]+", GPT2_WORDS, "[0-9][0-9][0-9]"],
+            ..cut(&[])
+        },
+        "qwen2" | "deepseek-r1-qwen" | "stablelm2" | "hunyuan" | "megrez" | "solar-open" | "kormo"
+        | "f2llmv2" | "grok-2" => composed(cut(&[QWEN2])),
+        "qwen35" => composed(cut(&[QWEN35])),
+        "ufakzeka" => cut(&[UFAKZEKA]),
+        "llama-bpe" | "llama3" | "llama-v3" | "falcon3" | "falcon-h1" | "pixtral" | "midm-2.0" | "lfm2" => {
+            with_bos(cut(&[LLAMA3]))
+        }
+        "dbrx" | "smaug-bpe" | "chatglm-bpe" | "glm4" => cut(&[LLAMA3]),
+        "minicpm5" => whole(cut(&[r"\p{N}{1,3}", MINICPM5])),
+        "jais-2" => cut(&[JAIS2]),
+        "tekken" => with_bos(cut(&[TEKKEN])),
+        "gpt-4o" | "llama4" | "kanana2" | "talkie" | "minimax-m2" => cut(&[GPT_4O]),
+        "tiny_aya" | "cohere2moe" => cut(&[r"\d{1,3}(?=(?:\d{3})*\b)", GPT_4O]),
+        "youtu" => whole(cut(&[
+            "[가-힣ㄱ-ㆎ]+|[！…“”‘’—：；，、-〿︰-﹏]+|[ㄅ-ㄯ]+|[一-龥぀-ゟ゠-ヿ]+",
+            YOUTU,
+        ])),
+        "kimi-k2" => cut(&[KIMI]),
+        "deepseek-llm" => cut(&[
+            r"[\r\n]",
+            CASED,
+            r"\s?[!-/:-~！-／：-～‘-‟　-。]+",
+            r"\s+$",
+            HAN_AND_HANGUL,
+            r"\p{N}+",
+        ]),
+        "deepseek-coder" => cut(&[r"[\r\n]", r"\s?\p{L}+", r"\s?\p{P}+", HAN_AND_HANGUL, r"\p{N}"]),
+        "deepseek-v3" | "hunyuan-dense" | "joyai-llm" | "hy_v4" => {
+            cut(&[r"\p{N}{1,3}", HAN_AND_KANA, DEEPSEEK3])
+        }
+        "spark2_5" => cut(&[r"\p{N}{1,3}", HAN_AND_KANA, SPARK, r"\p{N}"]),
+        "poro-chat" | "bloom" | "gpt3-finnish" => cut(&[BLOOM]),
+        "viking" => cut(&[BLOOM, r"\p{N}"]),
+        "bailingmoe" | "bailingmoe2" | "llada-moe" => cut(&[BAILING]),
+        "seed-coder" => cut(&[SEED_CODER]),
+        "laguna" => cut(&[r"[^\n]+|[\n]+", QWEN2]),
+        "exaone-moe" => cut(&[EXAONE_MOE]),
+        _ => {
+            return Err(TokenizerError::Unsupported {
+                what: format!("the pre-tokenizer {pre:?}"),
+            });
+        }
+    })
+}
+
+/// What GPT-2 calls words.
+const GPT2_WORDS: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
+
+impl Rules {
+    /// Gives the steps that cut text and write its bytes as letters.
+    pub(super) fn pre_tokenizer(self) -> Result<PreTokenizerWrapper, TokenizerError> {
+        let mut steps: Vec<PreTokenizerWrapper> = Vec::new();
+        for pattern in self.cuts {
+            let split = Split::new(
+                SplitPattern::Regex((*pattern).to_owned()),
+                SplitDelimiterBehavior::Isolated,
+                false,
+            );
+            let split = split.map_err(|source| TokenizerError::Unsupported {
+                what: format!("a pattern ({source})"),
+            })?;
+            steps.push(split.into());
+        }
+        steps.push(ByteLevel::new(false, true, self.words).into());
+        Ok(Sequence::new(steps).into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokenizers::tokenizer::{OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer as _};
+
+    use super::*;
+
+    /// Where `text` is cut.
+    fn cut<'t>(pre: &str, text: &'t str) -> Vec<&'t str> {
+        let mut pieces = PreTokenizedString::from(text);
+        rules(pre)
+            .unwrap()
+            .pre_tokenizer()
+            .unwrap()
+            .pre_tokenize(&mut pieces)
+            .unwrap();
+        let splits = pieces.get_splits(OffsetReferential::Original, OffsetType::Byte);
+        splits
+            .into_iter()
+            .map(|(_, (from, to), _)| &text[from..to])
+            .collect()
+    }
+
+    #[test]
+    fn every_family_cuts_as_its_pattern_says_v_command_r_v_deepseek_coder_v_deepseek_llm() {
+        let text = "It's 12345  naïve,\nx=1";
+        // The third cut of DeepSeek LLM takes all of ASCII from the colon on for punctuation.
+        for (pre, pieces) in [
+            (
+                "gpt-2",
+                &["It", "'s", " 12345", " ", " naïve", ",", "\n", "x", "=", "1"][..],
+            ),
+            (
+                "command-r",
+                &[
+                    "It", "'s", " ", "1", "2", "3", "4", "5", " ", " naïve", ",", "\n", "x", "=", "1",
+                ],
+            ),
+            (
+                "qwen2",
+                &[
+                    "It", "'s", " ", "1", "2", "3", "4", "5", " ", " naïve", ",\n", "x", "=", "1",
+                ],
+            ),
+            (
+                "llama-bpe",
+                &["It", "'s", " ", "123", "45", " ", " naïve", ",\n", "x", "=", "1"],
+            ),
+            (
+                "tekken",
+                &[
+                    "It", "'s", " ", "1", "2", "3", "4", "5", " ", " naïve", ",\n", "x", "=", "1",
+                ],
+            ),
+            (
+                "gpt-4o",
+                &["It's", " ", "123", "45", " ", " naïve", ",\n", "x", "=", "1"],
+            ),
+            (
+                "deepseek-coder",
+                &[
+                    "It", "'", "s", " ", "1", "2", "3", "4", "5", " ", " naïve", ",", "\n", "x", "=", "1",
+                ],
+            ),
+            (
+                "deepseek-llm",
+                &[
+                    "It", "'", "s", " ", "12345", " ", " na", "ï", "ve", ",", "\n", "x", "=", "1",
+                ],
+            ),
+            (
+                "deepseek-v3",
+                &["It", "'s", " ", "123", "45", " ", " naïve", ",\n", "x", "=", "1"],
+            ),
+            (
+                "falcon",
+                &[
+                    "It", "'", "s", " ", "123", "45", " ", " naïve", ",", "\n", "x", "=", "1",
+                ],
+            ),
+            ("bloom", &["It's", " 12345", " ", " naïve", ",\n", "x=1"]),
+        ] {
+            assert_eq!(cut(pre, text), pieces, "{pre}");
+        }
+        assert_eq!(cut("deepseek-v3", "中文かな!ab"), ["中文かな", "!ab"]);
+        assert_eq!(cut("deepseek-llm", "中文 é"), ["中文", " é"]);
+        assert_eq!(cut("kimi-k2", "中文Hello世界"), ["中文", "Hello", "世界"]);
+        assert_eq!(cut("tiny_aya", "1234567"), ["1", "234", "567"]);
+    }
+
+    #[test]
+    fn all_patterns_are_understood_and_lose_nothing() {
+        let all = "default gpt-2 phi-2 jais trillion granite-docling exaone4 gigachat mellum a.x-4.0 mpt olmo modern-bert smollm starcoder \
+                   refact codeshell exaone minerva-7b mellum2 command-r falcon qwen2 deepseek-r1-qwen stablelm2 hunyuan megrez solar-open \
+                   kormo f2llmv2 grok-2 qwen35 ufakzeka llama-bpe llama3 llama-v3 falcon3 falcon-h1 pixtral midm-2.0 lfm2 dbrx smaug-bpe \
+                   chatglm-bpe glm4 minicpm5 jais-2 tekken gpt-4o llama4 kanana2 talkie minimax-m2 tiny_aya cohere2moe youtu kimi-k2 \
+                   deepseek-llm deepseek-coder deepseek-v3 hunyuan-dense joyai-llm hy_v4 spark2_5 poro-chat bloom gpt3-finnish viking \
+                   bailingmoe bailingmoe2 llada-moe seed-coder laguna exaone-moe";
+        let text = "Héllo, wörld!  \n\n\t12345 中文かな가나 'll DON'T <|x|> {a: [1]} ½ ९ … ";
+        for pre in all.split_whitespace() {
+            assert_eq!(cut(pre, text).concat(), text, "{pre}");
+        }
+    }
+}
