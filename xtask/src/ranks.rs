@@ -16,7 +16,7 @@ const CRATES: [(&str, &str, &[&str]); 16] = [
         "node/chain",
         &["base", "outbound", "pocket", "store"],
     ),
-    ("hearth-answers", "node/answers", &["base", "engine"]),
+    ("hearth-answers", "node/answers", &["base", "engine", "outbound"]),
     ("hearth-weights", "node/weights", &["base", "outbound", "store"]),
     (
         "hearth-miner",

@@ -1,249 +1,350 @@
-//! What counts as an answer: the one rule by which a supplier counts what it sold and a buyer what it paid for.
-//!
-//! | what a backend gave | verdict |
-//! |---|---|
-//! | success in the shape of the operation; a whole stream with content and without an error | [`Verdict::Counts`] |
-//! | an error of the request itself: 400, 413, 415, 422 … | [`Verdict::Counts`] |
-//! | 404, 405: no such route, no such model | [`Verdict::NoRoute`]: signed, and not counted |
-//! | 401, 403, 429, redirects, 5xx, nothing, HTML, JSON of another shape | [`Verdict::NoAnswer`]: refused |
+//! An answer as values: whole, or part by part. No bytes, no names of a protocol: those are the edge's.
 
-use serde::{Deserialize, de::IgnoredAny};
+use std::collections::BTreeMap;
 
-use crate::sse;
+use bytes::Bytes;
+use futures::{
+    StreamExt as _,
+    stream::{self, BoxStream},
+};
+use hearth_engine::TokenLogprob;
+use uuid::Uuid;
 
-/// What is asked for, as far as it decides what an answer looks like.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Operation {
-    Chat,
-    Completion,
-    Embedding,
-    Models,
-    Health,
-    /// Any JSON is an answer.
-    Other,
+use crate::{error::Error, judge::StreamJudge, operation::Operation};
+
+/// An answer that has begun.
+pub struct Answer {
+    pub head: Head,
+    pub body: Body,
 }
 
-/// What a whole answer is worth.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// It is signed, counted and paid.
-    Counts,
-    /// It is signed, so that the route is known to be missing, and neither counted nor paid.
-    NoRoute,
-    /// It is refused: neither signed nor counted nor paid.
-    NoAnswer(NoAnswer),
-}
-
-/// Why something is no answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NoAnswer {
-    #[error("it answered with status {0}")]
-    Status(u16),
-    #[error("its answer is empty")]
-    Empty,
-    #[error("its answer is no JSON")]
-    NotJson,
-    #[error("its answer is JSON of another shape than what was asked for")]
-    OtherShape,
-    #[error("its stream has an error in it")]
-    Failed,
-}
-
-impl Operation {
-    /// The operation of a path, with and without `/v1`.
-    #[must_use]
-    pub fn of(path: &str) -> Operation {
-        match route(path) {
-            "chat/completions" => Operation::Chat,
-            "completions" => Operation::Completion,
-            "embeddings" => Operation::Embedding,
-            "models" => Operation::Models,
-            "health" => Operation::Health,
-            _ => Operation::Other,
-        }
-    }
-
-    /// Whether it is asked for by a JSON body.
-    #[must_use]
-    pub fn has_body(self) -> bool {
-        matches!(
-            self,
-            Operation::Chat | Operation::Completion | Operation::Embedding
-        )
-    }
-}
-
-/// A path without its query, `/v1` and slashes around it; some clients write `/v1` twice.
-#[must_use]
-pub fn route(path: &str) -> &str {
-    let mut route = path.split('?').next().unwrap_or_default().trim_matches('/');
-    while let Some(rest) = route.strip_prefix("v1/") {
-        route = rest.trim_start_matches('/');
-    }
-    route
-}
-
-/// Judges a whole answer.
-#[must_use]
-pub fn judge(operation: Operation, status: u16, body: &[u8]) -> Verdict {
-    match status {
-        200..=299 => match shape(operation, body) {
-            Ok(()) => Verdict::Counts,
-            Err(why) => Verdict::NoAnswer(why),
-        },
-        404 | 405 => Verdict::NoRoute,
-        // These speak of the supplier's own standing with its backend, or of the backend's state.
-        401 | 402 | 403 | 407 | 408 | 421 | 423 | 424 | 425 | 429 => {
-            Verdict::NoAnswer(NoAnswer::Status(status))
-        }
-        400..=499 => Verdict::Counts,
-        _ => Verdict::NoAnswer(NoAnswer::Status(status)),
-    }
-}
-
-fn shape(operation: Operation, body: &[u8]) -> Result<(), NoAnswer> {
-    #[derive(Deserialize)]
-    struct Fields {
-        choices: Option<Vec<IgnoredAny>>,
-        data: Option<Vec<IgnoredAny>>,
-    }
-    let body = body.trim_ascii();
-    let wrong = |error: serde_json::Error| {
-        if error.is_data() {
-            NoAnswer::OtherShape
-        } else {
-            NoAnswer::NotJson
-        }
-    };
-    if body.is_empty() {
-        return Err(NoAnswer::Empty);
-    }
-    let may_stream = matches!(operation, Operation::Chat | Operation::Completion);
-    if may_stream && !body.starts_with(b"{") {
-        return whole_stream(body);
-    }
-    if matches!(operation, Operation::Health | Operation::Other) {
-        return serde_json::from_slice::<IgnoredAny>(body)
-            .map(drop)
-            .map_err(wrong);
-    }
-    let fields: Fields = serde_json::from_slice(body).map_err(wrong)?;
-    let has_it = match operation {
-        Operation::Chat | Operation::Completion => fields.choices.is_some_and(|list| !list.is_empty()),
-        Operation::Embedding => fields.data.is_some_and(|list| !list.is_empty()),
-        Operation::Models | Operation::Health | Operation::Other => fields.data.is_some(),
-    };
-    if has_it { Ok(()) } else { Err(NoAnswer::OtherShape) }
-}
-
-fn whole_stream(body: &[u8]) -> Result<(), NoAnswer> {
-    let mut judge = StreamJudge::default();
-    let mut reader = sse::Reader::new();
-    // Event by event, so that a long text is not held twice.
-    for line in body.split_inclusive(|byte| *byte == b'\n') {
-        for event in reader.push(line).map_err(|_| NoAnswer::OtherShape)? {
-            judge.event(&event.data);
-        }
-    }
-    if let Some(event) = reader.finish() {
-        judge.event(&event.data);
-    }
-    judge.verdict()
-}
-
-/// What one event of a stream is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Seen {
-    /// A part of the answer.
-    Content,
-    /// The answer failed.
-    Error,
-    /// The end.
-    Done,
-    /// Usage, or something that nobody asked for.
-    Other,
-}
-
-/// Judges a stream as its events arrive.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct StreamJudge {
-    has_content: bool,
-    has_finished: bool,
-    has_failed: bool,
-    is_done: bool,
-}
-
-impl StreamJudge {
-    /// Takes the data of the next event.
-    pub fn event(&mut self, data: &str) -> Seen {
-        #[derive(Deserialize)]
-        struct Fields {
-            choices: Option<Vec<Choice>>,
-            error: Option<IgnoredAny>,
-        }
-        #[derive(Deserialize)]
-        struct Choice {
-            finish_reason: Option<IgnoredAny>,
-        }
-        let data = data.trim();
-        if data == sse::DONE {
-            self.is_done = true;
-            return Seen::Done;
-        }
-        match serde_json::from_str(data) {
-            Ok(Fields { error: Some(_), .. }) => {
-                self.has_failed = true;
-                Seen::Error
-            }
-            Ok(Fields {
-                choices: Some(choices),
-                ..
-            }) if !choices.is_empty() => {
-                self.has_content = true;
-                self.has_finished |= choices.iter().any(|choice| choice.finish_reason.is_some());
-                Seen::Content
-            }
-            Ok(_) | Err(_) => Seen::Other,
-        }
-    }
-
-    /// Whether a part of the answer came.
-    #[must_use]
-    pub fn has_content(&self) -> bool {
-        self.has_content
-    }
-
-    /// Whether the model said why it ended: what follows is no part of the answer's text.
-    #[must_use]
-    pub fn has_finished(&self) -> bool {
-        self.has_finished
-    }
-
-    /// Whether an error came.
-    #[must_use]
-    pub fn has_failed(&self) -> bool {
-        self.has_failed
-    }
-
-    /// Whether the last event came.
-    #[must_use]
-    pub fn is_done(&self) -> bool {
-        self.is_done
-    }
-
-    /// Whether a stream that ended properly is an answer.
+impl Answer {
+    /// The parts of it: one, where it came whole.
     ///
     /// # Errors
-    /// Why it is none.
-    pub fn verdict(&self) -> Result<(), NoAnswer> {
-        if self.has_failed {
-            Err(NoAnswer::Failed)
-        } else if self.has_content {
-            Ok(())
-        } else if self.is_done {
-            Err(NoAnswer::Empty)
-        } else {
-            Err(NoAnswer::NotJson)
+    /// It is an answer of another kind than texts.
+    pub fn into_stream(self) -> Result<(Head, ChunkStream), Error> {
+        let chunks = match self.body {
+            Body::Stream(chunks) => chunks,
+            Body::Whole(whole) => whole.generation()?.into_stream(),
+        };
+        Ok((self.head, chunks))
+    }
+
+    /// The texts of it, once all of them are there.
+    ///
+    /// # Errors
+    /// It broke off, or is an answer of another kind.
+    pub async fn into_generation(self) -> Result<(Head, Generation), Error> {
+        let generation = match self.body {
+            Body::Stream(chunks) => Generation::collect(chunks).await?,
+            Body::Whole(whole) => whole.generation()?,
+        };
+        Ok((self.head, generation))
+    }
+}
+
+/// What is known before the first part.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Head {
+    /// The name of the model towards the client.
+    pub model: String,
+    /// When it began, in seconds since the epoch.
+    pub created: i64,
+    /// What exactly answers: the model's content address and the engine's version.
+    pub fingerprint: Option<String>,
+    /// How the request was bent to fit the model, in short words.
+    pub notes: Vec<&'static str>,
+    /// The id of its receipt, where it was bought.
+    pub receipt: Option<Uuid>,
+    pub form: Form,
+}
+
+/// What of the request's content decides how the answer is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Form {
+    /// Vectors as base64.
+    pub as_base64: bool,
+    /// Calls of tools as the older `function_call`.
+    pub legacy_functions: bool,
+}
+
+/// The body of an answer.
+pub enum Body {
+    Whole(Whole),
+    /// Dropping it cancels the work. An error is the last item; without one the answer is whole.
+    Stream(ChunkStream),
+}
+
+/// The parts of an answer as they are made.
+pub type ChunkStream = BoxStream<'static, Result<Chunk, Error>>;
+
+/// A whole answer.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Whole {
+    Generation(Generation),
+    Embeddings(Embeddings),
+    Tokens(Vec<u32>),
+    Text(String),
+    /// What another server wrote: JSON in the shape of the operation.
+    Foreign(Operation, Bytes),
+}
+
+/// Texts that a model wrote.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Generation {
+    pub choices: Vec<Choice>,
+    pub usage: Option<Usage>,
+}
+
+/// One of the texts.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Choice {
+    pub index: u32,
+    pub text: String,
+    pub reasoning: String,
+    pub refusal: Option<String>,
+    pub tool_calls: Vec<ToolCall>,
+    pub logprobs: Option<Vec<TokenLogprob>>,
+    pub finish_reason: Option<FinishReason>,
+}
+
+/// A call of a tool that the model asks for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ToolCall {
+    pub id: String,
+    pub name: String,
+    /// JSON, as the model wrote it.
+    pub arguments: String,
+}
+
+/// Vectors of an embedding model, in the order of the texts.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Embeddings {
+    pub vectors: Vec<Vec<f32>>,
+    pub prompt_tokens: u32,
+}
+
+/// Why a text ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FinishReason {
+    Stop,
+    /// One of the request's own stop texts came.
+    StopText(String),
+    Length,
+    ToolCalls,
+    ContentFilter,
+    /// Another server's own word.
+    Other(String),
+}
+
+impl FinishReason {
+    /// OpenAI's word for it.
+    #[must_use]
+    pub fn word(&self) -> &str {
+        match self {
+            FinishReason::Stop | FinishReason::StopText(_) => "stop",
+            FinishReason::Length => "length",
+            FinishReason::ToolCalls => "tool_calls",
+            FinishReason::ContentFilter => "content_filter",
+            FinishReason::Other(word) => word,
+        }
+    }
+
+    /// The reason of a word.
+    #[must_use]
+    pub fn of(word: &str) -> FinishReason {
+        match word {
+            "stop" => FinishReason::Stop,
+            "length" => FinishReason::Length,
+            "tool_calls" | "function_call" => FinishReason::ToolCalls,
+            "content_filter" => FinishReason::ContentFilter,
+            other => FinishReason::Other(other.to_owned()),
+        }
+    }
+}
+
+/// Counted tokens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    pub prompt_tokens: u32,
+    pub completion_tokens: u32,
+    /// Of the prompt's tokens, those that were not computed again.
+    pub cached_tokens: u32,
+    /// Of the answer's tokens, those of its reasoning.
+    pub reasoning_tokens: u32,
+}
+
+impl Usage {
+    /// Both counts together.
+    #[must_use]
+    pub fn total(&self) -> u32 {
+        self.prompt_tokens.saturating_add(self.completion_tokens)
+    }
+
+    /// Adds the counts of another text to the same prompt.
+    pub fn add(&mut self, other: Usage) {
+        self.prompt_tokens = self.prompt_tokens.saturating_add(other.prompt_tokens);
+        self.completion_tokens = self.completion_tokens.saturating_add(other.completion_tokens);
+        self.cached_tokens = self.cached_tokens.saturating_add(other.cached_tokens);
+        self.reasoning_tokens = self.reasoning_tokens.saturating_add(other.reasoning_tokens);
+    }
+}
+
+/// A part of an answer.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Chunk {
+    pub choices: Vec<Delta>,
+    pub usage: Option<Usage>,
+    /// The part as another server wrote it, as JSON.
+    pub foreign: Option<Bytes>,
+}
+
+/// What a part adds to one of the texts.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Delta {
+    pub index: u32,
+    /// It is the first of its text, and nothing need be in it.
+    pub opens: bool,
+    pub text: String,
+    pub reasoning: String,
+    pub refusal: String,
+    pub tool_calls: Vec<ToolCallDelta>,
+    pub logprobs: Vec<TokenLogprob>,
+    pub finish_reason: Option<FinishReason>,
+}
+
+/// What a part adds to a call of a tool.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ToolCallDelta {
+    pub index: u32,
+    /// With the first part of a call.
+    pub id: Option<String>,
+    pub name: Option<String>,
+    pub arguments: String,
+}
+
+impl Delta {
+    /// A part that adds nothing yet to this text.
+    #[must_use]
+    pub fn of(index: u32) -> Delta {
+        Delta {
+            index,
+            ..Delta::default()
+        }
+    }
+
+    /// Whether it says nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Delta::of(self.index)
+    }
+}
+
+impl Chunk {
+    /// A part of one text.
+    #[must_use]
+    pub fn of(delta: Delta) -> Chunk {
+        Chunk {
+            choices: vec![delta],
+            ..Chunk::default()
+        }
+    }
+
+    /// Shows it to the judge of its stream.
+    pub fn show(&self, judge: &mut StreamJudge) {
+        let has_finished = self.choices.iter().any(|delta| delta.finish_reason.is_some());
+        judge.part(!self.choices.is_empty(), has_finished);
+    }
+
+    /// The counts at the end.
+    #[must_use]
+    pub fn counted(usage: Usage) -> Chunk {
+        Chunk {
+            usage: Some(usage),
+            ..Chunk::default()
+        }
+    }
+}
+
+impl Generation {
+    /// All of a stream.
+    ///
+    /// # Errors
+    /// The stream's own, and an end without a reason.
+    pub async fn collect(mut stream: ChunkStream) -> Result<Generation, Error> {
+        let mut texts: BTreeMap<u32, Choice> = BTreeMap::new();
+        let mut usage = None;
+        while let Some(chunk) = stream.next().await {
+            let chunk = chunk?;
+            usage = chunk.usage.or(usage);
+            for delta in chunk.choices {
+                let choice = texts.entry(delta.index).or_default();
+                choice.index = delta.index;
+                choice.add(delta);
+            }
+        }
+        let choices: Vec<Choice> = texts.into_values().collect();
+        if choices.is_empty() || choices.iter().any(|choice| choice.finish_reason.is_none()) {
+            return Err(Error::broken_off());
+        }
+        Ok(Generation { choices, usage })
+    }
+
+    /// The same as the parts of a stream.
+    #[must_use]
+    pub fn into_stream(self) -> ChunkStream {
+        let choices = self.choices.into_iter().map(Choice::into_delta).map(Chunk::of);
+        let chunks: Vec<_> = choices.chain(self.usage.map(Chunk::counted)).map(Ok).collect();
+        stream::iter(chunks).boxed()
+    }
+}
+
+impl Choice {
+    fn add(&mut self, delta: Delta) {
+        self.text.push_str(&delta.text);
+        self.reasoning.push_str(&delta.reasoning);
+        if !delta.refusal.is_empty() {
+            self.refusal.get_or_insert_default().push_str(&delta.refusal);
+        }
+        for call in delta.tool_calls {
+            let Ok(index) = usize::try_from(call.index) else {
+                continue;
+            };
+            // Calls come one after the other.
+            if index > self.tool_calls.len() {
+                continue;
+            }
+            if index == self.tool_calls.len() {
+                self.tool_calls.push(ToolCall::default());
+            }
+            let known = &mut self.tool_calls[index];
+            known.id.push_str(&call.id.unwrap_or_default());
+            known.name.push_str(&call.name.unwrap_or_default());
+            known.arguments.push_str(&call.arguments);
+        }
+        if !delta.logprobs.is_empty() {
+            self.logprobs.get_or_insert_default().extend(delta.logprobs);
+        }
+        self.finish_reason = delta.finish_reason.or(self.finish_reason.take());
+    }
+
+    fn into_delta(self) -> Delta {
+        let tool_calls = (0..).zip(self.tool_calls).map(|(index, call)| ToolCallDelta {
+            index,
+            id: Some(call.id),
+            name: Some(call.name),
+            arguments: call.arguments,
+        });
+        Delta {
+            index: self.index,
+            opens: true,
+            text: self.text,
+            reasoning: self.reasoning,
+            refusal: self.refusal.unwrap_or_default(),
+            tool_calls: tool_calls.collect(),
+            logprobs: self.logprobs.unwrap_or_default(),
+            finish_reason: self.finish_reason,
         }
     }
 }
@@ -252,79 +353,46 @@ impl StreamJudge {
 mod tests {
     use super::*;
 
-    const CHAT: &[u8] = br#"{"choices":[{"message":{"content":"a"}}]}"#;
-
-    fn chat(status: u16, body: &[u8]) -> Verdict {
-        judge(Operation::Chat, status, body)
-    }
-
-    #[test]
-    fn success_and_errors_of_the_request_count_and_nothing_else_r40() {
-        assert_eq!(chat(200, CHAT), Verdict::Counts);
-        for status in [400, 409, 413, 415, 422, 431] {
-            assert_eq!(chat(status, b"<html>no</html>"), Verdict::Counts, "{status}");
-        }
-        for status in [404, 405] {
-            assert_eq!(chat(status, b"404 page not found"), Verdict::NoRoute);
-        }
-        for status in [100, 301, 307, 401, 402, 403, 429, 500, 502, 503, 504, 0, 999] {
-            let wanted = Verdict::NoAnswer(NoAnswer::Status(status));
-            assert_eq!(chat(status, CHAT), wanted, "{status}");
-        }
-    }
-
-    #[test]
-    fn success_without_the_shape_of_the_operation_is_no_answer_r10_r11() {
-        for (body, why) in [
-            (b"".as_slice(), NoAnswer::Empty),
-            (b" \n ", NoAnswer::Empty),
-            (b"<html>login</html>", NoAnswer::NotJson),
-            (b"{\"choices\":[{}", NoAnswer::NotJson),
-            (b"{}", NoAnswer::OtherShape),
-            (br#"{"choices":[]}"#, NoAnswer::OtherShape),
-            (br#"{"choices":7}"#, NoAnswer::OtherShape),
-            (br#"{"error":{"message":"no credit"}}"#, NoAnswer::OtherShape),
-            (br#"{"data":[1]}"#, NoAnswer::OtherShape),
-            (br#"["choices"]"#, NoAnswer::NotJson),
-        ] {
-            assert_eq!(chat(200, body), Verdict::NoAnswer(why), "{}", body.escape_ascii());
-        }
-        let embedding = |body: &[u8]| judge(Operation::Embedding, 200, body);
-        assert_eq!(embedding(br#"{"data":[{"embedding":[1]}]}"#), Verdict::Counts);
-        assert_eq!(embedding(CHAT), Verdict::NoAnswer(NoAnswer::OtherShape));
-        assert_eq!(judge(Operation::Models, 200, br#"{"data":[]}"#), Verdict::Counts);
-        assert_eq!(judge(Operation::Other, 200, b"[1]"), Verdict::Counts);
-    }
-
-    #[test]
-    fn a_stream_counts_when_it_has_content_and_no_error() {
-        let content = "data:{\"choices\":[{\"delta\":{}}]}\n\n";
-        let error = "data: {\"error\":{\"message\":\"x\"}}\n\n";
-        let done = "data: [DONE]\n\n";
-        for (text, wanted) in [
-            ([content, done].concat(), Verdict::Counts),
-            ([content, content].concat(), Verdict::Counts),
-            ([": hello\n\n", content, done].concat(), Verdict::Counts),
-            ([content, error].concat(), Verdict::NoAnswer(NoAnswer::Failed)),
-            (error.to_owned(), Verdict::NoAnswer(NoAnswer::Failed)),
-            (done.to_owned(), Verdict::NoAnswer(NoAnswer::Empty)),
-            ("data: hello\n\n".to_owned(), Verdict::NoAnswer(NoAnswer::NotJson)),
-        ] {
-            assert_eq!(chat(200, text.as_bytes()), wanted, "{text}");
-        }
-    }
-
-    #[test]
-    fn routes_are_known_with_and_without_v1() {
-        for path in [
-            "/v1/chat/completions",
-            "chat/completions/",
-            "/v1/v1/chat/completions?a=1",
-            "//v1//chat/completions",
-        ] {
-            assert_eq!(Operation::of(path), Operation::Chat, "{path}");
-        }
-        assert_eq!(Operation::of("/models"), Operation::Models);
-        assert_eq!(Operation::of("/v1beta/models"), Operation::Other);
+    #[tokio::test]
+    async fn a_stream_and_its_whole_say_the_same() {
+        let call = |index, id: Option<&str>, arguments: &str| ToolCallDelta {
+            index,
+            id: id.map(str::to_owned),
+            name: id.map(|_| "f".to_owned()),
+            arguments: arguments.to_owned(),
+        };
+        let part = |text: &str, tool_calls, finish_reason| {
+            Ok(Chunk::of(Delta {
+                text: text.to_owned(),
+                tool_calls,
+                finish_reason,
+                ..Delta::default()
+            }))
+        };
+        let usage = Usage {
+            prompt_tokens: 3,
+            completion_tokens: 2,
+            ..Usage::default()
+        };
+        let chunks = vec![
+            part("a", vec![call(0, Some("1"), "{")], None),
+            part("b", vec![call(0, None, "}"), call(1, Some("2"), "{}")], None),
+            // A call that skips one is left out, however far it is.
+            part(
+                "",
+                vec![call(u32::MAX, Some("9"), "{}")],
+                Some(FinishReason::ToolCalls),
+            ),
+            Ok(Chunk::counted(usage)),
+        ];
+        let whole = Generation::collect(stream::iter(chunks).boxed()).await.unwrap();
+        let choice = &whole.choices[0];
+        assert_eq!((choice.text.as_str(), choice.tool_calls.len()), ("ab", 2));
+        assert_eq!(choice.tool_calls[0].arguments, "{}");
+        assert_eq!((whole.usage, usage.total()), (Some(usage), 5));
+        let again = Generation::collect(whole.clone().into_stream()).await.unwrap();
+        assert_eq!(again, whole);
+        let cut = stream::iter([part("a", Vec::new(), None)]).boxed();
+        assert_eq!(Generation::collect(cut).await, Err(Error::broken_off()));
     }
 }

@@ -1,27 +1,51 @@
 //! One plain function for every parser of foreign bytes. `fuzz/` calls them with what a fuzzer makes, the test below
 //! with its corpus and with changed copies of it; none may panic or take memory beyond its limits.
 
+use bytes::Bytes;
+
 use crate::{
-    sse::Reader,
-    types::{ChatRequest, CompletionRequest, EmbeddingRequest},
+    Operation, Request, anthropic::Messages, ollama::Asked, openai::foreign, responses::Create, sse::Reader,
 };
 
-/// A parser with its name; the folder of its corpus is `openai_` and the name.
+/// A parser with its name; the folder of its corpus is `answers_` and the name.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All parsers.
 pub const TARGETS: &[Target] = &[("request", request), ("sse", sse)];
 
-/// A body that a client sends.
+/// A body that a client sends, and one that a server answers with.
 pub fn request(bytes: &[u8]) {
-    let _ = serde_json::from_slice::<ChatRequest>(bytes);
-    let _ = serde_json::from_slice::<CompletionRequest>(bytes);
-    let _ = serde_json::from_slice::<EmbeddingRequest>(bytes);
+    let body = Bytes::copy_from_slice(bytes);
+    for operation in [
+        Operation::Chat,
+        Operation::Completion,
+        Operation::Embedding,
+        Operation::Tokenize,
+        Operation::Detokenize,
+    ] {
+        if let Ok(request) = Request::read(operation, body.clone()) {
+            let _ = request.body();
+            let renamed = request.for_model(Some("other".to_owned()));
+            assert!(Request::read(operation, renamed.json()).is_ok());
+        }
+    }
+    if let Ok(create) = Create::read(bytes) {
+        let _ = create.request();
+    }
+    if let Ok(messages) = Messages::read(bytes) {
+        let _ = messages.request();
+    }
+    for read in [Asked::chat, Asked::generate, |bytes: &[u8]| {
+        Asked::embed(bytes, false)
+    }] {
+        let _ = read(bytes);
+    }
+    let _ = foreign::generation(body);
 }
 
 /// A stream of server-sent events. However it is cut into pieces, the events are the same.
 pub fn sse(bytes: &[u8]) {
-    let _ = crate::answer::judge(crate::answer::Operation::Chat, 200, bytes);
+    let _ = crate::judge::judge(Operation::Chat, 200, bytes);
     let step = usize::from(bytes.first().copied().unwrap_or(1)).max(1);
     assert_eq!(
         events(bytes.chunks(step)),
@@ -54,7 +78,7 @@ mod tests {
             shall_cut: bool,
         ) {
             for (name, target) in TARGETS {
-                let folder = format!("{}/../../fuzz/corpus/openai_{name}", env!("CARGO_MANIFEST_DIR"));
+                let folder = format!("{}/../../fuzz/corpus/answers_{name}", env!("CARGO_MANIFEST_DIR"));
                 for file in std::fs::read_dir(&folder).unwrap() {
                     let mut bytes = std::fs::read(file.unwrap().path()).unwrap();
                     target(&bytes);

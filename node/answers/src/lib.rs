@@ -1,29 +1,41 @@
-//! OpenAI's API in front of the engine: types, server-sent events, the loaded models by name, and
-//! request → engine → answer.
+//! One contract from every source of answers to everybody who asks.
 //!
-//! The crate knows HTTP as values, no socket. [`serve_http`] is the whole of it for most callers: the API serves it to
-//! people, the miner's engine backend calls it for the network. A reader who drops an answer stops the engine's work.
+//! Who asks (the page, the terminal, a client of OpenAI's API, a buyer of the network) makes a [`Request`] and names
+//! itself as a [`Principal`]; who answers (this computer's engine, a server by its address, the network, nobody) is a
+//! [`Backend`] and gives an [`Answer`]. [`Router`] finds the backend of a name. Text there is at the edge alone:
+//! [`openai`], and the thinner [`responses`], [`anthropic`] and [`ollama`] for clients that are wired to those APIs.
 
 pub mod answer;
-mod chat;
-mod complete;
+pub mod anthropic;
+mod backend;
 mod config;
-mod embed;
+pub mod dialect;
+mod engine;
 mod error;
 pub mod fuzz;
-mod generation;
-mod http;
-mod json_size;
-mod models;
-mod serve;
+mod json;
+pub mod judge;
+mod null;
+pub mod ollama;
+pub mod openai;
+mod operation;
+mod principal;
+pub mod request;
+pub mod responses;
+mod router;
+mod shape;
 pub mod sse;
-pub mod types;
+mod url;
 
+pub use self::url::{Limits, UrlBackend, UrlSettings, check_address};
+pub use answer::Answer;
+pub use backend::{Backend, Capacity, Health, ModelEntry, SharedBackend};
 pub use config::Config;
-pub use error::{Error, ErrorType};
-pub use generation::Generation;
+pub use engine::{Args, EngineBackend, Library, LibraryError, LoadedModel, Models, Snapshot};
+pub use error::{Code, Error, ErrorType};
 pub use hearth_engine::Priority;
-pub use http::{Body, HttpAnswer, HttpRequest};
-pub use json_size::has_too_many_values;
-pub use models::{Args, Library, LibraryError, LoadedModel, ModelEntry, Models, Snapshot};
-pub use serve::serve_http;
+pub use null::NullBackend;
+pub use operation::{Operation, route};
+pub use principal::Principal;
+pub use request::Request;
+pub use router::{NETWORK_PREFIX, Named, Router};

@@ -4,7 +4,6 @@
 //! at any byte: CRLF, CR or LF, comments, several `data` lines, a byte order mark.
 
 use bytes::Bytes;
-use serde::Serialize;
 
 /// The media type of a stream.
 pub const MEDIA_TYPE: &str = "text/event-stream";
@@ -14,16 +13,17 @@ pub const DONE: &str = "[DONE]";
 /// below one MiB. More is an attack on our memory.
 const MAX_EVENT_BYTES: usize = 8 << 20;
 
-/// An event with this value as its data.
-///
-/// # Errors
-/// A value that JSON cannot write.
-pub fn event<T: Serialize>(value: &T) -> Result<Bytes, serde_json::Error> {
-    let mut out = b"data: ".to_vec();
-    // JSON escapes line breaks, so the value is one line.
-    serde_json::to_writer(&mut out, value)?;
-    out.extend_from_slice(b"\n\n");
-    Ok(out.into())
+/// An event with this JSON as its data.
+#[must_use]
+pub fn encode(json: &[u8]) -> Bytes {
+    let mut out = Vec::with_capacity(json.len() + 8);
+    for line in json.split(|byte| *byte == b'\n') {
+        out.extend_from_slice(b"data: ");
+        out.extend_from_slice(line);
+        out.push(b'\n');
+    }
+    out.push(b'\n');
+    out.into()
 }
 
 /// The last event of a stream.
@@ -183,7 +183,7 @@ mod tests {
     #[test]
     fn what_is_written_is_read() {
         let value = serde_json::json!({"text": "a\nb: é"});
-        let bytes = [event(&value).unwrap(), keep_alive(), done()].concat();
+        let bytes = [encode(value.to_string().as_bytes()), keep_alive(), done()].concat();
         assert_eq!(read(&[&bytes]), [value.to_string(), DONE.to_owned()]);
         let event = Event {
             name: "error".to_owned(),

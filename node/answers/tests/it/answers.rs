@@ -1,8 +1,13 @@
 //! Answers, whole and streamed, and refusals.
 
 use futures::StreamExt;
-use hearth_answers::{Body, Config, HttpRequest, Priority, serve_http, sse};
-use hearth_engine::EmbedRequest;
+use hearth_answers::{
+    Backend as _, Config, EngineBackend, Operation, Principal, Priority, Request,
+    openai::{HttpBody, written},
+    sse,
+};
+use hearth_base::ServiceId;
+use hearth_engine::{EmbedInput, EmbedRequest};
 use serde_json::{Value, json};
 
 use crate::support::{World, world};
@@ -65,7 +70,9 @@ async fn a_stream_says_the_same_as_a_whole_answer() {
         chunks[n - 2]["choices"][0]["finish_reason"],
         whole["choices"][0]["finish_reason"]
     );
-    assert_eq!(chunks[n - 1]["usage"], whole["usage"]);
+    for count in ["prompt_tokens", "completion_tokens", "total_tokens"] {
+        assert_eq!(chunks[n - 1]["usage"][count], whole["usage"][count]);
+    }
     assert_eq!(chunks[n - 1]["choices"], json!([]));
     assert!(
         chunks[..n - 1]
@@ -104,7 +111,7 @@ async fn completions_echo_and_count() {
         choice["logprobs"]["tokens"].as_array().unwrap().len(),
         choice["logprobs"]["token_logprobs"].as_array().unwrap().len()
     );
-    assert_eq!(choice["logprobs"]["text_offset"][0], 5);
+    assert_eq!(choice["logprobs"]["text_offset"][0], 0);
     let mut body = body;
     body["stream"] = json!(true);
     let events = events(&world, "/v1/completions", body).await;
@@ -166,16 +173,6 @@ async fn embeddings_are_unit_vectors_in_both_forms() {
         packed["data"][0]["embedding"].as_str().unwrap().len(),
         expected.div_ceil(3) * 4
     );
-    let (status, error) = world
-        .json(
-            "/v1/embeddings",
-            json!({"model": "embed", "input": "x", "dimensions": 3}),
-        )
-        .await;
-    assert_eq!(
-        (status, error["error"]["param"].as_str()),
-        (400, Some("dimensions"))
-    );
 }
 
 #[tokio::test]
@@ -194,6 +191,12 @@ async fn refusals_have_their_status_and_openais_shape() {
             hello(json!({"model": null})),
             400,
             "invalid_value",
+        ),
+        (
+            "/v1/completions",
+            json!({"model": "chat", "prompt": long}),
+            400,
+            "context_length_exceeded",
         ),
         (
             "/v1/chat/completions",
@@ -227,9 +230,9 @@ async fn refusals_have_their_status_and_openais_shape() {
         ),
         (
             "/v1/chat/completions",
-            json!({"messages": 7}),
+            json!({"model": "chat", "messages": 7}),
             400,
-            "invalid_json",
+            "invalid_value",
         ),
         ("/v1/nothing", json!({}), 404, "unknown_url"),
     ] {
@@ -245,28 +248,28 @@ async fn refusals_have_their_status_and_openais_shape() {
                 .is_some_and(|message| message.len() > 10)
         );
     }
-    let get = HttpRequest {
-        method: "GET".into(),
-        path: "/v1/embeddings".into(),
-        body: Default::default(),
-        priority: Priority::Local,
-        model: None,
-    };
-    assert_eq!(serve_http(&world.models, get).await.status, 405);
+    let get = world
+        .call("GET", "/v1/embeddings", json!({}), &Principal::Owner)
+        .await;
+    assert_eq!(get.status, 405);
+}
+
+#[tokio::test]
+async fn an_overflow_names_the_field_that_was_too_long_c14_e16() {
+    let world = world(Config::default());
+    let body = json!({"model": "chat", "prompt": "hello ".repeat(20_000)});
+    let (_, error) = world.json("/v1/completions", body).await;
+    assert_eq!(error["error"]["param"], "prompt");
+    let body = json!({"model": "embed", "input": "hello ".repeat(2_000)});
+    let (_, error) = world.json("/v1/embeddings", body).await;
+    assert_eq!(error["error"]["param"], "input");
 }
 
 #[tokio::test]
 async fn models_are_listed_with_and_without_v1() {
     let world = world(Config::default());
     for path in ["/models", "/v1/models", "/v1/models/?x=1"] {
-        let get = HttpRequest {
-            method: "GET".into(),
-            path: path.into(),
-            body: Default::default(),
-            priority: Priority::Paid,
-            model: None,
-        };
-        let answer = serve_http(&world.models, get).await;
+        let answer = world.call("GET", path, json!({}), &Principal::Program).await;
         let list: Value = serde_json::from_slice(&answer.body.collect().await).unwrap();
         assert_eq!(
             list["data"][0],
@@ -275,25 +278,96 @@ async fn models_are_listed_with_and_without_v1() {
     }
 }
 
+fn buyer() -> Principal {
+    Principal::Relay {
+        service: ServiceId::new("some-service"),
+        session_id: "s".to_owned(),
+    }
+}
+
 #[tokio::test]
 async fn a_miner_names_the_model_and_keeps_the_callers_name() {
     let world = world(Config::default());
-    let body = serde_json::to_vec(&hello(json!({"model": "some-service"})))
-        .unwrap()
-        .into();
-    let request = HttpRequest {
-        method: "POST".into(),
-        path: "/chat/completions".into(),
-        body,
-        priority: Priority::Paid,
-        model: Some("chat".into()),
-    };
-    let answer = serve_http(&world.models, request).await;
-    let whole: Value = serde_json::from_slice(&answer.body.collect().await).unwrap();
+    let body = hello(json!({"model": "some-service"})).to_string();
+    let mut request = Request::read(Operation::Chat, body.into()).unwrap();
+    request.model = Some("chat".to_owned());
+    let backend = EngineBackend::new(world.models.clone(), 1);
+    let answer = backend.answer(request.clone(), &buyer()).await.unwrap();
+    let whole: Value = serde_json::from_slice(&written(&request, answer).body.collect().await).unwrap();
+    assert_eq!(whole["model"], "some-service");
+    // A model file that cannot be used is the seller's fault.
+    request.model = Some("broken".to_owned());
+    let error = backend.answer(request, &buyer()).await.err().unwrap();
+    assert_eq!(error.status, 503);
+}
+
+#[tokio::test]
+async fn several_texts_are_made_at_once_c01_c08() {
+    let world = world(Config::default());
+    let body = json!({"model": "chat", "prompt": ["hello", "world"], "n": 2, "max_tokens": 3, "seed": 1, "temperature": 1});
+    let (status, whole) = world.json("/v1/completions", body.clone()).await;
+    assert_eq!(status, 200, "{whole}");
+    let choices = whole["choices"].as_array().unwrap();
+    let indexes: Vec<u64> = choices
+        .iter()
+        .map(|choice| choice["index"].as_u64().unwrap())
+        .collect();
+    assert_eq!(indexes, [0, 1, 2, 3]);
+    // Each prompt is counted once, each text by itself.
+    let one = json!({"model": "chat", "prompt": "hello", "max_tokens": 3, "seed": 1, "temperature": 1});
+    let (_, one) = world.json("/v1/completions", one).await;
+    assert_eq!(one["choices"][0]["text"], choices[0]["text"]);
+    let mut streamed = body;
+    streamed["stream"] = json!(true);
+    let events = events(&world, "/v1/completions", streamed).await;
+    let mut texts = vec![String::new(); 4];
+    for chunk in events
+        .iter()
+        .filter_map(|data| serde_json::from_str::<Value>(data).ok())
+    {
+        let choice = &chunk["choices"][0];
+        texts[usize::try_from(choice["index"].as_u64().unwrap()).unwrap()]
+            .push_str(choice["text"].as_str().unwrap());
+    }
+    let wanted: Vec<&str> = choices
+        .iter()
+        .map(|choice| choice["text"].as_str().unwrap())
+        .collect();
+    assert_eq!(texts, wanted);
+    let (status, chat) = world.json("/v1/chat/completions", hello(json!({"n": 3}))).await;
+    assert_eq!((status, chat["choices"].as_array().unwrap().len()), (200, 3));
+}
+
+#[tokio::test]
+async fn tokens_are_split_and_joined() {
+    let world = world(Config::default());
+    let (status, split) = world
+        .json("/tokenize", json!({"model": "chat", "prompt": "hello world"}))
+        .await;
+    assert_eq!(status, 200, "{split}");
+    let (_, joined) = world
+        .json("/detokenize", json!({"model": "chat", "tokens": split["tokens"]}))
+        .await;
+    assert_eq!(joined["prompt"], "hello world");
     assert_eq!(
-        (answer.status, whole["model"].as_str()),
-        (200, Some("some-service"))
+        split["count"].as_u64(),
+        split["tokens"].as_array().map(|list| list.len() as u64)
     );
+    let (status, error) = world
+        .json("/detokenize", json!({"model": "chat", "tokens": [4_000_000]}))
+        .await;
+    assert_eq!((status, error["error"]["param"].as_str()), (400, Some("tokens")));
+}
+
+#[tokio::test]
+async fn where_no_model_is_named_the_only_one_in_memory_is_taken() {
+    let world = world(Config::default());
+    let mut body = hello(json!({}));
+    body.as_object_mut().unwrap().remove("model");
+    assert_eq!(world.json("/v1/chat/completions", body.clone()).await.0, 400);
+    world.models.load("chat").await.unwrap();
+    let (status, whole) = world.json("/v1/chat/completions", body).await;
+    assert_eq!((status, whole["model"].as_str()), (200, Some("chat")));
 }
 
 #[tokio::test]
@@ -305,7 +379,7 @@ async fn a_reader_who_goes_away_stops_the_work() {
             hello(json!({"stream": true, "max_tokens": 100_000})),
         )
         .await;
-    let Body::Stream(mut stream) = answer.body else {
+    let HttpBody::Stream(mut stream) = answer.body else {
         panic!("a stream")
     };
     stream.next().await.unwrap();
@@ -319,8 +393,9 @@ async fn a_reader_of_embeddings_who_goes_away_stops_the_work() {
     let world = world(Config::default());
     world.models.load("embed").await.unwrap();
     let request = |n: usize, priority| EmbedRequest {
-        texts: vec!["hello there, all of you out there".to_owned(); n],
+        inputs: vec![EmbedInput::Text("hello there, all of you out there".to_owned()); n],
         truncate: true,
+        dimensions: None,
         priority,
     };
     let mut long = Box::pin(world.models.embed("embed", request(50_000, Priority::Paid)));

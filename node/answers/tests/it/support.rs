@@ -10,11 +10,23 @@ use std::{
 };
 
 use hearth_answers::{
-    Args, Config, HttpAnswer, HttpRequest, Library, LibraryError, ModelEntry, Models, Priority, serve_http,
+    Args, Config, EngineBackend, Library, LibraryError, ModelEntry, Models, Principal,
+    openai::{HttpAnswer, serve},
 };
 use hearth_base::{Clock, Tasks};
-use hearth_engine::{Engine, ModelSource};
+use hearth_engine::{
+    Engine, ModelSource,
+    testing::{Tiny, WriteType},
+};
 use serde_json::Value;
+
+/// As Qwen's family writes tools and reasoning.
+const TOOL_TEMPLATE: &str = "{% if tools %}<|im_start|>system\n{% for tool in tools %}{{ tool | tojson }}\n{% endfor %}\
+     <tool_call>{\"name\": NAME, \"arguments\": ARGS}</tool_call><|im_end|>\n{% endif %}\
+     {% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}\
+     {% for call in message.tool_calls or [] %}<tool_call>{{ call.function | tojson }}</tool_call>{% endfor %}\
+     <|im_end|>\n{% endfor %}<|im_start|>assistant\n\
+     {% if enable_thinking is defined and not enable_thinking %}<think>\n\n</think>\n\n{% endif %}";
 
 /// Gives the files that tests put there.
 #[derive(Default)]
@@ -72,7 +84,19 @@ pub(crate) fn world(config: Config) -> World {
     let broken = folder.path().join("broken.gguf");
     std::fs::write(&broken, b"GGUF but no more").unwrap();
     let library = Arc::new(TestLibrary::default());
-    for (name, path) in [("chat", chat), ("embed", embed), ("broken", broken)] {
+    let tools = made("tools").join("tools.gguf");
+    let tiny = Tiny {
+        context: 2048,
+        template: TOOL_TEMPLATE,
+        ..Tiny::new(WriteType::Q4_1)
+    };
+    std::fs::write(&tools, tiny.llama().bytes()).unwrap();
+    for (name, path) in [
+        ("chat", chat),
+        ("embed", embed),
+        ("broken", broken),
+        ("tools", tools),
+    ] {
         library.files.lock().unwrap().push((name.to_owned(), path));
     }
     let engine = hearth_engine::Config {
@@ -100,15 +124,18 @@ pub(crate) fn world(config: Config) -> World {
 
 impl World {
     pub(crate) async fn post(&self, path: &str, body: Value) -> HttpAnswer {
-        let body = serde_json::to_vec(&body).unwrap().into();
-        let request = HttpRequest {
-            method: "POST".into(),
-            path: path.into(),
-            body,
-            priority: Priority::Local,
-            model: None,
-        };
-        serve_http(&self.models, request).await
+        self.call("POST", path, body, &Principal::Owner).await
+    }
+
+    pub(crate) async fn call(
+        &self,
+        method: &str,
+        path: &str,
+        body: Value,
+        principal: &Principal,
+    ) -> HttpAnswer {
+        let backend = EngineBackend::new(self.models.clone(), 4);
+        serve(&backend, method, path, body.to_string().into(), principal).await
     }
 
     pub(crate) async fn json(&self, path: &str, body: Value) -> (u16, Value) {

@@ -1,0 +1,34 @@
+//! Who asks.
+
+use hearth_base::ServiceId;
+use hearth_engine::Priority;
+
+/// Who asks, all the way from the edge to the scheduler and the receipts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Principal {
+    /// The owner of this computer, on the page or in the terminal.
+    Owner,
+    /// A program of this computer without a key.
+    Program,
+    /// The holder of an API key, by the key's id.
+    Key { id: String },
+    /// A buyer of the network, in a session.
+    Relay { service: ServiceId, session_id: String },
+}
+
+impl Principal {
+    /// Who goes first when the machine is busy.
+    #[must_use]
+    pub fn priority(&self) -> Priority {
+        match self {
+            Principal::Owner | Principal::Program | Principal::Key { .. } => Priority::Local,
+            Principal::Relay { .. } => Priority::Paid,
+        }
+    }
+
+    /// Whether the answer is sold: who pays for it did not choose the model file.
+    #[must_use]
+    pub fn is_buyer(&self) -> bool {
+        matches!(self, Principal::Relay { .. })
+    }
+}
