@@ -63,7 +63,7 @@ impl Default for Config {
             max_answer_bytes: 32 * 1024 * 1024,
             // A token of each part: more than any model's context.
             max_parts: 2_000_000,
-            daily_cap: Amount::from_upokt(10_000_000),
+            daily_cap: Amount::from_upokt(5_000_000),
             tries: 2,
             allow_local_endpoints: false,
             keep_receipts: 100_000,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hearth_answers::answer::NoAnswer;
+use hearth_answers::judge::NoAnswer;
 use hearth_base::{Amount, Failure, Kind, ServiceId};
 use hearth_pocket::{Address, SignError, relay::RelayError, ring::RingError, stream::StreamError};
 

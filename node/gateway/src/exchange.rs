@@ -6,7 +6,8 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use futures::{future::BoxFuture, stream::BoxStream};
 use hearth_answers::{
-    answer::{Operation, Verdict, judge},
+    Operation,
+    judge::{Verdict, judge},
     sse,
 };
 use hearth_base::{SessionId, failure::chain};

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use futures::{FutureExt, StreamExt};
+use hearth_answers::Health;
 use hearth_base::{Amount, Clock, ServiceId, Tasks};
 use hearth_outbound::PrivateAddresses;
 use hearth_store::Store;
@@ -100,6 +101,7 @@ impl Gateway {
             receipts: Receipts::new(store),
             slots: Arc::new(Semaphore::new(config.max_concurrent)),
             scores: Scores::default(),
+            health: Health::default(),
             known: Mutex::new(None),
             config,
             chain,
@@ -154,6 +156,15 @@ impl Gateway {
             body: ReceiverStream::new(reader.body).boxed(),
             receipt: reader.receipt.map(Result::ok).boxed(),
         })
+    }
+
+    /// How many answers may be in progress at once.
+    pub(crate) fn max_concurrent(&self) -> usize {
+        self.0.config.max_concurrent
+    }
+
+    pub(crate) fn backend_health(&self) -> &Health {
+        &self.0.health
     }
 
     /// The models of the network, with what an answer costs.

@@ -48,6 +48,7 @@ pub(crate) struct Inner {
     pub(crate) client: hearth_outbound::Client,
     pub(crate) clock: Clock,
     pub(crate) tasks: Tasks,
+    pub(crate) health: hearth_answers::Health,
     pub(crate) scores: Scores,
     pub(crate) slots: Arc<Semaphore>,
     /// The gateway for which sessions are held.

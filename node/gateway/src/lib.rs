@@ -16,6 +16,7 @@
 
 mod answer;
 mod attempt;
+mod backend;
 mod chain_queries;
 mod choice;
 mod config;

@@ -55,7 +55,7 @@ impl Request {
             headers,
             // The host says nothing to a supplier; it keeps path and query.
             url: format!("http://{}{path}", self.service),
-            body: with_own_model_name(&self.body, &self.service),
+            body: self.body.clone(),
         };
         request.encode()
     }
@@ -78,46 +78,9 @@ impl Request {
     }
 }
 
-/// Replaces the model's name in the network by the service's, which the supplier maps to its own.
-fn with_own_model_name(body: &Bytes, service: &ServiceId) -> Bytes {
-    const MARK: &[u8] = b"\"pocket/";
-    if !body.windows(MARK.len()).any(|window| window == MARK) {
-        return body.clone();
-    }
-    let Ok(serde_json::Value::Object(mut fields)) = serde_json::from_slice(body) else {
-        return body.clone();
-    };
-    let network_name = format!("pocket/{service}");
-    match fields.get_mut("model") {
-        Some(model) if *model == network_name.as_str() => *model = service.as_str().into(),
-        Some(_) | None => return body.clone(),
-    }
-    serde_json::to_vec(&fields).map_or_else(|_| body.clone(), Bytes::from)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_networks_name_of_a_model_becomes_the_services() {
-        let service = ServiceId::new("llm");
-        let named = |body: &str| {
-            let body = with_own_model_name(&Bytes::copy_from_slice(body.as_bytes()), &service);
-            String::from_utf8(body.to_vec()).unwrap()
-        };
-        assert_eq!(
-            named(r#"{"a":1,"model":"pocket/llm","b":"pocket/llm"}"#),
-            r#"{"a":1,"model":"llm","b":"pocket/llm"}"#
-        );
-        for same in [
-            r#"{"model": "other"}"#,
-            r#"{"model": "pocket/other"}"#,
-            "no json, \"pocket/llm\"",
-        ] {
-            assert_eq!(named(same), same);
-        }
-    }
 
     #[test]
     fn events_are_accepted_where_a_stream_is_asked_for() {

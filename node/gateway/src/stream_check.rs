@@ -1,7 +1,7 @@
 //! What a stream of events says of its own end.
 
 use hearth_answers::{
-    answer::{NoAnswer, StreamJudge},
+    judge::{NoAnswer, StreamJudge},
     sse,
 };
 

@@ -10,6 +10,9 @@ pub const MAX_REQUEST_BYTES: usize = (20 << 20) + (64 << 10);
 const MAX_HEADERS: usize = 256;
 const MAX_HEAD_BYTES: usize = 32 << 10;
 
+/// A name that clients of the network use for whatever model a service has.
+const ANY_MODEL: &str = "pocket_network";
+
 /// What the miner is told.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -19,6 +22,8 @@ pub struct Config {
     pub evidence: PathBuf,
     /// The services that are sold, each with the limits of its answers.
     pub services: BTreeMap<ServiceId, ServiceConfig>,
+    /// The backend's name for the model of each service; where there is none, the name that the request has.
+    pub models: BTreeMap<ServiceId, String>,
     /// The most bytes of a relay request.
     pub max_request_bytes: usize,
     /// The most bytes of an answer; what is longer is cut off and not paid.
@@ -82,6 +87,7 @@ impl Config {
             listen,
             evidence,
             services: BTreeMap::new(),
+            models: BTreeMap::new(),
             max_request_bytes: MAX_REQUEST_BYTES,
             max_answer_bytes: 64 << 20,
             max_answer_parts: 1 << 20,
@@ -137,6 +143,22 @@ impl Config {
 }
 
 impl Config {
+    /// The backend's name for the model of a service.
+    pub(crate) fn model(&self, service: &ServiceId) -> Option<&str> {
+        let model = self.models.get(service).map(String::as_str);
+        model.filter(|model| !model.is_empty())
+    }
+
+    /// Whether a request's name for the model means whatever model the service has.
+    pub(crate) fn means_the_service(&self, asked: &str, service: &ServiceId) -> bool {
+        asked == ANY_MODEL
+            || asked
+                .strip_prefix(hearth_answers::NETWORK_PREFIX)
+                .unwrap_or(asked)
+                == service.as_str()
+            || self.aliases.get(asked) == Some(service)
+    }
+
     /// What the relay port allows, where an answer and its reader take `longest` at most.
     pub(crate) fn limits(&self, longest: Duration) -> hearth_listen::Limits {
         let limits = hearth_listen::Limits {

@@ -9,7 +9,6 @@
 //! the database. So a crash at any moment loses no answer that a client has, and signs nothing twice.
 
 mod admit;
-pub mod backend;
 pub mod claim;
 mod config;
 mod costs;
@@ -33,8 +32,6 @@ mod sessions;
 mod testing;
 mod threads;
 
-pub use backend::{Backend, BackendAnswer, BackendBody, BackendError, BackendRequest, Capacity};
-pub use backend::{EngineBackend, NullBackend, UrlBackend, UrlSettings, check_address};
 pub use claim::{ClaimState, End, Inclusion, Outcome, Paid, Seal, Slash, Stage};
 pub use config::{Config, ConfigError, MAX_REQUEST_BYTES, ServiceConfig};
 pub use earning::{Earning, EarningState, OffWhy, Reason, ReasonCode};

@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use hearth_answers::SharedBackend;
 use hearth_base::{Amount, Clock, ServiceId, Tasks};
 use hearth_pocket::{Address, RingVerifier};
 use hearth_store::Store;
@@ -14,7 +15,6 @@ use tokio::sync::{broadcast, mpsc, watch};
 use url::Url;
 
 use crate::{
-    backend::{BackendError, Health, SharedBackend},
     config::{Config, ConfigError},
     earning::{Earning, EarningEvent, Reason},
     events::{MinerEvent, Running},
@@ -138,7 +138,6 @@ struct Inner {
     keys: Arc<dyn Keys>,
     network: SharedNetwork,
     backend: SharedBackend,
-    health: Arc<Health>,
     clock: Clock,
     tasks: Tasks,
     db: SessionDb,
@@ -227,7 +226,6 @@ impl Miner {
             trouble: watch::Sender::default(),
             events: broadcast::Sender::new(EVENTS),
             counts: Arc::default(),
-            health: Arc::default(),
             commands,
             sessions: watch::Sender::default(),
             on_chain: watch::Sender::default(),
@@ -355,9 +353,9 @@ impl Miner {
     ///
     /// # Errors
     /// Why it is not, with its address.
-    pub async fn probe_backend(&self) -> Result<(), BackendError> {
+    pub async fn probe_backend(&self) -> Result<(), hearth_answers::Error> {
         for service in self.0.config.services.keys() {
-            self.0.backend.probe(service).await?;
+            self.0.backend.probe(self.0.config.model(service)).await?;
         }
         Ok(())
     }
@@ -471,7 +469,7 @@ impl Miner {
             .services
             .get(service)
             .map_or(0, |config| config.slots);
-        let can = self.0.backend.capacity(service).slots;
+        let can = self.0.backend.capacity(self.0.config.model(service)).slots;
         if wanted == 0 { can } else { wanted.min(can) }
     }
 }

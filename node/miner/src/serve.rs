@@ -5,7 +5,7 @@
 //!                                       └─ stream → signed batches … → evidence → last batch
 //! ```
 //! Any method and path carries a relay; a `GET` of `/health` and `/ready` without a body is for people and balancers.
-//! What the backend gave is judged by [`hearth_answers::answer`]: only what counts there is written down and paid.
+//! What the backend gave is judged by [`hearth_answers::judge`]: only what counts there is written down and paid.
 
 mod answer;
 mod events;
@@ -20,9 +20,11 @@ use std::{
     time::Duration,
 };
 
-use bytes::{Bytes, BytesMut};
-use futures::{StreamExt as _, stream::BoxStream};
-use hearth_answers::answer::{NoAnswer, Operation, Verdict, judge};
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use hearth_answers::{
+    Answer, Code, Error, Principal, Request, SharedBackend, answer::Body, judge::Verdict, openai,
+};
 use hearth_base::{Clock, ServiceId, Tasks};
 use hearth_pocket::Signer;
 use tokio::{sync::watch, time::Instant};
@@ -32,7 +34,6 @@ pub(crate) use places::Places;
 
 use crate::{
     admit::{Admission, Admitted, Readable},
-    backend::{BackendAnswer, BackendBody, BackendError, BackendRequest, Health, ModelName, SharedBackend},
     config::{Config, ServiceConfig},
     events::Running,
     ledger::Ledger,
@@ -45,7 +46,6 @@ pub(crate) struct Server {
     pub(crate) config: Arc<Config>,
     pub(crate) admission: Admission,
     pub(crate) backend: SharedBackend,
-    pub(crate) health: Arc<Health>,
     pub(crate) places: BTreeMap<ServiceId, Places>,
     pub(crate) signer: Arc<dyn Signer>,
     /// Connections run here, with the curve arithmetic of their relays.
@@ -183,132 +183,117 @@ impl Server {
         let limits = Limits::new(places.config, arrived, in_parts);
         let place = places.take(arrived).await?;
         let job = answer::Job::begin(Arc::clone(&self), &admitted, place);
-        if let Some(own) = self.own_answer(&service, &admitted.http).await? {
-            return match own.status {
-                404 | 405 => job.signed(admitted, own).map(Reply::relay),
-                _ => job.whole(admitted, own).await,
-            };
+        match self.own_answer(&service, &admitted.http).await? {
+            Some(own::Own::Counts(whole)) => return job.whole(admitted, whole).await,
+            Some(own::Own::Missing(whole)) => return job.signed(admitted, whole).map(Reply::relay),
+            None => {}
         }
-        let request = backend_request(&service, &admitted);
-        let served = tokio::time::timeout_at(limits.first_by, self.backend.serve(request)).await;
-        let answer = match served {
-            Ok(Err(BackendError::NotServed {
-                method,
-                path,
-                allowed,
-            })) => {
-                return job
-                    .signed(admitted, own::not_served(&method, &path, allowed))
-                    .map(Reply::relay);
-            }
-            Ok(served) => served.map_err(|error| self.backend_refusal(&error))?,
+        let request = match self.request(&service, &admitted.http) {
+            Ok(request) => request,
+            Err(error) => return self.error(job, admitted, &error).await,
+        };
+        let principal = Principal::Relay {
+            service: service.clone(),
+            session_id: admitted.ticket.session.facts.header.session_id.clone(),
+        };
+        let asked = self.backend.answer(request.clone(), &principal);
+        let answer = match tokio::time::timeout_at(limits.first_by, asked).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(error)) => return self.error(job, admitted, &error).await,
             Err(_) => return Err(self.ails(limits.too_late(&service))),
         };
-        let is_success = (200..=299).contains(&answer.status);
-        if in_parts
-            && is_success
-            && let BackendBody::Stream(parts) = answer.body
-        {
-            let events = events::Events::new(parts, answer.model, &self.config);
-            return stream::reply(job, admitted, answer.status, events, limits).await;
-        }
-        let collected = tokio::time::timeout_at(limits.end_by, self.collect(answer)).await;
-        let whole = collected.map_err(|_| self.ails(limits.no_end(service.to_string())))??;
-        match judge(
-            Operation::of(admitted.http.path_and_query()),
-            whole.status,
-            &whole.body,
-        ) {
-            Verdict::Counts => {
-                self.health.well();
-                job.whole(admitted, whole.in_own_words()).await
+        let Answer { head, body } = answer;
+        match body {
+            Body::Stream(chunks) if in_parts => {
+                let events = events::Events::new(chunks, &request, head);
+                stream::reply(job, admitted, events, limits).await
             }
-            Verdict::NoRoute => job.signed(admitted, whole.in_own_words()).map(Reply::relay),
-            Verdict::NoAnswer(why) => Err(self.no_answer(why)),
+            Body::Stream(chunks) => {
+                let events = events::Events::new(chunks, &request, head);
+                let collected = events.collect(self.config.max_answer_bytes);
+                let collected = tokio::time::timeout_at(limits.end_by, collected).await;
+                let collected = collected.map_err(|_| self.ails(limits.no_end(service.to_string())))?;
+                let (text, tokens) = collected.map_err(|error| self.refusal(&error))?;
+                self.counted(job, admitted, answer::Whole::stream(text, tokens))
+                    .await
+            }
+            Body::Whole(whole) => {
+                let tokens = whole.usage().map(|usage| usage.completion_tokens);
+                let json = openai::whole(&request, &head, &whole);
+                self.counted(job, admitted, answer::Whole::json(200, json, tokens))
+                    .await
+            }
         }
     }
 
-    /// The whole of an answer, unless it is too large.
-    async fn collect(&self, answer: BackendAnswer) -> Result<answer::Whole, Refusal> {
-        let BackendAnswer {
-            status,
-            headers,
-            body,
-            model,
-        } = answer;
-        let body = match body {
-            BackendBody::Full(body) => body,
-            BackendBody::Parts(parts) => self.collect_parts(parts).await?,
-            BackendBody::Stream(parts) if (200..=299).contains(&status) => {
-                let collected = events::Events::new(parts, model.clone(), &self.config)
-                    .collect()
-                    .await;
-                collected.map_err(|refusal| self.ails(refusal))?
-            }
-            BackendBody::Stream(parts) => self.collect_parts(parts).await?,
+    /// What is asked of the backend.
+    fn request(
+        &self,
+        service: &ServiceId,
+        http: &hearth_pocket::payload::HttpRequest,
+    ) -> Result<Request, Error> {
+        let request = openai::read(&http.method, http.path_and_query(), http.body.clone())?;
+        let means_the_service = |asked: &str| self.config.means_the_service(asked, service);
+        let model = match self.config.model(service) {
+            Some(model) => Some(model.to_owned()),
+            None => request.model.clone().filter(|asked| !means_the_service(asked)),
         };
+        Ok(request.for_model(model))
+    }
+
+    /// An answer that is paid for.
+    async fn counted(
+        &self,
+        job: answer::Job,
+        admitted: Admitted,
+        whole: answer::Whole,
+    ) -> Result<Reply, Refusal> {
         let limit = self.config.max_answer_bytes;
-        if body.len() > limit {
+        if whole.body.len() > limit {
             return Err(Refusal::AnswerTooLarge { limit });
         }
-        let renamed = model.and_then(|model| ModelName::replaced(&body, &model));
-        Ok(answer::Whole {
-            status,
-            headers,
-            body: renamed.unwrap_or(body),
-        })
+        self.backend.health().well();
+        job.whole(admitted, whole).await
     }
 
-    async fn collect_parts(
-        &self,
-        mut parts: BoxStream<'static, Result<Bytes, BackendError>>,
-    ) -> Result<Bytes, Refusal> {
-        let limit = self.config.max_answer_bytes;
-        let (mut all, mut n_parts) = (BytesMut::new(), 0);
-        while let Some(part) = parts.next().await {
-            let part = part.map_err(|error| self.backend_refusal(&error))?;
-            n_parts += 1;
-            if all.len() + part.len() > limit || n_parts > self.config.max_answer_parts {
-                return Err(Refusal::AnswerTooLarge { limit });
-            }
-            all.extend_from_slice(&part);
+    /// An error of the request itself is an answer, too; any other is refused, so that another supplier can be asked.
+    async fn error(&self, job: answer::Job, admitted: Admitted, error: &Error) -> Result<Reply, Refusal> {
+        let whole = answer::Whole::json(error.status, error.body(), None);
+        match error.verdict() {
+            Verdict::Counts => self.counted(job, admitted, whole).await,
+            Verdict::NoRoute => job.signed(admitted, whole).map(Reply::relay),
+            Verdict::NoAnswer(_) => Err(self.refusal(error)),
         }
-        Ok(all.freeze())
     }
 
     /// Why what the backend gave is not handed on. The client does not get the backend's own words, which may speak of
     /// the operator's account.
-    fn no_answer(&self, why: NoAnswer) -> Refusal {
-        let at = self
-            .backend
-            .address()
-            .map_or_else(String::new, |address| format!(" at {address}"));
-        let said = format!("the backend{at} fails: {why}");
-        match why {
-            NoAnswer::Status(429 | 503) => self.ails(Refusal::Overloaded { why: said }),
-            NoAnswer::Status(_)
-            | NoAnswer::Empty
-            | NoAnswer::NotJson
-            | NoAnswer::OtherShape
-            | NoAnswer::Failed => self.ails(Refusal::Backend { why: said }),
+    fn refusal(&self, error: &Error) -> Refusal {
+        let why = error.message.clone();
+        // The engine is well, and has more to do than it can.
+        if error.code == Code::EngineOverloaded {
+            return Refusal::Overloaded { why };
         }
+        let is_busy = matches!(error.status, 429 | 503) && error.code != Code::BackendNotReady;
+        let refusal = if error.code == Code::BackendTooLarge {
+            let limit = self.config.max_answer_bytes;
+            Refusal::AnswerTooLarge { limit }
+        } else if is_busy {
+            Refusal::Overloaded { why }
+        } else {
+            Refusal::Backend { why }
+        };
+        self.ails(refusal)
     }
 
     /// Notes that the backend failed.
     fn ails(&self, refusal: Refusal) -> Refusal {
         let said = refusal.to_string();
         let detail = refusal.detail();
-        self.health.failed(if detail.is_empty() { &said } else { detail });
+        self.backend
+            .health()
+            .failed(if detail.is_empty() { &said } else { detail });
         refusal
-    }
-
-    fn backend_refusal(&self, error: &BackendError) -> Refusal {
-        if let BackendError::NoService { service } = error {
-            let service = service.to_string();
-            return Refusal::UnknownService { service };
-        }
-        let why = error.to_string();
-        self.ails(Refusal::Backend { why })
     }
 
     /// Counts a refusal, and tells the state of earning where it must know.
@@ -337,17 +322,6 @@ impl Server {
             retry_after: refusal.retry_after(),
             ..Reply::json(refusal.status(), refusal.to_json())
         }
-    }
-}
-
-fn backend_request(service: &ServiceId, admitted: &Admitted) -> BackendRequest {
-    let http = &admitted.http;
-    BackendRequest {
-        service: service.clone(),
-        method: http.method.clone(),
-        path: http.path_and_query().to_owned(),
-        headers: http.headers.clone(),
-        body: http.body.clone(),
     }
 }
 

@@ -44,7 +44,7 @@ async fn a_streamed_answer_arrives_verified_with_its_receipt() {
     let members: Vec<[u8; 33]> = ring.keys().copied().collect();
     assert_eq!(members, [key(1).public_key(), key(2).public_key()]);
     assert_eq!(http.path_and_query(), "/chat/completions");
-    assert_eq!(http.body, r#"{"model":"llm","messages":[],"stream":true}"#);
+    assert_eq!(http.body, r#"{"model":"pocket/llm","messages":[],"stream":true}"#);
 
     // The receipt is on disk as it was handed out.
     let mut kept = None;

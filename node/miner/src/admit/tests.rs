@@ -14,7 +14,7 @@ use hearth_store::Store;
 
 use super::*;
 use crate::{
-    Config, EarningState, FixedKey, Miner, NullBackend, ServiceConfig,
+    Config, EarningState, FixedKey, Miner, ServiceConfig,
     testing::{MemoryDisk, TableChain, key},
 };
 
@@ -59,7 +59,7 @@ impl Bench {
             &store.await.unwrap(),
             Arc::new(FixedKey(Arc::new(key(3)))),
             Arc::clone(&chain) as Arc<dyn crate::Network>,
-            Arc::new(NullBackend::default()),
+            Arc::new(hearth_answers::NullBackend::default()),
             Clock::system(),
             tasks.clone(),
         )

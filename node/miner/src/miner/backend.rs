@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
+use hearth_answers::{Code, Error};
+
 use super::Miner;
-use crate::{
-    backend::BackendError,
-    earning::{EarningState, Reason, ReasonCode},
-};
+use crate::earning::{EarningState, Reason, ReasonCode};
 
 /// How often a backend that failed is asked again.
 const PROBE_EVERY: Duration = Duration::from_secs(5);
@@ -17,10 +16,10 @@ impl Miner {
     /// Looks at the backend now and then, and more often as long as it fails.
     pub(super) async fn look_after_backend(self) {
         for round in (0..WELL_EVERY).cycle() {
-            if round == 0 || self.0.health.ailment().is_some() {
+            if round == 0 || self.0.backend.health().ailment().is_some() {
                 match self.probe_backend().await {
-                    Ok(()) => self.0.health.well(),
-                    Err(error) => self.0.health.failed(&error.to_string()),
+                    Ok(()) => self.0.backend.health().well(),
+                    Err(error) => self.0.backend.health().failed(&error.text()),
                 }
             }
             tokio::time::sleep(PROBE_EVERY).await;
@@ -30,7 +29,7 @@ impl Miner {
     /// What the backend's failure stands in the way of: a start; an earning that runs goes on, and refuses what the
     /// backend does not answer.
     pub(super) fn backend_reason(&self, reasons: &mut Vec<Reason>, notes: &mut Vec<Reason>) {
-        let Some(fact) = self.0.health.ailment() else {
+        let Some(fact) = self.0.backend.health().ailment() else {
             return;
         };
         let reason = Reason {
@@ -45,17 +44,18 @@ impl Miner {
     }
 
     /// Why the backend could not be made ready.
-    pub(super) fn not_prepared(&self, error: &BackendError) -> Reason {
-        let fact = error.to_string();
-        let code = match error {
-            BackendError::NoService { .. } | BackendError::NoModel(_) => ReasonCode::NoModel,
-            BackendError::Unreachable { .. }
-            | BackendError::NotReady { .. }
-            | BackendError::BrokenOff(_)
-            | BackendError::NotServed { .. } => {
-                self.0.health.failed(&fact);
-                ReasonCode::Backend
-            }
+    pub(super) fn not_prepared(&self, error: &Error) -> Reason {
+        let fact = error.text();
+        // Another server's failure is told by its address; what the engine cannot load is its model's.
+        let code = if self.0.backend.address().is_some()
+            || matches!(
+                error.code,
+                Code::BackendUnreachable | Code::BackendNotReady | Code::BackendFailed
+            ) {
+            self.0.backend.health().failed(&fact);
+            ReasonCode::Backend
+        } else {
+            ReasonCode::NoModel
         };
         Reason { code, fact }
     }

@@ -168,11 +168,11 @@ impl Miner {
         for service in inner.config.services.keys() {
             inner
                 .backend
-                .prepare(service)
+                .prepare(inner.config.model(service))
                 .await
                 .map_err(|error| self.not_prepared(&error))?;
         }
-        inner.health.well();
+        inner.backend.health().well();
         let signer = inner.keys.signer().map_err(|problem| Reason {
             code: if problem == KeyProblem::Locked {
                 ReasonCode::KeyLocked
@@ -204,7 +204,6 @@ impl Miner {
             },
             config: Arc::clone(&inner.config),
             backend: Arc::clone(&inner.backend),
-            health: Arc::clone(&inner.health),
             places: inner.config.services.iter().map(places).collect(),
             signer,
             threads: Arc::clone(&inner.threads),

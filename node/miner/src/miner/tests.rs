@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use hearth_answers::NullBackend;
 use hearth_base::Height;
 use hearth_chain::Standing;
 
 use super::*;
 use crate::{
-    EarningState, FixedKey, NullBackend, ServiceConfig,
+    EarningState, FixedKey, ServiceConfig,
     earning::ReasonCode,
     testing::{MemoryDisk, TableChain, key},
 };

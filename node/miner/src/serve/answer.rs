@@ -8,13 +8,13 @@ use std::{
 use bytes::Bytes;
 use hearth_pocket::{
     message::relay::RelayResponse,
-    payload::HttpResponse,
+    payload::{HttpResponse, canonical_header},
     relay::{relay_bytes, relay_hash, sign_response, sign_response_hashed},
 };
 use prost::Message as _;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::{Reply, Server, own};
+use super::{Reply, Server};
 use crate::{
     admit::Admitted, events::RunningAnswer, evidence::Entry, facts::Key, ledger::LedgerError,
     refusal::Refusal, sessions::Ticket,
@@ -22,26 +22,41 @@ use crate::{
 
 /// A whole answer.
 pub(super) struct Whole {
-    pub(super) status: u16,
-    pub(super) headers: BTreeMap<String, Vec<String>>,
+    status: u16,
+    content_type: &'static str,
     pub(super) body: Bytes,
+    /// How many tokens it has, where that is said.
+    tokens: Option<u32>,
 }
 
 impl Whole {
-    /// An error that is a web server's page becomes one that API clients can read.
-    pub(super) fn in_own_words(self) -> Whole {
-        let is_json = self.body.trim_ascii_start().starts_with(b"{");
-        if self.status < 400 || is_json {
-            self
-        } else {
-            own::error_words(self.status)
+    /// An answer of JSON.
+    pub(super) fn json(status: u16, body: Bytes, tokens: Option<u32>) -> Whole {
+        Whole {
+            status,
+            content_type: "application/json",
+            body,
+            tokens,
+        }
+    }
+
+    /// A whole stream as one text, for a client that reads it so.
+    pub(super) fn stream(body: Bytes, tokens: Option<u32>) -> Whole {
+        Whole {
+            status: 200,
+            content_type: hearth_answers::sse::MEDIA_TYPE,
+            body,
+            tokens,
         }
     }
 
     fn sign(self, server: &Server, admitted: &Admitted) -> Result<RelayResponse, Refusal> {
         let payload = HttpResponse {
             status: u32::from(self.status),
-            headers: self.headers,
+            headers: BTreeMap::from([(
+                canonical_header("content-type"),
+                vec![self.content_type.to_owned()],
+            )]),
             body: self.body,
         }
         .encode();
@@ -85,11 +100,7 @@ impl Job {
 
     /// Signs a whole answer, keeps it, and hands it out.
     pub(super) async fn whole(self, admitted: Admitted, whole: Whole) -> Result<Reply, Refusal> {
-        let (status, n_bytes, tokens) = (
-            whole.status,
-            whole.body.len() as u64,
-            completion_tokens(&whole.body),
-        );
+        let (status, n_bytes, tokens) = (whole.status, whole.body.len() as u64, whole.tokens);
         let response = whole.sign(&self.server, &admitted)?;
         let done = Done::new(&admitted, &response, status, n_bytes, tokens);
         self.keep(admitted.ticket, done).await?;
@@ -229,19 +240,4 @@ impl Done {
             relay,
         }
     }
-}
-
-/// The tokens that an OpenAI answer says it has.
-pub(super) fn completion_tokens(body: &[u8]) -> Option<u32> {
-    #[derive(serde::Deserialize)]
-    struct Body {
-        usage: Option<Usage>,
-    }
-    #[derive(serde::Deserialize)]
-    struct Usage {
-        completion_tokens: Option<u32>,
-    }
-    let has_word = body.windows(7).rev().any(|window| window == b"\"usage\"");
-    let body: Body = has_word.then(|| serde_json::from_slice(body).ok()).flatten()?;
-    body.usage?.completion_tokens
 }

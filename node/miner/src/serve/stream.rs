@@ -18,7 +18,7 @@ use futures::{
     FutureExt as _, StreamExt as _,
     stream::{self, BoxStream},
 };
-use hearth_answers::answer::Seen;
+use hearth_answers::Error;
 use hearth_base::ServiceId;
 use sha2::{Digest as _, Sha256};
 use tokio::{sync::mpsc, time::Instant};
@@ -39,13 +39,15 @@ const QUEUE: usize = 16;
 /// How long the last words to a reader may take whose answer failed.
 const LAST_WORDS_WITHIN: Duration = Duration::from_secs(5);
 
+/// Only a success is streamed.
+const STATUS: u16 = 200;
+
 type Parcels = BoxStream<'static, Result<Bytes, BrokenOff>>;
 
 /// Answers with a stream. Its first content is waited for, so that a backend that fails at once is a plain refusal.
 pub(super) async fn reply(
     job: Job,
     admitted: Admitted,
-    status: u16,
     mut events: Events,
     limits: Limits,
 ) -> Result<Reply, Refusal> {
@@ -55,11 +57,8 @@ pub(super) async fn reply(
     let first = tokio::time::timeout_at(limits.first_by, begin(&mut events, &mut batch)).await;
     match first {
         Ok(Ok(())) => {}
-        Ok(Err(refusal)) => return Err(server.ails(refusal)),
+        Ok(Err(error)) => return Err(server.refusal(&error)),
         Err(_) => return Err(server.ails(limits.too_late(&service))),
-    }
-    if let Err(why) = events.judge().verdict() {
-        return Err(server.no_answer(why));
     }
     let (sender, receiver) = mpsc::channel(QUEUE);
     let ended_well = Arc::new(AtomicBool::new(false));
@@ -70,7 +69,6 @@ pub(super) async fn reply(
     let pump = Pump {
         job,
         admitted,
-        status,
         limits,
         sender,
         batch,
@@ -89,7 +87,7 @@ pub(super) async fn reply(
         drop(open);
     });
     Ok(Reply {
-        status,
+        status: STATUS,
         content_type: "text/event-stream".to_owned(),
         retry_after: None,
         body: ReplyBody::Stream(body),
@@ -97,10 +95,10 @@ pub(super) async fn reply(
 }
 
 /// Waits for the first content, or the end.
-async fn begin(events: &mut Events, batch: &mut Batch) -> Result<(), Refusal> {
+async fn begin(events: &mut Events, batch: &mut Batch) -> Result<(), Error> {
     while let Some(written) = events.next().await? {
         batch.push(&written);
-        if written.seen == Seen::Content {
+        if written.has_content {
             break;
         }
     }
@@ -147,7 +145,7 @@ impl Batch {
     }
 
     fn push(&mut self, written: &Written) {
-        self.is_last |= matches!(written.seen, Seen::Done | Seen::Error);
+        self.is_last |= written.is_last;
         self.tokens = written.tokens.or(self.tokens);
         self.push_bytes(&written.bytes);
     }
@@ -173,7 +171,6 @@ impl Batch {
 struct Pump {
     job: Job,
     admitted: Admitted,
-    status: u16,
     limits: Limits,
     sender: mpsc::Sender<Bytes>,
     batch: Batch,
@@ -207,28 +204,18 @@ impl Pump {
                 Ok(false)
             }
             End::Own => {
-                let failed = events.judge().verdict().err();
-                match failed {
-                    None => {
-                        let last = self.seal()?;
-                        self.job.server.health.well();
-                        let (sender, end_by) = (self.sender.clone(), self.limits.end_by);
-                        self.keep().await?;
-                        // The answer is paid for, whether its reader is still there or not.
-                        let end_by = end_by.max(Instant::now() + LAST_WORDS_WITHIN);
-                        Ok(matches!(
-                            tokio::time::timeout_at(end_by, sender.send(last)).await,
-                            Ok(Ok(()))
-                        ))
-                    }
-                    Some(why) => {
-                        let refusal = self.job.server.no_answer(why);
-                        self.last_words(refusal).await
-                    }
-                }
+                let last = self.seal()?;
+                self.job.server.backend.health().well();
+                let (sender, end_by) = (self.sender.clone(), self.limits.end_by);
+                self.keep().await?;
+                // The answer is paid for, whether its reader is still there or not.
+                let end_by = end_by.max(Instant::now() + LAST_WORDS_WITHIN);
+                Ok(matches!(
+                    tokio::time::timeout_at(end_by, sender.send(last)).await,
+                    Ok(Ok(()))
+                ))
             }
             End::Failed(refusal) => {
-                let refusal = self.job.server.ails(refusal);
                 self.batch.push_bytes(&broken_off(&refusal));
                 self.last_words(refusal).await
             }
@@ -260,14 +247,12 @@ impl Pump {
                     }
                 }
                 Ok(Ok(None)) => return Ok(End::Own),
-                Ok(Err(refusal)) => return Ok(End::Failed(refusal)),
-                Err(_) if Instant::now() >= end_by => {
-                    return Ok(End::Failed(self.limits.no_end(self.service())));
-                }
+                Ok(Err(error)) => return Ok(End::Failed(self.job.server.refusal(&error))),
                 Err(_) => {}
             }
             if Instant::now() >= end_by {
-                return Ok(End::Failed(self.limits.no_end(self.service())));
+                let refusal = self.limits.no_end(self.service());
+                return Ok(End::Failed(self.job.server.ails(refusal)));
             }
         }
     }
@@ -282,7 +267,7 @@ impl Pump {
         self.hasher.update(&batch);
         self.n_bytes += batch.len() as u64;
         self.tokens = self.batch.tokens.or(self.tokens);
-        self.job.batch(&self.admitted, self.status, batch)
+        self.job.batch(&self.admitted, STATUS, batch)
     }
 
     /// Ends an answer that nobody pays for.
@@ -296,7 +281,7 @@ impl Pump {
     async fn keep(self) -> Result<(), Refusal> {
         let hash = self.hasher.finalize().into();
         self.job
-            .streamed(self.admitted, self.status, hash, self.n_bytes, self.tokens)
+            .streamed(self.admitted, STATUS, hash, self.n_bytes, self.tokens)
             .await
     }
 }

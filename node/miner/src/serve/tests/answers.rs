@@ -2,58 +2,15 @@
 
 use super::*;
 
-/// A backend that answers everything with one status and body.
-fn fixed(status: u16, content_type: &'static str, body: &'static str) -> impl Backend {
-    Fixed {
-        status,
-        content_type,
-        body,
-    }
-}
+use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
 
-struct Fixed {
-    status: u16,
-    content_type: &'static str,
-    body: &'static str,
-}
-
-#[async_trait]
-impl Backend for Fixed {
-    async fn prepare(&self, _service: &ServiceId) -> Result<(), BackendError> {
-        Ok(())
-    }
-
-    async fn probe(&self, _service: &ServiceId) -> Result<(), BackendError> {
-        if self.status == 200 {
-            return Ok(());
-        }
-        Err(BackendError::NotReady {
-            address: "http://10.0.0.7:8000".to_owned(),
-            why: format!("status {}", self.status),
-        })
-    }
-
-    async fn serve(&self, _request: BackendRequest) -> Result<BackendAnswer, BackendError> {
-        let body = parts(futures::stream::iter([Bytes::from_static(self.body.as_bytes())]));
-        Ok(BackendAnswer {
-            status: self.status,
-            headers: headers([("content-type", self.content_type.to_owned())]),
-            body: if self.content_type == "text/event-stream" {
-                BackendBody::Stream(body)
-            } else {
-                BackendBody::Parts(body)
-            },
-            model: None,
-        })
-    }
-
-    fn capacity(&self, _service: &ServiceId) -> Capacity {
-        Capacity { slots: 2 }
-    }
-
-    fn address(&self) -> Option<&str> {
-        Some("http://10.0.0.7:8000")
-    }
+/// A server that answers everything with one status and body.
+async fn fixed(status: u16, content_type: &'static str, body: &'static str) -> (MockServer, UrlBackend) {
+    let server = MockServer::start().await;
+    let template = ResponseTemplate::new(status).set_body_raw(body, content_type);
+    Mock::given(any()).respond_with(template).mount(&server).await;
+    let backend = url_backend(&server.uri());
+    (server, backend)
 }
 
 /// What R04, R05, R10, R11 and R40 found signed, counted and paid.
@@ -92,16 +49,22 @@ async fn what_is_no_answer_is_refused_in_other_words_and_not_counted() {
         (200, "text/event-stream", "<html>secret</html>", (502, "backend")),
     ] {
         for in_parts in [false, true] {
-            let stage = Stage::new(fixed(status, content_type, body)).await;
+            let (upstream, backend) = fixed(status, content_type, body).await;
+            let stage = Stage::new(backend).await;
             let refused = stage.refused(&good(in_parts)).await;
             assert_eq!((refused.status, refused.code.as_str()), wanted, "{status} {body}");
             assert!(
-                !refused.text.contains("secret") && !refused.text.contains("10.0.0.7"),
+                !refused.text.contains("secret") && !refused.text.contains("127.0.0.1"),
                 "{refused:?}"
             );
             assert_eq!(stage.counted(), [0, 0, 1]);
-            let ailment = stage.server.health.ailment().expect("the owner is told");
-            assert!(ailment.contains("http://10.0.0.7:8000"), "{ailment}");
+            let ailment = stage
+                .server
+                .backend
+                .health()
+                .ailment()
+                .expect("the owner is told");
+            assert!(ailment.contains(&upstream.uri()), "{ailment}");
             // Nothing was spent, and the same request may come again.
             assert_eq!(stage.refused(&good(in_parts)).await.status, wanted.0);
             assert_eq!(stage.record().await.unwrap().answers, 0);
@@ -118,19 +81,21 @@ async fn errors_of_the_request_are_signed_and_counted() {
         (413, "<html>nginx</html>", "status 413"),
         (415, "no", "status 415"),
     ] {
-        let stage = Stage::new(fixed(status, "application/json", body)).await;
+        let (_upstream, backend) = fixed(status, "application/json", body).await;
+        let stage = Stage::new(backend).await;
         let answer = stage.signed(&good(true)).await;
         let text = String::from_utf8(answer.body.to_vec()).unwrap();
         assert_eq!(answer.status, u32::from(status));
         assert!(text.starts_with('{') && text.contains(wanted), "{text}");
         assert_eq!(stage.counted(), [1, 0, 0]);
-        assert_eq!(stage.server.health.ailment(), None);
+        assert_eq!(stage.server.backend.health().ailment(), None);
     }
 }
 
 #[tokio::test]
 async fn a_route_that_is_missing_is_signed_and_not_counted() {
-    let stage = Stage::new(fixed(404, "text/plain", "404 page not found")).await;
+    let (_upstream, backend) = fixed(404, "text/plain", "404 page not found").await;
+    let stage = Stage::new(backend).await;
     let answer = stage.signed(&good(false)).await;
     assert_eq!((answer.status, answer.body.first()), (404, Some(&b'{')));
     let stage = Stage::new(NullBackend::default()).await;
@@ -197,7 +162,8 @@ async fn probes_of_gateways_are_answered_signed() {
         assert_eq!((head.status, head.body.len()), (200, 0));
     }
     // A supplier is as well as its backend.
-    let stage = Stage::new(fixed(500, "text/plain", "")).await;
+    let (_upstream, backend) = fixed(500, "text/plain", "").await;
+    let stage = Stage::new(backend).await;
     let refused = stage.refused(&ask("GET", "/health")).await;
     assert_eq!((refused.status, refused.code.as_str()), (502, "backend"));
 }
@@ -205,7 +171,8 @@ async fn probes_of_gateways_are_answered_signed() {
 /// PATH cuts bodies at 100 KiB where a client does not say which kind of call it makes.
 #[tokio::test]
 async fn a_body_that_was_cut_is_a_signed_400() {
-    let stage = Stage::new(fixed(500, "text/plain", "")).await;
+    let (_upstream, backend) = fixed(500, "text/plain", "").await;
+    let stage = Stage::new(backend).await;
     let long = format!(r#"{{"messages":[{{"content":"{}"#, "x".repeat(100 << 10));
     for body in [long.as_str(), "", "<html>"] {
         let http = HttpRequest {
@@ -221,42 +188,75 @@ async fn a_body_that_was_cut_is_a_signed_400() {
 
 #[tokio::test]
 async fn the_model_is_named_as_it_was_asked_for() {
-    struct Renamed(bool);
-    #[async_trait]
-    impl Backend for Renamed {
-        async fn prepare(&self, _service: &ServiceId) -> Result<(), BackendError> {
-            Ok(())
-        }
-
-        async fn serve(&self, _request: BackendRequest) -> Result<BackendAnswer, BackendError> {
-            let whole = Bytes::from_static(br#"{"model":"upstream","choices":[{}]}"#);
-            let event = Bytes::from_static(b"data:{\"choices\":[{}],\"model\":\"upstream\"}\n\n");
-            Ok(BackendAnswer {
-                status: 200,
-                headers: BTreeMap::new(),
-                body: if self.0 {
-                    BackendBody::Stream(parts(futures::stream::iter([event])))
-                } else {
-                    BackendBody::Full(whole)
-                },
-                model: Some("pocket_network".to_owned()),
-            })
-        }
-
-        fn capacity(&self, _service: &ServiceId) -> Capacity {
-            Capacity { slots: 2 }
-        }
-    }
-    let stage = Stage::new(Renamed(false)).await;
-    let answer = stage.signed(&good(false)).await;
+    let whole = || Made::Whole(Bytes::from_static(br#"{"model":"upstream","choices":[{}]}"#));
+    let event = Bytes::from_static(b"data:{\"choices\":[{}],\"model\":\"upstream\"}\n\n");
+    let asked = |stream: bool| {
+        let body = if stream {
+            r#"{"model":"pocket_network","stream":true}"#
+        } else {
+            r#"{"model":"pocket_network"}"#
+        };
+        good_of(&HttpRequest {
+            body: Bytes::from(body),
+            ..chat(stream)
+        })
+    };
+    // The service's names mean whatever model the backend has.
+    let stage = Stage::new(made(move |request| {
+        assert_eq!(request.model, None);
+        whole()
+    }))
+    .await;
+    let answer = stage.signed(&asked(false)).await;
     assert_eq!(
         answer.body,
         br#"{"model":"pocket_network","choices":[{}]}"#.as_slice()
     );
-    let stage = Stage::new(Renamed(true)).await;
-    let text = text_of(stage.serve(&good(true)).await).await.unwrap();
+    let streamed = move |_| Made::Stream(parts(futures::stream::iter([event.clone()])));
+    let stage = Stage::new(made(streamed)).await;
+    let text = text_of(stage.serve(&asked(true)).await).await.unwrap();
     assert_eq!(
         text,
         "data: {\"choices\":[{}],\"model\":\"pocket_network\"}\n\ndata: [DONE]\n\n"
     );
+}
+
+#[tokio::test]
+async fn aliases_mean_the_services_model_and_other_names_stay() {
+    for (configured, asked, wanted) in [
+        (None, "pocket_network", None),
+        (None, "pocket/svc", None),
+        (None, "svc", None),
+        (None, "fast", None),
+        (None, "b", Some("b")),
+        (Some("own"), "svc", Some("own")),
+        (Some("own"), "b", Some("own")),
+    ] {
+        let seen = Arc::new(parking_lot::Mutex::new(None));
+        let kept = Arc::clone(&seen);
+        let backend = made(move |request| {
+            *kept.lock() = Some(request.model);
+            Made::Whole(Bytes::from_static(ANSWER))
+        });
+        let stage = Stage::with(backend, limits(), |server| {
+            let mut config = (*server.config).clone();
+            config.aliases = [("fast".to_owned(), ServiceId::new("svc"))].into();
+            config.models = configured
+                .map(|model: &str| (ServiceId::new("svc"), model.to_owned()))
+                .into_iter()
+                .collect();
+            server.config = Arc::new(config);
+        })
+        .await;
+        let http = HttpRequest {
+            body: serde_json::json!({ "model": asked }).to_string().into(),
+            ..chat(false)
+        };
+        stage.signed(&good_of(&http)).await;
+        assert_eq!(
+            seen.lock().take().unwrap().as_deref(),
+            wanted,
+            "{configured:?} {asked}"
+        );
+    }
 }

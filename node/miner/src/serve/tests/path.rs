@@ -11,7 +11,6 @@ use tokio::{
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
 
 use super::{recorded::load, *};
-use crate::{UrlBackend, UrlSettings};
 
 /// `tests/vectors/path_exchanges.json`.
 #[derive(Deserialize)]
@@ -194,25 +193,17 @@ impl Golden {
                 .map(|key| (key.address.clone(), key.public_key.clone().try_into().unwrap()))
                 .collect();
         }
-        hearth_base::tls::init();
-        let backend = UrlBackend::new(UrlSettings {
-            base: backend.parse().unwrap(),
-            services: [(ServiceId::new("hearth-llm"), "fake".to_owned())].into(),
-            extra: BTreeMap::new(),
-            slots: 1,
-            health: None,
-            aliases: BTreeMap::new(),
-        });
+        let backend = Arc::new(url_backend(backend));
         let limits = ServiceConfig { slots: 1, ..limits() };
         let operator = self.keys["supplier"].private_key.clone().try_into().unwrap();
         let operator = SecretKey::from_bytes(&operator).unwrap();
         let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = socket.local_addr().unwrap();
         drop(socket);
-        let backend = Arc::new(backend.unwrap());
         let stage = Stage::on(chain, operator, &[("hearth-llm", limits)], backend, |server| {
             let mut config = (*server.config).clone();
             config.listen = address;
+            config.models = [(ServiceId::new("hearth-llm"), "fake".to_owned())].into();
             server.config = Arc::new(config);
         })
         .await;

@@ -48,7 +48,7 @@ async fn a_replay_is_refused_and_costs_the_meter_nothing() {
 async fn of_two_at_once_one_is_answered() {
     let gate = Arc::new(Semaphore::new(0));
     let waits = Arc::clone(&gate);
-    let stage = Stage::new(Made(move |_| BackendBody::Parts(after(&waits, ANSWER)))).await;
+    let stage = Stage::new(made(move |_| Made::Parts(after(&waits, ANSWER)))).await;
     let request = good(false);
     let second = async {
         soon("the first is at the backend", || {
@@ -67,12 +67,12 @@ async fn of_two_at_once_one_is_answered() {
 async fn what_was_not_served_may_be_asked_again() {
     let n_asked = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&n_asked);
-    let recovers = Made(move |_| {
+    let recovers = made(move |_| {
         let body = match counted.fetch_add(1, Ordering::SeqCst) {
             0 => b"<html>".as_slice(),
             _ => ANSWER,
         };
-        BackendBody::Full(Bytes::from_static(body))
+        Made::Whole(Bytes::from_static(body))
     });
     let stage = Stage::new(recovers).await;
     let request = good(false);

@@ -135,9 +135,9 @@ async fn a_get_with_a_body_is_a_relay_and_one_without_is_for_people() {
 
 #[tokio::test]
 async fn a_fault_costs_the_relay_that_it_was_met_in() {
-    let backend = Made(|request: BackendRequest| {
-        assert!(request.body.ends_with(b"true}"), "on purpose");
-        BackendBody::Stream(
+    let backend = made(|request: Request| {
+        assert!(request.json().ends_with(b"true}"), "on purpose");
+        Made::Stream(
             parts(futures::stream::iter(0..2).map(|number| {
                 assert_eq!(number, 0, "on purpose");
                 Bytes::from_static(EVENT)
@@ -166,10 +166,10 @@ async fn a_fault_costs_the_relay_that_it_was_met_in() {
 /// R33b: the status, what came, the error and the end of the body.
 #[tokio::test]
 async fn an_answer_that_fails_on_its_way_arrives_to_its_end() {
-    let failing = Made(|_| {
+    let failing = made(|_| {
         let error = Bytes::from_static(b"data: {\"error\":{\"message\":\"out of memory\"}}\n\n");
         let event = Bytes::from_static(EVENT);
-        BackendBody::Stream(parts(futures::stream::iter([
+        Made::Stream(parts(futures::stream::iter([
             event.clone(),
             event.clone(),
             event,
@@ -182,7 +182,7 @@ async fn an_answer_that_fails_on_its_way_arrives_to_its_end() {
         let answer = String::from_utf8_lossy(&answer);
         assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
         assert_eq!(answer.matches("\"content\":\"a\"").count(), 3, "{answer}");
-        assert!(answer.contains("answer_broke_off"), "{answer}");
+        assert!(answer.contains("broken_off"), "{answer}");
         assert!(answer.ends_with("0\r\n\r\n"), "no proper end: {answer}");
     }
     assert_eq!(stage.counted(), [0, 0, 10]);

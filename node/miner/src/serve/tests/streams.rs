@@ -7,11 +7,11 @@ fn streaming(
     pieces: &'static [&'static str],
     rest: impl Fn() -> Parts + Send + Sync + 'static,
 ) -> impl Backend {
-    Made(move |_| {
+    made(move |_| {
         let pieces = pieces
             .iter()
             .map(|piece| Ok(Bytes::from_static(piece.as_bytes())));
-        BackendBody::Stream(futures::stream::iter(pieces).chain(rest()).boxed())
+        Made::Stream(futures::stream::iter(pieces).chain(rest()).boxed())
     })
 }
 
@@ -102,7 +102,7 @@ async fn an_answer_that_fails_on_its_way_ends_cleanly_and_is_not_paid() {
 
     for stage in [&stage, &broken_off] {
         assert_eq!(stage.counted(), [0, 0, 1]);
-        assert!(stage.server.health.ailment().is_some());
+        assert!(stage.server.backend.health().ailment().is_some());
         soon("the place is free again", || stage.free() == 2).await;
         // Who reads one response can still ask another supplier.
         let mut one = chat(true);
@@ -113,7 +113,7 @@ async fn an_answer_that_fails_on_its_way_ends_cleanly_and_is_not_paid() {
 }
 
 fn broken() -> Parts {
-    let error = BackendError::BrokenOff("reset by http://10.0.0.7".to_owned());
+    let error = Error::new(Code::AnswerBrokeOff, "reset by http://10.0.0.7");
     futures::stream::iter([Err(error)]).boxed()
 }
 
@@ -145,21 +145,7 @@ async fn a_stream_that_takes_too_long_says_so_and_ends() {
 /// R08: it takes a request and says nothing.
 #[tokio::test]
 async fn a_backend_that_never_answers_is_given_up_in_time() {
-    struct Silent;
-    #[async_trait]
-    impl Backend for Silent {
-        async fn prepare(&self, _service: &ServiceId) -> Result<(), BackendError> {
-            Ok(())
-        }
-
-        async fn serve(&self, _request: BackendRequest) -> Result<BackendAnswer, BackendError> {
-            std::future::pending().await
-        }
-
-        fn capacity(&self, _service: &ServiceId) -> Capacity {
-            Capacity { slots: 2 }
-        }
-    }
+    let silent = || made(|_| Made::Parts(futures::stream::pending().boxed()));
     let limits = ServiceConfig {
         first_byte_within: Duration::from_millis(50),
         answer_within: Duration::from_millis(100),
@@ -167,12 +153,15 @@ async fn a_backend_that_never_answers_is_given_up_in_time() {
     };
     // An answer that comes whole has no first byte before its last.
     for (in_parts, code) in [(true, "first_byte"), (false, "total_time")] {
-        let stage = Stage::with(Silent, limits, |_| ()).await;
+        let stage = Stage::with(silent(), limits, |_| ()).await;
         let refused = stage.refused(&good(in_parts)).await;
         assert_eq!((refused.status, refused.code.as_str()), (504, code));
         assert_eq!(stage.counted(), [0, 0, 1]);
         assert_eq!(stage.free(), 2, "its place is free again");
-        assert!(stage.server.health.ailment().is_some(), "the owner is told");
+        assert!(
+            stage.server.backend.health().ailment().is_some(),
+            "the owner is told"
+        );
     }
 }
 
@@ -180,9 +169,9 @@ async fn a_backend_that_never_answers_is_given_up_in_time() {
 async fn a_reader_who_leaves_pays_for_what_he_got() {
     let gate = Arc::new(Semaphore::new(0));
     let waits = Arc::clone(&gate);
-    let stage = Stage::new(Made(move |_| {
+    let stage = Stage::new(made(move |_| {
         let begins = parts(futures::stream::iter([Bytes::from_static(EVENT)]));
-        BackendBody::Stream(begins.chain(after(&waits, DONE)).boxed())
+        Made::Stream(begins.chain(after(&waits, DONE)).boxed())
     }))
     .await;
     let request = good(true);
@@ -209,7 +198,7 @@ async fn a_reader_that_does_not_read_holds_no_place() {
         "x".repeat(2_000)
     );
     let line = Bytes::from(line);
-    let endless = Made(move |_| BackendBody::Stream(parts(futures::stream::repeat(line.clone()))));
+    let endless = made(move |_| Made::Stream(parts(futures::stream::repeat(line.clone()))));
     let stage = Stage::with(endless, limits, |_| ()).await;
     let reply = stage.serve(&good(true)).await;
     soon("the place is free again", || stage.free() == 1).await;

@@ -1,0 +1,134 @@
+//! The network as a backend: a model there is a service, and its supplier answers.
+
+use async_trait::async_trait;
+use bytes::BytesMut;
+use futures::StreamExt as _;
+use hearth_answers::{
+    Answer, Backend, Capacity, Code, Error, Health, ModelEntry, NETWORK_PREFIX, Principal, Request,
+    answer::{Body, Generation, Head, Whole},
+    openai::ChunkReader,
+    sse,
+};
+use hearth_base::{ServiceId, failure::chain};
+
+use crate::{Gateway, error::Fault};
+
+#[async_trait]
+impl Backend for Gateway {
+    async fn answer(&self, request: Request, _principal: &Principal) -> Result<Answer, Error> {
+        let service = request.model.clone();
+        let service =
+            service.ok_or_else(|| Error::bad_field("model", "no service of the network is named"))?;
+        let route = request.operation.route();
+        let route = route.ok_or_else(|| Error::not_served("POST", "this", None))?;
+        let sent = crate::Request {
+            id: request.id,
+            ..crate::Request::post(ServiceId::new(&service), &format!("/v1/{route}"), request.json())
+        };
+        let answer = self.send(sent).await?;
+        let name = format!("{NETWORK_PREFIX}{service}");
+        let head = Head {
+            model: request.shown_model(&name).to_owned(),
+            created: hearth_base::Clock::system().now_ms() / 1000,
+            receipt: Some(answer.id),
+            ..Head::default()
+        };
+        let parts = answer.body.map(|part| part.map_err(Error::from));
+        let is_success = (200..=299).contains(&answer.status);
+        if is_success && answer.content_type.starts_with(sse::MEDIA_TYPE) {
+            // The gateway has limits of its own for what it takes of an answer.
+            let chunks = ChunkReader::new(parts.boxed(), usize::MAX, usize::MAX).into_stream();
+            let body = if request.stream {
+                Body::Stream(chunks)
+            } else {
+                Body::Whole(Whole::Generation(Generation::collect(chunks).await?))
+            };
+            return Ok(Answer { head, body });
+        }
+        let mut whole = BytesMut::new();
+        let mut parts = parts.boxed();
+        while let Some(part) = parts.next().await {
+            whole.extend_from_slice(&part?);
+        }
+        let whole = whole.freeze();
+        if !is_success {
+            return Err(refused(answer.status, whole));
+        }
+        let is_stream = request.operation.may_stream() && !whole.trim_ascii_start().starts_with(b"{");
+        let body = if is_stream {
+            let parts = futures::stream::iter([Ok(whole)]).boxed();
+            Body::Stream(ChunkReader::new(parts, usize::MAX, usize::MAX).into_stream())
+        } else {
+            Body::Whole(Whole::Foreign(request.operation, whole))
+        };
+        Ok(Answer { head, body })
+    }
+
+    async fn prepare(&self, _model: Option<&str>) -> Result<(), Error> {
+        Ok(())
+    }
+
+    async fn models(&self) -> Result<Vec<ModelEntry>, Error> {
+        let services = self.services().await?;
+        let entry = |model: crate::NetworkModel| ModelEntry {
+            name: model.service.to_string(),
+            added_at: 0,
+        };
+        Ok(services.into_iter().map(entry).collect())
+    }
+
+    fn capacity(&self, _model: Option<&str>) -> Capacity {
+        Capacity {
+            slots: self.max_concurrent(),
+        }
+    }
+
+    fn health(&self) -> &Health {
+        self.backend_health()
+    }
+}
+
+/// What a supplier signed as an error of the request.
+fn refused(status: u16, body: bytes::Bytes) -> Error {
+    let message = format!("the supplier refuses the request with status {status}");
+    Error {
+        status,
+        own_words: Some(body).filter(|body| body.trim_ascii_start().starts_with(b"{")),
+        ..Error::new(Code::BackendRefused, message)
+    }
+}
+
+/// Seconds after which what passes by itself, with the next block or session, is worth asking again.
+const LATER_SECONDS: u32 = 2;
+
+/// Whose fault it is decides on the status.
+impl From<crate::Error> for Error {
+    fn from(error: crate::Error) -> Error {
+        let text = chain(&error);
+        if let crate::Error::UnknownService { .. } = error {
+            return Error::new(Code::ModelNotFound, text).param("model");
+        }
+        if let crate::Error::DailyCap { .. } = error {
+            return Error::new(Code::DailyCapReached, text).remedy(
+                "Raise the cap under Settings, or wait for the next day (UTC). Local models cost nothing.",
+            );
+        }
+        if let crate::Error::OutOfStake { .. } = error {
+            return Error::new(Code::OutOfStake, text)
+                .remedy("Add to the application's stake, or wait until former sessions are settled.");
+        }
+        match error.fault() {
+            Fault::Caller => Error::new(Code::Of("bad_request"), text),
+            Fault::Node => Error::new(Code::GatewayNotReady, text).retry_after(LATER_SECONDS),
+            Fault::Application => Error::new(Code::ApplicationNotReady, text),
+            Fault::Supplier if error.is_busy() => Error {
+                status: 503,
+                ..Error::new(Code::SupplierFailed, text).retry_after(LATER_SECONDS)
+            },
+            Fault::Supplier => {
+                Error::new(Code::SupplierFailed, text).remedy("Try again; another supplier may be drawn.")
+            }
+            Fault::Network => Error::new(Code::NetworkUnavailable, text).retry_after(LATER_SECONDS),
+        }
+    }
+}
