@@ -5,8 +5,9 @@ use hearth_store::Store;
 
 use crate::{
     auth::{Keys, Login, SignIns},
-    control::types::{ApiKeyList, CreatedApiKey},
+    control::types::{ApiKey, ApiKeyList, ApiKeyPatch, CreatedApiKey, KeyLimits, UsageReport},
     error::ApiError,
+    storage::Usage,
 };
 
 /// Who may call a node, read and written in its database.
@@ -14,6 +15,7 @@ pub struct Access {
     login: Login,
     keys: Keys,
     sign_ins: SignIns,
+    usage: Usage,
 }
 
 impl Access {
@@ -25,6 +27,7 @@ impl Access {
             login: Login::new(pool.clone(), clock.clone()),
             keys: Keys::new(pool.clone(), clock.clone()),
             sign_ins: SignIns::new(pool.clone(), clock.clone()),
+            usage: Usage::new(pool.clone(), clock.clone()),
         }
     }
 
@@ -67,17 +70,33 @@ impl Access {
     /// Makes a key. Its secret is given once.
     ///
     /// # Errors
-    /// A name that is empty or too long, a database that cannot be written.
-    pub async fn create_key(&self, name: &str) -> Result<CreatedApiKey, ApiError> {
-        let (key, secret) = self.keys.create(name).await?;
+    /// A name or limits that are none, a database that cannot be written.
+    pub async fn create_key(&self, name: &str, limits: KeyLimits) -> Result<CreatedApiKey, ApiError> {
+        let (key, secret) = self.keys.create(name, limits).await?;
         Ok(CreatedApiKey { key, secret })
     }
 
-    /// Deletes a key.
+    /// Changes a key; its secret stays.
+    ///
+    /// # Errors
+    /// No such key, a name or limits that are none, a database that cannot be written.
+    pub async fn change_key(&self, id: &str, patch: ApiKeyPatch) -> Result<ApiKey, ApiError> {
+        self.keys.change(id, patch).await
+    }
+
+    /// Revokes a key; one that is revoked already is forgotten.
     ///
     /// # Errors
     /// No such key, a database that cannot be written.
     pub async fn revoke_key(&self, id: &str) -> Result<(), ApiError> {
-        self.keys.delete(id).await
+        self.keys.revoke(id).await
+    }
+
+    /// The usage of the last days.
+    ///
+    /// # Errors
+    /// A database that cannot be read.
+    pub async fn usage(&self, days: u32) -> Result<UsageReport, ApiError> {
+        self.usage.report(days, None).await
     }
 }

@@ -16,8 +16,9 @@ use crate::{
     config::Config,
     control::types::{Event, Timestamp},
     host::Host,
+    metering::Meter,
     parts::Parts,
-    storage::{Conversations, Reviews, Running, SettingsStore},
+    storage::{Conversations, Responses, Reviews, Running, SettingsStore, Usage},
 };
 
 /// The state of the API. Clones are the same.
@@ -34,6 +35,9 @@ pub(crate) struct Inner {
     /// Cancelled when answers in progress must end too.
     pub(crate) cut: CancellationToken,
     pub(crate) keys: Keys,
+    pub(crate) usage: Usage,
+    /// Checks and counts every answer.
+    pub(crate) meter: Meter,
     pub(crate) sign_ins: SignIns,
     pub(crate) login: Login,
     pub(crate) settings: SettingsStore,
@@ -44,8 +48,12 @@ pub(crate) struct Inner {
     pub(crate) paying: tokio::sync::Mutex<()>,
     pub(crate) conversations: Conversations,
     pub(crate) running: Running,
+    /// Answers of `/v1/responses`.
+    pub(crate) responses: Responses,
     pub(crate) events: broadcast::Sender<Event>,
     pub(crate) models: hearth_answers::Models,
+    /// Who answers which model.
+    pub(crate) router: Arc<hearth_answers::Router>,
     /// Whether the models of the network were found to answer since the set-up ended.
     pub(crate) network_answers: AtomicBool,
     pub(crate) host: Arc<dyn Host>,

@@ -1,16 +1,22 @@
 //! Who may call what (design, section 6): the table, and the secrets it asks for.
 
 mod client;
+mod grant;
+mod keys;
 mod login;
+mod origins;
 mod proof;
 mod secrets;
 mod table;
 
 pub(crate) use client::{Client, bare, means_this_computer};
+pub(crate) use grant::Grant;
+pub(crate) use keys::{Found, Keys, Reservation, unknown_key};
 pub(crate) use login::Login;
+pub use origins::{OriginError, OriginPattern};
 pub(crate) use proof::MAX_CHALLENGE_CHARS;
 pub use proof::proof;
-pub(crate) use secrets::{Keys, SignIns, same_secret};
+pub(crate) use secrets::{SignIns, same_secret};
 pub(crate) use table::{Caller, Credential, Zone, may_spend};
 
 /// How long a sign-in lasts.

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use crate::control::types::NetworkName;
+use crate::{auth::OriginPattern, control::types::NetworkName};
 
 /// Settings of the API.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,6 +11,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Names, beside `localhost` and addresses, under which this node may be called once a login is set.
     pub allowed_hosts: Vec<String>,
+    /// Origins of pages that browsers let call the OpenAI API, beside those of the settings.
+    pub allowed_origins: Vec<OriginPattern>,
     /// Proxies that are believed for whom they call. Without them nobody who comes through a proxy is told apart.
     pub trusted_proxies: Vec<ipnet::IpNet>,
     /// What the listener allows.
@@ -30,6 +32,7 @@ impl Config {
         Config {
             listen,
             allowed_hosts: Vec::new(),
+            allowed_origins: Vec::new(),
             trusted_proxies: Vec::new(),
             limits: limits(),
             // 128,000 tokens of some 5 bytes, eight times over for JSON escapes and history.

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use axum::{
     Json,
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use hearth_answers::ErrorType;
+use hearth_answers::Code;
 use hearth_listen::{BodyError, Refusal};
 
 use crate::{
@@ -28,6 +28,8 @@ pub struct ApiError {
     pub details: Option<String>,
     pub values: BTreeMap<String, String>,
     pub retry_after_seconds: Option<u64>,
+    /// Headers of the answer, beside those that its status brings.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl ApiError {
@@ -42,6 +44,7 @@ impl ApiError {
             details: None,
             values: BTreeMap::new(),
             retry_after_seconds: None,
+            headers: Vec::new(),
         }
     }
 
@@ -141,23 +144,13 @@ impl ApiError {
     /// The error in OpenAI's shape.
     #[must_use]
     pub fn openai(&self) -> hearth_answers::Error {
-        let kind = match self.status.as_u16() {
-            401 => ErrorType::AuthenticationError,
-            403 => ErrorType::PermissionError,
-            404 => ErrorType::NotFoundError,
-            429 => ErrorType::RateLimitError,
-            500.. => ErrorType::ServerError,
-            _ => ErrorType::InvalidRequestError,
-        };
-        let message = match self.detail().remedy {
-            Some(remedy) => format!("{}. {remedy}", self.message.trim_end_matches('.')),
-            None => self.message.clone(),
-        };
         hearth_answers::Error {
+            status: self.status.as_u16(),
+            remedy: self.detail().remedy,
             retry_after_seconds: self
                 .retry_after_seconds
                 .and_then(|seconds| u32::try_from(seconds).ok()),
-            ..hearth_answers::Error::new(self.status.as_u16(), kind, self.code, message)
+            ..hearth_answers::Error::new(Code::Of(self.code), self.message.clone())
         }
     }
 
@@ -172,6 +165,7 @@ impl ApiError {
     }
 
     fn add_headers(&self, response: &mut Response) {
+        response.headers_mut().extend(self.headers.iter().cloned());
         if let Some(seconds) = self.retry_after_seconds {
             response
                 .headers_mut()
@@ -263,8 +257,9 @@ impl From<hearth_answers::Error> for ApiError {
     fn from(error: hearth_answers::Error) -> ApiError {
         let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         ApiError {
+            remedy: error.remedy,
             retry_after_seconds: error.retry_after_seconds.map(u64::from),
-            ..ApiError::new(status, error.code, error.message)
+            ..ApiError::new(status, error.code.word(), error.message)
         }
     }
 }

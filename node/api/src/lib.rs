@@ -1,10 +1,10 @@
 //! The served surface of a node: OpenAI API, control API, events, login and the UI.
 //!
 //! This crate translates only: HTTP in, a call of another part, HTTP out. What it keeps of its own are conversations,
-//! settings of the page, API keys and sign-ins.
+//! settings of the page, API keys with their usage, and sign-ins.
 //!
 //! ```text
-//! socket → security headers → guard (Host, Origin, credential, zone) → cut at stop → routes → parts
+//! socket → plain path → security headers → guard (Host, Origin, credential, zone) → cut at stop → routes → parts
 //! ```
 
 mod access;
@@ -17,6 +17,7 @@ mod error;
 mod events;
 mod explanations;
 pub mod host;
+mod metering;
 pub mod parts;
 mod routes;
 mod server;
@@ -24,7 +25,7 @@ mod storage;
 mod ui;
 
 pub use access::Access;
-pub use auth::proof;
+pub use auth::{OriginError, OriginPattern, proof};
 pub use config::Config;
 pub use error::ApiError;
 pub use host::Host;

@@ -7,7 +7,7 @@ pub mod adapters;
 
 use std::sync::Arc;
 
-use futures::{future::BoxFuture, stream::BoxStream};
+use futures::stream::BoxStream;
 use uuid::Uuid;
 
 use crate::{
@@ -170,40 +170,18 @@ pub trait ModelStore: Send + Sync + 'static {
     fn events(&self) -> BoxStream<'static, Event>;
 }
 
-/// A request that goes over the network.
-#[derive(Clone, Debug)]
-pub struct RelayCall {
-    pub service: String,
-    /// With `/v1`.
-    pub path: String,
-    pub body: bytes::Bytes,
-    /// The id that its receipt gets.
-    pub id: Uuid,
-}
-
-/// Its answer. Every byte of the body was verified.
-pub struct RelayAnswer {
-    pub status: u16,
-    pub content_type: String,
-    pub body: BoxStream<'static, Answer<bytes::Bytes>>,
-    /// Known when the body has ended.
-    pub receipt: BoxFuture<'static, Option<RelayReceipt>>,
-}
-
-/// What a relayed answer cost, and who gave it.
+/// What a bought answer cost, and who gave it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RelayReceipt {
     pub cost: Option<Upokt>,
     pub network: NetworkReceipt,
 }
 
-/// Network models, over the gateway.
+/// What the network offers and what was bought of it, over the gateway. Asking it is [`hearth_answers::Backend`]'s.
 #[async_trait::async_trait]
 pub trait Relay: Send + Sync + 'static {
     /// Services that can be asked, or could be if the reason went away.
     async fn models(&self) -> Answer<Vec<Model>>;
-    /// Sends a request and gives the answer as it comes.
-    async fn send(&self, call: RelayCall) -> Answer<RelayAnswer>;
     /// What an answer cost, once it has ended.
     async fn receipt(&self, id: Uuid) -> Answer<Option<BoughtAnswer>>;
     /// What was bought, the newest first.

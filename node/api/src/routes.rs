@@ -1,31 +1,41 @@
 //! All routes. Handlers extract, call, and answer; what they call lies in the parts.
 
 mod access;
+mod anthropic;
 mod conversations;
+mod cors;
 mod earning;
 mod export;
 mod extract;
 mod guard;
 mod health;
 mod models;
+mod ollama;
 mod openai;
+mod path;
 mod payments;
 mod receipts;
+mod responses;
 mod settings;
 mod status;
+mod usage;
 mod wallet;
 
 use axum::{
     Router,
-    extract::DefaultBodyLimit,
+    extract::{DefaultBodyLimit, OriginalUri},
+    http::{HeaderMap, Method, Uri},
     middleware,
+    response::Response,
     routing::{MethodFilter, MethodRouter, any, get, on, post},
 };
+
+pub(crate) use path::{make_plain, wants_page};
 
 use crate::{
     app::App,
     control,
-    control::{operation::Operation, spec::Method},
+    control::{operation::Operation, spec},
     error::ApiError,
     ui,
 };
@@ -38,27 +48,43 @@ pub(crate) fn router(app: &App, ipfs: Router) -> Router {
     let openai = Router::new()
         .route("/models", get(openai::list_models))
         .route("/models/{*id}", get(openai::get_model))
-        .route("/chat/completions", post(openai::chat_completions))
-        .route("/completions", post(openai::completions))
-        .route("/embeddings", post(openai::embeddings))
+        .route("/chat/completions", post(openai::ask))
+        .route("/completions", post(openai::ask))
+        .route("/embeddings", post(openai::ask))
+        .route("/rerank", post(openai::ask))
+        .route("/tokenize", post(openai::ask))
+        .route("/detokenize", post(openai::ask))
+        .route("/responses", post(responses::create))
+        .route("/responses/input_tokens", post(responses::count))
+        .route("/responses/{id}", get(responses::get).delete(responses::delete))
+        .route("/responses/{id}/input_items", get(responses::input_items))
+        .route("/responses/{id}/cancel", post(responses::cancel))
+        .route("/messages", post(anthropic::create).fallback(anthropic::unknown))
+        .route(
+            "/messages/count_tokens",
+            post(anthropic::count_tokens).fallback(anthropic::unknown),
+        )
+        .route("/messages/{*rest}", any(anthropic::unknown))
         .fallback(openai::unknown)
         .method_not_allowed_fallback(openai::wrong_method);
     let control = control
-        .fallback(|| std::future::ready(ApiError::not_found("call in the control API")))
+        .fallback(unknown_call)
         .method_not_allowed_fallback(extract::wrong_method);
     Router::new()
         .nest(control::openapi::PREFIX, control)
         .nest("/v1", openai)
-        .route(
-            "/api",
-            any(|| std::future::ready(ApiError::not_found("call in the control API"))),
-        )
+        .merge(ollama::routes())
+        .route("/api", any(unknown_call))
+        .route("/api/{*rest}", any(unknown_call))
+        // Other servers have these two at their root.
+        .route("/tokenize", post(openai::ask))
+        .route("/detokenize", post(openai::ask))
         .route("/health", get(health::health))
         .route("/ready", get(health::ready))
         .route("/metrics", get(health::metrics))
         .with_state(app.clone())
         .merge(ipfs)
-        .fallback(ui::serve)
+        .fallback(page)
         // The listener has its own.
         .layer(DefaultBodyLimit::disable())
         .layer(middleware::from_fn_with_state(app.clone(), extract::until_cut))
@@ -66,13 +92,28 @@ pub(crate) fn router(app: &App, ipfs: Router) -> Router {
         .layer(middleware::map_response(ui::add_security_headers))
 }
 
+/// The page, its files, and what nobody knows. A program that calls a route which is not there must not take the page
+/// for its answer.
+async fn page(method: Method, uri: Uri, headers: HeaderMap) -> Response {
+    let is_read = method == Method::GET || method == Method::HEAD;
+    if ui::is_page(uri.path()) || (is_read && (wants_page(&headers) || ui::has_file(uri.path()))) {
+        ui::serve(method, uri, headers).await
+    } else {
+        openai::unknown(method, OriginalUri(uri)).await
+    }
+}
+
+async fn unknown_call() -> ApiError {
+    std::future::ready(ApiError::not_found("call in the control API")).await
+}
+
 fn method_router(operation: Operation) -> MethodRouter<App> {
     let filter = match operation.spec().method {
-        Method::Get => MethodFilter::GET,
-        Method::Post => MethodFilter::POST,
-        Method::Put => MethodFilter::PUT,
-        Method::Patch => MethodFilter::PATCH,
-        Method::Delete => MethodFilter::DELETE,
+        spec::Method::Get => MethodFilter::GET,
+        spec::Method::Post => MethodFilter::POST,
+        spec::Method::Put => MethodFilter::PUT,
+        spec::Method::Patch => MethodFilter::PATCH,
+        spec::Method::Delete => MethodFilter::DELETE,
     };
     match operation {
         Operation::SignIn => on(filter, access::sign_in),
@@ -131,7 +172,10 @@ fn method_router(operation: Operation) -> MethodRouter<App> {
         Operation::ChangeSettings => on(filter, settings::change),
         Operation::ListKeys => on(filter, access::list_keys),
         Operation::CreateKey => on(filter, access::create_key),
+        Operation::ChangeKey => on(filter, access::change_key),
         Operation::DeleteKey => on(filter, access::delete_key),
+        Operation::GetUsage => on(filter, usage::report),
+        Operation::ExportUsage => on(filter, export::usage),
         Operation::Licences => on(filter, status::licences),
         Operation::OpenApi => on(filter, status::openapi),
     }

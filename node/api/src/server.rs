@@ -21,13 +21,16 @@ use crate::{
     error::ApiError,
     events,
     host::Host,
+    metering::Meter,
     parts::Parts,
     routes,
-    storage::{Conversations, Reviews, Running, SettingsStore},
+    storage::{Conversations, Responses, Reviews, Running, SettingsStore, Usage},
 };
 
 /// How long connections may take to close once everything on them is cut.
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
+/// How often responses that are too old are deleted.
+const FORGET_EVERY: Duration = Duration::from_secs(3600);
 /// The fewest characters of the token: 128 bits in hex.
 const MIN_TOKEN_CHARS: usize = 32;
 
@@ -41,6 +44,8 @@ pub struct Args {
     pub tasks: Tasks,
     pub host: Arc<dyn Host>,
     pub models: hearth_answers::Models,
+    /// Who answers which model.
+    pub router: Arc<hearth_answers::Router>,
     pub parts: Parts,
     /// Serves `/ipfs/{cid}`; its routes carry that prefix.
     pub ipfs: Router,
@@ -105,11 +110,21 @@ impl Api {
             .map_err(|source| Error::Bind { addr, source })?;
         let store = Conversations::new(&args.store, args.clock.clone());
         store.end_interrupted().await?;
+        let keys = Keys::new(pool.clone(), args.clock.clone());
+        let usage = Usage::new(pool.clone(), args.clock.clone());
         let app = App(Arc::new(Inner {
             addr,
             token: args.token,
             started_at: args.clock.now().into(),
-            keys: Keys::new(pool.clone(), args.clock.clone()),
+            meter: Meter::new(
+                keys.clone(),
+                usage.clone(),
+                Arc::clone(&args.parts.relay),
+                args.clock.clone(),
+                args.tasks.clone(),
+            ),
+            keys,
+            usage,
             sign_ins: SignIns::new(pool, args.clock.clone()),
             login,
             settings: SettingsStore::new(&args.store),
@@ -119,15 +134,19 @@ impl Api {
             paying: tokio::sync::Mutex::default(),
             conversations: store,
             running: Running::default(),
+            responses: Responses::new(&args.store, args.clock.clone()),
             events: broadcast::Sender::new(events::BACKLOG),
             cut: CancellationToken::new(),
             config: args.config,
             tasks: args.tasks,
             models: args.models,
+            router: args.router,
             host: args.host,
             parts: args.parts,
         }));
         events::start(&app);
+        app.meter.start(app.cut.clone().cancelled_owned());
+        forget_old_responses(&app);
         serve(&app, listener, args.ipfs);
         tracing::info!(%addr, "the API listens");
         Ok(Api { app })
@@ -180,6 +199,19 @@ fn serve(app: &App, listener: TcpListener, ipfs: Router) {
     });
 }
 
+/// Nobody asks for what is older than a day, so it is deleted at the start and every hour.
+fn forget_old_responses(app: &App) {
+    let responses = app.responses.clone();
+    app.tasks.spawn_until_stopped("old responses", async move {
+        loop {
+            if let Err(error) = responses.forget_old().await {
+                tracing::warn!(%error, "old responses could not be deleted");
+            }
+            tokio::time::sleep(FORGET_EVERY).await;
+        }
+    });
+}
+
 /// The routes as the listener sees them.
 #[derive(Clone)]
 struct RouterService(Router);
@@ -193,6 +225,8 @@ impl hearth_listen::Service for RouterService {
         peer: Peer,
     ) -> axum::response::Response {
         let mut request = request.map(Body::new);
+        let (method, headers) = (request.method().clone(), request.headers().clone());
+        routes::make_plain(&method, request.uri_mut(), &headers);
         request.extensions_mut().insert(ConnectInfo(peer.address));
         request.extensions_mut().insert(peer);
         match self.0.clone().oneshot(request).await {

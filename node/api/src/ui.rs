@@ -17,6 +17,8 @@ struct Files;
 const INDEX: &str = "index.html";
 /// Stands in for it where the UI was not built.
 const PLACEHOLDER: &str = "placeholder.html";
+/// Routes that the page knows itself, by their first part; `ui/src/lib/controllers/router.svelte.ts` has them, too.
+const PAGES: [&str; 7] = ["chat", "earn", "models", "wallet", "network", "settings", "usage"];
 /// Files below it have a hash of their content in their names.
 const HASHED: &str = "assets/";
 
@@ -24,6 +26,18 @@ const HASHED: &str = "assets/";
 const POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; \
      font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; object-src 'none'; base-uri 'none'; \
      form-action 'self'; frame-ancestors 'none'";
+
+/// Whether the page has a route of this path.
+pub(crate) fn is_page(path: &str) -> bool {
+    let first = path.split('/').nth(1).unwrap_or_default();
+    first.is_empty() || PAGES.contains(&first)
+}
+
+/// Whether there is a file of this path, or one that is gone: both are answered here.
+pub(crate) fn has_file(path: &str) -> bool {
+    let path = path.trim_start_matches('/');
+    path.starts_with(HASHED) || Files::get(path).is_some()
+}
 
 /// Serves a file, or the page for any other path, whose routes the page knows itself.
 pub(crate) async fn serve(method: Method, uri: Uri, headers: HeaderMap) -> Response {

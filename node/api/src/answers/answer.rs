@@ -5,17 +5,16 @@
 
 use std::time::{Duration, Instant};
 
-use futures::StreamExt;
-use hearth_answers::sse;
-use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use futures::StreamExt as _;
+use hearth_answers::{
+    Request,
+    answer::{Chunk, FinishReason},
+    request::{ChatMessage, ChatRequest, SamplingParams},
+};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-use super::{
-    chunk::Chunk,
-    upstream::{NETWORK_PREFIX, Upstream, send},
-};
+use super::{is_network, send};
 use crate::{
     app::App,
     auth::Caller,
@@ -24,6 +23,7 @@ use crate::{
         TokenUsage,
     },
     error::ApiError,
+    metering::Asker,
     parts::RelayReceipt,
     storage::{AnswerEnd, PromptMessage, RunningGuard},
 };
@@ -94,7 +94,7 @@ pub(crate) async fn ask(
     };
     let turns = app.conversations.path_to(conversation_id, &parent_id).await?;
     let system = conversation.system_prompt.or(settings.system_prompt);
-    let body = request(&model, system.as_deref(), &turns, &new.params.unwrap_or_default());
+    let request = request(&model, system.as_deref(), &turns, &new.params.unwrap_or_default());
     let answer = app
         .conversations
         .add(
@@ -122,39 +122,59 @@ pub(crate) async fn ask(
     app.tasks.spawn("answer", async move {
         // A reader who is gone already is noticed at the next event.
         let _ = writer.sender.send(started).await;
-        writer.run(caller, body).await;
+        writer.run(caller, request).await;
     });
     Ok(receiver)
 }
 
-/// The request in OpenAI's form.
-fn request(model: &str, system: Option<&str>, turns: &[PromptMessage], params: &AnswerParams) -> Value {
-    let system = system.map(|content| json!({"role": "system", "content": content}));
+/// What the model is asked.
+fn request(model: &str, system: Option<&str>, turns: &[PromptMessage], params: &AnswerParams) -> Request {
+    let system = system.map(|content| ChatMessage::new("system", content));
     let turns = turns.iter().map(|turn| {
         let role = match turn.role {
             MessageRole::User => "user",
             MessageRole::Assistant => "assistant",
         };
-        json!({"role": role, "content": turn.content})
+        ChatMessage::new(role, without_reasoning(&turn.content))
     });
-    let messages: Vec<Value> = system.into_iter().chain(turns).collect();
-    let mut request = json!({
-        "model": model, "messages": messages, "stream": true, "stream_options": {"include_usage": true},
-    });
-    let params = [
-        ("temperature", json!(params.temperature)),
-        ("top_p", json!(params.top_p)),
-        ("top_k", json!(params.top_k)),
-        ("seed", json!(params.seed)),
-        ("max_tokens", json!(params.max_tokens)),
-        ("frequency_penalty", json!(params.frequency_penalty)),
-        ("presence_penalty", json!(params.presence_penalty)),
-        ("stop", json!(params.stop)),
-    ];
-    for (name, value) in params.into_iter().filter(|(_, value)| !value.is_null()) {
-        request[name] = value;
-    }
-    request
+    let chat = ChatRequest {
+        messages: system.into_iter().chain(turns).collect(),
+        sampling: SamplingParams {
+            temperature: params.temperature.map(single),
+            top_p: params.top_p.map(single),
+            top_k: params.top_k,
+            seed: params.seed,
+            max_tokens: params.max_tokens,
+            frequency_penalty: params.frequency_penalty.map(single),
+            presence_penalty: params.presence_penalty.map(single),
+            stop: params.stop.clone().unwrap_or_default(),
+            ..SamplingParams::default()
+        },
+        ..ChatRequest::default()
+    };
+    Request::chat(Some(model.to_owned()), true, chat)
+}
+
+/// What reasoning is kept between, at the beginning of an answer: the page folds it.
+const REASONING: (&str, &str) = ("<think>", "</think>");
+
+/// An answer as a later turn has it: models are not told what they thought before.
+fn without_reasoning(content: &str) -> &str {
+    let (open, close) = REASONING;
+    let Some(rest) = content.trim_start().strip_prefix(open) else {
+        return content;
+    };
+    rest.split_once(close)
+        .map_or("", |(_, answer)| answer.trim_start())
+}
+
+/// The precision that the engine has.
+#[allow(
+    clippy::cast_possible_truncation,
+    reason = "these numbers are small and of few digits"
+)]
+fn single(number: f64) -> f32 {
+    number as f32
 }
 
 /// How much of an answer's text is written down.
@@ -205,7 +225,16 @@ struct Text {
     first: Option<Instant>,
     last: Instant,
     usage: Option<TokenUsage>,
-    finish_reason: Option<String>,
+    finish_reason: Option<FinishReason>,
+    /// Where it is in its reasoning.
+    reasoning: Reasoning,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reasoning {
+    None,
+    Open,
+    Closed,
 }
 
 impl Text {
@@ -218,7 +247,31 @@ impl Text {
             last: begun,
             usage: None,
             finish_reason: None,
+            reasoning: Reasoning::None,
         }
+    }
+
+    /// What a part adds to the kept text: reasoning between its marks, then the answer.
+    fn marked(&mut self, reasoning: &str, text: &str) -> String {
+        let mut marked = String::new();
+        if !reasoning.is_empty() {
+            if self.reasoning == Reasoning::None && self.content.is_empty() {
+                marked.push_str(REASONING.0);
+                self.reasoning = Reasoning::Open;
+            }
+            if self.reasoning == Reasoning::Open {
+                marked.push_str(reasoning);
+            }
+        }
+        if !text.is_empty() {
+            if self.reasoning == Reasoning::Open {
+                marked.push_str(REASONING.1);
+                marked.push_str("\n\n");
+                self.reasoning = Reasoning::Closed;
+            }
+            marked.push_str(text);
+        }
+        marked
     }
 
     /// Takes a chunk and gives its text.
@@ -229,17 +282,14 @@ impl Text {
                 completion_tokens: usage.completion_tokens,
             });
         }
-        let Some(choice) = chunk.choices else {
+        // Nobody asks for more than one text.
+        let Some(delta) = chunk.choices.into_iter().next() else {
             return String::new();
         };
-        if choice.finish_reason.is_some() {
-            self.finish_reason = choice.finish_reason;
+        if delta.finish_reason.is_some() {
+            self.finish_reason = delta.finish_reason;
         }
-        let mut text = [choice.delta, choice.message]
-            .into_iter()
-            .flatten()
-            .find_map(|said| said.content)
-            .unwrap_or_default();
+        let mut text = self.marked(&delta.reasoning, &delta.text);
         if !text.is_empty() {
             self.last = Instant::now();
             self.first.get_or_insert(self.last);
@@ -283,27 +333,27 @@ impl Text {
 }
 
 impl Writer {
-    async fn run(self, caller: Caller, body: Value) {
+    async fn run(self, caller: Caller, request: Request) {
         let mut text = Text::begin();
-        let mut receipt = None;
-        let id = Uuid::now_v7();
+        let (id, is_network) = (request.id, is_network(&self.app, &request));
+        let mut has_begun = false;
         let result = tokio::select! {
             biased;
             () = self.guard.stop.cancelled() => Ok(MessageState::Stopped),
             () = self.sender.closed() => Ok(MessageState::Stopped),
             () = self.app.cut.cancelled() => Ok(MessageState::Stopped),
-            result = self.read(caller, &body, id, &mut text, &mut receipt) => result,
+            result = self.read(caller, request, &mut text, &mut has_begun) => result,
         };
         let (state, error) = match result {
             Ok(state) => (state, None),
             Err(error) => (MessageState::Failed, Some(error.detail())),
         };
-        let is_network = self.model.starts_with(NETWORK_PREFIX);
-        let relayed = match receipt {
-            Some(receipt) => tokio::time::timeout(RECEIPT_WITHIN, receipt).await.ok().flatten(),
-            // It was stopped or failed before it began; what was sent for it may be claimed all the same.
-            None if is_network => self.receipt_of(id, state).await,
-            None => None,
+        // What was stopped before it began may be claimed all the same; what failed before it may have a receipt.
+        let relayed = if is_network {
+            self.receipt_of(id, has_begun || state == MessageState::Stopped)
+                .await
+        } else {
+            None
         };
         let weights_cid = if is_network { None } else { self.cid().await };
         let kept = text.receipt(relayed, is_network, weights_cid);
@@ -321,50 +371,34 @@ impl Writer {
     async fn read(
         &self,
         caller: Caller,
-        body: &Value,
-        id: Uuid,
+        request: Request,
         text: &mut Text,
-        receipt: &mut Option<futures::future::BoxFuture<'static, Option<RelayReceipt>>>,
+        has_begun: &mut bool,
     ) -> Result<MessageState, ApiError> {
-        let body = serde_json::to_vec(body).map_err(|error| ApiError::internal(&error))?;
-        let mut upstream = send(&self.app, caller, "/v1/chat/completions", body.into(), id).await?;
-        *receipt = upstream.receipt.take();
-        if upstream.status != 200 {
-            return Err(refusal(upstream).await);
-        }
-        let mut reader = sse::Reader::new();
-        let mut whole = Vec::new();
+        let answered = send(&self.app, caller, &Asker::Owner, request).await?;
+        let (_, mut chunks) = answered.answer.into_stream()?;
+        *has_begun = true;
         let mut progress = Progress::default();
-        while let Some(piece) = upstream.body.next().await {
-            let piece = piece?;
-            if !upstream.is_stream {
-                whole.extend_from_slice(&piece);
-                continue;
-            }
-            let events = reader
-                .push(&piece)
-                .map_err(|error| ApiError::unavailable("bad_answer", error.to_string()))?;
-            for event in events.iter().filter(|event| event.data != sse::DONE) {
-                self.pass_on(event.data.as_bytes(), text).await?;
+        while let Some(chunk) = chunks.next().await {
+            let new = text.take(chunk?);
+            if !new.is_empty() {
+                // A reader who is gone is noticed by the caller.
+                let _ = self.sender.send(AnswerEvent::Delta { text: new }).await;
             }
             progress.keep(&self.app, &self.answer.id, &text.content).await?;
             if text.content.len() > MAX_TEXT_BYTES {
                 return Ok(MessageState::Cut);
             }
         }
-        // A supplier may answer a request for a stream with one piece.
-        if !upstream.is_stream {
-            self.pass_on(&whole, text).await?;
-        }
-        match text.finish_reason.as_deref() {
-            None => Err(ApiError::unavailable("broken_off", "the answer broke off").remedy("Try again.")),
-            Some("length") => Ok(MessageState::Cut),
+        match text.finish_reason {
+            None => Err(hearth_answers::Error::broken_off().into()),
+            Some(FinishReason::Length) => Ok(MessageState::Cut),
             Some(_) => Ok(MessageState::Done),
         }
     }
 
-    /// The receipt of an answer that did not begin. After a stop the gateway is about to write it.
-    async fn receipt_of(&self, id: Uuid, state: MessageState) -> Option<RelayReceipt> {
+    /// What a network answer cost. Where it was sent, the gateway is about to write it.
+    async fn receipt_of(&self, id: Uuid, was_sent: bool) -> Option<RelayReceipt> {
         let until = Instant::now() + RECEIPT_WITHIN;
         loop {
             if let Ok(Some(bought)) = self.app.parts.relay.receipt(id).await {
@@ -373,25 +407,11 @@ impl Writer {
                     network: bought.receipt,
                 });
             }
-            if state != MessageState::Stopped || Instant::now() > until {
+            if !was_sent || Instant::now() > until {
                 return None;
             }
             tokio::time::sleep(RECEIPT_EVERY).await;
         }
-    }
-
-    async fn pass_on(&self, data: &[u8], text: &mut Text) -> Result<(), ApiError> {
-        let chunk: Chunk = parse(data)?;
-        if chunk.error.is_some() {
-            let error: Value = parse(data)?;
-            return Err(upstream_error(503, &error["error"]));
-        }
-        let new = text.take(chunk);
-        if !new.is_empty() {
-            // A reader who is gone is noticed by the caller.
-            let _ = self.sender.send(AnswerEvent::Delta { text: new }).await;
-        }
-        Ok(())
     }
 
     async fn cid(&self) -> Option<String> {
@@ -426,49 +446,14 @@ impl Writer {
     }
 }
 
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
-    serde_json::from_slice(bytes)
-        .map_err(|_| ApiError::unavailable("bad_answer", "the answer is not in OpenAI's form"))
-}
-
-async fn refusal(upstream: Upstream) -> ApiError {
-    let pieces: Vec<_> = upstream
-        .body
-        .filter_map(|piece| std::future::ready(piece.ok()))
-        .collect()
-        .await;
-    let body: Value = parse(&pieces.concat()).unwrap_or_default();
-    upstream_error(upstream.status, body.get("error").unwrap_or(&Value::Null))
-}
-
-/// An error in OpenAI's shape. Its code is one of ours where the engine of this computer said it.
-fn upstream_error(status: u16, error: &Value) -> ApiError {
-    let message = error["message"]
-        .as_str()
-        .or_else(|| error.as_str())
-        .unwrap_or("the model refused and did not say why");
-    let known = [
-        "model_not_found",
-        "context_length_exceeded",
-        "engine_overloaded",
-        "model_too_large",
-        "model_damaged",
-    ];
-    let code = known
-        .into_iter()
-        .find(|code| error["code"].as_str() == Some(code))
-        .unwrap_or("answer_failed");
-    let status = axum::http::StatusCode::from_u16(status).unwrap_or(axum::http::StatusCode::BAD_GATEWAY);
-    ApiError::new(status, code, message)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use hearth_answers::{
+        answer::{Delta, Usage},
+        request::RequestBody,
+    };
 
-    fn chunk(value: Value) -> Chunk {
-        serde_json::from_value(value).unwrap()
-    }
+    use super::*;
 
     #[test]
     fn a_request_has_what_was_asked_for_and_nothing_else() {
@@ -481,33 +466,66 @@ mod tests {
             ..AnswerParams::default()
         };
         let request = request("m", Some("be kind"), &turns, &params);
+        let body = request.body().unwrap();
+        let RequestBody::Chat(chat) = body.as_ref() else {
+            panic!("a chat")
+        };
         assert_eq!(
-            request["messages"],
-            json!([{"role": "system", "content": "be kind"}, {"role": "user", "content": "hi"}])
+            chat.messages,
+            [
+                ChatMessage::new("system", "be kind"),
+                ChatMessage::new("user", "hi")
+            ]
         );
-        assert_eq!(request["temperature"], 0.0);
-        assert!(request.get("top_p").is_none());
+        assert_eq!(chat.sampling.temperature, Some(0.0));
+        assert_eq!(chat.sampling.top_p, None);
+    }
+
+    #[test]
+    fn reasoning_is_kept_between_its_marks_and_not_told_again() {
+        let mut text = Text::begin();
+        let part = |reasoning: &str, said: &str| {
+            Chunk::of(Delta {
+                reasoning: reasoning.to_owned(),
+                text: said.to_owned(),
+                ..Delta::of(0)
+            })
+        };
+        let shown: Vec<String> = [part("a", ""), part("b", "c"), part("", "d")]
+            .into_iter()
+            .map(|chunk| text.take(chunk))
+            .collect();
+        assert_eq!(shown, ["<think>a", "b</think>\n\nc", "d"]);
+        assert_eq!(text.content, "<think>ab</think>\n\ncd");
+        assert_eq!(without_reasoning(&text.content), "cd");
+        assert_eq!(without_reasoning("<think>cut"), "");
+        assert_eq!(without_reasoning("plain <think>"), "plain <think>");
     }
 
     #[test]
     fn chunks_add_up() {
         let mut text = Text::begin();
-        text.take(chunk(
-            json!({"choices": [{"delta": {"role": "assistant", "content": ""}}]}),
-        ));
+        text.take(Chunk::of(Delta {
+            opens: true,
+            ..Delta::of(0)
+        }));
         assert!(text.first.is_none());
-        text.take(chunk(
-            json!({"choices": [{"delta": {"content": "a"}}], "usage": null}),
-        ));
-        text.take(chunk(
-            json!({"choices": [{"delta": {}, "finish_reason": "length"}]}),
-        ));
-        text.take(chunk(
-            json!({"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 1}}),
-        ));
+        text.take(Chunk::of(Delta {
+            text: "a".to_owned(),
+            ..Delta::of(0)
+        }));
+        text.take(Chunk::of(Delta {
+            finish_reason: Some(FinishReason::Length),
+            ..Delta::of(0)
+        }));
+        text.take(Chunk::counted(Usage {
+            prompt_tokens: 3,
+            completion_tokens: 1,
+            ..Usage::default()
+        }));
         assert_eq!(
-            (text.content.as_str(), text.finish_reason.as_deref()),
-            ("a", Some("length"))
+            (text.content.as_str(), text.finish_reason),
+            ("a", Some(FinishReason::Length))
         );
         assert_eq!(
             text.usage,

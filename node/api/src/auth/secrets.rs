@@ -1,4 +1,4 @@
-//! API keys and sign-ins, kept as hashes.
+//! Secrets and how they are kept: as hashes. Sign-ins of browsers.
 
 use hearth_base::Clock;
 use sha2::{Digest, Sha256};
@@ -7,19 +7,8 @@ use subtle::ConstantTimeEq;
 use tokio::sync::broadcast;
 
 use super::SESSION_DAYS;
-use crate::{
-    control::types::{ApiKey, Timestamp},
-    error::ApiError,
-};
+use crate::error::ApiError;
 
-/// What every API key begins with, so that people and scanners recognise one.
-const KEY_PREFIX: &str = "sk-hearth-";
-/// Characters of a key that are kept to tell keys apart: the prefix and four more of 64.
-const SHOWN_CHARS: usize = KEY_PREFIX.len() + 4;
-/// The most characters of a key's name.
-const MAX_NAME_CHARS: usize = 100;
-/// `last_used` is written at most this often, so that a busy client does not cost a write per call.
-const USED_STEP_MS: i64 = 60_000;
 const DAY_MS: i64 = 86_400_000;
 /// Endings of sign-ins that a listener may be behind; one that is further behind ends too.
 const ENDINGS: usize = 16;
@@ -30,140 +19,16 @@ pub(crate) fn same_secret(one: &str, other: &str) -> bool {
     hash(one).as_bytes().ct_eq(hash(other).as_bytes()).into()
 }
 
-fn hash(secret: &str) -> String {
+/// SHA-256 as hex. What is hashed has 256 random bits, so neither salt nor slowness is needed.
+pub(super) fn hash(secret: &str) -> String {
     hex::encode(Sha256::digest(secret.as_bytes()))
 }
 
 /// 256 random bits as hex.
-fn random() -> Result<String, ApiError> {
+pub(super) fn random() -> Result<String, ApiError> {
     let mut bytes = [0_u8; 32];
     getrandom::fill(&mut bytes).map_err(|error| ApiError::internal(&error))?;
     Ok(hex::encode(bytes))
-}
-
-/// The API keys.
-#[derive(Clone)]
-pub(crate) struct Keys {
-    pool: SqlitePool,
-    clock: Clock,
-}
-
-#[derive(sqlx::FromRow)]
-struct KeyRow {
-    id: String,
-    name: String,
-    prefix: String,
-    created_ms: i64,
-    last_used_ms: Option<i64>,
-}
-
-impl From<KeyRow> for ApiKey {
-    fn from(row: KeyRow) -> ApiKey {
-        ApiKey {
-            id: row.id,
-            name: row.name,
-            prefix: row.prefix,
-            created_at: Timestamp::from_ms(row.created_ms),
-            last_used_at: row.last_used_ms.map(Timestamp::from_ms),
-        }
-    }
-}
-
-impl Keys {
-    pub(crate) fn new(pool: SqlitePool, clock: Clock) -> Keys {
-        Keys { pool, clock }
-    }
-
-    pub(crate) async fn list(&self) -> Result<Vec<ApiKey>, ApiError> {
-        let rows: Vec<KeyRow> = sqlx::query_as(
-            "SELECT id, name, prefix, created_ms, last_used_ms FROM api_key ORDER BY created_ms, id",
-        )
-        .fetch_all(&self.pool)
-        .await?;
-        Ok(rows.into_iter().map(ApiKey::from).collect())
-    }
-
-    /// Makes a key. The secret is returned once.
-    pub(crate) async fn create(&self, name: &str) -> Result<(ApiKey, String), ApiError> {
-        let name = name.trim();
-        if name.is_empty() || name.chars().count() > MAX_NAME_CHARS {
-            return Err(ApiError::bad_request(format!(
-                "the name of a key has 1 to {MAX_NAME_CHARS} characters"
-            )));
-        }
-        let secret = format!("{KEY_PREFIX}{}", random()?);
-        let key = self.insert(name, &secret).await?;
-        Ok((key, secret))
-    }
-
-    /// Makes sure that `secret` is a key, under this name.
-    pub(crate) async fn ensure(&self, name: &str, secret: &str) -> Result<(), ApiError> {
-        let there: Option<i64> = sqlx::query_scalar("SELECT 1 FROM api_key WHERE hash = ?")
-            .bind(hash(secret))
-            .fetch_optional(&self.pool)
-            .await?;
-        if there.is_none() {
-            self.insert(name, secret).await?;
-        }
-        Ok(())
-    }
-
-    pub(crate) async fn delete(&self, id: &str) -> Result<(), ApiError> {
-        let gone = sqlx::query("DELETE FROM api_key WHERE id = ?")
-            .bind(id)
-            .execute(&self.pool)
-            .await?;
-        if gone.rows_affected() == 0 {
-            Err(ApiError::not_found("API key"))
-        } else {
-            Ok(())
-        }
-    }
-
-    /// Whether `secret` is a key. Notes that it was used.
-    pub(crate) async fn is_valid(&self, secret: &str) -> Result<bool, ApiError> {
-        if !secret.starts_with(KEY_PREFIX) {
-            return Ok(false);
-        }
-        // Found by hash: what the time of the search tells is about the hash alone.
-        let found: Option<(String, Option<i64>)> =
-            sqlx::query_as("SELECT id, last_used_ms FROM api_key WHERE hash = ?")
-                .bind(hash(secret))
-                .fetch_optional(&self.pool)
-                .await?;
-        let Some((id, last_used_ms)) = found else {
-            return Ok(false);
-        };
-        let now_ms = self.clock.now_ms();
-        if last_used_ms.is_none_or(|last_ms| now_ms - last_ms > USED_STEP_MS) {
-            // A full disk must not lock the key out.
-            let _ = sqlx::query("UPDATE api_key SET last_used_ms = ? WHERE id = ?")
-                .bind(now_ms)
-                .bind(id)
-                .execute(&self.pool)
-                .await;
-        }
-        Ok(true)
-    }
-
-    async fn insert(&self, name: &str, secret: &str) -> Result<ApiKey, ApiError> {
-        let row = KeyRow {
-            id: uuid::Uuid::now_v7().to_string(),
-            name: name.to_owned(),
-            prefix: secret.chars().take(SHOWN_CHARS).collect(),
-            created_ms: self.clock.now_ms(),
-            last_used_ms: None,
-        };
-        sqlx::query("INSERT INTO api_key (id, name, prefix, hash, created_ms) VALUES (?, ?, ?, ?, ?)")
-            .bind(&row.id)
-            .bind(&row.name)
-            .bind(&row.prefix)
-            .bind(hash(secret))
-            .bind(row.created_ms)
-            .execute(&self.pool)
-            .await?;
-        Ok(row.into())
-    }
 }
 
 const INSERT_SESSION: &str = "INSERT INTO api_session (hash, expires_ms) VALUES (?, ?)";

@@ -34,6 +34,8 @@ pub(crate) enum Zone {
     Metrics,
     Ipfs,
     OpenAi,
+    /// Ollama's API, whose paths lie beside those of the control API.
+    Ollama,
     Control,
 }
 
@@ -49,10 +51,25 @@ impl Zone {
             "/ready" => Zone::Ready,
             "/metrics" => Zone::Metrics,
             "/api/v1/auth/session" => Zone::SignIn,
+            _ if is_ollamas(path) => Zone::Ollama,
             _ if below("/api") => Zone::Control,
+            "/tokenize" | "/detokenize" => Zone::OpenAi,
             _ if below("/v1") => Zone::OpenAi,
             _ if below("/ipfs") => Zone::Ipfs,
             _ => Zone::Page,
+        }
+    }
+
+    /// Whether models are asked here: programs, browsers' pages among them, call these and nothing else.
+    pub(crate) fn is_for_programs(self) -> bool {
+        matches!(self, Zone::OpenAi | Zone::Ollama)
+    }
+
+    /// Whether an API key counts here.
+    pub(crate) fn takes_keys(self) -> bool {
+        match self {
+            Zone::Ready | Zone::Metrics | Zone::Ipfs | Zone::OpenAi | Zone::Ollama => true,
+            Zone::Health | Zone::Page | Zone::SignIn | Zone::Control => false,
         }
     }
 
@@ -60,7 +77,7 @@ impl Zone {
     pub(crate) fn admits(self, caller: Caller) -> Result<(), ApiError> {
         let ok = match self {
             Zone::Health | Zone::Page | Zone::SignIn => true,
-            Zone::Ready | Zone::Ipfs | Zone::OpenAi => {
+            Zone::Ready | Zone::Ipfs | Zone::OpenAi | Zone::Ollama => {
                 caller.loopback || caller.credential != Credential::Nothing
             }
             Zone::Metrics => caller.credential != Credential::Nothing,
@@ -93,7 +110,8 @@ impl Zone {
                 | Zone::Ready
                 | Zone::Metrics
                 | Zone::Ipfs
-                | Zone::OpenAi,
+                | Zone::OpenAi
+                | Zone::Ollama,
                 Credential::Nothing | Credential::Key | Credential::Owner,
             ) => ApiError::new(
                 StatusCode::UNAUTHORIZED,
@@ -103,6 +121,31 @@ impl Zone {
             .remedy("Make one under Settings, API and keys, and send it as a bearer."),
         })
     }
+}
+
+/// Whether a path is one of Ollama's API. They are named one by one: all else below `/api` is the owner's.
+fn is_ollamas(path: &str) -> bool {
+    let Some(name) = path.strip_prefix("/api/") else {
+        return false;
+    };
+    matches!(
+        name,
+        "version"
+            | "tags"
+            | "ps"
+            | "show"
+            | "chat"
+            | "generate"
+            | "embed"
+            | "embeddings"
+            | "pull"
+            | "push"
+            | "create"
+            | "copy"
+            | "delete"
+    ) || name
+        .strip_prefix("blobs/")
+        .is_some_and(|digest| !digest.contains('/'))
 }
 
 /// Whether `caller` may use a network model, which spends money: with a key, or on devnet, where it is play money.
@@ -137,6 +180,19 @@ mod tests {
             ("/metrics", [false, true, true, false, true, true]),
             ("/api/v1/status", [false, false, true, false, false, true]),
             ("/api", [false, false, true, false, false, true]),
+            ("/api/tags/x", [false, false, true, false, false, true]),
+            ("/tokenize", [true, true, true, false, true, true]),
+            ("/api/chat", [true, true, true, false, true, true]),
+            ("/api/tags", [true, true, true, false, true, true]),
+            ("/api/blobs/sha256:00", [true, true, true, false, true, true]),
+            // Nothing of the owner's opens by a path that looks like one of those.
+            ("/api/chat/v1/status", [false, false, true, false, false, true]),
+            (
+                "/api/blobs/../v1/status",
+                [false, false, true, false, false, true],
+            ),
+            ("/api/v1/chat", [false, false, true, false, false, true]),
+            ("/api/tags/../v1/keys", [false, false, true, false, false, true]),
             ("/api/v1/auth/login", [false, false, true, false, false, true]),
         ];
         for (path, expected) in table {

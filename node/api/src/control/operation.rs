@@ -4,7 +4,7 @@
 //! [`Operation`] does not compile until it has a line here and a handler in the router.
 
 use super::{
-    spec::{Answer, LIMIT, Method, OFFSET, SEARCH, Spec},
+    spec::{ASKER, Answer, DAYS, LIMIT, Method, OFFSET, SEARCH, Spec},
     types,
 };
 
@@ -79,7 +79,10 @@ operations! {
     ChangeSettings,
     ListKeys,
     CreateKey,
+    ChangeKey,
     DeleteKey,
+    GetUsage,
+    ExportUsage,
     Licences,
     OpenApi,
 }
@@ -90,13 +93,13 @@ impl Operation {
     pub(crate) fn spec(self) -> Spec {
         use Method::{Delete, Get, Patch, Post, Put};
         use types::{
-            AddModel, AnswerEvent, ApiKeyList, Balances, BoughtAnswer, BoughtAnswerList, Catalogue,
-            CheckWords, Conversation, ConversationList, ConversationPatch, CreateWallet, CreatedApiKey,
-            CreatedWallet, Doctor, Download, DownloadList, EarnedRelayList, EarnedSessionList, Earning,
-            EarningPage, EarningSummary, Event, FaucetOrder, History, ImportWallet, LicenceList, LoginState,
-            Model, ModelList, NetworkPage, NewAnswer, NewApiKey, NewConversation, PullModel, RecoveryWords,
-            SendDraft, SendOrder, SendReview, Sent, SetLogin, Settings, SettingsPatch, Setup, SignIn, Status,
-            UnlockWallet, VerifiedModel, WalletPage, WordsChecked,
+            AddModel, AnswerEvent, ApiKey, ApiKeyList, ApiKeyPatch, Balances, BoughtAnswer, BoughtAnswerList,
+            Catalogue, CheckWords, Conversation, ConversationList, ConversationPatch, CreateWallet,
+            CreatedApiKey, CreatedWallet, Doctor, Download, DownloadList, EarnedRelayList, EarnedSessionList,
+            Earning, EarningPage, EarningSummary, Event, FaucetOrder, History, ImportWallet, LicenceList,
+            LoginState, Model, ModelList, NetworkPage, NewAnswer, NewApiKey, NewConversation, PullModel,
+            RecoveryWords, SendDraft, SendOrder, SendReview, Sent, SetLogin, Settings, SettingsPatch, Setup,
+            SignIn, Status, UnlockWallet, UsageReport, VerifiedModel, WalletPage, WordsChecked,
         };
         let new = Spec::new;
         match self {
@@ -441,7 +444,32 @@ impl Operation {
             Operation::CreateKey => new(Post, "/keys", "createKey", "Makes an API key and says it once.")
                 .takes::<NewApiKey>()
                 .gives::<CreatedApiKey>(),
-            Operation::DeleteKey => new(Delete, "/keys/{id}", "deleteKey", "Revokes an API key."),
+            Operation::ChangeKey => new(Patch, "/keys/{id}", "changeKey", "Changes what an API key may do.")
+                .takes::<ApiKeyPatch>()
+                .gives::<ApiKey>(),
+            Operation::DeleteKey => new(
+                Delete,
+                "/keys/{id}",
+                "deleteKey",
+                "Revokes an API key; one that is revoked already is forgotten.",
+            ),
+            Operation::GetUsage => new(
+                Get,
+                "/usage",
+                "getUsage",
+                "What was asked for by whom, and what it cost.",
+            )
+            .asks(&[DAYS, ASKER])
+            .gives::<UsageReport>(),
+            Operation::ExportUsage => Spec {
+                answer: Answer::Table,
+                ..new(
+                    Get,
+                    "/usage.csv",
+                    "exportUsage",
+                    "All usage by day as a table for spreadsheets.",
+                )
+            },
             Operation::Licences => new(
                 Get,
                 "/licences",

@@ -98,6 +98,17 @@ pub(super) const OFFSET: Query = Query {
     is_number: true,
 };
 
+pub(super) const DAYS: Query = Query {
+    name: "days",
+    description: "How many days, today included; 30 unless told, 400 at most.",
+    is_number: true,
+};
+pub(super) const ASKER: Query = Query {
+    name: "asker",
+    description: "Only what this one asked: the id of a key, owner or local.",
+    is_number: false,
+};
+
 impl Spec {
     pub(super) const fn new(
         method: Method,

@@ -12,6 +12,7 @@ pub mod models;
 pub mod network;
 pub mod settings;
 pub mod status;
+pub mod usage;
 pub mod wallet;
 
 pub use access::*;
@@ -23,4 +24,5 @@ pub use models::*;
 pub use network::*;
 pub use settings::*;
 pub use status::*;
+pub use usage::*;
 pub use wallet::*;

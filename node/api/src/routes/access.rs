@@ -14,7 +14,9 @@ use super::{
 use crate::{
     app::App,
     auth::{Client, SESSION_DAYS, same_secret},
-    control::types::{ApiKeyList, CreatedApiKey, LoginState, NewApiKey, SetLogin, SignIn},
+    control::types::{
+        ApiKey, ApiKeyList, ApiKeyPatch, CreatedApiKey, LoginState, NewApiKey, SetLogin, SignIn,
+    },
     error::ApiError,
 };
 
@@ -99,14 +101,22 @@ pub(crate) async fn create_key(
     State(app): State<App>,
     Input(input): Input<NewApiKey>,
 ) -> Result<Json<CreatedApiKey>, ApiError> {
-    let (key, secret) = app.keys.create(&input.name).await?;
+    let (key, secret) = app.keys.create(&input.name, input.limits).await?;
     Ok(Json(CreatedApiKey { key, secret }))
+}
+
+pub(crate) async fn change_key(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    Input(patch): Input<ApiKeyPatch>,
+) -> Result<Json<ApiKey>, ApiError> {
+    Ok(Json(app.keys.change(&id, patch).await?))
 }
 
 pub(crate) async fn delete_key(
     State(app): State<App>,
     Path(id): Path<String>,
 ) -> Result<StatusCode, ApiError> {
-    app.keys.delete(&id).await?;
+    app.keys.revoke(&id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -17,6 +17,7 @@ use crate::{
     control::types::{EarnedSession, History, Movement},
     error::ApiError,
     parts::{Answer, Window},
+    storage::UsageRow,
 };
 
 /// Every session that this node served, the newest first.
@@ -99,6 +100,45 @@ pub(crate) async fn history(State(app): State<App>) -> Result<Response, ApiError
     ]);
     let lines = stream::iter(std::iter::once(head).chain(movements.into_iter().map(|one| movement(&one))));
     Ok(table("hearth-activity.csv", lines))
+}
+
+/// Every day of usage, the newest first.
+pub(crate) async fn usage(State(app): State<App>) -> Result<Response, ApiError> {
+    let first = app.usage.rows(Window::page(0)).await?;
+    let head = row(&[
+        "date",
+        "asker",
+        "key_id",
+        "key_name",
+        "model",
+        "requests",
+        "errors",
+        "prompt_tokens",
+        "completion_tokens",
+        "cost_upokt",
+    ]);
+    let read = move |offset| {
+        let app = app.clone();
+        async move { app.usage.rows(Window::page(offset)).await }
+    };
+    let lines = stream::once(async { head }).chain(rows(first, read, |one| &one.id, used));
+    Ok(table("hearth-usage.csv", lines))
+}
+
+fn used(one: &UsageRow) -> String {
+    let (sum, counts) = (&one.sum, one.sum.counts);
+    row(&[
+        one.date.as_str(),
+        &word(&sum.asker),
+        sum.key_id.as_deref().unwrap_or_default(),
+        sum.key_name.as_deref().unwrap_or_default(),
+        &sum.model,
+        &counts.requests.to_string(),
+        &counts.errors.to_string(),
+        &counts.prompt_tokens.to_string(),
+        &counts.completion_tokens.to_string(),
+        &counts.cost.0.upokt().to_string(),
+    ])
 }
 
 fn session(one: &EarnedSession) -> String {

@@ -1,17 +1,17 @@
 //! What several routes extract and answer with.
 
-use std::convert::Infallible;
+use std::{convert::Infallible, io::Read as _};
 
 use axum::{
     body::Body,
     extract::{FromRequest, FromRequestParts, Request, State},
-    http::{StatusCode, header, request::Parts},
+    http::{HeaderValue, StatusCode, header, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
-use hearth_answers::sse;
+use hearth_answers::{Code, Error, sse};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{app::App, error::ApiError, parts::Window};
@@ -41,6 +41,49 @@ pub(crate) async fn body(request: Request) -> Result<Bytes, ApiError> {
     axum::body::to_bytes(request.into_body(), usize::MAX)
         .await
         .map_err(|error| ApiError::from_body(&error))
+}
+
+/// The bytes of a body that asks a model, also one that was sent as gzip.
+pub(crate) async fn plain_body(app: &App, request: Request) -> Result<Bytes, Error> {
+    let encoding = request.headers().get(header::CONTENT_ENCODING).cloned();
+    let bytes = body(request).await.map_err(|error| error.openai())?;
+    decoded(bytes, encoding.as_ref(), app.config.max_body_bytes)
+}
+
+/// A body as it was before its sender made it smaller, which may not be larger than any other body.
+fn decoded(body: Bytes, encoding: Option<&HeaderValue>, limit: usize) -> Result<Bytes, Error> {
+    let encoding = encoding.map(|encoding| encoding.as_bytes().trim_ascii());
+    match encoding {
+        None | Some(b"" | b"identity") => Ok(body),
+        Some(b"gzip" | b"x-gzip") => {
+            let mut plain = Vec::new();
+            let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
+            flate2::read::MultiGzDecoder::new(body.as_ref())
+                .take(most)
+                .read_to_end(&mut plain)
+                .map_err(|error| Error::bad_json(format!("the body is no gzip: {error}")))?;
+            if plain.len() > limit {
+                return Err(Error {
+                    status: 413,
+                    ..Error::new(
+                        Code::Of("too_large"),
+                        format!("the body is larger than {limit} bytes"),
+                    )
+                });
+            }
+            Ok(plain.into())
+        }
+        Some(other) => Err(Error {
+            status: 415,
+            ..Error::new(
+                Code::Of("unsupported_encoding"),
+                format!(
+                    "a body of Content-Encoding {} is not read: send it plain or as gzip",
+                    other.escape_ascii()
+                ),
+            )
+        }),
+    }
 }
 
 /// `q`, `limit` and `offset` of a list.
@@ -88,7 +131,7 @@ where
     S: Stream<Item = T> + Send + 'static,
 {
     // A value of ours that JSON cannot write would be a defect; the reader misses one event then, not all.
-    stream_of(values.map(|value| sse::event(&value).unwrap_or_default()))
+    stream_of(values.map(|value| sse::encode(&serde_json::to_vec(&value).unwrap_or_default())))
 }
 
 /// Server-sent events as they are.

@@ -1,55 +1,179 @@
 //! The guard in front of every route: Host, Origin, credential, zone.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
 use axum::{
     extract::{ConnectInfo, Request, State},
-    http::{HeaderMap, Method, StatusCode, Uri, header, request::Parts, uri::Authority},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header, request::Parts, uri::Authority},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 
+use super::{
+    anthropic,
+    cors::{self, Origin},
+    ollama,
+};
 use crate::{
     app::App,
-    auth::{Caller, Client, Credential, Zone, bare, means_this_computer, same_secret},
+    auth::{
+        Caller, Client, Credential, Found, Grant, OriginPattern, Zone, bare, means_this_computer,
+        same_secret, unknown_key,
+    },
     error::ApiError,
+    metering::Asker,
 };
 
-/// Lets a call through with a [`Caller`] and a [`Client`] among its extensions, or refuses it. Its body is not read.
+/// Lets a call through with a [`Caller`], a [`Client`] and an [`Asker`] among its extensions, or refuses it. Its body is
+/// not read.
 pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
     let zone = Zone::of(request.uri().path());
     let (mut parts, body) = request.into_parts();
-    match check(&app, &parts, zone).await {
-        Ok((caller, client)) => {
-            parts.extensions.insert(caller);
+    let (host, client) = match named(&app, &parts).await {
+        Ok(named) => named,
+        Err(error) => return refusal(error, zone, parts.uri.path()),
+    };
+    let origin = Origin::of(&parts.headers, &host);
+    if zone.is_for_programs()
+        && let Some(foreign) = origin.foreign()
+        && cors::is_preflight(&parts.method, &parts.headers)
+    {
+        return preflight(&app, foreign, &parts.headers).await;
+    }
+    let (mut response, key) = match check(&app, &parts, zone, client, &origin).await {
+        Ok(passed) => {
+            let key = passed.asker.key().cloned();
+            parts.extensions.insert(passed.caller);
             parts.extensions.insert(client);
-            next.run(Request::from_parts(parts, body)).await
+            parts.extensions.insert(passed.asker);
+            (next.run(Request::from_parts(parts, body)).await, key)
         }
-        Err(error) if zone == Zone::OpenAi => error.into_openai_response(),
-        Err(error) => error.into_response(),
+        Err(error) => (refusal(error, zone, parts.uri.path()), None),
+    };
+    if zone.is_for_programs()
+        && let Some(foreign) = origin.foreign()
+    {
+        cors::vary(response.headers_mut());
+        // A refusal is read by whoever some key lets in: it says no more than that.
+        let allowed = match &key {
+            Some(key) if key.lists_origin(cors::text(foreign)) => true,
+            Some(_) => is_allowed(&app, foreign).await.unwrap_or(false),
+            None => is_allowed_or_listed(&app, foreign).await.unwrap_or(false),
+        };
+        if allowed {
+            cors::allow(response.headers_mut(), foreign);
+        }
+    }
+    response
+}
+
+fn refusal(error: ApiError, zone: Zone, path: &str) -> Response {
+    match zone {
+        Zone::Ollama => ollama::refused(&error),
+        Zone::OpenAi if anthropic::is_path(path) => anthropic::refused(&error),
+        Zone::OpenAi => error.into_openai_response(),
+        Zone::Health
+        | Zone::Page
+        | Zone::SignIn
+        | Zone::Ready
+        | Zone::Metrics
+        | Zone::Ipfs
+        | Zone::Control => error.into_response(),
     }
 }
 
-async fn check(app: &App, request: &Parts, zone: Zone) -> Result<(Caller, Client), ApiError> {
-    let headers = &request.headers;
-    let host = host(headers, &request.uri)?;
+/// A browser asks whether a page of this origin may call. It shows no key yet, so the origin of any key will do.
+async fn preflight(app: &App, origin: &HeaderValue, headers: &HeaderMap) -> Response {
+    let mut response = match is_allowed_or_listed(app, origin).await {
+        Ok(true) => cors::preflight(origin, headers),
+        Ok(false) => cors::refused(cors::text(origin), true).into_openai_response(),
+        Err(error) => error.into_openai_response(),
+    };
+    cors::vary(response.headers_mut());
+    response
+}
+
+/// Whether the settings let pages of this origin in.
+async fn is_allowed(app: &App, origin: &HeaderValue) -> Result<bool, ApiError> {
+    let origin = cors::text(origin);
+    if app
+        .config
+        .allowed_origins
+        .iter()
+        .any(|allowed| allowed.fits(origin))
+    {
+        return Ok(true);
+    }
+    let kept = app.settings.get().await?.allowed_origins;
+    let kept = kept.iter().filter_map(|entry| OriginPattern::parse(entry).ok());
+    Ok(kept.into_iter().any(|allowed| allowed.fits(origin)))
+}
+
+async fn is_allowed_or_listed(app: &App, origin: &HeaderValue) -> Result<bool, ApiError> {
+    Ok(is_allowed(app, origin).await? || app.keys.any_lists_origin(cors::text(origin)).await?)
+}
+
+/// By which name this node is called, and who calls.
+async fn named(app: &App, request: &Parts) -> Result<(Authority, Client), ApiError> {
+    let host = host(&request.headers, &request.uri)?;
     let peer = request.extensions.get::<ConnectInfo<SocketAddr>>();
     // Whoever has no address is nobody of this computer.
     let peer = peer.map_or(IpAddr::from([0, 0, 0, 0]), |info| info.0.ip());
     let client = Client::of(peer, request, &host, &app.config.trusted_proxies);
     check_host(app, &host, client).await?;
-    check_origin(headers, &request.method, &host, zone)?;
+    Ok((host, client))
+}
+
+/// Who passed.
+struct Passed {
+    caller: Caller,
+    asker: Asker,
+}
+
+async fn check(
+    app: &App,
+    request: &Parts,
+    zone: Zone,
+    client: Client,
+    origin: &Origin,
+) -> Result<Passed, ApiError> {
+    let shown = shown(app, &request.headers, origin).await?;
+    // What looks like a key and is none is refused where keys count, even where nothing would have done.
+    if zone.takes_keys()
+        && let Shown::Refused(error) = &shown
+    {
+        return Err(error.clone());
+    }
+    check_origin(app, request, zone, origin, &shown).await?;
     let caller = Caller {
         loopback: client.is_local,
-        credential: credential(app, headers).await?,
+        credential: match &shown {
+            Shown::Owner => Credential::Owner,
+            Shown::Key(_) => Credential::Key,
+            Shown::Nothing | Shown::Refused(_) => Credential::Nothing,
+        },
     };
-    zone.admits(caller)?;
+    zone.admits(caller).map_err(|error| {
+        // Who showed something is told about that.
+        let is_wrong_key = zone.takes_keys()
+            && caller.credential == Credential::Nothing
+            && secrets(&request.headers).next().is_some();
+        if is_wrong_key { unknown_key() } else { error }
+    })?;
     if caller.credential != Credential::Nothing
         && let Some(peer) = request.extensions.get::<hearth_listen::Peer>()
     {
         peer.vouch();
     }
-    Ok((caller, client))
+    let asker = match shown {
+        Shown::Owner => Asker::Owner,
+        Shown::Key(grant) => Asker::Key(grant),
+        Shown::Nothing | Shown::Refused(_) => Asker::Local,
+    };
+    Ok(Passed { caller, asker })
 }
 
 /// A page of another site can point its own name at our address, but it cannot change the name that its browser sends.
@@ -106,22 +230,34 @@ fn host(headers: &HeaderMap, uri: &Uri) -> Result<Authority, ApiError> {
         .ok_or_else(|| ApiError::bad_request("the Host header is missing or is no host"))
 }
 
-fn check_origin(headers: &HeaderMap, method: &Method, host: &Authority, zone: Zone) -> Result<(), ApiError> {
-    let refused = |what: &str| {
-        ApiError::new(
-            StatusCode::FORBIDDEN,
-            "foreign_origin",
-            format!("calls from another site ({what}) are refused"),
-        )
-        .remedy("Use the page that Hearth serves, or call from a program.")
-    };
-    if let Some(origin) = headers.get(header::ORIGIN) {
-        let origin = origin.to_str().map_err(|_| refused("unreadable"))?;
-        let same = origin
-            .strip_prefix("http://")
-            .or_else(|| origin.strip_prefix("https://"))
-            == Some(host.as_str());
-        return if same { Ok(()) } else { Err(refused(origin)) };
+/// Pages of other sites call the OpenAI API alone: those whose origin is allowed, and whoever shows a key that is not
+/// for other origins. A page cannot come by a key unless somebody gave it to it.
+async fn check_origin(
+    app: &App,
+    request: &Parts,
+    zone: Zone,
+    origin: &Origin,
+    shown: &Shown,
+) -> Result<(), ApiError> {
+    let (headers, is_openai) = (&request.headers, zone.is_for_programs());
+    match origin {
+        Origin::Own => return Ok(()),
+        Origin::Foreign(value) => {
+            let text = cors::text(value);
+            let passes = is_openai
+                && match shown {
+                    Shown::Key(grant) if grant.admits_origin(text) => true,
+                    Shown::Key(_) | Shown::Owner | Shown::Nothing | Shown::Refused(_) => {
+                        is_allowed(app, value).await?
+                    }
+                };
+            return if passes {
+                Ok(())
+            } else {
+                Err(cors::refused(text, is_openai))
+            };
+        }
+        Origin::None => {}
     }
     // Calls without Origin that a browser still marks: images, scripts, navigation.
     let mark = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
@@ -129,27 +265,53 @@ fn check_origin(headers: &HeaderMap, method: &Method, host: &Authority, zone: Zo
         None | Some("same-origin" | "none") => Ok(()),
         // A link to our page is fine: it shows files that hold no state.
         Some(_)
-            if zone == Zone::Page && method == Method::GET && mark("sec-fetch-mode") == Some("navigate") =>
+            if zone == Zone::Page
+                && request.method == Method::GET
+                && mark("sec-fetch-mode") == Some("navigate") =>
         {
             Ok(())
         }
-        Some(site) => Err(refused(site)),
+        Some(_) if is_openai && matches!(shown, Shown::Key(_)) => Ok(()),
+        Some(site) => Err(cors::refused(site, false)),
     }
 }
 
-async fn credential(app: &App, headers: &HeaderMap) -> Result<Credential, ApiError> {
-    if let Some(secret) = bearer(headers) {
+/// What a caller showed.
+enum Shown {
+    Nothing,
+    /// A key of this node that does not count, or what looks like one.
+    Refused(ApiError),
+    Key(Arc<Grant>),
+    Owner,
+}
+
+async fn shown(app: &App, headers: &HeaderMap, origin: &Origin) -> Result<Shown, ApiError> {
+    let mut refused = Shown::Nothing;
+    for secret in secrets(headers) {
         if same_secret(secret, app.token.reveal()) {
-            return Ok(Credential::Owner);
+            return Ok(Shown::Owner);
         }
-        if app.keys.is_valid(secret).await? {
-            return Ok(Credential::Key);
+        match app.keys.find(secret).await? {
+            Found::Valid(grant) => return Ok(Shown::Key(grant)),
+            Found::Refused(error) => refused = Shown::Refused(error),
+            // Programs send something where they must.
+            Found::Foreign => {}
         }
+    }
+    // A browser sends the cookie for pages of other sites, too, if they lie on this computer.
+    if origin.foreign().is_some() {
+        return Ok(refused);
     }
     match cookie(headers, &app.cookie_name()) {
-        Some(cookie) if app.sign_ins.is_valid(cookie).await? => Ok(Credential::Owner),
-        Some(_) | None => Ok(Credential::Nothing),
+        Some(cookie) if app.sign_ins.is_valid(cookie).await? => Ok(Shown::Owner),
+        Some(_) | None => Ok(refused),
     }
+}
+
+/// The secrets that were shown, as clients of OpenAI and of Anthropic send them.
+fn secrets(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    let key = headers.get("x-api-key").and_then(|value| value.to_str().ok());
+    bearer(headers).into_iter().chain(key.map(str::trim))
 }
 
 /// The cookie that an owner calls by; `None` where the token was shown.
@@ -160,10 +322,15 @@ pub(crate) fn sign_in_of<'a>(app: &App, headers: &'a HeaderMap) -> Option<&'a st
     cookie(headers, &app.cookie_name())
 }
 
+/// The secret that is shown; clients of Anthropic's API have a header of their own for it.
 fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, secret) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| secret.trim())
+    let value = |name: &str| headers.get(name)?.to_str().ok();
+    let bearer = value(header::AUTHORIZATION.as_str())
+        .and_then(|value| value.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+    bearer
+        .map(|(_, secret)| secret.trim())
+        .or_else(|| value("x-api-key").map(str::trim))
 }
 
 /// The value of a cookie.

@@ -1,5 +1,7 @@
 //! Models of this computer and of the network, downloads, the catalogue.
 
+use std::time::Duration;
+
 use axum::{
     Json,
     extract::{Path, State},
@@ -7,12 +9,15 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
+use futures::future::join_all;
+use hearth_answers::Named;
+
 use super::extract::Input;
 use crate::{
     app::App,
     control::types::{
         AddModel, Catalogue, Changed, Download, DownloadList, Event, Model, ModelKind, ModelList, ModelState,
-        PullModel, VerifiedModel,
+        ModelTask, PullModel, Reason, VerifiedModel,
     },
     error::ApiError,
 };
@@ -23,17 +28,100 @@ pub(crate) async fn list(State(app): State<App>) -> Result<Json<ModelList>, ApiE
     }))
 }
 
-/// Local models first, then the network's. A chain that does not answer leaves the local ones usable.
+/// Local models first, then those of the owner's servers, then the network's. A server or chain that does not answer
+/// leaves the others usable.
 pub(crate) async fn all(app: &App) -> Result<Vec<Model>, ApiError> {
     let mut models = app.parts.model_store.list().await?;
     for model in &mut models {
         mark(app, model);
     }
+    let named = app.router.named().iter();
+    let servers = join_all(named.map(|(name, named)| server_models(name, named))).await;
+    models.extend(served_by_name(app));
+    models.extend(servers.into_iter().flatten());
     match app.parts.relay.models().await {
         Ok(network) => models.extend(network),
         Err(error) => tracing::debug!(%error, "network models are not known at present"),
     }
     Ok(models)
+}
+
+/// The models that servers serve under their bare names, each once. One is away when all its servers are.
+fn served_by_name(app: &App) -> Vec<Model> {
+    let mut names: Vec<&String> = app
+        .router
+        .named()
+        .values()
+        .flat_map(|named| &named.models)
+        .collect();
+    names.sort();
+    names.dedup();
+    let model = |name: &String| {
+        let serving = app.router.named().iter();
+        let mut ailments = serving
+            .filter(|(_, named)| named.models.contains(name))
+            .map(|(server, named)| named.backend.health().ailment().map(|fact| (server, fact)));
+        let well = ailments.clone().any(|ailment| ailment.is_none());
+        let ailment = ailments.find_map(|ailment| ailment).filter(|_| !well);
+        server_model(name.clone(), name.clone(), ailment)
+    };
+    names.into_iter().map(model).collect()
+}
+
+/// How long a server may take to say what it has, where it was not known before.
+const SERVER_WITHIN: Duration = Duration::from_secs(3);
+
+/// The models of a configured backend, by the names under which they are asked for.
+async fn server_models(name: &str, named: &Named) -> Vec<Model> {
+    let listed = tokio::time::timeout(SERVER_WITHIN, named.backend.models()).await;
+    let mut ids: Vec<String> = match listed {
+        Ok(Ok(listed)) => listed.into_iter().map(|model| model.name).collect(),
+        Ok(Err(_)) | Err(_) => Vec::new(),
+    };
+    // What it should have is shown also while it is away.
+    let missing = named.models.iter().filter(|model| !ids.contains(model));
+    let missing: Vec<String> = missing.cloned().collect();
+    ids.extend(missing);
+    let ailment = named.backend.health().ailment();
+    let ailment = ailment.map(|fact| (name, fact));
+    let model = |id: String| server_model(format!("{name}/{id}"), format!("{id} ({name})"), ailment.clone());
+    ids.into_iter().map(model).collect()
+}
+
+/// A model of a server; `ailment` says which server is away, and why.
+fn server_model(id: String, title: String, ailment: Option<(impl std::fmt::Display, String)>) -> Model {
+    Model {
+        title,
+        id,
+        kind: ModelKind::Server,
+        task: ModelTask::Chat,
+        state: if ailment.is_some() {
+            ModelState::Unavailable
+        } else {
+            ModelState::Ready
+        },
+        unavailable: ailment.map(|(server, fact)| Reason {
+            code: "backend".to_owned(),
+            fact: Some(fact),
+            meaning: format!("The server \"{server}\" does not answer, so its models cannot be asked."),
+            remedy: Some(format!(
+                "Start it, or correct backends.{server} in the configuration."
+            )),
+        }),
+        cid: None,
+        size_bytes: None,
+        context_tokens: None,
+        parameters: None,
+        architecture: None,
+        quantisation: None,
+        licence: None,
+        added_at: None,
+        verified_at: None,
+        serves: Vec::new(),
+        service: None,
+        price_per_answer: None,
+        suppliers: None,
+    }
 }
 
 pub(crate) async fn add(

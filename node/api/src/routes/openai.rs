@@ -5,8 +5,8 @@ use std::convert::Infallible;
 use axum::{
     Extension, Json,
     body::Body,
-    extract::{Path, Request, State},
-    http::{Method, StatusCode},
+    extract::{OriginalUri, Path, Request, State},
+    http::{HeaderValue, Method, StatusCode},
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
@@ -15,61 +15,83 @@ use futures::{
     stream::{self, BoxStream},
 };
 use hearth_answers::{
-    ErrorType, sse,
-    types::{ModelItem, ModelList},
+    Error,
+    openai::{self, HttpAnswer, HttpBody, ModelItem, ModelList, Writer},
+    sse,
 };
-
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{extract::body, models};
-use crate::{answers, app::App, auth::Caller, control::types::ModelKind, error::ApiError};
+use super::{extract::plain_body, models};
+use crate::{
+    answers::{self, Refused},
+    app::App,
+    auth::Caller,
+    control::types::ModelKind,
+    error::ApiError,
+    metering::Asker,
+};
 
-pub(crate) async fn list_models(State(app): State<App>) -> Response {
-    match items(&app).await {
+pub(crate) async fn list_models(State(app): State<App>, Extension(asker): Extension<Asker>) -> Response {
+    match items(&app, &asker).await {
         Ok(items) => Json(ModelList::new(items)).into_response(),
         Err(error) => error.into_openai_response(),
     }
 }
 
-pub(crate) async fn get_model(State(app): State<App>, Path(id): Path<String>) -> Response {
-    match items(&app).await {
+pub(crate) async fn get_model(
+    State(app): State<App>,
+    Extension(asker): Extension<Asker>,
+    Path(id): Path<String>,
+) -> Response {
+    match items(&app, &asker).await {
         Ok(items) => items.into_iter().find(|item| item.id == id).map_or_else(
-            || ApiError::from(hearth_answers::Error::no_model(&id)).into_openai_response(),
+            || response(Error::no_model(&id).into()),
             |item| Json(item).into_response(),
         ),
         Err(error) => error.into_openai_response(),
     }
 }
 
-pub(crate) async fn chat_completions(
+/// Any route that is asked of a model.
+pub(crate) async fn ask(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     request: Request,
 ) -> Response {
-    answer(&app, caller, "/v1/chat/completions", request).await
+    let id = Uuid::now_v7();
+    let answered = answer(&app, caller, request, id).await;
+    let mut answered = answered.unwrap_or_else(|refused| {
+        let mut response = response(refused.error.into());
+        response.headers_mut().extend(refused.headers);
+        response
+    });
+    // Clients show it where something failed, and the log of requests has it.
+    if let Ok(id) = HeaderValue::from_str(&id.to_string()) {
+        answered.headers_mut().insert("x-request-id", id);
+    }
+    answered
 }
 
-pub(crate) async fn completions(
-    State(app): State<App>,
-    Extension(caller): Extension<Caller>,
-    request: Request,
-) -> Response {
-    answer(&app, caller, "/v1/completions", request).await
+async fn answer(app: &App, caller: Caller, http: Request, id: Uuid) -> Result<Response, Refused> {
+    let (method, path, asker) = (
+        http.method().to_string(),
+        http.uri().path().to_owned(),
+        Asker::of(&http),
+    );
+    let bytes = plain_body(app, http).await?;
+    let mut request = openai::read(&method, &path, bytes)?;
+    request.id = id;
+    let answered = answers::send(app, caller, &asker, request.clone()).await?;
+    let written = openai::written(&request, answered.answer);
+    let mut response = until_cut(written, app.cut.clone());
+    response.headers_mut().extend(answered.headers);
+    Ok(response)
 }
 
-pub(crate) async fn embeddings(
-    State(app): State<App>,
-    Extension(caller): Extension<Caller>,
-    request: Request,
-) -> Response {
-    answer(&app, caller, "/v1/embeddings", request).await
-}
-
-pub(crate) async fn unknown() -> Response {
-    let message = "there is no such route here: use /v1/chat/completions, /v1/completions, /v1/embeddings or /v1/models";
-    let error = hearth_answers::Error::new(404, ErrorType::NotFoundError, "unknown_url", message);
-    std::future::ready(ApiError::from(error).into_openai_response()).await
+pub(crate) async fn unknown(method: Method, OriginalUri(uri): OriginalUri) -> Response {
+    let error = Error::not_served(method.as_str(), uri.path(), None);
+    std::future::ready(response(error.into())).await
 }
 
 pub(crate) async fn wrong_method(method: Method) -> Response {
@@ -78,66 +100,56 @@ pub(crate) async fn wrong_method(method: Method) -> Response {
     std::future::ready(error.into_openai_response()).await
 }
 
-async fn answer(app: &App, caller: Caller, path: &str, request: Request) -> Response {
-    match forward(app, caller, path, request).await {
-        Ok(response) => response,
-        Err(error) => error.into_openai_response(),
-    }
-}
-
-async fn forward(app: &App, caller: Caller, path: &str, request: Request) -> Result<Response, ApiError> {
-    let bytes = body(request).await?;
-    let upstream = answers::send(app, caller, path, bytes, Uuid::now_v7()).await?;
-    let mut response = Response::builder().status(upstream.status);
-    for (name, value) in upstream.headers {
-        response = response.header(name, value);
-    }
-    let pieces = until_cut(upstream.body, app.cut.clone());
-    let body = if upstream.is_stream {
-        Body::from_stream(pieces.map(|piece| Ok::<_, Infallible>(piece.unwrap_or_else(error_event))))
-    } else {
-        // An error in the middle breaks the connection off, which every client takes for what it is.
-        Body::from_stream(pieces)
+/// An answer that ends when this program does. A stop in the middle of it is an error: an end alone would look like the
+/// end of the answer.
+fn until_cut(answer: HttpAnswer, cut: CancellationToken) -> Response {
+    let body = match answer.body {
+        HttpBody::Stream(events) => HttpBody::Stream(cut_off(events, cut).boxed()),
+        whole => whole,
     };
-    response.body(body).map_err(|error| ApiError::internal(&error))
+    response(HttpAnswer { body, ..answer })
 }
 
-/// The pieces of an answer. A stop in the middle of it is an error: an end alone would look like the end of the answer.
-fn until_cut(
-    body: BoxStream<'static, Result<Bytes, ApiError>>,
-    cut: CancellationToken,
-) -> impl Stream<Item = Result<Bytes, ApiError>> + Send {
-    stream::unfold(Some((body, cut)), |state| async move {
-        let (mut body, cut) = state?;
+fn cut_off(events: BoxStream<'static, Bytes>, cut: CancellationToken) -> impl Stream<Item = Bytes> + Send {
+    stream::unfold(Some((events, cut)), |state| async move {
+        let (mut events, cut) = state?;
         tokio::select! {
             biased;
-            piece = body.next() => Some((piece?, Some((body, cut)))),
+            event = events.next() => Some((event?, Some((events, cut)))),
             () = cut.cancelled() => {
-                let text = "Hearth is stopping: this answer is not whole";
-                Some((Err(ApiError::unavailable("stopping", text)), None))
+                Some((Writer::error(&answers::stopping().openai()), None))
             }
+            () = tokio::time::sleep(answers::QUIET) => Some((sse::keep_alive(), Some((events, cut)))),
         }
     })
 }
 
-/// What a reader of a stream is told in place of the rest: the connection ends cleanly behind it, so that no client
-/// loses what came before.
-fn error_event(error: ApiError) -> Bytes {
-    let data = String::from_utf8_lossy(&error.openai().body()).into_owned();
-    let name = String::new();
-    sse::Event { name, data }.encode()
+/// An HTTP answer of whatever shape.
+pub(super) fn response(answer: HttpAnswer) -> Response {
+    let mut response = Response::builder().status(answer.status);
+    for (name, value) in answer.headers {
+        response = response.header(name, value);
+    }
+    let body = match answer.body {
+        HttpBody::Full(bytes) => Body::from(bytes),
+        HttpBody::Stream(events) => Body::from_stream(events.map(Ok::<_, Infallible>)),
+    };
+    response
+        .body(body)
+        .unwrap_or_else(|error| ApiError::internal(&error).into_openai_response())
 }
 
-/// Models that can be asked now.
-async fn items(app: &App) -> Result<Vec<ModelItem>, ApiError> {
+/// Models that can be asked now, by whoever asks.
+async fn items(app: &App, asker: &Asker) -> Result<Vec<ModelItem>, ApiError> {
     let models = models::all(app)
         .await?
         .into_iter()
-        .filter(|model| model.unavailable.is_none());
+        .filter(|model| model.unavailable.is_none() && asker.may_see(model));
     let items = models.map(|model| {
         let created = model.added_at.map_or(0, |added| added.0.unix_timestamp());
         let owner = match model.kind {
             ModelKind::Local => "hearth",
+            ModelKind::Server => "server",
             ModelKind::Network => "pocket",
         };
         ModelItem::new(model.id, created, owner)

@@ -5,9 +5,13 @@ use axum::{Json, extract::State};
 use super::extract::Input;
 use crate::{
     app::App,
+    auth::OriginPattern,
     control::types::{Settings, SettingsPatch},
     error::ApiError,
 };
+
+/// Origins that the settings keep.
+const MAX_ORIGINS: usize = 100;
 
 pub(crate) async fn get(State(app): State<App>) -> Result<Json<Settings>, ApiError> {
     all(&app).await
@@ -15,13 +19,35 @@ pub(crate) async fn get(State(app): State<App>) -> Result<Json<Settings>, ApiErr
 
 pub(crate) async fn change(
     State(app): State<App>,
-    Input(patch): Input<SettingsPatch>,
+    Input(mut patch): Input<SettingsPatch>,
 ) -> Result<Json<Settings>, ApiError> {
+    // Nothing is changed where one of them is wrong.
+    if let Some(origins) = patch.allowed_origins.take() {
+        patch.allowed_origins = Some(checked(&origins)?);
+    }
     if let Some(cap) = patch.daily_cap {
         app.parts.relay.set_daily_cap(cap).await?;
     }
     app.settings.change(patch).await?;
     all(&app).await
+}
+
+/// Origins as they are kept, each once.
+fn checked(origins: &[String]) -> Result<Vec<String>, ApiError> {
+    if origins.len() > MAX_ORIGINS {
+        return Err(ApiError::bad_request(format!(
+            "at most {MAX_ORIGINS} origins can be allowed"
+        )));
+    }
+    let read = origins
+        .iter()
+        .map(|origin| OriginPattern::parse(origin).map(|read| read.to_string()));
+    let mut read: Vec<String> = read
+        .collect::<Result<_, _>>()
+        .map_err(|error| ApiError::bad_request(error.to_string()))?;
+    read.sort_unstable();
+    read.dedup();
+    Ok(read)
 }
 
 async fn all(app: &App) -> Result<Json<Settings>, ApiError> {
@@ -32,6 +58,13 @@ async fn all(app: &App) -> Result<Json<Settings>, ApiError> {
         announce: kept.announce,
         default_model: kept.default_model,
         system_prompt: kept.system_prompt,
+        allowed_origins: kept.allowed_origins,
+        configured_origins: app
+            .config
+            .allowed_origins
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
         network_budget: app.parts.relay.budget().await?,
         configured: app.host.configured(),
     }))

@@ -117,7 +117,7 @@ pub(crate) async fn events(State(app): State<App>, headers: HeaderMap) -> Respon
     });
     let events = stream::iter([first])
         .chain(later)
-        .map(|event| sse::event(&event).unwrap_or_default());
+        .map(|event| sse::encode(&serde_json::to_vec(&event).unwrap_or_default()));
     stream_of(with_keep_alive(events).take_until(futures::future::select(Box::pin(stopped), signed_out)))
 }
 

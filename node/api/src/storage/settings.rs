@@ -32,6 +32,7 @@ pub(crate) struct StoredSettings {
     pub(crate) announce: Announce,
     pub(crate) default_model: Option<String>,
     pub(crate) system_prompt: Option<String>,
+    pub(crate) allowed_origins: Vec<String>,
 }
 
 impl Stored for StoredSettings {
@@ -83,6 +84,7 @@ impl SettingsStore {
             announce: patch.announce.unwrap_or(old.announce),
             default_model: text(patch.default_model, old.default_model),
             system_prompt: text(patch.system_prompt, old.system_prompt),
+            allowed_origins: patch.allowed_origins.unwrap_or(old.allowed_origins),
         };
         let json = stored::write(&new).map_err(|error| ApiError::internal(&error))?;
         self.put(KEY, &json).await

@@ -416,7 +416,14 @@ async fn keys_are_shown_once_and_can_be_revoked() {
             .status(),
         204
     );
-    assert_eq!(ask().bearer_auth(&secret).send().await.unwrap().status(), 401);
+    let refused = ask().bearer_auth(&secret).send().await.unwrap();
+    assert_eq!(refused.status(), 401);
+    assert_eq!(json(refused).await["error"]["code"], "invalid_api_key");
+    // It is listed as revoked until it is revoked once more, and forgotten then.
+    assert!(world.get("/keys").await["keys"][0]["revoked_at"].is_string());
+    let forget = world.own(Method::DELETE, &format!("/keys/{id}"));
+    assert_eq!(forget.send().await.unwrap().status(), 204);
+    assert_eq!(world.get("/keys").await["keys"], json!([]));
     world
         .api
         .ensure_key("This computer", "sk-hearth-fixed")

@@ -20,6 +20,11 @@ impl World {
         stream.write_all(sent.as_bytes()).await.unwrap();
         stream
     }
+
+    /// The whole answer to these bytes.
+    pub(crate) async fn raw(&self, sent: &str) -> String {
+        rest(self.open(sent).await).await
+    }
 }
 
 /// Everything until the other side ends the connection.

@@ -5,8 +5,12 @@
 mod access;
 mod chat;
 mod control;
+mod keys;
 mod limits;
 mod money;
 mod openai;
+mod origins;
 mod parts;
+mod paths;
+mod shapes;
 mod support;

@@ -63,10 +63,10 @@ async fn a_network_model_is_renamed_on_both_sides() {
         "{chunks:?}"
     );
     let relayed = world.fake.relayed.lock().unwrap();
-    let body: Value = serde_json::from_slice(&relayed[0].body).unwrap();
+    let body: Value = serde_json::from_slice(&relayed[0].json()).unwrap();
     assert_eq!(
-        (relayed[0].service.as_str(), body["model"].as_str()),
-        ("svc", Some("svc"))
+        (relayed[0].model.as_deref(), body["model"].as_str()),
+        (Some("svc"), Some("svc"))
     );
 }
 
@@ -173,5 +173,54 @@ async fn an_answer_names_its_receipt_and_the_receipt_is_listed() {
             .await
             .unwrap();
         assert_eq!(missing.status(), 404);
+    }
+}
+
+#[tokio::test]
+async fn bodies_come_as_gzip_and_answers_have_an_id_t13() {
+    use std::io::Write as _;
+
+    let world = world().await;
+    let gzip = |text: &str| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(text.as_bytes()).unwrap();
+        encoder.finish().unwrap()
+    };
+    let bomb = format!("{{\"model\":\"chat\",\"x\":\"{}\"}}", "x".repeat(1_000_000));
+    for (encoding, body, status) in [
+        ("gzip", gzip(&ask("chat", false).to_string()), 200),
+        ("identity", ask("chat", false).to_string().into_bytes(), 200),
+        ("gzip", b"no gzip".to_vec(), 400),
+        ("gzip", gzip(&bomb), 413),
+        ("br", ask("chat", false).to_string().into_bytes(), 415),
+    ] {
+        let response = world
+            .bare(Method::POST, "/v1/chat/completions")
+            .header("content-encoding", encoding)
+            .body(body)
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(response.status(), status, "{encoding}");
+        assert!(response.headers()["x-request-id"].to_str().unwrap().len() > 30);
+    }
+}
+
+#[tokio::test]
+async fn tokens_are_split_and_joined_at_the_root_too() {
+    let world = world().await;
+    for path in ["/tokenize", "/v1/tokenize"] {
+        let response = world
+            .bare(Method::POST, path)
+            .json(&json!({"model": "chat", "prompt": "hello"}))
+            .send()
+            .await
+            .unwrap();
+        let split = json(response).await;
+        assert_eq!(
+            split["count"].as_u64(),
+            split["tokens"].as_array().map(|list| list.len() as u64),
+            "{split}"
+        );
     }
 }

@@ -9,16 +9,18 @@ use std::{
 };
 
 use futures::{
-    FutureExt, StreamExt,
+    StreamExt,
     stream::{self, BoxStream},
+};
+use hearth_answers::{
+    Backend, Capacity, Code, Error, Health, ModelEntry, Operation, Principal, Request,
+    answer::{Body, ChunkStream, Head as AnswerHead, Whole},
+    openai::ChunkReader,
 };
 use hearth_api::{
     ApiError, Host,
     control::types::*,
-    parts::{
-        Answer, Earn, Keyring, ModelStore, Money, NetworkStatus, Relay, RelayAnswer, RelayCall, RelayReceipt,
-        Window,
-    },
+    parts::{Answer, Earn, Keyring, ModelStore, Money, NetworkStatus, Relay, Window},
 };
 use hearth_base::Amount;
 use tokio::sync::watch;
@@ -62,10 +64,13 @@ pub(crate) struct Fake {
     /// How long a payment takes.
     pub(crate) block_time: Duration,
     pub(crate) locked: Mutex<bool>,
-    pub(crate) relayed: Mutex<Vec<RelayCall>>,
+    pub(crate) relayed: Mutex<Vec<Request>>,
+    pub(crate) health: Health,
     /// What a network answer is, in place of a good one.
     pub(crate) misbehaviour: Mutex<Option<Misbehaviour>>,
     pub(crate) daily_cap: Mutex<Upokt>,
+    /// Nobody can be asked over the network.
+    pub(crate) fails: std::sync::atomic::AtomicBool,
     /// The network's model waits for the next session.
     pub(crate) network_waits: std::sync::atomic::AtomicBool,
     pub(crate) events: Mutex<Option<BoxStream<'static, Event>>>,
@@ -362,56 +367,6 @@ impl Relay for Fake {
             ..model("pocket/svc", ModelTask::Chat, "")
         }])
     }
-    async fn send(&self, call: RelayCall) -> Answer<RelayAnswer> {
-        let request: serde_json::Value = serde_json::from_slice(&call.body).unwrap();
-        let is_stream = request["stream"] == true;
-        self.relayed.lock().unwrap().push(call);
-        let misbehaviour = *self.misbehaviour.lock().unwrap();
-        if misbehaviour == Some(Misbehaviour::Hangs) {
-            std::future::pending::<()>().await;
-        }
-        let (content_type, pieces) = if is_stream {
-            let chunks = [
-                r#"{"model":"svc","choices":[{"index":0,"delta":{"role":"assistant","content":"hi"}}]}"#,
-                r#"{"model":"svc","choices":[{"index":0,"delta":{"content":" there"},"finish_reason":"stop"}]}"#,
-                r#"{"model":"svc","choices":[],"usage":{"prompt_tokens":2,"completion_tokens":3,"total_tokens":5}}"#,
-                "[DONE]",
-            ];
-            (
-                "text/event-stream",
-                chunks.iter().map(|chunk| format!("data: {chunk}\n\n")).collect(),
-            )
-        } else {
-            (
-                "application/json",
-                vec![r#"{"model":"svc","choices":[{"message":{"content":"hi"}}]}"#.to_owned()],
-            )
-        };
-        let id = self.relayed.lock().unwrap().last().unwrap().id;
-        let receipt = RelayReceipt {
-            cost: Some(upokt(4)),
-            network: NetworkReceipt {
-                id: Some(id.to_string()),
-                charge: Charge::Paid,
-                service: "svc".into(),
-                supplier: "pokt1supplier".into(),
-                supplier_url: None,
-                application: "pokt1app".into(),
-                session_id: "s".into(),
-                session_start: 1,
-                session_end: 4,
-                verified_batches: 4,
-                request_hash: None,
-                failed_tries: 0,
-            },
-        };
-        Ok(RelayAnswer {
-            status: 200,
-            content_type: content_type.into(),
-            body: misbehave(misbehaviour, pieces),
-            receipt: std::future::ready(Some(receipt)).boxed(),
-        })
-    }
     async fn receipt(&self, id: Uuid) -> Answer<Option<BoughtAnswer>> {
         let relayed = self.relayed.lock().unwrap();
         Ok(relayed.iter().find(|call| call.id == id).map(bought))
@@ -435,32 +390,73 @@ impl Relay for Fake {
     }
 }
 
-/// The body of an answer.
-fn misbehave(
-    misbehaviour: Option<Misbehaviour>,
-    pieces: Vec<String>,
-) -> BoxStream<'static, Answer<bytes::Bytes>> {
-    let first: Answer<bytes::Bytes> = Ok(pieces[0].clone().into());
-    match misbehaviour {
-        Some(Misbehaviour::BreaksOff) => {
-            let broken = ApiError::unavailable("broken_off", "its answer broke off");
-            stream::iter([first, Err(broken)]).boxed()
+#[async_trait::async_trait]
+impl Backend for Fake {
+    async fn answer(&self, request: Request, _: &Principal) -> Result<hearth_answers::Answer, Error> {
+        if self.fails.load(Ordering::SeqCst) {
+            return Err(Error::new(
+                Code::NetworkUnavailable,
+                "the network does not answer",
+            ));
         }
-        Some(Misbehaviour::Endless) => {
-            let text = "x".repeat(100_000);
-            let chunk = format!(
-                "data: {{\"model\":\"svc\",\"choices\":[{{\"delta\":{{\"content\":\"{text}\"}}}}]}}\n\n"
-            );
-            stream::repeat_with(move || Ok(chunk.clone().into())).boxed()
+        self.relayed.lock().unwrap().push(request.clone());
+        let misbehaviour = *self.misbehaviour.lock().unwrap();
+        if misbehaviour == Some(Misbehaviour::Hangs) {
+            std::future::pending::<()>().await;
         }
-        Some(Misbehaviour::Hangs) | None => {
-            stream::iter(pieces.into_iter().map(|piece| Ok(piece.into()))).boxed()
-        }
+        let head = AnswerHead {
+            model: request.shown_model("pocket/svc").to_owned(),
+            receipt: Some(request.id),
+            ..AnswerHead::default()
+        };
+        let body = if request.stream {
+            Body::Stream(misbehave(misbehaviour))
+        } else {
+            let json = r#"{"model":"svc","choices":[{"message":{"content":"hi"}}]}"#;
+            Body::Whole(Whole::Foreign(Operation::Chat, json.into()))
+        };
+        Ok(hearth_answers::Answer { head, body })
+    }
+    async fn prepare(&self, _: Option<&str>) -> Result<(), Error> {
+        Ok(())
+    }
+    async fn models(&self) -> Result<Vec<ModelEntry>, Error> {
+        Ok(Vec::new())
+    }
+    fn capacity(&self, _: Option<&str>) -> Capacity {
+        Capacity { slots: 1 }
+    }
+    fn health(&self) -> &Health {
+        &self.health
     }
 }
 
+/// The body of a streamed answer.
+fn misbehave(misbehaviour: Option<Misbehaviour>) -> ChunkStream {
+    let endless = format!(
+        "data: {{\"model\":\"svc\",\"choices\":[{{\"delta\":{{\"content\":\"{}\"}}}}]}}\n\n",
+        "x".repeat(100_000)
+    );
+    let pieces = [
+        r#"{"model":"svc","choices":[{"index":0,"delta":{"role":"assistant","content":"hi"}}]}"#,
+        r#"{"model":"svc","choices":[{"index":0,"delta":{"content":" there"},"finish_reason":"stop"}]}"#,
+        r#"{"model":"svc","choices":[],"usage":{"prompt_tokens":2,"completion_tokens":3,"total_tokens":5}}"#,
+        "[DONE]",
+    ]
+    .map(|chunk| Ok(bytes::Bytes::from(format!("data: {chunk}\n\n"))));
+    let parts = match misbehaviour {
+        Some(Misbehaviour::BreaksOff) => {
+            let [first, ..] = pieces;
+            stream::iter([first, Err(Error::broken_off())]).boxed()
+        }
+        Some(Misbehaviour::Endless) => stream::repeat_with(move || Ok(endless.clone().into())).boxed(),
+        Some(Misbehaviour::Hangs) | None => stream::iter(pieces).boxed(),
+    };
+    ChunkReader::new(parts, usize::MAX, usize::MAX).into_stream()
+}
+
 /// A call of which nobody can say what became of it.
-fn bought(call: &RelayCall) -> BoughtAnswer {
+fn bought(call: &Request) -> BoughtAnswer {
     BoughtAnswer {
         asked_at: Timestamp::from_ms(0),
         cost: Some(upokt(4)),
@@ -472,7 +468,7 @@ fn bought(call: &RelayCall) -> BoughtAnswer {
         receipt: NetworkReceipt {
             id: Some(call.id.to_string()),
             charge: Charge::Unknown,
-            service: call.service.clone(),
+            service: call.model.clone().unwrap(),
             supplier: "pokt1supplier".into(),
             supplier_url: None,
             application: "pokt1app".into(),

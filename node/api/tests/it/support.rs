@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use futures::StreamExt;
-use hearth_answers::{Library, LibraryError, ModelEntry, Models, sse};
+use hearth_answers::{EngineBackend, Library, LibraryError, ModelEntry, Models, Router, sse};
 use hearth_api::{
     Api, Args, Config,
     control::types::{NetworkName, Setup},
@@ -129,6 +129,12 @@ pub(crate) async fn args(
         tasks: tasks.child("api"),
         host: Arc::new(Program(setup.clone())),
         models: models.clone(),
+        router: Arc::new(Router::new(
+            Arc::new(EngineBackend::new(models.clone(), 4)),
+            Some(fake.clone()),
+            Default::default(),
+            Default::default(),
+        )),
         parts,
         ipfs: axum::Router::new().route("/ipfs/{cid}", axum::routing::get(|| std::future::ready("block"))),
     };
@@ -149,6 +155,20 @@ impl World {
 
     pub(crate) async fn get(&self, path: &str) -> Value {
         json(self.own(Method::GET, path).send().await.unwrap()).await
+    }
+
+    /// Makes a key with these limits, and gives its id and secret.
+    pub(crate) async fn key(&self, limits: Value) -> (String, String) {
+        let made = self
+            .post("/keys", serde_json::json!({"name": "editor", "limits": limits}))
+            .await;
+        let text = |place: &str| {
+            made.pointer(place)
+                .and_then(Value::as_str)
+                .unwrap_or_else(|| panic!("{made}"))
+                .to_owned()
+        };
+        (text("/key/id"), text("/secret"))
     }
 
     pub(crate) async fn post(&self, path: &str, body: Value) -> Value {

@@ -10,6 +10,8 @@ use super::{Reason, Timestamp, Upokt};
 #[serde(rename_all = "snake_case")]
 pub enum ModelKind {
     Local,
+    /// On another server of the owner's, a configured backend.
+    Server,
     Network,
 }
 
@@ -37,7 +39,7 @@ pub enum ModelState {
 /// A model that can be chosen, or could be if the reason went away.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Model {
-    /// The name in `/v1`: the slug, or `pocket/<service>`.
+    /// The name in `/v1`: the slug, `<backend>/<model>` or `pocket/<service>`.
     pub id: String,
     pub kind: ModelKind,
     pub task: ModelTask,

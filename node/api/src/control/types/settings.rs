@@ -38,6 +38,11 @@ pub struct Settings {
     pub system_prompt: Option<String>,
     /// What answers of the network may cost.
     pub network_budget: NetworkBudget,
+    /// Origins of pages that browsers let call the OpenAI API, beside those of the configuration
+    /// (`api.allowed_origins`).
+    pub allowed_origins: Vec<String>,
+    /// Those of the configuration.
+    pub configured_origins: Vec<String>,
     /// Values of the configuration, which a restart is needed to change.
     pub configured: Vec<ConfiguredValue>,
 }
@@ -63,6 +68,8 @@ pub struct SettingsPatch {
     pub system_prompt: Option<String>,
     /// The most that answers of the network may cost in a day, in upokt; zero buys none.
     pub daily_cap: Option<Upokt>,
+    /// Replaces all of them.
+    pub allowed_origins: Option<Vec<String>>,
 }
 
 /// What answers of the network may cost.

@@ -1,9 +1,6 @@
 //! Network models, over the gateway.
 
-use axum::http::StatusCode;
-use futures::{FutureExt as _, StreamExt as _};
-use hearth_base::ServiceId;
-use hearth_gateway::{Error, Fault, Gateway, NetworkModel, Outcome, Receipt, Request, Unavailable};
+use hearth_gateway::{Gateway, NetworkModel, Outcome, Receipt, Unavailable};
 use uuid::Uuid;
 
 use crate::{
@@ -11,8 +8,7 @@ use crate::{
         BoughtAnswer, BoughtAnswerList, Charge, Model, ModelKind, ModelState, ModelTask, NetworkBudget,
         NetworkReceipt, Reason, Timestamp, Upokt,
     },
-    error::ApiError,
-    parts::{Answer, Relay, RelayAnswer, RelayCall, RelayReceipt, Window},
+    parts::{Answer, Relay, RelayReceipt, Window},
 };
 
 /// The gateway behind the API.
@@ -23,25 +19,12 @@ pub struct GatewayRelay {
 #[async_trait::async_trait]
 impl Relay for GatewayRelay {
     async fn models(&self) -> Answer<Vec<Model>> {
-        let models = self.gateway.services().await.map_err(error)?;
+        let models = self
+            .gateway
+            .services()
+            .await
+            .map_err(hearth_answers::Error::from)?;
         Ok(models.into_iter().map(model).collect())
-    }
-
-    async fn send(&self, call: RelayCall) -> Answer<RelayAnswer> {
-        let request = Request {
-            id: call.id,
-            ..Request::post(ServiceId::new(call.service), &call.path, call.body)
-        };
-        let answer = self.gateway.send(request).await.map_err(error)?;
-        Ok(RelayAnswer {
-            status: answer.status,
-            content_type: answer.content_type,
-            body: answer.body.map(|part| part.map_err(error)).boxed(),
-            receipt: answer
-                .receipt
-                .map(|receipt| receipt.as_ref().map(relay_receipt))
-                .boxed(),
-        })
     }
 
     async fn receipt(&self, id: Uuid) -> Answer<Option<BoughtAnswer>> {
@@ -179,44 +162,5 @@ fn bought(receipt: Receipt) -> BoughtAnswer {
             Outcome::Complete | Outcome::Cancelled => None,
         },
         receipt: relayed.network,
-    }
-}
-
-/// Whose fault it is decides on the status.
-fn error(error: Error) -> ApiError {
-    let text = hearth_base::failure::chain(&error);
-    if let Error::UnknownService { .. } = error {
-        return ApiError::new(StatusCode::NOT_FOUND, "model_not_found", text);
-    }
-    if let Error::DailyCap { .. } = error {
-        return ApiError::new(StatusCode::PAYMENT_REQUIRED, "daily_cap_reached", text).remedy(
-            "Raise the cap under Settings, or wait for the next day (UTC). Local models cost nothing.",
-        );
-    }
-    if let Error::OutOfStake { .. } = error {
-        return ApiError::new(StatusCode::PAYMENT_REQUIRED, "out_of_stake", text)
-            .remedy("Add to the application's stake, or wait until former sessions are settled.");
-    }
-    match error.fault() {
-        Fault::Caller => ApiError::bad_request(text),
-        Fault::Node => later(ApiError::unavailable("gateway_not_ready", text)),
-        Fault::Application => ApiError::new(StatusCode::PAYMENT_REQUIRED, "application_not_ready", text),
-        Fault::Supplier if error.is_busy() => later(ApiError::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "supplier_failed",
-            text,
-        )),
-        Fault::Supplier => ApiError::new(StatusCode::BAD_GATEWAY, "supplier_failed", text)
-            .remedy("Try again; another supplier may be drawn."),
-        Fault::Network => later(ApiError::unavailable("network_unavailable", text)),
-    }
-}
-
-/// What passes by itself, with the next block or session, says when it is worth asking again.
-fn later(error: ApiError) -> ApiError {
-    const SECONDS: u64 = 2;
-    ApiError {
-        retry_after_seconds: Some(SECONDS),
-        ..error
     }
 }

@@ -1,0 +1,195 @@
+//! `/api/chat`, `/api/tags` and the like: Ollama's API, beside the control API and apart from it.
+
+use std::time::Instant;
+
+use axum::{
+    Extension, Router,
+    extract::{Request, State},
+    response::Response,
+    routing::{MethodRouter, any, get, post},
+};
+use bytes::Bytes;
+use hearth_answers::{
+    Backend as _, Code, Error,
+    dialect::Dialect,
+    ollama::{self, Asked, ModelCard},
+    openai::HttpAnswer,
+};
+
+use super::{extract::plain_body, models, openai::response};
+use crate::{
+    answers::{self, lively},
+    app::App,
+    auth::Caller,
+    control::types::{Model, ModelState, ModelTask},
+    error::ApiError,
+    metering::Asker,
+};
+
+/// The routes, by the paths that [`crate::auth::Zone`] knows.
+pub(crate) fn routes() -> Router<App> {
+    let known = |route: MethodRouter<App>| route.fallback(wrong_method);
+    let mut router = Router::new()
+        .route("/api/version", known(get(version)))
+        .route("/api/tags", known(get(tags)))
+        .route("/api/ps", known(get(running)))
+        .route("/api/show", known(post(show)))
+        .route("/api/chat", known(post(chat)))
+        .route("/api/generate", known(post(generate)))
+        .route("/api/embed", known(post(embed)))
+        .route("/api/embeddings", known(post(embeddings)))
+        .route("/api/blobs/{digest}", any(not_here));
+    for path in [
+        "/api/pull",
+        "/api/push",
+        "/api/create",
+        "/api/copy",
+        "/api/delete",
+    ] {
+        router = router.route(path, any(not_here));
+    }
+    router
+}
+
+pub(crate) fn refused(error: &ApiError) -> Response {
+    response(ollama::refused(&error.openai()))
+}
+
+fn shown(answered: Result<HttpAnswer, Error>) -> Response {
+    response(answered.unwrap_or_else(|error| ollama::refused(&error)))
+}
+
+async fn version() -> Response {
+    std::future::ready(response(ollama::version())).await
+}
+
+async fn tags(State(app): State<App>) -> Response {
+    let listed = cards(&app, |_| true).await;
+    shown(listed.map(|cards| ollama::tags(&cards)))
+}
+
+async fn running(State(app): State<App>) -> Response {
+    let listed = cards(&app, |model| model.state == ModelState::Loaded).await;
+    shown(listed.map(|cards| ollama::running(&cards)))
+}
+
+async fn show(State(app): State<App>, request: Request) -> Response {
+    let found = async {
+        let name = ollama::shown_model(&bytes(&app, request).await?)?;
+        let cards = cards(&app, |model| model.id == name).await?;
+        cards
+            .first()
+            .map(ollama::show)
+            .ok_or_else(|| Error::no_model(&name))
+    };
+    shown(found.await)
+}
+
+async fn chat(
+    app: State<App>,
+    caller: Extension<Caller>,
+    asker: Extension<Asker>,
+    request: Request,
+) -> Response {
+    shown(answer(app, caller, asker, request, Asked::chat).await)
+}
+
+async fn generate(
+    app: State<App>,
+    caller: Extension<Caller>,
+    asker: Extension<Asker>,
+    request: Request,
+) -> Response {
+    shown(answer(app, caller, asker, request, Asked::generate).await)
+}
+
+async fn embed(
+    app: State<App>,
+    caller: Extension<Caller>,
+    asker: Extension<Asker>,
+    request: Request,
+) -> Response {
+    shown(answer(app, caller, asker, request, |body| Asked::embed(body, false)).await)
+}
+
+async fn embeddings(
+    app: State<App>,
+    caller: Extension<Caller>,
+    asker: Extension<Asker>,
+    request: Request,
+) -> Response {
+    shown(answer(app, caller, asker, request, |body| Asked::embed(body, true)).await)
+}
+
+async fn answer(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Extension(asker): Extension<Asker>,
+    request: Request,
+    read: impl FnOnce(&[u8]) -> Result<Asked, Error> + Send,
+) -> Result<HttpAnswer, Error> {
+    let begun = Instant::now();
+    let asked = read(&bytes(&app, request).await?)?;
+    match asked.request() {
+        Some(request) => {
+            let answer = answers::answer_to(&app, caller, &asker, request).await?;
+            Ok(ollama::written(&asked, begun, lively(&app, answer)).await)
+        }
+        None => {
+            app.router.prepare(asked.model()).await?;
+            Ok(ollama::loaded(&asked))
+        }
+    }
+}
+
+async fn bytes(app: &App, request: Request) -> Result<Bytes, Error> {
+    plain_body(app, request).await
+}
+
+/// What changes models: that is the owner's, by the control API.
+async fn not_here(request: Request) -> Response {
+    let message = format!(
+        "{} is not served here: the owner of this node adds and deletes models with `hearth model add` and \
+         `hearth model rm`, or on the page",
+        request.uri().path()
+    );
+    let error = Error::new(Code::MethodNotAllowed, message);
+    std::future::ready(response(ollama::refused(&error))).await
+}
+
+async fn wrong_method(request: Request) -> Response {
+    let allowed = match request.uri().path() {
+        "/api/version" | "/api/tags" | "/api/ps" => "GET",
+        _ => "POST",
+    };
+    let error = Error::not_served(request.method().as_str(), request.uri().path(), Some(allowed));
+    std::future::ready(response(ollama::refused(&error))).await
+}
+
+/// The models that can be asked now.
+async fn cards(app: &App, wanted: impl Fn(&Model) -> bool + Send) -> Result<Vec<ModelCard>, Error> {
+    let models = models::all(app).await.map_err(|error| error.openai())?;
+    let models = models
+        .into_iter()
+        .filter(|model| model.unavailable.is_none() && wanted(model));
+    Ok(models.map(|model| card(app, model)).collect())
+}
+
+fn card(app: &App, model: Model) -> ModelCard {
+    let loaded = app.models.snapshot().borrow().loaded.get(&model.id).cloned();
+    let dialect = loaded.as_ref().map(|loaded| Dialect::of_model(&loaded.info));
+    ModelCard {
+        knows_tools: dialect.is_some_and(|dialect| dialect.tools.is_some()),
+        thinks: dialect.is_some_and(|dialect| dialect.thinks),
+        name: model.id,
+        added_at: model.added_at.map_or(0, |added| added.0.unix_timestamp()),
+        size_bytes: model.size_bytes.unwrap_or(0),
+        digest: model.cid.unwrap_or_default(),
+        architecture: model.architecture,
+        parameters: model.parameters,
+        quantisation: model.quantisation,
+        context_tokens: model.context_tokens,
+        licence: model.licence,
+        makes_embeddings: model.task == ModelTask::Embedding,
+    }
+}

@@ -1,0 +1,360 @@
+//! What keys may do, what they may spend, and what was asked.
+
+use std::{sync::atomic::Ordering, time::Duration};
+
+use reqwest::{Method, Response};
+use serde_json::{Value, json};
+
+use crate::{
+    parts::{Fake, Misbehaviour},
+    support::{World, config, json, with, world},
+};
+
+async fn ask(world: &World, path: &str, key: &str, body: &Value) -> Response {
+    let call = world.bare(Method::POST, path).bearer_auth(key).json(body);
+    call.send().await.unwrap()
+}
+
+async fn chat(world: &World, key: &str, model: &str) -> Response {
+    let body = json!({"model": model, "messages": [{"role": "user", "content": "hello"}], "max_tokens": 3});
+    ask(world, "/v1/chat/completions", key, &body).await
+}
+
+/// Status and code of a refusal in OpenAI's shape.
+async fn refusal(response: Response) -> (u16, String) {
+    let status = response.status().as_u16();
+    let body = json(response).await;
+    assert!(
+        body["error"]["type"].is_string() && body["error"]["message"].is_string(),
+        "{body}"
+    );
+    (
+        status,
+        body["error"]["code"].as_str().unwrap_or_default().to_owned(),
+    )
+}
+
+/// What a key has spent, once its answers are settled.
+async fn spent(world: &World, wanted: &str) -> Value {
+    for _ in 0..200 {
+        let key = world.get("/keys").await["keys"][0].clone();
+        if key["spent"] == wanted {
+            return key;
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    panic!("{}", world.get("/keys").await)
+}
+
+#[tokio::test]
+async fn a_key_does_what_it_is_for_and_nothing_else() {
+    let world = with(config(false), Fake::default()).await;
+    let (_, local) = world.key(json!({"scopes": ["local"], "models": ["ch*"]})).await;
+    assert_eq!(chat(&world, &local, "chat").await.status(), 200);
+    for (model, code) in [("pocket/svc", "key_scope"), ("embed", "key_model")] {
+        assert_eq!(
+            refusal(chat(&world, &local, model).await).await,
+            (403, code.to_owned()),
+            "{model}"
+        );
+    }
+    let embed = json!({"model": "embed", "input": "x"});
+    let refused = ask(&world, "/v1/embeddings", &local, &embed).await;
+    assert_eq!(refusal(refused).await.1, "key_scope");
+    // A name that comes twice counts as the last, for the check as for the answer.
+    let twice = r#"{"model":"chat","model":"pocket/svc","messages":[{"role":"user","content":"x"}]}"#;
+    let call = world
+        .bare(Method::POST, "/v1/chat/completions")
+        .bearer_auth(&local)
+        .body(twice);
+    assert_eq!(refusal(call.send().await.unwrap()).await.1, "key_scope");
+    assert!(world.fake.relayed.lock().unwrap().is_empty());
+
+    let (_, embedding) = world.key(json!({"scopes": ["embeddings"]})).await;
+    assert_eq!(
+        ask(&world, "/v1/embeddings", &embedding, &embed).await.status(),
+        200
+    );
+    assert_eq!(
+        refusal(chat(&world, &embedding, "chat").await).await,
+        (403, "key_scope".to_owned())
+    );
+    let (_, network) = world.key(json!({"scopes": ["network"]})).await;
+    assert_eq!(chat(&world, &network, "pocket/svc").await.status(), 200);
+    // A list of models has those that the key may ask.
+    for (key, models) in [
+        (&local, vec!["chat"]),
+        (&embedding, vec!["embed"]),
+        (&network, vec!["pocket/svc"]),
+    ] {
+        let list = json(
+            world
+                .bare(Method::GET, "/v1/models")
+                .bearer_auth(key)
+                .send()
+                .await
+                .unwrap(),
+        )
+        .await;
+        let found: Vec<&str> = list["data"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(|one| one["id"].as_str())
+            .collect();
+        assert_eq!(found, models);
+    }
+    // None opens the control API, whatever it is for.
+    let all = world.key(json!({})).await.1;
+    let call = world.bare(Method::GET, "/api/v1/keys").bearer_auth(&all);
+    assert_eq!(call.send().await.unwrap().status(), 403);
+    for wrong in [
+        json!({"name": "k", "limits": {"scopes": ["admin"]}}),
+        json!({"name": "k", "limits": {"scopes": []}}),
+        json!({"name": "k", "limits": {"origins": ["localhost"]}}),
+        json!({"name": "k", "limits": {"colour": "red"}}),
+        json!({"name": " "}),
+    ] {
+        assert_eq!(
+            world.post("/keys", wrong.clone()).await["error"]["code"],
+            "bad_request",
+            "{wrong}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_key_is_shown_as_anthropics_clients_do_and_a_made_up_one_does_not_matter_here() {
+    let world = with(config(false), Fake::default()).await;
+    let (id, key) = world.key(json!({"expires_at": "2023-11-14T23:00:00Z"})).await;
+    let list = |name: &'static str, value: String| {
+        let call = world.bare(Method::GET, "/v1/models").header(name, value);
+        async { call.send().await.unwrap() }
+    };
+    assert_eq!(list("x-api-key", key.clone()).await.status(), 200);
+    // Clients that must send a key send anything.
+    assert_eq!(
+        list("authorization", "Bearer sk-no-key-required".to_owned())
+            .await
+            .status(),
+        200
+    );
+    // From elsewhere it matters.
+    let elsewhere = world
+        .bare(Method::GET, "/v1/models")
+        .header("x-forwarded-for", "192.0.2.7");
+    let refused = elsewhere.bearer_auth("sk-no-key-required").send().await.unwrap();
+    assert_eq!(refusal(refused).await, (401, "invalid_api_key".to_owned()));
+    let unknown = list("authorization", "Bearer sk-hearth-0000".to_owned()).await;
+    assert_eq!(refusal(unknown).await, (401, "invalid_api_key".to_owned()));
+    world.clock.advance(Duration::from_hours(1));
+    let expired = list("x-api-key", key.clone()).await;
+    assert_eq!(expired.headers()["www-authenticate"], "Bearer");
+    assert_eq!(refusal(expired).await, (401, "invalid_api_key".to_owned()));
+    let change = |body: Value| {
+        world
+            .own(Method::PATCH, &format!("/keys/{id}"))
+            .json(&body)
+            .send()
+    };
+    let changed = json(change(json!({"name": "laptop", "limits": {}})).await.unwrap()).await;
+    assert_eq!(
+        (&changed["name"], &changed["limits"]["expires_at"]),
+        (&json!("laptop"), &Value::Null)
+    );
+    assert_eq!(list("x-api-key", key).await.status(), 200);
+}
+
+#[tokio::test]
+async fn a_key_that_asks_too_often_waits_and_is_told_how_long() {
+    let world = world().await;
+    let (_, key) = world
+        .key(json!({"requests_per_minute": 2, "tokens_per_minute": 1000}))
+        .await;
+    for left in ["1", "0"] {
+        let answer = chat(&world, &key, "chat").await;
+        assert_eq!(answer.status(), 200);
+        assert_eq!(answer.headers()["x-ratelimit-limit-requests"], "2");
+        assert_eq!(answer.headers()["x-ratelimit-remaining-requests"], left);
+        assert_eq!(answer.headers()["x-ratelimit-limit-tokens"], "1000");
+        answer.bytes().await.unwrap();
+    }
+    let refused = chat(&world, &key, "chat").await;
+    assert_eq!(refused.headers()["retry-after"], "30");
+    assert_eq!(refused.headers()["x-ratelimit-reset-requests"], "1m0s");
+    assert_eq!(refusal(refused).await, (429, "rate_limit_exceeded".to_owned()));
+    world.clock.advance(Duration::from_secs(30));
+    assert_eq!(chat(&world, &key, "chat").await.status(), 200);
+    // Other keys and programs without one are not held up.
+    assert_eq!(
+        chat(&world, &world.key(json!({})).await.1, "chat").await.status(),
+        200
+    );
+}
+
+#[tokio::test]
+async fn a_budget_is_never_overspent_and_what_nobody_was_paid_for_comes_back() {
+    let world = with(config(false), Fake::default()).await;
+    let (id, key) = world
+        .key(json!({"daily_budget": "10", "total_budget": "14"}))
+        .await;
+    let answers = futures::future::join_all((0..12).map(|_| chat(&world, &key, "pocket/svc"))).await;
+    let (good, refused): (Vec<Response>, Vec<Response>) =
+        answers.into_iter().partition(|answer| answer.status() == 200);
+    // One costs 4.
+    assert_eq!((good.len(), world.fake.relayed.lock().unwrap().len()), (2, 2));
+    for answer in good {
+        answer.bytes().await.unwrap();
+    }
+    for answer in refused {
+        assert_eq!(answer.status(), 402);
+        let error = json(answer).await["error"].clone();
+        assert_eq!(error["code"], "insufficient_quota");
+        let message = error["message"].as_str().unwrap();
+        assert!(
+            message.contains("today") && message.contains("Raise the key's budget"),
+            "{message}"
+        );
+    }
+    assert_eq!(spent(&world, "8").await["spent_today"], "8");
+    // Local models cost nothing.
+    assert_eq!(chat(&world, &key, "chat").await.status(), 200);
+    world.clock.advance(Duration::from_hours(24));
+    assert_eq!(chat(&world, &key, "pocket/svc").await.status(), 200);
+    assert_eq!(spent(&world, "12").await["spent_today"], "4");
+    let over = json(chat(&world, &key, "pocket/svc").await).await;
+    assert!(
+        over["error"]["message"].as_str().unwrap().contains("in all"),
+        "{over}"
+    );
+    // A dearer budget counts at once.
+    let raised = world
+        .own(Method::PATCH, &format!("/keys/{id}"))
+        .json(&json!({"limits": {"total_budget": "16"}}));
+    assert_eq!(raised.send().await.unwrap().status(), 200);
+    assert_eq!(chat(&world, &key, "pocket/svc").await.status(), 200);
+    spent(&world, "16").await;
+}
+
+#[tokio::test]
+async fn an_answer_that_nobody_began_costs_a_key_nothing_and_one_that_was_left_is_counted() {
+    let world = with(config(false), Fake::default()).await;
+    let (id, key) = world.key(json!({"total_budget": "8"})).await;
+    world.fake.fails.store(true, Ordering::SeqCst);
+    assert_eq!(chat(&world, &key, "pocket/svc").await.status(), 503);
+    spent(&world, "0").await;
+    world.fake.fails.store(false, Ordering::SeqCst);
+    // The caller goes away while the supplier has not begun: it may be paid all the same.
+    *world.fake.misbehaviour.lock().unwrap() = Some(Misbehaviour::Hangs);
+    let body = json!({"model": "pocket/svc", "messages": []});
+    let call = world
+        .bare(Method::POST, "/v1/chat/completions")
+        .bearer_auth(&key)
+        .json(&body);
+    assert!(
+        call.timeout(Duration::from_millis(300))
+            .send()
+            .await
+            .unwrap_err()
+            .is_timeout()
+    );
+    let mut counts = Value::Null;
+    for _ in 0..200 {
+        counts = world.get(&format!("/usage?asker={id}")).await["sums"][0]["counts"].clone();
+        if counts["requests"] == 2 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    spent(&world, "4").await;
+    assert_eq!(
+        (&counts["requests"], &counts["errors"], &counts["cost"]),
+        (&json!(2), &json!(2), &json!("4"))
+    );
+}
+
+#[tokio::test]
+async fn usage_is_kept_by_who_asked_and_model() {
+    let world = world().await;
+    let (id, key) = world.key(json!({})).await;
+    for stream in [false, true] {
+        let body =
+            json!({"model": "pocket/svc", "messages": [{"role": "user", "content": "x"}], "stream": stream});
+        ask(&world, "/v1/chat/completions", &key, &body)
+            .await
+            .bytes()
+            .await
+            .unwrap();
+    }
+    spent(&world, "8").await;
+    let local = json!({"model": "chat", "messages": [{"role": "user", "content": "hello"}], "max_tokens": 3, "seed": 1});
+    let call = world.bare(Method::POST, "/v1/chat/completions").json(&local);
+    let answer = json(call.send().await.unwrap()).await;
+    let call = world
+        .bare(Method::POST, "/v1/chat/completions")
+        .json(&json!({"model": "nobody", "messages": []}));
+    assert!(call.send().await.unwrap().status().is_client_error());
+    let usage = world.get("/usage?days=2").await;
+    let find = |asker: &str, model: &str| {
+        let sums = usage["sums"].as_array().unwrap();
+        let found = sums
+            .iter()
+            .find(|sum| sum["asker"] == asker && sum["model"] == model);
+        found
+            .unwrap_or_else(|| panic!("{asker} {model}: {usage}"))
+            .clone()
+    };
+    let of_key = find("key", "pocket/svc");
+    assert_eq!(
+        (&of_key["key_id"], &of_key["key_name"]),
+        (&json!(id), &json!("editor"))
+    );
+    assert_eq!(
+        (&of_key["counts"]["requests"], &of_key["counts"]["cost"]),
+        (&json!(2), &json!("8"))
+    );
+    assert_eq!(
+        of_key["counts"]["completion_tokens"], 3,
+        "of the answer that said so"
+    );
+    let counts = find("local", "chat")["counts"].clone();
+    assert_eq!(counts["prompt_tokens"], answer["usage"]["prompt_tokens"]);
+    assert_eq!(counts["completion_tokens"], answer["usage"]["completion_tokens"]);
+    assert_eq!(find("local", "nobody")["counts"]["errors"], 1);
+    let days = usage["days"].as_array().unwrap();
+    assert_eq!((days.len(), &days[1]["counts"]["requests"]), (2, &json!(4)));
+
+    // What the page asks is the owner's.
+    let conversation = world.post("/conversations", json!({})).await["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let path = format!("/conversations/{conversation}/answers");
+    let asked = world
+        .own(Method::POST, &path)
+        .json(&json!({"model": "chat", "content": "hi"}));
+    asked.send().await.unwrap().bytes().await.unwrap();
+    let owner = world.get("/usage?asker=owner").await;
+    assert_eq!(
+        (&owner["total"], &owner["sums"][0]["counts"]["errors"]),
+        (&json!(1), &json!(0)),
+        "{owner}"
+    );
+
+    let table = world.own(Method::GET, "/usage.csv").send().await.unwrap();
+    assert!(
+        table.headers()["content-disposition"]
+            .to_str()
+            .unwrap()
+            .contains("hearth-usage.csv")
+    );
+    let table = table.text().await.unwrap();
+    let row = format!("2023-11-14,key,{id},editor,pocket/svc,2,0,");
+    assert!(
+        table.starts_with("date,asker,") && table.contains(&row),
+        "{table}"
+    );
+    for wrong in ["/usage?days=0", "/usage?days=401", "/usage?colour=red"] {
+        assert_eq!(world.get(wrong).await["error"]["code"], "bad_request", "{wrong}");
+    }
+}
