@@ -16,7 +16,7 @@ use hearth_chain::{Anchor, Chain, Faucet};
 use hearth_devnet::{Account, Blocks, Devnet};
 use hearth_engine::Engine;
 use hearth_gateway::Gateway;
-use hearth_miner::{Backend, EngineBackend, Miner, NullBackend, ServiceConfig, UrlBackend, UrlSettings};
+use hearth_miner::{Miner, ServiceConfig};
 use hearth_store::Store;
 
 use hearth_wallet::{Cost, Wallet};
@@ -24,6 +24,7 @@ use hearth_weights::Weights;
 use url::Url;
 
 use crate::{
+    backends::{self, Answers},
     config::{DevnetSettings, Settings, TrustSettings},
     data_dir::Layout,
     error::NodeError,
@@ -58,6 +59,13 @@ pub(crate) fn api_config(settings: &Settings, network: NetworkName) -> hearth_ap
     config
         .allowed_hosts
         .extend(settings.api.allowed_hosts.iter().cloned());
+    // They were checked when they were read.
+    config.allowed_origins = settings
+        .api
+        .allowed_origins
+        .iter()
+        .filter_map(|origin| hearth_api::OriginPattern::parse(origin).ok())
+        .collect();
     config.trusted_proxies.clone_from(&settings.api.trusted_proxies);
     config
 }
@@ -309,7 +317,7 @@ pub(crate) struct MinerParts<'a> {
     pub(crate) store: &'a Store,
     pub(crate) chain: &'a Chain,
     pub(crate) wallet: &'a Wallet,
-    pub(crate) models: &'a Models,
+    pub(crate) answers: &'a Answers,
 }
 
 pub(crate) async fn miner(
@@ -341,6 +349,7 @@ pub(crate) async fn miner(
         },
     };
     config.services = sold.keys().map(|service| (service.clone(), limits)).collect();
+    config.models = sold;
     config.start = settings.miner.start;
     config.allow_local_url = network.allows_local_suppliers();
     let bytes = |limit: u64| usize::try_from(limit).unwrap_or(usize::MAX);
@@ -358,7 +367,7 @@ pub(crate) async fn miner(
         store: parts.store.clone(),
         keys: Arc::new(parts.wallet.clone()),
         network: Arc::new(parts.chain.clone()),
-        backend: backend(settings, sold, parts.models)?,
+        backend: backends::miner_backend(settings, parts.answers)?,
         free_bytes: crate::doctor::free_bytes,
         clock: clock.clone(),
         tasks: tasks.child("miner"),
@@ -372,63 +381,6 @@ fn aliases(settings: &Settings) -> BTreeMap<String, ServiceId> {
     aliases
         .map(|(name, service)| (name.clone(), ServiceId::new(service.as_str())))
         .collect()
-}
-
-fn backend(
-    settings: &Settings,
-    sold: BTreeMap<ServiceId, String>,
-    models: &Models,
-) -> Result<Arc<dyn Backend>, NodeError> {
-    Ok(match settings.miner.backend.as_deref() {
-        None => Arc::new(EngineBackend::new(models.clone(), sold, slots(settings))),
-        Some("null") => Arc::new(NullBackend::default()),
-        Some(text) => Arc::new(url_backend(settings, text, sold)?),
-    })
-}
-
-fn slots(settings: &Settings) -> usize {
-    // Four answers at once share each pass over the weights, which two cores are busy with.
-    const DEFAULT_SLOTS: usize = 4;
-    if settings.miner.slots == 0 {
-        DEFAULT_SLOTS
-    } else {
-        settings.miner.slots
-    }
-}
-
-/// Another server that makes the answers, at the address `text`.
-pub(crate) fn url_backend(
-    settings: &Settings,
-    text: &str,
-    sold: BTreeMap<ServiceId, String>,
-) -> Result<UrlBackend, NodeError> {
-    let extra = match &settings.miner.backend_key_file {
-        Some(path) => bearer(path)?,
-        None => BTreeMap::new(),
-    };
-    let backend = UrlBackend::new(UrlSettings {
-        base: hearth_miner::check_address(text).map_err(|_| NodeError::Address(text.to_owned()))?,
-        services: sold,
-        extra,
-        slots: slots(settings),
-        health: settings.miner.backend_health.clone(),
-        aliases: aliases(settings),
-    });
-    backend.map_err(|error| NodeError::Address(format!("{text}: {error}")))
-}
-
-/// The header for a server that wants a key.
-fn bearer(path: &Path) -> Result<BTreeMap<String, String>, NodeError> {
-    let refused = |why: String| NodeError::BackendKey {
-        path: path.to_owned(),
-        why,
-    };
-    let line = secret_line(path).map_err(|error| refused(hearth_base::failure::chain(&error)))?;
-    let key = line.trim();
-    if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(refused("its first line is no key".to_owned()));
-    }
-    Ok([("Authorization".to_owned(), format!("Bearer {key}"))].into())
 }
 
 pub(crate) fn gateway(
@@ -466,6 +418,7 @@ mod tests {
     fn the_names_of_the_settings_reach_the_api() {
         let mut settings = Settings::default();
         settings.api.allowed_hosts = vec!["hearth.lan".to_owned()];
+        settings.api.allowed_origins = vec!["app://obsidian.md".to_owned()];
         let network = NetworkName {
             name: "devnet".to_owned(),
             chain_id: "hearth-devnet".to_owned(),
@@ -473,24 +426,10 @@ mod tests {
         };
         let config = api_config(&settings, network);
         assert!(config.allowed_hosts.contains(&"hearth.lan".to_owned()));
+        assert_eq!(config.allowed_origins[0].to_string(), "app://obsidian.md");
         let own = own_names();
         assert!(config.allowed_hosts.starts_with(&own));
         assert!(own.is_empty() || own[0].ends_with(".local"), "{own:?}");
         assert_eq!(config.listen, settings.api.listen);
-    }
-
-    #[test]
-    fn the_backends_key_comes_from_its_file() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("key");
-        assert!(matches!(bearer(&path), Err(NodeError::BackendKey { .. })));
-        std::fs::write(&path, "sk-abc123 \nmore\n").unwrap();
-        assert_eq!(bearer(&path).unwrap()["Authorization"], "Bearer sk-abc123");
-        for bad in ["", "\nsk-abc", "two words", "k\u{e9}y"] {
-            std::fs::write(&path, bad).unwrap();
-            let error = bearer(&path).unwrap_err().to_string();
-            assert!(error.contains("backend_key_file"), "{error}");
-            assert!(!error.contains("abc"), "the key is in no message: {error}");
-        }
     }
 }

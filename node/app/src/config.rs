@@ -4,13 +4,15 @@
 //! This is the only place that reads the environment; every other part gets checked values as arguments.
 
 mod address;
+mod backends;
 mod layers;
 mod networks;
 mod settings;
 
 pub use address::listen_address;
+pub use backends::{BackendKind, BackendSettings};
 pub use layers::{ConfigError, Flags, Layered, load};
 pub use settings::{
     ApiSettings, ChainSettings, DevnetSettings, EngineSettings, GatewaySettings, LogFormat, LogSettings,
-    MinerSettings, Settings, TrustSettings, WalletSettings, WeightsSettings,
+    MinerSettings, ModelsSettings, Settings, TrustSettings, WalletSettings, WeightsSettings,
 };

@@ -3,8 +3,9 @@
 //! On a devnet a missing GPU, an unchecked backup and a port that nobody outside reaches are warnings, never fails: the
 //! demo model runs on the processor, and money and words are play.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
+use hearth_answers::{Backend, Router};
 use hearth_api::{
     control::types::{Check, Level},
     parts::adapters::chain_problem,
@@ -28,6 +29,7 @@ pub(crate) struct DoctorInput {
     pub(crate) wallet: Wallet,
     pub(crate) weights: Weights,
     pub(crate) miner: Miner,
+    pub(crate) router: Arc<Router>,
     pub(crate) public_url: Option<url::Url>,
 }
 
@@ -43,6 +45,9 @@ pub(crate) async fn run_checks(input: &DoctorInput) -> Vec<Check> {
     ];
     checks.extend(endpoints(&input.chain));
     checks.extend(backend(&input.miner).await);
+    for (name, named) in input.router.named() {
+        checks.push(named_backend(name, named.backend.as_ref()).await);
+    }
     checks.extend(keys(&input.wallet, input.is_devnet));
     checks.push(stake(input).await);
     checks.push(reachable(input));
@@ -86,7 +91,7 @@ fn serious(is_devnet: bool) -> Level {
 /// The server that makes the answers, where it is not the engine.
 async fn backend(miner: &Miner) -> Option<Check> {
     let address = miner.backend_address()?;
-    let probed = miner.probe_backend().await.map_err(|error| error.to_string());
+    let probed = miner.probe_backend().await.map_err(|error| error.text());
     Some(backend_at(address, probed))
 }
 
@@ -101,6 +106,22 @@ pub(crate) fn backend_at(address: &str, probed: Result<(), String>) -> Check {
             why,
             "It makes the answers that are sold; without it none can be.",
             "start the server, or correct miner.backend and restart Hearth",
+        ),
+    }
+}
+
+/// What a look at a configured backend gave.
+pub(crate) async fn named_backend(name: &str, backend: &dyn Backend) -> Check {
+    let at = backend.address().unwrap_or("this program").to_owned();
+    match backend.probe(None).await {
+        Ok(()) => ok("backend", name, format!("a backend, answers at {at}")),
+        Err(error) => bad(
+            Level::Warn,
+            "backend",
+            name,
+            error.text(),
+            "Its models cannot be asked for until it answers.",
+            &format!("start the server, or correct backends.{name} and restart Hearth"),
         ),
     }
 }

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use hearth_answers::{HttpRequest, Models, Priority, serve_http};
+use hearth_answers::{EngineBackend, Models, Principal, openai::serve};
 use hearth_base::{Clock, Tasks};
 use hearth_engine::Engine;
 use hearth_weights::AddOptions;
@@ -54,14 +54,10 @@ async fn answer(models: &Models, question: &str, seed: u64, max_tokens: u32) -> 
         "model": DEMO, "seed": seed, "max_tokens": max_tokens,
         "messages": [{"role": "user", "content": question}],
     });
-    let request = HttpRequest {
-        method: "POST".into(),
-        path: "/v1/chat/completions".into(),
-        body: body.to_string().into(),
-        priority: Priority::Local,
-        model: None,
-    };
-    let answer = serve_http(models, request).await.body.collect().await;
+    let backend = EngineBackend::new(models.clone(), 1);
+    let path = "/v1/chat/completions";
+    let answer = serve(&backend, "POST", path, body.to_string().into(), &Principal::Owner).await;
+    let answer = answer.body.collect().await;
     let answer: serde_json::Value = serde_json::from_slice(&answer).unwrap();
     answer["choices"][0]["message"]["content"]
         .as_str()

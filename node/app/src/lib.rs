@@ -3,6 +3,7 @@
 //! Only this crate reads files, flags and environment. It builds the parts in the order of their ranks and stops
 //! them in reverse, within one deadline.
 
+mod backends;
 mod backup;
 mod build;
 pub mod config;

@@ -30,6 +30,11 @@ impl Library for WeightLibrary {
         listed.collect()
     }
 
+    async fn address(&self, name: &str) -> Option<String> {
+        let model = self.weights.by_slug(name).await.ok()??;
+        Some(model.cid().to_string())
+    }
+
     async fn open(&self, name: &str) -> Result<ModelSource, LibraryError> {
         let unusable = |error: &dyn std::error::Error| LibraryError::Unusable {
             name: name.to_owned(),

@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use hearth_answers::Models;
+use hearth_answers::{Models, Router};
 use hearth_api::{
     Api,
     control::types::{NetworkName, Setup},
@@ -32,6 +32,7 @@ use hearth_weights::Weights;
 use tokio::sync::watch;
 
 use crate::{
+    backends::Answers,
     build::{self, MinerParts},
     config::{Layered, Settings},
     data_dir::{DataDir, Layout},
@@ -78,6 +79,7 @@ struct Parts {
     wallet: Wallet,
     weights: Weights,
     models: Models,
+    router: Arc<Router>,
     miner: Miner,
     gateway: Gateway,
 }
@@ -147,6 +149,7 @@ impl Node {
                 wallet: parts.wallet.clone(),
                 weights: parts.weights.clone(),
                 miner: parts.miner.clone(),
+                router: Arc::clone(&parts.router),
                 public_url: settings.miner.public_url.clone(),
             },
             setup,
@@ -167,6 +170,7 @@ impl Node {
             tasks: tasks.child("api"),
             host: Arc::new(program),
             models: parts.models.clone(),
+            router: Arc::clone(&parts.router),
             parts: parts.behind_the_api(settings, network, layout, name)?,
             ipfs: parts.weights.router(),
         })
@@ -397,16 +401,19 @@ impl Parts {
         let models = build::models(settings, &engine, &weights, &clock, tasks);
         // It ends after all who ask models: the memory is given back while the rest ends.
         stop_and_join!(started, models);
+        let answers = Answers::new(settings, &models)?;
         let below = || MinerParts {
             store: &store,
             chain: &chain,
             wallet: &wallet,
-            models: &models,
+            answers: &answers,
         };
         let miner = build::miner(settings, network, layout, below(), &clock, tasks).await?;
         stop_and_join!(started, miner);
         let gateway = build::gateway(settings, network, below(), &clock, tasks)?;
         stop_and_join!(started, gateway);
+        let network = Arc::new(gateway.clone());
+        let router = answers.router(Some(network), settings.models.aliases.clone());
         Ok(Parts {
             store,
             devnet,
@@ -414,6 +421,7 @@ impl Parts {
             wallet,
             weights,
             models,
+            router,
             miner,
             gateway,
         })

@@ -1,15 +1,13 @@
 //! The doctor of a node that does not run: what its files and this computer tell.
 
-use std::collections::BTreeMap;
-
+use hearth_answers::Backend as _;
 use hearth_api::control::types::{Check, Level};
 use hearth_base::Clock;
-use hearth_miner::Backend as _;
 use hearth_store::Store;
 use hearth_wallet::{Cost, Wallet};
 
 use crate::{
-    build,
+    backends,
     config::Settings,
     data_dir::{DataDirError, Layout},
     doctor::{self, bad, ok},
@@ -24,7 +22,20 @@ pub async fn offline_doctor(settings: &Settings, network: &Network, layout: &Lay
         not_running(layout, network),
         doctor::graphics(settings.miner.backend.is_some()).await,
     ];
-    checks.extend(backend(settings, network).await);
+    checks.extend(backend(settings).await);
+    for (name, backend) in &settings.backends {
+        checks.push(match backends::named_backend(name, backend) {
+            Ok(named) => doctor::named_backend(name, named.backend.as_ref()).await,
+            Err(error) => bad(
+                Level::Fail,
+                "backend",
+                name,
+                hearth_base::failure::chain(&error),
+                "It cannot be asked as it is configured.",
+                &format!("correct backends.{name} in the configuration"),
+            ),
+        });
+    }
     if !layout.root().exists() {
         let meaning = "Nothing was set up for this network on this computer yet.";
         let fact = format!("{} is not there", layout.root().display());
@@ -54,19 +65,11 @@ fn not_running(layout: &Layout, network: &Network) -> Check {
 }
 
 /// The server that makes the answers, where it is not the engine.
-async fn backend(settings: &Settings, network: &Network) -> Option<Check> {
+async fn backend(settings: &Settings) -> Option<Check> {
     let address = settings.miner.backend.as_deref().filter(|text| *text != "null")?;
-    let sold: BTreeMap<_, _> = build::sold_services(settings, network).into_iter().collect();
-    let probed = match build::url_backend(settings, address, sold.clone()) {
+    let probed = match backends::url_backend(settings, address) {
         Err(error) => Err(hearth_base::failure::chain(&error)),
-        Ok(backend) => {
-            let mut probed = Ok(());
-            for service in sold.keys() {
-                let probe = backend.probe(service).await;
-                probed = probed.and(probe.map_err(|error| error.to_string()));
-            }
-            probed
-        }
+        Ok(backend) => backend.probe(None).await.map_err(|error| error.text()),
     };
     Some(doctor::backend_at(address, probed))
 }

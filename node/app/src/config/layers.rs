@@ -44,7 +44,7 @@ pub enum ConfigError {
 }
 
 /// Keys under which people name things themselves.
-const OPEN_TABLES: [&str; 2] = ["miner.services", "miner.aliases"];
+const OPEN_TABLES: [&str; 4] = ["backends", "miner.services", "miner.aliases", "models.aliases"];
 const PREFIX: &str = "HEARTH";
 
 /// Reads all layers.
@@ -91,6 +91,7 @@ fn load_from(
         .try_parsing(true)
         .list_separator(",")
         .with_list_parse_key("api.allowed_hosts")
+        .with_list_parse_key("api.allowed_origins")
         .with_list_parse_key("api.trusted_proxies")
         .with_list_parse_key("chain.rpc")
         .with_list_parse_key("weights.gateways")
@@ -370,6 +371,21 @@ mod tests {
     }
 
     #[test]
+    fn origins_come_as_a_list() {
+        let origins = [(
+            "HEARTH_API__ALLOWED_ORIGINS",
+            "http://localhost:5173,app://obsidian.md",
+        )];
+        let from_environment = load_text("", &origins, &[]).unwrap();
+        assert_eq!(
+            from_environment.settings.api.allowed_origins,
+            ["http://localhost:5173", "app://obsidian.md"]
+        );
+        let error = load_text("[api]\nallowed_origins = [\"null\"]", &[], &[]).unwrap_err();
+        assert!(error.to_string().contains("API key"), "{error}");
+    }
+
+    #[test]
     fn wrong_values_are_refused() {
         for text in [
             "[miner]\nslots = \"many\"",
@@ -381,6 +397,9 @@ mod tests {
             "[api]\nallowed_hosts = [\"*.lan\"]",
             "[api]\nallowed_hosts = [\"192.168.1.5\"]",
             "[api]\nallowed_hosts = [\"\"]",
+            "[api]\nallowed_origins = [\"localhost:5173\"]",
+            "[api]\nallowed_origins = [\"*\"]",
+            "[api]\nallowed_origins = [\"null\"]",
             "stop_within_s = 0",
             "not toml",
         ] {

@@ -9,7 +9,7 @@ use std::{
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::address;
+use super::{BackendSettings, address};
 
 /// All settings.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -20,12 +20,15 @@ pub struct Settings {
     /// Seconds that a stop may take, from the signal to the end of the process.
     pub stop_within_s: u64,
     pub api: ApiSettings,
+    /// Other servers that answer: `[backends.NAME]`.
+    pub backends: BTreeMap<String, BackendSettings>,
     pub chain: ChainSettings,
     pub devnet: DevnetSettings,
     pub engine: EngineSettings,
     pub gateway: GatewaySettings,
     pub log: LogSettings,
     pub miner: MinerSettings,
+    pub models: ModelsSettings,
     pub wallet: WalletSettings,
     pub weights: WeightsSettings,
 }
@@ -40,6 +43,10 @@ pub struct ApiSettings {
     /// Names, beside `localhost`, addresses and this computer's own names, under which other computers may call it once
     /// a login is set: `["hearth.lan"]`, without scheme, port or path.
     pub allowed_hosts: Vec<String>,
+    /// Origins of pages that browsers and Electron programs let call the OpenAI API, as `["http://localhost:5173",
+    /// "app://obsidian.md"]`; `*` may stand for a port. Others stand under Settings. A page of such an origin needs no key
+    /// for local models; programs with an API key pass from anywhere.
+    pub allowed_origins: Vec<String>,
     /// Addresses of reverse proxies, as `["127.0.0.1", "10.0.0.0/24"]`. Their `X-Forwarded-For` or `Forwarded` says who
     /// calls, for the brake on guessed passwords; nobody who comes through them counts as this computer
     /// (`docs/reverse-proxy.md`).
@@ -155,7 +162,7 @@ pub struct MinerSettings {
     /// A file whose first line is the key that `backend` wants, sent as `Authorization: Bearer`. A file, so that no
     /// secret stands in the configuration.
     pub backend_key_file: Option<PathBuf>,
-    /// Service id → model (slug or manifest CID).
+    /// Service id → model: a slug, or `BACKEND/MODEL` of a configured backend.
     pub services: BTreeMap<String, String>,
     /// Other names under which clients ask for a service's model: name → service id.
     pub aliases: BTreeMap<String, String>,
@@ -175,6 +182,14 @@ pub struct MinerSettings {
     pub queue: usize,
     /// Whether earning starts with the program.
     pub start: bool,
+}
+
+/// Names of models.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ModelsSettings {
+    /// Other names under which programs ask for a model: name → model, as `"gpt-4o" = "pocket/my-service"`.
+    pub aliases: BTreeMap<String, String>,
 }
 
 /// Keys.
@@ -203,12 +218,14 @@ impl Default for Settings {
             network: "mainnet".to_owned(),
             stop_within_s: 25,
             api: ApiSettings::default(),
+            backends: BTreeMap::new(),
             chain: ChainSettings::default(),
             devnet: DevnetSettings::default(),
             engine: EngineSettings::default(),
             gateway: GatewaySettings::default(),
             log: LogSettings::default(),
             miner: MinerSettings::default(),
+            models: ModelsSettings::default(),
             wallet: WalletSettings::default(),
             weights: WeightsSettings::default(),
         }
@@ -220,6 +237,7 @@ impl Default for ApiSettings {
         ApiSettings {
             listen: SocketAddr::from(([127, 0, 0, 1], 4327)),
             allowed_hosts: Vec::new(),
+            allowed_origins: Vec::new(),
             trusted_proxies: Vec::new(),
         }
     }
@@ -251,7 +269,7 @@ impl Default for GatewaySettings {
             max_answer_bytes: 32 << 20,
             max_part_bytes: 16 << 20,
             max_parts: 2_000_000,
-            daily_cap_upokt: 10_000_000,
+            daily_cap_upokt: 5_000_000,
         }
     }
 }
@@ -304,6 +322,11 @@ impl Settings {
                  hearth.lan; addresses need no entry"
             ));
         }
+        for origin in &self.api.allowed_origins {
+            if let Err(error) = hearth_api::OriginPattern::parse(origin) {
+                return refuse(&format!("api.allowed_origins: {error}"));
+            }
+        }
         if !devnet.listen.ip().is_loopback() {
             return refuse(
                 "devnet.listen must be a loopback address: anybody who reaches it can make play money",
@@ -331,6 +354,9 @@ impl Settings {
             return refuse("first_byte_within_s must be at least 1 and at most answer_within_s");
         }
         check_backend(&self.miner)?;
+        for (name, backend) in &self.backends {
+            backend.check(name)?;
+        }
         if let Some(url) = self
             .miner
             .public_url
@@ -350,7 +376,7 @@ impl Settings {
 
 fn check_backend(miner: &MinerSettings) -> Result<(), String> {
     if let Some(text) = miner.backend.as_deref().filter(|text| *text != "null") {
-        hearth_miner::check_address(text).map_err(|why| format!("miner.backend cannot work: {why}"))?;
+        hearth_answers::check_address(text).map_err(|why| format!("miner.backend cannot work: {why}"))?;
     }
     match &miner.backend_health {
         Some(path) if !path.starts_with('/') => Err(format!(
