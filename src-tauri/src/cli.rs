@@ -20,6 +20,7 @@ mod place;
 mod secret;
 mod status;
 mod terminal;
+mod usage;
 mod wallet;
 
 use std::process::ExitCode;
@@ -119,6 +120,7 @@ async fn dispatch(command: &Command, args: &Args, out: &Out) -> Done {
         Command::Model { command } => model::run(command, args, out).await,
         Command::Network { command } => network::run(command.as_ref(), args, out).await,
         Command::Auth { command } => auth::run(command, args, out).await,
+        Command::Usage(usage) => usage::run(usage, args, out).await,
         Command::Devnet(devnet) => devnet::run(devnet, args, out).await,
         Command::Config { command } => config::run(command, args, out).await,
         Command::Logs(logs) => logs::run(logs, args, out).await,

@@ -5,6 +5,8 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 use clap::{Parser, Subcommand, ValueEnum};
 use hearth_node::config::listen_address;
 
+use super::auth::LimitFlags;
+
 /// A home node of an open AI network: chat with open models, earn with an idle GPU.
 #[derive(Debug, Parser)]
 #[command(name = "hearth", version, about, disable_help_subcommand = true)]
@@ -73,6 +75,8 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: AuthCommand,
     },
+    /// What was asked for by whom, and what it cost.
+    Usage(UsageArgs),
     /// Run the embedded chain alone, for other programs.
     Devnet(DevnetArgs),
     /// Show the configuration.
@@ -208,18 +212,44 @@ pub(crate) enum AuthCommand {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum KeysCommand {
-    /// List the keys.
-    List,
+    /// List the keys and what they may do.
+    List {
+        /// Those that were revoked, too.
+        #[arg(long)]
+        all: bool,
+    },
     /// Make a key and show it once.
     Create {
         /// What it is for.
         name: String,
+        #[command(flatten)]
+        limits: LimitFlags,
     },
-    /// Delete a key: whoever has it may call no more.
+    /// Change what a key may do; the key itself stays.
+    Change {
+        /// Its id, as `list` shows it.
+        id: String,
+        /// Another name.
+        #[arg(long)]
+        name: Option<String>,
+        #[command(flatten)]
+        limits: LimitFlags,
+    },
+    /// Revoke a key: whoever has it may call no more. One that is revoked already is forgotten.
     Revoke {
         /// Its id, as `list` shows it.
         id: String,
     },
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct UsageArgs {
+    /// How many days, today (UTC) included.
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=400))]
+    pub(crate) days: u32,
+    /// Write all days as a table for spreadsheets.
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) csv: bool,
 }
 
 #[derive(Debug, clap::Args)]

@@ -1,14 +1,17 @@
 //! `hearth auth`: the login of other computers and API keys, on the host itself, with a daemon and without one.
 
+mod limits;
+
 use hearth_node::{
     ApiError, OfflineAccess,
-    control::{ApiKeyList, CreatedApiKey, NewApiKey, SetLogin},
+    control::{ApiKey, ApiKeyList, ApiKeyPatch, CreatedApiKey, KeyLimits, NewApiKey, SetLogin},
 };
+pub(crate) use limits::LimitFlags;
 
 use super::{
     Client, Done, Exit, Fault, Out, Place,
     args::{Args, AuthCommand, KeysCommand},
-    out::dim,
+    out::{dim, fit, pokt},
     secret::new_password,
 };
 
@@ -36,8 +39,16 @@ pub(super) async fn run(command: &AuthCommand, args: &Args, out: &Out) -> Done {
 enum Wanted {
     Password(String),
     Reset,
-    List,
-    Create(String),
+    /// The keys, those that were revoked included or not.
+    List {
+        all: bool,
+    },
+    Create(NewApiKey),
+    Change {
+        id: String,
+        name: Option<String>,
+        limits: LimitFlags,
+    },
     Revoke(String),
 }
 
@@ -46,7 +57,7 @@ impl Wanted {
     fn sets_up(&self) -> bool {
         match self {
             Wanted::Password(_) | Wanted::Create(_) => true,
-            Wanted::Reset | Wanted::List | Wanted::Revoke(_) => false,
+            Wanted::Reset | Wanted::List { .. } | Wanted::Change { .. } | Wanted::Revoke(_) => false,
         }
     }
 
@@ -58,8 +69,25 @@ impl Wanted {
             )?),
             AuthCommand::Reset => Wanted::Reset,
             AuthCommand::Keys { command } => match command {
-                None | Some(KeysCommand::List) => Wanted::List,
-                Some(KeysCommand::Create { name }) => Wanted::Create(name.clone()),
+                None => Wanted::List { all: false },
+                Some(KeysCommand::List { all }) => Wanted::List { all: *all },
+                Some(KeysCommand::Create { name, limits }) => Wanted::Create(NewApiKey {
+                    name: name.clone(),
+                    limits: limits.over(KeyLimits::default()),
+                }),
+                Some(KeysCommand::Change {
+                    name: None, limits, ..
+                }) if limits.is_empty() => {
+                    let fault = Fault::wrong_use("nothing is to be changed");
+                    return Err(fault
+                        .remedy("`hearth auth keys change --help` lists what can be")
+                        .into());
+                }
+                Some(KeysCommand::Change { id, name, limits }) => Wanted::Change {
+                    id: id.clone(),
+                    name: name.clone(),
+                    limits: limits.clone(),
+                },
                 Some(KeysCommand::Revoke { id }) => Wanted::Revoke(id.clone()),
             },
         })
@@ -76,11 +104,16 @@ async fn running(wanted: Wanted, client: &Client, out: &Out) -> Done {
             client.delete("/auth/login").await?;
             said(out, false);
         }
-        Wanted::List => list(out, &client.get("/keys").await?),
-        Wanted::Create(name) => created(out, &client.post("/keys", &NewApiKey { name }).await?),
+        Wanted::List { all } => list(out, client.get("/keys").await?, all),
+        Wanted::Create(new) => created(out, &client.post("/keys", &new).await?),
+        Wanted::Change { id, name, limits } => {
+            let keys: ApiKeyList = client.get("/keys").await?;
+            let patch = patch(&keys, plain(&id)?, name, &limits)?;
+            changed(out, client.patch(&format!("/keys/{id}"), &patch).await?);
+        }
         Wanted::Revoke(id) => {
             client.delete(&format!("/keys/{}", plain(&id)?)).await?;
-            list(out, &client.get("/keys").await?);
+            list(out, client.get("/keys").await?, false);
         }
     }
     Ok(())
@@ -97,11 +130,18 @@ async fn without_daemon(wanted: Wanted, offline: &OfflineAccess, out: &Out) -> D
             access.reset().await.map_err(refused)?;
             said(out, false);
         }
-        Wanted::List => list(out, &access.keys().await.map_err(refused)?),
-        Wanted::Create(name) => created(out, &access.create_key(&name).await.map_err(refused)?),
+        Wanted::List { all } => list(out, access.keys().await.map_err(refused)?, all),
+        Wanted::Create(NewApiKey { name, limits }) => {
+            created(out, &access.create_key(&name, limits).await.map_err(refused)?);
+        }
+        Wanted::Change { id, name, limits } => {
+            let keys = access.keys().await.map_err(refused)?;
+            let patch = patch(&keys, plain(&id)?, name, &limits)?;
+            changed(out, access.change_key(&id, patch).await.map_err(refused)?);
+        }
         Wanted::Revoke(id) => {
             access.revoke_key(plain(&id)?).await.map_err(refused)?;
-            list(out, &access.keys().await.map_err(refused)?);
+            list(out, access.keys().await.map_err(refused)?, false);
         }
     }
     Ok(())
@@ -142,17 +182,51 @@ fn created(out: &Out, created: &CreatedApiKey) {
     out.hint("Shown once: keep it where only the program that needs it can read it.");
 }
 
-fn list(out: &Out, list: &ApiKeyList) {
+/// What changes about a key: its other limits stay as they are.
+fn patch(
+    keys: &ApiKeyList,
+    id: &str,
+    name: Option<String>,
+    limits: &LimitFlags,
+) -> Result<ApiKeyPatch, Fault> {
+    let key = keys.keys.iter().find(|key| key.id == id).ok_or_else(|| {
+        Fault::wrong_use(format!("there is no key \"{id}\"")).remedy("`hearth auth keys list` shows the ids")
+    })?;
+    Ok(ApiKeyPatch {
+        name,
+        limits: (!limits.is_empty()).then(|| limits.over(key.limits.clone())),
+    })
+}
+
+fn changed(out: &Out, key: ApiKey) {
     if out.json {
-        out.value(list);
+        out.value(&key);
+    } else {
+        list(out, ApiKeyList { keys: vec![key] }, true);
+    }
+}
+
+fn list(out: &Out, mut list: ApiKeyList, all: bool) {
+    list.keys.retain(|key| all || key.revoked_at.is_none());
+    if out.json {
+        out.value(&list);
         return;
     }
     for key in &list.keys {
         out.line(&format!(
             "{}  {:<24} {}",
             key.id,
-            key.name,
+            fit(&key.name, 24),
             dim(&format!("{}…", key.prefix))
+        ));
+        let revoked = if key.revoked_at.is_some() { "revoked, " } else { "" };
+        let spent = match key.spent.0.upokt() {
+            0 => String::new(),
+            _ => format!(", {} POKT spent", pokt(key.spent.0)),
+        };
+        out.line(&format!(
+            "  {}",
+            dim(&format!("{revoked}{}{spent}", limits::words(&key.limits)))
         ));
     }
 }

@@ -127,6 +127,21 @@ impl Client {
             .map(drop)
     }
 
+    /// Changes something.
+    pub(crate) async fn patch<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> anyhow::Result<T> {
+        read(self.request(Method::PATCH, &format!("/api/v1{path}")).json(body)).await
+    }
+
+    /// Reads a table.
+    pub(crate) async fn table(&self, path: &str) -> anyhow::Result<String> {
+        let answer = answer(self.request(Method::GET, &format!("/api/v1{path}"))).await?;
+        answer.text().await.context("the table broke off")
+    }
+
     /// Deletes something.
     pub(crate) async fn delete(&self, path: &str) -> anyhow::Result<()> {
         answer(self.request(Method::DELETE, &format!("/api/v1{path}")))
