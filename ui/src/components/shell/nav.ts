@@ -1,4 +1,5 @@
 import Box from '@lucide/svelte/icons/box';
+import ChartColumn from '@lucide/svelte/icons/chart-column';
 import Flame from '@lucide/svelte/icons/flame';
 import MessageCircle from '@lucide/svelte/icons/message-circle';
 import Settings2 from '@lucide/svelte/icons/settings-2';
@@ -15,6 +16,9 @@ export const nav = [
   { page: 'network', icon: Waypoints, name: () => m.nav_network() },
   { page: 'settings', icon: Settings2, name: () => m.nav_settings() },
 ] as const satisfies { page: Page; icon: unknown; name: () => string }[];
+
+/** Reached from Settings, the palette and by keys: no page of its own in the sidebar. */
+export const usageEntry = { page: 'usage', icon: ChartColumn, name: () => m.usage_title() } as const satisfies { page: Page; icon: unknown; name: () => string };
 
 export const networkTitle = (name: string): string =>
   ({ mainnet: m.network_mainnet(), beta: m.network_beta(), devnet: m.network_devnet() })[name] ?? name;

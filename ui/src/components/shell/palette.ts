@@ -21,7 +21,7 @@ import { settings } from '$lib/controllers/settings.svelte';
 import { wallet } from '$lib/controllers/wallet.svelte';
 import { m } from '$lib/paraglide/messages';
 import { modelPrice } from '$lib/words/models';
-import { nav } from './nav';
+import { nav, usageEntry } from './nav';
 
 type Icon = Component<{ size?: number; strokeWidth?: number }>;
 export type Entry = { id: string; title: string; icon: Icon; aside?: string; keys?: string[]; run: () => void };
@@ -53,7 +53,7 @@ function actions(onhelp: () => void): Entry[] {
 }
 
 function pages(): Entry[] {
-  return nav.map((item) => ({
+  return [...nav, usageEntry].map((item) => ({
     id: `page-${item.page}`,
     title: item.name(),
     icon: item.icon as unknown as Icon,

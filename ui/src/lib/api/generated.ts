@@ -51,14 +51,29 @@ export type ApiKey = {
   name: string;
   /** Its first characters, to tell keys apart. */
   prefix: string;
+  limits: KeyLimits;
   created_at: Timestamp;
   last_used_at?: Timestamp | null;
+  revoked_at?: Timestamp | null;
+  /** What its answers cost today (UTC), those that are being made included. */
+  spent_today: Upokt;
+  /** What they cost in all. */
+  spent: Upokt;
 };
 
-/** All API keys. */
+/** All API keys, those that were revoked included. */
 export type ApiKeyList = {
   keys: ApiKey[];
 };
+
+/** What changes about a key; what is absent stays. Limits are replaced as a whole. */
+export type ApiKeyPatch = {
+  name?: string | null;
+  limits?: KeyLimits | null;
+};
+
+/** Who asks. */
+export type AskerKind = "owner" | "local" | "key";
 
 /** Where the POKT is. */
 export type Balances = {
@@ -467,6 +482,21 @@ export type ImportWallet = {
   password: string;
 };
 
+/** What a key may do. What is absent is not limited. */
+export type KeyLimits = {
+  scopes?: Scope[];
+  /** Names of models; `*` stands for any letters. None: every model. */
+  models?: string[];
+  /** Origins of the pages that may use it, `http://localhost:5173`; programs that are no browser pass. None: any page, but browsers show the answer only to the origins of the settings. */
+  origins?: string[];
+  requests_per_minute?: number | null;
+  /** Of prompts and answers together. */
+  tokens_per_minute?: number | null;
+  daily_budget?: Upokt | null;
+  total_budget?: Upokt | null;
+  expires_at?: Timestamp | null;
+};
+
 /** Which of the two keys. */
 export type KeyRole = "main" | "working";
 
@@ -514,7 +544,7 @@ export type MessageState = "streaming" | "done" | "stopped" | "cut" | "failed";
 
 /** A model that can be chosen, or could be if the reason went away. */
 export type Model = {
-  /** The name in `/v1`: the slug, or `pocket/<service>`. */
+  /** The name in `/v1`: the slug, `<backend>/<model>` or `pocket/<service>`. */
   id: string;
   kind: ModelKind;
   task: ModelTask;
@@ -540,7 +570,7 @@ export type Model = {
 };
 
 /** Where a model runs. */
-export type ModelKind = "local" | "network";
+export type ModelKind = "local" | "server" | "network";
 
 /** One list of all models: local first, then the network's. */
 export type ModelList = {
@@ -655,6 +685,7 @@ export type NewAnswer = {
 /** Asks for a new API key. */
 export type NewApiKey = {
   name: string;
+  limits?: KeyLimits;
 };
 
 /** A new conversation. */
@@ -744,6 +775,9 @@ export type RunningAnswer = {
   started_at: Timestamp;
 };
 
+/** What a key opens. None opens the control API. */
+export type Scope = "local" | "network" | "embeddings";
+
 /** A payment to look at before it is signed. */
 export type SendDraft = {
   from: KeyRole;
@@ -831,6 +865,10 @@ export type Settings = {
   system_prompt?: string | null;
   /** What answers of the network may cost. */
   network_budget: NetworkBudget;
+  /** Origins of pages that browsers let call the OpenAI API, beside those of the configuration (`api.allowed_origins`). */
+  allowed_origins: string[];
+  /** Those of the configuration. */
+  configured_origins: string[];
   /** Values of the configuration, which a restart is needed to change. */
   configured: ConfiguredValue[];
 };
@@ -843,6 +881,8 @@ export type SettingsPatch = {
   default_model?: string | null;
   system_prompt?: string | null;
   daily_cap?: Upokt | null;
+  /** Replaces all of them. */
+  allowed_origins?: string[] | null;
 };
 
 /** The set-up of devnet: the wizard's own job, step by step. */
@@ -959,6 +999,45 @@ export type UnlockWallet = {
 /** An amount of upokt; 1 POKT is 1,000,000 of them. */
 export type Upokt = string;
 
+/** Counts of requests for answers. */
+export type UsageCounts = {
+  requests: number;
+  /** Of the requests, those without an answer. */
+  errors: number;
+  prompt_tokens: number;
+  completion_tokens: number;
+  /** What answers of the network cost. */
+  cost: Upokt;
+};
+
+/** One day. */
+export type UsageDay = {
+  /** `2026-11-30`, in UTC. */
+  date: string;
+  counts: UsageCounts;
+};
+
+/** The usage of some days. */
+export type UsageReport = {
+  /** Every day, the oldest first; the last is today. */
+  days: UsageDay[];
+  /** Sums over these days, the most requests first; 500 at most. */
+  sums: UsageSum[];
+  /** How many sums there are. */
+  total: number;
+};
+
+/** What one asked of one model. */
+export type UsageSum = {
+  asker: AskerKind;
+  key_id?: string | null;
+  /** Of the key, if it is still there. */
+  key_name?: string | null;
+  /** Empty where the requests named none, or too many different ones. */
+  model: string;
+  counts: UsageCounts;
+};
+
 /** The outcome of hashing a model's files again. */
 export type VerifiedModel = {
   cid: string;
@@ -1052,8 +1131,10 @@ export type Operations = {
   "GET /keys": { path: null; query: null; body: null; answer: ApiKeyList };
   /** Makes an API key and says it once. */
   "POST /keys": { path: null; query: null; body: NewApiKey; answer: CreatedApiKey };
-  /** Revokes an API key. */
+  /** Revokes an API key; one that is revoked already is forgotten. */
   "DELETE /keys/{id}": { path: { id: string }; query: null; body: null; answer: null };
+  /** Changes what an API key may do. */
+  "PATCH /keys/{id}": { path: { id: string }; query: null; body: ApiKeyPatch; answer: ApiKey };
   /** The parts that Hearth is built from. */
   "GET /licences": { path: null; query: null; body: null; answer: LicenceList };
   /** Models of this computer and of the network. */
@@ -1088,6 +1169,10 @@ export type Operations = {
   "POST /setup/run": { path: null; query: null; body: null; answer: Setup };
   /** The node at a glance. */
   "GET /status": { path: null; query: null; body: null; answer: Status };
+  /** What was asked for by whom, and what it cost. */
+  "GET /usage": { path: null; query: { days?: number; asker?: string }; body: null; answer: UsageReport };
+  /** All usage by day as a table for spreadsheets. */
+  "GET /usage.csv": { path: null; query: null; body: null; answer: string };
   /** Accounts and locks. */
   "GET /wallet": { path: null; query: null; body: null; answer: WalletPage };
   /** Where the POKT is. */

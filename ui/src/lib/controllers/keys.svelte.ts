@@ -42,6 +42,7 @@ const letters: Record<string, Page> = {
   w: 'wallet',
   n: 'network',
   s: 'settings',
+  u: 'usage',
 };
 
 const G_WAIT_MS = 1200;

@@ -1,7 +1,7 @@
 // Pages by path. Focus goes to the heading of a new page, so that a screen reader says where one is.
 import { tick } from 'svelte';
 
-export const pages = ['chat', 'earn', 'models', 'wallet', 'network', 'settings'] as const;
+export const pages = ['chat', 'earn', 'models', 'wallet', 'network', 'settings', 'usage'] as const;
 export type Page = (typeof pages)[number];
 
 const HEADING_TRIES = 60;

@@ -11,7 +11,6 @@ export type ErrorWords = { title: string; more: string; details: string | null }
 export const errors: Record<string, Words> = {
   answer_failed: { title: m.answer_failed, detail: true },
   application_not_ready: { title: m.error_application_not_ready, detail: true },
-  bad_answer: { title: m.error_bad_answer },
   bad_words: { title: m.error_bad_words, detail: true },
   broken_off: { title: m.error_broken_off },
   cannot_earn: { title: m.error_cannot_earn, detail: true },

@@ -5,11 +5,14 @@ import { m } from '$lib/paraglide/messages';
 
 /** What an answer costs: "free", "0.2628 POKT", or that it is not known. */
 export function modelPrice(model: Model): string {
-  if (model.kind === 'local') return m.free();
+  if (model.kind !== 'network') return m.free();
   return model.price_per_answer ? m.price_answer({ price: price(model.price_per_answer) }) : m.price_unknown();
 }
 
-export const modelPlace = (model: Model): string => (model.kind === 'local' ? m.this_computer() : m.network_word());
+export function modelPlace(model: Model): string {
+  if (model.kind === 'local') return m.this_computer();
+  return model.kind === 'server' ? m.own_server() : m.network_word();
+}
 
 /** `Q4_1, 8k context` or the service's name. */
 export function modelFacts(model: Model): string {

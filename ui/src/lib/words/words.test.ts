@@ -49,12 +49,13 @@ describe('reasons', () => {
 });
 
 describe('errors', () => {
-  const api = ['error', 'auth/login', 'routes/payments', 'routes/extract', 'routes/access', 'routes/guard', 'host', 'auth/table', 'storage/reviews', 'storage/conversations', 'answers/answer']
+  const api = ['error', 'auth/login', 'routes/payments', 'routes/extract', 'routes/access', 'routes/guard', 'routes/cors', 'host', 'auth/table', 'storage/reviews', 'storage/conversations', 'answers/answer']
     .concat(['model_store', 'money', 'earn', 'relay'].map((name) => `parts/adapters/${name}`), 'parts/adapters')
     .map((path) => source(`api/src/${path}.rs`))
+    .concat(source('answers/src/error.rs'))
     .join('\n');
   test('there are no words for codes that nobody sends', () => {
-    const own = ['unreachable', 'unexpected', 'setup_failed']; // The page's own: the node did not answer, or not so.
+    const own = ['unreachable', 'unexpected', 'setup_failed', 'answer_failed']; // The page's own: the node did not answer, or not so.
     expect(Object.keys(errors).filter((code) => !own.includes(code) && !api.includes(`"${code}"`))).toEqual([]);
   });
   test('a known code is said by the page, with the detail where the code alone does not say it', () => {
