@@ -269,17 +269,7 @@ fn while_it_runs(data: &Path, parent: &Path) {
     let reset = hearth(data, &["auth", "reset", "--json"]);
     assert_eq!(reset.json()["set"], false, "{reset}");
 
-    let key = hearth(data, &["auth", "keys", "create", "phone", "--json"]).json();
-    assert!(key["secret"].as_str().unwrap().starts_with("sk-hearth-"));
-    let id = key.pointer("/key/id").and_then(Value::as_str).unwrap();
-    assert!(hearth(data, &["auth", "keys"]).stdout.contains("phone"));
-    let left = hearth(data, &["auth", "keys", "revoke", id]);
-    assert!(left.code == Some(0) && !left.stdout.contains("phone"), "{left}");
-    assert_eq!(
-        hearth(data, &["auth", "keys", "revoke", "../wallet"]).code,
-        Some(2)
-    );
-
+    keys_and_usage(data);
     not_taken_in(data, parent);
 
     let copy = parent.join("copy");
@@ -301,6 +291,75 @@ fn while_it_runs(data: &Path, parent: &Path) {
 
     let logs = hearth(data, &["logs", "-n", "3"]);
     assert_eq!((logs.code, logs.stdout.lines().count()), (Some(0), 3), "{logs}");
+}
+
+/// Keys are made, changed and revoked; what was asked is shown.
+fn keys_and_usage(data: &Path) {
+    let limits = [
+        "--scope",
+        "local",
+        "--daily-budget",
+        "0.5",
+        "--requests-per-minute",
+        "60",
+    ];
+    let made = [&["auth", "keys", "create", "phone", "--json"][..], &limits].concat();
+    let key = hearth(data, &made).json();
+    assert!(key["secret"].as_str().unwrap().starts_with("sk-hearth-"));
+    let id = key.pointer("/key/id").and_then(Value::as_str).unwrap();
+    let change = [
+        "auth",
+        "keys",
+        "change",
+        id,
+        "--requests-per-minute",
+        "none",
+        "--scope",
+        "local,network",
+        "--json",
+    ];
+    let changed = hearth(data, &change).json();
+    assert_eq!(
+        changed["limits"]["scopes"],
+        serde_json::json!(["local", "network"])
+    );
+    assert_eq!(
+        (
+            &changed["limits"]["daily_budget"],
+            &changed["limits"]["requests_per_minute"]
+        ),
+        (&serde_json::json!("500000"), &Value::Null)
+    );
+    assert_eq!(hearth(data, &["auth", "keys", "change", id]).code, Some(2));
+    let wrong = hearth(data, &["auth", "keys", "create", "x", "--scope", "admin"]);
+    assert!(
+        wrong.code == Some(2) && wrong.stderr.contains("embeddings"),
+        "{wrong}"
+    );
+    assert_eq!(
+        hearth(data, &["usage", "--json", "--days", "2"]).json()["days"]
+            .as_array()
+            .unwrap()
+            .len(),
+        2
+    );
+    assert!(
+        hearth(data, &["usage", "--csv"])
+            .stdout
+            .starts_with("date,asker,")
+    );
+    assert!(hearth(data, &["auth", "keys"]).stdout.contains("phone"));
+    let left = hearth(data, &["auth", "keys", "revoke", id]);
+    assert!(left.code == Some(0) && !left.stdout.contains("phone"), "{left}");
+    assert!(
+        hearth(data, &["auth", "keys", "list", "--all"])
+            .stdout
+            .contains("revoked")
+    );
+    assert_eq!(
+        hearth(data, &["auth", "keys", "revoke", "../wallet"]).code,
+        Some(2)
+    );
 }
 
 /// Files that a running node does not take in.

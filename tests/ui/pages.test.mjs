@@ -20,6 +20,7 @@ const pages = [
   ['settings/network', 'table'],
   ['settings/access', '#login-password'],
   ['settings/keys', '[data-testid=api-keys]'],
+  ['usage', '[data-testid=usage] tbody tr'],
   ['settings/doctor', '[data-testid=doctor] li'],
   ['settings/about', '[data-testid=licences] li'],
 ];

@@ -105,6 +105,9 @@ suite ui ui_tests
 suite rust rust_tests
 suite package tests/interop/deb.sh
 suite openai-client tests/interop/openai.sh
+suite other-shapes tests/interop/shapes.sh
+suite clients tests/interop/clients.sh
+suite backends tests/interop/backends.sh
 suite browser node_tests tests/ui/*.test.mjs
 suite browser-live tests/interop/browser.sh
 suite clippy clippy

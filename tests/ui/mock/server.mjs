@@ -304,11 +304,14 @@ const handlers = {
   },
   'GET /keys': (mock) => ({ keys: mock.it.keys }),
   'POST /keys': (mock, { body }) => {
-    const key = { id: `k${mock.next++}`, name: body.name, prefix: 'hk-77aa', created_at: new Date().toISOString(), last_used_at: null };
+    const key = { id: `k${mock.next++}`, name: body.name, prefix: 'hk-77aa', limits: body.limits ?? {}, created_at: new Date().toISOString(), last_used_at: null, revoked_at: null, spent_today: '0', spent: '0' };
     mock.it.keys.push(key);
     return { key, secret: 'hk-77aa-secret-said-once' };
   },
   'DELETE /keys/{id}': (mock, { id }) => void (mock.it.keys = mock.it.keys.filter((one) => one.id !== id)),
+  'PATCH /keys/{id}': (mock, { id, body }) => Object.assign(mock.it.keys.find((one) => one.id === id), body),
+  'GET /usage': (mock) => mock.it.usage,
+  'GET /usage.csv': (mock) => table(['asker', 'model', 'requests'], mock.it.usage.sums.map((one) => [one.asker, one.model, one.counts.requests])),
   'GET /licences': (mock) => ({ licences: mock.it.licences }),
 };
 

@@ -214,6 +214,20 @@ const movement = (id, kind, direction, amount, minutes, more = {}) => ({
 });
 
 /** Everything the mock knows; a scenario gets its own copy. */
+/** Thirty days of usage, and who asked. */
+function usageOf() {
+  const counts = (requests, cost = '0', errors = 0) => ({ requests, errors, prompt_tokens: requests * 210, completion_tokens: requests * 96, cost });
+  const day = (at) => new Date(Date.now() - at * 86_400_000).toISOString().slice(0, 10);
+  const days = Array.from({ length: 30 }, (_, at) => ({ date: day(29 - at), counts: counts(at % 7 === 5 ? 0 : (at * 37) % 90) }));
+  const sums = [
+    { asker: 'owner', key_id: null, key_name: null, model: 'smollm2-135m-instruct', counts: counts(812, '0', 3) },
+    { asker: 'key', key_id: 'k1', key_name: 'editor', model: 'pocket/llm-r1-70b', counts: counts(12, '3100000') },
+    { asker: 'key', key_id: 'k0', key_name: null, model: 'smollm2-135m-instruct', counts: counts(4) },
+    { asker: 'local', key_id: null, key_name: null, model: '', counts: counts(1, '0', 1) },
+  ];
+  return { days, sums, total: sums.length };
+}
+
 export function world() {
   const name = { name: 'mainnet', chain_id: 'pocket', is_devnet: false };
   const walletStatus = {
@@ -280,12 +294,19 @@ export function world() {
     settings: {
       network_budget: { daily_cap: '5000000', spent_today: '525564' },
       theme: 'system', language: null, announce: 'sentences', default_model: null, system_prompt: null,
+      allowed_origins: ['app://obsidian.md'], configured_origins: ['http://localhost:5173'],
       configured: [
         { key: 'api.listen', value: '127.0.0.1:4327', origin: 'built-in' },
         { key: 'miner.public_url', value: 'https://home.example:4328', origin: 'HEARTH_MINER__PUBLIC_URL' },
       ],
     },
-    keys: [{ id: 'k1', name: 'editor', prefix: 'hk-3f9a', created_at: ago(86_400_000 * 12), last_used_at: ago(3_600_000) }],
+    keys: [
+      {
+        id: 'k1', name: 'editor', prefix: 'hk-3f9a', created_at: ago(86_400_000 * 12), last_used_at: ago(3_600_000), revoked_at: null, spent_today: '262782', spent: '3100000',
+        limits: { scopes: ['local', 'network'], models: ['pocket/*'], origins: [], requests_per_minute: 60, tokens_per_minute: null, daily_budget: '1000000', total_budget: null, expires_at: null },
+      },
+    ],
+    usage: usageOf(),
     login: { set: false },
     loginPassword: null,
     sourceConfigured: true,
