@@ -22,6 +22,9 @@ use crate::{
 use models::Lease;
 use plan::Plan;
 
+/// The most texts of one answer that is sold: its price is that of one, however many there are.
+const MAX_SOLD_TEXTS: usize = 4;
+
 /// Answers with the models of this node.
 #[derive(Clone)]
 pub struct EngineBackend {
@@ -46,8 +49,18 @@ impl EngineBackend {
         lease: Lease,
         plans: Vec<Plan>,
         request: &Request,
+        principal: &Principal,
         head: Head,
     ) -> Result<Answer, Error> {
+        if principal.is_buyer() && plans.len() > MAX_SOLD_TEXTS {
+            return Err(Error::bad_field(
+                "n",
+                format!(
+                    "{} texts are asked for at once: one paid answer has at most {MAX_SOLD_TEXTS}",
+                    plans.len()
+                ),
+            ));
+        }
         let fingerprint = lease.address.as_ref();
         let fingerprint =
             fingerprint.map(|address| format!("{address}-hearth-{}", env!("CARGO_PKG_VERSION")));
@@ -165,12 +178,14 @@ impl EngineBackend {
                     legacy_functions: chat.legacy_functions,
                     ..Form::default()
                 };
-                self.texts(lease, plans, request, head(form)).await
+                self.texts(lease, plans, request, principal, head(form)).await
             }
             RequestBody::Completion(completion) => {
                 let lease = lease(&body).await?;
                 let plans = plan::completion(completion, &lease.handle, principal.priority())?;
-                let answer = self.texts(lease, plans, request, head(Form::default())).await;
+                let answer = self
+                    .texts(lease, plans, request, principal, head(Form::default()))
+                    .await;
                 answer.map_err(|error| match error.param.as_deref() {
                     Some("messages") => Error {
                         message: error.message.replace("your messages", "your prompt"),

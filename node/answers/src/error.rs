@@ -351,7 +351,7 @@ impl From<GenerateError> for Error {
             GenerateError::BadConstraint { .. } => Error::bad_field("response_format", message),
             GenerateError::BadParameter { field, .. } => Error::bad_field(field, message),
             GenerateError::EmptyPrompt | GenerateError::UnknownToken { .. } => {
-                Error::new(Code::InvalidPrompt, message)
+                Error::new(Code::InvalidPrompt, message).param("prompt")
             }
             GenerateError::NoChatTemplate | GenerateError::Template { .. } => {
                 Error::new(Code::ChatTemplate, message)

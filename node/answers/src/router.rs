@@ -142,10 +142,10 @@ impl Router {
         };
         let weight = self.named.get(name).map_or(1, |named| named.weight.max(1));
         let mut used = self.used.lock();
-        // One that was away begins where the others are, and does not make up for it all at once.
-        let least = used.values().copied().min().unwrap_or(0);
-        let turns = used.entry(name.clone()).or_insert(least);
-        *turns = (*turns).max(least) + TURN / u64::from(weight);
+        // One that was away does not make up for all it missed at once.
+        let most = used.values().copied().max().unwrap_or(0);
+        let turns = used.entry(name.clone()).or_default();
+        *turns = (*turns).max(most.saturating_sub(2 * TURN)) + TURN / u64::from(weight);
     }
 }
 
