@@ -322,6 +322,8 @@ mod tests {
             error.contains("write the address before it, http://h:1/v1"),
             "{error}"
         );
+        let error = refused("[miner.services]\nsvc = \"\"");
+        assert!(error.contains("miner.services.svc names no model"), "{error}");
         let error = refused("[miner]\nbackend_health = \"health\"");
         assert!(error.contains("\"/health\""), "{error}");
         for good in ["null", "http://localhost:11434", "https://user:pass@host/v1/"] {

@@ -375,6 +375,13 @@ impl Settings {
 }
 
 fn check_backend(miner: &MinerSettings) -> Result<(), String> {
+    // Without a server of its own a service without a model would sell whatever a buyer names.
+    let unnamed = miner.services.iter().find(|(_, model)| model.is_empty());
+    if let (Some((service, _)), None) = (unnamed, &miner.backend) {
+        return Err(format!(
+            "miner.services.{service} names no model: write the model's name, or BACKEND/MODEL"
+        ));
+    }
     if let Some(text) = miner.backend.as_deref().filter(|text| *text != "null") {
         hearth_answers::check_address(text).map_err(|why| format!("miner.backend cannot work: {why}"))?;
     }
