@@ -22,8 +22,9 @@ use crate::{
 use models::Lease;
 use plan::Plan;
 
-/// The most texts of one answer that is sold: its price is that of one, however many there are.
-const MAX_SOLD_TEXTS: usize = 4;
+/// The most texts of one request, and the most bytes of the copies of it that they take.
+const MAX_TEXTS: u64 = 2048;
+const MAX_COPIED_BYTES: u64 = 64 << 20;
 
 /// Answers with the models of this node.
 #[derive(Clone)]
@@ -49,18 +50,8 @@ impl EngineBackend {
         lease: Lease,
         plans: Vec<Plan>,
         request: &Request,
-        principal: &Principal,
         head: Head,
     ) -> Result<Answer, Error> {
-        if principal.is_buyer() && plans.len() > MAX_SOLD_TEXTS {
-            return Err(Error::bad_field(
-                "n",
-                format!(
-                    "{} texts are asked for at once: one paid answer has at most {MAX_SOLD_TEXTS}",
-                    plans.len()
-                ),
-            ));
-        }
         let fingerprint = lease.address.as_ref();
         let fingerprint =
             fingerprint.map(|address| format!("{address}-hearth-{}", env!("CARGO_PKG_VERSION")));
@@ -151,6 +142,7 @@ impl Backend for EngineBackend {
 
 impl EngineBackend {
     async fn answer_to(&self, request: &Request, principal: &Principal) -> Result<Answer, Error> {
+        check_copies(request)?;
         let body = request.body()?;
         let name = match &request.model {
             Some(name) => name.clone(),
@@ -178,14 +170,12 @@ impl EngineBackend {
                     legacy_functions: chat.legacy_functions,
                     ..Form::default()
                 };
-                self.texts(lease, plans, request, principal, head(form)).await
+                self.texts(lease, plans, request, head(form)).await
             }
             RequestBody::Completion(completion) => {
                 let lease = lease(&body).await?;
                 let plans = plan::completion(completion, &lease.handle, principal.priority())?;
-                let answer = self
-                    .texts(lease, plans, request, principal, head(Form::default()))
-                    .await;
+                let answer = self.texts(lease, plans, request, head(Form::default())).await;
                 answer.map_err(|error| match error.param.as_deref() {
                     Some("messages") => Error {
                         message: error.message.replace("your messages", "your prompt"),
@@ -215,6 +205,24 @@ impl EngineBackend {
             }
         }
     }
+}
+
+/// Refuses more texts than are made at once, before anything is copied for them.
+fn check_copies(request: &Request) -> Result<(), Error> {
+    let n = request.n_texts();
+    if n > MAX_TEXTS {
+        return Err(Error::bad_field(
+            "n",
+            format!("n times the prompts is {n}: at most {MAX_TEXTS} texts are made at once"),
+        ));
+    }
+    if n > 1 && (request.json().len() as u64).saturating_mul(n) > MAX_COPIED_BYTES {
+        return Err(Error::bad_field(
+            "n",
+            format!("{n} texts of so long a request are too many at once: send several requests"),
+        ));
+    }
+    Ok(())
 }
 
 /// Refuses tokens that this model's own tokenizer cannot have made: LangChain sends those of OpenAI's vocabulary, and

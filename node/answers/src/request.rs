@@ -128,6 +128,22 @@ impl Request {
         self
     }
 
+    /// How many texts are asked for: prompts times `n`.
+    #[must_use]
+    pub fn n_texts(&self) -> u64 {
+        match &self.source {
+            Source::Json(_, scan) => scan.n_texts(),
+            Source::Typed(body) => match body.as_ref() {
+                RequestBody::Chat(chat) => chat.sampling.n.unwrap_or(1).into(),
+                RequestBody::Completion(completion) => {
+                    let n = u64::from(completion.sampling.n.unwrap_or(1));
+                    n.saturating_mul(completion.prompts.len() as u64)
+                }
+                RequestBody::Embedding(_) | RequestBody::Tokenize(_) | RequestBody::Detokenize(_) => 1,
+            },
+        }
+    }
+
     /// The name for the answer.
     #[must_use]
     pub fn shown_model<'a>(&'a self, used: &'a str) -> &'a str {

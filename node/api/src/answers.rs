@@ -10,6 +10,7 @@ use hearth_answers::{
     Answer, Backend as _, Error, NETWORK_PREFIX, Operation, Principal, Request,
     answer::{Body, Chunk},
 };
+use uuid::Uuid;
 
 use crate::{
     app::App,
@@ -95,6 +96,28 @@ pub(crate) async fn answer_to(
     answered
         .map(|answered| answered.answer)
         .map_err(|refused| refused.error)
+}
+
+/// Loads a model, if whoever asks may ask it.
+pub(crate) async fn prepare(app: &App, asker: &Asker, model: Option<&str>) -> Result<(), Error> {
+    let asked = Asked {
+        model: model.map(|model| app.router.unaliased(model).to_owned()),
+        service: None,
+        is_embedding: false,
+        bytes: 0,
+        id: Uuid::new_v4(),
+    };
+    let mut admission = app
+        .meter
+        .admit(asker, asked)
+        .await
+        .map_err(|error| error.openai())?;
+    let prepared = app.router.prepare(model).await;
+    match &prepared {
+        Ok(()) => admission.begun(),
+        Err(_) => admission.refused(),
+    }
+    prepared
 }
 
 /// What a request asks, as whoever checks and counts it needs to know.

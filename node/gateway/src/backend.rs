@@ -1,8 +1,10 @@
 //! The network as a backend: a model there is a service, and its supplier answers.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use bytes::BytesMut;
-use futures::StreamExt as _;
+use futures::{StreamExt as _, future::BoxFuture};
 use hearth_answers::{
     Answer, Backend, Capacity, Code, Error, Health, ModelEntry, NETWORK_PREFIX, Principal, Request,
     answer::{Body, Generation, Head, Whole},
@@ -33,7 +35,7 @@ impl Backend for Gateway {
             receipt: Some(answer.id),
             ..Head::default()
         };
-        let parts = answer.body.map(|part| part.map_err(Error::from));
+        let (parts, receipt) = (answer.body.map(|part| part.map_err(Error::from)), answer.receipt);
         let is_success = (200..=299).contains(&answer.status);
         if is_success && answer.content_type.starts_with(sse::MEDIA_TYPE) {
             // The gateway has limits of its own for what it takes of an answer.
@@ -41,14 +43,18 @@ impl Backend for Gateway {
             let body = if request.stream {
                 Body::Stream(chunks)
             } else {
-                Body::Whole(Whole::Generation(Generation::collect(chunks).await?))
+                let collected = Generation::collect(chunks).await;
+                Body::Whole(Whole::Generation(after(receipt, collected).await?))
             };
             return Ok(Answer { head, body });
         }
         let mut whole = BytesMut::new();
         let mut parts = parts.boxed();
         while let Some(part) = parts.next().await {
-            whole.extend_from_slice(&part?);
+            match part {
+                Ok(part) => whole.extend_from_slice(&part),
+                Err(error) => return after(receipt, Err(error)).await,
+            }
         }
         let whole = whole.freeze();
         if !is_success {
@@ -57,7 +63,12 @@ impl Backend for Gateway {
         let is_stream = request.operation.may_stream() && !whole.trim_ascii_start().starts_with(b"{");
         let body = if is_stream {
             let parts = futures::stream::iter([Ok(whole)]).boxed();
-            Body::Stream(ChunkReader::new(parts, usize::MAX, usize::MAX).into_stream())
+            let chunks = ChunkReader::new(parts, usize::MAX, usize::MAX).into_stream();
+            if request.stream {
+                Body::Stream(chunks)
+            } else {
+                Body::Whole(Whole::Generation(Generation::collect(chunks).await?))
+            }
         } else {
             Body::Whole(Whole::Foreign(request.operation, whole))
         };
@@ -86,6 +97,21 @@ impl Backend for Gateway {
     fn health(&self) -> &Health {
         self.backend_health()
     }
+}
+
+/// How long the receipt of an answer that failed may take.
+const RECEIPT_WITHIN: Duration = Duration::from_secs(5);
+
+/// A failure once its receipt is kept: whoever counts the cost of it asks for that at once.
+async fn after<T>(
+    receipt: BoxFuture<'static, Option<crate::Receipt>>,
+    result: Result<T, Error>,
+) -> Result<T, Error> {
+    if result.is_err() {
+        // Without one the most that may be claimed stays set aside.
+        let _ = tokio::time::timeout(RECEIPT_WITHIN, receipt).await;
+    }
+    result
 }
 
 /// What a supplier signed as an error of the request.

@@ -60,9 +60,9 @@ impl Memory {
     }
 }
 
-/// A request's part of the memory. It grows with what arrives, so that who only promises bytes takes none, and is
-/// given back once the request is answered.
-pub(crate) struct MemoryShare {
+/// A request's part of the memory, among its extensions. It grows with what arrives, so that who only promises bytes
+/// takes none, and is given back once the request is answered.
+pub struct MemoryShare {
     memory: Arc<Memory>,
     activity: Arc<Activity>,
     /// All bytes of the body that have arrived, and how many of them the connection has of its own.
@@ -82,16 +82,19 @@ impl MemoryShare {
         }
     }
 
-    /// Takes room for bytes that have arrived. One task reads a body, so its counts change here alone.
-    fn take(&self, n_bytes: usize) -> bool {
+    /// Takes room for bytes that have arrived, or that were made of them.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn take(&self, n_bytes: usize) -> Result<(), BodyError> {
         let own = self.activity.take_own(n_bytes);
         if !self.memory.take(n_bytes - own) {
             self.activity.give_own(own);
-            return false;
+            return Err(BodyError::Crowded);
         }
         self.own.fetch_add(own, Ordering::Relaxed);
         self.taken.fetch_add(n_bytes, Ordering::Relaxed);
-        true
+        Ok(())
     }
 
     /// Whether the whole body was read.
@@ -183,9 +186,7 @@ impl Body {
         if before + n_bytes > self.limit {
             return Err(BodyError::TooLarge { limit: self.limit });
         }
-        if !self.share.take(n_bytes) {
-            return Err(BodyError::Crowded);
-        }
+        self.share.take(n_bytes)?;
         Ok(frame)
     }
 }

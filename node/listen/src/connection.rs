@@ -170,8 +170,9 @@ impl<S: Service> Call<S> {
         let shared = &self.shared;
         let limits = shared.table.limits();
         let is_http1 = request.version() < Version::HTTP_2;
-        let (head, incoming) = request.into_parts();
+        let (mut head, incoming) = request.into_parts();
         let share = Arc::new(MemoryShare::of(&shared.memory, &self.slot.activity));
+        head.extensions.insert(Arc::clone(&share));
         let body = Body::new(
             incoming,
             Arc::clone(&share),

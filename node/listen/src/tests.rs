@@ -3,7 +3,10 @@
 use std::{
     convert::Infallible,
     net::SocketAddr,
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -31,6 +34,13 @@ fn whole(text: impl Into<Bytes>) -> Answer {
     http_body_util::Full::new(text.into()).boxed_unsync()
 }
 
+/// The body, and its part of the memory.
+async fn read(request: Request<Body>) -> Result<(Bytes, Arc<MemoryShare>), BodyError> {
+    let share = request.extensions().get::<Arc<MemoryShare>>().unwrap().clone();
+    let body = request.into_body().collect().await?;
+    Ok((body.to_bytes(), share))
+}
+
 impl Service for Small {
     type Body = Answer;
 
@@ -49,9 +59,14 @@ impl Service for Small {
             }
             // Looks at the head alone.
             "/refused" => Response::builder().status(401).body(whole("")).unwrap(),
-            _ => match request.into_body().collect().await {
-                Ok(body) => Response::new(whole(body.to_bytes().len().to_string())),
-                Err(error) => {
+            path => match (path == "/doubled", read(request).await) {
+                (false, Ok((body, _))) => Response::new(whole(body.len().to_string())),
+                // As much again is made of the body.
+                (true, Ok((body, share))) => {
+                    let status = if share.take(body.len()).is_ok() { 200 } else { 503 };
+                    Response::builder().status(status).body(whole("")).unwrap()
+                }
+                (_, Err(error)) => {
                     let status = match error {
                         BodyError::TooLarge { .. } => 413,
                         BodyError::Crowded => 503,
@@ -250,6 +265,19 @@ async fn bodies_share_one_memory_and_give_it_back() {
     assert_eq!(status(first).await, 200);
     let whole = format!("{}{}", post(90_000), "x".repeat(90_000));
     assert_eq!(stage.status(&whole).await, 200);
+}
+
+#[tokio::test]
+async fn what_is_made_of_a_body_takes_its_share_too() {
+    let stage = Stage::new(Limits {
+        memory_bytes: 100_000,
+        ..limits()
+    });
+    let body = "x".repeat(90_000);
+    for (path, status) in [("doubled", 503), ("", 200), ("doubled", 503)] {
+        let request = format!("POST /{path} HTTP/1.1\r\nHost: a\r\nContent-Length: 90000\r\n\r\n{body}");
+        assert_eq!(stage.status(&request).await, status, "{path}");
+    }
 }
 
 #[tokio::test]

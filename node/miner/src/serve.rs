@@ -233,6 +233,13 @@ impl Server {
         http: &hearth_pocket::payload::HttpRequest,
     ) -> Result<Request, Error> {
         let request = openai::read(&http.method, http.path_and_query(), http.body.clone())?;
+        let n = request.n_texts();
+        if n > MAX_SOLD_TEXTS {
+            return Err(Error::bad_field(
+                "n",
+                format!("{n} texts are asked for at once: one paid answer has at most {MAX_SOLD_TEXTS}"),
+            ));
+        }
         let means_the_service = |asked: &str| self.config.means_the_service(asked, service);
         let model = match self.config.model(service) {
             Some(model) => Some(model.to_owned()),
@@ -324,6 +331,9 @@ impl Server {
         }
     }
 }
+
+/// The most texts of one answer that is sold: its price is that of one, however many there are.
+const MAX_SOLD_TEXTS: u64 = 4;
 
 /// How long a part of a stream may be collected before it is sent.
 pub(crate) const BATCH_WITHIN: Duration = Duration::from_millis(100);

@@ -57,9 +57,21 @@ impl<'t> Reader<'t> {
             return None;
         }
         if name == "print" {
-            let call = self.call()?;
+            // Once: a model that goes on with it must not fill the stack.
+            let call = self.printed()?;
             return self.takes(")").then_some(call);
         }
+        self.arguments_of(name)
+    }
+
+    /// The call inside `print(…)`.
+    fn printed(&mut self) -> Option<(String, Map<String, Value>)> {
+        let name = self.word();
+        (name != "print" && self.takes("(")).then_some(())?;
+        self.arguments_of(name)
+    }
+
+    fn arguments_of(&mut self, name: &str) -> Option<(String, Map<String, Value>)> {
         let name = name.strip_prefix("default_api.").unwrap_or(name);
         let mut arguments = Map::new();
         while !self.takes(")") {

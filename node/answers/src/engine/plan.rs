@@ -17,9 +17,6 @@ use crate::{
     },
 };
 
-/// The most texts that are made for one request, prompts times `n`.
-const MAX_TEXTS: usize = 2048;
-
 /// A text to make.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
@@ -206,14 +203,6 @@ pub(crate) fn completion(
     model: &ModelHandle,
     priority: Priority,
 ) -> Result<Vec<Plan>, Error> {
-    let n = usize::try_from(completion.sampling.n.unwrap_or(1)).unwrap_or(usize::MAX);
-    let n_texts = completion.prompts.len().saturating_mul(n);
-    if n_texts > MAX_TEXTS {
-        return Err(Error::bad_field(
-            "n",
-            format!("n times the prompts is {n_texts}: at most {MAX_TEXTS} texts are made at once"),
-        ));
-    }
     let prompts = completion
         .prompts
         .iter()

@@ -4,10 +4,15 @@
 use std::{borrow::Cow, fmt, ops::Range};
 
 use bytes::{BufMut as _, Bytes, BytesMut};
-use serde::de::{Deserializer as _, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserializer as _, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::error::Error;
+
+/// A name that nobody gives a model; each place of it is written anew on the way to a backend.
+const MAX_NAME_BYTES: usize = 512;
+/// The most places where a body may name its model. Honest clients have one, a careless one two.
+const MAX_PLACES: usize = 4;
 
 /// What is known of a body.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,10 +21,18 @@ pub(crate) struct Scan {
     pub(crate) model: Option<String>,
     pub(crate) stream: bool,
     pub(crate) include_usage: bool,
+    /// Texts of each prompt, and prompts, as far as the body says more than one.
+    n: u64,
+    prompts: u64,
     places: Vec<Range<usize>>,
 }
 
 impl Scan {
+    /// How many texts are asked for.
+    pub(crate) fn n_texts(&self) -> u64 {
+        self.n.max(1).saturating_mul(self.prompts.max(1))
+    }
+
     /// Looks at a body.
     ///
     /// # Errors
@@ -63,6 +76,29 @@ impl Scan {
     }
 }
 
+/// How many prompts a value is: a list of texts, or of lists of tokens, is several.
+fn prompts(value: &str) -> u64 {
+    struct Several;
+    impl<'de> Visitor<'de> for Several {
+        type Value = u64;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list")
+        }
+
+        fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut list: A) -> Result<u64, A::Error> {
+            let (mut several, mut n) = (false, 0);
+            while let Some(item) = list.next_element::<&'de RawValue>()? {
+                several |= item.get().starts_with(['"', '[']);
+                n += 1;
+            }
+            Ok(if several { n } else { 1 })
+        }
+    }
+    let mut json = serde_json::Deserializer::from_str(value);
+    json.deserialize_seq(Several).unwrap_or(1)
+}
+
 /// An answer with this name for its model, where it has one; anything else stays as it is.
 pub(crate) fn renamed(body: &Bytes, name: &str) -> Bytes {
     match Scan::of(body) {
@@ -97,10 +133,28 @@ impl<'body> Visitor<'body> for Places<'body> {
                     // The value is a part of the body.
                     let begin = value.as_ptr().addr().saturating_sub(self.body.as_ptr().addr());
                     scan.places.push(begin..begin + value.len());
+                    if scan.places.len() > MAX_PLACES || value.len() > MAX_NAME_BYTES {
+                        return Err(M::Error::custom(format!(
+                            "model is named {MAX_PLACES} times or in {MAX_NAME_BYTES} bytes at most"
+                        )));
+                    }
                     let name: Option<String> = serde_json::from_str(value).ok();
                     scan.model = name.filter(|name| !name.is_empty());
                 }
                 "stream" => scan.stream = matches!(map.next_value::<&RawValue>()?.get(), "true" | "\"true\""),
+                // `best_of` is made as well, and thrown away.
+                "n" | "best_of" => {
+                    let value = map.next_value::<&RawValue>()?.get();
+                    let value: Option<f64> = serde_json::from_str(value.trim_matches('"')).ok();
+                    #[allow(
+                        clippy::cast_possible_truncation,
+                        clippy::cast_sign_loss,
+                        reason = "a large number is as good as another"
+                    )]
+                    let n = value.unwrap_or(0.0) as u64;
+                    scan.n = scan.n.max(n);
+                }
+                "prompt" => scan.prompts = prompts(map.next_value::<&RawValue>()?.get()),
                 "stream_options" => {
                     let options = map.next_value::<&RawValue>()?.get();
                     let options: Option<StreamOptions> = serde_json::from_str(options).ok();
@@ -172,6 +226,22 @@ mod tests {
             ("{\"model\":", "{\"model\":"),
         ] {
             assert_eq!(renamed(&Bytes::from(json), "n\"e"), wanted, "{json}");
+        }
+    }
+
+    #[test]
+    fn texts_are_counted_and_names_are_few_and_short() {
+        let texts = |body: &str| Scan::of(body.as_bytes()).unwrap().n_texts();
+        assert_eq!(texts(r#"{"prompt":"a"}"#), 1);
+        assert_eq!(texts(r#"{"prompt":[1,2,3],"n":2}"#), 2);
+        assert_eq!(texts(r#"{"prompt":["a","b"],"n":"3"}"#), 6);
+        assert_eq!(texts(r#"{"prompt":[[1],[2]],"best_of":4}"#), 8);
+        assert_eq!(texts(r#"{"n":-1}"#), 1);
+        let many = format!("{{{}\"model\":\"b\"}}", "\"model\":1,".repeat(MAX_PLACES));
+        let long = format!("{{\"model\":\"{}\"}}", "a".repeat(MAX_NAME_BYTES));
+        for body in [many, long] {
+            assert!(Scan::of(body.as_bytes()).is_err());
+            assert_eq!(renamed(&Bytes::from(body.clone()), "n"), body);
         }
     }
 

@@ -1,5 +1,7 @@
 //! Reading what is asked.
 
+use std::collections::VecDeque;
+
 use serde_json::{Map, Value};
 
 use crate::{
@@ -15,6 +17,8 @@ use crate::{
 
 /// The most messages of a conversation.
 const MAX_MESSAGES: usize = 100_000;
+/// The most calls of tools that wait for their result; of more the oldest have none.
+const MAX_OPEN_CALLS: usize = 1000;
 /// What Ollama writes behind a name that has no other tag.
 const LATEST: &str = ":latest";
 
@@ -303,7 +307,7 @@ fn read_messages(fields: &mut Fields) -> Result<Vec<ChatMessage>, Error> {
     }
     let mut messages = Vec::with_capacity(list.len());
     // Ollama names no calls: a result belongs to the first call of its tool that has none yet.
-    let mut open: Vec<(String, String)> = Vec::new();
+    let mut open: VecDeque<(String, String)> = VecDeque::new();
     for (index, message) in list.into_iter().enumerate() {
         let mut fields = Fields::of(message, format!("messages[{index}]"))?;
         refuse_images(&mut fields)?;
@@ -315,6 +319,8 @@ fn read_messages(fields: &mut Fields) -> Result<Vec<ChatMessage>, Error> {
             "assistant" => {
                 let turn = read_turn(&mut fields, text)?;
                 open.extend(turn.calls.iter().map(|call| (call.id.clone(), call.name.clone())));
+                // Each result looks through them all.
+                open.drain(..open.len().saturating_sub(MAX_OPEN_CALLS));
                 messages.extend({ turn }.take());
             }
             "tool" => {
@@ -325,7 +331,7 @@ fn read_messages(fields: &mut Fields) -> Result<Vec<ChatMessage>, Error> {
                     (None, Some(name)) => known == name,
                     (None, None) => true,
                 };
-                let call = open.iter().position(fits).map(|at| open.remove(at));
+                let call = open.iter().position(fits).and_then(|at| open.remove(at));
                 let (id, known) = call.unzip();
                 let id = id.or(call_id).unwrap_or_default();
                 messages.push(tool_result(&id, name.or(known).as_deref(), text));

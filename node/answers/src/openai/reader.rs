@@ -46,13 +46,17 @@ impl ChunkReader {
         self.judge
     }
 
-    /// All of it.
+    /// All of it; an error where it ends before its end.
     #[must_use]
     pub fn into_stream(self) -> ChunkStream {
         stream::unfold(Some(self), |state| async {
             let mut reader = state?;
             match reader.next().await {
                 Ok(Some(chunk)) => Some((Ok(chunk), Some(reader))),
+                // Without the last line or the model's last word, some of it may be missing.
+                Ok(None) if !reader.judge.is_done() && !reader.judge.has_finished() => {
+                    Some((Err(Error::broken_off()), None))
+                }
                 Ok(None) => None,
                 Err(error) => Some((Err(error), None)),
             }

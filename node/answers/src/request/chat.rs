@@ -5,7 +5,10 @@ use serde_json::{Map, Value, json};
 use super::sampling::{SamplingParams, top_logprobs};
 use crate::{
     error::Error,
-    json::fields::{Fields, wrong},
+    json::{
+        fields::{Fields, wrong},
+        size,
+    },
 };
 
 /// The most messages of a conversation: each takes memory beside its text.
@@ -509,8 +512,11 @@ impl ResponseFormat {
     ) -> Result<ResponseFormat, Error> {
         let schema = match schema {
             // Some clients send it as a text.
-            Value::String(text) => serde_json::from_str(&text)
-                .map_err(|error| Error::bad_field(path, format!("{path} is no JSON schema: {error}")))?,
+            Value::String(text) => {
+                size::check(text.as_bytes())?;
+                serde_json::from_str(&text)
+                    .map_err(|error| Error::bad_field(path, format!("{path} is no JSON schema: {error}")))?
+            }
             schema @ Value::Null
             | schema @ Value::Bool(_)
             | schema @ Value::Number(_)

@@ -1,5 +1,7 @@
 //! The items of a conversation as the Responses API writes them, and the messages that they are.
 
+use std::collections::HashMap;
+
 use serde_json::{Value, json};
 
 use crate::{
@@ -137,7 +139,7 @@ impl Item {
 pub(super) fn messages(items: &[Item]) -> Vec<ChatMessage> {
     let mut messages = Vec::new();
     let mut turn = Turn::default();
-    let mut names: Vec<(&str, &str)> = Vec::new();
+    let mut names: HashMap<&str, &str> = HashMap::new();
     for item in items {
         match item {
             Item::Message { role, texts, .. } if role == "assistant" => {
@@ -149,13 +151,13 @@ pub(super) fn messages(items: &[Item]) -> Vec<ChatMessage> {
                 messages.push(ChatMessage::new(role.as_str(), texts.join("\n")));
             }
             Item::Call { call, .. } => {
-                names.push((&call.id, &call.name));
+                names.insert(&call.id, &call.name);
                 turn.calls.push(call.clone());
             }
             Item::Output { call_id, text, .. } => {
                 messages.extend(turn.take());
-                let name = names.iter().rev().find(|(id, _)| id == call_id);
-                messages.push(tool_result(call_id, name.map(|(_, name)| *name), text.clone()));
+                let name = names.get(call_id.as_str()).copied();
+                messages.push(tool_result(call_id, name, text.clone()));
             }
             Item::Reasoning(_) => {}
         }

@@ -3,7 +3,7 @@
 use futures::StreamExt as _;
 use hearth_answers::{
     Answer,
-    answer::{Body, Chunk},
+    answer::{Body, Chunk, Delta},
 };
 
 use super::Admission;
@@ -34,13 +34,13 @@ pub(crate) fn metered(answer: Answer, mut admission: Admission) -> Answer {
 
 struct Tally {
     admission: Admission,
-    /// Parts of text, for an answer that does not say how many tokens it has: each is one, or nearly so.
+    /// Parts that say something, for an answer that does not say how many tokens it has: each is one, or nearly so.
     parts: u64,
 }
 
 impl Tally {
     fn take(&mut self, chunk: &Chunk) {
-        let says_something = chunk.choices.iter().filter(|delta| !delta.text.is_empty());
+        let says_something = chunk.choices.iter().filter(|delta| says_something(delta));
         self.parts += u64::try_from(says_something.count()).unwrap_or_default();
         match chunk.usage {
             Some(usage) => {
@@ -51,4 +51,10 @@ impl Tally {
             None => self.admission.tokens(None, self.parts),
         }
     }
+}
+
+/// Whether a part took the model a token.
+fn says_something(delta: &Delta) -> bool {
+    let texts = [&delta.text, &delta.reasoning, &delta.refusal];
+    texts.iter().any(|text| !text.is_empty()) || !delta.tool_calls.is_empty()
 }

@@ -1,6 +1,6 @@
 //! What several routes extract and answer with.
 
-use std::{convert::Infallible, io::Read as _};
+use std::{convert::Infallible, io::Read as _, sync::Arc};
 
 use axum::{
     body::Body,
@@ -12,12 +12,15 @@ use axum::{
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
 use hearth_answers::{Code, Error, sse};
+use hearth_listen::{BodyError, MemoryShare};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{app::App, error::ApiError, parts::Window};
 
 /// How many items a list has unless told.
 const DEFAULT_LIMIT: u32 = 50;
+/// How much of a gzip is unpacked at once.
+const PIECE: usize = 64 << 10;
 /// The most items of a list.
 const MAX_LIMIT: u32 = 500;
 
@@ -46,33 +49,27 @@ pub(crate) async fn body(request: Request) -> Result<Bytes, ApiError> {
 /// The bytes of a body that asks a model, also one that was sent as gzip.
 pub(crate) async fn plain_body(app: &App, request: Request) -> Result<Bytes, Error> {
     let encoding = request.headers().get(header::CONTENT_ENCODING).cloned();
+    let share = request.extensions().get::<Arc<MemoryShare>>().cloned();
     let bytes = body(request).await.map_err(|error| error.openai())?;
-    decoded(bytes, encoding.as_ref(), app.config.max_body_bytes)
+    decoded(
+        bytes,
+        encoding.as_ref(),
+        app.config.max_body_bytes,
+        share.as_deref(),
+    )
 }
 
-/// A body as it was before its sender made it smaller, which may not be larger than any other body.
-fn decoded(body: Bytes, encoding: Option<&HeaderValue>, limit: usize) -> Result<Bytes, Error> {
+/// A body as it was before its sender made it smaller.
+fn decoded(
+    body: Bytes,
+    encoding: Option<&HeaderValue>,
+    limit: usize,
+    share: Option<&MemoryShare>,
+) -> Result<Bytes, Error> {
     let encoding = encoding.map(|encoding| encoding.as_bytes().trim_ascii());
     match encoding {
         None | Some(b"" | b"identity") => Ok(body),
-        Some(b"gzip" | b"x-gzip") => {
-            let mut plain = Vec::new();
-            let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-            flate2::read::MultiGzDecoder::new(body.as_ref())
-                .take(most)
-                .read_to_end(&mut plain)
-                .map_err(|error| Error::bad_json(format!("the body is no gzip: {error}")))?;
-            if plain.len() > limit {
-                return Err(Error {
-                    status: 413,
-                    ..Error::new(
-                        Code::Of("too_large"),
-                        format!("the body is larger than {limit} bytes"),
-                    )
-                });
-            }
-            Ok(plain.into())
-        }
+        Some(b"gzip" | b"x-gzip") => unpacked(&body, limit, share),
         Some(other) => Err(Error {
             status: 415,
             ..Error::new(
@@ -83,6 +80,28 @@ fn decoded(body: Bytes, encoding: Option<&HeaderValue>, limit: usize) -> Result<
                 ),
             )
         }),
+    }
+}
+
+/// What is in a gzip, which takes its room and has its limit as if it had come plain.
+fn unpacked(gzip: &[u8], limit: usize, share: Option<&MemoryShare>) -> Result<Bytes, Error> {
+    let refused = |error: &BodyError| ApiError::from(error).openai();
+    let mut decoder = flate2::read::MultiGzDecoder::new(gzip);
+    let (mut plain, mut piece) = (Vec::new(), vec![0; PIECE]);
+    loop {
+        let n_bytes = decoder
+            .read(&mut piece)
+            .map_err(|error| Error::bad_json(format!("the body is no gzip: {error}")))?;
+        let Some(piece) = piece.get(..n_bytes).filter(|piece| !piece.is_empty()) else {
+            return Ok(plain.into());
+        };
+        if plain.len() + n_bytes > limit {
+            return Err(refused(&BodyError::TooLarge { limit }));
+        }
+        if let Some(share) = share {
+            share.take(n_bytes).map_err(|error| refused(&error))?;
+        }
+        plain.extend_from_slice(piece);
     }
 }
 

@@ -10,7 +10,7 @@ use axum::{
 };
 use bytes::Bytes;
 use hearth_answers::{
-    Backend as _, Code, Error,
+    Code, Error,
     dialect::Dialect,
     ollama::{self, Asked, ModelCard},
     openai::HttpAnswer,
@@ -63,20 +63,20 @@ async fn version() -> Response {
     std::future::ready(response(ollama::version())).await
 }
 
-async fn tags(State(app): State<App>) -> Response {
-    let listed = cards(&app, |_| true).await;
+async fn tags(State(app): State<App>, Extension(asker): Extension<Asker>) -> Response {
+    let listed = cards(&app, &asker, |_| true).await;
     shown(listed.map(|cards| ollama::tags(&cards)))
 }
 
-async fn running(State(app): State<App>) -> Response {
-    let listed = cards(&app, |model| model.state == ModelState::Loaded).await;
+async fn running(State(app): State<App>, Extension(asker): Extension<Asker>) -> Response {
+    let listed = cards(&app, &asker, |model| model.state == ModelState::Loaded).await;
     shown(listed.map(|cards| ollama::running(&cards)))
 }
 
-async fn show(State(app): State<App>, request: Request) -> Response {
+async fn show(State(app): State<App>, Extension(asker): Extension<Asker>, request: Request) -> Response {
     let found = async {
         let name = ollama::shown_model(&bytes(&app, request).await?)?;
-        let cards = cards(&app, |model| model.id == name).await?;
+        let cards = cards(&app, &asker, |model| model.id == name).await?;
         cards
             .first()
             .map(ollama::show)
@@ -136,7 +136,7 @@ async fn answer(
             Ok(ollama::written(&asked, begun, lively(&app, answer)).await)
         }
         None => {
-            app.router.prepare(asked.model()).await?;
+            answers::prepare(&app, &asker, asked.model()).await?;
             Ok(ollama::loaded(&asked))
         }
     }
@@ -166,12 +166,16 @@ async fn wrong_method(request: Request) -> Response {
     std::future::ready(response(ollama::refused(&error))).await
 }
 
-/// The models that can be asked now.
-async fn cards(app: &App, wanted: impl Fn(&Model) -> bool + Send) -> Result<Vec<ModelCard>, Error> {
+/// The models that whoever asks can ask now.
+async fn cards(
+    app: &App,
+    asker: &Asker,
+    wanted: impl Fn(&Model) -> bool + Send,
+) -> Result<Vec<ModelCard>, Error> {
     let models = models::all(app).await.map_err(|error| error.openai())?;
     let models = models
         .into_iter()
-        .filter(|model| model.unavailable.is_none() && wanted(model));
+        .filter(|model| model.unavailable.is_none() && asker.may_see(model) && wanted(model));
     Ok(models.map(|model| card(app, model)).collect())
 }
 

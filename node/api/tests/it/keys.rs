@@ -104,6 +104,18 @@ async fn a_key_does_what_it_is_for_and_nothing_else() {
             .collect();
         assert_eq!(found, models);
     }
+    // Ollama's routes too, also where a model shall be loaded alone.
+    for (key, model, status) in [
+        (&local, "chat", 200),
+        (&local, "embed", 403),
+        (&network, "chat", 403),
+    ] {
+        let loaded = ask(&world, "/api/generate", key, &json!({"model": model})).await;
+        assert_eq!(loaded.status(), status, "{model}");
+    }
+    let tags = world.bare(Method::GET, "/api/tags").bearer_auth(&network);
+    let tags = json(tags.send().await.unwrap()).await;
+    assert!(!tags.to_string().contains("\"chat\""), "{tags}");
     // None opens the control API, whatever it is for.
     let all = world.key(json!({})).await.1;
     let call = world.bare(Method::GET, "/api/v1/keys").bearer_auth(&all);

@@ -189,7 +189,7 @@ async fn a_body_that_was_cut_is_a_signed_400() {
 #[tokio::test]
 async fn the_model_is_named_as_it_was_asked_for() {
     let whole = || Made::Whole(Bytes::from_static(br#"{"model":"upstream","choices":[{}]}"#));
-    let event = Bytes::from_static(b"data:{\"choices\":[{}],\"model\":\"upstream\"}\n\n");
+    let event = Bytes::from_static(b"data:{\"choices\":[{}],\"model\":\"upstream\"}\n\ndata: [DONE]\n\n");
     let asked = |stream: bool| {
         let body = if stream {
             r#"{"model":"pocket_network","stream":true}"#
@@ -259,4 +259,22 @@ async fn aliases_mean_the_services_model_and_other_names_stay() {
             "{configured:?} {asked}"
         );
     }
+}
+
+#[tokio::test]
+async fn one_price_buys_few_texts() {
+    let stage = Stage::new(NullBackend::default()).await;
+    for (body, status) in [(r#"{"n":4}"#, 200), (r#"{"n":5}"#, 400), (r#"{"n":"128"}"#, 400)] {
+        let http = HttpRequest {
+            body: Bytes::from(body),
+            ..chat(false)
+        };
+        assert_eq!(stage.signed(&good_of(&http)).await.status, status, "{body}");
+    }
+    let prompts = HttpRequest {
+        url: "http://gateway/v1/completions".to_owned(),
+        body: Bytes::from(r#"{"prompt":["a","b","c","d","e"]}"#),
+        ..chat(false)
+    };
+    assert_eq!(stage.signed(&good_of(&prompts)).await.status, 400);
 }

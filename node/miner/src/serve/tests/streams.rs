@@ -32,14 +32,6 @@ async fn streams_are_whole_however_they_are_written() {
             &["data:{\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\ndata:[DONE]\n\n"],
         ),
         (
-            "no [DONE]",
-            &["data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n"],
-        ),
-        (
-            "no last line end",
-            &["data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}"],
-        ),
-        (
             "CRLF and comments, torn anywhere",
             &[
                 ": hi\r\n\r\nda",
