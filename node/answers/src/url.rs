@@ -84,6 +84,15 @@ pub struct UrlBackend {
     health: Health,
 }
 
+/// Another setting of a server whose address is in `setting`: `miner.backend` has `miner.backend_health` beside it, and
+/// `backends.box.url` has `backends.box.health`.
+fn setting_beside(setting: &str, other: &str) -> String {
+    match setting.strip_suffix(".url") {
+        Some(table) => format!("{table}.{other}"),
+        None => format!("{setting}_{other}"),
+    }
+}
+
 impl UrlBackend {
     /// Passes requests on to a server.
     ///
@@ -152,10 +161,10 @@ impl UrlBackend {
         let setting = &self.settings.setting;
         let hint = match status {
             200..=299 => return self.learn(answer).await.map_err(|why| self.not_ready(&why)),
-            401 | 403 => format!(": is the key in {setting}_key_file right?"),
+            401 | 403 => format!(": is the key in {} right?", setting_beside(setting, "key_file")),
             404 | 405 => format!(
-                ": is {setting} the server's address, with or without /v1? A server that lists no models needs \
-                 {setting}_health"
+                ": is {setting} the server's address, with or without /v1? A server that lists no models needs {}",
+                setting_beside(setting, "health")
             ),
             _ => String::new(),
         };

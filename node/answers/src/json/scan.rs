@@ -263,7 +263,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn whatever_is_replaced_is_json_with_that_name(
-            before in "[a-z\"\\\\ é]{0,6}", keys in proptest::collection::vec("model|[a-z]{1,3}", 0..6), name in ".{0,8}",
+            before in "[a-z\"\\\\ é]{0,6}", keys in proptest::collection::vec("model|[a-z]{1,3}", 0..=MAX_PLACES), name in ".{0,8}",
         ) {
             let fields: Vec<String> =
                 keys.iter().map(|key| format!("\"{key}\" :{}", serde_json::Value::from(before.as_str()))).collect();

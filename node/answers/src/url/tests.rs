@@ -116,6 +116,18 @@ async fn a_server_is_asked_whether_it_is_well_and_its_status_counts_y52_y54() {
     );
 }
 
+#[test]
+fn a_remedy_names_the_setting_that_there_is() {
+    assert_eq!(
+        setting_beside("miner.backend", "key_file"),
+        "miner.backend_key_file"
+    );
+    assert_eq!(
+        setting_beside("backends.box.url", "key_file"),
+        "backends.box.key_file"
+    );
+}
+
 #[tokio::test]
 async fn a_path_of_ones_own_says_whether_the_server_is_well() {
     let server = MockServer::start().await;
