@@ -52,6 +52,21 @@ async fn all_in(node: &Node, states: &[&str]) -> Vec<Value> {
     list["sessions"].as_array().unwrap().clone()
 }
 
+/// Makes block after block until every session has one of these states: a state is written down before its transaction
+/// is sent, so that the first block may be made without it.
+async fn blocks_until(devnet: &Devnet, node: &Node, states: &[&str]) {
+    let produce = async {
+        loop {
+            devnet.produce(1).await.unwrap();
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    };
+    tokio::select! {
+        _ = all_in(node, states) => {}
+        () = produce => {}
+    }
+}
+
 fn is_in(session: &Value, states: &[&str]) -> bool {
     states.iter().any(|state| session["state"] == *state)
 }
@@ -100,8 +115,7 @@ async fn after_a_night_what_is_open_is_claimed_before_the_blocks_are_made_up_for
     let node = wake(&data).await;
     let sessions = all_in(&node, &["claim_sent"]).await;
     assert!(!sessions.is_empty(), "the answers of the evening are there");
-    devnet.produce(1).await.unwrap();
-    all_in(&node, &["claim_included"]).await;
+    blocks_until(&devnet, &node, &["claim_included"]).await;
 
     // Stopping now may cost the answers and a part of the stake, and that is said.
     assert_eq!(node.stop().await.unwrap(), Some(0));
@@ -115,8 +129,7 @@ async fn after_a_night_what_is_open_is_claimed_before_the_blocks_are_made_up_for
     reach(&devnet, height_of(&sessions, "proof_opens") + 2).await;
     let node = wake(&data).await;
     all_in(&node, &["proof_sent", "proof_not_required"]).await;
-    devnet.produce(1).await.unwrap();
-    all_in(&node, &["proof_included", "proof_not_required"]).await;
+    blocks_until(&devnet, &node, &["proof_included", "proof_not_required"]).await;
     devnet.clear_faults();
     reach(&devnet, height_of(&sessions, "proof_closes") + 4).await;
     for session in all_in(&node, &["settled"]).await {

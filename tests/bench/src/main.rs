@@ -1,10 +1,12 @@
 //! Measures speed: one run, figures beside those of rivals and beside the physical limit where there is one.
 //!
 //! `hearth-bench [--hearth PROGRAM] [--desktop PROGRAM] [--rivals PROGRAM] [SECTION…]`; sections: pocket chain weights
-//! engine relay program. Nothing here fails on a slow machine: a figure is information, tests are elsewhere.
+//! engine relay answers program. Nothing here fails on a slow machine: a figure is information, tests are elsewhere.
 
+mod answers;
 mod chain;
 mod engine;
+mod node;
 mod pocket;
 mod program;
 mod relay;
@@ -26,7 +28,9 @@ struct Args {
     sections: Vec<String>,
 }
 
-const SECTIONS: [&str; 6] = ["pocket", "chain", "weights", "engine", "relay", "program"];
+const SECTIONS: [&str; 7] = [
+    "pocket", "chain", "weights", "engine", "relay", "answers", "program",
+];
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -43,6 +47,7 @@ async fn main() -> anyhow::Result<()> {
             "weights" => weights::run().await,
             "engine" => engine::run(),
             "relay" => relay::run(hearth, &models()?, &rivals).await,
+            "answers" => answers::run(hearth, &models()?).await,
             _ => program::run(hearth, args.desktop.as_deref()).await,
         };
         // One section that fails does not take the figures of the others with it.

@@ -7,7 +7,6 @@
 
 use std::{
     path::Path,
-    process::{Child, Command, Stdio},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -29,14 +28,13 @@ use hearth_pocket::{
 };
 use hearth_wallet::{Cost, Role, Wallet};
 use prost::Message as _;
-use serde_json::Value;
 
 use crate::{
+    node::{Running, SERVICE},
     rivals::Rivals,
     table::{as_f64, cpu_seconds, figure, grouped, median, section},
 };
 
-const SERVICE: &str = "smollm2-135m-instruct";
 /// Connections, relays sent, and what the rivals reach there.
 const LOADS: [(usize, usize, &str, &str); 3] = [
     (1, 5_000, "Go 457 / 449", "all of it is added; Go p50 1.9 ms"),
@@ -49,19 +47,6 @@ const ROUNDS: usize = 5;
 const IDLE: Duration = Duration::from_secs(5);
 /// Relays that warm up the ring's tables and the session's cache.
 const WARM_UP: usize = 200;
-/// Sessions long enough for all of it.
-const SETTINGS: [(&str, &str); 9] = [
-    ("DEVNET__BLOCK_MS", "1000"),
-    ("DEVNET__SESSION_BLOCKS", "60"),
-    ("DEVNET__GRACE_BLOCKS", "10"),
-    ("DEVNET__CLAIM_OPEN_BLOCKS", "11"),
-    ("DEVNET__CLAIM_CLOSE_BLOCKS", "4"),
-    ("DEVNET__PROOF_OPEN_BLOCKS", "0"),
-    ("DEVNET__PROOF_CLOSE_BLOCKS", "4"),
-    ("MINER__BACKEND", "null"),
-    ("LOG__FILTER", "warn"),
-];
-
 pub(crate) async fn run(hearth: Option<&Path>, models: &Path, rivals: &Rivals) -> anyhow::Result<()> {
     section("relays through the miner, null backend (program and load on the same cores)");
     let Some(hearth) = hearth else {
@@ -173,66 +158,6 @@ async fn idle_share(pid: u32) -> f64 {
     match (before, cpu_seconds(pid)) {
         (Some(before), Some(after)) => (after - before) / IDLE.as_secs_f64(),
         (None, _) | (_, None) => 0.0,
-    }
-}
-
-/// The program with an embedded chain.
-struct Running {
-    child: Child,
-    data: std::path::PathBuf,
-    http: reqwest::Client,
-}
-
-impl Running {
-    async fn start(hearth: &Path, data: &Path, models: &Path) -> anyhow::Result<Running> {
-        let mut command = Command::new(hearth);
-        command
-            .args([
-                "--daemon",
-                "--network",
-                "devnet",
-                "--listen",
-                "127.0.0.1:0",
-                "--devnet-listen",
-                "127.0.0.1:0",
-            ])
-            .args(["--miner-listen", "127.0.0.1:0", "--data-dir"])
-            .arg(data)
-            .env("HEARTH_WEIGHTS__DEMO_FOLDER", models);
-        for (key, value) in SETTINGS {
-            command.env(format!("HEARTH_{key}"), value);
-        }
-        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
-        let http = reqwest::Client::builder().no_proxy().build()?;
-        let node = Running {
-            child,
-            data: data.to_owned(),
-            http,
-        };
-        let began = Instant::now();
-        while began.elapsed() < Duration::from_secs(90) {
-            if node.is_set_up().await.unwrap_or(false) {
-                return Ok(node);
-            }
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
-        bail!("the set-up did not end")
-    }
-
-    async fn is_set_up(&self) -> anyhow::Result<bool> {
-        let read = |name: &str| std::fs::read_to_string(self.data.join(name));
-        let url = format!("http://{}/api/v1/status", read("api-address")?.trim());
-        let request = self.http.get(url).bearer_auth(read("api-token")?.trim());
-        let status: Value = request.send().await?.json().await?;
-        Ok(status.pointer("/setup/done") == Some(&Value::Bool(true)))
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // A program that is gone already is what is wanted.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
