@@ -37,7 +37,7 @@ async fn nobody_else_reads_what_a_node_writes() {
     node.ready().await.unwrap();
     for path in below(&data) {
         // The test's own, made before the node began.
-        if path.ends_with("test-log") {
+        if path.ends_with(".test-log") {
             continue;
         }
         // A file may go away while it is looked at.

@@ -158,7 +158,7 @@ async fn settled(node: &Node) -> Vec<Value> {
         assert!(
             began.elapsed() < Duration::from_secs(120),
             "not all sessions settle: {open:#?}\n{}",
-            hearth_tests::tail(&node.data.join("test-log"))
+            hearth_tests::tail(&node.data.join(".test-log"))
         );
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
@@ -304,7 +304,7 @@ async fn a_first_start_that_is_killed_anywhere_goes_on_at_the_next() {
         let log = std::fs::File::options()
             .create(true)
             .append(true)
-            .open(data.join("test-log"))
+            .open(data.join(".test-log"))
             .unwrap();
         let mut child = command
             .stdout(std::process::Stdio::null())

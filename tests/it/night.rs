@@ -119,7 +119,7 @@ async fn after_a_night_what_is_open_is_claimed_before_the_blocks_are_made_up_for
 
     // Stopping now may cost the answers and a part of the stake, and that is said.
     assert_eq!(node.stop().await.unwrap(), Some(0));
-    let log = std::fs::read_to_string(data.join("test-log")).unwrap();
+    let log = std::fs::read_to_string(data.join(".test-log")).unwrap();
     assert!(
         log.contains("stopping all the same") && log.contains("the chain takes a part of the stake"),
         "{log}"

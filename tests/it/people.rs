@@ -218,7 +218,7 @@ async fn a_node_is_commanded_from_its_own_computer() {
         .unwrap();
     assert_eq!(node.stop().await.unwrap(), Some(0));
     // K15: what goes into a file or a journal has no escape codes; what a terminal would not show stands in the log.
-    let log = std::fs::read_to_string(data.join("test-log")).unwrap();
+    let log = std::fs::read_to_string(data.join(".test-log")).unwrap();
     assert!(!log.contains('\u{1b}') && log.contains("INFO"), "{log}");
     let lines = std::fs::read_to_string(data.join("logs/hearth.log")).unwrap();
     assert!(

@@ -172,7 +172,7 @@ impl Node {
     pub async fn spawn(mut command: Command, data: &Path) -> anyhow::Result<Node> {
         hearth_base::tls::init();
         std::fs::create_dir_all(data)?;
-        let log = data.join("test-log");
+        let log = data.join(".test-log");
         // A former run's address must not be taken for this one's.
         let _ = std::fs::remove_file(data.join("api-address"));
         let mut child = command
@@ -311,7 +311,7 @@ impl Node {
         }
         bail!(
             "{path} did not come to what was waited for: {last:#}\n{}",
-            tail(&self.data.join("test-log"))
+            tail(&self.data.join(".test-log"))
         )
     }
 
@@ -331,7 +331,7 @@ impl Node {
                 Err(error) if began.elapsed() > Duration::from_secs(60) => {
                     bail!(
                         "the network does not answer: {error:#}\n{}",
-                        tail(&self.data.join("test-log"))
+                        tail(&self.data.join(".test-log"))
                     )
                 }
                 Err(_) => tokio::time::sleep(Duration::from_millis(200)).await,
@@ -364,7 +364,7 @@ impl Node {
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        bail!("the node did not stop:\n{}", tail(&self.data.join("test-log")))
+        bail!("the node did not stop:\n{}", tail(&self.data.join(".test-log")))
     }
 
     /// The process id.

@@ -31,6 +31,11 @@ pub enum DataDirError {
         #[source]
         source: io::Error,
     },
+    #[error(
+        "{path} holds other things, such as \"{name}\": Hearth keeps its data in a folder of its own, which nobody else \
+         may read; name an empty or a new one with --data-dir"
+    )]
+    NotOurs { path: PathBuf, name: String },
     #[error("this user has no home folder: name a data directory with --data-dir")]
     NoHome,
 }
@@ -125,16 +130,58 @@ impl Layout {
     }
 }
 
+/// What may lie in a folder that Hearth has not used yet: what was prepared for it, and what systems put there.
+const PREPARED: [&str; 3] = ["config.toml", "network.toml", "lost+found"];
+
+/// Whether an entry of the data directory was made by Hearth; databases have copies and journals beside them.
+fn is_ours(name: &str) -> bool {
+    const OURS: [&str; 10] = [
+        "lock",
+        "config.toml",
+        "network.toml",
+        "keystore",
+        "evidence",
+        "weights",
+        "logs",
+        "api-token",
+        "api-key",
+        "api-address",
+    ];
+    OURS.contains(&name) || name.starts_with("hearth.db") || name.starts_with("devnet.db")
+}
+
+/// The first thing in a folder that was never Hearth's, where there is one.
+fn strange(path: &Path) -> io::Result<Option<String>> {
+    if path.join("hearth.db").exists() {
+        return Ok(None);
+    }
+    for entry in std::fs::read_dir(path)? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        if !is_ours(&name) && !PREPARED.contains(&name.as_str()) && !name.starts_with('.') {
+            return Ok(Some(name));
+        }
+    }
+    Ok(None)
+}
+
 impl DataDir {
     /// Makes the directory where there is none, and locks it.
     ///
     /// # Errors
-    /// A folder that cannot be written, or that another process holds.
+    /// A folder that cannot be written, that another process holds, or that is used for something else.
     pub fn open(path: &Path) -> Result<DataDir, DataDirError> {
         let failed = |source| DataDirError::Io {
             path: path.to_owned(),
             source,
         };
+        if path.exists()
+            && let Some(name) = strange(path).map_err(failed)?
+        {
+            return Err(DataDirError::NotOurs {
+                path: path.to_owned(),
+                name,
+            });
+        }
         create_private_folder(path).map_err(failed)?;
         let lock_path = path.join("lock");
         let mut lock = File::options()
@@ -228,8 +275,8 @@ pub fn existing() -> Vec<PathBuf> {
     found
 }
 
-/// Takes from everybody but the owner what lies in a folder, whoever made it: an earlier version, a copy, another
-/// program. Links are not followed: what they lead to lies elsewhere.
+/// Takes from everybody but the owner what Hearth keeps in a folder, whoever wrote it: an earlier version, a copy, another
+/// program. What is not Hearth's is left alone. Links are not followed: what they lead to lies elsewhere.
 #[cfg(unix)]
 fn make_private(root: &Path) -> io::Result<()> {
     use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
@@ -250,7 +297,10 @@ fn make_private(root: &Path) -> io::Result<()> {
         }
         if about.is_dir() {
             for entry in fs::read_dir(&path)? {
-                open.push(entry?.path());
+                let entry = entry?;
+                if path != root || is_ours(&entry.file_name().to_string_lossy()) {
+                    open.push(entry.path());
+                }
             }
         }
     }
@@ -274,9 +324,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (root, elsewhere) = (folder.path().join("data"), folder.path().join("elsewhere"));
         fs::create_dir_all(root.join("logs/old")).unwrap();
+        let foreign = root.join("notes.txt");
         for file in [
             root.join("hearth.db"),
+            root.join("hearth.db-wal"),
             root.join("logs/old/log"),
+            foreign.clone(),
             elsewhere.clone(),
         ] {
             fs::write(&file, "x").unwrap();
@@ -289,10 +342,40 @@ mod tests {
         for folder in ["", "logs", "logs/old", "keystore", "evidence", "weights"] {
             assert_eq!(mode(&root.join(folder)), 0o700, "{folder}");
         }
-        for file in ["hearth.db", "logs/old/log"] {
+        for file in ["hearth.db", "hearth.db-wal", "logs/old/log"] {
             assert_eq!(mode(&root.join(file)), 0o600, "{file}");
         }
+        assert_eq!(mode(&foreign), 0o664, "what is not Hearth's is left alone");
         assert_eq!(mode(&elsewhere), 0o664, "what lies elsewhere is left alone");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_of_other_things_is_refused_and_left_as_it_is() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("www");
+        fs::create_dir(&root).unwrap();
+        fs::set_permissions(&root, fs::Permissions::from_mode(0o755)).unwrap();
+        fs::write(root.join("index.html"), "x").unwrap();
+        fs::create_dir(root.join("logs")).unwrap();
+        let error = DataDir::open(&root).unwrap_err().to_string();
+        assert!(
+            error.contains("index.html") && error.contains("--data-dir"),
+            "{error}"
+        );
+        let mode = fs::metadata(&root).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o755, "nothing was touched");
+        assert!(!root.join("lock").exists());
+    }
+
+    #[test]
+    fn what_was_prepared_for_it_may_lie_there() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["config.toml", "network.toml", "lost+found", ".keep"] {
+            std::fs::write(folder.path().join(name), "").unwrap();
+        }
+        assert!(DataDir::open(folder.path()).is_ok());
     }
 
     #[test]

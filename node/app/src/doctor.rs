@@ -394,7 +394,11 @@ async fn stake(input: &DoctorInput) -> Check {
         }
     };
     match supplier.and_then(|supplier| supplier.stake) {
-        Some(stake) => ok("stake", "Stake", format!("{} upokt staked to earn", stake.amount)),
+        Some(stake) => ok(
+            "stake",
+            "Stake",
+            format!("{} POKT staked to earn", stake.amount.pokt()),
+        ),
         None => {
             let least = match input.chain.params().await {
                 Ok(params) => params.value.supplier.min_stake.map(|coin| coin.amount),

@@ -67,6 +67,7 @@ impl NodeError {
         match self {
             NodeError::DataDir(DataDirError::Taken { .. }) => "data_dir_taken",
             NodeError::DataDir(DataDirError::Io { .. }) => "data_dir_unusable",
+            NodeError::DataDir(DataDirError::NotOurs { .. }) => "data_dir_not_ours",
             NodeError::DataDir(DataDirError::NoHome) => "no_home",
             NodeError::Store(hearth_store::Error::OtherChain { .. }) => "other_chain",
             NodeError::Store(_) => "database",

@@ -227,7 +227,7 @@ pub(crate) enum KeysCommand {
     },
     /// Change what a key may do; the key itself stays.
     Change {
-        /// Its id, as `list` shows it.
+        /// Its id or its name, as `list` shows them.
         id: String,
         /// Another name.
         #[arg(long)]
@@ -237,7 +237,7 @@ pub(crate) enum KeysCommand {
     },
     /// Revoke a key: whoever has it may call no more. One that is revoked already is forgotten.
     Revoke {
-        /// Its id, as `list` shows it.
+        /// Its id or its name, as `list` shows them.
         id: String,
     },
 }

@@ -108,11 +108,13 @@ async fn running(wanted: Wanted, client: &Client, out: &Out) -> Done {
         Wanted::Create(new) => created(out, &client.post("/keys", &new).await?),
         Wanted::Change { id, name, limits } => {
             let keys: ApiKeyList = client.get("/keys").await?;
-            let patch = patch(&keys, plain(&id)?, name, &limits)?;
-            changed(out, client.patch(&format!("/keys/{id}"), &patch).await?);
+            let key = find(&keys, &id)?;
+            let patch = patch(key, name, &limits);
+            changed(out, client.patch(&format!("/keys/{}", key.id), &patch).await?);
         }
         Wanted::Revoke(id) => {
-            client.delete(&format!("/keys/{}", plain(&id)?)).await?;
+            let keys: ApiKeyList = client.get("/keys").await?;
+            client.delete(&format!("/keys/{}", find(&keys, &id)?.id)).await?;
             list(out, client.get("/keys").await?, false);
         }
     }
@@ -136,25 +138,35 @@ async fn without_daemon(wanted: Wanted, offline: &OfflineAccess, out: &Out) -> D
         }
         Wanted::Change { id, name, limits } => {
             let keys = access.keys().await.map_err(refused)?;
-            let patch = patch(&keys, plain(&id)?, name, &limits)?;
-            changed(out, access.change_key(&id, patch).await.map_err(refused)?);
+            let key = find(&keys, &id)?;
+            let patch = patch(key, name, &limits);
+            changed(out, access.change_key(&key.id, patch).await.map_err(refused)?);
         }
         Wanted::Revoke(id) => {
-            access.revoke_key(plain(&id)?).await.map_err(refused)?;
+            let keys = access.keys().await.map_err(refused)?;
+            access.revoke_key(&find(&keys, &id)?.id).await.map_err(refused)?;
             list(out, access.keys().await.map_err(refused)?, false);
         }
     }
     Ok(())
 }
 
-/// An id becomes a part of a path, so it must not bring parts of its own.
-fn plain(id: &str) -> Result<&str, Fault> {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
-    if !id.is_empty() && id.bytes().all(is_plain) {
-        return Ok(id);
+/// The key of an id, or the one that has this name and is in use.
+fn find<'k>(keys: &'k ApiKeyList, wanted: &str) -> Result<&'k ApiKey, Fault> {
+    const LIST: &str = "`hearth auth keys list` shows the ids and names";
+    if let Some(key) = keys.keys.iter().find(|key| key.id == wanted) {
+        return Ok(key);
     }
-    Err(Fault::wrong_use(format!("\"{id}\" is no id of a key"))
-        .remedy("`hearth auth keys list` shows the ids"))
+    let mut named = keys
+        .keys
+        .iter()
+        .filter(|key| key.name == wanted && key.revoked_at.is_none());
+    match (named.next(), named.next()) {
+        (Some(key), None) => Ok(key),
+        (Some(_), Some(_)) => Err(Fault::wrong_use(format!("several keys are called \"{wanted}\""))
+            .remedy(format!("Give the id: {LIST}"))),
+        (None, _) => Err(Fault::wrong_use(format!("no key has the id or name \"{wanted}\"")).remedy(LIST)),
+    }
 }
 
 fn refused(error: ApiError) -> Exit {
@@ -183,19 +195,11 @@ fn created(out: &Out, created: &CreatedApiKey) {
 }
 
 /// What changes about a key: its other limits stay as they are.
-fn patch(
-    keys: &ApiKeyList,
-    id: &str,
-    name: Option<String>,
-    limits: &LimitFlags,
-) -> Result<ApiKeyPatch, Fault> {
-    let key = keys.keys.iter().find(|key| key.id == id).ok_or_else(|| {
-        Fault::wrong_use(format!("there is no key \"{id}\"")).remedy("`hearth auth keys list` shows the ids")
-    })?;
-    Ok(ApiKeyPatch {
+fn patch(key: &ApiKey, name: Option<String>, limits: &LimitFlags) -> ApiKeyPatch {
+    ApiKeyPatch {
         name,
         limits: (!limits.is_empty()).then(|| limits.over(key.limits.clone())),
-    })
+    }
 }
 
 fn changed(out: &Out, key: ApiKey) {

@@ -172,10 +172,14 @@ fn mark(glyph: Glyph) -> String {
     }
 }
 
-/// Cuts text to a column.
+/// Cuts text to a column. What would move the cursor or colour the terminal is shown as a mark.
 pub(crate) fn fit(text: &str, columns: usize) -> String {
+    let text: String = text
+        .chars()
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect();
     if text.chars().count() <= columns {
-        return text.to_owned();
+        return text;
     }
     text.chars()
         .take(columns.saturating_sub(1))

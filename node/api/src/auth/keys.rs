@@ -372,6 +372,11 @@ fn checked_name(name: &str) -> Result<&str, ApiError> {
             "the name of a key has 1 to {MAX_NAME_CHARS} characters"
         )));
     }
+    if name.contains(char::is_control) {
+        return Err(ApiError::bad_request(
+            "the name of a key is one line without control characters",
+        ));
+    }
     Ok(name)
 }
 
@@ -402,8 +407,12 @@ fn over_budget(key: &ApiKey, price: Upokt) -> ApiError {
     };
     let said = |what: &str, spent: Upokt, budget: Upokt, remedy: &str| {
         let message = format!(
-            "the API key \"{}\" has spent {} {what}, and one more answer of {} would exceed its budget of {}",
-            key.name, spent.0, price.0, budget.0
+            "the API key \"{}\" has spent {} POKT {what}, and one more answer of {} POKT would exceed its budget of {} \
+             POKT",
+            key.name,
+            spent.0.pokt(),
+            price.0.pokt(),
+            budget.0.pokt()
         );
         ApiError::new(StatusCode::PAYMENT_REQUIRED, "insufficient_quota", message).remedy(remedy)
     };

@@ -35,7 +35,7 @@ pub struct DayTotal {
 pub struct Totals {
     /// What was paid, or counts as paid.
     pub settled: Sum,
-    /// What ended otherwise.
+    /// What ended otherwise, where there was an answer to be paid.
     pub lost: Sum,
     /// The days since the one that was asked for, the oldest first; those on which nothing ended are left out.
     pub days: Vec<DayTotal>,
@@ -112,8 +112,8 @@ fn amount(column: Option<i64>) -> Amount {
 
 async fn ended(tx: &mut Transaction<'_, Sqlite>) -> Result<(Sum, Sum), SessionDbError> {
     let rows = sqlx::query(
-        "SELECT outcome = ? AS is_settled, sum(share) AS amount, count(*) AS sessions FROM miner_session \
-         WHERE outcome IS NOT NULL GROUP BY 1",
+        "SELECT outcome = ?1 AS is_settled, sum(share) AS amount, count(*) AS sessions FROM miner_session \
+         WHERE outcome IS NOT NULL AND (outcome = ?1 OR answers > 0) GROUP BY 1",
     )
     .bind(Outcome::SETTLED)
     .fetch_all(&mut **tx)

@@ -137,7 +137,8 @@ impl ModelStore for WeightModelStore {
         if !model.serves.is_empty() {
             let text = format!("{} serves {}", model.title, model.serves.join(", "));
             return Err(ApiError::conflict("model_in_use", text)
-                .remedy("Take the service out of miner.services first, then restart."));
+                .remedy("It is what this node sells: take the service out of `miner.services` in config.toml and restart. A \
+                         devnet of this computer sells its demo model as long as it runs."));
         }
         self.weights.remove(&cid).await.map(drop).map_err(remove_error)
     }
