@@ -163,8 +163,17 @@ fn render_somehow(
     first.map(|text| (text, Vec::new()))
 }
 
-/// Renders the conversation with the opening of an answer at its end.
+/// The text that an answer goes on with, where the conversation ends with a part of it that is to be continued.
+fn begun_answer<'a>(input: &TemplateInput<'a>) -> Option<&'a str> {
+    let is_asked = input.kwargs.get("continue_final_message") == Some(&true.into());
+    let last = input.messages.last().filter(|last| last.role == "assistant")?;
+    let text = last.content.trim();
+    (is_asked && !text.is_empty()).then_some(text)
+}
+
+/// Renders the conversation with the opening of an answer at its end, or up to the end of one that is begun.
 pub(crate) fn render(template: &str, input: &TemplateInput<'_>) -> Result<String, GenerateError> {
+    let begun = begun_answer(input);
     let messages: Vec<serde_json::Value> = input.messages.iter().map(message_value).collect();
     let mut names: BTreeMap<String, Value> = input
         .kwargs
@@ -173,7 +182,7 @@ pub(crate) fn render(template: &str, input: &TemplateInput<'_>) -> Result<String
         .collect();
     names
         .entry("add_generation_prompt".to_owned())
-        .or_insert(Value::from(true));
+        .or_insert(Value::from(begun.is_none()));
     let tools = input.tools.map(|tools| Value::from(Serde(tools.clone())));
     for (name, value) in [
         ("messages", Value::from(Serde(messages))),
@@ -186,7 +195,15 @@ pub(crate) fn render(template: &str, input: &TemplateInput<'_>) -> Result<String
     names.entry("documents".to_owned()).or_insert(Value::from(()));
     let context = Value::from(names);
     let budget = Arc::new(Budget::begin(input.input_bytes));
-    run(template, context, input.unix_now, &budget).map_err(|error| refusal(&error))
+    let mut text = run(template, context, input.unix_now, &budget).map_err(|error| refusal(&error))?;
+    if let Some(begun) = begun {
+        // What the template puts behind a finished answer is not wanted.
+        let at = text.rfind(begun).ok_or_else(|| GenerateError::Template {
+            reason: "it changes the answer that is to be continued".to_owned(),
+        })?;
+        text.truncate(at + begun.len());
+    }
+    Ok(text)
 }
 
 fn run(template: &str, context: Value, unix_now: Option<i64>, budget: &Arc<Budget>) -> Result<String, Error> {

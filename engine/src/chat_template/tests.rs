@@ -40,6 +40,33 @@ fn blocks_leave_no_blank_lines_and_python_methods_work() {
 }
 
 #[test]
+fn an_answer_that_is_begun_is_gone_on_with() {
+    const CHATML: &str = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}\
+                          {% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
+    let messages = [
+        Message::new("user", "Where is Paris?"),
+        Message::new("assistant", "It is in "),
+    ];
+    let asked: serde_json::Map<String, serde_json::Value> =
+        [("continue_final_message".to_owned(), true.into())].into();
+    let with = |messages, kwargs| TemplateInput {
+        kwargs,
+        ..input(messages)
+    };
+    let text = render(CHATML, &with(&messages, &asked)).unwrap();
+    assert!(text.ends_with("<|im_start|>assistant\nIt is in"), "{text}");
+    let text = render(CHATML, &with(&messages, &NO_KWARGS)).unwrap();
+    assert!(
+        text.ends_with("It is in <|im_end|>\n<|im_start|>assistant\n"),
+        "{text}"
+    );
+    let text = render(CHATML, &with(&messages[..1], &asked)).unwrap();
+    assert!(text.ends_with("<|im_start|>assistant\n"), "{text}");
+    let loses = "{% for m in messages %}{{ m.role }}{% endfor %}";
+    assert!(render(loses, &with(&messages, &asked)).is_err());
+}
+
+#[test]
 fn the_date_is_an_argument() {
     assert_eq!(
         rendered("{{ strftime_now('%d %b %Y, %A %H:%M %p%%') }}").unwrap(),

@@ -46,11 +46,12 @@ pub async fn written(asked: &Asked, begun: Instant, answer: Answer) -> HttpAnswe
     }
 }
 
-/// The answer to a request that has nothing to answer, by which clients load a model.
+/// The answer to a request that has nothing to answer, by which clients load a model or let it go. `now` is in seconds.
 #[must_use]
-pub fn loaded(asked: &Asked) -> HttpAnswer {
+pub fn loaded(asked: &Asked, now: i64) -> HttpAnswer {
+    let reason = if asked.unloads() { "unload" } else { "load" };
     let mut body = json!({
-        "model": asked.model(), "created_at": write::time_of(0), "done": true, "done_reason": "load",
+        "model": asked.model(), "created_at": write::time_of(now), "done": true, "done_reason": reason,
     });
     match asked.form {
         Form::Chat => body["message"] = json!({ "role": "assistant", "content": "" }),

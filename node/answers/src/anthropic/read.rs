@@ -62,7 +62,7 @@ impl Messages {
             temperature: fields.number("temperature", 0.0, 2.0)?,
             top_p: fields.number("top_p", 0.0, 1.0)?,
             top_k,
-            max_tokens: fields.limit("max_tokens")?,
+            max_tokens: fields.most("max_tokens")?,
             stop: stops(&mut fields, "stop_sequences")?,
             ..SamplingParams::default()
         };
@@ -79,7 +79,8 @@ impl Messages {
                 template_kwargs,
                 thinking_tokens,
                 ..ChatRequest::default()
-            },
+            }
+            .continuing(),
         })
     }
 

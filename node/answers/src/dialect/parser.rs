@@ -38,6 +38,8 @@ pub enum Piece {
 
 /// What stands between a mark and the arguments is shorter.
 const HEAD_BYTES: usize = 2048;
+/// So much of a mark at the end of an answer that was cut off is a mark, and no bracket of the text.
+const BEGUN_MARK_BYTES: usize = 2;
 /// Takes one answer apart.
 pub struct Parser {
     dialect: Dialect,
@@ -53,6 +55,8 @@ pub struct Parser {
     /// The tool that is being called.
     current: String,
     is_over: bool,
+    /// The answer was cut off by its limit: a call that has begun is none, and no text either.
+    is_cut: bool,
     out: Vec<Piece>,
 }
 
@@ -119,6 +123,7 @@ impl Parser {
             calls: 0,
             current: String::new(),
             is_over: false,
+            is_cut: false,
             out: Vec::new(),
         }
     }
@@ -130,9 +135,10 @@ impl Parser {
         std::mem::take(&mut self.out)
     }
 
-    /// Gives what was held back: the answer is over.
-    pub fn finish(&mut self) -> Vec<Piece> {
+    /// Gives what was held back: the answer is over, or was cut off by its limit.
+    pub fn finish(&mut self, is_cut: bool) -> Vec<Piece> {
         self.is_over = true;
+        self.is_cut = is_cut;
         while self.step() {}
         std::mem::take(&mut self.out)
     }
@@ -245,6 +251,9 @@ impl Parser {
             .map(|mark| begun(&self.held, mark))
             .max()
             .unwrap_or(0);
+        if self.is_cut && undecided >= BEGUN_MARK_BYTES {
+            self.held.truncate(self.held.len() - undecided);
+        }
         let text = self.release(undecided);
         self.emit_text(text);
         self.wait(State::Text)
@@ -309,6 +318,7 @@ impl Parser {
         let limit = self.held.floor_char_boundary(skip + HEAD_BYTES);
         let found = head(syntax, &self.held[skip..limit], &self.tools, kind != Mark::Own);
         match found {
+            Head::More if self.is_cut && kind == Mark::Own => self.drop_begun(),
             Head::More if self.is_over || self.held.len() > skip + HEAD_BYTES => self.give_up(release),
             Head::More => self.wait(State::Head { kind, skip, release }),
             Head::Broken => self.give_up(release),
@@ -347,6 +357,13 @@ impl Parser {
                 })
             }
         }
+    }
+
+    /// A call that was cut off before it said what is called.
+    fn drop_begun(&mut self) -> bool {
+        self.gap.clear();
+        self.held.clear();
+        self.wait(State::Text)
     }
 
     /// What seemed to be a call is text.

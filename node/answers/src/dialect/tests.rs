@@ -48,7 +48,7 @@ fn join(parser: &mut Parser, pieces: impl IntoIterator<Item = impl AsRef<str>>) 
     for piece in pieces {
         all.extend(parser.push(piece.as_ref()));
     }
-    all.extend(parser.finish());
+    all.extend(parser.finish(false));
     let mut ids = std::collections::BTreeSet::new();
     for piece in all {
         match piece {
@@ -315,8 +315,33 @@ fn no_part_of_a_mark_is_passed_on_and_arguments_stream() {
     assert_eq!(pieces[1..], [part("{\"city\"")]);
     assert_eq!(parser.push(": \"Par"), [part(": \"Par")]);
     assert_eq!(parser.push("is\"}}\n</tool_"), [part("is\"}")]);
-    assert_eq!(parser.finish(), []);
+    assert_eq!(parser.finish(false), []);
     assert!(parser.has_calls());
+}
+
+#[test]
+fn a_call_that_the_limit_cut_off_is_no_text() {
+    let cut = |answer: &str| {
+        let mut parser = Parser::new(dialect(HERMES), tools(), false);
+        let mut pieces = parser.push(answer);
+        pieces.extend(parser.finish(true));
+        let text = |piece: &Piece| match piece {
+            Piece::Text(text) => text.clone(),
+            Piece::Reasoning(_) | Piece::ToolCall { .. } | Piece::Arguments { .. } => String::new(),
+        };
+        pieces.iter().map(text).collect::<String>()
+    };
+    let call =
+        "<tool_call>\n{\"name\": \"get_weather\", \"arguments\": {\"city\": \"Paris\"}}\n</tool_call>\n";
+    for begun in [
+        "<tool_c",
+        "<tool_call>\n{\"name\": \"get_wea",
+        "<tool_call>\n{\"arguments\": {\"city\": \"Par",
+    ] {
+        assert_eq!(cut(&format!("Well. {begun}")).trim_end(), "Well.", "{begun}");
+        assert_eq!(cut(&format!("{call}{begun}")).trim_end(), "", "{begun}");
+    }
+    assert_eq!(cut("1 <"), "1 <", "a bracket alone is text");
 }
 
 #[test]

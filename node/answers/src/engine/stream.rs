@@ -111,7 +111,7 @@ impl Text {
                 let mut delta = delta;
                 let mut calls = false;
                 if let Some(parser) = &mut self.parser {
-                    add(&mut delta, parser.finish());
+                    add(&mut delta, parser.finish(matches!(reason, EngineReason::Length)));
                     calls = parser.has_calls();
                 }
                 delta.finish_reason = Some(match reason {

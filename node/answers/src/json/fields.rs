@@ -141,6 +141,14 @@ impl Fields {
         })
     }
 
+    /// The most of something, where `-1` is "as much as there is room for" and not as good as nothing said.
+    pub(crate) fn most(&mut self, name: &str) -> Result<Option<u32>, Error> {
+        Ok(self.count(name)?.map(|count| match count {
+            Count::Of(count) => count,
+            Count::NoLimit => u32::MAX,
+        }))
+    }
+
     /// A seed: any whole number; a negative one is as good as another.
     pub(crate) fn seed(&mut self, name: &str) -> Result<Option<u64>, Error> {
         let path = self.path(name);

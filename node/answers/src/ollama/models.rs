@@ -25,6 +25,9 @@ pub struct ModelCard {
     pub thinks: bool,
 }
 
+/// When a model leaves the memory by itself, as Ollama writes it of those that stay.
+const NEVER: &str = "2318-01-01T00:00:00Z";
+
 impl ModelCard {
     fn details(&self) -> Value {
         let family = self.architecture.clone().unwrap_or_default();
@@ -59,7 +62,7 @@ pub fn running(models: &[ModelCard]) -> HttpAnswer {
         .map(|model| {
             json!({
                 "name": model.name, "model": model.name, "size": model.size_bytes, "digest": model.digest,
-                "details": model.details(), "size_vram": 0,
+                "details": model.details(), "size_vram": 0, "expires_at": NEVER,
                 "context_length": model.context_tokens,
             })
         })

@@ -38,7 +38,9 @@ pub struct Asked {
     pub(super) form: Form,
     model: Option<String>,
     stream: bool,
-    /// `None` asks for nothing: the model shall be loaded.
+    /// Whether the model shall be let go. For how long else it stays is the node's own business.
+    unloads: bool,
+    /// `None` asks for nothing: the model shall be loaded, or let go.
     body: Option<RequestBody>,
 }
 
@@ -81,7 +83,7 @@ impl Asked {
             ..read_chat(&mut fields)?
         };
         let is_empty = messages.is_empty();
-        let body = RequestBody::Chat(ChatRequest { messages, ..chat });
+        let body = RequestBody::Chat(ChatRequest { messages, ..chat }.continuing());
         Asked::of(&mut fields, Form::Chat, Some(body).filter(|_| !is_empty))
     }
 
@@ -115,11 +117,7 @@ impl Asked {
         let body = if is_raw {
             RequestBody::Completion(CompletionRequest {
                 prompts: vec![TextPrompt::Text(prompt)],
-                // Unlike OpenAI's, this route has no usual end.
-                sampling: SamplingParams {
-                    max_tokens: chat.sampling.max_tokens.or(Some(u32::MAX)),
-                    ..chat.sampling
-                },
+                sampling: chat.sampling,
                 logprobs: chat.logprobs,
                 echo: false,
                 response_format: chat.response_format,
@@ -172,8 +170,15 @@ impl Asked {
             form,
             model,
             stream: fields.flag("stream")?.unwrap_or(true),
+            unloads: read_keep_alive(fields)?,
             body,
         })
+    }
+
+    /// Whether nothing is asked but that the model is let go.
+    #[must_use]
+    pub fn unloads(&self) -> bool {
+        self.unloads && self.body.is_none()
     }
 
     /// Whether the answer is wanted in parts.
@@ -192,11 +197,12 @@ impl Asked {
     #[must_use]
     pub fn request(&self) -> Option<Request> {
         let request = match self.body.clone()? {
-            RequestBody::Chat(chat) => Request::chat(self.model.clone(), self.stream, chat),
+            // In parts also where the client wants it whole: Ollama's answers tell how long each stage took.
+            RequestBody::Chat(chat) => Request::chat(self.model.clone(), true, chat),
             body @ RequestBody::Completion(_) => {
                 let mut request = Request::whole(self.model.clone(), body);
-                request.stream = self.stream;
-                request.with_usage = self.stream;
+                request.stream = true;
+                request.with_usage = true;
                 request
             }
             body @ (RequestBody::Embedding(_) | RequestBody::Tokenize(_) | RequestBody::Detokenize(_)) => {
@@ -207,12 +213,50 @@ impl Asked {
     }
 }
 
+/// Reads `keep_alive`, seconds or a duration as Go writes it, and says whether it is zero.
+fn read_keep_alive(fields: &mut Fields) -> Result<bool, Error> {
+    let path = fields.path("keep_alive");
+    let wanted = "seconds, or a duration such as \"5m\"";
+    match fields.any("keep_alive") {
+        None => Ok(false),
+        Some(Value::Number(seconds)) => Ok(seconds.as_f64() == Some(0.0)),
+        Some(Value::String(text)) => match is_zero_duration(&text) {
+            Some(is_zero) => Ok(is_zero),
+            None => Err(wrong(&path, &text.into(), wanted)),
+        },
+        Some(other) => Err(wrong(&path, &other, wanted)),
+    }
+}
+
+/// Whether a duration is zero; `None` where it is none.
+fn is_zero_duration(text: &str) -> Option<bool> {
+    let mut rest = text.trim().trim_start_matches(['-', '+']);
+    if rest == "0" {
+        return Some(true);
+    }
+    let mut is_zero = true;
+    while !rest.is_empty() {
+        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+        let number: f64 = rest[..end].parse().ok()?;
+        is_zero &= number == 0.0;
+        rest = &rest[end..];
+        let unit = ["ns", "us", "µs", "ms", "s", "m", "h"]
+            .into_iter()
+            .filter(|unit| rest.starts_with(unit))
+            .max_by_key(|unit| unit.len())?;
+        rest = &rest[unit.len()..];
+    }
+    (!text.trim().is_empty()).then_some(is_zero)
+}
+
 /// What both text routes share, without messages and tools.
 fn read_chat(fields: &mut Fields) -> Result<ChatRequest, Error> {
-    let sampling = match fields.object("options")? {
+    let mut sampling = match fields.object("options")? {
         Some(mut options) => read_options(&mut options)?,
         None => SamplingParams::default(),
     };
+    // Unlike OpenAI's, these routes have no usual end.
+    sampling.max_tokens.get_or_insert(u32::MAX);
     let mut template_kwargs = Map::new();
     match fields.any("think") {
         None => {}

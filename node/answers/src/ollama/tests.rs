@@ -79,6 +79,13 @@ fn a_request_is_read_into_a_conversation() {
         asked(with("options", json!({"num_predict": -2})))["max_tokens"],
         Value::Null
     );
+    for unlimited in [json!({}), json!({"num_predict": -1})] {
+        let request = read(Asked::chat, with("options", unlimited)).unwrap().request();
+        let Some(RequestBody::Chat(chat)) = request.map(|request| request.body) else {
+            panic!("a conversation");
+        };
+        assert_eq!(chat.sampling.max_tokens, Some(u32::MAX), "no usual end");
+    }
     assert_eq!(
         asked(with("format", "json".into()))["response_format"],
         json!({"type": "json_object"})
@@ -97,7 +104,8 @@ fn generate_is_one_question_or_a_raw_text() {
         json["messages"],
         json!([{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hello"}])
     );
-    assert!(!request.stream);
+    // Whole answers are made in parts, too, so that the times of their stages are known.
+    assert!(request.stream);
     let raw = read(
         Asked::generate,
         json!({"model": "m", "prompt": "Once", "raw": true}),
@@ -321,4 +329,46 @@ async fn models_are_told_of() {
     assert_eq!(body["capabilities"], json!(["completion"]));
     let (_, body) = value(running(&[card])).await;
     assert_eq!(body["models"][0]["context_length"], 2048);
+}
+
+#[test]
+fn a_model_is_let_go_by_a_keep_alive_of_zero() {
+    let unloads = |keep: Value| {
+        let body = json!({"model": "m", "keep_alive": keep});
+        read(Asked::generate, body).map(|asked| asked.unloads())
+    };
+    for zero in [json!(0), json!(0.0), json!("0"), json!("0s"), json!("0m0s")] {
+        assert_eq!(unloads(zero.clone()), Ok(true), "{zero}");
+    }
+    for longer in [
+        json!(300),
+        json!(-1),
+        json!("5m"),
+        json!("1h30m"),
+        json!("-1m"),
+        json!("1.5s"),
+    ] {
+        assert_eq!(unloads(longer.clone()), Ok(false), "{longer}");
+    }
+    for wrong in [json!("zzz"), json!("5"), json!(""), json!("5x"), json!(true)] {
+        let error = unloads(wrong.clone()).unwrap_err();
+        assert_eq!(error.param.as_deref(), Some("keep_alive"), "{wrong}");
+    }
+    let asks = json!({"model": "m", "keep_alive": 0, "prompt": "Hello"});
+    assert!(
+        !read(Asked::generate, asks).unwrap().unloads(),
+        "it is answered first"
+    );
+}
+
+#[test]
+fn an_answer_that_is_begun_is_gone_on_with() {
+    let mut body = json!({"model": "m", "messages": [
+        {"role": "user", "content": "Where is Paris?"}, {"role": "assistant", "content": "It is in"},
+    ]});
+    let json = asked(body.clone());
+    assert_eq!(json["continue_final_message"], true);
+    assert_eq!(json["add_generation_prompt"], false);
+    body["messages"].as_array_mut().unwrap().pop();
+    assert_eq!(asked(body)["continue_final_message"], Value::Null);
 }

@@ -218,6 +218,9 @@ fn read_part(part: Value, path: &str) -> Result<Part, Error> {
     }
 }
 
+/// What says that the last message, the assistant's own, is to be gone on with.
+const CONTINUES: &str = "continue_final_message";
+
 impl ChatRequest {
     pub(crate) fn read(fields: &mut Fields) -> Result<ChatRequest, Error> {
         // It was looked at before; what is no flag is refused here.
@@ -255,6 +258,22 @@ impl ChatRequest {
         })
     }
 
+    /// Goes on with the last message where it is the assistant's own, as clients of some programs mean it.
+    pub(crate) fn continuing(mut self) -> ChatRequest {
+        let is_begun = self.messages.last().is_some_and(|last| {
+            let has_text = last
+                .content
+                .as_ref()
+                .and_then(|content| content.text().ok())
+                .is_some_and(|text| !text.trim().is_empty());
+            last.role == "assistant" && has_text && !last.extra.contains_key("tool_calls")
+        });
+        if is_begun {
+            self.template_kwargs.insert(CONTINUES.to_owned(), true.into());
+        }
+        self
+    }
+
     pub(crate) fn to_json(&self) -> Value {
         let mut request = Map::new();
         request.insert(
@@ -287,8 +306,13 @@ impl ChatRequest {
         if let Some((name, value)) = self.response_format.to_json() {
             set(name, value);
         }
-        if !self.template_kwargs.is_empty() {
-            set("chat_template_kwargs", self.template_kwargs.clone().into());
+        let mut kwargs = self.template_kwargs.clone();
+        if kwargs.remove(CONTINUES).is_some() {
+            set(CONTINUES, true.into());
+            set("add_generation_prompt", false.into());
+        }
+        if !kwargs.is_empty() {
+            set("chat_template_kwargs", kwargs.into());
         }
         if let Some(tokens) = self.thinking_tokens {
             set("thinking_budget", tokens.into());
@@ -425,6 +449,10 @@ pub(crate) fn read_kwargs(fields: &mut Fields) -> Result<Map<String, Value>, Err
     }
     if let Some(effort) = fields.text("reasoning_effort")? {
         set_effort(&mut kwargs, effort);
+    }
+    // vLLM's word for an answer that is begun already.
+    if fields.flag(CONTINUES)? == Some(true) {
+        kwargs.insert(CONTINUES.to_owned(), true.into());
     }
     Ok(kwargs)
 }

@@ -32,7 +32,7 @@ pub struct SamplingParams {
     pub logit_bias: BTreeMap<u32, f32>,
     pub stop: Vec<String>,
     pub stop_token_ids: Vec<u32>,
-    /// The most tokens of the answer.
+    /// The most tokens of the answer; `u32::MAX` is as many as the context has room for, `None` as suits the model.
     pub max_tokens: Option<u32>,
     /// How many texts; `None` is one.
     pub n: Option<u32>,
@@ -44,8 +44,8 @@ impl SamplingParams {
             Count::Of(count) => count,
             Count::NoLimit => 0,
         });
-        let newer = fields.limit("max_completion_tokens")?;
-        let older = fields.limit("max_tokens")?;
+        let newer = fields.most("max_completion_tokens")?;
+        let older = fields.most("max_tokens")?;
         let repetition = fields.number("repetition_penalty", 0.01, 10.0)?;
         let repeat = fields.number("repeat_penalty", 0.01, 10.0)?;
         Ok(SamplingParams {
@@ -86,7 +86,11 @@ impl SamplingParams {
                 "stop_token_ids",
                 non_empty(self.stop_token_ids.is_empty(), self.stop_token_ids.clone().into()),
             ),
-            ("max_tokens", self.max_tokens.into()),
+            // Other servers know no such limit, and refuse one beyond their context.
+            (
+                "max_tokens",
+                self.max_tokens.filter(|most| *most != u32::MAX).into(),
+            ),
             ("n", self.n.into()),
         ];
         into.extend(
@@ -215,7 +219,8 @@ mod tests {
     #[test]
     fn what_clients_write_in_several_ways_is_read_o07_o11_o12_m15() {
         let read = |body| read(body).unwrap();
-        assert_eq!(read(json!({"max_tokens": -1})).max_tokens, None);
+        assert_eq!(read(json!({"max_tokens": -1})).max_tokens, Some(u32::MAX));
+        assert_eq!(read(json!({"max_tokens": null})).max_tokens, None);
         assert_eq!(
             read(json!({"max_tokens": 3, "max_completion_tokens": 4})).max_tokens,
             Some(4)

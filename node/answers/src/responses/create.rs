@@ -71,7 +71,7 @@ impl Create {
         }
         let logprobs = read_logprobs(&mut fields)?;
         let sampling = SamplingParams {
-            max_tokens: fields.limit("max_output_tokens")?,
+            max_tokens: fields.most("max_output_tokens")?,
             n: None,
             ..SamplingParams::read(&mut fields)?
         };
@@ -207,7 +207,10 @@ impl Create {
         let fields = [
             ("background", false.into()),
             ("instructions", self.instructions.clone().into()),
-            ("max_output_tokens", sampling.max_tokens.into()),
+            (
+                "max_output_tokens",
+                sampling.max_tokens.filter(|most| *most != u32::MAX).into(),
+            ),
             ("max_tool_calls", Value::Null),
             ("metadata", metadata),
             (

@@ -15,6 +15,7 @@ use hearth_answers::{
     ollama::{self, Asked, ModelCard},
     openai::HttpAnswer,
 };
+use time::OffsetDateTime;
 
 use super::{extract::plain_body, models, openai::response};
 use crate::{
@@ -136,10 +137,22 @@ async fn answer(
             Ok(ollama::written(&asked, begun, lively(&app, answer)).await)
         }
         None => {
-            answers::prepare(&app, &asker, asked.model()).await?;
-            Ok(ollama::loaded(&asked))
+            if asked.unloads() {
+                let_go(&app, &asker, asked.model().unwrap_or_default()).await?;
+            } else {
+                answers::prepare(&app, &asker, asked.model()).await?;
+            }
+            Ok(ollama::loaded(&asked, OffsetDateTime::now_utc().unix_timestamp()))
         }
     }
+}
+
+/// Takes a model out of memory; what is being answered is finished.
+async fn let_go(app: &App, asker: &Asker, name: &str) -> Result<(), Error> {
+    let known = cards(app, asker, |model| model.id == name).await?;
+    let model = known.first().ok_or_else(|| Error::no_model(name))?;
+    app.models.unload(&model.name);
+    Ok(())
 }
 
 async fn bytes(app: &App, request: Request) -> Result<Bytes, Error> {

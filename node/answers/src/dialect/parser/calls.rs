@@ -27,6 +27,7 @@ impl Parser {
         let end = match scan.feed(&self.held[seen..limit]) {
             Scanned::Ends(end) => seen + end,
             Scanned::Broken(_) => return self.give_up(release),
+            Scanned::Going if self.is_cut && kind == Mark::Own => return self.drop_begun(),
             Scanned::Going if self.is_over || limit < self.held.len() => return self.give_up(release),
             Scanned::Going => {
                 return self.wait(State::Whole {
@@ -68,6 +69,9 @@ impl Parser {
             code_calls(text)
         };
         let Some(calls) = found else {
+            if self.is_cut && end.is_none() {
+                return self.drop_begun();
+            }
             return self.give_up(body);
         };
         self.held.drain(..end.map_or(limit, |end| end + 3));
