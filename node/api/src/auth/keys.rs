@@ -368,9 +368,8 @@ impl Keys {
 fn checked_name(name: &str) -> Result<&str, ApiError> {
     let name = name.trim();
     if name.is_empty() || name.chars().count() > MAX_NAME_CHARS {
-        return Err(ApiError::bad_request(format!(
-            "the name of a key has 1 to {MAX_NAME_CHARS} characters"
-        )));
+        let message = format!("the name of a key has 1 to {MAX_NAME_CHARS} characters");
+        return Err(ApiError::refused("key_name", message).value("most", MAX_NAME_CHARS));
     }
     Ok(name)
 }

@@ -120,16 +120,50 @@ async fn a_key_does_what_it_is_for_and_nothing_else() {
     let all = world.key(json!({})).await.1;
     let call = world.bare(Method::GET, "/api/v1/keys").bearer_auth(&all);
     assert_eq!(call.send().await.unwrap().status(), 403);
-    for wrong in [
-        json!({"name": "k", "limits": {"scopes": ["admin"]}}),
-        json!({"name": "k", "limits": {"scopes": []}}),
-        json!({"name": "k", "limits": {"origins": ["localhost"]}}),
-        json!({"name": "k", "limits": {"colour": "red"}}),
-        json!({"name": " "}),
-    ] {
-        assert_eq!(
-            world.post("/keys", wrong.clone()).await["error"]["code"],
+    // What a person can write in the form has a code of its own with its figures, what only a program sends has not.
+    for (wrong, code, values) in [
+        (
+            json!({"limits": {"scopes": ["admin"]}}),
             "bad_request",
+            Value::Null,
+        ),
+        (json!({"limits": {"colour": "red"}}), "bad_request", Value::Null),
+        (json!({"limits": {"scopes": []}}), "key_no_scope", Value::Null),
+        (
+            json!({"limits": {"requests_per_minute": 0}}),
+            "key_no_rate",
+            Value::Null,
+        ),
+        (
+            json!({"limits": {"expires_at": "2001-01-01T00:00:00Z"}}),
+            "key_expired",
+            Value::Null,
+        ),
+        (
+            json!({"limits": {"models": ["a b"]}}),
+            "key_model_name",
+            json!({"model": "a b"}),
+        ),
+        (
+            json!({"limits": {"models": vec!["m"; 101]}}),
+            "key_entries",
+            json!({"most": "100"}),
+        ),
+        (
+            json!({"limits": {"origins": ["localhost"]}}),
+            "origin_wrong",
+            json!({"origin": "localhost"}),
+        ),
+        (json!({"name": " "}), "key_name", json!({"most": "100"})),
+    ] {
+        let mut key = json!({"name": "k"});
+        key.as_object_mut()
+            .unwrap()
+            .extend(wrong.as_object().unwrap().clone());
+        let error = world.post("/keys", key).await["error"].clone();
+        assert_eq!(
+            (&error["code"], &error["values"]),
+            (&json!(code), &values),
             "{wrong}"
         );
     }

@@ -121,6 +121,9 @@ pub struct Download {
     pub source: Option<String>,
     /// Why it failed.
     pub error: Option<String>,
+    /// The same by its code, for surfaces that say it in the person's language.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<ErrorDetail>,
     pub retry_at: Option<Timestamp>,
 }
 

@@ -168,10 +168,11 @@ impl ChainMoney {
                 .trim()
                 .parse()
                 .map_err(|error: hearth_pocket::address::AddressError| {
-                    ApiError::bad_request(format!("{error}")).remedy("Copy the whole address again.")
+                    ApiError::refused("address_wrong", error.to_string())
+                        .remedy("Copy the whole address again.")
                 })?;
         if draft.amount.0.is_zero() {
-            return Err(ApiError::bad_request("an amount of 0 cannot be paid"));
+            return Err(ApiError::refused("amount_zero", "an amount of 0 cannot be paid"));
         }
         check_memo(draft.memo.as_deref().unwrap_or_default())?;
         let signer = self.signer(draft.from)?;
