@@ -15,7 +15,7 @@ use hearth_node::{
 use super::{
     Client, Done, Exit, Fault, Out, Place,
     args::{Args, PasswordArgs, SendArgs, WalletCommand},
-    out::{bold, dim, pokt, short},
+    out::{bold, dim, pokt, short, yellow},
     secret::{new_password, password},
 };
 
@@ -183,6 +183,9 @@ fn history(out: &Out, history: &History) {
     if out.json {
         out.value(history);
         return;
+    }
+    for missing in &history.missing {
+        out.line(&format!("  {}", yellow(&missing.message)));
     }
     for movement in &history.movements {
         let kind = match movement.kind {

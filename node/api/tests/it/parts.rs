@@ -204,6 +204,7 @@ impl Money for Fake {
             movements: Vec::new(),
             total: 0,
             payments: Vec::new(),
+            missing: Vec::new(),
         })
     }
     async fn review(&self, draft: &SendDraft) -> Answer<SendReview> {

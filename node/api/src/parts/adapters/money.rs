@@ -12,7 +12,9 @@ use futures::{
     stream::{self, BoxStream},
 };
 use hearth_base::{Amount, Clock, Height};
-use hearth_chain::{Chain, Faucet, FaucetError, Options, ProofStatus, Stage, TxError, valid_until};
+use hearth_chain::{
+    Chain, Faucet, FaucetError, FoundTx, Options, ProofStatus, QueryError, Stage, TxError, valid_until,
+};
 use hearth_pocket::{
     Address, Signer as _,
     message::{Coin, TypeUrl as _, cosmos::MsgSend},
@@ -45,6 +47,9 @@ const TIMES_AT_ONCE: usize = 16;
 /// Those that a whole table looks back on: what an endpoint's index gives in a minute. What this wallet sent and
 /// earned is in the database and has no such limit.
 const EXPORTED_TXS: usize = 10_000;
+/// How long the chain may take for either, before the wallet's own notes are shown without it.
+const HISTORY_WITHIN: Duration = Duration::from_secs(10);
+const EXPORTED_WITHIN: Duration = Duration::from_secs(120);
 
 /// Chain and wallet behind the API.
 pub struct ChainMoney {
@@ -93,6 +98,46 @@ impl ChainMoney {
             .await;
         for movement in page.movements.iter_mut().filter(unknown) {
             movement.time = times.get(&movement.height).copied();
+        }
+    }
+
+    /// Reads what the chain says of both accounts into `movements`, where it answers; gives what is missing of it all the
+    /// same.
+    ///
+    /// # Errors
+    /// The chain is away: what was read until then stands.
+    async fn on_chain(
+        &self,
+        accounts: &Accounts,
+        window: Window,
+        movements: &mut Vec<Movement>,
+    ) -> Result<Option<ApiError>, ApiError> {
+        let (most, within) = if window == Window::ALL {
+            (EXPORTED_TXS, EXPORTED_WITHIN)
+        } else {
+            (HISTORY_TXS, HISTORY_WITHIN)
+        };
+        let faucet = self.faucet.as_ref().map(|faucet| &faucet.account);
+        let read = async {
+            self.look_for_pending().await;
+            let mut has_more = false;
+            for address in [&accounts.main, &accounts.working] {
+                let mut found = |tx: FoundTx| movements.extend(history::movement(&tx, accounts, faucet));
+                has_more |= self.chain.history(address, most, &mut found).await?;
+            }
+            Ok::<_, QueryError>(has_more)
+        };
+        match tokio::time::timeout(within, read).await {
+            Ok(Ok(false)) => Ok(None),
+            Ok(Ok(true)) => {
+                let text = format!(
+                    "the newest {most} transactions that each account sent and received are here; older ones that this \
+                     wallet did not note itself are missing"
+                );
+                Ok(Some(ApiError::refused("history_cut", text).value("most", most)))
+            }
+            Ok(Err(error)) => Err(history_away(hearth_base::failure::chain(&error))),
+            Err(_) => Err(history_away(format!("no answer within {} s", within.as_secs()))),
         }
     }
 
@@ -246,28 +291,11 @@ impl Money for ChainMoney {
 
     async fn history(&self, window: Window) -> Answer<History> {
         let accounts = self.accounts()?;
-        self.look_for_pending().await;
-        let faucet = self.faucet.as_ref().map(|faucet| &faucet.account);
         let mut movements = Vec::new();
-        for address in [&accounts.main, &accounts.working] {
-            let found = self
-                .chain
-                .history(
-                    address,
-                    if window == Window::ALL {
-                        EXPORTED_TXS
-                    } else {
-                        HISTORY_TXS
-                    },
-                )
-                .await
-                .map_err(chain_error)?;
-            movements.extend(
-                found
-                    .iter()
-                    .filter_map(|tx| history::movement(tx, &accounts, faucet)),
-            );
-        }
+        let (missing, is_away) = match self.on_chain(&accounts, window, &mut movements).await {
+            Ok(missing) => (missing, false),
+            Err(away) => (Some(away), true),
+        };
         let mut offset = 0;
         loop {
             let sessions = self.earn.sessions(Window::page(offset)).await?.sessions;
@@ -279,7 +307,10 @@ impl Money for ChainMoney {
         }
         let noted = recent(&self.store, u32::MAX).await?;
         let mut page = history::page(movements, &noted, window);
-        self.fill_times(&mut page).await;
+        page.missing.extend(missing.map(|missing| missing.detail()));
+        if !is_away {
+            self.fill_times(&mut page).await;
+        }
         Ok(page)
     }
 
@@ -441,6 +472,15 @@ impl Money for ChainMoney {
             })
             .boxed()
     }
+}
+
+/// The chain's part of a history is not to be had.
+fn history_away(why: String) -> ApiError {
+    ApiError::unavailable(
+        "history_chain_away",
+        "the chain does not answer: only what this wallet noted and earned itself is here",
+    )
+    .details(why)
 }
 
 fn place(kind: PlaceKind, address: &Address, amount: Amount, standing: Standing, free: Option<u64>) -> Place {
