@@ -325,6 +325,16 @@ mod tests {
     }
 
     #[test]
+    fn what_export_printed_as_json_is_taken_with_its_last_bracket() {
+        let words = Words::generate().unwrap();
+        let value = serde_json::json!({ "words": *words.text() });
+        let text = serde_json::to_string_pretty(&value).unwrap();
+        let (read, left) = collected(&format!("{text}\nnext"));
+        assert_eq!(*Words::parse(&read).unwrap().text(), *words.text());
+        assert_eq!(left, ["next"]);
+    }
+
+    #[test]
     fn a_pasted_list_is_taken_to_its_end_and_not_beyond() {
         let words = Words::generate().unwrap();
         let one_line = words.text().to_string();

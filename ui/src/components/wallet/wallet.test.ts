@@ -42,6 +42,10 @@ describe('recovery words', () => {
     ['bullets', (word: string) => `• ${word}\r\n`],
     ['quotes (W13)', (word: string) => `“${word}” `],
   ])('%s is as many words as it shows', (_, line) => expect(normalWords(words.map(line).join(''))).toHaveLength(24));
+  test.each([
+    ['export --json', (list: string[]) => JSON.stringify({ words: list.join(' ') }, null, 2)],
+    ['create --json', (list: string[]) => JSON.stringify({ wallet: { main: 'pokt1abc' }, words: list })],
+  ])('what hearth wallet %s printed', (_, print) => expect(normalWords(print(words))).toEqual(words));
   test('15, 18 and 21 words are whole, too (W18)', () => {
     const whole = Array.from({ length: 30 }, (_, at) => at).filter((count) => isWhole(words.concat(words).slice(0, count)));
     expect(whole).toEqual([12, 15, 18, 21, 24]);
