@@ -64,6 +64,18 @@ const fn meaning(code: ReasonCode) -> (&'static str, Option<&'static str>) {
             Some("Stake to earn."),
         ),
         ReasonCode::ChainSyncing => ("Catching up with the chain.", None),
+        ReasonCode::ChainStalled => (
+            "No endpoint has a new block. Earning goes on when one comes.",
+            Some("Add an endpoint run by somebody else to chain.rpc, or wait."),
+        ),
+        ReasonCode::ChainUnreachable => (
+            "No endpoint of the chain gives a usable answer. Earning goes on when one does.",
+            Some("Look at the network connection, or set chain.rpc."),
+        ),
+        ReasonCode::TrustExpired => (
+            "The last block that was verified is too old to verify others from.",
+            Some("Set chain.trust.height and chain.trust.hash to a recent block that you trust."),
+        ),
         ReasonCode::TrustConflict => (
             "The trusted block and the chain contradict each other. Nothing is signed, so that nobody is paid on a false \
              chain.",
