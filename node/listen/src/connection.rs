@@ -98,7 +98,8 @@ pub(crate) async fn serve<S: Service>(
     address: SocketAddr,
     slot: Slot,
 ) {
-    let (slot, activity) = (Arc::new(slot), Arc::clone(&slot.activity));
+    let slot = Arc::new(slot);
+    let activity = Arc::clone(&slot.activity);
     let stream = TrackedStream::new(socket, &slot);
     let builder = builder(&shared);
     let call = Arc::new(Call {

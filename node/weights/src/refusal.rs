@@ -34,12 +34,14 @@ impl Fact {
 
     /// What the system says of a path.
     pub(crate) fn of_io(error: &io::Error) -> Fact {
-        Fact::new(match error.kind() {
-            io::ErrorKind::NotFound => "file_unseen",
-            io::ErrorKind::PermissionDenied => "file_denied",
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "disk_full",
-            _other => "file_unreadable",
-        })
+        let known = [
+            (io::ErrorKind::NotFound, "file_unseen"),
+            (io::ErrorKind::PermissionDenied, "file_denied"),
+            (io::ErrorKind::StorageFull, "disk_full"),
+            (io::ErrorKind::QuotaExceeded, "disk_full"),
+        ];
+        let found = known.into_iter().find(|(kind, _)| *kind == error.kind());
+        Fact::new(found.map_or("file_unreadable", |(_, code)| code))
     }
 }
 

@@ -68,7 +68,7 @@ describe('errors', () => {
       ...codes(api, /(?:StatusCode::\w+,|(?:conflict|unavailable|refused)\()\s*"(\w+)"/g),
       ...codes(answers, /Code::\w+ => \("(\w+)", \d+\)/g),
       ...codes(sourcesIn('../node/weights/src'), /Fact::new\(\s*"(\w+)"/g),
-      ...codes(readFileSync('../node/weights/src/refusal.rs', 'utf8'), /=> "(\w+)"/g),
+      ...codes(readFileSync('../node/weights/src/refusal.rs', 'utf8'), /"(\w+)"/g),
       ...codes(readFileSync('../engine/src/fact.rs', 'utf8'), /"((?:model|file)_\w+)"/g),
     ]);
     for (const code of ['model_version', 'cid_wrong', 'backend_busy', 'file_denied', 'download_quota', 'key_name']) expect(sent).toContain(code);

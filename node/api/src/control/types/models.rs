@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Reason, Timestamp, Upokt};
+use super::{ErrorDetail, Reason, Timestamp, Upokt};
 
 /// Where a model runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
@@ -62,6 +62,42 @@ pub struct Model {
     pub service: Option<String>,
     pub price_per_answer: Option<Upokt>,
     pub suppliers: Option<u32>,
+}
+
+impl Model {
+    /// A chat model whose files are elsewhere: nothing is known of them.
+    pub(crate) fn elsewhere(
+        kind: ModelKind,
+        id: String,
+        title: String,
+        unavailable: Option<Reason>,
+    ) -> Model {
+        Model {
+            id,
+            kind,
+            task: ModelTask::Chat,
+            title,
+            state: if unavailable.is_some() {
+                ModelState::Unavailable
+            } else {
+                ModelState::Ready
+            },
+            unavailable,
+            cid: None,
+            size_bytes: None,
+            context_tokens: None,
+            parameters: None,
+            architecture: None,
+            quantisation: None,
+            licence: None,
+            added_at: None,
+            verified_at: None,
+            serves: Vec::new(),
+            service: None,
+            price_per_answer: None,
+            suppliers: None,
+        }
+    }
 }
 
 /// One list of all models: local first, then the network's.

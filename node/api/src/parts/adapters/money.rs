@@ -27,7 +27,11 @@ use hearth_wallet::{
 };
 use tokio_stream::wrappers::WatchStream;
 
-use super::{chain_error, history, pending, standing, weaker};
+use super::{
+    chain_error, history, pending,
+    stakes::{StakedAs, stakes},
+    standing, weaker,
+};
 use crate::{
     control::types::{
         Balances, Changed, Event, FaucetOrder, History, KeyRole, Movement, Place, PlaceKind, SendDraft,
@@ -155,56 +159,6 @@ impl ChainMoney {
         Ok(self.wallet.signer(role)?)
     }
 
-    async fn stakes(&self, accounts: &Accounts) -> Answer<Vec<Place>> {
-        let mut places = Vec::new();
-        let supplier = self
-            .chain
-            .supplier(&accounts.working)
-            .await
-            .map_err(chain_error)?;
-        let unbonding = |height: u64| (height > 0).then_some(height);
-        if let Some(record) = &supplier.value {
-            let free = unbonding(record.unstake_session_end_height);
-            let at = standing(&self.chain, &supplier);
-            places.push(place(
-                PlaceKind::Supplier,
-                &accounts.working,
-                amount(record.stake.as_ref())?,
-                at,
-                free,
-            ));
-        }
-        let application = self
-            .chain
-            .application(&accounts.main)
-            .await
-            .map_err(chain_error)?;
-        if let Some(record) = &application.value {
-            let free = unbonding(record.unstake_session_end_height);
-            let at = standing(&self.chain, &application);
-            places.push(place(
-                PlaceKind::Application,
-                &accounts.main,
-                amount(record.stake.as_ref())?,
-                at,
-                free,
-            ));
-        }
-        let gateway = self.chain.gateway(&accounts.working).await.map_err(chain_error)?;
-        if let Some(record) = &gateway.value {
-            let free = unbonding(record.unstake_session_end_height);
-            let at = standing(&self.chain, &gateway);
-            places.push(place(
-                PlaceKind::Gateway,
-                &accounts.working,
-                amount(record.stake.as_ref())?,
-                at,
-                free,
-            ));
-        }
-        Ok(places)
-    }
-
     /// Reads a draft: who pays whom, how much.
     fn read(&self, draft: &SendDraft) -> Answer<(KeyHandle, Address, MsgSend)> {
         let to: Address =
@@ -268,7 +222,21 @@ impl Money for ChainMoney {
                 None,
             ));
         }
-        places.extend(self.stakes(&accounts).await?);
+        for stake in stakes(&self.chain, &accounts).await? {
+            let kind = match stake.staked_as {
+                StakedAs::Supplier => PlaceKind::Supplier,
+                StakedAs::Application => PlaceKind::Application,
+                StakedAs::Gateway => PlaceKind::Gateway,
+            };
+            let held = amount(stake.coin.as_ref())?;
+            places.push(place(
+                kind,
+                &stake.address,
+                held,
+                stake.standing,
+                stake.unstakes_at,
+            ));
+        }
         let sum = |places: &[Place]| Upokt(places.iter().map(|place| place.amount.0).sum());
         let spendable: Vec<Place> = places
             .iter()
