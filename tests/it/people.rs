@@ -422,6 +422,12 @@ fn not_taken_in(data: &Path, parent: &Path) {
         said.code == Some(1) && said.stdout.contains("version is 1"),
         "{said}"
     );
+    let error = said.json()["error"].clone();
+    assert_eq!(
+        (&error["code"], &error["values"]["version"]),
+        (&"model_version".into(), &"1".into()),
+        "{said}"
+    );
 }
 
 fn without_it(data: &Path) {
