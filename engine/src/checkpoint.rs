@@ -98,6 +98,8 @@ pub enum FileError {
     Read {
         /// The file.
         file: PathBuf,
+        /// The system's kind of error.
+        kind: io::ErrorKind,
         /// The system's words.
         reason: String,
     },
@@ -199,6 +201,7 @@ impl OpenFile {
 fn read_error(file: &Path, source: &io::Error) -> FileError {
     FileError::Read {
         file: file.to_owned(),
+        kind: source.kind(),
         reason: source.to_string(),
     }
 }

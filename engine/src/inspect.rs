@@ -3,6 +3,7 @@
 //! Nothing but headers and small files beside the weights is read, so that a file of any size takes moments. A file is
 //! what its first bytes say, whatever it is called.
 
+use std::cmp::Ordering;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -153,6 +154,7 @@ fn unrecognised(path: &Path) -> LoadError {
 fn read_error(file: &Path, source: &io::Error) -> LoadError {
     FileError::Read {
         file: file.to_owned(),
+        kind: source.kind(),
         reason: source.to_string(),
     }
     .into()
@@ -236,20 +238,28 @@ fn check_safetensors(path: &Path) -> Result<(), LoadError> {
     let mut file = File::open(path).map_err(unreadable)?;
     let size = file.metadata().map_err(unreadable)?.len();
     let mut length = [0; 8];
+    let cut_short = |wanted_bytes: u64| LoadError::Truncated {
+        file: path.to_owned(),
+        found_bytes: size,
+        wanted_bytes,
+    };
     file.read_exact(&mut length)
-        .map_err(|_| damaged("it is cut short".to_owned()))?;
+        .map_err(|_| cut_short(length.len() as u64))?;
     let length = u64::from_le_bytes(length);
-    if length > MAX_SAFETENSORS_HEADER_BYTES.min(size) {
-        return Err(damaged("it is cut short, or no safetensors file".to_owned()));
+    if length > MAX_SAFETENSORS_HEADER_BYTES {
+        return Err(damaged("it does not begin as safetensors files do".to_owned()));
+    }
+    if 8 + length > size {
+        return Err(cut_short(8 + length));
     }
     let mut json = Vec::new();
     file.take(length).read_to_end(&mut json).map_err(unreadable)?;
     let header: safetensors::tensor::Metadata =
         serde_json::from_slice(&json).map_err(|error| damaged(error.to_string()))?;
     let end = 8 + length + header.data_len() as u64;
-    if end == size {
-        Ok(())
-    } else {
-        Err(damaged(format!("it has {size} bytes, and its header says {end}")))
+    match size.cmp(&end) {
+        Ordering::Equal => Ok(()),
+        Ordering::Less => Err(cut_short(end)),
+        Ordering::Greater => Err(damaged(format!("it has {size} bytes, and its header says {end}"))),
     }
 }

@@ -16,6 +16,7 @@ mod command;
 mod config;
 mod constraint;
 mod engine;
+mod fact;
 pub mod fuzz;
 mod hardware;
 mod inspect;

@@ -142,6 +142,24 @@ pub enum LoadError {
         /// Those that work.
         supported: &'static str,
     },
+    /// The file of the weights is shorter than its header says.
+    #[error("{file} is cut short: it has {found_bytes} bytes of {wanted_bytes}; fetch it again")]
+    Truncated {
+        /// The file.
+        file: PathBuf,
+        /// Its size.
+        found_bytes: u64,
+        /// As its header says.
+        wanted_bytes: u64,
+    },
+    /// The model's text is cut in a way that is not built.
+    #[error("the {part} {name:?} is not supported: choose another model")]
+    UnsupportedTokenizer {
+        /// The tokenizer, or which part of it.
+        part: &'static str,
+        /// As the file says.
+        name: String,
+    },
     /// A feature of a known architecture that is not built.
     #[error("{feature} is not supported: choose another model")]
     UnsupportedFeature {

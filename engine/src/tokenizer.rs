@@ -99,7 +99,8 @@ impl Tokenizer {
             }
             other => {
                 return Err(TokenizerError::Unsupported {
-                    what: format!("the tokenizer {other:?}"),
+                    part: "tokenizer",
+                    name: other.to_owned(),
                 });
             }
         };
@@ -385,8 +386,8 @@ fn marks(texts: &[String], kinds: &[TokenKind]) -> Vec<Vec<Mark>> {
 pub(crate) enum TokenizerError {
     #[error(transparent)]
     Gguf(#[from] GgufError),
-    #[error("{what} is not supported")]
-    Unsupported { what: String },
+    #[error("the {part} {name:?} is not supported")]
+    Unsupported { part: &'static str, name: String },
 }
 
 impl TokenizerError {
@@ -396,7 +397,7 @@ impl TokenizerError {
                 file: file.to_owned(),
                 source,
             },
-            Self::Unsupported { what } => LoadError::UnsupportedFeature { feature: what },
+            Self::Unsupported { part, name } => LoadError::UnsupportedTokenizer { part, name },
         }
     }
 }

@@ -85,16 +85,21 @@ async fn attach_or_start(args: &Args, place: Place) -> Result<Session, Exit> {
     let runtime = tokio::runtime::Handle::current();
     let instance = instance_of(place.layout.root());
     let stop_within = Duration::from_secs(place.layered.settings.stop_within_s);
-    if let Ok(client) = Client::connect(&place).await {
-        return Ok(Session {
-            client,
-            node: Mutex::new(None),
-            instance,
-            stop_within,
-            warning: Warning::default(),
-            was_warned: AtomicBool::new(false),
-            runtime,
-        });
+    match Client::connect(&place).await {
+        Ok(client) => {
+            return Ok(Session {
+                client,
+                node: Mutex::new(None),
+                instance,
+                stop_within,
+                warning: Warning::default(),
+                was_warned: AtomicBool::new(false),
+                runtime,
+            });
+        }
+        // None is begun beside one that does not answer.
+        Err(exit) if exit.is("not_answering") => return Err(exit),
+        Err(_) => {}
     }
     let node = start_node(place).await?;
     let warning = Warning::default();

@@ -192,6 +192,52 @@ fn a_token_that_may_not_be_read_is_no_sign_that_nothing_runs() {
     fs::set_permissions(&data, Permissions::from_mode(0o700)).unwrap();
 }
 
+/// A process that was stopped by a signal takes connections and says nothing; here the test itself is it.
+#[test]
+fn who_holds_the_data_directory_and_does_not_answer_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let mut listener = Some(std::net::TcpListener::bind("127.0.0.1:0").unwrap());
+    let address = listener.as_ref().unwrap().local_addr().unwrap();
+    let pid = std::process::id().to_string();
+    std::fs::create_dir(&data).unwrap();
+    for (name, text) in [
+        ("api-address", address.to_string()),
+        ("api-token", "secret".to_owned()),
+        ("lock", pid.clone()),
+    ] {
+        std::fs::write(data.join(name), text).unwrap();
+    }
+    let lock = std::fs::File::open(data.join("lock")).unwrap();
+    lock.lock().unwrap();
+    let commands: [&[&str]; 4] = [
+        &["status", "--json"],
+        &["network", "--json"],
+        &["auth", "keys", "list", "--json"],
+        &["wallet", "list", "--json"],
+    ];
+    for args in commands {
+        let said = hearth(&data, args);
+        let error = said.json()["error"].clone();
+        assert_eq!(
+            (said.code, &error["code"]),
+            (Some(3), &"not_answering".into()),
+            "{args:?}: {said}"
+        );
+        let has_pid = |field: &str| error[field].as_str().is_some_and(|text| text.contains(&pid));
+        assert!(has_pid("message") && has_pid("remedy"), "{said}");
+        // One wait for an answer is enough: from here on nobody even takes the connection.
+        listener.take();
+    }
+    // None is begun beside it, and the doctor looks at what lies there.
+    let second = hearth(&data, &["--daemon", "--json", "--network", "devnet"]);
+    assert_eq!(second.json()["error"]["code"], "data_dir_taken", "{second}");
+    let said = hearth(&data, &["doctor", "--json"]);
+    let checks = said.json()["checks"].to_string();
+    assert!(checks.contains("not_answering"), "{said}");
+    drop(lock);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_is_commanded_from_its_own_computer() {
     let folder = tempfile::tempdir().unwrap();
@@ -377,6 +423,12 @@ fn not_taken_in(data: &Path, parent: &Path) {
     let said = hearth(data, &["model", "add", old.to_str().unwrap(), "--json"]);
     assert!(
         said.code == Some(1) && said.stdout.contains("version is 1"),
+        "{said}"
+    );
+    let error = said.json()["error"].clone();
+    assert_eq!(
+        (&error["code"], &error["values"]["version"]),
+        (&"model_version".into(), &"1".into()),
         "{said}"
     );
 }

@@ -156,6 +156,20 @@ async function visitAll(page, dark) {
   say(`all ${pages.length} pages are clean in ${dark ? 'dark' : 'light'}`);
 }
 
+/** Why there is no page to look at, or null: a program can be built without it, and nothing would ever appear. */
+async function missingPage() {
+  const response = await fetch(new URL('/', url)).catch((error) => error);
+  if (response instanceof Error) return `nobody answers at ${url.origin} (${response.cause?.message ?? response.message})`;
+  const text = await response.text();
+  if (response.ok && /<script[^>]*\ssrc="[^"]*assets\//.test(text)) return null;
+  return `the Hearth at ${url.origin} was built without its page (status ${response.status}): xtask/sh/build_ui.sh builds the page, then build the program again`;
+}
+
+const missing = await missingPage();
+if (missing) {
+  console.error(`live: ${missing}`);
+  process.exit(1);
+}
 const browser = await launch();
 try {
   const page = await open(browser, url.href);

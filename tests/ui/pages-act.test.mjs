@@ -98,7 +98,7 @@ test('Models: add, its error, pull, pause, verify, delete refused', async () => 
   await page.getByTestId('add-model-open').click();
   await page.locator('#add-path').fill('/models/missing.gguf');
   await page.keyboard.press('Enter');
-  await page.getByTestId('error').filter({ hasText: 'missing.gguf cannot be read' }).waitFor();
+  await page.getByTestId('error').filter({ hasText: 'Hearth cannot see /models/missing.gguf' }).waitFor();
   await clean('add-model');
   await page.locator('#pull-cid').fill('bafybeinew');
   await page.locator('#pull-from').fill('http://127.0.0.1:9');

@@ -32,7 +32,7 @@ const CRATES: [(&str, &str, &[&str]); 16] = [
             "base", "outbound", "wallet", "chain", "pocket", "store", "answers",
         ],
     ),
-    ("hearth-devnet", "node/devnet", &["base", "pocket"]),
+    ("hearth-devnet", "node/devnet", &["base", "listen", "pocket"]),
     (
         "hearth-api",
         "node/api",

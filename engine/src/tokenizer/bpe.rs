@@ -40,7 +40,8 @@ impl BytePairs {
             tokenizer
                 .with_normalizer(Some(NFC))
                 .map_err(|source| TokenizerError::Unsupported {
-                    what: format!("NFC ({source})"),
+                    part: "normalizer",
+                    name: source.to_string(),
                 })?;
         }
         Ok(Self { tokenizer })

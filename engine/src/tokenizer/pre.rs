@@ -142,7 +142,8 @@ pub(super) fn rules(pre: &str) -> Result<Rules, TokenizerError> {
         "exaone-moe" => cut(&[EXAONE_MOE]),
         _ => {
             return Err(TokenizerError::Unsupported {
-                what: format!("the pre-tokenizer {pre:?}"),
+                part: "pre-tokenizer",
+                name: pre.to_owned(),
             });
         }
     })
@@ -162,7 +163,8 @@ impl Rules {
                 false,
             );
             let split = split.map_err(|source| TokenizerError::Unsupported {
-                what: format!("a pattern ({source})"),
+                part: "pattern",
+                name: source.to_string(),
             })?;
             steps.push(split.into());
         }

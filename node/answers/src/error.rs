@@ -139,6 +139,8 @@ pub struct Error {
     pub remedy: Option<String>,
     /// When it makes sense to ask again.
     pub retry_after_seconds: Option<u32>,
+    /// Figures of the message by name, for a page that says it in another language.
+    pub values: Vec<(&'static str, String)>,
     /// What another server said itself, where it is JSON: it is passed on as it is.
     pub own_words: Option<Bytes>,
 }
@@ -167,6 +169,7 @@ impl Error {
             param: None,
             remedy: None,
             retry_after_seconds: None,
+            values: Vec::new(),
             own_words: None,
         }
     }
@@ -395,15 +398,20 @@ pub(crate) fn load_error(name: &str, error: &LoadError) -> Error {
         // Asking again would change nothing, and clients ask again after a 5xx.
         LoadError::UnsupportedArchitecture { .. }
         | LoadError::UnsupportedFeature { .. }
+        | LoadError::UnsupportedTokenizer { .. }
         | LoadError::UnsupportedTensorType { .. } => {
             Error::new(Code::ModelUnsupported, error.to_string()).param("model")
         }
-        LoadError::TooLarge { .. } => Error::new(Code::ModelTooLarge, error.to_string()).param("model"),
+        LoadError::TooLarge { .. } => Error {
+            values: error.fact().1,
+            ..Error::new(Code::ModelTooLarge, error.to_string()).param("model")
+        },
         LoadError::Stopped => Error::new(Code::EngineStopped, error.to_string()),
         LoadError::Unrecognised { .. }
         | LoadError::PartMissing { .. }
         | LoadError::File(_)
         | LoadError::Gguf { .. }
+        | LoadError::Truncated { .. }
         | LoadError::Damaged { .. } => damaged(name),
     }
 }
@@ -490,6 +498,7 @@ mod tests {
             "m",
             &LoadError::File(hearth_engine::FileError::Read {
                 file: "/home/me/x.gguf".into(),
+                kind: std::io::ErrorKind::NotFound,
                 reason: "gone".into(),
             }),
         );

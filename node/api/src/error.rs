@@ -83,9 +83,14 @@ impl ApiError {
         self
     }
 
-    /// The request is wrong.
+    /// The request is wrong, as only a program can make it; a person's slip has a code of its own.
     pub fn bad_request(message: impl Into<String>) -> ApiError {
         ApiError::new(StatusCode::BAD_REQUEST, "bad_request", message)
+    }
+
+    /// What a person gave is refused, for the one fact that `code` stands for.
+    pub fn refused(code: &'static str, message: impl Into<String>) -> ApiError {
+        ApiError::new(StatusCode::BAD_REQUEST, code, message)
     }
 
     /// The named thing is not there.
@@ -115,6 +120,15 @@ impl ApiError {
             .into_iter()
             .find_map(|error| error.downcast_ref::<BodyError>());
         listener.map_or_else(|| ApiError::bad_request("the body broke off"), ApiError::from)
+    }
+
+    /// Nothing can be written.
+    pub(crate) fn disk_full() -> ApiError {
+        ApiError::new(
+            StatusCode::INSUFFICIENT_STORAGE,
+            "disk_full",
+            "the disk is full, nothing was written",
+        )
     }
 
     /// Something inside failed. The cause goes to the log alone.
@@ -231,17 +245,8 @@ impl From<&BodyError> for ApiError {
 
 impl From<sqlx::Error> for ApiError {
     fn from(error: sqlx::Error) -> ApiError {
-        if error
-            .as_database_error()
-            .and_then(|error| error.code())
-            .as_deref()
-            == Some(SQLITE_FULL)
-        {
-            return ApiError::new(
-                StatusCode::INSUFFICIENT_STORAGE,
-                "disk_full",
-                "the disk is full, nothing was written",
-            );
+        if hearth_store::is_disk_full(&error) {
+            return ApiError::disk_full();
         }
         ApiError::internal(&error)
     }
@@ -250,18 +255,34 @@ impl From<sqlx::Error> for ApiError {
 /// Bodies arrive within seconds, mostly.
 const CROWDED_SECONDS: u64 = 2;
 
-/// SQLite's code for a full disk or a database at its size limit.
-const SQLITE_FULL: &str = "13";
-
 impl From<hearth_answers::Error> for ApiError {
     fn from(error: hearth_answers::Error) -> ApiError {
         let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         ApiError {
             remedy: error.remedy,
             retry_after_seconds: error.retry_after_seconds.map(u64::from),
+            values: error
+                .values
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect(),
             ..ApiError::new(status, error.code.word(), error.message)
         }
     }
+}
+
+/// A refusal of the weight store: its fact decides.
+pub(crate) fn of_weights(fact: hearth_weights::Fact, error: &(dyn std::error::Error + 'static)) -> ApiError {
+    let text = hearth_base::failure::chain(error);
+    let refused = match fact.code {
+        "internal" => return ApiError::internal(error),
+        "disk_full" => ApiError::disk_full(),
+        "stopping" => ApiError::unavailable("stopping", text),
+        code => ApiError::refused(code, text),
+    };
+    fact.values
+        .into_iter()
+        .fold(refused, |refused, (name, value)| refused.value(name, value))
 }
 
 impl From<hearth_wallet::Error> for ApiError {
@@ -331,6 +352,29 @@ mod tests {
         );
         assert!(error.message.contains('3'), "{error}");
         assert_eq!(error.detail().values["tries_left"], "3");
+    }
+
+    #[test]
+    fn a_refused_model_has_the_code_and_the_figures_of_its_fact() {
+        let of = |code, values: &[(&'static str, &str)]| {
+            let values = values.iter().map(|(name, value)| (*name, (*value).to_owned()));
+            let fact = hearth_weights::Fact {
+                code,
+                values: values.collect(),
+            };
+            of_weights(fact, &std::io::Error::other("/home/me/x"))
+        };
+        let refused = of("model_version", &[("file", "m.gguf"), ("version", "1")]);
+        assert_eq!(
+            (refused.status, refused.code),
+            (StatusCode::BAD_REQUEST, "model_version")
+        );
+        assert_eq!(refused.detail().values["version"], "1");
+        assert_eq!(of("disk_full", &[]).status, StatusCode::INSUFFICIENT_STORAGE);
+        assert_eq!(of("stopping", &[]).status, StatusCode::SERVICE_UNAVAILABLE);
+        let inside = of("internal", &[]);
+        assert_eq!(inside.status, StatusCode::INTERNAL_SERVER_ERROR);
+        assert!(!inside.message.contains("/home"), "{inside}");
     }
 
     #[test]

@@ -6,9 +6,16 @@ use std::{
     fs::{File, TryLockError},
     io::{self, Read as _, Seek as _, Write as _},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use hearth_base::private::create_private_folder;
+
+/// The file that is locked while a process holds the directory.
+const LOCK: &str = "lock";
+/// How often the lock is tried, and the pause between.
+const TRIES: u32 = 3;
+const BETWEEN_TRIES: Duration = Duration::from_millis(20);
 
 /// The data directory, held by this process until dropped.
 #[derive(Debug)]
@@ -183,7 +190,7 @@ impl DataDir {
             });
         }
         create_private_folder(path).map_err(failed)?;
-        let lock_path = path.join("lock");
+        let lock_path = path.join(LOCK);
         let mut lock = File::options()
             .read(true)
             .write(true)
@@ -191,21 +198,12 @@ impl DataDir {
             .truncate(false)
             .open(&lock_path)
             .map_err(failed)?;
-        match lock.try_lock() {
+        match take(&lock) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                let mut pid = String::new();
-                // The pid only helps the reader; a lock without one is still a lock.
-                let _ = lock.take(32).read_to_string(&mut pid);
-                let pid = if pid.trim().is_empty() {
-                    "unknown"
-                } else {
-                    pid.trim()
-                }
-                .to_owned();
                 return Err(DataDirError::Taken {
                     path: path.to_owned(),
-                    pid,
+                    pid: pid_in(lock),
                 });
             }
             Err(TryLockError::Error(source)) => return Err(failed(source)),
@@ -235,6 +233,33 @@ impl DataDir {
     pub fn layout(&self) -> Layout {
         Layout(self.path.clone())
     }
+}
+
+/// The process that holds a data directory at the moment, as its lock names it; `None` where nobody does, or where that
+/// cannot be told.
+#[must_use]
+pub fn holder(path: &Path) -> Option<String> {
+    let lock = File::open(path.join(LOCK)).ok()?;
+    matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)).then(|| pid_in(lock))
+}
+
+/// Takes the lock. Whoever looks for its holder has it for a moment.
+fn take(lock: &File) -> Result<(), TryLockError> {
+    for _ in 1..TRIES {
+        match lock.try_lock() {
+            Err(TryLockError::WouldBlock) => std::thread::sleep(BETWEEN_TRIES),
+            done => return done,
+        }
+    }
+    lock.try_lock()
+}
+
+/// The pid only helps the reader; a lock without one is still a lock.
+fn pid_in(lock: File) -> String {
+    let mut pid = String::new();
+    let _ = lock.take(32).read_to_string(&mut pid);
+    let pid = pid.trim();
+    if pid.is_empty() { "unknown" } else { pid }.to_owned()
 }
 
 /// The default data directory of a network, by its folder name.
@@ -381,13 +406,17 @@ mod tests {
     #[test]
     fn a_second_holder_is_told_the_first_one() {
         let folder = tempfile::tempdir().unwrap();
+        assert_eq!(holder(folder.path()), None, "there is no lock yet");
         let first = DataDir::open(folder.path()).unwrap();
+        let pid = std::process::id().to_string();
+        assert_eq!(holder(folder.path()), Some(pid));
         let error = DataDir::open(folder.path()).unwrap_err();
         assert!(
             error.to_string().contains(&std::process::id().to_string()),
             "{error}"
         );
         drop(first);
+        assert_eq!(holder(folder.path()), None, "its lock is left, and free");
         DataDir::open(folder.path()).unwrap();
     }
 }

@@ -4,7 +4,7 @@ use std::{io, sync::Arc};
 
 use hearth_answers::{Library, LibraryError, ModelEntry};
 use hearth_engine::{ModelFiles, ModelSource, SuggestedSampling, WeightFile};
-use hearth_weights::{Inspector, VerifiedFile, VerifiedModel, Weights, catalogue};
+use hearth_weights::{Fact, Inspector, Refusal, VerifiedFile, VerifiedModel, Weights, catalogue};
 
 /// The weight store as the engine's library.
 pub(crate) struct WeightLibrary {
@@ -117,7 +117,16 @@ fn suggested(model: &VerifiedModel) -> (SuggestedSampling, Option<String>) {
 
 /// The look that the weight store takes at a model before it takes it in.
 pub(crate) fn inspector() -> Inspector {
-    Inspector::new(|path| hearth_engine::inspect(path).map_err(|error| hearth_base::failure::chain(&error)))
+    Inspector::new(|path| {
+        hearth_engine::inspect(path).map_err(|error| {
+            let (code, values) = error.fact();
+            let values = values.into_iter().collect();
+            Refusal {
+                fact: Fact { code, values },
+                text: hearth_base::failure::chain(&error),
+            }
+        })
+    })
 }
 
 fn weight_file(file: &VerifiedFile) -> io::Result<WeightFile> {
@@ -239,30 +248,72 @@ pub(crate) mod tests {
         }
     }
 
+    /// A file that cannot run: its name and bytes, what is said of it, the code of the fact, one of its figures.
+    type Bad = (&'static str, Vec<u8>, &'static str, &'static str, &'static str);
+
+    fn bad_files() -> Vec<Bad> {
+        // F12, F14, F16, F18, F44
+        let gguf = || testing::llama_gguf(testing::WriteType::Q4_1);
+        let whole = gguf().bytes();
+        let version = |bytes: [u8; 4]| [&whole[..4], &bytes, &whole[8..]].concat();
+        let (old, big) = (version(1_u32.to_le_bytes()), version(3_u32.to_be_bytes()));
+        let part = gguf().split(2).remove(0);
+        let writer = testing::GgufWriter::default;
+        let gemma = writer().text("general.architecture", "gemma3").bytes();
+        let strange = gguf().raw_tensor("extra", &[32], 39, vec![0; 17]).bytes();
+        let bare = writer().text("general.architecture", "llama").bytes();
+        let text = "tokenizer.ggml.pre";
+        let at = whole.windows(text.len()).position(|part| part == text.as_bytes());
+        // The key, its type, the length of the text, and the text.
+        let value = at.unwrap() + text.len() + 4 + 8;
+        let foreign = [&whole[..value], b"foreig", &whole[value + 6..]].concat();
+        let cut = |bytes: usize| whole[..bytes].to_vec();
+        let (first, second) = ("m-00001-of-00002.gguf", "m-00002-of-00002.gguf");
+        let rubbish = b"no model".to_vec();
+        vec![
+            (
+                "a.gguf",
+                cut(whole.len() - 1000),
+                "cut short",
+                "model_truncated",
+                "a.gguf",
+            ),
+            ("b.gguf", cut(900), "ends early", "model_truncated", "b.gguf"),
+            ("c.gguf", old, "version is 1", "model_version", "1"),
+            ("d.gguf", big, "big-endian", "model_byte_order", "d.gguf"),
+            (first, part.clone(), second, "model_part_missing", second),
+            (second, part, "part 2", "model_part_other", "2"),
+            ("e.gguf", gemma, "gemma3", "model_architecture", "gemma3"),
+            ("f.gguf", foreign, "foreig", "model_tokenizer", "foreig"),
+            ("g.gguf", strange, "MXFP4", "model_tensor_type", "MXFP4"),
+            ("h.gguf", bare, "is missing", "model_header_missing", "h.gguf"),
+            ("i.gguf", rubbish, "not a GGUF file", "model_not_gguf", "i.gguf"),
+        ]
+    }
+
     #[tokio::test]
     async fn what_cannot_run_is_not_added_and_the_reason_is_said() {
-        // F12, F14, F16, F18, F44
-        let whole = testing::llama_gguf(testing::WriteType::Q4_1).bytes();
-        let mut old = whole.clone();
-        old[4..8].copy_from_slice(&1_u32.to_le_bytes());
-        let part = testing::llama_gguf(testing::WriteType::Q4_1).split(2).remove(0);
-        let gemma = testing::GgufWriter::default().text("general.architecture", "gemma3");
         let folder = tempfile::tempdir().unwrap();
         let good = testing::tiny_llama(folder.path()).unwrap();
         let (library, _) = library(folder.path(), &good).await;
-        for (name, bytes, why) in [
-            ("cut.gguf", whole[..whole.len() - 1000].to_vec(), "cut short"),
-            ("header.gguf", whole[..900].to_vec(), "ends early"),
-            ("old.gguf", old, "version is 1"),
-            ("m-00001-of-00002.gguf", part, "m-00002-of-00002.gguf"),
-            ("gemma.gguf", gemma.bytes(), "\"gemma3\" is not supported"),
-        ] {
+        for (name, bytes, why, code, figure) in bad_files() {
             let path = folder.path().join(name);
             fs::write(&path, bytes).unwrap();
             let refused = library.weights.add(&path, AddOptions::default()).await;
-            let refused = refused.unwrap_err().to_string();
-            assert!(refused.contains(why), "{name}: {refused}");
+            let refused = refused.unwrap_err();
+            let fact = refused.fact();
+            assert!(refused.to_string().contains(why), "{name}: {refused}");
+            assert_eq!(fact.code, code, "{name}: {refused}");
+            let has_figure = fact.values.values().any(|value| value.starts_with(figure));
+            assert!(has_figure, "{name}: {fact:?}");
         }
+        let code = async |path: &Path| {
+            let refused = library.weights.add(path, AddOptions::default()).await;
+            refused.unwrap_err().fact().code
+        };
+        assert_eq!(code(&folder.path().join("none.gguf")).await, "file_unseen");
+        let empty = tempfile::tempdir().unwrap();
+        assert_eq!(code(empty.path()).await, "model_unrecognised");
         assert_eq!(library.list().await.len(), 1, "only the good one is listed");
     }
 

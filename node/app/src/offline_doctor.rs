@@ -9,7 +9,7 @@ use hearth_wallet::{Cost, Wallet};
 use crate::{
     backends,
     config::Settings,
-    data_dir::{DataDirError, Layout},
+    data_dir::{self, DataDirError, Layout},
     doctor::{self, bad, ok},
     error::NodeError,
     network::Network,
@@ -58,6 +58,16 @@ pub async fn offline_doctor(settings: &Settings, network: &Network, layout: &Lay
 }
 
 fn not_running(layout: &Layout, network: &Network) -> Check {
+    if let Some(pid) = data_dir::holder(layout.root()) {
+        let fact = format!(
+            "process {pid} holds {} and does not answer",
+            layout.root().display()
+        );
+        let meaning = "It is starting, works offline, was stopped by a signal, or hangs.";
+        let remedy =
+            format!("wait a moment; `kill -CONT {pid}` lets a stopped one go on, `kill {pid}` ends it");
+        return bad(Level::Fail, "not_answering", "Hearth", fact, meaning, &remedy);
+    }
     let fact = format!("does not run on {}", layout.root().display());
     let meaning = "Nothing is answered or earned; chain and stake are not looked at.";
     let remedy = format!("hearth --daemon --network {}", network.name());
@@ -180,6 +190,7 @@ mod tests {
         std::fs::write(layout.keystore().join("wallet.json"), "{}").unwrap();
         let checks = offline_doctor(&settings, &network, &layout).await;
         assert_eq!(level(&checks, "data_dir_taken"), Some(Level::Fail));
+        assert_eq!(level(&checks, "not_answering"), Some(Level::Fail));
         assert_eq!(level(&checks, "wallet_damaged"), Some(Level::Fail));
         drop(held);
         let checks = offline_doctor(&settings, &network, &layout).await;

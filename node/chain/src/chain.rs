@@ -468,28 +468,21 @@ impl Chain {
         self.0.reader.call(path, request, height).await
     }
 
-    /// Transactions that match a search such as `message.sender='pokt1…'`, newest first, on an endpoint's word.
+    /// Hands out what an address sent, then what it received, newest first and `limit` of each, on an endpoint's word.
+    /// What it sent to itself comes twice. Says whether there is more than that.
     ///
     /// # Errors
-    /// No endpoint answers.
-    pub async fn search(&self, query: &str, limit: usize) -> Result<Vec<FoundTx>, QueryError> {
-        self.0.reader.search(query, limit).await
-    }
-
-    /// What an address sent and received, newest first, on an endpoint's word.
-    ///
-    /// # Errors
-    /// No endpoint answers.
-    pub async fn history(&self, address: &Address, limit: usize) -> Result<Vec<FoundTx>, QueryError> {
-        let mut all = self.search(&format!("message.sender='{address}'"), limit).await?;
-        all.extend(
-            self.search(&format!("transfer.recipient='{address}'"), limit)
-                .await?,
-        );
-        all.sort_by_key(|found| std::cmp::Reverse((found.height, found.index)));
-        all.dedup_by_key(|found| found.hash);
-        all.truncate(limit);
-        Ok(all)
+    /// No endpoint answers; what was handed out until then stands.
+    pub async fn history(
+        &self,
+        address: &Address,
+        limit: usize,
+        found: &mut (dyn FnMut(FoundTx) + Send),
+    ) -> Result<bool, QueryError> {
+        let sent = format!("message.sender='{address}'");
+        let received = format!("transfer.recipient='{address}'");
+        let more_sent = self.0.reader.search(&sent, limit, found).await?;
+        Ok(self.0.reader.search(&received, limit, found).await? || more_sent)
     }
 
     /// A transaction by its hash; `None` while no block holds it.

@@ -66,6 +66,9 @@ impl Watcher {
 
     async fn round(&self, ask_all: bool) {
         let mut candidates = self.pool.candidates();
+        if candidates.is_empty() {
+            return self.none_left();
+        }
         if !ask_all {
             candidates.truncate(1);
         }
@@ -98,7 +101,7 @@ impl Watcher {
             }
         }
         if self.pool.candidates().is_empty() {
-            return self.unreachable(self.pool.none_left().to_string());
+            return self.none_left();
         }
         self.unanswered.store(0, Ordering::Relaxed);
         self.pool.note_verified(reached.height());
@@ -210,6 +213,13 @@ impl Watcher {
         Some(Duration::try_from(*ended - *began).ok()? / blocks)
     }
 
+    /// All gave false answers or serve another chain. That is no short failure, and is said at once.
+    fn none_left(&self) {
+        self.unanswered.store(UNANSWERED_ROUNDS, Ordering::Relaxed);
+        let why = self.pool.none_left().to_string();
+        self.stand(Standing::Unreachable { why });
+    }
+
     /// Nobody gives a usable answer. One failure more or less says nothing of a chain that was followed just now.
     fn unreachable(&self, why: String) {
         let rounds = self.unanswered.fetch_add(1, Ordering::Relaxed) + 1;
@@ -258,5 +268,57 @@ fn standing_of(error: &LightError) -> Standing {
         | LightError::Db(_)
         | LightError::NotYet { .. }
         | LightError::TooOld { .. } => Standing::Unreachable { why },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Config, db::Db};
+
+    #[tokio::test]
+    async fn that_the_only_endpoint_lied_is_said_at_once_and_a_short_failure_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Clock::system();
+        let store = hearth_store::Store::open(hearth_store::Config {
+            path: folder.path().join("hearth.db"),
+            chain_id: "test".into(),
+            max_pages: None,
+        })
+        .await
+        .unwrap();
+        // Nobody listens on the discard port.
+        let config = Config::new("test".into(), vec!["http://127.0.0.1:9".parse().unwrap()]);
+        let pool = Pool::new(&config.endpoints, config.request_timeout, config.ban).unwrap();
+        let pool = Arc::new(pool);
+        let watcher = Watcher {
+            chain_id: config.chain_id.clone(),
+            pool: Arc::clone(&pool),
+            light: Arc::new(Light::new(
+                &config,
+                Arc::clone(&pool),
+                Db::new(&store),
+                clock.clone(),
+            )),
+            clock,
+            poll: config.poll,
+            head: watch::Sender::new(Head {
+                standing: Standing::Following,
+                ..Head::nothing()
+            }),
+            seen: Mutex::default(),
+            moved_at: Mutex::default(),
+            unanswered: AtomicU32::new(0),
+        };
+        watcher.round(true).await;
+        assert_eq!(watcher.head.borrow().standing, Standing::Following);
+        let only = pool.candidates().remove(0);
+        pool.ban(&only, "its header is forged");
+        watcher.round(true).await;
+        let standing = watcher.head.borrow().standing.clone();
+        assert!(
+            matches!(&standing, Standing::Unreachable { why } if why.contains("forged")),
+            "{standing:?}"
+        );
     }
 }

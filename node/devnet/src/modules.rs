@@ -13,7 +13,7 @@ pub(crate) mod tokenomics;
 
 use hearth_pocket::message::cosmos::{Coin, UPOKT};
 
-use crate::error::TxError;
+use crate::{ctx::Ctx, error::TxError, state::StoreName};
 
 /// The text of a coin that may be absent.
 pub(crate) fn coin_text(coin: Option<&Coin>) -> String {
@@ -31,6 +31,18 @@ pub(crate) fn upokt(amount: u128) -> Coin {
         denom: UPOKT.to_owned(),
         amount: amount.to_string(),
     }
+}
+
+/// The addresses of those whose stakes are on their way back, under `prefix`. Looked at when a session ends only.
+pub(crate) fn unbonding(ctx: &Ctx, store: StoreName, prefix: &str) -> Vec<String> {
+    if !params::is_session_end(&ctx.state, ctx.height) {
+        return Vec::new();
+    }
+    let waiting = ctx.state.prefix(store, prefix.as_bytes());
+    waiting
+        .iter()
+        .map(|leaf| String::from_utf8_lossy(leaf.value).into_owned())
+        .collect()
 }
 
 /// Checks a stake or limit in a message. `name` is what the chain calls it in its texts.

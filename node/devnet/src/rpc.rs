@@ -10,27 +10,28 @@ mod abci;
 mod admin;
 mod args;
 mod blocks;
-mod few;
 mod guard;
 mod json;
 mod search;
 mod socket;
 mod txs;
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    body::Bytes,
-    extract::{DefaultBodyLimit, Path, RawQuery, State, WebSocketUpgrade},
+    body::{Body, Bytes},
+    extract::{DefaultBodyLimit, Path, RawQuery, Request, State, WebSocketUpgrade},
     http::{StatusCode, header::CONTENT_TYPE},
     middleware,
     response::{IntoResponse, Response},
     routing::get,
 };
 use hearth_base::Tasks;
+use hearth_listen::{Limits, Peer, Refusal};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, runtime::Handle, sync::Semaphore};
+use tower::ServiceExt as _;
 
 use crate::{core::Core, db::DbError};
 use args::Args;
@@ -39,6 +40,25 @@ use args::Args;
 const MAX_BODY: usize = 3 * 1024 * 1024;
 /// Requests in one batch.
 const MAX_BATCH: usize = 100;
+/// WebSockets at once.
+const MAX_SOCKETS: usize = 64;
+
+/// More connections than any node, page and wallet of one computer open, and few from elsewhere, where it listens there.
+/// A call may take as long as its answer does: `broadcast_tx_commit` waits for a block.
+const LIMITS: Limits = Limits {
+    connections: 64,
+    per_address: 32,
+    loopback: 256,
+    read_within: Duration::from_secs(30),
+    busy_within: None,
+    drain: Duration::from_millis(500),
+    headers: 100,
+    head_bytes: 16 << 10,
+    // What is larger than a request may be gets its answer from the routes.
+    body_bytes: 2 * MAX_BODY,
+    memory_bytes: 64 << 20,
+    rate: None,
+};
 
 /// The answer of a call, or CometBFT's error object.
 type Answer = Result<Value, RpcError>;
@@ -99,6 +119,7 @@ struct Server {
     core: Arc<Core>,
     address: SocketAddr,
     tasks: Tasks,
+    sockets: Arc<Semaphore>,
 }
 
 /// Answers until the tasks are stopped.
@@ -107,6 +128,7 @@ pub(crate) fn serve(core: Arc<Core>, listener: TcpListener, address: SocketAddr,
         core,
         address,
         tasks: tasks.clone(),
+        sockets: Arc::new(Semaphore::new(MAX_SOCKETS)),
     };
     let router = Router::new()
         .route("/", get(root).post(post))
@@ -115,23 +137,38 @@ pub(crate) fn serve(core: Arc<Core>, listener: TcpListener, address: SocketAddr,
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(middleware::from_fn_with_state(server.clone(), guard::guard))
         .with_state(server);
-    let token = tasks.token();
-    tasks.spawn("rpc", async move {
-        let served = axum::serve(few::Few::new(listener), router)
-            .with_graceful_shutdown(token.clone().cancelled_owned());
-        tokio::select! {
-            result = async { served.await } => {
-                if let Err(error) = result {
-                    tracing::error!(%error, "the devnet's server ended");
-                }
-            }
-            // Open connections get a moment to end by themselves.
-            () = async {
-                token.cancelled().await;
-                tokio::time::sleep(std::time::Duration::from_millis(500)).await;
-            } => {}
-        }
+    hearth_listen::start(hearth_listen::Args {
+        socket: listener,
+        limits: LIMITS.fitting(hearth_listen::files::limit()),
+        service: Calls(router),
+        tasks: tasks.clone(),
+        stopped: tasks.token(),
+        threads: Box::new(Handle::current),
     });
+}
+
+/// The calls as the listener sees them.
+#[derive(Clone)]
+struct Calls(Router);
+
+impl hearth_listen::Service for Calls {
+    type Body = Body;
+
+    async fn call(&self, request: Request<hearth_listen::Body>, _: Peer) -> Response {
+        match self.0.clone().oneshot(request.map(Body::new)).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        }
+    }
+
+    fn refuse(&self, why: Refusal) -> Response {
+        let status = match why {
+            Refusal::LargeHead { .. } => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Refusal::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Refusal::Fault => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        status.into_response()
+    }
 }
 
 async fn root(State(server): State<Server>) -> Response {
@@ -304,6 +341,10 @@ async fn uri(
 }
 
 async fn upgrade(State(server): State<Server>, socket: WebSocketUpgrade) -> Response {
+    let Ok(place) = Arc::clone(&server.sockets).try_acquire_owned() else {
+        let text = format!("{MAX_SOCKETS} WebSockets are open, and no more are taken");
+        return (StatusCode::SERVICE_UNAVAILABLE, text).into_response();
+    };
     let tasks = server.tasks.clone();
     socket.on_upgrade(move |socket| async move {
         // The connection ends with the devnet.
@@ -311,5 +352,6 @@ async fn upgrade(State(server): State<Server>, socket: WebSocketUpgrade) -> Resp
             () = tasks.stopped() => {}
             () = socket::talk(server, socket) => {}
         }
+        drop(place);
     })
 }

@@ -144,7 +144,8 @@ impl From<crate::Error> for Error {
                 .remedy("Add to the application's stake, or wait until former sessions are settled.");
         }
         match error.fault() {
-            Fault::Caller => Error::new(Code::Of("bad_request"), text),
+            // What else a caller does wrong is said above: the request is larger than a supplier takes.
+            Fault::Caller => Error::new(Code::Of("too_large"), text),
             Fault::Node => Error::new(Code::GatewayNotReady, text).retry_after(LATER_SECONDS),
             Fault::Application => Error::new(Code::ApplicationNotReady, text),
             Fault::Supplier if error.is_busy() => Error {

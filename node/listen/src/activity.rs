@@ -22,6 +22,8 @@ pub(crate) struct Activity {
     changed: AtomicU64,
     /// Milliseconds at which the client stopped taking bytes, and one more; 0 while it takes them.
     blocked: AtomicU64,
+    /// Whether it speaks another protocol by now, which its service looks after.
+    is_upgraded: AtomicBool,
     /// Whether somebody vouched for a request of it.
     is_known: AtomicBool,
     /// Bytes of bodies that it may still have beside the memory for all.
@@ -75,6 +77,7 @@ impl Activity {
             reading: AtomicUsize::new(0),
             changed: AtomicU64::new(0),
             blocked: AtomicU64::new(0),
+            is_upgraded: AtomicBool::new(false),
             is_known: AtomicBool::new(false),
             own_bytes: AtomicUsize::new(OWN_BYTES),
             signal: AtomicU8::new(Signal::Continue as u8),
@@ -109,6 +112,11 @@ impl Activity {
         self.is_known.load(Ordering::Relaxed)
     }
 
+    /// From here on it speaks another protocol.
+    pub(crate) fn upgrade(&self) {
+        self.is_upgraded.store(true, Ordering::Relaxed);
+    }
+
     /// Takes so many of its own bytes, or as many as there are.
     pub(crate) fn take_own(&self, n_bytes: usize) -> usize {
         let most = |own: usize| Some(own.saturating_sub(n_bytes));
@@ -137,6 +145,9 @@ impl Activity {
         let since = |ms: u64| Duration::from_millis(now.saturating_sub(ms));
         let running = self.running.load(Ordering::Relaxed);
         let changed = since(self.changed.load(Ordering::Relaxed));
+        if self.is_upgraded.load(Ordering::Relaxed) {
+            return Phase::Busy(changed);
+        }
         match self.blocked.load(Ordering::Relaxed) {
             0 if running == 0 => Phase::Idle(changed),
             0 if running <= self.reading.load(Ordering::Relaxed) => Phase::Reading(changed),

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use futures::FutureExt as _;
 use hearth_base::Tasks;
 use hyper::{
-    Request, Response, Version,
+    Request, Response, StatusCode, Version,
     body::{Frame, Incoming, SizeHint},
     header::{CONNECTION, HeaderValue},
     rt::{Executor, Sleep, Timer},
@@ -98,8 +98,9 @@ pub(crate) async fn serve<S: Service>(
     address: SocketAddr,
     slot: Slot,
 ) {
+    let slot = Arc::new(slot);
     let activity = Arc::clone(&slot.activity);
-    let stream = TrackedStream::new(socket, Arc::clone(&activity));
+    let stream = TrackedStream::new(socket, &slot);
     let builder = builder(&shared);
     let call = Arc::new(Call {
         shared,
@@ -114,7 +115,7 @@ pub(crate) async fn serve<S: Service>(
         let (call, guard) = (Arc::clone(&call), RequestGuard::begin(&call.slot.activity));
         async move { Ok::<_, Infallible>(call.handle(request, guard).await) }
     });
-    let connection = builder.serve_connection(stream, service);
+    let connection = builder.serve_connection_with_upgrades(stream, service);
     tokio::pin!(connection);
     let mut known = Signal::Continue;
     loop {
@@ -162,7 +163,7 @@ fn builder<S>(shared: &Shared<S>) -> auto::Builder<TaskExecutor> {
 struct Call<S> {
     shared: Arc<Shared<S>>,
     peer: Peer,
-    slot: Slot,
+    slot: Arc<Slot>,
 }
 
 impl<S: Service> Call<S> {
@@ -192,7 +193,9 @@ impl<S: Service> Call<S> {
             }
             Err(why) => shared.service.refuse(why),
         };
-        if is_http1 && !share.is_read() {
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            self.slot.activity.upgrade();
+        } else if is_http1 && !share.is_read() {
             // What is left of the body ends the connection: its client must not send the next request on it.
             let close = HeaderValue::from_static("close");
             response.headers_mut().insert(CONNECTION, close);

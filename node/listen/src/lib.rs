@@ -10,6 +10,9 @@
 //! its work (a paid relay, a caller with a key) makes way last. No connection has a timer of its
 //! own: one task looks at all of them. A body gets one when its bytes do not come at once.
 //!
+//! A connection that a service upgrades to another protocol keeps its place; its service looks after it from then on, and
+//! ends it at a stop.
+//!
 //! A panic while a request is answered costs that request, one elsewhere in a connection costs that connection.
 
 mod activity;

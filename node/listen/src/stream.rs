@@ -11,18 +11,21 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-use crate::activity::Activity;
+use crate::{activity::Activity, table::Slot};
 
 pub(crate) struct TrackedStream {
     socket: TokioIo<TcpStream>,
     activity: Arc<Activity>,
+    /// One that was upgraded outlives its requests, and its place with it.
+    _slot: Arc<Slot>,
 }
 
 impl TrackedStream {
-    pub(crate) fn new(socket: TcpStream, activity: Arc<Activity>) -> TrackedStream {
+    pub(crate) fn new(socket: TcpStream, slot: &Arc<Slot>) -> TrackedStream {
         TrackedStream {
             socket: TokioIo::new(socket),
-            activity,
+            activity: Arc::clone(&slot.activity),
+            _slot: Arc::clone(slot),
         }
     }
 

@@ -39,6 +39,12 @@ pub enum ReasonCode {
     NoStakedService,
     /// The chain is not followed yet.
     ChainSyncing,
+    /// No endpoint has a new block, although it is time for one.
+    ChainStalled,
+    /// No endpoint gives a usable answer: none is there, or those that are gave false ones.
+    ChainUnreachable,
+    /// The newest trusted block is too old to verify others from.
+    TrustExpired,
     /// Trust anchor and chain contradict each other: a person decides.
     TrustConflict,
     /// This computer's clock is wrong.
@@ -72,6 +78,9 @@ impl ReasonCode {
             ReasonCode::Backend => "backend",
             ReasonCode::NeedsStake => "needs_stake",
             ReasonCode::ChainSyncing => "chain_syncing",
+            ReasonCode::ChainStalled => "chain_stalled",
+            ReasonCode::ChainUnreachable => "chain_unreachable",
+            ReasonCode::TrustExpired => "trust_expired",
             ReasonCode::TrustConflict => "trust_conflict",
             ReasonCode::ClockSkew => "clock_skew",
             ReasonCode::DiskLow => "disk_low",

@@ -38,6 +38,18 @@ pub struct Config {
     pub max_pages: Option<u32>,
 }
 
+/// Whether a statement failed because the disk is full, or the database at its size limit.
+#[must_use]
+pub fn is_disk_full(error: &sqlx::Error) -> bool {
+    /// SQLite's `SQLITE_FULL`.
+    const FULL: &str = "13";
+    error
+        .as_database_error()
+        .and_then(|error| error.code())
+        .as_deref()
+        == Some(FULL)
+}
+
 /// Why the database cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {

@@ -95,6 +95,7 @@ fn words_of(text: &str) -> Vec<String> {
     let mut plain = Cow::Borrowed(&text[..end]);
     bip39::Mnemonic::normalize_utf8_cow(&mut plain);
     let plain = Zeroizing::new(plain.to_lowercase());
+    let plain = in_json(&plain).unwrap_or(&plain);
     let mut numbers = Vec::new();
     let mut words = Vec::new();
     for token in plain
@@ -112,6 +113,21 @@ fn words_of(text: &str) -> Vec<String> {
         }
     }
     by_number(&numbers, words)
+}
+
+/// The words in what `hearth wallet export --json` and `hearth wallet create --json` print, once all of it is there:
+/// the text, or the list, of the field `words`. Nothing of it is copied.
+fn in_json(text: &str) -> Option<&str> {
+    let text = text.trim_matches(|c: char| c.is_whitespace() || is_invisible(c));
+    let fields = text.strip_prefix('{')?.strip_suffix('}')?;
+    let (_, value) = fields.split_once("\"words\"")?;
+    let value = value.trim_start().strip_prefix(':')?.trim_start();
+    let end = match value.chars().next()? {
+        '"' => '"',
+        '[' => ']',
+        _ => return None,
+    };
+    value[1..].split_once(end).map(|(words, _)| words)
 }
 
 /// Spaces, commas and the marks of lists and quotations.
@@ -224,6 +240,17 @@ mod tests {
             ("no-break spaces", WORDS.replace(' ', "\u{a0}")),
             ("case", WORDS.to_uppercase()),
             ("invisible", WORDS.replace("void", "vo\u{200b}id")),
+            (
+                "export --json",
+                format!("\u{feff}{{\n  \"words\": \"{WORDS}\"\n}}\n"),
+            ),
+            (
+                "create --json",
+                format!(
+                    "{{\"wallet\": {{\"main\": \"pokt1abc\"}}, \"words\": [\"{}\"]}}",
+                    WORDS.replace(' ', "\",\n \"")
+                ),
+            ),
         ] {
             let words = Words::parse(&text).unwrap_or_else(|error| panic!("{case}: {error}: {text}"));
             assert_eq!(*words.text(), WORDS, "{case}");

@@ -16,6 +16,7 @@ use crate::{
         Description, MAX_TEXT_BYTES, Manifest, ManifestError, ManifestFile, ModelKind, file_name_of, slug_of,
     },
     records::{FinishedFile, LeafRecord, RecordsError},
+    refusal::{Fact, Refusal},
     unixfs::Profile,
 };
 
@@ -54,14 +55,34 @@ pub enum AddError {
     Deep { path: PathBuf },
     #[error("{} is no text, which paths in a manifest must be: rename it", path.display())]
     NoText { path: PathBuf },
-    #[error("{0}")]
-    Refused(String),
+    #[error(transparent)]
+    Refused(Refusal),
     #[error("{} changed while it was hashed: wait until its download or copy is done, then add it again", path.display())]
     Changing { path: PathBuf },
     #[error("no manifest can be written for these files")]
     Manifest(#[from] ManifestError),
     #[error(transparent)]
     Records(#[from] RecordsError),
+}
+
+impl AddError {
+    /// The fact, for surfaces that say it in another language.
+    #[must_use]
+    pub fn fact(&self) -> Fact {
+        match self {
+            AddError::Read { path, source } => Fact::of_io(source).with("path", path.display()),
+            AddError::Neither { path } => Fact::new("file_no_file").with("path", path.display()),
+            AddError::NoModel { path } => Fact::new("model_unrecognised").with("path", path.display()),
+            AddError::Deep { path } => Fact::new("folder_deep")
+                .with("path", path.display())
+                .with("depth", MAX_DEPTH),
+            AddError::NoText { path } => Fact::new("file_name_no_text").with("path", path.display()),
+            AddError::Refused(refusal) => refusal.fact.clone(),
+            AddError::Changing { path } => Fact::new("file_changing").with("path", path.display()),
+            AddError::Manifest(_) => Fact::new("model_manifest"),
+            AddError::Records(error) => error.fact(),
+        }
+    }
 }
 
 /// A file that was hashed.

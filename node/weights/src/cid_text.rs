@@ -10,6 +10,14 @@ pub struct NoCid {
     why: &'static str,
 }
 
+impl NoCid {
+    /// The beginning of the text.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+}
+
 /// Reads a CID, alone or in one of the usual addresses.
 ///
 /// # Errors

@@ -29,6 +29,7 @@ use crate::{
     inspect::Inspector,
     provider::{HttpGateway, HttpLimits, SourceError},
     records::{DownloadRecord, Records, RecordsError},
+    refusal::Fact,
 };
 
 /// Wishes and reports that wait for a driver; more than these make their sender wait.
@@ -89,6 +90,25 @@ pub enum PullError {
     Stopping,
     #[error(transparent)]
     Records(#[from] RecordsError),
+}
+
+impl PullError {
+    /// The fact, for surfaces that say it in another language.
+    #[must_use]
+    pub fn fact(&self) -> Fact {
+        match self {
+            PullError::NoSource(_) => Fact::new("no_source"),
+            PullError::ManySources(_) => Fact::new("many_sources").with("most", MAX_SOURCES),
+            PullError::Source(SourceError::Address(address)) => {
+                Fact::new("source_address").with("address", address)
+            }
+            PullError::Source(_) => Fact::new("source_unusable"),
+            PullError::NoManifest(cid) => Fact::new("cid_no_model").with("cid", cid),
+            PullError::Hash(_) => Fact::new("cid_hash"),
+            PullError::Stopping => Fact::new("stopping"),
+            PullError::Records(error) => error.fact(),
+        }
+    }
 }
 
 /// All downloads of this node.

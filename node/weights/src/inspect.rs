@@ -7,15 +7,19 @@ use std::{
     sync::Arc,
 };
 
-type InspectFn = dyn Fn(&Path) -> Result<Vec<PathBuf>, String> + Send + Sync;
+use crate::refusal::Refusal;
 
-/// Inspects a file or folder: gives the files that the model needs, or says for people why it cannot be used.
+type InspectFn = dyn Fn(&Path) -> Result<Vec<PathBuf>, Refusal> + Send + Sync;
+
+/// Inspects a file or folder: gives the files that the model needs, or says why it cannot be used.
 #[derive(Clone)]
 pub struct Inspector(Arc<InspectFn>);
 
 impl Inspector {
     /// Takes the function that inspects.
-    pub fn new(inspect: impl Fn(&Path) -> Result<Vec<PathBuf>, String> + Send + Sync + 'static) -> Inspector {
+    pub fn new(
+        inspect: impl Fn(&Path) -> Result<Vec<PathBuf>, Refusal> + Send + Sync + 'static,
+    ) -> Inspector {
         Inspector(Arc::new(inspect))
     }
 
@@ -25,7 +29,7 @@ impl Inspector {
         Inspector::new(|path| Ok(vec![path.to_owned()]))
     }
 
-    pub(crate) fn inspect(&self, path: &Path) -> Result<Vec<PathBuf>, String> {
+    pub(crate) fn inspect(&self, path: &Path) -> Result<Vec<PathBuf>, Refusal> {
         (self.0)(path)
     }
 }

@@ -35,6 +35,7 @@ pub mod manifest;
 mod open;
 pub mod provider;
 mod records;
+mod refusal;
 pub mod speed;
 pub mod unixfs;
 mod varint;
@@ -51,6 +52,7 @@ pub use inspect::Inspector;
 pub use manifest::{Manifest, ManifestFile, ModelKind};
 pub use open::{FileVerdict, OpenError, Verification};
 pub use records::{Origin, RecordsError};
+pub use refusal::{Fact, Refusal};
 pub use verified::{Changed, VerifiedFile, VerifiedModel};
 pub use weights::{Args, Error, FileState, LocalFile, Model, RemoveError, Weights};
 

@@ -12,6 +12,7 @@ use crate::{
     block::{Block, Digest, digest_of},
     disk::Fingerprint,
     manifest::{Manifest, ManifestError, ManifestFile},
+    refusal::Fact,
     unixfs::{
         ReadError,
         data::NodeKind,
@@ -44,6 +45,26 @@ pub enum RecordsError {
     Json(#[from] serde_json::Error),
     #[error("the nodes of a file in the database do not form a file: remove the model and add it again")]
     Nodes(#[from] ReadError),
+}
+
+impl RecordsError {
+    /// The fact, for surfaces that say it in another language: a full disk is the owner's to mend.
+    pub(crate) fn fact(&self) -> Fact {
+        Fact::new(if self.is_disk_full() {
+            "disk_full"
+        } else {
+            "internal"
+        })
+    }
+
+    /// Whether the disk, or the database's share of it, is full.
+    #[must_use]
+    pub fn is_disk_full(&self) -> bool {
+        let RecordsError::Database(error) = self else {
+            return false;
+        };
+        hearth_store::is_disk_full(error)
+    }
 }
 
 impl Failure for RecordsError {

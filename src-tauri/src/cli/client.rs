@@ -4,7 +4,7 @@ use std::{io::ErrorKind, net::SocketAddr, path::PathBuf, time::Duration};
 
 use anyhow::Context as _;
 use hearth_base::Secret;
-use hearth_node::{Challenge, control::ErrorDetail};
+use hearth_node::{Challenge, control::ErrorDetail, data_dir};
 use reqwest::{Method, RequestBuilder, Response};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -26,20 +26,9 @@ pub(crate) struct Client {
 impl Client {
     /// Finds the daemon of a data directory.
     pub(crate) async fn connect(place: &Place) -> Result<Client, Exit> {
-        let not_ready = || {
-            Fault::not_ready(
-                "not_running",
-                format!("Hearth does not run on {}", place.layout.root().display()),
-            )
-            .meaning(if place.is_not_the_services() {
-                "A Hearth of the system may run on /var/lib/hearth, as a user of its own."
-            } else {
-                "Nothing is answered or earned there now."
-            })
-            .remedy(format!(
-                "start it with `hearth --daemon --network {}`, or name another --data-dir",
-                place.layered.settings.network
-            ))
+        let not_ready = || match data_dir::holder(place.layout.root()) {
+            Some(pid) => not_answering(place, &pid),
+            None => not_running(place),
         };
         let read = |path: PathBuf| {
             std::fs::read_to_string(path).map_err(|error| {
@@ -159,6 +148,38 @@ impl Client {
             .request(method, format!("{}{path}", self.base))
             .bearer_auth(self.token.reveal())
     }
+}
+
+/// Nobody is there.
+fn not_running(place: &Place) -> Fault {
+    Fault::not_ready(
+        "not_running",
+        format!("Hearth does not run on {}", place.layout.root().display()),
+    )
+    .meaning(if place.is_not_the_services() {
+        "A Hearth of the system may run on /var/lib/hearth, as a user of its own."
+    } else {
+        "Nothing is answered or earned there now."
+    })
+    .remedy(format!(
+        "start it with `hearth --daemon --network {}`, or name another --data-dir",
+        place.layered.settings.network
+    ))
+}
+
+/// Somebody is there, and says nothing.
+fn not_answering(place: &Place, pid: &str) -> Fault {
+    Fault::not_ready(
+        "not_answering",
+        format!("process {pid} holds {} and does not answer", place.layout.root().display()),
+    )
+    .meaning(
+        "It is starting, works offline for another command, was stopped by a signal, or hangs. No second Hearth is begun \
+         beside it.",
+    )
+    .remedy(format!(
+        "wait a moment and try again; `kill -CONT {pid}` lets a stopped process go on, `kill {pid}` ends it"
+    ))
 }
 
 async fn read<T: DeserializeOwned>(request: RequestBuilder) -> anyhow::Result<T> {

@@ -1,5 +1,7 @@
 //! `hearth config show`.
 
+use serde_json::Value;
+
 use super::{
     Done, Out, Place,
     args::{Args, ConfigCommand},
@@ -14,16 +16,79 @@ pub(super) async fn run(command: &ConfigCommand, args: &Args, out: &Out) -> Done
         return Ok(());
     }
     for (key, (value, from)) in &place.layered.origins {
-        let value = if value.is_null() {
-            "(none)".to_owned()
-        } else {
-            value.to_string()
-        };
+        let line = line(key, value);
         if *origin {
-            out.line(&format!("{key} = {value}  {}", dim(&format!("# {from}"))));
+            out.line(&format!("{line}  {}", dim(&format!("# {from}"))));
         } else {
-            out.line(&format!("{key} = {value}"));
+            out.line(&line);
         }
     }
     Ok(())
+}
+
+/// A setting as a line that may stand in `config.toml`; one that has no value is a comment there.
+fn line(key: &str, value: &Value) -> String {
+    if value.is_null() {
+        return format!("# {key} = (none)");
+    }
+    format!("{key} = {}", toml_text(value))
+}
+
+/// Strings, numbers and lists are written alike in JSON and TOML; tables are not.
+fn toml_text(value: &Value) -> String {
+    match value {
+        Value::Object(fields) => {
+            let fields = fields.iter().filter(|(_, value)| !value.is_null());
+            let fields: Vec<String> = fields
+                .map(|(key, value)| format!("{} = {}", Value::from(key.as_str()), toml_text(value)))
+                .collect();
+            format!("{{ {} }}", fields.join(", "))
+        }
+        Value::Array(values) => {
+            let values: Vec<String> = values.iter().map(toml_text).collect();
+            format!("[{}]", values.join(", "))
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hearth_node::config;
+
+    use super::*;
+
+    #[test]
+    fn what_is_shown_is_a_configuration_that_can_be_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.toml");
+        let given = r#"
+            network = "devnet"
+            [api]
+            allowed_origins = ["http://localhost:5173"]
+            [models.aliases]
+            "gpt-4" = "smollm2"
+            [backends.big]
+            url = "http://127.0.0.1:9"
+            models = ["a", "b"]
+        "#;
+        std::fs::write(&path, given).unwrap();
+        let none = std::collections::BTreeMap::new();
+        let first = config::load(&path, true, &none).unwrap();
+        let shown: Vec<String> = first
+            .origins
+            .iter()
+            .map(|(key, (value, _))| line(key, value))
+            .collect();
+        std::fs::write(&path, shown.join("\n")).unwrap();
+        let second =
+            config::load(&path, true, &none).unwrap_or_else(|error| panic!("{error}: {}", shown.join("\n")));
+        let values = |layered: &config::Layered| {
+            let origins = layered.origins.iter();
+            origins
+                .map(|(key, (value, _))| (key.clone(), value.clone()))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(values(&first), values(&second));
+    }
 }

@@ -17,7 +17,7 @@ pub(super) async fn run(args: &Args, out: &Out) -> Done {
             let status: Status = client.get("/status").await?;
             (doctor, status.network.name)
         }
-        Err(exit) if exit.is("not_running") => {
+        Err(exit) if exit.is("not_running") || exit.is("not_answering") => {
             let checks =
                 hearth_node::offline_doctor(&place.layered.settings, &place.network, &place.layout).await;
             (Doctor { checks }, place.network.name().to_owned())

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hearth_node::control::{
-    Balances, EarningState, EarningSummary, Model, ModelKind, ModelList, MoneyStage, Status, Trust,
+    Balances, EarningState, EarningSummary, Model, ModelKind, ModelList, MoneyStage, Reason, Status, Trust,
 };
 
 use super::{
@@ -126,12 +126,7 @@ fn facts(out: &Out, status: &Status, models: &[Model]) {
         format!("loaded: {}", status.loaded_models.join(", "))
     };
     let glyph = if n_local > 0 { Glyph::Ok } else { Glyph::Hollow };
-    out.fact(
-        glyph,
-        "Models",
-        &format!("{n_local} here, {n_network} on the network"),
-        &loaded,
-    );
+    out.fact(glyph, "Models", &places(n_local, n_network, status), &loaded);
     let wallet = &status.wallet;
     let (glyph, words) = match (wallet.exists, wallet.main_locked, wallet.working_locked) {
         (false, _, _) => (Glyph::Hollow, "none yet"),
@@ -145,6 +140,14 @@ fn facts(out: &Out, status: &Status, models: &[Model]) {
         (true, false) => "words not checked",
     };
     out.fact(glyph, "Wallet", words, aside);
+}
+
+/// How many models are where. As `/ready` has it: without the chain those of this computer answer alone.
+fn places(n_local: usize, n_network: usize, status: &Status) -> String {
+    if status.chain_problem.as_ref().is_some_and(Reason::is_chain_away) {
+        return format!("{n_local} here, the network's wait for the chain");
+    }
+    format!("{n_local} here, {n_network} on the network")
 }
 
 fn money(out: &Out, summary: &EarningSummary, balances: Option<&Balances>) {

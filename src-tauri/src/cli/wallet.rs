@@ -15,7 +15,7 @@ use hearth_node::{
 use super::{
     Client, Done, Exit, Fault, Out, Place,
     args::{Args, PasswordArgs, SendArgs, WalletCommand},
-    out::{bold, dim, pokt, short},
+    out::{bold, dim, pokt, short, yellow},
     secret::{new_password, password},
 };
 
@@ -184,6 +184,9 @@ fn history(out: &Out, history: &History) {
         out.value(history);
         return;
     }
+    for missing in &history.missing {
+        out.line(&format!("  {}", yellow(&missing.message)));
+    }
     for movement in &history.movements {
         let kind = match movement.kind {
             MovementKind::Sent => "sent",
@@ -319,6 +322,16 @@ mod tests {
         let mut lines = text.lines().map(|line| Ok(line.to_owned()));
         let words = collect_words(&mut lines).unwrap();
         (words, lines.map(Result::unwrap).collect())
+    }
+
+    #[test]
+    fn what_export_printed_as_json_is_taken_with_its_last_bracket() {
+        let words = Words::generate().unwrap();
+        let value = serde_json::json!({ "words": *words.text() });
+        let text = serde_json::to_string_pretty(&value).unwrap();
+        let (read, left) = collected(&format!("{text}\nnext"));
+        assert_eq!(*Words::parse(&read).unwrap().text(), *words.text());
+        assert_eq!(left, ["next"]);
     }
 
     #[test]

@@ -13,9 +13,9 @@ const POLICY =
 export const TOKEN = 'mock-token';
 
 class Refusal extends Error {
-  constructor(status, code, text, remedy = null) {
+  constructor(status, code, text, remedy = null, values = {}) {
     super(text);
-    Object.assign(this, { status, code, remedy });
+    Object.assign(this, { status, code, remedy, values });
   }
 }
 
@@ -93,10 +93,10 @@ export class Mock {
       if (typeof answer === 'string') return void response.writeHead(200, { 'content-type': 'text/csv', 'content-disposition': `attachment; filename="hearth-${/(\w+)\.csv$/.exec(path)[1]}.csv"` }).end(answer);
       response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answer));
     } catch (error) {
-      const { status = 500, code = 'mock', remedy = null } = error;
+      const { status = 500, code = 'mock', remedy = null, values = {} } = error;
       if (status === 500) this.faults.push(`${name}: ${error.stack}`);
       response.writeHead(status, { 'content-type': 'application/json' });
-      response.end(JSON.stringify({ error: { code, message: error.message, remedy } }));
+      response.end(JSON.stringify({ error: { code, message: error.message, remedy, values } }));
     }
   }
 
@@ -233,7 +233,7 @@ const handlers = {
   'DELETE /conversations/{id}/answers/{answer_id}': (mock, { answer_id }) => void mock.stopped.add(answer_id),
   'GET /models': (mock) => ({ models: mock.it.models }),
   'POST /models/add': (mock, { body }) => {
-    if (body.path.includes('missing')) throw new Refusal(400, 'bad_request', '/models/missing.gguf cannot be read: No such file or directory');
+    if (body.path.includes('missing')) throw new Refusal(400, 'file_unseen', 'Hearth cannot see /models/missing.gguf', null, { path: '/models/missing.gguf' });
     return mock.it.models[0];
   },
   'POST /models/pull': (mock, { body }) => {

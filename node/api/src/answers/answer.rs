@@ -54,7 +54,8 @@ pub(crate) async fn ask(
         .or(conversation.model)
         .or(settings.default_model)
         .ok_or_else(|| {
-            ApiError::bad_request("no model is chosen").remedy("Choose one in the list of models.")
+            ApiError::refused("no_model_chosen", "no model is chosen")
+                .remedy("Choose one in the list of models.")
         })?;
     let (question, parent_id) = match new.content {
         Some(content) => {

@@ -90,12 +90,14 @@ pub(super) fn checked(limits: KeyLimits, now_ms: i64) -> Result<KeyLimits, ApiEr
     scopes.sort_unstable();
     scopes.dedup();
     if scopes.is_empty() {
-        return Err(ApiError::bad_request(
+        return Err(ApiError::refused(
+            "key_no_scope",
             "a key needs one scope or more: local, network, embeddings",
         ));
     }
     if [limits.requests_per_minute, limits.tokens_per_minute].contains(&Some(0)) {
-        return Err(ApiError::bad_request(
+        return Err(ApiError::refused(
+            "key_no_rate",
             "a key that may ask nothing in a minute is of no use: leave the limit out, or revoke the key",
         ));
     }
@@ -104,15 +106,16 @@ pub(super) fn checked(limits: KeyLimits, now_ms: i64) -> Result<KeyLimits, ApiEr
         .into_iter()
         .find(|budget| i64::try_from(budget.0.upokt()).is_err())
     {
-        return Err(ApiError::bad_request(format!(
-            "a budget of {} upokt is more than there can be",
-            budget.0.upokt()
-        )));
+        return Err(ApiError::refused(
+            "key_budget",
+            format!("a budget of {} upokt is more than there can be", budget.0.upokt()),
+        ));
     }
     if let Some(until) = limits.expires_at
         && i128::from(now_ms) * 1_000_000 >= until.0.unix_timestamp_nanos()
     {
-        return Err(ApiError::bad_request(
+        return Err(ApiError::refused(
+            "key_expired",
             "the time at which the key expires has passed already",
         ));
     }
@@ -127,15 +130,14 @@ pub(super) fn checked(limits: KeyLimits, now_ms: i64) -> Result<KeyLimits, ApiEr
             if is_name {
                 Ok(model.to_owned())
             } else {
-                Err(ApiError::bad_request(format!(
-                    "\"{model}\" is no name of a model"
-                )))
+                let message = format!("\"{model}\" is no name of a model");
+                Err(ApiError::refused("key_model_name", message).value("model", model))
             }
         })?,
         origins: entries(limits.origins, "origins", |origin| {
             OriginPattern::of_key(origin)
                 .map(|pattern| pattern.to_string())
-                .map_err(|error| ApiError::bad_request(error.to_string()))
+                .map_err(ApiError::from)
         })?,
         ..limits
     })
@@ -147,9 +149,8 @@ fn entries(
     read: impl Fn(&str) -> Result<String, ApiError>,
 ) -> Result<Vec<String>, ApiError> {
     if list.len() > MAX_ENTRIES {
-        return Err(ApiError::bad_request(format!(
-            "a key has at most {MAX_ENTRIES} {what}; a * in one stands for many"
-        )));
+        let message = format!("a key has at most {MAX_ENTRIES} {what}; a * in one stands for many");
+        return Err(ApiError::refused("key_entries", message).value("most", MAX_ENTRIES));
     }
     let mut read: Vec<String> = list
         .iter()

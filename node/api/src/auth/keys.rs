@@ -201,22 +201,14 @@ impl Keys {
             Some(limits) => checked(limits, self.clock.now_ms())?,
             None => old.limits,
         };
-        sqlx::query(
+        let update = sqlx::query(
             "UPDATE api_key SET name = ?, scopes = ?, models = ?, origins = ?, requests_per_minute = ?, \
              tokens_per_minute = ?, daily_budget_upokt = ?, total_budget_upokt = ?, expires_ms = ? WHERE id = ?",
-        )
-        .bind(name)
-        .bind(scopes_text(&limits))
-        .bind(limits.models.join("\n"))
-        .bind(limits.origins.join("\n"))
-        .bind(limits.requests_per_minute)
-        .bind(limits.tokens_per_minute)
-        .bind(limits.daily_budget.map(integer))
-        .bind(limits.total_budget.map(integer))
-        .bind(limits.expires_at.map(ms))
-        .bind(id)
-        .execute(&self.pool)
-        .await?;
+        );
+        bind_limits(update.bind(name), &limits)
+            .bind(id)
+            .execute(&self.pool)
+            .await?;
         self.get(id).await
     }
 
@@ -341,7 +333,7 @@ impl Keys {
 
     async fn insert(&self, name: &str, secret: &str, limits: KeyLimits) -> Result<ApiKey, ApiError> {
         let id = uuid::Uuid::now_v7().to_string();
-        sqlx::query(
+        let insert = sqlx::query(
             "INSERT INTO api_key (id, name, prefix, hash, created_ms, scopes, models, origins, requests_per_minute, \
              tokens_per_minute, daily_budget_upokt, total_budget_upokt, expires_ms) \
              VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -350,8 +342,18 @@ impl Keys {
         .bind(name)
         .bind(secret.chars().take(SHOWN_CHARS).collect::<String>())
         .bind(hash(secret))
-        .bind(self.clock.now_ms())
-        .bind(scopes_text(&limits))
+        .bind(self.clock.now_ms());
+        bind_limits(insert, &limits).execute(&self.pool).await?;
+        self.get(&id).await
+    }
+}
+
+type Statement<'q> = sqlx::query::Query<'q, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>;
+
+/// The limits as the columns from `scopes` to `expires_ms` hold them.
+fn bind_limits<'q>(statement: Statement<'q>, limits: &KeyLimits) -> Statement<'q> {
+    statement
+        .bind(scopes_text(limits))
         .bind(limits.models.join("\n"))
         .bind(limits.origins.join("\n"))
         .bind(limits.requests_per_minute)
@@ -359,18 +361,13 @@ impl Keys {
         .bind(limits.daily_budget.map(integer))
         .bind(limits.total_budget.map(integer))
         .bind(limits.expires_at.map(ms))
-        .execute(&self.pool)
-        .await?;
-        self.get(&id).await
-    }
 }
 
 fn checked_name(name: &str) -> Result<&str, ApiError> {
     let name = name.trim();
     if name.is_empty() || name.chars().count() > MAX_NAME_CHARS {
-        return Err(ApiError::bad_request(format!(
-            "the name of a key has 1 to {MAX_NAME_CHARS} characters"
-        )));
+        let message = format!("the name of a key has 1 to {MAX_NAME_CHARS} characters");
+        return Err(ApiError::refused("key_name", message).value("most", MAX_NAME_CHARS));
     }
     if name.contains(char::is_control) {
         return Err(ApiError::bad_request(

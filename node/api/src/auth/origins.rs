@@ -7,6 +7,8 @@
 
 use std::fmt;
 
+use crate::error::ApiError;
+
 /// The longest entry. A browser's origin is shorter.
 const MAX_CHARS: usize = 200;
 
@@ -44,6 +46,18 @@ pub enum OriginError {
          passes from any origin; the list of a key may have it"
     )]
     Everybody(String),
+}
+
+impl From<OriginError> for ApiError {
+    fn from(error: OriginError) -> ApiError {
+        let text = error.to_string();
+        match error {
+            OriginError::Form(origin) => ApiError::refused("origin_wrong", text).value("origin", origin),
+            OriginError::Everybody(origin) => {
+                ApiError::refused("origin_everybody", text).value("origin", origin)
+            }
+        }
+    }
 }
 
 impl OriginPattern {

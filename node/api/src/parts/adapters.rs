@@ -8,6 +8,7 @@ mod money;
 mod network;
 mod pending;
 mod relay;
+mod stakes;
 
 pub use earn::MinerEarn;
 pub use keyring::WalletKeyring;

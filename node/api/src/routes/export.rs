@@ -86,7 +86,14 @@ where
 
 /// Every movement of money, the newest first.
 pub(crate) async fn history(State(app): State<App>) -> Result<Response, ApiError> {
-    let History { movements, .. } = app.parts.money.history(Window::ALL).await?;
+    let history = app.parts.money.history(Window::ALL).await?;
+    Ok(table("hearth-activity.csv", stream::iter(history_lines(history))))
+}
+
+fn history_lines(history: History) -> impl Iterator<Item = String> + Send {
+    // A table that is not whole says so where nobody misses it: in its first line.
+    let missing = history.missing.into_iter();
+    let notes = missing.map(|one| row(&[&format!("# {}", one.message)]));
     let head = row(&[
         "time",
         "height",
@@ -98,8 +105,8 @@ pub(crate) async fn history(State(app): State<App>) -> Result<Response, ApiError
         "memo",
         "tx",
     ]);
-    let lines = stream::iter(std::iter::once(head).chain(movements.into_iter().map(|one| movement(&one))));
-    Ok(table("hearth-activity.csv", lines))
+    let movements = history.movements.into_iter().map(|one| movement(&one));
+    notes.chain(std::iter::once(head)).chain(movements)
 }
 
 /// Every day of usage, the newest first.
@@ -236,6 +243,27 @@ mod tests {
             row(&["-1+cmd|' /C calc'!A0", "＝1+1"]),
             "'-1+cmd|' /C calc'!A0,'＝1+1\r\n"
         );
+    }
+
+    #[test]
+    fn a_history_that_is_not_whole_says_so_in_its_first_line() {
+        let of = |missing: &[&str]| {
+            let missing = missing.iter().map(|message| crate::control::types::ErrorDetail {
+                message: (*message).to_owned(),
+                ..Default::default()
+            });
+            history_lines(History {
+                movements: Vec::new(),
+                total: 0,
+                payments: Vec::new(),
+                missing: missing.collect(),
+            })
+            .collect::<Vec<String>>()
+        };
+        assert!(of(&[])[0].starts_with("time,height,"));
+        let cut = of(&["older ones are missing"]);
+        assert_eq!(cut[0], "# older ones are missing\r\n");
+        assert!(cut[1].starts_with("time,height,"));
     }
 
     #[tokio::test]

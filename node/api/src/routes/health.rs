@@ -15,7 +15,7 @@ use super::status::now;
 use crate::{
     app::App,
     auth::{MAX_CHALLENGE_CHARS, proof},
-    control::types::{EarningState, Health, Setup, SetupState, Trust},
+    control::types::{EarningState, Health, Reason, Setup, SetupState, Trust},
 };
 
 /// The process answers. Asked with a challenge it proves that it is the node of its data directory, so that a program
@@ -47,13 +47,17 @@ pub(crate) struct HealthAnswer {
 
 /// It can do its work: the chain is there, and a set-up that was begun is done and what it set up answers. One that
 /// nobody asked for is not waited for: chat with models of this computer, the wallet and the chain work without it.
+///
+/// Where the chain is away, models of this computer answer all the same: it is ready for those alone, and says so.
 pub(crate) async fn ready(State(app): State<App>) -> Response {
     let setup = app.host.setup().borrow().clone();
-    let mut reasons = Vec::new();
-    if app.parts.network.head().is_none() {
+    let away = chain_away(&app);
+    let mut reasons: Vec<String> = away.clone().into_iter().collect();
+    if away.is_none() && app.parts.network.head().is_none() {
         reasons.push("no endpoint of the chain has answered yet".to_owned());
     }
-    if !setup.done && is_begun(&setup) {
+    let is_half_set_up = !setup.done && is_begun(&setup);
+    if is_half_set_up {
         let step = setup
             .steps
             .iter()
@@ -70,6 +74,11 @@ pub(crate) async fn ready(State(app): State<App>) -> Response {
         let status = "ok".to_owned();
         return Json(Health { status, reasons }).into_response();
     }
+    if away.is_some() && !is_half_set_up && answers_here(&app).await {
+        reasons.push("models of the network, money and earning wait for the chain".to_owned());
+        let status = "local".to_owned();
+        return Json(Health { status, reasons }).into_response();
+    }
     let status = "not ready".to_owned();
     let retry = [(header::RETRY_AFTER, "1")];
     (
@@ -78,6 +87,23 @@ pub(crate) async fn ready(State(app): State<App>) -> Response {
         Json(Health { status, reasons }),
     )
         .into_response()
+}
+
+/// Why the chain cannot be worked with, where that is known.
+fn chain_away(app: &App) -> Option<String> {
+    let problem = app.parts.network.problem().filter(Reason::is_chain_away)?;
+    let fact = problem.fact.unwrap_or(problem.meaning);
+    Some(format!("{}: {fact}", problem.code))
+}
+
+/// Whether a model of this computer, or of a server of the owner's, can be asked.
+async fn answers_here(app: &App) -> bool {
+    let mut named = app.router.named().values();
+    if named.any(|named| named.backend.health().ailment().is_none()) {
+        return true;
+    }
+    let models = app.parts.model_store.list().await.unwrap_or_default();
+    models.iter().any(|model| model.unavailable.is_none())
 }
 
 /// What was set up counts from the next session on: until then its model is in no list, and nobody is told that it is

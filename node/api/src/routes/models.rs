@@ -17,7 +17,7 @@ use crate::{
     app::App,
     control::types::{
         AddModel, Catalogue, Changed, Download, DownloadList, Event, Model, ModelKind, ModelList, ModelState,
-        ModelTask, PullModel, Reason, VerifiedModel,
+        PullModel, Reason, VerifiedModel,
     },
     error::ApiError,
 };
@@ -90,38 +90,15 @@ async fn server_models(name: &str, named: &Named) -> Vec<Model> {
 
 /// A model of a server; `ailment` says which server is away, and why.
 fn server_model(id: String, title: String, ailment: Option<(impl std::fmt::Display, String)>) -> Model {
-    Model {
-        title,
-        id,
-        kind: ModelKind::Server,
-        task: ModelTask::Chat,
-        state: if ailment.is_some() {
-            ModelState::Unavailable
-        } else {
-            ModelState::Ready
-        },
-        unavailable: ailment.map(|(server, fact)| Reason {
-            code: "backend".to_owned(),
-            fact: Some(fact),
-            meaning: format!("The server \"{server}\" does not answer, so its models cannot be asked."),
-            remedy: Some(format!(
-                "Start it, or correct backends.{server} in the configuration."
-            )),
-        }),
-        cid: None,
-        size_bytes: None,
-        context_tokens: None,
-        parameters: None,
-        architecture: None,
-        quantisation: None,
-        licence: None,
-        added_at: None,
-        verified_at: None,
-        serves: Vec::new(),
-        service: None,
-        price_per_answer: None,
-        suppliers: None,
-    }
+    let unavailable = ailment.map(|(server, fact)| Reason {
+        code: "backend".to_owned(),
+        fact: Some(fact),
+        meaning: format!("The server \"{server}\" does not answer, so its models cannot be asked."),
+        remedy: Some(format!(
+            "Start it, or correct backends.{server} in the configuration."
+        )),
+    });
+    Model::elsewhere(ModelKind::Server, id, title, unavailable)
 }
 
 pub(crate) async fn add(

@@ -35,16 +35,13 @@ pub(crate) async fn change(
 /// Origins as they are kept, each once.
 fn checked(origins: &[String]) -> Result<Vec<String>, ApiError> {
     if origins.len() > MAX_ORIGINS {
-        return Err(ApiError::bad_request(format!(
-            "at most {MAX_ORIGINS} origins can be allowed"
-        )));
+        let message = format!("at most {MAX_ORIGINS} origins can be allowed");
+        return Err(ApiError::refused("origins_many", message).value("most", MAX_ORIGINS));
     }
     let read = origins
         .iter()
         .map(|origin| OriginPattern::parse(origin).map(|read| read.to_string()));
-    let mut read: Vec<String> = read
-        .collect::<Result<_, _>>()
-        .map_err(|error| ApiError::bad_request(error.to_string()))?;
+    let mut read: Vec<String> = read.collect::<Result<_, _>>()?;
     read.sort_unstable();
     read.dedup();
     Ok(read)

@@ -206,7 +206,7 @@ async fn a_refusal_is_kept_as_a_failed_answer() {
         .json(&json!({"content": "x"}));
     assert_eq!(
         json(none.send().await.unwrap()).await["error"]["code"],
-        "bad_request"
+        "no_model_chosen"
     );
 }
 

@@ -5,7 +5,7 @@ use std::{sync::atomic::Ordering, time::Duration};
 use futures::{StreamExt, stream};
 use hearth_api::control::{
     openapi,
-    types::{Event, SetupState, SetupStep},
+    types::{Event, Reason, SetupState, SetupStep},
 };
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -114,6 +114,42 @@ async fn status_doctor_and_metrics_tell_of_all_parts() {
     let ready = world.bare(Method::GET, "/ready").send().await.unwrap();
     assert_eq!(ready.status(), 503);
     assert_eq!(json(ready).await["reasons"], json!(["the set-up is not done"]));
+}
+
+#[tokio::test]
+async fn without_the_chain_it_is_ready_for_models_of_this_computer_alone() {
+    let world = world().await;
+    let ready = async || {
+        let ready = world.bare(Method::GET, "/ready").send().await.unwrap();
+        (ready.status().as_u16(), json(ready).await)
+    };
+    let away = |code: &str| {
+        *world.fake.chain_problem.lock().unwrap() = Some(Reason {
+            code: code.to_owned(),
+            fact: Some("127.0.0.1:26657: connection refused".to_owned()),
+            meaning: String::new(),
+            remedy: None,
+        });
+    };
+    away("chain_unverified");
+    assert_eq!(ready().await.1["status"], "ok", "an endpoint's word answers");
+    away("chain_unreachable");
+    let (status, body) = ready().await;
+    assert_eq!((status, &body["status"]), (200, &json!("local")));
+    let reasons = body["reasons"].to_string();
+    assert!(
+        reasons.contains("connection refused") && reasons.contains("models of the network"),
+        "{reasons}"
+    );
+    // Nothing answers, and a set-up that waits for the chain is not done.
+    world.fake.no_models.store(true, Ordering::SeqCst);
+    assert_eq!(ready().await.0, 503);
+    world.fake.no_models.store(false, Ordering::SeqCst);
+    world.setup.send_modify(|setup| {
+        setup.done = false;
+        setup.running = true;
+    });
+    assert_eq!(ready().await.0, 503);
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use hearth_api::{
         adapters::{ChainMoney, DevnetFaucet},
     },
 };
-use hearth_base::{Amount, Clock, Tasks};
+use hearth_base::{Amount, Clock, Height, Tasks};
 use hearth_chain::{Anchor, Chain, Faucet, Options, valid_until};
 use hearth_devnet::{Account, Blocks, Devnet};
 use hearth_pocket::{
@@ -17,7 +17,7 @@ use hearth_pocket::{
     message::{Coin, TypeUrl, cosmos::MsgSend},
 };
 use hearth_store::Store;
-use hearth_wallet::{Activity, ActivityKind, Cost, Role, Wallet, recent, record};
+use hearth_wallet::{Activity, ActivityKind, Cost, Role, Wallet, recent, record, settle};
 
 use crate::parts::Fake;
 
@@ -297,5 +297,89 @@ async fn one_lying_endpoint_makes_no_payment_twice_and_none_look_undone() {
     // What has ended may be paid again, on purpose.
     let other = world.money.pay(&draft, review.fee).await.unwrap();
     assert_ne!(other.tx, payment.tx);
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_the_chain_the_wallets_own_notes_are_shown_and_what_is_missing_is_said() {
+    let world = World::start().await;
+    let whole = world.money.history(ALL).await.unwrap();
+    assert_eq!(whole.missing, Vec::new());
+    let (paid, open) = ("0A".repeat(32), "0B".repeat(32));
+    world.note(&paid, None).await;
+    world.note(&open, None).await;
+    settle(&world.store, &paid, Some(Height(7)), "included")
+        .await
+        .unwrap();
+    world.devnet.stop();
+    world.devnet.join().await;
+    for window in [ALL, Window::ALL] {
+        let history = world.money.history(window).await.unwrap();
+        let own: Vec<_> = history
+            .movements
+            .iter()
+            .filter_map(|one| one.tx.as_deref())
+            .collect();
+        assert_eq!(own, [paid.as_str()]);
+        assert_eq!(history.payments[0].tx, open);
+        assert_eq!(
+            history.missing[0].code, "history_chain_away",
+            "{:?}",
+            history.missing
+        );
+    }
+    world.stop().await;
+}
+
+/// Endpoints give a hundred transactions at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_history_is_read_page_by_page_and_says_where_it_ends() {
+    let world = World::start().await;
+    let signer = world.wallet.signer(Role::Main).unwrap();
+    let message = MsgSend {
+        from_address: signer.address().to_string(),
+        to_address: Account::named("somebody", Amount::ZERO).address,
+        amount: vec![Coin::upokt(Amount::from_upokt(1))],
+    };
+    let prepared = async {
+        loop {
+            let prepared = world
+                .chain
+                .prepare(&signer, vec![message.to_any()], &Options::default())
+                .await;
+            match prepared {
+                Ok(prepared) => return prepared,
+                Err(_) => tokio::time::sleep(BLOCK).await,
+            }
+        }
+    };
+    let prepared = tokio::time::timeout(Duration::from_secs(20), prepared)
+        .await
+        .unwrap();
+    for _ in 0..205 {
+        let signed = world.chain.sign(&signer, &prepared).unwrap();
+        world.chain.broadcast(&signed).await.unwrap();
+    }
+    let sent = async {
+        loop {
+            let table = world.money.history(Window::ALL).await.unwrap();
+            let n_sent = table
+                .movements
+                .iter()
+                .filter(|one| one.kind == MovementKind::Sent);
+            if n_sent.count() == 205 {
+                return table;
+            }
+            tokio::time::sleep(BLOCK).await;
+        }
+    };
+    let table = tokio::time::timeout(Duration::from_secs(30), sent)
+        .await
+        .expect("all 205");
+    assert_eq!(table.missing, Vec::new());
+    // What is shown looks back on 200 of each account.
+    let shown = world.money.history(ALL).await.unwrap();
+    assert_eq!(shown.missing[0].code, "history_cut");
+    assert_eq!(shown.missing[0].values["most"], "200");
     world.stop().await;
 }

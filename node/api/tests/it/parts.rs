@@ -73,6 +73,10 @@ pub(crate) struct Fake {
     pub(crate) fails: std::sync::atomic::AtomicBool,
     /// The network's model waits for the next session.
     pub(crate) network_waits: std::sync::atomic::AtomicBool,
+    /// What is wrong between the node and the chain.
+    pub(crate) chain_problem: Mutex<Option<Reason>>,
+    /// Nothing of this computer can be asked.
+    pub(crate) no_models: std::sync::atomic::AtomicBool,
     pub(crate) events: Mutex<Option<BoxStream<'static, Event>>>,
 }
 
@@ -204,6 +208,7 @@ impl Money for Fake {
             movements: Vec::new(),
             total: 0,
             payments: Vec::new(),
+            missing: Vec::new(),
         })
     }
     async fn review(&self, draft: &SendDraft) -> Answer<SendReview> {
@@ -255,6 +260,9 @@ impl NetworkStatus for Fake {
             block_time_ms: Some(1000),
         })
     }
+    fn problem(&self) -> Option<Reason> {
+        self.chain_problem.lock().unwrap().clone()
+    }
     async fn page(&self) -> Answer<NetworkPage> {
         Err(ApiError::unavailable("chain_unreachable", "no endpoint answers"))
     }
@@ -290,6 +298,9 @@ fn model(id: &str, task: ModelTask, cid: &str) -> Model {
 #[async_trait::async_trait]
 impl ModelStore for Fake {
     async fn list(&self) -> Answer<Vec<Model>> {
+        if self.no_models.load(Ordering::SeqCst) {
+            return Ok(Vec::new());
+        }
         let busy = Model {
             serves: vec!["svc".into()],
             ..model("embed", ModelTask::Embedding, BUSY_CID)
@@ -297,7 +308,7 @@ impl ModelStore for Fake {
         Ok(vec![model("chat", ModelTask::Chat, CID), busy])
     }
     async fn add(&self, _: &str) -> Answer<Model> {
-        Err(ApiError::bad_request("this file is no model"))
+        Err(ApiError::refused("model_not_gguf", "this file is no model"))
     }
     async fn pull(&self, cid: &str, _: Option<&str>) -> Answer<Download> {
         Ok(Download {

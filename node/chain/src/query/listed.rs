@@ -30,6 +30,8 @@ use crate::{
 const PAGE: u64 = 100;
 /// At most this many pages of a list are read: 10,000 entries.
 const MAX_PAGES: usize = 100;
+/// Transactions on one page of a search: endpoints give no more.
+const MAX_FOUND_PER_PAGE: usize = 100;
 
 /// A transaction that a search found.
 #[derive(Clone, Debug, PartialEq)]
@@ -154,17 +156,37 @@ impl Reader {
         self.told(all).await
     }
 
-    /// Transactions that match a search, newest first.
-    pub(crate) async fn search(&self, query: &str, limit: usize) -> Result<Vec<FoundTx>, QueryError> {
-        let params = json!({
-            "query": query,
-            "prove": false,
-            "page": "1",
-            "per_page": limit.clamp(1, 100).to_string(),
-            "order_by": "desc",
-        });
-        let answer: TxSearch = self.pool.call("tx_search", params).await?;
-        Ok(answer.txs.into_iter().map(FoundTx::from_answer).collect())
+    /// Hands out transactions that match a search, newest first, `limit` at most; says whether there are more.
+    pub(crate) async fn search(
+        &self,
+        query: &str,
+        limit: usize,
+        found: &mut (dyn FnMut(FoundTx) + Send),
+    ) -> Result<bool, QueryError> {
+        let per_page = limit.clamp(1, MAX_FOUND_PER_PAGE);
+        let mut n_found = 0;
+        for page in 1..=limit.div_ceil(per_page) {
+            let params = json!({
+                "query": query,
+                "prove": false,
+                "page": page.to_string(),
+                "per_page": per_page.to_string(),
+                "order_by": "desc",
+            });
+            let answer: TxSearch = self.pool.call("tx_search", params).await?;
+            let n_all = usize::try_from(answer.total_count).unwrap_or(0);
+            let wanted = answer.txs.into_iter().take(per_page.min(limit - n_found));
+            let n_before = n_found;
+            for tx in wanted {
+                found(FoundTx::from_answer(tx));
+                n_found += 1;
+            }
+            // An endpoint that counts more than it gives is not asked for ever.
+            if n_found >= limit.min(n_all) || n_found == n_before {
+                return Ok(n_all > n_found);
+            }
+        }
+        Ok(true)
     }
 
     /// A transaction by its hash; `None` while no block holds it. An endpoint that puts it into a block that does not

@@ -10,7 +10,7 @@ use hearth_pocket::message::{
     shared::ApplicationServiceConfig,
 };
 
-use super::{amount, bank, check_coin, gateway, params, service, upokt};
+use super::{amount, bank, check_coin, gateway, params, service, unbonding, upokt};
 use crate::{
     address,
     ctx::Ctx,
@@ -453,16 +453,7 @@ pub(crate) fn prune_undelegations(ctx: &mut Ctx) {
 
 /// Returns the stakes of applications whose unbonding is over. Happens at the end of a session only.
 pub(crate) fn unbond(ctx: &mut Ctx) {
-    if !params::is_session_end(&ctx.state, ctx.height) {
-        return;
-    }
-    let waiting: Vec<String> = ctx
-        .state
-        .prefix(STORE, keys::UNBONDING_APPLICATIONS.as_bytes())
-        .iter()
-        .map(|leaf| String::from_utf8_lossy(leaf.value).into_owned())
-        .collect();
-    for address in waiting {
+    for address in unbonding(ctx, STORE, keys::UNBONDING_APPLICATIONS) {
         let Some(application) = record(&ctx.state, &address) else {
             continue;
         };

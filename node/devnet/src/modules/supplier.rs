@@ -16,7 +16,7 @@ pub(crate) use configs::{
     active_configs, configs_for, configs_of, is_active as is_config_active, prune, put_at_genesis,
 };
 
-use super::{amount, bank, check_coin, coin_text, params, service, upokt};
+use super::{amount, bank, check_coin, coin_text, params, service, unbonding, upokt};
 use crate::{
     address,
     ctx::Ctx,
@@ -282,16 +282,7 @@ pub(crate) fn begin_block(ctx: &mut Ctx) {
 
 /// Returns the stakes of suppliers whose unbonding is over. Happens at the end of a session only.
 pub(crate) fn unbond(ctx: &mut Ctx) {
-    if !params::is_session_end(&ctx.state, ctx.height) {
-        return;
-    }
-    let waiting: Vec<String> = ctx
-        .state
-        .prefix(STORE, keys::UNBONDING_SUPPLIERS.as_bytes())
-        .iter()
-        .map(|leaf| String::from_utf8_lossy(leaf.value).into_owned())
-        .collect();
-    for operator in waiting {
+    for operator in unbonding(ctx, STORE, keys::UNBONDING_SUPPLIERS) {
         let Some(supplier) = record(&ctx.state, &operator) else {
             continue;
         };

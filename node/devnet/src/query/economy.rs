@@ -1,6 +1,7 @@
 //! Services, sessions, shared parameters, claims, tokenomics.
 
 use hearth_pocket::message::{
+    cosmos::{PageRequest, PageResponse},
     migration as mig, proof as pro, service as ser, session as ses, shared as sha, tokenomics as tok,
 };
 use prost::Message;
@@ -12,7 +13,7 @@ use super::{
 use crate::{
     keys,
     modules::{params, proof as proofs, service as services, session as sessions},
-    state::StoreName,
+    state::{State, StoreName},
 };
 
 pub(super) fn shared(method: &str, asked: &QueryRequest<'_>) -> Result<Vec<u8>, QueryError> {
@@ -126,14 +127,7 @@ pub(super) fn service(method: &str, asked: &QueryRequest<'_>) -> Result<Vec<u8>,
             let request: ser::QueryComputeUnitsPerRelayHistoryRequest = asked.request()?;
             known_service(asked, &request.service_id)?;
             let prefix = keys::compute_units_history(&request.service_id);
-            let (history, pagination) = page(
-                state,
-                store,
-                prefix.as_bytes(),
-                request.pagination.as_ref(),
-                Total::Wanted,
-                |_| true,
-            );
+            let (history, pagination) = all(state, prefix.as_bytes(), request.pagination.as_ref());
             let answer = ser::QueryComputeUnitsPerRelayHistoryResponse {
                 compute_units_per_relay_history: history,
                 pagination: Some(pagination),
@@ -142,6 +136,17 @@ pub(super) fn service(method: &str, asked: &QueryRequest<'_>) -> Result<Vec<u8>,
         }
         _ => difficulty(method, asked),
     }
+}
+
+/// One page of all records of the service module under `prefix`.
+fn all<T: Message + Default>(
+    state: &State,
+    prefix: &[u8],
+    request: Option<&PageRequest>,
+) -> (Vec<T>, PageResponse) {
+    page(state, StoreName::Service, prefix, request, Total::Wanted, |_| {
+        true
+    })
 }
 
 fn no_service(id: &str) -> QueryError {
@@ -155,7 +160,6 @@ fn known_service(asked: &QueryRequest<'_>, id: &str) -> Result<(), QueryError> {
 }
 
 fn difficulty(method: &str, asked: &QueryRequest<'_>) -> Result<Vec<u8>, QueryError> {
-    let store = StoreName::Service;
     let state = asked.state;
     match method {
         "RelayMiningDifficulty" => {
@@ -170,14 +174,7 @@ fn difficulty(method: &str, asked: &QueryRequest<'_>) -> Result<Vec<u8>, QueryEr
         "RelayMiningDifficultyAll" => {
             let request: ser::QueryAllRelayMiningDifficultyRequest = asked.request()?;
             let prefix = keys::DIFFICULTIES.as_bytes();
-            let (found, pagination) = page(
-                state,
-                store,
-                prefix,
-                request.pagination.as_ref(),
-                Total::Wanted,
-                |_| true,
-            );
+            let (found, pagination) = all(state, prefix, request.pagination.as_ref());
             let answer = ser::QueryAllRelayMiningDifficultyResponse {
                 relay_mining_difficulty: found,
                 pagination: Some(pagination),
@@ -198,14 +195,7 @@ fn difficulty(method: &str, asked: &QueryRequest<'_>) -> Result<Vec<u8>, QueryEr
             let request: ser::QueryRelayMiningDifficultyHistoryRequest = asked.request()?;
             known_service(asked, &request.service_id)?;
             let prefix = keys::difficulty_history(&request.service_id);
-            let (history, pagination) = page(
-                state,
-                store,
-                prefix.as_bytes(),
-                request.pagination.as_ref(),
-                Total::Wanted,
-                |_| true,
-            );
+            let (history, pagination) = all(state, prefix.as_bytes(), request.pagination.as_ref());
             let answer = ser::QueryRelayMiningDifficultyHistoryResponse {
                 relay_mining_difficulty_history: history,
                 pagination: Some(pagination),

@@ -1,6 +1,6 @@
 //! WebSocket: every call of the server, and subscriptions to new blocks and transactions.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use axum::extract::ws::{Message, WebSocket};
 use serde_json::{Value, json};
@@ -17,6 +17,9 @@ use crate::{core::BlockNotice, db::TxRow, events::Event};
 
 /// Subscriptions of one connection; mainnet's nodes allow five.
 const MAX_SUBSCRIPTIONS: usize = 100;
+
+/// How long a client may take for one message.
+const TAKE_WITHIN: Duration = Duration::from_secs(30);
 
 /// Subscriptions by their query, each with the id of its call.
 type Subscriptions = BTreeMap<String, (Value, Vec<Condition>)>;
@@ -39,11 +42,9 @@ pub(super) async fn talk(server: Server, mut socket: WebSocket) {
             },
         };
         for answer in answers {
-            if socket
-                .send(Message::Text(answer.to_string().into()))
-                .await
-                .is_err()
-            {
+            let sent = socket.send(Message::Text(answer.to_string().into()));
+            // Who takes nothing for so long is gone.
+            if !matches!(tokio::time::timeout(TAKE_WITHIN, sent).await, Ok(Ok(()))) {
                 return;
             }
         }

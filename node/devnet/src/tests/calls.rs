@@ -332,6 +332,32 @@ impl Socket {
     }
 }
 
+/// More connections that send half a request than there are places: the longest-waiting ones make way.
+#[tokio::test]
+async fn half_open_connections_keep_nobody_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let devnet = start(folder.path()).await;
+    let mut socket = Socket::open(&devnet.rpc_url()).await;
+    let subscribe =
+        json!({"jsonrpc": "2.0", "id": 1, "method": "subscribe", "params": {"query": "tm.event='NewBlock'"}});
+    socket.send(&subscribe).await;
+    socket.receive().await;
+    let address = devnet.rpc_url().trim_start_matches("http://").to_owned();
+    let mut half_open = Vec::new();
+    for _ in 0..300 {
+        let mut stream = TcpStream::connect(&address).await.unwrap();
+        stream.write_all(b"POST / HTTP/1.1\r\nHost: ").await.unwrap();
+        half_open.push(stream);
+    }
+    let asked = call(&devnet, "status", json!({}));
+    let status = tokio::time::timeout(Duration::from_secs(20), asked).await;
+    assert!(status.expect("it is answered at once").is_ok());
+    // Who subscribed is no half-open connection.
+    devnet.produce(1).await.unwrap();
+    let told = tokio::time::timeout(Duration::from_secs(20), socket.receive()).await;
+    assert_eq!(told.unwrap()["id"], 1);
+}
+
 #[tokio::test]
 async fn subscriptions_tell_blocks_and_transactions() {
     let folder = tempfile::tempdir().unwrap();

@@ -41,14 +41,11 @@ impl Miner {
             // Without a trust anchor everything stands on an endpoint's word; the screen says so.
             Standing::Unverified { .. } => {}
             Standing::Starting => reasons.push(reason(ReasonCode::ChainSyncing, String::new())),
-            // Sessions that are known are served to their end: buyers were promised that, and nothing of it needs the
-            // chain.
-            Standing::Stalled { why } | Standing::Unreachable { why } if self.serves_known_sessions() => {
-                notes.push(reason(ReasonCode::ChainSyncing, why.clone()));
+            Standing::Stalled { why } => self.away(ReasonCode::ChainStalled, why, &mut reasons, &mut notes),
+            Standing::Unreachable { why } => {
+                self.away(ReasonCode::ChainUnreachable, why, &mut reasons, &mut notes);
             }
-            Standing::Stalled { why } | Standing::Unreachable { why } | Standing::TrustExpired { why } => {
-                reasons.push(reason(ReasonCode::ChainSyncing, why.clone()));
-            }
+            Standing::TrustExpired { why } => reasons.push(reason(ReasonCode::TrustExpired, why.clone())),
             Standing::TrustConflict { why } => {
                 reasons.push(reason(ReasonCode::TrustConflict, why.clone()));
             }
@@ -61,6 +58,18 @@ impl Miner {
         notes.extend(self.0.outlook.borrow().losses.notes());
         self.backend_reason(&mut reasons, &mut notes);
         EarningEvent::Looked { reasons, notes }
+    }
+
+    /// The chain tells nothing new. Sessions that are known are served to their end: buyers were promised that, and nothing
+    /// of it needs the chain.
+    fn away(&self, code: ReasonCode, why: &str, reasons: &mut Vec<Reason>, notes: &mut Vec<Reason>) {
+        let fact = why.to_owned();
+        let said = Reason { code, fact };
+        if self.serves_known_sessions() {
+            notes.push(said);
+        } else {
+            reasons.push(said);
+        }
     }
 
     /// Whether earning runs and knows a session that is not over, as far as this computer's clock tells.

@@ -171,7 +171,7 @@ async fn an_endpoint_that_fails_closes_nothing_while_a_session_is_known() {
         };
     });
     wait(&miner, "it is noted", |earning| {
-        has(&earning.notes, ReasonCode::ChainSyncing)
+        has(&earning.notes, ReasonCode::ChainUnreachable)
     })
     .await;
     assert_eq!(miner.state().borrow().state, EarningState::Idle);
@@ -180,7 +180,7 @@ async fn an_endpoint_that_fails_closes_nothing_while_a_session_is_known() {
     let long_ago = bench.clock.now() - Duration::from_secs(24 * 3600);
     bench.chain.head.send_modify(|head| head.time = long_ago);
     wait(&miner, "the session is over", |earning| {
-        matches!(earning.state, EarningState::Off(_)) && has(&earning.reasons, ReasonCode::ChainSyncing)
+        matches!(earning.state, EarningState::Off(_)) && has(&earning.reasons, ReasonCode::ChainUnreachable)
     })
     .await;
     stop(miner).await;

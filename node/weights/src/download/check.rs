@@ -13,6 +13,7 @@ use crate::{
     hashing::{self, PieceCheck},
     manifest::Manifest,
     records::{FinishedFile, LeafRecord, ModelRecord, Origin},
+    refusal::{Fact, Refusal},
     unixfs::data::NodeKind,
 };
 
@@ -83,7 +84,10 @@ async fn inspect(job: &Job) -> Result<(), JobError> {
     match looked {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(reason)) => Err(JobError::Refused(reason)),
-        Err(error) => Err(JobError::Refused(error.to_string())),
+        Err(error) => Err(JobError::Refused(Refusal {
+            fact: Fact::new("internal"),
+            text: error.to_string(),
+        })),
     }
 }
 

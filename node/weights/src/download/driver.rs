@@ -164,6 +164,7 @@ impl Driver {
                 running.await;
             }
             let (have_bytes, size_bytes) = self.state.progress();
+            let (code, values) = error.fact().into_stored();
             let retry_at_ms = self
                 .shared
                 .clock
@@ -171,6 +172,8 @@ impl Driver {
                 .saturating_add(self.shared.rules.backoff.longest_ms);
             self.state = State::Failed {
                 why,
+                code: Some(code),
+                values,
                 attempts: 1,
                 retry_at_ms: Some(retry_at_ms),
                 have_bytes,

@@ -23,6 +23,7 @@ use crate::{
     manifest::{Manifest, ManifestFile},
     provider::{HttpGateway, Source, SourceError},
     records::{FileRecord, Records, RecordsError},
+    refusal::{Fact, Refusal},
     unixfs::{ReadError, read::Plan},
 };
 
@@ -81,7 +82,7 @@ pub(super) enum JobError {
         source: io::Error,
     },
     #[error("the model is here, but cannot be used: {0}")]
-    Refused(String),
+    Refused(Refusal),
     #[error("the job was stopped")]
     Stopped,
     #[error(transparent)]
@@ -105,6 +106,30 @@ impl JobError {
         }
     }
 
+    /// The fact, for surfaces that say it in another language.
+    fn fact(&self) -> Fact {
+        match self {
+            JobError::NoSource { .. } => Fact::new("download_no_source"),
+            JobError::Manifest(_) => Fact::new("download_manifest"),
+            JobError::Plan { path, .. } | JobError::Size { path, .. } => {
+                Fact::new("download_published_wrong").with("path", path)
+            }
+            JobError::Quota { needed, left } => Fact::new("download_quota")
+                .with("needed_bytes", needed)
+                .with("left_bytes", left),
+            JobError::Disk { needed, left } => Fact::new("download_disk")
+                .with("needed_bytes", needed)
+                .with("left_bytes", left),
+            JobError::Write { path, source } => match Fact::of_io(source) {
+                full if full.code == "disk_full" => full,
+                _other => Fact::new("download_write").with("path", path.display()),
+            },
+            JobError::Refused(refusal) => refusal.fact.clone(),
+            JobError::Stopped => Fact::new("stopping"),
+            JobError::Records(error) => error.fact(),
+        }
+    }
+
     pub(super) fn into_event(self) -> Option<Event> {
         if matches!(self, JobError::Stopped) {
             return None;
@@ -113,6 +138,7 @@ impl JobError {
             is_final: self.is_final(),
             not_before_ms: None,
             why: hearth_base::failure::chain(&self),
+            fact: Some(self.fact()),
         };
         if let JobError::NoSource { not_before_ms, .. } = self {
             failure.not_before_ms = not_before_ms;

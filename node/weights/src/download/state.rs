@@ -12,8 +12,12 @@
 //! them as further events. So a kill between any two lines loses no more than the last effect, which
 //! [`effects_after_restart`] begins again.
 
+use std::collections::BTreeMap;
+
 use hearth_store::stored::Stored;
 use serde::{Deserialize, Serialize};
+
+use crate::refusal::Fact;
 
 /// Where a download stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,6 +60,11 @@ pub enum State {
     Failed {
         /// What happened and what to do, in a sentence.
         why: String,
+        /// The code of that fact, and its figures by name; programs before had none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        code: Option<String>,
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        values: BTreeMap<String, String>,
         /// Failures in a row.
         attempts: u32,
         /// When it is tried again; `None`: never by itself.
@@ -154,6 +163,7 @@ pub(crate) enum Event {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct JobFailure {
     pub(crate) why: String,
+    pub(crate) fact: Option<Fact>,
     pub(crate) is_final: bool,
     /// No source wants to be asked before.
     pub(crate) not_before_ms: Option<i64>,
@@ -379,8 +389,11 @@ fn after_failure(state: &State, met: JobFailure, now_ms: i64, backoff: Backoff) 
     // A pause that a source asks for holds, however short the usual one would be.
     let usual = now_ms.saturating_add(backoff.after(before));
     let retry_at_ms = (!met.is_final).then(|| usual.max(met.not_before_ms.unwrap_or(usual)));
+    let (code, values) = met.fact.map(Fact::into_stored).unzip();
     let failed = State::Failed {
         why: met.why,
+        code,
+        values: values.unwrap_or_default(),
         attempts: before.saturating_add(1),
         retry_at_ms,
         have_bytes,

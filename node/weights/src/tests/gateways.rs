@@ -18,7 +18,7 @@ use super::{
     local::{model_file, node, node_that_inspects},
     replay::serve,
 };
-use crate::{AddError, AddOptions, DownloadState, Inspector, parse_cid};
+use crate::{AddError, AddOptions, DownloadState, Fact, Inspector, Refusal, parse_cid};
 
 #[tokio::test]
 async fn blocks_that_are_right_are_taken_whatever_type_the_answer_has() {
@@ -155,22 +155,42 @@ async fn a_block_that_is_not_here_is_404_in_both_forms() {
 #[tokio::test]
 async fn a_model_that_cannot_be_used_is_neither_added_nor_listed_after_a_download() {
     let (_folder, first, cid) = publisher().await;
-    let refusing = || Inspector::new(|_| Err("the architecture \"gemma3\" is not supported".to_owned()));
+    let refusal = Refusal {
+        fact: Fact::new("model_architecture").with("architecture", "gemma3"),
+        text: "the architecture \"gemma3\" is not supported".to_owned(),
+    };
+    let refusing = {
+        let refusal = refusal.clone();
+        move || {
+            let refusal = refusal.clone();
+            Inspector::new(move |_| Err(refusal.clone()))
+        }
+    };
     let folder = tempfile::tempdir().unwrap();
     let second = node_that_inspects(folder.path(), refusing()).await;
     let path = model_file(folder.path(), 3, 1000);
     let error = second.add(&path, AddOptions::default()).await.unwrap_err();
     assert!(
-        matches!(&error, AddError::Refused(why) if why.contains("gemma3")),
+        matches!(&error, AddError::Refused(why) if why.text.contains("gemma3")),
         "{error}"
     );
+    assert_eq!(error.fact(), refusal.fact);
     let gateway = serve(first.router()).await;
     let mut seen = second.pull(cid, &[gateway]).await.unwrap();
     let why = until_failed(&mut seen).await;
     assert!(why.contains("cannot be used") && why.contains("gemma3"), "{why}");
     assert!(second.list().await.unwrap().is_empty());
     match &seen.borrow().state {
-        DownloadState::Failed { retry_at_ms, .. } => assert_eq!(*retry_at_ms, None, "never by itself"),
+        DownloadState::Failed {
+            retry_at_ms,
+            code,
+            values,
+            ..
+        } => {
+            assert_eq!(*retry_at_ms, None, "never by itself");
+            assert_eq!(code.as_deref(), Some("model_architecture"));
+            assert_eq!(values["architecture"], "gemma3");
+        }
         other => panic!("{other:?}"),
     };
     assert!(second.cancel(&cid).await);

@@ -28,26 +28,28 @@ use crate::{
 async fn what_does_not_fit_is_refused_before_it_is_fetched() {
     let (_folder, first, cid) = publisher().await;
     let address = serve(first.router()).await;
-    let changes: [(&str, fn(&mut crate::Config)); 2] = [
-        ("the quota leaves 5.0 MB", |config| {
+    let changes: [(&str, &str, fn(&mut crate::Config)); 2] = [
+        ("the quota leaves 5.0 MB", "download_quota", |config| {
             config.quota_bytes = Some(5_000_000)
         }),
-        ("the disk has 0.0 MB to spare", |config| {
+        ("the disk has 0.0 MB to spare", "download_disk", |config| {
             config.keep_free_bytes = u64::MAX
         }),
     ];
-    for (wanted, change) in changes {
+    for (wanted, fact, change) in changes {
         let folder = tempfile::tempdir().unwrap();
         let second = node_with(folder.path(), change).await;
         let mut seen = second.pull(cid, std::slice::from_ref(&address)).await.unwrap();
         let why = until_failed(&mut seen).await;
         assert!(why.contains(wanted) && why.contains("9.0 MB"), "{why}");
         assert!(matches!(
-            seen.borrow().state,
+            &seen.borrow().state,
             DownloadState::Failed {
                 retry_at_ms: None,
+                code: Some(code),
+                values,
                 ..
-            }
+            } if code == fact && values["needed_bytes"].starts_with('9')
         ));
         assert!(!folder.path().join("weights/models").exists());
     }

@@ -4,7 +4,7 @@ use anyhow::Context as _;
 use hearth_base::failure::chain;
 use hearth_node::{
     OfflineWeights,
-    weights::{AddOptions, Cid, DownloadState, Model, ModelKind, Weights, parse_cid},
+    weights::{AddOptions, Cid, DownloadState, Fact, Model, ModelKind, Weights, parse_cid},
 };
 
 use super::{Bar, ModelCommand, Shown, Verdict, find, path_of, show_list, show_model, show_verdicts};
@@ -30,11 +30,8 @@ async fn act(command: &ModelCommand, weights: &Weights, out: &Out) -> Done {
         ModelCommand::Add { path } => {
             let path = path_of(path)?;
             let added = weights.add(&path, AddOptions::default()).await;
-            show_model(
-                out,
-                "added",
-                &shown(&added.map_err(|error| anyhow::anyhow!("{}", chain(&error)))?),
-            );
+            let added = added.map_err(|error| refused(error.fact(), &error))?;
+            show_model(out, "added", &shown(&added));
         }
         ModelCommand::Pull { cid, from } => pull(weights, out, cid, from.as_deref()).await?,
         ModelCommand::Rm { model } => {
@@ -96,6 +93,14 @@ fn shown(model: &Model) -> Shown {
     }
 }
 
+/// A refusal by its own code, as the API of a running node has it.
+fn refused(fact: Fact, error: &(dyn std::error::Error + 'static)) -> Exit {
+    let mut fault = Fault::failed(fact.code, chain(error));
+    let values = fact.values.into_iter();
+    fault.detail.values = values.map(|(name, value)| (name.to_owned(), value)).collect();
+    fault.into()
+}
+
 fn parse(cid: &str) -> Result<Cid, Exit> {
     parse_cid(cid).map_err(|error| Fault::wrong_use(error.to_string()).into())
 }
@@ -104,7 +109,7 @@ async fn pull(weights: &Weights, out: &Out, cid: &str, from: Option<&str>) -> Do
     let cid = parse(cid)?;
     let sources: Vec<String> = from.map(str::to_owned).into_iter().collect();
     let pulling = weights.pull(cid, &sources).await;
-    let mut seen = pulling.map_err(|error| anyhow::anyhow!("{}", chain(&error)))?;
+    let mut seen = pulling.map_err(|error| refused(error.fact(), &error))?;
     let bar = Bar::new(out);
     let failed = loop {
         let download = seen.borrow_and_update().clone();

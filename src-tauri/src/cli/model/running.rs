@@ -77,7 +77,8 @@ pub(super) async fn run(command: &ModelCommand, client: &Client, out: &Out) -> D
 /// A file that is here for this user and not for the node: a service lives in a view of its own.
 fn unseen(path: &Path, error: anyhow::Error) -> Exit {
     let refused = error.downcast_ref::<Fault>();
-    let is_hidden = refused.is_some_and(|fault| fault.detail.code == "file_unseen");
+    let is_hidden =
+        refused.is_some_and(|fault| matches!(fault.detail.code.as_str(), "file_unseen" | "file_denied"));
     let details = refused.and_then(|fault| fault.detail.details.clone());
     if !is_hidden || std::fs::metadata(path).is_err() {
         return error.into();

@@ -4,6 +4,7 @@ import type { Download } from '$lib/api/generated';
 import { node } from '$lib/controllers/node.svelte';
 import { clock } from '$lib/format/figures';
 import { emptyNode, reduce } from '$lib/state/node';
+import { overwriteGetLocale } from '$lib/paraglide/runtime';
 import Downloads from './Downloads.svelte';
 
 const failed: Download = {
@@ -18,7 +19,12 @@ const failed: Download = {
   retry_at: null,
 };
 
-afterEach(() => (node.state = emptyNode));
+let locale: 'en' | 'de' = 'en';
+overwriteGetLocale(() => locale);
+afterEach(() => {
+  node.state = emptyNode;
+  locale = 'en';
+});
 
 const words = (change: Partial<Download>) => {
   node.state = reduce(emptyNode, { type: 'download', ...failed, ...change });
@@ -34,4 +40,13 @@ test('a download whose gateway wants to be left alone says when it is tried agai
   expect(text).toContain(`Next try ${clock(retry_at)}.`);
   expect(text).toContain('60 minutes');
   expect(words({})).not.toContain('Next try');
+});
+
+test('why a download failed is said in the language of the page, with its figures', () => {
+  const reason = { code: 'download_disk', message: 'the model needs 98.4 MB more', remedy: null, values: { needed_bytes: '98400000', left_bytes: '1000000' } };
+  expect(words({ reason, error: reason.message })).toMatch(/The model needs 98\sMB more, and the disk has 1\.0\sMB to spare\./);
+  locale = 'de';
+  const german = words({ reason, error: reason.message });
+  expect(german).toMatch(/Das Modell braucht noch 98\sMB/);
+  expect(german).not.toContain('needs');
 });

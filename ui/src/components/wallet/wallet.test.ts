@@ -1,4 +1,7 @@
-import { describe, expect, test } from 'vitest';
+import { render } from '@testing-library/svelte';
+import { describe, expect, test, vi } from 'vitest';
+import { wallet } from '$lib/controllers/wallet.svelte';
+import Activity from './Activity.svelte';
 import { addressFault } from './address';
 import { asks, isWhole, normalWords } from './words';
 
@@ -39,8 +42,23 @@ describe('recovery words', () => {
     ['bullets', (word: string) => `• ${word}\r\n`],
     ['quotes (W13)', (word: string) => `“${word}” `],
   ])('%s is as many words as it shows', (_, line) => expect(normalWords(words.map(line).join(''))).toHaveLength(24));
+  test.each([
+    ['export --json', (list: string[]) => JSON.stringify({ words: list.join(' ') }, null, 2)],
+    ['create --json', (list: string[]) => JSON.stringify({ wallet: { main: 'pokt1abc' }, words: list })],
+  ])('what hearth wallet %s printed', (_, print) => expect(normalWords(print(words))).toEqual(words));
   test('15, 18 and 21 words are whole, too (W18)', () => {
     const whole = Array.from({ length: 30 }, (_, at) => at).filter((count) => isWhole(words.concat(words).slice(0, count)));
     expect(whole).toEqual([12, 15, 18, 21, 24]);
   });
+});
+
+test('a history without the chain shows the own payments and says what is missing', () => {
+  vi.stubGlobal('fetch', () => new Promise(() => {}));
+  const standing = { trust: 'unverified', height: 7, age_s: null } as const;
+  const movement = { id: '0a', kind: 'sent', direction: 'out', amount: '1000', fee: '1', height: 7, time: null, counterparty: null, memo: null, tx: '0A', session_id: null, standing } as const;
+  wallet.history.value = { movements: [movement], total: 1, payments: [], missing: [{ code: 'history_chain_away', message: 'the chain does not answer', details: 'connection refused' }] };
+  const { container } = render(Activity);
+  expect(container.querySelector('[data-testid=history-missing]')?.textContent).toMatch(/only what this wallet noted.*Details/s);
+  expect(container.textContent).toMatch(/Sent/);
+  vi.unstubAllGlobals();
 });

@@ -21,9 +21,12 @@ export function asks(words: string[], random: () => number = Math.random): Ask[]
   });
 }
 
+/** What `hearth wallet export --json` and `create --json` print has the words in a field of their own. */
+const inJson = (text: string): string | null => /^\{[^]*"words"\s*:\s*(?:"([^"]*)"|\[([^\]]*)\])[^]*\}$/.exec(text.trim())?.slice(1).find(Boolean) ?? null;
+
 /** Words as typed or pasted: any white space, any case. Numbers and bullets before them are none. */
 export const normalWords = (text: string): string[] =>
-  text.toLowerCase().split(/[\s,]+/).filter((word) => /\p{L}/u.test(word));
+  (inJson(text)?.replaceAll('"', ' ') ?? text).toLowerCase().split(/[\s,]+/).filter((word) => /\p{L}/u.test(word));
 
 /** Whether a wallet's words may be so many. */
 export const isWhole = (words: string[]): boolean => [12, 15, 18, 21, 24].includes(words.length);

@@ -3,42 +3,62 @@
 import type { ErrorDetail } from '$lib/api/generated';
 import type { ErrorMore } from '$lib/api/request';
 import { m } from '$lib/paraglide/messages';
+import { factsOf, refusals, type Words } from './refusals';
 import { joined, sentence, speaksAsNode } from './technical';
 
-type Words = { title: () => string; detail?: boolean };
 export type ErrorWords = { title: string; more: string; details: string | null };
 
 export const errors: Record<string, Words> = {
+  ...refusals,
+  address_wrong: { title: m.error_address_wrong, detail: true },
+  amount_zero: { title: m.error_amount_zero },
   answer_failed: { title: m.answer_failed, detail: true },
   application_not_ready: { title: m.error_application_not_ready, detail: true },
+  backend_busy: { title: m.error_backend_busy },
+  backend_failed: { title: m.error_backend_failed, detail: true },
+  backend_not_ready: { title: m.error_backend_not_ready, detail: true },
+  backend_too_large: { title: m.error_backend_too_large, detail: true },
+  backend_too_slow: { title: m.error_backend_too_slow, detail: true },
+  backend_unreachable: { title: m.error_backend_unreachable, detail: true },
   bad_words: { title: m.error_bad_words, detail: true },
   broken_off: { title: m.error_broken_off },
   cannot_earn: { title: m.error_cannot_earn, detail: true },
   chain_refused: { title: m.error_chain_refused, detail: true },
   chain_unreachable: { title: m.error_chain_unreachable },
+  chat_template: { title: m.error_chat_template, detail: true },
+  chat_template_broken: { title: m.error_chat_template_broken, detail: true },
   context_length_exceeded: { title: m.error_context_length_exceeded },
+  crowded: { title: m.error_crowded },
   daily_cap_reached: { title: m.error_daily_cap_reached, detail: true },
   disk_full: { title: m.error_disk_full },
   engine_overloaded: { title: m.error_engine_overloaded },
+  engine_stopped: { title: m.error_engine_stopped },
+  evidence_unreadable: { title: m.error_evidence_unreadable, detail: true },
   faucet_refused: { title: m.error_faucet_refused, detail: true },
   faucet_unreachable: { title: m.error_faucet_unreachable },
   fee_rose: { title: m.error_fee_rose, detail: true },
-  file_unseen: { title: m.error_file_unseen, detail: true },
   foreign_host: { title: m.error_foreign_host, detail: true },
   foreign_origin: { title: m.error_foreign_origin },
   gateway_not_ready: { title: m.error_gateway_not_ready, detail: true },
   internal: { title: m.error_internal },
+  internal_error: { title: m.error_internal_error },
+  invalid_prompt: { title: m.error_invalid_prompt },
+  invalid_value: { title: m.error_invalid_value, detail: true },
   key_locked: { title: m.error_key_locked },
+  large_head: { title: m.error_large_head, detail: true },
   memo_too_long: { title: m.error_memo_too_long, detail: true },
   model_damaged: { title: m.error_model_damaged },
   model_files: { title: m.error_model_files, detail: true },
   model_in_use: { title: m.error_model_in_use },
   model_not_found: { title: m.error_model_not_found },
-  model_too_large: { title: m.error_model_too_large, detail: true },
+  model_unloaded: { title: m.error_model_unloaded },
+  model_unsupported: { title: m.error_model_unsupported, detail: true },
   model_unusable: { title: m.error_model_unusable, detail: true },
   network_unavailable: { title: m.error_network_unavailable, detail: true },
+  no_conflict: { title: m.error_no_conflict },
   no_faucet: { title: m.error_not_devnet },
   no_login: { title: m.error_no_login },
+  no_model_chosen: { title: m.error_no_model_chosen },
   no_review: { title: m.error_no_review },
   no_source: { title: m.error_no_source },
   no_wallet: { title: m.error_no_wallet },
@@ -49,18 +69,23 @@ export const errors: Record<string, Words> = {
   other_words: { title: m.error_other_words },
   out_of_stake: { title: m.error_out_of_stake, detail: true },
   payment_refused: { title: m.error_payment_refused, detail: true },
+  refused_by_backend: { title: m.error_refused_by_backend, detail: true },
   setup_failed: { title: m.setup_failed, detail: true },
   stopping: { title: m.error_stopping },
   supplier_failed: { title: m.error_supplier_failed, detail: true },
   token_needed: { title: m.error_token_needed },
   too_large: { title: m.error_too_large },
   too_long: { title: m.error_too_long },
+  too_many: { title: m.error_too_many },
+  too_slow: { title: m.error_too_slow },
+  trust_conflict: { title: m.error_trust_conflict, detail: true },
   unexpected: { title: m.error_unexpected, detail: true },
   unreachable: { title: m.error_unreachable },
   wallet_damaged: { title: m.error_wallet_damaged },
-  wallet_newer: { title: m.error_wallet_newer, detail: true },
   wallet_exists: { title: m.error_wallet_exists },
+  wallet_newer: { title: m.error_wallet_newer, detail: true },
   weak_password: { title: m.error_weak_password, detail: true },
+  wrong_model_kind: { title: m.error_wrong_model_kind },
   wrong_token: { title: m.signin_wrong_token },
 };
 
@@ -91,7 +116,7 @@ export function errorWords(given: Told): ErrorWords {
   const words = errors[error.code];
   if (words) {
     const own = words.detail ? joined(error.message, error.remedy) : null;
-    return { title: words.title(), more: '', details: joined(own, error.details) };
+    return { title: words.title(factsOf(error.values)), more: '', details: joined(own, error.details) };
   }
   if (speaksAsNode()) {
     const more = [error.meaning, error.remedy].filter(Boolean).join(' ');

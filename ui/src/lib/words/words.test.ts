@@ -1,5 +1,5 @@
 // The codes that the node sends and the words that the page has for them are the same ones, read from the node's source.
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { EarnedSession } from '$lib/api/generated';
 import { overwriteGetLocale } from '$lib/paraglide/runtime';
@@ -12,6 +12,11 @@ overwriteGetLocale(() => locale);
 beforeEach(() => (locale = 'en'));
 
 const source = (path: string): string => readFileSync(`../node/${path}`, 'utf8').split('#[cfg(test)]')[0] ?? '';
+/** All sources of a folder, without their tests. */
+function sourcesIn(folder: string): string {
+  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.rs') && !file.includes('tests'));
+  return files.map((file) => readFileSync(`${folder}/${file}`, 'utf8').split('#[cfg(test)]')[0]).join('\n');
+}
 const codes = (text: string, pattern: RegExp): string[] => [...text.matchAll(pattern)].map((hit) => hit[1] ?? '');
 
 describe('reasons', () => {
@@ -49,14 +54,38 @@ describe('reasons', () => {
 });
 
 describe('errors', () => {
-  const api = ['error', 'auth/login', 'routes/payments', 'routes/extract', 'routes/access', 'routes/guard', 'routes/cors', 'host', 'auth/table', 'storage/reviews', 'storage/conversations', 'answers/answer']
-    .concat(['model_store', 'money', 'earn', 'relay'].map((name) => `parts/adapters/${name}`), 'parts/adapters')
-    .map((path) => source(`api/src/${path}.rs`))
-    .concat(source('answers/src/error.rs'))
-    .join('\n');
+  const api = sourcesIn('../node/api/src');
+  const answers = source('answers/src/error.rs');
+  const everywhere = `${api}\n${answers}\n${sourcesIn('../node/weights/src')}\n${readFileSync('../engine/src/fact.rs', 'utf8')}`;
+  // What only a program can cause, or nobody hears: such an answer goes to whoever wrote the program, in English.
+  const programs = ['bad_request', 'cancelled', 'insufficient_quota', 'invalid_api_key', 'invalid_json', 'key_model', 'key_needed', 'key_scope', 'many_sources', 'method_not_allowed', 'model_changed', 'no_tools', 'rate_limit_exceeded', 'source_unusable', 'too_many_values', 'unknown_url'];
   test('there are no words for codes that nobody sends', () => {
     const own = ['unreachable', 'unexpected', 'setup_failed', 'answer_failed']; // The page's own: the node did not answer, or not so.
-    expect(Object.keys(errors).filter((code) => !own.includes(code) && !api.includes(`"${code}"`))).toEqual([]);
+    expect(Object.keys(errors).filter((code) => !own.includes(code) && !everywhere.includes(`"${code}"`))).toEqual([]);
+  });
+  test('whatever a person can cause has words on the page', () => {
+    const sent = new Set([
+      ...codes(api, /(?:StatusCode::\w+,|(?:conflict|unavailable|refused)\()\s*"(\w+)"/g),
+      ...codes(answers, /Code::\w+ => \("(\w+)", \d+\)/g),
+      ...codes(sourcesIn('../node/weights/src'), /Fact::new\(\s*"(\w+)"/g),
+      ...codes(readFileSync('../node/weights/src/refusal.rs', 'utf8'), /"(\w+)"/g),
+      ...codes(readFileSync('../engine/src/fact.rs', 'utf8'), /"((?:model|file)_\w+)"/g),
+    ]);
+    for (const code of ['model_version', 'cid_wrong', 'backend_busy', 'file_denied', 'download_quota', 'key_name']) expect(sent).toContain(code);
+    const counted = ['wait', 'word_unknown', 'words_count', 'wrong_password'];
+    const known = (code: string) => code in errors || counted.includes(code) || programs.includes(code);
+    expect([...sent].filter((code) => !known(code))).toEqual([]);
+    expect(programs.filter((code) => !everywhere.includes(`"${code}"`) || code in errors)).toEqual([]);
+  });
+  test('the facts of a refusal stand in its words, in both languages', () => {
+    const version = { code: 'model_version', message: 'its GGUF version is 1', remedy: null, values: { file: 'm.gguf', version: '1' } };
+    const memory = { code: 'model_too_large', message: 'needs 5000000000 bytes', remedy: null, values: { need_bytes: '5000000000', available_bytes: '2000000000', fits_bytes: '1500000000' } };
+    expect(errorWords(version)).toEqual({ title: 'm.gguf has the GGUF version 1; 2 and 3 can be read. Fetch a newer file of this model.', more: '', details: null });
+    expect(errorWords(memory).title).toMatch(/needs 5\.00\sGB of memory, and 2\.00\sGB are free/);
+    locale = 'de';
+    expect(errorWords(version).title).toContain('m.gguf hat die GGUF-Version 1');
+    expect(errorWords(memory).title).toMatch(/braucht 5,00\sGB Speicher/);
+    expect(errorWords({ code: 'model_version', message: 'old', remedy: null }).title).toContain('? hat die GGUF-Version ?');
   });
   test('a known code is said by the page, with the detail where the code alone does not say it', () => {
     expect(errorWords({ code: 'disk_full', message: 'the disk is full', remedy: 'Free it.' }).title).toMatch(/^The disk is full, nothing was written/);

@@ -109,6 +109,15 @@ pub struct Reason {
     pub remedy: Option<String>,
 }
 
+impl Reason {
+    /// Of what is wrong with the chain: whether nothing can be asked of it. A start that has heard nothing yet is no such
+    /// thing, nor is a chain on an endpoint's word, which answers.
+    #[must_use]
+    pub fn is_chain_away(&self) -> bool {
+        !matches!(self.code.as_str(), "chain_syncing" | "chain_unverified")
+    }
+}
+
 /// Every error of the control API.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ErrorBody {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Reason, Timestamp, Upokt};
+use super::{ErrorDetail, Reason, Timestamp, Upokt};
 
 /// Where a model runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
@@ -64,6 +64,42 @@ pub struct Model {
     pub suppliers: Option<u32>,
 }
 
+impl Model {
+    /// A chat model whose files are elsewhere: nothing is known of them.
+    pub(crate) fn elsewhere(
+        kind: ModelKind,
+        id: String,
+        title: String,
+        unavailable: Option<Reason>,
+    ) -> Model {
+        Model {
+            id,
+            kind,
+            task: ModelTask::Chat,
+            title,
+            state: if unavailable.is_some() {
+                ModelState::Unavailable
+            } else {
+                ModelState::Ready
+            },
+            unavailable,
+            cid: None,
+            size_bytes: None,
+            context_tokens: None,
+            parameters: None,
+            architecture: None,
+            quantisation: None,
+            licence: None,
+            added_at: None,
+            verified_at: None,
+            serves: Vec::new(),
+            service: None,
+            price_per_answer: None,
+            suppliers: None,
+        }
+    }
+}
+
 /// One list of all models: local first, then the network's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ModelList {
@@ -121,6 +157,9 @@ pub struct Download {
     pub source: Option<String>,
     /// Why it failed.
     pub error: Option<String>,
+    /// The same by its code, for surfaces that say it in the person's language.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<ErrorDetail>,
     pub retry_at: Option<Timestamp>,
 }
 

@@ -127,8 +127,8 @@ pub enum Level {
 /// The answer of `/health` and `/ready`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Health {
-    /// `ok`, or what is missing.
+    /// `ok`; `local` where only models of this computer answer, since the chain is away; `not ready`.
     pub status: String,
-    /// Why it is not ready; empty where it is.
+    /// What is missing; empty where it is `ok`.
     pub reasons: Vec<String>,
 }

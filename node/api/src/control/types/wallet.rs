@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Standing, Timestamp, Upokt, WalletStatus};
+use super::{ErrorDetail, Standing, Timestamp, Upokt, WalletStatus};
 
 /// The wallet and its accounts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -163,6 +163,9 @@ pub struct History {
     /// Payments of this wallet that are in no block: on their way, failed, or of unknown end. The newest first.
     #[serde(default)]
     pub payments: Vec<OpenPayment>,
+    /// Why it is not whole, where it is not: what the chain knows beyond the wallet's own notes is missing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<ErrorDetail>,
 }
 
 /// What is known of a payment that is in no block.

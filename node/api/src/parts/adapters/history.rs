@@ -216,6 +216,7 @@ pub(super) fn page(movements: Vec<Movement>, noted: &[Activity], window: Window)
         movements: page,
         total,
         payments: noted.iter().filter_map(open_payment).take(MAX_OPEN).collect(),
+        missing: Vec::new(),
     }
 }
 

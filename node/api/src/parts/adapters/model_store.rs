@@ -2,21 +2,20 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use axum::http::StatusCode;
 use futures::{StreamExt as _, stream::BoxStream};
 use hearth_engine::Hardware;
 use hearth_weights::{
-    AddError, AddOptions, Cid, Download as Pull, DownloadState as State, FileState, Model as Held,
-    ModelKind as Kind, OpenError, PullError, RemoveError, Weights, catalogue, parse_cid,
+    AddOptions, Cid, Download as Pull, DownloadState as State, FileState, Model as Held, ModelKind as Kind,
+    OpenError, RemoveError, Weights, catalogue, parse_cid,
 };
 use tokio_stream::wrappers::WatchStream;
 
 use crate::{
     control::types::{
-        Catalogue, CatalogueModel, Changed, Download, DownloadState, Event, Fit, Model, ModelKind,
-        ModelState, ModelTask, Reason, Timestamp, VerifiedModel,
+        Catalogue, CatalogueModel, Changed, Download, DownloadState, ErrorDetail, Event, Fit, Model,
+        ModelKind, ModelState, ModelTask, Reason, Timestamp, VerifiedModel,
     },
-    error::ApiError,
+    error::{ApiError, of_weights},
     parts::{Answer, ModelStore},
 };
 
@@ -96,14 +95,15 @@ impl ModelStore for WeightModelStore {
             .weights
             .add(Path::new(path), AddOptions::default())
             .await
-            .map_err(add_error)?;
+            .map_err(|error| of_weights(error.fact(), &error))?;
         Ok(self.model(&held))
     }
 
     async fn pull(&self, cid: &str, from: Option<&str>) -> Answer<Download> {
         let cid = parse(cid)?;
         let sources: Vec<String> = from.map(str::to_owned).into_iter().collect();
-        let pull = self.weights.pull(cid, &sources).await.map_err(pull_error)?;
+        let pull = self.weights.pull(cid, &sources).await;
+        let pull = pull.map_err(|error| of_weights(error.fact(), &error))?;
         let now = download(&pull.borrow());
         Ok(now)
     }
@@ -246,29 +246,47 @@ fn gigabytes(bytes: u64) -> String {
 }
 
 fn parse(cid: &str) -> Answer<Cid> {
-    parse_cid(cid).map_err(|error| ApiError::bad_request(error.to_string()))
+    parse_cid(cid).map_err(|error| {
+        let shown = error.text().to_owned();
+        ApiError::refused("cid_wrong", error.to_string()).value("text", shown)
+    })
 }
 
 fn download(pull: &Pull) -> Download {
-    let (state, size, error, retry_at) = match &pull.state {
-        State::Wanted => (DownloadState::Wanted, 0, None, None),
-        State::Locating { .. } => (DownloadState::Locating, 0, None, None),
-        State::Fetching { size_bytes, .. } => (DownloadState::Fetching, *size_bytes, None, None),
-        State::Checking { size_bytes } => (DownloadState::Checking, *size_bytes, None, None),
-        State::Ready { size_bytes } => (DownloadState::Ready, *size_bytes, None, None),
-        State::Paused { size_bytes, .. } => (DownloadState::Paused, *size_bytes, None, None),
+    let state = match &pull.state {
+        State::Wanted => DownloadState::Wanted,
+        State::Locating { .. } => DownloadState::Locating,
+        State::Fetching { .. } => DownloadState::Fetching,
+        State::Checking { .. } => DownloadState::Checking,
+        State::Ready { .. } => DownloadState::Ready,
+        State::Paused { .. } => DownloadState::Paused,
+        State::Failed { .. } => DownloadState::Failed,
+        State::Evicting => DownloadState::Evicting,
+    };
+    let (_, size) = pull.state.progress();
+    let (error, reason, retry_at) = match &pull.state {
         State::Failed {
             why,
+            code,
+            values,
             retry_at_ms,
-            size_bytes,
             ..
-        } => (
-            DownloadState::Failed,
-            *size_bytes,
-            Some(why.clone()),
-            retry_at_ms.map(Timestamp::from_ms),
-        ),
-        State::Evicting => (DownloadState::Evicting, 0, None, None),
+        } => {
+            let reason = code.as_ref().map(|code| ErrorDetail {
+                code: code.clone(),
+                message: why.clone(),
+                values: values.clone(),
+                ..ErrorDetail::default()
+            });
+            (Some(why.clone()), reason, retry_at_ms.map(Timestamp::from_ms))
+        }
+        State::Wanted
+        | State::Locating { .. }
+        | State::Fetching { .. }
+        | State::Checking { .. }
+        | State::Ready { .. }
+        | State::Paused { .. }
+        | State::Evicting => (None, None, None),
     };
     Download {
         cid: pull.cid.to_string(),
@@ -279,45 +297,19 @@ fn download(pull: &Pull) -> Download {
         bytes_per_second: (pull.bytes_per_second > 0).then_some(pull.bytes_per_second),
         source: pull.sources.first().cloned(),
         error,
+        reason,
         retry_at,
     }
 }
 
-/// A file that is not there for this process.
+/// A file that is not there for this process, or that its user may not look at.
 fn unseen(path: &str, error: &std::io::Error) -> ApiError {
-    ApiError::new(
-        StatusCode::BAD_REQUEST,
-        "file_unseen",
-        format!("Hearth cannot see {path}"),
-    )
-    .details(error.to_string())
-}
-
-fn add_error(error: AddError) -> ApiError {
-    let text = hearth_base::failure::chain(&error);
-    match error {
-        AddError::Records(error) => ApiError::internal(&error),
-        AddError::Read { .. }
-        | AddError::Neither { .. }
-        | AddError::NoModel { .. }
-        | AddError::Deep { .. }
-        | AddError::NoText { .. }
-        | AddError::Refused(_)
-        | AddError::Changing { .. }
-        | AddError::Manifest(_) => ApiError::bad_request(text),
-    }
-}
-
-fn pull_error(error: PullError) -> ApiError {
-    let text = hearth_base::failure::chain(&error);
-    match error {
-        PullError::Records(error) => ApiError::internal(&error),
-        PullError::Stopping => ApiError::unavailable("stopping", text),
-        PullError::NoSource(_) => ApiError::new(StatusCode::BAD_REQUEST, "no_source", text),
-        PullError::ManySources(_) | PullError::Source(_) | PullError::NoManifest(_) | PullError::Hash(_) => {
-            ApiError::bad_request(text)
-        }
-    }
+    let refused = if error.kind() == std::io::ErrorKind::PermissionDenied {
+        ApiError::refused("file_denied", format!("Hearth may not read {path}"))
+    } else {
+        ApiError::refused("file_unseen", format!("Hearth cannot see {path}"))
+    };
+    refused.value("path", path).details(error.to_string())
 }
 
 fn open_error(error: OpenError) -> ApiError {

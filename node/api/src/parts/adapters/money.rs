@@ -12,7 +12,9 @@ use futures::{
     stream::{self, BoxStream},
 };
 use hearth_base::{Amount, Clock, Height};
-use hearth_chain::{Chain, Faucet, FaucetError, Options, ProofStatus, Stage, TxError, valid_until};
+use hearth_chain::{
+    Chain, Faucet, FaucetError, FoundTx, Options, ProofStatus, QueryError, Stage, TxError, valid_until,
+};
 use hearth_pocket::{
     Address, Signer as _,
     message::{Coin, TypeUrl as _, cosmos::MsgSend},
@@ -25,7 +27,11 @@ use hearth_wallet::{
 };
 use tokio_stream::wrappers::WatchStream;
 
-use super::{chain_error, history, pending, standing, weaker};
+use super::{
+    chain_error, history, pending,
+    stakes::{StakedAs, stakes},
+    standing, weaker,
+};
 use crate::{
     control::types::{
         Balances, Changed, Event, FaucetOrder, History, KeyRole, Movement, Place, PlaceKind, SendDraft,
@@ -45,6 +51,9 @@ const TIMES_AT_ONCE: usize = 16;
 /// Those that a whole table looks back on: what an endpoint's index gives in a minute. What this wallet sent and
 /// earned is in the database and has no such limit.
 const EXPORTED_TXS: usize = 10_000;
+/// How long the chain may take for either, before the wallet's own notes are shown without it.
+const HISTORY_WITHIN: Duration = Duration::from_secs(10);
+const EXPORTED_WITHIN: Duration = Duration::from_secs(120);
 
 /// Chain and wallet behind the API.
 pub struct ChainMoney {
@@ -96,6 +105,46 @@ impl ChainMoney {
         }
     }
 
+    /// Reads what the chain says of both accounts into `movements`, where it answers; gives what is missing of it all the
+    /// same.
+    ///
+    /// # Errors
+    /// The chain is away: what was read until then stands.
+    async fn on_chain(
+        &self,
+        accounts: &Accounts,
+        window: Window,
+        movements: &mut Vec<Movement>,
+    ) -> Result<Option<ApiError>, ApiError> {
+        let (most, within) = if window == Window::ALL {
+            (EXPORTED_TXS, EXPORTED_WITHIN)
+        } else {
+            (HISTORY_TXS, HISTORY_WITHIN)
+        };
+        let faucet = self.faucet.as_ref().map(|faucet| &faucet.account);
+        let read = async {
+            self.look_for_pending().await;
+            let mut has_more = false;
+            for address in [&accounts.main, &accounts.working] {
+                let mut found = |tx: FoundTx| movements.extend(history::movement(&tx, accounts, faucet));
+                has_more |= self.chain.history(address, most, &mut found).await?;
+            }
+            Ok::<_, QueryError>(has_more)
+        };
+        match tokio::time::timeout(within, read).await {
+            Ok(Ok(false)) => Ok(None),
+            Ok(Ok(true)) => {
+                let text = format!(
+                    "the newest {most} transactions that each account sent and received are here; older ones that this \
+                     wallet did not note itself are missing"
+                );
+                Ok(Some(ApiError::refused("history_cut", text).value("most", most)))
+            }
+            Ok(Err(error)) => Err(history_away(hearth_base::failure::chain(&error))),
+            Err(_) => Err(history_away(format!("no answer within {} s", within.as_secs()))),
+        }
+    }
+
     fn accounts(&self) -> Answer<Accounts> {
         self.wallet
             .accounts()
@@ -110,56 +159,6 @@ impl ChainMoney {
         Ok(self.wallet.signer(role)?)
     }
 
-    async fn stakes(&self, accounts: &Accounts) -> Answer<Vec<Place>> {
-        let mut places = Vec::new();
-        let supplier = self
-            .chain
-            .supplier(&accounts.working)
-            .await
-            .map_err(chain_error)?;
-        let unbonding = |height: u64| (height > 0).then_some(height);
-        if let Some(record) = &supplier.value {
-            let free = unbonding(record.unstake_session_end_height);
-            let at = standing(&self.chain, &supplier);
-            places.push(place(
-                PlaceKind::Supplier,
-                &accounts.working,
-                amount(record.stake.as_ref())?,
-                at,
-                free,
-            ));
-        }
-        let application = self
-            .chain
-            .application(&accounts.main)
-            .await
-            .map_err(chain_error)?;
-        if let Some(record) = &application.value {
-            let free = unbonding(record.unstake_session_end_height);
-            let at = standing(&self.chain, &application);
-            places.push(place(
-                PlaceKind::Application,
-                &accounts.main,
-                amount(record.stake.as_ref())?,
-                at,
-                free,
-            ));
-        }
-        let gateway = self.chain.gateway(&accounts.working).await.map_err(chain_error)?;
-        if let Some(record) = &gateway.value {
-            let free = unbonding(record.unstake_session_end_height);
-            let at = standing(&self.chain, &gateway);
-            places.push(place(
-                PlaceKind::Gateway,
-                &accounts.working,
-                amount(record.stake.as_ref())?,
-                at,
-                free,
-            ));
-        }
-        Ok(places)
-    }
-
     /// Reads a draft: who pays whom, how much.
     fn read(&self, draft: &SendDraft) -> Answer<(KeyHandle, Address, MsgSend)> {
         let to: Address =
@@ -168,10 +167,11 @@ impl ChainMoney {
                 .trim()
                 .parse()
                 .map_err(|error: hearth_pocket::address::AddressError| {
-                    ApiError::bad_request(format!("{error}")).remedy("Copy the whole address again.")
+                    ApiError::refused("address_wrong", error.to_string())
+                        .remedy("Copy the whole address again.")
                 })?;
         if draft.amount.0.is_zero() {
-            return Err(ApiError::bad_request("an amount of 0 cannot be paid"));
+            return Err(ApiError::refused("amount_zero", "an amount of 0 cannot be paid"));
         }
         check_memo(draft.memo.as_deref().unwrap_or_default())?;
         let signer = self.signer(draft.from)?;
@@ -222,7 +222,21 @@ impl Money for ChainMoney {
                 None,
             ));
         }
-        places.extend(self.stakes(&accounts).await?);
+        for stake in stakes(&self.chain, &accounts).await? {
+            let kind = match stake.staked_as {
+                StakedAs::Supplier => PlaceKind::Supplier,
+                StakedAs::Application => PlaceKind::Application,
+                StakedAs::Gateway => PlaceKind::Gateway,
+            };
+            let held = amount(stake.coin.as_ref())?;
+            places.push(place(
+                kind,
+                &stake.address,
+                held,
+                stake.standing,
+                stake.unstakes_at,
+            ));
+        }
         let sum = |places: &[Place]| Upokt(places.iter().map(|place| place.amount.0).sum());
         let spendable: Vec<Place> = places
             .iter()
@@ -245,28 +259,11 @@ impl Money for ChainMoney {
 
     async fn history(&self, window: Window) -> Answer<History> {
         let accounts = self.accounts()?;
-        self.look_for_pending().await;
-        let faucet = self.faucet.as_ref().map(|faucet| &faucet.account);
         let mut movements = Vec::new();
-        for address in [&accounts.main, &accounts.working] {
-            let found = self
-                .chain
-                .history(
-                    address,
-                    if window == Window::ALL {
-                        EXPORTED_TXS
-                    } else {
-                        HISTORY_TXS
-                    },
-                )
-                .await
-                .map_err(chain_error)?;
-            movements.extend(
-                found
-                    .iter()
-                    .filter_map(|tx| history::movement(tx, &accounts, faucet)),
-            );
-        }
+        let (missing, is_away) = match self.on_chain(&accounts, window, &mut movements).await {
+            Ok(missing) => (missing, false),
+            Err(away) => (Some(away), true),
+        };
         let mut offset = 0;
         loop {
             let sessions = self.earn.sessions(Window::page(offset)).await?.sessions;
@@ -278,7 +275,10 @@ impl Money for ChainMoney {
         }
         let noted = recent(&self.store, u32::MAX).await?;
         let mut page = history::page(movements, &noted, window);
-        self.fill_times(&mut page).await;
+        page.missing.extend(missing.map(|missing| missing.detail()));
+        if !is_away {
+            self.fill_times(&mut page).await;
+        }
         Ok(page)
     }
 
@@ -440,6 +440,15 @@ impl Money for ChainMoney {
             })
             .boxed()
     }
+}
+
+/// The chain's part of a history is not to be had.
+fn history_away(why: String) -> ApiError {
+    ApiError::unavailable(
+        "history_chain_away",
+        "the chain does not answer: only what this wallet noted and earned itself is here",
+    )
+    .details(why)
 }
 
 fn place(kind: PlaceKind, address: &Address, amount: Amount, standing: Standing, free: Option<u64>) -> Place {

@@ -6,16 +6,15 @@ use hearth_chain::{
     Chain, EndpointState as Found, Head as Known, Standing as ChainStanding, Trust as Anchored,
 };
 use hearth_gateway::{Avoided, Gateway};
-use hearth_pocket::{
-    difficulty::BASE_TARGET,
-    message::{Coin, shared::Service},
-    session::Timing,
-    settlement::Price,
-};
-use hearth_wallet::{Accounts, Wallet};
+use hearth_pocket::{difficulty::BASE_TARGET, message::shared::Service, session::Timing, settlement::Price};
+use hearth_wallet::Wallet;
 use tokio_stream::wrappers::WatchStream;
 
-use super::{chain_error, standing};
+use super::{
+    chain_error,
+    stakes::{Stake, StakedAs, stakes},
+    standing,
+};
 use crate::{
     control::types::{
         Endpoint, EndpointState, Event, Head, NetworkName, NetworkPage, NetworkService, Reason, SessionStrip,
@@ -141,65 +140,6 @@ impl ChainNetworkStatus {
         }
         Ok(suppliers)
     }
-
-    async fn roles(&self, accounts: &Accounts) -> Answer<Vec<StakedRole>> {
-        let mut roles = Vec::new();
-        let supplier = self
-            .chain
-            .supplier(&accounts.working)
-            .await
-            .map_err(chain_error)?;
-        if let Some(record) = &supplier.value {
-            let services = record
-                .services
-                .iter()
-                .map(|config| config.service_id.clone())
-                .collect();
-            let at = standing(&self.chain, &supplier);
-            roles.push(role(
-                "supplier",
-                &accounts.working,
-                record.stake.as_ref(),
-                services,
-                at,
-                record.unstake_session_end_height,
-            ));
-        }
-        let application = self
-            .chain
-            .application(&accounts.main)
-            .await
-            .map_err(chain_error)?;
-        if let Some(record) = &application.value {
-            let services = record
-                .service_configs
-                .iter()
-                .map(|config| config.service_id.clone())
-                .collect();
-            let at = standing(&self.chain, &application);
-            roles.push(role(
-                "application",
-                &accounts.main,
-                record.stake.as_ref(),
-                services,
-                at,
-                record.unstake_session_end_height,
-            ));
-        }
-        let gateway = self.chain.gateway(&accounts.working).await.map_err(chain_error)?;
-        if let Some(record) = &gateway.value {
-            let at = standing(&self.chain, &gateway);
-            roles.push(role(
-                "gateway",
-                &accounts.working,
-                record.stake.as_ref(),
-                Vec::new(),
-                at,
-                record.unstake_session_end_height,
-            ));
-        }
-        Ok(roles)
-    }
 }
 
 #[async_trait::async_trait]
@@ -233,9 +173,10 @@ impl NetworkStatus for ChainNetworkStatus {
             Vec::new()
         };
         let roles = match self.wallet.accounts() {
-            Some(accounts) if reachable => self.roles(&accounts).await.unwrap_or_default(),
+            Some(accounts) if reachable => stakes(&self.chain, &accounts).await.unwrap_or_default(),
             Some(_) | None => Vec::new(),
         };
+        let roles = roles.into_iter().map(role).collect();
         let skew = match &known.standing {
             ChainStanding::ClockSkew { ahead_s, .. } => Some(ahead_s * 1000),
             // The chain measures the skew only where it is too large; a 0 would be an invented figure.
@@ -394,24 +335,21 @@ fn price(service: &Service, shared: &hearth_pocket::message::shared::Params) -> 
     price.of_compute_units(service.compute_units_per_relay).ok()
 }
 
-fn role(
-    name: &str,
-    address: &hearth_pocket::Address,
-    stake: Option<&Coin>,
-    services: Vec<String>,
-    standing: Standing,
-    unstakes_at: u64,
-) -> StakedRole {
+fn role(stake: Stake) -> StakedRole {
+    let name = match stake.staked_as {
+        StakedAs::Supplier => "supplier",
+        StakedAs::Application => "application",
+        StakedAs::Gateway => "gateway",
+    };
+    let amount = stake.coin.and_then(|coin| coin.amount.parse().ok());
     StakedRole {
         role: name.to_owned(),
-        address: address.to_string(),
-        stake: Upokt(
-            stake
-                .and_then(|coin| coin.amount.parse().ok())
-                .unwrap_or_default(),
-        ),
-        services,
-        standing,
-        note: (unstakes_at > 0).then(|| format!("on its way back, last block {unstakes_at}")),
+        address: stake.address.to_string(),
+        stake: Upokt(amount.unwrap_or_default()),
+        services: stake.services,
+        standing: stake.standing,
+        note: stake
+            .unstakes_at
+            .map(|unstakes_at| format!("on its way back, last block {unstakes_at}")),
     }
 }

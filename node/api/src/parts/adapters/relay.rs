@@ -5,8 +5,8 @@ use uuid::Uuid;
 
 use crate::{
     control::types::{
-        BoughtAnswer, BoughtAnswerList, Charge, Model, ModelKind, ModelState, ModelTask, NetworkBudget,
-        NetworkReceipt, Reason, Timestamp, Upokt,
+        BoughtAnswer, BoughtAnswerList, Charge, Model, ModelKind, NetworkBudget, NetworkReceipt, Reason,
+        Timestamp, Upokt,
     },
     parts::{Answer, Relay, RelayReceipt, Window},
 };
@@ -54,29 +54,15 @@ impl Relay for GatewayRelay {
 
 fn model(model: NetworkModel) -> Model {
     Model {
-        id: model.model,
-        kind: ModelKind::Network,
-        task: ModelTask::Chat,
-        title: model.title,
-        state: if model.unavailable.is_some() {
-            ModelState::Unavailable
-        } else {
-            ModelState::Ready
-        },
-        unavailable: model.unavailable.map(reason),
-        cid: None,
-        size_bytes: None,
-        context_tokens: None,
-        parameters: None,
-        architecture: None,
-        quantisation: None,
-        licence: None,
-        added_at: None,
-        verified_at: None,
-        serves: Vec::new(),
         service: Some(model.service.to_string()),
         price_per_answer: Some(Upokt(model.price)),
         suppliers: model.suppliers.and_then(|n| u32::try_from(n).ok()),
+        ..Model::elsewhere(
+            ModelKind::Network,
+            model.model,
+            model.title,
+            model.unavailable.map(reason),
+        )
     }
 }
 

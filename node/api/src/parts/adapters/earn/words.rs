@@ -64,6 +64,12 @@ const fn meaning(code: ReasonCode) -> (&'static str, Option<&'static str>) {
             Some("Stake to earn."),
         ),
         ReasonCode::ChainSyncing => ("Catching up with the chain.", None),
+        ReasonCode::ChainStalled => (
+            "No endpoint has a new block.",
+            Some("Wait, or add one to chain.rpc."),
+        ),
+        ReasonCode::ChainUnreachable => ("No endpoint gives a usable answer.", Some("Set chain.rpc.")),
+        ReasonCode::TrustExpired => ("The last verified block is too old.", Some("Set chain.trust.")),
         ReasonCode::TrustConflict => (
             "The trusted block and the chain contradict each other. Nothing is signed, so that nobody is paid on a false \
              chain.",
