@@ -8,7 +8,9 @@ export type AnswerOf<C extends Call> = Parts<C>['answer'];
 
 export type Options<C extends Call> = (Parts<C>['path'] extends null ? { path?: never } : { path: Parts<C>['path'] }) &
   (Parts<C>['query'] extends null ? { query?: never } : { query?: Parts<C>['query'] }) &
-  (Parts<C>['body'] extends null ? { body?: never } : { body: Parts<C>['body'] }) & { signal?: AbortSignal };
+  BodyOf<Parts<C>['body']> & { signal?: AbortSignal };
+/** A body that the document calls a string is the bytes of a file. */
+type BodyOf<B> = B extends null ? { body?: never } : B extends string ? { body: Blob } : { body: B };
 
 /** What an error says beside what happened and what to do. */
 export type ErrorMore = Pick<ErrorDetail, 'meaning' | 'details' | 'values'>;
@@ -59,14 +61,15 @@ export async function send<C extends Call>(call: C, options: Options<C>, accept:
   const given = options as { path?: object; query?: object; body?: unknown; signal?: AbortSignal };
   const [method, url] = addressOf(call, given);
   const headers: Record<string, string> = { Accept: accept };
-  if (given.body !== undefined) headers['Content-Type'] = 'application/json';
+  const isFile = given.body instanceof Blob;
+  if (given.body !== undefined) headers['Content-Type'] = isFile ? 'application/octet-stream' : 'application/json';
   let response: Response;
   try {
     response = await fetch(url, {
       method,
       headers,
       credentials: 'same-origin',
-      body: given.body === undefined ? undefined : JSON.stringify(given.body),
+      body: given.body === undefined || given.body instanceof Blob ? given.body : JSON.stringify(given.body),
       signal: given.signal,
     });
   } catch (error) {
