@@ -8,9 +8,7 @@ export type AnswerOf<C extends Call> = Parts<C>['answer'];
 
 export type Options<C extends Call> = (Parts<C>['path'] extends null ? { path?: never } : { path: Parts<C>['path'] }) &
   (Parts<C>['query'] extends null ? { query?: never } : { query?: Parts<C>['query'] }) &
-  BodyOf<Parts<C>['body']> & { signal?: AbortSignal };
-/** A body that the document calls a string is the bytes of a file. */
-type BodyOf<B> = B extends null ? { body?: never } : B extends string ? { body: Blob } : { body: B };
+  (Parts<C>['body'] extends null ? { body?: never } : { body: Parts<C>['body'] }) & { signal?: AbortSignal };
 
 /** What an error says beside what happened and what to do. */
 export type ErrorMore = Pick<ErrorDetail, 'meaning' | 'details' | 'values'>;
