@@ -159,7 +159,7 @@ test('a hit of the search is shown in its branch, marked, with the others of the
   };
   await at('chat', { change: branched });
   await page.getByLabel('Search chats').fill('ember');
-  await page.locator('aside .line a', { hasText: 'Rename photos' }).click();
+  await page.locator('aside .line a', { hasText: '… ember …' }).click();
   await page.locator('[data-message=n3]').waitFor();
   await page.getByTestId('find-count').filter({ hasText: '1 of 3' }).waitFor();
   assert.equal(await marked(), 'ember');
@@ -226,7 +226,7 @@ test('files are read, shown with their state, sent with the question and opened 
     { name: 'photo.png', mimeType: 'image/png', buffer: Buffer.from([1, 2, 3]) },
   ]);
   await page.locator('.file[data-state=failed]').waitFor();
-  assert.match(await page.getByTestId('files').innerText(), /notes\.md[\s\S]*23 B[\s\S]*long\.log[\s\S]*cut to fit[\s\S]*photo\.png[\s\S]*picture/);
+  assert.match(await page.getByTestId('files').innerText(), /notes\.md[\s\S]*23\sB[\s\S]*long\.log[\s\S]*cut to fit[\s\S]*photo\.png[\s\S]*picture/);
   await page.getByTestId('composer').fill('What do they say?');
   await clean('files');
   await page.keyboard.press('Enter');
@@ -280,7 +280,7 @@ test('files are dropped and pasted, and a long pasted text may become one', asyn
 test('the context says how much is used, about where it is not exact, and warns', async () => {
   await at('chat/c1');
   const meter = page.getByTestId('context');
-  await meter.filter({ hasText: /^\d[\d,]* of 8,192 tokens$/ }).waitFor();
+  await meter.filter({ hasText: /\d of 8,192 tokens/ }).waitFor();
   mock.contextIsExact = false;
   await page.getByTestId('composer').fill('word '.repeat(5800));
   await page.locator('[data-testid=context][data-tone=warn]', { hasText: '≈' }).waitFor();
@@ -293,7 +293,7 @@ test('the context says how much is used, about where it is not exact, and warns'
   await page.getByTestId('new-chat').first().click();
   await meter.waitFor({ state: 'detached' });
   await page.getByTestId('composer').fill('some words');
-  await meter.filter({ hasText: /^≈\s\d+ tokens$/ }).waitFor();
+  await meter.filter({ hasText: /≈\s\d+ tokens/ }).waitFor();
 });
 
 test('parameters and instructions are of this chat alone, and presets set them', async () => {
@@ -337,8 +337,8 @@ test('chats are imported with what was left out, and exported', async () => {
   await at('settings/chats');
   const file = JSON.stringify([{ title: 'From elsewhere', text: 'Hi' }, { title: 'Nothing in it' }]);
   await page.getByTestId('import-chooser').setInputFiles({ name: 'conversations.json', mimeType: 'application/json', buffer: Buffer.from(file) });
-  await page.getByTestId('imported').filter({ hasText: '1 chat came in, 1 messages.' }).waitFor();
-  assert.match(await page.getByTestId('imported').innerText(), /1 chat is left out:\s*Nothing in it it has no messages/);
+  await page.getByTestId('imported').filter({ hasText: '1 chat with 1 message came in.' }).waitFor();
+  assert.match(await page.getByTestId('imported').innerText(), /1 chat is left out:\s*Nothing in it\s+It has no messages\./);
   await clean('imported');
   await page.getByTestId('import-chooser').setInputFiles({ name: 'chats.zip', mimeType: 'application/zip', buffer: Buffer.from('PK\u0003\u0004') });
   await page.getByTestId('error').filter({ hasText: 'zip' }).waitFor();

@@ -11,7 +11,7 @@ export type Run = { conversation: string; answer: string | null; startedAt: numb
 export type Keeper = {
   take: (id: string, answer: string | null, event: AnswerEvent) => void;
   /** Nothing more comes of an answer although its end was not seen. */
-  lost: (id: string) => void;
+  lost: (id: string, answer: string) => void;
 };
 
 export const FIRST_WAIT_MS = 500;
@@ -24,6 +24,8 @@ export class Answers {
   private readonly streams = new Map<string, AbortController>();
   /** Left before the node said which answer it is: closed as soon as it does. */
   private readonly left = new Set<string>();
+  /** To be stopped as soon as the node says which answer it is. */
+  private readonly unwanted = new Set<string>();
 
   constructor(private readonly keeper: Keeper) {}
 
@@ -62,8 +64,10 @@ export class Answers {
 
   /** The end comes through the stream, with what was kept. */
   async stop(id: string): Promise<void> {
-    const answer_id = this.runs[id]?.answer;
-    if (answer_id) await call('DELETE /conversations/{id}/answers/{answer_id}', { path: { id, answer_id } });
+    const run = this.runs[id];
+    if (!run) return;
+    if (run.answer) await call('DELETE /conversations/{id}/answers/{answer_id}', { path: { id, answer_id: run.answer } });
+    else this.unwanted.add(id);
   }
 
   /** Of a conversation that is gone. */
@@ -83,6 +87,7 @@ export class Answers {
     this.streams.get(id)?.abort();
     this.streams.delete(id);
     this.left.delete(id);
+    this.unwanted.delete(id);
     const { [id]: _, ...rest } = this.runs;
     this.runs = rest;
   }
@@ -107,7 +112,7 @@ export class Answers {
         if (this.streams.get(id) !== stop) return;
         if (!(error instanceof ApiError) || !GONE.includes(error.status)) continue;
         this.end(id);
-        this.keeper.lost(id);
+        this.keeper.lost(id, answer_id);
       }
     }
   }
@@ -134,6 +139,8 @@ export class Answers {
     const deltas = events.filter((event) => event.type === 'delta').length;
     if (deltas > 0) run = { ...run, firstAt: run.firstAt ?? Date.now(), pieces: run.pieces + deltas };
     this.runs = { ...this.runs, [id]: run };
+    // Whether it could be stopped is seen by what comes of it.
+    if (run.answer && this.unwanted.delete(id)) void this.stop(id).catch(() => {});
     const ended = events.some((event) => event.type === 'finished' || event.type === 'failed');
     if (ended || (run.answer && this.left.has(id))) this.end(id);
   }

@@ -6,15 +6,20 @@ import { Answers } from './answers.svelte';
 type Open = { url: string; method: string; signal: AbortSignal; send: (event: AnswerEvent) => void; end: () => void; fail: () => void };
 let opened: Open[] = [];
 let refuse: number | null = null;
+let stopped: string[] = [];
 
 const message = (content: string, state: Message['state'] = 'streaming') => ({ id: 'a', role: 'assistant', content, state, created_at: '', attachments: [] }) as Message;
 
 beforeEach(() => {
   vi.useFakeTimers();
   opened = [];
+  stopped = [];
   refuse = null;
   vi.stubGlobal('fetch', async (url: string, { method = 'GET', signal }: RequestInit) => {
-    if (method === 'DELETE') return new Response(null, { status: 204 });
+    if (method === 'DELETE') {
+      stopped.push(url);
+      return new Response(null, { status: 204 });
+    }
     if (refuse) return new Response(JSON.stringify({ error: { code: 'not_found', message: 'gone' } }), { status: refuse });
     let to: ReadableStreamDefaultController<Uint8Array>;
     const body = new ReadableStream<Uint8Array>({ start: (controller) => void (to = controller) });
@@ -115,6 +120,17 @@ test('an answer that is gone is given up', async () => {
   expect(seen).toEqual(['c lost']);
   await pass(60_000);
   expect(answers.runs).toEqual({});
+});
+
+test('one that is stopped before the node said which it is, is stopped as soon as it does', async () => {
+  const { answers } = made();
+  void answers.ask('c', { content: 'hi' });
+  await pass();
+  await answers.stop('c');
+  expect(stopped).toEqual([]);
+  at(0).send({ type: 'started', question: null, answer: message('') });
+  await pass();
+  expect(stopped).toEqual(['/api/v1/conversations/c/answers/a']);
 });
 
 test('several answers at once', async () => {

@@ -15,9 +15,14 @@ class Chat {
   private open = $state.raw<Record<string, Conversation>>({});
   error = $state.raw<ApiError | null>(null);
   listOpen = $state(false);
+  /** Answers that the node does not know any more; they are not followed again, whatever a conversation says. */
+  private readonly gone = new Set<string>();
   private readonly answers = new Answers({
     take: (id, answer, event) => this.change(id, (conversation) => reduceAnswer(conversation, answer, event)),
-    lost: (id) => void this.catchUp(id),
+    lost: (id, answer) => {
+      this.gone.add(answer);
+      void this.catchUp(id);
+    },
   });
   readonly options = new ChatOptions({
     current: () => this.current,
@@ -80,7 +85,7 @@ class Chat {
     if (this.answers.runs[id]) return;
     const kept = Object.entries(this.open).filter(([one]) => one in this.answers.runs);
     this.open = { ...Object.fromEntries(kept), [id]: conversation };
-    if (answering && this.id === id) void this.answers.follow(id, answering);
+    if (answering && this.id === id && !this.gone.has(answering)) void this.answers.follow(id, answering);
   }
 
   private change(id: string, how: (conversation: Conversation) => Conversation): void {

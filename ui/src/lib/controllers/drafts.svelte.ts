@@ -1,8 +1,9 @@
 // What is typed and attached and not sent yet, by conversation ("new" for one to come). Kept in this tab alone, for
 // when the page is loaded again.
 import type { Attachment } from '$lib/api/generated';
-import { call, type ApiError } from '$lib/api/request';
+import { ApiError, call } from '$lib/api/request';
 import { m } from '$lib/paraglide/messages';
+import { MOST_FILE_MIB, TOO_LARGE } from '$lib/words/refusals';
 import { asApiError } from './load.svelte';
 import { toasts } from './toasts.svelte';
 
@@ -53,6 +54,8 @@ class Drafts {
     this.stops.set(pending.key, stop);
     this.set(key, [...this.files(key), pending]);
     try {
+      // What is refused for its size need not travel first.
+      if (file.size > MOST_FILE_MIB * 2 ** 20) throw new ApiError(413, 'bad_request', TOO_LARGE, null);
       const read = await call('POST /attachments', { query: { name }, body: file, signal: stop.signal });
       this.change(pending.key, { file: read, name: read.name });
     } catch (error) {

@@ -57,6 +57,16 @@ test('one that cannot be read says why and is not sent; taking it out asks for n
   expect(asked).toHaveLength(1);
 });
 
+test('a file that is larger than the node takes does not travel', async () => {
+  const { drafts } = await loaded();
+  const large = new File(['x'], 'large.log');
+  Object.defineProperty(large, 'size', { value: 21 * 2 ** 20 });
+  drafts.attach('c', [large]);
+  await settle();
+  expect(asked).toEqual([]);
+  expect(drafts.files('c')[0]?.error?.message).toMatch(/20 MiB/);
+});
+
 test('a file that was read is forgotten by the node when it is taken out; one that is being read is not waited for', async () => {
   const { drafts } = await loaded();
   drafts.attach('c', [new File(['x'], 'a')]);
