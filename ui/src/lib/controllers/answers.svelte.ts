@@ -12,6 +12,8 @@ export type Keeper = {
   take: (id: string, answer: string | null, event: AnswerEvent) => void;
   /** Nothing more comes of an answer although its end was not seen. */
   lost: (id: string, answer: string) => void;
+  /** Its stream is closed while the answer is written on. */
+  left: (id: string) => void;
 };
 
 export const FIRST_WAIT_MS = 500;
@@ -57,9 +59,14 @@ export class Answers {
     if (id) this.left.delete(id);
     for (const run of Object.values(this.runs)) {
       if (run.conversation === id) continue;
-      if (run.answer) this.end(run.conversation);
+      if (run.answer) this.leave(run.conversation);
       else this.left.add(run.conversation);
     }
+  }
+
+  private leave(id: string): void {
+    this.end(id);
+    this.keeper.left(id);
   }
 
   /** The end comes through the stream, with what was kept. */
@@ -142,7 +149,8 @@ export class Answers {
     // Whether it could be stopped is seen by what comes of it.
     if (run.answer && this.unwanted.delete(id)) void this.stop(id).catch(() => {});
     const ended = events.some((event) => event.type === 'finished' || event.type === 'failed');
-    if (ended || (run.answer && this.left.has(id))) this.end(id);
+    if (ended) this.end(id);
+    else if (run.answer && this.left.has(id)) this.leave(id);
   }
 }
 

@@ -45,6 +45,7 @@ function made() {
   const answers = new Answers({
     take: (id, answer, event) => void seen.push(`${id}/${answer} ${event.type}${event.type === 'delta' ? ` ${event.text}` : ''}`),
     lost: (id) => void seen.push(`${id} lost`),
+    left: (id) => void seen.push(`${id} left`),
   });
   return { answers, seen };
 }
@@ -86,7 +87,7 @@ test('what the node did not take is thrown, and nothing is followed', async () =
 });
 
 test('leaving a chat closes its stream and stops nothing; coming back follows again', async () => {
-  const { answers } = made();
+  const { answers, seen } = made();
   void answers.follow('c', 'a');
   await pass();
   at(0).send({ type: 'started', question: null, answer: message('He') });
@@ -95,6 +96,7 @@ test('leaving a chat closes its stream and stops nothing; coming back follows ag
   await pass(20_000);
   expect(at(0).signal.aborted).toBe(true);
   expect(opened.map((one) => one.method)).toEqual(['GET']);
+  expect(seen.at(-1)).toBe('c left');
   expect(answers.runs).toEqual({});
   void answers.follow('c', 'a');
   await pass();

@@ -7,6 +7,7 @@ import { chats } from './chats.svelte';
 import { drafts } from './drafts.svelte';
 import { find } from './find.svelte';
 import { asApiError } from './load.svelte';
+import { node } from './node.svelte';
 import { ChatOptions } from './options.svelte';
 import { router } from './router.svelte';
 
@@ -15,6 +16,8 @@ class Chat {
   private open = $state.raw<Record<string, Conversation>>({});
   error = $state.raw<ApiError | null>(null);
   listOpen = $state(false);
+  /** Conversations that were left in mid-answer, with what was known of them then: what is told later says how they are. */
+  private away = $state.raw<Record<string, ConversationSummary | 'deleted' | undefined>>({});
   /** Answers that the node does not know any more; they are not followed again, whatever a conversation says. */
   private readonly gone = new Set<string>();
   private readonly answers = new Answers({
@@ -23,6 +26,7 @@ class Chat {
       this.gone.add(answer);
       void this.catchUp(id);
     },
+    left: (id) => (this.away = { ...this.away, [id]: node.state.conversations[id] }),
   });
   readonly options = new ChatOptions({
     current: () => this.current,
@@ -58,12 +62,16 @@ class Chat {
 
   /** Whether one is being written into this one, shown or not. */
   isAnswering(one: ConversationSummary): boolean {
-    return one.id in this.answers.runs || Boolean(one.answering && one.id !== this.id);
+    if (one.id === this.id || one.id in this.answers.runs) return one.id in this.answers.runs;
+    const isNews = !(one.id in this.away) || this.away[one.id] !== node.state.conversations[one.id];
+    return isNews ? Boolean(one.answering) : true;
   }
 
   async show(id: string): Promise<void> {
     this.error = null;
     this.answers.leaveOthers(id);
+    const { [id]: _, ...away } = this.away;
+    this.away = away;
     if (this.answers.runs[id]) return;
     try {
       this.keep(await call('GET /conversations/{id}', { path: { id } }));
