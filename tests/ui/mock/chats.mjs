@@ -120,7 +120,7 @@ function change(mock, { id, body }) {
 function attach(mock, { query, bytes }) {
   const name = query.get('name') ?? 'text';
   const text = bytes.toString('utf8');
-  if (name.endsWith('.png')) throw new Refusal(400, 'bad_request', `${name} is a picture: it has no text to read`, 'Attach a text, code, a table or a PDF with text.');
+  if (name.endsWith('.png')) throw new Refusal(400, 'bad_request', 'the file is a picture: only text is read, so copy what stands in it, or send a PDF with text');
   const file = { id: `f${mock.next++}`, name, media_type: 'text/plain', bytes: bytes.length, characters: Math.min(text.length, 20_000), is_cut: text.length > 20_000 };
   mock.it.files.push({ ...file, text: text.slice(0, 20_000) });
   return file;
@@ -135,11 +135,11 @@ function context(mock, { id, body }) {
 }
 
 function take(mock, { bytes }) {
-  if (bytes.subarray(0, 2).toString() === 'PK') throw new Refusal(400, 'bad_request', 'the file is a zip archive', 'Unpack it and choose conversations.json.');
+  if (bytes.subarray(0, 2).toString() === 'PK') throw new Refusal(400, 'bad_request', 'this is a ZIP archive: unpack it, and choose the file conversations.json in it');
   const chats = JSON.parse(bytes.toString('utf8'));
   const good = chats.filter((one) => one.text);
   for (const { title, text } of good) mock.it.conversations.unshift(newChat(mock, { title }, [message(`i${mock.next++}`, null, 'user', text)]));
-  return { conversations: good.length, messages: good.length, skipped: chats.filter((one) => !one.text).map(({ title }) => ({ title, reason: 'it has no messages' })) };
+  return { conversations: good.length, messages: good.length, skipped: chats.filter((one) => !one.text).map(({ title }) => ({ title, reason: 'it has no messages with text' })) };
 }
 
 function newChat(mock, body, messages = []) {
