@@ -25,7 +25,7 @@ async function at(path, { scenario = 'devnet', width = 1280, height = 800, chang
 const chatOf = (id, title, ...contents) => {
   const messages = contents.map((content, index) => message(`${id}m${index}`, index ? `${id}m${index - 1}` : null, index % 2 ? 'assistant' : 'user', content, index % 2 ? { model: 'smollm2-135m-instruct' } : {}));
   const now = new Date().toISOString();
-  return { id, title, model: null, pinned: false, system_prompt: null, created_at: now, updated_at: now, head_id: messages.at(-1).id, messages };
+  return { id, title, model: null, pinned: false, folder: null, archived: false, params: {}, answering: null, system_prompt: null, created_at: now, updated_at: now, head_id: messages.at(-1).id, messages };
 };
 /** Whether a word is drawn in more than one line. */
 const broken = (words) =>

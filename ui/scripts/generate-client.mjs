@@ -35,7 +35,7 @@ function plainType(type, schema, indent) {
     case 'null':
       return 'null';
     case 'string':
-      return 'string';
+      return schema.format === 'binary' ? 'Blob' : 'string';
     case 'integer':
     case 'number':
       return 'number';

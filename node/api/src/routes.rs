@@ -132,6 +132,19 @@ fn method_router(operation: Operation) -> MethodRouter<App> {
         Operation::DeleteConversation => on(filter, conversations::delete),
         Operation::Answer => on(filter, conversations::answer),
         Operation::StopAnswer => on(filter, conversations::stop),
+        Operation::ImportConversations
+        | Operation::ExportConversations
+        | Operation::ExportConversation
+        | Operation::ContextUse
+        | Operation::FollowAnswer
+        | Operation::RenameFolder
+        | Operation::AddAttachment
+        | Operation::AttachmentText
+        | Operation::DeleteAttachment
+        | Operation::ListPresets
+        | Operation::CreatePreset
+        | Operation::ChangePreset
+        | Operation::DeletePreset => on(filter, conversations::not_served),
         Operation::ListModels => on(filter, models::list),
         Operation::AddModel => on(filter, models::add),
         Operation::PullModel => on(filter, models::pull),

@@ -3,8 +3,9 @@
 use utoipa::{
     ToSchema,
     openapi::{
-        ComponentsBuilder, Content, ContentBuilder, InfoBuilder, ObjectBuilder, OpenApi, OpenApiBuilder,
-        Paths, Ref, RefOr, Required, Response, ResponseBuilder, ServerBuilder, Type,
+        ComponentsBuilder, Content, ContentBuilder, InfoBuilder, KnownFormat, ObjectBuilder, OpenApi,
+        OpenApiBuilder, Paths, Ref, RefOr, Required, Response, ResponseBuilder, SchemaFormat, ServerBuilder,
+        Type,
         path::{
             Operation as PathOperation, OperationBuilder, Parameter, ParameterBuilder, ParameterIn, PathItem,
         },
@@ -16,7 +17,7 @@ use utoipa::{
 
 use super::{
     operation::Operation,
-    spec::{Answer, Spec, TypeOf},
+    spec::{Answer, Spec, Taken, TypeOf},
     types::ErrorBody,
 };
 
@@ -86,9 +87,13 @@ fn collect<T: ToSchema>(schemas: &mut Vec<(String, RefOr<Schema>)>) {
 fn types_of(spec: &Spec) -> impl Iterator<Item = TypeOf> {
     let answer = match spec.answer {
         Answer::Json(of) | Answer::Accepted(of) | Answer::Stream(of) => Some(of),
-        Answer::Nothing | Answer::Document | Answer::Table => None,
+        Answer::Nothing | Answer::Document | Answer::Table | Answer::Text => None,
     };
-    spec.body.into_iter().chain(answer)
+    let body = match spec.body {
+        Some(Taken::Json(of)) => Some(of),
+        Some(Taken::Bytes) | None => None,
+    };
+    body.into_iter().chain(answer)
 }
 
 fn path_operation(spec: &Spec) -> PathOperation {
@@ -111,9 +116,13 @@ fn path_operation(spec: &Spec) -> PathOperation {
         ));
     }
     if let Some(body) = spec.body {
+        let (media_type, content) = match body {
+            Taken::Json(of) => ("application/json", content(&(of.name)())),
+            Taken::Bytes => ("application/octet-stream", bytes()),
+        };
         let body = RequestBodyBuilder::new()
             .required(Some(Required::True))
-            .content("application/json", content(&(body.name)()))
+            .content(media_type, content)
             .build();
         operation = operation.request_body(Some(body));
     }
@@ -122,7 +131,7 @@ fn path_operation(spec: &Spec) -> PathOperation {
 
 fn answer_status(spec: &Spec) -> &'static str {
     match spec.answer {
-        Answer::Json(_) | Answer::Stream(_) | Answer::Document | Answer::Table => "200",
+        Answer::Json(_) | Answer::Stream(_) | Answer::Document | Answer::Table | Answer::Text => "200",
         Answer::Accepted(_) => "202",
         Answer::Nothing => "204",
     }
@@ -141,17 +150,28 @@ fn answer(spec: &Spec) -> Response {
                     .build(),
             )
             .build(),
-        Answer::Table => ResponseBuilder::new()
-            .description("Done.")
-            .content(
-                "text/csv",
-                ContentBuilder::new()
-                    .schema(Some(ObjectBuilder::new().schema_type(Type::String).build()))
-                    .build(),
-            )
-            .build(),
+        Answer::Table => text("text/csv"),
+        Answer::Text => text("text/plain"),
         Answer::Nothing => Response::new("Done."),
     }
+}
+
+fn text(media_type: &str) -> Response {
+    let schema = ObjectBuilder::new().schema_type(Type::String).build();
+    let content = ContentBuilder::new().schema(Some(schema)).build();
+    ResponseBuilder::new()
+        .description("Done.")
+        .content(media_type, content)
+        .build()
+}
+
+/// The bytes of a file.
+fn bytes() -> Content {
+    let binary = SchemaFormat::KnownFormat(KnownFormat::Binary);
+    let schema = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .format(Some(binary));
+    ContentBuilder::new().schema(Some(schema.build())).build()
 }
 
 fn refers_to(description: &str, media_type: &str, name: &str) -> Response {

@@ -4,7 +4,7 @@
 //! [`Operation`] does not compile until it has a line here and a handler in the router.
 
 use super::{
-    spec::{ASKER, Answer, DAYS, LIMIT, Method, OFFSET, SEARCH, Spec},
+    spec::{ARCHIVED, ASKER, Answer, DAYS, FOLDER, FORMAT, LIMIT, Method, NAME, OFFSET, SEARCH, Spec},
     types,
 };
 
@@ -37,8 +37,21 @@ operations! {
     GetConversation,
     ChangeConversation,
     DeleteConversation,
+    ImportConversations,
+    ExportConversations,
+    ExportConversation,
+    ContextUse,
     Answer,
+    FollowAnswer,
     StopAnswer,
+    RenameFolder,
+    AddAttachment,
+    AttachmentText,
+    DeleteAttachment,
+    ListPresets,
+    CreatePreset,
+    ChangePreset,
+    DeletePreset,
     ListModels,
     AddModel,
     PullModel,
@@ -93,13 +106,15 @@ impl Operation {
     pub(crate) fn spec(self) -> Spec {
         use Method::{Delete, Get, Patch, Post, Put};
         use types::{
-            AddModel, AnswerEvent, ApiKey, ApiKeyList, ApiKeyPatch, Balances, BoughtAnswer, BoughtAnswerList,
-            Catalogue, CheckWords, Conversation, ConversationList, ConversationPatch, CreateWallet,
-            CreatedApiKey, CreatedWallet, Doctor, Download, DownloadList, EarnedRelayList, EarnedSessionList,
-            Earning, EarningPage, EarningSummary, Event, FaucetOrder, History, ImportWallet, LicenceList,
-            LoginState, Model, ModelList, NetworkPage, NewAnswer, NewApiKey, NewConversation, PullModel,
-            RecoveryWords, SendDraft, SendOrder, SendReview, Sent, SetLogin, Settings, SettingsPatch, Setup,
-            SignIn, Status, UnlockWallet, UsageReport, VerifiedModel, WalletPage, WordsChecked,
+            AddModel, AnswerEvent, ApiKey, ApiKeyList, ApiKeyPatch, Attachment, Balances, BoughtAnswer,
+            BoughtAnswerList, Catalogue, CheckWords, ContextDraft, ContextUse, Conversation,
+            ConversationList, ConversationPatch, CreateWallet, CreatedApiKey, CreatedWallet, Doctor,
+            Download, DownloadList, EarnedRelayList, EarnedSessionList, Earning, EarningPage, EarningSummary,
+            Event, FaucetOrder, History, ImportWallet, Imported, LicenceList, LoginState, Model, ModelList,
+            NetworkPage, NewAnswer, NewApiKey, NewConversation, NewPreset, Preset, PresetList, PresetPatch,
+            PullModel, RecoveryWords, RenameFolder, SendDraft, SendOrder, SendReview, Sent, SetLogin,
+            Settings, SettingsPatch, Setup, SignIn, Status, UnlockWallet, UsageReport, VerifiedModel,
+            WalletPage, WordsChecked,
         };
         let new = Spec::new;
         match self {
@@ -149,7 +164,7 @@ impl Operation {
                 "listConversations",
                 "Conversations, searched or all.",
             )
-            .asks(&[SEARCH, LIMIT, OFFSET])
+            .asks(&[SEARCH, LIMIT, OFFSET, ARCHIVED, FOLDER])
             .gives::<ConversationList>(),
             Operation::CreateConversation => new(
                 Post,
@@ -170,7 +185,7 @@ impl Operation {
                 Patch,
                 "/conversations/{id}",
                 "changeConversation",
-                "Renames, pins, or shows another branch.",
+                "Renames, pins, archives, puts into a folder, or shows another branch.",
             )
             .takes::<ConversationPatch>()
             .gives::<Conversation>(),
@@ -180,13 +195,55 @@ impl Operation {
                 "deleteConversation",
                 "Deletes a conversation for good.",
             ),
+            Operation::ImportConversations => new(
+                Post,
+                "/conversations/import",
+                "importConversations",
+                "Takes in conversations of a file: Hearth's own export, ChatGPT's conversations.json, Open WebUI's export.",
+            )
+            .takes_bytes()
+            .gives::<Imported>(),
+            Operation::ExportConversations => Spec {
+                answer: Answer::Document,
+                ..new(
+                    Get,
+                    "/conversations/export",
+                    "exportConversations",
+                    "All conversations as JSON, to keep or to import.",
+                )
+            },
+            Operation::ExportConversation => Spec {
+                answer: Answer::Document,
+                ..new(
+                    Get,
+                    "/conversations/{id}/export",
+                    "exportConversation",
+                    "One conversation as JSON, or its shown branch as Markdown.",
+                )
+                .asks(&[FORMAT])
+            },
+            Operation::ContextUse => new(
+                Post,
+                "/conversations/{id}/context",
+                "contextUse",
+                "How much of the model's context the next question takes. The id \"new\" stands for a conversation to come.",
+            )
+            .takes::<ContextDraft>()
+            .gives::<ContextUse>(),
             Operation::Answer => new(
                 Post,
                 "/conversations/{id}/answers",
                 "answer",
-                "Asks, and streams the answer. Closing the stream stops it.",
+                "Asks, and streams the answer. Closing the stream stops nothing.",
             )
             .takes::<NewAnswer>()
+            .streams::<AnswerEvent>(),
+            Operation::FollowAnswer => new(
+                Get,
+                "/conversations/{id}/answers/{answer_id}",
+                "followAnswer",
+                "Streams an answer that is being written, from its beginning. Closing the stream stops nothing.",
+            )
             .streams::<AnswerEvent>(),
             Operation::StopAnswer => new(
                 Delete,
@@ -194,6 +251,52 @@ impl Operation {
                 "stopAnswer",
                 "Stops an answer; what is there is kept.",
             ),
+            Operation::RenameFolder => new(
+                Post,
+                "/folders/rename",
+                "renameFolder",
+                "Gives a folder another name; an empty one takes its conversations out.",
+            )
+            .takes::<RenameFolder>(),
+            Operation::AddAttachment => new(
+                Post,
+                "/attachments",
+                "addAttachment",
+                "Reads the text of a file (text, code, PDF), to be sent with a question within a day.",
+            )
+            .asks(&[NAME])
+            .takes_bytes()
+            .gives::<Attachment>(),
+            Operation::AttachmentText => Spec {
+                answer: Answer::Text,
+                ..new(
+                    Get,
+                    "/attachments/{id}/text",
+                    "attachmentText",
+                    "The text that was found in a file.",
+                )
+            },
+            Operation::DeleteAttachment => new(
+                Delete,
+                "/attachments/{id}",
+                "deleteAttachment",
+                "Forgets a file that was not sent yet.",
+            ),
+            Operation::ListPresets => {
+                new(Get, "/presets", "listPresets", "Presets, by name.").gives::<PresetList>()
+            }
+            Operation::CreatePreset => new(Post, "/presets", "createPreset", "Makes a preset.")
+                .takes::<NewPreset>()
+                .gives::<Preset>(),
+            Operation::ChangePreset => new(
+                Patch,
+                "/presets/{id}",
+                "changePreset",
+                "Changes a preset; conversations that were begun with it stay as they are.",
+            )
+            .takes::<PresetPatch>()
+            .gives::<Preset>(),
+            Operation::DeletePreset => new(Delete, "/presets/{id}", "deletePreset", "Deletes a preset."),
             Operation::ListModels => new(
                 Get,
                 "/models",

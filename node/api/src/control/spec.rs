@@ -38,6 +38,17 @@ pub(crate) enum Answer {
     Document,
     /// A table as CSV.
     Table,
+    /// Plain text.
+    Text,
+}
+
+/// What an operation takes.
+#[derive(Clone, Copy)]
+pub(crate) enum Taken {
+    /// This type as JSON.
+    Json(TypeOf),
+    /// The bytes of a file.
+    Bytes,
 }
 
 /// A parameter in the query.
@@ -56,7 +67,7 @@ pub(crate) struct Spec {
     pub(crate) id: &'static str,
     pub(crate) summary: &'static str,
     pub(crate) query: &'static [Query],
-    pub(crate) body: Option<TypeOf>,
+    pub(crate) body: Option<Taken>,
     pub(crate) answer: Answer,
 }
 
@@ -109,6 +120,27 @@ pub(super) const ASKER: Query = Query {
     is_number: false,
 };
 
+pub(super) const ARCHIVED: Query = Query {
+    name: "archived",
+    description: "\"true\": only archived ones; \"false\": only the others, as without a search. A search without it finds both.",
+    is_number: false,
+};
+pub(super) const FOLDER: Query = Query {
+    name: "folder",
+    description: "Only those in this folder.",
+    is_number: false,
+};
+pub(super) const FORMAT: Query = Query {
+    name: "format",
+    description: "\"json\", unless told, or \"md\".",
+    is_number: false,
+};
+pub(super) const NAME: Query = Query {
+    name: "name",
+    description: "What the file is called.",
+    is_number: false,
+};
+
 impl Spec {
     pub(super) const fn new(
         method: Method,
@@ -129,7 +161,14 @@ impl Spec {
 
     pub(super) fn takes<T: ToSchema>(self) -> Spec {
         Spec {
-            body: Some(type_of::<T>()),
+            body: Some(Taken::Json(type_of::<T>())),
+            ..self
+        }
+    }
+
+    pub(super) const fn takes_bytes(self) -> Spec {
+        Spec {
+            body: Some(Taken::Bytes),
             ..self
         }
     }

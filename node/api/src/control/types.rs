@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod chat;
+pub mod chats;
 pub mod common;
 pub mod earning;
 pub mod event;
@@ -17,6 +18,7 @@ pub mod wallet;
 
 pub use access::*;
 pub use chat::*;
+pub use chats::*;
 pub use common::*;
 pub use earning::*;
 pub use event::*;

@@ -24,7 +24,10 @@ pub(crate) async fn list(
     query: ListQuery,
 ) -> Result<Json<ConversationList>, ApiError> {
     let conversations = app.conversations.list(&query.search, query.window).await?;
-    Ok(Json(ConversationList { conversations }))
+    Ok(Json(ConversationList {
+        conversations,
+        folders: Vec::new(),
+    }))
 }
 
 pub(crate) async fn create(
@@ -85,4 +88,13 @@ pub(crate) async fn stop(
 async fn tell(app: &App, id: &str) -> Result<(), ApiError> {
     app.tell(Event::Conversation(app.conversations.summary(id).await?));
     Ok(())
+}
+
+/// A call that is described and not served yet.
+pub(crate) async fn not_served() -> ApiError {
+    std::future::ready(ApiError::unavailable(
+        "unavailable",
+        "this call is not served yet",
+    ))
+    .await
 }

@@ -173,6 +173,10 @@ impl Conversations {
             system_prompt: row.system_prompt,
             created_at: Timestamp::from_ms(row.created_ms),
             updated_at: Timestamp::from_ms(row.updated_ms),
+            folder: None,
+            archived: false,
+            params: crate::control::types::AnswerParams::default(),
+            answering: None,
             head_id: row.head_id,
             messages: messages.into_iter().map(|row| self.shown(row)).collect(),
         })
@@ -379,6 +383,10 @@ impl Conversations {
             updated_at: Timestamp::from_ms(row.updated_ms),
             messages: u32::try_from(messages).unwrap_or(u32::MAX),
             snippet,
+            folder: None,
+            archived: false,
+            hit_id: None,
+            answering: None,
         })
     }
 }
@@ -421,6 +429,8 @@ impl Conversations {
             content: row.content,
             created_at: Timestamp::from_ms(row.created_ms),
             model: row.model,
+            thought_ms: None,
+            attachments: Vec::new(),
         }
     }
 

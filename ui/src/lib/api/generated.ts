@@ -16,7 +16,7 @@ export type AddModel = {
 /** How much of a streamed answer a screen reader says. */
 export type Announce = "sentences" | "end" | "nothing";
 
-/** The stream of an answer: `started`, any number of `delta`, then `finished` or `failed`. */
+/** The stream of an answer: `started`, any number of `delta`, then `finished` or `failed`. Whoever comes later gets `started` with the text so far. Closing the stream stops nothing. */
 export type AnswerEvent = {
   question?: Message | null;
   answer: Message;
@@ -33,7 +33,7 @@ export type AnswerEvent = {
   type: "failed";
 };
 
-/** How to answer. */
+/** How to answer. What is absent is as the conversation has it, and else as the model has it. */
 export type AnswerParams = {
   temperature?: number | null;
   top_p?: number | null;
@@ -74,6 +74,20 @@ export type ApiKeyPatch = {
 
 /** Who asks. */
 export type AskerKind = "owner" | "local" | "key";
+
+/** A file whose text goes with a question. */
+export type Attachment = {
+  id: string;
+  name: string;
+  /** What its content is, whatever its name says: `text/plain` or `application/pdf`. */
+  media_type: string;
+  /** Of the file. */
+  bytes: number;
+  /** Of the text that was found in it. */
+  characters: number;
+  /** The text was too long, and its end is left out. */
+  is_cut: boolean;
+};
 
 /** Where the POKT is. */
 export type Balances = {
@@ -165,6 +179,27 @@ export type ConfiguredValue = {
   origin: string;
 };
 
+/** A question that is not asked yet, of which one wants to know how much of the context it takes. */
+export type ContextDraft = {
+  /** In place of the conversation's model. */
+  model?: string | null;
+  /** In place of the conversation's system prompt. */
+  system_prompt?: string | null;
+  /** What is typed so far. */
+  draft?: string | null;
+  /** The files that are to go with it. */
+  attachments?: string[];
+};
+
+/** How much of a model's context the next question takes. */
+export type ContextUse = {
+  tokens: number;
+  /** How many tokens the model's context has, where that is known. */
+  limit?: number | null;
+  /** Counted by the model's own template and tokenizer; else it is an estimate. */
+  is_exact: boolean;
+};
+
 /** A conversation with all its messages. They form a tree by `parent_id`; siblings are branches. */
 export type Conversation = {
   id: string;
@@ -172,6 +207,12 @@ export type Conversation = {
   model?: string | null;
   pinned: boolean;
   system_prompt?: string | null;
+  folder?: string | null;
+  archived: boolean;
+  /** How answers are made unless one says otherwise. */
+  params: AnswerParams;
+  /** The answer that is being written. */
+  answering?: string | null;
   created_at: Timestamp;
   updated_at: Timestamp;
   /** The last message of the branch that is shown. */
@@ -183,9 +224,11 @@ export type Conversation = {
 /** Conversations: pinned first, then the newest. */
 export type ConversationList = {
   conversations: ConversationSummary[];
+  /** All folders by name, whatever was searched for. */
+  folders: Folder[];
 };
 
-/** What to change about a conversation; what is absent stays. */
+/** What to change about a conversation; what is absent stays, and an empty text clears. */
 export type ConversationPatch = {
   title?: string | null;
   model?: string | null;
@@ -193,6 +236,9 @@ export type ConversationPatch = {
   system_prompt?: string | null;
   /** The last message of the branch that is shown. */
   head_id?: string | null;
+  folder?: string | null;
+  archived?: boolean | null;
+  params?: AnswerParams | null;
 };
 
 /** A conversation in the list. */
@@ -201,11 +247,18 @@ export type ConversationSummary = {
   title: string;
   model?: string | null;
   pinned: boolean;
+  /** The folder that it lies in. A folder is a plain name, and is there as long as a conversation lies in it. */
+  folder?: string | null;
+  archived: boolean;
   created_at: Timestamp;
   updated_at: Timestamp;
   messages: number;
   /** Text around the first hit, when a search was asked for. */
   snippet?: string | null;
+  /** The message of the first hit; `None` where only the title has it. */
+  hit_id?: string | null;
+  /** The answer that is being written. */
+  answering?: string | null;
 };
 
 /** Makes a wallet. */
@@ -458,6 +511,13 @@ export type FaucetOrder = {
 /** How a model of the catalogue fits this computer. */
 export type Fit = "fits" | "tight" | "too_big";
 
+/** A folder of conversations. */
+export type Folder = {
+  name: string;
+  /** How many lie in it; archived ones are not counted. */
+  conversations: number;
+};
+
 /** The newest block. */
 export type Head = {
   height: number;
@@ -483,6 +543,14 @@ export type History = {
 export type ImportWallet = {
   words: string;
   password: string;
+};
+
+/** What came in of a file with conversations. */
+export type Imported = {
+  conversations: number;
+  messages: number;
+  /** What is left out, and why: the first hundred. */
+  skipped: SkippedChat[];
 };
 
 /** What a key may do. What is absent is not limited. */
@@ -537,6 +605,10 @@ export type Message = {
   model?: string | null;
   error?: ErrorDetail | null;
   receipt?: Receipt | null;
+  /** How long the model reasoned before it answered. */
+  thought_ms?: number | null;
+  /** Files that were sent with it. */
+  attachments: Attachment[];
 };
 
 /** Who wrote a message. */
@@ -683,6 +755,8 @@ export type NewAnswer = {
   content?: string | null;
   model?: string | null;
   params?: AnswerParams | null;
+  /** With `content`: the ids of files that are sent with it. */
+  attachments?: string[];
 };
 
 /** Asks for a new API key. */
@@ -696,6 +770,16 @@ export type NewConversation = {
   title?: string | null;
   model?: string | null;
   system_prompt?: string | null;
+  folder?: string | null;
+  params?: AnswerParams | null;
+};
+
+/** A new preset. */
+export type NewPreset = {
+  name: string;
+  system_prompt?: string | null;
+  model?: string | null;
+  params?: AnswerParams | null;
 };
 
 /** A payment that this wallet signed and that is in no block. */
@@ -726,6 +810,28 @@ export type Place = {
 
 /** What kind of place money lies in. */
 export type PlaceKind = "spendable_main" | "spendable_working" | "supplier" | "application" | "gateway";
+
+/** Settings to begin a conversation with. A conversation copies them: a later change of the preset changes no conversation. */
+export type Preset = {
+  id: string;
+  name: string;
+  system_prompt?: string | null;
+  model?: string | null;
+  params: AnswerParams;
+};
+
+/** All presets, by name. */
+export type PresetList = {
+  presets: Preset[];
+};
+
+/** What to change about a preset; what is absent stays, and an empty text clears. */
+export type PresetPatch = {
+  name?: string | null;
+  system_prompt?: string | null;
+  model?: string | null;
+  params?: AnswerParams | null;
+};
 
 /** Fetches a model by the CID of its manifest. */
 export type PullModel = {
@@ -768,6 +874,12 @@ export type RecoveryWords = {
 export type RelayServed = {
   answered: number;
   running: number;
+};
+
+/** Gives a folder another name. An empty one takes its conversations out. */
+export type RenameFolder = {
+  from: string;
+  to: string;
 };
 
 /** An answer that is being served. */
@@ -915,6 +1027,12 @@ export type SetupStep = {
 export type SignIn = {
   token?: string | null;
   password?: string | null;
+};
+
+/** A conversation that did not come in. */
+export type SkippedChat = {
+  title: string;
+  reason: string;
 };
 
 /** What the chain took of the stake for a claim without a valid proof. */
@@ -1078,6 +1196,12 @@ export type WordsChecked = {
 
 /** Every call of the control API: what goes in and what comes out. */
 export type Operations = {
+  /** Reads the text of a file (text, code, PDF), to be sent with a question within a day. */
+  "POST /attachments": { path: null; query: { name?: string }; body: Blob; answer: Attachment };
+  /** Forgets a file that was not sent yet. */
+  "DELETE /attachments/{id}": { path: { id: string }; query: null; body: null; answer: null };
+  /** The text that was found in a file. */
+  "GET /attachments/{id}/text": { path: { id: string }; query: null; body: null; answer: string };
   /** Whether other computers can sign in. */
   "GET /auth/login": { path: null; query: null; body: null; answer: LoginState };
   /** Sets the password for other computers. Ends all sign-ins; the caller gets a new cookie. */
@@ -1091,19 +1215,29 @@ export type Operations = {
   /** Models that are known to work, and how they fit here. */
   "GET /catalogue": { path: null; query: null; body: null; answer: Catalogue };
   /** Conversations, searched or all. */
-  "GET /conversations": { path: null; query: { q?: string; limit?: number; offset?: number }; body: null; answer: ConversationList };
+  "GET /conversations": { path: null; query: { q?: string; limit?: number; offset?: number; archived?: string; folder?: string }; body: null; answer: ConversationList };
   /** Begins a conversation. */
   "POST /conversations": { path: null; query: null; body: NewConversation; answer: Conversation };
+  /** All conversations as JSON, to keep or to import. */
+  "GET /conversations/export": { path: null; query: null; body: null; answer: Record<string, unknown> };
+  /** Takes in conversations of a file: Hearth's own export, ChatGPT's conversations.json, Open WebUI's export. */
+  "POST /conversations/import": { path: null; query: null; body: Blob; answer: Imported };
   /** A conversation with all its messages. */
   "GET /conversations/{id}": { path: { id: string }; query: null; body: null; answer: Conversation };
   /** Deletes a conversation for good. */
   "DELETE /conversations/{id}": { path: { id: string }; query: null; body: null; answer: null };
-  /** Renames, pins, or shows another branch. */
+  /** Renames, pins, archives, puts into a folder, or shows another branch. */
   "PATCH /conversations/{id}": { path: { id: string }; query: null; body: ConversationPatch; answer: Conversation };
-  /** Asks, and streams the answer. Closing the stream stops it. */
+  /** Asks, and streams the answer. Closing the stream stops nothing. */
   "POST /conversations/{id}/answers": { path: { id: string }; query: null; body: NewAnswer; answer: AnswerEvent };
+  /** Streams an answer that is being written, from its beginning. Closing the stream stops nothing. */
+  "GET /conversations/{id}/answers/{answer_id}": { path: { id: string; answer_id: string }; query: null; body: null; answer: AnswerEvent };
   /** Stops an answer; what is there is kept. */
   "DELETE /conversations/{id}/answers/{answer_id}": { path: { id: string; answer_id: string }; query: null; body: null; answer: null };
+  /** How much of the model's context the next question takes. The id "new" stands for a conversation to come. */
+  "POST /conversations/{id}/context": { path: { id: string }; query: null; body: ContextDraft; answer: ContextUse };
+  /** One conversation as JSON, or its shown branch as Markdown. */
+  "GET /conversations/{id}/export": { path: { id: string }; query: { format?: string }; body: null; answer: Record<string, unknown> };
   /** Runs all checks. */
   "GET /doctor": { path: null; query: null; body: null; answer: Doctor };
   /** Downloads and how far they are. */
@@ -1130,6 +1264,8 @@ export type Operations = {
   "GET /earning/summary": { path: null; query: null; body: null; answer: EarningSummary };
   /** Events, as they happen. */
   "GET /events": { path: null; query: null; body: null; answer: Event };
+  /** Gives a folder another name; an empty one takes its conversations out. */
+  "POST /folders/rename": { path: null; query: null; body: RenameFolder; answer: null };
   /** API keys, without their secrets. */
   "GET /keys": { path: null; query: null; body: null; answer: ApiKeyList };
   /** Makes an API key and says it once. */
@@ -1160,6 +1296,14 @@ export type Operations = {
   "POST /network/trust": { path: null; query: null; body: null; answer: NetworkPage };
   /** This document. */
   "GET /openapi.json": { path: null; query: null; body: null; answer: Record<string, unknown> };
+  /** Presets, by name. */
+  "GET /presets": { path: null; query: null; body: null; answer: PresetList };
+  /** Makes a preset. */
+  "POST /presets": { path: null; query: null; body: NewPreset; answer: Preset };
+  /** Deletes a preset. */
+  "DELETE /presets/{id}": { path: { id: string }; query: null; body: null; answer: null };
+  /** Changes a preset; conversations that were begun with it stay as they are. */
+  "PATCH /presets/{id}": { path: { id: string }; query: null; body: PresetPatch; answer: Preset };
   /** Answers that were asked for on the network, the newest first. */
   "GET /receipts": { path: null; query: { limit?: number; offset?: number }; body: null; answer: BoughtAnswerList };
   /** One of them; the header x-hearth-receipt of an answer has its id. */

@@ -11,8 +11,24 @@ export function factsOf(values: Record<string, unknown> | undefined): Facts {
   return { say, size: (name) => (/^\d+$/.test(say(name)) ? bytes(Number(say(name))) : say(name)) };
 }
 
+/** The largest file that goes with a question. */
+export const MOST_FILE_MIB = 20;
+
 export const refusals: Record<string, Words> = {
   busy: { title: ({ say }) => m.refused_busy({ seconds: say('seconds') }) },
+  chat_file_empty: { title: m.refused_empty },
+  chat_file_no_text: { title: m.refused_no_text },
+  chat_file_not_kept: { title: m.refused_not_kept },
+  chat_file_not_text: { title: m.refused_not_text },
+  chat_file_office: { title: m.refused_office },
+  chat_file_picture: { title: m.refused_picture },
+  chat_file_too_large: { title: () => m.refused_too_large({ most: MOST_FILE_MIB }) },
+  chat_import_other: { title: m.refused_import_other },
+  chat_import_zip: { title: m.refused_import_zip },
+  chat_pdf_damaged: { title: m.refused_pdf_damaged },
+  chat_pdf_locked: { title: m.refused_pdf_locked },
+  chat_pdf_scan: { title: m.refused_pdf_scan },
+  chat_pdf_too_much: { title: m.refused_pdf_too_much },
   cid_hash: { title: m.refused_cid_hash, detail: true },
   cid_no_model: { title: ({ say }) => m.refused_cid_no_model({ cid: say('cid') }) },
   cid_wrong: { title: ({ say }) => m.refused_cid_wrong({ text: say('text') }) },

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{ErrorDetail, ModelKind, Timestamp, TokenUsage, Upokt};
+use super::{Attachment, ErrorDetail, Folder, ModelKind, Timestamp, TokenUsage, Upokt};
 
 /// A conversation in the list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -12,29 +12,41 @@ pub struct ConversationSummary {
     pub title: String,
     pub model: Option<String>,
     pub pinned: bool,
+    /// The folder that it lies in. A folder is a plain name, and is there as long as a conversation lies in it.
+    pub folder: Option<String>,
+    pub archived: bool,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
     pub messages: u32,
     /// Text around the first hit, when a search was asked for.
     pub snippet: Option<String>,
+    /// The message of the first hit; `None` where only the title has it.
+    pub hit_id: Option<String>,
+    /// The answer that is being written.
+    pub answering: Option<String>,
 }
 
 /// Conversations: pinned first, then the newest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ConversationList {
     pub conversations: Vec<ConversationSummary>,
+    /// All folders by name, whatever was searched for.
+    pub folders: Vec<Folder>,
 }
 
 /// A new conversation.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct NewConversation {
     pub title: Option<String>,
     pub model: Option<String>,
     pub system_prompt: Option<String>,
+    pub folder: Option<String>,
+    /// How answers are made unless one says otherwise.
+    pub params: Option<AnswerParams>,
 }
 
-/// What to change about a conversation; what is absent stays.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+/// What to change about a conversation; what is absent stays, and an empty text clears.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConversationPatch {
     pub title: Option<String>,
@@ -43,6 +55,10 @@ pub struct ConversationPatch {
     pub system_prompt: Option<String>,
     /// The last message of the branch that is shown.
     pub head_id: Option<String>,
+    pub folder: Option<String>,
+    pub archived: Option<bool>,
+    /// Takes the place of all that were there.
+    pub params: Option<AnswerParams>,
 }
 
 /// A conversation with all its messages. They form a tree by `parent_id`; siblings are branches.
@@ -53,6 +69,12 @@ pub struct Conversation {
     pub model: Option<String>,
     pub pinned: bool,
     pub system_prompt: Option<String>,
+    pub folder: Option<String>,
+    pub archived: bool,
+    /// How answers are made unless one says otherwise.
+    pub params: AnswerParams,
+    /// The answer that is being written.
+    pub answering: Option<String>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
     /// The last message of the branch that is shown.
@@ -95,6 +117,10 @@ pub struct Message {
     pub model: Option<String>,
     pub error: Option<ErrorDetail>,
     pub receipt: Option<Receipt>,
+    /// How long the model reasoned before it answered.
+    pub thought_ms: Option<u64>,
+    /// Files that were sent with it.
+    pub attachments: Vec<Attachment>,
 }
 
 /// What an answer cost and who gave it.
@@ -176,7 +202,7 @@ pub struct BoughtAnswerList {
     pub total: u64,
 }
 
-/// How to answer.
+/// How to answer. What is absent is as the conversation has it, and else as the model has it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct AnswerParams {
     pub temperature: Option<f64>,
@@ -199,10 +225,15 @@ pub struct NewAnswer {
     pub at_root: bool,
     pub content: Option<String>,
     pub model: Option<String>,
+    /// What is absent is taken from those of the conversation.
     pub params: Option<AnswerParams>,
+    /// With `content`: the ids of files that are sent with it.
+    #[serde(default)]
+    pub attachments: Vec<String>,
 }
 
-/// The stream of an answer: `started`, any number of `delta`, then `finished` or `failed`.
+/// The stream of an answer: `started`, any number of `delta`, then `finished` or `failed`. Whoever comes later gets
+/// `started` with the text so far. Closing the stream stops nothing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum AnswerEvent {

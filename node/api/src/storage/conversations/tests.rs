@@ -120,6 +120,7 @@ async fn changes_and_deletion_reach_what_they_name() {
         system_prompt: Some(String::new()),
         head_id: Some(question.id.clone()),
         model: None,
+        ..ConversationPatch::default()
     };
     let changed = store.change(&id, patch).await.unwrap();
     assert_eq!(
