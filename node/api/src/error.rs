@@ -113,6 +113,15 @@ impl ApiError {
         ApiError::new(StatusCode::SERVICE_UNAVAILABLE, code, message)
     }
 
+    /// There is no room on the disk.
+    pub(crate) fn disk_full() -> ApiError {
+        ApiError::new(
+            StatusCode::INSUFFICIENT_STORAGE,
+            "disk_full",
+            "the disk is full, nothing was written",
+        )
+    }
+
     /// A body could not be read.
     pub(crate) fn from_body(error: &axum::Error) -> ApiError {
         let causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
@@ -283,6 +292,21 @@ pub(crate) fn of_weights(fact: hearth_weights::Fact, error: &(dyn std::error::Er
     fact.values
         .into_iter()
         .fold(refused, |refused, (name, value)| refused.value(name, value))
+}
+
+impl From<hearth_chats::Error> for ApiError {
+    fn from(error: hearth_chats::Error) -> ApiError {
+        use hearth_chats::Error;
+        let text = error.to_string();
+        match error {
+            Error::NotFound(what) => ApiError::not_found(what),
+            Error::Refused { code, why } => ApiError::refused(code, why),
+            Error::TooLong => ApiError::conflict("too_long", text),
+            Error::Busy => ApiError::unavailable("crowded", text).retry_after(CROWDED_SECONDS),
+            Error::Database(error) => error.into(),
+            Error::System(error) => ApiError::internal(&error),
+        }
+    }
 }
 
 impl From<hearth_wallet::Error> for ApiError {
