@@ -51,6 +51,9 @@ pub(crate) fn run(open: Open) -> ExitCode {
     };
     let stays = args.command.is_none() || matches!(args.command, Some(Command::Devnet(_)));
     let out = Out::new(args.json, stays);
+    if matches!(args.command, Some(Command::ReadPdf)) {
+        return end(&out, read_pdf());
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return end(&out, Err(anyhow::Error::from(error).into())),
@@ -126,6 +129,7 @@ async fn dispatch(command: &Command, args: &Args, out: &Out) -> Done {
         Command::Logs(logs) => logs::run(logs, args, out).await,
         Command::Backup { to } => backup::back_up(to, args, out).await,
         Command::Restore { from } => backup::restore(from, args, out).await,
+        Command::ReadPdf => read_pdf(),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Args::command(), "hearth", &mut script);
@@ -133,6 +137,10 @@ async fn dispatch(command: &Command, args: &Args, out: &Out) -> Done {
             Ok(())
         }
     }
+}
+
+fn read_pdf() -> Done {
+    hearth_node::process::read_pdf().map_err(|error| anyhow::Error::from(error).into())
 }
 
 fn end(out: &Out, done: Done) -> ExitCode {

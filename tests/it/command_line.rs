@@ -1,6 +1,10 @@
 //! The command line against a running node, and without one.
 
-use std::{path::Path, process::Command};
+use std::{
+    io::Write as _,
+    path::Path,
+    process::{Command, Stdio},
+};
 
 use hearth_tests::{DEMO, FAST, Node};
 use serde_json::Value;
@@ -134,6 +138,22 @@ fn ask(data: &Path) {
 
     let (code, _, _) = hearth(data, &["earn", "fly"]);
     assert_eq!(code, Some(2));
+}
+
+/// The node reads PDFs by a child of this kind.
+#[test]
+fn a_pdf_on_standard_input_becomes_text() {
+    let mut child = Command::new(hearth_tests::program().unwrap())
+        .arg("read-pdf")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let pdf = hearth_chats::testing::pdf(&["Boats float."]);
+    child.stdin.take().unwrap().write_all(&pdf).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    assert_eq!(output.stdout, b"\nhearth-pdf text 12\nBoats float.");
 }
 
 #[test]

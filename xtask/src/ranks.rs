@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fs, path::Path};
 
 /// Crate, folder, rank, and the own crates it may import.
-const CRATES: [(&str, &str, &[&str]); 16] = [
+const CRATES: [(&str, &str, &[&str]); 17] = [
     ("hearth-base", "node/base", &[]),
     ("hearth-engine", "engine", &[]),
     ("hearth-pocket", "node/pocket", &["base"]),
@@ -18,6 +18,7 @@ const CRATES: [(&str, &str, &[&str]); 16] = [
     ),
     ("hearth-answers", "node/answers", &["base", "engine", "outbound"]),
     ("hearth-weights", "node/weights", &["base", "outbound", "store"]),
+    ("hearth-chats", "node/chats", &["base", "store"]),
     (
         "hearth-miner",
         "node/miner",
@@ -37,16 +38,16 @@ const CRATES: [(&str, &str, &[&str]); 16] = [
         "hearth-api",
         "node/api",
         &[
-            "base", "listen", "engine", "pocket", "store", "wallet", "chain", "answers", "weights", "miner",
-            "gateway", "devnet",
+            "base", "listen", "engine", "pocket", "store", "wallet", "chain", "answers", "weights", "chats",
+            "miner", "gateway", "devnet",
         ],
     ),
     (
         "hearth-node",
         "node/app",
         &[
-            "base", "listen", "engine", "pocket", "store", "wallet", "chain", "answers", "weights", "miner",
-            "gateway", "devnet", "api",
+            "base", "listen", "engine", "pocket", "store", "wallet", "chain", "answers", "weights", "chats",
+            "miner", "gateway", "devnet", "api",
         ],
     ),
     ("hearth", "src-tauri", &["base", "node", "outbound"]),

@@ -1,6 +1,9 @@
 //! Answers of models, wherever they run, and those that belong to a conversation.
 
 mod answer;
+mod context;
+mod prompt;
+mod text;
 
 use std::time::Duration;
 
@@ -20,6 +23,7 @@ use crate::{
 };
 
 pub(crate) use answer::ask;
+pub(crate) use context::context_use;
 
 /// An answer that may be given, and is counted as it passes.
 pub(crate) struct Answered {

@@ -3,10 +3,12 @@
 use std::{
     net::SocketAddr,
     ops::Deref,
+    path::PathBuf,
     sync::{Arc, atomic::AtomicBool},
 };
 
 use hearth_base::{Secret, Tasks};
+use hearth_chats::Chats;
 use hearth_store::Problems;
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
@@ -18,7 +20,7 @@ use crate::{
     host::Host,
     metering::Meter,
     parts::Parts,
-    storage::{Conversations, Responses, Reviews, Running, SettingsStore, Usage},
+    storage::{Responses, Reviews, Running, SettingsStore, Usage},
 };
 
 /// The state of the API. Clones are the same.
@@ -46,7 +48,11 @@ pub(crate) struct Inner {
     pub(crate) reviews: Reviews,
     /// Held while a payment is made.
     pub(crate) paying: tokio::sync::Mutex<()>,
-    pub(crate) conversations: Conversations,
+    pub(crate) conversations: Chats,
+    /// Where large files lie for a moment.
+    pub(crate) scratch: PathBuf,
+    /// Held while conversations come in from a file.
+    pub(crate) importing: tokio::sync::Mutex<()>,
     pub(crate) running: Running,
     /// Answers of `/v1/responses`.
     pub(crate) responses: Responses,

@@ -108,6 +108,15 @@ impl ApiError {
         ApiError::new(StatusCode::SERVICE_UNAVAILABLE, code, message)
     }
 
+    /// There is no room on the disk.
+    pub(crate) fn disk_full() -> ApiError {
+        ApiError::new(
+            StatusCode::INSUFFICIENT_STORAGE,
+            "disk_full",
+            "the disk is full, nothing was written",
+        )
+    }
+
     /// A body could not be read.
     pub(crate) fn from_body(error: &axum::Error) -> ApiError {
         let causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
@@ -237,11 +246,7 @@ impl From<sqlx::Error> for ApiError {
             .as_deref()
             == Some(SQLITE_FULL)
         {
-            return ApiError::new(
-                StatusCode::INSUFFICIENT_STORAGE,
-                "disk_full",
-                "the disk is full, nothing was written",
-            );
+            return ApiError::disk_full();
         }
         ApiError::internal(&error)
     }
@@ -260,6 +265,21 @@ impl From<hearth_answers::Error> for ApiError {
             remedy: error.remedy,
             retry_after_seconds: error.retry_after_seconds.map(u64::from),
             ..ApiError::new(status, error.code.word(), error.message)
+        }
+    }
+}
+
+impl From<hearth_chats::Error> for ApiError {
+    fn from(error: hearth_chats::Error) -> ApiError {
+        use hearth_chats::Error;
+        let text = error.to_string();
+        match error {
+            Error::NotFound(what) => ApiError::not_found(what),
+            Error::Refused(why) => ApiError::bad_request(why),
+            Error::TooLong => ApiError::conflict("too_long", text),
+            Error::Busy => ApiError::unavailable("crowded", text).retry_after(CROWDED_SECONDS),
+            Error::Database(error) => error.into(),
+            Error::System(error) => ApiError::internal(&error),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The served surface of a node: OpenAI API, control API, events, login and the UI.
 //!
-//! This crate translates only: HTTP in, a call of another part, HTTP out. What it keeps of its own are conversations,
+//! This crate translates only: HTTP in, a call of another part, HTTP out. What it keeps of its own are
 //! settings of the page, API keys with their usage, and sign-ins.
 //!
 //! ```text
@@ -11,6 +11,7 @@ mod access;
 mod answers;
 mod app;
 mod auth;
+mod chats;
 mod config;
 pub mod control;
 mod error;

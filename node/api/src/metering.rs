@@ -43,7 +43,7 @@ const RECEIPT_EVERY: Duration = Duration::from_millis(50);
 /// How often usage is written.
 const WRITE_EVERY: Duration = Duration::from_secs(2);
 /// Bytes of a request that make one token, roughly; what it really was is counted when the answer has ended.
-const BYTES_PER_TOKEN: usize = 4;
+pub(crate) const BYTES_PER_TOKEN: usize = 4;
 
 /// Who asks for an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,6 +2,7 @@
 
 mod access;
 mod anthropic;
+mod chat_files;
 mod conversations;
 mod cors;
 mod earning;
@@ -14,6 +15,7 @@ mod ollama;
 mod openai;
 mod path;
 mod payments;
+mod presets;
 mod receipts;
 mod responses;
 mod settings;
@@ -30,6 +32,7 @@ use axum::{
     routing::{MethodFilter, MethodRouter, any, get, on, post},
 };
 
+pub(crate) use chat_files::body_rule;
 pub(crate) use path::{make_plain, wants_page};
 
 use crate::{
@@ -132,19 +135,19 @@ fn method_router(operation: Operation) -> MethodRouter<App> {
         Operation::DeleteConversation => on(filter, conversations::delete),
         Operation::Answer => on(filter, conversations::answer),
         Operation::StopAnswer => on(filter, conversations::stop),
-        Operation::ImportConversations
-        | Operation::ExportConversations
-        | Operation::ExportConversation
-        | Operation::ContextUse
-        | Operation::FollowAnswer
-        | Operation::RenameFolder
-        | Operation::AddAttachment
-        | Operation::AttachmentText
-        | Operation::DeleteAttachment
-        | Operation::ListPresets
-        | Operation::CreatePreset
-        | Operation::ChangePreset
-        | Operation::DeletePreset => on(filter, conversations::not_served),
+        Operation::ImportConversations => on(filter, chat_files::import),
+        Operation::ExportConversations => on(filter, chat_files::export_all),
+        Operation::ExportConversation => on(filter, chat_files::export),
+        Operation::ContextUse => on(filter, conversations::context),
+        Operation::FollowAnswer => on(filter, conversations::follow),
+        Operation::RenameFolder => on(filter, conversations::rename_folder),
+        Operation::AddAttachment => on(filter, chat_files::add),
+        Operation::AttachmentText => on(filter, chat_files::text),
+        Operation::DeleteAttachment => on(filter, chat_files::delete),
+        Operation::ListPresets => on(filter, presets::list),
+        Operation::CreatePreset => on(filter, presets::create),
+        Operation::ChangePreset => on(filter, presets::change),
+        Operation::DeletePreset => on(filter, presets::delete),
         Operation::ListModels => on(filter, models::list),
         Operation::AddModel => on(filter, models::add),
         Operation::PullModel => on(filter, models::pull),

@@ -8,7 +8,8 @@ use std::{
 
 use axum::{Router, body::Body, extract::ConnectInfo, response::IntoResponse as _};
 use hearth_base::{Clock, Failure, Kind, Secret, Tasks};
-use hearth_listen::{Peer, Refusal};
+use hearth_chats::{Chats, PdfReader};
+use hearth_listen::{BodyRule, Peer, Refusal};
 use hearth_store::Store;
 use tokio::{net::TcpListener, runtime::Handle, sync::broadcast};
 use tokio_util::sync::CancellationToken;
@@ -24,12 +25,12 @@ use crate::{
     metering::Meter,
     parts::Parts,
     routes,
-    storage::{Conversations, Responses, Reviews, Running, SettingsStore, Usage},
+    storage::{Responses, Reviews, Running, SettingsStore, Usage},
 };
 
 /// How long connections may take to close once everything on them is cut.
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
-/// How often responses that are too old are deleted.
+/// How often what is too old is deleted.
 const FORGET_EVERY: Duration = Duration::from_secs(3600);
 /// The fewest characters of the token: 128 bits in hex.
 const MIN_TOKEN_CHARS: usize = 32;
@@ -47,6 +48,8 @@ pub struct Args {
     /// Who answers which model.
     pub router: Arc<hearth_answers::Router>,
     pub parts: Parts,
+    /// Reads the text of PDFs.
+    pub pdf: PdfReader,
     /// Serves `/ipfs/{cid}`; its routes carry that prefix.
     pub ipfs: Router,
 }
@@ -108,8 +111,8 @@ impl Api {
         let addr = listener
             .local_addr()
             .map_err(|source| Error::Bind { addr, source })?;
-        let store = Conversations::new(&args.store, args.clock.clone());
-        store.end_interrupted().await?;
+        let conversations = Chats::new(&args.store, args.clock.clone(), args.pdf);
+        conversations.end_interrupted().await.map_err(ApiError::from)?;
         let keys = Keys::new(pool.clone(), args.clock.clone());
         let usage = Usage::new(pool.clone(), args.clock.clone());
         let app = App(Arc::new(Inner {
@@ -132,7 +135,9 @@ impl Api {
             network_answers: AtomicBool::new(false),
             reviews: Reviews::new(args.clock.clone()),
             paying: tokio::sync::Mutex::default(),
-            conversations: store,
+            conversations,
+            scratch: args.store.folder().to_owned(),
+            importing: tokio::sync::Mutex::default(),
             running: Running::default(),
             responses: Responses::new(&args.store, args.clock.clone()),
             events: broadcast::Sender::new(events::BACKLOG),
@@ -146,7 +151,7 @@ impl Api {
         }));
         events::start(&app);
         app.meter.start(app.cut.clone().cancelled_owned());
-        forget_old_responses(&app);
+        forget_old(&app);
         serve(&app, listener, args.ipfs);
         tracing::info!(%addr, "the API listens");
         Ok(Api { app })
@@ -199,13 +204,16 @@ fn serve(app: &App, listener: TcpListener, ipfs: Router) {
     });
 }
 
-/// Nobody asks for what is older than a day, so it is deleted at the start and every hour.
-fn forget_old_responses(app: &App) {
-    let responses = app.responses.clone();
-    app.tasks.spawn_until_stopped("old responses", async move {
+/// Responses that nobody asks for and files that nobody sent, a day old, are deleted at the start and every hour.
+fn forget_old(app: &App) {
+    let (responses, conversations) = (app.responses.clone(), app.conversations.clone());
+    app.tasks.spawn_until_stopped("what is old", async move {
         loop {
             if let Err(error) = responses.forget_old().await {
                 tracing::warn!(%error, "old responses could not be deleted");
+            }
+            if let Err(error) = conversations.forget_unsent().await {
+                tracing::warn!(%error, "files that were not sent could not be deleted");
             }
             tokio::time::sleep(FORGET_EVERY).await;
         }
@@ -233,6 +241,10 @@ impl hearth_listen::Service for RouterService {
             Ok(response) => response,
             Err(never) => match never {},
         }
+    }
+
+    fn body_rule(&self, head: &axum::http::request::Parts) -> Option<BodyRule> {
+        routes::body_rule(&head.method, head.uri.path())
     }
 
     fn refuse(&self, why: Refusal) -> axum::response::Response {

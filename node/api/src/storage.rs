@@ -1,19 +1,16 @@
-//! What the API keeps of its own: conversations, answers that are being written, settings of the page, payments under
-//! review, usage, answers that later requests go on from.
+//! What the API keeps of its own: answers that are being written, settings of the page, payments under review, usage,
+//! answers that later requests go on from.
 
-mod conversations;
 #[cfg(test)]
 mod formats;
 mod responses;
 mod reviews;
 mod running;
-mod search;
 mod settings;
 mod usage;
 
-pub(crate) use conversations::{AnswerEnd, Conversations, PromptMessage};
 pub(crate) use responses::Responses;
 pub(crate) use reviews::{OpenReview, Reviews};
-pub(crate) use running::{Running, RunningGuard};
+pub(crate) use running::{Reader, Running, RunningGuard};
 pub(crate) use settings::SettingsStore;
 pub(crate) use usage::{KEEP_DAYS, LOCAL, OWNER, Usage, UsageRow};

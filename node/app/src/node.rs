@@ -172,6 +172,7 @@ impl Node {
             models: parts.models.clone(),
             router: Arc::clone(&parts.router),
             parts: parts.behind_the_api(settings, network, layout, name)?,
+            pdf: crate::process::pdf_reader(),
             ipfs: parts.weights.router(),
         })
         .await?;

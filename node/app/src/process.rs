@@ -1,7 +1,12 @@
 //! What holds for the whole process: who may read its files and its memory, how many files it may open, and when it
 //! ends at the latest.
 
-use std::time::Duration;
+use std::{io, time::Duration};
+
+use hearth_chats::PdfReader;
+
+/// The command under which this program reads a PDF as a child of another one of it.
+const READ_PDF: &str = "read-pdf";
 
 /// Begins the process: files are the owner's alone, a crash leaves no image of keys, other programs of the user do not
 /// read the memory, and there are as many open files as the system allows. Call it first, before there are threads.
@@ -24,6 +29,22 @@ pub fn begin() {
         let _ = rustix::process::set_dumpable_behavior(behaviour);
     }
     hearth_listen::files::raise_limit();
+}
+
+/// Reads PDFs by children of this program.
+pub(crate) fn pdf_reader() -> PdfReader {
+    // A system that does not say where the program lies may find it by its name.
+    let program = std::env::current_exe().unwrap_or_else(|_| "hearth".into());
+    PdfReader::new(program, vec![READ_PDF.into()])
+}
+
+/// What such a child does: it reads a PDF from standard input and writes its text. Call it before there are threads,
+/// whose stacks would count among the memory that it may have.
+///
+/// # Errors
+/// Pipes that break.
+pub fn read_pdf() -> io::Result<()> {
+    hearth_chats::pdf::serve(io::stdin().lock(), io::stdout().lock())
 }
 
 /// Ends the process after this time, whatever hangs in it: a thread of its own waits, not a task among others.

@@ -103,13 +103,28 @@ impl MemoryShare {
     }
 }
 
-impl Drop for MemoryShare {
-    fn drop(&mut self) {
-        let own = self.own.load(Ordering::Relaxed);
-        let shared = self.taken.load(Ordering::Relaxed) - own;
+impl MemoryShare {
+    /// Gives back all that it has.
+    fn give_back(&self) {
+        let own = self.own.swap(0, Ordering::Relaxed);
+        let shared = self.taken.swap(0, Ordering::Relaxed) - own;
         self.memory.taken.fetch_sub(shared, Ordering::Relaxed);
         self.activity.give_own(own);
     }
+}
+
+impl Drop for MemoryShare {
+    fn drop(&mut self) {
+        self.give_back();
+    }
+}
+
+/// How much a body may have where it is not as usual.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BodyRule {
+    pub bytes: usize,
+    /// Whoever takes it keeps none of it in memory (it goes to a file), so that a piece makes room for the next.
+    pub is_passed_on: bool,
 }
 
 /// The body of a request, within its limits: its own size, the memory for all, and a deadline.
@@ -117,7 +132,8 @@ pub struct Body {
     incoming: Incoming,
     share: Arc<MemoryShare>,
     activity: Arc<Activity>,
-    limit: usize,
+    rule: BodyRule,
+    n_arrived: usize,
     within: Duration,
     /// The program's own threads: what serves a connection may be better off without a timer.
     runtime: Handle,
@@ -131,7 +147,7 @@ impl Body {
         incoming: Incoming,
         share: Arc<MemoryShare>,
         activity: Arc<Activity>,
-        limit: usize,
+        rule: BodyRule,
         within: Duration,
         runtime: Handle,
     ) -> Body {
@@ -142,7 +158,8 @@ impl Body {
             incoming,
             share,
             activity,
-            limit,
+            rule,
+            n_arrived: 0,
             within,
             runtime,
             began: Instant::now(),
@@ -160,7 +177,7 @@ impl Body {
 
     /// How long the body may take, with what has arrived of it.
     fn allowed(&self) -> Duration {
-        let n_bytes = self.share.taken.load(Ordering::Relaxed) as u64;
+        let n_bytes = self.n_arrived as u64;
         self.within + Duration::from_millis(n_bytes * 1000 / BYTES_PER_SECOND)
     }
 
@@ -180,11 +197,20 @@ impl Body {
         }
     }
 
+    const fn too_large(&self) -> BodyError {
+        BodyError::TooLarge {
+            limit: self.rule.bytes,
+        }
+    }
+
     fn data(&mut self, frame: Frame<Bytes>) -> Result<Frame<Bytes>, BodyError> {
         let n_bytes = frame.data_ref().map_or(0, Bytes::len);
-        let before = self.share.taken.load(Ordering::Relaxed);
-        if before + n_bytes > self.limit {
-            return Err(BodyError::TooLarge { limit: self.limit });
+        self.n_arrived += n_bytes;
+        if self.n_arrived > self.rule.bytes {
+            return Err(self.too_large());
+        }
+        if self.rule.is_passed_on {
+            self.share.give_back();
         }
         self.share.take(n_bytes)?;
         Ok(frame)
@@ -201,8 +227,8 @@ impl hyper::body::Body for Body {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = &mut *self;
         // What is too large by its own word is not waited for.
-        if this.incoming.size_hint().lower() > this.limit as u64 {
-            return Poll::Ready(Some(Err(BodyError::TooLarge { limit: this.limit })));
+        if this.incoming.size_hint().lower() > this.rule.bytes as u64 {
+            return Poll::Ready(Some(Err(this.too_large())));
         }
         match Pin::new(&mut this.incoming).poll_frame(context) {
             Poll::Ready(frame) => {

@@ -17,6 +17,7 @@ use hyper::{
     Request, Response, Version,
     body::{Frame, Incoming, SizeHint},
     header::{CONNECTION, HeaderValue},
+    http::request,
     rt::{Executor, Sleep, Timer},
     service::service_fn,
 };
@@ -25,7 +26,7 @@ use tokio::{net::TcpStream, runtime::Handle};
 
 use crate::{
     activity::{Activity, RequestGuard, Signal},
-    body::{Body, Memory, MemoryShare},
+    body::{Body, BodyRule, Memory, MemoryShare},
     origin::TokenBucket,
     stream::TrackedStream,
     table::{Slot, Table},
@@ -48,6 +49,11 @@ pub trait Service: Clone + Send + Sync + 'static {
 
     /// Answers a request.
     fn call(&self, request: Request<Body>, peer: Peer) -> impl Future<Output = Response<Self::Body>> + Send;
+
+    /// What the body of a request may have, where it is not as usual.
+    fn body_rule(&self, _head: &request::Parts) -> Option<BodyRule> {
+        None
+    }
 
     /// The answer to what is refused before or in place of [`Service::call`].
     fn refuse(&self, why: Refusal) -> Response<Self::Body>;
@@ -173,11 +179,15 @@ impl<S: Service> Call<S> {
         let (mut head, incoming) = request.into_parts();
         let share = Arc::new(MemoryShare::of(&shared.memory, &self.slot.activity));
         head.extensions.insert(Arc::clone(&share));
+        let usual = BodyRule {
+            bytes: limits.body_bytes,
+            is_passed_on: false,
+        };
         let body = Body::new(
             incoming,
             Arc::clone(&share),
             Arc::clone(&self.slot.activity),
-            limits.body_bytes,
+            shared.service.body_rule(&head).unwrap_or(usual),
             limits.read_within,
             shared.runtime.clone(),
         );
@@ -200,7 +210,7 @@ impl<S: Service> Call<S> {
         response.map(|body| AnswerBody { body, _guard: guard })
     }
 
-    fn admit(&self, head: &hyper::http::request::Parts) -> Result<(), Refusal> {
+    fn admit(&self, head: &request::Parts) -> Result<(), Refusal> {
         let limits = self.shared.table.limits();
         let bytes = head
             .headers

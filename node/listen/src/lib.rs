@@ -22,7 +22,7 @@ mod origin;
 mod stream;
 mod table;
 
-pub use body::{Body, BodyError, MemoryShare};
+pub use body::{Body, BodyError, BodyRule, MemoryShare};
 pub use connection::{Peer, Refusal, Service};
 pub use limits::{Limits, Rate};
 pub use listener::{Args, bind, start};

@@ -153,6 +153,13 @@ impl Store {
         &self.pool
     }
 
+    /// The folder that the database lies in: on the disk that has room for the data.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        // A file lies somewhere.
+        self.path.parent().unwrap_or_else(|| Path::new("."))
+    }
+
     /// What was found damaged or unreadable since the start.
     #[must_use]
     pub fn problems(&self) -> &Problems {

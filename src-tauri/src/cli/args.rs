@@ -100,6 +100,9 @@ pub(crate) enum Command {
     },
     /// Write completions for a shell.
     Completions { shell: clap_complete::Shell },
+    /// Read a PDF from standard input and write its text, for the node: within bounds of time and memory.
+    #[command(hide = true)]
+    ReadPdf,
 }
 
 #[derive(Debug, clap::Args)]

@@ -1,180 +1,132 @@
-//! Writing an answer into a conversation: asked once, streamed to the reader, kept whatever happens.
+//! Writing an answer into a conversation: asked once, read by whoever wants to, kept whatever happens.
 //!
-//! A task owns the answer, not the connection: when the reader goes away the task stops the model and still writes
-//! down what is there.
+//! The answer belongs to the conversation, not to a connection: a task writes it, and goes on when its readers go away.
+//! It ends with the model, by a call that stops it, with its conversation, or when the program stops.
 
 use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
-use hearth_answers::{
-    Request,
-    answer::{Chunk, FinishReason},
-    request::{ChatMessage, ChatRequest, SamplingParams},
-};
-use tokio::sync::mpsc;
+use hearth_answers::{Request, answer::FinishReason};
+use hearth_chats::{AnswerEnd, NewMessage, Role};
 use uuid::Uuid;
 
-use super::{is_network, send};
+use super::{
+    is_network,
+    prompt::{conversation, over},
+    send,
+    text::{MAX_TEXT_BYTES, Text},
+};
 use crate::{
     app::App,
     auth::Caller,
-    control::types::{
-        AnswerEvent, AnswerParams, Event, Message, MessageRole, MessageState, ModelKind, NewAnswer, Receipt,
-        TokenUsage,
-    },
+    chats::{kept_state, text_of},
+    control::types::{AnswerEvent, ErrorDetail, Event, Message, MessageState, NewAnswer, Receipt},
     error::ApiError,
     metering::Asker,
     parts::RelayReceipt,
-    storage::{AnswerEnd, PromptMessage, RunningGuard},
+    storage::{Reader, RunningGuard},
 };
 
-/// Events that wait for a slow reader. One is a token or so, 100 bytes; the model waits when they are used up.
-const WAITING_EVENTS: usize = 256;
 /// How long the receipt of an answer may take after its last byte.
 const RECEIPT_WITHIN: Duration = Duration::from_secs(5);
 /// How often a stopped answer's receipt is looked for.
 const RECEIPT_EVERY: Duration = Duration::from_millis(50);
 /// How often the text so far is written down.
 const PROGRESS_EVERY: Duration = Duration::from_secs(2);
-/// The longest text of an answer that is kept: a million tokens and more. What is longer is cut there.
-const MAX_TEXT_BYTES: usize = 4 << 20;
 
-/// Asks, and gives the events of the answer. The answer goes on in a task.
+/// Asks, and gives a reader of the answer. The answer goes on in a task.
 pub(crate) async fn ask(
     app: &App,
     caller: Caller,
     conversation_id: &str,
     new: NewAnswer,
-) -> Result<mpsc::Receiver<AnswerEvent>, ApiError> {
-    let conversation = app.conversations.get(conversation_id).await?;
+) -> Result<Reader, ApiError> {
+    let chat = app.conversations.get(conversation_id).await?;
     let settings = app.settings.get().await?;
     let model = new
         .model
+        .clone()
         .filter(|model| !model.is_empty())
-        .or(conversation.model)
+        .or(chat.model)
         .or(settings.default_model)
         .ok_or_else(|| {
             ApiError::bad_request("no model is chosen").remedy("Choose one in the list of models.")
         })?;
-    let (question, parent_id) = match new.content {
-        Some(content) => {
-            let parent_id = if new.at_root {
-                None
-            } else {
-                new.parent_id.or(conversation.head_id)
-            };
-            if let Some(parent_id) = &parent_id {
-                app.conversations.message(conversation_id, parent_id).await?;
-            }
-            let question = app
-                .conversations
-                .add(
-                    conversation_id,
-                    parent_id.as_deref(),
-                    MessageRole::User,
-                    &content,
-                    None,
-                )
-                .await?;
-            let id = question.id.clone();
-            (Some(question), id)
-        }
-        None => {
-            let parent_id = new
-                .parent_id
-                .ok_or_else(|| ApiError::bad_request("neither content nor parent_id is given"))?;
-            let parent = app.conversations.message(conversation_id, &parent_id).await?;
-            if parent.role != MessageRole::User {
-                return Err(ApiError::bad_request(
-                    "parent_id is not a message of yours: only those are answered",
-                ));
-            }
-            (None, parent_id)
-        }
-    };
+    let params = over(
+        new.params.clone().unwrap_or_default(),
+        app.params(chat.params, || format!("conversation {conversation_id}")),
+    );
+    let (question, parent_id) = question(app, conversation_id, chat.head_id, new).await?;
     let turns = app.conversations.path_to(conversation_id, &parent_id).await?;
-    let system = conversation.system_prompt.or(settings.system_prompt);
-    let request = request(&model, system.as_deref(), &turns, &new.params.unwrap_or_default());
-    let answer = app
-        .conversations
-        .add(
-            conversation_id,
-            Some(&parent_id),
-            MessageRole::Assistant,
-            "",
-            Some(&model),
-        )
-        .await?;
-    let (sender, receiver) = mpsc::channel(WAITING_EVENTS);
-    let guard = app.running.begin(conversation_id, &answer.id);
-    let started = AnswerEvent::Started {
+    let system = chat.system_prompt.or(settings.system_prompt);
+    let request = conversation(system.as_deref(), &turns, &params);
+    let request = Request::chat(Some(model.clone()), true, request);
+    let answer = NewMessage {
+        parent_id: Some(&parent_id),
+        role: Role::Assistant,
+        content: "",
+        model: Some(&model),
+        attachments: &[],
+    };
+    let answer = app.message(app.conversations.add(conversation_id, answer).await?);
+    let guard = app.running.begin(conversation_id, &answer);
+    let reader = guard.reader(AnswerEvent::Started {
         question,
         answer: answer.clone(),
-    };
+    });
     let writer = Writer {
         app: app.clone(),
         conversation_id: conversation_id.to_owned(),
         answer,
         model,
-        sender,
         guard,
     };
-    app.tasks.spawn("answer", async move {
-        // A reader who is gone already is noticed at the next event.
-        let _ = writer.sender.send(started).await;
-        writer.run(caller, request).await;
-    });
-    Ok(receiver)
+    app.tasks.spawn("answer", writer.run(caller, request));
+    Ok(reader)
 }
 
-/// What the model is asked.
-fn request(model: &str, system: Option<&str>, turns: &[PromptMessage], params: &AnswerParams) -> Request {
-    let system = system.map(|content| ChatMessage::new("system", content));
-    let turns = turns.iter().map(|turn| {
-        let role = match turn.role {
-            MessageRole::User => "user",
-            MessageRole::Assistant => "assistant",
-        };
-        ChatMessage::new(role, without_reasoning(&turn.content))
-    });
-    let chat = ChatRequest {
-        messages: system.into_iter().chain(turns).collect(),
-        sampling: SamplingParams {
-            temperature: params.temperature.map(single),
-            top_p: params.top_p.map(single),
-            top_k: params.top_k,
-            seed: params.seed,
-            max_tokens: params.max_tokens,
-            frequency_penalty: params.frequency_penalty.map(single),
-            presence_penalty: params.presence_penalty.map(single),
-            stop: params.stop.clone().unwrap_or_default(),
-            ..SamplingParams::default()
-        },
-        ..ChatRequest::default()
+/// The message that is answered, and the new one if there is one.
+async fn question(
+    app: &App,
+    conversation_id: &str,
+    head_id: Option<String>,
+    new: NewAnswer,
+) -> Result<(Option<Message>, String), ApiError> {
+    let Some(content) = new.content else {
+        let parent_id = new
+            .parent_id
+            .ok_or_else(|| ApiError::bad_request("neither content nor parent_id is given"))?;
+        let parent = app.conversations.message(conversation_id, &parent_id).await?;
+        if parent.role != Role::User {
+            return Err(ApiError::bad_request(
+                "parent_id is not a message of yours: only those are answered",
+            ));
+        }
+        if !new.attachments.is_empty() {
+            return Err(ApiError::bad_request(
+                "files go with a new question: give its content",
+            ));
+        }
+        return Ok((None, parent_id));
     };
-    Request::chat(Some(model.to_owned()), true, chat)
-}
-
-/// What reasoning is kept between, at the beginning of an answer: the page folds it.
-const REASONING: (&str, &str) = ("<think>", "</think>");
-
-/// An answer as a later turn has it: models are not told what they thought before.
-fn without_reasoning(content: &str) -> &str {
-    let (open, close) = REASONING;
-    let Some(rest) = content.trim_start().strip_prefix(open) else {
-        return content;
+    let parent_id = if new.at_root {
+        None
+    } else {
+        new.parent_id.or(head_id)
     };
-    rest.split_once(close)
-        .map_or("", |(_, answer)| answer.trim_start())
-}
-
-/// The precision that the engine has.
-#[allow(
-    clippy::cast_possible_truncation,
-    reason = "these numbers are small and of few digits"
-)]
-fn single(number: f64) -> f32 {
-    number as f32
+    if let Some(parent_id) = &parent_id {
+        app.conversations.message(conversation_id, parent_id).await?;
+    }
+    let question = NewMessage {
+        parent_id: parent_id.as_deref(),
+        role: Role::User,
+        content: &content,
+        model: None,
+        attachments: &new.attachments,
+    };
+    let question = app.message(app.conversations.add(conversation_id, question).await?);
+    let id = question.id.clone();
+    Ok((Some(question), id))
 }
 
 /// How much of an answer's text is written down.
@@ -214,122 +166,7 @@ struct Writer {
     conversation_id: String,
     answer: Message,
     model: String,
-    sender: mpsc::Sender<AnswerEvent>,
     guard: RunningGuard,
-}
-
-/// What has come so far.
-struct Text {
-    content: String,
-    begun: Instant,
-    first: Option<Instant>,
-    last: Instant,
-    usage: Option<TokenUsage>,
-    finish_reason: Option<FinishReason>,
-    /// Where it is in its reasoning.
-    reasoning: Reasoning,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Reasoning {
-    None,
-    Open,
-    Closed,
-}
-
-impl Text {
-    fn begin() -> Text {
-        let begun = Instant::now();
-        Text {
-            content: String::new(),
-            begun,
-            first: None,
-            last: begun,
-            usage: None,
-            finish_reason: None,
-            reasoning: Reasoning::None,
-        }
-    }
-
-    /// What a part adds to the kept text: reasoning between its marks, then the answer.
-    fn marked(&mut self, reasoning: &str, text: &str) -> String {
-        let mut marked = String::new();
-        if !reasoning.is_empty() {
-            if self.reasoning == Reasoning::None && self.content.is_empty() {
-                marked.push_str(REASONING.0);
-                self.reasoning = Reasoning::Open;
-            }
-            if self.reasoning == Reasoning::Open {
-                marked.push_str(reasoning);
-            }
-        }
-        if !text.is_empty() {
-            if self.reasoning == Reasoning::Open {
-                marked.push_str(REASONING.1);
-                marked.push_str("\n\n");
-                self.reasoning = Reasoning::Closed;
-            }
-            marked.push_str(text);
-        }
-        marked
-    }
-
-    /// Takes a chunk and gives its text.
-    fn take(&mut self, chunk: Chunk) -> String {
-        if let Some(usage) = chunk.usage {
-            self.usage = Some(TokenUsage {
-                prompt_tokens: usage.prompt_tokens,
-                completion_tokens: usage.completion_tokens,
-            });
-        }
-        // Nobody asks for more than one text.
-        let Some(delta) = chunk.choices.into_iter().next() else {
-            return String::new();
-        };
-        if delta.finish_reason.is_some() {
-            self.finish_reason = delta.finish_reason;
-        }
-        let mut text = self.marked(&delta.reasoning, &delta.text);
-        if !text.is_empty() {
-            self.last = Instant::now();
-            self.first.get_or_insert(self.last);
-            // What is cut off here ends the answer.
-            let room = (MAX_TEXT_BYTES + 1).saturating_sub(self.content.len());
-            text.truncate(text.floor_char_boundary(room));
-            self.content.push_str(&text);
-        }
-        text
-    }
-
-    fn receipt(
-        &self,
-        relayed: Option<RelayReceipt>,
-        is_network: bool,
-        weights_cid: Option<String>,
-    ) -> Receipt {
-        let decode = self
-            .first
-            .map(|first| (self.last - first).as_secs_f64())
-            .filter(|seconds| *seconds > 0.0);
-        let tokens = self
-            .usage
-            .map(|usage| f64::from(usage.completion_tokens.saturating_sub(1)));
-        let ms = |until: Instant| u64::try_from((until - self.begun).as_millis()).unwrap_or(u64::MAX);
-        Receipt {
-            kind: if is_network {
-                ModelKind::Network
-            } else {
-                ModelKind::Local
-            },
-            cost: relayed.as_ref().and_then(|receipt| receipt.cost),
-            usage: self.usage,
-            first_token_ms: self.first.map(ms),
-            total_ms: ms(Instant::now()),
-            tokens_per_second: decode.zip(tokens).map(|(seconds, tokens)| tokens / seconds),
-            weights_cid,
-            network: relayed.map(|receipt| receipt.network),
-        }
-    }
 }
 
 impl Writer {
@@ -340,7 +177,6 @@ impl Writer {
         let result = tokio::select! {
             biased;
             () = self.guard.stop.cancelled() => Ok(MessageState::Stopped),
-            () = self.sender.closed() => Ok(MessageState::Stopped),
             () = self.app.cut.cancelled() => Ok(MessageState::Stopped),
             result = self.read(caller, request, &mut text, &mut has_begun) => result,
         };
@@ -359,13 +195,7 @@ impl Writer {
         let kept = text.receipt(relayed, is_network, weights_cid);
         // A failed answer that nobody gave has no receipt.
         let receipt = (state != MessageState::Failed || kept.network.is_some()).then_some(kept);
-        let ending = AnswerEnd {
-            content: text.content,
-            state,
-            error: error.clone(),
-            receipt,
-        };
-        self.end(ending).await;
+        self.end(text, state, error, receipt).await;
     }
 
     async fn read(
@@ -382,8 +212,7 @@ impl Writer {
         while let Some(chunk) = chunks.next().await {
             let new = text.take(chunk?);
             if !new.is_empty() {
-                // A reader who is gone is noticed by the caller.
-                let _ = self.sender.send(AnswerEvent::Delta { text: new }).await;
+                self.guard.push(&new);
             }
             progress.keep(&self.app, &self.answer.id, &text.content).await?;
             if text.content.len() > MAX_TEXT_BYTES {
@@ -419,120 +248,50 @@ impl Writer {
         models.into_iter().find(|model| model.id == self.model)?.cid
     }
 
-    async fn end(self, ending: AnswerEnd) {
-        let store = &self.app.conversations;
-        let answer = match store.end(&self.conversation_id, &self.answer.id, &ending).await {
+    async fn end(
+        self,
+        text: Text,
+        state: MessageState,
+        error: Option<ErrorDetail>,
+        receipt: Option<Receipt>,
+    ) {
+        let (app, conversation_id, thought_ms) = (self.app, self.conversation_id, text.thought_ms());
+        let kept = async {
+            let ending = AnswerEnd {
+                content: text.content.clone(),
+                state: kept_state(state),
+                error: text_of(error.as_ref())?,
+                receipt: text_of(receipt.as_ref())?,
+                thought_ms,
+            };
+            let ended = app
+                .conversations
+                .end(&conversation_id, &self.answer.id, &ending)
+                .await;
+            Ok::<Message, ApiError>(app.message(ended?))
+        };
+        let answer = match kept.await {
             Ok(answer) => answer,
-            // The conversation was deleted meanwhile, or the disk is full: the reader still gets all of it.
-            Err(error) => {
-                tracing::warn!(%error, "an answer could not be kept");
+            // The conversation was deleted meanwhile, or the disk is full: readers still get all of it.
+            Err(reason) => {
+                tracing::warn!(error = %reason, "an answer could not be kept");
                 Message {
-                    content: ending.content,
-                    state: ending.state,
-                    error: ending.error.clone(),
-                    receipt: ending.receipt,
-                    ..self.answer.clone()
+                    content: text.content,
+                    state,
+                    error: error.clone(),
+                    receipt,
+                    thought_ms,
+                    ..self.answer
                 }
             }
         };
-        let event = match ending.error {
+        self.guard.finish(match error {
             Some(error) => AnswerEvent::Failed { answer, error },
             None => AnswerEvent::Finished { answer },
-        };
-        let _ = self.sender.send(event).await;
-        if let Ok(summary) = store.summary(&self.conversation_id).await {
-            self.app.tell(Event::Conversation(summary));
+        });
+        if let Ok(summary) = app.conversations.summary(&conversation_id).await {
+            let summary = app.summary(summary);
+            app.tell(Event::Conversation(summary));
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use hearth_answers::{
-        answer::{Delta, Usage},
-        request::RequestBody,
-    };
-
-    use super::*;
-
-    #[test]
-    fn a_request_has_what_was_asked_for_and_nothing_else() {
-        let turns = [PromptMessage {
-            role: MessageRole::User,
-            content: "hi".into(),
-        }];
-        let params = AnswerParams {
-            temperature: Some(0.0),
-            ..AnswerParams::default()
-        };
-        let request = request("m", Some("be kind"), &turns, &params);
-        let body = request.body().unwrap();
-        let RequestBody::Chat(chat) = body.as_ref() else {
-            panic!("a chat")
-        };
-        assert_eq!(
-            chat.messages,
-            [
-                ChatMessage::new("system", "be kind"),
-                ChatMessage::new("user", "hi")
-            ]
-        );
-        assert_eq!(chat.sampling.temperature, Some(0.0));
-        assert_eq!(chat.sampling.top_p, None);
-    }
-
-    #[test]
-    fn reasoning_is_kept_between_its_marks_and_not_told_again() {
-        let mut text = Text::begin();
-        let part = |reasoning: &str, said: &str| {
-            Chunk::of(Delta {
-                reasoning: reasoning.to_owned(),
-                text: said.to_owned(),
-                ..Delta::of(0)
-            })
-        };
-        let shown: Vec<String> = [part("a", ""), part("b", "c"), part("", "d")]
-            .into_iter()
-            .map(|chunk| text.take(chunk))
-            .collect();
-        assert_eq!(shown, ["<think>a", "b</think>\n\nc", "d"]);
-        assert_eq!(text.content, "<think>ab</think>\n\ncd");
-        assert_eq!(without_reasoning(&text.content), "cd");
-        assert_eq!(without_reasoning("<think>cut"), "");
-        assert_eq!(without_reasoning("plain <think>"), "plain <think>");
-    }
-
-    #[test]
-    fn chunks_add_up() {
-        let mut text = Text::begin();
-        text.take(Chunk::of(Delta {
-            opens: true,
-            ..Delta::of(0)
-        }));
-        assert!(text.first.is_none());
-        text.take(Chunk::of(Delta {
-            text: "a".to_owned(),
-            ..Delta::of(0)
-        }));
-        text.take(Chunk::of(Delta {
-            finish_reason: Some(FinishReason::Length),
-            ..Delta::of(0)
-        }));
-        text.take(Chunk::counted(Usage {
-            prompt_tokens: 3,
-            completion_tokens: 1,
-            ..Usage::default()
-        }));
-        assert_eq!(
-            (text.content.as_str(), text.finish_reason),
-            ("a", Some(FinishReason::Length))
-        );
-        assert_eq!(
-            text.usage,
-            Some(TokenUsage {
-                prompt_tokens: 3,
-                completion_tokens: 1
-            })
-        );
     }
 }

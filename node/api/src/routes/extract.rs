@@ -5,7 +5,7 @@ use std::{convert::Infallible, io::Read as _, sync::Arc};
 use axum::{
     body::Body,
     extract::{FromRequest, FromRequestParts, Request, State},
-    http::{HeaderValue, StatusCode, header, request::Parts},
+    http::{HeaderValue, StatusCode, Uri, header, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -111,10 +111,12 @@ pub(crate) struct ListQuery {
     pub(crate) window: Window,
 }
 
-impl FromRequestParts<App> for ListQuery {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<ListQuery, ApiError> {
+impl ListQuery {
+    /// Reads them; `other` says whether it knows another parameter, and takes it.
+    pub(crate) fn read(
+        uri: &Uri,
+        mut other: impl FnMut(&str, &str) -> Result<bool, ApiError>,
+    ) -> Result<ListQuery, ApiError> {
         let mut query = ListQuery {
             search: String::new(),
             window: Window {
@@ -127,20 +129,41 @@ impl FromRequestParts<App> for ListQuery {
                 ApiError::bad_request(format!("{name} is \"{text}\": it must be a whole number"))
             })
         };
-        for (name, value) in url::form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()) {
+        for (name, value) in url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()) {
             match name.as_ref() {
                 "q" => query.search = value.into_owned(),
                 "limit" => query.window.limit = number("limit", &value)?.clamp(1, MAX_LIMIT),
                 "offset" => query.window.offset = number("offset", &value)?,
-                other => {
-                    return Err(ApiError::bad_request(format!(
-                        "\"{other}\" is no parameter of this call"
-                    )));
-                }
+                name if other(name, &value)? => {}
+                name => return Err(unknown_parameter(name)),
             }
         }
         Ok(query)
     }
+}
+
+impl FromRequestParts<App> for ListQuery {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<ListQuery, ApiError> {
+        ListQuery::read(&parts.uri, |_, _| Ok(false))
+    }
+}
+
+/// The only parameter that a call knows, if it is given.
+pub(crate) fn only_parameter(uri: &Uri, wanted: &str) -> Result<Option<String>, ApiError> {
+    let mut found = None;
+    for (name, value) in url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()) {
+        if name != wanted {
+            return Err(unknown_parameter(&name));
+        }
+        found = Some(value.into_owned());
+    }
+    Ok(found)
+}
+
+fn unknown_parameter(name: &str) -> ApiError {
+    ApiError::bad_request(format!("\"{name}\" is no parameter of this call"))
 }
 
 /// Server-sent events with these values as data.

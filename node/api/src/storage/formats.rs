@@ -1,4 +1,4 @@
-//! Conversations, settings and login that earlier programs kept.
+//! Receipts, errors, settings and login that earlier programs kept.
 
 use argon2::{
     Argon2,
@@ -7,34 +7,39 @@ use argon2::{
 use hearth_base::Clock;
 use hearth_store::testing::first_form;
 
-use super::{Conversations, SettingsStore};
-use crate::{
-    control::types::{MessageState, ModelKind, Theme},
-    parts::Window,
-};
+use hearth_chats::{Chats, Filter, PdfReader};
+use hearth_store::stored;
+
+use super::SettingsStore;
+use crate::control::types::{ErrorDetail, ModelKind, Receipt, Theme};
 
 #[tokio::test]
 async fn conversations_and_settings_of_the_first_form_are_read() {
     let folder = tempfile::tempdir().unwrap();
     let store = first_form(folder.path()).await;
 
-    let conversations = Conversations::new(&store, Clock::test(1));
+    let pdf = PdfReader::new("hearth".into(), Vec::new());
+    let conversations = Chats::new(&store, Clock::test(1), pdf);
     conversations.end_interrupted().await.unwrap();
-    let all = Window { limit: 50, offset: 0 };
-    let listed = conversations.list("", all).await.unwrap();
-    let titles: Vec<&str> = listed.iter().map(|summary| summary.title.as_str()).collect();
-    assert_eq!(titles, ["Say hello.", "Boats"]);
+    let all = Filter {
+        search: String::new(),
+        archived: None,
+        folder: None,
+        limit: 50,
+        offset: 0,
+    };
+    let listed = conversations.list(&all).await.unwrap();
     let boats = conversations.get(&listed[1].id).await.unwrap();
-    let states: Vec<MessageState> = boats.messages.iter().map(|message| message.state).collect();
-    let (done, failed) = (MessageState::Done, MessageState::Failed);
-    assert_eq!(states, [done, done, done, failed]);
-    let receipt = boats.messages[1].receipt.as_ref().unwrap();
+    let read =
+        |receipt: &Option<String>| stored::read::<Receipt>(receipt.as_ref().unwrap(), "a receipt").unwrap();
+    let receipt = read(&boats.messages[1].receipt);
     assert_eq!(receipt.kind, ModelKind::Network);
     assert_eq!(receipt.cost.unwrap().0.upokt(), 42_000);
-    assert_eq!(boats.messages[3].error.as_ref().unwrap().code, "model_not_found");
+    let error: ErrorDetail = stored::read(boats.messages[3].error.as_ref().unwrap(), "an error").unwrap();
+    assert_eq!(error.code, "model_not_found");
     let hello = conversations.get(&listed[0].id).await.unwrap();
     assert_eq!(hello.messages[1].content, "Hello.");
-    let receipt = hello.messages[1].receipt.as_ref().unwrap();
+    let receipt = read(&hello.messages[1].receipt);
     assert_eq!(receipt.usage.as_ref().unwrap().completion_tokens, 3);
 
     let settings = SettingsStore::new(&store).get().await.unwrap();

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures::StreamExt;
+use hearth_answers::sse;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -137,54 +138,150 @@ async fn a_network_answer_has_cost_and_supplier() {
 #[tokio::test]
 async fn stopping_keeps_what_is_there() {
     let world = world().await;
-    for by_call in [true, false] {
-        let id = begin(&world).await;
-        let body = json!({"content": "long", "model": "chat", "params": {"max_tokens": 100_000}});
-        let response = world
-            .own(Method::POST, &format!("/conversations/{id}/answers"))
-            .json(&body)
-            .send()
-            .await
-            .unwrap();
-        let mut stream = response.bytes_stream();
-        let first = stream.next().await.unwrap().unwrap();
-        let text = String::from_utf8_lossy(&first).into_owned();
-        let started: Value =
-            serde_json::from_str(text.lines().next().unwrap().strip_prefix("data: ").unwrap()).unwrap();
-        let answer_id = started["answer"]["id"].as_str().unwrap();
-        if by_call {
-            let stop = world
-                .own(
-                    Method::DELETE,
-                    &format!("/conversations/{id}/answers/{answer_id}"),
-                )
-                .send()
-                .await
-                .unwrap();
-            assert_eq!(stop.status(), 204);
-            while stream.next().await.is_some() {}
-        } else {
-            drop(stream);
-        }
-        let kept = async {
-            loop {
-                let kept = world.get(&format!("/conversations/{id}")).await;
-                let state = kept["messages"][1]["state"].as_str().unwrap().to_owned();
-                if state != "streaming" {
-                    return state;
-                }
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        let state = tokio::time::timeout(Duration::from_secs(20), kept).await.unwrap();
-        // The tiny model may reach the end of its window first.
-        assert!(["stopped", "cut", "done"].contains(&state.as_str()), "{state}");
-    }
+    let id = begin(&world).await;
+    let body = json!({"content": "long", "model": "chat", "params": {"max_tokens": 100_000}});
+    let response = world
+        .own(Method::POST, &format!("/conversations/{id}/answers"))
+        .json(&body)
+        .send()
+        .await
+        .unwrap();
+    let mut stream = response.bytes_stream();
+    let first = stream.next().await.unwrap().unwrap();
+    let text = String::from_utf8_lossy(&first).into_owned();
+    let started: Value =
+        serde_json::from_str(text.lines().next().unwrap().strip_prefix("data: ").unwrap()).unwrap();
+    let answer_id = started["answer"]["id"].as_str().unwrap();
+    let stop = world
+        .own(
+            Method::DELETE,
+            &format!("/conversations/{id}/answers/{answer_id}"),
+        )
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(stop.status(), 204);
+    while stream.next().await.is_some() {}
+    let kept = world.get(&format!("/conversations/{id}")).await;
+    let state = kept["messages"][1]["state"].as_str().unwrap();
+    // The tiny model may reach the end of its window first.
+    assert!(["stopped", "cut", "done"].contains(&state), "{state}");
     let mut snapshot = world.models.snapshot();
     snapshot
         .wait_for(|snapshot| snapshot.running_local == 0)
         .await
         .unwrap();
+}
+
+/// The events of a stream, as they come.
+struct Events(Box<dyn futures::Stream<Item = Value> + Send + Unpin>);
+
+impl Events {
+    fn of(response: reqwest::Response) -> Events {
+        assert_eq!(response.status(), 200);
+        let mut reader = sse::Reader::new();
+        let pieces = response
+            .bytes_stream()
+            .map(move |piece| reader.push(&piece.unwrap()).unwrap());
+        let events = pieces.flat_map(futures::stream::iter);
+        Events(Box::new(
+            events.map(|event| serde_json::from_str(&event.data).unwrap()),
+        ))
+    }
+
+    async fn next(&mut self) -> Value {
+        let next = tokio::time::timeout(Duration::from_secs(60), self.0.next());
+        next.await
+            .expect("the stream goes on")
+            .expect("the stream has more")
+    }
+}
+
+#[tokio::test]
+async fn an_answer_goes_on_without_readers_and_whoever_comes_later_gets_all_of_it() {
+    let fake = Fake::default();
+    *fake.misbehaviour.lock().unwrap() = Some(Misbehaviour::Waits);
+    let world = with(config(false), fake).await;
+    let id = begin(&world).await;
+    let path = format!("/conversations/{id}/answers");
+    let asked = world
+        .own(Method::POST, &path)
+        .json(&json!({"content": "hi", "model": "pocket/svc"}));
+    let mut first = Events::of(asked.send().await.unwrap());
+    let answer_id = first.next().await["answer"]["id"].as_str().unwrap().to_owned();
+    assert_eq!(first.next().await["text"], "<think>hm");
+    drop(first);
+    // Reloaded in mid-answer.
+    let conversation = world.get(&format!("/conversations/{id}")).await;
+    assert_eq!(conversation["answering"], answer_id.as_str());
+    assert_eq!(conversation["messages"][1]["state"], "streaming");
+    let listed = world.get("/conversations").await["conversations"][0].clone();
+    assert_eq!(listed["answering"], answer_id.as_str());
+    let follow = || world.own(Method::GET, &format!("{path}/{answer_id}")).send();
+    let mut second = Events::of(follow().await.unwrap());
+    let third = follow().await.unwrap();
+    let started = second.next().await;
+    assert_eq!(
+        (&started["type"], &started["question"]),
+        (&json!("started"), &Value::Null)
+    );
+    assert_eq!(started["answer"]["content"], "<think>hm");
+    world.fake.go_on.notify_one();
+    let mut text = started["answer"]["content"].as_str().unwrap().to_owned();
+    let last = loop {
+        let event = second.next().await;
+        match event["text"].as_str() {
+            Some(more) => text.push_str(more),
+            None => break event,
+        }
+    };
+    assert_eq!(
+        (&last["type"], &last["answer"]["state"]),
+        (&json!("finished"), &json!("done"))
+    );
+    assert_eq!(text, "<think>hm</think>\n\nhi there");
+    assert_eq!(last["answer"]["content"], text.as_str());
+    assert!(last["answer"]["thought_ms"].is_u64(), "{last}");
+    assert_eq!(events(third).await.last(), Some(&last));
+    // It has ended: that is said at once.
+    assert_eq!(events(follow().await.unwrap()).await, [last.clone()]);
+    let conversation = world.get(&format!("/conversations/{id}")).await;
+    assert_eq!(
+        (&conversation["answering"], &conversation["messages"][1]),
+        (&Value::Null, &last["answer"])
+    );
+    for (conversation, answer) in [(id.as_str(), "x"), ("x", answer_id.as_str())] {
+        let none = world.own(
+            Method::GET,
+            &format!("/conversations/{conversation}/answers/{answer}"),
+        );
+        assert_eq!(none.send().await.unwrap().status(), 404);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_ends_with_its_conversation() {
+    let fake = Fake::default();
+    *fake.misbehaviour.lock().unwrap() = Some(Misbehaviour::Waits);
+    let world = with(config(false), fake).await;
+    let id = begin(&world).await;
+    let asked = world
+        .own(Method::POST, &format!("/conversations/{id}/answers"))
+        .json(&json!({"content": "hi", "model": "pocket/svc"}));
+    let mut events = Events::of(asked.send().await.unwrap());
+    events.next().await;
+    let deleted = world.own(Method::DELETE, &format!("/conversations/{id}")).send();
+    assert_eq!(deleted.await.unwrap().status(), 204);
+    let last = loop {
+        let event = events.next().await;
+        if event["type"] != "delta" {
+            break event;
+        }
+    };
+    assert_eq!(
+        (&last["type"], &last["answer"]["state"]),
+        (&json!("finished"), &json!("stopped"))
+    );
 }
 
 #[tokio::test]

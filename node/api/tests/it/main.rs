@@ -4,6 +4,7 @@
 
 mod access;
 mod chat;
+mod chats;
 mod control;
 mod keys;
 mod limits;

@@ -55,6 +55,8 @@ pub(crate) enum Misbehaviour {
     BreaksOff,
     /// Its stream has one endless line of text.
     Endless,
+    /// It reasons, and goes on when it is told to.
+    Waits,
 }
 
 /// All parts but the host.
@@ -68,6 +70,8 @@ pub(crate) struct Fake {
     pub(crate) health: Health,
     /// What a network answer is, in place of a good one.
     pub(crate) misbehaviour: Mutex<Option<Misbehaviour>>,
+    /// Tells one that waits to go on.
+    pub(crate) go_on: Arc<tokio::sync::Notify>,
     pub(crate) daily_cap: Mutex<Upokt>,
     /// Nobody can be asked over the network.
     pub(crate) fails: std::sync::atomic::AtomicBool,
@@ -410,7 +414,7 @@ impl Backend for Fake {
             ..AnswerHead::default()
         };
         let body = if request.stream {
-            Body::Stream(misbehave(misbehaviour))
+            Body::Stream(misbehave(misbehaviour, Arc::clone(&self.go_on)))
         } else {
             let json = r#"{"model":"svc","choices":[{"message":{"content":"hi"}}]}"#;
             Body::Whole(Whole::Foreign(Operation::Chat, json.into()))
@@ -432,7 +436,7 @@ impl Backend for Fake {
 }
 
 /// The body of a streamed answer.
-fn misbehave(misbehaviour: Option<Misbehaviour>) -> ChunkStream {
+fn misbehave(misbehaviour: Option<Misbehaviour>, go_on: Arc<tokio::sync::Notify>) -> ChunkStream {
     let endless = format!(
         "data: {{\"model\":\"svc\",\"choices\":[{{\"delta\":{{\"content\":\"{}\"}}}}]}}\n\n",
         "x".repeat(100_000)
@@ -450,6 +454,17 @@ fn misbehave(misbehaviour: Option<Misbehaviour>) -> ChunkStream {
             stream::iter([first, Err(Error::broken_off())]).boxed()
         }
         Some(Misbehaviour::Endless) => stream::repeat_with(move || Ok(endless.clone().into())).boxed(),
+        Some(Misbehaviour::Waits) => {
+            let thought = r#"{"model":"svc","choices":[{"index":0,"delta":{"reasoning_content":"hm"}}]}"#;
+            let thought = Ok(bytes::Bytes::from(format!("data: {thought}\n\n")));
+            let rest = async move {
+                go_on.notified().await;
+                stream::iter(pieces)
+            };
+            stream::iter([thought])
+                .chain(stream::once(rest).flatten())
+                .boxed()
+        }
         Some(Misbehaviour::Hangs) | None => stream::iter(pieces).boxed(),
     };
     ChunkReader::new(parts, usize::MAX, usize::MAX).into_stream()

@@ -10,6 +10,7 @@ use hearth_api::{
     parts::Parts,
 };
 use hearth_base::{Clock, Tasks};
+use hearth_chats::PdfReader;
 use hearth_engine::{Engine, ModelSource};
 use hearth_store::Store;
 use reqwest::{Method, RequestBuilder, Response};
@@ -136,6 +137,12 @@ pub(crate) async fn args(
             Default::default(),
         )),
         parts,
+        pdf: PdfReader::new(
+            std::env::current_exe().unwrap(),
+            ["chats::as_pdf_reader", "--exact", "--nocapture"]
+                .map(Into::into)
+                .to_vec(),
+        ),
         ipfs: axum::Router::new().route("/ipfs/{cid}", axum::routing::get(|| std::future::ready("block"))),
     };
     (args, fake, models, setup, clock)

@@ -49,7 +49,7 @@ describe('reasons', () => {
 });
 
 describe('errors', () => {
-  const api = ['error', 'auth/login', 'routes/payments', 'routes/extract', 'routes/access', 'routes/guard', 'routes/cors', 'host', 'auth/table', 'storage/reviews', 'storage/conversations', 'answers/answer']
+  const api = ['error', 'auth/login', 'routes/payments', 'routes/extract', 'routes/access', 'routes/guard', 'routes/cors', 'host', 'auth/table', 'storage/reviews', 'routes/chat_files', 'answers/answer']
     .concat(['model_store', 'money', 'earn', 'relay'].map((name) => `parts/adapters/${name}`), 'parts/adapters')
     .map((path) => source(`api/src/${path}.rs`))
     .concat(source('answers/src/error.rs'))

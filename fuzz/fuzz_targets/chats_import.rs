@@ -1,0 +1,4 @@
+//! Fuzzes `hearth_chats::fuzz::import`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| hearth_chats::fuzz::import(bytes));
