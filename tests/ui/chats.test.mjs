@@ -90,6 +90,25 @@ test('answers go on in chats that one left; the list says where, and each ends b
   await answer('done').filter({ hasText: 'Done.' }).waitFor();
 });
 
+test('a chat opens at its end, and stays where one has scrolled', async () => {
+  await at('chat/c1');
+  await page.getByTestId('context').waitFor();
+  await page.locator('.hljs-keyword').first().waitFor();
+  const fromEnd = () => page.locator('.scroll').evaluate((one) => Math.round(one.scrollHeight - one.scrollTop - one.clientHeight));
+  await page.waitForFunction(() => {
+    const one = document.querySelector('.scroll');
+    return one.scrollHeight > one.clientHeight && one.scrollHeight - one.scrollTop - one.clientHeight < 2;
+  });
+  await page.locator('.scroll').hover();
+  await page.mouse.wheel(0, -300);
+  await page.waitForTimeout(300);
+  const before = await fromEnd();
+  assert.ok(before > 100, `${before}`);
+  await page.getByTestId('composer').fill('one\ntwo\nthree\nfour');
+  await page.waitForTimeout(300);
+  assert.ok((await fromEnd()) > 100);
+});
+
 test('how long it thought is counted while it thinks, and kept', async () => {
   await at('chat', { change: (it) => Object.assign(it, { pieceMs: 1100, answerPieces: ['<think>Let me see', ', and see', ', and see</think>', 'It is so.'] }) });
   await ask('Why?');

@@ -128,7 +128,8 @@ test('chats beyond the first hundreds are reached', async () => {
   await at('chat', { change: (it) => it.it.conversations.push(...many.map((one, index) => ({ ...one, updated_at: new Date(1.7e12 - index * 1000).toISOString() }))) });
   const list = page.locator('aside .line a');
   await page.getByTestId('more-chats').waitFor();
-  for (const count of [200, 300, 400]) {
+  // Two of them lie in a folder.
+  for (const count of [198, 298, 398]) {
     await page.getByTestId('more-chats').click();
     await page.waitForFunction((least) => document.querySelectorAll('aside .line a').length >= least, count);
   }
