@@ -9,7 +9,7 @@ use std::{
 use pdf_extract::{ConvertToFmt, Document, PlainTextOutput, output_doc_page};
 
 use super::{MARK, Outcome};
-use crate::{attachments::MAX_FILE_BYTES, text::MAX_TEXT_BYTES};
+use crate::text::{MAX_FILE_BYTES, MAX_TEXT_BYTES};
 
 /// The most pages that are looked at: each is found from the beginning.
 const MAX_PAGES: usize = 10_000;
