@@ -110,6 +110,7 @@ async fn unknown_call() -> ApiError {
     std::future::ready(ApiError::not_found("call in the control API")).await
 }
 
+#[allow(clippy::too_many_lines, reason = "a table: one line per operation")]
 fn method_router(operation: Operation) -> MethodRouter<App> {
     let filter = match operation.spec().method {
         spec::Method::Get => MethodFilter::GET,

@@ -10,8 +10,6 @@ use crate::{
     text::{self, Found},
 };
 
-/// The largest file that is read.
-pub const MAX_FILE_BYTES: usize = 20 << 20;
 /// The most files of one question: each may have 2 MiB of text.
 const MAX_FILES: usize = 20;
 /// How long a file waits to be sent.

@@ -26,7 +26,6 @@ pub mod testing;
 mod text;
 mod types;
 
-pub use attachments::MAX_FILE_BYTES;
 pub use chats::Chats;
 pub use error::Error;
 pub use export::{HEAD, TAIL};
@@ -34,6 +33,7 @@ pub use import::{Imported, Skipped};
 pub use messages::{AnswerEnd, NewMessage};
 pub use pdf::PdfReader;
 pub use prompt::{PromptMessage, with_files};
+pub use text::MAX_FILE_BYTES;
 pub use types::{
     Attachment, Conversation, Filter, Folder, Message, NewConversation, NewPreset, Patch, Preset,
     PresetPatch, Role, State, Summary,

@@ -1,7 +1,9 @@
 //! What a file is, and its text. Its content decides, whatever its name says.
 
-use crate::{Error, attachments::MAX_FILE_BYTES};
+use crate::Error;
 
+/// The largest file that is read.
+pub const MAX_FILE_BYTES: usize = 20 << 20;
 /// The most text of a file that is kept: more than any model's context has room for.
 pub(crate) const MAX_TEXT_BYTES: usize = 2 << 20;
 /// How far into a file `%PDF-` may stand.

@@ -65,7 +65,7 @@ impl Memory {
 pub struct MemoryShare {
     memory: Arc<Memory>,
     activity: Arc<Activity>,
-    /// All bytes of the body that have arrived, and how many of them the connection has of its own.
+    /// Bytes of the body that are in memory, and how many of them the connection has of its own.
     taken: AtomicUsize,
     own: AtomicUsize,
     is_read: AtomicBool,
@@ -101,9 +101,7 @@ impl MemoryShare {
     pub(crate) fn is_read(&self) -> bool {
         self.is_read.load(Ordering::Relaxed)
     }
-}
 
-impl MemoryShare {
     /// Gives back all that it has.
     fn give_back(&self) {
         let own = self.own.swap(0, Ordering::Relaxed);

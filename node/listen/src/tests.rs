@@ -57,6 +57,18 @@ impl Service for Small {
                 peer.vouch();
                 Response::new(whole("paid"))
             }
+            // Keeps nothing of what it reads.
+            "/passed-on" => {
+                let mut body = request.into_body();
+                let mut status = 200;
+                while let Some(frame) = body.frame().await {
+                    if frame.is_err() {
+                        status = 413;
+                        break;
+                    }
+                }
+                Response::builder().status(status).body(whole("")).unwrap()
+            }
             // Looks at the head alone.
             "/refused" => Response::builder().status(401).body(whole("")).unwrap(),
             path => match (path == "/doubled", read(request).await) {
@@ -77,6 +89,13 @@ impl Service for Small {
                 }
             },
         }
+    }
+
+    fn body_rule(&self, head: &hyper::http::request::Parts) -> Option<BodyRule> {
+        (head.uri.path() == "/passed-on").then_some(BodyRule {
+            bytes: 3_000_000,
+            is_passed_on: true,
+        })
     }
 
     fn refuse(&self, why: Refusal) -> Response<Answer> {
@@ -278,6 +297,30 @@ async fn what_is_made_of_a_body_takes_its_share_too() {
         let request = format!("POST /{path} HTTP/1.1\r\nHost: a\r\nContent-Length: 90000\r\n\r\n{body}");
         assert_eq!(stage.status(&request).await, status, "{path}");
     }
+}
+
+#[tokio::test]
+async fn a_body_that_is_passed_on_may_be_larger_than_the_memory() {
+    let stage = Stage::new(Limits {
+        memory_bytes: 500_000,
+        ..limits()
+    });
+    for (length, expected) in [(3_000_000, 200), (3_000_001, 413)] {
+        let head = format!("POST /passed-on HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n");
+        // What is too large by its own word is refused before a byte of it comes.
+        let sent = if expected == 200 {
+            head + &" ".repeat(length)
+        } else {
+            head
+        };
+        assert_eq!(stage.status(&sent).await, expected, "{length}");
+    }
+    // All of it was given back: a usual body has the whole memory.
+    let usual = format!(
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n{}",
+        " ".repeat(100_000)
+    );
+    assert_eq!(stage.status(&usual).await, 200);
 }
 
 #[tokio::test]

@@ -92,9 +92,12 @@ pub(crate) async fn import(State(app): State<App>, request: Request) -> Result<J
 
 /// Writes a body to a file without a name, which is gone when it is closed.
 async fn on_disk(body: Body, folder: &Folder) -> Result<File, ApiError> {
-    let failed = |error: io::Error| match error.kind() {
-        io::ErrorKind::StorageFull => ApiError::disk_full(),
-        _ => ApiError::internal(&error),
+    let failed = |error: io::Error| {
+        if error.kind() == io::ErrorKind::StorageFull {
+            ApiError::disk_full()
+        } else {
+            ApiError::internal(&error)
+        }
     };
     let file = tempfile::tempfile_in(folder).map_err(failed)?;
     let mut file = tokio::fs::File::from_std(file);
@@ -175,7 +178,7 @@ pub(crate) async fn export(
 
 /// A name for a file, in letters that every system and every header takes.
 fn name_of(title: &str) -> String {
-    let mut name = String::from("hearth");
+    let mut name = String::from("hearth-");
     for c in title.to_lowercase().chars() {
         if name.len() >= NAME_CHARS {
             break;
@@ -185,13 +188,7 @@ fn name_of(title: &str) -> String {
             'ö' => name.push_str("oe"),
             'ü' => name.push_str("ue"),
             'ß' => name.push_str("ss"),
-            c if c.is_ascii_alphanumeric() => {
-                // A title begins a word of its own.
-                if name == "hearth" {
-                    name.push('-');
-                }
-                name.push(c);
-            }
+            c if c.is_ascii_alphanumeric() => name.push(c),
             _ if name.ends_with('-') => {}
             _ => name.push('-'),
         }
@@ -222,7 +219,7 @@ mod tests {
     fn a_title_becomes_the_name_of_a_file() {
         for (title, name) in [
             ("Which knot?", "hearth-which-knot"),
-            ("  Übergröße: \"ja\"\r\n", "hearth-uebergroesse-ja"),
+            ("Übergröße: \"ja\"\r\n", "hearth-uebergroesse-ja"),
             ("日本", "hearth-chat"),
             ("", "hearth-chat"),
         ] {

@@ -5,10 +5,8 @@ use argon2::{
     password_hash::{PasswordVerifier as _, phc::PasswordHash},
 };
 use hearth_base::Clock;
-use hearth_store::testing::first_form;
-
 use hearth_chats::{Chats, Filter, PdfReader};
-use hearth_store::stored;
+use hearth_store::{stored, testing::first_form};
 
 use super::SettingsStore;
 use crate::control::types::{ErrorDetail, ModelKind, Receipt, Theme};

@@ -162,8 +162,9 @@ impl RunningGuard {
         self.grow.send_modify(|grown| grown.bytes = bytes);
     }
 
-    /// Says how it ended, to all who read it.
+    /// Says how it ended, to all who read it; whoever comes from now on finds it where it is kept.
     pub(crate) fn finish(self, end: AnswerEvent) {
+        self.running.0.lock().remove(&self.id);
         self.grow.send_modify(|grown| grown.end = Some(Arc::new(end)));
     }
 }

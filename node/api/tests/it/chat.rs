@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use futures::StreamExt;
+use futures::{
+    StreamExt,
+    stream::{self, BoxStream},
+};
 use hearth_answers::sse;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -174,7 +177,7 @@ async fn stopping_keeps_what_is_there() {
 }
 
 /// The events of a stream, as they come.
-struct Events(Box<dyn futures::Stream<Item = Value> + Send + Unpin>);
+struct Events(BoxStream<'static, Value>);
 
 impl Events {
     fn of(response: reqwest::Response) -> Events {
@@ -183,10 +186,12 @@ impl Events {
         let pieces = response
             .bytes_stream()
             .map(move |piece| reader.push(&piece.unwrap()).unwrap());
-        let events = pieces.flat_map(futures::stream::iter);
-        Events(Box::new(
-            events.map(|event| serde_json::from_str(&event.data).unwrap()),
-        ))
+        let events = pieces.flat_map(stream::iter);
+        Events(
+            events
+                .map(|event| serde_json::from_str(&event.data).unwrap())
+                .boxed(),
+        )
     }
 
     async fn next(&mut self) -> Value {

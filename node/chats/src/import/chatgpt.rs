@@ -178,6 +178,6 @@ fn part(part: &Value) -> Option<String> {
             "image_asset_pointer" => Some("[picture]".to_owned()),
             _ => None,
         },
-        _ => None,
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => None,
     }
 }

@@ -9,7 +9,7 @@ use std::{
 use pdf_extract::{ConvertToFmt, Document, PlainTextOutput, output_doc_page};
 
 use super::{MARK, Outcome};
-use crate::{attachments::MAX_FILE_BYTES, text::MAX_TEXT_BYTES};
+use crate::text::{MAX_FILE_BYTES, MAX_TEXT_BYTES};
 
 /// The most pages that are looked at: each is found from the beginning.
 const MAX_PAGES: usize = 10_000;
@@ -70,17 +70,22 @@ fn text_of(bytes: &[u8], most: usize) -> (Outcome, String) {
     for number in pages.into_keys().take(MAX_PAGES) {
         let page = quiet(|| output_doc_page(&document, &mut PlainTextOutput::new(&mut text), number).is_ok());
         if text.is_full {
-            return (Outcome::Cut, text.text);
+            return (Outcome::Cut, plain(&text.text));
         }
         n_read += usize::from(page == Some(true));
         text.end_page();
     }
-    let text = text.text.trim().replace('\0', "");
+    let text = plain(text.text.trim());
     match (text.is_empty(), n_read) {
         (false, _) => (Outcome::Text, text),
         (true, 0) => (Outcome::Unreadable, text),
         (true, _) => (Outcome::NoText, text),
     }
+}
+
+/// A text without what no text has.
+fn plain(text: &str) -> String {
+    text.replace('\0', "")
 }
 
 /// Whether a file that cannot be loaded says that it is encrypted.
