@@ -129,7 +129,7 @@ async fn after_a_night_what_is_open_is_claimed_before_the_blocks_are_made_up_for
     // Where nobody answers for the chain, that alone stands in the way: the stake is what it was.
     devnet.fault(Fault::RpcError { method: None }, None);
     let status = node
-        .wait("/status", PATIENCE, |status| has(status, "chain_syncing"))
+        .wait("/status", PATIENCE, |status| has(status, "chain_unreachable"))
         .await
         .unwrap();
     assert!(

@@ -197,11 +197,12 @@ fn a_token_that_may_not_be_read_is_no_sign_that_nothing_runs() {
 fn who_holds_the_data_directory_and_does_not_answer_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut listener = Some(std::net::TcpListener::bind("127.0.0.1:0").unwrap());
+    let address = listener.as_ref().unwrap().local_addr().unwrap();
     let pid = std::process::id().to_string();
     std::fs::create_dir(&data).unwrap();
     for (name, text) in [
-        ("api-address", listener.local_addr().unwrap().to_string()),
+        ("api-address", address.to_string()),
         ("api-token", "secret".to_owned()),
         ("lock", pid.clone()),
     ] {
@@ -225,6 +226,8 @@ fn who_holds_the_data_directory_and_does_not_answer_is_named() {
         );
         let has_pid = |field: &str| error[field].as_str().is_some_and(|text| text.contains(&pid));
         assert!(has_pid("message") && has_pid("remedy"), "{said}");
+        // One wait for an answer is enough: from here on nobody even takes the connection.
+        listener.take();
     }
     // None is begun beside it, and the doctor looks at what lies there.
     let second = hearth(&data, &["--daemon", "--json", "--network", "devnet"]);

@@ -248,117 +248,64 @@ pub(crate) mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn what_cannot_run_is_not_added_and_the_reason_is_said() {
+    /// A file that cannot run: its name and bytes, what is said of it, the code of the fact, one of its figures.
+    type Bad = (&'static str, Vec<u8>, &'static str, &'static str, &'static str);
+
+    fn bad_files() -> Vec<Bad> {
         // F12, F14, F16, F18, F44
         let gguf = || testing::llama_gguf(testing::WriteType::Q4_1);
         let whole = gguf().bytes();
         let version = |bytes: [u8; 4]| [&whole[..4], &bytes, &whole[8..]].concat();
-        let parts = gguf().split(2);
+        let (old, big) = (version(1_u32.to_le_bytes()), version(3_u32.to_be_bytes()));
+        let part = gguf().split(2).remove(0);
         let writer = testing::GgufWriter::default;
-        let gemma = writer().text("general.architecture", "gemma3");
-        let strange = gguf().raw_tensor("extra", &[32], 39, vec![0; 17]);
-        let bare = writer().text("general.architecture", "llama");
+        let gemma = writer().text("general.architecture", "gemma3").bytes();
+        let strange = gguf().raw_tensor("extra", &[32], 39, vec![0; 17]).bytes();
+        let bare = writer().text("general.architecture", "llama").bytes();
         let text = "tokenizer.ggml.pre";
         let at = whole.windows(text.len()).position(|part| part == text.as_bytes());
         // The key, its type, the length of the text, and the text.
         let value = at.unwrap() + text.len() + 4 + 8;
         let foreign = [&whole[..value], b"foreig", &whole[value + 6..]].concat();
+        let cut = |bytes: usize| whole[..bytes].to_vec();
+        let (first, second) = ("m-00001-of-00002.gguf", "m-00002-of-00002.gguf");
+        let rubbish = b"no model".to_vec();
+        vec![
+            (
+                "a.gguf",
+                cut(whole.len() - 1000),
+                "cut short",
+                "model_truncated",
+                "a.gguf",
+            ),
+            ("b.gguf", cut(900), "ends early", "model_truncated", "b.gguf"),
+            ("c.gguf", old, "version is 1", "model_version", "1"),
+            ("d.gguf", big, "big-endian", "model_byte_order", "d.gguf"),
+            (first, part.clone(), second, "model_part_missing", second),
+            (second, part, "part 2", "model_part_other", "2"),
+            ("e.gguf", gemma, "gemma3", "model_architecture", "gemma3"),
+            ("f.gguf", foreign, "foreig", "model_tokenizer", "foreig"),
+            ("g.gguf", strange, "MXFP4", "model_tensor_type", "MXFP4"),
+            ("h.gguf", bare, "is missing", "model_header_missing", "h.gguf"),
+            ("i.gguf", rubbish, "not a GGUF file", "model_not_gguf", "i.gguf"),
+        ]
+    }
+
+    #[tokio::test]
+    async fn what_cannot_run_is_not_added_and_the_reason_is_said() {
         let folder = tempfile::tempdir().unwrap();
         let good = testing::tiny_llama(folder.path()).unwrap();
         let (library, _) = library(folder.path(), &good).await;
-        // The words, the code of the fact and one of its figures.
-        for (name, bytes, why, code, figure) in [
-            (
-                "cut.gguf",
-                whole[..whole.len() - 1000].to_vec(),
-                "cut short",
-                "model_truncated",
-                ("file", "cut.gguf"),
-            ),
-            (
-                "header.gguf",
-                whole[..900].to_vec(),
-                "ends early",
-                "model_truncated",
-                ("file", "header.gguf"),
-            ),
-            (
-                "old.gguf",
-                version(1_u32.to_le_bytes()),
-                "version is 1",
-                "model_version",
-                ("version", "1"),
-            ),
-            (
-                "big.gguf",
-                version(3_u32.to_be_bytes()),
-                "big-endian",
-                "model_byte_order",
-                ("file", "big.gguf"),
-            ),
-            (
-                "m-00001-of-00002.gguf",
-                parts[0].clone(),
-                "m-00002-of-00002.gguf",
-                "model_part_missing",
-                ("missing", "m-00002-of-00002.gguf"),
-            ),
-            (
-                "m-00002-of-00002.gguf",
-                parts[0].clone(),
-                "part 2",
-                "model_part_other",
-                ("wanted", "2"),
-            ),
-            (
-                "gemma.gguf",
-                gemma.bytes(),
-                "\"gemma3\" is not supported",
-                "model_architecture",
-                ("architecture", "gemma3"),
-            ),
-            (
-                "foreign.gguf",
-                foreign,
-                "\"foreig",
-                "model_tokenizer",
-                ("file", ""),
-            ),
-            (
-                "strange.gguf",
-                strange.bytes(),
-                "MXFP4",
-                "model_tensor_type",
-                ("type", "MXFP4"),
-            ),
-            (
-                "bare.gguf",
-                bare.bytes(),
-                "is missing",
-                "model_header_missing",
-                ("file", "bare.gguf"),
-            ),
-            (
-                "text.gguf",
-                b"no model".to_vec(),
-                "not a GGUF file",
-                "model_not_gguf",
-                ("file", "text.gguf"),
-            ),
-        ] {
+        for (name, bytes, why, code, figure) in bad_files() {
             let path = folder.path().join(name);
             fs::write(&path, bytes).unwrap();
-            let refused = library
-                .weights
-                .add(&path, AddOptions::default())
-                .await
-                .unwrap_err();
+            let refused = library.weights.add(&path, AddOptions::default()).await;
+            let refused = refused.unwrap_err();
             let fact = refused.fact();
             assert!(refused.to_string().contains(why), "{name}: {refused}");
             assert_eq!(fact.code, code, "{name}: {refused}");
-            let value = fact.values.get(figure.0).map_or("", String::as_str);
-            assert_eq!(value, figure.1, "{name}: {fact:?}");
+            let has_figure = fact.values.values().any(|value| value.starts_with(figure));
+            assert!(has_figure, "{name}: {fact:?}");
         }
         let code = async |path: &Path| {
             let refused = library.weights.add(path, AddOptions::default()).await;

@@ -54,7 +54,8 @@ const LIMITS: Limits = Limits {
     drain: Duration::from_millis(500),
     headers: 100,
     head_bytes: 16 << 10,
-    body_bytes: MAX_BODY,
+    // What is larger than a request may be gets its answer from the routes.
+    body_bytes: 2 * MAX_BODY,
     memory_bytes: 64 << 20,
     rate: None,
 };

@@ -160,7 +160,6 @@ fn known_service(asked: &QueryRequest<'_>, id: &str) -> Result<(), QueryError> {
 }
 
 fn difficulty(method: &str, asked: &QueryRequest<'_>) -> Result<Vec<u8>, QueryError> {
-    let store = StoreName::Service;
     let state = asked.state;
     match method {
         "RelayMiningDifficulty" => {

@@ -63,7 +63,8 @@ impl Miner {
     /// The chain tells nothing new. Sessions that are known are served to their end: buyers were promised that, and nothing
     /// of it needs the chain.
     fn away(&self, code: ReasonCode, why: &str, reasons: &mut Vec<Reason>, notes: &mut Vec<Reason>) {
-        let said = reason(code, why.to_owned());
+        let fact = why.to_owned();
+        let said = Reason { code, fact };
         if self.serves_known_sessions() {
             notes.push(said);
         } else {

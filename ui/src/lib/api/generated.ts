@@ -250,6 +250,7 @@ export type Download = {
   source?: string | null;
   /** Why it failed. */
   error?: string | null;
+  reason?: ErrorDetail | null;
   retry_at?: Timestamp | null;
 };
 
@@ -474,6 +475,8 @@ export type History = {
   total: number;
   /** Payments of this wallet that are in no block: on their way, failed, or of unknown end. The newest first. */
   payments?: OpenPayment[];
+  /** Why it is not whole, where it is not: what the chain knows beyond the wallet's own notes is missing. */
+  missing?: ErrorDetail[];
 };
 
 /** Brings back a wallet from its recovery words. */

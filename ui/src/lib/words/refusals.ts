@@ -6,8 +6,8 @@ import { m } from '$lib/paraglide/messages';
 export type Facts = { say: (name: string) => string; size: (name: string) => string };
 export type Words = { title: (facts: Facts) => string; detail?: boolean };
 
-export function factsOf(values: Record<string, string> | undefined): Facts {
-  const say = (name: string) => values?.[name] ?? '?';
+export function factsOf(values: Record<string, unknown> | undefined): Facts {
+  const say = (name: string) => String(values?.[name] ?? '?');
   return { say, size: (name) => (/^\d+$/.test(say(name)) ? bytes(Number(say(name))) : say(name)) };
 }
 

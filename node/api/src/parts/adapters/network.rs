@@ -350,6 +350,6 @@ fn role(stake: Stake) -> StakedRole {
         standing: stake.standing,
         note: stake
             .unstakes_at
-            .map(|height| format!("on its way back, last block {height}")),
+            .map(|unstakes_at| format!("on its way back, last block {unstakes_at}")),
     }
 }

@@ -65,17 +65,11 @@ const fn meaning(code: ReasonCode) -> (&'static str, Option<&'static str>) {
         ),
         ReasonCode::ChainSyncing => ("Catching up with the chain.", None),
         ReasonCode::ChainStalled => (
-            "No endpoint has a new block. Earning goes on when one comes.",
-            Some("Add an endpoint run by somebody else to chain.rpc, or wait."),
+            "No endpoint has a new block.",
+            Some("Wait, or add one to chain.rpc."),
         ),
-        ReasonCode::ChainUnreachable => (
-            "No endpoint of the chain gives a usable answer. Earning goes on when one does.",
-            Some("Look at the network connection, or set chain.rpc."),
-        ),
-        ReasonCode::TrustExpired => (
-            "The last block that was verified is too old to verify others from.",
-            Some("Set chain.trust.height and chain.trust.hash to a recent block that you trust."),
-        ),
+        ReasonCode::ChainUnreachable => ("No endpoint gives a usable answer.", Some("Set chain.rpc.")),
+        ReasonCode::TrustExpired => ("The last verified block is too old.", Some("Set chain.trust.")),
         ReasonCode::TrustConflict => (
             "The trusted block and the chain contradict each other. Nothing is signed, so that nobody is paid on a false \
              chain.",
