@@ -26,12 +26,24 @@ pub(super) async fn run(command: &ConfigCommand, args: &Args, out: &Out) -> Done
     Ok(())
 }
 
-/// A setting as a line that may stand in `config.toml`; one that has no value is a comment there.
+/// Tables whose names are other people's, and may have dots.
+const ALIASES: [&str; 2] = ["miner.aliases.", "models.aliases."];
+
+/// A setting as a line that may stand in `config.toml`; one that has no value, or is a table with nothing in it, is a
+/// comment there.
 fn line(key: &str, value: &Value) -> String {
-    if value.is_null() {
+    let is_empty = value.as_object().is_some_and(serde_json::Map::is_empty);
+    if value.is_null() || is_empty {
         return format!("# {key} = (none)");
     }
-    format!("{key} = {}", toml_text(value))
+    let named = ALIASES
+        .iter()
+        .find_map(|table| Some((table, key.strip_prefix(table)?)));
+    let value = toml_text(value);
+    match named {
+        Some((table, name)) => format!("{table}{} = {value}", Value::from(name)),
+        None => format!("{key} = {value}"),
+    }
 }
 
 /// Strings, numbers and lists are written alike in JSON and TOML; tables are not.
@@ -67,7 +79,7 @@ mod tests {
             [api]
             allowed_origins = ["http://localhost:5173"]
             [models.aliases]
-            "gpt-4" = "smollm2"
+            "gpt-4.1" = "smollm2"
             [backends.big]
             url = "http://127.0.0.1:9"
             models = ["a", "b"]

@@ -93,7 +93,7 @@ pub(crate) async fn history(State(app): State<App>) -> Result<Response, ApiError
 fn history_lines(history: History) -> impl Iterator<Item = String> + Send {
     // A table that is not whole says so where nobody misses it: in its first line.
     let missing = history.missing.into_iter();
-    let notes = missing.map(|one| row(&[&format!("# {}", one.message)]));
+    let notes = missing.map(|one| row(&[format!("# {}", one.message).as_str()]));
     let head = row(&[
         "time",
         "height",

@@ -303,6 +303,7 @@ export type Download = {
   source?: string | null;
   /** Why it failed. */
   error?: string | null;
+  reason?: ErrorDetail | null;
   retry_at?: Timestamp | null;
   reason?: null | ErrorDetail;
 };
