@@ -150,6 +150,8 @@ fn run(session: &Arc<Session>) -> anyhow::Result<()> {
                 .title("Hearth")
                 .inner_size(1280.0, 800.0)
                 .min_inner_size(360.0, 480.0)
+                // Files are dropped onto the page, which sends them with a question.
+                .disable_drag_drop_handler()
                 // Links to other places open in the browser; the window shows the node alone.
                 .on_navigation(move |target| {
                     if target.origin() == origin {
