@@ -4,27 +4,14 @@ import { createServer } from 'node:http';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { answerSchema, fault, routes } from './schema.mjs';
-import { ADDRESSES, message, receipt, scenarios, words } from './world.mjs';
+import { answer, chatHandlers, follow, Refusal, Saved, windowOf } from './chats.mjs';
+import { ADDRESSES, scenarios, words } from './world.mjs';
 
 const DIST = new URL('../../../ui/dist/', import.meta.url);
 const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.json': 'application/json', '.woff2': 'font/woff2' };
 const POLICY =
   "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'";
 export const TOKEN = 'mock-token';
-
-class Refusal extends Error {
-  constructor(status, code, text, remedy = null) {
-    super(text);
-    Object.assign(this, { status, code, remedy });
-  }
-}
-
-const wait = (ms) => new Promise((done) => setTimeout(done, ms));
-const windowOf = (query, list) => {
-  const offset = Number(query.get('offset') ?? 0);
-  return list.slice(offset, offset + Number(query.get('limit') ?? 50));
-};
-const summaryOf = ({ messages, system_prompt, head_id, ...rest }) => ({ ...rest, messages: messages.length, snippet: null });
 
 export class Mock {
   constructor(scenario = 'serving') {
@@ -34,6 +21,11 @@ export class Mock {
     this.calls = [];
     this.faults = [];
     this.stopped = new Set();
+    /** Answers that are being written, by their id, and all streams of answers. */
+    this.writing = new Map();
+    this.streams = new Set();
+    this.contextLimit = 8192;
+    this.contextIsExact = true;
     this.failNext = new Map();
     this.answerPieces = ['Hello', ' from', ' the **mock**', ', block by block.\n\n', '```js\nconst x = 1;\n', '```\n\nDone.'];
     this.pieceMs = 15;
@@ -54,6 +46,12 @@ export class Mock {
     await new Promise((done) => this.server.close(done));
   }
 
+  /** Breaks the connections off on which answers are read. */
+  breakStreams() {
+    for (const response of this.streams) response.destroy();
+    this.streams.clear();
+  }
+
   /** Sends an event to every open page, after checking that it is one. */
   emit(event) {
     this.check('GET', '/events', event);
@@ -72,9 +70,11 @@ export class Mock {
     const path = url.pathname.slice('/api/v1'.length);
     const route = routes.find(({ pattern }) => pattern.test(path));
     const name = `${request.method} ${route?.path}`;
-    let body = '';
-    for await (const part of request) body += part;
-    const input = { ...route?.pattern.exec(path)?.groups, query: url.searchParams, body: body ? JSON.parse(body) : null };
+    const parts = [];
+    for await (const part of request) parts.push(part);
+    const bytes = Buffer.concat(parts);
+    const isJson = request.headers['content-type'] === 'application/json';
+    const input = { ...route?.pattern.exec(path)?.groups, query: url.searchParams, body: isJson ? JSON.parse(bytes.toString()) : null, bytes };
     this.calls.push({ name, ...input });
     try {
       if (!this.signedIn && name !== 'POST /auth/session') throw new Refusal(401, 'token_needed', 'the control API needs the token of this node');
@@ -84,14 +84,16 @@ export class Mock {
         throw planned;
       }
       if (name === 'GET /events') return this.events(response);
-      if (name === 'POST /conversations/{id}/answers') return await this.answer(input, response);
+      if (name === 'POST /conversations/{id}/answers') return answer(this, input, response);
+      if (name === 'GET /conversations/{id}/answers/{answer_id}') return follow(this, input, response);
       const handler = handlers[name];
       if (!handler) throw new Refusal(404, 'unknown', `the mock has no ${name}`);
-      const answer = await handler(this, input);
-      if (answer === undefined) return void response.writeHead(204).end();
-      this.check(request.method, route.path, answer);
-      if (typeof answer === 'string') return void response.writeHead(200, { 'content-type': 'text/csv', 'content-disposition': `attachment; filename="hearth-${/(\w+)\.csv$/.exec(path)[1]}.csv"` }).end(answer);
-      response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answer));
+      const said = await handler(this, input);
+      if (said === undefined) return void response.writeHead(204).end();
+      if (said instanceof Saved) return this.save(said, response);
+      this.check(request.method, route.path, said);
+      if (typeof said === 'string') return void response.writeHead(200, { 'content-type': 'text/csv', 'content-disposition': `attachment; filename="hearth-${/(\w+)\.csv$/.exec(path)[1]}.csv"` }).end(said);
+      response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(said));
     } catch (error) {
       const { status = 500, code = 'mock', remedy = null } = error;
       if (status === 500) this.faults.push(`${name}: ${error.stack}`);
@@ -123,57 +125,12 @@ export class Mock {
     response.write(`: hello\n\nevent: status\ndata: ${JSON.stringify(event)}\n\n`);
   }
 
-  async answer({ id, body }, response) {
-    const conversation = this.it.conversations.find((one) => one.id === id);
-    if (!conversation) throw new Refusal(404, 'not_found', 'no such conversation');
-    response.writeHead(200, { 'content-type': 'text/event-stream' });
-    const send = (event) => {
-      this.check('POST', '/conversations/{id}/answers', event);
-      response.write(`data: ${JSON.stringify(event)}\n\n`);
-    };
-    const isNetwork = (body.model ?? '').startsWith('pocket/');
-    let question = null;
-    let parent = body.at_root ? null : (body.parent_id ?? conversation.head_id);
-    if (body.content) {
-      question = message(`q${this.next++}`, parent, 'user', body.content);
-      conversation.messages.push(question);
-      parent = question.id;
-    }
-    const answer = message(`a${this.next++}`, parent, 'assistant', '', { state: 'streaming', model: body.model });
-    conversation.messages.push(answer);
-    conversation.head_id = answer.id;
-    if (conversation.title === 'New chat' && question) conversation.title = question.content.slice(0, 60);
-    send({ type: 'started', question, answer });
-    const pieces = body.content?.startsWith('FAIL') ? ['Half an'] : this.answerPieces;
-    for (const text of pieces) {
-      await wait(this.pieceMs);
-      if (this.stopped.has(answer.id) || response.destroyed) break;
-      answer.content += text;
-      send({ type: 'delta', text });
-    }
-    const wasStopped = this.stopped.has(answer.id);
-    answer.receipt = receipt(isNetwork ? '262782' : null, wasStopped ? this.chargeOfStopped : 'paid');
-    if (body.content?.startsWith('FAIL')) {
-      answer.state = 'failed';
-      answer.receipt = null;
-      answer.error = { code: 'supplier_failed', message: 'The supplier stopped half-way.', remedy: 'Another one goes on; that costs a second answer, 0.2628 POKT.' };
-      send({ type: 'failed', answer, error: answer.error });
-    } else {
-      answer.state = this.stopped.has(answer.id) ? 'stopped' : 'done';
-      send({ type: 'finished', answer });
-    }
-    response.end();
-    conversation.updated_at = new Date().toISOString();
-    this.emit({ type: 'conversation', ...summaryOf(conversation) });
+  save({ name, type, text }, response) {
+    response.writeHead(200, { 'content-type': type, ...(name ? { 'content-disposition': `attachment; filename="${name}"` } : {}) }).end(text);
   }
 }
 
 const table = (head, rows) => [head, ...rows].map((row) => `${row.join(',')}\r\n`).join('');
-const find = (mock, id) => {
-  const found = mock.it.conversations.find((one) => one.id === id);
-  if (!found) throw new Refusal(404, 'not_found', 'there is no such conversation');
-  return found;
-};
 const setEarning = (mock, state) => {
   mock.it.status.earning = { ...mock.it.status.earning, state, serving: 0, since: new Date().toISOString() };
   mock.emit({ type: 'earning', ...mock.it.status.earning });
@@ -212,25 +169,7 @@ const handlers = {
     mock.emit({ type: 'setup', ...setup });
     return setup;
   },
-  'GET /conversations': (mock, { query }) => {
-    const q = (query.get('q') ?? '').toLowerCase();
-    const hit = (one) => [one.title, ...one.messages.map((part) => part.content)].join(' ').toLowerCase().includes(q);
-    const list = windowOf(query, mock.it.conversations.filter(hit)).map(summaryOf);
-    return { conversations: q ? list.map((one) => ({ ...one, snippet: `… ${q} …` })) : list };
-  },
-  'POST /conversations': (mock, { body }) => {
-    const now = new Date().toISOString();
-    const made = { id: `n${mock.next++}`, title: body.title ?? 'New chat', model: body.model ?? null, pinned: false, system_prompt: null, created_at: now, updated_at: now, head_id: null, messages: [] };
-    mock.it.conversations.unshift(made);
-    return made;
-  },
-  'GET /conversations/{id}': (mock, { id }) => find(mock, id),
-  'PATCH /conversations/{id}': (mock, { id, body }) => Object.assign(find(mock, id), body),
-  'DELETE /conversations/{id}': (mock, { id }) => {
-    mock.it.conversations = mock.it.conversations.filter((one) => one.id !== id);
-    mock.emit({ type: 'conversation_deleted', id });
-  },
-  'DELETE /conversations/{id}/answers/{answer_id}': (mock, { answer_id }) => void mock.stopped.add(answer_id),
+  ...chatHandlers,
   'GET /models': (mock) => ({ models: mock.it.models }),
   'POST /models/add': (mock, { body }) => {
     if (body.path.includes('missing')) throw new Refusal(400, 'bad_request', '/models/missing.gguf cannot be read: No such file or directory');

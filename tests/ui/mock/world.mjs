@@ -134,7 +134,8 @@ export const receipt = (cost = '262782', charge = 'paid') => ({
 });
 
 export const message = (id, parent, role, content, more = {}) => ({
-  id, parent_id: parent, role, content, state: 'done', created_at: ago(5 * MINUTE), model: role === 'assistant' ? 'pocket/llm-r1-70b' : null, error: null, receipt: null, ...more,
+  id, parent_id: parent, role, content, state: 'done', created_at: ago(5 * MINUTE), model: role === 'assistant' ? 'pocket/llm-r1-70b' : null, error: null, receipt: null, attachments: [],
+  thought_ms: null, ...more,
 });
 
 const bought = () =>
@@ -145,7 +146,7 @@ const bought = () =>
   }));
 
 const conversation = (id, title, minutes, messages, more = {}) => ({
-  id, title, model: 'pocket/llm-r1-70b', pinned: false, system_prompt: null, created_at: ago(minutes * MINUTE), updated_at: ago(minutes * MINUTE),
+  id, title, model: 'pocket/llm-r1-70b', pinned: false, folder: null, archived: false, params: {}, answering: null, system_prompt: null, created_at: ago(minutes * MINUTE), updated_at: ago(minutes * MINUTE),
   head_id: messages.at(-1)?.id ?? null, messages, ...more,
 });
 
@@ -154,7 +155,7 @@ function conversations() {
   return [
     conversation('c1', 'How fast is a 14B model here', 4, [
       message('m1', null, 'user', asked),
-      message('m2', 'm1', 'assistant', `<think>Bandwidth divided by what is read per token.</think>\n\n${answerText}`, { receipt: receipt() }),
+      message('m2', 'm1', 'assistant', `<think>Bandwidth divided by what is read per token.</think>\n\n${answerText}`, { receipt: receipt(), thought_ms: 11_000 }),
       message('m3', 'm2', 'user', 'And if I serve four answers at once?'),
       message('m4', 'm3', 'assistant', 'Then the weights are read once for all four, and only the conversation memory is read four times.', { receipt: receipt(null), model: 'deepseek-r1-14b' }),
     ]),
@@ -162,6 +163,9 @@ function conversations() {
     conversation('c3', 'Letter to the energy supplier', 200, []),
     conversation('c4', 'Bread with less salt', 60 * 26, []),
     conversation('c5', 'Home server notes', 60 * 24 * 9, [], { pinned: true }),
+    conversation('c6', 'Weekly report', 60 * 30, [message('w1', null, 'user', 'Draft the report'), message('w2', 'w1', 'assistant', 'The report, in short.')], { folder: 'Work' }),
+    conversation('c7', 'Offer for the roof', 60 * 50, [], { folder: 'Work' }),
+    conversation('c8', 'Old plans', 60 * 24 * 60, [message('o1', null, 'user', 'A plan with a lighthouse')], { archived: true }),
   ];
 }
 
@@ -312,6 +316,11 @@ export function world() {
     sourceConfigured: true,
     licences: [{ name: 'axum', version: '0.8.6', licence: 'MIT', repository: null }, { name: 'tokio', version: '1.48.0', licence: 'MIT', repository: null }],
     conversations: conversations(),
+    files: [],
+    presets: [
+      { id: 'p1', name: 'Strict', system_prompt: 'Answer in one sentence.', model: null, params: { temperature: 0 } },
+      { id: 'p2', name: 'Translator', system_prompt: 'Translate into German.', model: 'deepseek-r1-14b', params: {} },
+    ],
     password: null,
   };
 }
@@ -390,7 +399,7 @@ export const scenarios = {
     it.balances = { total: '0', spendable: '0', standing: proven(), places: [] };
     it.status.head = null;
     Object.assign(it.network, { head: null, session: null, services: [], suppliers: [], roles: [], trust: null });
-    for (const list of ['sessions', 'models', 'downloads', 'catalogue', 'history', 'keys', 'conversations', 'relays', 'receipts']) it[list] = [];
+    for (const list of ['sessions', 'models', 'downloads', 'catalogue', 'history', 'keys', 'conversations', 'presets', 'relays', 'receipts']) it[list] = [];
     it.earningPage = { ...it.earningPage, running: [], services: [], listen: null, supplier: null };
     return it;
   },

@@ -2,14 +2,18 @@ import type { ConversationSummary } from '$lib/api/generated';
 import { daysAgo } from '$lib/format/figures';
 import { m } from '$lib/paraglide/messages';
 
+export type DayGroup = { title: string; isPinned: boolean; chats: ConversationSummary[] };
+
 /** Chats under Pinned, Today, Yesterday, This month, Older; each group keeps the order it came in. */
-export function byDay(chats: ConversationSummary[], now = new Date()): { title: string; chats: ConversationSummary[] }[] {
-  const groups = new Map<string, ConversationSummary[]>();
+export function byDay(chats: ConversationSummary[], now = new Date()): DayGroup[] {
+  const groups = new Map<string, DayGroup>();
   for (const chat of chats) {
     const title = titleOf(chat, now);
-    groups.set(title, [...(groups.get(title) ?? []), chat]);
+    const group = groups.get(title) ?? { title, isPinned: chat.pinned, chats: [] };
+    group.chats.push(chat);
+    groups.set(title, group);
   }
-  return [...groups].map(([title, list]) => ({ title, chats: list }));
+  return [...groups.values()];
 }
 
 function titleOf(chat: ConversationSummary, now: Date): string {

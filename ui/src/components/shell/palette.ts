@@ -11,6 +11,7 @@ import SquarePen from '@lucide/svelte/icons/square-pen';
 import Sun from '@lucide/svelte/icons/sun';
 import type { Component } from 'svelte';
 import { call } from '$lib/api/request';
+import { chat } from '$lib/controllers/chat.svelte';
 import { earn } from '$lib/controllers/earn.svelte';
 import { bindings, keys } from '$lib/controllers/keys.svelte';
 import { look } from '$lib/controllers/look.svelte';
@@ -82,7 +83,7 @@ export async function findChats(query: string, signal: AbortSignal): Promise<Ent
     title: one.title,
     icon: MessageCircle,
     aside: query ? (one.snippet ?? undefined) : undefined,
-    run: () => router.go('chat', one.id),
+    run: () => chat.openHit(one, query),
   }));
 }
 

@@ -59,14 +59,15 @@ export async function send<C extends Call>(call: C, options: Options<C>, accept:
   const given = options as { path?: object; query?: object; body?: unknown; signal?: AbortSignal };
   const [method, url] = addressOf(call, given);
   const headers: Record<string, string> = { Accept: accept };
-  if (given.body !== undefined) headers['Content-Type'] = 'application/json';
+  const isFile = given.body instanceof Blob;
+  if (given.body !== undefined) headers['Content-Type'] = isFile ? 'application/octet-stream' : 'application/json';
   let response: Response;
   try {
     response = await fetch(url, {
       method,
       headers,
       credentials: 'same-origin',
-      body: given.body === undefined ? undefined : JSON.stringify(given.body),
+      body: given.body === undefined || given.body instanceof Blob ? given.body : JSON.stringify(given.body),
       signal: given.signal,
     });
   } catch (error) {

@@ -11,6 +11,7 @@ export type Command =
   | 'toggle-earning'
   | 'lock-wallet'
   | 'chat-list'
+  | 'find-in-chat'
   | 'copy-answer'
   | 'previous-branch'
   | 'next-branch'
@@ -28,6 +29,7 @@ export const bindings: Record<Command, { shown: string[]; ctrl?: boolean; alt?: 
   'toggle-earning': { shown: [apple ? 'Ctrl' : 'Alt', 'S'], alt: true, code: 'KeyS' },
   'lock-wallet': { shown: [apple ? 'Ctrl' : 'Alt', 'L'], alt: true, code: 'KeyL' },
   'chat-list': { shown: [apple ? '⌘' : 'Ctrl', 'B'], ctrl: true, code: 'KeyB' },
+  'find-in-chat': { shown: [apple ? '⌘' : 'Ctrl', 'F'], ctrl: true, shift: false, code: 'KeyF' },
   'copy-answer': { shown: [apple ? 'Ctrl' : 'Alt', 'C'], alt: true, code: 'KeyC' },
   'previous-branch': { shown: [apple ? 'Ctrl' : 'Alt', ','], alt: true, code: 'Comma' },
   'next-branch': { shown: [apple ? 'Ctrl' : 'Alt', '.'], alt: true, code: 'Period' },
@@ -47,12 +49,15 @@ const letters: Record<string, Page> = {
 
 const G_WAIT_MS = 1200;
 
+/** What gives `false` leaves the key to the browser. */
+type Handler = () => unknown;
+
 class Keys {
-  private handlers = $state.raw<Partial<Record<Command, () => void>>>({});
+  private handlers = $state.raw<Partial<Record<Command, Handler>>>({});
   private gAt = 0;
 
   /** Sets a handler; the returned function takes it away again. */
-  on(command: Command, handler: () => void): () => void {
+  on(command: Command, handler: Handler): () => void {
     // Effects call this: reading what is written here would run them for ever.
     this.handlers = { ...untrack(() => this.handlers), [command]: handler };
     return () => {
@@ -78,8 +83,7 @@ class Keys {
       if (!matches(event, binding)) continue;
       const bare = !binding.ctrl && !binding.alt && binding.key !== 'F6';
       if ((bare && inField) || !this.has(command)) continue;
-      event.preventDefault();
-      this.run(command);
+      if (this.handlers[command]?.() !== false) event.preventDefault();
       return;
     }
     if (!inField && !event.ctrlKey && !event.altKey && !event.metaKey) this.letter(event);

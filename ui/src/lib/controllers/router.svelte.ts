@@ -59,9 +59,12 @@ export const pathOf = (page: Page, rest: string | null = null): string =>
 
 export const router = new Router();
 
-/** For links: a plain click stays in the page, every other click is the browser's. */
+/** A plain click stays in the page, every other click is the browser's. */
+export const isPlain = (event: MouseEvent): boolean => event.button === 0 && !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey;
+
+/** For links. */
 export function follow(event: MouseEvent, page: Page, rest: string | null = null): void {
-  if (event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+  if (!isPlain(event)) return;
   event.preventDefault();
   router.go(page, rest);
 }

@@ -43,6 +43,9 @@ export function duration(ms: number): string {
   return pair(Math.floor(whole / 86_400), 'd', Math.floor((whole % 86_400) / 3600), 'h');
 }
 
+/** For what counts up: no decimals, `1 s` at least. */
+export const wholeSeconds = (ms: number): string => (ms < 9500 ? `${Math.max(1, Math.round(ms / 1000))}\u00a0s` : duration(Math.max(ms, 10_000)));
+
 function pair(big: number, bigUnit: string, small: number, smallUnit: string): string {
   return small === 0 ? `${big}\u00a0${bigUnit}` : `${big}\u00a0${bigUnit} ${small}\u00a0${smallUnit}`;
 }

@@ -123,18 +123,3 @@ export function mergeSessions(read: EarnedSession[], moved: Record<string, Earne
   const merged = read.map((session) => newer(session, moved[session.id]));
   return [...fresh, ...merged].sort((a, b) => b.start_height - a.start_height || (a.id < b.id ? -1 : 1));
 }
-
-/** The same for conversations: pinned first, then the newest. */
-export function mergeConversations(
-  read: ConversationSummary[],
-  moved: Record<string, ConversationSummary | 'deleted'>,
-): ConversationSummary[] {
-  const byId = new Map(read.map((one) => [one.id, one]));
-  for (const [id, one] of Object.entries(moved)) {
-    if (one === 'deleted') byId.delete(id);
-    else byId.set(id, { ...one, snippet: byId.get(id)?.snippet ?? one.snippet });
-  }
-  return [...byId.values()].sort(
-    (a, b) => Number(b.pinned) - Number(a.pinned) || b.updated_at.localeCompare(a.updated_at),
-  );
-}

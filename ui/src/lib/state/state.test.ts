@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import type { Conversation, EarnedSession, Event, Message, Status } from '$lib/api/generated';
+import type { Conversation, ConversationSummary, EarnedSession, Event, Message, Status } from '$lib/api/generated';
 import { EventSplitter } from '$lib/api/stream';
-import { emptyNode, mergeConversations, mergeSessions, reduce } from './node';
-import { leafBelow, reduceAnswer, shownBranch, splitThinking } from './thread';
+import { mergeConversations, mergeHits } from './chats';
+import { emptyNode, mergeSessions, reduce } from './node';
+import { leafBelow, reduceAnswer, shownBranch, splitThinking, thoughtSince } from './thread';
 
 const status = { version: '1', earning: { state: 'off' }, head: null, wallet: {}, setup: {}, network: {} } as unknown as Status;
 const session = (id: string, start: number, more = {}) =>
@@ -67,6 +68,19 @@ describe('events of the node', () => {
     });
     expect(merged.map((one) => one.id)).toEqual(['p', 'a']);
   });
+  test('what was moved into a folder or the archive leaves the list that it does not fit', () => {
+    const chat = (id: string, more = {}) => ({ id, updated_at: '2026-01-01', pinned: false, archived: false, folder: null, title: id, ...more }) as never;
+    const moved = { a: chat('a', { folder: 'Work' }), b: chat('b', { archived: true }), d: chat('d') };
+    const ids = (fits: (one: ConversationSummary) => boolean) => mergeConversations([chat('a'), chat('b'), chat('c')], moved, fits).map((one) => one.id).sort();
+    expect(ids((one) => !one.archived && !one.folder)).toEqual(['c', 'd']);
+    expect(ids((one) => one.folder === 'Work')).toEqual(['a']);
+    expect(ids((one) => one.archived)).toEqual(['b']);
+  });
+  test('hits of a search keep their order and message, with what moved since', () => {
+    const hit = (id: string, more = {}) => ({ id, title: id, snippet: `… ${id} …`, hit_id: `${id}1`, ...more }) as never;
+    const found = mergeHits([hit('a'), hit('b'), hit('c')], { b: hit('b', { title: 'renamed', snippet: null, hit_id: null }), c: 'deleted' });
+    expect(found.map((one) => [one.id, one.title, one.snippet, one.hit_id])).toEqual([['a', 'a', '… a …', 'a1'], ['b', 'renamed', '… b …', 'b1']]);
+  });
 });
 
 const message = (id: string, parent_id: string | null, more: Partial<Message> = {}) =>
@@ -95,6 +109,25 @@ describe('the tree of a conversation', () => {
     state = reduceAnswer(state, 'a', { type: 'finished', answer: { ...answer, content: 'Hello', state: 'done' } });
     expect(state.messages).toHaveLength(2);
     expect(state.messages[1]?.state).toBe('done');
+    expect(state.answering).toBeNull();
+  });
+  test('who comes later gets the text so far once, and what follows after it', () => {
+    const half = message('a', 'q', { role: 'assistant', content: 'Hel', state: 'streaming' });
+    let state = { ...conversation([message('q', null), { ...half, content: 'He' }], 'a'), answering: 'a' };
+    state = reduceAnswer(state, 'a', { type: 'started', question: null, answer: half }) as typeof state;
+    state = reduceAnswer(state, 'a', { type: 'delta', text: 'lo' }) as typeof state;
+    expect(state.messages.map((one) => one.content)).toEqual(['q', 'Hello']);
+    state = reduceAnswer(state, 'a', { type: 'failed', answer: half, error: { code: 'x', message: 'y' } }) as typeof state;
+    expect(state.answering).toBeNull();
+  });
+  test('an answer thinks since its first words, or since its time where they were written before', () => {
+    const at = '2026-11-21T19:00:00Z';
+    const now = Date.parse(at) + 20_000;
+    expect(thoughtSince({ content: '<think>So', created_at: at }, now)).toBe(now);
+    expect(thoughtSince({ content: `<think>${'long '.repeat(20)}`, created_at: at }, now)).toBe(now - 20_000);
+    // Another computer's clock may be anywhere.
+    expect(thoughtSince({ content: `<think>${'long '.repeat(20)}`, created_at: at }, now - 60_000)).toBe(now - 60_000);
+    expect(thoughtSince({ content: `<think>${'long '.repeat(20)}`, created_at: at }, now + 7_200_000)).toBe(now + 7_200_000);
   });
   test('a failed answer keeps its text and says why', () => {
     const answer = message('a', 'q', { role: 'assistant', content: 'Half', state: 'failed' });

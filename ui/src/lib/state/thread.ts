@@ -50,7 +50,7 @@ export function reduceAnswer(conversation: Conversation, answerId: string | null
   switch (event.type) {
     case 'started': {
       const asked = event.question ? put(conversation.messages, event.question) : conversation.messages;
-      return { ...conversation, messages: put(asked, event.answer), head_id: event.answer.id };
+      return { ...conversation, messages: put(asked, event.answer), head_id: event.answer.id, answering: event.answer.id };
     }
     case 'delta': {
       const at = conversation.messages.findIndex((message) => message.id === answerId);
@@ -60,13 +60,16 @@ export function reduceAnswer(conversation: Conversation, answerId: string | null
       return { ...conversation, messages: conversation.messages.with(at, grown) };
     }
     case 'finished':
-      return { ...conversation, messages: put(conversation.messages, event.answer) };
+      return { ...ended(conversation, event.answer.id), messages: put(conversation.messages, event.answer) };
     case 'failed':
-      return { ...conversation, messages: put(conversation.messages, { ...event.answer, error: event.error }) };
+      return { ...ended(conversation, event.answer.id), messages: put(conversation.messages, { ...event.answer, error: event.error }) };
     default:
       return never(conversation, event);
   }
 }
+
+const ended = (conversation: Conversation, answer: string): Conversation =>
+  conversation.answering === answer ? { ...conversation, answering: null } : conversation;
 
 function never(conversation: Conversation, _event: never): Conversation {
   return conversation;
@@ -80,4 +83,14 @@ export function splitThinking(text: string): { thinking: string; open: boolean; 
   const end = inner.indexOf('</think>');
   if (end < 0) return { thinking: inner.trim(), open: true, answer: '' };
   return { thinking: inner.slice(0, end).trim(), open: false, answer: inner.slice(end + 8).replace(/^\s+/, '') };
+}
+
+const SHORT = 40;
+const LONGEST_THOUGHT_MS = 3_600_000;
+
+/** Since when an answer thinks: from its first words on, or, where they were written before one looked, from its time. */
+export function thoughtSince(message: Pick<Message, 'content' | 'created_at'>, now: number): number {
+  const created = Date.parse(message.created_at);
+  const isLate = message.content.length > SHORT && created <= now && now - created < LONGEST_THOUGHT_MS;
+  return isLate ? created : now;
 }

@@ -3,6 +3,7 @@
 import type { ErrorDetail } from '$lib/api/generated';
 import type { ErrorMore } from '$lib/api/request';
 import { m } from '$lib/paraglide/messages';
+import { refusals } from './refusals';
 import { joined, sentence, speaksAsNode } from './technical';
 
 type Words = { title: () => string; detail?: boolean };
@@ -88,6 +89,8 @@ export function errorWords(given: Told): ErrorWords {
   const error: Told = { ...given.more, ...pick(given) };
   const title = counted(error);
   if (title) return { title, more: '', details: null };
+  const refused = error.code === 'bad_request' ? refusals[error.message] : undefined;
+  if (refused) return { title: refused(), more: '', details: null };
   const words = errors[error.code];
   if (words) {
     const own = words.detail ? joined(error.message, error.remedy) : null;

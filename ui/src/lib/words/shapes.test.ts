@@ -2,7 +2,9 @@
 import { readFileSync } from 'node:fs';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { overwriteGetLocale } from '$lib/paraglide/runtime';
-import { avoidedWhy, fitFact, originName, roleNote, trustSource } from './shapes';
+import { errorWords } from './errors';
+import { refusals } from './refusals';
+import { avoidedWhy, fitFact, originName, roleNote, skippedWhy, trustSource } from './shapes';
 
 let locale: 'en' | 'de' = 'en';
 overwriteGetLocale(() => locale);
@@ -18,6 +20,8 @@ const shapes: [string, (text: string) => { shown: string | null }, string, strin
   ['on its way back, last block 871260', roleNote, 'on its way back, last block 871,260', 'auf dem Rückweg, letzter Block 871.260'],
   ['it failed of late and rests', avoidedWhy, 'It failed of late and rests.', 'Er ist zuletzt gescheitert und ruht.'],
   ['it signed something else than it sent', avoidedWhy, 'It signed something else than it sent.', 'Er hat etwas anderes signiert als gesendet.'],
+  ['it is here already', skippedWhy, 'It is here already.', 'Er ist schon da.'],
+  ['it cannot be read: expected value', skippedWhy, 'It cannot be read.', 'Er ist nicht lesbar.'],
   ['built-in', (text) => ({ shown: originName(text) }), 'built-in', 'eingebaut'],
   ['/etc/hearth/config.toml', (text) => ({ shown: originName(text) }), '/etc/hearth/config.toml', '/etc/hearth/config.toml'],
 ];
@@ -34,6 +38,10 @@ describe('the node writes them so', () => {
     ['api/src/parts/adapters/network.rs', 'on its way back, last block {unstakes_at}'],
     ['api/src/parts/adapters/network.rs', 'it failed of late and rests'],
     ['api/src/parts/adapters/network.rs', 'it signed something else than it sent'],
+    ['chats/src/import.rs', 'it is here already'],
+    ['chats/src/import/chatgpt.rs', 'it has no messages with text'],
+    ['chats/src/import/own.rs', 'it cannot be read: {error}'],
+    ['chats/src/import/tree.rs', 'its messages go in a circle'],
     ['app/src/node.rs', '"configuration"'],
     ['app/src/node.rs', "this computer's devnet"],
     ['app/src/node.rs', '"network file"'],
@@ -44,5 +52,17 @@ describe('the node writes them so', () => {
 
 test('another shape is kept for Details on a German page', () => {
   locale = 'de';
-  for (const words of [fitFact, trustSource, roleNote, avoidedWhy]) expect(words('it fell over')).toEqual({ shown: null, details: 'it fell over' });
+  for (const words of [skippedWhy, fitFact, trustSource, roleNote, avoidedWhy]) expect(words('it fell over')).toEqual({ shown: null, details: 'it fell over' });
+});
+
+describe('why a file is refused', () => {
+  const written = ['text.rs', 'pdf.rs', 'attachments.rs', 'import/split.rs'].map((name) => source(`chats/src/${name}`)).join('').replaceAll(/\\\n\s*/g, '');
+  test.each(Object.keys(refusals))('%s', (text) => {
+    expect(written).toContain(text.replace('20 MiB', '{} MiB'));
+    const words = () => errorWords({ code: 'bad_request', message: text, remedy: null });
+    const english = words().title;
+    locale = 'de';
+    expect(words()).toEqual({ title: expect.not.stringMatching(/\b(?:the|is|and)\b/), more: '', details: null });
+    expect(words().title).not.toBe(english);
+  });
 });

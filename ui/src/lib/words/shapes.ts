@@ -34,6 +34,12 @@ export function roleNote(text: Text): Told {
 export const avoidedWhy = (text: Text): Told =>
   oneOf({ 'it failed of late and rests': m.avoided_rests, 'it signed something else than it sent': m.avoided_distrusted }, text);
 
+/** Why a chat of a file was not taken in. */
+export function skippedWhy(text: Text): Told {
+  if (text?.startsWith('it cannot be read: ')) return { shown: m.skipped_unreadable(), details: text };
+  return oneOf({ 'it is here already': m.skipped_here, 'it has no messages with text': m.skipped_empty, 'its messages go in a circle': m.skipped_circle }, text);
+}
+
 /** Where a value of the configuration comes from: files and variables have the same name in every language. */
 export function originName(origin: string): string {
   if (origin === 'built-in') return m.origin_builtin();
