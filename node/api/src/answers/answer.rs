@@ -172,6 +172,8 @@ struct Writer {
 
 impl Writer {
     async fn run(self, caller: Caller, request: Request) {
+        // Other pages follow it from its beginning.
+        tell(&self.app, &self.conversation_id).await;
         let mut text = Text::begin();
         let (id, is_network) = (request.id, is_network(&self.app, &request));
         let mut has_begun = false;
@@ -290,9 +292,13 @@ impl Writer {
             Some(error) => AnswerEvent::Failed { answer, error },
             None => AnswerEvent::Finished { answer },
         });
-        if let Ok(summary) = app.conversations.summary(&conversation_id).await {
-            let summary = app.summary(summary);
-            app.tell(Event::Conversation(summary));
-        }
+        tell(&app, &conversation_id).await;
+    }
+}
+
+/// Says how a conversation is in the list. One that is gone meanwhile needs no word.
+async fn tell(app: &App, conversation_id: &str) {
+    if let Ok(summary) = app.conversations.summary(conversation_id).await {
+        app.tell(Event::Conversation(app.summary(summary)));
     }
 }

@@ -1,6 +1,6 @@
 //! Conversations and their streamed answers.
 
-use std::time::Duration;
+use std::{cell::Cell, time::Duration};
 
 use futures::{
     StreamExt,
@@ -310,6 +310,27 @@ async fn a_refusal_is_kept_as_a_failed_answer() {
         json(none.send().await.unwrap()).await["error"]["code"],
         "no_model_chosen"
     );
+}
+
+#[tokio::test]
+async fn others_hear_that_an_answer_begins_and_that_it_has_ended() {
+    let world = world().await;
+    let id = begin(&world).await;
+    let listening = || world.own(Method::GET, "/events").send();
+    let (first, second) = (listening().await.unwrap(), listening().await.unwrap());
+    let asked = ask(&world, &id, json!({"content": "x", "model": "chat"})).await;
+    let begun = until(first, |event| event["answering"].is_string()).await;
+    assert_eq!(
+        (&begun["id"], &begun["answering"]),
+        (&json!(id), &asked[0]["answer"]["id"])
+    );
+    // What is said of it with its end: the mark in the lists goes.
+    let has_begun = Cell::new(false);
+    until(second, |event| {
+        has_begun.set(has_begun.get() || event["answering"].is_string());
+        has_begun.get() && event["type"] == "conversation" && event["answering"].is_null()
+    })
+    .await;
 }
 
 #[tokio::test]

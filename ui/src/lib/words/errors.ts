@@ -113,6 +113,8 @@ export function errorWords(given: Told): ErrorWords {
   const error: Told = { ...given.more, ...pick(given) };
   const title = counted(error);
   if (title) return { title, more: '', details: null };
+  const refused = error.code === 'bad_request' ? refusals[error.message] : undefined;
+  if (refused) return { title: refused(), more: '', details: null };
   const words = errors[error.code];
   if (words) {
     const own = words.detail ? joined(error.message, error.remedy) : null;
