@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fs, path::Path};
 
 /// Crate, folder, rank, and the own crates it may import.
-const CRATES: [(&str, &str, &[&str]); 16] = [
+const CRATES: [(&str, &str, &[&str]); 17] = [
     ("hearth-base", "node/base", &[]),
     ("hearth-engine", "engine", &[]),
     ("hearth-pocket", "node/pocket", &["base"]),
@@ -11,6 +11,7 @@ const CRATES: [(&str, &str, &[&str]); 16] = [
     ("hearth-outbound", "node/outbound", &["base"]),
     ("hearth-listen", "node/listen", &["base"]),
     ("hearth-wallet", "node/wallet", &["base", "pocket", "store"]),
+    ("hearth-connect", "node/connect", &["base", "store"]),
     (
         "hearth-chain",
         "node/chain",
@@ -38,7 +39,7 @@ const CRATES: [(&str, &str, &[&str]); 16] = [
         "node/api",
         &[
             "base", "listen", "engine", "pocket", "store", "wallet", "chain", "answers", "weights", "miner",
-            "gateway", "devnet",
+            "gateway", "devnet", "connect",
         ],
     ),
     (
@@ -46,7 +47,7 @@ const CRATES: [(&str, &str, &[&str]); 16] = [
         "node/app",
         &[
             "base", "listen", "engine", "pocket", "store", "wallet", "chain", "answers", "weights", "miner",
-            "gateway", "devnet", "api",
+            "gateway", "devnet", "connect", "api",
         ],
     ),
     ("hearth", "src-tauri", &["base", "node", "outbound"]),

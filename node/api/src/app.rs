@@ -46,6 +46,8 @@ pub(crate) struct Inner {
     pub(crate) reviews: Reviews,
     /// Held while a payment is made.
     pub(crate) paying: tokio::sync::Mutex<()>,
+    /// Held while another program's file is written.
+    pub(crate) connecting: tokio::sync::Mutex<()>,
     pub(crate) conversations: Conversations,
     pub(crate) running: Running,
     /// Answers of `/v1/responses`.

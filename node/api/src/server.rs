@@ -132,6 +132,7 @@ impl Api {
             network_answers: AtomicBool::new(false),
             reviews: Reviews::new(args.clock.clone()),
             paying: tokio::sync::Mutex::default(),
+            connecting: tokio::sync::Mutex::default(),
             conversations: store,
             running: Running::default(),
             responses: Responses::new(&args.store, args.clock.clone()),

@@ -4,7 +4,7 @@
 //! [`Operation`] does not compile until it has a line here and a handler in the router.
 
 use super::{
-    spec::{ASKER, Answer, DAYS, LIMIT, Method, OFFSET, SEARCH, Spec},
+    spec::{ASKER, Answer, DAYS, LIMIT, MODEL, Method, OFFSET, ROOT, SEARCH, Spec},
     types,
 };
 
@@ -81,6 +81,10 @@ operations! {
     CreateKey,
     ChangeKey,
     DeleteKey,
+    ListPrograms,
+    PreviewProgram,
+    ConnectProgram,
+    DisconnectProgram,
     GetUsage,
     ExportUsage,
     Licences,
@@ -94,10 +98,10 @@ impl Operation {
         use Method::{Delete, Get, Patch, Post, Put};
         use types::{
             AddModel, AnswerEvent, ApiKey, ApiKeyList, ApiKeyPatch, Balances, BoughtAnswer, BoughtAnswerList,
-            Catalogue, CheckWords, Conversation, ConversationList, ConversationPatch, CreateWallet,
-            CreatedApiKey, CreatedWallet, Doctor, Download, DownloadList, EarnedRelayList, EarnedSessionList,
+            Catalogue, CheckWords, ConnectOrder, ConnectPreview, Connected, Conversation, ConversationList, ConversationPatch, CreateWallet,
+            CreatedApiKey, CreatedWallet, Disconnected, Doctor, Download, DownloadList, EarnedRelayList, EarnedSessionList,
             Earning, EarningPage, EarningSummary, Event, FaucetOrder, History, ImportWallet, LicenceList,
-            LoginState, Model, ModelList, NetworkPage, NewAnswer, NewApiKey, NewConversation, PullModel,
+            LoginState, Model, ModelList, NetworkPage, NewAnswer, NewApiKey, NewConversation, ProgramList, PullModel,
             RecoveryWords, SendDraft, SendOrder, SendReview, Sent, SetLogin, Settings, SettingsPatch, Setup,
             SignIn, Status, UnlockWallet, UsageReport, VerifiedModel, WalletPage, WordsChecked,
         };
@@ -453,6 +457,37 @@ impl Operation {
                 "deleteKey",
                 "Revokes an API key; one that is revoked already is forgotten.",
             ),
+            Operation::ListPrograms => new(
+                Get,
+                "/connect",
+                "listPrograms",
+                "Other programs, what connects them, and which are connected.",
+            )
+            .asks(&[MODEL, ROOT])
+            .gives::<ProgramList>(),
+            Operation::PreviewProgram => new(
+                Get,
+                "/connect/{program}",
+                "previewProgram",
+                "What would be written into a program's file.",
+            )
+            .asks(&[MODEL])
+            .gives::<ConnectPreview>(),
+            Operation::ConnectProgram => new(
+                Post,
+                "/connect/{program}",
+                "connectProgram",
+                "Makes a key and writes a program's file; from this computer alone.",
+            )
+            .takes::<ConnectOrder>()
+            .gives::<Connected>(),
+            Operation::DisconnectProgram => new(
+                Delete,
+                "/connect/{program}",
+                "disconnectProgram",
+                "Takes back what was written and revokes the key; from this computer alone.",
+            )
+            .gives::<Disconnected>(),
             Operation::GetUsage => new(
                 Get,
                 "/usage",

@@ -6,6 +6,7 @@
 pub mod access;
 pub mod chat;
 pub mod common;
+pub mod connect;
 pub mod earning;
 pub mod event;
 pub mod models;
@@ -18,6 +19,7 @@ pub mod wallet;
 pub use access::*;
 pub use chat::*;
 pub use common::*;
+pub use connect::*;
 pub use earning::*;
 pub use event::*;
 pub use models::*;
