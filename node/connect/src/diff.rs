@@ -32,10 +32,17 @@ impl Line {
 #[must_use]
 pub fn diff(before: &str, after: &str) -> Vec<Line> {
     let (before, after): (Vec<&str>, Vec<&str>) = (before.lines().collect(), after.lines().collect());
-    let n_head = before.iter().zip(&after).take_while(|(one, other)| one == other).count();
+    let n_head = before
+        .iter()
+        .zip(&after)
+        .take_while(|(one, other)| one == other)
+        .count();
     let n_most = before.len().min(after.len()) - n_head;
     let from_end = before.iter().rev().zip(after.iter().rev());
-    let n_tail = from_end.take(n_most).take_while(|(one, other)| one == other).count();
+    let n_tail = from_end
+        .take(n_most)
+        .take_while(|(one, other)| one == other)
+        .count();
     let (old, new) = (
         &before[n_head..before.len() - n_tail],
         &after[n_head..after.len() - n_tail],

@@ -146,7 +146,12 @@ pub fn set(format: Format, text: &str, settings: &[Setting]) -> Result<Edited, E
 ///
 /// # Errors
 /// A text that is not of the format, or that cannot be edited without loss.
-pub fn take(format: Format, text: &str, changes: &[Change], made: &[Vec<String>]) -> Result<Taken, EditError> {
+pub fn take(
+    format: Format,
+    text: &str,
+    changes: &[Change],
+    made: &[Vec<String>],
+) -> Result<Taken, EditError> {
     match format {
         Format::Json => take_from::<json::Json>(text, changes, made),
         Format::Toml => take_from::<toml::Toml>(text, changes, made),
@@ -234,7 +239,9 @@ struct LineEnds {
 impl LineEnds {
     /// The text without them.
     fn of(text: &str) -> (LineEnds, String) {
-        let (mark, text) = text.strip_prefix('\u{feff}').map_or((false, text), |rest| (true, rest));
+        let (mark, text) = text
+            .strip_prefix('\u{feff}')
+            .map_or((false, text), |rest| (true, rest));
         let n_lines = text.matches('\n').count();
         let windows = n_lines > 0 && text.matches("\r\n").count() == n_lines;
         let plain = if windows {

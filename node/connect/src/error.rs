@@ -16,11 +16,7 @@ pub enum Error {
     #[error("{path} is {what}")]
     NoFile { path: PathBuf, what: &'static str },
     #[error("{path} has {bytes} bytes, and settings have at most {most}")]
-    TooLarge {
-        path: PathBuf,
-        bytes: u64,
-        most: u64,
-    },
+    TooLarge { path: PathBuf, bytes: u64, most: u64 },
     #[error("{0} may only be read")]
     ReadOnly(PathBuf),
     #[error("{0} belongs to another user")]

@@ -101,7 +101,9 @@ pub(crate) fn write(path: &Path, text: &str, mode: Option<u32>) -> Result<(), Er
         file.write_all(text.as_bytes())?;
         set_mode(&file, mode)?;
         file.sync_all()?;
-        let owner_of = old.as_ref().map_or_else(|| fs::metadata(folder), |old| Ok(old.clone()))?;
+        let owner_of = old
+            .as_ref()
+            .map_or_else(|| fs::metadata(folder), |old| Ok(old.clone()))?;
         is_same_owner(&file.metadata()?, &owner_of)
     };
     let whose = put().inspect_err(|_| drop(fs::remove_file(&fresh)));
@@ -112,7 +114,9 @@ pub(crate) fn write(path: &Path, text: &str, mode: Option<u32>) -> Result<(), Er
     fs::rename(&fresh, path).map_err(failed)?;
     // The name must survive a crash, too.
     #[cfg(unix)]
-    fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)?;
+    fs::File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(failed)?;
     Ok(())
 }
 

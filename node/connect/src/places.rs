@@ -73,7 +73,10 @@ impl Places {
             .is_some_and(|command| self.commands.iter().any(|folder| in_folder(folder, command)));
         // A file that lies in the home folder itself says nothing by its folder.
         let has_folder = self.file(program).is_some_and(|(path, _)| {
-            path.exists() || path.parent().is_some_and(|folder| folder != self.home && folder.is_dir())
+            path.exists()
+                || path
+                    .parent()
+                    .is_some_and(|folder| folder != self.home && folder.is_dir())
         });
         has_command || has_folder
     }

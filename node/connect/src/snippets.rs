@@ -28,7 +28,8 @@ pub fn snippets(program: Program, target: &Target, places: Option<&Places>) -> V
             label,
             language: format.word(),
             // A file with these settings alone: an empty one takes them all.
-            text: set(format, "", &settings(program, target)).map_or_else(|_| String::new(), |edited| edited.text),
+            text: set(format, "", &settings(program, target))
+                .map_or_else(|_| String::new(), |edited| edited.text),
         }];
         all.extend(beside_the_file(program, target));
         return all;

@@ -189,12 +189,14 @@ impl Workplace {
         }
         let found = file::read(&path)?;
         let clean = match &old {
-            Some(old) => without(&found, old)
-                .map_err(|source| Error::Edit {
-                    path: path.clone(),
-                    source,
-                })?
-                .0,
+            Some(old) => {
+                without(&found, old)
+                    .map_err(|source| Error::Edit {
+                        path: path.clone(),
+                        source,
+                    })?
+                    .0
+            }
             None => found.text.clone(),
         };
         Ok(Before {
@@ -228,7 +230,9 @@ fn without(found: &Found, old: &Connection) -> Result<(Option<String>, Vec<Strin
         let Some(before) = &old.before else {
             return Ok((None, Vec::new()));
         };
-        let backup = file::read(&beside(&found.real, BACKUP)).ok().and_then(|backup| backup.text);
+        let backup = file::read(&beside(&found.real, BACKUP))
+            .ok()
+            .and_then(|backup| backup.text);
         if let Some(backup) = backup.filter(|backup| digest(backup) == *before) {
             return Ok((Some(backup), Vec::new()));
         }

@@ -29,7 +29,8 @@ pub(super) async fn run(connect: &ConnectArgs, args: &Args, out: &Out) -> Done {
     let place = Place::find(args).await?;
     let client = Client::connect(&place).await?;
     let places = config::places().ok_or_else(|| {
-        Fault::failed("no_home", "this user has no home folder").remedy("set HOME to where programs keep their settings")
+        Fault::failed("no_home", "this user has no home folder")
+            .remedy("set HOME to where programs keep their settings")
     })?;
     let here = Here {
         workplace: Workplace {
@@ -68,7 +69,9 @@ impl Here<'_> {
         if self.out.json {
             let programs: Vec<Value> = all
                 .iter()
-                .map(|(program, is_here, connection)| as_json(*program, *is_here, connection.as_ref(), &self.workplace))
+                .map(|(program, is_here, connection)| {
+                    as_json(*program, *is_here, connection.as_ref(), &self.workplace)
+                })
                 .collect();
             self.out.value(&json!({ "programs": programs }));
             return Ok(());
@@ -120,9 +123,12 @@ impl Here<'_> {
     fn model<'a>(&self, models: &'a ModelList) -> Result<&'a Model, Exit> {
         let Some(name) = &self.connect.model else {
             return models.usual().ok_or_else(|| {
-                Fault::not_ready("no_model", "there is no model on this computer that could be asked")
-                    .remedy("`hearth model add FILE` or `hearth model pull CID`, or name one with --model")
-                    .into()
+                Fault::not_ready(
+                    "no_model",
+                    "there is no model on this computer that could be asked",
+                )
+                .remedy("`hearth model add FILE` or `hearth model pull CID`, or name one with --model")
+                .into()
             });
         };
         let Some(model) = models.models.iter().find(|model| model.id == *name) else {
@@ -141,9 +147,11 @@ impl Here<'_> {
             .into());
         };
         if !model.is_for_chat() {
-            return Err(Fault::not_ready("no_model", format!("{name} cannot be asked for an answer"))
-                .remedy("`hearth model list` shows what can")
-                .into());
+            return Err(
+                Fault::not_ready("no_model", format!("{name} cannot be asked for an answer"))
+                    .remedy("`hearth model list` shows what can")
+                    .into(),
+            );
         }
         if model.kind == ModelKind::Network && self.connect.daily_budget.is_none() {
             return Err(Fault::wrong_use(format!("{name} costs money for each answer"))
@@ -224,11 +232,16 @@ impl Here<'_> {
             connection.model
         ));
         if let Some(secret) = secret {
-            self.out.line(&format!("It asks for its key, or takes it from HEARTH_API_KEY: {secret}"));
+            self.out.line(&format!(
+                "It asks for its key, or takes it from HEARTH_API_KEY: {secret}"
+            ));
             self.out
                 .hint("Shown once: keep it where only the program that needs it can read it.");
         }
-        self.out.hint(&format!("`hearth connect {} --undo` takes it back.", program.id()));
+        self.out.hint(&format!(
+            "`hearth connect {} --undo` takes it back.",
+            program.id()
+        ));
     }
 
     /// A program without a file: what is to be copied, with a key where one is wanted.
@@ -278,7 +291,8 @@ impl Here<'_> {
         if undone.is_removed {
             self.out.line(&format!("{path} is gone, as before."));
         } else {
-            self.out.line(&format!("{path} is as it was, and its key is revoked."));
+            self.out
+                .line(&format!("{path} is as it was, and its key is revoked."));
         }
         for kept in &undone.kept {
             self.out

@@ -98,12 +98,13 @@ impl Operation {
         use Method::{Delete, Get, Patch, Post, Put};
         use types::{
             AddModel, AnswerEvent, ApiKey, ApiKeyList, ApiKeyPatch, Balances, BoughtAnswer, BoughtAnswerList,
-            Catalogue, CheckWords, ConnectOrder, ConnectPreview, Connected, Conversation, ConversationList, ConversationPatch, CreateWallet,
-            CreatedApiKey, CreatedWallet, Disconnected, Doctor, Download, DownloadList, EarnedRelayList, EarnedSessionList,
-            Earning, EarningPage, EarningSummary, Event, FaucetOrder, History, ImportWallet, LicenceList,
-            LoginState, Model, ModelList, NetworkPage, NewAnswer, NewApiKey, NewConversation, ProgramList, PullModel,
-            RecoveryWords, SendDraft, SendOrder, SendReview, Sent, SetLogin, Settings, SettingsPatch, Setup,
-            SignIn, Status, UnlockWallet, UsageReport, VerifiedModel, WalletPage, WordsChecked,
+            Catalogue, CheckWords, ConnectOrder, ConnectPreview, Connected, Conversation, ConversationList,
+            ConversationPatch, CreateWallet, CreatedApiKey, CreatedWallet, Disconnected, Doctor, Download,
+            DownloadList, EarnedRelayList, EarnedSessionList, Earning, EarningPage, EarningSummary, Event,
+            FaucetOrder, History, ImportWallet, LicenceList, LoginState, Model, ModelList, NetworkPage,
+            NewAnswer, NewApiKey, NewConversation, ProgramList, PullModel, RecoveryWords, SendDraft,
+            SendOrder, SendReview, Sent, SetLogin, Settings, SettingsPatch, Setup, SignIn, Status,
+            UnlockWallet, UsageReport, VerifiedModel, WalletPage, WordsChecked,
         };
         let new = Spec::new;
         match self {

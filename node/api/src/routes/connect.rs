@@ -12,8 +12,8 @@ use crate::{
     app::App,
     auth::Caller,
     control::types::{
-        ConnectOrder, ConnectPreview, Connected, ConnectedProgram, DiffKind, DiffLine, Disconnected, KeyLimits,
-        Model, ModelList, ModelTask, Program, ProgramList, Scope, Snippet, Timestamp,
+        ConnectOrder, ConnectPreview, Connected, ConnectedProgram, DiffKind, DiffLine, Disconnected,
+        KeyLimits, Model, ModelList, ModelTask, Program, ProgramList, Scope, Snippet, Timestamp,
     },
     error::ApiError,
 };
@@ -48,7 +48,11 @@ impl Asked {
 
 /// An address without a path: it is put into files and commands.
 fn checked_root(text: &str) -> Result<String, ApiError> {
-    let refused = || ApiError::bad_request(format!("root is \"{text}\": it must be an address as http://hearth.lan:4327"));
+    let refused = || {
+        ApiError::bad_request(format!(
+            "root is \"{text}\": it must be an address as http://hearth.lan:4327"
+        ))
+    };
     let url: url::Url = text.parse().map_err(|_| refused())?;
     let is_bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
     let is_named = url.has_host() && url.username().is_empty() && url.password().is_none();
@@ -296,7 +300,10 @@ mod tests {
 
     #[test]
     fn an_address_is_one_and_nothing_more() {
-        assert_eq!(checked_root("http://Hearth.lan:4327/").unwrap(), "http://hearth.lan:4327");
+        assert_eq!(
+            checked_root("http://Hearth.lan:4327/").unwrap(),
+            "http://hearth.lan:4327"
+        );
         for text in [
             "hearth.lan",
             "ftp://x",

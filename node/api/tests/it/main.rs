@@ -4,6 +4,7 @@
 
 mod access;
 mod chat;
+mod connect;
 mod control;
 mod keys;
 mod limits;

@@ -12,7 +12,11 @@ use hearth_connect::Places;
 pub fn places() -> Option<Places> {
     let home = directories::BaseDirs::new()?.home_dir().to_owned();
     // A path that is not absolute means another place in every folder.
-    let folder = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let folder = |name: &str| {
+        env::var_os(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
     let commands = env::var_os("PATH").map(|path| env::split_paths(&path).collect());
     Some(Places {
         config: folder("XDG_CONFIG_HOME").unwrap_or_else(|| home.join(".config")),

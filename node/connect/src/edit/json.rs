@@ -142,9 +142,15 @@ impl Document for Json {
     }
 
     fn is_empty_table(&self, path: &[String]) -> bool {
-        let object = self.find(path).ok().flatten().and_then(|property| property.object_value());
+        let object = self
+            .find(path)
+            .ok()
+            .flatten()
+            .and_then(|property| property.object_value());
         // A comment is somebody's words.
-        object.is_some_and(|object| object.children().iter().all(|child| !child.is_comment()) && object.properties().is_empty())
+        object.is_some_and(|object| {
+            object.children().iter().all(|child| !child.is_comment()) && object.properties().is_empty()
+        })
     }
 
     fn text(&self) -> String {

@@ -63,11 +63,13 @@ impl Toml {
 
 impl Document for Toml {
     fn parse(text: &str) -> Result<Toml, EditError> {
-        text.parse().map(Toml).map_err(|error: toml_edit::TomlError| EditError::Syntax {
-            format: "TOML",
-            line: line_of(text, error.span().map_or(0, |span| span.start)),
-            why: error.message().to_owned(),
-        })
+        text.parse()
+            .map(Toml)
+            .map_err(|error: toml_edit::TomlError| EditError::Syntax {
+                format: "TOML",
+                line: line_of(text, error.span().map_or(0, |span| span.start)),
+                why: error.message().to_owned(),
+            })
     }
 
     fn get(&self, path: &[String]) -> Result<Option<Found>, EditError> {
@@ -92,11 +94,13 @@ impl Document for Toml {
         };
         let mut value = match new {
             New::Value(value) => of_json(value),
-            New::Raw(raw) => raw.parse().map_err(|error: toml_edit::TomlError| EditError::Syntax {
-                format: "TOML",
-                line: 1,
-                why: error.message().to_owned(),
-            })?,
+            New::Raw(raw) => raw
+                .parse()
+                .map_err(|error: toml_edit::TomlError| EditError::Syntax {
+                    format: "TOML",
+                    line: 1,
+                    why: error.message().to_owned(),
+                })?,
         };
         let made = self.make_tables(way)?;
         let Some(table) = self.table_mut(way)? else {

@@ -31,11 +31,16 @@ impl Yaml {
             if is_blank(line) || (line == "---" && entries.is_empty()) {
                 continue;
             }
-            if line.starts_with('\t') || line.starts_with(['%', '{', '[', '?', '&', '!', '*', '|', '>']) || line.starts_with("...") {
+            if line.starts_with('\t')
+                || line.starts_with(['%', '{', '[', '?', '&', '!', '*', '|', '>'])
+                || line.starts_with("...")
+            {
                 return Err(EditError::Style(format!("line {} is laid out", at + 1)));
             }
             if is_below {
-                let entry = entries.last_mut().ok_or_else(|| EditError::NoTable("the file".to_owned()))?;
+                let entry = entries
+                    .last_mut()
+                    .ok_or_else(|| EditError::NoTable("the file".to_owned()))?;
                 entry.lines.end = at + 1;
                 continue;
             }
@@ -143,10 +148,18 @@ impl Yaml {
         Ok(())
     }
 
-    fn put_item(&mut self, path: &[String], list: &str, name: &str, new: &New<'_>) -> Result<bool, EditError> {
+    fn put_item(
+        &mut self,
+        path: &[String],
+        list: &str,
+        name: &str,
+        new: &New<'_>,
+    ) -> Result<bool, EditError> {
         let there = self.item(list, name)?;
         let entry = self.entry(list)?;
-        let indent = entry.as_ref().map_or(Ok(DASH_INDENT), |entry| Ok(self.items(entry)?.0))?;
+        let indent = entry
+            .as_ref()
+            .map_or(Ok(DASH_INDENT), |entry| Ok(self.items(entry)?.0))?;
         let block: Vec<String> = match new {
             New::Value(value) => item_lines(value, indent),
             New::Raw(raw) => raw.lines().map(str::to_owned).collect(),
@@ -207,7 +220,11 @@ impl Document for Yaml {
             })),
             [list, name] => Ok(self.item(list, name)?.map(|lines| {
                 let raw = self.lines[lines].join("\n");
-                let words: Vec<&str> = raw.lines().map(str::trim).filter(|line| !is_blank(line)).collect();
+                let words: Vec<&str> = raw
+                    .lines()
+                    .map(str::trim)
+                    .filter(|line| !is_blank(line))
+                    .collect();
                 Found {
                     meaning: words.join("\n"),
                     raw,
@@ -229,7 +246,11 @@ impl Document for Yaml {
             }
             [list, name] => {
                 let is_made = self.put_item(path, list, name, &new)?;
-                Ok(if is_made { vec![vec![list.clone()]] } else { Vec::new() })
+                Ok(if is_made {
+                    vec![vec![list.clone()]]
+                } else {
+                    Vec::new()
+                })
             }
             _ => Err(EditError::NoTable(dotted(path))),
         }
@@ -327,7 +348,9 @@ fn scalar(value: &str) -> String {
     if value.starts_with('"') {
         return serde_json::from_str(value).unwrap_or_else(|_| value.to_owned());
     }
-    let single = value.strip_prefix('\'').and_then(|value| value.strip_suffix('\''));
+    let single = value
+        .strip_prefix('\'')
+        .and_then(|value| value.strip_suffix('\''));
     single.map_or_else(|| value.to_owned(), |text| text.replace("''", "'"))
 }
 
@@ -340,7 +363,9 @@ fn plain(value: &Value) -> String {
             format!("[{}]", values.join(", "))
         }
         // JSON is YAML, too.
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => value.to_string(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
+            value.to_string()
+        }
     }
 }
 
@@ -365,7 +390,11 @@ fn item_lines(value: &Value, indent: usize) -> Vec<String> {
             Some(fields) => {
                 lines.push(format!("{margin}{name}:"));
                 let inner = " ".repeat(indent + 4);
-                lines.extend(fields.iter().map(|(name, value)| format!("{inner}{name}: {}", plain(value))));
+                lines.extend(
+                    fields
+                        .iter()
+                        .map(|(name, value)| format!("{inner}{name}: {}", plain(value))),
+                );
             }
         }
     }

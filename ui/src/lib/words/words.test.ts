@@ -5,6 +5,7 @@ import type { EarnedSession } from '$lib/api/generated';
 import { overwriteGetLocale } from '$lib/paraglide/runtime';
 import { amountOf, lossWords, lostWords, slashWords } from './earn';
 import { errors, errorWords } from './errors';
+import { programs } from './programs';
 import { checks, checkWords, reasons, reasonWords, steps, subjects } from './reasons';
 
 let locale: 'en' | 'de' = 'en';
@@ -49,10 +50,10 @@ describe('reasons', () => {
 });
 
 describe('errors', () => {
-  const api = ['error', 'auth/login', 'routes/payments', 'routes/extract', 'routes/access', 'routes/guard', 'routes/cors', 'host', 'auth/table', 'storage/reviews', 'storage/conversations', 'answers/answer']
+  const api = ['error', 'auth/login', 'routes/payments', 'routes/extract', 'routes/access', 'routes/connect', 'routes/guard', 'routes/cors', 'host', 'auth/table', 'storage/reviews', 'storage/conversations', 'answers/answer']
     .concat(['model_store', 'money', 'earn', 'relay'].map((name) => `parts/adapters/${name}`), 'parts/adapters')
     .map((path) => source(`api/src/${path}.rs`))
-    .concat(source('answers/src/error.rs'))
+    .concat(source('answers/src/error.rs'), source('connect/src/error.rs'))
     .join('\n');
   test('there are no words for codes that nobody sends', () => {
     const own = ['unreachable', 'unexpected', 'setup_failed', 'answer_failed']; // The page's own: the node did not answer, or not so.
@@ -84,6 +85,12 @@ describe('errors', () => {
     expect(errorWords({ code: 'bad_request', message: 'no file x', remedy: 'Look.' })).toEqual({ title: 'No file x.', more: 'Look.', details: null });
   });
 
+});
+
+test('every program that can be connected has words', () => {
+  const known = codes(source('connect/src/program.rs').split('pub const fn title')[0] ?? '', /=> "([a-z-]+)",/g);
+  expect(known.length).toBeGreaterThan(10);
+  expect(Object.keys(programs).sort()).toEqual(known.sort());
 });
 
 test('what is spendable is not taken for nothing while nobody says it', () => {

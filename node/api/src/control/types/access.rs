@@ -139,7 +139,8 @@ pub struct CreatedApiKey {
 mod tests {
     use super::*;
     use crate::control::types::{
-        CheckWords, Connected, CreateWallet, CreatedWallet, ImportWallet, RecoveryWords, SendOrder, UnlockWallet,
+        CheckWords, Connected, CreateWallet, CreatedWallet, ImportWallet, RecoveryWords, SendOrder,
+        UnlockWallet,
     };
 
     #[test]
