@@ -157,9 +157,10 @@ impl Yaml {
     ) -> Result<bool, EditError> {
         let there = self.item(list, name)?;
         let entry = self.entry(list)?;
-        let indent = entry
-            .as_ref()
-            .map_or(Ok(DASH_INDENT), |entry| Ok(self.items(entry)?.0))?;
+        let indent = match &entry {
+            Some(entry) => self.items(entry)?.0,
+            None => DASH_INDENT,
+        };
         let block: Vec<String> = match new {
             New::Value(value) => item_lines(value, indent),
             New::Raw(raw) => raw.lines().map(str::to_owned).collect(),
@@ -169,7 +170,7 @@ impl Yaml {
         }
         match (there, entry) {
             (Some(lines), _) => {
-                self.lines.splice(lines, block);
+                drop(self.lines.splice(lines, block));
                 Ok(false)
             }
             (None, Some(entry)) => {
@@ -178,7 +179,7 @@ impl Yaml {
                     self.lines[start] = self.lines[start].replacen(": []", ":", 1);
                 }
                 // First: what stands first is what such programs choose.
-                self.lines.splice(start + 1..start + 1, block);
+                drop(self.lines.splice(start + 1..start + 1, block));
                 Ok(false)
             }
             (None, None) => {
