@@ -72,7 +72,7 @@ fn a_file_is_written_and_becomes_what_it_was() {
     assert_eq!(text(&backup), before);
     let record = text(&home.work.record);
     assert!(
-        !record.contains("sk-1") && record.starts_with("{\"version\":1"),
+        !record.contains("\"sk-1\"") && record.starts_with("{\"version\":1"),
         "{record}"
     );
 
