@@ -6,6 +6,7 @@ mod backup;
 mod chat;
 mod client;
 mod config;
+mod connect;
 mod daemon;
 mod devnet;
 mod doctor;
@@ -118,6 +119,7 @@ async fn dispatch(command: &Command, args: &Args, out: &Out) -> Done {
         Command::Status => status::run(args, out).await,
         Command::Doctor => doctor::run(args, out).await,
         Command::Chat(chat) => chat::run(chat, args, out).await,
+        Command::Connect(connect) => connect::run(connect, args, out).await,
         Command::Earn { command } => earn::run(command, args, out).await,
         Command::Wallet { command } => wallet::run(command, args, out).await,
         Command::Model { command } => model::run(command, args, out).await,

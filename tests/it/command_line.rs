@@ -169,3 +169,90 @@ fn completions_and_settings_need_no_node() {
         "{stdout}"
     );
 }
+
+/// As [`hearth`], with a home folder and something on standard input.
+fn at_home(data: &Path, home: &Path, args: &[&str], input: &str) -> (Option<i32>, String, String) {
+    let mut command = Command::new(hearth_tests::program().unwrap());
+    command
+        .args(["--network", "devnet", "--data-dir"])
+        .arg(data)
+        .args(args)
+        .env("NO_COLOR", "1")
+        .env("HOME", home)
+        .env_remove("XDG_CONFIG_HOME")
+        .env_remove("CODEX_HOME")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // A command that does not read may have ended.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    let output = child.wait_with_output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code(), text(&output.stdout), text(&output.stderr))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_is_connected_and_a_question_is_piped_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, home) = (folder.path().join("data"), folder.path().join("home"));
+    std::fs::create_dir(&home).unwrap();
+    let (code, _, stderr) = at_home(&data, &home, &["connect", "codex"], "");
+    assert!(code == Some(3) && stderr.contains("hearth --daemon"), "{stderr}");
+    let node = Node::start(&data, "devnet", FAST).await.unwrap();
+    node.ready().await.unwrap();
+    tokio::task::spawn_blocking(move || connect(&data, &home))
+        .await
+        .unwrap();
+    assert_eq!(node.stop().await.unwrap(), Some(0));
+}
+
+fn connect(data: &Path, home: &Path) {
+    let run = |args: &[&str]| at_home(data, home, args, "");
+    let file = home.join(".codex/config.toml");
+    std::fs::create_dir(home.join(".codex")).unwrap();
+    let before = "# mine\nmodel = \"other\"\n";
+    std::fs::write(&file, before).unwrap();
+
+    // Off a terminal it is only shown.
+    let (code, stdout, stderr) = run(&["connect", "codex"]);
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(
+        stdout.contains("- model = \"other\"") && stdout.contains("+ model_provider = \"hearth\""),
+        "{stdout}"
+    );
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), before);
+
+    let (code, stdout, stderr) = run(&["connect", "codex", "--yes", "--json"]);
+    assert_eq!(code, Some(0), "{stdout}{stderr}");
+    let written: Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(
+        (&written["written"], written["model"].as_str()),
+        (&Value::Bool(true), Some(DEMO))
+    );
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(
+        text.starts_with("# mine\n") && text.contains("sk-hearth-"),
+        "{text}"
+    );
+    let (_, stdout, _) = run(&["connect"]);
+    assert!(stdout.contains(&format!("asks {DEMO}")), "{stdout}");
+    assert!(stdout.lines().all(|line| line.chars().count() <= 80), "{stdout}");
+    assert!(json(data, &["auth", "keys"]).to_string().contains("Codex"));
+
+    let (code, stdout, stderr) = run(&["connect", "codex", "--undo"]);
+    assert_eq!(code, Some(0), "{stdout}{stderr}");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), before);
+    assert!(!json(data, &["auth", "keys"]).to_string().contains("Codex"));
+    let (code, _, stderr) = run(&["connect", "codex", "--undo"]);
+    assert!(code == Some(1) && stderr.contains("not connected"), "{stderr}");
+    let (code, _, stderr) = run(&["connect", "emacs"]);
+    assert!(code == Some(2) && stderr.contains("claude-code"), "{stderr}");
+    let (code, _, stderr) = run(&["connect", "curl", "--model", &format!("pocket/{DEMO}")]);
+    assert!(code == Some(2) && stderr.contains("--daily-budget"), "{stderr}");
+
+    let (code, stdout, stderr) = at_home(data, home, &["chat", "--max-tokens", "8"], "Say hello.\n");
+    assert!(code == Some(0) && !stdout.trim().is_empty(), "{stdout}{stderr}");
+    let (code, _, stderr) = run(&["chat"]);
+    assert!(code == Some(2) && stderr.contains("empty"), "{stderr}");
+}

@@ -11,6 +11,7 @@ const CRATES: [(&str, &str, &[&str]); 17] = [
     ("hearth-outbound", "node/outbound", &["base"]),
     ("hearth-listen", "node/listen", &["base"]),
     ("hearth-wallet", "node/wallet", &["base", "pocket", "store"]),
+    ("hearth-connect", "node/connect", &["base", "store"]),
     (
         "hearth-chain",
         "node/chain",
@@ -39,7 +40,7 @@ const CRATES: [(&str, &str, &[&str]); 17] = [
         "node/api",
         &[
             "base", "listen", "engine", "pocket", "store", "wallet", "chain", "answers", "weights", "chats",
-            "miner", "gateway", "devnet",
+            "miner", "gateway", "devnet", "connect",
         ],
     ),
     (
@@ -47,7 +48,7 @@ const CRATES: [(&str, &str, &[&str]); 17] = [
         "node/app",
         &[
             "base", "listen", "engine", "pocket", "store", "wallet", "chain", "answers", "weights", "chats",
-            "miner", "gateway", "devnet", "api",
+            "miner", "gateway", "devnet", "connect", "api",
         ],
     ),
     ("hearth", "src-tauri", &["base", "node", "outbound"]),

@@ -53,6 +53,8 @@ pub(crate) struct Inner {
     pub(crate) scratch: PathBuf,
     /// Held while conversations come in from a file.
     pub(crate) importing: tokio::sync::Mutex<()>,
+    /// Held while another program's file is written.
+    pub(crate) connecting: tokio::sync::Mutex<()>,
     pub(crate) running: Running,
     /// Answers of `/v1/responses`.
     pub(crate) responses: Responses,

@@ -261,6 +261,31 @@ impl From<sqlx::Error> for ApiError {
     }
 }
 
+impl From<hearth_connect::Error> for ApiError {
+    fn from(error: hearth_connect::Error) -> ApiError {
+        let (meaning, remedy) = error.words();
+        let status = match &error {
+            hearth_connect::Error::OnlyShown(_) => StatusCode::BAD_REQUEST,
+            hearth_connect::Error::NotConnected(_) => StatusCode::NOT_FOUND,
+            hearth_connect::Error::Io { .. } | hearth_connect::Error::Record(_) => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
+            hearth_connect::Error::NoFile { .. }
+            | hearth_connect::Error::TooLarge { .. }
+            | hearth_connect::Error::ReadOnly(_)
+            | hearth_connect::Error::OtherOwner(_)
+            | hearth_connect::Error::Changed(_)
+            | hearth_connect::Error::Edit { .. } => StatusCode::CONFLICT,
+        };
+        let mut refused = ApiError::new(status, error.code(), error.to_string());
+        refused.meaning = Some(meaning.to_owned()).filter(|meaning| !meaning.is_empty());
+        refused.remedy = Some(remedy.to_owned()).filter(|remedy| !remedy.is_empty());
+        let cause = std::error::Error::source(&error).map(ToString::to_string);
+        refused.details = cause.filter(|cause| !refused.message.contains(cause));
+        refused
+    }
+}
+
 /// Bodies arrive within seconds, mostly.
 const CROWDED_SECONDS: u64 = 2;
 

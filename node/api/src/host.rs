@@ -1,5 +1,6 @@
 //! What the API asks of the program around it: things that only the place that builds everything knows.
 
+use hearth_connect::Workplace;
 use tokio::sync::watch;
 
 use crate::control::types::{Check, ConfiguredValue, Licence, Setup};
@@ -19,6 +20,9 @@ pub trait Host: Send + Sync + 'static {
 
     /// The parts that Hearth is built from.
     fn licences(&self) -> Vec<Licence>;
+
+    /// Where the programs of the person who runs this keep their settings; `None` where nobody does, as in a service.
+    fn workplace(&self) -> Option<Workplace>;
 
     /// Values of the configuration with their origin, for the Settings page.
     fn configured(&self) -> Vec<ConfiguredValue>;

@@ -3,6 +3,7 @@
 mod access;
 mod anthropic;
 mod chat_files;
+mod connect;
 mod conversations;
 mod cors;
 mod earning;
@@ -191,6 +192,10 @@ fn method_router(operation: Operation) -> MethodRouter<App> {
         Operation::CreateKey => on(filter, access::create_key),
         Operation::ChangeKey => on(filter, access::change_key),
         Operation::DeleteKey => on(filter, access::delete_key),
+        Operation::ListPrograms => on(filter, connect::list),
+        Operation::PreviewProgram => on(filter, connect::preview),
+        Operation::ConnectProgram => on(filter, connect::write),
+        Operation::DisconnectProgram => on(filter, connect::undo),
         Operation::GetUsage => on(filter, usage::report),
         Operation::ExportUsage => on(filter, export::usage),
         Operation::Licences => on(filter, status::licences),

@@ -138,6 +138,7 @@ impl Api {
             conversations,
             scratch: args.store.folder().to_owned(),
             importing: tokio::sync::Mutex::default(),
+            connecting: tokio::sync::Mutex::default(),
             running: Running::default(),
             responses: Responses::new(&args.store, args.clock.clone()),
             events: broadcast::Sender::new(events::BACKLOG),

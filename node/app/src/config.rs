@@ -7,11 +7,13 @@ mod address;
 mod backends;
 mod layers;
 mod networks;
+mod places;
 mod settings;
 
 pub use address::listen_address;
 pub use backends::{BackendKind, BackendSettings};
 pub use layers::{ConfigError, Flags, Layered, load};
+pub use places::{is_a_person, places};
 pub use settings::{
     ApiSettings, ChainSettings, DevnetSettings, EngineSettings, GatewaySettings, LogFormat, LogSettings,
     MinerSettings, ModelsSettings, Settings, TrustSettings, WalletSettings, WeightsSettings,

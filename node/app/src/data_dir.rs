@@ -130,6 +130,18 @@ impl Layout {
         self.0.join("api-address")
     }
 
+    /// `connections.json`, what was written into the settings of other programs.
+    #[must_use]
+    pub fn connections(&self) -> PathBuf {
+        self.0.join("connections.json")
+    }
+
+    /// `chat-history`, what was typed into `hearth chat`.
+    #[must_use]
+    pub fn chat_history(&self) -> PathBuf {
+        self.0.join("chat-history")
+    }
+
     /// `network.toml`, with which a second node joins the devnet of this one.
     #[must_use]
     pub fn network(&self) -> PathBuf {

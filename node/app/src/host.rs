@@ -4,11 +4,13 @@ use hearth_api::{
     Host,
     control::types::{Check, ConfiguredValue, Licence, Setup},
 };
+use hearth_connect::Workplace;
 use serde::Deserialize;
 use tokio::sync::watch;
 
 use crate::{
-    config::Layered,
+    config::{self, Layered},
+    data_dir::Layout,
     doctor::{self, DoctorInput},
     setup::SetupRunner,
 };
@@ -21,6 +23,7 @@ pub(crate) struct Program {
     pub(crate) input: DoctorInput,
     pub(crate) setup: SetupRunner,
     pub(crate) layered: Layered,
+    pub(crate) layout: Layout,
 }
 
 #[derive(Deserialize)]
@@ -55,6 +58,14 @@ impl Host for Program {
             repository: entry.repository,
         };
         entries.into_iter().map(licence).collect()
+    }
+
+    fn workplace(&self) -> Option<Workplace> {
+        let places = config::places()?;
+        config::is_a_person(&places, self.layout.root()).then(|| Workplace {
+            places,
+            record: self.layout.connections(),
+        })
     }
 
     fn configured(&self) -> Vec<ConfiguredValue> {

@@ -33,6 +33,7 @@ pub use backup::{BackupError, back_up, restore};
 pub use error::NodeError;
 pub use hearth_api::ApiError;
 pub use hearth_api::control::types as control;
+pub use hearth_connect as connect;
 pub use hearth_store::Store;
 pub use hearth_wallet::{Words, WordsError};
 pub use hearth_weights as weights;

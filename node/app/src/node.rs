@@ -154,6 +154,7 @@ impl Node {
             },
             setup,
             layered: layered.clone(),
+            layout: layout.clone(),
         };
         let token = build::secret_file(&layout.api_token(), "")?;
         let key = build::secret_file(&layout.api_key(), "sk-hearth-")?;

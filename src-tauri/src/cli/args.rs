@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
 use clap::{Parser, Subcommand, ValueEnum};
-use hearth_node::config::listen_address;
+use hearth_node::{config::listen_address, control::Upokt};
 
 use super::auth::LimitFlags;
 
@@ -48,8 +48,10 @@ pub(crate) enum Command {
     Status,
     /// Look for what is wrong and say how to mend it.
     Doctor,
-    /// Ask a model and stream its answer.
+    /// Ask a model and stream its answer; without a question, a chat in the terminal.
     Chat(ChatArgs),
+    /// Connect another program to this node: show or write its settings.
+    Connect(ConnectArgs),
     /// Start, stop or look at earning.
     Earn {
         #[command(subcommand)]
@@ -119,8 +121,29 @@ pub(crate) struct ChatArgs {
     /// 0 gives the likeliest words, 1 varied ones.
     #[arg(long)]
     pub(crate) temperature: Option<f64>,
-    /// The question; `-` reads it from standard input.
-    pub(crate) prompt: String,
+    /// The question; `-` reads it from standard input. Without one a chat begins; /help lists what it knows.
+    pub(crate) prompt: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ConnectArgs {
+    /// claude-code, codex, opencode, …; without one all are listed.
+    pub(crate) program: Option<String>,
+    /// The model that it asks; without one a loaded model of this computer, else the first.
+    #[arg(long)]
+    pub(crate) model: Option<String>,
+    /// Let it ask paid models of the network, too, for at most so many POKT a day (UTC).
+    #[arg(long, value_name = "POKT", value_parser = super::auth::daily_budget)]
+    pub(crate) daily_budget: Option<Upokt>,
+    /// Write without asking.
+    #[arg(long, conflicts_with = "print")]
+    pub(crate) yes: bool,
+    /// Only show what would be written.
+    #[arg(long)]
+    pub(crate) print: bool,
+    /// Take back what was written, and revoke its key.
+    #[arg(long, conflicts_with_all = ["model", "daily_budget", "print"])]
+    pub(crate) undo: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

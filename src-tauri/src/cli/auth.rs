@@ -6,7 +6,7 @@ use hearth_node::{
     ApiError, OfflineAccess,
     control::{ApiKey, ApiKeyList, ApiKeyPatch, CreatedApiKey, KeyLimits, NewApiKey, SetLogin},
 };
-pub(crate) use limits::LimitFlags;
+pub(crate) use limits::{LimitFlags, daily_budget};
 
 use super::{
     Client, Done, Exit, Fault, Out, Place,

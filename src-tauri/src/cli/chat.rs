@@ -1,11 +1,16 @@
-//! `hearth chat`.
+//! `hearth chat`: one question and its answer, or a chat in the terminal.
 
-use std::io::Read as _;
+mod input;
+mod params;
+mod render;
+mod talk;
+
+use std::io::{IsTerminal as _, Read as _};
 
 use anyhow::Context as _;
 use eventsource_stream::Eventsource as _;
 use futures::StreamExt as _;
-use hearth_node::control::{Model, ModelKind, ModelList, ModelState, ModelTask};
+use hearth_node::control::{Model, ModelKind, ModelList};
 use serde_json::{Value, json};
 
 use super::{
@@ -16,11 +21,20 @@ use super::{
 pub(super) async fn run(chat: &ChatArgs, args: &Args, out: &Out) -> Done {
     let place = Place::find(args).await?;
     let client = Client::connect(&place).await?;
-    let prompt = if chat.prompt == "-" {
-        stdin()?
-    } else {
-        chat.prompt.clone()
+    let prompt = match chat.prompt.as_deref() {
+        Some("-") => stdin()?,
+        Some(prompt) => prompt.to_owned(),
+        None if !std::io::stdin().is_terminal() => stdin()?,
+        None if out.json || !std::io::stdout().is_terminal() => {
+            return Err(Fault::wrong_use("there is no question")
+                .remedy("name one, or pipe it in; a chat needs a terminal")
+                .into());
+        }
+        None => return talk::run(chat, &client, &place.layout.chat_history(), out).await,
     };
+    if prompt.trim().is_empty() {
+        return Err(Fault::wrong_use("the question is empty").into());
+    }
     let models: ModelList = client.get("/models").await?;
     let model = choose(chat, &models.models)?;
     let mut request = json!({
@@ -86,12 +100,7 @@ fn choose(chat: &ChatArgs, models: &[Model]) -> Result<String, Exit> {
         }
         return Ok(model.clone());
     }
-    let usable = |model: &&Model| {
-        model.task == ModelTask::Chat
-            && model.unavailable.is_none()
-            && !matches!(model.state, ModelState::Damaged | ModelState::Unavailable)
-            && chat.on.is_none_or(|on| kind_of(on) == model.kind)
-    };
+    let usable = |model: &&Model| model.is_for_chat() && chat.on.is_none_or(|on| kind_of(on) == model.kind);
     models
         .iter()
         .find(usable)
@@ -153,7 +162,7 @@ async fn read(response: reqwest::Response, out: &Out) -> anyhow::Result<(String,
         if let Some(piece) = chunk.pointer("/choices/0/delta/content").and_then(Value::as_str) {
             text.push_str(piece);
             if !out.json {
-                out.stream(piece);
+                out.stream(&render::shown(piece));
             }
         }
         if let Some(reason) = chunk

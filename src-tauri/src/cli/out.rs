@@ -161,7 +161,7 @@ pub(crate) fn red(text: &str) -> StyledObject<&str> {
     Style::new().red().apply_to(text)
 }
 
-fn mark(glyph: Glyph) -> String {
+pub(crate) fn mark(glyph: Glyph) -> String {
     let colours = console::colors_enabled();
     match glyph {
         Glyph::Ember if colours => ember("●").to_string(),

@@ -4,7 +4,9 @@
 //! [`Operation`] does not compile until it has a line here and a handler in the router.
 
 use super::{
-    spec::{ARCHIVED, ASKER, Answer, DAYS, FOLDER, FORMAT, LIMIT, Method, NAME, OFFSET, SEARCH, Spec},
+    spec::{
+        ARCHIVED, ASKER, Answer, DAYS, FOLDER, FORMAT, LIMIT, MODEL, Method, NAME, OFFSET, ROOT, SEARCH, Spec,
+    },
     types,
 };
 
@@ -94,6 +96,10 @@ operations! {
     CreateKey,
     ChangeKey,
     DeleteKey,
+    ListPrograms,
+    PreviewProgram,
+    ConnectProgram,
+    DisconnectProgram,
     GetUsage,
     ExportUsage,
     Licences,
@@ -107,14 +113,14 @@ impl Operation {
         use Method::{Delete, Get, Patch, Post, Put};
         use types::{
             AddModel, AnswerEvent, ApiKey, ApiKeyList, ApiKeyPatch, Attachment, Balances, BoughtAnswer,
-            BoughtAnswerList, Catalogue, CheckWords, ContextDraft, ContextUse, Conversation,
-            ConversationList, ConversationPatch, CreateWallet, CreatedApiKey, CreatedWallet, Doctor,
-            Download, DownloadList, EarnedRelayList, EarnedSessionList, Earning, EarningPage, EarningSummary,
-            Event, FaucetOrder, History, ImportWallet, Imported, LicenceList, LoginState, Model, ModelList,
-            NetworkPage, NewAnswer, NewApiKey, NewConversation, NewPreset, Preset, PresetList, PresetPatch,
-            PullModel, RecoveryWords, RenameFolder, SendDraft, SendOrder, SendReview, Sent, SetLogin,
-            Settings, SettingsPatch, Setup, SignIn, Status, UnlockWallet, UsageReport, VerifiedModel,
-            WalletPage, WordsChecked,
+            BoughtAnswerList, Catalogue, CheckWords, ConnectOrder, ConnectPreview, Connected, ContextDraft,
+            ContextUse, Conversation, ConversationList, ConversationPatch, CreateWallet, CreatedApiKey,
+            CreatedWallet, Disconnected, Doctor, Download, DownloadList, EarnedRelayList, EarnedSessionList,
+            Earning, EarningPage, EarningSummary, Event, FaucetOrder, History, ImportWallet, Imported,
+            LicenceList, LoginState, Model, ModelList, NetworkPage, NewAnswer, NewApiKey, NewConversation,
+            NewPreset, Preset, PresetList, PresetPatch, ProgramList, PullModel, RecoveryWords, RenameFolder,
+            SendDraft, SendOrder, SendReview, Sent, SetLogin, Settings, SettingsPatch, Setup, SignIn, Status,
+            UnlockWallet, UsageReport, VerifiedModel, WalletPage, WordsChecked,
         };
         let new = Spec::new;
         match self {
@@ -556,6 +562,37 @@ impl Operation {
                 "deleteKey",
                 "Revokes an API key; one that is revoked already is forgotten.",
             ),
+            Operation::ListPrograms => new(
+                Get,
+                "/connect",
+                "listPrograms",
+                "Other programs, what connects them, and which are connected.",
+            )
+            .asks(&[MODEL, ROOT])
+            .gives::<ProgramList>(),
+            Operation::PreviewProgram => new(
+                Get,
+                "/connect/{program}",
+                "previewProgram",
+                "What would be written into a program's file.",
+            )
+            .asks(&[MODEL])
+            .gives::<ConnectPreview>(),
+            Operation::ConnectProgram => new(
+                Post,
+                "/connect/{program}",
+                "connectProgram",
+                "Makes a key and writes a program's file; from this computer alone.",
+            )
+            .takes::<ConnectOrder>()
+            .gives::<Connected>(),
+            Operation::DisconnectProgram => new(
+                Delete,
+                "/connect/{program}",
+                "disconnectProgram",
+                "Takes back what was written and revokes the key; from this computer alone.",
+            )
+            .gives::<Disconnected>(),
             Operation::GetUsage => new(
                 Get,
                 "/usage",

@@ -140,6 +140,16 @@ pub(super) const NAME: Query = Query {
     description: "What the file is called.",
     is_number: false,
 };
+pub(super) const MODEL: Query = Query {
+    name: "model",
+    description: "The model to name; the first that can be asked unless told.",
+    is_number: false,
+};
+pub(super) const ROOT: Query = Query {
+    name: "root",
+    description: "Under which address the node is reached, as http://hearth.lan:4327; that of this computer unless told.",
+    is_number: false,
+};
 
 impl Spec {
     pub(super) const fn new(

@@ -5,6 +5,7 @@
 mod access;
 mod chat;
 mod chats;
+mod connect;
 mod control;
 mod keys;
 mod limits;

@@ -509,7 +509,11 @@ fn bought(call: &Request) -> BoughtAnswer {
 }
 
 /// The program around it.
-pub(crate) struct Program(pub(crate) watch::Sender<Setup>);
+pub(crate) struct Program {
+    pub(crate) setup: watch::Sender<Setup>,
+    /// A folder that is the home of the person who runs this.
+    pub(crate) home: std::path::PathBuf,
+}
 
 #[async_trait::async_trait]
 impl Host for Program {
@@ -527,13 +531,25 @@ impl Host for Program {
             .collect()
     }
     fn setup(&self) -> watch::Receiver<Setup> {
-        self.0.subscribe()
+        self.setup.subscribe()
     }
     fn run_setup(&self) {
-        self.0.send_modify(|setup| setup.running = true);
+        self.setup.send_modify(|setup| setup.running = true);
     }
     fn licences(&self) -> Vec<Licence> {
         Vec::new()
+    }
+    fn workplace(&self) -> Option<hearth_connect::Workplace> {
+        Some(hearth_connect::Workplace {
+            places: hearth_connect::Places {
+                home: self.home.clone(),
+                config: self.home.join(".config"),
+                claude: None,
+                codex: None,
+                commands: Vec::new(),
+            },
+            record: self.home.join("connections.json"),
+        })
     }
     fn configured(&self) -> Vec<ConfiguredValue> {
         Vec::new()

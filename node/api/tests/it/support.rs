@@ -128,7 +128,10 @@ pub(crate) async fn args(
         store,
         clock: clock.clone(),
         tasks: tasks.child("api"),
-        host: Arc::new(Program(setup.clone())),
+        host: Arc::new(Program {
+            setup: setup.clone(),
+            home: folder.join("home"),
+        }),
         models: models.clone(),
         router: Arc::new(Router::new(
             Arc::new(EngineBackend::new(models.clone(), 4)),

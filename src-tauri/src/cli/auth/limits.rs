@@ -99,6 +99,13 @@ fn amount(text: &str) -> Result<Limit<Upokt>, String> {
     Ok(Limit(Some(Upokt(amount))))
 }
 
+/// A budget that has to be named.
+pub(crate) fn daily_budget(text: &str) -> Result<Upokt, String> {
+    Amount::parse_pokt(text)
+        .map(Upokt)
+        .map_err(|error| error.to_string())
+}
+
 fn moment(text: &str) -> Result<Limit<Timestamp>, String> {
     if text == NONE {
         return Ok(Limit(None));

@@ -27,6 +27,7 @@ export const errors: Record<string, Words> = {
   chain_unreachable: { title: m.error_chain_unreachable },
   chat_template: { title: m.error_chat_template, detail: true },
   chat_template_broken: { title: m.error_chat_template_broken, detail: true },
+  connect_from_here: { title: m.error_connect_from_here },
   context_length_exceeded: { title: m.error_context_length_exceeded },
   crowded: { title: m.error_crowded },
   daily_cap_reached: { title: m.error_daily_cap_reached, detail: true },
@@ -60,8 +61,10 @@ export const errors: Record<string, Words> = {
   no_login: { title: m.error_no_login },
   no_model_chosen: { title: m.error_no_model_chosen },
   no_review: { title: m.error_no_review },
+  no_settings_file: { title: m.error_no_settings_file, detail: true },
   no_source: { title: m.error_no_source },
   no_wallet: { title: m.error_no_wallet },
+  not_connected: { title: m.error_not_connected },
   not_devnet: { title: m.error_not_devnet },
   not_enough: { title: m.error_not_enough, detail: true },
   not_found: { title: m.error_not_found },
@@ -71,6 +74,10 @@ export const errors: Record<string, Words> = {
   payment_refused: { title: m.error_payment_refused, detail: true },
   refused_by_backend: { title: m.error_refused_by_backend, detail: true },
   setup_failed: { title: m.setup_failed, detail: true },
+  settings_changed: { title: m.error_settings_changed },
+  settings_not_editable: { title: m.error_settings_not_editable, detail: true },
+  settings_of_another: { title: m.error_settings_of_another, detail: true },
+  settings_read_only: { title: m.error_settings_read_only, detail: true },
   stopping: { title: m.error_stopping },
   supplier_failed: { title: m.error_supplier_failed, detail: true },
   token_needed: { title: m.error_token_needed },
@@ -113,8 +120,6 @@ export function errorWords(given: Told): ErrorWords {
   const error: Told = { ...given.more, ...pick(given) };
   const title = counted(error);
   if (title) return { title, more: '', details: null };
-  const refused = error.code === 'bad_request' ? refusals[error.message] : undefined;
-  if (refused) return { title: refused(), more: '', details: null };
   const words = errors[error.code];
   if (words) {
     const own = words.detail ? joined(error.message, error.remedy) : null;

@@ -5,6 +5,7 @@ import type { EarnedSession } from '$lib/api/generated';
 import { overwriteGetLocale } from '$lib/paraglide/runtime';
 import { amountOf, lossWords, lostWords, slashWords } from './earn';
 import { errors, errorWords } from './errors';
+import { programs } from './programs';
 import { checks, checkWords, reasons, reasonWords, steps, subjects } from './reasons';
 
 let locale: 'en' | 'de' = 'en';
@@ -56,7 +57,7 @@ describe('reasons', () => {
 describe('errors', () => {
   const api = sourcesIn('../node/api/src');
   const answers = source('answers/src/error.rs');
-  const everywhere = `${api}\n${answers}\n${sourcesIn('../node/weights/src')}\n${sourcesIn('../node/chats/src')}\n${readFileSync('../engine/src/fact.rs', 'utf8')}`;
+  const everywhere = `${api}\n${answers}\n${sourcesIn('../node/weights/src')}\n${sourcesIn('../node/chats/src')}\n${sourcesIn('../node/connect/src')}\n${readFileSync('../engine/src/fact.rs', 'utf8')}`;
   // What only a program can cause, or nobody hears: such an answer goes to whoever wrote the program, in English.
   const programs = ['bad_request', 'cancelled', 'insufficient_quota', 'invalid_api_key', 'invalid_json', 'key_model', 'key_needed', 'key_scope', 'many_sources', 'method_not_allowed', 'model_changed', 'no_tools', 'rate_limit_exceeded', 'source_unusable', 'too_many_values', 'unknown_url'];
   test('there are no words for codes that nobody sends', () => {
@@ -114,6 +115,12 @@ describe('errors', () => {
     expect(errorWords({ code: 'bad_request', message: 'no file x', remedy: 'Look.' })).toEqual({ title: 'No file x.', more: 'Look.', details: null });
   });
 
+});
+
+test('every program that can be connected has words', () => {
+  const known = codes(source('connect/src/program.rs').split('pub const fn title')[0] ?? '', /=> "([a-z-]+)",/g);
+  expect(known.length).toBeGreaterThan(10);
+  expect(Object.keys(programs).sort()).toEqual(known.sort());
 });
 
 test('what is spendable is not taken for nothing while nobody says it', () => {

@@ -139,7 +139,8 @@ pub struct CreatedApiKey {
 mod tests {
     use super::*;
     use crate::control::types::{
-        CheckWords, CreateWallet, CreatedWallet, ImportWallet, RecoveryWords, SendOrder, UnlockWallet,
+        CheckWords, Connected, CreateWallet, CreatedWallet, ImportWallet, RecoveryWords, SendOrder,
+        UnlockWallet,
     };
 
     #[test]
@@ -156,7 +157,8 @@ mod tests {
             hearth_base::has_debug!(RecoveryWords),
             hearth_base::has_debug!(CheckWords),
             hearth_base::has_debug!(SendOrder),
+            hearth_base::has_debug!(Connected),
         ];
-        assert_eq!(secrets, [false; 10]);
+        assert_eq!(secrets, [false; 11]);
     }
 }

@@ -106,6 +106,31 @@ pub struct ModelList {
     pub models: Vec<Model>,
 }
 
+impl ModelList {
+    /// The model of this computer, or of the owner's servers, that is asked where nobody names one: one that is loaded,
+    /// else the first.
+    #[must_use]
+    pub fn usual(&self) -> Option<&Model> {
+        let usable = || {
+            self.models
+                .iter()
+                .filter(|model| model.is_for_chat() && model.kind != ModelKind::Network)
+        };
+        let loaded = usable().find(|model| model.state == ModelState::Loaded);
+        loaded.or_else(|| usable().next())
+    }
+}
+
+impl Model {
+    /// Whether it can be asked for an answer now.
+    #[must_use]
+    pub fn is_for_chat(&self) -> bool {
+        self.task == ModelTask::Chat
+            && self.unavailable.is_none()
+            && !matches!(self.state, ModelState::Damaged | ModelState::Unavailable)
+    }
+}
+
 /// Adds a file or folder of this computer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AddModel {
