@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use axum::http::StatusCode;
 use hearth_base::{Amount, Clock};
-use sqlx::SqlitePool;
+use sqlx::{Sqlite, SqlitePool, query::Query, sqlite::SqliteArguments};
 
 use super::{
     grant::{Grant, checked, lists},
@@ -348,7 +348,7 @@ impl Keys {
     }
 }
 
-type Statement<'q> = sqlx::query::Query<'q, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>;
+type Statement<'q> = Query<'q, Sqlite, SqliteArguments>;
 
 /// The limits as the columns from `scopes` to `expires_ms` hold them.
 fn bind_limits<'q>(statement: Statement<'q>, limits: &KeyLimits) -> Statement<'q> {

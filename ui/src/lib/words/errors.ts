@@ -73,6 +73,7 @@ export const errors: Record<string, Words> = {
   out_of_stake: { title: m.error_out_of_stake, detail: true },
   payment_refused: { title: m.error_payment_refused, detail: true },
   refused_by_backend: { title: m.error_refused_by_backend, detail: true },
+  price_rose: { title: m.error_price_rose, detail: true },
   setup_failed: { title: m.setup_failed, detail: true },
   settings_changed: { title: m.error_settings_changed },
   settings_not_editable: { title: m.error_settings_not_editable, detail: true },

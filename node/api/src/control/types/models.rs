@@ -21,6 +21,17 @@ pub enum ModelKind {
 pub enum ModelTask {
     Chat,
     Embedding,
+    Rerank,
+}
+
+impl From<hearth_answers::Task> for ModelTask {
+    fn from(task: hearth_answers::Task) -> ModelTask {
+        match task {
+            hearth_answers::Task::Chat => ModelTask::Chat,
+            hearth_answers::Task::Embedding => ModelTask::Embedding,
+            hearth_answers::Task::Rerank => ModelTask::Rerank,
+        }
+    }
 }
 
 /// Where a model stands.
@@ -65,24 +76,16 @@ pub struct Model {
 }
 
 impl Model {
-    /// A chat model whose files are elsewhere: nothing is known of them.
-    pub(crate) fn elsewhere(
-        kind: ModelKind,
-        id: String,
-        title: String,
-        unavailable: Option<Reason>,
-    ) -> Model {
+    /// A model that is no file of this computer and that can be asked.
+    #[must_use]
+    pub fn elsewhere(id: String, kind: ModelKind, task: ModelTask, title: String) -> Model {
         Model {
             id,
             kind,
-            task: ModelTask::Chat,
+            task,
             title,
-            state: if unavailable.is_some() {
-                ModelState::Unavailable
-            } else {
-                ModelState::Ready
-            },
-            unavailable,
+            state: ModelState::Ready,
+            unavailable: None,
             cid: None,
             size_bytes: None,
             context_tokens: None,
@@ -97,6 +100,16 @@ impl Model {
             price_per_answer: None,
             suppliers: None,
         }
+    }
+
+    /// The same, which cannot be asked now if there is a reason.
+    #[must_use]
+    pub fn unless(mut self, reason: Option<Reason>) -> Model {
+        if reason.is_some() {
+            self.state = ModelState::Unavailable;
+        }
+        self.unavailable = reason;
+        self
     }
 }
 
