@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fs, path::Path};
 
 /// Crate, folder, rank, and the own crates it may import.
-const CRATES: [(&str, &str, &[&str]); 17] = [
+const CRATES: [(&str, &str, &[&str]); 18] = [
     ("hearth-base", "node/base", &[]),
     ("hearth-engine", "engine", &[]),
     ("hearth-pocket", "node/pocket", &["base"]),

@@ -48,7 +48,9 @@ fn an_answer_that_is_begun_is_gone_on_with() {
         Message::new("assistant", "It is in "),
     ];
     let asked: serde_json::Map<String, serde_json::Value> =
-        [("continue_final_message".to_owned(), true.into())].into();
+        [("continue_final_message".to_owned(), serde_json::Value::Bool(true))]
+            .into_iter()
+            .collect();
     let with = |messages, kwargs| TemplateInput {
         kwargs,
         ..input(messages)

@@ -131,15 +131,6 @@ impl ApiError {
         listener.map_or_else(|| ApiError::bad_request("the body broke off"), ApiError::from)
     }
 
-    /// Nothing can be written.
-    pub(crate) fn disk_full() -> ApiError {
-        ApiError::new(
-            StatusCode::INSUFFICIENT_STORAGE,
-            "disk_full",
-            "the disk is full, nothing was written",
-        )
-    }
-
     /// Something inside failed. The cause goes to the log alone.
     pub fn internal(cause: &(dyn std::error::Error + 'static)) -> ApiError {
         tracing::error!(error = %hearth_base::failure::chain(cause), "a call failed inside");

@@ -10,6 +10,7 @@ use hearth_api::{
     control::types::{Check, Level},
     parts::adapters::chain_problem,
 };
+use hearth_base::Amount;
 use hearth_chain::{Chain, EndpointState, Head, Standing};
 use hearth_engine::Hardware;
 use hearth_miner::Miner;
@@ -219,6 +220,13 @@ pub(crate) async fn models(weights: &Weights) -> Check {
     }
 }
 
+/// An amount of the chain, in upokt, as people read it.
+fn pokt(upokt: &str) -> String {
+    upokt
+        .parse()
+        .map_or_else(|_| upokt.to_owned(), |upokt| Amount::from_upokt(upokt).pokt())
+}
+
 /// Free bytes of the disk that holds `path`.
 pub(crate) fn free_bytes(path: &Path) -> Option<u64> {
     let disks = sysinfo::Disks::new_with_refreshed_list().ok()?;
@@ -417,7 +425,7 @@ async fn stake(input: &DoctorInput) -> Check {
         Some(stake) => ok(
             "stake",
             "Stake",
-            format!("{} POKT staked to earn", stake.amount.pokt()),
+            format!("{} POKT staked to earn", pokt(&stake.amount)),
         ),
         None => {
             let least = match input.chain.params().await {
@@ -425,7 +433,7 @@ async fn stake(input: &DoctorInput) -> Check {
                 Err(_) => None,
             };
             let fact = least.map_or("none".to_owned(), |least| {
-                format!("none, the network asks for {least} upokt")
+                format!("none, the network asks for {} POKT", pokt(&least))
             });
             let remedy = "try it with play money: hearth --daemon --network devnet";
             let meaning = "Only earning needs it. Chat still works.";

@@ -81,7 +81,8 @@ fn a_request_is_read_into_a_conversation() {
     );
     for unlimited in [json!({}), json!({"num_predict": -1})] {
         let request = read(Asked::chat, with("options", unlimited)).unwrap().request();
-        let Some(RequestBody::Chat(chat)) = request.map(|request| request.body) else {
+        let Some(RequestBody::Chat(chat)) = request.map(|request| request.body().unwrap().into_owned())
+        else {
             panic!("a conversation");
         };
         assert_eq!(chat.sampling.max_tokens, Some(u32::MAX), "no usual end");

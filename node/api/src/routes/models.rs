@@ -17,7 +17,7 @@ use crate::{
     app::App,
     control::types::{
         AddModel, Catalogue, Changed, Download, DownloadList, Event, Model, ModelKind, ModelList, ModelState,
-        PullModel, Reason, VerifiedModel,
+        ModelTask, PullModel, Reason, VerifiedModel,
     },
     error::ApiError,
     metering::Asker,

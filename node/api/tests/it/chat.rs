@@ -249,7 +249,7 @@ async fn an_answer_goes_on_without_readers_and_whoever_comes_later_gets_all_of_i
     assert!(last["answer"]["thought_ms"].is_u64(), "{last}");
     assert_eq!(events(third).await.last(), Some(&last));
     // It has ended: that is said at once.
-    assert_eq!(events(follow().await.unwrap()).await, [last.clone()]);
+    assert_eq!(events(follow().await.unwrap()).await, std::slice::from_ref(&last));
     let conversation = world.get(&format!("/conversations/{id}")).await;
     assert_eq!(
         (&conversation["answering"], &conversation["messages"][1]),

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use hearth_answers::Backend as _;
 use reqwest::Method;
 use serde_json::{Value, json};
 

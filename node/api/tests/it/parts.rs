@@ -322,6 +322,7 @@ impl ModelStore for Fake {
         Ok(Download {
             cid: cid.into(),
             title: None,
+            reason: None,
             state: DownloadState::Wanted,
             have_bytes: 0,
             size_bytes: None,

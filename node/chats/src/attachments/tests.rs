@@ -47,7 +47,7 @@ async fn a_file_goes_with_its_question() {
     let asked = chats.ask(&id, "", &ids).await.unwrap();
     assert_eq!(asked.attachments, [notes.clone(), code]);
     let kept = chats.get(&id).await.unwrap();
-    assert_eq!(kept.messages, [asked.clone()]);
+    assert_eq!(kept.messages, std::slice::from_ref(&asked));
     assert_eq!(kept.title, "notes.md");
     let told = chats.path_to(&id, &asked.id).await.unwrap().remove(0).content;
     assert_eq!(
