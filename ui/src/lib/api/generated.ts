@@ -165,6 +165,40 @@ export type ConfiguredValue = {
   origin: string;
 };
 
+/** Has a program's file written. */
+export type ConnectOrder = {
+  model: string;
+  /** Of the preview. */
+  seen: string;
+  limits?: null | KeyLimits;
+};
+
+/** What would be written into a program's file. */
+export type ConnectPreview = {
+  path: string;
+  lines: DiffLine[];
+  /** Stands for the file as it was read, to be sent back: what is written is what was shown. */
+  seen: string;
+};
+
+/** A program that was connected. Without `Debug`: it may have a key. */
+export type Connected = {
+  connected: ConnectedProgram;
+  /** The API key, where the program keeps it elsewhere than in its file: shown once. */
+  secret?: string | null;
+};
+
+/** What was written for a program. */
+export type ConnectedProgram = {
+  path: string;
+  model: string;
+  /** The node's address in it. */
+  root: string;
+  /** The API key's id. */
+  key_id: string;
+  at: Timestamp;
+};
+
 /** A conversation with all its messages. They form a tree by `parent_id`; siblings are branches. */
 export type Conversation = {
   id: string;
@@ -230,8 +264,26 @@ export type Deleted = {
   id: string;
 };
 
+/** What a line is. */
+export type DiffKind = "same" | "added" | "removed" | "gap";
+
+/** One line of a comparison. */
+export type DiffLine = {
+  kind: DiffKind;
+  text: string;
+};
+
 /** Which way money went, seen from this wallet. */
 export type Direction = "in" | "out" | "within";
+
+/** A program that is not connected any more. */
+export type Disconnected = {
+  path: string;
+  /** Settings that were changed since, and stay as they are. */
+  kept: string[];
+  /** The file is gone: there was none before. */
+  removed: boolean;
+};
 
 /** All checks of the doctor, fails last. */
 export type Doctor = {
@@ -724,6 +776,33 @@ export type Place = {
 /** What kind of place money lies in. */
 export type PlaceKind = "spendable_main" | "spendable_working" | "supplier" | "application" | "gateway";
 
+/** A program that asks models. */
+export type Program = {
+  id: string;
+  title: string;
+  /** What it is, in a few words. */
+  what: string;
+  /** Whether it is on the node's computer; `None` where nobody can know. */
+  found?: boolean | null;
+  /** The file with its settings, where it has one that is written. */
+  path?: string | null;
+  /** Whether the key lies in that file; else the person gives it to the program. */
+  keeps_key_in_file: boolean;
+  snippets: Snippet[];
+  connected?: null | ConnectedProgram;
+};
+
+/** The programs that can be connected. */
+export type ProgramList = {
+  programs: Program[];
+  /** The model that the lines name; `None` where there is none to ask. */
+  model?: string | null;
+  /** What stands in them for the API key. */
+  key_placeholder: string;
+  /** Whether the caller may have files written: from this computer, and where the node runs as a person. */
+  may_write: boolean;
+};
+
 /** Fetches a model by the CID of its manifest. */
 export type PullModel = {
   cid: string;
@@ -919,6 +998,14 @@ export type Slash = {
   height: number;
   amount: Upokt;
   stake_after: Upokt;
+};
+
+/** Text to copy. */
+export type Snippet = {
+  /** Where it goes: a path, or a word. */
+  label: string;
+  language: string;
+  text: string;
 };
 
 /** One stage of the pipeline. */
@@ -1169,6 +1256,14 @@ export type Operations = {
   "POST /setup/run": { path: null; query: null; body: null; answer: Setup };
   /** The node at a glance. */
   "GET /status": { path: null; query: null; body: null; answer: Status };
+  /** Other programs, what connects them, and which are connected. */
+  "GET /connect": { path: null; query: { model?: string; root?: string }; body: null; answer: ProgramList };
+  /** What would be written into a program's file. */
+  "GET /connect/{program}": { path: { program: string }; query: { model?: string }; body: null; answer: ConnectPreview };
+  /** Makes a key and writes a program's file; from this computer alone. */
+  "POST /connect/{program}": { path: { program: string }; query: null; body: ConnectOrder; answer: Connected };
+  /** Takes back what was written and revokes the key; from this computer alone. */
+  "DELETE /connect/{program}": { path: { program: string }; query: null; body: null; answer: Disconnected };
   /** What was asked for by whom, and what it cost. */
   "GET /usage": { path: null; query: { days?: number; asker?: string }; body: null; answer: UsageReport };
   /** All usage by day as a table for spreadsheets. */
