@@ -50,7 +50,8 @@ fn claude_code(target: &Target) -> Vec<Setting> {
     settings
 }
 
-/// It speaks the Responses API alone; a key of the file needs no variable in every shell.
+/// It speaks the Responses API alone; a key of the file needs no variable in every shell. Tools that run at OpenAI, and
+/// those that are packed into a namespace, are refused by a node, so they are turned off.
 fn codex(target: &Target) -> Vec<Setting> {
     let provider = |name: &str, value: &str| Setting::new(&["model_providers", "hearth", name], value);
     let mut settings = vec![
@@ -63,6 +64,8 @@ fn codex(target: &Target) -> Vec<Setting> {
             .map(|tokens| Setting::new(&["model_context_window"], tokens)),
     );
     settings.extend([
+        Setting::new(&["web_search"], "disabled"),
+        Setting::new(&["features", "multi_agent"], false),
         provider("name", "Hearth"),
         provider("base_url", &target.openai()),
         provider("wire_api", "responses"),

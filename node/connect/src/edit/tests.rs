@@ -68,7 +68,8 @@ fn codex_keeps_comments_and_order() {
         Format::Toml,
         "# how I like it\nmodel = \"gpt-5\" # for work\napproval_policy = \"on-request\"\n\n[mcp_servers.files]\ncommand = \"npx\"\n",
         "# how I like it\nmodel = \"smollm2-135m-instruct\" # for work\napproval_policy = \"on-request\"\n\
-         model_provider = \"hearth\"\nmodel_context_window = 8192\n\n[mcp_servers.files]\ncommand = \"npx\"\n\n\
+         model_provider = \"hearth\"\nmodel_context_window = 8192\nweb_search = \"disabled\"\n\n\
+         [mcp_servers.files]\ncommand = \"npx\"\n\n[features]\nmulti_agent = false\n\n\
          [model_providers.hearth]\nname = \"Hearth\"\nbase_url = \"http://127.0.0.1:4327/v1\"\nwire_api = \"responses\"\n\
          experimental_bearer_token = \"sk-hearth-abc\"\n",
     );

@@ -88,8 +88,10 @@ impl Splitter {
     /// What is left at the end of the stream.
     pub(super) fn end(mut self) -> Vec<Piece> {
         let rest = std::mem::take(&mut self.held);
+        if rest.trim().is_empty() {
+            return Vec::new();
+        }
         match self.state {
-            _ if rest.trim().is_empty() => Vec::new(),
             State::Reasoning => vec![Piece::Reasoning(rest)],
             State::Beginning | State::Between | State::Answer => vec![Piece::Answer(rest)],
         }
