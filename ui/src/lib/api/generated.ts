@@ -183,6 +183,40 @@ export type ConfiguredValue = {
   origin: string;
 };
 
+/** Has a program's file written. */
+export type ConnectOrder = {
+  model: string;
+  /** Of the preview. */
+  seen: string;
+  limits?: KeyLimits | null;
+};
+
+/** What would be written into a program's file. */
+export type ConnectPreview = {
+  path: string;
+  lines: DiffLine[];
+  /** Stands for the file as it was read, to be sent back: what is written is what was shown. */
+  seen: string;
+};
+
+/** A program that was connected. Without `Debug`: it may have a key. */
+export type Connected = {
+  connected: ConnectedProgram;
+  /** The API key, where the program keeps it elsewhere than in its file: shown once. */
+  secret?: string | null;
+};
+
+/** What was written for a program. */
+export type ConnectedProgram = {
+  path: string;
+  model: string;
+  /** The node's address in it. */
+  root: string;
+  /** The API key's id. */
+  key_id: string;
+  at: Timestamp;
+};
+
 /** A question that is not asked yet, of which one wants to know how much of the context it takes. */
 export type ContextDraft = {
   /** In place of the conversation's model. */
@@ -287,8 +321,26 @@ export type Deleted = {
   id: string;
 };
 
+/** What a line is. */
+export type DiffKind = "same" | "added" | "removed" | "gap";
+
+/** One line of a comparison. */
+export type DiffLine = {
+  kind: DiffKind;
+  text: string;
+};
+
 /** Which way money went, seen from this wallet. */
 export type Direction = "in" | "out" | "within";
+
+/** A program that is not connected any more. */
+export type Disconnected = {
+  path: string;
+  /** Settings that were changed since, and stay as they are. */
+  kept: string[];
+  /** The file is gone: there was none before. */
+  removed: boolean;
+};
 
 /** All checks of the doctor, fails last. */
 export type Doctor = {
@@ -309,7 +361,6 @@ export type Download = {
   error?: string | null;
   reason?: ErrorDetail | null;
   retry_at?: Timestamp | null;
-  reason?: null | ErrorDetail;
 };
 
 /** All downloads. */
@@ -838,6 +889,33 @@ export type PresetPatch = {
   params?: AnswerParams | null;
 };
 
+/** A program that asks models. */
+export type Program = {
+  id: string;
+  title: string;
+  /** What it is, in a few words. */
+  what: string;
+  /** Whether it is on the node's computer; `None` where nobody can know. */
+  found?: boolean | null;
+  /** The file with its settings, where it has one that is written. */
+  path?: string | null;
+  /** Whether the key lies in that file; else the person gives it to the program. */
+  keeps_key_in_file: boolean;
+  snippets: Snippet[];
+  connected?: ConnectedProgram | null;
+};
+
+/** The programs that can be connected. */
+export type ProgramList = {
+  programs: Program[];
+  /** The model that the lines name; `None` where there is none to ask. */
+  model?: string | null;
+  /** What stands in them for the API key. */
+  key_placeholder: string;
+  /** Whether the caller may have files written: from this computer, and where the node runs as a person. */
+  may_write: boolean;
+};
+
 /** Fetches a model by the CID of its manifest. */
 export type PullModel = {
   cid: string;
@@ -1047,6 +1125,14 @@ export type Slash = {
   stake_after: Upokt;
 };
 
+/** Text to copy. */
+export type Snippet = {
+  /** Where it goes: a path, or a word. */
+  label: string;
+  language: string;
+  text: string;
+};
+
 /** One stage of the pipeline. */
 export type StageSum = {
   stage: MoneyStage;
@@ -1219,6 +1305,14 @@ export type Operations = {
   "DELETE /auth/session": { path: null; query: null; body: null; answer: null };
   /** Models that are known to work, and how they fit here. */
   "GET /catalogue": { path: null; query: null; body: null; answer: Catalogue };
+  /** Other programs, what connects them, and which are connected. */
+  "GET /connect": { path: null; query: { model?: string; root?: string }; body: null; answer: ProgramList };
+  /** What would be written into a program's file. */
+  "GET /connect/{program}": { path: { program: string }; query: { model?: string }; body: null; answer: ConnectPreview };
+  /** Makes a key and writes a program's file; from this computer alone. */
+  "POST /connect/{program}": { path: { program: string }; query: null; body: ConnectOrder; answer: Connected };
+  /** Takes back what was written and revokes the key; from this computer alone. */
+  "DELETE /connect/{program}": { path: { program: string }; query: null; body: null; answer: Disconnected };
   /** Conversations, searched or all. */
   "GET /conversations": { path: null; query: { q?: string; limit?: number; offset?: number; archived?: string; folder?: string }; body: null; answer: ConversationList };
   /** Begins a conversation. */
