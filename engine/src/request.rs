@@ -424,9 +424,10 @@ pub enum GenerateError {
         /// The template's own words.
         reason: String,
     },
-    /// The chat template takes more time or memory than it may, whatever the conversation.
+    /// The chat template takes more time or memory than it may for a conversation of that length.
     #[error(
-        "the chat template of this model was stopped: {reason}. The model file is at fault: choose another model"
+        "the chat template of this model was stopped: {reason}. Shorten the conversation if it is a long one; if it is \
+         not, the model file is at fault: choose another model"
     )]
     TemplateBroken {
         /// What it did.
