@@ -13,6 +13,7 @@ pub mod dialect;
 mod engine;
 mod error;
 pub mod fuzz;
+mod harmless;
 mod json;
 pub mod judge;
 mod null;
@@ -26,6 +27,7 @@ mod router;
 mod shape;
 pub mod sse;
 mod url;
+mod wire;
 
 pub use self::url::{Limits, UrlBackend, UrlSettings, check_address};
 pub use answer::Answer;
