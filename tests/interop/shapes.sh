@@ -4,6 +4,7 @@
 cd "$(dirname "$0")"
 . ./node.sh
 
+# Not the environment of clients.sh, which has a newer openai: programs that are in use have older ones, too.
 venv=$(dirname "$TOOLS_DIR")/venv-shapes
 if [ ! -x "$venv/bin/python" ] || ! "$venv/bin/python" -c 'import openai, anthropic, ollama, pydantic' 2>/dev/null; then
   python3 -m venv "$venv"

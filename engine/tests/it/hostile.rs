@@ -386,10 +386,14 @@ fn broken_side_files_of_a_bert_are_named() {
     }
     let folder = tempfile::tempdir().unwrap();
     let path = hearth_engine::testing::tiny_bert(folder.path()).unwrap();
-    std::fs::write(path.join("config.json"), b"{\"model_type\": \"deberta\"}").unwrap();
+    std::fs::write(
+        path.join("config.json"),
+        b"{\"model_type\": \"an-architecture-of-nobody\"}",
+    )
+    .unwrap();
     let refused = engine().load(&ModelSource::at("b", &path).unwrap());
     assert!(
-        matches!(refused, Err(LoadError::UnsupportedArchitecture { architecture, .. }) if architecture == "deberta")
+        matches!(refused, Err(LoadError::UnsupportedArchitecture { architecture, .. }) if architecture == "an-architecture-of-nobody")
     );
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use parking_lot::Mutex;
+use tokio::sync::watch;
 
 use crate::{answer::Answer, error::Error, principal::Principal, request::Request};
 
@@ -21,6 +21,16 @@ pub struct ModelEntry {
     pub name: String,
     /// When it was added, in seconds since the epoch; 0 where that is not known.
     pub added_at: i64,
+    pub task: Task,
+}
+
+/// What a model is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Task {
+    #[default]
+    Chat,
+    Embedding,
+    Rerank,
 }
 
 /// Whoever answers.
@@ -50,11 +60,26 @@ pub trait Backend: Send + Sync + 'static {
         Ok(())
     }
 
+    /// Asks one that failed whether it is well again, as nobody's request may: also with a small question of its own
+    /// where it was an answer that failed. Of one that is well it learns what it has.
+    ///
+    /// # Errors
+    /// Why no answer can be made.
+    async fn recover(&self) -> Result<(), Error> {
+        self.probe(None).await
+    }
+
     /// The models that it can be asked for.
     ///
     /// # Errors
     /// They cannot be asked for now.
     async fn models(&self) -> Result<Vec<ModelEntry>, Error>;
+
+    /// Whether it has this model.
+    async fn has(&self, model: &str) -> bool {
+        let models = self.models().await.unwrap_or_default();
+        models.iter().any(|known| known.name == model)
+    }
 
     /// What it can do for a model.
     fn capacity(&self, model: Option<&str>) -> Capacity;
@@ -72,29 +97,52 @@ pub trait Backend: Send + Sync + 'static {
 pub type SharedBackend = Arc<dyn Backend>;
 
 /// How a backend fares: what its owner is told of its failures, until it answers again.
-#[derive(Debug, Default)]
-pub struct Health(Mutex<Option<String>>);
+#[derive(Debug)]
+pub struct Health(watch::Sender<Option<String>>);
+
+impl Default for Health {
+    fn default() -> Health {
+        Health(watch::Sender::new(None))
+    }
+}
 
 impl Health {
     /// It answered as it should.
     pub fn well(&self) {
-        if self.0.lock().take().is_some() {
+        let changed = self.0.send_if_modified(|ailment| ailment.take().is_some());
+        if changed {
             tracing::info!("the backend answers again");
         }
     }
 
     /// It failed. Only a change is told: a backend that is down fails with every request.
     pub fn failed(&self, why: &str) {
-        let mut ailment = self.0.lock();
-        if ailment.as_deref() != Some(why) {
+        let changed = self.0.send_if_modified(|ailment| {
+            let changes = ailment.as_deref() != Some(why);
+            if changes {
+                *ailment = Some(why.to_owned());
+            }
+            changes
+        });
+        if changed {
             tracing::warn!(why, "the backend fails");
-            *ailment = Some(why.to_owned());
         }
     }
 
     /// Why it fails, if it does.
     #[must_use]
     pub fn ailment(&self) -> Option<String> {
-        self.0.lock().clone()
+        self.0.borrow().clone()
+    }
+
+    /// Whether it fails.
+    #[must_use]
+    pub fn is_failing(&self) -> bool {
+        self.0.borrow().is_some()
+    }
+
+    /// The same at every change.
+    pub(crate) fn changes(&self) -> watch::Receiver<Option<String>> {
+        self.0.subscribe()
     }
 }

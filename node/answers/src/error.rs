@@ -66,6 +66,8 @@ pub enum Code {
     /// Another server's own refusal of the request, with its status.
     BackendRefused,
     DailyCapReached,
+    /// The price of an answer is above what was set aside for it.
+    PriceRose,
     OutOfStake,
     ApplicationNotReady,
     GatewayNotReady,
@@ -109,6 +111,7 @@ impl Code {
             Code::AnswerBrokeOff => ("broken_off", 502),
             Code::BackendRefused => ("refused_by_backend", 400),
             Code::DailyCapReached => ("daily_cap_reached", 402),
+            Code::PriceRose => ("price_rose", 402),
             Code::OutOfStake => ("out_of_stake", 402),
             Code::ApplicationNotReady => ("application_not_ready", 402),
             Code::GatewayNotReady => ("gateway_not_ready", 503),

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use crate::{
     answer::{Answer, Body, Choice, FinishReason, Generation, Head, Usage, Whole},
-    backend::{Backend, Capacity, Health, ModelEntry},
+    backend::{Backend, Capacity, Health, ModelEntry, Task},
     error::Error,
     principal::Principal,
     request::Request,
@@ -63,6 +63,7 @@ impl Backend for NullBackend {
         Ok(vec![ModelEntry {
             name: "null".to_owned(),
             added_at: 0,
+            task: Task::Chat,
         }])
     }
 

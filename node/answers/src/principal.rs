@@ -12,8 +12,8 @@ pub enum Principal {
     Owner,
     /// A program of this computer without a key.
     Program,
-    /// The holder of an API key, by the key's id.
-    Key { id: String },
+    /// The holder of an API key, by the key's id and its name when it asked.
+    Key { id: String, name: String },
     /// A buyer of the network, in a session.
     Relay { service: ServiceId, session_id: String },
 }

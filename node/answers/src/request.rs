@@ -5,10 +5,12 @@ mod completion;
 mod embedding;
 mod sampling;
 mod tokens;
+mod unserved;
 
 use std::borrow::Cow;
 
 use bytes::Bytes;
+use hearth_base::Amount;
 use uuid::Uuid;
 
 pub use chat::{ChatMessage, ChatRequest, Content, Part, ResponseFormat, Tool, ToolChoice};
@@ -18,6 +20,7 @@ pub use embedding::{EmbeddingInput, EmbeddingRequest};
 pub use sampling::SamplingParams;
 pub(crate) use sampling::{stops, top_logprobs};
 pub use tokens::{DetokenizeRequest, TokenizeRequest};
+pub(crate) use unserved::{refuse_of_responses, refuse_verbosity};
 
 use crate::{
     error::Error,
@@ -39,6 +42,8 @@ pub struct Request {
     pub stream: bool,
     /// Whether a stream shall end with the counts.
     pub with_usage: bool,
+    /// The most that the answer may cost, where it is bought.
+    pub most: Option<Amount>,
     source: Source,
 }
 
@@ -69,6 +74,7 @@ impl Request {
             model,
             stream,
             with_usage: stream,
+            most: None,
             source: Source::Typed(Box::new(RequestBody::Chat(chat))),
         }
     }
@@ -90,6 +96,7 @@ impl Request {
             model,
             stream: false,
             with_usage: false,
+            most: None,
             source: Source::Typed(Box::new(body)),
         }
     }
@@ -117,6 +124,7 @@ impl Request {
             asked: scan.model.clone(),
             stream: scan.stream && operation.may_stream(),
             with_usage: scan.include_usage,
+            most: None,
             source: Source::Json(body, scan),
         })
     }

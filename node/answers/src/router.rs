@@ -3,15 +3,24 @@
 //!
 //! | name | backend |
 //! |---|---|
+//! | an alias | whatever it stands for |
 //! | `pocket/SERVICE` | the network |
 //! | `BACKEND/MODEL` | the configured backend of that name |
-//! | a model that configured backends serve | one of them: well ones first, by weight; then the others |
-//! | anything else, or none | this computer's engine |
+//! | a model of this computer | the engine |
+//! | a model that configured backends serve | one of them: well ones first, then those with a free place, by weight |
+//! | anything else, or none | the engine |
 
-use std::{collections::BTreeMap, sync::Arc};
+mod aliases;
+mod asking;
+mod named;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
+
+pub use aliases::resolved_aliases;
+pub use named::Named;
 
 use crate::{
     answer::Answer,
@@ -24,16 +33,6 @@ use crate::{
 /// What the name of a network model begins with.
 pub const NETWORK_PREFIX: &str = "pocket/";
 
-/// A configured backend.
-#[derive(Clone)]
-pub struct Named {
-    pub backend: SharedBackend,
-    /// The models that it serves under their bare names; empty serves them as `BACKEND/MODEL` alone.
-    pub models: Vec<String>,
-    /// How often it is chosen beside others of the same model.
-    pub weight: u32,
-}
-
 /// All backends of this node behind one.
 pub struct Router {
     engine: SharedBackend,
@@ -43,14 +42,19 @@ pub struct Router {
     aliases: BTreeMap<String, String>,
     /// How much of its weight each backend has used up: the one with the least goes first.
     used: Mutex<BTreeMap<String, u64>>,
+    /// Of the names that configured backends serve, those that this computer was found to have itself.
+    own: Mutex<BTreeSet<String>>,
     health: Health,
 }
 
 /// A backend, and its own name for the model.
-struct Candidate {
-    backend: SharedBackend,
+struct Candidate<'a> {
+    backend: &'a SharedBackend,
     model: Option<String>,
-    name: Option<String>,
+    /// The configured backend that this is.
+    named: Option<&'a Named>,
+    /// Its name, where others may stand in for it.
+    one_of: Option<&'a str>,
 }
 
 impl Router {
@@ -68,6 +72,7 @@ impl Router {
             named,
             aliases,
             used: Mutex::default(),
+            own: Mutex::default(),
             health: Health::default(),
         }
     }
@@ -76,6 +81,12 @@ impl Router {
     #[must_use]
     pub fn named(&self) -> &BTreeMap<String, Named> {
         &self.named
+    }
+
+    /// Other names of models, with what they stand for.
+    #[must_use]
+    pub fn aliases(&self) -> &BTreeMap<String, String> {
+        &self.aliases
     }
 
     /// Whether a name is one of the network, which costs money.
@@ -90,87 +101,101 @@ impl Router {
         self.aliases.get(model).map_or(model, String::as_str)
     }
 
+    /// The configured backends that serve a bare name, unless this computer has a model of that name itself.
+    fn serving(&self, model: &str) -> Vec<(&String, &Named)> {
+        let serving = self.named.iter().filter(|(_, named)| named.serves(model));
+        serving.collect()
+    }
+
+    /// Whether somebody answers to a name without a `/`: this computer, or configured backends.
+    pub async fn has_bare(&self, model: &str) -> bool {
+        !self.serving(model).is_empty() || self.engine.has(model).await
+    }
+
     /// Who can be asked, the best first.
-    fn candidates(&self, model: Option<&str>) -> Result<Vec<Candidate>, Error> {
-        let one = |backend: &SharedBackend, model: Option<&str>| Candidate {
-            backend: Arc::clone(backend),
+    async fn candidates(&self, model: Option<&str>) -> Result<Vec<Candidate<'_>>, Error> {
+        if let Some(model) = model.map(|model| self.unaliased(model))
+            && !self.serving(model).is_empty()
+        {
+            // What was added or deleted since is seen here.
+            let is_own = self.engine.has(model).await;
+            let mut own = self.own.lock();
+            if is_own {
+                own.insert(model.to_owned());
+            } else {
+                own.remove(model);
+            }
+        }
+        self.candidates_now(model)
+    }
+
+    /// The same, by what is known of the models of this computer.
+    fn candidates_now(&self, model: Option<&str>) -> Result<Vec<Candidate<'_>>, Error> {
+        let one = |backend, model: Option<&str>, named| Candidate {
+            backend,
             model: model.map(str::to_owned),
-            name: None,
+            named,
+            one_of: None,
         };
         let Some(model) = model.map(|model| self.unaliased(model)) else {
-            return Ok(vec![one(&self.engine, None)]);
+            return Ok(vec![one(&self.engine, None, None)]);
         };
         if let Some(service) = model.strip_prefix(NETWORK_PREFIX) {
             let network = self.network.as_ref().ok_or_else(|| Error::no_model(model))?;
-            return Ok(vec![one(network, Some(service))]);
+            return Ok(vec![one(network, Some(service), None)]);
         }
         if let Some((name, own)) = model.split_once('/')
             && let Some(named) = self.named.get(name)
         {
-            return Ok(vec![one(&named.backend, Some(own).filter(|own| !own.is_empty()))]);
+            let own = Some(own).filter(|own| !own.is_empty());
+            return Ok(vec![one(&named.backend, own, Some(named))]);
         }
-        let serving = self
-            .named
-            .iter()
-            .filter(|(_, named)| named.models.iter().any(|served| served == model));
-        let mut serving: Vec<(&String, &Named)> = serving.collect();
-        if serving.is_empty() {
-            return Ok(vec![one(&self.engine, Some(model))]);
+        let mut serving = self.serving(model);
+        if serving.is_empty() || self.own.lock().contains(model) {
+            return Ok(vec![one(&self.engine, Some(model), None)]);
         }
         let used = self.used.lock();
         serving.sort_by_key(|(name, named)| {
             (
-                named.backend.health().ailment().is_some(),
+                named.backend.health().is_failing(),
+                !named.has_place(model),
                 used.get(*name).copied().unwrap_or(0),
             )
         });
-        Ok(serving
-            .into_iter()
-            .map(|(name, named)| Candidate {
-                name: Some(name.clone()),
-                ..one(&named.backend, Some(model))
-            })
-            .collect())
+        let candidates = serving.into_iter().map(|(name, named)| Candidate {
+            backend: &named.backend,
+            model: Some(model.to_owned()),
+            named: Some(named),
+            one_of: Some(name.as_str()),
+        });
+        Ok(candidates.collect())
     }
 
     /// Counts a turn against a backend's weight.
-    fn count(&self, candidate: &Candidate) {
+    fn count(&self, candidate: &Candidate<'_>) {
         /// Divisible by every small weight.
         const TURN: u64 = 720_720;
-        let Some(name) = &candidate.name else {
+        let (Some(name), Some(named)) = (candidate.one_of, candidate.named) else {
             return;
         };
-        let weight = self.named.get(name).map_or(1, |named| named.weight.max(1));
         let mut used = self.used.lock();
         // One that was away does not make up for all it missed at once.
         let most = used.values().copied().max().unwrap_or(0);
-        let turns = used.entry(name.clone()).or_default();
-        *turns = (*turns).max(most.saturating_sub(2 * TURN)) + TURN / u64::from(weight);
+        let turns = used.entry(name.to_owned()).or_default();
+        *turns = (*turns).max(most.saturating_sub(2 * TURN)) + TURN / u64::from(named.weight.max(1));
     }
 }
 
 #[async_trait]
 impl Backend for Router {
     async fn answer(&self, request: Request, principal: &Principal) -> Result<Answer, Error> {
-        let candidates = self.candidates(request.model.as_deref())?;
-        let mut last = None;
-        for candidate in candidates {
-            self.count(&candidate);
-            let asked = request.clone().for_model(candidate.model);
-            match candidate.backend.answer(asked, principal).await {
-                Err(error) if error.is_of_the_backend() && candidate.name.is_some() => {
-                    tracing::info!(backend = candidate.name, %error, "a backend fails, the next one is asked");
-                    last = Some(error);
-                }
-                answered => return answered,
-            }
-        }
-        Err(last.unwrap_or_else(|| Error::no_model(request.model.as_deref().unwrap_or_default())))
+        let candidates = self.candidates(request.model.as_deref()).await?;
+        self.first_of(candidates, request, principal).await
     }
 
     async fn prepare(&self, model: Option<&str>) -> Result<(), Error> {
         let mut last = Ok(());
-        for candidate in self.candidates(model)? {
+        for candidate in self.candidates(model).await? {
             last = candidate.backend.prepare(candidate.model.as_deref()).await;
             if last.is_ok() {
                 break;
@@ -186,7 +211,7 @@ impl Backend for Router {
             let listed = named.backend.models().await.unwrap_or_default();
             for model in listed {
                 let is_known = models.iter().any(|known| known.name == model.name);
-                if named.models.contains(&model.name) && !is_known {
+                if named.serves(&model.name) && !is_known {
                     models.push(model.clone());
                 }
                 models.push(ModelEntry {
@@ -200,7 +225,7 @@ impl Backend for Router {
 
     async fn probe(&self, model: Option<&str>) -> Result<(), Error> {
         let mut last = Ok(());
-        for candidate in self.candidates(model)? {
+        for candidate in self.candidates(model).await? {
             last = candidate.backend.probe(candidate.model.as_deref()).await;
             if last.is_ok() {
                 break;
@@ -210,7 +235,7 @@ impl Backend for Router {
     }
 
     fn capacity(&self, model: Option<&str>) -> Capacity {
-        let candidates = self.candidates(model).unwrap_or_default();
+        let candidates = self.candidates_now(model).unwrap_or_default();
         let slots = candidates
             .iter()
             .map(|candidate| candidate.backend.capacity(candidate.model.as_deref()).slots)

@@ -1,9 +1,13 @@
 //! Any OpenAI-compatible server: vLLM, SGLang, llama.cpp, Ollama, LM Studio, another Hearth.
 
 mod address;
+mod list;
+mod look;
+mod own;
+mod state;
 mod stream;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
@@ -15,6 +19,10 @@ use tokio::time::Instant;
 use url::Url;
 
 pub use address::check_address;
+use list::List;
+pub use look::setting_beside;
+use own::Own;
+use state::State;
 
 use crate::{
     answer::{Answer, Body, Generation, Head, Whole},
@@ -28,11 +36,9 @@ use crate::{
     sse,
 };
 
-/// How long a connection may take, and a look at the server.
+/// How long a connection may take.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
-const PROBE_WITHIN: Duration = Duration::from_secs(10);
-/// The most bytes of a list of models, and of an error.
-const MODELS_BYTES: usize = 4 << 20;
+/// The most bytes of an error.
 const ERROR_BYTES: usize = 1 << 20;
 
 /// What a backend by URL is told. It may hold a key, so it is not printed.
@@ -79,18 +85,9 @@ pub struct UrlBackend {
     settings: UrlSettings,
     /// The address as it is shown: without a password.
     address: String,
-    /// The models that the server listed last.
-    listed: Mutex<Vec<ModelEntry>>,
-    health: Health,
-}
-
-/// Another setting of a server whose address is in `setting`: `miner.backend` has `miner.backend_health` beside it, and
-/// `backends.box.url` has `backends.box.health`.
-fn setting_beside(setting: &str, other: &str) -> String {
-    match setting.strip_suffix(".url") {
-        Some(table) => format!("{table}.{other}"),
-        None => format!("{setting}_{other}"),
-    }
+    /// The models that the server listed last; `None` until it was asked for them.
+    listed: Mutex<Option<List>>,
+    state: Arc<State>,
 }
 
 impl UrlBackend {
@@ -114,7 +111,7 @@ impl UrlBackend {
             settings,
             address,
             listed: Mutex::default(),
-            health: Health::default(),
+            state: Arc::default(),
         })
     }
 
@@ -143,76 +140,6 @@ impl UrlBackend {
 
     fn unreachable(&self, error: reqwest::Error) -> Error {
         unreachable(&self.address, chain(&error.without_url()))
-    }
-
-    /// Asks whether the server is well, and learns which models it has.
-    async fn look(&self) -> Result<(), Error> {
-        let (url, path) = match &self.settings.health {
-            Some(path) => {
-                let mut url = self.settings.base.clone();
-                url.set_path(path);
-                (url, path.as_str())
-            }
-            None => (self.url("models"), "/v1/models"),
-        };
-        let answer = self.ask(reqwest::Method::GET, url).send().await;
-        let answer = answer.map_err(|error| self.unreachable(error))?;
-        let status = answer.status().as_u16();
-        let setting = &self.settings.setting;
-        let hint = match status {
-            200..=299 => return self.learn(answer).await.map_err(|why| self.not_ready(&why)),
-            401 | 403 => format!(": is the key in {} right?", setting_beside(setting, "key_file")),
-            404 | 405 => format!(
-                ": is {setting} the server's address, with or without /v1? A server that lists no models needs {}",
-                setting_beside(setting, "health")
-            ),
-            _ => String::new(),
-        };
-        Err(self.not_ready(&format!("it answers GET {path} with status {status}{hint}")))
-    }
-
-    fn not_ready(&self, why: &str) -> Error {
-        let address = &self.address;
-        Error::new(
-            Code::BackendNotReady,
-            format!("the backend at {address} is not ready: {why}"),
-        )
-    }
-
-    /// Reads the list of models, where that was asked for.
-    async fn learn(&self, answer: reqwest::Response) -> Result<(), String> {
-        #[derive(serde::Deserialize)]
-        struct List {
-            data: Vec<Model>,
-        }
-        #[derive(serde::Deserialize)]
-        struct Model {
-            id: String,
-            #[serde(default)]
-            created: Option<i64>,
-        }
-        if self.settings.health.is_some() {
-            return Ok(());
-        }
-        let body = bytes_of(answer, MODELS_BYTES).await.map_err(|why| match why {
-            Cut::TooLarge => format!("its list of models is larger than {MODELS_BYTES} bytes"),
-            Cut::Broken(why) => why,
-        })?;
-        match judge(Operation::Models, 200, &body) {
-            Verdict::Counts => {}
-            Verdict::NoAnswer(why) => return Err(format!("GET /v1/models: {why}")),
-            Verdict::NoRoute => return Err("GET /v1/models: it has no such route".to_owned()),
-        }
-        // A list of another form is a list all the same; only no name is learnt from it.
-        let list = serde_json::from_slice::<List>(&body).ok();
-        let models = list.into_iter().flat_map(|list| list.data);
-        *self.listed.lock() = models
-            .map(|model| ModelEntry {
-                name: model.id,
-                added_at: model.created.unwrap_or(0),
-            })
-            .collect();
-        Ok(())
     }
 
     /// Sends a request, and gives what the server answers once it has begun.
@@ -248,11 +175,13 @@ impl UrlBackend {
         } else {
             end_by
         };
+        let list = self.listed.lock().clone().unwrap_or_default();
         let mut request = request.clone();
         if request.model.is_none() {
-            request.model = self.listed.lock().first().map(|model| model.name.clone());
+            request.model = list.first().map(str::to_owned);
         }
         let name = request.model.clone().unwrap_or_default();
+        let own = Own::new(&name, list);
         let head = Head {
             model: request.shown_model(&name).to_owned(),
             created: Clock::system().now_ms() / 1000,
@@ -268,7 +197,7 @@ impl UrlBackend {
                 let parts = response
                     .bytes_stream()
                     .map_err(|error| broken(&error.without_url()));
-                let chunks = stream::begin(parts.boxed(), self.settings.limits, end_by).await;
+                let chunks = stream::begin(parts.boxed(), self.settings.limits, end_by, own).await;
                 let chunks = chunks.map_err(|error| self.failed(error))?;
                 if request.stream {
                     return Ok(Body::Stream(chunks));
@@ -281,7 +210,7 @@ impl UrlBackend {
             }
             let body = bytes_of(response, self.settings.limits.bytes).await;
             let body = body.map_err(|why| self.failed(self.cut(why)))?;
-            self.whole(request.operation, body).await.map(Body::Whole)
+            self.whole(request.operation, body, own).await.map(Body::Whole)
         });
         match begun.await {
             Ok(body) => Ok(Answer { head, body: body? }),
@@ -294,16 +223,21 @@ impl UrlBackend {
     }
 
     /// Judges what came whole.
-    async fn whole(&self, operation: Operation, body: Bytes) -> Result<Whole, Error> {
+    async fn whole(&self, operation: Operation, body: Bytes, own: Own) -> Result<Whole, Error> {
         match judge(operation, 200, &body) {
             Verdict::Counts if operation.may_stream() && !body.trim_ascii_start().starts_with(b"{") => {
                 // A stream that does not say that it is one.
                 let limits = self.settings.limits;
                 let parts = futures::stream::iter([Ok(body)]).boxed();
-                let chunks = stream::begin(parts, limits, Instant::now() + limits.answer_within).await?;
-                Ok(Whole::Generation(Generation::collect(chunks).await?))
+                let end_by = Instant::now() + limits.answer_within;
+                let chunks = stream::begin(parts, limits, end_by, own).await;
+                let whole = Generation::collect(chunks.map_err(|error| self.failed(error))?).await;
+                whole.map(Whole::Generation).map_err(|error| self.failed(error))
             }
-            Verdict::Counts => Ok(Whole::Foreign(operation, body)),
+            Verdict::Counts => {
+                own.check(&body).map_err(|error| self.failed(error))?;
+                Ok(Whole::Foreign(operation, body))
+            }
             Verdict::NoAnswer(why) => Err(self.no_answer(why)),
             Verdict::NoRoute => Err(self.no_answer(NoAnswer::OtherShape)),
         }
@@ -348,10 +282,14 @@ impl UrlBackend {
 
     /// Says at which address it failed.
     fn failed(&self, error: Error) -> Error {
-        Error {
-            message: format!("the backend at {} fails: {}", self.address, error.message),
-            ..error
-        }
+        at(&self.address, error)
+    }
+}
+
+fn at(address: &str, error: Error) -> Error {
+    Error {
+        message: format!("the backend at {address} fails: {}", error.message),
+        ..error
     }
 }
 
@@ -395,14 +333,23 @@ async fn bytes_of(response: reqwest::Response, limit: usize) -> Result<Bytes, Cu
 #[async_trait]
 impl Backend for UrlBackend {
     async fn answer(&self, request: Request, _principal: &Principal) -> Result<Answer, Error> {
-        let answered = self.answered(&request).await;
-        match &answered {
-            // A stream may still fail.
-            Ok(_) => self.health.well(),
-            Err(error) if error.is_of_the_backend() => self.health.failed(&error.message),
-            Err(_) => {}
-        }
-        answered
+        let Answer { head, body } = self.answered(&request).await.inspect_err(|error| {
+            if error.is_of_the_backend() {
+                self.state.failed(&request, error);
+            }
+        })?;
+        let body = match body {
+            Body::Whole(whole) => {
+                self.state.well();
+                Body::Whole(whole)
+            }
+            Body::Stream(chunks) => {
+                let address = self.address.clone();
+                let words = move |error| at(&address, error);
+                Body::Stream(state::noted(chunks, Arc::clone(&self.state), request, words))
+            }
+        };
+        Ok(Answer { head, body })
     }
 
     async fn prepare(&self, _model: Option<&str>) -> Result<(), Error> {
@@ -410,26 +357,23 @@ impl Backend for UrlBackend {
     }
 
     async fn probe(&self, _model: Option<&str>) -> Result<(), Error> {
-        let looked = tokio::time::timeout(PROBE_WITHIN, self.look()).await;
-        let looked = looked.unwrap_or_else(|_| {
-            let seconds = PROBE_WITHIN.as_secs();
-            Err(unreachable(
-                &self.address,
-                format!("it gave no answer within {seconds} s"),
-            ))
-        });
-        match &looked {
-            Ok(()) => self.health.well(),
-            Err(error) => self.health.failed(&error.message),
+        self.look().await?;
+        match self.state.health.ailment() {
+            None => Ok(()),
+            Some(why) => Err(Error::new(Code::BackendNotReady, why)),
         }
-        looked
+    }
+
+    async fn recover(&self) -> Result<(), Error> {
+        self.look().await?;
+        self.try_again().await
     }
 
     async fn models(&self) -> Result<Vec<ModelEntry>, Error> {
-        if self.listed.lock().is_empty() {
-            self.probe(None).await?;
+        if self.listed.lock().is_none() {
+            self.look().await?;
         }
-        Ok(self.listed.lock().clone())
+        Ok(self.listed.lock().as_ref().map(List::entries).unwrap_or_default())
     }
 
     fn capacity(&self, _model: Option<&str>) -> Capacity {
@@ -439,7 +383,7 @@ impl Backend for UrlBackend {
     }
 
     fn health(&self) -> &Health {
-        &self.health
+        &self.state.health
     }
 
     fn address(&self) -> Option<&str> {

@@ -64,12 +64,14 @@ pub(crate) async fn send(
     app: &App,
     caller: Caller,
     asker: &Asker,
-    request: Request,
+    mut request: Request,
 ) -> Result<Answered, Refused> {
     if is_network(app, &request) {
         may_spend(caller, app.config.network.is_devnet)?;
     }
     let mut admission = app.meter.admit(asker, asked(app, &request)).await?;
+    // The price may rise between the look at it and the signature.
+    request.most = admission.most();
     match app.router.answer(request, &principal(asker)).await {
         Ok(answer) => {
             admission.begun();
@@ -80,26 +82,18 @@ pub(crate) async fn send(
         }
         Err(error) => {
             admission.refused();
-            Err(error.into())
+            let headers = admission.headers().to_vec();
+            Err(Refused { error, headers })
         }
     }
 }
 
-/// As [`send`], for edges that say nothing of limits.
-pub(crate) async fn answer_to(
+/// Loads a model, if whoever asks may ask it. Gives what the key that was shown may still ask.
+pub(crate) async fn prepare(
     app: &App,
-    caller: Caller,
     asker: &Asker,
-    request: Request,
-) -> Result<Answer, Error> {
-    let answered = send(app, caller, asker, request).await;
-    answered
-        .map(|answered| answered.answer)
-        .map_err(|refused| refused.error)
-}
-
-/// Loads a model, if whoever asks may ask it.
-pub(crate) async fn prepare(app: &App, asker: &Asker, model: Option<&str>) -> Result<(), Error> {
+    model: Option<&str>,
+) -> Result<Vec<(HeaderName, HeaderValue)>, Refused> {
     let asked = Asked {
         model: model.map(|model| app.router.unaliased(model).to_owned()),
         service: None,
@@ -107,17 +101,18 @@ pub(crate) async fn prepare(app: &App, asker: &Asker, model: Option<&str>) -> Re
         bytes: 0,
         id: Uuid::new_v4(),
     };
-    let mut admission = app
-        .meter
-        .admit(asker, asked)
-        .await
-        .map_err(|error| error.openai())?;
-    let prepared = app.router.prepare(model).await;
-    match &prepared {
-        Ok(()) => admission.begun(),
-        Err(_) => admission.refused(),
+    let mut admission = app.meter.admit(asker, asked).await?;
+    let headers = admission.headers().to_vec();
+    match app.router.prepare(model).await {
+        Ok(()) => {
+            admission.begun();
+            Ok(headers)
+        }
+        Err(error) => {
+            admission.refused();
+            Err(Refused { error, headers })
+        }
     }
-    prepared
 }
 
 /// What a request asks, as whoever checks and counts it needs to know.
@@ -143,6 +138,11 @@ fn is_network(app: &App, request: &Request) -> bool {
 /// How long a client hears nothing before it is told that somebody is still there: a long prompt takes minutes.
 pub(crate) const QUIET: Duration = Duration::from_secs(10);
 
+/// Ends after [`QUIET`].
+pub(crate) async fn quiet() {
+    tokio::time::sleep(QUIET).await;
+}
+
 /// An answer with an empty part wherever nothing came for a while, and with an error as its last where this program
 /// stops in the middle of it: an end alone would look like the end of the answer.
 pub(crate) fn lively(app: &App, answer: Answer) -> Answer {
@@ -155,7 +155,7 @@ pub(crate) fn lively(app: &App, answer: Answer) -> Answer {
             biased;
             chunk = chunks.next() => Some((chunk?, Some((chunks, cut)))),
             () = cut.cancelled() => Some((Err(stopping().openai()), None)),
-            () = tokio::time::sleep(QUIET) => Some((Ok(Chunk::default()), Some((chunks, cut)))),
+            () = quiet() => Some((Ok(Chunk::default()), Some((chunks, cut)))),
         }
     });
     Answer {
@@ -174,6 +174,9 @@ pub(crate) fn principal(asker: &Asker) -> Principal {
     match asker {
         Asker::Owner => Principal::Owner,
         Asker::Local => Principal::Program,
-        Asker::Key(grant) => Principal::Key { id: grant.id.clone() },
+        Asker::Key(grant) => Principal::Key {
+            id: grant.id.clone(),
+            name: grant.name.clone(),
+        },
     }
 }

@@ -16,11 +16,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use axum::{
-    extract::Request,
-    http::{HeaderName, HeaderValue},
-};
-use hearth_base::{Clock, Tasks};
+use axum::http::{HeaderName, HeaderValue};
+use hearth_base::{Amount, Clock, Tasks};
 use parking_lot::Mutex;
 use rates::Rates;
 pub(crate) use tally::metered;
@@ -56,12 +53,6 @@ pub(crate) enum Asker {
 }
 
 impl Asker {
-    /// Who the guard found to ask.
-    pub(crate) fn of(request: &Request) -> Asker {
-        // Without the guard nobody is known, which is the least.
-        request.extensions().get().cloned().unwrap_or(Asker::Local)
-    }
-
     /// The key that was shown.
     pub(crate) fn key(&self) -> Option<&Arc<Grant>> {
         match self {
@@ -78,7 +69,7 @@ impl Asker {
         let scope = match (model.kind, model.task) {
             (ModelKind::Network, _) => Scope::Network,
             (ModelKind::Local | ModelKind::Server, ModelTask::Embedding) => Scope::Embeddings,
-            (ModelKind::Local | ModelKind::Server, ModelTask::Chat) => Scope::Local,
+            (ModelKind::Local | ModelKind::Server, ModelTask::Chat | ModelTask::Rerank) => Scope::Local,
         };
         grant.opens(scope).is_ok() && grant.may_ask(Some(&model.id)).is_ok()
     }
@@ -126,8 +117,18 @@ pub(crate) struct Admission {
     asker: Asker,
     asked: Asked,
     reserved: Option<Reservation>,
+    /// The most that the answer may cost; `None` where the key has no budget.
+    most: Option<Amount>,
     headers: Vec<(HeaderName, HeaderValue)>,
     took: Took,
+}
+
+/// What a key lets pass.
+#[derive(Default)]
+struct Checked {
+    headers: Vec<(HeaderName, HeaderValue)>,
+    reserved: Option<Reservation>,
+    most: Option<Amount>,
 }
 
 /// What an answer took, as far as it is known.
@@ -190,16 +191,21 @@ impl Meter {
     /// 403 for a scope or model that the key is not for, 429 beyond its rates, 402 beyond its budgets.
     pub(crate) async fn admit(&self, asker: &Asker, asked: Asked) -> Result<Admission, ApiError> {
         let estimate = u64::try_from(asked.bytes / BYTES_PER_TOKEN).unwrap_or(u64::MAX);
-        let (headers, reserved) = match asker {
+        let Checked {
+            headers,
+            reserved,
+            most,
+        } = match asker {
             // A refusal is not counted: whoever is refused must not make us write.
             Asker::Key(grant) => self.check(grant, &asked, estimate).await?,
-            Asker::Owner | Asker::Local => (Vec::new(), None),
+            Asker::Owner | Asker::Local => Checked::default(),
         };
         Ok(Admission {
             meter: self.clone(),
             asker: asker.clone(),
             asked,
             reserved,
+            most,
             headers,
             took: Took {
                 estimate,
@@ -210,12 +216,7 @@ impl Meter {
         })
     }
 
-    async fn check(
-        &self,
-        grant: &Grant,
-        asked: &Asked,
-        estimate: u64,
-    ) -> Result<(Vec<(HeaderName, HeaderValue)>, Option<Reservation>), ApiError> {
+    async fn check(&self, grant: &Grant, asked: &Asked, estimate: u64) -> Result<Checked, ApiError> {
         if asked.is_embedding {
             grant.opens(Scope::Embeddings)?;
         } else if asked.service.is_none() {
@@ -228,21 +229,25 @@ impl Meter {
         let now_ms = self.0.clock.now_ms();
         let taken = self.0.rates.lock().take(grant, estimate, now_ms);
         let headers = taken?;
-        let reserved = match &asked.service {
-            Some(service) => {
-                let limits = &grant.limits;
-                let is_bounded = limits.daily_budget.is_some() || limits.total_budget.is_some();
-                // Without a budget nothing is refused, so nobody need know the price before.
-                let price = if is_bounded {
-                    self.price(service).await?
-                } else {
-                    Upokt::default()
-                };
-                Some(self.0.keys.reserve(grant, price).await?)
-            }
-            None => None,
+        let Some(service) = &asked.service else {
+            return Ok(Checked {
+                headers,
+                ..Checked::default()
+            });
         };
-        Ok((headers, reserved))
+        let limits = &grant.limits;
+        let is_bounded = limits.daily_budget.is_some() || limits.total_budget.is_some();
+        // Without a budget nothing is refused, so nobody need know the price before.
+        let price = if is_bounded {
+            Some(self.price(service).await?)
+        } else {
+            None
+        };
+        Ok(Checked {
+            reserved: Some(self.0.keys.reserve(grant, price.unwrap_or_default()).await?),
+            most: price.map(|price| price.0),
+            headers,
+        })
     }
 
     /// What one answer of a service costs.
@@ -315,6 +320,11 @@ impl Meter {
 }
 
 impl Admission {
+    /// What was set aside from the key's budgets: the answer may cost no more.
+    pub(crate) fn most(&self) -> Option<Amount> {
+        self.most
+    }
+
     /// `x-ratelimit-…`, for the head of the answer.
     pub(crate) fn headers(&self) -> &[(HeaderName, HeaderValue)] {
         &self.headers

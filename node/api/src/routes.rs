@@ -2,6 +2,7 @@
 
 mod access;
 mod anthropic;
+mod asking;
 mod conversations;
 mod cors;
 mod earning;
@@ -30,6 +31,7 @@ use axum::{
     routing::{MethodFilter, MethodRouter, any, get, on, post},
 };
 
+pub(crate) use asking::name_refusal;
 pub(crate) use path::{make_plain, wants_page};
 
 use crate::{
@@ -89,6 +91,7 @@ pub(crate) fn router(app: &App, ipfs: Router) -> Router {
         .layer(DefaultBodyLimit::disable())
         .layer(middleware::from_fn_with_state(app.clone(), extract::until_cut))
         .layer(middleware::from_fn_with_state(app.clone(), guard::guard))
+        .layer(middleware::from_fn(asking::named))
         .layer(middleware::map_response(ui::add_security_headers))
 }
 
@@ -166,6 +169,7 @@ fn method_router(operation: Operation) -> MethodRouter<App> {
         Operation::Faucet => on(filter, payments::faucet),
         Operation::ListReceipts => on(filter, receipts::list),
         Operation::GetReceipt => on(filter, receipts::get),
+        Operation::ExportReceipts => on(filter, export::receipts),
         Operation::Network => on(filter, status::network),
         Operation::PreferAnchor => on(filter, status::prefer_anchor),
         Operation::GetSettings => on(filter, settings::get),

@@ -236,7 +236,9 @@ impl hearth_listen::Service for RouterService {
     }
 
     fn refuse(&self, why: Refusal) -> axum::response::Response {
-        ApiError::from(why).into_response()
+        let mut response = ApiError::from(why).into_response();
+        routes::name_refusal(&mut response);
+        response
     }
 }
 

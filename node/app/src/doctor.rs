@@ -48,6 +48,7 @@ pub(crate) async fn run_checks(input: &DoctorInput) -> Vec<Check> {
     for (name, named) in input.router.named() {
         checks.push(named_backend(name, named.backend.as_ref()).await);
     }
+    checks.extend(aliases(&input.router).await);
     checks.extend(keys(&input.wallet, input.is_devnet));
     checks.push(stake(input).await);
     checks.push(reachable(input));
@@ -124,6 +125,25 @@ pub(crate) async fn named_backend(name: &str, backend: &dyn Backend) -> Check {
             &format!("start the server, or correct backends.{name} and restart Hearth"),
         ),
     }
+}
+
+/// Each other name of a model for which there is no model now. What it stands for may still be added.
+async fn aliases(router: &Router) -> Vec<Check> {
+    let mut checks = Vec::new();
+    for (alias, model) in router.aliases() {
+        if model.contains('/') || router.has_bare(model).await {
+            continue;
+        }
+        checks.push(bad(
+            Level::Warn,
+            "alias_nowhere",
+            "Models",
+            format!("\"{alias}\" stands for \"{model}\", which is not here"),
+            "Who asks for it is told that there is no such model.",
+            &format!("add {model}, or correct models.aliases and restart Hearth"),
+        ));
+    }
+    checks
 }
 
 /// `elsewhere`: another server makes the answers that are sold.

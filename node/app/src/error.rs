@@ -48,10 +48,21 @@ pub enum NodeError {
         #[source]
         source: io::Error,
     },
+    #[error("{setting} {path} gives no key for the backend ({why}): put the key alone into its first line")]
+    BackendKey {
+        setting: String,
+        path: PathBuf,
+        why: String,
+    },
     #[error(
-        "miner.backend_key_file {path} gives no key for the backend ({why}): put the key alone into its first line"
+        "{setting} names the environment variable {variable}, which gives no key for the backend ({why}): set it where \
+         Hearth is started, as by export {variable}=…, or put the key into a file and name that with key_file"
     )]
-    BackendKey { path: PathBuf, why: String },
+    BackendKeyVariable {
+        setting: String,
+        variable: String,
+        why: String,
+    },
     #[error(transparent)]
     Secret(#[from] SecretLineError),
     #[error(
@@ -59,6 +70,8 @@ pub enum NodeError {
          service, with a service of miner.services"
     )]
     Alias { name: String, service: String },
+    #[error("models.aliases: {0}")]
+    ModelAlias(String),
     #[error("{0} is no address that can be used")]
     Address(String),
     #[error("the hash of the trusted block must be 64 hex digits, not \"{0}\"")]
@@ -93,9 +106,9 @@ impl NodeError {
             NodeError::Api(_) => "api",
             NodeError::Read { .. } => "unreadable",
             NodeError::Write { .. } => "unwritable",
-            NodeError::BackendKey { .. } => "backend_key",
+            NodeError::BackendKey { .. } | NodeError::BackendKeyVariable { .. } => "backend_key",
             NodeError::Secret(_) => "password_file",
-            NodeError::Alias { .. } => "alias",
+            NodeError::Alias { .. } | NodeError::ModelAlias(_) => "alias",
             NodeError::Address(_) => "address",
             NodeError::TrustHash(_) => "trust_hash",
             NodeError::Random(_) => "no_random_numbers",

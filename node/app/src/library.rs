@@ -2,9 +2,9 @@
 
 use std::{io, sync::Arc};
 
-use hearth_answers::{Library, LibraryError, ModelEntry};
+use hearth_answers::{Library, LibraryError, ModelEntry, Task};
 use hearth_engine::{ModelFiles, ModelSource, SuggestedSampling, WeightFile};
-use hearth_weights::{Inspector, VerifiedFile, VerifiedModel, Weights, catalogue};
+use hearth_weights::{Inspector, ModelKind, VerifiedFile, VerifiedModel, Weights, catalogue};
 
 /// The weight store as the engine's library.
 pub(crate) struct WeightLibrary {
@@ -26,6 +26,10 @@ impl Library for WeightLibrary {
         let listed = models.iter().map(|model| ModelEntry {
             name: model.manifest.slug().to_owned(),
             added_at: model.added_at_ms / 1000,
+            task: match model.manifest.kind() {
+                ModelKind::Chat => Task::Chat,
+                ModelKind::Embedding => Task::Embedding,
+            },
         });
         listed.collect()
     }

@@ -406,6 +406,7 @@ impl Parts {
         // It ends after all who ask models: the memory is given back while the rest ends.
         stop_and_join!(started, models);
         let answers = Answers::new(settings, &models)?;
+        answers.watch(tasks);
         let below = || MinerParts {
             store: &store,
             chain: &chain,
@@ -417,7 +418,7 @@ impl Parts {
         let gateway = build::gateway(settings, network, below(), &clock, tasks)?;
         stop_and_join!(started, gateway);
         let network = Arc::new(gateway.clone());
-        let router = answers.router(Some(network), settings.models.aliases.clone());
+        let router = answers.router(Some(network));
         Ok(Parts {
             store,
             devnet,
@@ -467,6 +468,7 @@ impl Parts {
         ));
         let mut serves: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (service, model) in build::sold_services(settings, network) {
+            let model = self.router.unaliased(&model).to_owned();
             serves.entry(model).or_default().push(service.to_string());
         }
         let faucet = build::devnet_faucet(network, self.devnet.as_ref())?;

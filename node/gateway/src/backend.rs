@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::BytesMut;
 use futures::{StreamExt as _, future::BoxFuture};
 use hearth_answers::{
-    Answer, Backend, Capacity, Code, Error, Health, ModelEntry, NETWORK_PREFIX, Principal, Request,
+    Answer, Backend, Capacity, Code, Error, Health, ModelEntry, NETWORK_PREFIX, Principal, Request, Task,
     answer::{Body, Generation, Head, Whole},
     openai::ChunkReader,
     sse,
@@ -17,7 +17,7 @@ use crate::{Gateway, error::Fault};
 
 #[async_trait]
 impl Backend for Gateway {
-    async fn answer(&self, request: Request, _principal: &Principal) -> Result<Answer, Error> {
+    async fn answer(&self, request: Request, principal: &Principal) -> Result<Answer, Error> {
         let service = request.model.clone();
         let service =
             service.ok_or_else(|| Error::bad_field("model", "no service of the network is named"))?;
@@ -25,6 +25,8 @@ impl Backend for Gateway {
         let route = route.ok_or_else(|| Error::not_served("POST", "this", None))?;
         let sent = crate::Request {
             id: request.id,
+            principal: Some(principal.clone()),
+            most: request.most,
             ..crate::Request::post(ServiceId::new(&service), &format!("/v1/{route}"), request.json())
         };
         let answer = self.send(sent).await?;
@@ -84,6 +86,7 @@ impl Backend for Gateway {
         let entry = |model: crate::NetworkModel| ModelEntry {
             name: model.service.to_string(),
             added_at: 0,
+            task: Task::Chat,
         };
         Ok(services.into_iter().map(entry).collect())
     }
@@ -137,6 +140,11 @@ impl From<crate::Error> for Error {
         if let crate::Error::DailyCap { .. } = error {
             return Error::new(Code::DailyCapReached, text).remedy(
                 "Raise the cap under Settings, or wait for the next day (UTC). Local models cost nothing.",
+            );
+        }
+        if let crate::Error::PriceRose { .. } = error {
+            return Error::new(Code::PriceRose, text).remedy(
+                "Ask again to pay the new price, if the budget allows it. Local models cost nothing.",
             );
         }
         if let crate::Error::OutOfStake { .. } = error {

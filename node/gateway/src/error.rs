@@ -66,6 +66,14 @@ pub enum Error {
         spent: Amount,
         price: Amount,
     },
+    #[error(
+        "an answer of \"{service}\" costs {price} by now, and {most} were set aside for it: nothing was sent"
+    )]
+    PriceRose {
+        service: ServiceId,
+        price: Amount,
+        most: Amount,
+    },
     #[error("what was spent cannot be written down, so nothing more is spent: is the disk full?")]
     Store(#[from] sqlx::Error),
     #[error(
@@ -263,6 +271,7 @@ impl Error {
             | Error::Ring(_)
             | Error::Busy { .. }
             | Error::DailyCap { .. }
+            | Error::PriceRose { .. }
             | Error::Store(_)
             | Error::Stopping => Fault::Node,
             Error::NoApplication { .. }
@@ -298,6 +307,7 @@ impl Error {
             Error::NoApplicationKey { .. } => "no_application_key",
             Error::OutOfStake { .. } => "out_of_stake",
             Error::DailyCap { .. } => "daily_cap_reached",
+            Error::PriceRose { .. } => "price_rose",
             Error::Store(_) => "not_written_down",
             Error::NoSupplier { .. } => "no_supplier",
             Error::Busy { .. } => "busy",
@@ -314,7 +324,7 @@ impl Failure for Error {
             Error::NoHead | Error::Busy { .. } | Error::NoSupplier { .. } | Error::OutOfStake { .. } => {
                 Kind::Retry
             }
-            Error::DailyCap { .. } | Error::Store(_) => Kind::Retry,
+            Error::DailyCap { .. } | Error::PriceRose { .. } | Error::Store(_) => Kind::Retry,
             Error::Network(error) => error.kind(),
             Error::Supplier { .. } => Kind::Retry,
             Error::NoKey

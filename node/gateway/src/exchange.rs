@@ -28,7 +28,7 @@ use crate::{
     config::Config,
     error::{Error, SupplierError},
     inner::Inner,
-    receipt::{Charge, Outcome, Receipt},
+    receipt::{Asker, Charge, Outcome, Receipt},
     refusal::RefusalReason,
     request::Request,
     session::RelaySession,
@@ -256,6 +256,7 @@ impl Exchange {
                 service: self.request.service.clone(),
             })?
             .clone();
+        self.check_price(session)?;
         let reserved = inner.reserve(&self.request.service, session).await?;
         let signed = sign_request(
             self.signer.as_ref(),
@@ -287,6 +288,18 @@ impl Exchange {
             started_at_ms: inner.clock.now_ms(),
             first_byte: None,
         })
+    }
+
+    /// What was set aside for the answer was looked up earlier, and a new session may have another price.
+    fn check_price(&self, session: &RelaySession) -> Result<(), Error> {
+        match self.request.most {
+            Some(most) if session.price > most => Err(Error::PriceRose {
+                service: self.request.service.clone(),
+                price: session.price,
+                most,
+            }),
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// Sends the request and waits until an answer has begun: for the first verified part of a stream, or for all of
@@ -491,6 +504,7 @@ impl Exchange {
             total_ms: millis(started.elapsed()),
             failed_tries: self.failed_tries,
             outcome,
+            asker: self.request.principal.as_ref().and_then(Asker::of),
         };
         metrics::counter!("hearth_gateway_relays_total", "charge" => receipt.charge.word()).increment(1);
         if let Some(first_byte) = first_byte {

@@ -39,7 +39,7 @@ pub use error::{Error, Fault, SupplierError};
 pub use exchange::Answer;
 pub use gateway::{Args, Gateway, SessionSupplier, StartError};
 pub use inner::Keys;
-pub use receipt::{Charge, Outcome, Receipt};
+pub use receipt::{Asker, Charge, Outcome, Receipt};
 pub use refusal::{Refusal, RefusalReason};
 pub use request::Request;
 pub use services::{NetworkModel, Unavailable};

@@ -1,5 +1,6 @@
 //! Receipts: what an answer cost, who gave it, and what the supplier signed.
 
+use hearth_answers::Principal;
 use hearth_base::{Amount, ServiceId, SessionId};
 use hearth_store::Store;
 use sqlx::{Row, sqlite::SqliteRow};
@@ -38,6 +39,42 @@ pub enum Charge {
     /// It has a signed request and may have served it: the answer broke off, came too late, or was stopped. The
     /// price is the most that it can claim.
     Unknown,
+}
+
+/// Who asked for an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Asker {
+    /// The page and the command line.
+    Owner,
+    /// A program of this computer that showed no key.
+    Program,
+    /// The holder of a key, which may be gone by now: its name is the one that it had.
+    Key { id: String, name: String },
+}
+
+impl Asker {
+    /// A stable word.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Asker::Owner => "owner",
+            Asker::Program => "program",
+            Asker::Key { .. } => "key",
+        }
+    }
+
+    /// Who this is, if it is somebody of this node: what is sold is never bought.
+    pub(crate) fn of(principal: &Principal) -> Option<Asker> {
+        match principal {
+            Principal::Owner => Some(Asker::Owner),
+            Principal::Program => Some(Asker::Program),
+            Principal::Key { id, name } => Some(Asker::Key {
+                id: id.clone(),
+                name: name.clone(),
+            }),
+            Principal::Relay { .. } => None,
+        }
+    }
 }
 
 const CHARGES: [Charge; 3] = [Charge::Paid, Charge::Unpaid, Charge::Unknown];
@@ -87,6 +124,8 @@ pub struct Receipt {
     /// Suppliers that were asked before and failed.
     pub failed_tries: u32,
     pub outcome: Outcome,
+    /// Who asked; receipts of older versions do not say it.
+    pub asker: Option<Asker>,
 }
 
 /// Receipts on disk.
@@ -106,11 +145,15 @@ impl Receipts {
             Outcome::Failed { error } => Some(error.as_str()),
             Outcome::Complete | Outcome::Cancelled => None,
         };
+        let key = match &receipt.asker {
+            Some(Asker::Key { id, name }) => Some((id, name)),
+            Some(Asker::Owner | Asker::Program) | None => None,
+        };
         sqlx::query(
             "INSERT INTO gateway_receipts (id, started_at_ms, service, application, supplier, supplier_url, session_id,
              session_start, session_end, price_upokt, charge, status, parts, bytes, request_hash, body_hash, relay,
-             first_byte_ms, total_ms, failed_tries, outcome, error)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             first_byte_ms, total_ms, failed_tries, outcome, error, asker, key_id, key_name)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(receipt.id.to_string())
         .bind(receipt.started_at_ms)
@@ -134,6 +177,9 @@ impl Receipts {
         .bind(i64::from(receipt.failed_tries))
         .bind(receipt.outcome.word())
         .bind(error)
+        .bind(receipt.asker.as_ref().map(Asker::word))
+        .bind(key.map(|(id, _)| id))
+        .bind(key.map(|(_, name)| name))
         .execute(self.store.pool())
         .await?;
         Ok(())
@@ -252,5 +298,19 @@ fn read(row: &SqliteRow) -> Result<Receipt, sqlx::Error> {
         total_ms: number("total_ms")?,
         failed_tries: small("failed_tries")?,
         outcome,
+        asker: asker(row)?,
+    })
+}
+
+fn asker(row: &SqliteRow) -> Result<Option<Asker>, sqlx::Error> {
+    let text = |column: &str| row.try_get::<Option<String>, _>(column);
+    Ok(match text("asker")?.as_deref() {
+        Some("owner") => Some(Asker::Owner),
+        Some("program") => Some(Asker::Program),
+        Some("key") => Some(Asker::Key {
+            id: text("key_id")?.unwrap_or_default(),
+            name: text("key_name")?.unwrap_or_default(),
+        }),
+        Some(_) | None => None,
     })
 }

@@ -1,7 +1,8 @@
 //! What is asked of a service, and what of it travels.
 
 use bytes::Bytes;
-use hearth_base::ServiceId;
+use hearth_answers::Principal;
+use hearth_base::{Amount, ServiceId};
 use hearth_pocket::payload::{Headers, HttpRequest};
 use uuid::Uuid;
 
@@ -17,6 +18,10 @@ pub struct Request {
     /// The type of the answer that is wanted. Where nothing is said: events if the body asks for a stream, else JSON.
     pub accept: Option<String>,
     pub body: Bytes,
+    /// Who asks here: the receipt keeps it, nothing of it travels.
+    pub principal: Option<Principal>,
+    /// The most that the answer may cost.
+    pub most: Option<Amount>,
 }
 
 impl Request {
@@ -30,6 +35,8 @@ impl Request {
             path: path.to_owned(),
             accept: None,
             body,
+            principal: None,
+            most: None,
         }
     }
 

@@ -11,8 +11,9 @@ PORTS = dict(zip(["vllm", "ollama", "odd"], [line.split('"')[1] for line in CONF
 TOKEN = open(os.environ["NODE_TOKEN_FILE"]).read().strip()
 THE_ANSWER = "The answer is 42."
 VLLM, OLLAMA, ODD, SHARED = "vllm/Qwen/Qwen3-8B", "ollama/llama3.2:latest", "odd/odd-model", "shared"
+ALIAS = "gpt-4o"
 # Ways to fail before the first byte of an answer.
-FAILURES = ["dead", "html", "unauthorised", "redirect", "broken", "busy", "other shape", "hangs"]
+FAILURES = ["dead", "html", "unauthorised", "redirect", "broken", "busy", "other shape", "another", "hangs"]
 
 client = openai.OpenAI(base_url=BASE, api_key=KEY, max_retries=0, timeout=60)
 
@@ -94,6 +95,16 @@ def models_are_listed_with_their_servers_name():
     assert client.models.retrieve(VLLM).id == VLLM
     shown = page_models()
     assert shown[VLLM]["state"] == "ready" and shown[OLLAMA]["state"] == "ready", shown
+    assert (shown[ODD]["task"], shown["odd/odd-embed"]["task"]) == ("chat", "embedding"), shown
+
+
+@test()
+def an_alias_is_a_model_like_any_other():
+    assert ALIAS in [model.id for model in client.models.list()]
+    assert client.models.retrieve(ALIAS).id == ALIAS
+    assert said(ALIAS).model == ALIAS and control("vllm")["last"]["body"]["model"] == "Qwen/Qwen3-8B"
+    tags = ask(urllib.request.Request(f"{URL}/api/tags"))[1]["models"]
+    assert ALIAS in [model["name"] for model in tags], tags
 
 
 @test()

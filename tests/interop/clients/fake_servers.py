@@ -152,6 +152,8 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         fake = self.server
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if self.path == "/api/show":
+            return self.give(200, {"capabilities": ["completion", "tools"]}) if fake.shape == "ollama" else self.give(404, {})
         fake.asked += 1
         if self.misbehaves():
             return
@@ -176,6 +178,8 @@ class Handler(BaseHTTPRequestHandler):
     def answer(self, asked):
         fake = self.server
         model = "another-model" if fake.mode == "lies" else asked["model"]
+        if fake.mode == "another":
+            model = next(name for name in fake.models if name != asked["model"])
         if bool(asked.get("stream")) != (fake.mode == "the other way"):
             wants_usage = (asked.get("stream_options") or {}).get("include_usage", False)
             return self.stream(called(model) if asked.get("tools") else chunks(fake.shape, model, wants_usage))
@@ -254,7 +258,7 @@ def main(config):
     fakes = [
         Fake("vllm", "vllm", ["Qwen/Qwen3-8B", "shared"]),
         Fake("ollama", "ollama", ["llama3.2:latest", "shared"]),
-        Fake("odd", "vllm", ["odd-model"]),
+        Fake("odd", "vllm", ["odd-model", "odd-embed"]),
     ]
     control = ThreadingHTTPServer(("127.0.0.1", 0), Control)
     control.fakes = {fake.name: fake for fake in fakes}
@@ -267,6 +271,7 @@ def main(config):
         text += f'key_file = "{config}.key"\nfirst_byte_within_s = 2\nanswer_within_s = 8\n'
     # Nobody has ever listened here.
     text += '[backends.gone]\nurl = "http://127.0.0.1:9"\nmodels = ["lost"]\n'
+    text += '[models.aliases]\n"gpt-4o" = "vllm/Qwen/Qwen3-8B"\n'
     open(f"{config}.key", "w").write("sk-of-the-backend\n")
     open(config, "w").write(text)
     control.serve_forever()

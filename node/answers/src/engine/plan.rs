@@ -84,12 +84,7 @@ pub(crate) fn conversation(chat: &ChatRequest, model: &ModelHandle) -> Result<Pr
 
 /// The conversation as the model's template gets to see it, and its tools.
 fn prompt(chat: &ChatRequest, dialect: &Dialect, model: &ModelInfo) -> Result<(Prompt, Tools), Error> {
-    let mut messages = chat
-        .messages
-        .iter()
-        .enumerate()
-        .map(|(index, from)| message(index, from))
-        .collect::<Result<Vec<Message>, Error>>()?;
+    let mut messages = messages(&chat.messages)?;
     if let Some(system) = &model.system
         && messages.iter().all(|message| message.role != "system")
     {
@@ -292,6 +287,32 @@ fn merged_sampling(asked: &SamplingParams, default: Sampling, model: &ModelInfo)
 }
 
 /// A message as the chat template sees it.
+/// The messages in the form that templates know. A call and its answer in the older form (`function_call` and the role
+/// `function`) become those of a tool.
+fn messages(from: &[ChatMessage]) -> Result<Vec<Message>, Error> {
+    let mut called = None;
+    let mut messages = Vec::with_capacity(from.len());
+    for (index, from) in from.iter().enumerate() {
+        let mut message = message(index, from)?;
+        let older = message.extra.remove("function_call").filter(Value::is_object);
+        if let Some(call) = older.filter(|_| !message.extra.contains_key("tool_calls")) {
+            let id = format!("call{index:05}");
+            let call = json!([{ "id": id, "type": "function", "function": call }]);
+            message.extra.insert("tool_calls".to_owned(), call);
+            called = Some(id);
+        } else if from.role == "function"
+            && let Some(id) = called.take()
+        {
+            message
+                .extra
+                .entry("tool_call_id".to_owned())
+                .or_insert(id.into());
+        }
+        messages.push(message);
+    }
+    Ok(messages)
+}
+
 fn message(index: usize, from: &ChatMessage) -> Result<Message, Error> {
     let content = match &from.content {
         None => String::new(),
@@ -315,4 +336,34 @@ fn message(index: usize, from: &ChatMessage) -> Result<Message, Error> {
         content,
         extra,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_of_the_older_form_reach_the_template_as_tools() {
+        let message = |role: &str, name: &str, value: Value| ChatMessage {
+            extra: [(name.to_owned(), value)].into_iter().collect(),
+            ..ChatMessage::new(role, "")
+        };
+        let call = json!({"name": "f", "arguments": "{}"});
+        let parallel = json!([{"id": "a", "function": call}, {"id": "b", "function": call}]);
+        let made = messages(&[
+            message("assistant", "function_call", call.clone()),
+            message("function", "name", "f".into()),
+            message("assistant", "tool_calls", parallel.clone()),
+            message("tool", "tool_call_id", "a".into()),
+            message("tool", "tool_call_id", "b".into()),
+        ])
+        .unwrap();
+        let calls = &made[0].extra["tool_calls"][0];
+        assert_eq!((&calls["function"], &calls["type"]), (&call, &json!("function")));
+        assert!(!made[0].extra.contains_key("function_call"));
+        assert_eq!(made[1].role, "tool");
+        assert_eq!(made[1].extra["tool_call_id"], calls["id"]);
+        assert_eq!(made[2].extra["tool_calls"], parallel);
+        assert_eq!(made[4].extra["tool_call_id"], "b");
+    }
 }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::write::time_of;
-use crate::{openai::HttpAnswer, shape};
+use crate::{backend::Task, openai::HttpAnswer, shape};
 
 /// A model as Ollama's API tells of it. What is not known is left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub struct ModelCard {
     pub quantisation: Option<String>,
     pub context_tokens: Option<u32>,
     pub licence: Option<String>,
-    pub makes_embeddings: bool,
+    pub task: Task,
     /// What its template knows, where the model was loaded and so is known.
     pub knows_tools: bool,
     pub thinks: bool,
@@ -80,10 +80,10 @@ pub fn show(model: &ModelCard) -> HttpAnswer {
     if let Some(parameters) = model.parameters {
         info.insert("general.parameter_count".to_owned(), parameters.into());
     }
-    let mut capabilities = vec![if model.makes_embeddings {
-        "embedding"
-    } else {
-        "completion"
+    let mut capabilities = vec![match model.task {
+        Task::Chat => "completion",
+        Task::Embedding => "embedding",
+        Task::Rerank => "rerank",
     }];
     capabilities.extend(model.knows_tools.then_some("tools"));
     capabilities.extend(model.thinks.then_some("thinking"));

@@ -137,7 +137,12 @@ fn chat_choice(delta: &Delta, legacy_functions: bool) -> Value {
     if !delta.refusal.is_empty() {
         said.insert("refusal".to_owned(), delta.refusal.as_str().into());
     }
-    let calls = delta.tool_calls.iter().map(|call| {
+    // The older form has room for one call.
+    let shown = delta
+        .tool_calls
+        .iter()
+        .filter(|call| !legacy_functions || call.index == 0);
+    let calls = shown.map(|call| {
         let mut function = Map::new();
         if let Some(name) = &call.name {
             function.insert("name".to_owned(), name.as_str().into());

@@ -1,8 +1,17 @@
 //! `/v1/chat/completions`.
 
+mod tools;
+
 use serde_json::{Map, Value, json};
 
-use super::sampling::{SamplingParams, top_logprobs};
+pub(crate) use tools::read_choice;
+pub use tools::{Tool, ToolChoice};
+use tools::{read_parallel, read_tools};
+
+use super::{
+    sampling::{SamplingParams, top_logprobs},
+    unserved::refuse_of_chat,
+};
 use crate::{
     error::Error,
     json::{
@@ -57,27 +66,6 @@ pub enum Part {
     Text(String),
     /// Something else, with its kind and as it was written.
     Other(String, Value),
-}
-
-/// A tool that the model may ask for.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Tool {
-    pub name: String,
-    pub description: Option<String>,
-    /// The JSON schema of its arguments; `None` takes none.
-    pub parameters: Option<Value>,
-    /// Whether its arguments must be of the schema.
-    pub strict: bool,
-}
-
-/// Whether tools are called.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum ToolChoice {
-    #[default]
-    Auto,
-    None,
-    Required,
-    Named(String),
 }
 
 /// What form the answer has.
@@ -222,6 +210,7 @@ impl ChatRequest {
     pub(crate) fn read(fields: &mut Fields) -> Result<ChatRequest, Error> {
         // It was looked at before; what is no flag is refused here.
         fields.flag("stream")?;
+        refuse_of_chat(fields)?;
         let sampling = SamplingParams::read(fields)?;
         let list = fields.list("messages")?.unwrap_or_default();
         if list.is_empty() || list.len() > MAX_MESSAGES {
@@ -247,7 +236,7 @@ impl ChatRequest {
             logprobs,
             tools,
             tool_choice,
-            parallel_tool_calls: fields.flag("parallel_tool_calls")?,
+            parallel_tool_calls: read_parallel(fields, legacy_functions)?,
             legacy_functions,
             response_format,
             template_kwargs: read_kwargs(fields)?,
@@ -294,123 +283,6 @@ impl ChatRequest {
             set("thinking_budget", tokens.into());
         }
         request.into()
-    }
-}
-
-impl Tool {
-    pub(crate) fn read(value: Value, path: String) -> Result<Tool, Error> {
-        let mut outer = Fields::of(value, path.clone())?;
-        let kind = outer.text("type")?;
-        if kind.as_deref().is_some_and(|kind| kind != "function") {
-            let kind = kind.unwrap_or_default();
-            return Err(Error::bad_field(
-                &outer.path("type"),
-                format!("a tool of type \"{kind}\" cannot be called here: send those of type \"function\""),
-            ));
-        }
-        // The Responses API writes the function's fields without a folder of their own.
-        match outer.object("function")? {
-            Some(fields) => Tool::read_function(fields, &path),
-            None => Tool::read_function(outer, &path),
-        }
-    }
-
-    fn read_function(mut fields: Fields, path: &str) -> Result<Tool, Error> {
-        let name = fields
-            .text("name")?
-            .ok_or_else(|| Error::bad_field(path, format!("{path} has no name of a function")))?;
-        let at = fields.path("parameters");
-        let parameters = fields.any("parameters");
-        if let Some(other) = parameters.as_ref().filter(|schema| !schema.is_object()) {
-            return Err(wrong(&at, other, "a JSON schema"));
-        }
-        Ok(Tool {
-            name,
-            description: fields.text("description")?,
-            parameters,
-            strict: fields.flag("strict")?.unwrap_or(false),
-        })
-    }
-
-    /// The tool in OpenAI's form, as templates know it.
-    #[must_use]
-    pub fn to_json(&self) -> Value {
-        let mut function = Map::new();
-        function.insert("name".to_owned(), self.name.as_str().into());
-        if let Some(description) = &self.description {
-            function.insert("description".to_owned(), description.as_str().into());
-        }
-        if let Some(parameters) = &self.parameters {
-            function.insert("parameters".to_owned(), parameters.clone());
-        }
-        if self.strict {
-            function.insert("strict".to_owned(), true.into());
-        }
-        json!({ "type": "function", "function": function })
-    }
-}
-
-/// The tools, those of the older `functions` among them, and whether only those came.
-fn read_tools(fields: &mut Fields) -> Result<(Vec<Tool>, bool), Error> {
-    let tools = fields.list("tools")?.unwrap_or_default();
-    let functions = fields.list("functions")?.unwrap_or_default();
-    let is_legacy = tools.is_empty() && !functions.is_empty();
-    let mut all: Vec<Tool> = Vec::new();
-    for (index, tool) in tools.into_iter().enumerate() {
-        all.push(Tool::read(tool, format!("tools[{index}]"))?);
-    }
-    for (index, function) in functions.into_iter().enumerate() {
-        let path = format!("functions[{index}]");
-        all.push(Tool::read_function(Fields::of(function, path.clone())?, &path)?);
-    }
-    Ok((all, is_legacy))
-}
-
-pub(crate) fn read_choice(fields: &mut Fields, tools: &[Tool]) -> Result<ToolChoice, Error> {
-    let (name, value) = match (fields.any("tool_choice"), fields.any("function_call")) {
-        (Some(value), _) => ("tool_choice", value),
-        (None, Some(value)) => ("function_call", value),
-        (None, None) => return Ok(ToolChoice::Auto),
-    };
-    let choice = match &value {
-        Value::String(word) => match word.as_str() {
-            "auto" => ToolChoice::Auto,
-            "none" => ToolChoice::None,
-            // LangChain's word.
-            "required" | "any" => ToolChoice::Required,
-            _ => {
-                return Err(wrong(
-                    name,
-                    &value,
-                    "\"auto\", \"none\", \"required\" or a function",
-                ));
-            }
-        },
-        Value::Object(map) => {
-            let function = map.get("function").unwrap_or(&value);
-            let Some(wanted) = function.get("name").and_then(Value::as_str) else {
-                return Err(Error::bad_field(name, format!("{name} names no function")));
-            };
-            ToolChoice::Named(wanted.to_owned())
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => {
-            return Err(wrong(
-                name,
-                &value,
-                "\"auto\", \"none\", \"required\" or a function",
-            ));
-        }
-    };
-    match &choice {
-        ToolChoice::Named(wanted) if tools.iter().all(|tool| tool.name != *wanted) => Err(Error::bad_field(
-            name,
-            format!("{name} names \"{wanted}\", which is none of the tools"),
-        )),
-        ToolChoice::Required if tools.is_empty() => Err(Error::bad_field(
-            name,
-            format!("{name} wants a tool, and there are none"),
-        )),
-        ToolChoice::Auto | ToolChoice::None | ToolChoice::Required | ToolChoice::Named(_) => Ok(choice),
     }
 }
 

@@ -43,12 +43,12 @@ impl CompletionRequest {
         fields.flag("stream")?;
         let sampling = SamplingParams::read(fields)?;
         if let Some(best_of) = fields.limit("best_of")?
-            && best_of > sampling.n.unwrap_or(1)
+            && best_of > 1
         {
             return Err(Error::bad_field(
                 "best_of",
                 format!(
-                    "best_of is {best_of}: texts are not made to be thrown away; use n, and choose yourself"
+                    "best_of is {best_of}: texts are not judged here, nor made to be thrown away; use n, and choose yourself"
                 ),
             ));
         }
@@ -178,6 +178,7 @@ mod tests {
             (json!({"prompt": [1, "a"]}), "prompt"),
             (json!({"prompt": ["a", 1]}), "prompt[1]"),
             (json!({"prompt": "a", "best_of": 2}), "best_of"),
+            (json!({"prompt": "a", "best_of": 2, "n": 2}), "best_of"),
             (json!({"prompt": "a", "suffix": "b"}), "suffix"),
             (json!({"prompt": "a", "logprobs": 21}), "logprobs"),
             (json!({"prompt": "a", "logprobs": "x"}), "logprobs"),
@@ -189,6 +190,6 @@ mod tests {
                 "{body}"
             );
         }
-        assert!(read(json!({"prompt": "a", "n": 2, "best_of": 2, "logprobs": true})).is_ok());
+        assert!(read(json!({"prompt": "a", "n": 2, "best_of": 1, "logprobs": true})).is_ok());
     }
 }

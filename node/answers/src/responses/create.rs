@@ -11,7 +11,8 @@ use crate::{
     json::fields::Fields,
     request::{
         ChatMessage, ChatRequest, Request, RequestBody, ResponseFormat, SamplingParams, TokenizeRequest,
-        Tool, ToolChoice, read_choice, read_kwargs, set_effort, top_logprobs,
+        Tool, ToolChoice, read_choice, read_kwargs, refuse_of_responses, refuse_verbosity, set_effort,
+        top_logprobs,
     },
     shape,
 };
@@ -59,7 +60,10 @@ impl Create {
         let tool_choice = read_choice(&mut fields, &tools)?;
         let (response_format, format) = match fields.object("text")? {
             None => (ResponseFormat::Text, None),
-            Some(mut text) => read_format(&mut text)?,
+            Some(mut text) => {
+                refuse_verbosity(&mut text)?;
+                read_format(&mut text)?
+            }
         };
         let mut template_kwargs = read_kwargs(&mut fields)?;
         let effort = match fields.object("reasoning")? {
@@ -258,6 +262,7 @@ fn tool(tool: &Tool) -> Value {
 
 /// What this API has and this node does not.
 fn refuse(fields: &mut Fields) -> Result<(), Error> {
+    refuse_of_responses(fields)?;
     if fields.flag("background")? == Some(true) {
         let message = "background is true: answers are made while the client waits, leave it out";
         return Err(Error::bad_field("background", message));

@@ -137,6 +137,12 @@ fn what_is_wrong_or_not_here_is_named() {
             with("text", json!({"format": {"type": "json_schema"}})),
             "text.format.schema",
         ),
+        (with("text", json!({"verbosity": "low"})), "text.verbosity"),
+        (with("moderation", json!({"model": "omni"})), "moderation"),
+        (
+            with("context_management", json!([{"type": "compaction"}])),
+            "context_management",
+        ),
         (with("truncation", "auto".into()), "truncation"),
         (with("background", true.into()), "background"),
         (with("conversation", "conv_1".into()), "conversation"),

@@ -9,14 +9,15 @@ use futures::{
 };
 use tokio::time::Instant;
 
-use super::Limits;
+use super::{Limits, own::Own};
 use crate::{
-    answer::ChunkStream,
+    answer::{Chunk, ChunkStream},
     error::{Code, Error},
     openai::ChunkReader,
 };
 
-/// Reads a stream to its first content, so that one that fails before it is an error and no answer.
+/// Reads a stream to its first content, so that one that fails before it is an error and no answer. The first part that
+/// names a model says whose answer it is.
 ///
 /// # Errors
 /// It ended or failed before anything came.
@@ -24,27 +25,33 @@ pub(super) async fn begin(
     parts: BoxStream<'static, Result<Bytes, Error>>,
     limits: Limits,
     end_by: Instant,
+    own: Own,
 ) -> Result<ChunkStream, Error> {
-    let mut chunks = ChunkReader::new(parts, limits.bytes, limits.parts);
+    let mut reader = Reader {
+        chunks: ChunkReader::new(parts, limits.bytes, limits.parts),
+        own: Some(own),
+    };
     let mut first = Vec::new();
-    while !chunks.judge().has_content() {
-        match chunks.next().await? {
+    while !reader.chunks.judge().has_content() {
+        match reader.next().await? {
             Some(chunk) => first.push(Ok(chunk)),
             None => break,
         }
     }
     // An end without anything is no answer.
-    chunks
+    reader
+        .chunks
         .judge()
         .verdict()
         .map_err(|why| Error::new(Code::BackendFailed, why.to_string()))?;
-    let rest = stream::unfold(Some(chunks), move |state| async move {
-        let mut chunks = state?;
-        let next = tokio::time::timeout_at(end_by, chunks.next()).await;
+    let rest = stream::unfold(Some(reader), move |state| async move {
+        let mut reader = state?;
+        let next = tokio::time::timeout_at(end_by, reader.next()).await;
+        let judge = reader.chunks.judge();
         match next.unwrap_or_else(|_| Err(too_slow(limits.answer_within))) {
-            Ok(Some(chunk)) => Some((Ok(chunk), Some(chunks))),
+            Ok(Some(chunk)) => Some((Ok(chunk), Some(reader))),
             // Without the last line or the model's last word, some of it may be missing.
-            Ok(None) if !chunks.judge().is_done() && !chunks.judge().has_finished() => {
+            Ok(None) if !judge.is_done() && !judge.has_finished() => {
                 let error = Error::new(Code::AnswerBrokeOff, "its stream ended before its end");
                 Some((Err(error), None))
             }
@@ -53,6 +60,24 @@ pub(super) async fn begin(
         }
     });
     Ok(stream::iter(first).chain(rest).boxed())
+}
+
+struct Reader {
+    chunks: ChunkReader,
+    /// Until a part has named its model.
+    own: Option<Own>,
+}
+
+impl Reader {
+    async fn next(&mut self) -> Result<Option<Chunk>, Error> {
+        let chunk = self.chunks.next().await?;
+        if let (Some(own), Some(text)) = (&self.own, chunk.as_ref().and_then(|chunk| chunk.foreign.as_ref()))
+            && own.check(text)?
+        {
+            self.own = None;
+        }
+        Ok(chunk)
+    }
 }
 
 pub(super) fn too_slow(within: Duration) -> Error {
@@ -65,7 +90,7 @@ pub(super) fn too_slow(within: Duration) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::list::List, *};
     use crate::answer::Generation;
 
     async fn read(pieces: &[&'static str]) -> Result<Generation, Error> {
@@ -79,7 +104,8 @@ mod tests {
             bytes: 4096,
             ..Limits::default()
         };
-        Generation::collect(begin(parts.collect::<Vec<_>>().await.into_stream(), limits, end_by).await?).await
+        let parts = parts.collect::<Vec<_>>().await.into_stream();
+        Generation::collect(begin(parts, limits, end_by, Own::new("m", List::default())).await?).await
     }
 
     trait IntoStream {

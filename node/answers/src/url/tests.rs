@@ -7,7 +7,7 @@ use wiremock::{
 };
 
 use super::*;
-use crate::openai;
+use crate::{backend::Task, openai};
 
 fn settings(base: &str) -> UrlSettings {
     UrlSettings {
@@ -255,4 +255,228 @@ async fn a_server_that_hangs_or_sends_without_end_is_left() {
     assert_eq!(slow.code, Code::BackendTooSlow);
     let long = answered(&backend, request(Some("long"))).await.unwrap_err();
     assert_eq!(long.code, Code::BackendTooLarge);
+}
+
+async fn lists(server: &MockServer, ids: &[&str]) {
+    let data: Vec<_> = ids.iter().map(|id| json!({ "id": id })).collect();
+    Mock::given(path("/v1/models"))
+        .respond_with(ResponseTemplate::new(200).set_body_json(json!({ "data": data })))
+        .mount(server)
+        .await;
+}
+
+fn streamed(model: &str) -> Request {
+    let body = json!({ "model": model, "messages": [], "stream": true }).to_string();
+    openai::read("POST", "/v1/chat/completions", body.into()).unwrap()
+}
+
+async fn streams(server: &MockServer, text: &str) {
+    Mock::given(method("POST"))
+        .and(body_partial_json(json!({ "stream": true })))
+        .respond_with(ResponseTemplate::new(200).set_body_raw(text, "text/event-stream"))
+        .mount(server)
+        .await;
+}
+
+/// All of a stream, to its end or its error.
+async fn to_the_end(backend: &UrlBackend, request: Request) -> Result<Generation, Error> {
+    let answer = backend.answer(request, &Principal::Owner).await?;
+    Ok(answer.into_generation().await?.1)
+}
+
+const WORD: &str = "data: {\"model\":\"m\",\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n";
+const LAST: &str = "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
+
+#[tokio::test]
+async fn a_stream_that_breaks_off_counts_against_its_server() {
+    for (text, is_well) in [
+        ([WORD, LAST].concat(), true),
+        (WORD.to_owned(), false),
+        (
+            [WORD, "data: {\"error\":{\"message\":\"x\"}}\n\n"].concat(),
+            false,
+        ),
+    ] {
+        let server = MockServer::start().await;
+        streams(&server, &text).await;
+        let backend = backend(&server.uri());
+        backend.health().failed("as it was before");
+        let answer = to_the_end(&backend, streamed("m")).await;
+        assert_eq!(answer.is_ok(), is_well, "{text}");
+        let ailment = backend.health().ailment();
+        let is_told = ailment.as_ref().is_some_and(|why| why.contains(&server.uri()));
+        assert_eq!((ailment.is_some(), is_told), (!is_well, !is_well), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_hangs_in_the_middle_counts_against_its_server() {
+    use tokio::io::AsyncWriteExt as _;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let backend = with(UrlSettings {
+        limits: Limits {
+            answer_within: Duration::from_millis(300),
+            ..Limits::default()
+        },
+        ..settings(&format!("http://{}", listener.local_addr().unwrap()))
+    });
+    let serving = async {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n";
+        socket.write_all([head, WORD].concat().as_bytes()).await.unwrap();
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        () = serving => {}
+        answer = to_the_end(&backend, streamed("m")) => {
+            assert_eq!(answer.unwrap_err().code, Code::BackendTooSlow);
+        }
+    }
+    assert!(backend.health().is_failing());
+}
+
+#[tokio::test]
+async fn a_server_that_failed_to_answer_is_tried_by_a_question_of_ones_own() {
+    let server = MockServer::start().await;
+    lists(&server, &["m"]).await;
+    let failing = Mock::given(method("POST"))
+        .respond_with(ResponseTemplate::new(500))
+        .mount_as_scoped(&server)
+        .await;
+    let backend = backend(&server.uri());
+    assert!(answered(&backend, request(Some("m"))).await.is_err());
+    let ailment = backend.health().ailment();
+    // That it lists its models says nothing of its answers.
+    assert!(backend.probe(None).await.is_err());
+    assert_eq!(backend.health().ailment(), ailment);
+    assert!(backend.recover().await.is_err() && backend.health().is_failing());
+    drop(failing);
+    Mock::given(method("POST"))
+        .and(body_partial_json(json!({"model": "m", "max_tokens": 1})))
+        .respond_with(ResponseTemplate::new(200).set_body_json(json!({"choices": [{}]})))
+        .expect(1)
+        .mount(&server)
+        .await;
+    backend.recover().await.unwrap();
+    assert_eq!(backend.health().ailment(), None);
+    // Nothing is asked of one that is well.
+    backend.recover().await.unwrap();
+    backend.probe(None).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_list_of_models_is_read_again_and_also_beside_a_path_of_health() {
+    let server = MockServer::start().await;
+    Mock::given(path("/healthz"))
+        .respond_with(ResponseTemplate::new(200))
+        .mount(&server)
+        .await;
+    let first = Mock::given(path("/v1/models"))
+        .respond_with(ResponseTemplate::new(200).set_body_json(json!({"data": [{"id": "old"}]})))
+        .mount_as_scoped(&server)
+        .await;
+    let backend = with(UrlSettings {
+        health: Some("/healthz".to_owned()),
+        ..settings(&server.uri())
+    });
+    let names = || async {
+        let models = backend.models().await.unwrap();
+        models.into_iter().map(|model| model.name).collect::<Vec<_>>()
+    };
+    assert_eq!(names().await, ["old"]);
+    drop(first);
+    // A list that cannot be read now is kept, and no ailment where the server says elsewhere that it is well.
+    backend.recover().await.unwrap();
+    assert_eq!(names().await, ["old"]);
+    lists(&server, &["new", "newer"]).await;
+    backend.recover().await.unwrap();
+    assert_eq!(names().await, ["new", "newer"]);
+    assert_eq!(backend.health().ailment(), None);
+}
+
+#[tokio::test]
+async fn an_answer_of_another_model_of_the_server_is_refused() {
+    for (answered_by, is_refused) in [
+        ("small", true),
+        ("m", false),
+        ("/models/small.gguf", false),
+        ("gpt-3.5-turbo", false),
+    ] {
+        let server = MockServer::start().await;
+        lists(&server, &["m", "small"]).await;
+        let part = |rest: &str| format!("data: {{\"model\":\"{answered_by}\",{rest}}}\n\n");
+        let word = part("\"choices\":[{\"delta\":{\"content\":\"a\"}}]");
+        // The first part that names a model decides, also where content came before it.
+        let nameless = WORD.replace("\"model\":\"m\",", "");
+        for (text, begins) in [
+            ([&word, LAST].concat(), false),
+            ([&nameless, &word, LAST].concat(), true),
+        ] {
+            let stream = Mock::given(body_partial_json(json!({ "stream": true })))
+                .respond_with(ResponseTemplate::new(200).set_body_raw(text, "text/event-stream"))
+                .mount_as_scoped(&server)
+                .await;
+            let backend = backend(&server.uri());
+            backend.probe(None).await.unwrap();
+            let answer = backend.answer(streamed("m"), &Principal::Owner).await;
+            assert_eq!(answer.is_ok(), begins || !is_refused, "{answered_by}");
+            if let Ok(answer) = answer {
+                assert_eq!(
+                    answer.into_generation().await.is_err(),
+                    is_refused,
+                    "{answered_by}"
+                );
+            }
+            assert_eq!(backend.health().is_failing(), is_refused, "{answered_by}");
+            drop(stream);
+        }
+        Mock::given(method("POST"))
+            .respond_with(
+                ResponseTemplate::new(200).set_body_json(json!({"model": answered_by, "choices": [{}]})),
+            )
+            .mount(&server)
+            .await;
+        let backend = backend(&server.uri());
+        backend.probe(None).await.unwrap();
+        match answered(&backend, request(Some("m"))).await {
+            Ok(_) => assert!(!is_refused, "{answered_by}"),
+            Err(error) => {
+                assert!(is_refused && error.is_of_the_backend(), "{error}");
+                assert!(error.message.contains("\"small\" where \"m\""), "{error}");
+                assert_eq!(backend.health().ailment(), Some(error.message));
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn ollama_is_asked_once_what_its_models_are_for() {
+    let server = MockServer::start().await;
+    let listed = |id: &str| json!({ "id": id, "owned_by": "library" });
+    Mock::given(path("/v1/models"))
+        .respond_with(
+            ResponseTemplate::new(200).set_body_json(json!({"data": [listed("texts"), listed("vectors")]})),
+        )
+        .mount(&server)
+        .await;
+    for (model, can) in [("texts", "completion"), ("vectors", "embedding")] {
+        Mock::given(path("/api/show"))
+            .and(body_partial_json(json!({ "model": model })))
+            .respond_with(ResponseTemplate::new(200).set_body_json(json!({ "capabilities": [can] })))
+            .expect(1)
+            .mount(&server)
+            .await;
+    }
+    let backend = backend(&format!("{}/v1", server.uri()));
+    for _ in 0..2 {
+        backend.recover().await.unwrap();
+        let tasks: Vec<Task> = backend
+            .models()
+            .await
+            .unwrap()
+            .iter()
+            .map(|model| model.task)
+            .collect();
+        assert_eq!(tasks, [Task::Chat, Task::Embedding]);
+    }
 }

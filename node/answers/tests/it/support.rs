@@ -10,7 +10,7 @@ use std::{
 };
 
 use hearth_answers::{
-    Args, Config, EngineBackend, Library, LibraryError, ModelEntry, Models, Principal,
+    Args, Config, EngineBackend, Library, LibraryError, ModelEntry, Models, Principal, Task,
     openai::{HttpAnswer, serve},
 };
 use hearth_base::{Clock, Tasks};
@@ -44,6 +44,7 @@ impl Library for TestLibrary {
             .map(|(name, _)| ModelEntry {
                 name: name.clone(),
                 added_at: 7,
+                task: Task::Chat,
             })
             .collect()
     }

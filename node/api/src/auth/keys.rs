@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use axum::http::StatusCode;
 use hearth_base::{Amount, Clock};
-use sqlx::SqlitePool;
+use sqlx::{Sqlite, SqlitePool, query::Query, sqlite::SqliteArguments};
 
 use super::{
     grant::{Grant, checked, lists},
@@ -201,22 +201,14 @@ impl Keys {
             Some(limits) => checked(limits, self.clock.now_ms())?,
             None => old.limits,
         };
-        sqlx::query(
+        let changed = sqlx::query(
             "UPDATE api_key SET name = ?, scopes = ?, models = ?, origins = ?, requests_per_minute = ?, \
              tokens_per_minute = ?, daily_budget_upokt = ?, total_budget_upokt = ?, expires_ms = ? WHERE id = ?",
-        )
-        .bind(name)
-        .bind(scopes_text(&limits))
-        .bind(limits.models.join("\n"))
-        .bind(limits.origins.join("\n"))
-        .bind(limits.requests_per_minute)
-        .bind(limits.tokens_per_minute)
-        .bind(limits.daily_budget.map(integer))
-        .bind(limits.total_budget.map(integer))
-        .bind(limits.expires_at.map(ms))
-        .bind(id)
-        .execute(&self.pool)
-        .await?;
+        );
+        with_limits(changed, &name, &limits)
+            .bind(id)
+            .execute(&self.pool)
+            .await?;
         self.get(id).await
     }
 
@@ -341,17 +333,31 @@ impl Keys {
 
     async fn insert(&self, name: &str, secret: &str, limits: KeyLimits) -> Result<ApiKey, ApiError> {
         let id = uuid::Uuid::now_v7().to_string();
-        sqlx::query(
-            "INSERT INTO api_key (id, name, prefix, hash, created_ms, scopes, models, origins, requests_per_minute, \
-             tokens_per_minute, daily_budget_upokt, total_budget_upokt, expires_ms) \
+        let made = sqlx::query(
+            "INSERT INTO api_key (name, scopes, models, origins, requests_per_minute, tokens_per_minute, \
+             daily_budget_upokt, total_budget_upokt, expires_ms, id, prefix, hash, created_ms) \
              VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        )
-        .bind(&id)
-        .bind(name)
-        .bind(secret.chars().take(SHOWN_CHARS).collect::<String>())
-        .bind(hash(secret))
-        .bind(self.clock.now_ms())
-        .bind(scopes_text(&limits))
+        );
+        with_limits(made, name, &limits)
+            .bind(&id)
+            .bind(secret.chars().take(SHOWN_CHARS).collect::<String>())
+            .bind(hash(secret))
+            .bind(self.clock.now_ms())
+            .execute(&self.pool)
+            .await?;
+        self.get(&id).await
+    }
+}
+
+/// Binds what may be changed of a key: `name` … `expires_ms`, the first columns of both statements.
+fn with_limits<'q>(
+    query: Query<'q, Sqlite, SqliteArguments>,
+    name: &str,
+    limits: &KeyLimits,
+) -> Query<'q, Sqlite, SqliteArguments> {
+    query
+        .bind(name.to_owned())
+        .bind(scopes_text(limits))
         .bind(limits.models.join("\n"))
         .bind(limits.origins.join("\n"))
         .bind(limits.requests_per_minute)
@@ -359,10 +365,6 @@ impl Keys {
         .bind(limits.daily_budget.map(integer))
         .bind(limits.total_budget.map(integer))
         .bind(limits.expires_at.map(ms))
-        .execute(&self.pool)
-        .await?;
-        self.get(&id).await
-    }
 }
 
 fn checked_name(name: &str) -> Result<&str, ApiError> {

@@ -73,6 +73,7 @@ operations! {
     Faucet,
     ListReceipts,
     GetReceipt,
+    ExportReceipts,
     Network,
     PreferAnchor,
     GetSettings,
@@ -430,6 +431,15 @@ impl Operation {
                 "One of them; the header x-hearth-receipt of an answer has its id.",
             )
             .gives::<BoughtAnswer>(),
+            Operation::ExportReceipts => Spec {
+                answer: Answer::Table,
+                ..new(
+                    Get,
+                    "/receipts.csv",
+                    "exportReceipts",
+                    "All receipts as a table for spreadsheets.",
+                )
+            },
             Operation::GetSettings => {
                 new(Get, "/settings", "getSettings", "All settings.").gives::<Settings>()
             }

@@ -1,7 +1,6 @@
 //! `/v1/messages`: Anthropic's API.
 
 use axum::{
-    Extension,
     extract::{OriginalUri, Request, State},
     http::Method,
     response::Response,
@@ -9,16 +8,17 @@ use axum::{
 use hearth_answers::{
     Error,
     anthropic::{self, Messages},
-    openai::HttpAnswer,
 };
 
-use super::{extract::plain_body, openai::response};
+use super::{
+    asking::{Asking, shown},
+    extract::plain_body,
+    openai::response,
+};
 use crate::{
-    answers::{self, lively},
+    answers::{Answered, lively},
     app::App,
-    auth::Caller,
     error::ApiError,
-    metering::Asker,
 };
 
 /// Whether a path is one of this API, whose errors have a shape of their own.
@@ -30,41 +30,28 @@ pub(crate) fn refused(error: &ApiError) -> Response {
     response(anthropic::refused(&error.openai()))
 }
 
-pub(crate) async fn create(
-    State(app): State<App>,
-    Extension(caller): Extension<Caller>,
-    Extension(asker): Extension<Asker>,
-    request: Request,
-) -> Response {
+pub(crate) async fn create(State(app): State<App>, asking: Asking, request: Request) -> Response {
     let answered = async {
         let messages = read(&app, request).await?;
-        let answer = answers::answer_to(&app, caller, &asker, messages.request()).await?;
-        Ok(anthropic::written(&messages, lively(&app, answer)).await)
+        let Answered { answer, headers } = asking.ask(&app, messages.request()).await?;
+        let written = anthropic::written(&messages, lively(&app, answer)).await;
+        Ok((written, headers))
     };
-    shown(answered.await)
+    shown(answered.await, anthropic::refused)
 }
 
-pub(crate) async fn count_tokens(
-    State(app): State<App>,
-    Extension(caller): Extension<Caller>,
-    Extension(asker): Extension<Asker>,
-    request: Request,
-) -> Response {
+pub(crate) async fn count_tokens(State(app): State<App>, asking: Asking, request: Request) -> Response {
     let counted = async {
         let messages = read(&app, request).await?;
-        let answer = answers::answer_to(&app, caller, &asker, messages.count()).await?;
-        Ok(anthropic::counted(answer))
+        let Answered { answer, headers } = asking.ask(&app, messages.count()).await?;
+        Ok((anthropic::counted(answer), headers))
     };
-    shown(counted.await)
+    shown(counted.await, anthropic::refused)
 }
 
 async fn read(app: &App, request: Request) -> Result<Messages, Error> {
     let bytes = plain_body(app, request).await?;
     Messages::read(&bytes)
-}
-
-fn shown(answered: Result<HttpAnswer, Error>) -> Response {
-    response(answered.unwrap_or_else(|error| anthropic::refused(&error)))
 }
 
 /// What there is not.

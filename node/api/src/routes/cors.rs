@@ -13,7 +13,7 @@ const METHODS: &str = "GET, HEAD, POST, DELETE, OPTIONS";
 /// Where a browser does not say what it will send.
 const HEADERS: &str = "authorization, content-type, x-api-key";
 /// What scripts may read beside what browsers always let them.
-const EXPOSED: &str = "retry-after, x-request-id, x-hearth-receipt, x-ratelimit-limit-requests, x-ratelimit-remaining-requests, \
+const EXPOSED: &str = "retry-after, x-request-id, request-id, x-hearth-receipt, x-ratelimit-limit-requests, x-ratelimit-remaining-requests, \
      x-ratelimit-reset-requests, x-ratelimit-limit-tokens, x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens";
 const ASKED_NETWORK: HeaderName = HeaderName::from_static("access-control-request-private-network");
 const ALLOWED_NETWORK: HeaderName = HeaderName::from_static("access-control-allow-private-network");

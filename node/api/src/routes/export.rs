@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use crate::{
     app::App,
-    control::types::{EarnedSession, History, Movement},
+    control::types::{BoughtAnswer, EarnedSession, History, Movement},
     error::ApiError,
     parts::{Answer, Window},
     storage::UsageRow,
@@ -123,6 +123,65 @@ pub(crate) async fn usage(State(app): State<App>) -> Result<Response, ApiError> 
     };
     let lines = stream::once(async { head }).chain(rows(first, read, |one| &one.id, used));
     Ok(table("hearth-usage.csv", lines))
+}
+
+/// Every answer that was asked for on the network, the newest first.
+pub(crate) async fn receipts(State(app): State<App>) -> Result<Response, ApiError> {
+    let first = app.parts.relay.receipts(Window::page(0)).await?.answers;
+    let head = row(&[
+        "receipt",
+        "time",
+        "asker",
+        "key_id",
+        "key_name",
+        "service",
+        "supplier",
+        "application",
+        "session",
+        "start_height",
+        "end_height",
+        "charge",
+        "cost_upokt",
+        "outcome",
+        "status",
+        "bytes",
+        "total_ms",
+    ]);
+    let read = move |offset| {
+        let app = app.clone();
+        async move { Ok(app.parts.relay.receipts(Window::page(offset)).await?.answers) }
+    };
+    let lines = stream::once(async { head }).chain(rows(first, read, receipt_id, bought));
+    Ok(table("hearth-receipts.csv", lines))
+}
+
+fn receipt_id(one: &BoughtAnswer) -> &str {
+    one.receipt.id.as_deref().unwrap_or_default()
+}
+
+fn bought(one: &BoughtAnswer) -> String {
+    let receipt = &one.receipt;
+    row(&[
+        receipt_id(one),
+        &word(&one.asked_at),
+        &one.asker.as_ref().map(word).unwrap_or_default(),
+        one.key_id.as_deref().unwrap_or_default(),
+        one.key_name.as_deref().unwrap_or_default(),
+        &receipt.service,
+        &receipt.supplier,
+        &receipt.application,
+        &receipt.session_id,
+        &receipt.session_start.to_string(),
+        &receipt.session_end.to_string(),
+        &word(&receipt.charge),
+        &one.cost
+            .map(|cost| cost.0.upokt().to_string())
+            .unwrap_or_default(),
+        &one.outcome,
+        &one.status.to_string(),
+        &one.bytes.to_string(),
+        &one.total_ms.to_string(),
+    ])
 }
 
 fn used(one: &UsageRow) -> String {

@@ -1,6 +1,6 @@
 //! Models of this computer and of the network, downloads, the catalogue.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use axum::{
     Json,
@@ -10,7 +10,7 @@ use axum::{
 };
 
 use futures::future::join_all;
-use hearth_answers::Named;
+use hearth_answers::{Named, Task};
 
 use super::extract::Input;
 use crate::{
@@ -20,6 +20,7 @@ use crate::{
         ModelTask, PullModel, Reason, VerifiedModel,
     },
     error::ApiError,
+    metering::Asker,
 };
 
 pub(crate) async fn list(State(app): State<App>) -> Result<Json<ModelList>, ApiError> {
@@ -36,8 +37,9 @@ pub(crate) async fn all(app: &App) -> Result<Vec<Model>, ApiError> {
         mark(app, model);
     }
     let named = app.router.named().iter();
-    let servers = join_all(named.map(|(name, named)| server_models(name, named))).await;
-    models.extend(served_by_name(app));
+    let servers: Vec<Vec<Model>> = join_all(named.map(|(name, named)| server_models(name, named))).await;
+    let served = served_by_name(app, &models, &servers);
+    models.extend(served);
     models.extend(servers.into_iter().flatten());
     match app.parts.relay.models().await {
         Ok(network) => models.extend(network),
@@ -46,26 +48,45 @@ pub(crate) async fn all(app: &App) -> Result<Vec<Model>, ApiError> {
     Ok(models)
 }
 
-/// The models that servers serve under their bare names, each once. One is away when all its servers are.
-fn served_by_name(app: &App) -> Vec<Model> {
-    let mut names: Vec<&String> = app
-        .router
-        .named()
-        .values()
-        .flat_map(|named| &named.models)
-        .collect();
-    names.sort();
-    names.dedup();
+/// The models that whoever asks can ask now, by all of their names.
+pub(crate) async fn to_ask(app: &App, asker: &Asker) -> Result<Vec<Model>, ApiError> {
+    let mut models = all(app).await?;
+    models.retain(|model| model.unavailable.is_none() && asker.may_see(model));
+    // An alias is as good as what it stands for, and goes before a model of the same name.
+    let aliases = app.router.aliases().iter().filter_map(|(alias, of)| {
+        let model = models.iter().find(|model| model.id == *of)?;
+        Some(Model {
+            id: alias.clone(),
+            title: format!("{alias} ({of})"),
+            ..model.clone()
+        })
+    });
+    let aliases: Vec<Model> = aliases.collect();
+    models.retain(|model| !app.router.aliases().contains_key(&model.id));
+    models.extend(aliases);
+    Ok(models)
+}
+
+/// The models that servers serve under their bare names, each once and unless this computer has one of that name. One is
+/// away when all its servers are.
+fn served_by_name(app: &App, local: &[Model], servers: &[Vec<Model>]) -> Vec<Model> {
+    let named = app.router.named();
+    let names: BTreeSet<&String> = named.values().flat_map(|named| &named.models).collect();
     let model = |name: &String| {
-        let serving = app.router.named().iter();
-        let mut ailments = serving
-            .filter(|(_, named)| named.models.contains(name))
+        let mut ailments = named
+            .iter()
+            .filter(|(_, named)| named.serves(name))
             .map(|(server, named)| named.backend.health().ailment().map(|fact| (server, fact)));
         let well = ailments.clone().any(|ailment| ailment.is_none());
         let ailment = ailments.find_map(|ailment| ailment).filter(|_| !well);
-        server_model(name.clone(), name.clone(), ailment)
+        let mut known = servers.iter().flatten();
+        let task = known
+            .find(|model| model.id.split_once('/').is_some_and(|(_, own)| own == name))
+            .map_or(ModelTask::from(Task::of_name(name)), |model| model.task);
+        server_model(name.clone(), name.clone(), task, ailment)
     };
-    names.into_iter().map(model).collect()
+    let is_free = |name: &&String| local.iter().all(|model| model.id != **name);
+    names.into_iter().filter(is_free).map(model).collect()
 }
 
 /// How long a server may take to say what it has, where it was not known before.
@@ -74,54 +95,50 @@ const SERVER_WITHIN: Duration = Duration::from_secs(3);
 /// The models of a configured backend, by the names under which they are asked for.
 async fn server_models(name: &str, named: &Named) -> Vec<Model> {
     let listed = tokio::time::timeout(SERVER_WITHIN, named.backend.models()).await;
-    let mut ids: Vec<String> = match listed {
-        Ok(Ok(listed)) => listed.into_iter().map(|model| model.name).collect(),
+    let mut models: Vec<(String, ModelTask)> = match listed {
+        Ok(Ok(listed)) => listed
+            .into_iter()
+            .map(|model| (model.name, model.task.into()))
+            .collect(),
         Ok(Err(_)) | Err(_) => Vec::new(),
     };
     // What it should have is shown also while it is away.
-    let missing = named.models.iter().filter(|model| !ids.contains(model));
-    let missing: Vec<String> = missing.cloned().collect();
-    ids.extend(missing);
+    let missing = named
+        .models
+        .iter()
+        .filter(|model| models.iter().all(|(known, _)| known != *model));
+    let missing: Vec<_> = missing
+        .map(|model| (model.clone(), ModelTask::from(Task::of_name(model))))
+        .collect();
+    models.extend(missing);
     let ailment = named.backend.health().ailment();
     let ailment = ailment.map(|fact| (name, fact));
-    let model = |id: String| server_model(format!("{name}/{id}"), format!("{id} ({name})"), ailment.clone());
-    ids.into_iter().map(model).collect()
+    let model = |(id, task): (String, ModelTask)| {
+        server_model(
+            format!("{name}/{id}"),
+            format!("{id} ({name})"),
+            task,
+            ailment.clone(),
+        )
+    };
+    models.into_iter().map(model).collect()
 }
 
 /// A model of a server; `ailment` says which server is away, and why.
-fn server_model(id: String, title: String, ailment: Option<(impl std::fmt::Display, String)>) -> Model {
-    Model {
-        title,
-        id,
-        kind: ModelKind::Server,
-        task: ModelTask::Chat,
-        state: if ailment.is_some() {
-            ModelState::Unavailable
-        } else {
-            ModelState::Ready
-        },
-        unavailable: ailment.map(|(server, fact)| Reason {
-            code: "backend".to_owned(),
-            fact: Some(fact),
-            meaning: format!("The server \"{server}\" does not answer, so its models cannot be asked."),
-            remedy: Some(format!(
-                "Start it, or correct backends.{server} in the configuration."
-            )),
-        }),
-        cid: None,
-        size_bytes: None,
-        context_tokens: None,
-        parameters: None,
-        architecture: None,
-        quantisation: None,
-        licence: None,
-        added_at: None,
-        verified_at: None,
-        serves: Vec::new(),
-        service: None,
-        price_per_answer: None,
-        suppliers: None,
-    }
+fn server_model(
+    id: String,
+    title: String,
+    task: ModelTask,
+    ailment: Option<(impl std::fmt::Display, String)>,
+) -> Model {
+    Model::elsewhere(id, ModelKind::Server, task, title).unless(ailment.map(|(server, fact)| Reason {
+        code: "backend".to_owned(),
+        fact: Some(fact),
+        meaning: format!("The server \"{server}\" does not answer, so its models cannot be asked."),
+        remedy: Some(format!(
+            "Start it, or correct backends.{server} in the configuration."
+        )),
+    }))
 }
 
 pub(crate) async fn add(

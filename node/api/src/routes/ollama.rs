@@ -10,17 +10,21 @@ use axum::{
 };
 use bytes::Bytes;
 use hearth_answers::{
-    Code, Error,
+    Code, Error, Task,
     dialect::Dialect,
     ollama::{self, Asked, ModelCard},
     openai::HttpAnswer,
 };
 
-use super::{extract::plain_body, models, openai::response};
+use super::{
+    asking::{self, Asking},
+    extract::plain_body,
+    models,
+    openai::response,
+};
 use crate::{
-    answers::{self, lively},
+    answers::{self, Answered, lively},
     app::App,
-    auth::Caller,
     control::types::{Model, ModelState, ModelTask},
     error::ApiError,
     metering::Asker,
@@ -85,61 +89,44 @@ async fn show(State(app): State<App>, Extension(asker): Extension<Asker>, reques
     shown(found.await)
 }
 
-async fn chat(
-    app: State<App>,
-    caller: Extension<Caller>,
-    asker: Extension<Asker>,
-    request: Request,
-) -> Response {
-    shown(answer(app, caller, asker, request, Asked::chat).await)
+async fn chat(app: State<App>, asking: Asking, request: Request) -> Response {
+    answered(&app, asking, request, Asked::chat).await
 }
 
-async fn generate(
-    app: State<App>,
-    caller: Extension<Caller>,
-    asker: Extension<Asker>,
-    request: Request,
-) -> Response {
-    shown(answer(app, caller, asker, request, Asked::generate).await)
+async fn generate(app: State<App>, asking: Asking, request: Request) -> Response {
+    answered(&app, asking, request, Asked::generate).await
 }
 
-async fn embed(
-    app: State<App>,
-    caller: Extension<Caller>,
-    asker: Extension<Asker>,
-    request: Request,
-) -> Response {
-    shown(answer(app, caller, asker, request, |body| Asked::embed(body, false)).await)
+async fn embed(app: State<App>, asking: Asking, request: Request) -> Response {
+    answered(&app, asking, request, |body| Asked::embed(body, false)).await
 }
 
-async fn embeddings(
-    app: State<App>,
-    caller: Extension<Caller>,
-    asker: Extension<Asker>,
-    request: Request,
-) -> Response {
-    shown(answer(app, caller, asker, request, |body| Asked::embed(body, true)).await)
+async fn embeddings(app: State<App>, asking: Asking, request: Request) -> Response {
+    answered(&app, asking, request, |body| Asked::embed(body, true)).await
 }
 
-async fn answer(
-    State(app): State<App>,
-    Extension(caller): Extension<Caller>,
-    Extension(asker): Extension<Asker>,
+async fn answered(
+    app: &App,
+    asking: Asking,
     request: Request,
     read: impl FnOnce(&[u8]) -> Result<Asked, Error> + Send,
-) -> Result<HttpAnswer, Error> {
+) -> Response {
     let begun = Instant::now();
-    let asked = read(&bytes(&app, request).await?)?;
-    match asked.request() {
-        Some(request) => {
-            let answer = answers::answer_to(&app, caller, &asker, request).await?;
-            Ok(ollama::written(&asked, begun, lively(&app, answer)).await)
+    let answered = async {
+        let asked = read(&bytes(app, request).await?)?;
+        match asked.request() {
+            Some(request) => {
+                let Answered { answer, headers } = asking.ask(app, request).await?;
+                let written = ollama::written(&asked, begun, lively(app, answer)).await;
+                Ok((written, headers))
+            }
+            None => {
+                let headers = answers::prepare(app, &asking.asker, asked.model()).await?;
+                Ok((ollama::loaded(&asked), headers))
+            }
         }
-        None => {
-            answers::prepare(&app, &asker, asked.model()).await?;
-            Ok(ollama::loaded(&asked))
-        }
-    }
+    };
+    asking::shown(answered.await, ollama::refused)
 }
 
 async fn bytes(app: &App, request: Request) -> Result<Bytes, Error> {
@@ -172,15 +159,14 @@ async fn cards(
     asker: &Asker,
     wanted: impl Fn(&Model) -> bool + Send,
 ) -> Result<Vec<ModelCard>, Error> {
-    let models = models::all(app).await.map_err(|error| error.openai())?;
-    let models = models
-        .into_iter()
-        .filter(|model| model.unavailable.is_none() && asker.may_see(model) && wanted(model));
+    let models = models::to_ask(app, asker).await.map_err(|error| error.openai())?;
+    let models = models.into_iter().filter(wanted);
     Ok(models.map(|model| card(app, model)).collect())
 }
 
 fn card(app: &App, model: Model) -> ModelCard {
-    let loaded = app.models.snapshot().borrow().loaded.get(&model.id).cloned();
+    let own_name = app.router.unaliased(&model.id);
+    let loaded = app.models.snapshot().borrow().loaded.get(own_name).cloned();
     let dialect = loaded.as_ref().map(|loaded| Dialect::of_model(&loaded.info));
     ModelCard {
         knows_tools: dialect.is_some_and(|dialect| dialect.tools.is_some()),
@@ -194,6 +180,10 @@ fn card(app: &App, model: Model) -> ModelCard {
         quantisation: model.quantisation,
         context_tokens: model.context_tokens,
         licence: model.licence,
-        makes_embeddings: model.task == ModelTask::Embedding,
+        task: match model.task {
+            ModelTask::Chat => Task::Chat,
+            ModelTask::Embedding => Task::Embedding,
+            ModelTask::Rerank => Task::Rerank,
+        },
     }
 }

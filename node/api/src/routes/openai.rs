@@ -6,7 +6,7 @@ use axum::{
     Extension, Json,
     body::Body,
     extract::{OriginalUri, Path, Request, State},
-    http::{HeaderValue, Method, StatusCode},
+    http::{Method, StatusCode},
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
@@ -20,13 +20,15 @@ use hearth_answers::{
     sse,
 };
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
-use super::{extract::plain_body, models};
+use super::{
+    asking::{Asking, Headers, shown},
+    extract::plain_body,
+    models,
+};
 use crate::{
     answers::{self, Refused},
     app::App,
-    auth::Caller,
     control::types::ModelKind,
     error::ApiError,
     metering::Asker,
@@ -54,39 +56,18 @@ pub(crate) async fn get_model(
 }
 
 /// Any route that is asked of a model.
-pub(crate) async fn ask(
-    State(app): State<App>,
-    Extension(caller): Extension<Caller>,
-    request: Request,
-) -> Response {
-    let id = Uuid::now_v7();
-    let answered = answer(&app, caller, request, id).await;
-    let mut answered = answered.unwrap_or_else(|refused| {
-        let mut response = response(refused.error.into());
-        response.headers_mut().extend(refused.headers);
-        response
-    });
-    // Clients show it where something failed, and the log of requests has it.
-    if let Ok(id) = HeaderValue::from_str(&id.to_string()) {
-        answered.headers_mut().insert("x-request-id", id);
-    }
-    answered
+pub(crate) async fn ask(State(app): State<App>, asking: Asking, request: Request) -> Response {
+    let answered = answer(&app, &asking, request).await;
+    shown(answered, |error| error.clone().into())
 }
 
-async fn answer(app: &App, caller: Caller, http: Request, id: Uuid) -> Result<Response, Refused> {
-    let (method, path, asker) = (
-        http.method().to_string(),
-        http.uri().path().to_owned(),
-        Asker::of(&http),
-    );
+async fn answer(app: &App, asking: &Asking, http: Request) -> Result<(HttpAnswer, Headers), Refused> {
+    let (method, path) = (http.method().to_string(), http.uri().path().to_owned());
     let bytes = plain_body(app, http).await?;
-    let mut request = openai::read(&method, &path, bytes)?;
-    request.id = id;
-    let answered = answers::send(app, caller, &asker, request.clone()).await?;
+    let request = openai::read(&method, &path, bytes)?;
+    let answered = asking.ask(app, request.clone()).await?;
     let written = openai::written(&request, answered.answer);
-    let mut response = until_cut(written, app.cut.clone());
-    response.headers_mut().extend(answered.headers);
-    Ok(response)
+    Ok((until_cut(written, app.cut.clone()), answered.headers))
 }
 
 pub(crate) async fn unknown(method: Method, OriginalUri(uri): OriginalUri) -> Response {
@@ -102,24 +83,29 @@ pub(crate) async fn wrong_method(method: Method) -> Response {
 
 /// An answer that ends when this program does. A stop in the middle of it is an error: an end alone would look like the
 /// end of the answer.
-fn until_cut(answer: HttpAnswer, cut: CancellationToken) -> Response {
+fn until_cut(answer: HttpAnswer, cut: CancellationToken) -> HttpAnswer {
     let body = match answer.body {
-        HttpBody::Stream(events) => HttpBody::Stream(cut_off(events, cut).boxed()),
+        HttpBody::Stream(events) => HttpBody::Stream(cut_off(events, cut, answers::quiet).boxed()),
         whole => whole,
     };
-    response(HttpAnswer { body, ..answer })
+    HttpAnswer { body, ..answer }
 }
 
-fn cut_off(events: BoxStream<'static, Bytes>, cut: CancellationToken) -> impl Stream<Item = Bytes> + Send {
-    stream::unfold(Some((events, cut)), |state| async move {
-        let (mut events, cut) = state?;
+/// `quiet` ends when a client has heard nothing for so long that it must be told that somebody is still there.
+fn cut_off<Q: Future<Output = ()> + Send + 'static>(
+    events: BoxStream<'static, Bytes>,
+    cut: CancellationToken,
+    quiet: impl Fn() -> Q + Send + 'static,
+) -> impl Stream<Item = Bytes> + Send {
+    stream::unfold(Some((events, cut, quiet)), |state| async move {
+        let (mut events, cut, quiet) = state?;
         tokio::select! {
             biased;
-            event = events.next() => Some((event?, Some((events, cut)))),
+            event = events.next() => Some((event?, Some((events, cut, quiet)))),
             () = cut.cancelled() => {
                 Some((Writer::error(&answers::stopping().openai()), None))
             }
-            () = tokio::time::sleep(answers::QUIET) => Some((sse::keep_alive(), Some((events, cut)))),
+            () = quiet() => Some((sse::keep_alive(), Some((events, cut, quiet)))),
         }
     })
 }
@@ -141,11 +127,7 @@ pub(super) fn response(answer: HttpAnswer) -> Response {
 
 /// Models that can be asked now, by whoever asks.
 async fn items(app: &App, asker: &Asker) -> Result<Vec<ModelItem>, ApiError> {
-    let models = models::all(app)
-        .await?
-        .into_iter()
-        .filter(|model| model.unavailable.is_none() && asker.may_see(model));
-    let items = models.map(|model| {
+    let items = models::to_ask(app, asker).await?.into_iter().map(|model| {
         let created = model.added_at.map_or(0, |added| added.0.unix_timestamp());
         let owner = match model.kind {
             ModelKind::Local => "hearth",
@@ -155,4 +137,48 @@ async fn items(app: &App, asker: &Asker) -> Result<Vec<ModelItem>, ApiError> {
         ModelItem::new(model.id, created, owner)
     });
     Ok(items.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::sync::{Semaphore, mpsc};
+    use tokio_stream::wrappers::ReceiverStream;
+
+    use super::*;
+
+    /// S10: while a prompt is read nothing of the answer comes, and clients and proxies give silent connections up.
+    #[tokio::test]
+    async fn a_silent_stream_says_now_and_then_that_it_is_there() {
+        // A clock that stands: ten seconds pass where a permit is given.
+        let ten_seconds = Arc::new(Semaphore::new(0));
+        let clock = Arc::clone(&ten_seconds);
+        let quiet = move || {
+            let clock = Arc::clone(&clock);
+            async move { clock.acquire().await.unwrap().forget() }
+        };
+        let (sender, events) = mpsc::channel(1);
+        let cut = CancellationToken::new();
+        let mut heard = cut_off(ReceiverStream::new(events).boxed(), cut.clone(), quiet).boxed();
+        ten_seconds.add_permits(2);
+        for _ in 0..2 {
+            let comment = heard.next().await.unwrap();
+            assert!(
+                comment.starts_with(b":") && comment.ends_with(b"\n\n"),
+                "{comment:?}"
+            );
+        }
+        // What comes is given out at once, and no comment stands between.
+        for event in ["data: a\n\n", "data: b\n\n"] {
+            sender.send(Bytes::from(event)).await.unwrap();
+            assert_eq!(heard.next().await.unwrap(), event);
+        }
+        ten_seconds.add_permits(1);
+        assert!(heard.next().await.unwrap().starts_with(b":"));
+        cut.cancel();
+        assert!(String::from_utf8_lossy(&heard.next().await.unwrap()).contains("stopping"));
+        assert_eq!(heard.next().await, None);
+        assert_eq!(answers::QUIET.as_secs(), 10);
+    }
 }

@@ -13,29 +13,26 @@ use hearth_answers::{
     responses::{self, Create, Keeper, Kept, ListQuery},
 };
 
-use super::{extract::plain_body, openai::response};
+use super::{
+    asking::{Asking, Headers, shown},
+    extract::plain_body,
+    openai::response,
+};
 use crate::{
-    answers::{self, lively, principal},
+    answers::{Answered, Refused, lively, principal},
     app::App,
-    auth::Caller,
     error::ApiError,
     metering::Asker,
 };
 
-pub(crate) async fn create(
-    State(app): State<App>,
-    Extension(caller): Extension<Caller>,
-    Extension(asker): Extension<Asker>,
-    request: Request,
-) -> Response {
-    let answered = answer(&app, caller, &asker, request).await;
-    response(answered.unwrap_or_else(responses::refused))
+pub(crate) async fn create(State(app): State<App>, asking: Asking, request: Request) -> Response {
+    shown(answer(&app, &asking, request).await, responses_refused)
 }
 
-async fn answer(app: &App, caller: Caller, asker: &Asker, http: Request) -> Result<HttpAnswer, Error> {
-    let create = read(app, asker, http).await?;
-    let answer = answers::answer_to(app, caller, asker, create.request()?).await?;
-    let (store, whose) = (app.responses.clone(), principal(asker));
+async fn answer(app: &App, asking: &Asking, http: Request) -> Result<(HttpAnswer, Headers), Refused> {
+    let create = read(app, &asking.asker, http).await?;
+    let Answered { answer, headers } = asking.ask(app, create.request()?).await?;
+    let (store, whose) = (app.responses.clone(), principal(&asking.asker));
     let keeper: Keeper = Box::new(move |kept| {
         async move {
             if let Err(error) = store.keep(&whose, kept).await {
@@ -44,7 +41,12 @@ async fn answer(app: &App, caller: Caller, asker: &Asker, http: Request) -> Resu
         }
         .boxed()
     });
-    Ok(responses::written(create, lively(app, answer), keeper).await)
+    let written = responses::written(create, lively(app, answer), keeper).await;
+    Ok((written, headers))
+}
+
+fn responses_refused(error: &Error) -> HttpAnswer {
+    responses::refused(error.clone())
 }
 
 /// The request after what it goes on from.
@@ -62,18 +64,13 @@ async fn read(app: &App, asker: &Asker, http: Request) -> Result<Create, Error> 
 }
 
 /// How many tokens a request has.
-pub(crate) async fn count(
-    State(app): State<App>,
-    Extension(caller): Extension<Caller>,
-    Extension(asker): Extension<Asker>,
-    request: Request,
-) -> Response {
+pub(crate) async fn count(State(app): State<App>, asking: Asking, request: Request) -> Response {
     let counted = async {
-        let create = read(&app, &asker, request).await?;
-        let answer = answers::answer_to(&app, caller, &asker, create.count()?).await?;
-        responses::counted(answer)
+        let create = read(&app, &asking.asker, request).await?;
+        let Answered { answer, headers } = asking.ask(&app, create.count()?).await?;
+        Ok((responses::counted(answer)?, headers))
     };
-    response(counted.await.unwrap_or_else(responses::refused))
+    shown(counted.await, responses_refused)
 }
 
 pub(crate) async fn get(

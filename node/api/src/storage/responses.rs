@@ -56,7 +56,7 @@ fn owner(principal: &Principal) -> String {
     match principal {
         Principal::Owner => "owner".to_owned(),
         Principal::Program => "program".to_owned(),
-        Principal::Key { id } => format!("key:{id}"),
+        Principal::Key { id, .. } => format!("key:{id}"),
         Principal::Relay { service, session_id } => format!("relay:{service}:{session_id}"),
     }
 }
@@ -192,7 +192,10 @@ mod tests {
     async fn an_answer_is_its_makers_alone_and_gone_after_a_day() {
         let clock = Clock::test(1_700_000_000_000);
         let (_folder, responses) = responses(&clock).await;
-        let key = |id: &str| Principal::Key { id: id.to_owned() };
+        let key = |id: &str| Principal::Key {
+            id: id.to_owned(),
+            name: "editor".to_owned(),
+        };
         responses.keep(&key("a"), kept("r", "x")).await.unwrap();
         assert_eq!(responses.get(&key("a"), "r").await.unwrap(), Some(kept("r", "x")));
         for other in [Principal::Owner, Principal::Program, key("b")] {

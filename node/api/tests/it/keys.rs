@@ -370,3 +370,79 @@ async fn usage_is_kept_by_who_asked_and_model() {
         assert_eq!(world.get(wrong).await["error"]["code"], "bad_request", "{wrong}");
     }
 }
+
+#[tokio::test]
+async fn every_route_that_answers_says_what_the_key_may_still_ask() {
+    let world = world().await;
+    let (_, key) = world.key(json!({"requests_per_minute": 9})).await;
+    let chat = json!({"model": "chat", "messages": [{"role": "user", "content": "hello"}], "max_tokens": 2, "stream": false});
+    let input = json!({"model": "chat", "input": "hello", "max_output_tokens": 2});
+    let prompt = json!({
+        "model": "chat", "prompt": "hello", "stream": false, "max_tokens": 2, "options": {"num_predict": 2},
+    });
+    let paths = [
+        ("/v1/chat/completions", &chat),
+        ("/v1/completions", &prompt),
+        ("/tokenize", &prompt),
+        ("/v1/responses", &input),
+        ("/v1/responses/input_tokens", &input),
+        ("/v1/messages", &chat),
+        ("/v1/messages/count_tokens", &chat),
+        ("/api/chat", &chat),
+        ("/api/generate", &prompt),
+    ];
+    for ((path, body), left) in paths.into_iter().zip((0..9).rev()) {
+        let answer = ask(&world, path, &key, body).await;
+        let headers = answer.headers().clone();
+        assert_eq!(answer.status(), 200, "{path}: {}", answer.text().await.unwrap());
+        assert_eq!(headers["x-ratelimit-limit-requests"], "9", "{path}");
+        assert_eq!(
+            headers["x-ratelimit-remaining-requests"],
+            left.to_string(),
+            "{path}"
+        );
+    }
+    for (path, body) in paths {
+        let refused = ask(&world, path, &key, body).await;
+        assert_eq!(refused.status(), 429, "{path}");
+        assert_eq!(refused.headers()["x-ratelimit-remaining-requests"], "0", "{path}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_set_aside_is_the_most_that_an_answer_may_cost() {
+    let world = with(config(false), Fake::default()).await;
+    let (_, bounded) = world.key(json!({"total_budget": "10"})).await;
+    let (_, unbounded) = world.key(json!({})).await;
+    for key in [bounded, unbounded] {
+        assert_eq!(chat(&world, &key, "pocket/svc").await.status(), 200);
+    }
+    let relayed = world.fake.relayed.lock().unwrap();
+    let most: Vec<_> = relayed.iter().map(|request| request.most).collect();
+    assert_eq!(most, [Some(hearth_base::Amount::from_upokt(4)), None]);
+}
+
+#[tokio::test]
+async fn receipts_say_who_asked_also_as_a_table() {
+    let world = world().await;
+    let (_, key) = world.key(json!({})).await;
+    chat(&world, &key, "pocket/svc").await.bytes().await.unwrap();
+    let listed = world.get("/receipts").await["answers"][0].clone();
+    assert_eq!(
+        (&listed["asker"], &listed["key_id"], &listed["key_name"]),
+        (&json!("key"), &json!("k1"), &json!("editor"))
+    );
+    let table = world.own(Method::GET, "/receipts.csv").send().await.unwrap();
+    let name = table.headers()["content-disposition"]
+        .to_str()
+        .unwrap()
+        .to_owned();
+    assert!(name.contains("hearth-receipts.csv"), "{name}");
+    let table = table.text().await.unwrap();
+    let id = listed["receipt"]["id"].as_str().unwrap();
+    let row = format!("{id},1970-01-01T00:00:00Z,key,k1,editor,svc,");
+    assert!(
+        table.starts_with("receipt,time,asker,") && table.contains(&row),
+        "{table}"
+    );
+}

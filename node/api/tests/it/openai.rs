@@ -1,11 +1,14 @@
 //! `/v1` for local and network models.
 
+use std::sync::Arc;
+
+use hearth_answers::Backend as _;
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{
     parts::{Fake, Misbehaviour},
-    support::{config, events, json, with, world},
+    support::{TOKEN, config, events, json, with, world},
 };
 
 fn ask(model: &str, stream: bool) -> Value {
@@ -227,4 +230,182 @@ async fn tokens_are_split_and_joined_at_the_root_too() {
             "{split}"
         );
     }
+}
+
+/// A server with a model of its own and one of embeddings.
+struct Server(hearth_answers::NullBackend);
+
+#[async_trait::async_trait]
+impl hearth_answers::Backend for Server {
+    async fn answer(
+        &self,
+        request: hearth_answers::Request,
+        principal: &hearth_answers::Principal,
+    ) -> Result<hearth_answers::Answer, hearth_answers::Error> {
+        self.0.answer(request, principal).await
+    }
+    async fn prepare(&self, model: Option<&str>) -> Result<(), hearth_answers::Error> {
+        self.0.prepare(model).await
+    }
+    async fn models(&self) -> Result<Vec<hearth_answers::ModelEntry>, hearth_answers::Error> {
+        use hearth_answers::Task::{Chat, Embedding, Rerank};
+        let entry = |(name, task): (&str, _)| hearth_answers::ModelEntry {
+            name: name.to_owned(),
+            added_at: 0,
+            task,
+        };
+        let all = [
+            ("big", Chat),
+            ("vectors", Embedding),
+            ("judge", Rerank),
+            ("chat", Chat),
+        ];
+        Ok(all.into_iter().map(entry).collect())
+    }
+    fn capacity(&self, model: Option<&str>) -> hearth_answers::Capacity {
+        self.0.capacity(model)
+    }
+    fn health(&self) -> &hearth_answers::Health {
+        self.0.health()
+    }
+}
+
+#[tokio::test]
+async fn every_name_of_a_model_is_listed_once_with_its_kind() {
+    let server = Arc::new(Server(hearth_answers::NullBackend::default()));
+    let bare = ["big", "vectors", "chat"].map(str::to_owned).to_vec();
+    let text = |text: &str| text.to_owned();
+    let fake = Fake {
+        servers: [(text("box"), hearth_answers::Named::new(server, bare, 1))].into(),
+        aliases: [
+            (text("gpt-4o"), text("box/big")),
+            (text("own"), text("chat")),
+            (text("bought"), text("pocket/svc")),
+            (text("nobody"), text("not-here")),
+        ]
+        .into(),
+        ..Fake::default()
+    };
+    let world = with(config(true), fake).await;
+    let listed = json(world.bare(Method::GET, "/v1/models").send().await.unwrap()).await;
+    let listed = listed["data"].as_array().unwrap();
+    let owner = |id: &str| {
+        let found: Vec<_> = listed.iter().filter(|item| item["id"] == id).collect();
+        assert!(found.len() <= 1, "{id} is listed twice");
+        found.first().map(|item| item["owned_by"].as_str().unwrap())
+    };
+    for (id, wanted) in [
+        ("gpt-4o", Some("server")),
+        ("own", Some("hearth")),
+        ("bought", Some("pocket")),
+        ("nobody", None),
+        ("big", Some("server")),
+        ("box/big", Some("server")),
+        // This computer's own wins; the server's stays under its full name.
+        ("chat", Some("hearth")),
+        ("box/chat", Some("server")),
+    ] {
+        assert_eq!(owner(id), wanted, "{id}: {listed:?}");
+        let one = world.bare(Method::GET, &format!("/v1/models/{id}"));
+        let status = one.send().await.unwrap().status().as_u16();
+        assert_eq!(status, if wanted.is_some() { 200 } else { 404 }, "{id}");
+    }
+    let models = world.get("/models").await;
+    let task = |id: &str| {
+        let models = models["models"].as_array().unwrap();
+        models.iter().find(|model| model["id"] == id).unwrap()["task"].clone()
+    };
+    for (id, wanted) in [
+        ("box/big", "chat"),
+        ("box/vectors", "embedding"),
+        ("vectors", "embedding"),
+        ("box/judge", "rerank"),
+    ] {
+        assert_eq!(task(id), wanted, "{id}");
+    }
+    let tags = json(world.bare(Method::GET, "/api/tags").send().await.unwrap()).await;
+    let has_tag = |name: &str| {
+        tags["models"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|tag| tag["name"] == name)
+    };
+    assert!(has_tag("gpt-4o") && has_tag("own"), "{tags}");
+    let body = json!({"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}]});
+    let call = world.bare(Method::POST, "/v1/chat/completions").json(&body);
+    assert_eq!(json(call.send().await.unwrap()).await["model"], "gpt-4o");
+    // A key for a model is one for its other names.
+    let (_, key) = world.key(json!({"models": ["chat"]})).await;
+    let call = world.bare(Method::GET, "/v1/models").bearer_auth(key);
+    let seen = json(call.send().await.unwrap()).await;
+    let seen: Vec<_> = seen["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|item| item["id"].clone())
+        .collect();
+    assert_eq!(seen, ["chat", "own"]);
+}
+
+#[tokio::test]
+async fn every_answer_has_an_id_of_its_own() {
+    let world = world().await;
+    let ask = json!({"model": "chat", "max_tokens": 2, "messages": [{"role": "user", "content": "hi"}]});
+    let mut ids = std::collections::BTreeSet::new();
+    for (method, path) in [
+        (Method::GET, "/v1/models"),
+        (Method::GET, "/v1/models/none"),
+        (Method::GET, "/v1/nowhere"),
+        (Method::POST, "/v1/chat/completions"),
+        (Method::POST, "/v1/embeddings"),
+        (Method::POST, "/v1/responses"),
+        (Method::POST, "/v1/messages"),
+        (Method::POST, "/v1/messages/count_tokens"),
+        (Method::GET, "/v1/messages/none"),
+        (Method::GET, "/api/tags"),
+        (Method::POST, "/api/chat"),
+        (Method::POST, "/api/pull"),
+        (Method::GET, "/api/v1/status"),
+        (Method::GET, "/health"),
+    ] {
+        let call = world.bare(method, path);
+        let call = if path.contains("status") {
+            call.bearer_auth(TOKEN)
+        } else {
+            call
+        };
+        let answer = call.json(&ask).send().await.unwrap();
+        let id = answer
+            .headers()
+            .get("x-request-id")
+            .unwrap_or_else(|| panic!("{path}"))
+            .clone();
+        assert!(
+            uuid::Uuid::parse_str(id.to_str().unwrap()).is_ok(),
+            "{path} {id:?}"
+        );
+        let anthropics = answer.headers().get("request-id").cloned();
+        assert_eq!(
+            anthropics,
+            path.starts_with("/v1/messages").then(|| id.clone()),
+            "{path}"
+        );
+        assert!(ids.insert(id), "{path}");
+        answer.bytes().await.unwrap();
+    }
+    // A refusal before anything is read has one as well.
+    let refused = world.bare(Method::GET, "/api/v1/status").send().await.unwrap();
+    assert!(refused.status() == 401 && refused.headers().contains_key("x-request-id"));
+    let bought = json!({"model": "pocket/svc", "messages": []});
+    let bought = world
+        .bare(Method::POST, "/v1/chat/completions")
+        .json(&bought)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(
+        bought.headers()["x-request-id"],
+        bought.headers()["x-hearth-receipt"]
+    );
 }

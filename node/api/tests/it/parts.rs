@@ -1,6 +1,7 @@
 //! Small parts in place of the real ones.
 
 use std::{
+    collections::BTreeMap,
     sync::{
         Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -13,7 +14,7 @@ use futures::{
     stream::{self, BoxStream},
 };
 use hearth_answers::{
-    Backend, Capacity, Code, Error, Health, ModelEntry, Operation, Principal, Request,
+    Backend, Capacity, Code, Error, Health, ModelEntry, Named, Operation, Principal, Request,
     answer::{Body, ChunkStream, Head as AnswerHead, Whole},
     openai::ChunkReader,
 };
@@ -74,6 +75,9 @@ pub(crate) struct Fake {
     /// The network's model waits for the next session.
     pub(crate) network_waits: std::sync::atomic::AtomicBool,
     pub(crate) events: Mutex<Option<BoxStream<'static, Event>>>,
+    /// Other servers, and other names of models.
+    pub(crate) servers: BTreeMap<String, Named>,
+    pub(crate) aliases: BTreeMap<String, String>,
 }
 
 pub(crate) fn earning() -> Earning {
@@ -465,6 +469,9 @@ fn bought(call: &Request) -> BoughtAnswer {
         total_ms: 1,
         outcome: "cancelled".into(),
         error: None,
+        asker: Some(AskerKind::Key),
+        key_id: Some("k1".into()),
+        key_name: Some("editor".into()),
         receipt: NetworkReceipt {
             id: Some(call.id.to_string()),
             charge: Charge::Unknown,

@@ -132,8 +132,8 @@ pub(crate) async fn args(
         router: Arc::new(Router::new(
             Arc::new(EngineBackend::new(models.clone(), 4)),
             Some(fake.clone()),
-            Default::default(),
-            Default::default(),
+            fake.servers.clone(),
+            fake.aliases.clone(),
         )),
         parts,
         ipfs: axum::Router::new().route("/ipfs/{cid}", axum::routing::get(|| std::future::ready("block"))),

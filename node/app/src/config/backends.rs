@@ -27,6 +27,9 @@ pub struct BackendSettings {
     pub first_byte_within_s: u64,
     /// Seconds that a whole answer may take.
     pub answer_within_s: u64,
+    /// Milliseconds after which a stream of it that has not begun is asked of the next server of the same model as well:
+    /// the first part wins, the other is left. Without it nothing is asked twice.
+    pub hedge_after_ms: Option<u64>,
 }
 
 /// What a backend is.
@@ -53,6 +56,7 @@ impl Default for BackendSettings {
             health: None,
             first_byte_within_s: 60,
             answer_within_s: 600,
+            hedge_after_ms: None,
         }
     }
 }
@@ -108,6 +112,11 @@ impl BackendSettings {
                 "backends.{name}.first_byte_within_s must be at least 1 and at most answer_within_s"
             ));
         }
+        if self.hedge_after_ms == Some(0) {
+            return Err(format!(
+                "backends.{name}.hedge_after_ms must be 1 or more: leave it out to ask one server at a time"
+            ));
+        }
         Ok(())
     }
 }
@@ -142,12 +151,13 @@ mod tests {
                 "answer_within_s",
             ),
             ("big", "url = \"http://h\"\nurll = 1", "urll"),
+            ("big", "url = \"http://h\"\nhedge_after_ms = 0", "hedge_after_ms"),
         ] {
             let refused = check(name, text).unwrap_err();
             assert!(refused.contains(said), "{text}: {refused}");
         }
         for good in [
-            "url = \"http://h:8000/v1\"\nmodels = [\"a\"]\nkey_env = \"KEY\"",
+            "url = \"http://h:8000/v1\"\nmodels = [\"a\"]\nkey_env = \"KEY\"\nhedge_after_ms = 800",
             "kind = \"null\"",
         ] {
             assert_eq!(check("big-1", good), Ok(()), "{good}");

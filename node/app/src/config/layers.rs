@@ -333,6 +333,25 @@ mod tests {
     }
 
     #[test]
+    fn other_names_of_models_stand_for_something() {
+        let aliases = |text: &str| load_text(&format!("[models.aliases]\n{text}"), &[], &[]);
+        for (text, said) in [
+            ("a = \"a\"", "stands for itself"),
+            ("a = \"b\"\nb = \"a\"", "circle"),
+            ("a = \"big/llama\"", "\"big/llama\", which is nothing"),
+            ("a = \"\"", "is nothing"),
+        ] {
+            let error = aliases(text).unwrap_err().to_string();
+            assert!(
+                error.contains("models.aliases") && error.contains(said),
+                "{error}"
+            );
+        }
+        let good = aliases("a = \"b\"\nb = \"big/llama\"\n[backends.big]\nurl = \"http://h:1\"").unwrap();
+        assert_eq!(good.settings.aliases().unwrap()["a"], "big/llama");
+    }
+
+    #[test]
     fn seller_and_buyer_keep_the_same_limits_r36() {
         // Where the two differ, one of them works for an answer that the other has given up.
         let settings = load_text("", &[], &[]).unwrap().settings;

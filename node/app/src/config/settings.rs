@@ -357,6 +357,7 @@ impl Settings {
         for (name, backend) in &self.backends {
             backend.check(name)?;
         }
+        self.aliases().map_err(|why| format!("models.aliases: {why}"))?;
         if let Some(url) = self
             .miner
             .public_url
@@ -371,6 +372,16 @@ impl Settings {
             return refuse("stop_within_s must be at least 1");
         }
         Ok(())
+    }
+}
+
+impl Settings {
+    /// Other names of models, each with what it stands for in the end.
+    ///
+    /// # Errors
+    /// One that stands for nothing, in words.
+    pub(crate) fn aliases(&self) -> Result<BTreeMap<String, String>, String> {
+        hearth_answers::resolved_aliases(&self.models.aliases, |name| self.backends.contains_key(name))
     }
 }
 

@@ -19,6 +19,7 @@ async fn receipts_of_the_first_form_are_read() {
         assert_eq!(receipt.service.as_str(), "smollm2-135m-instruct");
         assert_eq!((receipt.status, &receipt.outcome), (200, &Outcome::Complete));
         assert!(receipt.relay.is_some());
+        assert_eq!(receipt.asker, None, "nobody wrote down who asked");
         assert_eq!(receipts.get(receipt.id).await.unwrap().as_ref(), Some(receipt));
     }
     assert_eq!(store.problems().all(), Vec::<String>::new());

@@ -2,15 +2,16 @@
 
 use std::time::Duration;
 
+use hearth_answers::Principal;
 use hearth_base::{Amount, Height};
 use hearth_pocket::message::Coin;
 
 use super::{
     chain::SETTLEMENT,
     supplier::Behaviour,
-    world::{ANSWER, EVENTS, World, read},
+    world::{ANSWER, EVENTS, World, read, request},
 };
-use crate::{Error, Fault, Unavailable};
+use crate::{Asker, Error, Fault, Request, Unavailable};
 
 /// What one answer costs on the small chain.
 const PRICE: u128 = 4200;
@@ -162,5 +163,65 @@ async fn a_supplier_that_was_not_reached_leaves_the_stake_as_it_was() {
     assert_eq!(world.fails().await.code(), "supplier_unreachable");
     let models = world.gateway.services().await.unwrap();
     assert_eq!(models[0].unavailable, None);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_price_that_rose_since_it_was_looked_up_is_refused_and_nothing_is_sent() {
+    let world = World::new(vec![vec![good()]]).await;
+    let at_most = |most: u128| Request {
+        most: Some(Amount::from_upokt(most)),
+        ..request()
+    };
+    let error = world.gateway.send(at_most(PRICE - 1)).await.err().unwrap();
+    assert_eq!(error.code(), "price_rose", "{error}");
+    assert!(error.to_string().contains("nothing was sent"), "{error}");
+    let error = hearth_answers::Error::from(error);
+    assert_eq!((error.status, error.code.word()), (402, "price_rose"));
+    assert_eq!(world.suppliers[0].seen().len(), 0);
+    let spent = async || world.gateway.budget().await.unwrap().spent_today;
+    assert_eq!(spent().await, Amount::ZERO);
+    read(world.gateway.send(at_most(PRICE)).await.unwrap()).await;
+    assert_eq!(spent().await, Amount::from_upokt(PRICE));
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_receipt_says_who_asked() {
+    let world = World::new(vec![vec![good()]]).await;
+    let key = Principal::Key {
+        id: "k1".to_owned(),
+        name: "editor".to_owned(),
+    };
+    for (principal, asker) in [
+        (Some(Principal::Owner), Some(Asker::Owner)),
+        (Some(Principal::Program), Some(Asker::Program)),
+        (
+            Some(key),
+            Some(Asker::Key {
+                id: "k1".to_owned(),
+                name: "editor".to_owned(),
+            }),
+        ),
+        (None, None),
+    ] {
+        let request = Request {
+            principal,
+            ..request()
+        };
+        let id = request.id;
+        let (_, _, receipt) = read(world.gateway.send(request).await.unwrap()).await;
+        assert_eq!(receipt.asker, asker);
+        // It is handed out before it is on the disk.
+        let kept = loop {
+            match world.gateway.receipt(id).await.unwrap() {
+                Some(kept) => break kept,
+                None => tokio::task::yield_now().await,
+            }
+        };
+        assert_eq!(kept, receipt);
+    }
+    let sent = world.suppliers[0].seen();
+    assert!(!format!("{sent:?}").contains("editor"), "nothing of it travels");
     world.stop().await;
 }

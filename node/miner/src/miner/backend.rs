@@ -1,29 +1,26 @@
 //! Looks after the backend: whether it is well, and what of it stands in the way of earning.
 
-use std::time::Duration;
-
-use hearth_answers::{Code, Error};
+use hearth_answers::{Code, Error, watch, watch_backend};
 
 use super::Miner;
 use crate::earning::{EarningState, Reason, ReasonCode};
 
-/// How often a backend that failed is asked again.
-const PROBE_EVERY: Duration = Duration::from_secs(5);
-/// One that answers is asked once in so many times, so that its end is noticed before a buyer meets it.
-const WELL_EVERY: u32 = 6;
-
 impl Miner {
-    /// Looks at the backend now and then, and more often as long as it fails.
+    /// Looks at the backend now and then, and again and again as long as it fails, so that its end is noticed before a
+    /// buyer meets it.
     pub(super) async fn look_after_backend(self) {
-        for round in (0..WELL_EVERY).cycle() {
-            if round == 0 || self.0.backend.health().ailment().is_some() {
-                match self.probe_backend().await {
-                    Ok(()) => self.0.backend.health().well(),
-                    Err(error) => self.0.backend.health().failed(&error.text()),
-                }
-            }
-            tokio::time::sleep(PROBE_EVERY).await;
+        let backend = &self.0.backend;
+        // A server alone is tried; among several each is watched for itself.
+        if backend.address().is_some() {
+            return watch_backend(backend.clone()).await;
         }
+        watch(backend.health(), || async {
+            match self.probe_backend().await {
+                Ok(()) => backend.health().well(),
+                Err(error) => backend.health().failed(&error.text()),
+            }
+        })
+        .await;
     }
 
     /// What the backend's failure stands in the way of: a start; an earning that runs goes on, and refuses what the

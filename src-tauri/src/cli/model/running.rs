@@ -118,6 +118,7 @@ fn shown(model: &Model) -> Shown {
         task: match model.task {
             ModelTask::Chat => "chat".to_owned(),
             ModelTask::Embedding => "embedding".to_owned(),
+            ModelTask::Rerank => "rerank".to_owned(),
         },
         cid: model.cid.clone().unwrap_or_default(),
         size_bytes: model.size_bytes.unwrap_or(0),

@@ -32,6 +32,20 @@ test('each says when, for whom, what it cost, whether that is paid, and its id',
   expect(unpaid).toMatch(/–.*Not paid.*failed.*Details.*timed out/);
   expect(older).toMatch(/0\.262782.*Paid.*–/);
 });
+test('each says who asked, by the name that a key had, and an older one that it does not know', () => {
+  const [owner, program, key, older] = rows(
+    show([
+      bought({ asker: 'owner' }),
+      bought({ asker: 'local' }, { id: 'r2' }),
+      bought({ asker: 'key', key_id: 'k1', key_name: 'editor' }, { id: 'r3' }),
+      bought({}, { id: 'r4' }),
+    ]),
+  );
+  expect(owner).toMatch(/This page and commands/);
+  expect(program).toMatch(/Programs without a key/);
+  expect(key).toMatch(/editor/);
+  expect(older).toMatch(/not known ?1,201/);
+});
 test('more are read only if there are more, and none is said in words', () => {
   expect(show(Array.from({ length: 20 }, (_, at) => bought({}, { id: `r${at}` })), 21).textContent).toMatch(/21 answers[^]*Show more/);
   expect(show([bought({})], 1).textContent).not.toMatch(/Show more/);

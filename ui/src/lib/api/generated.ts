@@ -96,6 +96,10 @@ export type BoughtAnswer = {
   outcome: string;
   /** Why it failed. */
   error?: string | null;
+  asker?: AskerKind | null;
+  key_id?: string | null;
+  /** The key's name when it asked. */
+  key_name?: string | null;
   receipt: NetworkReceipt;
 };
 
@@ -581,7 +585,7 @@ export type ModelList = {
 export type ModelState = "ready" | "loading" | "loaded" | "checking" | "damaged" | "unavailable";
 
 /** What a model is for. */
-export type ModelTask = "chat" | "embedding";
+export type ModelTask = "chat" | "embedding" | "rerank";
 
 /** The six stages of money, in the order in which they are always drawn. */
 export type MoneyStage = "estimate" | "pending" | "claimed" | "proven" | "settled" | "spendable" | "lost";
@@ -1159,6 +1163,8 @@ export type Operations = {
   "GET /openapi.json": { path: null; query: null; body: null; answer: Record<string, unknown> };
   /** Answers that were asked for on the network, the newest first. */
   "GET /receipts": { path: null; query: { limit?: number; offset?: number }; body: null; answer: BoughtAnswerList };
+  /** All receipts as a table for spreadsheets. */
+  "GET /receipts.csv": { path: null; query: null; body: null; answer: string };
   /** One of them; the header x-hearth-receipt of an answer has its id. */
   "GET /receipts/{id}": { path: { id: string }; query: null; body: null; answer: BoughtAnswer };
   /** All settings. */

@@ -49,6 +49,7 @@ export const errors: Record<string, Words> = {
   other_words: { title: m.error_other_words },
   out_of_stake: { title: m.error_out_of_stake, detail: true },
   payment_refused: { title: m.error_payment_refused, detail: true },
+  price_rose: { title: m.error_price_rose, detail: true },
   setup_failed: { title: m.setup_failed, detail: true },
   stopping: { title: m.error_stopping },
   supplier_failed: { title: m.error_supplier_failed, detail: true },

@@ -34,7 +34,7 @@ export function keyState(key: ApiKey, now = Date.now()): string | null {
 export const keySpent = (key: ApiKey): string | null =>
   isZero(key.spent) ? null : m.key_spent({ today: plain(key.spent_today), all: plain(key.spent) });
 
-export function askerName(sum: UsageSum): string {
+export function askerName(sum: Pick<UsageSum, 'asker' | 'key_name'>): string {
   if (sum.asker === 'owner') return m.asker_owner();
   if (sum.asker === 'local') return m.asker_local();
   return sum.key_name ?? m.asker_gone();

@@ -49,6 +49,7 @@ export const checks: Record<string, Omit<Words, 'title'>> = {
   endpoint_down: { meaning: m.check_endpoint, remedy: m.check_endpoint_fix },
   endpoint_lied: { meaning: m.check_endpoint, remedy: m.check_endpoint_out },
   endpoint_other_chain: { meaning: m.check_endpoint, remedy: m.check_endpoint_out },
+  alias_nowhere: { meaning: m.check_alias, remedy: m.check_alias_fix },
   disk_full: { meaning: m.check_disk_full, remedy: m.reason_disk_low_fix },
 };
 

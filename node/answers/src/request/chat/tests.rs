@@ -69,6 +69,8 @@ fn older_functions_become_tools() {
     ))
     .unwrap();
     assert!(request.legacy_functions);
+    // Their answer carries one call.
+    assert_eq!(request.parallel_tool_calls, Some(false));
     assert_eq!(request.tool_choice, ToolChoice::Named("f".to_owned()));
 }
 
@@ -77,6 +79,15 @@ fn what_is_wrong_is_named_by_its_path_m01() {
     let tool = json!({"type": "function", "function": {"name": "g"}});
     for (body, param) in [
         (json!({"messages": []}), "messages"),
+        (with(json!({"audio": {"voice": "alloy"}})), "audio"),
+        (
+            with(json!({"functions": [{"name": "f"}], "parallel_tool_calls": true})),
+            "parallel_tool_calls",
+        ),
+        (
+            with(json!({"tools": [tool], "tool_choice": {"type": "allowed_tools", "allowed_tools": {}}})),
+            "tool_choice.type",
+        ),
         (json!({}), "messages"),
         (json!({"messages": 7}), "messages"),
         (json!({"messages": [7]}), "messages[0]"),

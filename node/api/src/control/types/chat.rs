@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{ErrorDetail, ModelKind, Timestamp, TokenUsage, Upokt};
+use super::{AskerKind, ErrorDetail, ModelKind, Timestamp, TokenUsage, Upokt};
 
 /// A conversation in the list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -165,6 +165,11 @@ pub struct BoughtAnswer {
     pub outcome: String,
     /// Why it failed.
     pub error: Option<String>,
+    /// Who asked; receipts of older versions do not say it.
+    pub asker: Option<AskerKind>,
+    pub key_id: Option<String>,
+    /// The key's name when it asked.
+    pub key_name: Option<String>,
     pub receipt: NetworkReceipt,
 }
 

@@ -21,6 +21,17 @@ pub enum ModelKind {
 pub enum ModelTask {
     Chat,
     Embedding,
+    Rerank,
+}
+
+impl From<hearth_answers::Task> for ModelTask {
+    fn from(task: hearth_answers::Task) -> ModelTask {
+        match task {
+            hearth_answers::Task::Chat => ModelTask::Chat,
+            hearth_answers::Task::Embedding => ModelTask::Embedding,
+            hearth_answers::Task::Rerank => ModelTask::Rerank,
+        }
+    }
 }
 
 /// Where a model stands.
@@ -62,6 +73,44 @@ pub struct Model {
     pub service: Option<String>,
     pub price_per_answer: Option<Upokt>,
     pub suppliers: Option<u32>,
+}
+
+impl Model {
+    /// A model that is no file of this computer and that can be asked.
+    #[must_use]
+    pub fn elsewhere(id: String, kind: ModelKind, task: ModelTask, title: String) -> Model {
+        Model {
+            id,
+            kind,
+            task,
+            title,
+            state: ModelState::Ready,
+            unavailable: None,
+            cid: None,
+            size_bytes: None,
+            context_tokens: None,
+            parameters: None,
+            architecture: None,
+            quantisation: None,
+            licence: None,
+            added_at: None,
+            verified_at: None,
+            serves: Vec::new(),
+            service: None,
+            price_per_answer: None,
+            suppliers: None,
+        }
+    }
+
+    /// The same, which cannot be asked now if there is a reason.
+    #[must_use]
+    pub fn unless(mut self, reason: Option<Reason>) -> Model {
+        if reason.is_some() {
+            self.state = ModelState::Unavailable;
+        }
+        self.unavailable = reason;
+        self
+    }
 }
 
 /// One list of all models: local first, then the network's.

@@ -1,11 +1,11 @@
 //! Network models, over the gateway.
 
-use hearth_gateway::{Gateway, NetworkModel, Outcome, Receipt, Unavailable};
+use hearth_gateway::{Asker, Gateway, NetworkModel, Outcome, Receipt, Unavailable};
 use uuid::Uuid;
 
 use crate::{
     control::types::{
-        BoughtAnswer, BoughtAnswerList, Charge, Model, ModelKind, ModelState, ModelTask, NetworkBudget,
+        AskerKind, BoughtAnswer, BoughtAnswerList, Charge, Model, ModelKind, ModelTask, NetworkBudget,
         NetworkReceipt, Reason, Timestamp, Upokt,
     },
     parts::{Answer, Relay, RelayReceipt, Window},
@@ -53,30 +53,12 @@ impl Relay for GatewayRelay {
 }
 
 fn model(model: NetworkModel) -> Model {
+    let common = Model::elsewhere(model.model, ModelKind::Network, ModelTask::Chat, model.title);
     Model {
-        id: model.model,
-        kind: ModelKind::Network,
-        task: ModelTask::Chat,
-        title: model.title,
-        state: if model.unavailable.is_some() {
-            ModelState::Unavailable
-        } else {
-            ModelState::Ready
-        },
-        unavailable: model.unavailable.map(reason),
-        cid: None,
-        size_bytes: None,
-        context_tokens: None,
-        parameters: None,
-        architecture: None,
-        quantisation: None,
-        licence: None,
-        added_at: None,
-        verified_at: None,
-        serves: Vec::new(),
         service: Some(model.service.to_string()),
         price_per_answer: Some(Upokt(model.price)),
         suppliers: model.suppliers.and_then(|n| u32::try_from(n).ok()),
+        ..common.unless(model.unavailable.map(reason))
     }
 }
 
@@ -150,7 +132,18 @@ fn cost(receipt: &Receipt) -> Option<Upokt> {
 
 fn bought(receipt: Receipt) -> BoughtAnswer {
     let relayed = relay_receipt(&receipt);
+    let (key_id, key_name) = match &receipt.asker {
+        Some(Asker::Key { id, name }) => (Some(id.clone()), Some(name.clone())),
+        Some(Asker::Owner | Asker::Program) | None => (None, None),
+    };
     BoughtAnswer {
+        asker: receipt.asker.map(|asker| match asker {
+            Asker::Owner => AskerKind::Owner,
+            Asker::Program => AskerKind::Local,
+            Asker::Key { .. } => AskerKind::Key,
+        }),
+        key_id,
+        key_name,
         asked_at: Timestamp::from_ms(receipt.started_at_ms),
         cost: relayed.cost,
         status: receipt.status,
