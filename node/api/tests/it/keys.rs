@@ -318,6 +318,20 @@ async fn an_answer_that_nobody_began_costs_a_key_nothing_and_one_that_was_left_i
 }
 
 #[tokio::test]
+async fn tokens_that_others_count_are_believed_within_reason() {
+    let world = with(config(false), Fake::default()).await;
+    *world.fake.misbehaviour.lock().unwrap() = Some(Misbehaviour::Overcounts);
+    let (id, key) = world.key(json!({})).await;
+    assert_eq!(chat(&world, &key, "pocket/svc").await.status(), 200);
+    spent(&world, "4").await;
+    let counts = world.get(&format!("/usage?asker={id}")).await["sums"][0]["counts"].clone();
+    for of in ["prompt_tokens", "completion_tokens"] {
+        let tokens = counts[of].as_u64().unwrap();
+        assert!(tokens < 100_000, "{of}: {counts}");
+    }
+}
+
+#[tokio::test]
 async fn usage_is_kept_by_who_asked_and_model() {
     let world = world().await;
     let (id, key) = world.key(json!({})).await;

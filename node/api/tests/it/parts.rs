@@ -56,6 +56,8 @@ pub(crate) enum Misbehaviour {
     BreaksOff,
     /// Its stream has one endless line of text.
     Endless,
+    /// It says that it took more tokens than it can have.
+    Overcounts,
 }
 
 /// All parts but the host.
@@ -416,7 +418,13 @@ impl Backend for Fake {
         let body = if request.stream {
             Body::Stream(misbehave(misbehaviour))
         } else {
-            let json = r#"{"model":"svc","choices":[{"message":{"content":"hi"}}]}"#;
+            let json = match misbehaviour {
+                Some(Misbehaviour::Overcounts) => {
+                    r#"{"model":"svc","choices":[{"message":{"content":"hi"}}],
+                        "usage":{"prompt_tokens":4000000000,"completion_tokens":4000000000}}"#
+                }
+                _ => r#"{"model":"svc","choices":[{"message":{"content":"hi"}}]}"#,
+            };
             Body::Whole(Whole::Foreign(Operation::Chat, json.into()))
         };
         Ok(hearth_answers::Answer { head, body })
@@ -454,7 +462,7 @@ fn misbehave(misbehaviour: Option<Misbehaviour>) -> ChunkStream {
             stream::iter([first, Err(Error::broken_off())]).boxed()
         }
         Some(Misbehaviour::Endless) => stream::repeat_with(move || Ok(endless.clone().into())).boxed(),
-        Some(Misbehaviour::Hangs) | None => stream::iter(pieces).boxed(),
+        Some(Misbehaviour::Hangs | Misbehaviour::Overcounts) | None => stream::iter(pieces).boxed(),
     };
     ChunkReader::new(parts, usize::MAX, usize::MAX).into_stream()
 }
