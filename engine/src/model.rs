@@ -362,13 +362,6 @@ impl TextModel {
                 tools,
                 kwargs,
             } => {
-                // Each is a token at least, and they are not read to find that out.
-                if messages.len() > context_tokens {
-                    return Err(GenerateError::ContextOverflow {
-                        prompt_tokens: messages.len(),
-                        context_tokens,
-                    });
-                }
                 let conversation = normal_conversation(messages, tools.as_ref(), kwargs);
                 self.check_length(mask::bytes(&conversation), context_tokens)?;
                 let (masked, letter) = mask::masked(&conversation, &self.tokenizer);

@@ -13,8 +13,8 @@ use crate::model::{KvCache, Loaded, LogitRows, PAGE_TOKENS, Piece, PromptTokens,
 use crate::prefix::PrefixCache;
 use crate::reply::{Reply, Ticket};
 use crate::request::{
-    Event, FinishReason, GenerateError, GenerateRequest, MAX_STOP_BYTES, Origin, Priority, PromptToken,
-    Stopped, Timings, TokenLogprob, Usage,
+    Event, FinishReason, GenerateError, GenerateRequest, MAX_STOP_BYTES, Origin, Priority, Prompt,
+    PromptToken, Stopped, Timings, TokenLogprob, Usage,
 };
 use crate::sampler::{Sampler, best_of, check, log_total};
 use crate::scheduler::Running;
@@ -120,6 +120,15 @@ fn prompt_of(
     loaded.check()?;
     check(&request.sampling)?;
     let context_tokens = loaded.info.context_tokens;
+    // Each message is a token at least: what cannot fit is not rendered to find that out.
+    if let Prompt::Chat { messages, .. } = &request.prompt
+        && messages.len() > context_tokens
+    {
+        return Err(GenerateError::ContextOverflow {
+            prompt_tokens: messages.len(),
+            context_tokens,
+        });
+    }
     // Templates and patterns come with the model; a defect met there must not end the engine.
     let tokens = || model.tokens_of(&request.prompt, context_tokens);
     let prompt = catch_unwind(AssertUnwindSafe(tokens)).map_err(|_| GenerateError::Internal {

@@ -363,6 +363,18 @@ fn local_work_overtakes_paid_work() {
 }
 
 #[test]
+fn more_messages_than_the_window_has_tokens_are_too_many_and_not_the_models_fault() {
+    let (_engine, model) = tiny();
+    let messages = vec![Message::new("user", "x"); 80_000];
+    let refused = ask(&model, GenerateRequest::new(Prompt::chat(messages))).error;
+    let wanted = GenerateError::ContextOverflow {
+        prompt_tokens: 80_000,
+        context_tokens: 512,
+    };
+    assert_eq!(refused, Some(wanted));
+}
+
+#[test]
 fn many_answers_of_one_request_do_not_hold_up_another() {
     let (_engine, model) = tiny_with(Config {
         max_running: 2,
