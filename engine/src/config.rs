@@ -17,7 +17,8 @@ pub struct Config {
     pub threads: usize,
     /// Memory for weights and KV caches together; without it, what is free on the machine, less a tenth.
     pub memory_limit_bytes: Option<u64>,
-    /// Sequences decoded together, for each priority. More than this wait in the queue.
+    /// Sequences decoded together, for each priority. More than this wait in the queue, but for one of each request
+    /// and asker that has none while others have several: up to twice as many.
     pub max_running: usize,
     /// Requests that may wait; the next one is refused as busy.
     pub max_queued: usize,

@@ -12,7 +12,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use llguidance::api::{ParserLimits, TopLevelGrammar};
 use llguidance::{JsonCompileOptions, Matcher, ParserFactory};
@@ -29,6 +29,11 @@ const MAX_BYTES: usize = 256 << 10;
 const MAX_GRAMMAR_BYTES: usize = 32 << 10;
 /// The longest that compiling may take. A usual schema takes milliseconds.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// What finding out what may come next may take for one token; and in one answer, all its tokens together: so much, and
+/// so much for each token. A usual one takes less than a millisecond, and others of the batch wait for it.
+const STEP_PATIENCE: Duration = Duration::from_millis(500);
+const MASK_PATIENCE: Duration = Duration::from_secs(5);
+const MASK_PATIENCE_PER_TOKEN: Duration = Duration::from_millis(10);
 /// Constraints of a model that are compiled at once, those that nobody waits for any more among them.
 const MAX_COMPILING: usize = 4;
 /// What is said of a fault at most.
@@ -129,6 +134,9 @@ fn factory(tokenizer: &Arc<Tokenizer>) -> Result<Arc<ParserFactory>, String> {
         let mut factory = ParserFactory::new_simple(&vocabulary).map_err(|error| plain(&error))?;
         factory.quiet();
         *factory.limits_mut() = ParserLimits {
+            // Ambiguous grammars need more with each token, and time by its square: some hundred milliseconds here.
+            // Schemas with hundreds of properties, and grammars of whole languages, need a third of it.
+            step_max_items: 10_000,
             // About 2 kB each.
             max_lexer_states: 20_000,
             verbose_errors: false,
@@ -182,6 +190,14 @@ fn json_grammar(mut schema: Value) -> TopLevelGrammar {
 /// Gives the words of an error that say something to whoever wrote the constraint.
 fn plain(error: &impl Display) -> String {
     let text = error.to_string();
+    // What the compiler says to those who wrote it says nothing to anybody else.
+    if text.starts_with("panic") {
+        return "the compiler of such forms cannot work with it: make it simpler, or its numbers smaller"
+            .to_owned();
+    }
+    if text.starts_with("NoExtension") {
+        return "no answer can fulfil it: there is nothing that may come next".to_owned();
+    }
     // Parsers of regular expressions point at the place in several lines, and say what is wrong in the last.
     let last = text.lines().find_map(|line| line.strip_prefix("error: "));
     let first = last.or(text.lines().next()).unwrap_or_default().trim();
@@ -193,6 +209,9 @@ fn plain(error: &impl Display) -> String {
     {
         return format!("it is too complex ({first})");
     }
+    if !first.contains(' ') {
+        return format!("it cannot be used ({first})");
+    }
     first.to_owned()
 }
 
@@ -203,6 +222,9 @@ pub(crate) struct Guide {
     mask: Option<Result<SimpleVob, String>>,
     /// Tokens that come next because the grammar leaves no choice.
     forced: VecDeque<u32>,
+    /// What was taken of [`MASK_PATIENCE`].
+    spent: Duration,
+    n_taken: u32,
     /// Whether such tokens are looked for: they are then read together, like a prompt.
     pub(crate) looks_ahead: bool,
 }
@@ -215,6 +237,8 @@ impl Guide {
             matcher: Matcher::new(Ok(parser)),
             mask: None,
             forced: VecDeque::new(),
+            spent: Duration::ZERO,
+            n_taken: 0,
             looks_ahead: false,
         };
         guide.mask().map(drop)?;
@@ -223,12 +247,30 @@ impl Guide {
 
     /// Computes what must or may come next, if that is not known. Takes up to some milliseconds.
     pub(crate) fn prepare(&mut self) {
+        let began = Instant::now();
         if self.looks_ahead && self.forced.is_empty() {
             self.forced = self.matcher.compute_ff_tokens().into();
         }
         if self.forced.is_empty() && self.mask.is_none() {
             let mask = self.matcher.compute_mask_or_eos();
             self.mask = Some(mask.map_err(|error| plain(&error)));
+        }
+        self.spend(began.elapsed());
+    }
+
+    /// Counts what was taken of the patience; beyond it, nothing more is computed.
+    fn spend(&mut self, time: Duration) {
+        self.spent += time;
+        // What the first one takes is a part of compiling.
+        let is_slow = self.n_taken > 0 && time > STEP_PATIENCE;
+        if is_slow || self.spent > MASK_PATIENCE + MASK_PATIENCE_PER_TOKEN * self.n_taken {
+            self.forced.clear();
+            self.mask = Some(Err(format!(
+                "it is too costly: finding out what may come next took {:.1} seconds for {} tokens, which others wait \
+                 for; make it less ambiguous, or smaller",
+                self.spent.as_secs_f32(),
+                self.n_taken
+            )));
         }
     }
 
@@ -250,7 +292,11 @@ impl Guide {
     /// Goes on by a token that the mask allowed.
     pub(crate) fn take(&mut self, token: u32) -> Result<(), String> {
         self.mask = None;
-        self.matcher.consume_token(token).map_err(|error| plain(&error))
+        let began = Instant::now();
+        let taken = self.matcher.consume_token(token).map_err(|error| plain(&error));
+        self.n_taken = self.n_taken.saturating_add(1);
+        self.spend(began.elapsed());
+        taken
     }
 
     /// Whether the grammar is fulfilled and nothing can follow.

@@ -48,8 +48,8 @@ pub use load::{LoadError, ModelFiles, ModelInfo, ModelKind, ModelSource};
 pub use reply::Ticket;
 pub use request::{
     Constraint, EmbedInput, EmbedRequest, EmbedSink, Embeddings, Event, FinishReason, GenerateError,
-    GenerateRequest, MAX_STOP_BYTES, Message, Priority, Prompt, PromptToken, Rendered, Sampling, Sink,
-    Stopped, Timings, TokenLogprob, Usage,
+    GenerateRequest, MAX_STOP_BYTES, Message, Origin, Priority, Prompt, PromptToken, Rendered, Sampling,
+    Sink, Stopped, Timings, TokenLogprob, Usage,
 };
 pub use sampling::SuggestedSampling;
 pub use simd::SimdLevel;

@@ -24,6 +24,16 @@ pub enum Priority {
     Paid,
 }
 
+/// For whom an answer is made, and with which others: places are shared between those who ask, and between their
+/// requests. Nobody's many answers hold up another's one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Origin {
+    /// Who asks.
+    pub asker: u64,
+    /// What the answers of one request have in common.
+    pub request: u64,
+}
+
 /// One message of a conversation, as the model's chat template sees it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Message {
@@ -168,8 +178,10 @@ pub struct GenerateRequest {
     pub stop_tokens: Vec<u32>,
     /// How tokens are chosen.
     pub sampling: Sampling,
-    /// Who asks.
+    /// Who goes first.
     pub priority: Priority,
+    /// For whom it is.
+    pub origin: Origin,
     /// Reports each token with this many alternatives (0: only the chosen one's probability).
     pub logprobs: Option<u8>,
     /// Reports the prompt's tokens, too, with the log-probability of each but the first and as many alternatives.
@@ -194,6 +206,7 @@ impl GenerateRequest {
             stop_tokens: Vec::new(),
             sampling: Sampling::default(),
             priority: Priority::Local,
+            origin: Origin::default(),
             logprobs: None,
             prompt_logprobs: false,
             constraint: None,
@@ -411,9 +424,10 @@ pub enum GenerateError {
         /// The template's own words.
         reason: String,
     },
-    /// The chat template takes more time or memory than it may, whatever the conversation.
+    /// The chat template takes more time or memory than it may for a conversation of that length.
     #[error(
-        "the chat template of this model was stopped: {reason}. The model file is at fault: choose another model"
+        "the chat template of this model was stopped: {reason}. Shorten the conversation if it is a long one; if it is \
+         not, the model file is at fault: choose another model"
     )]
     TemplateBroken {
         /// What it did.

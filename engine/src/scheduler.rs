@@ -2,9 +2,14 @@
 //!
 //! Rules: local work goes in every round; paid work does too while no local work runs, else in one round of
 //! [`PAID_ROUND`], so that its connections do not time out. Every sequence that decodes gets one token per
-//! round; prompts share a fixed number of tokens per round, local ones first, then by age.
+//! round; prompts share a fixed number of tokens per round, local ones first, then in equal parts for each request.
+//!
+//! Of those that wait, the one goes first whose asker and request have the fewest places. While one of them has more
+//! than one, another that has none need not wait for a place either: there are as many spare ones as usual ones.
 
-use crate::request::Priority;
+use std::collections::BTreeSet;
+
+use crate::request::{Origin, Priority};
 
 /// Of this many rounds, paid work takes part in one while local work runs.
 pub(crate) const PAID_ROUND: u64 = 8;
@@ -13,6 +18,7 @@ pub(crate) const PAID_ROUND: u64 = 8;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Running {
     pub(crate) priority: Priority,
+    pub(crate) origin: Origin,
     /// Tokens that must be computed before the next one can be drawn: one while it decodes.
     pub(crate) pending: usize,
 }
@@ -31,44 +37,92 @@ pub(crate) fn plan(running: &[Running], round: u64, prefill_tokens: usize) -> Ve
         Priority::Local => true,
         Priority::Paid => paid_takes_part(local_runs, round),
     };
-    let mut shares = Vec::new();
+    let mut tokens = vec![0; running.len()];
     let mut left = prefill_tokens;
     for priority in [Priority::Local, Priority::Paid] {
-        for (index, one) in running.iter().enumerate() {
-            if one.priority != priority || !takes_part(one) {
-                continue;
+        let of_it = |one: &Running| one.priority == priority && takes_part(one);
+        for (tokens, one) in tokens.iter_mut().zip(running) {
+            *tokens += usize::from(one.pending == 1 && of_it(one));
+        }
+        let prompts: Vec<(usize, &Running)> = running
+            .iter()
+            .enumerate()
+            .filter(|(_, one)| one.pending > 1 && of_it(one))
+            .collect();
+        let mut requests: Vec<Origin> = Vec::new();
+        for (_, one) in &prompts {
+            if !requests.contains(&one.origin) {
+                requests.push(one.origin);
             }
-            let tokens = if one.pending == 1 {
-                1
-            } else {
-                one.pending.min(left)
-            };
-            if one.pending > 1 {
-                left -= tokens;
-            }
-            if tokens > 0 {
-                shares.push(Share { index, tokens });
+        }
+        // An equal part for each request, then what is over to the oldest.
+        let n_requests = requests.len();
+        let parts = requests.into_iter().enumerate();
+        let parts = parts.map(|(index, origin)| (Some(origin), n_requests - index));
+        for (origin, n_left) in parts.chain([(None, 1)]) {
+            let mut part = left.div_ceil(n_left);
+            for &(index, one) in &prompts {
+                if origin.is_none_or(|origin| one.origin == origin) {
+                    let more = (one.pending - tokens[index]).min(part);
+                    tokens[index] += more;
+                    part -= more;
+                    left -= more;
+                }
             }
         }
     }
-    shares.sort_unstable_by_key(|share| share.index);
+    let shares = tokens.into_iter().enumerate();
     shares
+        .filter(|(_, tokens)| *tokens > 0)
+        .map(|(index, tokens)| Share { index, tokens })
+        .collect()
 }
 
 /// A request that waits for admission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Waiting {
     pub(crate) priority: Priority,
+    pub(crate) origin: Origin,
     /// Cache it will need at least.
     pub(crate) cache_bytes: u64,
 }
 
 /// What is taken already.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct InUse {
-    pub(crate) local: usize,
-    pub(crate) paid: usize,
+    /// For whom the sequences run that do.
+    pub(crate) running: Vec<(Priority, Origin)>,
     pub(crate) cache_bytes: u64,
+}
+
+impl InUse {
+    pub(crate) fn count(&self, priority: Priority) -> usize {
+        self.running.iter().filter(|(one, _)| *one == priority).count()
+    }
+
+    fn origins(&self, priority: Priority) -> impl Iterator<Item = Origin> {
+        let of_it = self.running.iter().filter(move |(one, _)| *one == priority);
+        of_it.map(|(_, origin)| *origin)
+    }
+
+    /// The places that an asker and one of its requests have.
+    fn places_of(&self, priority: Priority, of: Origin) -> (usize, usize) {
+        let by_asker = self.origins(priority).filter(|one| one.asker == of.asker);
+        (
+            by_asker.count(),
+            self.origins(priority).filter(|one| *one == of).count(),
+        )
+    }
+
+    /// Whether there is a place for one more: a usual one, or a spare one where many belong to few.
+    fn has_place(&self, one: &Waiting, usual: usize) -> bool {
+        let n_running = self.count(one.priority);
+        let (of_asker, of_request) = self.places_of(one.priority, one.origin);
+        let requests: BTreeSet<Origin> = self.origins(one.priority).collect();
+        let askers: BTreeSet<u64> = requests.iter().map(|origin| origin.asker).collect();
+        let is_new = (of_request == 0 && requests.len() < usual) || (of_asker == 0 && askers.len() < usual);
+        n_running < usual || (is_new && n_running < usual * 2)
+    }
 }
 
 /// What may be taken.
@@ -97,10 +151,9 @@ fn paid_limit(cache_bytes: u64) -> u64 {
     cache_bytes / 4 * 3
 }
 
-/// Chooses the next request from the queue, oldest first within a priority. A quarter of the cache is kept
-/// for local work, so that it never waits for paid answers to end; those that have outgrown their part since
-/// make way ([`outgrown`]).
-pub(crate) fn admit(waiting: &[Waiting], taken: InUse, limits: Limits) -> Admission {
+/// Chooses the next request from the queue. A quarter of the cache is kept for local work, so that it never waits for
+/// paid answers to end; those that have outgrown their part since make way ([`outgrown`]).
+pub(crate) fn admit(waiting: &[Waiting], taken: &InUse, limits: Limits) -> Admission {
     if let Some(index) = waiting
         .iter()
         .position(|one| one.cache_bytes > limits.cache_bytes)
@@ -108,22 +161,23 @@ pub(crate) fn admit(waiting: &[Waiting], taken: InUse, limits: Limits) -> Admiss
         return Admission::Refuse(index);
     }
     for priority in [Priority::Local, Priority::Paid] {
-        let Some(index) = waiting.iter().position(|one| one.priority == priority) else {
+        let cache_limit = match priority {
+            Priority::Local => limits.cache_bytes,
+            Priority::Paid => paid_limit(limits.cache_bytes),
+        };
+        let queue = waiting.iter().enumerate();
+        let next = queue
+            .filter(|(_, one)| one.priority == priority && taken.has_place(one, limits.running))
+            .min_by_key(|(_, one)| taken.places_of(priority, one.origin));
+        let Some((index, one)) = next else {
             continue;
         };
-        let (running, cache_limit) = match priority {
-            Priority::Local => (taken.local, limits.cache_bytes),
-            Priority::Paid => (taken.paid, paid_limit(limits.cache_bytes)),
-        };
-        let alone = taken.local + taken.paid == 0;
-        let fits = alone || taken.cache_bytes.saturating_add(waiting[index].cache_bytes) <= cache_limit;
-        if running < limits.running && fits {
+        let alone = taken.running.is_empty();
+        if alone || taken.cache_bytes.saturating_add(one.cache_bytes) <= cache_limit {
             return Admission::Admit(index);
         }
-        if running < limits.running {
-            // What becomes free is for the local request, if it is one.
-            return Admission::WaitForMemory(priority);
-        }
+        // What becomes free is for the local request, if it is one.
+        return Admission::WaitForMemory(priority);
     }
     Admission::Wait
 }
@@ -189,7 +243,11 @@ mod tests {
 
     fn running(list: &[(Priority, usize)]) -> Vec<Running> {
         list.iter()
-            .map(|&(priority, pending)| Running { priority, pending })
+            .map(|&(priority, pending)| Running {
+                priority,
+                origin: Origin::default(),
+                pending,
+            })
             .collect()
     }
 
@@ -223,43 +281,111 @@ mod tests {
         };
         let ask = |priority, cache_bytes| Waiting {
             priority,
+            origin: Origin::default(),
+            cache_bytes,
+        };
+        let in_use = |list: &[Priority], cache_bytes| InUse {
+            running: list.iter().map(|one| (*one, Origin::default())).collect(),
             cache_bytes,
         };
         let queue = [ask(PAID, 10), ask(LOCAL, 10)];
-        assert_eq!(admit(&queue, InUse::default(), limits), Admission::Admit(1));
-        let full = InUse {
-            local: 0,
-            paid: 2,
-            cache_bytes: 70,
-        };
-        assert_eq!(admit(&queue, full, limits), Admission::Admit(1));
+        assert_eq!(admit(&queue, &InUse::default(), limits), Admission::Admit(1));
+        let full = in_use(&[PAID, PAID], 70);
+        let half = in_use(&[PAID], 70);
+        assert_eq!(admit(&queue, &full, limits), Admission::Admit(1));
         assert_eq!(
-            admit(&[ask(PAID, 10)], InUse { paid: 1, ..full }, limits),
+            admit(&[ask(PAID, 10)], &half, limits),
             Admission::WaitForMemory(PAID)
         );
         // All places taken is no lack of memory, so nothing is dropped for it.
-        assert_eq!(admit(&[ask(PAID, 1)], full, limits), Admission::Wait);
-        assert_eq!(admit(&[], InUse::default(), limits), Admission::Wait);
+        assert_eq!(admit(&[ask(PAID, 1)], &full, limits), Admission::Wait);
+        assert_eq!(admit(&[], &InUse::default(), limits), Admission::Wait);
+        assert_eq!(admit(&[ask(LOCAL, 30)], &half, limits), Admission::Admit(0));
         assert_eq!(
-            admit(&[ask(LOCAL, 30)], InUse { paid: 1, ..full }, limits),
-            Admission::Admit(0)
-        );
-        assert_eq!(
-            admit(
-                &[ask(PAID, 10), ask(LOCAL, 40)],
-                InUse { paid: 1, ..full },
-                limits
-            ),
+            admit(&[ask(PAID, 10), ask(LOCAL, 40)], &half, limits),
             Admission::WaitForMemory(LOCAL)
         );
         assert_eq!(
-            admit(&[ask(PAID, 10), ask(PAID, 101)], full, limits),
+            admit(&[ask(PAID, 10), ask(PAID, 101)], &full, limits),
             Admission::Refuse(1)
         );
         assert_eq!(
-            admit(&[ask(PAID, 90)], InUse::default(), limits),
+            admit(&[ask(PAID, 90)], &InUse::default(), limits),
             Admission::Admit(0)
         );
+    }
+
+    #[test]
+    fn many_answers_of_one_leave_places_to_others() {
+        let limits = Limits {
+            running: 4,
+            cache_bytes: 1000,
+        };
+        let of = |asker, request| Origin { asker, request };
+        let ask = |origin| Waiting {
+            priority: LOCAL,
+            origin,
+            cache_bytes: 1,
+        };
+        // Admits whatever may be, from a queue, and says for whom.
+        let fill = |queue: &[Origin]| {
+            let (mut queue, mut taken) = (queue.to_vec(), InUse::default());
+            loop {
+                let waiting: Vec<Waiting> = queue.iter().copied().map(ask).collect();
+                match admit(&waiting, &taken, limits) {
+                    Admission::Admit(index) => taken.running.push((LOCAL, queue.remove(index))),
+                    Admission::Wait => return taken,
+                    other => panic!("{other:?}"),
+                }
+            }
+        };
+        let many = |origin: Origin, n: usize| vec![origin; n];
+        let places =
+            |taken: &InUse, asker| taken.running.iter().filter(|(_, one)| one.asker == asker).count();
+        // One request has the usual places and no more, and another needs not wait.
+        let full = fill(&many(of(1, 1), 32));
+        assert_eq!(places(&full, 1), 4);
+        assert_eq!(
+            admit(&[ask(of(1, 1)), ask(of(1, 2))], &full, limits),
+            Admission::Admit(1)
+        );
+        // Whatever one asks for, another has a place.
+        let all: Vec<Origin> = (0..20).flat_map(|request| many(of(1, request), 32)).collect();
+        let full = fill(&all);
+        assert_eq!(
+            admit(&[ask(of(1, 99)), ask(of(2, 1))], &full, limits),
+            Admission::Admit(1)
+        );
+        // Those who ask for one answer each share the usual places.
+        let single: Vec<Origin> = (0..20).map(|asker| of(asker, asker)).collect();
+        assert_eq!(fill(&single).running.len(), 4);
+        // Who has the fewest goes first.
+        let mut taken = fill(&many(of(1, 1), 3));
+        taken.running.push((LOCAL, of(2, 2)));
+        taken.running.remove(0);
+        let queue = [ask(of(1, 1)), ask(of(1, 3)), ask(of(2, 2)), ask(of(3, 4))];
+        assert_eq!(admit(&queue, &taken, limits), Admission::Admit(3));
+        assert_eq!(admit(&queue[..3], &taken, limits), Admission::Admit(2));
+        assert_eq!(admit(&queue[..2], &taken, limits), Admission::Admit(1));
+    }
+
+    #[test]
+    fn the_prompts_of_one_request_do_not_hold_up_another() {
+        let of = |request, pending| Running {
+            priority: LOCAL,
+            origin: Origin { asker: 1, request },
+            pending,
+        };
+        let parts = |list: &[Running]| -> Vec<(usize, usize)> {
+            let shares = plan(list, 1, 100);
+            shares.iter().map(|share| (share.index, share.tokens)).collect()
+        };
+        assert_eq!(
+            parts(&[of(1, 500), of(1, 500), of(2, 30), of(3, 500)]),
+            [(0, 34), (2, 30), (3, 36)]
+        );
+        assert_eq!(parts(&[of(1, 40), of(2, 500), of(2, 500)]), [(0, 40), (1, 60)]);
+        assert_eq!(parts(&[of(1, 500), of(2, 20)]), [(0, 80), (1, 20)]);
     }
 
     #[test]
@@ -282,7 +408,11 @@ mod tests {
             list in proptest::collection::vec((any::<bool>(), 1_usize..300), 0..12), round in 0_u64..32, budget in 1_usize..256,
         ) {
             let running: Vec<Running> = list.iter()
-                .map(|&(local, pending)| Running { priority: if local { LOCAL } else { PAID }, pending }).collect();
+                .map(|&(local, pending)| Running {
+                    priority: if local { LOCAL } else { PAID },
+                    origin: Origin { asker: 0, request: pending as u64 % 3 },
+                    pending,
+                }).collect();
             let plan = plan(&running, round, budget);
             let prefill: usize = plan.iter().filter(|s| running[s.index].pending > 1).map(|s| s.tokens).sum();
             prop_assert!(prefill <= budget);

@@ -13,8 +13,8 @@ use crate::model::{KvCache, Loaded, LogitRows, PAGE_TOKENS, Piece, PromptTokens,
 use crate::prefix::PrefixCache;
 use crate::reply::{Reply, Ticket};
 use crate::request::{
-    Event, FinishReason, GenerateError, GenerateRequest, MAX_STOP_BYTES, Priority, PromptToken, Stopped,
-    Timings, TokenLogprob, Usage,
+    Event, FinishReason, GenerateError, GenerateRequest, MAX_STOP_BYTES, Origin, Priority, Prompt,
+    PromptToken, Stopped, Timings, TokenLogprob, Usage,
 };
 use crate::sampler::{Sampler, best_of, check, log_total};
 use crate::scheduler::Running;
@@ -31,6 +31,7 @@ const PROMPT_END: usize = 32;
 pub(crate) struct Prepared {
     pub(crate) model: Arc<Loaded>,
     pub(crate) priority: Priority,
+    pub(crate) origin: Origin,
     /// Cache it will need at least.
     pub(crate) cache_bytes: u64,
     /// Tokens that figure stands for.
@@ -65,6 +66,7 @@ impl Prepared {
                 let cache_tokens = length + max_new.min(USUAL_ANSWER);
                 Some(Self {
                     priority: request.priority,
+                    origin: request.origin,
                     cache_bytes: cache_tokens.next_multiple_of(PAGE_TOKENS) as u64
                         * loaded.info.cache_bytes_per_token,
                     cache_tokens,
@@ -118,6 +120,15 @@ fn prompt_of(
     loaded.check()?;
     check(&request.sampling)?;
     let context_tokens = loaded.info.context_tokens;
+    // Each message is a token at least: what cannot fit is not rendered to find that out.
+    if let Prompt::Chat { messages, .. } = &request.prompt
+        && messages.len() > context_tokens
+    {
+        return Err(GenerateError::ContextOverflow {
+            prompt_tokens: messages.len(),
+            context_tokens,
+        });
+    }
     // Templates and patterns come with the model; a defect met there must not end the engine.
     let tokens = || model.tokens_of(&request.prompt, context_tokens);
     let prompt = catch_unwind(AssertUnwindSafe(tokens)).map_err(|_| GenerateError::Internal {
@@ -169,6 +180,7 @@ pub(crate) enum Step {
 pub(crate) struct Sequence {
     pub(crate) model: Arc<Loaded>,
     priority: Priority,
+    origin: Origin,
     ticket: Ticket,
     reply: Reply,
     /// Prompt and answer; those beyond the cache are still to be computed.
@@ -225,6 +237,7 @@ impl Sequence {
         let sampler = Sampler::new(request.sampling, &prompt);
         let mut sequence = Self {
             priority: prepared.priority,
+            origin: prepared.origin,
             ticket: prepared.ticket,
             reply: prepared.reply,
             n_prompt: prompt.len(),
@@ -265,6 +278,7 @@ impl Sequence {
     pub(crate) fn standing(&self) -> Running {
         Running {
             priority: self.priority,
+            origin: self.origin,
             pending: self.tokens.len() - self.cache.n_tokens,
         }
     }

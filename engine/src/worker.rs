@@ -185,6 +185,7 @@ impl Worker {
                 .iter()
                 .map(|one| Waiting {
                     priority: one.priority,
+                    origin: one.origin,
                     cache_bytes: one.cache_bytes,
                 })
                 .collect();
@@ -192,7 +193,7 @@ impl Worker {
                 running: self.config.max_running,
                 cache_bytes: self.cache_limit(),
             };
-            match admit(&waiting, self.taken(), limits) {
+            match admit(&waiting, &self.taken(), limits) {
                 // What is kept for convenience makes way for what is asked for.
                 Admission::WaitForMemory(_) if self.kept.drop_oldest() => {}
                 Admission::WaitForMemory(Priority::Local) if self.end_outgrown(limits.cache_bytes) => {}
@@ -274,15 +275,9 @@ impl Worker {
     }
 
     fn taken(&self) -> InUse {
-        let count = |priority| {
-            self.running
-                .iter()
-                .filter(|one| one.standing().priority == priority)
-                .count()
-        };
+        let standing = self.running.iter().map(Sequence::standing);
         InUse {
-            local: count(Priority::Local),
-            paid: count(Priority::Paid),
+            running: standing.map(|one| (one.priority, one.origin)).collect(),
             cache_bytes: self.running.iter().map(Sequence::cache_bytes).sum::<u64>() + self.kept.bytes(),
         }
     }
@@ -355,9 +350,10 @@ impl Worker {
         done
     }
 
-    /// Embeds one input of the most urgent request. Paid ones make way for local answers as paid answers do.
+    /// Embeds one input of one of the most urgent requests, in turn. Paid ones make way for local answers as paid
+    /// answers do.
     fn embed_round(&mut self) {
-        let local_runs = self.taken().local > 0;
+        let local_runs = self.taken().count(Priority::Local) > 0;
         let takes_part = |one: &Embedding| match one.job.request.priority {
             Priority::Local => true,
             Priority::Paid => paid_takes_part(local_runs, self.round),
@@ -367,6 +363,10 @@ impl Worker {
         let Some((index, _)) = urgent.filter(|(_, one)| takes_part(one)).min_by_key(urgency) else {
             return;
         };
+        // Behind the others, so that many texts of one do not hold up another's.
+        let embedding = self.embedding.remove(index);
+        self.embedding.push(embedding);
+        let index = self.embedding.len() - 1;
         let embedding = &mut self.embedding[index];
         let model = Arc::clone(&embedding.job.model);
         let LoadedKind::Embedding(bert) = &model.kind else {

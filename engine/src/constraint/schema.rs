@@ -17,6 +17,9 @@ const MAX_COMBINATIONS: u64 = 4_096;
 const MAX_ONE_OF: usize = 256;
 /// `patternProperties` of one object, each of which is compared with each.
 const MAX_PATTERN_PROPERTIES: usize = 8;
+/// The largest number that others must be multiples of, its point left out: the parser counts with ten times that in
+/// 32 bits.
+const MAX_MULTIPLE: f64 = 1e8;
 
 /// Keywords whose value is a schema.
 const ONE: [&str; 3] = ["additionalProperties", "additionalItems", "items"];
@@ -119,6 +122,24 @@ fn target<'v>(root: &'v Value, reference: &str) -> Result<&'v Value, String> {
     found.ok_or_else(|| format!("the reference {reference:?} leads nowhere"))
 }
 
+/// Refuses a `multipleOf` with which the parser cannot count.
+fn check_multiple(value: &Value, path: &str) -> Result<(), String> {
+    let mut number = value
+        .as_f64()
+        .filter(|number| *number > 0.0)
+        .ok_or_else(|| format!("{path} must be a number above 0"))?;
+    // As the compiler reads it: by tens, until nothing is behind the point.
+    while number.fract() != 0.0 && number <= MAX_MULTIPLE {
+        number *= 10.0;
+    }
+    if number > MAX_MULTIPLE {
+        return Err(format!(
+            "{path} is {value}: it may be {MAX_MULTIPLE} at most, or have 8 digits with those behind its point"
+        ));
+    }
+    Ok(())
+}
+
 /// Copies a schema without what is not to be compiled.
 struct Rewriting<'v> {
     root: &'v Value,
@@ -162,6 +183,9 @@ impl Rewriting<'_> {
         }
         if UNSUPPORTED.contains(&key) {
             return Err(format!("{key:?} is not supported ({path})"));
+        }
+        if key == "multipleOf" {
+            check_multiple(value, path)?;
         }
         if key == "$ref" {
             let reference = value.as_str().ok_or_else(|| format!("{path} must be a text"))?;

@@ -79,3 +79,75 @@ fn a_guide_leads_through_a_schema_and_looks_ahead_where_it_may() {
     assert_eq!(text, r#"{"colour":"red"}"#);
     assert!(given > drawn, "{given} were given and {drawn} drawn");
 }
+
+#[test]
+fn an_ambiguous_grammar_ends_in_words_before_it_takes_long() {
+    let grammars = grammars();
+    let grammar = "start: s\ns: s s s | s s | \"a\" | \"b\" | \"c\" | \"\"";
+    let mut guide = grammars.compile(&Constraint::Lark(grammar.to_owned())).unwrap();
+    let letter = grammars.tokenizer.encode_text("a");
+    let refused = (0..1000).find_map(|_| {
+        guide.prepare();
+        let refused = guide.mask().map(drop).err();
+        refused.or_else(|| guide.take(letter[0]).err())
+    });
+    let refused = refused.expect("a thousand tokens");
+    assert!(
+        refused.contains("too complex") || refused.contains("too costly"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn patience_with_one_answer_has_an_end() {
+    let grammars = grammars();
+    for time in [STEP_PATIENCE, MASK_PATIENCE] {
+        let mut guide = grammars.compile(&Constraint::JsonObject).unwrap();
+        guide.take(grammars.tokenizer.encode_text("{")[0]).unwrap();
+        assert!(guide.mask().is_ok());
+        guide.spend(time * 2);
+        let refused = guide.mask().map(drop).unwrap_err();
+        assert!(refused.contains("too costly"), "{refused}");
+    }
+}
+
+#[test]
+fn faults_of_a_form_are_told_without_words_of_the_library() {
+    let grammars = grammars();
+    let refusal = |constraint: Constraint| match grammars.compile(&constraint).map(drop) {
+        Err(Refusal::Bad(reason)) => reason,
+        other => panic!("{other:?}: {constraint:?}"),
+    };
+    for number in [
+        json!(1_234_567_891),
+        json!(0.1234567891),
+        json!(1e300),
+        json!(0),
+        json!(-2),
+        json!("2"),
+    ] {
+        let reason = refusal(Constraint::JsonSchema(
+            json!({"type": "integer", "multipleOf": number}),
+        ));
+        assert!(reason.contains("#/multipleOf"), "{number}: {reason}");
+    }
+    for number in [json!(0.01), json!(5), json!(100_000_000)] {
+        let schema = json!({"type": "number", "multipleOf": number});
+        assert!(
+            grammars.compile(&Constraint::JsonSchema(schema)).is_ok(),
+            "{number}"
+        );
+    }
+    let reason = refusal(Constraint::Lark("start: %json {\"$ref\":\"#\"}".to_owned()));
+    assert!(
+        !reason.contains("NoExtension") && reason.contains("no answer can fulfil it"),
+        "{reason}"
+    );
+    for (text, word) in [
+        ("panic: attempt to multiply with overflow\n<backtrace>", "smaller"),
+        ("SomeCode", "cannot be used"),
+    ] {
+        let reason = plain(&text);
+        assert!(reason.contains(word) && !reason.contains("overflow"), "{reason}");
+    }
+}

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use hearth_engine::{
     Config, Engine, Event, FinishReason, GenerateError, GenerateRequest, Message, ModelKind, ModelSource,
-    Priority, Prompt, Sampling, StartError, Stopped,
+    Origin, Priority, Prompt, Sampling, StartError, Stopped,
 };
 
 use crate::support::{Answer, ask, collect, send, tiny, tiny_with};
@@ -360,6 +360,48 @@ fn local_work_overtakes_paid_work() {
         ended.recv_timeout(Duration::from_secs(120)).unwrap();
     }
     assert_eq!(order.lock().unwrap().first(), Some(&"local"));
+}
+
+#[test]
+fn more_messages_than_the_window_has_tokens_are_too_many_and_not_the_models_fault() {
+    let (_engine, model) = tiny();
+    let messages = vec![Message::new("user", "x"); 80_000];
+    let refused = ask(&model, GenerateRequest::new(Prompt::chat(messages))).error;
+    let wanted = GenerateError::ContextOverflow {
+        prompt_tokens: 80_000,
+        context_tokens: 512,
+    };
+    assert_eq!(refused, Some(wanted));
+}
+
+#[test]
+fn many_answers_of_one_request_do_not_hold_up_another() {
+    let (_engine, model) = tiny_with(Config {
+        max_running: 2,
+        ..Config::default()
+    });
+    let (sender, ended) = channel();
+    let start = |name: &'static str, request, n| {
+        let sender = sender.clone();
+        let origin = Origin { asker: 1, request };
+        let request = GenerateRequest {
+            origin,
+            ..text("hello", n)
+        };
+        let sink = move |event: Event| {
+            if matches!(event, Event::Finished { .. } | Event::Failed(_)) {
+                sender.send(name).unwrap();
+            }
+            ControlFlow::Continue(())
+        };
+        model.generate(request, Box::new(sink));
+    };
+    for _ in 0..5 {
+        start("one of many", 1, 400);
+    }
+    start("another", 2, 4);
+    let first = ended.recv_timeout(Duration::from_secs(120)).unwrap();
+    assert_eq!(first, "another");
 }
 
 #[test]

@@ -5,10 +5,13 @@ mod models;
 mod plan;
 mod stream;
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 
 use async_trait::async_trait;
-use hearth_engine::{EmbedInput, EmbedRequest};
+use hearth_engine::{EmbedInput, EmbedRequest, Origin};
 
 pub use models::{Args, Library, LibraryError, LoadedModel, Models, Snapshot};
 
@@ -25,6 +28,9 @@ use plan::Plan;
 /// The most texts of one request, and the most bytes of the copies of it that they take.
 const MAX_TEXTS: u64 = 2048;
 const MAX_COPIED_BYTES: u64 = 64 << 20;
+
+/// Tells the texts of one request from those of another.
+static REQUESTS: AtomicU64 = AtomicU64::new(0);
 
 /// Answers with the models of this node.
 #[derive(Clone)]
@@ -48,10 +54,18 @@ impl EngineBackend {
     async fn texts(
         &self,
         lease: Lease,
-        plans: Vec<Plan>,
+        mut plans: Vec<Plan>,
         request: &Request,
+        principal: &Principal,
         head: Head,
     ) -> Result<Answer, Error> {
+        let origin = Origin {
+            asker: principal.asker(),
+            request: REQUESTS.fetch_add(1, Ordering::Relaxed),
+        };
+        for plan in &mut plans {
+            plan.request.origin = origin;
+        }
         let fingerprint = lease.address.as_ref();
         let fingerprint =
             fingerprint.map(|address| format!("{address}-hearth-{}", env!("CARGO_PKG_VERSION")));
@@ -170,12 +184,13 @@ impl EngineBackend {
                     legacy_functions: chat.legacy_functions,
                     ..Form::default()
                 };
-                self.texts(lease, plans, request, head(form)).await
+                self.texts(lease, plans, request, principal, head(form)).await
             }
             RequestBody::Completion(completion) => {
                 let lease = lease(&body).await?;
                 let plans = plan::completion(completion, &lease.handle, principal.priority())?;
-                let answer = self.texts(lease, plans, request, head(Form::default())).await;
+                let head = head(Form::default());
+                let answer = self.texts(lease, plans, request, principal, head).await;
                 answer.map_err(|error| match error.param.as_deref() {
                     Some("messages") => Error {
                         message: error.message.replace("your messages", "your prompt"),

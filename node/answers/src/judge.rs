@@ -9,7 +9,7 @@
 
 use serde::{Deserialize, de::IgnoredAny};
 
-use crate::{operation::Operation, sse};
+use crate::{operation::Operation, sse, wire};
 
 /// What a whole answer is worth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +66,6 @@ pub fn of_status(status: u16) -> Verdict {
 fn shape(operation: Operation, body: &[u8]) -> Result<(), NoAnswer> {
     #[derive(Deserialize)]
     struct Fields {
-        choices: Option<Vec<IgnoredAny>>,
         data: Option<Vec<IgnoredAny>>,
         results: Option<Vec<IgnoredAny>>,
         tokens: Option<Vec<IgnoredAny>>,
@@ -91,9 +90,19 @@ fn shape(operation: Operation, body: &[u8]) -> Result<(), NoAnswer> {
             .map(drop)
             .map_err(wrong);
     }
+    if matches!(operation, Operation::Chat | Operation::Completion) {
+        serde_json::from_slice::<IgnoredAny>(body).map_err(wrong)?;
+        // As those read it who make a stream or another form of it: what they cannot read is no answer for anybody.
+        let is_whole = wire::read(body).is_ok_and(|wire| wire.is_whole(operation == Operation::Completion));
+        return if is_whole {
+            Ok(())
+        } else {
+            Err(NoAnswer::OtherShape)
+        };
+    }
     let fields: Fields = serde_json::from_slice(body).map_err(wrong)?;
     let has_it = match operation {
-        Operation::Chat | Operation::Completion => fields.choices.is_some_and(|list| !list.is_empty()),
+        Operation::Chat | Operation::Completion => false,
         Operation::Embedding => fields.data.is_some_and(|list| !list.is_empty()),
         // Cohere's and Jina's servers call the list so; some give it as data.
         Operation::Rerank => fields.results.is_some() || fields.data.is_some(),
@@ -150,34 +159,28 @@ impl StreamJudge {
 
     /// Takes the data of the next event.
     pub fn event(&mut self, data: &str) -> Seen {
-        #[derive(Deserialize)]
-        struct Fields {
-            choices: Option<Vec<Choice>>,
-            error: Option<IgnoredAny>,
-        }
-        #[derive(Deserialize)]
-        struct Choice {
-            finish_reason: Option<IgnoredAny>,
-        }
         let data = data.trim();
         if data == sse::DONE {
             self.is_done = true;
             return Seen::Done;
         }
-        match serde_json::from_str(data) {
-            Ok(Fields { error: Some(_), .. }) => {
+        if serde_json::from_str::<IgnoredAny>(data).is_err() {
+            return Seen::Other;
+        }
+        // As those read it who pass it on: what they cannot read ends it.
+        match wire::read(data.as_bytes()) {
+            Err(_) => {
                 self.has_failed = true;
                 Seen::Error
             }
-            Ok(Fields {
-                choices: Some(choices),
-                ..
-            }) if !choices.is_empty() => {
-                self.has_content = true;
-                self.has_finished |= choices.iter().any(|choice| choice.finish_reason.is_some());
+            Ok(wire) if !wire.choices.is_empty() => {
+                self.part(
+                    true,
+                    wire.choices.iter().any(|choice| choice.finish_reason.is_some()),
+                );
                 Seen::Content
             }
-            Ok(_) | Err(_) => Seen::Other,
+            Ok(_) => Seen::Other,
         }
     }
 
@@ -259,10 +262,24 @@ mod tests {
             (br#"{"choices":7}"#, NoAnswer::OtherShape),
             (br#"{"error":{"message":"no credit"}}"#, NoAnswer::OtherShape),
             (br#"{"data":[1]}"#, NoAnswer::OtherShape),
+            (br#"{"choices":[1]}"#, NoAnswer::OtherShape),
+            (br#"{"choices":[{}]}"#, NoAnswer::OtherShape),
+            (br#"{"choices":[{"text":"a"}]}"#, NoAnswer::OtherShape),
+            (
+                br#"{"choices":[{"message":{"content":[1]}}]}"#,
+                NoAnswer::OtherShape,
+            ),
+            (
+                br#"{"choices":[{"message":{"content":"a"}}],"error":{"message":"x"}}"#,
+                NoAnswer::OtherShape,
+            ),
             (br#"["choices"]"#, NoAnswer::NotJson),
         ] {
             assert_eq!(chat(200, body), Verdict::NoAnswer(why), "{}", body.escape_ascii());
         }
+        let completion = |body: &[u8]| judge(Operation::Completion, 200, body);
+        assert_eq!(completion(br#"{"choices":[{"text":"a"}]}"#), Verdict::Counts);
+        assert_eq!(completion(CHAT), Verdict::Counts);
         let embedding = |body: &[u8]| judge(Operation::Embedding, 200, body);
         assert_eq!(embedding(br#"{"data":[{"embedding":[1]}]}"#), Verdict::Counts);
         assert_eq!(embedding(CHAT), Verdict::NoAnswer(NoAnswer::OtherShape));
@@ -282,6 +299,11 @@ mod tests {
             ([content, error].concat(), Verdict::NoAnswer(NoAnswer::Failed)),
             (error.to_owned(), Verdict::NoAnswer(NoAnswer::Failed)),
             (done.to_owned(), Verdict::NoAnswer(NoAnswer::Empty)),
+            // What cannot be passed on is no answer, in a stream as in one piece.
+            (
+                [content, "data: {\"choices\":[1]}\n\n", done].concat(),
+                Verdict::NoAnswer(NoAnswer::Failed),
+            ),
             ("data: hello\n\n".to_owned(), Verdict::NoAnswer(NoAnswer::NotJson)),
         ] {
             assert_eq!(chat(200, text.as_bytes()), wanted, "{text}");

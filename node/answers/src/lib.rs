@@ -13,6 +13,7 @@ pub mod dialect;
 mod engine;
 mod error;
 pub mod fuzz;
+mod harmless;
 mod json;
 pub mod judge;
 mod null;
@@ -27,6 +28,7 @@ mod shape;
 pub mod sse;
 mod url;
 mod watch;
+mod wire;
 
 pub use self::url::{Limits, UrlBackend, UrlSettings, check_address, setting_beside};
 pub use answer::Answer;

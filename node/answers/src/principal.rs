@@ -1,5 +1,7 @@
 //! Who asks.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
 use hearth_base::ServiceId;
 use hearth_engine::Priority;
 
@@ -24,6 +26,19 @@ impl Principal {
             Principal::Owner | Principal::Program | Principal::Key { .. } => Priority::Local,
             Principal::Relay { .. } => Priority::Paid,
         }
+    }
+
+    /// Tells one asker from another where the engine shares its places between them.
+    #[must_use]
+    pub(crate) fn asker(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        match self {
+            Principal::Owner => "owner".hash(&mut hasher),
+            Principal::Program => "program".hash(&mut hasher),
+            Principal::Key { id, .. } => ("key", id).hash(&mut hasher),
+            Principal::Relay { session_id, .. } => ("relay", session_id).hash(&mut hasher),
+        }
+        hasher.finish()
     }
 
     /// Whether the answer is sold: who pays for it did not choose the model file.

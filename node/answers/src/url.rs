@@ -28,6 +28,7 @@ use crate::{
     answer::{Answer, Body, Generation, Head, Whole},
     backend::{Backend, Capacity, Health, ModelEntry},
     error::{Code, Error},
+    harmless::harmless_body,
     judge::{NoAnswer, Verdict, judge},
     openai::too_large,
     operation::Operation,
@@ -251,6 +252,9 @@ impl UrlBackend {
         }
         let own_words = bytes_of(response, ERROR_BYTES).await.ok();
         let own_words = own_words.filter(|body| body.trim_ascii_start().starts_with(b"{"));
+        // A server may echo what it was told, the operator's key among it.
+        let told = || self.settings.extra.values().cloned();
+        let own_words = own_words.and_then(|body| harmless_body(&body, told()));
         Error {
             status,
             own_words,
@@ -332,10 +336,21 @@ async fn bytes_of(response: reqwest::Response, limit: usize) -> Result<Bytes, Cu
 
 #[async_trait]
 impl Backend for UrlBackend {
-    async fn answer(&self, request: Request, _principal: &Principal) -> Result<Answer, Error> {
-        let Answer { head, body } = self.answered(&request).await.inspect_err(|error| {
+    async fn answer(&self, request: Request, principal: &Principal) -> Result<Answer, Error> {
+        let answered = self.answered(&request).await.inspect_err(|error| {
             if error.is_of_the_backend() {
                 self.state.failed(&request, error);
+            }
+        });
+        let Answer { head, body } = answered.map_err(|error| {
+            if principal.is_buyer() {
+                // What the operator's own server says is not for strangers.
+                Error {
+                    own_words: None,
+                    ..error
+                }
+            } else {
+                error
             }
         })?;
         let body = match body {

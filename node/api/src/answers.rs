@@ -100,6 +100,7 @@ pub(crate) async fn prepare(
 ) -> Result<Vec<(HeaderName, HeaderValue)>, Refused> {
     let asked = Asked {
         model: model.map(|model| app.router.unaliased(model).to_owned()),
+        name: model.map(str::to_owned),
         service: None,
         is_embedding: false,
         bytes: 0,
@@ -124,6 +125,7 @@ fn asked(app: &App, request: &Request) -> Asked {
     let model = request.model.as_deref().map(|model| app.router.unaliased(model));
     Asked {
         model: model.map(str::to_owned),
+        name: request.model.clone(),
         service: model
             .and_then(|model| model.strip_prefix(NETWORK_PREFIX))
             .map(str::to_owned),

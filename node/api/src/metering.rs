@@ -63,6 +63,11 @@ impl Asker {
 
     /// Whether a list of models has this one for whoever asks.
     pub(crate) fn may_see(&self, model: &Model) -> bool {
+        self.may_see_as(model, &model.id)
+    }
+
+    /// Whether it has this one by another of its names.
+    pub(crate) fn may_see_as(&self, model: &Model, name: &str) -> bool {
         let Asker::Key(grant) = self else {
             return true;
         };
@@ -71,7 +76,7 @@ impl Asker {
             (ModelKind::Local | ModelKind::Server, ModelTask::Embedding) => Scope::Embeddings,
             (ModelKind::Local | ModelKind::Server, ModelTask::Chat | ModelTask::Rerank) => Scope::Local,
         };
-        grant.opens(scope).is_ok() && grant.may_ask(Some(&model.id)).is_ok()
+        grant.opens(scope).is_ok() && grant.may_ask_as(Some(&model.id), Some(name)).is_ok()
     }
 
     /// Under which usage is kept.
@@ -89,6 +94,8 @@ impl Asker {
 pub(crate) struct Asked {
     /// The name of the model once it is resolved; `None` where the request names none.
     pub(crate) model: Option<String>,
+    /// The name by which it is asked for, which may be an alias.
+    pub(crate) name: Option<String>,
     /// The service that is to answer, for a model of the network.
     pub(crate) service: Option<String>,
     pub(crate) is_embedding: bool,
@@ -225,7 +232,7 @@ impl Meter {
         if asked.service.is_some() {
             grant.opens(Scope::Network)?;
         }
-        grant.may_ask(asked.model.as_deref())?;
+        grant.may_ask_as(asked.model.as_deref(), asked.name.as_deref())?;
         let now_ms = self.0.clock.now_ms();
         let taken = self.0.rates.lock().take(grant, estimate, now_ms);
         let headers = taken?;

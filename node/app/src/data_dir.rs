@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use hearth_base::private::create_private_folder;
+use hearth_base::private::{check_plain, create_private_folder};
 
 /// The file that is locked while a process holds the directory.
 const LOCK: &str = "lock";
@@ -38,6 +38,10 @@ pub enum DataDirError {
         #[source]
         source: io::Error,
     },
+    #[error(
+        "{path} is a link or no file: Hearth writes this file itself, and would write into what it leads to; remove it"
+    )]
+    NotPlain { path: PathBuf },
     #[error(
         "{path} holds other things, such as \"{name}\": Hearth keeps its data in a folder of its own, which nobody else \
          may read; name an empty or a new one with --data-dir"
@@ -203,6 +207,12 @@ impl DataDir {
         }
         create_private_folder(path).map_err(failed)?;
         let lock_path = path.join(LOCK);
+        check_plain(&lock_path).map_err(|error| match error.kind() {
+            io::ErrorKind::InvalidInput => DataDirError::NotPlain {
+                path: lock_path.clone(),
+            },
+            _ => failed(error),
+        })?;
         let mut lock = File::options()
             .read(true)
             .write(true)
@@ -272,6 +282,31 @@ fn pid_in(lock: File) -> String {
     let _ = lock.take(32).read_to_string(&mut pid);
     let pid = pid.trim();
     if pid.is_empty() { "unknown" } else { pid }.to_owned()
+}
+
+/// The user who owns a data directory that root, and nobody else, can use as well: what root writes there is root's, and
+/// its owner may replace it under a running Hearth. On a volume that a container is given, that may be meant.
+#[must_use]
+pub fn foreign_owner(path: &Path) -> Option<u32> {
+    #[cfg(unix)]
+    {
+        let owner = std::os::unix::fs::MetadataExt::uid(&fs::metadata(path).ok()?);
+        (rustix::process::geteuid().is_root() && owner != 0).then_some(owner)
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        None
+    }
+}
+
+/// What is said about such a directory.
+pub(crate) fn foreign_owner_words(path: &Path, owner: u32) -> String {
+    format!(
+        "Hearth runs as root on {}, which belongs to user {owner}: that user can replace what it reads, and may not read \
+         what it writes. Run it as that user, or give the folder to root (chown -R root)",
+        path.display()
+    )
 }
 
 /// The default data directory of a network, by its folder name.
@@ -404,6 +439,32 @@ mod tests {
         let mode = fs::metadata(&root).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o755, "nothing was touched");
         assert!(!root.join("lock").exists());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_in_the_place_of_the_lock_is_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (root, elsewhere) = (folder.path().join("data"), folder.path().join("elsewhere"));
+        fs::create_dir(&root).unwrap();
+        fs::write(&elsewhere, "of somebody else").unwrap();
+        std::os::unix::fs::symlink(&elsewhere, root.join("lock")).unwrap();
+        let error = DataDir::open(&root).unwrap_err().to_string();
+        assert!(error.contains("lock") && error.contains("remove it"), "{error}");
+        assert_eq!(fs::read_to_string(&elsewhere).unwrap(), "of somebody else");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn root_on_the_folder_of_another_user_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(foreign_owner(folder.path()), None, "one's own");
+        if rustix::process::geteuid().is_root() {
+            std::os::unix::fs::chown(folder.path(), Some(1000), None).unwrap();
+            assert_eq!(foreign_owner(folder.path()), Some(1000));
+            let words = foreign_owner_words(folder.path(), 1000);
+            assert!(words.contains("user 1000") && words.contains("chown"), "{words}");
+        }
     }
 
     #[test]

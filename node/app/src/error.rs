@@ -11,6 +11,13 @@ pub enum NodeError {
     DataDir(#[from] DataDirError),
     #[error(transparent)]
     Store(#[from] hearth_store::Error),
+    #[error(
+        "the database {path} is empty or gone, and {beside} shows that there was one: with it API keys, receipts, limits \
+         of spending and the record of what was earned are lost. Nothing was changed. Move the folder aside and bring a \
+         backup back (hearth restore), or put the newest {path}.before-* in its place; to begin anew without it, name \
+         another --data-dir, or move everything but the folder keystore out of this one"
+    )]
+    DatabaseLost { path: PathBuf, beside: PathBuf },
     #[error(transparent)]
     Engine(#[from] hearth_engine::StartError),
     #[error(transparent)]
@@ -79,11 +86,13 @@ impl NodeError {
     pub fn code(&self) -> &'static str {
         match self {
             NodeError::DataDir(DataDirError::Taken { .. }) => "data_dir_taken",
-            NodeError::DataDir(DataDirError::Io { .. }) => "data_dir_unusable",
+            NodeError::DataDir(DataDirError::Io { .. } | DataDirError::NotPlain { .. }) => {
+                "data_dir_unusable"
+            }
             NodeError::DataDir(DataDirError::NotOurs { .. }) => "data_dir_not_ours",
             NodeError::DataDir(DataDirError::NoHome) => "no_home",
             NodeError::Store(hearth_store::Error::OtherChain { .. }) => "other_chain",
-            NodeError::Store(_) => "database",
+            NodeError::Store(_) | NodeError::DatabaseLost { .. } => "database",
             NodeError::Engine(_) => "engine",
             NodeError::Devnet(_) => "devnet",
             NodeError::Chain(_) => "chain",

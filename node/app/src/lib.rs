@@ -8,6 +8,7 @@ mod backup;
 mod build;
 pub mod config;
 pub mod data_dir;
+mod database;
 mod doctor;
 #[cfg(test)]
 mod easy_questions;

@@ -35,7 +35,8 @@ use crate::{
     backends::Answers,
     build::{self, MinerParts},
     config::{Layered, Settings},
-    data_dir::{DataDir, Layout},
+    data_dir::{DataDir, Layout, foreign_owner, foreign_owner_words},
+    database,
     doctor::DoctorInput,
     error::NodeError,
     host::Program,
@@ -370,8 +371,11 @@ impl Parts {
         tasks: &Tasks,
         started: &mut Started,
     ) -> Result<Parts, NodeError> {
+        if let Some(owner) = foreign_owner(layout.root()) {
+            tracing::warn!("{}", foreign_owner_words(layout.root(), owner));
+        }
         let clock = Clock::system();
-        let store = Store::open(build::store_config(network, layout)).await?;
+        let store = database::open(network, layout).await?;
         let part = store.clone();
         started.push(|| async move { part.close().await });
         let engine = Engine::start(build::engine_config(settings))?;

@@ -5,8 +5,8 @@ use hearth_base::Clock;
 use hearth_store::Store;
 
 use crate::{
-    build,
     data_dir::{DataDir, Layout},
+    database,
     error::NodeError,
     network::Network,
 };
@@ -25,7 +25,7 @@ impl OfflineAccess {
     /// A data directory that a daemon holds, or that belongs to another chain.
     pub async fn open(network: &Network, layout: &Layout) -> Result<OfflineAccess, NodeError> {
         let data_dir = DataDir::open(layout.root())?;
-        let store = Store::open(build::store_config(network, layout)).await?;
+        let store = database::open(network, layout).await?;
         Ok(OfflineAccess {
             access: Access::of(&store, &Clock::system()),
             store,

@@ -9,7 +9,8 @@ use hearth_wallet::{Cost, Wallet};
 use crate::{
     backends,
     config::Settings,
-    data_dir::{self, DataDirError, Layout},
+    data_dir::{self, DataDirError, Layout, foreign_owner, foreign_owner_words},
+    database,
     doctor::{self, bad, ok},
     error::NodeError,
     network::Network,
@@ -51,6 +52,11 @@ pub async fn offline_doctor(settings: &Settings, network: &Network, layout: &Lay
         return checks;
     }
     checks.push(doctor::disk(layout.root()));
+    checks.extend(foreign_owner(layout.root()).map(|owner| {
+        let words = foreign_owner_words(layout.root(), owner);
+        let fact = format!("belongs to user {owner}");
+        bad(Level::Warn, "foreign_owner", "Data", fact, &words, "")
+    }));
     checks.extend(data(settings, network, layout).await);
     checks.extend(keys(layout, network));
     checks.push(reachable(settings, network));
@@ -86,6 +92,16 @@ async fn backend(settings: &Settings) -> Option<Check> {
 
 /// Database and models.
 async fn data(settings: &Settings, network: &Network, layout: &Layout) -> Vec<Check> {
+    if let Some(error) = database::lost(layout) {
+        return vec![bad(
+            Level::Fail,
+            error.code(),
+            "Data",
+            "the database is lost",
+            &error.to_string(),
+            "",
+        )];
+    }
     if !layout.database().exists() {
         let meaning = "Nothing was set up here yet.";
         return vec![bad(

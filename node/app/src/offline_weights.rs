@@ -5,7 +5,8 @@ use hearth_store::Store;
 use hearth_weights::Weights;
 
 use crate::{
-    build, config::Settings, data_dir::DataDir, data_dir::Layout, error::NodeError, network::Network,
+    build, config::Settings, data_dir::DataDir, data_dir::Layout, database, error::NodeError,
+    network::Network,
 };
 
 /// Weights and database without the rest of a node. The data directory stays locked as long as this lives.
@@ -27,7 +28,7 @@ impl OfflineWeights {
         layout: &Layout,
     ) -> Result<OfflineWeights, NodeError> {
         let data_dir = DataDir::open(layout.root())?;
-        let store = Store::open(build::store_config(network, layout)).await?;
+        let store = database::open(network, layout).await?;
         let tasks = Tasks::root();
         let weights = Weights::start(hearth_weights::Args {
             config: build::weights_config(settings, layout),

@@ -46,9 +46,42 @@ pub fn create_private_folder(folder: &Path) -> io::Result<()> {
     builder.create(folder)
 }
 
+/// Refuses what is no plain file where one is about to be opened and written: a link would lead to something of
+/// somebody else's, a pipe would never answer. What is not there is fine.
+///
+/// # Errors
+/// Something else of that name; as the system says.
+pub fn check_plain(path: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(path) {
+        Ok(about) if about.is_file() => Ok(()),
+        Ok(_) => Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!("{} is a link or no file: remove it", path.display()),
+        )),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn links_and_folders_are_no_plain_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name| folder.path().join(name);
+        assert!(check_plain(&path("new")).is_ok());
+        fs::write(path("file"), "x").unwrap();
+        assert!(check_plain(&path("file")).is_ok());
+        for (name, target) in [("link", "file"), ("dangling", "nothing")] {
+            std::os::unix::fs::symlink(path(target), path(name)).unwrap();
+            let refused = check_plain(&path(name)).unwrap_err().to_string();
+            assert!(refused.contains(name) && refused.contains("remove"), "{refused}");
+        }
+        assert!(check_plain(folder.path()).is_err());
+    }
 
     #[test]
     fn a_private_file_is_replaced_whole_and_is_its_owners_alone() {

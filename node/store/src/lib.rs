@@ -60,6 +60,15 @@ pub enum Error {
         source: sqlx::Error,
     },
     #[error(
+        "the database {path} is damaged, or no database: bring a backup back (hearth restore) into a new --data-dir, or put \
+         the newest {path}.before-* in its place; nothing was changed"
+    )]
+    Damaged {
+        path: PathBuf,
+        #[source]
+        source: sqlx::Error,
+    },
+    #[error(
         "the database {path} was written by {by} in form {found}, and Hearth {here} reads up to form {known}: start that \
          Hearth again, or put one of the copies {path}.before-* in its place to go on from before; nothing was changed",
         here = migrate::VERSION
@@ -128,9 +137,13 @@ impl Store {
     /// A file that cannot be opened, is no database, comes from a newer Hearth or belongs to another chain.
     pub async fn open(config: Config) -> Result<Store, Error> {
         let path = config.path;
-        let open = |source| Error::Open {
-            path: path.clone(),
-            source,
+        let open = |source| {
+            let path = path.clone();
+            if is_damage(&source) {
+                Error::Damaged { path, source }
+            } else {
+                Error::Open { path, source }
+            }
         };
         let options = SqliteConnectOptions::from_str("sqlite:")
             .map_err(open)?
@@ -226,11 +239,29 @@ impl Store {
     }
 
     fn query_error(&self, source: sqlx::Error) -> Error {
-        Error::Query {
-            path: self.path.clone(),
-            source,
+        Error::query(&self.path, source)
+    }
+}
+
+impl Error {
+    fn query(path: &Path, source: sqlx::Error) -> Error {
+        let path = path.to_owned();
+        if is_damage(&source) {
+            Error::Damaged { path, source }
+        } else {
+            Error::Query { path, source }
         }
     }
+}
+
+/// Whether SQLite says that the file itself is at fault: it is malformed, no database, or shorter than it says.
+fn is_damage(error: &sqlx::Error) -> bool {
+    const CORRUPT: u32 = 11;
+    const NO_DATABASE: u32 = 26;
+    const SHORT_READ: u32 = 522;
+    let code = error.as_database_error().and_then(|error| error.code());
+    let code = code.and_then(|code| code.parse::<u32>().ok());
+    code.is_some_and(|code| code == SHORT_READ || matches!(code & 0xff, CORRUPT | NO_DATABASE))
 }
 
 #[cfg(test)]
@@ -263,7 +294,24 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("hearth.db"), vec![7_u8; 8192]).unwrap();
         let error = Store::open(config(folder.path(), "one")).await.unwrap_err();
-        assert!(matches!(error, Error::Open { .. }), "{error:?}");
+        assert!(matches!(error, Error::Damaged { .. }), "{error:?}");
+    }
+
+    #[tokio::test]
+    async fn a_database_that_was_cut_short_is_called_damaged() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = config(folder.path(), "one");
+        Store::open(config.clone()).await.unwrap().close().await;
+        let whole = std::fs::read(&config.path).unwrap();
+        for part in [5000, whole.len() / 2] {
+            std::fs::write(&config.path, &whole[..part]).unwrap();
+            let error = Store::open(config.clone()).await.unwrap_err();
+            let text = error.to_string();
+            assert!(
+                text.contains("damaged") && text.contains("backup"),
+                "{part}: {error:?}"
+            );
+        }
     }
 
     #[tokio::test]

@@ -10,9 +10,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use sqlx::{SqlitePool, migrate::Migrator};
+use sqlx::{
+    SqlitePool,
+    migrate::{MigrateError, Migrator},
+};
 
-use crate::Error;
+use crate::{Error, is_damage};
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
@@ -23,10 +26,7 @@ pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Brings the database to this version.
 pub(crate) async fn run(pool: &SqlitePool, path: &Path) -> Result<(), Error> {
-    let failed = |source| Error::Query {
-        path: path.to_owned(),
-        source,
-    };
+    let failed = |source| Error::query(path, source);
     let applied = applied(pool).await.map_err(failed)?;
     let known = MIGRATIONS.iter().map(|migration| migration.version);
     if let Some(found) = applied
@@ -44,11 +44,19 @@ pub(crate) async fn run(pool: &SqlitePool, path: &Path) -> Result<(), Error> {
     if let (Some(first), false) = (first, applied.is_empty()) {
         copy_aside(pool, path, first).await?;
     }
-    MIGRATIONS.run(pool).await.map_err(|source| Error::Migrate {
-        path: path.to_owned(),
-        source,
-    })?;
-    Ok(())
+    MIGRATIONS
+        .run(pool)
+        .await
+        .map_err(|source| not_migrated(path, source))
+}
+
+fn not_migrated(path: &Path, source: MigrateError) -> Error {
+    let path = path.to_owned();
+    match source {
+        MigrateError::Execute(source) if is_damage(&source) => Error::Damaged { path, source },
+        MigrateError::ExecuteMigration(source, _) if is_damage(&source) => Error::Damaged { path, source },
+        source => Error::Migrate { path, source },
+    }
 }
 
 /// The migrations that the database has, in order; none in a new one.

@@ -1,91 +1,18 @@
 //! Reading what other servers write: parts of streams and whole answers. Only what somebody here looks at is built in
 //! memory; the text is kept beside it, so that nothing that a server says of its own is lost on the way.
 
-use std::fmt;
-
 use bytes::Bytes;
-use serde::{
-    Deserialize, Deserializer,
-    de::{IgnoredAny, SeqAccess, Visitor},
-};
+use serde::Deserialize;
 
 use crate::{
     answer::{Choice, Chunk, Delta, FinishReason, Generation, ToolCall, ToolCallDelta, Usage, Whole},
     error::{Code, Error},
+    harmless::harmless,
+    wire::{self, Fault, Wire, WireUsage, lenient},
 };
 
-/// The most texts that one part speaks of.
-const MAX_CHOICES: usize = 1024;
-
-#[derive(Deserialize)]
-struct Wire {
-    error: Option<WireError>,
-    usage: Option<WireUsage>,
-    #[serde(default, deserialize_with = "choices")]
-    choices: Vec<WireChoice>,
-}
-
-#[derive(Deserialize)]
-struct WireError {
-    #[serde(default, deserialize_with = "lenient_text")]
-    message: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct WireUsage {
-    #[serde(default, deserialize_with = "count")]
-    prompt_tokens: u32,
-    #[serde(default, deserialize_with = "count")]
-    completion_tokens: u32,
-    prompt_tokens_details: Option<PromptDetails>,
-    completion_tokens_details: Option<CompletionDetails>,
-}
-
-#[derive(Deserialize)]
-struct PromptDetails {
-    #[serde(default, deserialize_with = "count")]
-    cached_tokens: u32,
-}
-
-#[derive(Deserialize)]
-struct CompletionDetails {
-    #[serde(default, deserialize_with = "count")]
-    reasoning_tokens: u32,
-}
-
-#[derive(Deserialize)]
-struct WireChoice {
-    #[serde(default, deserialize_with = "count")]
-    index: u32,
-    finish_reason: Option<String>,
-    text: Option<String>,
-    delta: Option<WireMessage>,
-    message: Option<WireMessage>,
-}
-
-#[derive(Default, Deserialize)]
-struct WireMessage {
-    content: Option<String>,
-    /// DeepSeek's name, and vLLM's newer one.
-    #[serde(alias = "reasoning")]
-    reasoning_content: Option<String>,
-    refusal: Option<String>,
-    tool_calls: Option<Vec<WireCall>>,
-}
-
-#[derive(Deserialize)]
-struct WireCall {
-    #[serde(default)]
-    index: Option<u32>,
-    id: Option<String>,
-    function: Option<WireFunction>,
-}
-
-#[derive(Deserialize)]
-struct WireFunction {
-    name: Option<String>,
-    arguments: Option<String>,
-}
+/// Tokens of which no text need have come: hidden reasoning.
+const HIDDEN_TOKENS: usize = 1 << 16;
 
 /// Reads a part of a stream.
 ///
@@ -95,7 +22,7 @@ pub(crate) fn chunk(json: Bytes) -> Result<Chunk, Error> {
     let wire = read(&json)?;
     let choices = wire.choices.into_iter().map(|choice| {
         let said = choice.delta.or(choice.message).unwrap_or_default();
-        let calls = (0..).zip(said.tool_calls.unwrap_or_default()).map(|(at, call)| {
+        let calls = (0..).zip(said.tool_calls).map(|(at, call)| {
             let (name, arguments) = call
                 .function
                 .map_or((None, None), |function| (function.name, function.arguments));
@@ -129,6 +56,7 @@ pub(crate) fn chunk(json: Bytes) -> Result<Chunk, Error> {
 /// # Errors
 /// As [`chunk`].
 pub(crate) fn generation(json: Bytes) -> Result<Generation, Error> {
+    let n_bytes = json.len();
     let chunk = chunk(json)?;
     let choices = chunk.choices.into_iter().map(|delta| {
         let calls = delta.tool_calls.into_iter().map(|call| ToolCall {
@@ -148,7 +76,7 @@ pub(crate) fn generation(json: Bytes) -> Result<Generation, Error> {
     });
     Ok(Generation {
         choices: choices.collect(),
-        usage: chunk.usage,
+        usage: chunk.usage.map(|usage| usage.within(n_bytes)),
     })
 }
 
@@ -184,27 +112,42 @@ impl Whole {
 fn usage(json: &[u8]) -> Option<Usage> {
     #[derive(Deserialize)]
     struct Counted {
+        #[serde(default, deserialize_with = "lenient")]
         usage: Option<WireUsage>,
     }
     let counted: Counted = serde_json::from_slice(json).ok()?;
-    counted.usage.map(Usage::from)
+    counted.usage.map(|usage| Usage::from(usage).within(json.len()))
 }
 
 fn read(json: &[u8]) -> Result<Wire, Error> {
-    let wire: Wire = serde_json::from_slice(json).map_err(|error| {
-        Error::new(
+    wire::read(json).map_err(|fault| match fault {
+        Fault::Shape(why) => Error::new(
             Code::BackendFailed,
-            format!("the answer is of another shape than what was asked for: {error}"),
-        )
-    })?;
-    match wire.error {
-        None => Ok(wire),
-        Some(error) => {
-            let said = error.message.unwrap_or_else(|| "it does not say why".to_owned());
-            Err(Error::new(
-                Code::AnswerBrokeOff,
-                format!("the answer broke off: {said}"),
-            ))
+            format!("the answer is of another shape than what was asked for: {why}"),
+        ),
+        Fault::Failed(error) => {
+            // What is wrong with the request is for whoever asks; anything else is between the server and its operator.
+            let is_of_the_request = matches!(error.code, Some(400 | 413 | 422));
+            let said = error.message.filter(|_| is_of_the_request);
+            let said = said.map_or_else(
+                || "the server says that it failed".to_owned(),
+                |said| harmless(&said),
+            );
+            Error::new(Code::AnswerBrokeOff, format!("the answer broke off: {said}"))
+        }
+    })
+}
+
+impl Usage {
+    /// What is believed of the counts that came with so many bytes of an answer: a token has a byte at least.
+    pub(crate) fn within(self, n_bytes: usize) -> Usage {
+        let most = u32::try_from(n_bytes.saturating_add(HIDDEN_TOKENS)).unwrap_or(u32::MAX);
+        let completion_tokens = self.completion_tokens.min(most);
+        Usage {
+            completion_tokens,
+            cached_tokens: self.cached_tokens.min(self.prompt_tokens),
+            reasoning_tokens: self.reasoning_tokens.min(completion_tokens),
+            ..self
         }
     }
 }
@@ -222,48 +165,6 @@ impl From<WireUsage> for Usage {
                 .map_or(0, |details| details.reasoning_tokens),
         }
     }
-}
-
-/// A number of tokens; one that is none counts as zero.
-fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
-    let number = Option::<serde_json::Number>::deserialize(deserializer)?;
-    let count = number.and_then(|number| number.as_u64());
-    Ok(count.and_then(|count| u32::try_from(count).ok()).unwrap_or(0))
-}
-
-/// A text; anything else is as good as none.
-fn lenient_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    let value = serde_json::Value::deserialize(deserializer)?;
-    Ok(value.as_str().map(str::to_owned))
-}
-
-/// A list of choices, of which no more are kept than anybody asks for.
-fn choices<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<WireChoice>, D::Error> {
-    struct Some_;
-    impl<'de> Visitor<'de> for Some_ {
-        type Value = Vec<WireChoice>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a list or null")
-        }
-
-        fn visit_unit<E>(self) -> Result<Self::Value, E> {
-            Ok(Vec::new())
-        }
-
-        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-            let mut kept = Vec::new();
-            while kept.len() < MAX_CHOICES {
-                match list.next_element()? {
-                    Some(choice) => kept.push(choice),
-                    None => return Ok(kept),
-                }
-            }
-            while list.next_element::<IgnoredAny>()?.is_some() {}
-            Ok(kept)
-        }
-    }
-    deserializer.deserialize_any(Some_)
 }
 
 #[cfg(test)]
@@ -291,6 +192,56 @@ mod tests {
     }
 
     #[test]
+    fn calls_are_bounded_however_they_are_numbered() {
+        let whole = |n: usize| {
+            let calls = vec!["{}"; n].join(",");
+            Bytes::from(format!(
+                r#"{{"choices":[{{"message":{{"tool_calls":[{calls}]}}}}]}}"#
+            ))
+        };
+        assert_eq!(generation(whole(128)).unwrap().choices[0].tool_calls.len(), 128);
+        for n in [129, 300_000] {
+            assert_eq!(generation(whole(n)).unwrap_err().code, Code::BackendFailed, "{n}");
+        }
+        let many = whole(128);
+        let choice = std::str::from_utf8(&many[12..many.len() - 2]).unwrap().to_owned();
+        let all = format!(r#"{{"choices":[{}]}}"#, vec![choice; 9].join(","));
+        assert!(generation(Bytes::from(all)).is_err(), "all texts together");
+        for far in [
+            r#"{"choices":[{"delta":{"tool_calls":[{"index":128}]}}]}"#,
+            r#"{"choices":[{"index":1024,"delta":{"content":"a"}}]}"#,
+        ] {
+            assert!(chunk(Bytes::from(far)).is_err(), "{far}");
+        }
+    }
+
+    #[test]
+    fn texts_and_arguments_are_read_in_all_forms_and_counts_are_believed_within_reason() {
+        let text = r#"{"choices":[{"message":{"content":[{"type":"thinking"},{"type":"text","text":"a"},{"text":"b"}],
+            "tool_calls":[{"function":{"name":"f","arguments":{"a":1}}},{"function":{"arguments":null}}]}}],
+            "usage":{"prompt_tokens":4000000000,"completion_tokens":4000000000,
+            "completion_tokens_details":{"reasoning_tokens":4000000000}}}"#;
+        let made = generation(Bytes::from(text)).unwrap();
+        assert_eq!(made.choices[0].text, "ab");
+        assert_eq!(made.choices[0].tool_calls[0].arguments, r#"{"a":1}"#);
+        assert_eq!(made.choices[0].tool_calls[1].arguments, "");
+        let usage = made.usage.unwrap();
+        let most = u32::try_from(text.len() + HIDDEN_TOKENS).unwrap();
+        assert_eq!((usage.completion_tokens, usage.reasoning_tokens), (most, most));
+        assert_eq!(super::usage(text.as_bytes()), Some(usage));
+        let odd = r#"{"choices":[{"message":{"content":"a"}}],"usage":"much"}"#;
+        assert_eq!(generation(Bytes::from(odd)).unwrap().usage, None);
+        for bad in [
+            r#"{"choices":[1]}"#,
+            r#"{"choices":[{"message":{"content":[1]}}]}"#,
+            r#"{"choices":[{"message":{"content":7}}]}"#,
+        ] {
+            assert!(generation(Bytes::from(bad)).is_err(), "{bad}");
+            assert!(wire::read(bad.as_bytes()).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
     fn an_error_is_an_error_and_nothing_is_nothing() {
         for none in [
             r#"{"choices":[]}"#,
@@ -307,7 +258,20 @@ mod tests {
         ] {
             assert!(chunk(Bytes::from(bad)).is_err(), "{bad}");
         }
+        let said = |code: &str| {
+            let text =
+                format!(r#"{{"error":{{"message":"prompt too long for sk-abcdef123","code":{code}}}}}"#);
+            chunk(Bytes::from(text)).unwrap_err().message
+        };
+        assert!(
+            said("400").contains("prompt too long for [removed]"),
+            "{}",
+            said("400")
+        );
+        for code in ["401", "\"invalid_api_key\"", "null", "500"] {
+            assert!(!said(code).contains("prompt"), "{}", said(code));
+        }
         let many = format!(r#"{{"choices":[{}{{}}]}}"#, "{},".repeat(5_000));
-        assert_eq!(chunk(Bytes::from(many)).unwrap().choices.len(), MAX_CHOICES);
+        assert_eq!(chunk(Bytes::from(many)).unwrap().choices.len(), wire::MAX_CHOICES);
     }
 }

@@ -147,7 +147,7 @@ async fn a_path_of_ones_own_says_whether_the_server_is_well() {
 #[tokio::test]
 async fn the_key_is_sent_along() {
     let server = MockServer::start().await;
-    let both = json!({"data": [], "choices": [{}]});
+    let both = json!({"data": [], "choices": [{"message": {}}]});
     Mock::given(wiremock::matchers::header("Authorization", "Bearer secret"))
         .respond_with(ResponseTemplate::new(200).set_body_json(both))
         .expect(2)
@@ -169,7 +169,7 @@ async fn the_model_is_replaced_and_the_answer_has_the_clients_name() {
         .and(path("/v1/chat/completions"))
         .and(body_partial_json(json!({"model": "upstream"})))
         .respond_with(ResponseTemplate::new(200).set_body_raw(
-            r#"{"id":"1","model":"upstream","choices":[{}],"own":1}"#,
+            r#"{"id":"1","model":"upstream","choices":[{"message":{}}],"own":1}"#,
             "application/json",
         ))
         .mount(&server)
@@ -179,7 +179,7 @@ async fn the_model_is_replaced_and_the_answer_has_the_clients_name() {
         .unwrap();
     assert_eq!(
         answer,
-        json!({"id": "1", "model": "pocket/svc", "choices": [{}], "own": 1})
+        json!({"id": "1", "model": "pocket/svc", "choices": [{"message": {}}], "own": 1})
     );
 }
 
@@ -192,7 +192,7 @@ async fn where_no_model_is_named_the_servers_first_one_is_taken() {
         .await;
     Mock::given(method("POST"))
         .and(body_partial_json(json!({"model": "own"})))
-        .respond_with(ResponseTemplate::new(200).set_body_json(json!({"choices": [{}]})))
+        .respond_with(ResponseTemplate::new(200).set_body_json(json!({"choices": [{"message": {}}]})))
         .mount(&server)
         .await;
     let backend = backend(&server.uri());
@@ -229,6 +229,43 @@ async fn a_servers_own_refusal_is_passed_on_and_its_failure_is_not() {
         assert_eq!(error.is_of_the_backend(), !is_requests, "{status}");
         assert_eq!(backend.health().ailment().is_some(), !is_requests, "{status}");
     }
+}
+
+/// The body of a refusal.
+async fn said(backend: &UrlBackend, principal: &Principal) -> String {
+    let refused = backend.answer(request(Some("m")), principal).await;
+    let error = refused.err().expect("a refusal");
+    assert_eq!(error.status, 400);
+    String::from_utf8(error.body().to_vec()).unwrap()
+}
+
+#[tokio::test]
+async fn a_refusal_is_told_without_credentials_and_to_strangers_in_our_words() {
+    let own = r#"{"error":{"message":"no such model for sk-abcdefgh12345678, sent with the-operators-key"}}"#;
+    let server = MockServer::start().await;
+    Mock::given(method("POST"))
+        .respond_with(ResponseTemplate::new(400).set_body_raw(own, "application/json"))
+        .mount(&server)
+        .await;
+    let key = ("Authorization".to_owned(), "Bearer the-operators-key".to_owned());
+    let backend = with(UrlSettings {
+        extra: [key].into(),
+        ..settings(&server.uri())
+    });
+    let program = said(&backend, &Principal::Program).await;
+    assert!(
+        program.contains("no such model for [removed], sent with [removed]"),
+        "{program}"
+    );
+    let buyer = Principal::Relay {
+        service: "svc".into(),
+        session_id: "1".to_owned(),
+    };
+    let buyer = said(&backend, &buyer).await;
+    assert!(
+        buyer.contains("status 400") && !buyer.contains("no such model"),
+        "{buyer}"
+    );
 }
 
 #[tokio::test]
@@ -353,7 +390,7 @@ async fn a_server_that_failed_to_answer_is_tried_by_a_question_of_ones_own() {
     drop(failing);
     Mock::given(method("POST"))
         .and(body_partial_json(json!({"model": "m", "max_tokens": 1})))
-        .respond_with(ResponseTemplate::new(200).set_body_json(json!({"choices": [{}]})))
+        .respond_with(ResponseTemplate::new(200).set_body_json(json!({"choices": [{"message": {}}]})))
         .expect(1)
         .mount(&server)
         .await;
@@ -432,7 +469,8 @@ async fn an_answer_of_another_model_of_the_server_is_refused() {
         }
         Mock::given(method("POST"))
             .respond_with(
-                ResponseTemplate::new(200).set_body_json(json!({"model": answered_by, "choices": [{}]})),
+                ResponseTemplate::new(200)
+                    .set_body_json(json!({"model": answered_by, "choices": [{"message": {}}]})),
             )
             .mount(&server)
             .await;

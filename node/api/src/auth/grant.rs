@@ -65,6 +65,16 @@ impl Grant {
         )
     }
 
+    /// Whether the key may ask this model by the name that was used for it: a key that lists an alias is for what the
+    /// owner made it stand for. A pattern is not enough, since it was made for the names of models.
+    pub(crate) fn may_ask_as(&self, model: Option<&str>, name: Option<&str>) -> Result<(), ApiError> {
+        let patterns = &self.limits.models;
+        if name.is_some_and(|name| patterns.iter().any(|pattern| pattern == name)) {
+            return Ok(());
+        }
+        self.may_ask(model)
+    }
+
     /// Whether a page of this origin may call with the key.
     pub(crate) fn admits_origin(&self, origin: &str) -> bool {
         self.limits.origins.is_empty() || self.lists_origin(origin)

@@ -8,12 +8,16 @@ use hearth_answers::{
 
 use super::Admission;
 
+/// Tokens of a prompt that are in no byte of the request.
+const ADDED_TOKENS: u64 = 16 << 10;
+
 /// The answer; what it took is counted with it, whenever it ends.
 pub(crate) fn metered(answer: Answer, mut admission: Admission) -> Answer {
     let body = match answer.body {
         Body::Whole(whole) => {
             if let Some(usage) = whole.usage() {
-                admission.tokens(Some(usage.prompt_tokens.into()), usage.completion_tokens.into());
+                let prompt = admission.believed(usage.prompt_tokens);
+                admission.tokens(Some(prompt), usage.completion_tokens.into());
             }
             Body::Whole(whole)
         }
@@ -32,6 +36,15 @@ pub(crate) fn metered(answer: Answer, mut admission: Admission) -> Answer {
     Answer { body, ..answer }
 }
 
+impl Admission {
+    /// What is believed of the tokens that whoever answers counted in the request: each has a byte at least, but for
+    /// those of a template and of pictures that are named by their address.
+    fn believed(&self, prompt_tokens: u32) -> u64 {
+        let most = u64::try_from(self.asked.bytes).unwrap_or(u64::MAX);
+        u64::from(prompt_tokens).min(most.saturating_add(ADDED_TOKENS))
+    }
+}
+
 struct Tally {
     admission: Admission,
     /// Parts that say something, for an answer that does not say how many tokens it has: each is one, or nearly so.
@@ -45,8 +58,8 @@ impl Tally {
         match chunk.usage {
             Some(usage) => {
                 self.parts = usage.completion_tokens.into();
-                self.admission
-                    .tokens(Some(usage.prompt_tokens.into()), self.parts);
+                let prompt = self.admission.believed(usage.prompt_tokens);
+                self.admission.tokens(Some(prompt), self.parts);
             }
             None => self.admission.tokens(None, self.parts),
         }

@@ -5,7 +5,7 @@ use std::{convert::Infallible, io::Read as _, sync::Arc};
 use axum::{
     body::Body,
     extract::{FromRequest, FromRequestParts, Request, State},
-    http::{HeaderValue, StatusCode, Uri, header, request::Parts},
+    http::{StatusCode, Uri, header, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -14,6 +14,7 @@ use futures::{Stream, StreamExt};
 use hearth_answers::{Code, Error, sse};
 use hearth_listen::{BodyError, MemoryShare};
 use serde::{Serialize, de::DeserializeOwned};
+use tokio::sync::Semaphore;
 
 use crate::{app::App, error::ApiError, parts::Window};
 
@@ -21,6 +22,10 @@ use crate::{app::App, error::ApiError, parts::Window};
 const DEFAULT_LIMIT: u32 = 50;
 /// How much of a gzip is unpacked at once.
 const PIECE: usize = 64 << 10;
+/// The parts a gzip may have: programs send one. Each costs work also where nothing is in it.
+const MAX_MEMBERS: usize = 4;
+/// Bodies that are unpacked at once, a thread each.
+static UNPACKING: Semaphore = Semaphore::const_new(2);
 /// The most items of a list.
 const MAX_LIMIT: u32 = 500;
 
@@ -51,25 +56,10 @@ pub(crate) async fn plain_body(app: &App, request: Request) -> Result<Bytes, Err
     let encoding = request.headers().get(header::CONTENT_ENCODING).cloned();
     let share = request.extensions().get::<Arc<MemoryShare>>().cloned();
     let bytes = body(request).await.map_err(|error| error.openai())?;
-    decoded(
-        bytes,
-        encoding.as_ref(),
-        app.config.max_body_bytes,
-        share.as_deref(),
-    )
-}
-
-/// A body as it was before its sender made it smaller.
-fn decoded(
-    body: Bytes,
-    encoding: Option<&HeaderValue>,
-    limit: usize,
-    share: Option<&MemoryShare>,
-) -> Result<Bytes, Error> {
-    let encoding = encoding.map(|encoding| encoding.as_bytes().trim_ascii());
+    let encoding = encoding.as_ref().map(|encoding| encoding.as_bytes().trim_ascii());
     match encoding {
-        None | Some(b"" | b"identity") => Ok(body),
-        Some(b"gzip" | b"x-gzip") => unpacked(&body, limit, share),
+        None | Some(b"" | b"identity") => Ok(bytes),
+        Some(b"gzip" | b"x-gzip") => unpacked_aside(bytes, app.config.max_body_bytes, share).await,
         Some(other) => Err(Error {
             status: 415,
             ..Error::new(
@@ -83,26 +73,49 @@ fn decoded(
     }
 }
 
+/// Unpacks on a thread of its own: what others ask meanwhile does not wait for it.
+async fn unpacked_aside(gzip: Bytes, limit: usize, share: Option<Arc<MemoryShare>>) -> Result<Bytes, Error> {
+    let place = UNPACKING.acquire().await;
+    let unpacking = tokio::task::spawn_blocking(move || {
+        // Held until the work ends, also where nobody waits for it any more.
+        let _place = place;
+        unpacked(&gzip, limit, share.as_deref())
+    });
+    unpacking
+        .await
+        .unwrap_or_else(|error| Err(ApiError::internal(&error).openai()))
+}
+
 /// What is in a gzip, which takes its room and has its limit as if it had come plain.
 fn unpacked(gzip: &[u8], limit: usize, share: Option<&MemoryShare>) -> Result<Bytes, Error> {
     let refused = |error: &BodyError| ApiError::from(error).openai();
-    let mut decoder = flate2::read::MultiGzDecoder::new(gzip);
-    let (mut plain, mut piece) = (Vec::new(), vec![0; PIECE]);
-    loop {
-        let n_bytes = decoder
-            .read(&mut piece)
-            .map_err(|error| Error::bad_json(format!("the body is no gzip: {error}")))?;
-        let Some(piece) = piece.get(..n_bytes).filter(|piece| !piece.is_empty()) else {
+    let no_gzip = |reason: String| Error::bad_json(format!("the body is no gzip: {reason}"));
+    let (mut rest, mut plain, mut piece) = (gzip, Vec::new(), vec![0; PIECE]);
+    for _ in 0..MAX_MEMBERS {
+        let mut member = flate2::bufread::GzDecoder::new(rest);
+        loop {
+            let n_bytes = member
+                .read(&mut piece)
+                .map_err(|error| no_gzip(error.to_string()))?;
+            let Some(piece) = piece.get(..n_bytes).filter(|piece| !piece.is_empty()) else {
+                break;
+            };
+            if plain.len() + n_bytes > limit {
+                return Err(refused(&BodyError::TooLarge { limit }));
+            }
+            if let Some(share) = share {
+                share.take(n_bytes).map_err(|error| refused(&error))?;
+            }
+            plain.extend_from_slice(piece);
+        }
+        rest = member.into_inner();
+        if rest.is_empty() {
             return Ok(plain.into());
-        };
-        if plain.len() + n_bytes > limit {
-            return Err(refused(&BodyError::TooLarge { limit }));
         }
-        if let Some(share) = share {
-            share.take(n_bytes).map_err(|error| refused(&error))?;
-        }
-        plain.extend_from_slice(piece);
     }
+    Err(no_gzip(format!(
+        "it has more than {MAX_MEMBERS} members; send it as one"
+    )))
 }
 
 /// `q`, `limit` and `offset` of a list.

@@ -51,18 +51,18 @@ pub(crate) async fn all(app: &App) -> Result<Vec<Model>, ApiError> {
 /// The models that whoever asks can ask now, by all of their names.
 pub(crate) async fn to_ask(app: &App, asker: &Asker) -> Result<Vec<Model>, ApiError> {
     let mut models = all(app).await?;
-    models.retain(|model| model.unavailable.is_none() && asker.may_see(model));
+    models.retain(|model| model.unavailable.is_none());
     // An alias is as good as what it stands for, and goes before a model of the same name.
     let aliases = app.router.aliases().iter().filter_map(|(alias, of)| {
         let model = models.iter().find(|model| model.id == *of)?;
-        Some(Model {
+        asker.may_see_as(model, alias).then(|| Model {
             id: alias.clone(),
             title: format!("{alias} ({of})"),
             ..model.clone()
         })
     });
     let aliases: Vec<Model> = aliases.collect();
-    models.retain(|model| !app.router.aliases().contains_key(&model.id));
+    models.retain(|model| asker.may_see(model) && !app.router.aliases().contains_key(&model.id));
     models.extend(aliases);
     Ok(models)
 }

@@ -47,6 +47,38 @@ async fn spent(world: &World, wanted: &str) -> Value {
 }
 
 #[tokio::test]
+async fn a_key_that_lists_an_alias_may_use_it_and_no_key_gets_more_by_one() {
+    let fake = Fake {
+        aliases: [("gpt-4o", "chat"), ("chatty", "embed")]
+            .map(|(alias, model)| (alias.to_owned(), model.to_owned()))
+            .into(),
+        ..Fake::default()
+    };
+    let world = with(config(false), fake).await;
+    let (_, alias) = world
+        .key(json!({"scopes": ["local"], "models": ["gpt-4o"]}))
+        .await;
+    assert_eq!(chat(&world, &alias, "gpt-4o").await.status(), 200);
+    assert_eq!(refusal(chat(&world, &alias, "chat").await).await.1, "key_model");
+    let listed = world.bare(Method::GET, "/v1/models").bearer_auth(&alias);
+    let listed = json(listed.send().await.unwrap()).await;
+    let ids: Vec<&str> = listed["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|model| model["id"].as_str())
+        .collect();
+    assert_eq!(ids, ["gpt-4o"]);
+    // A pattern is for the names of models: an alias that it fits opens nothing.
+    let (_, pattern) = world.key(json!({"scopes": ["local"], "models": ["chat*"]})).await;
+    assert_eq!(chat(&world, &pattern, "gpt-4o").await.status(), 200);
+    assert_eq!(
+        refusal(chat(&world, &pattern, "chatty").await).await.1,
+        "key_model"
+    );
+}
+
+#[tokio::test]
 async fn a_key_does_what_it_is_for_and_nothing_else() {
     let world = with(config(false), Fake::default()).await;
     let (_, local) = world.key(json!({"scopes": ["local"], "models": ["ch*"]})).await;
@@ -299,6 +331,20 @@ async fn an_answer_that_nobody_began_costs_a_key_nothing_and_one_that_was_left_i
         (&counts["requests"], &counts["errors"], &counts["cost"]),
         (&json!(2), &json!(2), &json!("4"))
     );
+}
+
+#[tokio::test]
+async fn tokens_that_others_count_are_believed_within_reason() {
+    let world = with(config(false), Fake::default()).await;
+    *world.fake.misbehaviour.lock().unwrap() = Some(Misbehaviour::Overcounts);
+    let (id, key) = world.key(json!({})).await;
+    assert_eq!(chat(&world, &key, "pocket/svc").await.status(), 200);
+    spent(&world, "4").await;
+    let counts = world.get(&format!("/usage?asker={id}")).await["sums"][0]["counts"].clone();
+    for of in ["prompt_tokens", "completion_tokens"] {
+        let tokens = counts[of].as_u64().unwrap();
+        assert!(tokens < 100_000, "{of}: {counts}");
+    }
 }
 
 #[tokio::test]

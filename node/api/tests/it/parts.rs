@@ -58,6 +58,8 @@ pub(crate) enum Misbehaviour {
     Endless,
     /// It reasons, and goes on when it is told to.
     Waits,
+    /// It says that it took more tokens than it can have.
+    Overcounts,
 }
 
 /// All parts but the host.
@@ -432,7 +434,13 @@ impl Backend for Fake {
         let body = if request.stream {
             Body::Stream(misbehave(misbehaviour, Arc::clone(&self.go_on)))
         } else {
-            let json = r#"{"model":"svc","choices":[{"message":{"content":"hi"}}]}"#;
+            let json = match misbehaviour {
+                Some(Misbehaviour::Overcounts) => {
+                    r#"{"model":"svc","choices":[{"message":{"content":"hi"}}],
+                        "usage":{"prompt_tokens":4000000000,"completion_tokens":4000000000}}"#
+                }
+                _ => r#"{"model":"svc","choices":[{"message":{"content":"hi"}}]}"#,
+            };
             Body::Whole(Whole::Foreign(Operation::Chat, json.into()))
         };
         Ok(hearth_answers::Answer { head, body })
@@ -481,7 +489,7 @@ fn misbehave(misbehaviour: Option<Misbehaviour>, go_on: Arc<tokio::sync::Notify>
                 .chain(stream::once(rest).flatten())
                 .boxed()
         }
-        Some(Misbehaviour::Hangs) | None => stream::iter(pieces).boxed(),
+        Some(Misbehaviour::Hangs | Misbehaviour::Overcounts) | None => stream::iter(pieces).boxed(),
     };
     ChunkReader::new(parts, usize::MAX, usize::MAX).into_stream()
 }

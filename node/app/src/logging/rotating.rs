@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use hearth_base::private::create_private_folder;
+use hearth_base::private::{check_plain, create_private_folder};
 
 use crate::data_dir::Layout;
 
@@ -87,6 +87,7 @@ impl Write for Rotating {
 }
 
 fn append_to(path: &Path) -> io::Result<File> {
+    check_plain(path)?;
     let mut options = File::options();
     options.append(true).create(true);
     #[cfg(unix)]
@@ -97,6 +98,16 @@ fn append_to(path: &Path) -> io::Result<File> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_in_the_place_of_the_log_is_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let elsewhere = folder.path().join("elsewhere");
+        std::os::unix::fs::symlink(&elsewhere, folder.path().join("hearth.log")).unwrap();
+        assert!(Rotating::with_limit(folder.path(), 100).is_err());
+        assert!(!elsewhere.exists());
+    }
 
     #[test]
     fn logs_are_bounded_and_the_newest_lines_are_kept() {

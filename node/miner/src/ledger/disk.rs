@@ -121,6 +121,7 @@ impl RealDisk {
 impl Disk for RealDisk {
     fn open(&self, name: &str) -> io::Result<Box<dyn LogFile>> {
         let path = self.path(name);
+        hearth_base::private::check_plain(&path)?;
         let is_new = !path.exists();
         let file = OpenOptions::new()
             .read(true)

@@ -234,6 +234,7 @@ pub(super) fn open_part(final_path: &Path, size: u64) -> io::Result<(File, PathB
     if let Some(folder) = partial.parent() {
         fs::create_dir_all(folder)?;
     }
+    hearth_base::private::check_plain(&partial)?;
     let file = OpenOptions::new()
         .read(true)
         .write(true)

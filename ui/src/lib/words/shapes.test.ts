@@ -56,13 +56,11 @@ test('another shape is kept for Details on a German page', () => {
 });
 
 describe('why a file is refused', () => {
-  const written = ['text.rs', 'pdf.rs', 'attachments.rs', 'import/split.rs'].map((name) => source(`chats/src/${name}`)).join('').replaceAll(/\\\n\s*/g, '');
-  test.each(Object.keys(refusals))('%s', (text) => {
-    expect(written).toContain(text.replace('20 MiB', '{} MiB'));
-    const words = () => errorWords({ code: 'bad_request', message: text, remedy: null });
-    const english = words().title;
+  test.each(Object.keys(refusals))('%s', (code) => {
+    const words = () => errorWords({ code, message: 'English of the node', remedy: null }).title;
+    const english = words();
     locale = 'de';
-    expect(words()).toEqual({ title: expect.not.stringMatching(/\b(?:the|is|and)\b/), more: '', details: null });
-    expect(words().title).not.toBe(english);
+    expect(words()).not.toMatch(/\b(?:the|is|and)\b/);
+    expect(words()).not.toBe(english);
   });
 });

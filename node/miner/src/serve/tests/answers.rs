@@ -188,7 +188,11 @@ async fn a_body_that_was_cut_is_a_signed_400() {
 
 #[tokio::test]
 async fn the_model_is_named_as_it_was_asked_for() {
-    let whole = || Made::Whole(Bytes::from_static(br#"{"model":"upstream","choices":[{}]}"#));
+    let whole = || {
+        Made::Whole(Bytes::from_static(
+            br#"{"model":"upstream","choices":[{"message":{}}]}"#,
+        ))
+    };
     let event = Bytes::from_static(b"data:{\"choices\":[{}],\"model\":\"upstream\"}\n\ndata: [DONE]\n\n");
     let asked = |stream: bool| {
         let body = if stream {
@@ -210,7 +214,7 @@ async fn the_model_is_named_as_it_was_asked_for() {
     let answer = stage.signed(&asked(false)).await;
     assert_eq!(
         answer.body,
-        br#"{"model":"pocket_network","choices":[{}]}"#.as_slice()
+        br#"{"model":"pocket_network","choices":[{"message":{}}]}"#.as_slice()
     );
     let streamed = move |_| Made::Stream(parts(futures::stream::iter([event.clone()])));
     let stage = Stage::new(made(streamed)).await;
