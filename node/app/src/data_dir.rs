@@ -158,7 +158,7 @@ const PREPARED: [&str; 3] = ["config.toml", "network.toml", "lost+found"];
 
 /// Whether an entry of the data directory was made by Hearth; databases have copies and journals beside them.
 fn is_ours(name: &str) -> bool {
-    const OURS: [&str; 10] = [
+    const OURS: [&str; 12] = [
         "lock",
         "config.toml",
         "network.toml",
@@ -169,6 +169,8 @@ fn is_ours(name: &str) -> bool {
         "api-token",
         "api-key",
         "api-address",
+        "chat-history",
+        "connections.json",
     ];
     OURS.contains(&name) || name.starts_with("hearth.db") || name.starts_with("devnet.db")
 }
@@ -207,11 +209,14 @@ impl DataDir {
         }
         create_private_folder(path).map_err(failed)?;
         let lock_path = path.join(LOCK);
-        check_plain(&lock_path).map_err(|error| match error.kind() {
-            io::ErrorKind::InvalidInput => DataDirError::NotPlain {
-                path: lock_path.clone(),
-            },
-            _ => failed(error),
+        check_plain(&lock_path).map_err(|error| {
+            if error.kind() == io::ErrorKind::InvalidInput {
+                DataDirError::NotPlain {
+                    path: lock_path.clone(),
+                }
+            } else {
+                failed(error)
+            }
         })?;
         let mut lock = File::options()
             .read(true)

@@ -52,11 +52,17 @@ pub(crate) async fn run(pool: &SqlitePool, path: &Path) -> Result<(), Error> {
 
 fn not_migrated(path: &Path, source: MigrateError) -> Error {
     let path = path.to_owned();
-    match source {
-        MigrateError::Execute(source) if is_damage(&source) => Error::Damaged { path, source },
-        MigrateError::ExecuteMigration(source, _) if is_damage(&source) => Error::Damaged { path, source },
-        source => Error::Migrate { path, source },
+    if let MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _) = source {
+        return if is_damage(&source) {
+            Error::Damaged { path, source }
+        } else {
+            Error::Migrate {
+                path,
+                source: MigrateError::Execute(source),
+            }
+        };
     }
+    Error::Migrate { path, source }
 }
 
 /// The migrations that the database has, in order; none in a new one.
