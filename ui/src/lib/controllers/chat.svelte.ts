@@ -80,6 +80,13 @@ class Chat {
     }
   }
 
+  /** The node is back: that it was away is no news any more, and what is shown may have ended meanwhile. */
+  recover(): void {
+    if (this.error?.code !== 'unreachable') return;
+    this.error = null;
+    if (this.id) void this.show(this.id);
+  }
+
   /** Reads the shown conversation again after somebody else changed it. What is shown stays when that fails. */
   async catchUp(id: string): Promise<void> {
     if (this.id !== id || this.answers.runs[id] || !this.open[id]) return;
