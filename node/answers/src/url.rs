@@ -336,21 +336,10 @@ async fn bytes_of(response: reqwest::Response, limit: usize) -> Result<Bytes, Cu
 
 #[async_trait]
 impl Backend for UrlBackend {
-    async fn answer(&self, request: Request, principal: &Principal) -> Result<Answer, Error> {
-        let answered = self.answered(&request).await.inspect_err(|error| {
+    async fn answer(&self, request: Request, _principal: &Principal) -> Result<Answer, Error> {
+        let Answer { head, body } = self.answered(&request).await.inspect_err(|error| {
             if error.is_of_the_backend() {
                 self.state.failed(&request, error);
-            }
-        });
-        let Answer { head, body } = answered.map_err(|error| {
-            if principal.is_buyer() {
-                // What the operator's own server says is not for strangers.
-                Error {
-                    own_words: None,
-                    ..error
-                }
-            } else {
-                error
             }
         })?;
         let body = match body {

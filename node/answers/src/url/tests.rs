@@ -240,7 +240,7 @@ async fn said(backend: &UrlBackend, principal: &Principal) -> String {
 }
 
 #[tokio::test]
-async fn a_refusal_is_told_without_credentials_and_to_strangers_in_our_words() {
+async fn a_refusal_is_told_without_credentials() {
     let own = r#"{"error":{"message":"no such model for sk-abcdefgh12345678, sent with the-operators-key"}}"#;
     let server = MockServer::start().await;
     Mock::given(method("POST"))
@@ -252,20 +252,17 @@ async fn a_refusal_is_told_without_credentials_and_to_strangers_in_our_words() {
         extra: [key].into(),
         ..settings(&server.uri())
     });
-    let program = said(&backend, &Principal::Program).await;
-    assert!(
-        program.contains("no such model for [removed], sent with [removed]"),
-        "{program}"
-    );
     let buyer = Principal::Relay {
         service: "svc".into(),
         session_id: "1".to_owned(),
     };
-    let buyer = said(&backend, &buyer).await;
-    assert!(
-        buyer.contains("status 400") && !buyer.contains("no such model"),
-        "{buyer}"
-    );
+    for principal in [Principal::Program, buyer] {
+        let said = said(&backend, &principal).await;
+        assert!(
+            said.contains("no such model for [removed], sent with [removed]"),
+            "{said}"
+        );
+    }
 }
 
 #[tokio::test]
@@ -348,7 +345,7 @@ async fn a_stream_that_breaks_off_counts_against_its_server() {
 
 #[tokio::test]
 async fn a_stream_that_hangs_in_the_middle_counts_against_its_server() {
-    use tokio::io::AsyncWriteExt as _;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let backend = with(UrlSettings {
         limits: Limits {
@@ -359,6 +356,8 @@ async fn a_stream_that_hangs_in_the_middle_counts_against_its_server() {
     });
     let serving = async {
         let (mut socket, _) = listener.accept().await.unwrap();
+        // Whoever answers before he is asked is no server.
+        assert_ne!(socket.read(&mut [0; 4096]).await.unwrap(), 0);
         let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n";
         socket.write_all([head, WORD].concat().as_bytes()).await.unwrap();
         std::future::pending::<()>().await;

@@ -136,7 +136,7 @@ async fn presets_are_made_changed_and_deleted() {
     assert_eq!(deleted().await.unwrap().status(), 404);
     assert_eq!(
         world.post("/presets", json!({"name": " "})).await["error"]["code"],
-        "bad_request"
+        "name_missing"
     );
 }
 
@@ -200,7 +200,7 @@ async fn files_go_with_a_question_to_the_model() {
     assert_eq!(delete(&other["id"]).await.unwrap().status(), 204);
     let gone = json!({"content": "Why?", "attachments": [other["id"]]});
     let gone = world.post(&format!("{path}/answers"), gone).await;
-    assert_eq!(gone["error"]["code"], "bad_request");
+    assert_eq!(gone["error"]["code"], "chat_file_not_kept");
     let again = json!({"parent_id": events[0]["question"]["id"], "attachments": [notes["id"]]});
     assert_eq!(
         world.post(&format!("{path}/answers"), again).await["error"]["code"],
@@ -211,17 +211,14 @@ async fn files_go_with_a_question_to_the_model() {
 #[tokio::test]
 async fn files_that_are_no_text_are_refused_in_words() {
     let world = world().await;
-    for (bytes, said) in [
-        (Vec::new(), "empty"),
-        (b"\x89PNG\r\n".to_vec(), "picture"),
-        (hearth_chats::testing::pdf(&[""]), "OCR"),
-        (b"%PDF-1.4 /Encrypt".to_vec(), "password"),
+    for (bytes, code, said) in [
+        (Vec::new(), "chat_file_empty", "empty"),
+        (b"\x89PNG\r\n".to_vec(), "chat_file_picture", "picture"),
+        (hearth_chats::testing::pdf(&[""]), "chat_pdf_scan", "OCR"),
+        (b"%PDF-1.4 /Encrypt".to_vec(), "chat_pdf_locked", "password"),
     ] {
         let (status, error) = world.upload("/attachments?name=x", bytes).await;
-        assert_eq!(
-            (status.as_u16(), &error["error"]["code"]),
-            (400, &json!("bad_request"))
-        );
+        assert_eq!((status.as_u16(), &error["error"]["code"]), (400, &json!(code)));
         assert!(
             error["error"]["message"].as_str().unwrap().contains(said),
             "{error}"

@@ -193,7 +193,9 @@ async fn the_model_is_named_as_it_was_asked_for() {
             br#"{"model":"upstream","choices":[{"message":{}}]}"#,
         ))
     };
-    let event = Bytes::from_static(b"data:{\"choices\":[{}],\"model\":\"upstream\"}\n\ndata: [DONE]\n\n");
+    let event = Bytes::from_static(
+        b"data:{\"choices\":[{\"finish_reason\":\"stop\"}],\"model\":\"upstream\"}\n\ndata: [DONE]\n\n",
+    );
     let asked = |stream: bool| {
         let body = if stream {
             r#"{"model":"pocket_network","stream":true}"#
@@ -221,7 +223,7 @@ async fn the_model_is_named_as_it_was_asked_for() {
     let text = text_of(stage.serve(&asked(true)).await).await.unwrap();
     assert_eq!(
         text,
-        "data: {\"choices\":[{}],\"model\":\"pocket_network\"}\n\ndata: [DONE]\n\n"
+        "data: {\"choices\":[{\"finish_reason\":\"stop\"}],\"model\":\"pocket_network\"}\n\ndata: [DONE]\n\n"
     );
 }
 
