@@ -138,7 +138,8 @@ async fn a_log_of_the_output_holds_neither_token_nor_key() {
     for json in [false, true] {
         let folder = tempfile::tempdir().unwrap();
         let said = folder.path().join("said");
-        let mut command = hearth_tests::command(folder.path(), "devnet", QUIET).unwrap();
+        let data = folder.path().join("data");
+        let mut command = hearth_tests::command(&data, "devnet", QUIET).unwrap();
         if json {
             command.arg("--json");
         }
@@ -162,7 +163,7 @@ async fn a_log_of_the_output_holds_neither_token_nor_key() {
         child.wait().unwrap();
         assert!(said.contains("api-token"), "{said}");
         for name in ["api-token", "api-key"] {
-            let secret = std::fs::read_to_string(folder.path().join(name)).unwrap();
+            let secret = std::fs::read_to_string(data.join(name)).unwrap();
             assert!(!said.contains(secret.trim()), "{name} is in {said}");
         }
     }

@@ -341,7 +341,7 @@ async fn a_history_is_read_page_by_page_and_says_where_it_ends() {
         to_address: Account::named("somebody", Amount::ZERO).address,
         amount: vec![Coin::upokt(Amount::from_upokt(1))],
     };
-    let prepared = async {
+    let prepare = || async {
         loop {
             let prepared = world
                 .chain
@@ -353,13 +353,16 @@ async fn a_history_is_read_page_by_page_and_says_where_it_ends() {
             }
         }
     };
-    let prepared = tokio::time::timeout(Duration::from_secs(20), prepared)
+    // Each is prepared by itself: the same bytes would be one payment.
+    let send = async {
+        for _ in 0..205 {
+            let signed = world.chain.sign(&signer, &prepare().await).unwrap();
+            world.chain.broadcast(&signed).await.unwrap();
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(120), send)
         .await
-        .unwrap();
-    for _ in 0..205 {
-        let signed = world.chain.sign(&signer, &prepared).unwrap();
-        world.chain.broadcast(&signed).await.unwrap();
-    }
+        .expect("all are sent");
     let sent = async {
         loop {
             let table = world.money.history(Window::ALL).await.unwrap();
@@ -374,7 +377,7 @@ async fn a_history_is_read_page_by_page_and_says_where_it_ends() {
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
     };
-    let table = tokio::time::timeout(Duration::from_secs(180), sent)
+    let table = tokio::time::timeout(Duration::from_secs(120), sent)
         .await
         .expect("all 205");
     assert_eq!(table.missing, Vec::new());

@@ -24,18 +24,20 @@ const A: &str = r#"{"choices":[{"delta":{"content":"a"}}]}"#;
 /// R22, R24: with and without a space, with any line ends, with and without the last line.
 #[tokio::test]
 async fn streams_are_whole_however_they_are_written() {
-    const PLAIN: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\ndata: [DONE]\n\n";
+    const PLAIN: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
     for (name, pieces) in [
         ("usual", &[PLAIN] as &'static [&'static str]),
         (
             "no space",
-            &["data:{\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\ndata:[DONE]\n\n"],
+            &[
+                "data:{\"choices\":[{\"delta\":{\"content\":\"a\"},\"finish_reason\":\"stop\"}]}\n\ndata:[DONE]\n\n",
+            ],
         ),
         (
             "CRLF and comments, torn anywhere",
             &[
                 ": hi\r\n\r\nda",
-                "ta: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\r",
+                "ta: {\"choices\":[{\"delta\":{\"content\":\"a\"},\"finish_reason\":\"stop\"}]}\r",
                 "\n\r\ndata: [DO",
                 "NE]\r\n\r\n",
             ],
