@@ -187,6 +187,17 @@ impl Error {
         Error::new(Code::InvalidValue, message).param(param)
     }
 
+    /// A conversation is longer than the model's context. litellm, LangChain and others know it by these first words of
+    /// OpenAI's.
+    #[must_use]
+    pub fn context_overflow(prompt_tokens: u64, context_tokens: u64) -> Error {
+        let message = format!(
+            "This model's maximum context length is {context_tokens} tokens. However, your messages resulted in \
+             {prompt_tokens} tokens, and the answer needs one more. Please reduce the length of the messages."
+        );
+        Error::new(Code::ContextLengthExceeded, message).param("messages")
+    }
+
     /// There is no such model.
     #[must_use]
     pub fn no_model(name: &str) -> Error {
@@ -324,18 +335,10 @@ impl From<GenerateError> for Error {
     fn from(error: GenerateError) -> Error {
         let message = error.to_string();
         match error {
-            // litellm, LangChain and others know an overflow by these first words of OpenAI's.
             GenerateError::ContextOverflow {
                 prompt_tokens,
                 context_tokens,
-            } => Error::new(
-                Code::ContextLengthExceeded,
-                format!(
-                    "This model's maximum context length is {context_tokens} tokens. However, your messages resulted \
-                     in {prompt_tokens} tokens, and the answer needs one more. Please reduce the length of the messages."
-                ),
-            )
-            .param("messages"),
+            } => Error::context_overflow(prompt_tokens as u64, context_tokens as u64),
             GenerateError::PromptTooLong {
                 bytes,
                 limit_bytes,

@@ -245,9 +245,11 @@ pub(crate) fn token_count(answer: Answer) -> Result<u64, Error> {
         }
     };
     let tokens: Value = serde_json::from_slice(&tokens).unwrap_or_default();
+    // A server that knows no conversations here answers with an empty list, and none is empty.
     let listed = tokens["tokens"]
         .as_array()
-        .and_then(|list| u64::try_from(list.len()).ok());
+        .and_then(|list| u64::try_from(list.len()).ok())
+        .filter(|count| *count > 0);
     tokens["count"].as_u64().or(listed).ok_or_else(|| {
         Error::new(
             Code::BackendFailed,

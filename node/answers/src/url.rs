@@ -252,6 +252,9 @@ impl UrlBackend {
         }
         let own_words = bytes_of(response, ERROR_BYTES).await.ok();
         let own_words = own_words.filter(|body| body.trim_ascii_start().starts_with(b"{"));
+        if let Some(overflow) = own_words.as_deref().and_then(overflow) {
+            return overflow;
+        }
         // A server may echo what it was told, the operator's key among it.
         let told = || self.settings.extra.values().cloned();
         let own_words = own_words.and_then(|body| harmless_body(&body, told()));
@@ -288,6 +291,18 @@ impl UrlBackend {
     fn failed(&self, error: Error) -> Error {
         at(&self.address, error)
     }
+}
+
+/// llama.cpp's word for a conversation that is too long, which no client knows, as OpenAI says it.
+fn overflow(body: &[u8]) -> Option<Error> {
+    let json: serde_json::Value = serde_json::from_slice(body).ok()?;
+    let error = json.get("error")?;
+    (error.get("type")? == "exceed_context_size_error").then_some(())?;
+    let tokens = |name: &str| error.get(name)?.as_u64();
+    Some(Error::context_overflow(
+        tokens("n_prompt_tokens")?,
+        tokens("n_ctx")?,
+    ))
 }
 
 fn at(address: &str, error: Error) -> Error {

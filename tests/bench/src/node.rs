@@ -24,7 +24,18 @@ const SETTINGS: [(&str, &str); 9] = [
     ("LOG__FILTER", "warn"),
 ];
 
-/// The program with an embedded chain.
+/// The program with an embedded chain, on ports of its own.
+pub(crate) fn daemon(hearth: &Path, data: &Path) -> Command {
+    let mut command = Command::new(hearth);
+    command
+        .args(["--daemon", "--network", "devnet", "--listen", "127.0.0.1:0"])
+        .args(["--devnet-listen", "127.0.0.1:0", "--miner-listen", "127.0.0.1:0"])
+        .arg("--data-dir")
+        .arg(data);
+    command
+}
+
+/// The program with an embedded chain, while it runs.
 pub(crate) struct Running {
     pub(crate) child: Child,
     pub(crate) data: PathBuf,
@@ -33,20 +44,8 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) async fn start(hearth: &Path, data: &Path, models: &Path) -> anyhow::Result<Running> {
-        let mut command = Command::new(hearth);
-        command
-            .args([
-                "--daemon",
-                "--network",
-                "devnet",
-                "--listen",
-                "127.0.0.1:0",
-                "--devnet-listen",
-                "127.0.0.1:0",
-            ])
-            .args(["--miner-listen", "127.0.0.1:0", "--data-dir"])
-            .arg(data)
-            .env("HEARTH_WEIGHTS__DEMO_FOLDER", models);
+        let mut command = daemon(hearth, data);
+        command.env("HEARTH_WEIGHTS__DEMO_FOLDER", models);
         for (key, value) in SETTINGS {
             command.env(format!("HEARTH_{key}"), value);
         }

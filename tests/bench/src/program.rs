@@ -2,13 +2,16 @@
 
 use std::{
     path::Path,
-    process::{Command, Stdio},
+    process::Stdio,
     time::{Duration, Instant},
 };
 
 use anyhow::Context as _;
 
-use crate::table::{figure, median, section};
+use crate::{
+    node::daemon,
+    table::{figure, median, section},
+};
 
 /// How long the daemon is left alone before its memory is read.
 const REST: Duration = Duration::from_secs(5);
@@ -53,18 +56,7 @@ fn size(name: &str, program: &Path) -> anyhow::Result<()> {
 
 async fn start(hearth: &Path, folder: &Path) -> anyhow::Result<(std::process::Child, f64)> {
     let began = Instant::now();
-    let child = Command::new(hearth)
-        .args([
-            "--daemon",
-            "--network",
-            "devnet",
-            "--listen",
-            "127.0.0.1:0",
-            "--devnet-listen",
-            "127.0.0.1:0",
-        ])
-        .args(["--miner-listen", "127.0.0.1:0", "--data-dir"])
-        .arg(folder)
+    let child = daemon(hearth, folder)
         .env("HEARTH_DEVNET__SETUP", "false")
         .stdout(Stdio::null())
         .stderr(Stdio::null())

@@ -231,6 +231,26 @@ async fn a_servers_own_refusal_is_passed_on_and_its_failure_is_not() {
     }
 }
 
+#[tokio::test]
+async fn an_overflow_in_llama_cpps_words_is_told_in_openais() {
+    let own = r#"{"error":{"code":400,"message":"the request exceeds the available context size, try increasing it",
+        "type":"exceed_context_size_error","n_prompt_tokens":3021,"n_ctx":2048}}"#;
+    let server = MockServer::start().await;
+    Mock::given(method("POST"))
+        .respond_with(ResponseTemplate::new(400).set_body_raw(own, "application/json"))
+        .mount(&server)
+        .await;
+    let refused = backend(&server.uri())
+        .answer(request(Some("m")), &Principal::Program)
+        .await;
+    let error = refused.err().expect("a refusal");
+    assert_eq!(error.code, Code::ContextLengthExceeded);
+    assert_eq!((error.status, error.param.as_deref()), (400, Some("messages")));
+    let words =
+        "This model's maximum context length is 2048 tokens. However, your messages resulted in 3021 tokens";
+    assert!(error.message.starts_with(words), "{}", error.message);
+}
+
 /// The body of a refusal.
 async fn said(backend: &UrlBackend, principal: &Principal) -> String {
     let refused = backend.answer(request(Some("m")), principal).await;
