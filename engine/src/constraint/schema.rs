@@ -17,9 +17,12 @@ const MAX_COMBINATIONS: u64 = 4_096;
 const MAX_ONE_OF: usize = 256;
 /// `patternProperties` of one object, each of which is compared with each.
 const MAX_PATTERN_PROPERTIES: usize = 8;
-/// The largest number that others must be multiples of, its point left out: the parser counts with ten times that in
-/// 32 bits.
-const MAX_MULTIPLE: f64 = 1e8;
+/// The largest number that others must be multiples of, its point left out, and the least common multiple of all of
+/// them, since several may hold for one number: the parser has a state for each remainder, and makes a million of them in
+/// some 15 seconds.
+const MAX_MULTIPLE: u64 = 20_000;
+/// The same for all of them together.
+const MAX_MULTIPLES: u64 = 40_000;
 
 /// Keywords whose value is a schema.
 const ONE: [&str; 3] = ["additionalProperties", "additionalItems", "items"];
@@ -73,6 +76,7 @@ pub(super) fn checked(schema: &Value, max_bytes: usize) -> Result<Value, String>
         root: schema,
         within: Vec::new(),
         n_schemas: 0,
+        multiples: Multiples { common: 1, sum: 0 },
     };
     let schema = rewriting.schema(schema, "#")?;
     let mut costs = Costs {
@@ -122,22 +126,50 @@ fn target<'v>(root: &'v Value, reference: &str) -> Result<&'v Value, String> {
     found.ok_or_else(|| format!("the reference {reference:?} leads nowhere"))
 }
 
-/// Refuses a `multipleOf` with which the parser cannot count.
-fn check_multiple(value: &Value, path: &str) -> Result<(), String> {
-    let mut number = value
-        .as_f64()
-        .filter(|number| *number > 0.0)
-        .ok_or_else(|| format!("{path} must be a number above 0"))?;
-    // As the compiler reads it: by tens, until nothing is behind the point.
-    while number.fract() != 0.0 && number <= MAX_MULTIPLE {
-        number *= 10.0;
+/// What numbers must be multiples of, all together.
+struct Multiples {
+    common: u64,
+    sum: u64,
+}
+
+impl Multiples {
+    /// Refuses a `multipleOf` for which the parser would need too many states.
+    fn add(&mut self, value: &Value, path: &str) -> Result<(), String> {
+        let mut number = value
+            .as_f64()
+            .filter(|number| *number > 0.0)
+            .ok_or_else(|| format!("{path} must be a number above 0"))?;
+        // As the compiler reads it: by tens, until nothing is behind the point.
+        while number.fract() != 0.0 && number <= MAX_MULTIPLE as f64 {
+            number *= 10.0;
+        }
+        if number > MAX_MULTIPLE as f64 {
+            return Err(format!(
+                "{path} is {value}: it may be {MAX_MULTIPLE} at most, its point left out"
+            ));
+        }
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "it is whole, above 0 and small"
+        )]
+        let number = number as u64;
+        self.common = self.common / gcd(self.common, number) * number;
+        self.sum += number;
+        if self.common > MAX_MULTIPLE || self.sum > MAX_MULTIPLES {
+            return Err(format!(
+                "{path} is {value}: beside the schema's other ones it takes too many states; use smaller numbers"
+            ));
+        }
+        Ok(())
     }
-    if number > MAX_MULTIPLE {
-        return Err(format!(
-            "{path} is {value}: it may be {MAX_MULTIPLE} at most, or have 8 digits with those behind its point"
-        ));
+}
+
+const fn gcd(mut one: u64, mut other: u64) -> u64 {
+    while other != 0 {
+        (one, other) = (other, one % other);
     }
-    Ok(())
+    one
 }
 
 /// Copies a schema without what is not to be compiled.
@@ -146,6 +178,7 @@ struct Rewriting<'v> {
     /// References that are being written out.
     within: Vec<String>,
     n_schemas: usize,
+    multiples: Multiples,
 }
 
 impl Rewriting<'_> {
@@ -185,7 +218,7 @@ impl Rewriting<'_> {
             return Err(format!("{key:?} is not supported ({path})"));
         }
         if key == "multipleOf" {
-            check_multiple(value, path)?;
+            self.multiples.add(value, path)?;
         }
         if key == "$ref" {
             let reference = value.as_str().ok_or_else(|| format!("{path} must be a text"))?;

@@ -120,6 +120,7 @@ fn faults_of_a_form_are_told_without_words_of_the_library() {
     };
     for number in [
         json!(1_234_567_891),
+        json!(999_983),
         json!(0.1234567891),
         json!(1e300),
         json!(0),
@@ -131,13 +132,20 @@ fn faults_of_a_form_are_told_without_words_of_the_library() {
         ));
         assert!(reason.contains("#/multipleOf"), "{number}: {reason}");
     }
-    for number in [json!(0.01), json!(5), json!(100_000_000)] {
+    for number in [json!(0.01), json!(5), json!(20_000)] {
         let schema = json!({"type": "number", "multipleOf": number});
         assert!(
             grammars.compile(&Constraint::JsonSchema(schema)).is_ok(),
             "{number}"
         );
     }
+    let both = json!({"allOf": [{"multipleOf": 9_973}, {"multipleOf": 9_967}]});
+    assert!(refusal(Constraint::JsonSchema(both)).contains("too many states"));
+    let many: serde_json::Map<String, serde_json::Value> = (0..20)
+        .map(|n| (format!("f{n}"), json!({"multipleOf": 16_384})))
+        .collect();
+    let many = json!({"type": "object", "properties": many});
+    assert!(refusal(Constraint::JsonSchema(many)).contains("too many states"));
     let reason = refusal(Constraint::Lark("start: %json {\"$ref\":\"#\"}".to_owned()));
     assert!(
         !reason.contains("NoExtension") && reason.contains("no answer can fulfil it"),

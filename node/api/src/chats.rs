@@ -110,6 +110,28 @@ impl App {
     }
 }
 
+/// Refuses parameters outside the ranges that OpenAI's API has.
+///
+/// # Errors
+/// A number that is too small or too large, by its name.
+pub(crate) fn check_params(params: &AnswerParams) -> Result<(), ApiError> {
+    for (name, value, least, most) in [
+        ("temperature", params.temperature, 0.0, 2.0),
+        ("top_p", params.top_p, 0.0, 1.0),
+        ("frequency_penalty", params.frequency_penalty, -2.0, 2.0),
+        ("presence_penalty", params.presence_penalty, -2.0, 2.0),
+    ] {
+        if let Some(value) = value
+            && !(least..=most).contains(&value)
+        {
+            return Err(ApiError::bad_request(format!(
+                "{name} is {value}: it must be from {least} to {most}"
+            )));
+        }
+    }
+    Ok(())
+}
+
 /// A value as it is kept.
 pub(crate) fn text_of<T: Stored>(value: Option<&T>) -> Result<Option<String>, ApiError> {
     value
@@ -120,6 +142,7 @@ pub(crate) fn text_of<T: Stored>(value: Option<&T>) -> Result<Option<String>, Ap
 
 /// Settings as they are kept: the usual ones are none.
 fn params_text(params: Option<AnswerParams>) -> Result<Option<String>, ApiError> {
+    params.as_ref().map_or(Ok(()), check_params)?;
     match params {
         Some(params) if params == AnswerParams::default() => Ok(Some(String::new())),
         params => text_of(params.as_ref()),

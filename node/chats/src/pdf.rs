@@ -109,6 +109,8 @@ impl PdfReader {
         };
         let mut child = Command::new(&self.program)
             .args(&self.args)
+            // It needs nothing of what this process was told, keys among it.
+            .env_clear()
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

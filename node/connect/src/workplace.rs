@@ -168,7 +168,10 @@ impl Workplace {
         }
         record.put(program, None);
         record.write(&self.record)?;
-        file::remove(&backup)?;
+        // Where somebody took the file away meanwhile, the copy is all that is left of it.
+        if found.text.is_some() || !backup.exists() {
+            file::remove(&backup)?;
+        }
         Ok(Undone {
             path: old.path,
             key_id: old.key_id,

@@ -32,7 +32,8 @@ impl List {
         // llama.cpp's server tells the kinds in a second list, in Ollama's form.
         let beside = |id: &str| entries("models").find(|entry| text(entry, "name") == Some(id));
         let listed = entries("data").filter_map(|entry| {
-            let id = text(entry, "id")?;
+            // A name is shown and copied: one that moves a terminal's cursor is none.
+            let id = text(entry, "id").filter(|id| !id.contains(char::is_control))?;
             let said = said(entry).or_else(|| beside(id).and_then(said));
             Some(Listed {
                 entry: ModelEntry {
@@ -172,6 +173,14 @@ mod tests {
 
     fn list(body: &Value) -> List {
         List::read(&body.to_string().into())
+    }
+
+    #[test]
+    fn names_with_control_characters_are_left_out() {
+        let json = r#"{"data": [{"id": "\u001b]0;x\u0007m1\nkey"}, {"id": "m2"}]}"#;
+        let list = List::read(&Bytes::from_static(json.as_bytes()));
+        assert_eq!(list.first(), Some("m2"));
+        assert_eq!(list.entries().len(), 1);
     }
 
     #[test]

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     app::App,
     auth::Caller,
-    chats::{kept_state, text_of},
+    chats::{check_params, kept_state, text_of},
     control::types::{AnswerEvent, ErrorDetail, Event, Message, MessageState, NewAnswer, Receipt},
     error::ApiError,
     metering::Asker,
@@ -53,6 +53,7 @@ pub(crate) async fn ask(
             ApiError::refused("no_model_chosen", "no model is chosen")
                 .remedy("Choose one in the list of models.")
         })?;
+    new.params.as_ref().map_or(Ok(()), check_params)?;
     let params = over(
         new.params.clone().unwrap_or_default(),
         app.params(chat.params, || format!("conversation {conversation_id}")),

@@ -109,6 +109,25 @@ async fn settings_of_a_conversation_count_where_a_question_has_none() {
     assert!(tokens(Value::Null).await <= 2);
     assert!(tokens(json!({"temperature": 0.0})).await <= 2);
     assert!(tokens(json!({"max_tokens": 1})).await <= 1);
+    for (params, name) in [
+        (json!({"temperature": 9}), "temperature is 9"),
+        (json!({"top_p": -0.5}), "top_p is -0.5"),
+    ] {
+        for body in [
+            json!({"params": params}),
+            json!({"content": "hi", "model": "chat", "params": params}),
+        ] {
+            let refused = if body.get("content").is_some() {
+                world.post(&format!("{path}/answers"), body).await
+            } else {
+                world.change(&path, body).await
+            };
+            assert!(
+                refused["error"]["message"].as_str().unwrap().starts_with(name),
+                "{refused}"
+            );
+        }
+    }
     let cleared = world.change(&path, json!({"params": {}})).await;
     assert_eq!(cleared["params"]["max_tokens"], Value::Null);
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{Chat, Entry, Item, attachment, split::numbered};
+use super::{Chat, Entry, Item, attachment, split::numbered, title};
 use crate::{
     Role, State,
     export::{ChatFile, MessageFile},
@@ -13,6 +13,9 @@ use crate::{
 
 /// The longest id: those of Hearth have 36 characters.
 const MAX_ID_CHARS: usize = 64;
+
+/// The longest name of a model or of a kind of file.
+const MAX_NAME_CHARS: usize = 500;
 
 /// Reads a conversation.
 pub(super) fn chat(json: &[u8], number: usize) -> Item {
@@ -50,8 +53,8 @@ fn convert(file: ChatFile) -> Result<Chat, String> {
     Ok(Chat {
         id: Some(file.id),
         origin: file.origin,
-        title: file.title,
-        model: file.model,
+        title: title(Some(&file.title), &messages),
+        model: file.model.map(|model| short(&model)),
         pinned: file.pinned,
         archived: file.archived,
         folder: file.folder,
@@ -84,7 +87,7 @@ fn entry(message: MessageFile, places: &BTreeMap<String, usize>) -> Result<Entry
         }
         attachments.push(attachment(
             &file.name,
-            &file.media_type,
+            &short(&file.media_type),
             file.bytes,
             file.is_cut,
             file.text,
@@ -96,13 +99,19 @@ fn entry(message: MessageFile, places: &BTreeMap<String, usize>) -> Result<Entry
         role,
         content: message.content,
         state,
-        model: message.model,
+        model: message.model.map(|model| short(&model)),
         error: as_text(message.error),
         receipt: as_text(message.receipt),
         thought_ms: message.thought_ms,
         created_ms: message.created_ms,
         attachments,
     })
+}
+
+/// A name on one line, and no longer than names are.
+fn short(name: &str) -> String {
+    let letters = name.chars().filter(|c| !c.is_control());
+    letters.take(MAX_NAME_CHARS).collect()
 }
 
 fn check_id(id: &str) -> Result<(), String> {

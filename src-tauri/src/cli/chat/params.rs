@@ -15,8 +15,8 @@ pub(super) fn changed(params: &AnswerParams, text: &str) -> Result<AnswerParams,
             .split_once('=')
             .ok_or_else(|| format!("\"{pair}\" is no KEY=VALUE, as temperature=0.2"))?;
         match name {
-            "temperature" => params.temperature = value_of(name, value)?,
-            "top_p" => params.top_p = value_of(name, value)?,
+            "temperature" => params.temperature = within(name, value_of(name, value)?, 2.0)?,
+            "top_p" => params.top_p = within(name, value_of(name, value)?, 1.0)?,
             "top_k" => params.top_k = value_of(name, value)?,
             "seed" => params.seed = value_of(name, value)?,
             "max_tokens" => params.max_tokens = value_of(name, value)?,
@@ -38,6 +38,16 @@ fn value_of<T: FromStr>(name: &str, value: &str) -> Result<Option<T>, String> {
         .parse()
         .map(Some)
         .map_err(|_| format!("{name} is \"{value}\": it must be a number, or none"))
+}
+
+/// A number from 0 to `most`.
+fn within(name: &str, value: Option<f64>, most: f64) -> Result<Option<f64>, String> {
+    match value {
+        Some(number) if !(0.0..=most).contains(&number) => {
+            Err(format!("{name} is {number}: it must be from 0 to {most}"))
+        }
+        fine => Ok(fine),
+    }
 }
 
 /// What is set.
@@ -73,6 +83,8 @@ mod tests {
             ("hot", "KEY=VALUE"),
             ("heat=1", "not known"),
             ("top_k=-1", "must be a number"),
+            ("temperature=9", "from 0 to 2"),
+            ("top_p=NaN", "from 0 to 1"),
         ] {
             let error = changed(&set, text).unwrap_err();
             assert!(error.contains(word), "{error}");

@@ -10,26 +10,26 @@ export class Loaded<T> {
   error = $state.raw<ApiError | null>(null);
   /** When the value was read. */
   at = $state<Date | null>(null);
-  private running = false;
+  private running: Promise<void> | null = null;
   private again = false;
 
   constructor(private readonly read: () => Promise<T>) {}
 
-  /** Reads it; calls while it reads are joined to one more reading. */
-  async load(): Promise<void> {
+  /** Reads it; calls while it reads are joined to one more reading, and end with it. */
+  load(): Promise<void> {
     if (this.running) {
       this.again = true;
-      return;
+      return this.running;
     }
-    this.running = true;
-    try {
-      do {
-        this.again = false;
-        await this.once();
-      } while (this.again);
-    } finally {
-      this.running = false;
-    }
+    this.running = this.readAll().finally(() => (this.running = null));
+    return this.running;
+  }
+
+  private async readAll(): Promise<void> {
+    do {
+      this.again = false;
+      await this.once();
+    } while (this.again);
   }
 
   private async once(): Promise<void> {
