@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{Chat, Entry, Item, attachment, split::numbered, title};
+use super::{Chat, Entry, Item, MAX_TITLE_CHARS, attachment, split::numbered};
 use crate::{
     Role, State,
     export::{ChatFile, MessageFile},
@@ -53,7 +53,7 @@ fn convert(file: ChatFile) -> Result<Chat, String> {
     Ok(Chat {
         id: Some(file.id),
         origin: file.origin,
-        title: title(Some(&file.title), &messages),
+        title: file.title.chars().take(MAX_TITLE_CHARS).collect(),
         model: file.model.map(|model| short(&model)),
         pinned: file.pinned,
         archived: file.archived,
