@@ -20,6 +20,8 @@ afterEach(async () => {
 
 const ask = async (text) => {
   await page.getByTestId('composer').fill(text);
+  // While an answer is on its way there is Stop in its place.
+  await page.locator('[data-testid=send]:not([aria-disabled=true])').waitFor();
   await page.keyboard.press('Enter');
 };
 const lastAnswer = () => page.getByTestId('answer').last();

@@ -24,6 +24,7 @@ async function at(path, { width = 1280, height = 800, change = () => {}, ...opti
 }
 const ask = async (text) => {
   await page.getByTestId('composer').fill(text);
+  await page.locator('[data-testid=send]:not([aria-disabled=true])').waitFor();
   await page.keyboard.press('Enter');
 };
 const answer = (state, where = page) => where.locator(`[data-testid=answer][data-state=${state}]`);
