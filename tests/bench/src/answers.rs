@@ -17,8 +17,8 @@ const QUESTIONS: usize = 40;
 const WARM_UP: usize = 5;
 /// Length of a local answer: enough to tell its speed.
 const TOKENS: u32 = 32;
-/// How often a first answer of the network is asked for: the session may have begun a moment ago.
-const TRIES: usize = 30;
+/// How often a first answer of the network is asked for, once a second: a new stake counts from the next session.
+const TRIES: usize = 90;
 
 pub(crate) async fn run(hearth: Option<&Path>, models: &Path) -> anyhow::Result<()> {
     section("answers over the API, streamed");
