@@ -91,14 +91,13 @@ fn shape(operation: Operation, body: &[u8]) -> Result<(), NoAnswer> {
             .map_err(wrong);
     }
     if matches!(operation, Operation::Chat | Operation::Completion) {
-        serde_json::from_slice::<IgnoredAny>(body).map_err(wrong)?;
         // As those read it who make a stream or another form of it: what they cannot read is no answer for anybody.
-        let is_whole = wire::read(body).is_ok_and(|wire| wire.is_whole(operation == Operation::Completion));
-        return if is_whole {
-            Ok(())
-        } else {
-            Err(NoAnswer::OtherShape)
-        };
+        if wire::read(body).is_ok_and(|wire| wire.is_whole(operation == Operation::Completion)) {
+            return Ok(());
+        }
+        // Only what is refused is read once more, to say why.
+        serde_json::from_slice::<IgnoredAny>(body).map_err(wrong)?;
+        return Err(NoAnswer::OtherShape);
     }
     let fields: Fields = serde_json::from_slice(body).map_err(wrong)?;
     let has_it = match operation {
@@ -164,11 +163,9 @@ impl StreamJudge {
             self.is_done = true;
             return Seen::Done;
         }
-        if serde_json::from_str::<IgnoredAny>(data).is_err() {
-            return Seen::Other;
-        }
-        // As those read it who pass it on: what they cannot read ends it.
+        // As those read it who pass it on: what they cannot read ends it, unless it is no JSON at all.
         match wire::read(data.as_bytes()) {
+            Err(_) if serde_json::from_str::<IgnoredAny>(data).is_err() => Seen::Other,
             Err(_) => {
                 self.has_failed = true;
                 Seen::Error
