@@ -3,19 +3,24 @@
 use std::{collections::BTreeMap, fs, path::Path};
 
 /// Crate, folder, rank, and the own crates it may import.
-const CRATES: [(&str, &str, &[&str]); 18] = [
+const CRATES: [(&str, &str, &[&str]); 19] = [
     ("hearth-base", "node/base", &[]),
     ("hearth-engine", "engine", &[]),
     ("hearth-pocket", "node/pocket", &["base"]),
     ("hearth-store", "node/store", &["base"]),
     ("hearth-outbound", "node/outbound", &["base"]),
     ("hearth-listen", "node/listen", &["base"]),
-    ("hearth-wallet", "node/wallet", &["base", "pocket", "store"]),
+    ("hearth-wallet", "node/wallet", &["base", "pocket"]),
     ("hearth-connect", "node/connect", &["base", "store"]),
     (
         "hearth-chain",
         "node/chain",
         &["base", "outbound", "pocket", "store"],
+    ),
+    (
+        "hearth-outbox",
+        "node/outbox",
+        &["base", "chain", "pocket", "store", "wallet"],
     ),
     ("hearth-answers", "node/answers", &["base", "engine", "outbound"]),
     ("hearth-weights", "node/weights", &["base", "outbound", "store"]),
@@ -40,7 +45,7 @@ const CRATES: [(&str, &str, &[&str]); 18] = [
         "node/api",
         &[
             "base", "listen", "engine", "pocket", "store", "wallet", "chain", "answers", "weights", "chats",
-            "miner", "gateway", "devnet", "connect",
+            "miner", "gateway", "devnet", "connect", "outbox",
         ],
     ),
     (
@@ -48,7 +53,7 @@ const CRATES: [(&str, &str, &[&str]); 18] = [
         "node/app",
         &[
             "base", "listen", "engine", "pocket", "store", "wallet", "chain", "answers", "weights", "chats",
-            "miner", "gateway", "devnet", "connect", "api",
+            "miner", "gateway", "devnet", "connect", "outbox", "api",
         ],
     ),
     ("hearth", "src-tauri", &["base", "node", "outbound"]),

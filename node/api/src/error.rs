@@ -325,6 +325,24 @@ impl From<hearth_chats::Error> for ApiError {
     }
 }
 
+impl From<hearth_outbox::DbError> for ApiError {
+    fn from(error: hearth_outbox::DbError) -> ApiError {
+        match error {
+            hearth_outbox::DbError::Sql(error) => error.into(),
+            error => ApiError::internal(&error),
+        }
+    }
+}
+
+impl From<hearth_outbox::PutError> for ApiError {
+    fn from(error: hearth_outbox::PutError) -> ApiError {
+        match error {
+            hearth_outbox::PutError::Forbidden(error) => ApiError::refused("not_signed", error.to_string()),
+            hearth_outbox::PutError::Db(error) => error.into(),
+        }
+    }
+}
+
 impl From<hearth_wallet::Error> for ApiError {
     fn from(error: hearth_wallet::Error) -> ApiError {
         use hearth_wallet::Error;
@@ -355,7 +373,6 @@ impl From<hearth_wallet::Error> for ApiError {
                 )
             }
             Error::Newer { .. } => ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "wallet_newer", text),
-            Error::Store(error) => error.into(),
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::{
         Balances, BoughtAnswer, BoughtAnswerList, Catalogue, CheckWords, Download, EarnedRelayList,
         EarnedSessionList, Earning, EarningPage, EarningSummary, Event, FaucetOrder, Head, History, Model,
         NetworkBudget, NetworkPage, NetworkReceipt, Reason, RecoveryWords, SendDraft, SendReview, Sent,
-        Upokt, VerifiedModel, WalletPage, WalletStatus,
+        TransactionList, Upokt, VerifiedModel, WalletPage, WalletStatus,
     },
     error::ApiError,
 };
@@ -111,6 +111,8 @@ pub trait Money: Send + Sync + 'static {
     async fn balances(&self) -> Answer<Balances>;
     /// Movements, the newest first.
     async fn history(&self, window: Window) -> Answer<History>;
+    /// Every transaction of this node, the newest first.
+    async fn transactions(&self, window: Window) -> Answer<TransactionList>;
     /// Checks a payment and finds its fee. The route names the review.
     async fn review(&self, draft: &SendDraft) -> Answer<SendReview>;
     /// Signs and sends a payment, and waits until a block has it.

@@ -182,6 +182,7 @@ fn method_router(operation: Operation) -> MethodRouter<App> {
         Operation::Balances => on(filter, wallet::balances),
         Operation::History => on(filter, wallet::history),
         Operation::ExportHistory => on(filter, export::history),
+        Operation::ListTransactions => on(filter, wallet::transactions),
         Operation::ReviewSend => on(filter, payments::review),
         Operation::Send => on(filter, payments::send),
         Operation::Faucet => on(filter, payments::faucet),

@@ -1,7 +1,7 @@
 //! The node: builds the parts in the order of their ranks, stops them in reverse.
 //!
 //! ```text
-//! data directory → store → engine → devnet (if asked) → chain → wallet → weights → models → miner, gateway → API
+//! data directory → store → engine → devnet (if asked) → chain → wallet → outbox → weights → models → miner, gateway → API
 //! ```
 //! What cannot start ends the start with an error that says so; what cannot be reached (a chain endpoint, a key that
 //! is locked) does not: local chat needs neither.
@@ -26,6 +26,7 @@ use hearth_devnet::Devnet;
 use hearth_engine::Engine;
 use hearth_gateway::Gateway;
 use hearth_miner::Miner;
+use hearth_outbox::Outbox;
 use hearth_store::Store;
 use hearth_wallet::Wallet;
 use hearth_weights::Weights;
@@ -78,6 +79,7 @@ struct Parts {
     devnet: Option<Devnet>,
     chain: Chain,
     wallet: Wallet,
+    outbox: Outbox,
     weights: Weights,
     models: Models,
     router: Arc<Router>,
@@ -395,6 +397,16 @@ impl Parts {
         let wallet = build::wallet(settings, network, layout, &clock).await?;
         let part = wallet.clone();
         started.push(|| async move { part.lock_all() });
+        let outbox = Outbox::new(hearth_outbox::Args {
+            store: store.clone(),
+            network: Arc::new(chain.clone()),
+            signers: Arc::new(wallet.clone()),
+            clock: clock.clone(),
+            first_pause: Outbox::FIRST_PAUSE,
+        });
+        let outbox_tasks = tasks.child("outbox");
+        outbox.start(&outbox_tasks);
+        stop_and_join!(started, outbox_tasks);
         let weights = Weights::start(hearth_weights::Args {
             config: build::weights_config(settings, layout),
             store: store.clone(),
@@ -426,6 +438,7 @@ impl Parts {
             devnet,
             chain,
             wallet,
+            outbox,
             weights,
             models,
             router,
@@ -448,6 +461,7 @@ impl Parts {
             weights: self.weights.clone(),
             wallet: self.wallet.clone(),
             chain: self.chain.clone(),
+            outbox: self.outbox.clone(),
             faucet: Faucet::new(rpc)?,
             miner: self.miner.clone(),
             relay_url: self.miner.relay_url(),
@@ -478,8 +492,7 @@ impl Parts {
             money: Arc::new(adapters::ChainMoney {
                 chain: self.chain.clone(),
                 wallet: self.wallet.clone(),
-                store: self.store.clone(),
-                clock: Clock::system(),
+                outbox: self.outbox.clone(),
                 earn: earn.clone(),
                 faucet,
                 // A devnet's blocks come every second.

@@ -514,6 +514,19 @@ impl Chain {
         self.0.sender.sign(signer, prepared)
     }
 
+    /// Signs bytes that were kept, as [`Prepared::unsigned`] gives them.
+    ///
+    /// # Errors
+    /// A key that is locked, bytes that are no transaction.
+    pub fn sign_kept(
+        &self,
+        signer: &dyn Signer,
+        unsigned: &[u8],
+        account_number: u64,
+    ) -> Result<SignedTx, TxError> {
+        self.0.sender.sign_kept(signer, unsigned, account_number)
+    }
+
     /// Sends signed bytes. The same bytes may be sent again.
     ///
     /// # Errors

@@ -48,6 +48,8 @@ pub struct Options {
     /// A transaction of the same account that may still be included: the new one takes its moment of validity, so that
     /// the chain takes at most one of both.
     pub in_place_of: Option<SignedTx>,
+    /// The fee is at least so much: what an endpoint asked for.
+    pub least_fee: Option<Amount>,
     /// How long [`crate::Chain::submit`] waits for the block.
     pub patience: Duration,
 }
@@ -61,6 +63,7 @@ impl Default for Options {
             // A minute less than the chain's limit, for the time between our head and the block that takes it.
             lifetime: Duration::from_secs(9 * 60),
             in_place_of: None,
+            least_fee: None,
             // Two mainnet blocks and some.
             patience: Duration::from_secs(180),
         }
@@ -78,6 +81,20 @@ pub struct Prepared {
     pub gas_limit: u64,
     /// What the simulation used; `None` where the limit was given.
     pub gas_simulated: Option<u64>,
+}
+
+impl Prepared {
+    /// The transaction without its signature, to be kept before it is signed.
+    #[must_use]
+    pub fn unsigned(&self, public_key: &[u8; 33]) -> Vec<u8> {
+        self.plan.unsigned(public_key)
+    }
+
+    /// The number of the account, which is signed with it.
+    #[must_use]
+    pub fn account_number(&self) -> u64 {
+        self.account_number
+    }
 }
 
 /// What became of sending.

@@ -171,6 +171,31 @@ pub fn sign(
     Ok(SignedTx::new(raw.encode_to_vec()))
 }
 
+/// Signs a transaction that was kept without its signature, as [`Plan::unsigned`] gives it. The same bytes and key always
+/// give the same transaction.
+///
+/// # Errors
+/// Bytes that are no transaction; a key that is locked or out of reach.
+pub fn sign_unsigned(
+    unsigned: &[u8],
+    signer: &dyn Signer,
+    chain_id: &str,
+    account_number: u64,
+) -> Result<SignedTx, SignError> {
+    let mut raw = TxRaw::decode(unsigned).map_err(|why| SignError::Unavailable {
+        address: signer.address().clone(),
+        why: format!("what it is to sign cannot be read: {why}"),
+    })?;
+    let signature = signer.sign(&sign_bytes(
+        &raw.body_bytes,
+        &raw.auth_info_bytes,
+        chain_id,
+        account_number,
+    ))?;
+    raw.signatures = vec![signature.to_vec()];
+    Ok(SignedTx::new(raw.encode_to_vec()))
+}
+
 /// The bytes that a signer signs.
 #[must_use]
 pub fn sign_bytes(body_bytes: &[u8], auth_info_bytes: &[u8], chain_id: &str, account_number: u64) -> Vec<u8> {

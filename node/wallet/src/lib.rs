@@ -8,14 +8,12 @@
 //! Nothing secret leaves this crate but through [`Wallet::reveal_words`]; `Debug` of every type here shows
 //! addresses alone.
 
-mod activity;
 mod derive;
 mod handle;
 mod keystore;
 mod mnemonic;
 mod seal;
 
-pub use activity::{Activity, ActivityKind, Pending, Recorded, pending, placed, recent, record, settle};
 pub use derive::{MAIN_PATH, Role, WORKING_PATH};
 pub use handle::{Config, KeyHandle, KeyState, Wallet, WalletState};
 pub use keystore::Accounts;
@@ -60,8 +58,6 @@ pub enum Error {
     },
     #[error("the computer gives no random numbers: {0}")]
     Random(String),
-    #[error("the wallet's activity cannot be read or written")]
-    Store(#[from] sqlx::Error),
 }
 
 #[cfg(test)]

@@ -2,13 +2,10 @@
 
 use std::{path::Path, time::Duration};
 
-use hearth_base::{Amount, Clock, Height};
+use hearth_base::Clock;
 use hearth_pocket::keys::{PublicKey, SignError, Signer as _};
 
-use crate::{
-    Activity, ActivityKind, Config, Cost, Error, KeyState, Pending, Recorded, Role, Wallet, Words, pending,
-    placed, recent, record, settle,
-};
+use crate::{Config, Cost, Error, KeyState, Role, Wallet, Words};
 
 const PASSWORD: &str = "correct horse";
 
@@ -203,78 +200,9 @@ fn nobody_else_may_read_the_file_and_it_holds_no_secret() {
     assert!(!format!("{wallet:?} {:?}", wallet.signer(Role::Main).unwrap()).contains(PASSWORD));
 }
 
-#[tokio::test]
-async fn activity_is_noted_once_and_settled() {
-    let folder = tempfile::tempdir().unwrap();
-    let wallet = open(folder.path(), &Clock::test(0));
-    wallet.create(PASSWORD).unwrap();
-    let store = hearth_store::Store::open(hearth_store::Config {
-        path: folder.path().join("hearth.db"),
-        chain_id: "hearth-devnet".into(),
-        max_pages: None,
-    })
-    .await
-    .unwrap();
-    let activity = Activity {
-        tx_hash: "AB".to_owned(),
-        at_ms: 5,
-        height: None,
-        kind: ActivityKind::Sent,
-        account: wallet.accounts().unwrap().main,
-        counterparty: Some("pokt1x".to_owned()),
-        amount: Amount::from_upokt(7),
-        fee: Amount::from_upokt(1),
-        outcome: "sent".to_owned(),
-        note: String::new(),
-    };
-    let first = record(&store, &activity, Some(50), Some(&[1])).await.unwrap();
-    assert_eq!(first, Recorded::Now);
-    record(&store, &activity, Some(60), Some(&[2])).await.unwrap();
-    let open = Pending {
-        tx_hash: "AB".to_owned(),
-        until_ms: Some(50),
-        raw: Some(vec![1]),
-    };
-    assert_eq!(pending(&store).await.unwrap(), std::slice::from_ref(&open));
-    // Who pays the same again while the first payment is on its way means that one.
-    let again = Activity {
-        tx_hash: "CD".to_owned(),
-        at_ms: 6,
-        ..activity.clone()
-    };
-    let second = record(&store, &again, Some(60), Some(&[3])).await.unwrap();
-    assert_eq!(second, Recorded::OnItsWay(open));
-    assert_eq!(recent(&store, 10).await.unwrap().len(), 1);
-    settle(&store, "AB", Some(Height(9)), "included").await.unwrap();
-    assert!(pending(&store).await.unwrap().is_empty());
-    record(&store, &activity, Some(70), None).await.unwrap();
-    assert!(
-        pending(&store).await.unwrap().is_empty(),
-        "what has ended is not opened again"
-    );
-    let lines = recent(&store, 10).await.unwrap();
-    assert_eq!(lines.len(), 1);
-    assert_eq!(
-        (lines[0].height, lines[0].amount),
-        (Some(Height(9)), Amount::from_upokt(7))
-    );
-    assert_eq!(lines[0].outcome, "included");
-    let third = record(&store, &again, Some(60), Some(&[3])).await.unwrap();
-    assert_eq!(third, Recorded::Now, "the first one has ended");
-    // What was told as paid waits for its proof, and does not stand for the next payment of the same amount.
-    placed(&store, "CD", Height(11)).await.unwrap();
-    assert_eq!(pending(&store).await.unwrap().len(), 1);
-    let next = Activity {
-        tx_hash: "EF".to_owned(),
-        ..again
-    };
-    let fourth = record(&store, &next, Some(60), Some(&[4])).await.unwrap();
-    assert_eq!(fourth, Recorded::Now);
-}
-
 /// What the program of the first form left.
-#[tokio::test]
-async fn keystore_and_activity_of_the_first_form_are_read() {
+#[test]
+fn the_keystore_of_the_first_form_is_read() {
     let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/formats/v1");
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("keystore")).unwrap();
@@ -294,28 +222,4 @@ async fn keystore_and_activity_of_the_first_form_are_read() {
     key.verify(b"a relay", &signature).unwrap();
     let words = wallet.reveal_words(password.trim()).unwrap();
     assert_eq!(words.text().split(' ').count(), 24);
-
-    let store = hearth_store::testing::first_form(folder.path()).await;
-    let lines = recent(&store, 10).await.unwrap();
-    let amounts: Vec<u128> = lines.iter().map(|line| line.amount.upokt()).collect();
-    assert_eq!(amounts, [2_500_000, 1_500_000]);
-    assert_eq!(
-        (lines[0].outcome.as_str(), lines[1].outcome.as_str()),
-        ("sent", "included")
-    );
-    assert_eq!(
-        (lines[1].height, lines[1].note.as_str()),
-        (Some(Height(18)), "for the boat")
-    );
-    let pending = pending(&store).await.unwrap();
-    assert_eq!((pending.len(), &pending[0].tx_hash), (1, &lines[0].tx_hash));
-    assert_eq!(store.problems().all(), Vec::<String>::new());
-    // A line that cannot be read hides no other, and is told by its name.
-    sqlx::query("UPDATE wallet_activity SET kind = 'dreamt' WHERE tx_hash = ?")
-        .bind(&lines[0].tx_hash)
-        .execute(store.pool())
-        .await
-        .unwrap();
-    assert_eq!(recent(&store, 10).await.unwrap().len(), 1);
-    assert!(store.problems().all()[0].contains(&lines[0].tx_hash));
 }

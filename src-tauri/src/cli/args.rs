@@ -176,6 +176,8 @@ pub(crate) enum WalletCommand {
     Send(SendArgs),
     /// List what came in and went out.
     History,
+    /// List every transaction of this node: what was wanted, what was signed, how it ended.
+    Transactions,
     /// Show the recovery words.
     Export(PasswordArgs),
     /// Forget the main key until it is unlocked again.

@@ -8,14 +8,15 @@ use hearth_node::{
     Words,
     control::{
         Balances, CreateWallet, CreatedWallet, Direction, History, ImportWallet, KeyRole, MovementKind,
-        PlaceKind, SendDraft, SendOrder, SendReview, Sent, Trust, UnlockWallet, Upokt, WalletPage,
+        PlaceKind, SendDraft, SendOrder, SendReview, Sent, TransactionList, TransactionReason,
+        TransactionState, Trust, UnlockWallet, Upokt, WalletPage,
     },
 };
 
 use super::{
     Client, Done, Exit, Fault, Out, Place,
     args::{Args, PasswordArgs, SendArgs, WalletCommand},
-    out::{bold, dim, pokt, short, yellow},
+    out::{bold, dim, fit, pokt, short, yellow},
     secret::{new_password, password},
 };
 
@@ -30,6 +31,7 @@ pub(super) async fn run(command: &WalletCommand, args: &Args, out: &Out) -> Done
         | WalletCommand::Balance
         | WalletCommand::Send(_)
         | WalletCommand::History
+        | WalletCommand::Transactions
         | WalletCommand::Lock
         | WalletCommand::Unlock(_) => {}
     }
@@ -56,6 +58,7 @@ pub(super) async fn run(command: &WalletCommand, args: &Args, out: &Out) -> Done
         WalletCommand::Balance => balance(out, &client.get("/wallet/balances").await?),
         WalletCommand::Send(send) => pay(send, &client, out).await?,
         WalletCommand::History => history(out, &client.get("/wallet/history").await?),
+        WalletCommand::Transactions => transactions(out, &client.get("/wallet/transactions").await?),
         WalletCommand::Lock => show(out, &client.post_empty::<WalletPage>("/wallet/lock").await?),
         WalletCommand::Unlock(from) => {
             let password = password(from, "Password: ")?;
@@ -208,6 +211,56 @@ fn history(out: &Out, history: &History) {
             "  {:>9}  {kind:<9} {amount:>20}  {}",
             movement.height,
             dim(&other)
+        ));
+    }
+}
+
+fn transactions(out: &Out, list: &TransactionList) {
+    if out.json {
+        out.value(list);
+        return;
+    }
+    if list.transactions.is_empty() {
+        out.line("  nothing was signed yet");
+    }
+    for one in &list.transactions {
+        let reason = match one.reason {
+            TransactionReason::Payment => "payment",
+            TransactionReason::Role => "role",
+            TransactionReason::Setup => "set-up",
+            TransactionReason::Claim => "claim",
+            TransactionReason::Proof => "proof",
+        };
+        let state = match one.state {
+            TransactionState::Waiting => "waiting",
+            TransactionState::Signed => "on its way",
+            TransactionState::Placed => "in a block",
+            TransactionState::Included => "done",
+            TransactionState::Failed => "failed",
+            TransactionState::Refused => "not sent",
+            TransactionState::Expired => "expired",
+            TransactionState::Unknown => "unknown",
+        };
+        let height = one.height.map(|height| height.to_string()).unwrap_or_default();
+        let amount = if one.amount.0.is_zero() {
+            String::new()
+        } else {
+            pokt(one.amount.0)
+        };
+        let tx = one.tx.as_deref().map(short).unwrap_or_default();
+        out.line(&format!(
+            "  {height:>9}  {reason:<8} {state:<10} {amount:>18}  {}",
+            dim(&tx)
+        ));
+        if let Some(why) = &one.why {
+            out.line(&format!("             {}", dim(&fit(why, 66))));
+        }
+    }
+    let shown = list.transactions.len() as u64;
+    if list.total > shown {
+        out.hint(&format!(
+            "and {} more: --json has {shown} at a time",
+            list.total - shown
         ));
     }
 }

@@ -78,6 +78,7 @@ operations! {
     Balances,
     History,
     ExportHistory,
+    ListTransactions,
     ReviewSend,
     Send,
     Faucet,

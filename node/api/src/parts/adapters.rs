@@ -6,9 +6,9 @@ mod keyring;
 mod model_store;
 mod money;
 mod network;
-mod pending;
 mod relay;
 mod stakes;
+mod transactions;
 
 pub use earn::MinerEarn;
 pub use keyring::WalletKeyring;

@@ -7,7 +7,7 @@ use crate::{
     app::App,
     control::types::{
         Balances, CheckWords, CreateWallet, CreatedWallet, History, ImportWallet, RecoveryWords,
-        UnlockWallet, WalletPage, WordsChecked,
+        TransactionList, UnlockWallet, WalletPage, WordsChecked,
     },
     error::ApiError,
 };
@@ -70,4 +70,11 @@ pub(crate) async fn balances(State(app): State<App>) -> Result<Json<Balances>, A
 
 pub(crate) async fn history(State(app): State<App>, query: ListQuery) -> Result<Json<History>, ApiError> {
     Ok(Json(app.parts.money.history(query.window).await?))
+}
+
+pub(crate) async fn transactions(
+    State(app): State<App>,
+    query: ListQuery,
+) -> Result<Json<TransactionList>, ApiError> {
+    Ok(Json(app.parts.money.transactions(query.window).await?))
 }

@@ -12,12 +12,13 @@ use hearth_api::{
 use hearth_base::{Amount, Clock, Height, Tasks};
 use hearth_chain::{Anchor, Chain, Faucet, Options, valid_until};
 use hearth_devnet::{Account, Blocks, Devnet};
+use hearth_outbox::{Outbox, Outcome, State};
 use hearth_pocket::{
     Signer,
     message::{Coin, TypeUrl, cosmos::MsgSend},
 };
 use hearth_store::Store;
-use hearth_wallet::{Activity, ActivityKind, Cost, Role, Wallet, recent, record, settle};
+use hearth_wallet::{Cost, Role, Wallet};
 
 use crate::parts::Fake;
 
@@ -33,6 +34,7 @@ struct World {
     chain: Chain,
     wallet: Wallet,
     store: Store,
+    outbox: Outbox,
     money: ChainMoney,
     tasks: Tasks,
     _folder: tempfile::TempDir,
@@ -78,12 +80,19 @@ impl World {
         };
         let wallet = Wallet::open(config, Clock::system()).unwrap();
         wallet.create("correct horse").unwrap();
+        let outbox = Outbox::new(hearth_outbox::Args {
+            store: store.clone(),
+            network: Arc::new(chain.clone()),
+            signers: Arc::new(wallet.clone()),
+            clock: Clock::system(),
+            first_pause: BLOCK,
+        });
+        outbox.start(&tasks.child("outbox"));
         let account = Account::named("faucet", Amount::ZERO).address;
         let money = ChainMoney {
             chain: chain.clone(),
             wallet: wallet.clone(),
-            store: store.clone(),
-            clock: Clock::system(),
+            outbox: outbox.clone(),
             earn: Arc::new(Fake::default()),
             faucet: Some(DevnetFaucet {
                 faucet: Faucet::new(rpc).unwrap(),
@@ -96,6 +105,7 @@ impl World {
             chain,
             wallet,
             store,
+            outbox,
             money,
             tasks,
             _folder: folder,
@@ -116,37 +126,56 @@ impl World {
         self.tasks.stop();
     }
 
-    /// A payment of 1,000 upokt that was noted but whose sender did not see its end.
+    /// A payment of 1,000 upokt whose sender did not see its end, as an earlier form kept it.
     async fn note(&self, tx_hash: &str, until_ms: Option<i64>) {
-        let activity = Activity {
-            tx_hash: tx_hash.to_owned(),
-            at_ms: Clock::system().now_ms(),
-            height: None,
-            kind: ActivityKind::Sent,
-            account: self.wallet.accounts().unwrap().main,
-            counterparty: None,
-            amount: Amount::from_upokt(1000),
-            fee: Amount::from_upokt(1),
-            outcome: "sent".to_owned(),
-            note: String::new(),
+        let account = self.wallet.accounts().unwrap().main;
+        let mut db = self.store.pool().begin().await.unwrap();
+        let item = sqlx::query(
+            "INSERT INTO outbox_item (at_ms, account, reason, about, amount_upokt, memo, max_fee_upokt, is_patient, \
+             stage, state, updated_ms) VALUES (?, ?, 'payment', ?, '1000', '', '1', 0, 'signed', \
+             '{\"version\":1,\"state\":\"signed\"}', 0)",
+        )
+        .bind(Clock::system().now_ms())
+        .bind(account.as_str())
+        .bind(tx_hash)
+        .execute(&mut *db)
+        .await
+        .unwrap()
+        .last_insert_rowid();
+        let tx = sqlx::query(
+            "INSERT INTO outbox_tx (account, hash, fee_upokt, until_ns, kept_ms) VALUES (?, ?, '1', ?, 0)",
+        )
+        .bind(account.as_str())
+        .bind(tx_hash)
+        .bind(until_ms.map(|until| until * 1_000_000))
+        .execute(&mut *db)
+        .await
+        .unwrap()
+        .last_insert_rowid();
+        sqlx::query("INSERT INTO outbox_part (tx, item) VALUES (?, ?)")
+            .bind(tx)
+            .bind(item)
+            .execute(&mut *db)
+            .await
+            .unwrap();
+        db.commit().await.unwrap();
+    }
+
+    async fn state(&self, tx_hash: &str) -> State {
+        let (items, _) = self.outbox.newest(100, 0).await.unwrap();
+        let is_it = |item: &hearth_outbox::Item| {
+            item.tx
+                .as_ref()
+                .is_some_and(|tx| tx.hash.as_deref() == Some(tx_hash))
         };
-        record(&self.store, &activity, until_ms, None).await.unwrap();
+        items.into_iter().find(is_it).unwrap().state
     }
 
-    async fn outcome(&self, tx_hash: &str) -> (Option<u64>, String) {
-        let lines = recent(&self.store, 100).await.unwrap();
-        let line = lines.into_iter().find(|line| line.tx_hash == tx_hash).unwrap();
-        (line.height.map(|height| height.0), line.outcome)
-    }
-
-    /// Reads balances until a payment has ended.
-    async fn ended(&self, tx_hash: &str) -> (Option<u64>, String) {
+    async fn ended(&self, tx_hash: &str) -> Outcome {
         let ended = async {
             loop {
-                self.money.balances().await.unwrap();
-                let outcome = self.outcome(tx_hash).await;
-                if outcome.1 != "sent" {
-                    return outcome;
+                if let Some(outcome) = self.state(tx_hash).await.outcome() {
+                    return outcome.clone();
                 }
                 tokio::time::sleep(BLOCK).await;
             }
@@ -212,16 +241,18 @@ async fn a_payment_whose_end_nobody_saw_is_settled_by_the_next_reading() {
     let until = valid_until(&signed).expect("it is valid for a while only");
     let (hash, until_ms) = (signed.hash_text(), until.unix_timestamp() * 1000);
     world.note(&hash, Some(until_ms)).await;
-    world.money.balances().await.unwrap();
+    world.outbox.look().await;
     assert_eq!(
-        world.outcome(&hash).await.1,
-        "sent",
+        world.state(&hash).await.stage(),
+        "signed",
         "it was not sent yet and has time"
     );
     world.chain.broadcast(&signed).await.unwrap();
-    let (height, outcome) = world.ended(&hash).await;
-    assert_eq!(outcome, "included");
-    assert!(height.is_some_and(|height| height > 0));
+    let outcome = world.ended(&hash).await;
+    assert!(
+        matches!(&outcome, Outcome::Included { height, .. } if height.0 > 0),
+        "{outcome:?}"
+    );
     world.stop().await;
 }
 
@@ -233,13 +264,9 @@ async fn a_payment_that_no_block_can_take_any_more_is_given_up() {
     world.note(&late, Some(now_ms - 3_600_000)).await;
     world.note(&open, Some(now_ms + 3_600_000)).await;
     world.note(&endless, None).await;
-    let (height, outcome) = world.ended(&late).await;
-    assert!(
-        height.is_none() && outcome.starts_with("failed: ") && outcome.contains("never will be"),
-        "{outcome}"
-    );
-    assert_eq!(world.outcome(&open).await.1, "sent");
-    assert_eq!(world.outcome(&endless).await.1, "sent");
+    assert_eq!(world.ended(&late).await, Outcome::Expired { tx: late });
+    assert_eq!(world.state(&open).await.stage(), "signed");
+    assert_eq!(world.state(&endless).await.stage(), "signed");
     world.stop().await;
 }
 
@@ -288,11 +315,11 @@ async fn one_lying_endpoint_makes_no_payment_twice_and_none_look_undone() {
         Err(error) => assert_eq!(error.code, "not_seen", "{error:?}"),
     }
     world.devnet.clear_faults();
-    let (height, outcome) = world.ended(&payment.tx).await;
-    assert_eq!((outcome.as_str(), height.is_some()), ("included", true));
+    let outcome = world.ended(&payment.tx).await;
+    assert!(matches!(outcome, Outcome::Included { .. }), "{outcome:?}");
     let paid = world.chain.balance(&to.parse().unwrap()).await.unwrap();
     assert_eq!(paid.value, Amount::from_upokt(1_000_000), "paid once");
-    assert_eq!(recent(&world.store, 100).await.unwrap().len(), 1);
+    assert_eq!(world.outbox.newest(100, 0).await.unwrap().1, 1);
 
     // What has ended may be paid again, on purpose.
     let other = world.money.pay(&draft, review.fee).await.unwrap();
@@ -308,7 +335,12 @@ async fn without_the_chain_the_wallets_own_notes_are_shown_and_what_is_missing_i
     let (paid, open) = ("0A".repeat(32), "0B".repeat(32));
     world.note(&paid, None).await;
     world.note(&open, None).await;
-    settle(&world.store, &paid, Some(Height(7)), "included")
+    let included =
+        format!(r#"{{"version":1,"state":"ended","outcome":"included","tx":"{paid}","height":7}}"#);
+    sqlx::query("UPDATE outbox_item SET stage = 'ended', state = ? WHERE about = ?")
+        .bind(included)
+        .bind(&paid)
+        .execute(world.store.pool())
         .await
         .unwrap();
     world.devnet.stop();

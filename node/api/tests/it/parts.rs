@@ -221,6 +221,12 @@ impl Money for Fake {
             missing: Vec::new(),
         })
     }
+    async fn transactions(&self, _: Window) -> Answer<TransactionList> {
+        Ok(TransactionList {
+            transactions: Vec::new(),
+            total: 0,
+        })
+    }
     async fn review(&self, draft: &SendDraft) -> Answer<SendReview> {
         Ok(SendReview {
             review_id: String::new(),

@@ -4,8 +4,9 @@ use std::{path::PathBuf, time::Duration};
 
 use anyhow::{Context as _, bail};
 use hearth_base::{Amount, ServiceId, private::write_private};
-use hearth_chain::{Chain, Faucet, Options};
+use hearth_chain::{Chain, Faucet};
 use hearth_miner::Miner;
+use hearth_outbox::{Intent, Outbox, Outcome, Reason, State};
 use hearth_pocket::{
     address::Address,
     keys::Signer,
@@ -38,6 +39,8 @@ const MAIN_MONEY: Amount = Amount::from_upokt(1_000_000 * Amount::UPOKT_PER_POKT
 const WORKING_MONEY: Amount = Amount::from_upokt(200_000 * Amount::UPOKT_PER_POKT);
 /// An application is unbonded when settlements bring it under the minimum, so it gets this many times the minimum.
 const APPLICATION_STAKE_TIMES: u128 = 500;
+/// The most that a step may cost: play money.
+const MAX_FEE: Amount = Amount::from_upokt(Amount::UPOKT_PER_POKT);
 /// How long a transaction may wait for its block.
 const BLOCK_WITHIN: Duration = Duration::from_secs(30);
 
@@ -48,6 +51,7 @@ pub(crate) struct SetupParts {
     pub(crate) weights: Weights,
     pub(crate) wallet: Wallet,
     pub(crate) chain: Chain,
+    pub(crate) outbox: Outbox,
     pub(crate) faucet: Faucet,
     pub(crate) miner: Miner,
     /// What the supplier's endpoint is.
@@ -282,13 +286,31 @@ impl SetupParts {
 
     async fn submit(&self, role: Role, message: Any) -> anyhow::Result<()> {
         let signer = self.wallet.signer(role)?;
-        let options = Options {
-            patience: BLOCK_WITHIN,
-            ..Options::default()
+        let intent = Intent {
+            account: signer.address().clone(),
+            reason: Reason::Setup,
+            about: message.type_url.clone(),
+            messages: vec![message],
+            memo: String::new(),
+            counterparty: None,
+            amount: Amount::ZERO,
+            max_fee: MAX_FEE,
+            last_height: None,
+            is_patient: false,
         };
-        let signer: &dyn Signer = &signer;
-        self.chain.submit(signer, vec![message], &options).await?;
-        Ok(())
+        let put = self.outbox.put(&intent).await?;
+        let item = self.outbox.wait(put.id(), BLOCK_WITHIN).await?;
+        match item.state {
+            State::Placed { .. }
+            | State::Ended {
+                outcome: Outcome::Included { .. },
+            } => Ok(()),
+            State::Ended { outcome } => bail!("{outcome}"),
+            State::Waiting { trouble } | State::Signed { trouble } => match trouble {
+                Some(why) => bail!(why),
+                None => bail!("no block holds it yet; set up again later"),
+            },
+        }
     }
 
     /// Runs what stretches a password outside of the async threads.

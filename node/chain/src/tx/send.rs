@@ -15,7 +15,7 @@ use hearth_pocket::{
         Any, Coin, Timestamp,
         cosmos::{SimulateRequest, SimulateResponse},
     },
-    tx::{Plan, Replay, SignedTx, decode},
+    tx::{Plan, Replay, SignedTx, decode, sign_unsigned},
 };
 use parking_lot::Mutex;
 use serde_json::json;
@@ -94,6 +94,7 @@ impl Sender {
             (None, used) => used.unwrap_or(0).saturating_mul(GAS_MARGIN_TENTHS) / 10,
         };
         let fee = fee_for(gas_limit, self.config.gas_price_micro);
+        let fee = fee.max(options.least_fee.unwrap_or_default());
         plan.gas_limit = gas_limit;
         let mut prepared = Prepared {
             plan,
@@ -175,6 +176,22 @@ impl Sender {
         self.check_trust()?;
         let chain_id = self.config.chain_id.as_str();
         Ok(prepared.plan.sign(signer, chain_id, prepared.account_number)?)
+    }
+
+    /// Signs bytes that were kept.
+    pub(crate) fn sign_kept(
+        &self,
+        signer: &dyn Signer,
+        unsigned: &[u8],
+        account_number: u64,
+    ) -> Result<SignedTx, TxError> {
+        self.check_trust()?;
+        Ok(sign_unsigned(
+            unsigned,
+            signer,
+            self.config.chain_id.as_str(),
+            account_number,
+        )?)
     }
 
     /// Sends signed bytes. Another endpoint is asked where one gives no answer, where it has them already, and where it

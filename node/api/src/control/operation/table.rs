@@ -22,7 +22,7 @@ impl Operation {
             LicenceList, LoginState, Model, ModelList, NetworkPage, NewAnswer, NewApiKey, NewConversation,
             NewPreset, Preset, PresetList, PresetPatch, ProgramList, PullModel, RecoveryWords, RenameFolder,
             SendDraft, SendOrder, SendReview, Sent, SetLogin, Settings, SettingsPatch, Setup, SignIn, Status,
-            UnlockWallet, UsageReport, VerifiedModel, WalletPage, WordsChecked,
+            TransactionList, UnlockWallet, UsageReport, VerifiedModel, WalletPage, WordsChecked,
         };
         let new = Spec::new;
         match self {
@@ -393,6 +393,14 @@ impl Operation {
                     "All movements of money as a table for spreadsheets.",
                 )
             },
+            Operation::ListTransactions => new(
+                Get,
+                "/wallet/transactions",
+                "listTransactions",
+                "Every transaction of this node: what was wanted, what was signed, how it ended.",
+            )
+            .asks(&[LIMIT, OFFSET])
+            .gives::<TransactionList>(),
             Operation::ReviewSend => new(
                 Post,
                 "/wallet/send/review",

@@ -194,6 +194,83 @@ pub struct OpenPayment {
     pub why: Option<String>,
 }
 
+/// Every transaction of this node, the newest first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TransactionList {
+    pub transactions: Vec<OwnTransaction>,
+    pub total: u64,
+}
+
+/// Why a transaction is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TransactionReason {
+    /// The owner pays somebody.
+    Payment,
+    /// The owner takes a role, changes it or gives it up.
+    Role,
+    /// A devnet sets itself up.
+    Setup,
+    /// A session's work is claimed.
+    Claim,
+    /// A claim is proven.
+    Proof,
+}
+
+/// How far a transaction is, and how it ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TransactionState {
+    /// Nothing is signed for it yet.
+    Waiting,
+    /// Signed and sent; no block holds it yet.
+    Signed,
+    /// A block holds it; the next one proves it.
+    Placed,
+    /// It did what it should.
+    Included,
+    /// It failed in a block: its fee is lost.
+    Failed,
+    /// Nothing was sent.
+    Refused,
+    /// No block holds it, and none ever will.
+    Expired,
+    /// Nobody can prove any more how it ended.
+    Unknown,
+}
+
+/// Something that this node wants of the chain, and what became of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct OwnTransaction {
+    pub id: u64,
+    /// When it was wanted.
+    pub time: Timestamp,
+    pub reason: TransactionReason,
+    /// Who signs it.
+    pub account: String,
+    /// Who is paid.
+    pub counterparty: Option<String>,
+    /// What is paid or staked.
+    pub amount: Upokt,
+    pub memo: Option<String>,
+    pub state: TransactionState,
+    /// What stands in its way, or why it ended badly.
+    pub why: Option<String>,
+    /// Its newest transaction, once it is signed.
+    pub tx: Option<String>,
+    /// The fee of that transaction.
+    pub fee: Option<Upokt>,
+    /// How many share that transaction and its fee.
+    pub shared_by: u32,
+    /// The block that holds it.
+    pub height: Option<u64>,
+    /// The last block that may hold it.
+    pub last_height: Option<u64>,
+    /// What is signed, as the chain's own JSON. Empty where an earlier Hearth did not keep it.
+    #[schema(value_type = Vec<Object>)]
+    pub messages: Vec<serde_json::Value>,
+}
+
 /// A payment to look at before it is signed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SendDraft {

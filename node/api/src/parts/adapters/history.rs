@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use hearth_base::Amount;
+use hearth_base::{Amount, Height};
 use hearth_chain::{ChainEvent, FoundTx, ProofStatus};
+use hearth_outbox::{Item, Outcome, Reason, State};
 use hearth_pocket::{Address, tx};
-use hearth_wallet::{Accounts, Activity, ActivityKind};
+use hearth_wallet::Accounts;
 
 use crate::{
     control::types::{
@@ -23,16 +24,6 @@ const MAX_OPEN: usize = 50;
 pub(super) fn movement(found: &FoundTx, accounts: &Accounts, faucet: Option<&Address>) -> Option<Movement> {
     let decoded = tx::decode(&found.bytes).ok()?;
     let own = |address: &str| address == accounts.main.as_str() || address == accounts.working.as_str();
-    let kind_of = |url: &str| match url {
-        "/cosmos.bank.v1beta1.MsgSend" => MovementKind::Sent,
-        "/pocket.supplier.MsgStakeSupplier"
-        | "/pocket.application.MsgStakeApplication"
-        | "/pocket.gateway.MsgStakeGateway" => MovementKind::Stake,
-        "/pocket.supplier.MsgUnstakeSupplier"
-        | "/pocket.application.MsgUnstakeApplication"
-        | "/pocket.gateway.MsgUnstakeGateway" => MovementKind::Unstake,
-        _ => MovementKind::Fee,
-    };
     let message_kind = decoded
         .body
         .messages
@@ -97,6 +88,20 @@ pub(super) fn movement(found: &FoundTx, accounts: &Accounts, faucet: Option<&Add
     })
 }
 
+/// What a message of this type moves.
+fn kind_of(url: &str) -> MovementKind {
+    match url {
+        "/cosmos.bank.v1beta1.MsgSend" => MovementKind::Sent,
+        "/pocket.supplier.MsgStakeSupplier"
+        | "/pocket.application.MsgStakeApplication"
+        | "/pocket.gateway.MsgStakeGateway" => MovementKind::Stake,
+        "/pocket.supplier.MsgUnstakeSupplier"
+        | "/pocket.application.MsgUnstakeApplication"
+        | "/pocket.gateway.MsgUnstakeGateway" => MovementKind::Unstake,
+        _ => MovementKind::Fee,
+    }
+}
+
 struct Transfer {
     from: String,
     to: String,
@@ -153,31 +158,49 @@ pub(super) fn reward(session: &EarnedSession) -> Option<Movement> {
     })
 }
 
-/// What the wallet noted of a transaction of its own that a block has.
-fn note(line: &Activity) -> Option<Movement> {
-    let height = line.height?;
-    let kind = match line.kind {
-        ActivityKind::Sent => MovementKind::Sent,
-        ActivityKind::Received => MovementKind::Received,
-        ActivityKind::Stake => MovementKind::Stake,
-        ActivityKind::Unstake => MovementKind::Unstake,
-        ActivityKind::Delegate | ActivityKind::Service => MovementKind::Fee,
+/// The block of a transaction of our own, and its hash.
+fn placed(item: &Item) -> Option<(&str, Height)> {
+    match &item.state {
+        State::Placed { tx, height }
+        | State::Ended {
+            outcome: Outcome::Included { tx, height },
+        } => Some((tx, *height)),
+        State::Ended {
+            outcome: Outcome::Failed { tx, height, .. },
+        } => Some((tx, (*height)?)),
+        State::Ended { .. } | State::Waiting { .. } | State::Signed { .. } => None,
+    }
+}
+
+/// What this node kept of a transaction of its own that a block has.
+fn note(item: &Item) -> Option<Movement> {
+    let (hash, height) = placed(item)?;
+    let is_done = !matches!(item.state.outcome(), Some(Outcome::Failed { .. }));
+    let url = item
+        .messages
+        .first()
+        .map_or("", |message| message.type_url.as_str());
+    let kind = match item.reason {
+        _ if !is_done => MovementKind::Fee,
+        Reason::Payment => MovementKind::Sent,
+        Reason::Role | Reason::Setup | Reason::Claim | Reason::Proof => kind_of(url),
     };
+    let fee = item.tx.as_ref().map(|tx| tx.fee).unwrap_or_default();
     Some(Movement {
-        id: line.tx_hash.to_lowercase(),
+        id: hash.to_lowercase(),
         kind,
-        direction: if line.kind == ActivityKind::Received {
-            Direction::In
+        direction: Direction::Out,
+        amount: Upokt(if kind == MovementKind::Fee {
+            fee
         } else {
-            Direction::Out
-        },
-        amount: Upokt(line.amount),
-        fee: Some(Upokt(line.fee)),
+            item.amount
+        }),
+        fee: Some(Upokt(fee)),
         height: height.0,
-        time: Some(Timestamp::from_ms(line.at_ms)),
-        counterparty: line.counterparty.clone(),
-        memo: Some(line.note.clone()).filter(|note| !note.is_empty()),
-        tx: Some(line.tx_hash.clone()),
+        time: Some(Timestamp::from_ms(item.at_ms)),
+        counterparty: item.counterparty.clone(),
+        memo: Some(item.memo.clone()).filter(|memo| !memo.is_empty()),
+        tx: Some(hash.to_owned()),
         session_id: None,
         standing: Standing {
             trust: Trust::Unverified,
@@ -188,17 +211,20 @@ fn note(line: &Activity) -> Option<Movement> {
 }
 
 /// One page of all movements, the newest first, each once.
-pub(super) fn page(movements: Vec<Movement>, noted: &[Activity], window: Window) -> History {
+pub(super) fn page(movements: Vec<Movement>, noted: &[Item], window: Window) -> History {
     let mut by_id: BTreeMap<String, Movement> = BTreeMap::new();
     for movement in movements {
         by_id.entry(movement.id.clone()).or_insert(movement);
     }
-    for line in noted {
-        // The wallet's own note knows when it was sent, and stays when the endpoint's index has forgotten it.
-        match by_id.get_mut(&line.tx_hash.to_lowercase()) {
-            Some(movement) => movement.time = Some(Timestamp::from_ms(line.at_ms)),
+    for item in noted {
+        // What was kept here knows when it was sent, and stays when the endpoint's index has forgotten it.
+        let id = placed(item)
+            .map(|(hash, _)| hash.to_lowercase())
+            .unwrap_or_default();
+        match by_id.get_mut(&id) {
+            Some(movement) => movement.time = Some(Timestamp::from_ms(item.at_ms)),
             None => {
-                if let Some(movement) = note(line) {
+                if let Some(movement) = note(item) {
                     by_id.insert(movement.id.clone(), movement);
                 }
             }
@@ -220,22 +246,42 @@ pub(super) fn page(movements: Vec<Movement>, noted: &[Activity], window: Window)
     }
 }
 
-/// A payment of the wallet's notes that is in no block.
-fn open_payment(line: &Activity) -> Option<OpenPayment> {
-    let (state, why) = match line.outcome.split_once(": ") {
-        None if line.outcome == "sent" => (PaymentState::OnItsWay, None),
-        Some(("failed", why)) => (PaymentState::Failed, Some(why.to_owned())),
-        Some(("unknown", why)) => (PaymentState::Unknown, Some(why.to_owned())),
-        Some(_) | None => return None,
+/// A payment that is in no block.
+fn open_payment(item: &Item) -> Option<OpenPayment> {
+    if item.reason != Reason::Payment {
+        return None;
+    }
+    let (state, why) = match &item.state {
+        State::Waiting { .. } | State::Signed { .. } => (PaymentState::OnItsWay, None),
+        State::Placed { .. } => return None,
+        State::Ended { outcome } => match outcome {
+            Outcome::Included { .. } => return None,
+            Outcome::Failed {
+                why, height: None, ..
+            } => (PaymentState::Failed, Some(why.clone())),
+            // The chain's history has it.
+            Outcome::Failed { height: Some(_), .. } => return None,
+            Outcome::Expired { .. } => {
+                let why = "it was in no block when its time ran out: it never will be, nothing was paid";
+                (PaymentState::Failed, Some(why.to_owned()))
+            }
+            // Whoever asked for it was told so, but where the program was killed over it.
+            Outcome::Refused { code, why } if code == "interrupted" => {
+                (PaymentState::Failed, Some(why.clone()))
+            }
+            Outcome::Refused { .. } => return None,
+            Outcome::Unknown { why, .. } => (PaymentState::Unknown, Some(why.clone())),
+        },
     };
+    let tx = item.tx.as_ref();
     Some(OpenPayment {
-        tx: line.tx_hash.clone(),
+        tx: tx.and_then(|tx| tx.hash.clone()).unwrap_or_default(),
         state,
-        to: line.counterparty.clone(),
-        amount: Upokt(line.amount),
-        fee: Upokt(line.fee),
-        memo: (!line.note.is_empty()).then(|| line.note.clone()),
-        time: Timestamp::from_ms(line.at_ms),
+        to: item.counterparty.clone(),
+        amount: Upokt(item.amount),
+        fee: Upokt(tx.map(|tx| tx.fee).unwrap_or_default()),
+        memo: (!item.memo.is_empty()).then(|| item.memo.clone()),
+        time: Timestamp::from_ms(item.at_ms),
         why,
     })
 }

@@ -11,31 +11,25 @@ use futures::{
     StreamExt as _,
     stream::{self, BoxStream},
 };
-use hearth_base::{Amount, Clock, Height};
-use hearth_chain::{
-    Chain, Faucet, FaucetError, FoundTx, Options, ProofStatus, QueryError, Stage, TxError, valid_until,
-};
+use hearth_base::{Amount, Height};
+use hearth_chain::{Chain, Faucet, FaucetError, FoundTx, Options, QueryError, Stage, TxError};
+use hearth_outbox::{Intent, Item, Outbox, Outcome, Reason, State};
 use hearth_pocket::{
     Address, Signer as _,
     message::{Coin, TypeUrl as _, cosmos::MsgSend},
-    tx::SignedTx,
 };
-use hearth_store::Store;
-use hearth_wallet::{
-    Accounts, Activity, ActivityKind, KeyHandle, KeyState, Pending, Recorded, Role, Wallet, placed, recent,
-    record, settle,
-};
+use hearth_wallet::{Accounts, KeyHandle, KeyState, Role, Wallet};
 use tokio_stream::wrappers::WatchStream;
 
 use super::{
-    chain_error, history, pending,
+    chain_error, history,
     stakes::{StakedAs, stakes},
-    standing, weaker,
+    standing, transactions, weaker,
 };
 use crate::{
     control::types::{
         Balances, Changed, Event, FaucetOrder, History, KeyRole, Movement, Place, PlaceKind, SendDraft,
-        SendReview, Sent, Standing, Timestamp, Upokt,
+        SendReview, Sent, Standing, Timestamp, TransactionList, Upokt,
     },
     error::ApiError,
     parts::{Answer, Earn, Money, Window},
@@ -59,8 +53,7 @@ const EXPORTED_WITHIN: Duration = Duration::from_secs(120);
 pub struct ChainMoney {
     pub chain: Chain,
     pub wallet: Wallet,
-    pub store: Store,
-    pub clock: Clock,
+    pub outbox: Outbox,
     /// Settled sessions are rewards of the history.
     pub earn: Arc<dyn Earn>,
     /// What gives play money, on a devnet.
@@ -123,7 +116,6 @@ impl ChainMoney {
         };
         let faucet = self.faucet.as_ref().map(|faucet| &faucet.account);
         let read = async {
-            self.look_for_pending().await;
             let mut has_more = false;
             for address in [&accounts.main, &accounts.working] {
                 let mut found = |tx: FoundTx| movements.extend(history::movement(&tx, accounts, faucet));
@@ -143,6 +135,13 @@ impl ChainMoney {
             Ok(Err(error)) => Err(history_away(hearth_base::failure::chain(&error))),
             Err(_) => Err(history_away(format!("no answer within {} s", within.as_secs()))),
         }
+    }
+
+    /// What this node signed for its owner; what the miner sends has its sessions.
+    async fn own_transactions(&self, most: u32) -> Answer<Vec<Item>> {
+        let (all, _) = self.outbox.newest(most, 0).await?;
+        let is_own = |item: &Item| !matches!(item.reason, Reason::Claim | Reason::Proof);
+        Ok(all.into_iter().filter(is_own).collect())
     }
 
     fn accounts(&self) -> Answer<Accounts> {
@@ -189,16 +188,7 @@ impl ChainMoney {
     fn options(&self, draft: &SendDraft) -> Options {
         Options {
             memo: draft.memo.clone().unwrap_or_default(),
-            patience: self.block_within,
             ..Options::default()
-        }
-    }
-
-    /// Brings the notes of payments up to date. What cannot be asked now is asked at the next reading.
-    async fn look_for_pending(&self) {
-        if let Err(error) = pending::settle_ended(&self.chain, &self.store, self.clock.now_ms()).await {
-            let error = hearth_base::failure::chain(&error);
-            tracing::debug!(%error, "payments on their way cannot be looked for at the moment");
         }
     }
 }
@@ -207,7 +197,6 @@ impl ChainMoney {
 impl Money for ChainMoney {
     async fn balances(&self) -> Answer<Balances> {
         let accounts = self.accounts()?;
-        self.look_for_pending().await;
         let mut places = Vec::new();
         for (kind, address) in [
             (PlaceKind::SpendableMain, &accounts.main),
@@ -273,13 +262,21 @@ impl Money for ChainMoney {
             }
             offset += Window::PAGE;
         }
-        let noted = recent(&self.store, u32::MAX).await?;
+        let noted = self.own_transactions(u32::MAX).await?;
         let mut page = history::page(movements, &noted, window);
         page.missing.extend(missing.map(|missing| missing.detail()));
         if !is_away {
             self.fill_times(&mut page).await;
         }
         Ok(page)
+    }
+
+    async fn transactions(&self, window: Window) -> Answer<TransactionList> {
+        let (items, total) = self.outbox.newest(window.limit, window.offset).await?;
+        Ok(TransactionList {
+            transactions: items.into_iter().map(transactions::shown).collect(),
+            total,
+        })
     }
 
     async fn review(&self, draft: &SendDraft) -> Answer<SendReview> {
@@ -313,9 +310,11 @@ impl Money for ChainMoney {
             Amount::ZERO
         };
         let after = after.saturating_add(comes_back);
-        let noted = recent(&self.store, 1000).await?;
-        let paid_before =
-            |line: &Activity| line.counterparty.as_deref() == Some(to.as_str()) && line.outcome == "included";
+        let noted = self.outbox.newest_of(Reason::Payment, 1000).await?;
+        let paid_before = |item: &Item| {
+            item.counterparty.as_deref() == Some(to.as_str())
+                && matches!(item.state.outcome(), Some(Outcome::Included { .. }))
+        };
         let state = self.wallet.state().borrow().clone();
         let locked = match draft.from {
             KeyRole::Main => state.main == KeyState::Locked,
@@ -340,74 +339,25 @@ impl Money for ChainMoney {
 
     async fn pay(&self, draft: &SendDraft, fee: Upokt) -> Answer<Sent> {
         let (signer, to, message) = self.read(draft)?;
-        let options = self.options(draft);
-        let prepared = self
-            .chain
-            .prepare(&signer, vec![message.to_any()], &options)
-            .await
-            .map_err(tx_error)?;
-        if prepared.fee > fee.0 {
-            let text = format!(
-                "the network asks for a higher fee now: {} POKT",
-                prepared.fee.pokt()
-            );
-            return Err(ApiError::conflict("fee_rose", text)
-                .remedy("Look at the payment again. Nothing left your wallet."));
-        }
-        // What has ended meanwhile does not stand in the way of the same payment.
-        self.look_for_pending().await;
-        let signed = self.chain.sign(&signer, &prepared).map_err(tx_error)?;
-        // Noted before it is sent: whatever happens then, the history knows of it.
-        let activity = Activity {
-            tx_hash: signed.hash_text(),
-            at_ms: self.clock.now_ms(),
-            height: None,
-            kind: ActivityKind::Sent,
+        let memo = draft.memo.clone().unwrap_or_default();
+        let intent = Intent {
             account: signer.address().clone(),
+            reason: Reason::Payment,
+            // Who tries the same again means that payment, as long as it is on its way.
+            about: format!("{to} {} {memo}", draft.amount.0.upokt()),
+            messages: vec![message.to_any()],
+            memo,
             counterparty: Some(to.to_string()),
             amount: draft.amount.0,
-            fee: prepared.fee,
-            outcome: "sent".to_owned(),
-            note: draft.memo.clone().unwrap_or_default(),
+            max_fee: fee.0,
+            last_height: None,
+            is_patient: false,
         };
-        let until_ms = valid_until(&signed)
-            .and_then(|until| i64::try_from(until.unix_timestamp_nanos() / 1_000_000).ok());
-        let recorded = record(&self.store, &activity, until_ms, Some(signed.raw())).await?;
-        let signed = match recorded {
-            Recorded::Now => signed,
-            // The very same bytes, so that the chain takes it at most once.
-            Recorded::OnItsWay(Pending { raw: Some(raw), .. }) => SignedTx::new(raw),
-            Recorded::OnItsWay(Pending {
-                tx_hash, raw: None, ..
-            }) => {
-                return Err(in_doubt(format!("the same payment is on its way: {tx_hash}")));
-            }
-        };
-        let tx_hash = signed.hash_text();
-        let included = async {
-            self.chain.broadcast(&signed).await?;
-            self.chain.wait(&signed, options.patience).await
-        };
-        match included.await {
-            Ok(included) => {
-                // What the next block will prove stays pending until then.
-                if included.how == ProofStatus::Proven {
-                    settle(&self.store, &tx_hash, Some(included.height), "included").await?;
-                } else {
-                    placed(&self.store, &tx_hash, included.height).await?;
-                }
-                Ok(Sent {
-                    tx: tx_hash,
-                    height: included.height.0,
-                })
-            }
-            Err(error) => {
-                if error.is_certain() {
-                    settle(&self.store, &tx_hash, None, &pending::failed(&error)).await?;
-                }
-                Err(tx_error(error))
-            }
-        }
+        // What has ended meanwhile does not stand in the way of the same payment.
+        self.outbox.look().await;
+        let put = self.outbox.put(&intent).await?;
+        let item = self.outbox.wait(put.id(), self.block_within).await?;
+        sent(item)
     }
 
     async fn faucet(&self, order: &FaucetOrder) -> Answer<Sent> {
@@ -500,6 +450,50 @@ fn in_doubt(text: String) -> ApiError {
         "Hearth looks for it until it is certain, ten minutes at most while the chain is followed. Paying the same again \
          sends this payment again, not a second one.",
     )
+}
+
+/// What became of a payment, for whoever waits for it.
+fn sent(item: Item) -> Answer<Sent> {
+    let hash = item.tx.and_then(|tx| tx.hash).unwrap_or_default();
+    let outcome = match item.state {
+        State::Placed { tx, height } => Outcome::Included { tx, height },
+        State::Ended { outcome } => outcome,
+        State::Waiting { trouble } | State::Signed { trouble } => {
+            let why = trouble.unwrap_or_else(|| format!("the payment {hash} is in no block yet"));
+            return Err(in_doubt(why));
+        }
+    };
+    match outcome {
+        Outcome::Included { tx, height } => Ok(Sent { tx, height: height.0 }),
+        Outcome::Failed { why, .. } => Err(ApiError::conflict(
+            "payment_refused",
+            format!("the payment did nothing, and its fee is lost: {why}"),
+        )),
+        Outcome::Expired { tx } => Err(ApiError::conflict(
+            "payment_refused",
+            format!(
+                "the payment {tx} was in no block when its time ran out: it never will be, nothing was paid"
+            ),
+        )),
+        Outcome::Unknown { why, .. } => Err(in_doubt(why)),
+        Outcome::Refused { code, why } => Err(refused(&code, why)),
+    }
+}
+
+/// Why nothing was sent.
+fn refused(code: &str, why: String) -> ApiError {
+    match code {
+        "key_locked" => ApiError::conflict("key_locked", why),
+        "trust_conflict" => ApiError::conflict("trust_conflict", why)
+            .remedy("Nothing left your wallet. Decide on the Network page."),
+        "fee_rose" => {
+            ApiError::conflict("fee_rose", why).remedy("Look at the payment again. Nothing left your wallet.")
+        }
+        "chain_unreachable" => {
+            ApiError::unavailable("chain_unreachable", why).remedy("Nothing left your wallet.")
+        }
+        _ => ApiError::conflict("payment_refused", why),
+    }
 }
 
 fn tx_error(error: TxError) -> ApiError {

@@ -1,0 +1,458 @@
+//! What is kept: items, the transactions that do them, and which belongs to which.
+
+use hearth_base::{Amount, Height};
+use hearth_pocket::{address::Address, message::cosmos::TxBody, tx::SignedTx};
+use hearth_store::{
+    Store,
+    stored::{self, Unreadable},
+};
+use prost::Message as _;
+use sqlx::{FromRow, Sqlite, Transaction};
+
+use crate::{
+    intent::{Intent, Reason},
+    item::{Item, Outcome, Part, State},
+    network::Draft,
+};
+
+/// Why the outbox cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum DbError {
+    #[error("the transactions of this node cannot be read or written")]
+    Sql(#[from] sqlx::Error),
+    #[error(transparent)]
+    Unreadable(#[from] Unreadable),
+    #[error("a value cannot be written as JSON")]
+    Json(#[from] serde_json::Error),
+}
+
+/// The tables of the outbox.
+#[derive(Clone)]
+pub(crate) struct Db {
+    pub(crate) store: Store,
+}
+
+/// A transaction whose end is not certain.
+#[derive(Clone, Debug, FromRow)]
+pub(crate) struct OpenTx {
+    pub(crate) id: i64,
+    pub(crate) account: String,
+    account_number: Option<i64>,
+    unsigned: Option<Vec<u8>>,
+    raw: Option<Vec<u8>>,
+    hash: Option<String>,
+    fee_upokt: String,
+    pub(crate) until_ns: Option<i64>,
+    last_height: Option<i64>,
+    first_height: Option<i64>,
+}
+
+/// What is needed to keep a transaction.
+pub(crate) struct Kept<'a> {
+    pub(crate) account: &'a Address,
+    pub(crate) draft: &'a Draft,
+    pub(crate) until_ns: Option<i64>,
+    pub(crate) last_height: Option<Height>,
+    pub(crate) first_height: Option<Height>,
+}
+
+#[derive(FromRow)]
+struct Row {
+    id: i64,
+    at_ms: i64,
+    account: String,
+    reason: String,
+    about: Option<String>,
+    counterparty: Option<String>,
+    amount_upokt: String,
+    memo: String,
+    messages: Option<Vec<u8>>,
+    max_fee_upokt: String,
+    last_height: Option<i64>,
+    is_patient: bool,
+    is_alone: bool,
+    state: String,
+    updated_ms: i64,
+    tx_hash: Option<String>,
+    tx_fee_upokt: Option<String>,
+    tx_items: Option<i64>,
+}
+
+/// The columns of an item, with the newest of its transactions.
+const ITEM: &str = "SELECT item.id, at_ms, item.account, reason, about, counterparty, amount_upokt, memo, messages, \
+     max_fee_upokt, item.last_height, is_patient, is_alone, state, updated_ms, tx.hash AS tx_hash, \
+     tx.fee_upokt AS tx_fee_upokt, (SELECT count(*) FROM outbox_part WHERE tx = tx.id) AS tx_items \
+     FROM outbox_item AS item \
+     LEFT JOIN outbox_tx AS tx ON tx.id = (SELECT max(tx) FROM outbox_part WHERE item = item.id)";
+
+type Tx<'a> = Transaction<'a, Sqlite>;
+
+impl Db {
+    async fn begin(&self) -> Result<Tx<'static>, DbError> {
+        Ok(self.store.pool().begin_with("BEGIN IMMEDIATE").await?)
+    }
+
+    /// Keeps an intent, unless the same one is on its way. Says its item, and whether it is new.
+    pub(crate) async fn put(&self, intent: &Intent, now_ms: i64) -> Result<(i64, bool), DbError> {
+        let mut tx = self.begin().await?;
+        let open: Option<i64> = sqlx::query_scalar(
+            "SELECT id FROM outbox_item WHERE account = ? AND reason = ? AND about = ? AND stage IN ('waiting', 'signed')",
+        )
+        .bind(intent.account.as_str())
+        .bind(intent.reason.word())
+        .bind(&intent.about)
+        .fetch_optional(&mut *tx)
+        .await?;
+        if let Some(open) = open {
+            return Ok((open, false));
+        }
+        let body = TxBody {
+            messages: intent.messages.clone(),
+            ..TxBody::default()
+        };
+        let state = State::WAITING;
+        let put = sqlx::query(
+            "INSERT INTO outbox_item (at_ms, account, reason, about, counterparty, amount_upokt, memo, messages, \
+             max_fee_upokt, last_height, is_patient, stage, state, updated_ms) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )
+        .bind(now_ms)
+        .bind(intent.account.as_str())
+        .bind(intent.reason.word())
+        .bind(&intent.about)
+        .bind(&intent.counterparty)
+        .bind(intent.amount.upokt().to_string())
+        .bind(&intent.memo)
+        .bind(body.encode_to_vec())
+        .bind(intent.max_fee.upokt().to_string())
+        .bind(intent.last_height.map(height))
+        .bind(intent.is_patient)
+        .bind(state.stage())
+        .bind(stored::write(&state)?)
+        .bind(now_ms)
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok((put.last_insert_rowid(), true))
+    }
+
+    /// One item.
+    pub(crate) async fn item(&self, id: i64) -> Result<Option<Item>, DbError> {
+        let row: Option<Row> = sqlx::query_as(sqlx::AssertSqlSafe(format!("{ITEM} WHERE item.id = ?")))
+            .bind(id)
+            .fetch_optional(self.store.pool())
+            .await?;
+        row.map(Row::item).transpose().map_err(DbError::from)
+    }
+
+    /// The items of these transactions, or all that wait where there is none. What cannot be read is told, and is in
+    /// nobody's way.
+    async fn items(&self, rows: Vec<Row>) -> Vec<Item> {
+        let read = |row: Row| {
+            row.item()
+                .map_err(|why| self.store.problems().report(why.to_string()))
+        };
+        rows.into_iter().flat_map(read).collect()
+    }
+
+    /// The newest items, the newest first.
+    pub(crate) async fn newest(&self, limit: u32, offset: u32) -> Result<(Vec<Item>, u64), DbError> {
+        let rows = sqlx::query_as(sqlx::AssertSqlSafe(format!(
+            "{ITEM} ORDER BY at_ms DESC, item.id DESC LIMIT ? OFFSET ?"
+        )))
+        .bind(limit)
+        .bind(offset)
+        .fetch_all(self.store.pool())
+        .await?;
+        let total: i64 = sqlx::query_scalar("SELECT count(*) FROM outbox_item")
+            .fetch_one(self.store.pool())
+            .await?;
+        Ok((self.items(rows).await, total.cast_unsigned()))
+    }
+
+    /// The newest items of a reason.
+    pub(crate) async fn newest_of(&self, reason: Reason, limit: u32) -> Result<Vec<Item>, DbError> {
+        let rows = sqlx::query_as(sqlx::AssertSqlSafe(format!(
+            "{ITEM} WHERE reason = ? ORDER BY at_ms DESC, item.id DESC LIMIT ?"
+        )))
+        .bind(reason.word())
+        .bind(limit)
+        .fetch_all(self.store.pool())
+        .await?;
+        Ok(self.items(rows).await)
+    }
+
+    /// What waits for a transaction, the oldest first.
+    pub(crate) async fn waiting(&self) -> Result<Vec<Item>, DbError> {
+        let rows = sqlx::query_as(sqlx::AssertSqlSafe(format!(
+            "{ITEM} WHERE stage = 'waiting' ORDER BY item.id"
+        )))
+        .fetch_all(self.store.pool())
+        .await?;
+        Ok(self.items(rows).await)
+    }
+
+    /// The items of a transaction.
+    pub(crate) async fn items_of(&self, tx: i64) -> Result<Vec<Item>, DbError> {
+        let rows = sqlx::query_as(sqlx::AssertSqlSafe(format!(
+            "{ITEM} WHERE item.id IN (SELECT item FROM outbox_part WHERE tx = ?) ORDER BY item.id"
+        )))
+        .bind(tx)
+        .fetch_all(self.store.pool())
+        .await?;
+        Ok(self.items(rows).await)
+    }
+
+    /// The transactions whose end is not certain.
+    pub(crate) async fn open_txs(&self) -> Result<Vec<OpenTx>, DbError> {
+        let rows = sqlx::query_as(
+            "SELECT id, account, account_number, unsigned, raw, hash, fee_upokt, until_ns, last_height, first_height \
+             FROM outbox_tx WHERE is_over = 0 ORDER BY id",
+        );
+        Ok(rows.fetch_all(self.store.pool()).await?)
+    }
+
+    /// The newest transaction of an item that may still be included.
+    pub(crate) async fn open_tx_of(&self, item: i64) -> Result<Option<SignedTx>, DbError> {
+        let raw: Option<Option<Vec<u8>>> = sqlx::query_scalar(
+            "SELECT raw FROM outbox_tx WHERE is_over = 0 AND id IN (SELECT tx FROM outbox_part WHERE item = ?) \
+             ORDER BY id DESC LIMIT 1",
+        )
+        .bind(item)
+        .fetch_optional(self.store.pool())
+        .await?;
+        Ok(raw.flatten().map(SignedTx::new))
+    }
+
+    /// Keeps the bytes that are going to be signed for these items, unless one of them has ended meanwhile. Says their
+    /// transaction.
+    pub(crate) async fn keep(
+        &self,
+        items: &[i64],
+        kept: Kept<'_>,
+        now_ms: i64,
+    ) -> Result<Option<i64>, DbError> {
+        let mut tx = self.begin().await?;
+        for item in items {
+            let stage: Option<String> = sqlx::query_scalar("SELECT stage FROM outbox_item WHERE id = ?")
+                .bind(item)
+                .fetch_optional(&mut *tx)
+                .await?;
+            if !matches!(stage.as_deref(), Some("waiting" | "signed")) {
+                return Ok(None);
+            }
+            // Of two with one moment of validity the chain takes one; of any others it could take both.
+            let others: i64 = sqlx::query_scalar(
+                "SELECT count(*) FROM outbox_tx WHERE is_over = 0 AND until_ns IS NOT ? \
+                 AND id IN (SELECT tx FROM outbox_part WHERE item = ?)",
+            )
+            .bind(kept.until_ns)
+            .bind(item)
+            .fetch_one(&mut *tx)
+            .await?;
+            if others > 0 {
+                return Ok(None);
+            }
+        }
+        let id = sqlx::query(
+            "INSERT INTO outbox_tx (account, account_number, unsigned, fee_upokt, until_ns, last_height, first_height, \
+             kept_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        )
+        .bind(kept.account.as_str())
+        .bind(kept.draft.account_number.cast_signed())
+        .bind(&kept.draft.unsigned)
+        .bind(kept.draft.fee.upokt().to_string())
+        .bind(kept.until_ns)
+        .bind(kept.last_height.map(height))
+        .bind(kept.first_height.map(height))
+        .bind(now_ms)
+        .execute(&mut *tx)
+        .await?
+        .last_insert_rowid();
+        for item in items {
+            sqlx::query("INSERT INTO outbox_part (tx, item) VALUES (?, ?)")
+                .bind(id)
+                .bind(item)
+                .execute(&mut *tx)
+                .await?;
+            write_state(&mut tx, *item, &State::Signed { trouble: None }, now_ms).await?;
+        }
+        tx.commit().await?;
+        Ok(Some(id))
+    }
+
+    /// Keeps the signature. When this returns, the bytes may be sent.
+    pub(crate) async fn signed(&self, id: i64, signed: &SignedTx) -> Result<(), DbError> {
+        sqlx::query("UPDATE outbox_tx SET raw = ?, hash = ? WHERE id = ?")
+            .bind(signed.raw())
+            .bind(signed.hash_text())
+            .bind(id)
+            .execute(self.store.pool())
+            .await?;
+        Ok(())
+    }
+
+    /// Notes what stands in the way of items.
+    pub(crate) async fn note(&self, items: &[i64], state: &State, now_ms: i64) -> Result<(), DbError> {
+        let mut tx = self.begin().await?;
+        for item in items {
+            write_state(&mut tx, *item, state, now_ms).await?;
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Notes that items of a transaction that failed as a whole are tried alone.
+    pub(crate) async fn part(&self, items: &[i64]) -> Result<(), DbError> {
+        let mut tx = self.begin().await?;
+        for item in items {
+            sqlx::query("UPDATE outbox_item SET is_alone = 1 WHERE id = ?")
+                .bind(item)
+                .execute(&mut *tx)
+                .await?;
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Notes that a transaction cannot be included any more, or was, together with what that means for its items.
+    pub(crate) async fn over(&self, tx_id: i64, states: &[(i64, State)], now_ms: i64) -> Result<(), DbError> {
+        let mut tx = self.begin().await?;
+        sqlx::query("UPDATE outbox_tx SET is_over = 1 WHERE id = ?")
+            .bind(tx_id)
+            .execute(&mut *tx)
+            .await?;
+        for (item, state) in states {
+            write_state(&mut tx, *item, state, now_ms).await?;
+            if matches!(
+                state,
+                State::Ended {
+                    outcome: Outcome::Included { .. }
+                }
+            ) {
+                // Of those with one moment of validity the chain takes one.
+                sqlx::query(
+                    "UPDATE outbox_tx SET is_over = 1 WHERE id IN (SELECT tx FROM outbox_part WHERE item = ?)",
+                )
+                .bind(item)
+                .execute(&mut *tx)
+                .await?;
+            }
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// How many transactions of an item may still be included.
+    pub(crate) async fn n_open_txs(&self, item: i64) -> Result<u64, DbError> {
+        let n: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM outbox_tx WHERE is_over = 0 AND id IN (SELECT tx FROM outbox_part WHERE item = ?)",
+        )
+        .bind(item)
+        .fetch_one(self.store.pool())
+        .await?;
+        Ok(n.cast_unsigned())
+    }
+}
+
+async fn write_state(tx: &mut Tx<'_>, item: i64, state: &State, now_ms: i64) -> Result<(), DbError> {
+    sqlx::query(
+        "UPDATE outbox_item SET stage = ?, state = ?, updated_ms = ? WHERE id = ? AND stage <> 'ended'",
+    )
+    .bind(state.stage())
+    .bind(stored::write(state)?)
+    .bind(now_ms)
+    .bind(item)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+fn height(height: Height) -> i64 {
+    i64::try_from(height.0).unwrap_or(i64::MAX)
+}
+
+fn height_of(height: i64) -> Height {
+    Height(u64::try_from(height).unwrap_or_default())
+}
+
+impl OpenTx {
+    /// The bytes that are to be signed; `None` where they are signed.
+    pub(crate) fn draft(&self) -> Option<Draft> {
+        if self.hash.is_some() {
+            return None;
+        }
+        Some(Draft {
+            unsigned: self.unsigned.clone()?,
+            account_number: self.account_number?.cast_unsigned(),
+            fee: self.fee_upokt.parse().ok()?,
+        })
+    }
+
+    /// The signed bytes; `None` where they are not signed, or were noted before they were kept.
+    pub(crate) fn signed(&self) -> Option<SignedTx> {
+        self.raw.clone().map(SignedTx::new)
+    }
+
+    pub(crate) fn hash(&self) -> Option<[u8; 32]> {
+        hex::decode(self.hash.as_deref()?).ok()?.try_into().ok()
+    }
+
+    /// The hash for people and for the history.
+    pub(crate) fn hash_text(&self) -> String {
+        self.hash.clone().unwrap_or_default()
+    }
+
+    pub(crate) fn first_height(&self) -> Option<Height> {
+        self.first_height.map(height_of)
+    }
+
+    pub(crate) fn last_height(&self) -> Option<Height> {
+        self.last_height.map(height_of)
+    }
+}
+
+impl Row {
+    fn item(self) -> Result<Item, Unreadable> {
+        let place = format!("row {} of outbox_item in hearth.db", self.id);
+        let damaged = |why: &str| Unreadable::Damaged {
+            what: "a transaction of this node",
+            place: place.clone(),
+            why: why.to_owned(),
+        };
+        let amount = |text: &str, what: &str| text.parse::<Amount>().map_err(|_| damaged(what));
+        let body = self.messages.as_deref().map(TxBody::decode).transpose();
+        let tx = match self.tx_fee_upokt {
+            None => None,
+            Some(fee) => Some(Part {
+                hash: self.tx_hash,
+                fee: amount(&fee, "its transaction's fee is no amount")?,
+                n_items: self.tx_items.and_then(|n| u32::try_from(n).ok()).unwrap_or(1),
+            }),
+        };
+        Ok(Item {
+            id: self.id,
+            at_ms: self.at_ms,
+            account: self
+                .account
+                .parse()
+                .map_err(|_| damaged("its account is no address"))?,
+            reason: Reason::of(&self.reason).ok_or_else(|| damaged("its reason is unknown"))?,
+            about: self.about,
+            counterparty: self.counterparty,
+            amount: amount(&self.amount_upokt, "its amount is none")?,
+            memo: self.memo,
+            messages: body
+                .map_err(|_| damaged("its messages cannot be read"))?
+                .map(|body| body.messages)
+                .unwrap_or_default(),
+            max_fee: amount(&self.max_fee_upokt, "its highest fee is no amount")?,
+            last_height: self.last_height.map(height_of),
+            is_patient: self.is_patient,
+            is_alone: self.is_alone,
+            state: stored::read(&self.state, &place)?,
+            updated_ms: self.updated_ms,
+            tx,
+        })
+    }
+}

@@ -1,0 +1,274 @@
+//! The outbox as others see it: what is wanted is put in, and what becomes of it is watched.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use hearth_base::{Clock, Tasks};
+use hearth_pocket::{
+    address::Address,
+    keys::{SignError, Signer},
+};
+use hearth_store::Store;
+use hearth_wallet::{Role, Wallet};
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+use crate::{
+    db::{Db, DbError},
+    intent::{Intent, Reason},
+    item::{Item, State},
+    network::Network,
+    policy::{Forbidden, Policy},
+};
+
+/// Who has the keys.
+pub trait Signers: Send + Sync + 'static {
+    /// The key of an account, which may be locked.
+    ///
+    /// # Errors
+    /// There is no such key here.
+    fn signer(&self, account: &Address) -> Result<Arc<dyn Signer>, SignError>;
+}
+
+impl Signers for Wallet {
+    fn signer(&self, account: &Address) -> Result<Arc<dyn Signer>, SignError> {
+        let unavailable = |why: String| SignError::Unavailable {
+            address: account.clone(),
+            why,
+        };
+        let accounts = self.accounts();
+        let accounts = accounts.ok_or_else(|| unavailable("there is no wallet".to_owned()))?;
+        let role = if *account == accounts.main {
+            Role::Main
+        } else if *account == accounts.working {
+            Role::Working
+        } else {
+            return Err(unavailable("it is no key of this wallet".to_owned()));
+        };
+        let handle = Wallet::signer(self, role).map_err(|error| unavailable(error.to_string()))?;
+        Ok(Arc::new(handle))
+    }
+}
+
+/// What the outbox needs.
+pub struct Args {
+    pub store: Store,
+    pub network: Arc<dyn Network>,
+    pub signers: Arc<dyn Signers>,
+    pub clock: Clock,
+    /// How long something that did not go is left alone before it is tried again; longer each time.
+    pub first_pause: Duration,
+}
+
+/// Every transaction of this node. Clones are the same outbox.
+#[derive(Clone)]
+pub struct Outbox(pub(crate) Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) db: Db,
+    pub(crate) network: Arc<dyn Network>,
+    pub(crate) signers: Arc<dyn Signers>,
+    pub(crate) clock: Clock,
+    pub(crate) first_pause: Duration,
+    /// One round at a time.
+    pub(crate) turn: tokio::sync::Mutex<()>,
+    pub(crate) memory: Mutex<Memory>,
+    /// Counts what changed.
+    changes: watch::Sender<u64>,
+    /// Counts what was put in.
+    wanted: watch::Sender<u64>,
+}
+
+/// What is known besides what is kept. A restart finds all of it again.
+#[derive(Default)]
+pub(crate) struct Memory {
+    /// Whether a round was made in this run of the program.
+    pub(crate) has_begun: bool,
+    /// What was put in by this run: it is not what another one left behind.
+    pub(crate) own: BTreeSet<i64>,
+    /// Items that wait before they are tried again: how often they were tried, and until when they wait.
+    pub(crate) pauses: BTreeMap<i64, (u32, Instant)>,
+    /// Transactions that the chain refuses as they are.
+    pub(crate) refused: BTreeSet<i64>,
+}
+
+/// What became of an intent that was put in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Put {
+    /// It is a new item.
+    New(i64),
+    /// The same one is on its way already.
+    OnItsWay(i64),
+}
+
+impl Put {
+    /// The item.
+    #[must_use]
+    pub fn id(self) -> i64 {
+        match self {
+            Put::New(id) | Put::OnItsWay(id) => id,
+        }
+    }
+}
+
+/// Why an intent was not put in.
+#[derive(Debug, thiserror::Error)]
+pub enum PutError {
+    #[error(transparent)]
+    Forbidden(#[from] Forbidden),
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+impl Outbox {
+    /// What [`Args::first_pause`] is outside of tests.
+    pub const FIRST_PAUSE: Duration = Duration::from_secs(1);
+
+    /// An outbox over what is kept. [`Outbox::start`] lets it work.
+    #[must_use]
+    pub fn new(args: Args) -> Outbox {
+        Outbox(Arc::new(Inner {
+            db: Db { store: args.store },
+            network: args.network,
+            signers: args.signers,
+            clock: args.clock,
+            first_pause: args.first_pause,
+            turn: tokio::sync::Mutex::default(),
+            memory: Mutex::default(),
+            changes: watch::Sender::new(0),
+            wanted: watch::Sender::new(0),
+        }))
+    }
+
+    /// Works with every block and with everything that is put in, until `tasks` are stopped.
+    pub fn start(&self, tasks: &Tasks) {
+        let inner = Arc::clone(&self.0);
+        let token = tasks.token();
+        tasks.spawn("outbox", async move {
+            tokio::select! {
+                () = token.cancelled() => {}
+                () = inner.run() => {}
+            }
+        });
+    }
+
+    /// Puts an intent in. While the same one is on its way it is that one.
+    ///
+    /// # Errors
+    /// It must not be signed; a database that cannot be written.
+    pub async fn put(&self, intent: &Intent) -> Result<Put, PutError> {
+        Policy.check(intent)?;
+        let (id, is_new) = self.0.db.put(intent, self.0.clock.now_ms()).await?;
+        if !is_new {
+            return Ok(Put::OnItsWay(id));
+        }
+        self.0.memory.lock().own.insert(id);
+        self.0.wanted.send_modify(|n| *n += 1);
+        self.0.changed();
+        Ok(Put::New(id))
+    }
+
+    /// The item once it has ended or a block holds it; as it is once the endpoints refused it, which ends nothing, or
+    /// after so long.
+    ///
+    /// # Errors
+    /// A database that cannot be read, a place in it that is gone.
+    pub async fn wait(&self, id: i64, patience: Duration) -> Result<Item, DbError> {
+        let mut changes = self.0.changes.subscribe();
+        let by = tokio::time::Instant::now() + patience;
+        loop {
+            changes.mark_unchanged();
+            let item = self.0.db.item(id).await?.ok_or(sqlx::Error::RowNotFound)?;
+            let is_told = match &item.state {
+                State::Placed { .. } | State::Ended { .. } => true,
+                State::Signed { trouble } => trouble.is_some(),
+                State::Waiting { .. } => false,
+            };
+            if is_told || tokio::time::timeout_at(by, changes.changed()).await.is_err() {
+                return Ok(item);
+            }
+        }
+    }
+
+    /// One item.
+    ///
+    /// # Errors
+    /// A database that cannot be read.
+    pub async fn item(&self, id: i64) -> Result<Option<Item>, DbError> {
+        self.0.db.item(id).await
+    }
+
+    /// The newest items, the newest first, and how many there are.
+    ///
+    /// # Errors
+    /// A database that cannot be read.
+    pub async fn newest(&self, limit: u32, offset: u32) -> Result<(Vec<Item>, u64), DbError> {
+        self.0.db.newest(limit, offset).await
+    }
+
+    /// The newest items of a reason.
+    ///
+    /// # Errors
+    /// A database that cannot be read.
+    pub async fn newest_of(&self, reason: Reason, limit: u32) -> Result<Vec<Item>, DbError> {
+        self.0.db.newest_of(reason, limit).await
+    }
+
+    /// Looks at everything on its way now.
+    pub async fn look(&self) {
+        self.0.tell(self.0.round().await);
+    }
+
+    /// Changes with everything that becomes of an item.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.0.changes.subscribe()
+    }
+}
+
+impl Inner {
+    pub(crate) fn changed(&self) {
+        self.changes.send_modify(|n| *n += 1);
+    }
+
+    async fn run(&self) {
+        let mut head = self.network.head();
+        let mut wanted = self.wanted.subscribe();
+        loop {
+            wanted.mark_unchanged();
+            self.tell(self.round().await);
+            let next = tokio::time::sleep(self.next_try());
+            tokio::select! {
+                changed = head.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                }
+                _ = wanted.changed() => {}
+                () = next => {}
+            }
+        }
+    }
+
+    fn tell(&self, round: Result<(), DbError>) {
+        if let Err(error) = round {
+            let error = hearth_base::failure::chain(&error);
+            tracing::error!(%error, "transactions cannot be kept; trying again at the next block");
+        }
+    }
+
+    /// How long nothing that is paused can be tried.
+    fn next_try(&self) -> Duration {
+        const LONG: Duration = Duration::from_secs(60);
+        let memory = self.memory.lock();
+        let next = memory.pauses.values().map(|(_, until)| *until).min();
+        next.map_or(LONG, |until| {
+            until
+                .saturating_duration_since(Instant::now())
+                .clamp(Duration::from_millis(100), LONG)
+        })
+    }
+}

@@ -1,0 +1,495 @@
+//! Nothing is done twice and nothing is lost, whatever endpoints say and whenever the program is killed.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use hearth_base::Amount;
+use hearth_store::Store;
+use proptest::prelude::*;
+
+use crate::{
+    Intent, Outbox, Outcome, PutError, Reason, State,
+    testing::{Faults, Killed, Model, claim, payment, program, store},
+};
+
+struct World {
+    _folder: tempfile::TempDir,
+    store: Store,
+    model: Arc<Model>,
+    outbox: Outbox,
+}
+
+impl World {
+    async fn new() -> World {
+        let (folder, store) = store().await;
+        let model = Model::new();
+        let outbox = program(&model, &store);
+        World {
+            _folder: folder,
+            store,
+            model,
+            outbox,
+        }
+    }
+
+    async fn put(&self, intent: &Intent) -> i64 {
+        self.outbox.put(intent).await.unwrap().id()
+    }
+
+    async fn state(&self, id: i64) -> State {
+        self.outbox.item(id).await.unwrap().unwrap().state
+    }
+
+    async fn outcome(&self, id: i64) -> Outcome {
+        let state = self.state(id).await;
+        state.outcome().unwrap_or_else(|| panic!("{state:?}")).clone()
+    }
+
+    async fn round(&self) {
+        self.model.round(&self.outbox, None).await;
+    }
+
+    async fn blocks(&self, n: usize) {
+        for _ in 0..n {
+            self.model.block(1, false);
+            self.round().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_payment_goes_its_way() {
+    let world = World::new().await;
+    let id = world.put(&payment(&world.model, "5")).await;
+    assert_eq!(world.state(id).await.stage(), "waiting");
+    world.round().await;
+    assert_eq!(world.state(id).await.stage(), "signed");
+    let part = world.outbox.item(id).await.unwrap().unwrap().tx.unwrap();
+    assert_eq!((part.fee, part.n_items), (Amount::from_upokt(1), 1));
+    world.blocks(1).await;
+    assert_eq!(world.state(id).await.stage(), "placed");
+    world.blocks(1).await;
+    let outcome = world.outcome(id).await;
+    assert!(
+        matches!(&outcome, Outcome::Included { tx, height } if Some(tx) == part.hash.as_ref() && height.0 == 2)
+    );
+    assert_eq!(world.model.done("5"), 1);
+}
+
+#[tokio::test]
+async fn the_same_payment_again_is_the_one_on_its_way_until_a_block_has_it() {
+    let world = World::new().await;
+    let id = world.put(&payment(&world.model, "5")).await;
+    world.model.fault(Faults {
+        refuses: true,
+        hides: true,
+        ..Faults::default()
+    });
+    world.round().await;
+    // What the endpoints say ends nothing.
+    assert!(
+        world
+            .state(id)
+            .await
+            .trouble()
+            .unwrap()
+            .contains("counts as sent")
+    );
+    assert_eq!(world.put(&payment(&world.model, "5")).await, id);
+    world.model.fault(Faults::default());
+    world.blocks(1).await;
+    let other = world.put(&payment(&world.model, "5")).await;
+    assert_ne!(other, id, "the first is paid: this is another one");
+    world.blocks(3).await;
+    assert_eq!(world.model.done("5"), 2);
+}
+
+#[tokio::test]
+async fn what_a_person_asks_for_is_tried_once() {
+    let world = World::new().await;
+    for (faults, about, code) in [
+        (
+            Faults {
+                away: true,
+                ..Faults::default()
+            },
+            "5",
+            "chain_unreachable",
+        ),
+        (Faults::default(), "refused", "refused"),
+    ] {
+        world.model.fault(faults);
+        let id = world.put(&payment(&world.model, about)).await;
+        world.round().await;
+        let outcome = world.outcome(id).await;
+        assert!(
+            matches!(&outcome, Outcome::Refused { code: found, .. } if found == code),
+            "{outcome:?}"
+        );
+    }
+    world.model.fault(Faults::default());
+    world.model.lock(true);
+    let id = world.put(&payment(&world.model, "7")).await;
+    world.round().await;
+    world.model.lock(false);
+    world.blocks(3).await;
+    let outcome = world.outcome(id).await;
+    assert!(
+        matches!(&outcome, Outcome::Refused { code, .. } if code == "key_locked"),
+        "{outcome:?}"
+    );
+    assert_eq!(world.model.done("7"), 0);
+}
+
+#[tokio::test]
+async fn a_fee_is_raised_to_the_ceiling_and_no_further() {
+    let world = World::new().await;
+    world.model.fault(Faults {
+        dear: true,
+        ..Faults::default()
+    });
+    let id = world.put(&payment(&world.model, "5")).await;
+    let poor = Intent {
+        max_fee: Amount::from_upokt(2),
+        ..payment(&world.model, "6")
+    };
+    let poor = world.put(&poor).await;
+    world.round().await;
+    world.blocks(3).await;
+    assert!(matches!(world.outcome(id).await, Outcome::Included { .. }));
+    assert_eq!(
+        world.model.done("5"),
+        1,
+        "the cheaper ones had the same moment of validity"
+    );
+    assert!(world.state(poor).await.trouble().unwrap().contains("fee"));
+    world.model.block(100, false);
+    world.round().await;
+    assert!(matches!(world.outcome(poor).await, Outcome::Expired { .. }));
+}
+
+#[tokio::test]
+async fn claims_share_a_transaction_and_one_that_is_wrong_fails_alone() {
+    let world = World::new().await;
+    let mut ids = Vec::new();
+    for n in 0..50 {
+        ids.push(world.put(&claim(&world.model, &format!("root {n}"), 500)).await);
+    }
+    world.round().await;
+    world.blocks(2).await;
+    for id in &ids {
+        assert!(matches!(world.outcome(*id).await, Outcome::Included { .. }));
+    }
+    assert_eq!(world.model.cost().0, 2, "forty and ten");
+
+    let refused = world.put(&claim(&world.model, "refused", 500)).await;
+    let wrong = world.put(&claim(&world.model, "wrong", 500)).await;
+    let right = world.put(&claim(&world.model, "right", 500)).await;
+    world.round().await;
+    world.blocks(4).await;
+    assert!(matches!(world.outcome(right).await, Outcome::Included { .. }));
+    for id in [refused, wrong] {
+        assert!(
+            world.state(id).await.outcome().is_none(),
+            "it is tried until its window closes"
+        );
+    }
+    assert!(world.state(refused).await.trouble().is_some());
+}
+
+#[tokio::test]
+async fn a_claim_is_tried_until_its_last_block() {
+    let world = World::new().await;
+    world.model.fault(Faults {
+        drops: true,
+        ..Faults::default()
+    });
+    let id = world.put(&claim(&world.model, "root", 200)).await;
+    world.round().await;
+    world.model.block(100, false);
+    world.round().await;
+    world.round().await;
+    assert_eq!(
+        world.state(id).await.stage(),
+        "signed",
+        "anew, since the first cannot be included any more"
+    );
+    world.model.fault(Faults::default());
+    world.blocks(3).await;
+    assert!(matches!(world.outcome(id).await, Outcome::Included { .. }));
+    assert_eq!(world.model.done("root"), 1);
+
+    let late = world
+        .put(&claim(&world.model, "late", world.model.height()))
+        .await;
+    world.round().await;
+    let outcome = world.outcome(late).await;
+    assert!(
+        matches!(&outcome, Outcome::Refused { code, .. } if code == "too_late"),
+        "{outcome:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_locked_key_holds_a_claim_up_and_a_crash_does_not_lose_it() {
+    let world = World::new().await;
+    world.model.lock(true);
+    let id = world.put(&claim(&world.model, "root", 200)).await;
+    world.round().await;
+    assert!(world.state(id).await.trouble().unwrap().contains("unlock"));
+    let outbox = program(&world.model, &world.store);
+    world.model.lock(false);
+    world.model.round(&outbox, None).await;
+    world.blocks(2).await;
+    assert!(matches!(world.outcome(id).await, Outcome::Included { .. }));
+}
+
+#[tokio::test]
+async fn a_payment_that_a_kill_interrupted_is_not_made_behind_the_owners_back() {
+    let world = World::new().await;
+    for (kill, made) in [
+        (Killed::Prepared, false),
+        (Killed::Signing, false),
+        (Killed::Sending, true),
+        (Killed::Sent, true),
+    ] {
+        let amount = format!("{}", 100 + kill as u32);
+        let id = world.put(&payment(&world.model, &amount)).await;
+        assert!(world.model.round(&world.outbox, Some(kill)).await);
+        let outbox = program(&world.model, &world.store);
+        for _ in 0..3 {
+            world.model.round(&outbox, None).await;
+            world.model.block(1, false);
+        }
+        world.model.round(&outbox, None).await;
+        assert_eq!(world.model.done(&amount), u32::from(made), "{kill:?}");
+        let outcome = world.outcome(id).await;
+        let is_said = match &outcome {
+            Outcome::Included { .. } => made,
+            Outcome::Refused { code, .. } => !made && code == "interrupted",
+            _ => false,
+        };
+        assert!(is_said, "{kill:?}: {outcome:?}");
+    }
+}
+
+#[tokio::test]
+async fn only_what_belongs_to_a_reason_and_an_account_is_signed() {
+    let world = World::new().await;
+    let as_claim = Intent {
+        reason: Reason::Claim,
+        ..payment(&world.model, "5")
+    };
+    let empty = Intent {
+        messages: Vec::new(),
+        ..payment(&world.model, "5")
+    };
+    let foreign = Intent {
+        account: hearth_pocket::keys::SecretKey::from_bytes(&[9; 32])
+            .unwrap()
+            .address()
+            .clone(),
+        ..payment(&world.model, "5")
+    };
+    for intent in [as_claim, empty, foreign] {
+        let refused = world.outbox.put(&intent).await.unwrap_err();
+        assert!(matches!(refused, PutError::Forbidden(_)), "{refused:?}");
+    }
+    assert_eq!(world.outbox.newest(10, 0).await.unwrap().1, 0);
+}
+
+/// What the wallet of the first form noted: a payment in a block, and one on its way.
+#[tokio::test]
+async fn payments_of_the_first_form_are_read_and_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = hearth_store::testing::first_form(folder.path()).await;
+    let model = Model::new();
+    let outbox = program(&model, &store);
+    let (items, total) = outbox.newest(10, 0).await.unwrap();
+    let amounts: Vec<u128> = items.iter().map(|item| item.amount.upokt()).collect();
+    assert_eq!(
+        (amounts.as_slice(), total),
+        ([2_500_000, 1_500_000].as_slice(), 2)
+    );
+    let [open, paid] = items.as_slice() else {
+        panic!("{items:?}")
+    };
+    assert_eq!((open.state.stage(), open.reason), ("signed", Reason::Payment));
+    let hash = open.tx.as_ref().unwrap().hash.clone().unwrap();
+    let Some(Outcome::Included { tx, height }) = paid.state.outcome() else {
+        panic!("{paid:?}")
+    };
+    assert_eq!((height.0, paid.memo.as_str()), (18, "for the boat"));
+    assert_eq!(Some(tx), paid.tx.as_ref().unwrap().hash.as_ref());
+    assert_eq!(store.problems().all(), Vec::<String>::new());
+    // The same payment again is the one on its way.
+    let about = open.about.clone().unwrap();
+    assert!(about.contains(" 2500000 "), "{about}");
+    let again = Intent {
+        account: open.account.clone(),
+        about,
+        ..payment(&model, "5")
+    };
+    let refused = outbox.put(&again).await;
+    assert!(
+        matches!(refused, Err(PutError::Forbidden(_))),
+        "it is another account's"
+    );
+    // Its time is long over, by the blocks.
+    for _ in 0..3 {
+        model.block(4_000_000_000, false);
+        model.round(&outbox, None).await;
+    }
+    let ended = outbox.item(open.id).await.unwrap().unwrap();
+    assert_eq!(
+        ended.state.outcome(),
+        Some(&Outcome::Expired { tx: hash.clone() })
+    );
+    // A line that cannot be read hides no other, and is told by its name.
+    sqlx::query("UPDATE outbox_item SET reason = 'dreamt' WHERE id = ?")
+        .bind(open.id)
+        .execute(store.pool())
+        .await
+        .unwrap();
+    assert_eq!(outbox.newest(10, 0).await.unwrap().0.len(), 1);
+    assert!(store.problems().all()[0].contains(&format!("row {} of outbox_item", open.id)));
+}
+
+/// One thing that happens.
+#[derive(Clone, Debug)]
+enum Step {
+    Pay(u8),
+    Claim(u8),
+    Block { seconds: u8, backwards: bool },
+    Round,
+    Kill(Killed),
+    Restart,
+    Fault(Faults),
+    Lock(bool),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let kill = prop_oneof![
+        Just(Killed::Prepared),
+        Just(Killed::Signing),
+        Just(Killed::Sending),
+        Just(Killed::Sent),
+        Just(Killed::Looking),
+    ];
+    let fault = any::<[bool; 8]>().prop_map(|bits| {
+        // One in four, so that most steps have a chance.
+        let is = |at: usize| bits[at] && bits[(at + 3) % 8];
+        Faults {
+            refuses: is(0),
+            refuses_for_good: is(1),
+            drops: is(2),
+            hides: is(3),
+            away: is(4),
+            dear: is(5),
+            stands_still: is(6),
+            fails: is(7),
+        }
+    });
+    prop_oneof![
+        2 => (0..3_u8).prop_map(Step::Pay),
+        2 => (0..3_u8).prop_map(Step::Claim),
+        4 => (prop_oneof![Just(1_u8), Just(5), Just(90)], any::<bool>())
+            .prop_map(|(seconds, backwards)| Step::Block { seconds, backwards }),
+        4 => Just(Step::Round),
+        2 => kill.prop_map(Step::Kill),
+        1 => Just(Step::Restart),
+        2 => fault.prop_map(Step::Fault),
+        1 => any::<bool>().prop_map(Step::Lock),
+    ]
+}
+
+/// Runs a schedule and looks at what was done at its end.
+async fn run(store: &Store, steps: Vec<Step>) {
+    for table in ["outbox_part", "outbox_tx", "outbox_item"] {
+        sqlx::query(sqlx::AssertSqlSafe(format!("DELETE FROM {table}")))
+            .execute(store.pool())
+            .await
+            .unwrap();
+    }
+    let model = Model::new();
+    let mut outbox = program(&model, store);
+    // What each item is about.
+    let mut items: BTreeMap<i64, String> = BTreeMap::new();
+    for step in steps {
+        match step {
+            Step::Pay(n) => {
+                let amount = format!("{}", 10 + n);
+                let put = outbox.put(&payment(&model, &amount)).await.unwrap();
+                items.insert(put.id(), amount);
+            }
+            Step::Claim(n) => {
+                let root = format!("root {n}");
+                let put = outbox.put(&claim(&model, &root, 10_000)).await.unwrap();
+                items.insert(put.id(), root);
+            }
+            Step::Block { seconds, backwards } => model.block(seconds.into(), backwards),
+            Step::Round => {
+                model.round(&outbox, None).await;
+            }
+            Step::Kill(kill) => {
+                if model.round(&outbox, Some(kill)).await {
+                    outbox = program(&model, store);
+                }
+            }
+            Step::Restart => outbox = program(&model, store),
+            Step::Fault(faults) => model.fault(faults),
+            Step::Lock(locked) => model.lock(locked),
+        }
+    }
+    // At last all is well, and everything ends.
+    model.fault(Faults::default());
+    model.lock(false);
+    for _ in 0..6 {
+        model.round(&outbox, None).await;
+        model.block(1, false);
+    }
+    model.block(100, false);
+    for _ in 0..4 {
+        model.round(&outbox, None).await;
+        model.block(1, false);
+    }
+    let mut told: BTreeMap<&str, u32> = BTreeMap::new();
+    for (id, about) in &items {
+        let state = outbox.item(*id).await.unwrap().unwrap().state;
+        let outcome = state.outcome().unwrap_or_else(|| panic!("{about}: {state:?}"));
+        let included = u32::from(matches!(outcome, Outcome::Included { .. }));
+        *told.entry(about).or_default() += included;
+        if about.starts_with("root") {
+            assert_eq!(included, 1, "{about}: {outcome:?}");
+        }
+    }
+    for (about, told) in told {
+        assert_eq!(model.done(about), told, "{about}");
+    }
+}
+
+fn schedules() -> u32 {
+    std::env::var("HEARTH_OUTBOX_SCHEDULES")
+        .ok()
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(500)
+}
+
+/// `make test-long` runs 10,000.
+#[test]
+fn over_random_schedules_nothing_is_done_twice_and_nothing_is_lost() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let (_folder, store) = runtime.block_on(store());
+    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig {
+        failure_persistence: None,
+        ..ProptestConfig::with_cases(schedules())
+    });
+    let schedule = proptest::collection::vec(step(), 1..40);
+    let ran = runner.run(&schedule, |steps| {
+        runtime.block_on(run(&store, steps));
+        Ok(())
+    });
+    ran.unwrap_or_else(|failure| panic!("{failure}"));
+}
