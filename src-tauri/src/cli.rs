@@ -51,7 +51,7 @@ pub(crate) fn run(open: Open) -> ExitCode {
         Err(error) => return wrong_arguments(&error),
     };
     let stays = args.command.is_none() || matches!(args.command, Some(Command::Devnet(_)));
-    let out = Out::new(args.json, stays);
+    let out = Out::new(args.json, stays, args.data_dir.clone());
     if matches!(args.command, Some(Command::ReadPdf)) {
         return end(&out, read_pdf());
     }
@@ -88,7 +88,7 @@ fn wrong_arguments(error: &clap::Error) -> ExitCode {
     if !details.is_empty() {
         fault = fault.details(details);
     }
-    end(&Out::new(true, false), Err(fault.into()))
+    end(&Out::new(true, false, None), Err(fault.into()))
 }
 /// How long work that was begun on threads of its own may still take when everything else has ended.
 const THREADS_END_WITHIN: std::time::Duration = std::time::Duration::from_secs(1);

@@ -42,8 +42,11 @@ def a_stream_agrees():
 
 
 def raw_events_are_typed():
-    kinds = [event.type for event in ask(stream=True)]
+    events = list(ask(stream=True))
+    kinds = [event.type for event in events]
     assert kinds[0] == "message_start" and kinds[-2:] == ["message_delta", "message_stop"], kinds
+    # Programs show how full the context is by this number.
+    assert events[0].message.usage.input_tokens > 0, events[0]
     assert kinds.count("content_block_start") == kinds.count("content_block_stop") == 1, kinds
 
 
@@ -83,6 +86,14 @@ def tokens_are_counted():
     assert counted.input_tokens == read(system=system), counted
 
 
+def models_are_listed():
+    models = {model.id: model for model in client.models.list()}
+    assert models[LOCAL].type == "model" and models[LOCAL].created_at.year > 2000, models
+    assert client.models.retrieve(LOCAL).display_name == LOCAL
+    with raises(anthropic.NotFoundError, "no-such-model", "not_found_error"):
+        client.models.retrieve("no-such-model")
+
+
 def errors_are_anthropics():
     with raises(anthropic.NotFoundError, "no-such-model", "not_found_error"):
         client.messages.create(model="no-such-model", max_tokens=5, messages=MESSAGES)
@@ -103,6 +114,7 @@ run(
         blocks_of_all_kinds_are_read,
         tools_are_offered_or_refused,
         tokens_are_counted,
+        models_are_listed,
         errors_are_anthropics,
     ]
 )

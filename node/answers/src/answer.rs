@@ -53,6 +53,8 @@ pub struct Head {
     pub created: i64,
     /// What exactly answers: the model's content address and the engine's version.
     pub fingerprint: Option<String>,
+    /// Tokens of the prompt, where they are counted before the answer begins.
+    pub prompt_tokens: Option<u32>,
     /// How the request was bent to fit the model, in short words.
     pub notes: Vec<&'static str>,
     /// The id of its receipt, where it was bought.

@@ -10,7 +10,7 @@ pub use read::Messages;
 use crate::{
     answer::Answer,
     error::{Code, Error},
-    openai::HttpAnswer,
+    openai::{HttpAnswer, ModelItem},
     shape, sse,
 };
 use write::Writer;
@@ -21,7 +21,7 @@ pub async fn written(messages: &Messages, answer: Answer) -> HttpAnswer {
         Ok(parts) => parts,
         Err(error) => return refused(&error),
     };
-    let writer = Writer::new(&head.model);
+    let writer = Writer::new(&head);
     if messages.is_stream() {
         return shape::streamed(sse::MEDIA_TYPE, shape::stream(writer, chunks));
     }
@@ -38,6 +38,31 @@ pub fn counted(answer: Answer) -> HttpAnswer {
         Ok(count) => shape::json(200, &json!({ "input_tokens": count })),
         Err(error) => refused(&error),
     }
+}
+
+/// The list of models, all of it in one page.
+#[must_use]
+pub fn models(list: &[ModelItem]) -> HttpAnswer {
+    let data: Vec<Value> = list.iter().map(model).collect();
+    let id = |item: Option<&ModelItem>| item.map(|item| item.id.clone());
+    shape::json(
+        200,
+        &json!({
+            "data": data, "has_more": false, "first_id": id(list.first()), "last_id": id(list.last()),
+        }),
+    )
+}
+
+/// One model.
+#[must_use]
+pub fn one_model(item: &ModelItem) -> HttpAnswer {
+    shape::json(200, &model(item))
+}
+
+fn model(item: &ModelItem) -> Value {
+    json!({
+        "type": "model", "id": item.id, "display_name": item.id, "created_at": shape::time_of(item.created),
+    })
 }
 
 /// A refusal in Anthropic's shape.

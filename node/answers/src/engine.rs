@@ -24,6 +24,7 @@ use crate::{
 };
 use models::Lease;
 use plan::Plan;
+use stream::Texts;
 
 /// The most texts of one request, and the most bytes of the copies of it that they take.
 const MAX_TEXTS: u64 = 2048;
@@ -69,9 +70,14 @@ impl EngineBackend {
         let fingerprint = lease.address.as_ref();
         let fingerprint =
             fingerprint.map(|address| format!("{address}-hearth-{}", env!("CARGO_PKG_VERSION")));
-        let (chunks, notes) = stream::texts(Arc::new(lease), plans).await?;
+        let Texts {
+            chunks,
+            prompt_tokens,
+            notes,
+        } = stream::texts(Arc::new(lease), plans).await?;
         let head = Head {
             fingerprint,
+            prompt_tokens: Some(prompt_tokens),
             notes,
             ..head
         };

@@ -201,7 +201,9 @@ impl Error {
     /// There is no such model.
     #[must_use]
     pub fn no_model(name: &str) -> Error {
-        let message = format!("there is no model \"{name}\" here: GET /v1/models lists those there are");
+        let message = format!(
+            "there is no model \"{name}\" here: GET /v1/models, or `hearth model list` at the node, lists those there are"
+        );
         Error::new(Code::ModelNotFound, message).param("model")
     }
 

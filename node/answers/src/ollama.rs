@@ -51,7 +51,7 @@ pub async fn written(asked: &Asked, begun: Instant, answer: Answer) -> HttpAnswe
 pub fn loaded(asked: &Asked, now: i64) -> HttpAnswer {
     let reason = if asked.unloads() { "unload" } else { "load" };
     let mut body = json!({
-        "model": asked.model(), "created_at": write::time_of(now), "done": true, "done_reason": reason,
+        "model": asked.model(), "created_at": shape::time_of(now), "done": true, "done_reason": reason,
     });
     match asked.form {
         Form::Chat => body["message"] = json!({ "role": "assistant", "content": "" }),

@@ -32,6 +32,8 @@ use crate::{
 
 /// What the name of a network model begins with.
 pub const NETWORK_PREFIX: &str = "pocket/";
+/// What Ollama's clients write behind a name that has no other tag.
+pub(crate) const LATEST: &str = ":latest";
 
 /// All backends of this node behind one.
 pub struct Router {
@@ -95,10 +97,21 @@ impl Router {
         self.unaliased(model).starts_with(NETWORK_PREFIX)
     }
 
-    /// The name that an alias stands for; any other name as it is.
+    /// The name that an alias stands for; any other name as it is, but for the tag that says nothing.
     #[must_use]
     pub fn unaliased<'a>(&'a self, model: &'a str) -> &'a str {
-        self.aliases.get(model).map_or(model, String::as_str)
+        let of = |name: &str| self.aliases.get(name).map(String::as_str);
+        match model.strip_suffix(LATEST) {
+            Some(bare)
+                if of(model).is_none()
+                    && !bare.is_empty()
+                    && !bare.contains('/')
+                    && self.serving(model).is_empty() =>
+            {
+                of(bare).unwrap_or(bare)
+            }
+            _ => of(model).unwrap_or(model),
+        }
     }
 
     /// The configured backends that serve a bare name, unless this computer has a model of that name itself.

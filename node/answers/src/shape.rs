@@ -12,6 +12,7 @@ use futures::{
     stream::{self, BoxStream},
 };
 use serde_json::{Value, json};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::{
     answer::{Answer, Body, Chunk, ChunkStream, FinishReason, Head, ToolCall, Whole},
@@ -105,6 +106,14 @@ pub(crate) async fn whole<W: Writer>(mut writer: W, mut chunks: ChunkStream) -> 
         closing.await;
     }
     Ok(writer)
+}
+
+/// A time that many seconds after the epoch.
+pub(crate) fn time_of(seconds: i64) -> String {
+    OffsetDateTime::from_unix_timestamp(seconds)
+        .unwrap_or(OffsetDateTime::UNIX_EPOCH)
+        .format(&Rfc3339)
+        .unwrap_or_default()
 }
 
 /// The fields of a request's body, read as leniently as OpenAI's.

@@ -169,7 +169,7 @@ impl Workplace {
         record.put(program, None);
         record.write(&self.record)?;
         // Where somebody took the file away meanwhile, the copy is all that is left of it.
-        if found.text.is_some() || !backup.exists() {
+        if found.text.is_some() {
             file::remove(&backup)?;
         }
         Ok(Undone {

@@ -56,7 +56,7 @@ fn show(out: &Out, checks: &[Check], network: &str) {
             out.line(&format!("{:19}{}", "", dim(&check.meaning)));
         }
         if let Some(remedy) = &check.remedy {
-            out.line(&format!("{:19}→ {remedy}", ""));
+            out.line(&format!("{:19}→ {}", "", out.typed(remedy)));
         }
     }
     let count = |level| checks.iter().filter(|check| check.level == level).count();

@@ -3,7 +3,11 @@
 //! At most 80 columns; glyph, label, fact, dim detail in fixed columns. Without colour (pipes, `NO_COLOR`, dumb
 //! terminals) the glyphs are `*` and `-`.
 
-use std::io::{ErrorKind, IsTerminal as _, Write as _};
+use std::{
+    borrow::Cow,
+    io::{ErrorKind, IsTerminal as _, Write as _},
+    path::PathBuf,
+};
 
 use console::{Style, StyledObject};
 use hearth_node::control::{ErrorBody, ErrorDetail, Reason};
@@ -15,6 +19,8 @@ pub(crate) struct Out {
     pub(crate) json: bool,
     /// Goes on when nobody reads any more, as a daemon does.
     stays: bool,
+    /// The data directory that this command was told: the next one has to be told it, too.
+    data_dir: Option<PathBuf>,
 }
 
 /// What a line's glyph says.
@@ -27,8 +33,37 @@ pub(crate) enum Glyph {
 }
 
 impl Out {
-    pub(crate) fn new(json: bool, stays: bool) -> Out {
-        Out { json, stays }
+    pub(crate) fn new(json: bool, stays: bool, data_dir: Option<PathBuf>) -> Out {
+        Out {
+            json,
+            stays,
+            data_dir,
+        }
+    }
+
+    /// A text whose commands can be typed as they stand.
+    pub(crate) fn typed<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let Some(folder) = &self.data_dir else {
+            return text.into();
+        };
+        let folder = folder.display().to_string();
+        let is_plain = |c: char| c.is_alphanumeric() || "/\\:._-+~".contains(c);
+        let folder = if folder.chars().all(is_plain) {
+            folder
+        } else {
+            format!("\"{folder}\"")
+        };
+        let mut parts = text.split('`');
+        let mut out = parts.next().unwrap_or_default().to_owned();
+        for (part, is_command) in parts.zip([true, false].into_iter().cycle()) {
+            out.push('`');
+            out.push_str(part);
+            if is_command && part.starts_with("hearth ") && !part.contains("--data-dir") {
+                out.push_str(" --data-dir ");
+                out.push_str(&folder);
+            }
+        }
+        out.into()
     }
 
     /// One line of text.
@@ -79,14 +114,14 @@ impl Out {
             });
             return;
         }
-        self.error(&detail.message);
+        self.error(&self.typed(&detail.message));
         let dim = Style::new().for_stderr().dim();
         let mut stderr = std::io::stderr();
         if let Some(meaning) = &detail.meaning {
-            let _ = writeln!(stderr, "  {}", dim.apply_to(meaning));
+            let _ = writeln!(stderr, "  {}", dim.apply_to(self.typed(meaning)));
         }
         if let Some(remedy) = &detail.remedy {
-            let _ = writeln!(stderr, "  → {remedy}");
+            let _ = writeln!(stderr, "  → {}", self.typed(remedy));
         }
         if let Some(details) = &detail.details {
             let _ = writeln!(stderr, "  {}", dim.apply_to(format!("details: {details}")));
@@ -95,7 +130,7 @@ impl Out {
 
     /// A word for people only, on the other channel.
     pub(crate) fn hint(&self, text: &str) {
-        let text = Style::new().for_stderr().dim().apply_to(text);
+        let text = Style::new().for_stderr().dim().apply_to(self.typed(text));
         let _ = writeln!(std::io::stderr(), "{text}");
     }
 
@@ -115,7 +150,7 @@ impl Out {
         let fact = fact.unwrap_or_default();
         self.line(&format!("    {} {}{fact}", reason.code, dim(&reason.meaning)));
         if let Some(remedy) = &reason.remedy {
-            self.line(&format!("      → {remedy}"));
+            self.line(&format!("      → {}", self.typed(remedy)));
         }
     }
 
@@ -241,6 +276,24 @@ pub(crate) fn span(ms: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn commands_name_the_data_directory_that_was_named() {
+        let typed = |folder: Option<&str>, text: &str| {
+            let out = Out::new(false, false, folder.map(PathBuf::from));
+            out.typed(text).into_owned()
+        };
+        let text = "`hearth doctor` says why, `make run` starts it, or name another --data-dir";
+        assert_eq!(typed(None, text), text);
+        assert_eq!(
+            typed(Some("/srv/a b"), text),
+            "`hearth doctor --data-dir \"/srv/a b\"` says why, `make run` starts it, or name another --data-dir"
+        );
+        assert_eq!(
+            typed(Some("/d"), "stop it, `hearth logs`"),
+            "stop it, `hearth logs --data-dir /d`"
+        );
+    }
 
     #[test]
     fn figures_look_like_the_design() {

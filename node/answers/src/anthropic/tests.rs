@@ -3,6 +3,7 @@
 use super::*;
 use crate::{
     answer::{Chunk, FinishReason, Head},
+    openai::ModelItem,
     request::{RequestBody, TokenizeRequest, ToolChoice},
     shape::testing::{answer, ends, events, everything, names, text, value},
 };
@@ -263,6 +264,38 @@ async fn errors_have_anthropics_shape() {
     let events = events(written(&messages, answer(vec![text("a")])).await).await;
     assert_eq!(*names(&events).last().unwrap(), "error");
     assert!(!names(&events).contains(&"message_stop"));
+}
+
+#[tokio::test]
+async fn a_message_begins_with_the_tokens_of_its_prompt() {
+    let messages = read(with("stream", true.into())).unwrap();
+    let mut answer = answer(everything());
+    answer.head.prompt_tokens = Some(12);
+    let events = events(written(&messages, answer).await).await;
+    let usage = &events[0]["message"]["usage"];
+    assert_eq!(
+        (&usage["input_tokens"], &usage["output_tokens"]),
+        (&json!(12), &json!(0))
+    );
+}
+
+#[tokio::test]
+async fn models_are_listed_in_one_page() {
+    let items = [
+        ModelItem::new("a", 0, "hearth"),
+        ModelItem::new("pocket/b", 86_400, "pocket"),
+    ];
+    let b = json!({
+        "type": "model", "id": "pocket/b", "display_name": "pocket/b", "created_at": "1970-01-02T00:00:00Z",
+    });
+    let (status, list) = value(models(&items)).await;
+    assert_eq!((status, &list["data"][1]), (200, &b));
+    assert_eq!(
+        (&list["has_more"], &list["first_id"], &list["last_id"]),
+        (&json!(false), &json!("a"), &json!("pocket/b"))
+    );
+    assert_eq!(value(one_model(&items[1])).await, (200, b));
+    assert_eq!(value(models(&[])).await.1["last_id"], Value::Null);
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::error_body;
 use crate::{
-    answer::{Chunk, Delta, FinishReason, ToolCallDelta, Usage},
+    answer::{Chunk, Delta, FinishReason, Head, ToolCallDelta, Usage},
     error::Error,
     shape::{self, new_id},
     sse,
@@ -34,10 +34,15 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(model: &str) -> Writer {
+    pub(super) fn new(head: &Head) -> Writer {
+        // Programs show how full the context is by what a message begins with.
+        let known = Usage {
+            prompt_tokens: head.prompt_tokens.unwrap_or_default(),
+            ..Usage::default()
+        };
         let message = json!({
-            "id": new_id("msg"), "type": "message", "role": "assistant", "model": model, "content": [],
-            "stop_reason": null, "stop_sequence": null, "usage": counted(Usage::default()),
+            "id": new_id("msg"), "type": "message", "role": "assistant", "model": head.model, "content": [],
+            "stop_reason": null, "stop_sequence": null, "usage": counted(known),
         });
         Writer {
             message,

@@ -20,6 +20,7 @@ pub(crate) struct Generation {
 
 /// What the engine made of a prompt.
 pub(crate) struct Started {
+    pub(crate) prompt_tokens: u32,
     /// How the conversation was bent to fit the model's template.
     pub(crate) fallbacks: Vec<&'static str>,
     /// Whether the answer begins inside its reasoning.
@@ -56,12 +57,13 @@ impl Generation {
         generation.events = events;
         match first {
             Some(Event::Started {
+                prompt_tokens,
                 fallbacks,
                 opens_thinking,
-                ..
             }) => Ok((
                 generation,
                 Started {
+                    prompt_tokens,
                     fallbacks,
                     opens_thinking,
                 },

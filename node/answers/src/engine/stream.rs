@@ -15,20 +15,29 @@ use crate::{
     error::{Error, internal},
 };
 
-/// Begins all texts of a request. Their parts come as they are made; the counts of all of them are the last part. Beside
-/// it: how the conversation was bent to fit the model.
-pub(super) async fn texts(
-    lease: Arc<Lease>,
-    plans: Vec<Plan>,
-) -> Result<(ChunkStream, Vec<&'static str>), Error> {
+/// The texts of a request, once their prompts were counted.
+pub(super) struct Texts {
+    /// Their parts come as they are made; the counts of all of them are the last part.
+    pub(super) chunks: ChunkStream,
+    pub(super) prompt_tokens: u32,
+    /// How the conversation was bent to fit the model.
+    pub(super) notes: Vec<&'static str>,
+}
+
+/// Begins all texts of a request.
+pub(super) async fn texts(lease: Arc<Lease>, plans: Vec<Plan>) -> Result<Texts, Error> {
     let mut running = Vec::with_capacity(plans.len());
     let mut notes = Vec::new();
+    let mut prompt_tokens = 0_u32;
     for (index, plan) in (0..).zip(plans) {
         let (generation, started) = Generation::begin(Arc::clone(&lease), plan.request).await?;
         let parser = plan
             .dialect
             .map(|(dialect, tools)| Parser::new(dialect, tools, started.opens_thinking));
         notes = started.fallbacks;
+        if plan.counts_prompt {
+            prompt_tokens = prompt_tokens.saturating_add(started.prompt_tokens);
+        }
         running.push(
             Text {
                 index,
@@ -52,7 +61,11 @@ pub(super) async fn texts(
             None => Some((Ok(Chunk::counted(usage)), None)),
         }
     });
-    Ok((counted.boxed(), notes))
+    Ok(Texts {
+        chunks: counted.boxed(),
+        prompt_tokens,
+        notes,
+    })
 }
 
 enum Part {

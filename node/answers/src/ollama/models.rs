@@ -2,8 +2,11 @@
 
 use serde_json::{Map, Value, json};
 
-use super::write::time_of;
-use crate::{backend::Task, openai::HttpAnswer, shape};
+use crate::{
+    backend::Task,
+    openai::HttpAnswer,
+    shape::{self, time_of},
+};
 
 /// A model as Ollama's API tells of it. What is not known is left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -12,6 +12,7 @@ use crate::{
         ChatMessage, ChatRequest, CompletionRequest, EmbeddingInput, EmbeddingRequest, Request, RequestBody,
         ResponseFormat, SamplingParams, TextPrompt, Tool, set_effort, stops, top_logprobs,
     },
+    router::LATEST,
     shape::{self, Turn, new_id, tool_result},
 };
 
@@ -19,8 +20,6 @@ use crate::{
 const MAX_MESSAGES: usize = 100_000;
 /// The most calls of tools that wait for their result; of more the oldest have none.
 const MAX_OPEN_CALLS: usize = 1000;
-/// What Ollama writes behind a name that has no other tag.
-const LATEST: &str = ":latest";
 
 /// How the answer is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,14 +4,13 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::{Asked, read::Form};
 use crate::{
     answer::{Chunk, Delta, FinishReason, Head, ToolCall, ToolCallDelta, Usage},
     error::Error,
     openai::logprobs,
-    shape,
+    shape::{self, time_of},
 };
 
 /// Writes one answer.
@@ -212,14 +211,6 @@ impl shape::Writer for Writer {
 
 fn written(line: &Value) -> Bytes {
     format!("{line}\n").into()
-}
-
-/// A time that many seconds after the epoch.
-pub(super) fn time_of(seconds: i64) -> String {
-    OffsetDateTime::from_unix_timestamp(seconds)
-        .unwrap_or(OffsetDateTime::UNIX_EPOCH)
-        .format(&Rfc3339)
-        .unwrap_or_default()
 }
 
 pub(super) fn nanoseconds(duration: Duration) -> u64 {

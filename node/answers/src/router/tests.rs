@@ -241,6 +241,28 @@ async fn a_model_of_this_computer_wins_over_a_servers_of_the_same_name() {
 }
 
 #[tokio::test]
+async fn the_tag_of_ollamas_clients_says_nothing() {
+    let (engine, big) = (Fake::engine(), Fake::of(None, false, &["own:latest"]));
+    let named = Named::new(big.clone(), vec!["own:latest".to_owned()], 1);
+    let router = Router::new(
+        engine.clone(),
+        None,
+        [("big".to_owned(), named)].into(),
+        [("alias".to_owned(), "local".to_owned())].into(),
+    );
+    for asked in ["local:latest", "alias:latest"] {
+        ask(&router, Some(asked)).await.unwrap();
+        assert_eq!(engine.seen.lock().as_deref(), Some("local"), "{asked}");
+    }
+    // Where it is a part of the name it stays.
+    for (asked, name) in [("own:latest", "own:latest"), ("big/own:latest", "own:latest")] {
+        ask(&router, Some(asked)).await.unwrap();
+        assert_eq!(big.seen.lock().as_deref(), Some(name), "{asked}");
+    }
+    assert_eq!(router.unaliased(":latest"), ":latest");
+}
+
+#[tokio::test]
 async fn one_with_a_free_place_goes_before_one_without() {
     let (first, second) = (Fake::new(None), Fake::new(None));
     let both = [

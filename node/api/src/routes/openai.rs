@@ -6,7 +6,7 @@ use axum::{
     Extension, Json,
     body::Body,
     extract::{OriginalUri, Path, Request, State},
-    http::{Method, StatusCode},
+    http::{HeaderMap, Method, StatusCode},
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
@@ -15,7 +15,7 @@ use futures::{
     stream::{self, BoxStream},
 };
 use hearth_answers::{
-    Error,
+    Error, anthropic,
     openai::{self, HttpAnswer, HttpBody, ModelItem, ModelList, Writer},
     sse,
 };
@@ -34,10 +34,18 @@ use crate::{
     metering::Asker,
 };
 
-pub(crate) async fn list_models(State(app): State<App>, Extension(asker): Extension<Asker>) -> Response {
+/// The header that tells Anthropic's clients from OpenAI's, which ask the same path.
+const ANTHROPICS: &str = "anthropic-version";
+
+pub(crate) async fn list_models(
+    State(app): State<App>,
+    Extension(asker): Extension<Asker>,
+    headers: HeaderMap,
+) -> Response {
     match items(&app, &asker).await {
+        Ok(items) if headers.contains_key(ANTHROPICS) => response(anthropic::models(&items)),
         Ok(items) => Json(ModelList::new(items)).into_response(),
-        Err(error) => error.into_openai_response(),
+        Err(error) => refused(&headers, error),
     }
 }
 
@@ -45,13 +53,25 @@ pub(crate) async fn get_model(
     State(app): State<App>,
     Extension(asker): Extension<Asker>,
     Path(id): Path<String>,
+    headers: HeaderMap,
 ) -> Response {
-    match items(&app, &asker).await {
-        Ok(items) => items.into_iter().find(|item| item.id == id).map_or_else(
-            || response(Error::no_model(&id).into()),
-            |item| Json(item).into_response(),
-        ),
-        Err(error) => error.into_openai_response(),
+    let items = match items(&app, &asker).await {
+        Ok(items) => items,
+        Err(error) => return refused(&headers, error),
+    };
+    let named = |id: &str| items.iter().find(|item| item.id == id);
+    match named(&id).or_else(|| named(app.router.unaliased(&id))) {
+        Some(item) if headers.contains_key(ANTHROPICS) => response(anthropic::one_model(item)),
+        Some(item) => Json(item).into_response(),
+        None => refused(&headers, Error::no_model(&id).into()),
+    }
+}
+
+fn refused(headers: &HeaderMap, error: ApiError) -> Response {
+    if headers.contains_key(ANTHROPICS) {
+        response(anthropic::refused(&error.openai()))
+    } else {
+        error.into_openai_response()
     }
 }
 

@@ -118,7 +118,7 @@ fn load_from(
     let settings: Settings = builder
         .build()
         .and_then(config::Config::try_deserialize)
-        .map_err(|error| ConfigError::Value(error.to_string()))?;
+        .map_err(|error| wrong_form(&error, &set))?;
     settings.check().map_err(ConfigError::Check)?;
     let now = flat_json(&json_of(&settings)?);
     origins.extend(
@@ -164,6 +164,22 @@ fn check_known(
         key: key.to_owned(),
         origin: origin.to_owned(),
         hint,
+    })
+}
+
+/// A value that does not fit, with the layer it is from.
+fn wrong_form(error: &config::ConfigError, set: &[(String, String)]) -> ConfigError {
+    let key = match error {
+        config::ConfigError::Type { key, .. } | config::ConfigError::At { key, .. } => key.as_deref(),
+        _ => None,
+    };
+    // A list is named with the place in it.
+    let key = key.map(|key| key.split('[').next().unwrap_or(key));
+    // The last layer that sets it is the one that counts.
+    let origin = set.iter().rev().find(|(own, _)| Some(own.as_str()) == key);
+    ConfigError::Value(match origin {
+        Some((_, origin)) => format!("{error}, from {origin}"),
+        None => error.to_string(),
     })
 }
 
@@ -292,6 +308,28 @@ mod tests {
         assert_eq!(layered.origins["network"].1, "flag");
         assert!(layered.origins["miner.slots"].1.ends_with("config.toml"));
         assert_eq!(layered.origins["log.filter"].1, "built-in");
+    }
+
+    #[test]
+    fn a_value_of_the_wrong_form_says_where_it_is_from() {
+        let refused = |text: &str, environment: &[(&str, &str)]| {
+            load_text(text, environment, &[]).unwrap_err().to_string()
+        };
+        let file = refused("[miner]\nslots = \"many\"", &[]);
+        assert!(
+            file.contains("`miner.slots`") && file.ends_with("config.toml"),
+            "{file}"
+        );
+        let list = refused("[chain]\nrpc = [\"http://a\", 7]", &[]);
+        assert!(
+            list.contains("chain.rpc") && list.ends_with("config.toml"),
+            "{list}"
+        );
+        let variable = refused("[miner]\nslots = 2", &[("HEARTH_MINER__SLOTS", "many")]);
+        assert!(
+            variable.ends_with("environment HEARTH_MINER__SLOTS"),
+            "{variable}"
+        );
     }
 
     #[test]

@@ -113,6 +113,17 @@ fn a_file_that_was_not_there_goes_again_unless_somebody_used_it() {
 }
 
 #[test]
+fn the_copy_of_a_file_that_is_gone_stays() {
+    let home = home();
+    let path = home.put(".claude/settings.json", "{\"mine\": 1}\n");
+    home.connect(Program::ClaudeCode, "k").unwrap();
+    fs::remove_file(&path).unwrap();
+    assert!(home.work.undo(Program::ClaudeCode).unwrap().is_removed);
+    let backup = home.path(".claude/settings.json.hearth-backup");
+    assert_eq!(text(&backup), "{\"mine\": 1}\n", "it is all that is left of it");
+}
+
+#[test]
 fn only_what_was_shown_is_written() {
     let home = home();
     let path = home.put(".aider.conf.yml", "model: a\n");

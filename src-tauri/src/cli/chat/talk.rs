@@ -1,6 +1,10 @@
 //! A chat in the terminal. It is one of the node's conversations, so that the page shows it, too.
 
-use std::{fs, io::Write as _, path::Path};
+use std::{
+    fs,
+    io::Write as _,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Context as _;
 use eventsource_stream::Eventsource as _;
@@ -351,7 +355,7 @@ impl Talk<'_> {
         );
         // What is there already is somebody's.
         let mut options = fs::OpenOptions::new();
-        let written = options.write(true).create_new(true).open(file);
+        let written = options.write(true).create_new(true).open(in_home(file));
         written
             .and_then(|mut file| file.write_all(text.as_bytes()))
             .map_err(|error| {
@@ -465,4 +469,12 @@ fn failed(detail: ErrorDetail) -> Exit {
 fn numbered(list: &[String], which: &str) -> Option<String> {
     let at = which.trim().parse::<usize>().ok()?.checked_sub(1)?;
     list.get(at).cloned()
+}
+
+/// A file's name as a shell reads it: `~/` is the folder of this user.
+fn in_home(file: &str) -> PathBuf {
+    match (file.strip_prefix("~/"), std::env::home_dir()) {
+        (Some(rest), Some(home)) => home.join(rest),
+        _ => PathBuf::from(file),
+    }
 }
