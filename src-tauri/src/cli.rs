@@ -18,6 +18,7 @@ mod model;
 mod network;
 mod out;
 mod place;
+mod roles;
 mod secret;
 mod status;
 mod terminal;
@@ -122,6 +123,15 @@ async fn dispatch(command: &Command, args: &Args, out: &Out) -> Done {
         Command::Connect(connect) => connect::run(connect, args, out).await,
         Command::Earn { command } => earn::run(command, args, out).await,
         Command::Wallet { command } => wallet::run(command, args, out).await,
+        Command::Stake { command } => roles::stake(command.as_ref(), args, out).await,
+        Command::Unstake { role, how } => roles::unstake(*role, how, args, out).await,
+        Command::Delegate { gateway, how } => {
+            roles::delegate(gateway.as_deref(), false, how, args, out).await
+        }
+        Command::Undelegate { gateway, how } => {
+            roles::delegate(gateway.as_deref(), true, how, args, out).await
+        }
+        Command::Service { command } => roles::service(command, args, out).await,
         Command::Model { command } => model::run(command, args, out).await,
         Command::Network { command } => network::run(command.as_ref(), args, out).await,
         Command::Auth { command } => auth::run(command, args, out).await,

@@ -11,4 +11,5 @@ mod earning;
 mod night;
 mod people;
 mod refusals;
+mod roles;
 mod two_nodes;

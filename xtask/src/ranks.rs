@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fs, path::Path};
 
 /// Crate, folder, rank, and the own crates it may import.
-const CRATES: [(&str, &str, &[&str]); 19] = [
+const CRATES: [(&str, &str, &[&str]); 20] = [
     ("hearth-base", "node/base", &[]),
     ("hearth-engine", "engine", &[]),
     ("hearth-pocket", "node/pocket", &["base"]),
@@ -21,6 +21,11 @@ const CRATES: [(&str, &str, &[&str]); 19] = [
         "hearth-outbox",
         "node/outbox",
         &["base", "chain", "pocket", "store", "wallet"],
+    ),
+    (
+        "hearth-roles",
+        "node/roles",
+        &["base", "chain", "outbox", "pocket", "wallet"],
     ),
     ("hearth-answers", "node/answers", &["base", "engine", "outbound"]),
     ("hearth-weights", "node/weights", &["base", "outbound", "store"]),
@@ -45,7 +50,7 @@ const CRATES: [(&str, &str, &[&str]); 19] = [
         "node/api",
         &[
             "base", "listen", "engine", "pocket", "store", "wallet", "chain", "answers", "weights", "chats",
-            "miner", "gateway", "devnet", "connect", "outbox",
+            "miner", "gateway", "devnet", "connect", "outbox", "roles",
         ],
     ),
     (
@@ -53,7 +58,7 @@ const CRATES: [(&str, &str, &[&str]); 19] = [
         "node/app",
         &[
             "base", "listen", "engine", "pocket", "store", "wallet", "chain", "answers", "weights", "chats",
-            "miner", "gateway", "devnet", "connect", "outbox", "api",
+            "miner", "gateway", "devnet", "connect", "outbox", "roles", "api",
         ],
     ),
     ("hearth", "src-tauri", &["base", "node", "outbound"]),

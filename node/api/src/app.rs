@@ -20,7 +20,7 @@ use crate::{
     host::Host,
     metering::Meter,
     parts::Parts,
-    storage::{Responses, Reviews, Running, SettingsStore, Usage},
+    storage::{Responses, ReviewedPayment, ReviewedRole, Reviews, Running, SettingsStore, Usage},
 };
 
 /// The state of the API. Clones are the same.
@@ -45,8 +45,9 @@ pub(crate) struct Inner {
     pub(crate) settings: SettingsStore,
     /// What was found damaged or unreadable since the start.
     pub(crate) problems: Problems,
-    pub(crate) reviews: Reviews,
-    /// Held while a payment is made.
+    pub(crate) reviews: Reviews<ReviewedPayment>,
+    pub(crate) role_reviews: Reviews<ReviewedRole>,
+    /// Held while the owner signs.
     pub(crate) paying: tokio::sync::Mutex<()>,
     pub(crate) conversations: Chats,
     /// Where large files lie for a moment.

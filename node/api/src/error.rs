@@ -329,7 +329,9 @@ impl From<hearth_outbox::DbError> for ApiError {
     fn from(error: hearth_outbox::DbError) -> ApiError {
         match error {
             hearth_outbox::DbError::Sql(error) => error.into(),
-            error => ApiError::internal(&error),
+            error @ (hearth_outbox::DbError::Unreadable(_) | hearth_outbox::DbError::Json(_)) => {
+                ApiError::internal(&error)
+            }
         }
     }
 }

@@ -14,8 +14,8 @@ use crate::{
     control::types::{
         Balances, BoughtAnswer, BoughtAnswerList, Catalogue, CheckWords, Download, EarnedRelayList,
         EarnedSessionList, Earning, EarningPage, EarningSummary, Event, FaucetOrder, Head, History, Model,
-        NetworkBudget, NetworkPage, NetworkReceipt, Reason, RecoveryWords, SendDraft, SendReview, Sent,
-        TransactionList, Upokt, VerifiedModel, WalletPage, WalletStatus,
+        NetworkBudget, NetworkPage, NetworkReceipt, Reason, RecoveryWords, RoleOrder, RoleReview, RolesPage,
+        SendDraft, SendReview, Sent, TransactionList, Upokt, VerifiedModel, WalletPage, WalletStatus,
     },
     error::ApiError,
 };
@@ -26,6 +26,7 @@ pub struct Parts {
     pub earn: Arc<dyn Earn>,
     pub keyring: Arc<dyn Keyring>,
     pub money: Arc<dyn Money>,
+    pub roles: Arc<dyn Roles>,
     pub network: Arc<dyn NetworkStatus>,
     pub model_store: Arc<dyn ModelStore>,
     pub relay: Arc<dyn Relay>,
@@ -121,6 +122,17 @@ pub trait Money: Send + Sync + 'static {
     async fn faucet(&self, order: &FaucetOrder) -> Answer<Sent>;
     /// `balances` events.
     fn events(&self) -> BoxStream<'static, Event>;
+}
+
+/// Roles on the chain.
+#[async_trait::async_trait]
+pub trait Roles: Send + Sync + 'static {
+    /// What is staked, and what the network asks.
+    async fn page(&self) -> Answer<RolesPage>;
+    /// Checks a change. The route names the review.
+    async fn review(&self, order: &RoleOrder) -> Answer<RoleReview>;
+    /// Signs and sends a change that was reviewed, if it is still the same, and waits for its blocks.
+    async fn send(&self, order: &RoleOrder, review: &RoleReview) -> Answer<TransactionList>;
 }
 
 /// The chain, over its light client.

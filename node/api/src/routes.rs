@@ -20,6 +20,7 @@ mod payments;
 mod presets;
 mod receipts;
 mod responses;
+mod roles;
 mod settings;
 mod status;
 mod usage;
@@ -189,6 +190,9 @@ fn method_router(operation: Operation) -> MethodRouter<App> {
         Operation::ListReceipts => on(filter, receipts::list),
         Operation::GetReceipt => on(filter, receipts::get),
         Operation::ExportReceipts => on(filter, export::receipts),
+        Operation::GetRoles => on(filter, roles::page),
+        Operation::ReviewRole => on(filter, roles::review),
+        Operation::SendRole => on(filter, roles::send),
         Operation::Network => on(filter, status::network),
         Operation::PreferAnchor => on(filter, status::prefer_anchor),
         Operation::GetSettings => on(filter, settings::get),

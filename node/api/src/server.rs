@@ -134,6 +134,7 @@ impl Api {
             problems: args.store.problems().clone(),
             network_answers: AtomicBool::new(false),
             reviews: Reviews::new(args.clock.clone()),
+            role_reviews: Reviews::new(args.clock.clone()),
             paying: tokio::sync::Mutex::default(),
             conversations,
             scratch: args.store.folder().to_owned(),

@@ -10,7 +10,7 @@ mod settings;
 mod usage;
 
 pub(crate) use responses::Responses;
-pub(crate) use reviews::{OpenReview, Reviews};
+pub(crate) use reviews::{OpenReview, ReviewedPayment, ReviewedRole, Reviews};
 pub(crate) use running::{Reader, Running, RunningGuard};
 pub(crate) use settings::SettingsStore;
 pub(crate) use usage::{KEEP_DAYS, LOCAL, OWNER, Usage, UsageRow};

@@ -488,6 +488,12 @@ impl Parts {
             serves.entry(model).or_default().push(service.to_string());
         }
         let faucet = build::devnet_faucet(network, self.devnet.as_ref())?;
+        // A devnet's blocks come every second.
+        let block_within = if network.is_devnet() {
+            Duration::from_secs(15)
+        } else {
+            adapters::ChainMoney::BLOCK_WITHIN
+        };
         Ok(hearth_api::parts::Parts {
             money: Arc::new(adapters::ChainMoney {
                 chain: self.chain.clone(),
@@ -495,12 +501,17 @@ impl Parts {
                 outbox: self.outbox.clone(),
                 earn: earn.clone(),
                 faucet,
-                // A devnet's blocks come every second.
-                block_within: if network.is_devnet() {
-                    Duration::from_secs(15)
-                } else {
-                    adapters::ChainMoney::BLOCK_WITHIN
+                block_within,
+            }),
+            roles: Arc::new(adapters::ChainRoles {
+                roles: hearth_roles::Roles {
+                    chain: self.chain.clone(),
+                    wallet: self.wallet.clone(),
+                    outbox: self.outbox.clone(),
+                    is_devnet: network.is_devnet(),
                 },
+                relay_url: settings.miner.public_url.as_ref().map(ToString::to_string),
+                block_within,
             }),
             earn,
             keyring: Arc::new(adapters::WalletKeyring {

@@ -39,4 +39,6 @@ pub use head::{Head, Standing};
 pub use light::LightError;
 pub use query::{Account, FoundTx, Params, ProofStatus, Query, QueryError, ReadAt, Verified};
 pub use rpc::{EndpointState, EndpointStatus, RpcError};
-pub use tx::{Included, Options, Prepared, Reason, Sent, Stage, TxError, TxStatus, Validity, valid_until};
+pub use tx::{
+    Included, Options, Prepared, Reason, Sent, Stage, TxError, TxStatus, Validity, reason_of, valid_until,
+};

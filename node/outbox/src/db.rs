@@ -36,7 +36,6 @@ pub(crate) struct Db {
 #[derive(Clone, Debug, FromRow)]
 pub(crate) struct OpenTx {
     pub(crate) id: i64,
-    pub(crate) account: String,
     account_number: Option<i64>,
     unsigned: Option<Vec<u8>>,
     raw: Option<Vec<u8>>,
@@ -69,6 +68,7 @@ struct Row {
     messages: Option<Vec<u8>>,
     max_fee_upokt: String,
     last_height: Option<i64>,
+    after_item: Option<i64>,
     is_patient: bool,
     is_alone: bool,
     state: String,
@@ -80,7 +80,7 @@ struct Row {
 
 /// The columns of an item, with the newest of its transactions.
 const ITEM: &str = "SELECT item.id, at_ms, item.account, reason, about, counterparty, amount_upokt, memo, messages, \
-     max_fee_upokt, item.last_height, is_patient, is_alone, state, updated_ms, tx.hash AS tx_hash, \
+     max_fee_upokt, item.last_height, after_item, is_patient, is_alone, state, updated_ms, tx.hash AS tx_hash, \
      tx.fee_upokt AS tx_fee_upokt, (SELECT count(*) FROM outbox_part WHERE tx = tx.id) AS tx_items \
      FROM outbox_item AS item \
      LEFT JOIN outbox_tx AS tx ON tx.id = (SELECT max(tx) FROM outbox_part WHERE item = item.id)";
@@ -113,8 +113,8 @@ impl Db {
         let state = State::WAITING;
         let put = sqlx::query(
             "INSERT INTO outbox_item (at_ms, account, reason, about, counterparty, amount_upokt, memo, messages, \
-             max_fee_upokt, last_height, is_patient, stage, state, updated_ms) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             max_fee_upokt, last_height, after_item, is_patient, stage, state, updated_ms) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(now_ms)
         .bind(intent.account.as_str())
@@ -126,6 +126,7 @@ impl Db {
         .bind(body.encode_to_vec())
         .bind(intent.max_fee.upokt().to_string())
         .bind(intent.last_height.map(height))
+        .bind(intent.after)
         .bind(intent.is_patient)
         .bind(state.stage())
         .bind(stored::write(&state)?)
@@ -147,7 +148,7 @@ impl Db {
 
     /// The items of these transactions, or all that wait where there is none. What cannot be read is told, and is in
     /// nobody's way.
-    async fn items(&self, rows: Vec<Row>) -> Vec<Item> {
+    fn items(&self, rows: Vec<Row>) -> Vec<Item> {
         let read = |row: Row| {
             row.item()
                 .map_err(|why| self.store.problems().report(why.to_string()))
@@ -167,7 +168,7 @@ impl Db {
         let total: i64 = sqlx::query_scalar("SELECT count(*) FROM outbox_item")
             .fetch_one(self.store.pool())
             .await?;
-        Ok((self.items(rows).await, total.cast_unsigned()))
+        Ok((self.items(rows), total.cast_unsigned()))
     }
 
     /// The newest items of a reason.
@@ -179,7 +180,7 @@ impl Db {
         .bind(limit)
         .fetch_all(self.store.pool())
         .await?;
-        Ok(self.items(rows).await)
+        Ok(self.items(rows))
     }
 
     /// What waits for a transaction, the oldest first.
@@ -189,7 +190,7 @@ impl Db {
         )))
         .fetch_all(self.store.pool())
         .await?;
-        Ok(self.items(rows).await)
+        Ok(self.items(rows))
     }
 
     /// The items of a transaction.
@@ -200,28 +201,16 @@ impl Db {
         .bind(tx)
         .fetch_all(self.store.pool())
         .await?;
-        Ok(self.items(rows).await)
+        Ok(self.items(rows))
     }
 
     /// The transactions whose end is not certain.
     pub(crate) async fn open_txs(&self) -> Result<Vec<OpenTx>, DbError> {
         let rows = sqlx::query_as(
-            "SELECT id, account, account_number, unsigned, raw, hash, fee_upokt, until_ns, last_height, first_height \
+            "SELECT id, account_number, unsigned, raw, hash, fee_upokt, until_ns, last_height, first_height \
              FROM outbox_tx WHERE is_over = 0 ORDER BY id",
         );
         Ok(rows.fetch_all(self.store.pool()).await?)
-    }
-
-    /// The newest transaction of an item that may still be included.
-    pub(crate) async fn open_tx_of(&self, item: i64) -> Result<Option<SignedTx>, DbError> {
-        let raw: Option<Option<Vec<u8>>> = sqlx::query_scalar(
-            "SELECT raw FROM outbox_tx WHERE is_over = 0 AND id IN (SELECT tx FROM outbox_part WHERE item = ?) \
-             ORDER BY id DESC LIMIT 1",
-        )
-        .bind(item)
-        .fetch_optional(self.store.pool())
-        .await?;
-        Ok(raw.flatten().map(SignedTx::new))
     }
 
     /// Keeps the bytes that are going to be signed for these items, unless one of them has ended meanwhile. Says their
@@ -343,6 +332,14 @@ impl Db {
         Ok(())
     }
 
+    /// How many items are in a block that is not proven yet.
+    pub(crate) async fn n_placed(&self) -> Result<u64, DbError> {
+        let n: i64 = sqlx::query_scalar("SELECT count(*) FROM outbox_item WHERE stage = 'placed'")
+            .fetch_one(self.store.pool())
+            .await?;
+        Ok(n.cast_unsigned())
+    }
+
     /// How many transactions of an item may still be included.
     pub(crate) async fn n_open_txs(&self, item: i64) -> Result<u64, DbError> {
         let n: i64 = sqlx::query_scalar(
@@ -448,6 +445,7 @@ impl Row {
                 .unwrap_or_default(),
             max_fee: amount(&self.max_fee_upokt, "its highest fee is no amount")?,
             last_height: self.last_height.map(height_of),
+            after: self.after_item,
             is_patient: self.is_patient,
             is_alone: self.is_alone,
             state: stored::read(&self.state, &place)?,

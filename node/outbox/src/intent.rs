@@ -72,6 +72,8 @@ pub struct Intent {
     pub max_fee: Amount,
     /// The last block that may hold it.
     pub last_height: Option<Height>,
+    /// It is signed only once a block holds this item, and not at all where none ever will.
+    pub after: Option<i64>,
     /// Whether it is tried again, whatever stands in its way, until `last_height`. What a person asks for is tried
     /// once: it must not happen long after they have forgotten it.
     pub is_patient: bool,

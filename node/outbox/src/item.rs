@@ -25,6 +25,7 @@ pub struct Item {
     pub messages: Vec<hearth_pocket::message::Any>,
     pub max_fee: Amount,
     pub last_height: Option<Height>,
+    pub after: Option<i64>,
     pub is_patient: bool,
     pub(crate) is_alone: bool,
     pub state: State,

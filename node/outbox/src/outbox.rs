@@ -193,6 +193,23 @@ impl Outbox {
         }
     }
 
+    /// Waits until everything that blocks hold is proven, so that the state that can be proven shows it; at most so
+    /// long. Whoever decides by that state would not see otherwise what they did a moment ago.
+    ///
+    /// # Errors
+    /// A database that cannot be read.
+    pub async fn shown(&self, patience: Duration) -> Result<(), DbError> {
+        let mut changes = self.0.changes.subscribe();
+        let by = tokio::time::Instant::now() + patience;
+        loop {
+            changes.mark_unchanged();
+            let is_shown = self.0.db.n_placed().await? == 0;
+            if is_shown || tokio::time::timeout_at(by, changes.changed()).await.is_err() {
+                return Ok(());
+            }
+        }
+    }
+
     /// One item.
     ///
     /// # Errors

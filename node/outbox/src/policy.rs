@@ -25,7 +25,9 @@ pub enum Forbidden {
 pub struct Policy;
 
 const PAYMENTS: &[&str] = &["/cosmos.bank.v1beta1.MsgSend"];
+/// Among them: the working key is given what a role costs it.
 const ROLES: &[&str] = &[
+    "/cosmos.bank.v1beta1.MsgSend",
     "/pocket.supplier.MsgStakeSupplier",
     "/pocket.supplier.MsgUnstakeSupplier",
     "/pocket.application.MsgStakeApplication",

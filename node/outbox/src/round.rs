@@ -41,10 +41,37 @@ impl Inner {
             let is_paused = |item: &Item| memory.pauses.get(&item.id).is_some_and(|(_, until)| *until > now);
             waiting.into_iter().filter(|item| !is_paused(item)).collect()
         };
-        for group in groups(waiting) {
+        for group in groups(self.without_those_before(waiting).await?) {
             self.make(group).await?;
         }
         Ok(())
+    }
+
+    /// What waits for nothing else. What waited for something that has ended badly has ended, too.
+    async fn without_those_before(&self, waiting: Vec<Item>) -> Result<Vec<Item>, DbError> {
+        let mut ready = Vec::new();
+        for item in waiting {
+            let Some(before) = item.after else {
+                ready.push(item);
+                continue;
+            };
+            match self.db.item(before).await?.map(|before| before.state) {
+                Some(
+                    State::Placed { .. }
+                    | State::Ended {
+                        outcome: Outcome::Included { .. },
+                    },
+                ) => ready.push(item),
+                Some(State::Waiting { .. } | State::Signed { .. }) => {}
+                Some(State::Ended { outcome }) => {
+                    let why = format!("what had to be done before it was not: {outcome}");
+                    let outcome = refused("not_first", &why);
+                    self.note(&[item.id], &State::Ended { outcome }).await?;
+                }
+                None => ready.push(item),
+            }
+        }
+        Ok(ready)
     }
 
     /// What a person asked for in a former run, and was not signed by it, is not done behind their back.

@@ -234,10 +234,10 @@ impl Chain {
 /// What a message is about.
 fn about(message: &Any) -> String {
     if message.type_url == MsgSend::TYPE_URL {
-        let send = message.decode::<MsgSend>().unwrap();
+        let send = message.unpack::<MsgSend>().unwrap().unwrap();
         return send.amount[0].amount.clone();
     }
-    let claim = message.decode::<MsgCreateClaim>().unwrap();
+    let claim = message.unpack::<MsgCreateClaim>().unwrap().unwrap();
     String::from_utf8(claim.root_hash).unwrap()
 }
 
@@ -437,6 +437,7 @@ pub(crate) fn payment(model: &Model, amount: &str) -> Intent {
         amount: Amount::ZERO,
         max_fee: Amount::from_upokt(10),
         last_height: None,
+        after: None,
         is_patient: false,
     }
 }

@@ -230,6 +230,31 @@ async fn a_claim_is_tried_until_its_last_block() {
 }
 
 #[tokio::test]
+async fn what_comes_after_something_waits_for_its_block_and_is_not_done_without_it() {
+    let world = World::new().await;
+    for (before, done) in [("5", true), ("refused", false)] {
+        let first = world.put(&payment(&world.model, before)).await;
+        let after = format!("7{}", u32::from(done));
+        let second = Intent {
+            after: Some(first),
+            ..payment(&world.model, &after)
+        };
+        let second = world.put(&second).await;
+        world.round().await;
+        assert_eq!(world.state(second).await.stage(), "waiting");
+        world.blocks(4).await;
+        assert_eq!(world.model.done(&after), u32::from(done));
+        if !done {
+            let outcome = world.outcome(second).await;
+            assert!(
+                matches!(&outcome, Outcome::Refused { code, .. } if code == "not_first"),
+                "{outcome:?}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_locked_key_holds_a_claim_up_and_a_crash_does_not_lose_it() {
     let world = World::new().await;
     world.model.lock(true);
@@ -266,7 +291,7 @@ async fn a_payment_that_a_kill_interrupted_is_not_made_behind_the_owners_back() 
         let is_said = match &outcome {
             Outcome::Included { .. } => made,
             Outcome::Refused { code, .. } => !made && code == "interrupted",
-            _ => false,
+            Outcome::Failed { .. } | Outcome::Expired { .. } | Outcome::Unknown { .. } => false,
         };
         assert!(is_said, "{kill:?}: {outcome:?}");
     }
@@ -467,6 +492,10 @@ async fn run(store: &Store, steps: Vec<Step>) {
     }
 }
 
+#[allow(
+    clippy::disallowed_methods,
+    reason = "how long a test runs is no setting of the program"
+)]
 fn schedules() -> u32 {
     std::env::var("HEARTH_OUTBOX_SCHEDULES")
         .ok()

@@ -11,6 +11,7 @@ CREATE TABLE outbox_item (
     messages      BLOB,                       -- A transaction's body with the messages. NULL: noted before they were kept.
     max_fee_upokt TEXT NOT NULL,
     last_height   INTEGER,                    -- No block after it may hold it.
+    after_item    INTEGER REFERENCES outbox_item (id), -- It waits until a block holds this one.
     is_patient    INTEGER NOT NULL,           -- Tried again until last_height.
     is_alone      INTEGER NOT NULL DEFAULT 0, -- Shares no transaction with others.
     stage         TEXT NOT NULL,              -- 'waiting', 'signed', 'placed', 'ended'.
@@ -19,6 +20,7 @@ CREATE TABLE outbox_item (
 ) STRICT;
 CREATE UNIQUE INDEX outbox_item_about ON outbox_item (account, reason, about)
     WHERE about IS NOT NULL AND stage IN ('waiting', 'signed');
+CREATE INDEX outbox_item_open ON outbox_item (stage) WHERE stage <> 'ended';
 CREATE INDEX outbox_item_at ON outbox_item (at_ms DESC);
 
 CREATE TABLE outbox_tx (

@@ -62,6 +62,34 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: WalletCommand,
     },
+    /// Show what is staked, or take a role on the network and change it.
+    Stake {
+        #[command(subcommand)]
+        command: Option<StakeCommand>,
+    },
+    /// Give a role up; its stake comes back after a while.
+    Unstake {
+        role: GivenRole,
+        #[command(flatten)]
+        how: RoleArgs,
+    },
+    /// Let a gateway sign for the application; without an address it is the own one.
+    Delegate {
+        gateway: Option<String>,
+        #[command(flatten)]
+        how: RoleArgs,
+    },
+    /// Let a gateway sign for the application no more.
+    Undelegate {
+        gateway: Option<String>,
+        #[command(flatten)]
+        how: RoleArgs,
+    },
+    /// Services of the network that are this wallet's.
+    Service {
+        #[command(subcommand)]
+        command: ServiceCommand,
+    },
     /// Models on this computer.
     Model {
         #[command(subcommand)]
@@ -210,6 +238,87 @@ pub(crate) struct SendArgs {
     pub(crate) yes: bool,
     #[command(flatten)]
     pub(crate) password: PasswordArgs,
+}
+
+/// How a change of a role is carried out.
+#[derive(Debug, clap::Args)]
+pub(crate) struct RoleArgs {
+    /// Show what would be signed, and sign nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Sign without asking once more.
+    #[arg(long)]
+    pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) password: PasswordArgs,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(crate) enum GivenRole {
+    Supplier,
+    Application,
+    Gateway,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum StakeCommand {
+    /// Earn: become a supplier, or change its stake or its services.
+    Supplier {
+        /// How many POKT, all together.
+        #[arg(long, value_name = "POKT")]
+        stake: Option<String>,
+        /// A service and where its relays arrive; all of them, those left out are served no more.
+        #[arg(long = "service", value_name = "ID=URL")]
+        services: Vec<String>,
+        /// Who gets how much of what a service earns; without one the owner gets all.
+        #[arg(long = "share", value_name = "ID=ADDRESS:PERCENT")]
+        shares: Vec<String>,
+        #[command(flatten)]
+        how: RoleArgs,
+    },
+    /// Pay: become an application, or add to its stake.
+    Application {
+        /// How many POKT, all together.
+        #[arg(long, value_name = "POKT")]
+        stake: String,
+        /// The service that it asks.
+        #[arg(long, value_name = "ID")]
+        service: String,
+        /// The most POKT that a session may cost; 0 takes a limit away.
+        #[arg(long, value_name = "POKT")]
+        session_limit: Option<String>,
+        #[command(flatten)]
+        how: RoleArgs,
+    },
+    /// Sign for applications: become a gateway, or add to its stake.
+    Gateway {
+        /// How many POKT, all together.
+        #[arg(long, value_name = "POKT")]
+        stake: String,
+        #[command(flatten)]
+        how: RoleArgs,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ServiceCommand {
+    /// Make a service, or change an own one.
+    #[command(alias = "edit")]
+    Add {
+        /// Letters, digits, - and _.
+        id: String,
+        /// What people read; without one the id.
+        #[arg(long)]
+        name: Option<String>,
+        /// What one answer counts; its price is that many times the network's.
+        #[arg(long, value_name = "NUMBER")]
+        compute_units: u64,
+        /// A JSON document that says what the service is.
+        #[arg(long, value_name = "FILE")]
+        card: Option<PathBuf>,
+        #[command(flatten)]
+        how: RoleArgs,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use hearth_engine::TokenLogprob;
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::json::scan::renamed;
 use crate::{
-    answer::{Choice, Chunk, Delta, Embeddings, FinishReason, Generation, Head, ToolCall, Usage, Whole},
+    answer::{Choice, Chunk, Delta, Embeddings, FinishReason, Head, ToolCall, Usage, Whole},
     error::Error,
     operation::Operation,
     request::Request,
@@ -25,9 +26,31 @@ pub fn whole(request: &Request, head: &Head, whole: &Whole) -> Bytes {
     let value = match whole {
         Whole::Foreign(_, _) => Value::Null,
         Whole::Generation(generation) if request.operation == Operation::Completion => {
-            completion(head, generation)
+            let choices = generation.choices.iter().map(TextChoice::of).collect();
+            return written(&Answered::of(
+                request,
+                "cmpl",
+                "text_completion",
+                head,
+                choices,
+                generation.usage,
+            ));
         }
-        Whole::Generation(generation) => chat(head, generation),
+        Whole::Generation(generation) => {
+            let legacy_functions = head.form.legacy_functions;
+            let choices = generation.choices.iter();
+            let choices = choices
+                .map(|choice| ChatChoice::of(choice, legacy_functions))
+                .collect();
+            return written(&Answered::of(
+                request,
+                "chatcmpl",
+                "chat.completion",
+                head,
+                choices,
+                generation.usage,
+            ));
+        }
         Whole::Embeddings(embeddings) => embedding(head, embeddings),
         Whole::Tokens(tokens) => json!({
             "tokens": tokens, "count": tokens.len(), "model": head.model,
@@ -35,6 +58,189 @@ pub fn whole(request: &Request, head: &Head, whole: &Whole) -> Bytes {
         Whole::Text(text) => json!({ "prompt": text, "content": text, "model": head.model }),
     };
     value.to_string().into()
+}
+
+/// Texts and numbers always make JSON.
+fn written(answer: &impl Serialize) -> Bytes {
+    serde_json::to_vec(answer).unwrap_or_default().into()
+}
+
+/// A whole answer of texts. Values are written as they stand: a tree of them would be most of a relay's own cost.
+#[derive(Serialize)]
+struct Answered<'a, C> {
+    id: String,
+    object: &'static str,
+    created: i64,
+    model: &'a str,
+    choices: Vec<C>,
+    usage: Counts,
+    system_fingerprint: Option<&'a str>,
+}
+
+impl<'a, C> Answered<'a, C> {
+    fn of(
+        request: &Request,
+        prefix: &str,
+        object: &'static str,
+        head: &'a Head,
+        choices: Vec<C>,
+        usage: Option<Usage>,
+    ) -> Answered<'a, C> {
+        Answered {
+            id: id_of(prefix, request),
+            object,
+            created: head.created,
+            model: &head.model,
+            choices,
+            usage: usage.unwrap_or_default().into(),
+            system_fingerprint: head.fingerprint.as_deref(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct ChatChoice<'a> {
+    index: u32,
+    message: Message<'a>,
+    logprobs: Option<Value>,
+    finish_reason: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Message<'a> {
+    role: &'static str,
+    content: Option<&'a str>,
+    refusal: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasoning_content: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    function_call: Option<Function<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tool_calls: Vec<Call<'a>>,
+}
+
+#[derive(Serialize)]
+struct Call<'a> {
+    id: &'a str,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    function: Function<'a>,
+}
+
+#[derive(Serialize)]
+struct Function<'a> {
+    name: &'a str,
+    arguments: &'a str,
+}
+
+#[derive(Serialize)]
+struct TextChoice<'a> {
+    index: u32,
+    text: &'a str,
+    logprobs: Option<Value>,
+    finish_reason: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Counts {
+    prompt_tokens: u32,
+    completion_tokens: u32,
+    total_tokens: u32,
+    prompt_tokens_details: PromptCounts,
+    completion_tokens_details: CompletionCounts,
+}
+
+#[derive(Serialize)]
+struct PromptCounts {
+    cached_tokens: u32,
+}
+
+#[derive(Serialize)]
+struct CompletionCounts {
+    reasoning_tokens: u32,
+}
+
+impl From<Usage> for Counts {
+    fn from(usage: Usage) -> Counts {
+        Counts {
+            prompt_tokens: usage.prompt_tokens,
+            completion_tokens: usage.completion_tokens,
+            total_tokens: usage.total(),
+            prompt_tokens_details: PromptCounts {
+                cached_tokens: usage.cached_tokens,
+            },
+            completion_tokens_details: CompletionCounts {
+                reasoning_tokens: usage.reasoning_tokens,
+            },
+        }
+    }
+}
+
+impl<'a> ChatChoice<'a> {
+    fn of(choice: &'a Choice, legacy_functions: bool) -> ChatChoice<'a> {
+        ChatChoice {
+            index: choice.index,
+            message: Message::of(choice, legacy_functions),
+            logprobs: choice.logprobs.as_deref().map(chat_logprobs),
+            finish_reason: choice
+                .finish_reason
+                .as_ref()
+                .map(|reason| finish(reason, legacy_functions)),
+        }
+    }
+}
+
+impl<'a> Message<'a> {
+    fn of(choice: &'a Choice, legacy_functions: bool) -> Message<'a> {
+        // Beside calls, OpenAI writes no text as null.
+        let is_silent = choice.text.is_empty() && !choice.tool_calls.is_empty();
+        let (first, calls) = if legacy_functions {
+            (choice.tool_calls.first(), &[][..])
+        } else {
+            (None, choice.tool_calls.as_slice())
+        };
+        Message {
+            role: "assistant",
+            content: (!is_silent).then_some(choice.text.as_str()),
+            refusal: choice.refusal.as_deref(),
+            reasoning_content: Some(choice.reasoning.as_str()).filter(|text| !text.is_empty()),
+            function_call: first.map(Function::of),
+            tool_calls: calls.iter().map(Call::of).collect(),
+        }
+    }
+}
+
+impl<'a> Call<'a> {
+    fn of(call: &'a ToolCall) -> Call<'a> {
+        Call {
+            id: &call.id,
+            kind: "function",
+            function: Function::of(call),
+        }
+    }
+}
+
+impl<'a> Function<'a> {
+    fn of(call: &'a ToolCall) -> Function<'a> {
+        Function {
+            name: &call.name,
+            arguments: &call.arguments,
+        }
+    }
+}
+
+impl<'a> TextChoice<'a> {
+    fn of(choice: &'a Choice) -> TextChoice<'a> {
+        TextChoice {
+            index: choice.index,
+            text: &choice.text,
+            logprobs: choice
+                .logprobs
+                .as_deref()
+                .map(|tokens| completion_logprobs(tokens, 0)),
+            finish_reason: choice.finish_reason.as_ref().map(FinishReason::word),
+        }
+    }
 }
 
 /// Writes the parts of a stream.
@@ -55,7 +261,7 @@ impl Writer {
         Writer {
             is_completion,
             with_usage: request.with_usage,
-            id: new_id(if is_completion { "cmpl" } else { "chatcmpl" }),
+            id: id_of(if is_completion { "cmpl" } else { "chatcmpl" }, request),
             head,
             n_chars: BTreeMap::new(),
         }
@@ -84,7 +290,7 @@ impl Writer {
             out.extend_from_slice(&sse::encode(event.to_string().as_bytes()));
         }
         if let Some(usage) = chunk.usage.filter(|_| self.with_usage) {
-            let event = self.envelope(Vec::new(), Some(counted(usage)));
+            let event = self.envelope(Vec::new(), serde_json::to_value(Counts::from(usage)).ok());
             out.extend_from_slice(&sse::encode(event.to_string().as_bytes()));
         }
         out.into()
@@ -171,72 +377,6 @@ fn chat_choice(delta: &Delta, legacy_functions: bool) -> Value {
     })
 }
 
-fn chat(head: &Head, generation: &Generation) -> Value {
-    let legacy_functions = head.form.legacy_functions;
-    let choices: Vec<Value> = generation
-        .choices
-        .iter()
-        .map(|choice| {
-            let message = message(choice, legacy_functions);
-            let logprobs = choice.logprobs.as_deref().map(chat_logprobs);
-            json!({
-                "index": choice.index, "message": message, "logprobs": logprobs,
-                "finish_reason": choice.finish_reason.as_ref().map(|reason| finish(reason, legacy_functions)),
-            })
-        })
-        .collect();
-    json!({
-        "id": new_id("chatcmpl"), "object": "chat.completion", "created": head.created, "model": head.model,
-        "choices": choices, "usage": counted(generation.usage.unwrap_or_default()),
-        "system_fingerprint": head.fingerprint,
-    })
-}
-
-fn message(choice: &Choice, legacy_functions: bool) -> Value {
-    // Beside calls, OpenAI writes no text as null.
-    let content = if choice.text.is_empty() && !choice.tool_calls.is_empty() {
-        Value::Null
-    } else {
-        choice.text.as_str().into()
-    };
-    let mut message = json!({ "role": "assistant", "content": content, "refusal": choice.refusal });
-    if !choice.reasoning.is_empty() {
-        message["reasoning_content"] = choice.reasoning.as_str().into();
-    }
-    let function = |call: &ToolCall| json!({ "name": call.name, "arguments": call.arguments });
-    match choice.tool_calls.first() {
-        None => {}
-        Some(first) if legacy_functions => message["function_call"] = function(first),
-        Some(_) => {
-            message["tool_calls"] = choice
-                .tool_calls
-                .iter()
-                .map(|call| json!({ "id": call.id, "type": "function", "function": function(call) }))
-                .collect();
-        }
-    }
-    message
-}
-
-fn completion(head: &Head, generation: &Generation) -> Value {
-    let choices: Vec<Value> = generation
-        .choices
-        .iter()
-        .map(|choice| {
-            json!({
-                "index": choice.index, "text": choice.text,
-                "logprobs": choice.logprobs.as_deref().map(|tokens| completion_logprobs(tokens, 0)),
-                "finish_reason": choice.finish_reason.as_ref().map(FinishReason::word),
-            })
-        })
-        .collect();
-    json!({
-        "id": new_id("cmpl"), "object": "text_completion", "created": head.created, "model": head.model,
-        "choices": choices, "usage": counted(generation.usage.unwrap_or_default()),
-        "system_fingerprint": head.fingerprint,
-    })
-}
-
 fn embedding(head: &Head, embeddings: &Embeddings) -> Value {
     let data: Vec<Value> = embeddings
         .vectors
@@ -268,15 +408,6 @@ fn finish(reason: &FinishReason, legacy_functions: bool) -> &str {
         | FinishReason::ContentFilter
         | FinishReason::Other(_) => reason.word(),
     }
-}
-
-fn counted(usage: Usage) -> Value {
-    json!({
-        "prompt_tokens": usage.prompt_tokens, "completion_tokens": usage.completion_tokens,
-        "total_tokens": usage.total(),
-        "prompt_tokens_details": { "cached_tokens": usage.cached_tokens },
-        "completion_tokens_details": { "reasoning_tokens": usage.reasoning_tokens },
-    })
 }
 
 /// Tokens with their log-probabilities, as the newer routes write them.
@@ -327,7 +458,7 @@ fn completion_logprobs(tokens: &[TokenLogprob], mut offset: usize) -> Value {
     json!({ "tokens": texts, "token_logprobs": logprobs, "top_logprobs": tops, "text_offset": offsets })
 }
 
-/// An id as OpenAI writes them.
-pub(crate) fn new_id(prefix: &str) -> String {
-    format!("{prefix}-{}", uuid::Uuid::new_v4().simple())
+/// An id as OpenAI writes them. It is the request's own, by which its headers, receipts and logs are found.
+fn id_of(prefix: &str, request: &Request) -> String {
+    format!("{prefix}-{}", request.id.simple())
 }

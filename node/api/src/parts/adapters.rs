@@ -7,6 +7,7 @@ mod model_store;
 mod money;
 mod network;
 mod relay;
+mod roles;
 mod stakes;
 mod transactions;
 
@@ -16,6 +17,7 @@ pub use model_store::WeightModelStore;
 pub use money::{ChainMoney, DevnetFaucet};
 pub use network::{ChainNetworkStatus, chain_problem};
 pub use relay::GatewayRelay;
+pub use roles::ChainRoles;
 
 use hearth_base::{Failure, Kind};
 use hearth_chain::{Chain, ProofStatus, QueryError, Verified};

@@ -11,7 +11,7 @@ use crate::{
     control::types::{Changed, Event, FaucetOrder, KeyRole, SendDraft, SendOrder, SendReview, Sent},
     error::ApiError,
     parts::Keyring,
-    storage::OpenReview,
+    storage::{OpenReview, ReviewedPayment},
 };
 
 pub(crate) async fn review(
@@ -19,7 +19,11 @@ pub(crate) async fn review(
     Input(draft): Input<SendDraft>,
 ) -> Result<Json<SendReview>, ApiError> {
     let review = app.parts.money.review(&draft).await?;
-    let review_id = app.reviews.keep(draft, &review);
+    let review_id = app.reviews.keep(ReviewedPayment {
+        draft,
+        fee: review.fee,
+        needs_password: review.needs_password,
+    });
     Ok(Json(SendReview { review_id, ..review }))
 }
 
@@ -28,8 +32,8 @@ pub(crate) async fn send(
     Input(order): Input<SendOrder>,
 ) -> Result<Json<Sent>, ApiError> {
     let open = app.reviews.take(&order.review_id)?;
-    if order.password.is_none() && open.needs_password {
-        let role = open.draft.from;
+    if order.password.is_none() && open.what.needs_password {
+        let role = open.what.draft.from;
         app.reviews.put_back(order.review_id, open);
         return Err(locked(role));
     }
@@ -50,33 +54,46 @@ pub(crate) async fn send(
     outcome.map(Json)
 }
 
-/// Pays, one payment at a time: the end of one would close the key under the next.
-async fn pay(app: &App, order: SendOrder, open: OpenReview) -> Result<Sent, ApiError> {
+async fn pay(app: &App, order: SendOrder, open: OpenReview<ReviewedPayment>) -> Result<Sent, ApiError> {
     let _turn = app.paying.lock().await;
-    let keyring = &app.parts.keyring;
-    // The key opens for this payment only.
-    let opens = order.password.is_some() && keyring.status().main_locked;
-    let _lock = opens.then(|| LockOnDrop(Arc::clone(keyring)));
-    if let Some(password) = order.password
-        && let Err(error) = keyring.unlock(password).await
-    {
-        // Nothing was signed, so the review stays good for another try.
-        app.reviews.put_back(order.review_id, open);
-        return Err(error);
-    }
+    let _opened = match opened(app, order.password).await {
+        Ok(opened) => opened,
+        Err(error) => {
+            // Nothing was signed, so the review stays good for another try.
+            app.reviews.put_back(order.review_id, open);
+            return Err(error);
+        }
+    };
     tokio::select! {
         biased;
-        () = app.cut.cancelled() => Err(ApiError::unavailable(
-            "stopping",
-            "Hearth stopped before a block had the payment; it may still be included",
-        )
-        .remedy("Start Hearth again and look at the history before you send it again.")),
-        sent = app.parts.money.pay(&open.draft, open.fee) => sent,
+        () = app.cut.cancelled() => Err(stopped()),
+        sent = app.parts.money.pay(&open.what.draft, open.what.fee) => sent,
     }
 }
 
-/// Closes the main key when it is dropped, however the payment ended.
-struct LockOnDrop(Arc<dyn Keyring>);
+/// Opens the main key with a password, where it is locked, until what is given back is dropped. Whoever asks holds
+/// [`App::paying`]: the end of one signature would close the key under the next.
+pub(super) async fn opened(app: &App, password: Option<String>) -> Result<Option<LockOnDrop>, ApiError> {
+    let keyring = &app.parts.keyring;
+    let opens = password.is_some() && keyring.status().main_locked;
+    let lock = opens.then(|| LockOnDrop(Arc::clone(keyring)));
+    if let Some(password) = password {
+        keyring.unlock(password).await?;
+    }
+    Ok(lock)
+}
+
+/// The program stops while something of the owner's is on its way.
+pub(super) fn stopped() -> ApiError {
+    ApiError::unavailable(
+        "stopping",
+        "Hearth stopped before a block had it; it may still be included",
+    )
+    .remedy("Start Hearth again and look at the transactions before you send it again.")
+}
+
+/// Closes the main key when it is dropped.
+pub(super) struct LockOnDrop(Arc<dyn Keyring>);
 
 impl Drop for LockOnDrop {
     fn drop(&mut self) {
@@ -102,7 +119,7 @@ pub(crate) async fn faucet(
     Ok(Json(sent))
 }
 
-fn locked(role: KeyRole) -> ApiError {
+pub(super) fn locked(role: KeyRole) -> ApiError {
     let key = match role {
         KeyRole::Main => "main",
         KeyRole::Working => "working",
@@ -112,5 +129,5 @@ fn locked(role: KeyRole) -> ApiError {
         "key_locked",
         format!("the {key} key is locked; nothing was sent"),
     )
-    .remedy("Send the wallet's password with the payment.")
+    .remedy("Send the wallet's password with it.")
 }

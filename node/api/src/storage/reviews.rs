@@ -1,4 +1,4 @@
-//! Payments that were reviewed and not yet sent.
+//! What was reviewed and not yet sent: payments, changes of roles.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use hearth_base::Clock;
 use parking_lot::Mutex;
 
 use crate::{
-    control::types::{SendDraft, SendReview, Upokt},
+    control::types::{RoleOrder, RoleReview, SendDraft, Upokt},
     error::ApiError,
 };
 
@@ -15,23 +15,34 @@ const GOOD_FOR_MS: i64 = 5 * 60_000;
 /// Reviews that are kept at once; the oldest goes first. One has some 200 bytes.
 const MAX_REVIEWS: usize = 100;
 
-/// Payments that were reviewed and not yet sent.
-pub(crate) struct Reviews {
+/// What was reviewed and not yet sent.
+pub(crate) struct Reviews<T> {
     clock: Clock,
     /// By id. Ids are made in order of time.
-    open: Mutex<BTreeMap<String, OpenReview>>,
+    open: Mutex<BTreeMap<String, OpenReview<T>>>,
 }
 
-/// A payment that was reviewed.
-pub(crate) struct OpenReview {
-    pub(crate) draft: SendDraft,
-    pub(crate) fee: Upokt,
-    pub(crate) needs_password: bool,
+/// Something that was reviewed.
+pub(crate) struct OpenReview<T> {
+    pub(crate) what: T,
     until_ms: i64,
 }
 
-impl Reviews {
-    pub(crate) fn new(clock: Clock) -> Reviews {
+/// A payment that was reviewed.
+pub(crate) struct ReviewedPayment {
+    pub(crate) draft: SendDraft,
+    pub(crate) fee: Upokt,
+    pub(crate) needs_password: bool,
+}
+
+/// A change of a role that was reviewed.
+pub(crate) struct ReviewedRole {
+    pub(crate) order: RoleOrder,
+    pub(crate) review: RoleReview,
+}
+
+impl<T> Reviews<T> {
+    pub(crate) fn new(clock: Clock) -> Reviews<T> {
         Reviews {
             clock,
             open: Mutex::default(),
@@ -39,27 +50,19 @@ impl Reviews {
     }
 
     /// Keeps a review and names it.
-    pub(crate) fn keep(&self, draft: SendDraft, review: &SendReview) -> String {
+    pub(crate) fn keep(&self, what: T) -> String {
         let id = uuid::Uuid::now_v7().to_string();
         let until_ms = self.clock.now_ms() + GOOD_FOR_MS;
         let mut open = self.open.lock();
         while open.len() >= MAX_REVIEWS {
             open.pop_first();
         }
-        open.insert(
-            id.clone(),
-            OpenReview {
-                draft,
-                fee: review.fee,
-                needs_password: review.needs_password,
-                until_ms,
-            },
-        );
+        open.insert(id.clone(), OpenReview { what, until_ms });
         id
     }
 
     /// Takes a review away, so that no second call can send it.
-    pub(crate) fn take(&self, id: &str) -> Result<OpenReview, ApiError> {
+    pub(crate) fn take(&self, id: &str) -> Result<OpenReview<T>, ApiError> {
         let open = self
             .open
             .lock()
@@ -68,14 +71,14 @@ impl Reviews {
         open.ok_or_else(|| {
             ApiError::conflict(
                 "no_review",
-                "this payment was sent already, or its review is older than 5 minutes; nothing was sent",
+                "this was sent already, or its review is older than 5 minutes; nothing was sent",
             )
             .remedy("Review it again.")
         })
     }
 
     /// Puts a review back that came to nothing.
-    pub(crate) fn put_back(&self, id: String, review: OpenReview) {
+    pub(crate) fn put_back(&self, id: String, review: OpenReview<T>) {
         self.open.lock().insert(id, review);
     }
 }

@@ -14,5 +14,6 @@ mod openai;
 mod origins;
 mod parts;
 mod paths;
+mod roles;
 mod shapes;
 mod support;

@@ -9,7 +9,7 @@ use hearth_api::{
         adapters::{ChainMoney, DevnetFaucet},
     },
 };
-use hearth_base::{Amount, Clock, Height, Tasks};
+use hearth_base::{Amount, Clock, Tasks};
 use hearth_chain::{Anchor, Chain, Faucet, Options, valid_until};
 use hearth_devnet::{Account, Blocks, Devnet};
 use hearth_outbox::{Outbox, Outcome, State};

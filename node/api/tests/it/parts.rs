@@ -31,7 +31,7 @@ pub(crate) const CID: &str = "bafyreichat";
 /// The model that serves.
 pub(crate) const BUSY_CID: &str = "bafyreiembed";
 
-fn upokt(amount: u128) -> Upokt {
+pub(crate) fn upokt(amount: u128) -> Upokt {
     Upokt(Amount::from_upokt(amount))
 }
 

@@ -118,6 +118,7 @@ pub(crate) async fn args(
         earn: fake.clone(),
         keyring: fake.clone(),
         money: fake.clone(),
+        roles: fake.clone(),
         network: fake.clone(),
         model_store: fake.clone(),
         relay: fake.clone(),

@@ -169,9 +169,10 @@ fn check_known(
 
 /// A value that does not fit, with the layer it is from.
 fn wrong_form(error: &config::ConfigError, set: &[(String, String)]) -> ConfigError {
-    let key = match error {
-        config::ConfigError::Type { key, .. } | config::ConfigError::At { key, .. } => key.as_deref(),
-        _ => None,
+    let key = if let config::ConfigError::Type { key, .. } | config::ConfigError::At { key, .. } = error {
+        key.as_deref()
+    } else {
+        None
     };
     // A list is named with the place in it.
     let key = key.map(|key| key.split('[').next().unwrap_or(key));

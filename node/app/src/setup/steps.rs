@@ -296,6 +296,7 @@ impl SetupParts {
             amount: Amount::ZERO,
             max_fee: MAX_FEE,
             last_height: None,
+            after: None,
             is_patient: false,
         };
         let put = self.outbox.put(&intent).await?;

@@ -29,7 +29,7 @@ use crate::{
 const MAX_CONFIGS: usize = 256;
 
 /// The parameters of all modules that Hearth reads, of one state.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Params {
     /// Sessions, windows, prices.
     pub shared: message::shared::Params,

@@ -40,8 +40,6 @@ fn copy_of_the_fixture() -> (tempfile::TempDir, PathBuf) {
 async fn rows(pool: &SqlitePool) -> Vec<(String, i64)> {
     let tables = [
         "chain_value",
-        "wallet_activity",
-        "wallet_pending",
         "weights_leaves",
         "weights_downloads",
         "miner_commitment",
@@ -56,6 +54,26 @@ async fn rows(pool: &SqlitePool) -> Vec<(String, i64)> {
         let sql = sqlx::AssertSqlSafe(format!("SELECT count(*) FROM {table}"));
         let count: i64 = sqlx::query_scalar(sql).fetch_one(pool).await.unwrap();
         rows.push((table.to_owned(), count));
+    }
+    // The wallet's notes moved into the outbox.
+    let moved: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_master WHERE name = 'outbox_item'")
+        .fetch_one(pool)
+        .await
+        .unwrap();
+    let notes = if moved == 0 {
+        [
+            "SELECT count(*) FROM wallet_activity",
+            "SELECT count(*) FROM wallet_pending",
+        ]
+    } else {
+        [
+            "SELECT count(*) FROM outbox_item",
+            "SELECT count(*) FROM outbox_tx WHERE is_over = 0",
+        ]
+    };
+    for (name, sql) in ["notes", "payments on their way"].into_iter().zip(notes) {
+        let count: i64 = sqlx::query_scalar(sql).fetch_one(pool).await.unwrap();
+        rows.push((name.to_owned(), count));
     }
     let stages = "SELECT stage || ' ' || session_id, answers FROM miner_session ORDER BY 1";
     let stages: Vec<(String, i64)> = sqlx::query_as(stages).fetch_all(pool).await.unwrap();

@@ -72,6 +72,16 @@ export type ApiKeyPatch = {
   limits?: KeyLimits | null;
 };
 
+/** The application of this wallet. */
+export type ApplicationRole = {
+  address: string;
+  stake: Upokt;
+  services: string[];
+  gateways: string[];
+  session_limit?: Upokt | null;
+  leaving?: Leaving | null;
+};
+
 /** Who asks. */
 export type AskerKind = "owner" | "local" | "key";
 
@@ -574,6 +584,13 @@ export type Folder = {
   conversations: number;
 };
 
+/** The gateway of this wallet. */
+export type GatewayRole = {
+  address: string;
+  stake: Upokt;
+  leaving?: Leaving | null;
+};
+
 /** The newest block. */
 export type Head = {
   height: number;
@@ -626,6 +643,16 @@ export type KeyLimits = {
 
 /** Which of the two keys. */
 export type KeyRole = "main" | "working";
+
+/** A role that was given up. */
+export type Leaving = {
+  /** The last block in which it counts. */
+  until_height: number;
+  /** The block after which the stake comes back. */
+  free_height: number;
+  /** How long that takes, where blocks come regularly. */
+  seconds?: number | null;
+};
 
 /** How bad it is. */
 export type Level = "ok" | "warn" | "fail";
@@ -851,6 +878,35 @@ export type OpenPayment = {
   why?: string | null;
 };
 
+/** Something that this node wants of the chain, and what became of it. */
+export type OwnTransaction = {
+  id: number;
+  /** When it was wanted. */
+  time: Timestamp;
+  reason: TransactionReason;
+  /** Who signs it. */
+  account: string;
+  /** Who is paid. */
+  counterparty?: string | null;
+  /** What is paid or staked. */
+  amount: Upokt;
+  memo?: string | null;
+  state: TransactionState;
+  /** What stands in its way, or why it ended badly. */
+  why?: string | null;
+  /** Its newest transaction, once it is signed. */
+  tx?: string | null;
+  fee?: Upokt | null;
+  /** How many share that transaction and its fee. */
+  shared_by: number;
+  /** The block that holds it. */
+  height?: number | null;
+  /** The last block that may hold it. */
+  last_height?: number | null;
+  /** What is signed, as the chain's own JSON. Empty where an earlier Hearth did not keep it. */
+  messages: (Record<string, unknown>)[];
+};
+
 /** What is known of a payment that is in no block. */
 export type PaymentState = "on_its_way" | "failed" | "unknown";
 
@@ -965,6 +1021,104 @@ export type RenameFolder = {
   to: string;
 };
 
+/** Somebody's part of what a service earns. */
+export type RevenueShare = {
+  address: string;
+  /** In hundredths. */
+  percent: number;
+};
+
+/** What somebody is on the chain. */
+export type RoleName = "supplier" | "application" | "gateway";
+
+/** Something to know before a change is signed. */
+export type RoleNote = {
+  code: string;
+  /** In English, for the terminal. */
+  text: string;
+  /** Figures of the text by name. */
+  values?: Record<string, unknown>;
+};
+
+/** A change of a role. */
+export type RoleOrder = {
+  stake?: Upokt | null;
+  services?: ServiceOffer[];
+  type: "stake_supplier";
+} | {
+  stake: Upokt;
+  service: string;
+  session_limit?: Upokt | null;
+  type: "stake_application";
+} | {
+  stake: Upokt;
+  type: "stake_gateway";
+} | {
+  role: RoleName;
+  type: "unstake";
+} | {
+  gateway?: string | null;
+  type: "delegate";
+} | {
+  gateway?: string | null;
+  type: "undelegate";
+} | {
+  id: string;
+  name: string;
+  compute_units: number;
+  /** A JSON document that says what it is; none leaves it. */
+  card?: Record<string, unknown> | null;
+  type: "service";
+};
+
+/** A change of a role as it would be signed. Nothing is signed yet. */
+export type RoleReview = {
+  /** Names this review when it is sent; good for 5 minutes, once. */
+  review_id: string;
+  /** The transactions, in this order: each is signed once a block holds the one before it. */
+  steps: RoleStep[];
+  /** What to know before. */
+  notes: RoleNote[];
+  /** What the network may ask for all of them at most. */
+  max_fee: Upokt;
+  /** Whether the password is needed to sign. */
+  needs_password: boolean;
+};
+
+/** One transaction of a change. */
+export type RoleStep = {
+  /** The key that signs. */
+  key: KeyRole;
+  account: string;
+  /** What leaves it, besides the fee. */
+  amount: Upokt;
+  /** What is signed, as the chain's own JSON. */
+  messages: (Record<string, unknown>)[];
+};
+
+/** What the network asks now. */
+export type RoleTerms = {
+  supplier_least: Upokt;
+  application_least: Upokt;
+  gateway_least: Upokt;
+  /** What each change of a supplier costs, besides the fee. */
+  staking_charge: Upokt;
+  /** What a new service costs. */
+  service_charge: Upokt;
+  blocks_per_session: number;
+  block_time_ms?: number | null;
+};
+
+/** The roles of this wallet, and what the network asks for them now. */
+export type RolesPage = {
+  supplier?: SupplierRole | null;
+  application?: ApplicationRole | null;
+  gateway?: GatewayRole | null;
+  terms: RoleTerms;
+  /** Where relays of others are to arrive, as it is configured; `None` where nothing is. */
+  relay_url?: string | null;
+};
+
 /** An answer that is being served. */
 export type RunningAnswer = {
   id: string;
@@ -1008,6 +1162,13 @@ export type SendReview = {
   needs_password: boolean;
 };
 
+/** Signs and sends a change that was reviewed, once. */
+export type SendRole = {
+  review_id: string;
+  /** Opens the main key for this alone. */
+  password?: string | null;
+};
+
 /** A payment or a gift of the faucet that a block includes. */
 export type Sent = {
   tx: string;
@@ -1017,6 +1178,15 @@ export type Sent = {
 /** A service that this node serves. */
 export type ServedService = {
   id: string;
+};
+
+/** A service that a supplier is to serve. */
+export type ServiceOffer = {
+  service: string;
+  /** Where its relays arrive. */
+  url: string;
+  /** Who gets how much; empty gives the owner all. */
+  shares?: RevenueShare[];
 };
 
 /** The windows of the current session, as heights. */
@@ -1153,6 +1323,15 @@ export type StakedRole = {
   note?: string | null;
 };
 
+/** A service as it is staked. */
+export type StakedService = {
+  service: string;
+  urls: string[];
+  shares: RevenueShare[];
+  /** The block from which it counts, where that is still to come. */
+  from_height?: number | null;
+};
+
 /** The standing of a figure: how it was verified, and at which height. */
 export type Standing = {
   trust: Trust;
@@ -1179,6 +1358,18 @@ export type Status = {
   problems?: string[];
 };
 
+/** The supplier of this wallet's operator. */
+export type SupplierRole = {
+  operator: string;
+  owner: string;
+  /** Whether the owner is this wallet. Of another owner's stake nothing is ours. */
+  is_own: boolean;
+  stake: Upokt;
+  /** Those that count now or from the next session. */
+  services: StakedService[];
+  leaving?: Leaving | null;
+};
+
 /** The theme of the UI. */
 export type Theme = "system" | "light" | "dark";
 
@@ -1190,6 +1381,18 @@ export type TokenUsage = {
   prompt_tokens: number;
   completion_tokens: number;
 };
+
+/** Every transaction of this node, the newest first. */
+export type TransactionList = {
+  transactions: OwnTransaction[];
+  total: number;
+};
+
+/** Why a transaction is made. */
+export type TransactionReason = "payment" | "role" | "setup" | "claim" | "proof";
+
+/** How far a transaction is, and how it ended. */
+export type TransactionState = "waiting" | "signed" | "placed" | "included" | "failed" | "refused" | "expired" | "unknown";
 
 /** How far a figure from the chain can be trusted. */
 export type Trust = "proven" | "unverified" | "stale";
@@ -1409,6 +1612,12 @@ export type Operations = {
   "GET /receipts.csv": { path: null; query: null; body: null; answer: string };
   /** One of them; the header x-hearth-receipt of an answer has its id. */
   "GET /receipts/{id}": { path: { id: string }; query: null; body: null; answer: BoughtAnswer };
+  /** The roles of this wallet on the chain, and what the network asks for them. */
+  "GET /roles": { path: null; query: null; body: null; answer: RolesPage };
+  /** Checks a change of a role and says what would be signed; signs nothing. */
+  "POST /roles/review": { path: null; query: null; body: RoleOrder; answer: RoleReview };
+  /** Signs and sends a reviewed change of a role, once, and waits for its blocks. */
+  "POST /roles/send": { path: null; query: null; body: SendRole; answer: TransactionList };
   /** All settings. */
   "GET /settings": { path: null; query: null; body: null; answer: Settings };
   /** Changes settings at once. */
@@ -1443,6 +1652,8 @@ export type Operations = {
   "POST /wallet/send": { path: null; query: null; body: SendOrder; answer: Sent };
   /** Checks a payment and says its fee; signs nothing. */
   "POST /wallet/send/review": { path: null; query: null; body: SendDraft; answer: SendReview };
+  /** Every transaction of this node: what was wanted, what was signed, how it ended. */
+  "GET /wallet/transactions": { path: null; query: { limit?: number; offset?: number }; body: null; answer: TransactionList };
   /** Unlocks both keys. */
   "POST /wallet/unlock": { path: null; query: null; body: UnlockWallet; answer: WalletPage };
   /** Says the recovery words again. */

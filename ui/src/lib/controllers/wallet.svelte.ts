@@ -7,10 +7,16 @@ class Wallet {
   limit = $state(30);
   readonly history = new Loaded(() => call('GET /wallet/history', { query: { limit: this.limit } }));
 
+  txLimit = $state(20);
+  readonly transactions = new Loaded(() => call('GET /wallet/transactions', { query: { limit: this.txLimit } }));
+  readonly roles = new Loaded(() => call('GET /roles'));
+
   loadAll(): void {
     void this.page.load();
     void this.balances.load();
     void this.history.load();
+    void this.transactions.load();
+    void this.roles.load();
   }
 
   async lock(): Promise<void> {

@@ -57,7 +57,7 @@ describe('reasons', () => {
 describe('errors', () => {
   const api = sourcesIn('../node/api/src');
   const answers = source('answers/src/error.rs');
-  const everywhere = `${api}\n${answers}\n${sourcesIn('../node/weights/src')}\n${sourcesIn('../node/chats/src')}\n${sourcesIn('../node/connect/src')}\n${readFileSync('../engine/src/fact.rs', 'utf8')}`;
+  const everywhere = `${api}\n${answers}\n${sourcesIn('../node/weights/src')}\n${sourcesIn('../node/chats/src')}\n${sourcesIn('../node/connect/src')}\n${sourcesIn('../node/roles/src')}\n${readFileSync('../engine/src/fact.rs', 'utf8')}`;
   // What only a program can cause, or nobody hears: such an answer goes to whoever wrote the program, in English.
   const programs = ['bad_request', 'cancelled', 'insufficient_quota', 'invalid_api_key', 'invalid_json', 'key_model', 'key_needed', 'key_scope', 'many_sources', 'method_not_allowed', 'model_changed', 'no_tools', 'rate_limit_exceeded', 'source_unusable', 'too_many_values', 'unknown_url'];
   test('there are no words for codes that nobody sends', () => {
@@ -69,6 +69,7 @@ describe('errors', () => {
       ...codes(api, /(?:StatusCode::\w+,|(?:conflict|unavailable|refused)\()\s*"(\w+)"/g),
       ...codes(answers, /Code::\w+ => \("(\w+)", \d+\)/g),
       ...codes(sourcesIn('../node/weights/src'), /Fact::new\(\s*"(\w+)"/g),
+      ...codes(sourcesIn('../node/roles/src'), /RoleError::\w+[^=\n]*=> "(\w+)"/g),
       ...codes(sourcesIn('../node/chats/src'), /refused\(\s*"(\w+)"/g),
       ...codes(readFileSync('../node/weights/src/refusal.rs', 'utf8'), /"(\w+)"/g),
       ...codes(readFileSync('../engine/src/fact.rs', 'utf8'), /"((?:model|file)_\w+)"/g),

@@ -21,8 +21,9 @@ impl Operation {
             Earning, EarningPage, EarningSummary, Event, FaucetOrder, History, ImportWallet, Imported,
             LicenceList, LoginState, Model, ModelList, NetworkPage, NewAnswer, NewApiKey, NewConversation,
             NewPreset, Preset, PresetList, PresetPatch, ProgramList, PullModel, RecoveryWords, RenameFolder,
-            SendDraft, SendOrder, SendReview, Sent, SetLogin, Settings, SettingsPatch, Setup, SignIn, Status,
-            TransactionList, UnlockWallet, UsageReport, VerifiedModel, WalletPage, WordsChecked,
+            RoleOrder, RoleReview, RolesPage, SendDraft, SendOrder, SendReview, SendRole, Sent, SetLogin,
+            Settings, SettingsPatch, Setup, SignIn, Status, TransactionList, UnlockWallet, UsageReport,
+            VerifiedModel, WalletPage, WordsChecked,
         };
         let new = Spec::new;
         match self {
@@ -420,6 +421,29 @@ impl Operation {
             Operation::Faucet => new(Post, "/wallet/faucet", "askFaucet", "Play money, on devnet only.")
                 .takes::<FaucetOrder>()
                 .gives::<Sent>(),
+            Operation::GetRoles => new(
+                Get,
+                "/roles",
+                "getRoles",
+                "The roles of this wallet on the chain, and what the network asks for them.",
+            )
+            .gives::<RolesPage>(),
+            Operation::ReviewRole => new(
+                Post,
+                "/roles/review",
+                "reviewRole",
+                "Checks a change of a role and says what would be signed; signs nothing.",
+            )
+            .takes::<RoleOrder>()
+            .gives::<RoleReview>(),
+            Operation::SendRole => new(
+                Post,
+                "/roles/send",
+                "sendRole",
+                "Signs and sends a reviewed change of a role, once, and waits for its blocks.",
+            )
+            .takes::<SendRole>()
+            .gives::<TransactionList>(),
             Operation::Network => new(
                 Get,
                 "/network",

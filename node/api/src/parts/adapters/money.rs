@@ -281,6 +281,7 @@ impl Money for ChainMoney {
 
     async fn review(&self, draft: &SendDraft) -> Answer<SendReview> {
         let (signer, to, message) = self.read(draft)?;
+        self.outbox.shown(self.block_within).await?;
         let balance = self.chain.balance(signer.address()).await.map_err(chain_error)?;
         let not_enough = |needed: Amount| {
             let text = format!(
@@ -351,6 +352,7 @@ impl Money for ChainMoney {
             amount: draft.amount.0,
             max_fee: fee.0,
             last_height: None,
+            after: None,
             is_patient: false,
         };
         // What has ended meanwhile does not stand in the way of the same payment.
@@ -496,7 +498,7 @@ fn refused(code: &str, why: String) -> ApiError {
     }
 }
 
-fn tx_error(error: TxError) -> ApiError {
+pub(super) fn tx_error(error: TxError) -> ApiError {
     let text = hearth_base::failure::chain(&error);
     match &error {
         TxError::NotSeen { .. } | TxError::Unsent { .. } => in_doubt(text),

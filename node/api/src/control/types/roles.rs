@@ -1,0 +1,197 @@
+//! Roles: what is staked, and changes of it.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{KeyRole, Upokt};
+
+/// What somebody is on the chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RoleName {
+    Supplier,
+    Application,
+    Gateway,
+}
+
+/// The roles of this wallet, and what the network asks for them now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RolesPage {
+    pub supplier: Option<SupplierRole>,
+    pub application: Option<ApplicationRole>,
+    pub gateway: Option<GatewayRole>,
+    pub terms: RoleTerms,
+    /// Where relays of others are to arrive, as it is configured; `None` where nothing is.
+    pub relay_url: Option<String>,
+}
+
+/// What the network asks now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RoleTerms {
+    pub supplier_least: Upokt,
+    pub application_least: Upokt,
+    pub gateway_least: Upokt,
+    /// What each change of a supplier costs, besides the fee.
+    pub staking_charge: Upokt,
+    /// What a new service costs.
+    pub service_charge: Upokt,
+    pub blocks_per_session: u64,
+    pub block_time_ms: Option<u64>,
+}
+
+/// The supplier of this wallet's operator.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SupplierRole {
+    pub operator: String,
+    pub owner: String,
+    /// Whether the owner is this wallet. Of another owner's stake nothing is ours.
+    pub is_own: bool,
+    pub stake: Upokt,
+    /// Those that count now or from the next session.
+    pub services: Vec<StakedService>,
+    pub leaving: Option<Leaving>,
+}
+
+/// A service as it is staked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct StakedService {
+    pub service: String,
+    pub urls: Vec<String>,
+    pub shares: Vec<RevenueShare>,
+    /// The block from which it counts, where that is still to come.
+    pub from_height: Option<u64>,
+}
+
+/// Somebody's part of what a service earns.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RevenueShare {
+    pub address: String,
+    /// In hundredths.
+    pub percent: u64,
+}
+
+/// The application of this wallet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ApplicationRole {
+    pub address: String,
+    pub stake: Upokt,
+    pub services: Vec<String>,
+    pub gateways: Vec<String>,
+    /// The most that a session may cost.
+    pub session_limit: Option<Upokt>,
+    pub leaving: Option<Leaving>,
+}
+
+/// The gateway of this wallet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct GatewayRole {
+    pub address: String,
+    pub stake: Upokt,
+    pub leaving: Option<Leaving>,
+}
+
+/// A role that was given up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Leaving {
+    /// The last block in which it counts.
+    pub until_height: u64,
+    /// The block after which the stake comes back.
+    pub free_height: u64,
+    /// How long that takes, where blocks come regularly.
+    pub seconds: Option<u64>,
+}
+
+/// A change of a role.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum RoleOrder {
+    /// Become a supplier, or change its stake or services. An empty list leaves the services as they are; any other
+    /// is all of them.
+    StakeSupplier {
+        stake: Option<Upokt>,
+        #[serde(default)]
+        services: Vec<ServiceOffer>,
+    },
+    /// Become an application, or add to its stake.
+    StakeApplication {
+        stake: Upokt,
+        service: String,
+        /// The most that a session may cost; 0 takes a limit away, none leaves it.
+        session_limit: Option<Upokt>,
+    },
+    /// Become a gateway, or add to its stake.
+    StakeGateway { stake: Upokt },
+    /// Give a role up.
+    Unstake { role: RoleName },
+    /// Let a gateway sign for the application; without one it is the own one.
+    Delegate { gateway: Option<String> },
+    /// The opposite.
+    Undelegate { gateway: Option<String> },
+    /// Make a service, or change an own one.
+    Service {
+        id: String,
+        name: String,
+        compute_units: u64,
+        /// A JSON document that says what it is; none leaves it.
+        #[schema(value_type = Option<Object>)]
+        card: Option<serde_json::Value>,
+    },
+}
+
+/// A service that a supplier is to serve.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ServiceOffer {
+    pub service: String,
+    /// Where its relays arrive.
+    pub url: String,
+    /// Who gets how much; empty gives the owner all.
+    #[serde(default)]
+    pub shares: Vec<RevenueShare>,
+}
+
+/// A change of a role as it would be signed. Nothing is signed yet.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct RoleReview {
+    /// Names this review when it is sent; good for 5 minutes, once.
+    pub review_id: String,
+    /// The transactions, in this order: each is signed once a block holds the one before it.
+    pub steps: Vec<RoleStep>,
+    /// What to know before.
+    pub notes: Vec<RoleNote>,
+    /// What the network may ask for all of them at most.
+    pub max_fee: Upokt,
+    /// Whether the password is needed to sign.
+    pub needs_password: bool,
+}
+
+/// One transaction of a change.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct RoleStep {
+    /// The key that signs.
+    pub key: KeyRole,
+    pub account: String,
+    /// What leaves it, besides the fee.
+    pub amount: Upokt,
+    /// What is signed, as the chain's own JSON.
+    #[schema(value_type = Vec<Object>)]
+    pub messages: Vec<serde_json::Value>,
+}
+
+/// Something to know before a change is signed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RoleNote {
+    pub code: String,
+    /// In English, for the terminal.
+    pub text: String,
+    /// Figures of the text by name.
+    #[serde(default)]
+    pub values: std::collections::BTreeMap<String, String>,
+}
+
+/// Signs and sends a change that was reviewed, once.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SendRole {
+    pub review_id: String,
+    /// Opens the main key for this alone.
+    pub password: Option<String>,
+}

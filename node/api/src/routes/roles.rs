@@ -1,0 +1,80 @@
+//! Roles: what is staked; changes of it, reviewed first, then sent once.
+
+use axum::{Json, extract::State};
+use tokio::sync::oneshot;
+
+use super::{
+    extract::Input,
+    payments::{locked, opened, stopped},
+};
+use crate::{
+    app::App,
+    control::types::{Changed, Event, KeyRole, RoleOrder, RoleReview, RolesPage, SendRole, TransactionList},
+    error::ApiError,
+    storage::{OpenReview, ReviewedRole},
+};
+
+pub(crate) async fn page(State(app): State<App>) -> Result<Json<RolesPage>, ApiError> {
+    Ok(Json(app.parts.roles.page().await?))
+}
+
+pub(crate) async fn review(
+    State(app): State<App>,
+    Input(order): Input<RoleOrder>,
+) -> Result<Json<RoleReview>, ApiError> {
+    let review = app.parts.roles.review(&order).await?;
+    let review_id = app.role_reviews.keep(ReviewedRole {
+        order,
+        review: review.clone(),
+    });
+    Ok(Json(RoleReview { review_id, ..review }))
+}
+
+pub(crate) async fn send(
+    State(app): State<App>,
+    Input(order): Input<SendRole>,
+) -> Result<Json<TransactionList>, ApiError> {
+    let open = app.role_reviews.take(&order.review_id)?;
+    if order.password.is_none() && open.what.review.needs_password {
+        let key = open
+            .what
+            .review
+            .steps
+            .first()
+            .map_or(KeyRole::Main, |step| step.key);
+        app.role_reviews.put_back(order.review_id, open);
+        return Err(locked(key));
+    }
+    let (tell, told) = oneshot::channel();
+    let owner = app.clone();
+    // A task of its own: a caller that hangs up must not leave the key open or the change half done.
+    app.tasks.spawn("change of a role", async move {
+        let outcome = carry_out(&owner, order, open).await;
+        if outcome.is_ok() {
+            owner.tell(Event::Balances(Changed { height: None }));
+        }
+        let _ = tell.send(outcome);
+    });
+    let outcome = told.await.map_err(|error| ApiError::internal(&error))?;
+    outcome.map(Json)
+}
+
+async fn carry_out(
+    app: &App,
+    order: SendRole,
+    open: OpenReview<ReviewedRole>,
+) -> Result<TransactionList, ApiError> {
+    let _turn = app.paying.lock().await;
+    let _opened = match opened(app, order.password).await {
+        Ok(opened) => opened,
+        Err(error) => {
+            app.role_reviews.put_back(order.review_id, open);
+            return Err(error);
+        }
+    };
+    tokio::select! {
+        biased;
+        () = app.cut.cancelled() => Err(stopped()),
+        sent = app.parts.roles.send(&open.what.order, &open.what.review) => sent,
+    }
+}

@@ -1,0 +1,378 @@
+//! From orders to messages, over facts that are made up.
+
+use std::collections::BTreeMap;
+
+use hearth_base::{Amount, Height, ServiceId};
+use hearth_chain::Params;
+use hearth_pocket::{
+    address::Address,
+    keys::SecretKey,
+    message::{
+        Coin,
+        application::{Application, MsgStakeApplication},
+        cosmos::MsgSend,
+        gateway::{Gateway, MsgStakeGateway},
+        service::MsgAddService,
+        shared::{Service, ServiceConfigUpdate, Supplier, SupplierServiceConfig},
+        supplier::{MsgStakeSupplier, MsgUnstakeSupplier},
+    },
+};
+
+use crate::{Facts, Note, Offer, Order, Plan, Role, RoleError, Share, plan};
+
+fn address(n: u8) -> Address {
+    SecretKey::from_bytes(&[n; 32]).unwrap().address().clone()
+}
+
+fn pokt(n: u128) -> Amount {
+    Amount::from_upokt(n * Amount::UPOKT_PER_POKT)
+}
+
+fn coin(n: u128) -> Option<Coin> {
+    Some(Coin::upokt(pokt(n)))
+}
+
+/// Nothing is staked; both keys have money.
+fn facts() -> Facts {
+    let mut params = Params::default();
+    params.shared.num_blocks_per_session = 20;
+    params.shared.supplier_unbonding_period_sessions = 1429;
+    params.shared.application_unbonding_period_sessions = 3;
+    params.supplier.min_stake = coin(59_500);
+    params.supplier.staking_fee = Some(Coin::upokt(Amount::from_upokt(1)));
+    params.application.min_stake = coin(1_000);
+    params.application.max_delegated_gateways = 2;
+    params.gateway.min_stake = coin(5_000);
+    params.service.add_service_fee = coin(3_500);
+    params.proof.proof_submission_fee = Some(Coin::upokt(Amount::from_upokt(1)));
+    params.proof.proof_missing_penalty = Some(Coin::upokt(Amount::from_upokt(1)));
+    let service = Service {
+        id: "svc".to_owned(),
+        owner_address: address(9).to_string(),
+        compute_units_per_relay: 10,
+        ..Service::default()
+    };
+    Facts {
+        main: address(1),
+        working: address(2),
+        params,
+        supplier: None,
+        application: None,
+        gateway: None,
+        named_gateway: None,
+        services: BTreeMap::from([(ServiceId::new("svc"), service)]),
+        main_balance: pokt(100_000),
+        working_balance: Amount::ZERO,
+        height: Height(5),
+        block_time: Some(std::time::Duration::from_secs(60)),
+        is_devnet: false,
+    }
+}
+
+fn offer(url: &str) -> Offer {
+    Offer {
+        service: ServiceId::new("svc"),
+        url: url.parse().unwrap(),
+        shares: Vec::new(),
+    }
+}
+
+fn supplier(stake: Option<u128>, services: Vec<Offer>) -> Order {
+    Order::Supplier {
+        stake: stake.map(pokt),
+        services,
+    }
+}
+
+/// The record of a supplier that serves `svc`.
+fn staked(owner: u8) -> Supplier {
+    let config = SupplierServiceConfig {
+        service_id: "svc".to_owned(),
+        ..SupplierServiceConfig::default()
+    };
+    Supplier {
+        owner_address: address(owner).to_string(),
+        operator_address: address(2).to_string(),
+        stake: coin(60_000),
+        services: vec![config.clone()],
+        service_config_history: vec![ServiceConfigUpdate {
+            service: Some(config),
+            ..ServiceConfigUpdate::default()
+        }],
+        ..Supplier::default()
+    }
+}
+
+fn stakes(plan: &Plan) -> Vec<MsgStakeSupplier> {
+    let messages = plan.steps.iter().flat_map(|step| &step.messages);
+    messages
+        .filter_map(|message| message.unpack::<MsgStakeSupplier>()?.ok())
+        .collect()
+}
+
+#[test]
+fn a_new_supplier_is_staked_by_its_owner_and_served_by_its_operator() {
+    let facts = facts();
+    let planned = plan(
+        &supplier(Some(60_000), vec![offer("https://home.example/")]),
+        &facts,
+    )
+    .unwrap();
+    let [first, second] = planned.steps.as_slice() else {
+        panic!("{planned:?}")
+    };
+    assert_eq!((&first.account, &second.account), (&facts.main, &facts.working));
+    // The working key has nothing yet: what it needs for fees goes there.
+    let gift = first.messages[0].unpack::<MsgSend>().unwrap().unwrap();
+    assert_eq!(gift.to_address, facts.working.to_string());
+    let moved = Amount::from_upokt(Amount::UPOKT_PER_POKT + 1);
+    assert!(planned.notes.contains(&Note::Working { amount: moved }));
+    assert_eq!(first.amount, pokt(60_001).saturating_add(Amount::from_upokt(2)));
+    let [owner, operator] = stakes(&planned).try_into().unwrap();
+    assert_eq!(
+        (&owner.signer, &owner.owner_address),
+        (&owner.owner_address, &facts.main.to_string())
+    );
+    assert_eq!((owner.stake, owner.services.len()), (coin(60_000), 0));
+    assert_eq!(
+        (&operator.signer, &operator.stake),
+        (&facts.working.to_string(), &None)
+    );
+    let [config] = operator.services.try_into().unwrap();
+    let kinds: Vec<i32> = config
+        .endpoints
+        .iter()
+        .map(|endpoint| endpoint.rpc_type)
+        .collect();
+    assert_eq!(kinds, [4, 3], "REST and JSON-RPC");
+    assert_eq!(config.endpoints[0].url, "https://home.example");
+    assert_eq!(config.rev_share[0].address, facts.main.to_string());
+    assert!(planned.notes.contains(&Note::From { height: 21 }));
+    assert!(planned.notes.contains(&Note::Charge {
+        amount: Amount::from_upokt(2)
+    }));
+    assert!(planned.notes.contains(&Note::Unbonding {
+        blocks: 28_580,
+        seconds: Some(28_580 * 60)
+    }));
+}
+
+#[test]
+fn a_stake_and_its_services_change_apart() {
+    let mut facts = facts();
+    facts.supplier = Some(staked(1));
+    facts.working_balance = pokt(5);
+    let more = plan(&supplier(Some(61_000), Vec::new()), &facts).unwrap();
+    let [change] = stakes(&more).try_into().unwrap();
+    assert_eq!(
+        (change.signer, change.services.len()),
+        (facts.main.to_string(), 0)
+    );
+    assert_eq!(
+        more.steps[0].amount,
+        pokt(1_000).saturating_add(Amount::from_upokt(1))
+    );
+    // Less of it comes back, and nothing leaves but the charge.
+    let less = plan(&supplier(Some(59_500), Vec::new()), &facts).unwrap();
+    assert_eq!(less.steps[0].amount, Amount::from_upokt(1));
+
+    facts.services.insert(ServiceId::new("other"), Service::default());
+    let other = Offer {
+        service: ServiceId::new("other"),
+        ..offer("http://1.2.3.4:4328")
+    };
+    let services = plan(&supplier(None, vec![other]), &facts).unwrap();
+    assert_eq!(services.steps.len(), 1);
+    assert_eq!(services.steps[0].account, facts.working);
+    assert!(services.notes.contains(&Note::Retires(vec!["svc".to_owned()])));
+    let same = plan(&supplier(Some(60_000), Vec::new()), &facts);
+    assert_eq!(same, Err(RoleError::NoChange));
+
+    facts.supplier.as_mut().unwrap().unstake_session_end_height = 40;
+    let stays = plan(&supplier(Some(60_000), Vec::new()), &facts).unwrap();
+    assert!(stays.notes.contains(&Note::Stays));
+}
+
+#[test]
+fn what_cannot_be_is_refused_before_anything_is_signed() {
+    let good = || vec![offer("https://home.example")];
+    let code = |order: &Order, facts: &Facts| plan(order, facts).unwrap_err().code();
+    let facts = facts();
+    assert_eq!(code(&supplier(Some(59_499), good()), &facts), "stake_too_small");
+    assert_eq!(code(&supplier(Some(0), good()), &facts), "stake_too_small");
+    assert_eq!(code(&supplier(Some(60_000), Vec::new()), &facts), "new_supplier");
+    assert_eq!(code(&supplier(Some(99_999), good()), &facts), "not_enough");
+    for url in [
+        "http://127.0.0.1:4328",
+        "http://localhost:4328",
+        "http://192.168.1.2",
+        "http://[::1]:1",
+        "http://user:pass@home.example",
+        "ftp://home.example",
+    ] {
+        assert_eq!(
+            code(&supplier(Some(60_000), vec![offer(url)]), &facts),
+            "url_wrong",
+            "{url}"
+        );
+    }
+    let missing = Offer {
+        service: ServiceId::new("none"),
+        ..offer("https://home.example")
+    };
+    assert_eq!(code(&supplier(Some(60_000), vec![missing]), &facts), "no_service");
+    let share = |n: u8, percent| Share {
+        address: address(n),
+        percent,
+    };
+    for shares in [
+        vec![share(1, 99)],
+        vec![share(1, 50), share(1, 50)],
+        vec![share(1, 100), share(2, 0)],
+        vec![share(1, u64::MAX), share(2, 101)],
+    ] {
+        let offer = Offer {
+            shares,
+            ..offer("https://home.example")
+        };
+        assert_eq!(code(&supplier(Some(60_000), vec![offer]), &facts), "shares_wrong");
+    }
+    let shared = Offer {
+        shares: vec![share(1, 60), share(3, 40)],
+        ..offer("https://home.example")
+    };
+    assert!(plan(&supplier(Some(60_000), vec![shared]), &facts).is_ok());
+
+    // A stranger made the record of our operator.
+    let mut squatted = facts.clone();
+    squatted.supplier = Some(staked(7));
+    assert_eq!(
+        code(&supplier(Some(60_000), good()), &squatted),
+        "foreign_supplier"
+    );
+    squatted.working_balance = pokt(1);
+    let gone = plan(&Order::Unstake(Role::Supplier), &squatted).unwrap();
+    let message = gone.steps[0].messages[0]
+        .unpack::<MsgUnstakeSupplier>()
+        .unwrap()
+        .unwrap();
+    assert_eq!(message.signer, squatted.working.to_string());
+    assert!(matches!(gone.notes.last(), Some(Note::Foreign { .. })));
+}
+
+#[test]
+fn an_application_grows_and_asks_one_service_that_exists() {
+    let mut facts = facts();
+    let order = |stake, service: &str, limit: Option<u128>| Order::Application {
+        stake: pokt(stake),
+        service: ServiceId::new(service),
+        session_limit: limit.map(Amount::from_upokt),
+    };
+    let made = plan(&order(2_000, "svc", None), &facts).unwrap();
+    let message = made.steps[0].messages[0]
+        .unpack::<MsgStakeApplication>()
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        (message.stake, message.per_session_spend_limit),
+        (coin(2_000), None)
+    );
+    assert!(made.notes.contains(&Note::SettlementsTake { least: pokt(1_000) }));
+    let code = |order: &Order, facts: &Facts| plan(order, facts).unwrap_err().code();
+    assert_eq!(code(&order(2_000, "none", None), &facts), "no_service");
+    assert_eq!(code(&order(999, "svc", None), &facts), "stake_too_small");
+    assert_eq!(code(&order(2_000, "svc", Some(5)), &facts), "stake_too_small");
+    assert!(
+        plan(&order(2_000, "svc", Some(0)), &facts).is_ok(),
+        "a limit is taken away"
+    );
+
+    facts.application = Some(Application {
+        stake: coin(2_000),
+        ..Application::default()
+    });
+    assert_eq!(code(&order(2_000, "svc", None), &facts), "stake_not_more");
+    assert_eq!(
+        plan(&order(2_500, "svc", None), &facts).unwrap().steps[0].amount,
+        pokt(500)
+    );
+    // Delegation: to one that is there, once, and to no more than the network allows.
+    assert_eq!(code(&Order::Delegate(None), &facts), "no_gateway");
+    facts.named_gateway = Some(Gateway::default());
+    assert!(plan(&Order::Delegate(None), &facts).is_ok());
+    let delegated = vec![facts.working.to_string()];
+    facts.application.as_mut().unwrap().delegatee_gateway_addresses = delegated;
+    assert_eq!(code(&Order::Delegate(None), &facts), "delegated");
+    assert!(plan(&Order::Undelegate(None), &facts).is_ok());
+    assert_eq!(
+        code(&Order::Undelegate(Some(address(5))), &facts),
+        "not_delegated"
+    );
+    let two = vec![address(6).to_string(), address(7).to_string()];
+    facts.application.as_mut().unwrap().delegatee_gateway_addresses = two;
+    assert_eq!(code(&Order::Delegate(None), &facts), "too_many_gateways");
+    assert!(plan(&Order::Unstake(Role::Application), &facts).is_ok());
+    facts.application.as_mut().unwrap().unstake_session_end_height = 9;
+    assert_eq!(code(&Order::Unstake(Role::Application), &facts), "unbonding");
+    facts.application = None;
+    assert_eq!(code(&Order::Unstake(Role::Application), &facts), "not_staked");
+}
+
+#[test]
+fn a_gateway_is_staked_by_the_key_that_signs_alone() {
+    let facts = facts();
+    let made = plan(&Order::Gateway { stake: pokt(5_000) }, &facts).unwrap();
+    let [gift, stake] = made.steps.as_slice() else {
+        panic!("{made:?}")
+    };
+    assert_eq!(gift.account, facts.main);
+    let message = stake.messages[0].unpack::<MsgStakeGateway>().unwrap().unwrap();
+    assert_eq!(
+        (message.address, message.stake),
+        (facts.working.to_string(), coin(5_000))
+    );
+    assert!(made.notes.contains(&Note::HotStake));
+}
+
+#[test]
+fn a_service_is_made_for_its_price_and_changed_by_its_owner() {
+    let mut facts = facts();
+    let order = |id: &str, units, card: Option<&str>| Order::Service {
+        id: ServiceId::new(id),
+        name: "A model".to_owned(),
+        compute_units: units,
+        card: card.map(|card| card.as_bytes().to_vec()),
+    };
+    let made = plan(&order("my-model_7b", 100, Some("{\"a\":1}")), &facts).unwrap();
+    assert_eq!(made.steps[0].amount, pokt(3_500));
+    let message = made.steps[0].messages[0]
+        .unpack::<MsgAddService>()
+        .unwrap()
+        .unwrap();
+    assert_eq!(message.service.owner_address, facts.main.to_string());
+    let code = |order: &Order, facts: &Facts| plan(order, facts).unwrap_err().code();
+    for wrong in [
+        order("my.model", 1, None),
+        order("name:7b", 1, None),
+        order("", 1, None),
+        order(&"a".repeat(43), 1, None),
+        order("a", 0, None),
+        order("a", 2_097_153, None),
+        order("a", 1, Some("[]")),
+        order("a", 1, Some("{")),
+    ] {
+        assert_eq!(code(&wrong, &facts), "service_wrong", "{wrong:?}");
+    }
+    assert_eq!(code(&order("svc", 1, None), &facts), "others_service");
+    // The balance must be above the price.
+    facts.main_balance = pokt(3_500);
+    assert_eq!(code(&order("a", 1, None), &facts), "not_enough");
+    facts
+        .services
+        .get_mut(&ServiceId::new("svc"))
+        .unwrap()
+        .owner_address = facts.main.to_string();
+    let changed = plan(&order("svc", 11, None), &facts).unwrap();
+    assert_eq!(changed.steps[0].amount, Amount::ZERO);
+    assert_eq!(changed.notes, [Note::From { height: 21 }]);
+}

@@ -1,0 +1,54 @@
+// Roles: which form asks for what, and the words of what to know before.
+import type { RoleNote, RoleOrder } from '$lib/api/generated';
+import { duration, height } from '$lib/format/figures';
+import { exactText } from '$lib/format/money';
+import { m } from '$lib/paraglide/messages';
+
+export type RoleForm =
+  | 'supplier'
+  | 'application'
+  | 'gateway'
+  | 'unstake_supplier'
+  | 'unstake_application'
+  | 'unstake_gateway'
+  | 'delegate'
+  | 'undelegate'
+  | 'service';
+
+/** The order of a form that asks for nothing. */
+export function orderOf(form: RoleForm): RoleOrder | null {
+  if (form === 'unstake_supplier') return { type: 'unstake', role: 'supplier' };
+  if (form === 'unstake_application') return { type: 'unstake', role: 'application' };
+  if (form === 'unstake_gateway') return { type: 'unstake', role: 'gateway' };
+  if (form === 'delegate') return { type: 'delegate' };
+  return form === 'undelegate' ? { type: 'undelegate' } : null;
+}
+
+/** A long time, in days where it is that long. */
+export const roughly = (seconds: number): string => duration(seconds * 1000);
+
+/** A note in the person's language; one that this page does not know is shown as the node wrote it. */
+export function noteText(note: RoleNote): string {
+  const value = (name: string): string => String(note.values?.[name] ?? '');
+  const amount = (): string => exactText(value('amount') || '0');
+  const block = (): string => height(Number(value('height')));
+  const words: Record<string, () => string> = {
+    at_risk: () => m.role_note_at_risk({ amount: amount() }),
+    charge: () => m.role_note_charge({ amount: amount() }),
+    foreign: () => m.role_note_foreign({ owner: value('owner') }),
+    from: () => m.role_note_from({ height: block() }),
+    hot_stake: () => m.role_note_hot_stake(),
+    leaves: () => m.role_note_leaves({ service: value('service') }),
+    retires: () => m.role_note_retires({ services: value('services') }),
+    settlements_take: () => m.role_note_settlements_take({ amount: amount() }),
+    stays: () => m.role_note_stays(),
+    unbonding: () => {
+      const blocks = height(Number(value('blocks')));
+      const seconds = value('seconds');
+      return seconds ? m.role_note_unbonding_time({ blocks, time: roughly(Number(seconds)) }) : m.role_note_unbonding({ blocks });
+    },
+    until: () => m.role_note_until({ height: block() }),
+    working: () => m.role_note_working({ amount: amount() }),
+  };
+  return words[note.code]?.() ?? note.text;
+}
