@@ -352,3 +352,47 @@ test('Longer words do not break the layout', async () => {
     await page.setViewportSize({ width: 1280, height: 800 });
   }
 });
+
+test('Roles are looked at, signed and given up', async () => {
+  await at('wallet', 'locked');
+  const roles = page.getByTestId('roles');
+  await roles.getByText('smollm2-135m-instruct').first().waitFor();
+  await clean('roles');
+  await page.getByTestId('role-supplier').getByRole('button', { name: 'Change' }).click();
+  const sheet = page.getByTestId('role-sheet');
+  await sheet.getByLabel('Stake, all together').fill('61000');
+  await sheet.getByLabel('Where relays arrive').fill('http://127.0.0.1:4328');
+  await sheet.getByRole('button', { name: 'Look before you sign' }).click();
+  await sheet.getByText('Others cannot reach that address.').waitFor();
+  await sheet.getByLabel('Where relays arrive').fill('https://home.example');
+  await sheet.getByRole('button', { name: 'Look before you sign' }).click();
+  await sheet.getByText('A note of a newer node.').waitFor();
+  const review = mock.calls.filter((call) => call.name === 'POST /roles/review').at(-1).body;
+  assert.equal(review.stake, '61000000000');
+  assert.deepEqual(review.services[0].shares, [{ address: ADDRESSES.main, percent: 100 }], 'who gets what stays');
+  await clean('role-review');
+  await sheet.getByLabel('Wallet password').fill(mock.it.password);
+  await sheet.getByRole('button', { name: 'Sign', exact: true }).click();
+  await page.getByTestId('role-outcome').getByText('Done').waitFor();
+  await clean('role-done');
+  await sheet.getByRole('button', { name: 'Done' }).click();
+  await page.getByTestId('transactions').locator('[data-state=placed]').first().waitFor();
+
+  await page.getByTestId('role-application').getByRole('button', { name: 'Give up' }).click();
+  await sheet.getByLabel('Wallet password').fill(mock.it.password);
+  await sheet.getByRole('button', { name: 'Sign', exact: true }).click();
+  await sheet.getByRole('button', { name: 'Done' }).click();
+  await page.getByTestId('role-application').getByText('on its way out').waitFor();
+  await clean('role-leaving');
+});
+
+test('A wallet without roles says what each asks for, in German and on a small screen', async () => {
+  await at('wallet', 'devnet', { locale: 'de-DE', viewport: { width: 320, height: 700 } });
+  mock.it.roles = { ...mock.it.roles, supplier: null, application: null, gateway: null };
+  mock.emit({ type: 'balances' });
+  await page.getByTestId('role-gateway').getByText('Das Netz verlangt mindestens').waitFor();
+  await clean('roles-de-320');
+  await page.getByTestId('role-gateway').getByRole('button', { name: 'Übernehmen' }).click();
+  await page.getByTestId('role-sheet').getByLabel('Einsatz, alles zusammen').waitFor();
+  await clean('role-form-de-320');
+});

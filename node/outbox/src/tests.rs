@@ -497,7 +497,7 @@ async fn run(store: &Store, steps: Vec<Step>) {
     reason = "how long a test runs is no setting of the program"
 )]
 fn schedules() -> u32 {
-    std::env::var("HEARTH_OUTBOX_SCHEDULES")
+    std::env::var("TEST_SCHEDULES")
         .ok()
         .and_then(|n| n.parse().ok())
         .unwrap_or(500)

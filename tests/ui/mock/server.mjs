@@ -5,7 +5,7 @@ import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { answerSchema, fault, routes } from './schema.mjs';
 import { answer, chatHandlers, follow, Refusal, Saved, windowOf } from './chats.mjs';
-import { ADDRESSES, scenarios, words } from './world.mjs';
+import { ADDRESSES, scenarios, words, ownTransaction, roleReview } from './world.mjs';
 
 const DIST = new URL('../../../ui/dist/', import.meta.url);
 const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.json': 'application/json', '.woff2': 'font/woff2' };
@@ -230,6 +230,20 @@ const handlers = {
   'POST /wallet/send': (mock, { body }) => {
     needsPassword(mock, body.password);
     return { tx: 'A9F3D2E1B4C5A6978812F3E4D5C6B7A89F01E2D3C4B5A6978812F3E4D5C6B7A8', height: 871_210 };
+  },
+  'GET /wallet/transactions': (mock, { query }) => ({ transactions: windowOf(query, mock.it.transactions), total: mock.it.transactions.length }),
+  'GET /roles': (mock) => mock.it.roles,
+  'POST /roles/review': (mock, { body }) => {
+    if (body.services?.some((one) => one.url.includes('127.0.0.1'))) throw new Refusal(409, 'url_wrong', `${body.services[0].url} is no address for others`, 'Name the address at which others reach this computer.');
+    mock.it.roleOrder = body;
+    return roleReview(mock, body);
+  },
+  'POST /roles/send': (mock, { body }) => {
+    needsPassword(mock, body.password);
+    const all = roleReview(mock, mock.it.roleOrder).steps.map((step, at) => ownTransaction(100 + mock.next++, 'role', 'placed', { messages: step.messages, amount: step.amount }));
+    mock.it.transactions.unshift(...all);
+    if (mock.it.roleOrder.type === 'unstake') mock.it.roles.application.leaving = { until_height: 871_220, free_height: 871_280, seconds: 3600 * 24 * 3 };
+    return { transactions: all, total: all.length };
   },
   'POST /wallet/faucet': () => ({ tx: 'FA', height: 871_210 }),
   'GET /network': (mock) => mock.it.network,

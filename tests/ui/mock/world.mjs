@@ -292,6 +292,12 @@ export function world() {
       movement('h4', 'sent', 'out', '1313910', 50, { fee: '1', counterparty: ADDRESSES.supplier, memo: '104882' }), movement('h5', 'fee', 'out', '0', 70, { fee: '72' }),
       movement('h6', 'received', 'in', '300000000', 60 * 27, { counterparty: ADDRESSES.supplier }),
     ],
+    transactions: [
+      ownTransaction(3, 'payment', 'signed', { counterparty: ADDRESSES.supplier, amount: '1313910' }),
+      ownTransaction(2, 'role', 'refused', { why: 'the chain would refuse the transaction', tx: null }),
+      ownTransaction(1, 'claim', 'included', { height: 871_190, shared_by: 4 }),
+    ],
+    roles: roles(name),
     network: network(name),
     receipts: bought(),
     checks: checks(),
@@ -404,3 +410,37 @@ export const scenarios = {
     return it;
   },
 };
+
+/** A transaction of this node. */
+export function ownTransaction(id, reason, state, more = {}) {
+  const type = { payment: '/cosmos.bank.v1beta1.MsgSend', claim: '/pocket.proof.MsgCreateClaim' }[reason] ?? '/pocket.supplier.MsgStakeSupplier';
+  return {
+    id, reason, state, time: new Date(Date.now() - id * 60_000).toISOString(), account: ADDRESSES.main, counterparty: null, amount: '0', memo: null, why: null,
+    tx: `A9F3D2E1B4C5A6978812F3E4D5C6B7A89F01E2D3C4B5A6978812F3E4D5C6B7${String(id).padStart(2, '0')}`, fee: '1', shared_by: 1, height: null, last_height: null,
+    messages: [{ '@type': type }], ...more,
+  };
+}
+
+function roles(name) {
+  const staked = name !== 'empty';
+  return {
+    supplier: staked ? { operator: ADDRESSES.working, owner: ADDRESSES.main, is_own: true, stake: '60000000000', services: [{ service: 'smollm2-135m-instruct', urls: ['https://home.example'], shares: [{ address: ADDRESSES.main, percent: 100 }], from_height: null }], leaving: null } : null,
+    application: staked ? { address: ADDRESSES.main, stake: '1050000000', services: ['smollm2-135m-instruct'], gateways: [ADDRESSES.working], session_limit: null, leaving: null } : null,
+    gateway: staked ? { address: ADDRESSES.working, stake: '5000000000', leaving: null } : null,
+    terms: { supplier_least: '59500000000', application_least: '1000000000', gateway_least: '5000000000', staking_charge: '1', service_charge: '3500000000', blocks_per_session: 20, block_time_ms: 60_000 },
+    relay_url: 'https://home.example',
+  };
+}
+
+/** What would be signed for an order. */
+export function roleReview(mock, order) {
+  const step = (key, amount, type) => ({ key, account: key === 'main' ? ADDRESSES.main : ADDRESSES.working, amount, messages: [{ '@type': type, signer: ADDRESSES[key] }] });
+  const steps = order.type === 'stake_supplier'
+    ? [step('main', order.stake ?? '0', '/pocket.supplier.MsgStakeSupplier'), step('working', '1', '/pocket.supplier.MsgStakeSupplier')]
+    : [step('main', order.stake ?? '0', '/pocket.application.MsgUnstakeApplication')];
+  const notes = [
+    { code: 'unbonding', text: '', values: { blocks: '28580', seconds: '1714800' } }, { code: 'at_risk', text: '', values: { amount: '1' } },
+    { code: 'from', text: '', values: { height: '871221' } }, { code: 'news', text: 'A note of a newer node.', values: {} },
+  ];
+  return { review_id: 'role1', steps, notes, max_fee: String(2000 * steps.length), needs_password: mock.it.password !== null };
+}
