@@ -435,7 +435,8 @@ async fn stake(input: &DoctorInput) -> Check {
             let fact = least.map_or("none".to_owned(), |least| {
                 format!("none, the network asks for {} POKT", pokt(&least))
             });
-            let remedy = "try it with play money: hearth --daemon --network devnet";
+            let remedy =
+                "stake with `hearth stake supplier`, or under Wallet; a devnet tries it with play money";
             let meaning = "Only earning needs it. Chat still works.";
             bad(Level::Warn, "needs_stake", "Stake", fact, meaning, remedy)
         }

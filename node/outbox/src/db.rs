@@ -92,49 +92,17 @@ impl Db {
         Ok(self.store.pool().begin_with("BEGIN IMMEDIATE").await?)
     }
 
-    /// Keeps an intent, unless the same one is on its way. Says its item, and whether it is new.
-    pub(crate) async fn put(&self, intent: &Intent, now_ms: i64) -> Result<(i64, bool), DbError> {
+    /// Keeps intents, all or none, each of which comes after the one before it. One that is on its way already is that
+    /// one. Says their items, and whether they are new.
+    pub(crate) async fn put_all(&self, intents: &[Intent], now_ms: i64) -> Result<Vec<(i64, bool)>, DbError> {
         let mut tx = self.begin().await?;
-        let open: Option<i64> = sqlx::query_scalar(
-            "SELECT id FROM outbox_item WHERE account = ? AND reason = ? AND about = ? AND stage IN ('waiting', 'signed')",
-        )
-        .bind(intent.account.as_str())
-        .bind(intent.reason.word())
-        .bind(&intent.about)
-        .fetch_optional(&mut *tx)
-        .await?;
-        if let Some(open) = open {
-            return Ok((open, false));
+        let mut put: Vec<(i64, bool)> = Vec::with_capacity(intents.len());
+        for intent in intents {
+            let after = put.last().map(|(id, _)| *id).or(intent.after);
+            put.push(put_one(&mut tx, intent, after, now_ms).await?);
         }
-        let body = TxBody {
-            messages: intent.messages.clone(),
-            ..TxBody::default()
-        };
-        let state = State::WAITING;
-        let put = sqlx::query(
-            "INSERT INTO outbox_item (at_ms, account, reason, about, counterparty, amount_upokt, memo, messages, \
-             max_fee_upokt, last_height, after_item, is_patient, stage, state, updated_ms) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        )
-        .bind(now_ms)
-        .bind(intent.account.as_str())
-        .bind(intent.reason.word())
-        .bind(&intent.about)
-        .bind(&intent.counterparty)
-        .bind(intent.amount.upokt().to_string())
-        .bind(&intent.memo)
-        .bind(body.encode_to_vec())
-        .bind(intent.max_fee.upokt().to_string())
-        .bind(intent.last_height.map(height))
-        .bind(intent.after)
-        .bind(intent.is_patient)
-        .bind(state.stage())
-        .bind(stored::write(&state)?)
-        .bind(now_ms)
-        .execute(&mut *tx)
-        .await?;
         tx.commit().await?;
-        Ok((put.last_insert_rowid(), true))
+        Ok(put)
     }
 
     /// One item.
@@ -193,15 +161,17 @@ impl Db {
         Ok(self.items(rows))
     }
 
-    /// The items of a transaction.
-    pub(crate) async fn items_of(&self, tx: i64) -> Result<Vec<Item>, DbError> {
-        let rows = sqlx::query_as(sqlx::AssertSqlSafe(format!(
+    /// The items of a transaction; `None` where not all of them can be read: it is left alone then.
+    pub(crate) async fn items_of(&self, tx: i64) -> Result<Option<Vec<Item>>, DbError> {
+        let rows: Vec<Row> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
             "{ITEM} WHERE item.id IN (SELECT item FROM outbox_part WHERE tx = ?) ORDER BY item.id"
         )))
         .bind(tx)
         .fetch_all(self.store.pool())
         .await?;
-        Ok(self.items(rows))
+        let n_rows = rows.len();
+        let items = self.items(rows);
+        Ok((!items.is_empty() && items.len() == n_rows).then_some(items))
     }
 
     /// The transactions whose end is not certain.
@@ -239,7 +209,17 @@ impl Db {
             .bind(item)
             .fetch_one(&mut *tx)
             .await?;
-            if others > 0 {
+            // The same bytes once more would be no other transaction.
+            let same: i64 = sqlx::query_scalar(
+                "SELECT count(*) FROM outbox_tx WHERE unsigned = ? AND account_number = ? \
+                 AND id IN (SELECT tx FROM outbox_part WHERE item = ?)",
+            )
+            .bind(&kept.draft.unsigned)
+            .bind(kept.draft.account_number.cast_signed())
+            .bind(item)
+            .fetch_one(&mut *tx)
+            .await?;
+            if others > 0 || same > 0 {
                 return Ok(None);
             }
         }
@@ -313,12 +293,13 @@ impl Db {
             .await?;
         for (item, state) in states {
             write_state(&mut tx, *item, state, now_ms).await?;
-            if matches!(
+            let is_included = matches!(
                 state,
                 State::Ended {
                     outcome: Outcome::Included { .. }
                 }
-            ) {
+            );
+            if is_included {
                 // Of those with one moment of validity the chain takes one.
                 sqlx::query(
                     "UPDATE outbox_tx SET is_over = 1 WHERE id IN (SELECT tx FROM outbox_part WHERE item = ?)",
@@ -339,20 +320,100 @@ impl Db {
             .await?;
         Ok(n.cast_unsigned())
     }
+}
 
-    /// How many transactions of an item may still be included.
-    pub(crate) async fn n_open_txs(&self, item: i64) -> Result<u64, DbError> {
-        let n: i64 = sqlx::query_scalar(
-            "SELECT count(*) FROM outbox_tx WHERE is_over = 0 AND id IN (SELECT tx FROM outbox_part WHERE item = ?)",
-        )
-        .bind(item)
-        .fetch_one(self.store.pool())
-        .await?;
-        Ok(n.cast_unsigned())
+async fn put_one(
+    tx: &mut Tx<'_>,
+    intent: &Intent,
+    after: Option<i64>,
+    now_ms: i64,
+) -> Result<(i64, bool), DbError> {
+    // What fails in its block is tried again where it is patient, and then is on its way once more.
+    let open: Option<i64> = sqlx::query_scalar(
+        "SELECT id FROM outbox_item WHERE account = ? AND reason = ? AND about = ? \
+         AND (stage IN ('waiting', 'signed') OR (stage = 'placed' AND is_patient = 1))",
+    )
+    .bind(intent.account.as_str())
+    .bind(intent.reason.word())
+    .bind(&intent.about)
+    .fetch_optional(&mut **tx)
+    .await?;
+    if let Some(open) = open {
+        return Ok((open, false));
     }
+    let body = TxBody {
+        messages: intent.messages.clone(),
+        ..TxBody::default()
+    };
+    let state = State::WAITING;
+    let put = sqlx::query(
+        "INSERT INTO outbox_item (at_ms, account, reason, about, counterparty, amount_upokt, memo, messages, \
+         max_fee_upokt, last_height, after_item, is_patient, stage, state, updated_ms) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(now_ms)
+    .bind(intent.account.as_str())
+    .bind(intent.reason.word())
+    .bind(&intent.about)
+    .bind(&intent.counterparty)
+    .bind(intent.amount.upokt().to_string())
+    .bind(&intent.memo)
+    .bind(body.encode_to_vec())
+    .bind(intent.max_fee.upokt().to_string())
+    .bind(intent.last_height.map(height))
+    .bind(after)
+    .bind(intent.is_patient)
+    .bind(state.stage())
+    .bind(stored::write(&state)?)
+    .bind(now_ms)
+    .execute(&mut **tx)
+    .await?;
+    Ok((put.last_insert_rowid(), true))
+}
+
+/// Whether a transaction of an item may still be included.
+async fn has_open_tx(tx: &mut Tx<'_>, item: i64) -> Result<bool, DbError> {
+    let n: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM outbox_tx WHERE is_over = 0 AND id IN (SELECT tx FROM outbox_part WHERE item = ?)",
+    )
+    .bind(item)
+    .fetch_one(&mut **tx)
+    .await?;
+    Ok(n > 0)
+}
+
+/// The state that an item really has: while a transaction of it may still be included nothing has ended and nothing
+/// else is signed, whatever is known of the others.
+async fn real_state(tx: &mut Tx<'_>, item: i64, state: &State) -> Result<State, DbError> {
+    let trouble = match state {
+        State::Waiting { trouble } => trouble.clone(),
+        State::Ended {
+            outcome: Outcome::Included { .. },
+        }
+        | State::Signed { .. }
+        | State::Placed { .. } => return Ok(state.clone()),
+        State::Ended { outcome } => Some(outcome.to_string()),
+    };
+    if has_open_tx(tx, item).await? {
+        return Ok(State::Signed { trouble });
+    }
+    Ok(state.clone())
 }
 
 async fn write_state(tx: &mut Tx<'_>, item: i64, state: &State, now_ms: i64) -> Result<(), DbError> {
+    let state = &real_state(tx, item, state).await?;
+    if matches!(state, State::Waiting { .. } | State::Signed { .. }) {
+        // One that comes back from a block may find the same one wanted once more; both go their way.
+        sqlx::query(
+            "UPDATE outbox_item SET about = NULL WHERE id = ? AND stage = 'placed' AND EXISTS (SELECT 1 FROM \
+             outbox_item AS other WHERE other.id <> outbox_item.id AND other.account = outbox_item.account \
+             AND other.reason = outbox_item.reason AND other.about = outbox_item.about \
+             AND other.stage IN ('waiting', 'signed'))",
+        )
+        .bind(item)
+        .execute(&mut **tx)
+        .await?;
+    }
     sqlx::query(
         "UPDATE outbox_item SET stage = ?, state = ?, updated_ms = ? WHERE id = ? AND stage <> 'ended'",
     )

@@ -73,6 +73,8 @@ pub(crate) struct Inner {
     pub(crate) signers: Arc<dyn Signers>,
     pub(crate) clock: Clock,
     pub(crate) first_pause: Duration,
+    /// When this program began.
+    pub(crate) begun_ms: i64,
     /// One round at a time.
     pub(crate) turn: tokio::sync::Mutex<()>,
     pub(crate) memory: Mutex<Memory>,
@@ -130,12 +132,14 @@ impl Outbox {
     /// An outbox over what is kept. [`Outbox::start`] lets it work.
     #[must_use]
     pub fn new(args: Args) -> Outbox {
+        let begun_ms = args.clock.now_ms();
         Outbox(Arc::new(Inner {
             db: Db { store: args.store },
             network: args.network,
             signers: args.signers,
             clock: args.clock,
             first_pause: args.first_pause,
+            begun_ms,
             turn: tokio::sync::Mutex::default(),
             memory: Mutex::default(),
             changes: watch::Sender::new(0),
@@ -160,15 +164,33 @@ impl Outbox {
     /// # Errors
     /// It must not be signed; a database that cannot be written.
     pub async fn put(&self, intent: &Intent) -> Result<Put, PutError> {
-        Policy.check(intent)?;
-        let (id, is_new) = self.0.db.put(intent, self.0.clock.now_ms()).await?;
-        if !is_new {
-            return Ok(Put::OnItsWay(id));
+        let put = self.put_chain(std::slice::from_ref(intent)).await?;
+        put.first()
+            .copied()
+            .ok_or(PutError::Db(sqlx::Error::RowNotFound.into()))
+    }
+
+    /// Puts several in, all or none: each is signed only once a block holds the one before it.
+    ///
+    /// # Errors
+    /// As [`Outbox::put`].
+    pub async fn put_chain(&self, intents: &[Intent]) -> Result<Vec<Put>, PutError> {
+        for intent in intents {
+            Policy.check(intent)?;
         }
-        self.0.memory.lock().own.insert(id);
+        let put = self.0.db.put_all(intents, self.0.clock.now_ms()).await?;
+        {
+            let mut memory = self.0.memory.lock();
+            memory
+                .own
+                .extend(put.iter().filter(|(_, is_new)| *is_new).map(|(id, _)| *id));
+        }
         self.0.wanted.send_modify(|n| *n += 1);
         self.0.changed();
-        Ok(Put::New(id))
+        let put = put.into_iter();
+        Ok(put
+            .map(|(id, is_new)| if is_new { Put::New(id) } else { Put::OnItsWay(id) })
+            .collect())
     }
 
     /// The item once it has ended or a block holds it; as it is once the endpoints refused it, which ends nothing, or
@@ -270,7 +292,7 @@ impl Inner {
         }
     }
 
-    fn tell(&self, round: Result<(), DbError>) {
+    pub(crate) fn tell(&self, round: Result<(), DbError>) {
         if let Err(error) = round {
             let error = hearth_base::failure::chain(&error);
             tracing::error!(%error, "transactions cannot be kept; trying again at the next block");
@@ -281,10 +303,16 @@ impl Inner {
     fn next_try(&self) -> Duration {
         const LONG: Duration = Duration::from_secs(60);
         let memory = self.memory.lock();
-        let next = memory.pauses.values().map(|(_, until)| *until).min();
-        next.map_or(LONG, |until| {
+        let now = Instant::now();
+        // What is due already was looked at just now; it waits for the next block.
+        let ahead = memory
+            .pauses
+            .values()
+            .map(|(_, until)| *until)
+            .filter(|until| *until > now);
+        ahead.min().map_or(LONG, |until| {
             until
-                .saturating_duration_since(Instant::now())
+                .saturating_duration_since(now)
                 .clamp(Duration::from_millis(100), LONG)
         })
     }

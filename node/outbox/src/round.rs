@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use hearth_base::{Amount, Height};
-use hearth_chain::{Options, Reason as Refused, Stage, TxError, Validity, valid_until};
+use hearth_chain::{Options, Reason as Refused, TxError, Validity, valid_until};
 use hearth_pocket::{address::Address, message::Any, tx::SignedTx};
 use time::OffsetDateTime;
 
@@ -18,6 +18,8 @@ use crate::{
 const GIVEN_UP_AFTER: time::Duration = time::Duration::hours(1);
 /// The most bytes of messages that share a transaction: endpoints take a megabyte at least.
 const MAX_BATCH_BYTES: usize = 512 << 10;
+/// How often what comes after something is tried.
+const EARLY_TRIES: u32 = 5;
 /// How often a fee is raised before it is given up.
 const RAISES: usize = 3;
 /// The longest pause before something is tried again.
@@ -27,12 +29,13 @@ impl Inner {
     /// Makes one round.
     pub(crate) async fn round(&self) -> Result<(), DbError> {
         let _turn = self.turn.lock().await;
-        let is_first = !std::mem::replace(&mut self.memory.lock().has_begun, true);
-        if is_first {
+        if !self.memory.lock().has_begun {
             self.give_up_what_was_interrupted().await?;
+            self.memory.lock().has_begun = true;
         }
         for tx in self.db.open_txs().await? {
-            self.chase(&tx).await?;
+            // What ails one is not in the way of the others.
+            self.tell(self.chase(&tx).await);
         }
         let now = Instant::now();
         let waiting: Vec<Item> = {
@@ -41,37 +44,39 @@ impl Inner {
             let is_paused = |item: &Item| memory.pauses.get(&item.id).is_some_and(|(_, until)| *until > now);
             waiting.into_iter().filter(|item| !is_paused(item)).collect()
         };
-        for group in groups(self.without_those_before(waiting).await?) {
-            self.make(group).await?;
+        for group in groups(self.without_those_before(waiting).await) {
+            self.tell(self.make(group).await);
         }
         Ok(())
     }
 
     /// What waits for nothing else. What waited for something that has ended badly has ended, too.
-    async fn without_those_before(&self, waiting: Vec<Item>) -> Result<Vec<Item>, DbError> {
+    async fn without_those_before(&self, waiting: Vec<Item>) -> Vec<Item> {
         let mut ready = Vec::new();
         for item in waiting {
-            let Some(before) = item.after else {
-                ready.push(item);
-                continue;
-            };
-            match self.db.item(before).await?.map(|before| before.state) {
-                Some(
-                    State::Placed { .. }
-                    | State::Ended {
-                        outcome: Outcome::Included { .. },
-                    },
-                ) => ready.push(item),
-                Some(State::Waiting { .. } | State::Signed { .. }) => {}
-                Some(State::Ended { outcome }) => {
-                    let why = format!("what had to be done before it was not: {outcome}");
-                    let outcome = refused("not_first", &why);
-                    self.note(&[item.id], &State::Ended { outcome }).await?;
-                }
-                None => ready.push(item),
+            match self.comes_now(&item).await {
+                Ok(true) => ready.push(item),
+                Ok(false) => {}
+                Err(error) => self.tell(Err(error)),
             }
         }
-        Ok(ready)
+        ready
+    }
+
+    /// Whether nothing that has to be done before is open. Only what is proven is done: an endpoint may not see more yet.
+    async fn comes_now(&self, item: &Item) -> Result<bool, DbError> {
+        let Some(before) = item.after else { return Ok(true) };
+        let before = self.db.item(before).await?.map(|before| before.state);
+        match before.as_ref().and_then(State::outcome) {
+            Some(Outcome::Included { .. }) => Ok(true),
+            None => Ok(before.is_none()),
+            Some(outcome) => {
+                let why = format!("what had to be done before it was not: {outcome}");
+                let outcome = refused("not_first", &why);
+                self.note(&[item.id], &State::Ended { outcome }).await?;
+                Ok(false)
+            }
+        }
     }
 
     /// What a person asked for in a former run, and was not signed by it, is not done behind their back.
@@ -82,7 +87,10 @@ impl Inner {
                 why: "Hearth ended before it was signed: nothing was sent".to_owned(),
             },
         };
-        let is_old = |item: &Item| !item.is_patient && !self.memory.lock().own.contains(&item.id);
+        let is_old = |item: &Item| {
+            let is_own = item.at_ms >= self.begun_ms || self.memory.lock().own.contains(&item.id);
+            !item.is_patient && !is_own
+        };
         for item in self.db.waiting().await? {
             if is_old(&item) {
                 self.note(&[item.id], &interrupted()).await?;
@@ -92,7 +100,9 @@ impl Inner {
             if tx.draft().is_none() {
                 continue;
             }
-            let items = self.db.items_of(tx.id).await?;
+            let Some(items) = self.db.items_of(tx.id).await? else {
+                continue;
+            };
             if items.iter().any(is_old) {
                 let states = items
                     .iter()
@@ -106,7 +116,9 @@ impl Inner {
 
     /// What became of a transaction that was kept.
     async fn chase(&self, tx: &OpenTx) -> Result<(), DbError> {
-        let items = self.db.items_of(tx.id).await?;
+        let Some(items) = self.db.items_of(tx.id).await? else {
+            return Ok(());
+        };
         if let Some(draft) = tx.draft() {
             return self.chase_unsigned(tx, &items, &draft).await;
         }
@@ -179,14 +191,17 @@ impl Inner {
     /// Bytes that were kept and not signed never left.
     async fn chase_unsigned(&self, tx: &OpenTx, items: &[Item], draft: &Draft) -> Result<(), DbError> {
         let head = self.network.head().borrow().clone();
+        // An endpoint's word of the time gives nothing up.
+        let is_known = head.verified_height.0 > 0;
         let is_late = tx.until_ns.is_some_and(|until| head.time > moment(until))
-            || tx.last_height().is_some_and(|last| head.height > last);
+            || tx.last_height().is_some_and(|last| head.verified_height > last);
+        let is_late = is_known && is_late;
         if is_late {
             let why = "its time ran out before it was signed";
             let states = self.tried_again(items, why, |_| refused("too_late", why));
             return self.over(tx.id, &states).await;
         }
-        self.sign(tx.id, items, draft, 0).await
+        self.sign(tx.id, items, draft).await
     }
 
     /// It failed in a block. One of several was at fault: each is tried alone.
@@ -208,20 +223,17 @@ impl Inner {
     /// No block holds it, and none ever will.
     async fn expired(&self, tx: &OpenTx, items: &[Item]) -> Result<(), DbError> {
         let why = "its time ran out before a block held it";
-        let mut states = Vec::new();
-        for (item, state) in self.tried_again(items, why, |_| Outcome::Expired { tx: tx.hash_text() }) {
-            // Another one in its place may still be included.
-            if self.db.n_open_txs(item).await? <= 1 {
-                states.push((item, state));
-            }
+        if items.len() > 1 {
+            self.db.part(&ids(items)).await?;
         }
+        let states = self.tried_again(items, why, |_| Outcome::Expired { tx: tx.hash_text() });
         self.over(tx.id, &states).await
     }
 
     /// The states of items whose transaction is certainly none: the patient ones wait for another one while they have
     /// time, the others have ended.
     fn tried_again(&self, items: &[Item], why: &str, end: impl Fn(&Item) -> Outcome) -> Vec<(i64, State)> {
-        let height = self.network.head().borrow().height;
+        let height = self.network.head().borrow().verified_height;
         let state = |item: &Item| {
             let has_time = item.last_height.is_none_or(|last| height < last);
             if item.is_patient && has_time {
@@ -237,7 +249,7 @@ impl Inner {
 
     /// Makes a transaction for items.
     async fn make(&self, items: Vec<Item>) -> Result<(), DbError> {
-        let head = self.network.head().borrow().height;
+        let head = self.network.head().borrow().verified_height;
         let (late, items): (Vec<Item>, Vec<Item>) = items
             .into_iter()
             .partition(|item| item.last_height.is_some_and(|last| head >= last));
@@ -290,17 +302,26 @@ impl Inner {
                 return self.not_prepared(&items, &error, is_replacement).await;
             }
             let Some(id) = self.keep(&account, &items, &draft).await? else {
+                items.iter().for_each(|item| self.pause(item.id));
                 return Ok(());
             };
             match self.signed_and_sent(id, &items, &draft).await? {
                 Some((tx, asked)) if raises < RAISES => {
-                    let doubled = draft.fee.saturating_add(draft.fee);
-                    raised = Some((tx, Some(asked.unwrap_or(doubled))));
+                    raised = Some((tx, Some(higher(draft.fee, asked))));
                 }
-                Some(_) | None => return Ok(()),
+                Some(_) => return self.asks_ever_more(id, &items).await,
+                None => return Ok(()),
             }
         }
         Ok(())
+    }
+
+    async fn asks_ever_more(&self, id: i64, items: &[Item]) -> Result<(), DbError> {
+        self.memory.lock().refused.insert(id);
+        items.iter().for_each(|item| self.pause(item.id));
+        let why = "the endpoints ask for a higher fee each time";
+        let trouble = Some(why.to_owned());
+        self.note(&ids(items), &State::Signed { trouble }).await
     }
 
     async fn prepared(
@@ -322,13 +343,7 @@ impl Inner {
         is_replacement: bool,
     ) -> Result<(), DbError> {
         let why = hearth_base::failure::chain(error);
-        let is_refused = matches!(
-            error,
-            TxError::Refused {
-                stage: Stage::Simulation,
-                ..
-            }
-        );
+        let is_refused = matches!(error, TxError::Refused { .. } | TxError::FeeTooHigh { .. });
         if is_refused && items.len() > 1 && !is_replacement {
             self.db.part(&ids(items)).await?;
             for item in items {
@@ -341,7 +356,7 @@ impl Inner {
                 State::Signed {
                     trouble: Some(why.clone()),
                 }
-            } else if item.is_patient {
+            } else if item.is_patient || (is_refused && self.may_be_early(item)) {
                 State::Waiting {
                     trouble: Some(why.clone()),
                 }
@@ -376,14 +391,13 @@ impl Inner {
     }
 
     /// Signs kept bytes and sends them; the fee is raised where the chain asks for more.
-    async fn sign(&self, id: i64, items: &[Item], draft: &Draft, raises: usize) -> Result<(), DbError> {
+    async fn sign(&self, id: i64, items: &[Item], draft: &Draft) -> Result<(), DbError> {
         match self.signed_and_sent(id, items, draft).await? {
-            Some((tx, asked)) if raises < RAISES => {
-                let doubled = draft.fee.saturating_add(draft.fee);
-                let fee = asked.unwrap_or(doubled);
+            Some((tx, asked)) => {
+                let fee = higher(draft.fee, asked);
                 self.make_in_place(items.to_vec(), Some((&tx, Some(fee)))).await
             }
-            Some(_) | None => Ok(()),
+            None => Ok(()),
         }
     }
 
@@ -433,6 +447,17 @@ impl Inner {
                 .await;
         }
         self.over(id, &ended(items, |_| refused(word(error), &why))).await
+    }
+
+    /// What comes after something may be asked of an endpoint that has not seen it yet.
+    fn may_be_early(&self, item: &Item) -> bool {
+        let tried = self
+            .memory
+            .lock()
+            .pauses
+            .get(&item.id)
+            .map_or(0, |(tried, _)| *tried);
+        item.after.is_some() && tried < EARLY_TRIES
     }
 
     fn pause(&self, item: i64) {
@@ -501,6 +526,12 @@ fn groups(waiting: Vec<Item>) -> Vec<Vec<Item>> {
         }
     }
     groups
+}
+
+/// A fee that is higher than one that was not enough. What is asked for is believed only where it is.
+fn higher(fee: Amount, asked: Option<Amount>) -> Amount {
+    let doubled = fee.saturating_add(fee).max(Amount::from_upokt(1));
+    asked.filter(|asked| *asked > fee).unwrap_or(doubled)
 }
 
 fn messages(items: &[Item]) -> Vec<Any> {

@@ -76,6 +76,8 @@ struct Chain {
     done: BTreeMap<String, u32>,
     faults: Faults,
     kill: Option<Killed>,
+    /// Moments of that kind that pass before the kill.
+    spared: u32,
     locked: bool,
     fees: Amount,
     n_txs: u32,
@@ -113,6 +115,7 @@ impl Model {
                 done: BTreeMap::new(),
                 faults: Faults::default(),
                 kill: None,
+                spared: 0,
                 locked: false,
                 fees: Amount::ZERO,
                 n_txs: 0,
@@ -176,10 +179,22 @@ impl Model {
         round.is_err()
     }
 
+    /// The kill comes with the signature of this number.
+    pub(crate) fn kill_at_signature(&self, number: u32) {
+        self.chain.lock().spared = number - 1;
+    }
+
     fn moment_to_kill(&self, moment: Killed) {
-        if self.chain.lock().kill == Some(moment) {
-            std::panic::resume_unwind(Box::new(Kill));
+        let mut chain = self.chain.lock();
+        if chain.kill != Some(moment) {
+            return;
         }
+        if chain.spared > 0 {
+            chain.spared -= 1;
+            return;
+        }
+        drop(chain);
+        std::panic::resume_unwind(Box::new(Kill));
     }
 
     fn away(&self) -> Result<(), TxError> {
@@ -323,7 +338,13 @@ impl Network for Model {
             .parse()
             .unwrap();
         if faults.dear && fee < 3 {
-            return Err(refusal(Refused::InsufficientFee { required: None }));
+            let mut chain = self.chain.lock();
+            // A liar takes what it refuses, and asks for no more than it was given.
+            if faults.refuses && !chain.blocks.contains_key(&tx.hash()) && !chain.pool.contains(tx) {
+                chain.pool.push(tx.clone());
+            }
+            let required = (chain.nonce % 2 == 0).then_some(Amount::from_upokt(1));
+            return Err(refusal(Refused::InsufficientFee { required }));
         }
         if !faults.drops {
             let mut chain = self.chain.lock();

@@ -44,7 +44,7 @@ pub enum RoleError {
     OthersService { id: String, owner: String },
     #[error("you are no {0}")]
     Nothing(&'static str),
-    #[error("your {role} is on its way out already, until block {until}")]
+    #[error("your {role} is on its way out already; block {until} is the last in which it counts")]
     Leaving { role: &'static str, until: u64 },
     #[error("{address} is no gateway, or is on its way out")]
     NoGateway { address: String },
@@ -60,6 +60,8 @@ pub enum RoleError {
         "the shares of \"{service}\" are {sum} in a hundred, and each is from 1 to 100: they must be 100"
     )]
     Shares { service: String, sum: u64 },
+    #[error("{0} is named twice")]
+    Twice(String),
     #[error("{0}")]
     Field(String),
     #[error("a supplier that is new needs a stake and at least one service")]
@@ -87,6 +89,7 @@ impl RoleError {
             RoleError::TooManyGateways(_) => "too_many_gateways",
             RoleError::Url { .. } => "url_wrong",
             RoleError::Shares { .. } => "shares_wrong",
+            RoleError::Twice(_) => "named_twice",
             RoleError::Field(_) => "service_wrong",
             RoleError::NewSupplier => "new_supplier",
             RoleError::NoChange => "no_change",
@@ -102,9 +105,9 @@ impl RoleError {
             RoleError::Foreign { .. } => {
                 "Unstake that record with your operator key, wait until it is gone, and stake afresh."
             }
-            RoleError::NoService(_) => "Look at the services of the network, or make one.",
+            RoleError::NoService(_) => "The Network page lists the services; `hearth service add` makes one.",
             RoleError::OthersService { .. } => "Only its owner changes it. Choose another id.",
-            RoleError::Nothing(_) => "Stake first.",
+            RoleError::Nothing(_) => "Stake first: `hearth stake`, or Roles under Wallet.",
             RoleError::Leaving { .. } => "Wait until it is gone, or stake again to stay.",
             RoleError::NoGateway { .. } => "Look at its address, or stake your own gateway first.",
             RoleError::Delegated(_) | RoleError::NotDelegated(_) | RoleError::NoChange => {
@@ -113,6 +116,7 @@ impl RoleError {
             RoleError::TooManyGateways(_) => "Take one back first.",
             RoleError::Url { .. } => "Name the address at which others reach this computer.",
             RoleError::Shares { .. } => "Make the shares add up to 100.",
+            RoleError::Twice(_) => "Name it once. Nothing was signed.",
             RoleError::Field(_) => "Change it. Nothing was signed.",
             RoleError::NewSupplier => "Name both.",
         }

@@ -3,12 +3,15 @@
 use hearth_base::Amount;
 use hearth_chain::{Chain, Options, QueryError, TxError};
 use hearth_outbox::{Intent, Outbox, PutError, Reason};
+use hearth_pocket::message::Any;
 use hearth_wallet::Wallet;
+use prost::Message as _;
+use sha2::{Digest as _, Sha256};
 
 use crate::{
     facts::Facts,
     order::Order,
-    plan::{Plan, RoleError, plan},
+    plan::{Plan, RoleError, Step, plan},
 };
 
 /// What a transaction may cost at least: fees are a few upokt, and an endpoint may ask for more.
@@ -80,28 +83,30 @@ impl Roles {
     pub async fn send(&self, review: &Review) -> Result<Vec<i64>, Error> {
         let n_steps = review.plan.steps.len().max(1) as u128;
         let max_fee = Amount::from_upokt(review.max_fee.upokt() / n_steps);
-        let mut items: Vec<i64> = Vec::new();
-        for step in &review.plan.steps {
-            let urls: Vec<&str> = step
-                .messages
-                .iter()
-                .map(|message| message.type_url.as_str())
-                .collect();
-            let intent = Intent {
-                account: step.account.clone(),
-                reason: Reason::Role,
-                about: urls.join(" "),
-                messages: step.messages.clone(),
-                memo: String::new(),
-                counterparty: None,
-                amount: step.amount,
-                max_fee,
-                last_height: None,
-                after: items.last().copied(),
-                is_patient: false,
-            };
-            items.push(self.outbox.put(&intent).await?.id());
-        }
-        Ok(items)
+        let intent = |step: &Step| Intent {
+            account: step.account.clone(),
+            reason: Reason::Role,
+            about: about(&step.messages),
+            messages: step.messages.clone(),
+            memo: String::new(),
+            counterparty: None,
+            amount: step.amount,
+            max_fee,
+            last_height: None,
+            after: None,
+            is_patient: false,
+        };
+        let intents: Vec<Intent> = review.plan.steps.iter().map(intent).collect();
+        let put = self.outbox.put_chain(&intents).await?;
+        Ok(put.into_iter().map(|put| put.id()).collect())
     }
+}
+
+/// Names what messages do: the same order again is the one on its way, another one of its kind is not.
+fn about(messages: &[Any]) -> String {
+    let mut hash = Sha256::new();
+    for message in messages {
+        hash.update(message.encode_to_vec());
+    }
+    hex::encode(hash.finalize())
 }

@@ -175,6 +175,7 @@ fn a_stake_and_its_services_change_apart() {
     // Less of it comes back, and nothing leaves but the charge.
     let less = plan(&supplier(Some(59_500), Vec::new()), &facts).unwrap();
     assert_eq!(less.steps[0].amount, Amount::from_upokt(1));
+    assert!(less.notes.contains(&Note::Back { amount: pokt(500) }));
 
     facts.services.insert(ServiceId::new("other"), Service::default());
     let other = Offer {
@@ -227,7 +228,6 @@ fn what_cannot_be_is_refused_before_anything_is_signed() {
     };
     for shares in [
         vec![share(1, 99)],
-        vec![share(1, 50), share(1, 50)],
         vec![share(1, 100), share(2, 0)],
         vec![share(1, u64::MAX), share(2, 101)],
     ] {
@@ -237,6 +237,13 @@ fn what_cannot_be_is_refused_before_anything_is_signed() {
         };
         assert_eq!(code(&supplier(Some(60_000), vec![offer]), &facts), "shares_wrong");
     }
+    let twice = Offer {
+        shares: vec![share(1, 50), share(1, 50)],
+        ..offer("https://home.example")
+    };
+    assert_eq!(code(&supplier(Some(60_000), vec![twice]), &facts), "named_twice");
+    let both = vec![offer("https://home.example"), offer("https://other.example")];
+    assert_eq!(code(&supplier(Some(60_000), both), &facts), "named_twice");
     let shared = Offer {
         shares: vec![share(1, 60), share(3, 40)],
         ..offer("https://home.example")

@@ -52,7 +52,14 @@ INSERT INTO outbox_item (id, at_ms, account, reason, about, counterparty, amount
                          last_height, is_patient, stage, state, updated_ms)
 SELECT rowid, at_ms, account,
        CASE kind WHEN 'sent' THEN 'payment' WHEN 'received' THEN 'payment' ELSE 'role' END,
-       coalesce(counterparty || ' ' || amount_upokt || ' ' || note, tx_hash), counterparty, amount_upokt, note, NULL, fee_upokt, NULL, 0,
+       -- Of several equal payments on their way, which an earlier program let be, the oldest stands for a new one.
+       CASE WHEN counterparty IS NULL OR outcome <> 'sent' OR EXISTS (
+                SELECT 1 FROM wallet_activity AS older
+                WHERE older.rowid < wallet_activity.rowid AND older.outcome = 'sent' AND older.account = wallet_activity.account
+                  AND older.counterparty = wallet_activity.counterparty AND older.amount_upokt = wallet_activity.amount_upokt
+                  AND older.note = wallet_activity.note)
+            THEN tx_hash
+            ELSE counterparty || ' ' || amount_upokt || ' ' || note END, counterparty, amount_upokt, note, NULL, fee_upokt, NULL, 0,
        CASE WHEN outcome = 'sent' THEN 'signed'
             WHEN outcome = 'included' AND tx_hash IN (SELECT tx_hash FROM wallet_pending) THEN 'placed'
             ELSE 'ended' END,

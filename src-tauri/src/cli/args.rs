@@ -303,7 +303,6 @@ pub(crate) enum StakeCommand {
 #[derive(Debug, Subcommand)]
 pub(crate) enum ServiceCommand {
     /// Make a service, or change an own one.
-    #[command(alias = "edit")]
     Add {
         /// Letters, digits, - and _.
         id: String,

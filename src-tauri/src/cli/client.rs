@@ -104,6 +104,23 @@ impl Client {
         read(self.request(Method::POST, &format!("/api/v1{path}")).json(body)).await
     }
 
+    /// The same for what is signed: where no answer comes it may be done all the same.
+    pub(crate) async fn post_signed<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, Exit> {
+        let answered = self.post(path, body).await;
+        answered.map_err(|error| match error.downcast::<Fault>() {
+            Ok(refused) => refused.into(),
+            Err(error) => Fault::failed("not_seen", error.to_string())
+                .meaning("It may have been signed and sent before that.")
+                .remedy("look at `hearth wallet transactions` before you do it again")
+                .details(hearth_base::failure::chain(&*error))
+                .into(),
+        })
+    }
+
     /// Asks the control API to do something that needs no words.
     pub(crate) async fn post_empty<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
         read(self.request(Method::POST, &format!("/api/v1{path}"))).await

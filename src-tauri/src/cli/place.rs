@@ -65,9 +65,20 @@ impl Place {
     /// A directory with the network that its data belong to, unless somebody named one.
     async fn at(args: &Args, path: Option<&Path>) -> Result<Place, Exit> {
         let mut place = Place::of(args, path, None)?;
-        if !place.names_its_network()
-            && let Some(chain) = Store::chain_of(&place.layout.database()).await
-        {
+        let Some(chain) = Store::chain_of(&place.layout.database()).await else {
+            return Ok(place);
+        };
+        // A command that names a network must not reach another one's money.
+        if args.network.is_some() && place.network.chain_id() != chain {
+            let (root, name) = (place.layout.root().display(), place.network.name());
+            let message =
+                format!("the data in {root} belong to the chain {chain}, and --network names {name}");
+            let fault = Fault::wrong_use(message);
+            return Err(fault
+                .remedy("leave --network out, or name another --data-dir")
+                .into());
+        }
+        if !place.names_its_network() {
             place.network = Network::of_chain(&chain);
             place.layered.settings.network = place.network.name().to_owned();
         }

@@ -180,13 +180,12 @@ async fn carry_out(order: &RoleOrder, how: &RoleArgs, client: &Client, out: &Out
             }
         }
     }
-    let password = review
-        .needs_password
-        .then(|| password(&how.password, "Password: "))
-        .transpose()?;
+    // One that is named is looked at, also where it is not needed.
+    let asks = review.needs_password || how.password.password_file.is_some();
+    let password = asks.then(|| password(&how.password, "Password: ")).transpose()?;
     let n_steps = review.steps.len();
     let sent: TransactionList = client
-        .post(
+        .post_signed(
             "/roles/send",
             &SendRole {
                 review_id: review.review_id,

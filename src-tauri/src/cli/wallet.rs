@@ -252,6 +252,15 @@ fn transactions(out: &Out, list: &TransactionList) {
             "  {height:>9}  {reason:<8} {state:<10} {amount:>18}  {}",
             dim(&tx)
         ));
+        let kinds = one
+            .messages
+            .iter()
+            .filter_map(|message| message["@type"].as_str());
+        let mut does: Vec<&str> = kinds.filter_map(|kind| kind.rsplit('.').next()).collect();
+        does.dedup();
+        if !does.is_empty() {
+            out.line(&format!("             {}", dim(&fit(&does.join(", "), 66))));
+        }
         if let Some(why) = &one.why {
             out.line(&format!("             {}", dim(&fit(why, 66))));
         }
@@ -302,13 +311,14 @@ async fn pay(send: &SendArgs, client: &Client, out: &Out) -> Done {
             }
         }
     }
-    let password = if review.needs_password {
+    // One that is named is looked at, also where it is not needed.
+    let password = if review.needs_password || send.password.password_file.is_some() {
         Some(password(&send.password, "Password: ")?)
     } else {
         None
     };
     let sent: Sent = client
-        .post(
+        .post_signed(
             "/wallet/send",
             &SendOrder {
                 review_id: review.review_id,

@@ -27,6 +27,8 @@ pub enum Note {
     Charge { amount: Amount },
     /// So much goes from the main key to the working key, which pays fees by itself.
     Working { amount: Amount },
+    /// So much of the stake comes back at once.
+    Back { amount: Amount },
     /// The stake lies with the key that signs unattended.
     HotStake,
     /// The operator's record belongs to somebody else, who gets the stake back.
@@ -48,6 +50,7 @@ impl Note {
             Note::Stays => "stays",
             Note::Charge { .. } => "charge",
             Note::Working { .. } => "working",
+            Note::Back { .. } => "back",
             Note::HotStake => "hot_stake",
             Note::Foreign { .. } => "foreign",
         }
@@ -67,6 +70,7 @@ impl Note {
             Note::AtRisk { each: amount }
             | Note::SettlementsTake { least: amount }
             | Note::Charge { amount }
+            | Note::Back { amount }
             | Note::Working { amount } => vec![("amount", amount.upokt().to_string())],
             Note::From { height } | Note::Until { height } => vec![("height", height.to_string())],
             Note::Retires(services) => vec![("services", services.join(", "))],
@@ -118,6 +122,7 @@ impl fmt::Display for Note {
                 "{} POKT go from the main key to the working key, which pays its fees alone",
                 amount.pokt()
             ),
+            Note::Back { amount } => write!(f, "{} POKT of the stake come back at once", amount.pokt()),
             Note::HotStake => f.write_str("the stake lies with the working key, which signs unattended"),
             Note::Foreign { owner } => {
                 write!(f, "the record belongs to {owner}, who gets its stake back")

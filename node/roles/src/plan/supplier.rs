@@ -27,6 +27,11 @@ pub(super) fn stake(stake: Option<Amount>, services: &[Offer], facts: &Facts) ->
     if !changes_stake && services.is_empty() {
         return Err(RoleError::NoChange);
     }
+    let mut ids: Vec<&str> = services.iter().map(|offer| offer.service.as_str()).collect();
+    ids.sort_unstable();
+    if let Some(twice) = ids.windows(2).find(|pair| pair[0] == pair[1]) {
+        return Err(RoleError::Twice(twice[0].to_owned()));
+    }
     let configs = services
         .iter()
         .map(|offer| config(offer, facts))
@@ -34,8 +39,12 @@ pub(super) fn stake(stake: Option<Amount>, services: &[Offer], facts: &Facts) ->
     let charge = amount(facts.params.supplier.staking_fee.as_ref());
     let (mut steps, mut notes) = (Vec::new(), Vec::new());
     let (mut first, mut from_main) = (Vec::new(), Amount::ZERO);
+    // A key that has half of it needs none yet.
+    let needed = needed_by_working(facts, charge);
+    let is_low = facts.working_balance.upokt() < needed.upokt() / 2;
     if !configs.is_empty()
-        && let Some((message, missing)) = money_for_working(facts, needed_by_working(facts, charge))
+        && is_low
+        && let Some((message, missing)) = money_for_working(facts, needed)
     {
         first.push(message);
         from_main = missing;
@@ -60,6 +69,10 @@ pub(super) fn stake(stake: Option<Amount>, services: &[Offer], facts: &Facts) ->
     if leaves {
         notes.push(Note::Stays);
     }
+    let back = stake
+        .and_then(|stake| staked.checked_sub(stake))
+        .filter(|back| !back.is_zero());
+    notes.extend(back.map(|amount| Note::Back { amount }));
     let n_charged = u128::from(changes_stake) + u128::from(!services.is_empty());
     let charged = Amount::from_upokt(charge.upokt().saturating_mul(n_charged));
     if !charged.is_zero() {
@@ -159,11 +172,13 @@ fn config(offer: &Offer, facts: &Facts) -> Result<SupplierServiceConfig, RoleErr
         .fold(0, u64::saturating_add);
     let mut named: Vec<&str> = shares.iter().map(|share| share.address.as_str()).collect();
     named.sort_unstable();
-    named.dedup();
     let is_each_right = shares
         .iter()
         .all(|share| (1..=100).contains(&share.rev_share_percentage));
-    if sum != 100 || !is_each_right || named.len() != shares.len() {
+    if let Some(twice) = named.windows(2).find(|pair| pair[0] == pair[1]) {
+        return Err(RoleError::Twice(twice[0].to_owned()));
+    }
+    if sum != 100 || !is_each_right {
         return Err(RoleError::Shares {
             service: offer.service.to_string(),
             sum,

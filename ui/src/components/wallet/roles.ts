@@ -34,6 +34,7 @@ export function noteText(note: RoleNote): string {
   const block = (): string => height(Number(value('height')));
   const words: Record<string, () => string> = {
     at_risk: () => m.role_note_at_risk({ amount: amount() }),
+    back: () => m.role_note_back({ amount: amount() }),
     charge: () => m.role_note_charge({ amount: amount() }),
     foreign: () => m.role_note_foreign({ owner: value('owner') }),
     from: () => m.role_note_from({ height: block() }),

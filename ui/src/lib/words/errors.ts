@@ -89,6 +89,7 @@ export const errors: Record<string, Words> = {
   trust_conflict: { title: m.error_trust_conflict, detail: true },
   delegated: { title: m.error_delegated },
   foreign_supplier: { title: m.error_foreign_supplier, detail: true },
+  named_twice: { title: m.error_named_twice, detail: true },
   new_supplier: { title: m.error_new_supplier, detail: true },
   no_change: { title: m.error_no_change },
   no_gateway: { title: m.error_no_gateway, detail: true },

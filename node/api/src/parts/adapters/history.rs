@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use hearth_base::{Amount, Height};
 use hearth_chain::{ChainEvent, FoundTx, ProofStatus};
 use hearth_outbox::{Item, Outcome, Reason, State};
-use hearth_pocket::{Address, tx};
+use hearth_pocket::{Address, message::Any, tx};
 use hearth_wallet::Accounts;
 
 use crate::{
@@ -24,11 +24,7 @@ const MAX_OPEN: usize = 50;
 pub(super) fn movement(found: &FoundTx, accounts: &Accounts, faucet: Option<&Address>) -> Option<Movement> {
     let decoded = tx::decode(&found.bytes).ok()?;
     let own = |address: &str| address == accounts.main.as_str() || address == accounts.working.as_str();
-    let message_kind = decoded
-        .body
-        .messages
-        .first()
-        .map_or(MovementKind::Fee, |message| kind_of(&message.type_url));
+    let message_kind = kind_of_all(&decoded.body.messages);
     let fee = decoded
         .auth_info
         .fee
@@ -37,9 +33,10 @@ pub(super) fn movement(found: &FoundTx, accounts: &Accounts, faucet: Option<&Add
         .and_then(|coin| coin.amount.parse().ok());
     let transfers = transfers(&found.events);
     // The fee is a transfer of its own, always the first.
-    let moved = transfers
-        .iter()
-        .find(|transfer| Some(transfer.amount) != fee || transfers.len() == 1);
+    let besides = transfers.iter().skip(usize::from(transfers.len() > 1));
+    // What went between own keys beside it is no movement of its own.
+    let abroad = |transfer: &&Transfer| !(own(&transfer.from) && own(&transfer.to));
+    let moved = besides.clone().find(abroad).or_else(|| besides.clone().next());
     let from_us = transfers.first().is_some_and(|transfer| own(&transfer.from));
     let (direction, amount, counterparty) = match moved {
         Some(transfer) if found.code == 0 && own(&transfer.from) && own(&transfer.to) => {
@@ -86,6 +83,15 @@ pub(super) fn movement(found: &FoundTx, accounts: &Accounts, faucet: Option<&Add
             age_s: None,
         },
     })
+}
+
+/// What messages move together: a stake is one, also beside a payment between own keys.
+fn kind_of_all(messages: &[Any]) -> MovementKind {
+    let kinds = || messages.iter().map(|message| kind_of(&message.type_url));
+    kinds()
+        .find(|kind| matches!(kind, MovementKind::Stake | MovementKind::Unstake))
+        .or_else(|| kinds().next())
+        .unwrap_or(MovementKind::Fee)
 }
 
 /// What a message of this type moves.
@@ -176,14 +182,10 @@ fn placed(item: &Item) -> Option<(&str, Height)> {
 fn note(item: &Item) -> Option<Movement> {
     let (hash, height) = placed(item)?;
     let is_done = !matches!(item.state.outcome(), Some(Outcome::Failed { .. }));
-    let url = item
-        .messages
-        .first()
-        .map_or("", |message| message.type_url.as_str());
     let kind = match item.reason {
         _ if !is_done => MovementKind::Fee,
         Reason::Payment => MovementKind::Sent,
-        Reason::Role | Reason::Setup | Reason::Claim | Reason::Proof => kind_of(url),
+        Reason::Role | Reason::Setup | Reason::Claim | Reason::Proof => kind_of_all(&item.messages),
     };
     let fee = item.tx.as_ref().map(|tx| tx.fee).unwrap_or_default();
     Some(Movement {

@@ -45,6 +45,8 @@ const TIMES_AT_ONCE: usize = 16;
 /// Those that a whole table looks back on: what an endpoint's index gives in a minute. What this wallet sent and
 /// earned is in the database and has no such limit.
 const EXPORTED_TXS: usize = 10_000;
+/// How long is looked for what has ended, before a payment is made.
+const LOOK_WITHIN: Duration = Duration::from_secs(5);
 /// How long the chain may take for either, before the wallet's own notes are shown without it.
 const HISTORY_WITHIN: Duration = Duration::from_secs(10);
 const EXPORTED_WITHIN: Duration = Duration::from_secs(120);
@@ -355,8 +357,8 @@ impl Money for ChainMoney {
             after: None,
             is_patient: false,
         };
-        // What has ended meanwhile does not stand in the way of the same payment.
-        self.outbox.look().await;
+        // What has ended meanwhile does not stand in the way of the same payment; slow endpoints do not either.
+        let _ = tokio::time::timeout(LOOK_WITHIN, self.outbox.look()).await;
         let put = self.outbox.put(&intent).await?;
         let item = self.outbox.wait(put.id(), self.block_within).await?;
         sent(item)
@@ -449,8 +451,8 @@ fn faucet_error(error: &FaucetError) -> ApiError {
 /// A payment of which it is not certain whether it is made.
 fn in_doubt(text: String) -> ApiError {
     ApiError::unavailable("not_seen", text).remedy(
-        "Hearth looks for it until it is certain, ten minutes at most while the chain is followed. Paying the same again \
-         sends this payment again, not a second one.",
+        "Hearth looks for it until it is certain, ten minutes at most while the chain is followed. Until a block has it, \
+         paying the same again sends this payment again, not a second one: look at the transactions first.",
     )
 }
 
@@ -477,7 +479,8 @@ fn sent(item: Item) -> Answer<Sent> {
                 "the payment {tx} was in no block when its time ran out: it never will be, nothing was paid"
             ),
         )),
-        Outcome::Unknown { why, .. } => Err(in_doubt(why)),
+        Outcome::Unknown { why, .. } => Err(ApiError::unavailable("not_seen", why)
+            .remedy("Nobody can prove how it ended: look at the balances before you pay again.")),
         Outcome::Refused { code, why } => Err(refused(&code, why)),
     }
 }
