@@ -32,8 +32,9 @@ pub(super) fn movement(found: &FoundTx, accounts: &Accounts, faucet: Option<&Add
         .and_then(|fee| fee.amount.first())
         .and_then(|coin| coin.amount.parse().ok());
     let transfers = transfers(&found.events);
-    // The fee is a transfer of its own, always the first.
-    let besides = transfers.iter().skip(usize::from(transfers.len() > 1));
+    // The fee, where one is paid, is a transfer of its own, always the first.
+    let has_fee = transfers.len() > 1 && transfers.first().map(|transfer| transfer.amount) == fee;
+    let besides = transfers.iter().skip(usize::from(has_fee));
     // What went between own keys beside it is no movement of its own.
     let abroad = |transfer: &&Transfer| !(own(&transfer.from) && own(&transfer.to));
     let moved = besides.clone().find(abroad).or_else(|| besides.clone().next());
