@@ -7,21 +7,28 @@ mod chat;
 mod client;
 mod config;
 mod connect;
+mod contacts;
 mod daemon;
 mod devnet;
 mod doctor;
 mod earn;
 mod fault;
+mod file;
+mod keys;
+mod keys_args;
 mod lan;
 mod logs;
 mod model;
+mod morse;
 mod network;
 mod out;
 mod place;
 mod roles;
 mod secret;
+mod services;
 mod status;
 mod terminal;
+mod tx;
 mod usage;
 mod wallet;
 
@@ -124,14 +131,18 @@ async fn dispatch(command: &Command, args: &Args, out: &Out) -> Done {
         Command::Earn { command } => earn::run(command, args, out).await,
         Command::Wallet { command } => wallet::run(command, args, out).await,
         Command::Stake { command } => roles::stake(command.as_ref(), args, out).await,
-        Command::Unstake { role, how } => roles::unstake(*role, how, args, out).await,
+        Command::Unstake { role, operator, how } => {
+            roles::unstake(*role, operator.as_deref(), how, args, out).await
+        }
         Command::Delegate { gateway, how } => {
             roles::delegate(gateway.as_deref(), false, how, args, out).await
         }
         Command::Undelegate { gateway, how } => {
             roles::delegate(gateway.as_deref(), true, how, args, out).await
         }
-        Command::Service { command } => roles::service(command, args, out).await,
+        Command::Tx { command } => tx::run(command, args, out).await,
+        Command::Supplier { command } => roles::supplier(command, args, out).await,
+        Command::Service { command } => services::run(command, args, out).await,
         Command::Model { command } => model::run(command, args, out).await,
         Command::Network { command } => network::run(command.as_ref(), args, out).await,
         Command::Auth { command } => auth::run(command, args, out).await,
@@ -139,8 +150,23 @@ async fn dispatch(command: &Command, args: &Args, out: &Out) -> Done {
         Command::Devnet(devnet) => devnet::run(devnet, args, out).await,
         Command::Config { command } => config::run(command, args, out).await,
         Command::Logs(logs) => logs::run(logs, args, out).await,
-        Command::Backup { to } => backup::back_up(to, args, out).await,
-        Command::Restore { from } => backup::restore(from, args, out).await,
+        Command::Backup {
+            to,
+            sealed,
+            backup_passphrase_file,
+        } => backup::back_up(to, *sealed, backup_passphrase_file.clone(), args, out).await,
+        Command::Restore {
+            from,
+            test: true,
+            backup_passphrase_file,
+            password_file,
+        } => backup::rehearse(from, backup_passphrase_file.clone(), password_file.clone(), out).await,
+        Command::Restore {
+            from,
+            test: false,
+            backup_passphrase_file,
+            ..
+        } => backup::restore(from, backup_passphrase_file.clone(), args, out).await,
         Command::ReadPdf => read_pdf(),
         Command::Completions { shell } => {
             let mut script = Vec::new();

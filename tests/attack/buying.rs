@@ -26,7 +26,7 @@ use hearth_pocket::{
     stream::SEPARATOR,
 };
 use hearth_tests::{DEMO, FAST, Node, Settings, command};
-use hearth_wallet::{Role, Wallet};
+use hearth_wallet::{Purpose, Wallet};
 use prost::Message as _;
 use serde_json::{Value, json};
 
@@ -120,7 +120,7 @@ fn working_key(data: &Path) -> Arc<dyn Signer> {
     let wallet = Wallet::open(config, Clock::system()).unwrap();
     let password = std::fs::read_to_string(data.join("keystore/devnet.pass")).unwrap();
     wallet.unlock_working(password.lines().next().unwrap()).unwrap();
-    Arc::new(wallet.signer(Role::Working).unwrap())
+    Arc::new(wallet.signer(Purpose::Gateway).unwrap())
 }
 
 /// A figure of the process in bytes: `VmRSS` now, `VmHWM` at most so far.

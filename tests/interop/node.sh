@@ -1,5 +1,5 @@
 # Sourced by the interop tests: starts a devnet node of the built program in a folder of its own.
-# After `start_node`, $url is its API and $data its data directory; `stop_node` ends it.
+# After `start_node`, $url is its API and $data its data directory; `stop_node` ends it. $node_network names another network.
 set -euo pipefail
 program=$CARGO_TARGET_DIR/debug/hearth
 scratch=$(mktemp -d)
@@ -8,7 +8,7 @@ node_pid=
 
 start_node() {
   [ -x "$program" ] || { echo "$program is missing: cargo build -p hearth --no-default-features" >&2; return 1; }
-  HEARTH_WEIGHTS__DEMO_FOLDER="$TEST_MODELS_DIR" "$program" --daemon --network devnet --data-dir "$data" \
+  HEARTH_WEIGHTS__DEMO_FOLDER="$TEST_MODELS_DIR" "$program" --daemon --network "${node_network:-devnet}" --data-dir "$data" \
     --listen 127.0.0.1:0 --miner-listen 127.0.0.1:0 --devnet-listen 127.0.0.1:0 "$@" >"$scratch/out" 2>"$scratch/log" &
   node_pid=$!
   local i

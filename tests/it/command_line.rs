@@ -45,7 +45,12 @@ async fn commands_ask_the_running_node() {
     assert_eq!(code, Some(3), "{stderr}");
     assert!(stderr.contains("hearth --daemon"), "{stderr}");
     let accounts = json(&data, &["wallet", "list"]);
-    assert!(accounts["main"].as_str().unwrap().starts_with("pokt1"));
+    assert!(
+        accounts["status"]["main_address"]
+            .as_str()
+            .unwrap()
+            .starts_with("pokt1")
+    );
     assert!(json(&data, &["model", "list"]).to_string().contains(DEMO));
 }
 

@@ -55,7 +55,32 @@ async fn a_session_is_settled_for_exactly_what_the_arithmetic_gives() {
     ] {
         assert!(!session[key].is_null(), "{key} is missing: {session:#}");
     }
+    // Stakes, charges, fees, rewards and what the own answers cost add up to what is there.
+    let history = crate::money::adds_up(&node).await;
+    let movements = history["movements"].as_array().unwrap().iter();
+    let of = |kind: &str| movements.clone().find(|one| one["kind"] == kind);
+    let reward = of("reward").unwrap_or_else(|| panic!("{history:#}"));
+    assert_eq!(reward["amount"], session["amount"]);
+    assert_eq!(reward["session_id"], session["id"]);
+    // Its time is that of its block, and its block's change of the balance bears it out.
+    let block = block_time(&node, session["settled_height"].as_u64().unwrap()).await;
+    assert_eq!(
+        reward["time"].as_str().map(|time| &time[..19]),
+        Some(&block[..19])
+    );
+    assert!(of("spent").is_some() && of("stake").is_some(), "{history:#}");
     assert_eq!(node.stop().await.unwrap(), Some(0));
+}
+
+/// When a block was made, by the chain's own word.
+async fn block_time(node: &Node, height: u64) -> String {
+    let text = std::fs::read_to_string(node.data.join("network.toml")).unwrap();
+    let file: hearth_node::network::NetworkFile = toml::from_str(&text).unwrap();
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let url = format!("{}block?height={height}", file.rpc[0]);
+    let block: Value = http.get(url).send().await.unwrap().json().await.unwrap();
+    let time = block["result"]["block"]["header"]["time"].as_str();
+    time.unwrap_or_else(|| panic!("{block:#}")).to_owned()
 }
 
 /// The settled sessions of an answer of `/earning/sessions`.
@@ -110,7 +135,14 @@ async fn params(node: &Node) -> hearth_chain::Params {
     .await
     .unwrap();
     let tasks = Tasks::root();
-    let config = Config::new(file.chain_id, file.rpc);
+    let trust = file.trust.map(|trust| hearth_chain::Anchor {
+        height: trust.height,
+        hash: hex::decode(&trust.hash).unwrap().try_into().unwrap(),
+    });
+    let config = Config {
+        trust,
+        ..Config::new(file.chain_id, file.rpc)
+    };
     let chain = Chain::start(hearth_chain::Args {
         config,
         store,
@@ -118,7 +150,7 @@ async fn params(node: &Node) -> hearth_chain::Params {
         tasks: tasks.clone(),
     })
     .unwrap();
-    let params = chain.params().await.unwrap().value;
+    let params = chain.params().await.unwrap().into_value();
     chain.stop();
     tasks.stop();
     params

@@ -13,12 +13,13 @@ const SLOW: hearth_tests::Settings<'static> = &[
     ("DEVNET__BLOCK_MS", "250"),
     ("DEVNET__SESSION_BLOCKS", "8"),
     ("DEVNET__GRACE_BLOCKS", "1"),
-    ("DEVNET__CLAIM_OPEN_BLOCKS", "1"),
+    ("DEVNET__CLAIM_OPEN_BLOCKS", "100"),
     ("DEVNET__CLAIM_CLOSE_BLOCKS", "160"),
     ("DEVNET__PROOF_OPEN_BLOCKS", "0"),
     ("DEVNET__PROOF_CLOSE_BLOCKS", "160"),
     ("MINER__BACKEND", "null"),
 ];
+/// Longer than until claims open, so that none is made in the evening, however slow the computer is.
 const NIGHT: u64 = 120;
 const PATIENCE: Duration = Duration::from_secs(120);
 

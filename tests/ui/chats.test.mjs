@@ -30,7 +30,7 @@ const ask = async (text) => {
 const answer = (state, where = page) => where.locator(`[data-testid=answer][data-state=${state}]`);
 const called = (name) => mock.calls.filter((call) => call.name === name);
 const menuOf = async (title, entry) => {
-  await page.getByRole('button', { name: `Actions for chat ${title}` }).first().click({ force: true });
+  await page.getByRole('button', { name: `Actions for chat ${title}` }).first().click();
   await page.getByRole('menuitem', { name: entry }).click();
 };
 const clean = async (name) => {

@@ -194,7 +194,7 @@ test('on a German page texts of the node in a known shape are German, the others
   for (const [path, ready, words] of [
     ['network', 'receipts', /von |auf dem Rückweg, letzter Block 871\.260[\s\S]*Beleg/],
     ['models', 'catalogue', /0,5 GB nötig, 21 GB frei/],
-    ['settings/network', 'money-note', /eingebaut/],
+    ['settings/config', 'money-note', /eingebaut/],
     ['wallet', 'where', /Ein Teil des Einsatzes wurde genommen[\s\S]*Antworten sind verloren/],
     ['earn', 'why', /Antworten sind verloren/],
   ]) {

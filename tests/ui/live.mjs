@@ -142,7 +142,7 @@ async function proven(page) {
 }
 
 async function visitAll(page, dark) {
-  const pages = ['chat', 'earn', 'models', 'wallet', 'network', 'settings', 'settings/network', 'settings/access', 'settings/keys', 'usage', 'settings/doctor', 'settings/about'];
+  const pages = ['chat', 'earn', 'models', 'wallet', 'network', 'settings', 'settings/config', 'settings/access', 'settings/keys', 'usage', 'settings/doctor', 'settings/about'];
   const found = [];
   for (const path of pages) {
     await page.goto(new URL(`/${path}`, url).href);

@@ -55,7 +55,7 @@ test('Start earning says why not', async () => {
   assert.equal(await page.getByTestId('earn-start').getAttribute('aria-disabled'), 'true');
   await page.getByTestId('earn-start').click({ force: true });
   assert.ok(!mock.calls.some((call) => call.name === 'POST /earning/start'));
-  assert.match(await page.getByTestId('why').innerText(), /The port is taken[\s\S]*The working key is nearly empty/);
+  assert.match(await page.getByTestId('why').innerText(), /The port is taken[\s\S]*The working key holds too little/);
   await page.getByRole('button', { name: 'Unlock' }).click();
   assert.match(page.url(), /\/wallet$/);
   // The page is fetched first.
@@ -167,7 +167,7 @@ test('Wallet: send with review', async () => {
   await page.getByRole('button', { name: 'Send 250.5 POKT' }).waitFor();
   await clean('send-review');
   const review = mock.calls.find((call) => call.name === 'POST /wallet/send/review');
-  assert.deepEqual(review.body, { from: 'main', to: ADDRESSES.supplier, amount: '250500000', memo: '104882' });
+  assert.deepEqual(review.body, { from: ADDRESSES.main, to: ADDRESSES.supplier, amount: '250500000', memo: '104882' });
   assert.match(await page.getByTestId('send-sheet').innerText(), /First payment to this address[\s\S]*1,020\.918205/);
   await page.getByRole('button', { name: 'Send 250.5 POKT' }).click();
   await page.getByRole('heading', { name: 'Payment sent' }).waitFor();
@@ -283,6 +283,54 @@ test('Palette: finds pages, chats and actions by the keyboard alone', async () =
   await page.keyboard.press('Alt+n');
   await page.waitForURL(/\/chat$/);
   await page.waitForFunction(() => document.activeElement?.hasAttribute('data-composer'));
+});
+
+test('Network: a block is given where nothing is trusted', async () => {
+  await at('network', 'unverified');
+  const trust = page.getByTestId('trust');
+  await trust.getByTestId('offered').getByText('block 871,209').waitFor();
+  await clean('network-untrusted');
+  await trust.getByLabel('Height of the block').fill('868,000');
+  await trust.getByLabel('Hash of the block').fill('not a hash');
+  await trust.getByRole('button', { name: 'Trust this block' }).click();
+  await trust.getByTestId('error').filter({ hasText: '64 hex digits' }).waitFor();
+  await trust.getByLabel('Hash of the block').fill('0'.repeat(64));
+  await trust.getByRole('button', { name: 'Trust this block' }).click();
+  await trust.getByTestId('error').filter({ hasText: 'No endpoint has this block' }).waitFor();
+  await trust.getByRole('button', { name: 'Take it over' }).click();
+  assert.equal(await trust.getByLabel('Height of the block').inputValue(), '871209');
+  await trust.getByRole('button', { name: 'Trust this block' }).click();
+  await trust.getByTestId('trust-source').getByText('you, on this computer').waitFor();
+  await page.locator('main [role=alert][data-testid=chain-problem]').waitFor({ state: 'detached' });
+  await clean('network-trusted');
+});
+
+test('Network: an upgrade of the chain is told before it comes', async () => {
+  await at('network', 'locked');
+  assert.match(await page.getByTestId('upgrade').innerText(), /v0\.1\.36 comes at block [\d,]+, in about 2\sd.*tested with v0\.1\.35/s);
+  assert.equal(await page.getByTestId('program-newer').count(), 0);
+  await clean('network-upgrade');
+});
+
+test('Network: endpoints are ranked, tried, added and removed, and false answers are shown', async () => {
+  await at('network', 'locked');
+  const card = page.getByTestId('endpoints');
+  await card.locator('tbody tr').nth(3).waitFor();
+  await card.getByText('takes no more questions for a while').waitFor();
+  await card.getByTestId('try-endpoints').click();
+  await card.getByTestId('trial').first().getByText('gave no usable answer').waitFor();
+  await card.getByLabel('Address of another endpoint').fill('https://silent.example/key');
+  await card.getByRole('button', { name: 'Try and add' }).click();
+  await card.getByTestId('error').filter({ hasText: 'no usable answer' }).waitFor();
+  await card.getByLabel('Address of another endpoint').fill('https://new.example/secret-key');
+  await card.getByRole('button', { name: 'Try and add' }).click();
+  await card.locator('tr[data-endpoint="new.example:443"]').waitFor();
+  assert.equal((await card.textContent()).includes('secret-key'), false);
+  await card.getByRole('button', { name: 'Remove witness-b.example:443' }).click();
+  await card.locator('tr[data-endpoint="witness-b.example:443"]').waitFor({ state: 'detached' });
+  await card.getByRole('button', { name: 'Show false answers: 1' }).click();
+  await card.getByTestId('evidence').getByText('wrong proof of bank').waitFor();
+  await clean('network-endpoints');
 });
 
 test('Signed out: asks for the token, says when it is wrong, goes on', async () => {

@@ -108,8 +108,10 @@ suite openai-client tests/interop/openai.sh
 suite other-shapes tests/interop/shapes.sh
 suite clients tests/interop/clients.sh
 suite backends tests/interop/backends.sh
+suite chain-clients tests/interop/chain.sh
 suite browser node_tests tests/ui/*.test.mjs
 suite browser-live tests/interop/browser.sh
+suite browser-apart tests/interop/apart.sh
 suite clippy clippy
 suite window counted_desktop
 

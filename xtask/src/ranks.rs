@@ -25,7 +25,7 @@ const CRATES: [(&str, &str, &[&str]); 20] = [
     (
         "hearth-roles",
         "node/roles",
-        &["base", "chain", "outbox", "pocket", "wallet"],
+        &["base", "chain", "outbox", "pocket", "store", "wallet"],
     ),
     ("hearth-answers", "node/answers", &["base", "engine", "outbound"]),
     ("hearth-weights", "node/weights", &["base", "outbound", "store"]),
@@ -34,7 +34,7 @@ const CRATES: [(&str, &str, &[&str]); 20] = [
         "hearth-miner",
         "node/miner",
         &[
-            "base", "listen", "outbound", "wallet", "chain", "pocket", "store", "answers",
+            "base", "listen", "outbound", "wallet", "chain", "outbox", "pocket", "store", "answers",
         ],
     ),
     (

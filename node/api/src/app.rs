@@ -20,7 +20,11 @@ use crate::{
     host::Host,
     metering::Meter,
     parts::Parts,
-    storage::{Responses, ReviewedPayment, ReviewedRole, Reviews, Running, SettingsStore, Usage},
+    signing::SignatureRequests,
+    storage::{
+        Contacts, FirstRunStore, Responses, ReviewedPayment, ReviewedRole, Reviews, Running, SettingsStore,
+        Usage,
+    },
 };
 
 /// The state of the API. Clones are the same.
@@ -43,10 +47,14 @@ pub(crate) struct Inner {
     pub(crate) sign_ins: SignIns,
     pub(crate) login: Login,
     pub(crate) settings: SettingsStore,
+    pub(crate) first_run: FirstRunStore,
+    pub(crate) contacts: Contacts,
     /// What was found damaged or unreadable since the start.
     pub(crate) problems: Problems,
     pub(crate) reviews: Reviews<ReviewedPayment>,
     pub(crate) role_reviews: Reviews<ReviewedRole>,
+    /// What programs ask the owner to sign.
+    pub(crate) signatures: SignatureRequests,
     /// Held while the owner signs.
     pub(crate) paying: tokio::sync::Mutex<()>,
     pub(crate) conversations: Chats,

@@ -365,6 +365,37 @@ impl From<hearth_wallet::Error> for ApiError {
             }
             Error::Words(error) => words_error(&error),
             Error::OtherWords => ApiError::new(StatusCode::BAD_REQUEST, "other_words", text),
+            Error::SamePassword => ApiError::new(StatusCode::BAD_REQUEST, "same_password", text),
+            Error::Path(_) => ApiError::new(StatusCode::BAD_REQUEST, "path_wrong", text),
+            Error::Hex => ApiError::new(StatusCode::BAD_REQUEST, "key_wrong", text),
+            Error::Armor(hearth_wallet::ArmorError::Passphrase) => {
+                ApiError::new(StatusCode::FORBIDDEN, "armor_passphrase", text)
+            }
+            Error::Armor(_) => ApiError::new(StatusCode::BAD_REQUEST, "armor_wrong", text),
+            Error::Morse(hearth_wallet::MorseError::Passphrase) => {
+                ApiError::new(StatusCode::FORBIDDEN, "morse_passphrase", text)
+            }
+            Error::Morse(_) => ApiError::new(StatusCode::BAD_REQUEST, "morse_key_wrong", text),
+            Error::Label { .. } => ApiError::new(StatusCode::BAD_REQUEST, "label_wrong", text),
+            Error::LabelTaken { ref label } => {
+                let label = label.clone();
+                ApiError::conflict("label_taken", text).value("label", label)
+            }
+            Error::Known { ref label } => {
+                let label = label.clone();
+                ApiError::conflict("account_known", text).value("label", label)
+            }
+            Error::InUse { .. } => ApiError::conflict("account_in_use", text),
+            Error::Message { .. } => ApiError::new(StatusCode::BAD_REQUEST, "too_long", text),
+            Error::TooMany { .. } => ApiError::conflict("too_many_accounts", text),
+            Error::NoWords => ApiError::conflict("no_words", text),
+            Error::NoPassword => ApiError::conflict("no_password", text),
+            Error::NoKeyFor(_) | Error::NoWorkingKey => ApiError::conflict("no_key_for", text),
+            Error::NoEntry(_) => ApiError::new(StatusCode::NOT_FOUND, "no_account", text),
+            Error::Watched { .. } => ApiError::conflict("only_watched", text),
+            Error::WatchedPurpose => ApiError::conflict("only_watched", text).remedy(
+                "Take the purpose from the key that has it first: `hearth wallet use ACCOUNT` names those it keeps.",
+            ),
             Error::File { .. } | Error::Random(_) => ApiError::internal(&error),
             Error::Damaged { .. } => {
                 tracing::error!(error = %text, "the wallet file is damaged");

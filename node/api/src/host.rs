@@ -3,7 +3,13 @@
 use hearth_connect::Workplace;
 use tokio::sync::watch;
 
-use crate::control::types::{Check, ConfiguredValue, Licence, Setup};
+use crate::{
+    control::types::{
+        BackUp, BackupMade, BackupTested, Check, Computer, ConfigChange, ConfigPage, Licence, Setup,
+        TestBackup,
+    },
+    parts::Answer,
+};
 
 /// The program around the API. `hearth-node` implements it; tests have a small one.
 #[async_trait::async_trait]
@@ -24,6 +30,21 @@ pub trait Host: Send + Sync + 'static {
     /// Where the programs of the person who runs this keep their settings; `None` where nobody does, as in a service.
     fn workplace(&self) -> Option<Workplace>;
 
-    /// Values of the configuration with their origin, for the Settings page.
-    fn configured(&self) -> Vec<ConfiguredValue>;
+    /// What this computer has.
+    async fn computer(&self) -> Computer;
+
+    /// Every setting of the configuration, as it counts and as the file has it now.
+    async fn config(&self) -> Answer<ConfigPage>;
+
+    /// Changes the file of the configuration: all of it or nothing.
+    async fn change_config(&self, changes: Vec<ConfigChange>) -> Answer<ConfigPage>;
+
+    /// Copies what cannot be fetched again into one file that a passphrase opens.
+    async fn back_up(&self, order: BackUp) -> Answer<BackupMade>;
+
+    /// Opens all of a backup without touching any data. Whether it is this node's wallet is filled in by the route.
+    async fn test_backup(&self, order: TestBackup) -> Answer<BackupTested>;
+
+    /// Stops the node and starts it anew, where this program can; says whether it does.
+    fn restart(&self) -> bool;
 }

@@ -18,10 +18,12 @@ mod error;
 mod events;
 mod explanations;
 pub mod host;
+mod lookalike;
 mod metering;
 pub mod parts;
 mod routes;
 mod server;
+mod signing;
 mod storage;
 mod ui;
 

@@ -1,18 +1,24 @@
 //! All routes. Handlers extract, call, and answer; what they call lies in the parts.
 
 mod access;
+mod accounts;
 mod anthropic;
 mod asking;
+mod backup;
 mod chat_files;
+mod config;
 mod connect;
+mod contacts;
 mod conversations;
 mod cors;
 mod earning;
 mod export;
 mod extract;
+mod first_run;
 mod guard;
 mod health;
 mod models;
+mod network;
 mod ollama;
 mod openai;
 mod path;
@@ -22,6 +28,7 @@ mod receipts;
 mod responses;
 mod roles;
 mod settings;
+mod signing;
 mod status;
 mod usage;
 mod wallet;
@@ -66,6 +73,8 @@ pub(crate) fn router(app: &App, ipfs: Router) -> Router {
         .route("/responses/{id}", get(responses::get).delete(responses::delete))
         .route("/responses/{id}/input_items", get(responses::input_items))
         .route("/responses/{id}/cancel", post(responses::cancel))
+        .route("/signatures", post(signing::ask))
+        .route("/signatures/{id}", get(signing::get).delete(signing::withdraw))
         .route("/messages", post(anthropic::create).fallback(anthropic::unknown))
         .route(
             "/messages/count_tokens",
@@ -169,6 +178,7 @@ fn method_router(operation: Operation) -> MethodRouter<App> {
         Operation::GetEarning => on(filter, earning::page),
         Operation::StartEarning => on(filter, earning::start),
         Operation::StopEarning => on(filter, earning::stop),
+        Operation::AcknowledgeRecord => on(filter, earning::acknowledge),
         Operation::EarningSummary => on(filter, earning::summary),
         Operation::ListEarnedSessions => on(filter, earning::sessions),
         Operation::ExportSessions => on(filter, export::sessions),
@@ -180,6 +190,15 @@ fn method_router(operation: Operation) -> MethodRouter<App> {
         Operation::LockWallet => on(filter, wallet::lock),
         Operation::RevealWords => on(filter, wallet::words),
         Operation::CheckWords => on(filter, wallet::check),
+        Operation::ListAccounts => on(filter, accounts::list),
+        Operation::AddAccount => on(filter, accounts::add),
+        Operation::WatchAddress => on(filter, accounts::watch),
+        Operation::ChangeAccount => on(filter, accounts::change),
+        Operation::RemoveAccount => on(filter, accounts::remove),
+        Operation::ExportAccount => on(filter, accounts::export),
+        Operation::ChangePassword => on(filter, accounts::change_password),
+        Operation::SealOperator => on(filter, accounts::seal_operator),
+        Operation::Discover => on(filter, accounts::discover),
         Operation::Balances => on(filter, wallet::balances),
         Operation::History => on(filter, wallet::history),
         Operation::ExportHistory => on(filter, export::history),
@@ -190,11 +209,41 @@ fn method_router(operation: Operation) -> MethodRouter<App> {
         Operation::ListReceipts => on(filter, receipts::list),
         Operation::GetReceipt => on(filter, receipts::get),
         Operation::ExportReceipts => on(filter, export::receipts),
+        Operation::GetMorseAccount => on(filter, roles::morse_account),
+        Operation::OpenMorseKey => on(filter, roles::open_morse_key),
+        Operation::SignMorseClaim => on(filter, roles::sign_morse_claim),
         Operation::GetRoles => on(filter, roles::page),
+        Operation::ListServices => on(filter, roles::services),
+        Operation::GetService => on(filter, roles::service),
         Operation::ReviewRole => on(filter, roles::review),
         Operation::SendRole => on(filter, roles::send),
-        Operation::Network => on(filter, status::network),
-        Operation::PreferAnchor => on(filter, status::prefer_anchor),
+        Operation::ListSignatures => on(filter, signing::list),
+        Operation::ApproveSignature => on(filter, signing::approve),
+        Operation::RefuseSignature => on(filter, signing::refuse),
+        Operation::ReviewTx => on(filter, signing::review_tx),
+        Operation::SignTx => on(filter, signing::sign_tx),
+        Operation::MakeBackup => on(filter, backup::make),
+        Operation::TestBackup => on(filter, backup::test),
+        Operation::QrCode => on(filter, contacts::qr),
+        Operation::ListContacts => on(filter, contacts::list),
+        Operation::SaveContact => on(filter, contacts::save),
+        Operation::ImportContacts => on(filter, contacts::import),
+        Operation::DeleteContact => on(filter, contacts::delete),
+        Operation::LabelMovement => on(filter, contacts::label),
+        Operation::GetFirstRun => on(filter, first_run::page),
+        Operation::ChangeFirstRun => on(filter, first_run::change),
+        Operation::GetConfig => on(filter, config::page),
+        Operation::ChangeConfig => on(filter, config::change),
+        Operation::Restart => on(filter, config::restart),
+        Operation::Network => on(filter, network::page),
+        Operation::PreferAnchor => on(filter, network::prefer_anchor),
+        Operation::GiveAnchor => on(filter, network::give_anchor),
+        Operation::ForgetAnchor => on(filter, network::forget_anchor),
+        Operation::AddEndpoint => on(filter, network::add_endpoint),
+        Operation::RemoveEndpoint => on(filter, network::remove_endpoint),
+        Operation::TryEndpoints => on(filter, network::try_endpoints),
+        Operation::FalseAnswers => on(filter, network::false_answers),
+        Operation::BroadcastTx => on(filter, roles::broadcast),
         Operation::GetSettings => on(filter, settings::get),
         Operation::ChangeSettings => on(filter, settings::change),
         Operation::ListKeys => on(filter, access::list_keys),

@@ -25,7 +25,8 @@ use crate::{
     metering::Meter,
     parts::Parts,
     routes,
-    storage::{Responses, Reviews, Running, SettingsStore, Usage},
+    signing::SignatureRequests,
+    storage::{Contacts, FirstRunStore, Responses, Reviews, Running, SettingsStore, Usage},
 };
 
 /// How long connections may take to close once everything on them is cut.
@@ -131,10 +132,13 @@ impl Api {
             sign_ins: SignIns::new(pool, args.clock.clone()),
             login,
             settings: SettingsStore::new(&args.store),
+            first_run: FirstRunStore::new(&args.store),
+            contacts: Contacts::new(&args.store, args.clock.clone()),
             problems: args.store.problems().clone(),
             network_answers: AtomicBool::new(false),
             reviews: Reviews::new(args.clock.clone()),
             role_reviews: Reviews::new(args.clock.clone()),
+            signatures: SignatureRequests::new(args.clock.clone()),
             paying: tokio::sync::Mutex::default(),
             conversations,
             scratch: args.store.folder().to_owned(),

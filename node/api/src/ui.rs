@@ -18,7 +18,9 @@ const INDEX: &str = "index.html";
 /// Stands in for it where the UI was not built.
 const PLACEHOLDER: &str = "placeholder.html";
 /// Routes that the page knows itself, by their first part; `ui/src/lib/controllers/router.svelte.ts` has them, too.
-const PAGES: [&str; 7] = ["chat", "earn", "models", "wallet", "network", "settings", "usage"];
+const PAGES: [&str; 8] = [
+    "chat", "earn", "models", "wallet", "network", "settings", "setup", "usage",
+];
 /// Files below it have a hash of their content in their names.
 const HASHED: &str = "assets/";
 

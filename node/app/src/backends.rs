@@ -23,6 +23,17 @@ pub(crate) fn miner_backend(settings: &Settings, answers: &Answers) -> Result<Sh
     })
 }
 
+/// Whether all that is configured can be built: addresses and keys.
+pub(crate) fn check(settings: &Settings) -> Result<(), NodeError> {
+    for (name, backend) in &settings.backends {
+        named_backend(name, backend)?;
+    }
+    match settings.miner.backend.as_deref() {
+        None | Some("null") => Ok(()),
+        Some(text) => url_backend(settings, text).map(drop),
+    }
+}
+
 fn slots(settings: &Settings) -> usize {
     // Four answers at once share each pass over the weights, which two cores are busy with.
     const DEFAULT_SLOTS: usize = 4;

@@ -3,13 +3,19 @@
 //! Evidence and models stay out. A session's evidence that is brought back older than what was claimed from it would
 //! be claimed twice; without it the session is skipped. Models are found again by their CID.
 
+mod rehearse;
+mod sealed;
+
 use std::{
     fs, io,
     path::{Path, PathBuf},
 };
 
+pub use rehearse::{Rehearsal, rehearse};
+pub use sealed::SealError;
+
 use hearth_base::{
-    Clock,
+    Clock, Secret,
     private::{create_private_folder, write_private},
 };
 use hearth_store::Store;
@@ -53,6 +59,14 @@ pub enum BackupError {
     HasData(PathBuf),
     #[error(transparent)]
     DataDir(#[from] DataDirError),
+    #[error("{path}: {source}")]
+    Sealed {
+        path: PathBuf,
+        #[source]
+        source: SealError,
+    },
+    #[error("{0} is sealed: it takes the passphrase that was chosen when it was made")]
+    NeedsPassphrase(PathBuf),
     #[error("the database cannot be copied")]
     Store(#[from] hearth_store::Error),
     #[error("{path} cannot be copied: is there room, and may this user write there?")]
@@ -75,6 +89,8 @@ impl BackupError {
             BackupError::HasData(_) => "has_data",
             BackupError::DataDir(DataDirError::Taken { .. }) => "data_dir_taken",
             BackupError::DataDir(_) => "data_dir_unusable",
+            BackupError::Sealed { .. } => "backup_sealed",
+            BackupError::NeedsPassphrase(_) => "passphrase_needed",
             BackupError::Store(_) => "database",
             BackupError::File { .. } => "unwritable",
         }
@@ -137,11 +153,107 @@ pub async fn back_up(layout: &Layout, to: &Path) -> Result<Backup, BackupError> 
     Ok(head)
 }
 
+/// The same into the new file `to`, which the passphrase opens. What lies open on the way is in the data directory, whose
+/// files are as open, and is gone at the end.
+///
+/// # Errors
+/// As [`back_up`].
+pub async fn back_up_sealed(layout: &Layout, to: &Path, passphrase: &Secret) -> Result<Backup, BackupError> {
+    if to.exists() {
+        return Err(BackupError::Exists(to.to_owned()));
+    }
+    let failed = |path: &Path, source| BackupError::File {
+        path: path.to_owned(),
+        source,
+    };
+    let scratch = tempfile::Builder::new()
+        .prefix(".backup-")
+        .tempdir_in(layout.root())
+        .map_err(|source| failed(layout.root(), source))?;
+    let folder = scratch.path().join("copy");
+    let made = back_up(layout, &folder).await?;
+    let mut files = made.files.clone();
+    files.push(HEAD.into());
+    let mut fresh = to.as_os_str().to_owned();
+    fresh.push(".new");
+    let fresh = PathBuf::from(fresh);
+    let _ = fs::remove_file(&fresh);
+    let (target, key) = (fresh.clone(), passphrase.clone());
+    let sealing = tokio::task::spawn_blocking(move || {
+        sealed::seal(&folder, &files, &target, &key, sealed::Cost::STRONG)
+    });
+    let sealed = sealing
+        .await
+        .map_err(|error| failed(to, io::Error::other(error)))?;
+    let placed = match sealed {
+        Ok(()) => fs::rename(&fresh, to).map_err(|source| failed(to, source)),
+        Err(source) => Err(BackupError::Sealed {
+            path: to.to_owned(),
+            source,
+        }),
+    };
+    placed.inspect_err(|_| {
+        let _ = fs::remove_file(&fresh);
+    })?;
+    Ok(made)
+}
+
+/// A backup as a folder: itself, or what a sealed one was unpacked into below `scratch`.
+async fn open(from: &Path, passphrase: Option<&Secret>, scratch: &Path) -> Result<PathBuf, BackupError> {
+    if !sealed::is_sealed(from) {
+        return Ok(from.to_owned());
+    }
+    let Some(passphrase) = passphrase.cloned() else {
+        return Err(BackupError::NeedsPassphrase(from.to_owned()));
+    };
+    let into = scratch.join("unsealed");
+    make_folder(&into)?;
+    let (file, folder) = (from.to_owned(), into.clone());
+    let opened = tokio::task::spawn_blocking(move || sealed::unseal(&file, &folder, &passphrase)).await;
+    let opened = opened.map_err(|error| BackupError::File {
+        path: from.to_owned(),
+        source: io::Error::other(error),
+    })?;
+    opened.map_err(|source| BackupError::Sealed {
+        path: from.to_owned(),
+        source,
+    })?;
+    Ok(into)
+}
+
+/// Whether a backup takes a passphrase.
+#[must_use]
+pub fn is_sealed(from: &Path) -> bool {
+    sealed::is_sealed(from)
+}
+
+/// Brings a backup back, sealed or not, as [`restore`] does.
+///
+/// # Errors
+/// A wrong passphrase, a changed file, and what [`restore`] refuses.
+pub async fn restore_any(
+    layout: &Layout,
+    from: &Path,
+    passphrase: Option<&Secret>,
+) -> Result<Backup, BackupError> {
+    let above = layout.root().parent().unwrap_or(layout.root());
+    let above = if above.is_dir() {
+        above.to_owned()
+    } else {
+        std::env::temp_dir()
+    };
+    let scratch = tempfile::tempdir_in(&above).map_err(|source| BackupError::File {
+        path: above.clone(),
+        source,
+    })?;
+    restore(layout, &open(from, passphrase, scratch.path()).await?).await
+}
+
 /// Brings the backup in `from` back into a data directory that has neither database nor keys.
 ///
 /// # Errors
 /// A folder that is no backup, a data directory that has data or whose node runs.
-pub async fn restore(layout: &Layout, from: &Path) -> Result<Backup, BackupError> {
+pub(crate) async fn restore(layout: &Layout, from: &Path) -> Result<Backup, BackupError> {
     let no_backup = |why: String| BackupError::NoBackup {
         path: from.to_owned(),
         why,
@@ -347,6 +459,56 @@ mod tests {
                 assert_eq!(mode & 0o077, 0, "{file}");
             }
         }
+    }
+
+    #[tokio::test]
+    async fn a_sealed_backup_is_rehearsed_without_touching_data_and_comes_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, copy) = (folder.path().join("data"), folder.path().join("node.hearth"));
+        let (held, store, wallet) = data(&path).await;
+        wallet.create("correct horse").unwrap();
+        let passphrase = Secret::from("battery staple");
+        let made = back_up_sealed(&held.layout(), &copy, &passphrase).await.unwrap();
+        assert!(is_sealed(&copy));
+        // Nothing that lay open stays.
+        let left = fs::read_dir(&path).unwrap().filter_map(Result::ok);
+        assert!(
+            left.into_iter()
+                .all(|entry| !entry.file_name().to_string_lossy().starts_with(".backup-"))
+        );
+        let before = fs::read(held.layout().keystore().join("wallet.json")).unwrap();
+        let (right, wrong) = (Secret::from("correct horse"), Secret::from("wrong horse"));
+        let tested = rehearse(&copy, Some(&passphrase), Some(&right)).await.unwrap();
+        assert_eq!(tested.backup, made);
+        let owner = wallet.address(hearth_wallet::Purpose::Owner);
+        assert_eq!(tested.wallet, owner.map(|owner| owner.to_string()));
+        assert_eq!(tested.password_opens, Some(true));
+        let tested = rehearse(&copy, Some(&passphrase), Some(&wrong)).await.unwrap();
+        assert_eq!(tested.password_opens, Some(false));
+        assert!(matches!(
+            rehearse(&copy, None, None).await,
+            Err(BackupError::NeedsPassphrase(_))
+        ));
+        assert!(matches!(
+            rehearse(&copy, Some(&wrong), None).await,
+            Err(BackupError::Sealed {
+                source: SealError::Wrong,
+                ..
+            })
+        ));
+        assert_eq!(
+            fs::read(held.layout().keystore().join("wallet.json")).unwrap(),
+            before
+        );
+        assert!(matches!(
+            back_up_sealed(&held.layout(), &copy, &passphrase).await,
+            Err(BackupError::Exists(_))
+        ));
+        store.close().await;
+        let other = Layout::of(&folder.path().join("other"));
+        assert_eq!(restore_any(&other, &copy, Some(&passphrase)).await.unwrap(), made);
+        let (_held, _store, again) = data(other.root()).await;
+        again.unlock("correct horse").unwrap();
     }
 
     #[tokio::test]

@@ -17,6 +17,7 @@ use hearth_devnet::{Account, Blocks, Devnet};
 use hearth_engine::Engine;
 use hearth_gateway::Gateway;
 use hearth_miner::{Miner, ServiceConfig};
+use hearth_outbox::Outbox;
 use hearth_store::Store;
 
 use hearth_wallet::{Cost, Wallet};
@@ -25,7 +26,7 @@ use url::Url;
 
 use crate::{
     backends::{self, Answers},
-    config::{DevnetSettings, Settings, TrustSettings},
+    config::{DevnetSettings, Settings, TrustSettings, working_key_credential},
     data_dir::Layout,
     error::NodeError,
     library::WeightLibrary,
@@ -212,7 +213,9 @@ fn anchor(trust: &Trust) -> Result<Anchor, NodeError> {
 /// the keys, if the set-up made them.
 pub(crate) fn password_file(settings: &Settings, network: &Network, layout: &Layout) -> Option<PathBuf> {
     let given = settings.wallet.passphrase_file.clone();
-    given.or_else(|| network.is_devnet().then(|| layout.devnet_password()))
+    given
+        .or_else(working_key_credential)
+        .or_else(|| network.is_devnet().then(|| layout.devnet_password()))
 }
 
 /// Opens the keystore, and the working key if the owner left its password for that.
@@ -237,7 +240,11 @@ pub(crate) async fn wallet(
     let opening = wallet.clone();
     let opened = tokio::task::spawn_blocking(move || opening.unlock_working(&password)).await;
     match opened {
-        Ok(Ok(())) => {}
+        Ok(Ok(())) if network.is_devnet() || wallet.state().borrow().is_sealed_apart => {}
+        Ok(Ok(())) => tracing::warn!(
+            "what opens the working key at this start opens the whole wallet: seal it apart with \
+             `hearth wallet seal-operator`"
+        ),
         // Chat works without it, and earning says `key_locked`.
         Ok(Err(error)) => tracing::error!(%error, "the working key stays locked"),
         Err(error) => tracing::error!(%error, "the working key stays locked"),
@@ -312,11 +319,26 @@ pub(crate) fn sold_services(settings: &Settings, network: &Network) -> Vec<(Serv
     services
 }
 
+/// Whether every other name of a service stands for one that is sold.
+pub(crate) fn check_aliases(settings: &Settings, network: &Network) -> Result<(), NodeError> {
+    let sold = sold_services(settings, network);
+    let unknown =
+        |(_, service): &(&String, &String)| sold.iter().all(|(own, _)| own.as_str() != service.as_str());
+    match settings.miner.aliases.iter().find(unknown) {
+        Some((name, service)) => Err(NodeError::Alias {
+            name: name.clone(),
+            service: service.clone(),
+        }),
+        None => Ok(()),
+    }
+}
+
 /// What the miner is built on.
 pub(crate) struct MinerParts<'a> {
     pub(crate) store: &'a Store,
     pub(crate) chain: &'a Chain,
     pub(crate) wallet: &'a Wallet,
+    pub(crate) outbox: &'a Outbox,
     pub(crate) answers: &'a Answers,
 }
 
@@ -328,12 +350,8 @@ pub(crate) async fn miner(
     clock: &Clock,
     tasks: &Tasks,
 ) -> Result<Miner, NodeError> {
+    check_aliases(settings, network)?;
     let sold: BTreeMap<ServiceId, String> = sold_services(settings, network).into_iter().collect();
-    let unknown = |(_, service): &(&String, &String)| !sold.contains_key(&ServiceId::new(service.as_str()));
-    if let Some((name, service)) = settings.miner.aliases.iter().find(unknown) {
-        let (name, service) = (name.clone(), service.clone());
-        return Err(NodeError::Alias { name, service });
-    }
     let mut config = hearth_miner::Config::new(settings.miner.listen, layout.evidence());
     if *network == Network::Devnet {
         // Nobody outside can know of this chain, so nobody outside needs to reach its supplier.
@@ -367,6 +385,7 @@ pub(crate) async fn miner(
         store: parts.store.clone(),
         keys: Arc::new(parts.wallet.clone()),
         network: Arc::new(parts.chain.clone()),
+        outbox: parts.outbox.clone(),
         backend: backends::miner_backend(settings, parts.answers)?,
         free_bytes: crate::doctor::free_bytes,
         clock: clock.clone(),
@@ -397,6 +416,7 @@ pub(crate) fn gateway(
         max_part_bytes: usize::try_from(settings.gateway.max_part_bytes).unwrap_or(usize::MAX),
         max_parts: settings.gateway.max_parts,
         daily_cap: Amount::from_upokt(settings.gateway.daily_cap_upokt.into()),
+        direct: settings.gateway.direct_signing,
         allow_local_endpoints: network.allows_local_suppliers(),
         ..hearth_gateway::Config::default()
     };

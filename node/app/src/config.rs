@@ -5,15 +5,21 @@
 
 mod address;
 mod backends;
+mod change;
+mod edit;
 mod layers;
 mod networks;
 mod places;
+mod schema;
 mod settings;
 
 pub use address::listen_address;
 pub use backends::{BackendKind, BackendSettings};
-pub use layers::{ConfigError, Flags, Layered, load};
-pub use places::{is_a_person, places};
+pub use change::{ChangeError, Prepared, is_hidden, prepare, shown};
+pub use edit::{Change, EditError};
+pub use layers::{BUILT_IN, ConfigError, Flags, Layered, load};
+pub use places::{is_a_person, places, working_key_credential};
+pub use schema::{Kind, Setting};
 pub use settings::{
     ApiSettings, ChainSettings, DevnetSettings, EngineSettings, GatewaySettings, LogFormat, LogSettings,
     MinerSettings, ModelsSettings, Settings, TrustSettings, WalletSettings, WeightsSettings,

@@ -3,6 +3,8 @@
 //! On a devnet a missing GPU, an unchecked backup and a port that nobody outside reaches are warnings, never fails: the
 //! demo model runs on the processor, and money and words are play.
 
+mod keys;
+
 use std::{path::Path, sync::Arc};
 
 use hearth_answers::{Backend, Router};
@@ -13,9 +15,11 @@ use hearth_api::{
 use hearth_base::Amount;
 use hearth_chain::{Chain, EndpointState, Head, Standing};
 use hearth_engine::Hardware;
-use hearth_miner::Miner;
-use hearth_wallet::{KeyState, Wallet};
+use hearth_miner::{Miner, ReasonCode};
+use hearth_wallet::{Purpose, Wallet};
 use hearth_weights::Weights;
+
+pub(crate) use keys::keys;
 
 /// Answers must be written down before they count, and a model needs room; below this the disk is nearly full.
 const LEAST_FREE_BYTES: u64 = 2_000_000_000;
@@ -44,6 +48,7 @@ pub(crate) async fn run_checks(input: &DoctorInput) -> Vec<Check> {
         clock(&standing.standing),
         chain(&input.chain, &standing),
     ];
+    checks.extend(program(&input.chain).await);
     checks.extend(endpoints(&input.chain));
     checks.extend(backend(&input.miner).await);
     for (name, named) in input.router.named() {
@@ -52,6 +57,7 @@ pub(crate) async fn run_checks(input: &DoctorInput) -> Vec<Check> {
     checks.extend(aliases(&input.router).await);
     checks.extend(keys(&input.wallet, input.is_devnet));
     checks.push(stake(input).await);
+    checks.extend(alarms(&input.miner));
     checks.push(reachable(input));
     checks
 }
@@ -302,6 +308,25 @@ fn clock(standing: &Standing) -> Check {
     )
 }
 
+/// The chain's program, where it runs or will run something that this release was not tested with.
+async fn program(chain: &Chain) -> Option<Check> {
+    let program = chain.program().await.ok()?;
+    let planned = program.upgrade.as_ref().filter(|upgrade| upgrade.is_newer());
+    let fact = match planned {
+        Some(upgrade) => format!("{} comes at block {}", upgrade.name, upgrade.height),
+        None if program.is_newer() => format!("runs {}", program.version),
+        None => return None,
+    };
+    Some(bad(
+        Level::Warn,
+        "chain_program",
+        "Chain",
+        format!("{fact}; tested with {}", hearth_chain::TESTED_WITH),
+        "An upgrade may change how money is paid and earned.",
+        "look for a newer Hearth",
+    ))
+}
+
 fn chain(chain: &Chain, head: &Head) -> Check {
     let endpoints = chain.endpoints();
     let Some(problem) = chain_problem(&head.standing) else {
@@ -345,6 +370,11 @@ fn endpoints(chain: &Chain) -> Vec<Check> {
                 why,
                 "look at the connection, or set another one in chain.rpc",
             ),
+            EndpointState::Limited { why } => (
+                "endpoint_limited",
+                why,
+                "wait, or add another one on the Network page",
+            ),
             EndpointState::Banned { why } => ("endpoint_lied", why, "take it out of chain.rpc"),
             EndpointState::OtherChain { found } => (
                 "endpoint_other_chain",
@@ -359,63 +389,19 @@ fn endpoints(chain: &Chain) -> Vec<Check> {
     found.collect()
 }
 
-pub(crate) fn keys(wallet: &Wallet, is_devnet: bool) -> Vec<Check> {
-    let state = wallet.state().borrow().clone();
-    if state.accounts.is_none() {
-        let meaning = "Earnings need a place to go. Local chat works.";
-        return vec![bad(
-            Level::Warn,
-            "no_wallet",
-            "Wallet",
-            "none yet",
-            meaning,
-            "hearth wallet create",
-        )];
-    }
-    let wallet = if state.working == KeyState::Locked {
-        bad(
-            serious(is_devnet),
-            "key_locked",
-            "Wallet",
-            "the working key is locked",
-            "Nothing can be signed until you unlock it.",
-            "hearth wallet unlock, or --passphrase-file for every start",
-        )
-    } else {
-        ok("wallet", "Wallet", "the working key signs")
-    };
-    let backup = if state.words_checked {
-        ok("backup", "Backup", "recovery words checked")
-    } else {
-        bad(
-            Level::Warn,
-            "no_backup",
-            "Backup",
-            "recovery words never checked",
-            if is_devnet {
-                "Play money only."
-            } else {
-                "If this disk fails the money is lost."
-            },
-            "Wallet, Check my words, about 2 minutes",
-        )
-    };
-    vec![wallet, backup]
-}
-
 async fn stake(input: &DoctorInput) -> Check {
-    let Some(accounts) = input.wallet.accounts() else {
+    let Some(operator) = input.wallet.address(Purpose::Operator) else {
         return bad(
             Level::Warn,
             "no_wallet",
             "Stake",
-            "no wallet yet",
+            "no operator key yet",
             "Only earning needs it. Chat still works.",
             "",
         );
     };
-    let supplier = match input.chain.supplier(&accounts.working).await {
-        Ok(supplier) => supplier.value,
+    let supplier = match input.chain.supplier(&operator).await {
+        Ok(supplier) => supplier.into_value(),
         Err(error) => {
             let why = hearth_base::failure::chain(&error);
             return bad(Level::Warn, "stake_unknown", "Stake", "not known now", &why, "");
@@ -429,7 +415,7 @@ async fn stake(input: &DoctorInput) -> Check {
         ),
         None => {
             let least = match input.chain.params().await {
-                Ok(params) => params.value.supplier.min_stake.map(|coin| coin.amount),
+                Ok(params) => params.into_value().supplier.min_stake.map(|coin| coin.amount),
                 Err(_) => None,
             };
             let fact = least.map_or("none".to_owned(), |least| {
@@ -441,6 +427,38 @@ async fn stake(input: &DoctorInput) -> Check {
             bad(Level::Warn, "needs_stake", "Stake", fact, meaning, remedy)
         }
     }
+}
+
+/// What the miner found wrong with the supplier's record, or with the money for its claims.
+fn alarms(miner: &Miner) -> Vec<Check> {
+    let earning = miner.state().borrow().clone();
+    let alarm = |reason: &hearth_miner::Reason| {
+        let (code, fact) = (reason.code.as_str(), reason.fact.clone());
+        if reason.code == ReasonCode::RecordChanged {
+            let meaning = "The supplier's record on the chain was changed, and not by this node.";
+            let remedy =
+                "if it was you, `hearth earn acknowledge`; if not, somebody else has one of your keys";
+            return Some(bad(Level::Fail, code, "Stake", fact, meaning, remedy));
+        }
+        if reason.code == ReasonCode::NoFunds {
+            let meaning = "No session is begun: its claim could not be paid for.";
+            return Some(bad(
+                Level::Warn,
+                code,
+                "Wallet",
+                fact,
+                meaning,
+                "send POKT to the working key",
+            ));
+        }
+        None
+    };
+    earning
+        .reasons
+        .iter()
+        .chain(&earning.notes)
+        .filter_map(alarm)
+        .collect()
 }
 
 fn reachable(input: &DoctorInput) -> Check {

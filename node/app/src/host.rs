@@ -1,17 +1,28 @@
 //! What the API asks of the program around it.
 
+use std::{path::Path, sync::Arc};
+
 use hearth_api::{
-    Host,
-    control::types::{Check, ConfiguredValue, Licence, Setup},
+    ApiError, Host,
+    control::types::{
+        BackUp, BackupMade, BackupTested, Check, Computer, ConfigChange, ConfigPage, Licence, Setup,
+        TestBackup, Timestamp,
+    },
 };
+use hearth_base::{ChainId, Secret};
 use hearth_connect::Workplace;
+use hearth_engine::Hardware;
 use serde::Deserialize;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, Notify, watch};
 
 use crate::{
-    config::{self, Layered},
+    backup::{self, Backup, BackupError, SealError},
+    config::{self, Change, Layered},
+    config_page,
     data_dir::Layout,
     doctor::{self, DoctorInput},
+    logging,
+    reconfigure::reconfigure,
     setup::SetupRunner,
 };
 
@@ -22,8 +33,12 @@ const LICENCES: &str = include_str!("../../../assets/licences.json");
 pub(crate) struct Program {
     pub(crate) input: DoctorInput,
     pub(crate) setup: SetupRunner,
-    pub(crate) layered: Layered,
+    /// What counts. Held while the file is changed, so that two changes do not cross.
+    pub(crate) layered: Mutex<Layered>,
     pub(crate) layout: Layout,
+    pub(crate) chain: ChainId,
+    /// Tells whoever runs the node to start it anew; `None` where nobody would.
+    pub(crate) restart: Option<Arc<Notify>>,
 }
 
 #[derive(Deserialize)]
@@ -68,17 +83,115 @@ impl Host for Program {
         })
     }
 
-    fn configured(&self) -> Vec<ConfiguredValue> {
-        let value = |(key, (value, origin)): (&String, &(serde_json::Value, String))| ConfiguredValue {
-            key: key.clone(),
-            value: match (value.is_null(), value.as_str()) {
-                (true, _) => String::new(),
-                (false, Some(text)) => text.to_owned(),
-                (false, None) => value.to_string(),
-            },
-            origin: origin.clone(),
+    async fn computer(&self) -> Computer {
+        let root = self.layout.root().to_owned();
+        // The probe opens driver libraries, which can take a while.
+        let probed = tokio::task::spawn_blocking(move || (Hardware::probe(), doctor::free_bytes(&root)));
+        let Ok((hardware, free)) = probed.await else {
+            return Computer::default();
         };
-        self.layered.origins.iter().map(value).collect()
+        Computer {
+            cpu: hardware.cpu,
+            threads: u32::try_from(hardware.threads).unwrap_or(u32::MAX),
+            memory_bytes: hardware.memory_bytes,
+            available_bytes: hardware.available_bytes,
+            graphics: hardware.gpus.into_iter().map(|gpu| gpu.name).collect(),
+            disk_free_bytes: free.unwrap_or_default(),
+        }
+    }
+
+    async fn config(&self) -> Result<ConfigPage, ApiError> {
+        let now = self.layered.lock().await;
+        Ok(config_page::page(&now, self.restart.is_some()))
+    }
+
+    async fn change_config(&self, changes: Vec<ConfigChange>) -> Result<ConfigPage, ApiError> {
+        let changes: Vec<Change> = changes
+            .into_iter()
+            .map(|ConfigChange { key, value }| Change { key, value })
+            .collect();
+        let mut now = self.layered.lock().await;
+        let next =
+            reconfigure(&now, &changes, Some(&self.chain)).map_err(|error| config_page::refused(&error))?;
+        // What can take effect without a new start does.
+        const FILTER: &str = "log.filter";
+        if next.settings.log.filter != now.settings.log.filter
+            && logging::set_filter(&next.settings.log.filter).is_ok()
+        {
+            now.settings.log.filter.clone_from(&next.settings.log.filter);
+            if let Some(filter) = next.origins.get(FILTER) {
+                now.origins.insert(FILTER.to_owned(), filter.clone());
+            }
+        }
+        Ok(config_page::page(&now, self.restart.is_some()))
+    }
+
+    async fn back_up(&self, order: BackUp) -> Result<BackupMade, ApiError> {
+        let to = Path::new(order.to.trim());
+        if !to.is_absolute() {
+            return Err(ApiError::refused(
+                "path_relative",
+                "the path must begin at the root, as /home/me/hearth.backup",
+            ));
+        }
+        let made = backup::back_up_sealed(&self.layout, to, &Secret::from(order.passphrase)).await;
+        Ok(shown(to, &made.map_err(|error| backup_refused(&error))?))
+    }
+
+    async fn test_backup(&self, order: TestBackup) -> Result<BackupTested, ApiError> {
+        let from = Path::new(order.from.trim());
+        let (passphrase, password) = (
+            order.passphrase.map(Secret::from),
+            order.wallet_password.map(Secret::from),
+        );
+        let tested = backup::rehearse(from, passphrase.as_ref(), password.as_ref()).await;
+        let tested = tested.map_err(|error| backup_refused(&error))?;
+        Ok(BackupTested {
+            backup: shown(from, &tested.backup),
+            wallet: tested.wallet,
+            is_this_wallet: None,
+            password_opens: tested.password_opens,
+            conversations: tested.conversations,
+            transactions: tested.transactions,
+        })
+    }
+
+    fn restart(&self) -> bool {
+        self.restart
+            .as_ref()
+            .inspect(|restart| restart.notify_one())
+            .is_some()
+    }
+}
+
+fn shown(path: &Path, made: &Backup) -> BackupMade {
+    BackupMade {
+        path: path.display().to_string(),
+        chain_id: made.chain_id.clone(),
+        made_at: Timestamp::from_ms(made.made_at_ms),
+        files: u32::try_from(made.files.len()).unwrap_or(u32::MAX),
+        hearth: made.hearth.clone(),
+    }
+}
+
+/// Why there is no backup, in the words of the API.
+fn backup_refused(error: &BackupError) -> ApiError {
+    let words = hearth_base::failure::chain(error);
+    match error {
+        BackupError::Exists(_) => ApiError::conflict("backup_exists", words),
+        BackupError::NeedsPassphrase(_) => ApiError::refused("passphrase_needed", words),
+        BackupError::Sealed {
+            source: SealError::Wrong,
+            ..
+        } => ApiError::refused("passphrase_wrong", words),
+        BackupError::File { .. } => ApiError::refused("backup_unwritable", words),
+        BackupError::Nothing(_)
+        | BackupError::NoBackup { .. }
+        | BackupError::Newer { .. }
+        | BackupError::HasData(_)
+        | BackupError::Sealed { .. }
+        | BackupError::DataDir(_)
+        | BackupError::Store(_) => ApiError::refused("no_backup", words),
     }
 }
 

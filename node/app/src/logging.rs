@@ -4,12 +4,14 @@
 
 mod rotating;
 
+use std::sync::OnceLock;
+
 use hearth_base::Kind;
 use tracing::level_filters::LevelFilter;
 use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
 pub use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::{
-    EnvFilter, Layer as _, filter::FilterExt as _, fmt, layer::SubscriberExt as _,
+    EnvFilter, Layer as _, filter::FilterExt as _, fmt, layer::SubscriberExt as _, reload,
     util::SubscriberInitExt as _,
 };
 
@@ -47,6 +49,39 @@ pub enum LoggingError {
     Filter { filter: String, kind: Kind },
 }
 
+/// What changes the filters of a log that runs.
+type SetFilter = Box<dyn Fn(&EnvFilter) + Send + Sync>;
+
+/// The log is the process's, and so are its filters.
+static SET_FILTER: OnceLock<SetFilter> = OnceLock::new();
+
+fn filter_of(filter: &str) -> Result<EnvFilter, LoggingError> {
+    EnvFilter::try_new(filter).map_err(|_| LoggingError::Filter {
+        filter: filter.to_owned(),
+        kind: Kind::Stop,
+    })
+}
+
+/// Whether a text is a filter.
+///
+/// # Errors
+/// It is none.
+pub(crate) fn check_filter(filter: &str) -> Result<(), LoggingError> {
+    filter_of(filter).map(drop)
+}
+
+/// Filters a log that runs from now on; where none runs, nothing happens.
+///
+/// # Errors
+/// A filter that is none.
+pub(crate) fn set_filter(filter: &str) -> Result<(), LoggingError> {
+    let filter = filter_of(filter)?;
+    if let Some(set) = SET_FILTER.get() {
+        set(&filter);
+    }
+    Ok(())
+}
+
 /// Starts logging for the whole process. A second call in one process changes nothing.
 ///
 /// A `logs/` folder that cannot be written leaves the terminal alone: logs must not keep the node from running.
@@ -55,19 +90,15 @@ pub enum LoggingError {
 /// A filter that is none.
 pub fn start(layered: &Layered, layout: &Layout, terminal: Terminal) -> Result<Logging, LoggingError> {
     let settings = &layered.settings.log;
-    let filter = || {
-        EnvFilter::try_new(&settings.filter).map_err(|_| LoggingError::Filter {
-            filter: settings.filter.clone(),
-            kind: Kind::Stop,
-        })
-    };
+    let (file_filter, of_file) = reload::Layer::new(filter_of(&settings.filter)?);
+    let (terminal_filter, of_terminal) = reload::Layer::new(filter_of(&settings.filter)?);
     let (file_layer, guard) = match file(layout) {
         Some((writer, guard)) => {
             let layer = fmt::layer()
                 .json()
                 .log_internal_errors(false)
                 .with_writer(writer)
-                .with_filter(filter()?);
+                .with_filter(file_filter);
             (Some(layer), Some(guard))
         }
         None => (None, None),
@@ -84,7 +115,7 @@ pub fn start(layered: &Layered, layout: &Layout, terminal: Terminal) -> Result<L
     } else {
         LevelFilter::TRACE
     };
-    let filter = filter()?.and(most);
+    let filter = terminal_filter.and(most);
     // An error of writing is told on stderr by default, which panics if it is stderr that nobody reads any more.
     let layer = fmt::layer()
         .log_internal_errors(false)
@@ -98,10 +129,17 @@ pub fn start(layered: &Layered, layout: &Layout, terminal: Terminal) -> Result<L
         LogFormat::Json => layer.json().with_filter(filter).boxed(),
     };
     // `Err` says that the process logs already, as when a window starts its node a second time.
-    let _ = tracing_subscriber::registry()
+    let begun = tracing_subscriber::registry()
         .with(terminal)
         .with(file_layer)
         .try_init();
+    if begun.is_ok() {
+        let _ = SET_FILTER.set(Box::new(move |filter| {
+            // An error says that the log has ended.
+            let _ = of_file.reload(filter.clone());
+            let _ = of_terminal.reload(filter.clone());
+        }));
+    }
     Ok(Logging { _file: guard })
 }
 

@@ -6,13 +6,7 @@
 //! What cannot start ends the start with an error that says so; what cannot be reached (a chain endpoint, a key that
 //! is locked) does not: local chat needs neither.
 
-use std::{
-    collections::BTreeMap,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    path::PathBuf,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use hearth_answers::{Models, Router};
 use hearth_api::{
@@ -27,12 +21,14 @@ use hearth_engine::Engine;
 use hearth_gateway::Gateway;
 use hearth_miner::Miner;
 use hearth_outbox::Outbox;
+use hearth_roles::{Returns, Settlements};
 use hearth_store::Store;
 use hearth_wallet::Wallet;
 use hearth_weights::Weights;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, Notify, watch};
 
 use crate::{
+    auto_lock,
     backends::Answers,
     build::{self, MinerParts},
     config::{Layered, Settings},
@@ -42,6 +38,7 @@ use crate::{
     error::NodeError,
     host::Program,
     network::Network,
+    reach::{lan_addresses, reachable},
     setup::{SetupParts, SetupRunner},
     started::{Started, stop_and_join},
     stop_warning::{StopWarning, stop_warning},
@@ -55,6 +52,8 @@ pub struct NodeArgs {
     pub layered: Layered,
     /// The network.
     pub network: Network,
+    /// Told when somebody asks for a new start; `None` where nobody would carry it out.
+    pub restart: Option<Arc<Notify>>,
 }
 
 /// A running node.
@@ -73,6 +72,14 @@ pub struct Node {
     _data_dir: DataDir,
 }
 
+/// What stands around the parts.
+struct Around<'a> {
+    layered: &'a Layered,
+    network: &'a Network,
+    layout: &'a Layout,
+    restart: Option<Arc<Notify>>,
+}
+
 /// The parts below the API, in the order in which they were built.
 struct Parts {
     store: Store,
@@ -80,6 +87,8 @@ struct Parts {
     chain: Chain,
     wallet: Wallet,
     outbox: Outbox,
+    returns: Returns,
+    settlements: Settlements,
     weights: Weights,
     models: Models,
     router: Arc<Router>,
@@ -97,6 +106,7 @@ impl Node {
             data_dir,
             layered,
             network,
+            restart,
         } = args;
         let layout = data_dir.layout();
         let tasks = Tasks::root();
@@ -104,7 +114,13 @@ impl Node {
         let mut started = Started::default();
         let running = async {
             let parts = Parts::start(&layered.settings, &network, &layout, &tasks, &mut started).await?;
-            let surface = Node::surface(&layered, &network, &layout, &tasks, &parts, &mut started).await?;
+            let around = Around {
+                layered: &layered,
+                network: &network,
+                layout: &layout,
+                restart,
+            };
+            let surface = Node::surface(around, &tasks, &parts, &mut started).await?;
             Ok((parts, surface))
         }
         .await;
@@ -133,13 +149,17 @@ impl Node {
 
     /// The set-up and the API.
     async fn surface(
-        layered: &Layered,
-        network: &Network,
-        layout: &Layout,
+        around: Around<'_>,
         tasks: &Tasks,
         parts: &Parts,
         started: &mut Started,
     ) -> Result<(Api, watch::Receiver<Setup>, Secret, Secret), NodeError> {
+        let Around {
+            layered,
+            network,
+            layout,
+            restart,
+        } = around;
         let settings = &layered.settings;
         stop_and_join!(started, tasks);
         let setup = parts.setup(settings, layout, tasks)?;
@@ -156,8 +176,10 @@ impl Node {
                 public_url: settings.miner.public_url.clone(),
             },
             setup,
-            layered: layered.clone(),
+            layered: Mutex::new(layered.clone()),
             layout: layout.clone(),
+            chain: network.chain_id(),
+            restart,
         };
         let token = build::secret_file(&layout.api_token(), "")?;
         let key = build::secret_file(&layout.api_key(), "sk-hearth-")?;
@@ -335,35 +357,6 @@ async fn stop_all(started: &mut Started, stop_within: Duration) -> bool {
     in_time
 }
 
-/// The IPv4 addresses of this computer, private ones first: those are what a home network reaches.
-fn lan_addresses() -> Vec<IpAddr> {
-    let networks = sysinfo::Networks::new_with_refreshed_list();
-    let mut found: Vec<Ipv4Addr> = networks
-        .iter()
-        .flat_map(|networks| networks.values())
-        .flat_map(|network| network.ip_networks())
-        .filter_map(|network| match network.addr {
-            IpAddr::V4(address) => Some(address),
-            IpAddr::V6(_) => None,
-        })
-        .filter(|address| !address.is_loopback() && !address.is_link_local())
-        .collect();
-    found.sort_by_key(|address| (!address.is_private(), *address));
-    found.dedup();
-    found.into_iter().map(IpAddr::V4).collect()
-}
-
-/// The address under which this computer reaches what listens on `address`.
-fn reachable(mut address: SocketAddr) -> SocketAddr {
-    if address.ip().is_unspecified() {
-        address.set_ip(match address {
-            SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
-            SocketAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
-        });
-    }
-    address
-}
-
 impl Parts {
     /// Builds the parts. Each is noted in `started` as soon as it runs, so that a later one that fails leaves none.
     async fn start(
@@ -397,6 +390,7 @@ impl Parts {
         let wallet = build::wallet(settings, network, layout, &clock).await?;
         let part = wallet.clone();
         started.push(|| async move { part.lock_all() });
+        auto_lock::start(settings, network, &wallet, &clock, tasks);
         let outbox = Outbox::new(hearth_outbox::Args {
             store: store.clone(),
             network: Arc::new(chain.clone()),
@@ -407,6 +401,7 @@ impl Parts {
         let outbox_tasks = tasks.child("outbox");
         outbox.start(&outbox_tasks);
         stop_and_join!(started, outbox_tasks);
+        let (returns, settlements) = looked_for(&store, &chain, &wallet, tasks);
         let weights = Weights::start(hearth_weights::Args {
             config: build::weights_config(settings, layout),
             store: store.clone(),
@@ -425,6 +420,7 @@ impl Parts {
             store: &store,
             chain: &chain,
             wallet: &wallet,
+            outbox: &outbox,
             answers: &answers,
         };
         let miner = build::miner(settings, network, layout, below(), &clock, tasks).await?;
@@ -439,6 +435,8 @@ impl Parts {
             chain,
             wallet,
             outbox,
+            returns,
+            settlements,
             weights,
             models,
             router,
@@ -487,6 +485,9 @@ impl Parts {
             let model = self.router.unaliased(&model).to_owned();
             serves.entry(model).or_default().push(service.to_string());
         }
+        let relay = Arc::new(adapters::GatewayRelay {
+            gateway: self.gateway.clone(),
+        });
         let faucet = build::devnet_faucet(network, self.devnet.as_ref())?;
         // A devnet's blocks come every second.
         let block_within = if network.is_devnet() {
@@ -502,16 +503,22 @@ impl Parts {
                 earn: earn.clone(),
                 faucet,
                 block_within,
+                relay: relay.clone(),
+                returns: self.returns.clone(),
+                settlements: self.settlements.clone(),
             }),
             roles: Arc::new(adapters::ChainRoles {
                 roles: hearth_roles::Roles {
                     chain: self.chain.clone(),
                     wallet: self.wallet.clone(),
                     outbox: self.outbox.clone(),
-                    is_devnet: network.is_devnet(),
+                    store: self.store.clone(),
+                    clock: Clock::system(),
+                    allows_local_suppliers: network.allows_local_suppliers(),
                 },
                 relay_url: settings.miner.public_url.as_ref().map(ToString::to_string),
                 block_within,
+                is_play: network.is_devnet(),
             }),
             earn,
             keyring: Arc::new(adapters::WalletKeyring {
@@ -523,6 +530,8 @@ impl Parts {
                 chain: self.chain.clone(),
                 wallet: self.wallet.clone(),
                 gateway: self.gateway.clone(),
+                listed: adapters::ListedServices::default(),
+                program: adapters::KnownProgram::default(),
                 trust_source: match (settings.chain.trust.height, network) {
                     (Some(_), _) => "configuration".to_owned(),
                     (None, Network::Devnet) => "this computer's devnet".to_owned(),
@@ -533,11 +542,18 @@ impl Parts {
                 weights: self.weights.clone(),
                 serves,
             }),
-            relay: Arc::new(adapters::GatewayRelay {
-                gateway: self.gateway.clone(),
-            }),
+            relay,
         })
     }
+}
+
+/// What no transaction tells is looked for in blocks: stakes that come back, and what settlements move.
+fn looked_for(store: &Store, chain: &Chain, wallet: &Wallet, tasks: &Tasks) -> (Returns, Settlements) {
+    let returns = Returns::new(store, chain.clone());
+    returns.start(tasks);
+    let settlements = Settlements::new(store, chain.clone(), wallet.clone(), returns.clone());
+    settlements.start(tasks);
+    (returns, settlements)
 }
 
 #[cfg(test)]
@@ -560,8 +576,11 @@ mod tests {
             layered: Layered {
                 settings,
                 origins: BTreeMap::new(),
+                file: folder.path().join("config.toml"),
+                flags: BTreeMap::new(),
             },
             network: Network::Devnet,
+            restart: None,
         };
         let error = Node::start(args).await.err().unwrap();
         assert!(matches!(error, NodeError::Api(_)), "{error:?}");

@@ -48,10 +48,12 @@ impl Clock {
         }
     }
 
-    /// The moment, in UTC.
+    /// The moment, in UTC. A clock that is set beyond what can be written as a date stands at the last one.
     #[must_use]
     pub fn now(&self) -> OffsetDateTime {
-        OffsetDateTime::UNIX_EPOCH + time::Duration::milliseconds(self.now_ms())
+        let since = time::Duration::milliseconds(self.now_ms());
+        let last = time::PrimitiveDateTime::MAX.assume_utc();
+        OffsetDateTime::UNIX_EPOCH.checked_add(since).unwrap_or(last)
     }
 
     /// Moves a test clock on. The computer's clock stays.
@@ -61,6 +63,15 @@ impl Clock {
                 i64::try_from(by.as_millis()).unwrap_or(i64::MAX),
                 Ordering::SeqCst,
             );
+        }
+    }
+}
+
+impl Clock {
+    /// Sets a test clock, also backwards, as computers' clocks are set. The computer's clock stays.
+    pub fn set(&self, to_ms: i64) {
+        if let Source::Test(now_ms) = &self.0 {
+            now_ms.store(to_ms, Ordering::SeqCst);
         }
     }
 }

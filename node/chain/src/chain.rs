@@ -1,47 +1,35 @@
 //! The handle: one chain, its head, its state, its transactions.
 
+mod list;
+mod program;
+mod read;
+mod transact;
+
 use std::{
     sync::{Arc, atomic::AtomicU32},
     time::Duration,
 };
 
-use hearth_base::{Amount, ChainId, Clock, Height, ServiceId, SessionId, Tasks};
-use hearth_pocket::{
-    address::Address,
-    keys::Signer,
-    message::{
-        self, Any,
-        application::Application,
-        cosmos::{
-            GetNodeInfoRequest, GetNodeInfoResponse, Plan, QueryCurrentPlanRequest, QueryCurrentPlanResponse,
-        },
-        gateway::Gateway,
-        proof::Claim,
-        service::RelayMiningDifficulty,
-        session::Session,
-        shared::{Service, Supplier},
-    },
-    tx::SignedTx,
-};
+use hearth_base::{ChainId, Clock, Height, Tasks};
 use hearth_store::Store;
 use parking_lot::Mutex;
-use prost::Message;
-use time::OffsetDateTime;
 use tokio::sync::watch;
 
 use crate::{
-    config::{Anchor, Config, ConfigError},
-    db::{Db, DbError},
+    config::{Config, ConfigError},
+    db::Db,
+    endpoints::Endpoints,
     follow::{BlockEvents, Follower, Source, StartFrom, reach},
     head::{Head, Standing},
-    light::{Light, LightError},
-    query::{
-        AbsencePolicy, Account, FoundTx, Params, ProofStatus, Query, QueryError, ReadAt, Reader, Verified,
-    },
-    rpc::{EndpointStatus, Pool},
-    tx::{Included, Options, Prepared, Sender, Sent, TxError, TxStatus, UniqueTimestamps, Validity},
+    light::Light,
+    query::{QueryError, Reader},
+    rpc::Pool,
+    tx::{Sender, UniqueTimestamps},
     watcher::Watcher,
 };
+
+pub use list::Trust;
+pub use program::{Program, TESTED_WITH, Upgrade};
 
 /// What [`Chain::start`] takes.
 #[derive(Debug)]
@@ -65,17 +53,6 @@ pub enum StartError {
     Client(#[source] reqwest::Error),
 }
 
-/// Where trust began.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Trust {
-    /// Nothing is trusted yet, so nothing can be proven.
-    Missing,
-    /// The operator or the network file gave this header.
-    Given(Anchor),
-    /// These endpoints agreed on this header, and nobody else vouched for it.
-    Agreed { anchor: Anchor, endpoints: Vec<String> },
-}
-
 /// A chain. Clones speak of the same one.
 #[derive(Clone, Debug)]
 pub struct Chain(Arc<Inner>);
@@ -84,6 +61,7 @@ pub struct Chain(Arc<Inner>);
 struct Inner {
     chain_id: ChainId,
     pool: Arc<Pool>,
+    endpoints: Endpoints,
     light: Arc<Light>,
     reader: Arc<Reader>,
     sender: Sender,
@@ -106,22 +84,30 @@ impl Chain {
         } = args;
         config.check()?;
         let pool = Arc::new(
-            Pool::new(&config.endpoints, config.request_timeout, config.ban).map_err(StartError::Client)?,
+            Pool::new(
+                &config.endpoints,
+                config.request_timeout,
+                config.ban,
+                clock.clone(),
+            )
+            .map_err(StartError::Client)?,
         );
         let db = Db::new(&store);
+        let endpoints = Endpoints::new(&config, Arc::clone(&pool), db.clone(), clock.clone());
         let light = Arc::new(Light::new(&config, Arc::clone(&pool), db.clone(), clock.clone()));
-        let reader = Arc::new(Reader {
-            pool: Arc::clone(&pool),
-            light: Arc::clone(&light),
-            db: db.clone(),
-            remembered: Mutex::default(),
-            epochs: Mutex::default(),
-        });
         let head = watch::Sender::new(Head::nothing());
         let receiver = head.subscribe();
+        let reader = Reader::new(
+            Arc::clone(&pool),
+            Arc::clone(&light),
+            db.clone(),
+            receiver.clone(),
+        );
+        let reader = Arc::new(reader);
         let watcher = Watcher {
             chain_id: config.chain_id.clone(),
             pool: Arc::clone(&pool),
+            endpoints: endpoints.clone(),
             light: Arc::clone(&light),
             clock: clock.clone(),
             poll: config.poll,
@@ -140,10 +126,12 @@ impl Chain {
             clock,
             timestamps,
             sent: Mutex::default(),
+            block_gas: Mutex::default(),
         };
         Ok(Chain(Arc::new(Inner {
             chain_id,
             pool,
+            endpoints,
             light,
             reader,
             sender,
@@ -186,387 +174,12 @@ impl Chain {
         })
     }
 
-    /// What is known of each endpoint.
-    #[must_use]
-    pub fn endpoints(&self) -> Vec<EndpointStatus> {
-        let head = self.0.head.borrow().clone();
-        self.0.pool.statuses(&head, self.0.sender.clock.now())
-    }
-
-    /// Where trust began.
-    ///
-    /// # Errors
-    /// A database that does not answer.
-    pub async fn trust(&self) -> Result<Trust, DbError> {
-        Ok(match self.0.light.origin().await? {
-            None => Trust::Missing,
-            Some(origin) if origin.agreed.is_empty() => Trust::Given(origin.anchor),
-            Some(origin) => Trust::Agreed {
-                anchor: origin.anchor,
-                endpoints: origin.agreed,
-            },
-        })
-    }
-
-    /// A person has decided between the verified headers and the trust anchor, which contradict each other: the anchor
-    /// counts, and what was verified before is forgotten.
-    ///
-    /// # Errors
-    /// No endpoint whose chain has the anchor either: then the anchor is wrong, and has to be corrected.
-    pub async fn prefer_anchor(&self) -> Result<(), QueryError> {
-        Ok(self.0.light.prefer_anchor().await?)
-    }
-
     /// Waits until the state after `height` can be proven.
     ///
     /// # Errors
     /// How things stand, when it cannot after `patience`.
     pub async fn reach(&self, height: Height, patience: Duration) -> Result<Head, Standing> {
         reach(&self.0.head, height, patience).await
-    }
-
-    /// Reads a record of the state.
-    ///
-    /// # Errors
-    /// No endpoint answers and nothing was proven before, or a record that cannot be read.
-    pub async fn query<T>(&self, query: Query<T>, at: ReadAt) -> Result<Verified<Option<T>>, QueryError> {
-        self.0.reader.read(&query, at).await
-    }
-
-    /// How many upokt an address holds.
-    ///
-    /// # Errors
-    /// See [`Chain::query`].
-    pub async fn balance(&self, address: &Address) -> Result<Verified<Amount>, QueryError> {
-        self.balance_at(address, ReadAt::Newest).await
-    }
-
-    /// As [`Chain::balance`], of a chosen state.
-    ///
-    /// # Errors
-    /// See [`Chain::query`].
-    pub async fn balance_at(&self, address: &Address, at: ReadAt) -> Result<Verified<Amount>, QueryError> {
-        let found = self.query(Query::balance(address), at).await?;
-        Ok(found.map(Option::unwrap_or_default))
-    }
-
-    /// An account; `None` before it received anything.
-    ///
-    /// # Errors
-    /// See [`Chain::query`].
-    pub async fn account(&self, address: &Address) -> Result<Verified<Option<Account>>, QueryError> {
-        self.query(Query::account(address), ReadAt::Newest).await
-    }
-
-    /// A supplier with its services; each is proven.
-    ///
-    /// # Errors
-    /// See [`Chain::query`].
-    pub async fn supplier(&self, operator: &Address) -> Result<Verified<Option<Supplier>>, QueryError> {
-        self.0.reader.supplier(operator, ReadAt::Newest).await
-    }
-
-    /// The suppliers that have or had a service, on an endpoint's word.
-    ///
-    /// # Errors
-    /// No endpoint answers.
-    pub async fn suppliers(&self, service: &ServiceId) -> Result<Verified<Vec<Supplier>>, QueryError> {
-        self.0.reader.suppliers(service).await
-    }
-
-    /// An application.
-    ///
-    /// # Errors
-    /// See [`Chain::query`].
-    pub async fn application(&self, address: &Address) -> Result<Verified<Option<Application>>, QueryError> {
-        self.query(Query::application(address), ReadAt::Newest).await
-    }
-
-    /// A gateway.
-    ///
-    /// # Errors
-    /// See [`Chain::query`].
-    pub async fn gateway(&self, address: &Address) -> Result<Verified<Option<Gateway>>, QueryError> {
-        self.query(Query::gateway(address), ReadAt::Newest).await
-    }
-
-    /// A service.
-    ///
-    /// # Errors
-    /// See [`Chain::query`].
-    pub async fn service(&self, id: &ServiceId) -> Result<Verified<Option<Service>>, QueryError> {
-        self.query(Query::service(id), ReadAt::Newest).await
-    }
-
-    /// All services without their cards, on an endpoint's word.
-    ///
-    /// # Errors
-    /// No endpoint answers.
-    pub async fn services(&self) -> Result<Verified<Vec<Service>>, QueryError> {
-        self.0.reader.services().await
-    }
-
-    /// A claim; `None` before it was made and after it was settled or expired.
-    ///
-    /// # Errors
-    /// See [`Chain::query`].
-    pub async fn claim(
-        &self,
-        session: &SessionId,
-        operator: &Address,
-    ) -> Result<Verified<Option<Claim>>, QueryError> {
-        self.query(Query::claim(session, operator), ReadAt::Newest).await
-    }
-
-    /// The pending claims of a supplier, on an endpoint's word.
-    ///
-    /// # Errors
-    /// No endpoint answers.
-    pub async fn claims(&self, operator: &Address) -> Result<Verified<Vec<Claim>>, QueryError> {
-        self.0.reader.claims(operator).await
-    }
-
-    /// The parameters of all modules, as they are now.
-    ///
-    /// # Errors
-    /// See [`Chain::query`].
-    pub async fn params(&self) -> Result<Verified<Params>, QueryError> {
-        self.0.reader.params().await
-    }
-
-    /// The shared parameters in force at a height: grid, windows and price of a session there.
-    ///
-    /// # Errors
-    /// See [`Chain::query`].
-    pub async fn params_at(&self, height: Height) -> Result<Verified<message::shared::Params>, QueryError> {
-        self.0.reader.params_at(height).await
-    }
-
-    /// The session parameters in force at a height.
-    ///
-    /// # Errors
-    /// See [`Chain::query`].
-    pub async fn session_params_at(
-        &self,
-        height: Height,
-    ) -> Result<Verified<message::session::Params>, QueryError> {
-        self.0.reader.session_params_at(height).await
-    }
-
-    /// Compute units per relay of a service at a height (for a session: its start).
-    ///
-    /// # Errors
-    /// See [`Chain::query`].
-    pub async fn compute_units_at(
-        &self,
-        service: &ServiceId,
-        height: Height,
-    ) -> Result<Verified<Option<u64>>, QueryError> {
-        self.0.reader.compute_units_at(service, height).await
-    }
-
-    /// The difficulty of a service now; `None` before its first settlement: every relay counts.
-    ///
-    /// # Errors
-    /// See [`Chain::query`].
-    pub async fn difficulty(
-        &self,
-        service: &ServiceId,
-    ) -> Result<Verified<Option<RelayMiningDifficulty>>, QueryError> {
-        self.query(Query::difficulty(service), ReadAt::Newest).await
-    }
-
-    /// The difficulty of a service at a height (for a session: its start).
-    ///
-    /// # Errors
-    /// See [`Chain::query`].
-    pub async fn difficulty_at(
-        &self,
-        service: &ServiceId,
-        height: Height,
-    ) -> Result<Verified<Option<RelayMiningDifficulty>>, QueryError> {
-        self.0.reader.difficulty_at(service, height).await
-    }
-
-    /// The session of an application and a service at a height, as the state of that height had it. Its id is checked
-    /// against the verified header of its first block; its suppliers stand on the endpoint's word.
-    ///
-    /// # Errors
-    /// No such session, or no endpoint that answers honestly.
-    pub async fn session(
-        &self,
-        application: &Address,
-        service: &ServiceId,
-        height: Height,
-    ) -> Result<Verified<Session>, QueryError> {
-        self.0.reader.session(application, service, height).await
-    }
-
-    /// The hash of a block, from its verified header; on an endpoint's word while nothing is trusted.
-    ///
-    /// # Errors
-    /// A block that is not there yet or is too old.
-    pub async fn block_hash(&self, height: Height) -> Result<Verified<[u8; 32]>, QueryError> {
-        match self.0.light.header(height).await {
-            Ok(header) => Ok(Verified {
-                value: header.hash(),
-                height,
-                how: ProofStatus::Proven,
-            }),
-            Err(error @ LightError::NoTrust { .. }) => {
-                let found = self.query(Query::block_hash(height), ReadAt::Unproven).await?;
-                let value = found.value.ok_or(error)?;
-                Ok(Verified {
-                    value,
-                    height,
-                    how: ProofStatus::Unproven,
-                })
-            }
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// When a block was made, from its verified header.
-    ///
-    /// # Errors
-    /// A block that is not there yet or is too old, or a chain of which nothing is trusted yet.
-    pub async fn block_time(&self, height: Height) -> Result<OffsetDateTime, QueryError> {
-        Ok(self.0.light.header(height).await?.time())
-    }
-
-    /// The upgrade that the chain has planned, on an endpoint's word: this program may need one too.
-    ///
-    /// # Errors
-    /// No endpoint answers.
-    pub async fn upgrade_plan(&self) -> Result<Option<Plan>, QueryError> {
-        let path = "/cosmos.upgrade.v1beta1.Query/CurrentPlan";
-        let answer: QueryCurrentPlanResponse =
-            self.call(path, &QueryCurrentPlanRequest::default(), None).await?;
-        Ok(answer.plan)
-    }
-
-    /// The version of the chain's program, such as `v0.1.35`, on an endpoint's word.
-    ///
-    /// # Errors
-    /// No endpoint answers.
-    pub async fn program_version(&self) -> Result<String, QueryError> {
-        let path = "/cosmos.base.tendermint.v1beta1.Service/GetNodeInfo";
-        let answer: GetNodeInfoResponse = self.call(path, &GetNodeInfoRequest::default(), None).await?;
-        Ok(answer.application_version.unwrap_or_default().version)
-    }
-
-    /// Any question of the chain's query services, such as `/pocket.supplier.Query/Supplier`, on an endpoint's word.
-    ///
-    /// # Errors
-    /// The chain refuses, or no endpoint answers.
-    pub async fn call<Q: Message, A: Message + Default>(
-        &self,
-        path: &str,
-        request: &Q,
-        height: Option<Height>,
-    ) -> Result<A, QueryError> {
-        self.0.reader.call(path, request, height).await
-    }
-
-    /// Hands out what an address sent, then what it received, newest first and `limit` of each, on an endpoint's word.
-    /// What it sent to itself comes twice. Says whether there is more than that.
-    ///
-    /// # Errors
-    /// No endpoint answers; what was handed out until then stands.
-    pub async fn history(
-        &self,
-        address: &Address,
-        limit: usize,
-        found: &mut (dyn FnMut(FoundTx) + Send),
-    ) -> Result<bool, QueryError> {
-        let sent = format!("message.sender='{address}'");
-        let received = format!("transfer.recipient='{address}'");
-        let more_sent = self.0.reader.search(&sent, limit, found).await?;
-        Ok(self.0.reader.search(&received, limit, found).await? || more_sent)
-    }
-
-    /// A transaction by its hash; `None` while no block holds it.
-    ///
-    /// # Errors
-    /// No endpoint answers.
-    pub async fn tx(&self, hash: &[u8; 32]) -> Result<Option<FoundTx>, QueryError> {
-        self.0.reader.tx(hash, AbsencePolicy::All).await
-    }
-
-    /// Finds account, gas and fee of a transaction.
-    ///
-    /// # Errors
-    /// What the simulation says, an account that is not on the chain, a fee above the limit.
-    pub async fn prepare(
-        &self,
-        signer: &dyn Signer,
-        messages: Vec<Any>,
-        options: &Options,
-    ) -> Result<Prepared, TxError> {
-        self.0.sender.prepare(signer, messages, options).await
-    }
-
-    /// Signs a prepared transaction. Keep the bytes before sending them.
-    ///
-    /// # Errors
-    /// A key that is locked.
-    pub fn sign(&self, signer: &dyn Signer, prepared: &Prepared) -> Result<SignedTx, TxError> {
-        self.0.sender.sign(signer, prepared)
-    }
-
-    /// Signs bytes that were kept, as [`Prepared::unsigned`] gives them.
-    ///
-    /// # Errors
-    /// A key that is locked, bytes that are no transaction.
-    pub fn sign_kept(
-        &self,
-        signer: &dyn Signer,
-        unsigned: &[u8],
-        account_number: u64,
-    ) -> Result<SignedTx, TxError> {
-        self.0.sender.sign_kept(signer, unsigned, account_number)
-    }
-
-    /// Sends signed bytes. The same bytes may be sent again.
-    ///
-    /// # Errors
-    /// A refusal, or no endpoint that says whether it took them.
-    pub async fn broadcast(&self, tx: &SignedTx) -> Result<Sent, TxError> {
-        self.0.sender.broadcast(tx).await
-    }
-
-    /// Waits until a sent transaction is in a block.
-    ///
-    /// # Errors
-    /// It failed there, its time ran out, or `patience` did.
-    pub async fn wait(&self, tx: &SignedTx, patience: Duration) -> Result<Included, TxError> {
-        self.0.sender.wait(tx, patience).await
-    }
-
-    /// Sends signed bytes again where no block holds them, at most once for each block: a mempool may have dropped them.
-    pub async fn send_again(&self, tx: &SignedTx) {
-        self.0.sender.send_again(tx).await;
-    }
-
-    /// What became of a signed transaction, from verified blocks alone. What any endpoint says ends nothing.
-    ///
-    /// # Errors
-    /// No endpoint answers: ask again later.
-    pub async fn tx_status(&self, hash: &[u8; 32], validity: &Validity) -> Result<TxStatus, QueryError> {
-        self.0.sender.tx_status(hash, validity).await
-    }
-
-    /// Prepares, signs, sends and waits.
-    ///
-    /// # Errors
-    /// See the single steps.
-    pub async fn submit(
-        &self,
-        signer: &dyn Signer,
-        messages: Vec<Any>,
-        options: &Options,
-    ) -> Result<Included, TxError> {
-        self.0.sender.submit(signer, messages, options).await
     }
 
     /// What happened in one block, on an endpoint's word.

@@ -72,6 +72,9 @@ pub enum ConfigError {
 }
 
 impl Config {
+    /// What [`Config::gas_price_micro`] usually is: the least that mainnet's validators take.
+    pub const GAS_PRICE_MICRO: u64 = 1;
+
     /// A configuration with the usual numbers.
     #[must_use]
     pub fn new(chain_id: ChainId, endpoints: Vec<Url>) -> Config {
@@ -87,7 +90,7 @@ impl Config {
             request_timeout: Duration::from_secs(10),
             poll: Duration::from_secs(1),
             ban: Duration::from_secs(600),
-            gas_price_micro: 1,
+            gas_price_micro: Config::GAS_PRICE_MICRO,
             max_fee: Amount::from_upokt(Amount::UPOKT_PER_POKT),
         }
     }
@@ -109,13 +112,7 @@ impl Config {
         if self.endpoints.is_empty() {
             return Err(ConfigError::NoEndpoint);
         }
-        if let Some(url) = self
-            .endpoints
-            .iter()
-            .find(|url| !matches!(url.scheme(), "http" | "https"))
-        {
-            return Err(ConfigError::NotHttp(url.to_string()));
-        }
+        self.endpoints.iter().try_for_each(check_scheme)?;
         if self.trusting_period > Duration::from_secs(20 * 24 * 3600) {
             return Err(ConfigError::TrustsTooLong {
                 given: self.trusting_period,
@@ -123,6 +120,32 @@ impl Config {
         }
         Ok(())
     }
+}
+
+/// Reads the address of an endpoint.
+///
+/// # Errors
+/// A text that is none, or one that is not HTTP. Neither repeats what may be an access key.
+pub(crate) fn check_url(text: &str) -> Result<Url, ConfigError> {
+    let shown = || {
+        text.split(['/', '?', '@'])
+            .next()
+            .unwrap_or_default()
+            .chars()
+            .take(60)
+            .collect()
+    };
+    let url: Url = text.trim().parse().map_err(|_| ConfigError::NotHttp(shown()))?;
+    check_scheme(&url)?;
+    Ok(url)
+}
+
+fn check_scheme(url: &Url) -> Result<(), ConfigError> {
+    if matches!(url.scheme(), "http" | "https") {
+        return Ok(());
+    }
+    let host = url.host_str().unwrap_or_default();
+    Err(ConfigError::NotHttp(format!("{}://{host}", url.scheme())))
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use tendermint::{block::Header, validator::Set as ValidatorSet};
 
 use crate::{
     config::Anchor,
+    rpc::Evidence,
     verify::{VerifiedHeader, restore},
 };
 
@@ -38,6 +39,8 @@ impl Failure for DbError {
 }
 
 const PART: &str = "the chain's part";
+/// Lies that are kept; each takes 17 KB at most.
+const KEPT_EVIDENCE: i64 = 50;
 
 fn reading(source: impl Into<Cause>) -> DbError {
     DbError {
@@ -104,7 +107,7 @@ impl Db {
         next_validators: Option<&ValidatorSet>,
     ) -> Result<(), DbError> {
         let json = serde_json::to_string(header.header()).map_err(writing)?;
-        let mut write = self.pool.begin().await.map_err(writing)?;
+        let mut write = self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(writing)?;
         sqlx::query("INSERT INTO chain_header (height, hash, header) VALUES (?, ?, ?) ON CONFLICT (height) DO NOTHING")
             .bind(to_sql(header.height()))
             .bind(header.hash().as_slice())
@@ -189,7 +192,7 @@ impl Db {
 
     /// Begins trust anew: forgets all headers and values, which were proven from another origin.
     pub(crate) async fn start_from(&self, origin: &Origin) -> Result<(), DbError> {
-        let mut write = self.pool.begin().await.map_err(writing)?;
+        let mut write = self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(writing)?;
         for statement in [
             "DELETE FROM chain_header",
             "DELETE FROM chain_validators",
@@ -235,6 +238,116 @@ impl Db {
             anchor,
             agreed: endpoints.split_whitespace().map(str::to_owned).collect(),
         }))
+    }
+
+    /// The anchor that a person gave, and when.
+    pub(crate) async fn person_anchor(&self) -> Result<Option<(Anchor, i64)>, DbError> {
+        let row: Option<(i64, Vec<u8>, i64)> = sqlx::query_as("SELECT height, hash, at_ms FROM chain_anchor")
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(reading)?;
+        let Some((height, hash, at_ms)) = row else {
+            return Ok(None);
+        };
+        let row = || "the row of chain_anchor".to_owned();
+        let anchor = Anchor {
+            height: from_sql(height),
+            hash: hash.try_into().map_err(|_| reading_row(row())(Cause::Hash))?,
+        };
+        Ok(Some((anchor, at_ms)))
+    }
+
+    pub(crate) async fn save_person_anchor(&self, anchor: Anchor, at_ms: i64) -> Result<(), DbError> {
+        sqlx::query(
+            "INSERT INTO chain_anchor (one, height, hash, at_ms) VALUES (1, ?, ?, ?) \
+             ON CONFLICT (one) DO UPDATE SET height = excluded.height, hash = excluded.hash, at_ms = excluded.at_ms",
+        )
+        .bind(to_sql(anchor.height))
+        .bind(anchor.hash.as_slice())
+        .bind(at_ms)
+        .execute(&self.pool)
+        .await
+        .map_err(writing)?;
+        Ok(())
+    }
+
+    pub(crate) async fn forget_person_anchor(&self) -> Result<(), DbError> {
+        let forget = sqlx::query("DELETE FROM chain_anchor");
+        forget.execute(&self.pool).await.map_err(writing)?;
+        Ok(())
+    }
+
+    /// Endpoints that a person added and configured ones that a person took away: address, whether it was added.
+    pub(crate) async fn endpoint_changes(&self) -> Result<Vec<(String, bool)>, DbError> {
+        sqlx::query_as("SELECT url, is_added FROM chain_endpoint ORDER BY at_ms, url")
+            .fetch_all(&self.pool)
+            .await
+            .map_err(reading)
+    }
+
+    pub(crate) async fn save_endpoint(&self, url: &str, is_added: bool, at_ms: i64) -> Result<(), DbError> {
+        sqlx::query(
+            "INSERT INTO chain_endpoint (url, is_added, at_ms) VALUES (?, ?, ?) \
+             ON CONFLICT (url) DO UPDATE SET is_added = excluded.is_added, at_ms = excluded.at_ms",
+        )
+        .bind(url)
+        .bind(is_added)
+        .bind(at_ms)
+        .execute(&self.pool)
+        .await
+        .map_err(writing)?;
+        Ok(())
+    }
+
+    pub(crate) async fn forget_endpoint(&self, url: &str) -> Result<(), DbError> {
+        sqlx::query("DELETE FROM chain_endpoint WHERE url = ?")
+            .bind(url)
+            .execute(&self.pool)
+            .await
+            .map_err(writing)?;
+        Ok(())
+    }
+
+    /// Keeps a lie; of all of them the newest few.
+    pub(crate) async fn save_evidence(&self, evidence: &Evidence) -> Result<(), DbError> {
+        let mut write = self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(writing)?;
+        sqlx::query(
+            "INSERT INTO chain_evidence (at_ms, endpoint, why, question, answer) VALUES (?, ?, ?, ?, ?)",
+        )
+        .bind(evidence.at_ms)
+        .bind(&evidence.endpoint)
+        .bind(&evidence.why)
+        .bind(&evidence.question)
+        .bind(&evidence.answer)
+        .execute(&mut *write)
+        .await
+        .map_err(writing)?;
+        sqlx::query(
+            "DELETE FROM chain_evidence WHERE id NOT IN (SELECT id FROM chain_evidence ORDER BY id DESC LIMIT ?)",
+        )
+        .bind(KEPT_EVIDENCE)
+        .execute(&mut *write)
+        .await
+        .map_err(writing)?;
+        write.commit().await.map_err(writing)
+    }
+
+    /// The lies that are kept, the newest first.
+    pub(crate) async fn evidence(&self) -> Result<Vec<Evidence>, DbError> {
+        let rows: Vec<(i64, String, String, String, Vec<u8>)> = sqlx::query_as(
+            "SELECT at_ms, endpoint, why, question, answer FROM chain_evidence ORDER BY id DESC",
+        )
+        .fetch_all(&self.pool)
+        .await
+        .map_err(reading)?;
+        let evidence = |(at_ms, endpoint, why, question, answer)| Evidence {
+            at_ms,
+            endpoint,
+            why,
+            question,
+            answer,
+        };
+        Ok(rows.into_iter().map(evidence).collect())
     }
 
     pub(crate) async fn follower(&self, name: &str) -> Result<Option<Height>, DbError> {
@@ -310,7 +423,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (_store, db) = db_of_v1(folder.path()).await;
         assert!(db.origin().await.unwrap().unwrap().agreed.is_empty());
-        assert_eq!(db.follower("miner").await.unwrap(), Some(Height(82)));
+        // Each supplier that served has the place of the one that there was.
+        let names = sqlx::query_scalar("SELECT name FROM chain_follower ORDER BY name");
+        let names: Vec<String> = names.fetch_all(&db.pool).await.unwrap();
+        assert!(
+            !names.is_empty() && names.iter().all(|name| name.starts_with("miner pokt1")),
+            "{names:?}"
+        );
+        for name in &names {
+            assert_eq!(db.follower(name).await.unwrap(), Some(Height(82)), "{name}");
+        }
         for height in 80..=82 {
             assert!(db.header(Height(height)).await.unwrap().is_some(), "{height}");
         }

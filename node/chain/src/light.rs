@@ -5,22 +5,27 @@
 //!      │                                                                      │
 //!      └────────── header(h): stored, or verified forward, or walked back along the hashes
 //! ```
-//! An endpoint that sends a forged header is banned, and the next one is asked.
+//! An endpoint that sends a forged header is banned, and the next one is asked. What is verified counts also where it cannot
+//! be written down: a full disk makes nobody a liar, and costs only the work of a restart.
 
 mod begin;
 mod fetch;
+mod recent;
+
+pub(crate) use begin::Given;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use hearth_base::{ChainId, Clock, Failure, Height, Kind};
+use recent::Recent;
 use serde_json::json;
-use tendermint::Time;
+use tendermint::{Time, validator::Set as ValidatorSet};
 use tokio::sync::{Mutex, watch};
 
 use crate::{
     config::{Anchor, Config},
-    db::{Db, DbError, Origin},
-    rpc::{Endpoint, Pool, RpcError, wire::HeaderAnswer},
+    db::{Db, DbError},
+    rpc::{Endpoint, Fault, Heard, Lie, Pool, RpcError, wire::HeaderAnswer},
     verify::{self, HeaderError, LightBlock, Rules, Step, Trusted, VerifiedHeader},
 };
 
@@ -71,35 +76,35 @@ impl Failure for LightError {
 }
 
 /// Why one endpoint was of no use.
-#[derive(Debug)]
-pub(crate) enum EndpointFault {
-    /// It sent something false.
-    Lie(String),
-    /// It failed; another may do better.
-    Failed(RpcError),
-    /// Nobody can help: our clock, our trust, our disk.
-    Ours(LightError),
-}
+pub(crate) type EndpointFault = Fault<LightError>;
 
 impl From<RpcError> for EndpointFault {
     fn from(error: RpcError) -> EndpointFault {
-        EndpointFault::Failed(error)
+        Fault::Failed(error.into())
     }
 }
 
 impl From<DbError> for EndpointFault {
     fn from(error: DbError) -> EndpointFault {
-        EndpointFault::Ours(error.into())
+        Fault::Final(error.into())
     }
 }
 
 impl From<HeaderError> for EndpointFault {
     fn from(error: HeaderError) -> EndpointFault {
         if error.is_lie() {
-            EndpointFault::Lie(error.to_string())
+            Fault::Lie(Lie::new(error.to_string()))
         } else {
-            EndpointFault::Ours(error.into())
+            Fault::Final(error.into())
         }
+    }
+}
+
+/// The same fault, with what was heard where it is a lie.
+fn heard(fault: impl Into<EndpointFault>, heard: &Heard) -> EndpointFault {
+    match fault.into() {
+        Fault::Lie(lie) => Fault::Lie(lie.heard(heard.clone())),
+        other @ (Fault::Failed(_) | Fault::Final(_)) => other,
     }
 }
 
@@ -107,8 +112,9 @@ impl From<HeaderError> for EndpointFault {
 #[derive(Debug)]
 pub(crate) struct Light {
     chain_id: ChainId,
-    anchor: Option<Anchor>,
-    /// The anchor is the word of the chain itself: where stored headers contradict it, they are of another chain.
+    /// The anchor of the configuration or the network file.
+    configured: Option<Anchor>,
+    /// The configured anchor is the word of the chain itself: where stored headers contradict it, they are of another chain.
     anchor_rules: bool,
     agree: usize,
     rules: Rules,
@@ -119,13 +125,15 @@ pub(crate) struct Light {
     newest: Mutex<Option<Trusted>>,
     /// The same header, for readers that must not wait for a slow endpoint.
     shown: watch::Sender<Option<VerifiedHeader>>,
+    /// The headers that were verified last, also those that cannot be written down.
+    recent: Recent,
 }
 
 impl Light {
     pub(crate) fn new(config: &Config, pool: Arc<Pool>, db: Db, clock: Clock) -> Light {
         Light {
             chain_id: config.chain_id.clone(),
-            anchor: config.trust,
+            configured: config.trust,
             anchor_rules: config.anchor_rules,
             agree: config.agree.max(2),
             rules: Rules {
@@ -137,6 +145,24 @@ impl Light {
             clock,
             newest: Mutex::new(None),
             shown: watch::Sender::new(None),
+            recent: Recent::default(),
+        }
+    }
+
+    /// Keeps a verified header. A disk that takes nothing more is no reason to stop: what is not written is verified again
+    /// after a restart.
+    async fn keep(&self, header: &VerifiedHeader, next_validators: Option<&ValidatorSet>) {
+        self.recent.put(header);
+        if let Err(error) = self.db.save_header(header, next_validators).await {
+            self.recent.say_unwritten(&error);
+        }
+    }
+
+    /// A header that was verified before.
+    pub(crate) async fn kept(&self, height: Height) -> Result<Option<VerifiedHeader>, DbError> {
+        match self.recent.get(height) {
+            Some(header) => Ok(Some(header)),
+            None => self.db.header(height).await,
         }
     }
 
@@ -163,7 +189,7 @@ impl Light {
         target: Height,
     ) -> Result<VerifiedHeader, EndpointFault> {
         let mut newest = self.newest.lock().await;
-        let trusted = self.begun(&mut newest).await.map_err(EndpointFault::Ours)?;
+        let trusted = self.begun(&mut newest).await.map_err(Fault::Final)?;
         if trusted.header.height() >= target {
             return Ok(trusted.header);
         }
@@ -171,16 +197,17 @@ impl Light {
         let header = reached.header.clone();
         self.show(&mut newest, reached);
         if header.height().0.is_multiple_of(PRUNE_EVERY) {
-            self.db
-                .prune_headers(Height(header.height().0.saturating_sub(KEPT_HEADERS)))
-                .await?;
+            let below = Height(header.height().0.saturating_sub(KEPT_HEADERS));
+            if let Err(error) = self.db.prune_headers(below).await {
+                tracing::warn!(%error, "old headers cannot be forgotten");
+            }
         }
         Ok(header)
     }
 
     /// The verified header of a height.
     pub(crate) async fn header(&self, height: Height) -> Result<VerifiedHeader, LightError> {
-        if let Some(header) = self.db.header(height).await? {
+        if let Some(header) = self.kept(height).await? {
             return Ok(header);
         }
         // Older headers need no lock: several of them are verified at a time.
@@ -204,7 +231,11 @@ impl Light {
 
     /// A header between stored ones, or below all of them.
     async fn older_header(&self, height: Height) -> Result<VerifiedHeader, LightError> {
-        let above = self.db.header_at_or_above(height).await?;
+        let recent = self.recent.at_or_above(height);
+        let above = recent
+            .into_iter()
+            .chain(self.db.header_at_or_above(height).await?);
+        let above = above.min_by_key(VerifiedHeader::height);
         let below = self.db.header_at_or_below(height).await?;
         let back = above.as_ref().map(|header| header.height().since(height));
         let forth = below.as_ref().map(|header| height.since(header.height()));
@@ -215,21 +246,20 @@ impl Light {
                 let reached = self.bisect_with_anyone(&trusted, height).await;
                 match reached {
                     Ok(reached) => return Ok(reached.header),
-                    Err(LightError::Header(HeaderError::TrustExpired { .. })) => {}
+                    // Hashes need no clock.
+                    Err(LightError::Header(
+                        HeaderError::TrustExpired { .. } | HeaderError::ClockBehind { .. },
+                    )) => {}
                     Err(error) => return Err(error),
                 }
             }
         }
         match above {
             Some(above) if above.height().since(height) <= MAX_BACK_STEPS => {
-                let mut last = None;
-                for endpoint in self.pool.candidates() {
-                    match self.walk_back(&endpoint, above.clone(), height).await {
-                        Ok(header) => return Ok(header),
-                        Err(fault) => self.judge(&endpoint, fault, &mut last)?,
-                    }
-                }
-                Err(last.unwrap_or_else(|| self.pool.none_left()).into())
+                let above = &above;
+                self.pool
+                    .ask(|endpoint| async move { self.walk_back(&endpoint, above.clone(), height).await })
+                    .await
             }
             Some(above) => Err(LightError::TooOld {
                 height,
@@ -244,29 +274,9 @@ impl Light {
 
     /// Verifies from `trusted` to `target` with the first endpoint that can and does not lie.
     async fn bisect_with_anyone(&self, trusted: &Trusted, target: Height) -> Result<Trusted, LightError> {
-        let mut last = None;
-        for endpoint in self.pool.candidates() {
-            match self.bisect(&endpoint, trusted.clone(), target).await {
-                Ok(reached) => return Ok(reached),
-                Err(fault) => self.judge(&endpoint, fault, &mut last)?,
-            }
-        }
-        Err(last.unwrap_or_else(|| self.pool.none_left()).into())
-    }
-
-    /// Bans who lied, remembers why one failed, passes on what is nobody's fault but ours.
-    fn judge(
-        &self,
-        endpoint: &Endpoint,
-        fault: EndpointFault,
-        last: &mut Option<RpcError>,
-    ) -> Result<(), LightError> {
-        match fault {
-            EndpointFault::Lie(why) => self.pool.ban(endpoint, &why),
-            EndpointFault::Failed(error) => *last = Some(error),
-            EndpointFault::Ours(error) => return Err(error),
-        }
-        Ok(())
+        self.pool
+            .ask(|endpoint| async move { self.bisect(&endpoint, trusted.clone(), target).await })
+            .await
     }
 
     /// Verifies from `trusted` to `target`, by way of headers between where too few known validators signed it.
@@ -278,9 +288,9 @@ impl Light {
     ) -> Result<Trusted, EndpointFault> {
         let mut trusted = trusted;
         let mut wanted = vec![target];
-        let mut fetched: BTreeMap<u64, LightBlock> = BTreeMap::new();
+        let mut fetched: BTreeMap<u64, (LightBlock, Heard)> = BTreeMap::new();
         while let Some(&height) = wanted.last() {
-            let block = match fetched.get(&height.0) {
+            let (block, said) = match fetched.get(&height.0) {
                 Some(block) => block.clone(),
                 None => {
                     let block = self
@@ -290,11 +300,10 @@ impl Light {
                     block
                 }
             };
-            match verify::advance(&trusted, block, self.now(), &self.rules)? {
+            let step = verify::advance(&trusted, block, self.now(), &self.rules);
+            match step.map_err(|error| heard(error, &said))? {
                 Step::Verified(next) => {
-                    self.db
-                        .save_header(&next.header, Some(next.next_validators()))
-                        .await?;
+                    self.keep(&next.header, Some(next.next_validators())).await;
                     trusted = *next;
                     fetched.remove(&height.0);
                     wanted.pop();
@@ -303,9 +312,8 @@ impl Light {
                     let from = trusted.header.height();
                     let middle = Height(from.0 + height.since(from) / 2);
                     if middle <= from {
-                        return Err(EndpointFault::Lie(format!(
-                            "the header at height {height} is not signed by its validators"
-                        )));
+                        let why = format!("the header at height {height} is not signed by its validators");
+                        return Err(Fault::Lie(Lie::new(why).heard(said)));
                     }
                     wanted.push(middle);
                 }
@@ -324,11 +332,11 @@ impl Light {
         let mut later = from;
         while later.height() > target {
             let height = later.height().0.saturating_sub(1);
-            let answer: HeaderAnswer = endpoint
-                .call("header", json!({ "height": height.to_string() }))
+            let (answer, said): (HeaderAnswer, Heard) = endpoint
+                .call_heard("header", json!({ "height": height.to_string() }))
                 .await?;
-            let earlier = verify::step_back(&later, answer.header)?;
-            self.db.save_header(&earlier, None).await?;
+            let earlier = verify::step_back(&later, answer.header).map_err(|error| heard(error, &said))?;
+            self.keep(&earlier, None).await;
             later = earlier;
         }
         Ok(later)
@@ -353,20 +361,16 @@ impl Light {
     async fn trusted_of(&self, header: VerifiedHeader) -> Result<Trusted, LightError> {
         let hash = header.header().next_validators_hash;
         // A stored set that is not the one its header names says nothing against the chain: it is fetched again.
-        if let Some(set) = self.db.validators(hash.as_bytes()).await?
+        if let Ok(Some(set)) = self.db.validators(hash.as_bytes()).await
             && let Ok(trusted) = Trusted::new(header.clone(), Arc::new(set))
         {
             return Ok(trusted);
         }
         let next = header.height().plus(1);
-        let mut last = None;
-        for endpoint in self.pool.candidates() {
-            match self.trusted_with(&endpoint, &header, next).await {
-                Ok(trusted) => return Ok(trusted),
-                Err(fault) => self.judge(&endpoint, fault, &mut last)?,
-            }
-        }
-        Err(last.unwrap_or_else(|| self.pool.none_left()).into())
+        let header = &header;
+        self.pool
+            .ask(|endpoint| async move { self.trusted_with(&endpoint, header, next).await })
+            .await
     }
 
     async fn trusted_with(
@@ -377,9 +381,7 @@ impl Light {
     ) -> Result<Trusted, EndpointFault> {
         let set = self.fetch_validators(endpoint, next).await?;
         let trusted = Trusted::new(header.clone(), Arc::new(set))?;
-        self.db
-            .save_header(&trusted.header, Some(trusted.next_validators()))
-            .await?;
+        self.keep(&trusted.header, Some(trusted.next_validators())).await;
         Ok(trusted)
     }
 
@@ -389,9 +391,13 @@ impl Light {
         Duration::try_from(age).is_ok_and(|age| age >= self.rules.trusting_period)
     }
 
-    /// Where trust began, and whose word it is.
-    pub(crate) async fn origin(&self) -> Result<Option<Origin>, DbError> {
-        self.db.origin().await
+    /// The newest header that was verified in this run or a former one, without asking anybody.
+    pub(crate) async fn newest_kept(&self) -> Result<Option<VerifiedHeader>, DbError> {
+        let shown = self.shown.borrow().clone();
+        match shown {
+            Some(header) => Ok(Some(header)),
+            None => self.db.header_at_or_below(Height(u64::MAX)).await,
+        }
     }
 }
 

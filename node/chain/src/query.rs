@@ -1,20 +1,27 @@
 //! Reading the chain: every answer says of which height it is and how far it was verified.
 
-mod derived;
 mod epochs;
+mod fresh;
+mod hints;
+mod in_force;
 mod listed;
+mod params;
 mod reader;
 pub mod record;
+mod session;
+mod supplier;
+mod told;
 
 use hearth_base::{Failure, Height, Kind};
 
-pub use derived::Params;
 pub(crate) use listed::AbsencePolicy;
 pub use listed::FoundTx;
+pub use params::Params;
 pub(crate) use reader::Reader;
 pub use record::{Account, Query};
+pub use told::{ProofStatus, Seen, Stale, Told};
 
-use crate::{db::DbError, light::LightError, rpc::RpcError};
+use crate::{db::DbError, light::LightError, rpc::RpcError, verify::NoSession};
 
 /// Which state is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,45 +32,6 @@ pub enum ReadAt {
     Height(Height),
     /// The newest state, on the word of one endpoint.
     Unproven,
-}
-
-/// How far an answer was verified.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ProofStatus {
-    /// By a proof under a header that the validators signed.
-    Proven,
-    /// On the word of an endpoint.
-    Unproven,
-    /// Proven, but long ago: no endpoint answers now.
-    Stale,
-}
-
-/// A value, the height of the state it is from, and how far it was verified.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verified<T> {
-    /// The value.
-    pub value: T,
-    /// The state after this block.
-    pub height: Height,
-    /// How far it was verified.
-    pub how: ProofStatus,
-}
-
-impl<T> Verified<T> {
-    /// The same standing with another value.
-    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Verified<U> {
-        Verified {
-            value: change(self.value),
-            height: self.height,
-            how: self.how,
-        }
-    }
-
-    /// Whether it was proven, now.
-    #[must_use]
-    pub fn is_proven(&self) -> bool {
-        self.how == ProofStatus::Proven
-    }
 }
 
 /// Why a question has no answer. A record that is not there is an answer.
@@ -84,11 +52,14 @@ pub enum QueryError {
     },
     #[error("the chain's {what} cannot be read: {why}; this Hearth may be older than the chain's version")]
     Unreadable { what: &'static str, why: String },
-    #[error(
-        "the endpoints {one} and {other} give different suppliers for the same session: add a third endpoint, or remove \
-         the one that is wrong"
-    )]
-    Disagree { one: String, other: String },
+    #[error("nothing decides about money here, since nothing of it is proven: {why}")]
+    NotProven { why: String },
+    #[error("no endpoint answers; what was proven last, after block {height}, decides nothing any more")]
+    Old { height: Height },
+    #[error(transparent)]
+    NoSession(#[from] NoSession),
+    #[error("more than {most} suppliers offer the service {service}: their session cannot be proven")]
+    TooMany { service: String, most: usize },
     #[error("nothing can be proven yet: the chain has only {height} blocks")]
     TooEarly { height: Height },
 }
@@ -99,8 +70,13 @@ impl Failure for QueryError {
             QueryError::Rpc(error) => error.kind(),
             QueryError::Light(error) => error.kind(),
             QueryError::Db(error) => error.kind(),
-            QueryError::Refused { .. } | QueryError::Unreadable { .. } => Kind::Skip,
-            QueryError::TooEarly { .. } | QueryError::Disagree { .. } => Kind::Retry,
+            QueryError::Refused { .. }
+            | QueryError::Unreadable { .. }
+            | QueryError::NoSession(_)
+            | QueryError::TooMany { .. } => Kind::Skip,
+            QueryError::TooEarly { .. } | QueryError::NotProven { .. } | QueryError::Old { .. } => {
+                Kind::Retry
+            }
         }
     }
 }

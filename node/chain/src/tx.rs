@@ -1,14 +1,14 @@
-//! Transactions: price, sign, send, wait; and a typed reason where one fails.
+//! The steps of a transaction: price, sign, send, look; and a typed reason where one fails.
 //!
 //! ```text
-//! prepare (account, gas by simulation, fee) ─► sign ─► [keep the bytes] ─► broadcast ─► wait ─► Included | TxError
+//! prepare (account, gas by simulation, fee) ─► sign ─► [keep the bytes] ─► broadcast ─► tx_status
 //! ```
-//! The steps can be taken one by one, so that a caller keeps the signed bytes before they leave: the very same bytes
-//! may be sent again at any time, since the chain takes them at most once. Transactions are unordered: each carries an
+//! The outbox takes them one by one, and keeps the signed bytes before they leave: the very same bytes may be sent again at any time, since the chain takes them at most once. Transactions are unordered: each carries an
 //! own moment until which it is valid, so senders of one key do not wait for each other, and after that moment it is certain that a transaction which is in no block never will be. What an endpoint says to
 //! a transaction ends nothing: only verified blocks do (see [`TxStatus`]).
 
 mod failure;
+mod gas;
 mod send;
 mod status;
 mod timestamps;
@@ -28,11 +28,7 @@ pub use send::valid_until;
 pub use status::{TxStatus, Validity};
 pub(crate) use timestamps::UniqueTimestamps;
 
-use crate::{
-    events::ChainEvent,
-    query::{ProofStatus, QueryError},
-    rpc::RpcError,
-};
+use crate::{query::QueryError, rpc::RpcError};
 
 /// How a transaction is made.
 #[derive(Clone, Debug)]
@@ -50,8 +46,6 @@ pub struct Options {
     pub in_place_of: Option<SignedTx>,
     /// The fee is at least so much: what an endpoint asked for.
     pub least_fee: Option<Amount>,
-    /// How long [`crate::Chain::submit`] waits for the block.
-    pub patience: Duration,
 }
 
 impl Default for Options {
@@ -64,8 +58,6 @@ impl Default for Options {
             lifetime: Duration::from_secs(9 * 60),
             in_place_of: None,
             least_fee: None,
-            // Two mainnet blocks and some.
-            patience: Duration::from_secs(180),
         }
     }
 }
@@ -106,21 +98,6 @@ pub enum Sent {
     Already,
 }
 
-/// A transaction that is in a block and did what it should.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Included {
-    /// The block.
-    pub height: Height,
-    /// Its hash.
-    pub tx_hash: [u8; 32],
-    /// What it used.
-    pub gas_used: u64,
-    /// What it caused, on an endpoint's word.
-    pub events: Vec<ChainEvent>,
-    /// Whether block and outcome were proven already; that takes the next block.
-    pub how: ProofStatus,
-}
-
 /// Where a transaction was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
@@ -128,8 +105,6 @@ pub enum Stage {
     Simulation,
     /// By every node that was asked. It is only their word: until its time has passed it may be included all the same.
     Check,
-    /// In a block: the fee is lost.
-    Block(Height),
 }
 
 /// Why a transaction did not do what it should.
@@ -151,15 +126,6 @@ pub enum TxError {
         "the endpoint asks for a fee of {asked}, more than the limit of {limit}: raise max_fee or ask another endpoint"
     )]
     FeeTooHigh { asked: Amount, limit: Amount },
-    #[error(
-        "the transaction {hash} was in no block when its time ran out: it never will be, nothing was done"
-    )]
-    Expired { hash: String },
-    #[error(
-        "the transaction {hash} was sent but is in no block yet: it may still be included; ask for it by its hash \
-         before sending another"
-    )]
-    NotSeen { hash: String },
     #[error(transparent)]
     Sign(#[from] SignError),
     #[error("the transaction {hash} may or may not have been sent: send the very same bytes again")]
@@ -176,12 +142,9 @@ impl Failure for TxError {
     fn kind(&self) -> Kind {
         match self {
             TxError::Refused { reason, .. } => reason.kind(),
-            TxError::NotSeen { .. } | TxError::Unsent { .. } => Kind::Retry,
+            TxError::Unsent { .. } => Kind::Retry,
             TxError::TrustConflict { .. } => Kind::Stop,
-            TxError::NoAccount { .. }
-            | TxError::FeeTooHigh { .. }
-            | TxError::Expired { .. }
-            | TxError::Sign(_) => Kind::Skip,
+            TxError::NoAccount { .. } | TxError::FeeTooHigh { .. } | TxError::Sign(_) => Kind::Skip,
             TxError::Query(error) => error.kind(),
         }
     }
@@ -195,8 +158,6 @@ impl TxError {
             TxError::Refused { reason, .. } => Some(reason),
             TxError::NoAccount { .. }
             | TxError::FeeTooHigh { .. }
-            | TxError::Expired { .. }
-            | TxError::NotSeen { .. }
             | TxError::TrustConflict { .. }
             | TxError::Sign(_)
             | TxError::Unsent { .. }
@@ -210,16 +171,15 @@ impl TxError {
     pub fn is_certain(&self) -> bool {
         match self {
             TxError::Refused { stage, .. } => match stage {
-                Stage::Simulation | Stage::Block(_) => true,
+                Stage::Simulation => true,
                 // Whoever says so may have passed it on.
                 Stage::Check => false,
             },
             TxError::NoAccount { .. }
             | TxError::FeeTooHigh { .. }
-            | TxError::Expired { .. }
             | TxError::TrustConflict { .. }
             | TxError::Sign(_) => true,
-            TxError::NotSeen { .. } | TxError::Unsent { .. } | TxError::Query(_) => false,
+            TxError::Unsent { .. } | TxError::Query(_) => false,
         }
     }
 }
@@ -230,7 +190,6 @@ fn refusal(stage: &Stage, reason: &Reason, log: &str, codespace: &str, code: i64
         Stage::Check => {
             "the endpoints refuse the transaction (it counts as sent until its time is over)".to_owned()
         }
-        Stage::Block(height) => format!("the transaction failed in block {height}"),
     };
     format!("{place}: {reason}: {log} ({codespace} {code})")
 }

@@ -6,7 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicU32, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use futures::future::join_all;
@@ -17,14 +17,21 @@ use time::OffsetDateTime;
 use tokio::sync::watch;
 
 use crate::{
+    endpoints::Endpoints,
     head::{Head, Standing, stale_after, to_the_second},
-    light::{EndpointFault, Light, LightError},
-    rpc::{Endpoint, Pool, wire::Status},
+    light::{Light, LightError},
+    rpc::{
+        Endpoint, Fault, Heard, Lie, Pool,
+        wire::{CommitAnswer, Status},
+    },
     verify::{HeaderError, VerifiedHeader},
 };
 
 /// All endpoints are asked every so many rounds; between, only the best one.
 const ASK_ALL_EVERY: u64 = 15;
+/// In every so many rounds each endpoint's chain is compared with the verified one: a fork that lags is asked for nothing
+/// else, and would never be named.
+const COMPARE_EVERY: u64 = 4 * ASK_ALL_EVERY;
 /// Heads that the mean time between blocks is taken from.
 const PACE_OVER: usize = 20;
 /// Fewer blocks say more about chance than about the mean.
@@ -39,6 +46,7 @@ const UNANSWERED_ROUNDS: u32 = 3;
 pub(crate) struct Watcher {
     pub(crate) chain_id: ChainId,
     pub(crate) pool: Arc<Pool>,
+    pub(crate) endpoints: Endpoints,
     pub(crate) light: Arc<Light>,
     pub(crate) clock: Clock,
     pub(crate) poll: Duration,
@@ -54,13 +62,39 @@ pub(crate) struct Watcher {
 impl Watcher {
     /// Runs until it is dropped.
     pub(crate) async fn run(self) {
+        self.endpoints.recall().await;
+        self.show_kept().await;
         let mut round = 0_u64;
         loop {
             let ask_all =
                 round.is_multiple_of(ASK_ALL_EVERY) || self.head.borrow().standing != Standing::Following;
             self.round(ask_all).await;
+            if round % COMPARE_EVERY == ASK_ALL_EVERY {
+                self.compare().await;
+            }
+            self.endpoints.write_evidence().await;
             round = round.wrapping_add(1);
             tokio::time::sleep(self.poll).await;
+        }
+    }
+
+    /// What was verified in a former run is shown with its age before anybody answers.
+    async fn show_kept(&self) {
+        match self.light.newest_kept().await {
+            Ok(Some(kept)) => {
+                self.head.send_if_modified(|head| {
+                    let is_new = head.verified_height < kept.height();
+                    if is_new {
+                        *head = Head {
+                            standing: head.standing.clone(),
+                            ..head_of(&kept, None)
+                        };
+                    }
+                    is_new
+                });
+            }
+            Ok(None) => {}
+            Err(error) => tracing::warn!(%error, "what was verified before cannot be read"),
         }
     }
 
@@ -88,19 +122,20 @@ impl Watcher {
             if target <= reached.height() {
                 break;
             }
+            let began = Instant::now();
             match self.light.advance_with(endpoint, target).await {
                 Ok(header) => {
                     reached = header;
                     break;
                 }
-                Err(EndpointFault::Lie(why)) => self.pool.ban(endpoint, &why),
-                Err(EndpointFault::Failed(error)) => {
-                    endpoint.note_failure(&hearth_base::failure::chain(&error))
+                Err(Fault::Lie(lie)) => self.pool.ban(endpoint, lie),
+                Err(Fault::Failed(error)) => {
+                    endpoint.note_failure(&hearth_base::failure::chain(&error), began);
                 }
-                Err(EndpointFault::Ours(error)) => return self.stand_for(&error),
+                Err(Fault::Final(error)) => return self.stand_for(&error),
             }
         }
-        if self.pool.candidates().is_empty() {
+        if self.pool.candidates().is_empty() && !self.pool.may_recover() {
             return self.none_left();
         }
         self.unanswered.store(0, Ordering::Relaxed);
@@ -109,6 +144,29 @@ impl Watcher {
             && reached.height() > before
             && reports.iter().all(|(_, s)| !s.sync_info.catching_up);
         self.publish(&reached, fresh);
+    }
+
+    /// Compares a block of each endpoint with the verified one of its height.
+    async fn compare(&self) {
+        let verified = self.head.borrow().verified_height;
+        let candidates = self.pool.candidates();
+        let compared = candidates.clone().into_iter().map(|endpoint| async move {
+            let height = Height(endpoint.height().min(verified).0.saturating_sub(1));
+            let ours = self.light.kept(height).await.ok().flatten()?;
+            let params = json!({ "height": height.0.to_string() });
+            let said: (CommitAnswer, Heard) = endpoint.call_heard("commit", params).await.ok()?;
+            let (answer, heard) = said;
+            let theirs = answer.signed_header.header;
+            let is_same = theirs.height.value() == height.0 && theirs.hash().as_bytes() == ours.hash();
+            let why =
+                || format!("its block {height} is not the one that the validators signed: it serves a fork");
+            (!is_same).then(|| Lie::new(why()).heard(heard))
+        });
+        for (endpoint, lie) in candidates.iter().zip(join_all(compared).await) {
+            if let Some(lie) = lie {
+                self.pool.ban(endpoint, lie);
+            }
+        }
     }
 
     /// Asks endpoints for their status, refuses those of another chain.
@@ -155,15 +213,9 @@ impl Watcher {
         } else {
             Standing::Following
         };
-        let height = reached.height();
         let head = Head {
-            height,
-            time: reached.time(),
-            hash: reached.hash(),
-            verified_height: height,
-            proven_height: Height(height.0.saturating_sub(1)),
-            block_time,
             standing,
+            ..head_of(reached, block_time)
         };
         self.head.send_if_modified(|current| {
             // A slow clock verdict stays until the next block.
@@ -213,10 +265,13 @@ impl Watcher {
         Some(Duration::try_from(*ended - *began).ok()? / blocks)
     }
 
-    /// All gave false answers or serve another chain. That is no short failure, and is said at once.
+    /// Nobody may be asked. That all gave false answers or serve another chain is no short failure, and is said at once.
     fn none_left(&self) {
-        self.unanswered.store(UNANSWERED_ROUNDS, Ordering::Relaxed);
         let why = self.pool.none_left().to_string();
+        if self.pool.may_recover() {
+            return self.unreachable(why);
+        }
+        self.unanswered.store(UNANSWERED_ROUNDS, Ordering::Relaxed);
         self.stand(Standing::Unreachable { why });
     }
 
@@ -243,6 +298,20 @@ impl Watcher {
             head.standing = standing;
             changed
         });
+    }
+}
+
+/// A head that was verified; its standing is for others to say.
+fn head_of(verified: &VerifiedHeader, block_time: Option<Duration>) -> Head {
+    let height = verified.height();
+    Head {
+        height,
+        time: verified.time(),
+        hash: verified.hash(),
+        verified_height: height,
+        proven_height: Height(height.0.saturating_sub(1)),
+        block_time,
+        standing: Standing::Following,
     }
 }
 
@@ -289,11 +358,17 @@ mod tests {
         .unwrap();
         // Nobody listens on the discard port.
         let config = Config::new("test".into(), vec!["http://127.0.0.1:9".parse().unwrap()]);
-        let pool = Pool::new(&config.endpoints, config.request_timeout, config.ban).unwrap();
-        let pool = Arc::new(pool);
+        let pool = Pool::new(
+            &config.endpoints,
+            config.request_timeout,
+            config.ban,
+            clock.clone(),
+        );
+        let pool = Arc::new(pool.unwrap());
         let watcher = Watcher {
             chain_id: config.chain_id.clone(),
             pool: Arc::clone(&pool),
+            endpoints: Endpoints::new(&config, Arc::clone(&pool), Db::new(&store), clock.clone()),
             light: Arc::new(Light::new(
                 &config,
                 Arc::clone(&pool),
@@ -313,7 +388,7 @@ mod tests {
         watcher.round(true).await;
         assert_eq!(watcher.head.borrow().standing, Standing::Following);
         let only = pool.candidates().remove(0);
-        pool.ban(&only, "its header is forged");
+        pool.ban(&only, crate::rpc::Lie::new("its header is forged"));
         watcher.round(true).await;
         let standing = watcher.head.borrow().standing.clone();
         assert!(

@@ -26,6 +26,8 @@ pub struct Config {
     pub genesis: Genesis,
     /// The clock of block times.
     pub clock: Clock,
+    /// How often the client of a WebSocket is asked whether it is there.
+    pub ask_every: Duration,
     /// The owner of the devnet's tasks.
     pub tasks: Tasks,
 }
@@ -78,8 +80,9 @@ impl Config {
             database,
             blocks: Blocks::Every(Duration::from_secs(1)),
             time: BlockTime::Clock,
-            genesis: Genesis::minimal(Params::for_people()),
+            genesis: Genesis::for_people(Params::for_people()),
             clock: Clock::system(),
+            ask_every: Duration::from_secs(20),
             tasks,
         }
     }

@@ -102,7 +102,7 @@ impl Devnet {
         }
         let trust = trust_of(&core);
         let tasks = config.tasks.child("devnet");
-        rpc::serve(Arc::clone(&core), listener, address, &tasks);
+        rpc::serve(Arc::clone(&core), listener, address, config.ask_every, &tasks);
         if let Blocks::Every(period) = config.blocks {
             let producer = Arc::clone(&core);
             tasks.spawn_until_stopped("blocks", async move { produce_every(&producer, period).await });

@@ -4,10 +4,12 @@ mod accounts;
 mod presets;
 
 use hearth_pocket::message::{
+    Any, Timestamp,
     application::{self, Application},
-    cosmos,
+    cosmos::{self, GenericAuthorization, Grant},
     gateway::{self, Gateway},
-    migration, proof, service, session,
+    migration::{self, MorseClaimableAccount},
+    proof, service, session,
     shared::{self, Service, ServiceConfigUpdate, Supplier},
     supplier, tokenomics,
 };
@@ -18,8 +20,8 @@ pub use accounts::Account;
 use crate::{
     address, keys,
     modules::{
-        application as applications, auth, bank, gateway as gateways, params, service as services,
-        supplier as suppliers,
+        application as applications, auth, authz, bank, gateway as gateways, migration as morse, params,
+        service as services, supplier as suppliers,
     },
     state::{State, StoreName},
 };
@@ -39,6 +41,25 @@ pub struct Genesis {
     pub applications: Vec<Application>,
     /// Gateways that are staked from the start.
     pub gateways: Vec<Gateway>,
+    /// What accounts may do in the name of others.
+    #[serde(default)]
+    pub authorizations: Vec<Authorization>,
+    /// Accounts of the former network that can be claimed.
+    #[serde(default)]
+    pub morse_accounts: Vec<MorseClaimableAccount>,
+}
+
+/// What `grantee` may do in the name of `granter`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Authorization {
+    /// Who allows it.
+    pub granter: String,
+    /// Who may do it.
+    pub grantee: String,
+    /// What: messages of one type.
+    pub authorization: Any,
+    /// Until when.
+    pub expiration: Option<Timestamp>,
 }
 
 /// Parameters of all modules.
@@ -109,6 +130,12 @@ impl Genesis {
         for supplier in &self.suppliers {
             put_supplier(state_mut, supplier);
         }
+        for authorization in &self.authorizations {
+            put_authorization(state_mut, authorization);
+        }
+        for account in &self.morse_accounts {
+            morse::put(state_mut, account);
+        }
         state
     }
 }
@@ -171,4 +198,18 @@ fn put_supplier(state: &mut State, supplier: &Supplier) {
         suppliers::put_at_genesis(state, &config);
     }
     endow_module(state, "supplier", supplier.stake.as_ref());
+}
+
+/// One that this chain does not know, or between what are no accounts, is left out.
+fn put_authorization(state: &mut State, given: &Authorization) {
+    let (Ok(granter), Ok(grantee)) = (address::parse(&given.granter), address::parse(&given.grantee)) else {
+        return;
+    };
+    if let Some(Ok(generic)) = given.authorization.unpack::<GenericAuthorization>() {
+        let grant = Grant {
+            authorization: Some(given.authorization.clone()),
+            expiration: given.expiration,
+        };
+        authz::put(state, &granter, &grantee, &generic.msg, &grant);
+    }
 }

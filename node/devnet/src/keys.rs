@@ -142,6 +142,12 @@ pub(crate) fn unbonding_application(address: &str) -> Vec<u8> {
     format!("{UNBONDING_APPLICATIONS}{address}/").into_bytes()
 }
 
+pub(crate) const TRANSFERS: &str = "Application/transfer/";
+
+pub(crate) fn transfer(application: &str) -> Vec<u8> {
+    format!("{TRANSFERS}{application}/").into_bytes()
+}
+
 pub(crate) const UNDELEGATIONS: &str = "Application/undelegation/";
 
 pub(crate) fn undelegation(application: &str, gateway: &str) -> Vec<u8> {
@@ -220,4 +226,21 @@ pub(crate) fn keys_of(claim: &Claim) -> ClaimKeys {
 
 pub(crate) fn claims_ending_at(height: i64) -> Vec<u8> {
     join(&[b"Claim/height/", &height.to_be_bytes(), b"/"])
+}
+
+pub(crate) const GRANTS: &[u8] = &[1];
+
+/// What `granter` lets `grantee` do, up to the name of the message.
+pub(crate) fn grants(granter: &Account, grantee: &Account) -> Vec<u8> {
+    join(&[GRANTS, &[20], granter, &[20], grantee])
+}
+
+pub(crate) fn grant(granter: &Account, grantee: &Account, msg_type: &str) -> Vec<u8> {
+    join(&[&grants(granter, grantee), msg_type.as_bytes()])
+}
+
+pub(crate) const MORSE_ACCOUNTS: &str = "MorseClaimableAccount/value/";
+
+pub(crate) fn morse_account(address: &str) -> Vec<u8> {
+    format!("{MORSE_ACCOUNTS}{address}/").into_bytes()
 }

@@ -35,7 +35,7 @@ pub use db::DbError;
 pub use devnet::{Devnet, Error, Trust};
 pub use faucet::FaucetError;
 pub use faults::Fault;
-pub use genesis::{Account, Genesis, Params};
+pub use genesis::{Account, Authorization, Genesis, Params};
 pub use mempool::MAX_TX_BYTES;
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::{
     ctx::Ctx,
     error::TxError,
     events::Event,
-    modules::{application, gateway, params, proof, session, supplier, tokenomics},
+    modules::{application, authz, gateway, params, proof, session, supplier, tokenomics},
     msg,
     state::State,
 };
@@ -100,6 +100,7 @@ fn in_mode(events: Vec<Event>, mode: &str) -> Vec<Event> {
 
 fn begin(ctx: &mut Ctx) {
     ante::forget_old_nonces(ctx);
+    authz::forget_expired(ctx);
     supplier::begin_block(ctx);
 }
 
@@ -112,6 +113,7 @@ fn end(ctx: &mut Ctx, hash: [u8; 32]) {
     application::auto_undelegate(ctx);
     application::prune_undelegations(ctx);
     application::unbond(ctx);
+    application::transfer::finish(ctx);
     supplier::unbond(ctx);
     supplier::prune(&mut ctx.state, ctx.height);
     params::promote_shared(&mut ctx.state, ctx.height);

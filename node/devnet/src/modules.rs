@@ -2,8 +2,11 @@
 
 pub(crate) mod application;
 pub(crate) mod auth;
+pub(crate) mod authz;
 pub(crate) mod bank;
 pub(crate) mod gateway;
+pub(crate) mod govern;
+pub(crate) mod migration;
 pub(crate) mod params;
 pub(crate) mod proof;
 pub(crate) mod service;
@@ -33,8 +36,8 @@ pub(crate) fn upokt(amount: u128) -> Coin {
     }
 }
 
-/// The addresses of those whose stakes are on their way back, under `prefix`. Looked at when a session ends only.
-pub(crate) fn unbonding(ctx: &Ctx, store: StoreName, prefix: &str) -> Vec<String> {
+/// The addresses under `prefix` of those who wait for the end of a session. Looked at when a session ends only.
+pub(crate) fn waiting(ctx: &Ctx, store: StoreName, prefix: &str) -> Vec<String> {
     if !params::is_session_end(&ctx.state, ctx.height) {
         return Vec::new();
     }

@@ -44,13 +44,13 @@ const MAX_BATCH: usize = 100;
 const MAX_SOCKETS: usize = 64;
 
 /// More connections than any node, page and wallet of one computer open, and few from elsewhere, where it listens there.
-/// A call may take as long as its answer does: `broadcast_tx_commit` waits for a block.
+/// The longest call makes a hundred thousand blocks; who reads its answer no faster than that is gone.
 const LIMITS: Limits = Limits {
     connections: 64,
     per_address: 32,
     loopback: 256,
     read_within: Duration::from_secs(30),
-    busy_within: None,
+    busy_within: Some(Duration::from_secs(600)),
     drain: Duration::from_millis(500),
     headers: 100,
     head_bytes: 16 << 10,
@@ -120,15 +120,24 @@ struct Server {
     address: SocketAddr,
     tasks: Tasks,
     sockets: Arc<Semaphore>,
+    /// How often the client of a WebSocket is asked whether it is there.
+    ask_every: Duration,
 }
 
 /// Answers until the tasks are stopped.
-pub(crate) fn serve(core: Arc<Core>, listener: TcpListener, address: SocketAddr, tasks: &Tasks) {
+pub(crate) fn serve(
+    core: Arc<Core>,
+    listener: TcpListener,
+    address: SocketAddr,
+    ask_every: Duration,
+    tasks: &Tasks,
+) {
     let server = Server {
         core,
         address,
         tasks: tasks.clone(),
         sockets: Arc::new(Semaphore::new(MAX_SOCKETS)),
+        ask_every,
     };
     let router = Router::new()
         .route("/", get(root).post(post))
@@ -229,7 +238,7 @@ impl Server {
             "health" => Ok(json!({})),
             "status" => self.status().await,
             "net_info" => Ok(json!({"listening": true, "listeners": [], "n_peers": "0", "peers": []})),
-            "genesis" => Ok(self.genesis()),
+            "genesis" => self.genesis().await,
             "consensus_params" => self.consensus_params(args),
             "validators" => self.validators(args),
             "abci_info" => Ok(self.abci_info()),

@@ -33,6 +33,7 @@ macro_rules! stores {
 stores! {
     Acc = "acc",
     Application = "application",
+    Authz = "authz",
     Bank = "bank",
     Gateway = "gateway",
     Migration = "migration",
@@ -46,7 +47,6 @@ stores! {
 
 /// Stores of the real chain that stay empty here, but can be asked.
 pub(crate) const EMPTY_STORES: &[&str] = &[
-    "authz",
     "capability",
     "circuit",
     "consensus",

@@ -3,6 +3,7 @@
 mod calls;
 mod golden;
 mod light;
+mod modules;
 mod node;
 mod queries;
 mod replay;

@@ -3,9 +3,9 @@
 use std::error::Error as StdError;
 
 use async_trait::async_trait;
-use futures::stream::{BoxStream, StreamExt};
+use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use hearth_base::{Failure, Height, Kind, ServiceId};
-use hearth_chain::{Chain, QueryError};
+use hearth_chain::{Chain, NoSession, Proven, QueryError, Seen, Told};
 use hearth_pocket::{
     Address,
     message::{
@@ -18,8 +18,9 @@ use hearth_pocket::{
 };
 use tokio_stream::wrappers::WatchStream;
 
-/// What the chain says of a session that nobody serves (poktroll: `x/session/keeper/session_hydrator.go`).
-const NO_SUPPLIERS: &str = "could not find suppliers";
+/// Applications of one gateway that are read, and how many of them are proven at a time.
+const MOST_APPLICATIONS: u64 = 100;
+const AT_ONCE: usize = 8;
 
 /// Why the chain gave no answer.
 #[derive(Debug, thiserror::Error)]
@@ -51,7 +52,7 @@ pub struct RelayTerms {
     pub min_application_stake: u128,
 }
 
-/// What the gateway asks of the chain.
+/// What the gateway asks of the chain. What it signs and pays by is asked for proven.
 #[async_trait]
 pub trait ChainQueries: Send + Sync + 'static {
     /// The newest height; 0 before the first.
@@ -59,29 +60,33 @@ pub trait ChainQueries: Send + Sync + 'static {
     /// The newest height whenever it changes.
     fn heights(&self) -> BoxStream<'static, Height>;
     /// The applications that have delegated to a gateway.
-    async fn applications_of(&self, gateway: &Address) -> Result<Vec<Application>, ChainQueryError>;
+    async fn applications_of(&self, gateway: &Address) -> Result<Vec<Proven<Application>>, ChainQueryError>;
     /// One application.
-    async fn application(&self, address: &Address) -> Result<Option<Application>, ChainQueryError>;
+    async fn application(&self, address: &Address) -> Result<Proven<Option<Application>>, ChainQueryError>;
     /// One service.
-    async fn service(&self, id: &ServiceId) -> Result<Option<Service>, ChainQueryError>;
-    /// All services.
-    async fn services(&self) -> Result<Vec<Service>, ChainQueryError>;
-    /// The session of an application and a service at a height.
+    async fn service(&self, id: &ServiceId) -> Result<Proven<Option<Service>>, ChainQueryError>;
+    /// All services, to be shown.
+    async fn services(&self) -> Result<Seen<Vec<Service>>, ChainQueryError>;
+    /// The session of an application and a service at a height; `None` where nobody serves.
     async fn session(
         &self,
         application: &Address,
         service: &ServiceId,
         height: Height,
-    ) -> Result<Session, ChainQueryError>;
+    ) -> Result<Option<Proven<Session>>, ChainQueryError>;
     /// The public key of an account, once the chain knows it.
-    async fn public_key(&self, address: &Address) -> Result<Option<[u8; 33]>, ChainQueryError>;
+    async fn public_key(&self, address: &Address) -> Result<Proven<Option<[u8; 33]>>, ChainQueryError>;
     /// The terms of a service in the session that starts at a height.
-    async fn terms(&self, service: &ServiceId, session_start: Height) -> Result<RelayTerms, ChainQueryError>;
+    async fn terms(
+        &self,
+        service: &ServiceId,
+        session_start: Height,
+    ) -> Result<Proven<RelayTerms>, ChainQueryError>;
 }
 
-fn delegates_to(application: &Application, gateway: &Address) -> bool {
-    let gateways = &application.delegatee_gateway_addresses;
-    gateways.iter().any(|address| address == gateway.as_str())
+pub(crate) fn delegates_to(application: &Application, gateway: &Address) -> bool {
+    let mut gateways = application.delegatee_gateway_addresses.iter();
+    gateways.any(|address| address == gateway.as_str())
 }
 
 /// The real chain.
@@ -107,10 +112,10 @@ impl ChainQueries for VerifiedChain {
     }
 
     /// The list is an endpoint's word; each application in it is then proven.
-    async fn applications_of(&self, gateway: &Address) -> Result<Vec<Application>, ChainQueryError> {
+    async fn applications_of(&self, gateway: &Address) -> Result<Vec<Proven<Application>>, ChainQueryError> {
         let request = QueryAllApplicationsRequest {
             pagination: Some(PageRequest {
-                limit: 100,
+                limit: MOST_APPLICATIONS,
                 ..PageRequest::default()
             }),
             delegatee_gateway_address: gateway.to_string(),
@@ -121,18 +126,25 @@ impl ChainQueries for VerifiedChain {
             .call(path, &request, None)
             .await
             .map_err(failed("the applications of this gateway"))?;
-        let mut proven = Vec::new();
-        let mut is_behind = false;
-        for listed in &listed.applications {
-            if let Ok(address) = Address::parse(&listed.address) {
-                let known = self.application(&address).await?;
-                is_behind |= known.as_ref().is_none_or(|known| !delegates_to(known, gateway));
-                proven.extend(known);
-            }
-        }
+        let addresses: Vec<Address> = listed
+            .applications
+            .iter()
+            .filter_map(|listed| Address::parse(&listed.address).ok())
+            .collect();
+        let known = stream::iter(addresses)
+            .map(|address| async move { self.application(&address).await })
+            .buffered(AT_ONCE);
+        let known: Vec<Proven<Option<Application>>> = known.try_collect().await?;
+        let is_behind = known.iter().any(|known| {
+            known
+                .value()
+                .as_ref()
+                .is_none_or(|known| !delegates_to(known, gateway))
+        });
+        let proven: Vec<Proven<Application>> = known.into_iter().filter_map(Proven::transpose).collect();
         // The list is of the newest block, proofs are of the newest verified one: what was staked between the two is
         // not missing, only not proven yet.
-        if is_behind && !proven.iter().any(|known| delegates_to(known, gateway)) {
+        if is_behind && !proven.iter().any(|known| delegates_to(known.value(), gateway)) {
             return Err(ChainQueryError {
                 what: "an application that is not proven yet",
                 kind: Kind::Retry,
@@ -142,69 +154,63 @@ impl ChainQueries for VerifiedChain {
         Ok(proven)
     }
 
-    async fn application(&self, address: &Address) -> Result<Option<Application>, ChainQueryError> {
-        Ok(self
-            .0
-            .application(address)
-            .await
-            .map_err(failed("an application"))?
-            .value)
+    async fn application(&self, address: &Address) -> Result<Proven<Option<Application>>, ChainQueryError> {
+        let told = self.0.application(address).await;
+        told.and_then(Told::proven).map_err(failed("an application"))
     }
 
-    async fn service(&self, id: &ServiceId) -> Result<Option<Service>, ChainQueryError> {
-        Ok(self.0.service(id).await.map_err(failed("a service"))?.value)
+    async fn service(&self, id: &ServiceId) -> Result<Proven<Option<Service>>, ChainQueryError> {
+        let told = self.0.service(id).await;
+        told.and_then(Told::proven).map_err(failed("a service"))
     }
 
-    async fn services(&self) -> Result<Vec<Service>, ChainQueryError> {
-        Ok(self.0.services().await.map_err(failed("its services"))?.value)
+    async fn services(&self) -> Result<Seen<Vec<Service>>, ChainQueryError> {
+        self.0.services().await.map_err(failed("its services"))
     }
 
-    /// A session without suppliers is refused by the chain with a text; it is given as one without a header.
     async fn session(
         &self,
         application: &Address,
         service: &ServiceId,
         height: Height,
-    ) -> Result<Session, ChainQueryError> {
+    ) -> Result<Option<Proven<Session>>, ChainQueryError> {
         match self.0.session(application, service, height).await {
-            Ok(session) => Ok(session.value),
-            Err(QueryError::Refused { log, .. }) if log.contains(NO_SUPPLIERS) => Ok(Session::default()),
+            Ok(session) => Ok(Some(session)),
+            Err(QueryError::NoSession(NoSession::NoSuppliers(_))) => Ok(None),
             Err(error) => Err(failed("a session")(error)),
         }
     }
 
-    async fn public_key(&self, address: &Address) -> Result<Option<[u8; 33]>, ChainQueryError> {
-        let account = self
-            .0
-            .account(address)
-            .await
-            .map_err(failed("a public key"))?
-            .value;
-        Ok(account.and_then(|account| account.public_key))
+    async fn public_key(&self, address: &Address) -> Result<Proven<Option<[u8; 33]>>, ChainQueryError> {
+        let told = self.0.account(address).await;
+        let account = told.and_then(Told::proven).map_err(failed("a public key"))?;
+        Ok(account.map(|account| account.and_then(|account| account.public_key)))
     }
 
-    async fn terms(&self, service: &ServiceId, session_start: Height) -> Result<RelayTerms, ChainQueryError> {
-        let shared = self
-            .0
-            .params_at(session_start)
-            .await
-            .map_err(failed("the parameters of a session"))?
-            .value;
-        let units = self
-            .0
-            .compute_units_at(service, session_start)
-            .await
-            .map_err(failed("a service's price"))?
-            .value;
-        let params = self.0.params().await.map_err(failed("its parameters"))?.value;
-        let min_stake = params.application.min_stake.and_then(|stake| stake.to_amount());
-        Ok(RelayTerms {
-            compute_units_per_relay: units.unwrap_or_default(),
-            compute_units_to_tokens_multiplier: shared.compute_units_to_tokens_multiplier,
-            compute_unit_cost_granularity: shared.compute_unit_cost_granularity,
-            grace_blocks: shared.grace_period_end_offset_blocks,
-            settlement_blocks: Timing::from(&shared).blocks_to_settlement() + 1,
-            min_application_stake: min_stake.map_or(0, |amount| amount.upokt()),
-        })
+    async fn terms(
+        &self,
+        service: &ServiceId,
+        session_start: Height,
+    ) -> Result<Proven<RelayTerms>, ChainQueryError> {
+        let read = async {
+            let (shared, units, params) = futures::try_join!(
+                self.0.params_at(session_start),
+                self.0.compute_units_at(service, session_start),
+                self.0.params(),
+            )?;
+            Ok(shared.proven()?.zip(units.proven()?).zip(params.proven()?))
+        };
+        let read: Proven<_> = read.await.map_err(failed("the terms of a session"))?;
+        Ok(read.map(|((shared, units), params)| {
+            let min_stake = params.application.min_stake.and_then(|stake| stake.to_amount());
+            RelayTerms {
+                compute_units_per_relay: units.unwrap_or_default(),
+                compute_units_to_tokens_multiplier: shared.compute_units_to_tokens_multiplier,
+                compute_unit_cost_granularity: shared.compute_unit_cost_granularity,
+                grace_blocks: shared.grace_period_end_offset_blocks,
+                settlement_blocks: Timing::from(&shared).blocks_to_settlement() + 1,
+                min_application_stake: min_stake.map_or(0, |amount| amount.upokt()),
+            }
+        }))
     }
 }

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use hearth_base::Amount;
-use hearth_pocket::Address;
 
 /// Settings of the gateway. [`Config::default`] suits chat.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Applications to pay with, beside those that the chain lists as delegated to this gateway.
-    pub applications: Vec<Address>,
+    /// Whether this node's own applications may sign for themselves where they have not delegated to its gateway. Their
+    /// key has to be open then, and what they ask can be told to be theirs.
+    pub direct: bool,
     /// How long a connection to a supplier may take.
     pub connect: Duration,
     /// How long a streamed answer may take to its first byte: suppliers mean the same by it. Long prompts are read
@@ -52,7 +52,7 @@ pub enum ConfigError {
 impl Default for Config {
     fn default() -> Config {
         Config {
-            applications: Vec::new(),
+            direct: false,
             connect: Duration::from_secs(5),
             first_byte: Duration::from_secs(120),
             total: Duration::from_secs(30 * 60),

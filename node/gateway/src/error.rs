@@ -45,9 +45,20 @@ pub enum Error {
     )]
     NoApplication { service: ServiceId, gateway: Address },
     #[error(
-        "application {application} has not delegated to gateway {gateway}: delegate it, or anybody could sign for it"
+        "application {application} has not delegated to gateway {gateway}: delegate it, or set gateway.direct_signing to let \
+         the application sign for itself"
     )]
     NotDelegated { application: Address, gateway: Address },
+    #[error(
+        "application {application} has delegated to no gateway, and this node has no key of one: set gateway.direct_signing to \
+         let the application sign for itself"
+    )]
+    DirectOff { application: Address },
+    #[error(
+        "application {application} has delegated to no gateway and may be spent without a limit, so anybody could sign \
+         for all of its stake: delegate it to a gateway, or stake it again with a limit for each session"
+    )]
+    Unguarded { application: Address },
     #[error(
         "the chain does not know the public key of application {application}: it must send a transaction first"
     )]
@@ -276,6 +287,8 @@ impl Error {
             | Error::Stopping => Fault::Node,
             Error::NoApplication { .. }
             | Error::NotDelegated { .. }
+            | Error::DirectOff { .. }
+            | Error::Unguarded { .. }
             | Error::NoApplicationKey { .. }
             | Error::OutOfStake { .. } => Fault::Application,
             Error::NoHead | Error::NoSupplier { .. } | Error::Network(_) => Fault::Network,
@@ -304,6 +317,8 @@ impl Error {
             Error::UnknownService { .. } => "unknown_service",
             Error::NoApplication { .. } => "no_application",
             Error::NotDelegated { .. } => "not_delegated",
+            Error::DirectOff { .. } => "direct_signing_off",
+            Error::Unguarded { .. } => "application_unguarded",
             Error::NoApplicationKey { .. } => "no_application_key",
             Error::OutOfStake { .. } => "out_of_stake",
             Error::DailyCap { .. } => "daily_cap_reached",
@@ -333,6 +348,8 @@ impl Failure for Error {
             | Error::UnknownService { .. }
             | Error::NoApplication { .. }
             | Error::NotDelegated { .. }
+            | Error::DirectOff { .. }
+            | Error::Unguarded { .. }
             | Error::NoApplicationKey { .. }
             | Error::RequestTooLarge { .. } => Kind::Skip,
             Error::Stopping => Kind::Stop,

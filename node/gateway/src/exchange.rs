@@ -11,10 +11,7 @@ use hearth_answers::{
     sse,
 };
 use hearth_base::{SessionId, failure::chain};
-use hearth_pocket::{
-    Signer,
-    relay::{request_hash, sign_request},
-};
+use hearth_pocket::relay::{request_hash, sign_request};
 use tokio::{
     sync::{OwnedSemaphorePermit, mpsc, oneshot},
     time::Instant,
@@ -94,7 +91,6 @@ enum Begun {
 /// One request on its way.
 pub(crate) struct Exchange {
     inner: Arc<Inner>,
-    signer: Arc<dyn Signer>,
     request: Request,
     id: Uuid,
     head: Option<oneshot::Sender<Result<AnswerHead, Error>>>,
@@ -107,7 +103,6 @@ pub(crate) struct Exchange {
 impl Exchange {
     pub(crate) fn new(
         inner: Arc<Inner>,
-        signer: Arc<dyn Signer>,
         request: Request,
         permit: OwnedSemaphorePermit,
     ) -> (Exchange, ReaderEnd) {
@@ -117,7 +112,6 @@ impl Exchange {
         let id = request.id;
         let exchange = Exchange {
             inner,
-            signer,
             request,
             id,
             head: Some(head),
@@ -148,14 +142,27 @@ impl Exchange {
     async fn try_suppliers(&mut self) -> Result<(), Error> {
         let inner = Arc::clone(&self.inner);
         let payload = self.request.pack();
-        let mut session = inner.session(&self.request.service, self.signer.as_ref()).await?;
+        let mut session = inner.session(&self.request.service).await?;
         let mut tried: Vec<String> = Vec::new();
         loop {
             // Who is gone already pays nothing.
             if self.head.as_ref().is_some_and(oneshot::Sender::is_closed) {
                 return Ok(());
             }
-            let mut attempt = self.attempt(&session, &tried, &payload).await?;
+            let mut attempt = match self.attempt(&session, &tried, &payload).await {
+                Err(Error::OutOfStake { application, price }) => {
+                    let Some(other) = inner
+                        .session_of_another_payer(&self.request.service, &session)
+                        .await
+                    else {
+                        return Err(Error::OutOfStake { application, price });
+                    };
+                    session = other;
+                    tried.clear();
+                    continue;
+                }
+                attempt => attempt?,
+            };
             let error = match self.begin(&mut attempt).await {
                 Ok(begun) => {
                     self.give(attempt, begun).await;
@@ -236,7 +243,7 @@ impl Exchange {
             }
         };
         let _ = tokio::time::timeout(SESSION_WAIT, wait).await;
-        self.inner.session(service, self.signer.as_ref()).await
+        self.inner.session(service).await
     }
 
     /// Chooses a supplier, sets its price aside, and signs the request for it.
@@ -259,7 +266,7 @@ impl Exchange {
         self.check_price(session)?;
         let reserved = inner.reserve(&self.request.service, session).await?;
         let signed = sign_request(
-            self.signer.as_ref(),
+            session.signer.as_ref(),
             &session.ring,
             session.header.clone(),
             &candidate.operator,

@@ -19,7 +19,8 @@ use crate::{
     config::{Config, ConfigError},
     error::Error,
     exchange::{Answer, Exchange},
-    inner::{Inner, Keys},
+    inner::Inner,
+    payers::Keys,
     receipt::{Receipt, Receipts},
     request::Request,
     services::{self, NetworkModel},
@@ -92,17 +93,13 @@ impl Gateway {
         })
         .map_err(StartError::Client)?;
         let inner = Arc::new(Inner {
-            sessions: SessionCache::new(
-                Arc::clone(&chain),
-                config.applications.clone(),
-                config.allow_local_endpoints,
-            ),
+            sessions: SessionCache::new(Arc::clone(&chain), config.allow_local_endpoints),
             spending: Spending::new(&store, clock.clone(), config.daily_cap),
             receipts: Receipts::new(store),
             slots: Arc::new(Semaphore::new(config.max_concurrent)),
             scores: Scores::default(),
             health: Health::default(),
-            known: Mutex::new(None),
+            known: Mutex::default(),
             config,
             chain,
             keys,
@@ -139,12 +136,14 @@ impl Gateway {
         if bytes > limit {
             return Err(Error::RequestTooLarge { bytes, limit });
         }
-        let signer = inner.keys.signer().ok_or(Error::NoKey)?;
+        if inner.signers().is_empty() {
+            return Err(Error::NoKey);
+        }
         let slots = Arc::clone(&inner.slots);
         let permit = slots.try_acquire_owned().map_err(|_| Error::Busy {
             limit: inner.config.max_concurrent,
         })?;
-        let (exchange, reader) = Exchange::new(Arc::clone(inner), signer, request, permit);
+        let (exchange, reader) = Exchange::new(Arc::clone(inner), request, permit);
         inner.tasks.spawn("relay", exchange.run());
         // The task sends a head or an error before it ends, unless it panicked.
         let head = reader.head.await.map_err(|_| Error::Stopping)??;

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use futures::StreamExt;
 use hearth_base::{Clock, Height, ServiceId, Tasks};
-use hearth_pocket::{Address, Signer};
-use hearth_wallet::{Role, Wallet};
+use hearth_pocket::Address;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
@@ -14,6 +13,7 @@ use crate::{
     choice::{self, Scores},
     config::Config,
     error::Error,
+    payers::{Keys, Signers},
     receipt::{Charge, Outcome, Receipts},
     session::{RelaySession, SessionCache},
     spending::{PendingRelay, Reservation, Spending},
@@ -23,19 +23,6 @@ use crate::{
 const LEARNT: u32 = 500;
 /// Blocks between two prunings of what was spent.
 const PRUNE_EVERY: u64 = 1000;
-
-/// Whose key signs: the wallet's working key, which may not be there yet.
-pub trait Keys: Send + Sync + 'static {
-    /// The signer; `None` while there is no wallet.
-    fn signer(&self) -> Option<Arc<dyn Signer>>;
-}
-
-impl Keys for Wallet {
-    fn signer(&self) -> Option<Arc<dyn Signer>> {
-        let handle = Wallet::signer(self, Role::Working).ok()?;
-        Some(Arc::new(handle))
-    }
-}
 
 /// The state behind the handle.
 pub(crate) struct Inner {
@@ -51,26 +38,41 @@ pub(crate) struct Inner {
     pub(crate) health: hearth_answers::Health,
     pub(crate) scores: Scores,
     pub(crate) slots: Arc<Semaphore>,
-    /// The gateway for which sessions are held.
-    pub(crate) known: Mutex<Option<Address>>,
+    /// Whose sessions are held.
+    pub(crate) known: Mutex<Vec<Address>>,
 }
 
 impl Inner {
+    /// The keys at hand.
+    pub(crate) fn signers(&self) -> Signers {
+        Signers::of(self.keys.as_ref(), self.config.direct)
+    }
+
     /// The session for a new relay.
-    pub(crate) async fn session(
+    pub(crate) async fn session(&self, service: &ServiceId) -> Result<Arc<RelaySession>, Error> {
+        let signers = self.signers();
+        if signers.is_empty() {
+            return Err(Error::NoKey);
+        }
+        {
+            let (mut known, now) = (self.known.lock(), signers.addresses());
+            if *known != now {
+                self.sessions.forget();
+                *known = now;
+            }
+        }
+        self.sessions.current(service, &signers).await
+    }
+
+    /// Where the stake of one application is used up: the session of another one that pays, if there is one.
+    pub(crate) async fn session_of_another_payer(
         &self,
         service: &ServiceId,
-        signer: &dyn Signer,
-    ) -> Result<Arc<RelaySession>, Error> {
-        let gateway = signer.address();
-        {
-            let mut known = self.known.lock();
-            if known.as_ref().is_some_and(|known| known != gateway) {
-                self.sessions.forget();
-            }
-            *known = Some(gateway.clone());
-        }
-        self.sessions.current(service, gateway, signer.public_key()).await
+        refused: &RelaySession,
+    ) -> Option<Arc<RelaySession>> {
+        self.sessions
+            .of_another_payer(service, &self.signers(), refused)
+            .await
     }
 
     /// Sets the price of one relay aside. A stake that seems used up is read again: former sessions may have been
@@ -120,12 +122,9 @@ impl Inner {
             {
                 tracing::warn!(%error, "old counts of what was spent could not be dropped");
             }
-            if height > Height(0)
-                && let Some(signer) = self.keys.signer()
-            {
-                self.sessions
-                    .roll_over(signer.address(), signer.public_key(), height)
-                    .await;
+            let signers = self.signers();
+            if height > Height(0) && !signers.is_empty() {
+                self.sessions.roll_over(&signers, height).await;
             }
         }
     }

@@ -1,16 +1,17 @@
 //! The models of the network: services on chain, with what an answer costs and whether it can be had.
 
-use hearth_base::{Amount, Height, ServiceId};
+use hearth_base::{Amount, ServiceId};
+use hearth_chain::Proven;
 use hearth_pocket::{Address, message::application::Application};
 
-use crate::{chain_queries::RelayTerms, error::Error, inner::Inner, session::StakeMargin};
+use crate::{chain_queries::RelayTerms, error::Error, inner::Inner, payers::Payer, session::StakeMargin};
 
 /// Why a service cannot be asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unavailable {
     /// There is no wallet, so no gateway key.
     NoKey,
-    /// No application is staked for it and delegated to this gateway.
+    /// No application is staked for it that this node may sign for.
     NoApplication,
     /// The stake of its application is at the minimum: one answer would unbond it.
     OutOfStake,
@@ -31,6 +32,8 @@ pub struct NetworkModel {
     pub price: Amount,
     /// Who would pay.
     pub application: Option<Address>,
+    /// It would sign for itself: suppliers then know whose questions they are.
+    pub is_direct: bool,
     /// Suppliers in the current session, where there is somebody to pay them and the chain says.
     pub suppliers: Option<usize>,
     pub unavailable: Option<Unavailable>,
@@ -38,12 +41,8 @@ pub struct NetworkModel {
 
 /// All services, those that can be asked first.
 pub(crate) async fn list(inner: &Inner) -> Result<Vec<NetworkModel>, Error> {
-    let signer = inner.keys.signer();
-    let state_height = inner.sessions.state_height();
-    let applications = match &signer {
-        Some(signer) => inner.sessions.applications(signer.address()).await?,
-        None => Vec::new(),
-    };
+    let signers = inner.signers();
+    let applications = inner.sessions.applications(&signers).await?;
     let height = inner.chain.height();
     let budget = inner.spending.budget().await?;
     let left_today = budget
@@ -52,30 +51,30 @@ pub(crate) async fn list(inner: &Inner) -> Result<Vec<NetworkModel>, Error> {
         .saturating_sub(budget.spent_today.upokt());
     let mut models = Vec::new();
     let mut common: Option<RelayTerms> = None;
-    for service in inner.chain.services().await? {
+    for service in inner.chain.services().await?.value {
         let id = ServiceId::new(&service.id);
-        let payer = signer
-            .as_ref()
-            .and_then(|signer| payer(&applications, &id, signer.address()));
+        let payers = signers.payers(&applications, &id);
         // Only what can be bought is priced exactly; of the rest there may be hundreds.
-        let terms = match (payer, common) {
-            (None, Some(common)) => RelayTerms {
-                compute_units_per_relay: service.compute_units_per_relay,
-                ..common
-            },
-            (None, None) | (Some(_), _) => inner.chain.terms(&id, height).await?,
+        let (terms, payer, margin) = match (payers.as_slice(), common) {
+            ([], Some(common)) => {
+                let compute_units_per_relay = service.compute_units_per_relay;
+                let terms = RelayTerms {
+                    compute_units_per_relay,
+                    ..common
+                };
+                (terms, None, 0)
+            }
+            ([], None) => (inner.chain.terms(&id, height).await?.into_value(), None, 0),
+            ([..], _) => {
+                let terms = inner.chain.terms(&id, height).await?;
+                let (payer, margin) = first_that_pays(inner, &payers, &terms).await?;
+                (terms.into_value(), payer, margin)
+            }
         };
         common = Some(terms);
-        let suppliers = match (&signer, payer) {
-            (Some(signer), Some(_)) => {
-                let (gateway, key) = (signer.address(), signer.public_key());
-                inner.sessions.n_suppliers(&id, gateway, key).await.ok()
-            }
-            (None, _) | (_, None) => None,
-        };
-        let margin = match payer {
-            Some(payer) => left(inner, payer, &terms, state_height).await?,
-            None => 0,
+        let suppliers = match payer {
+            Some(_) => inner.sessions.n_suppliers(&id, &signers).await.ok(),
+            None => None,
         };
         models.push(NetworkModel {
             model: format!("pocket/{id}"),
@@ -85,9 +84,14 @@ pub(crate) async fn list(inner: &Inner) -> Result<Vec<NetworkModel>, Error> {
                 service.name.clone()
             },
             price: terms.price(),
-            application: payer.and_then(|application| Address::parse(&application.address).ok()),
+            application: payer.and_then(|payer| Address::parse(&payer.application.value().address).ok()),
+            is_direct: payer.is_some_and(|payer| payer.is_direct),
             suppliers,
-            unavailable: unavailable(signer.is_some(), payer, (margin, left_today), &terms, suppliers),
+            unavailable: if signers.is_empty() {
+                Some(Unavailable::NoKey)
+            } else {
+                unavailable(payer.is_some(), (margin, left_today), &terms, suppliers)
+            },
             service: id,
         });
     }
@@ -97,48 +101,39 @@ pub(crate) async fn list(inner: &Inner) -> Result<Vec<NetworkModel>, Error> {
     Ok(models)
 }
 
-fn stake(application: &Application) -> Amount {
-    let stake = application.stake.as_ref();
-    stake.and_then(|stake| stake.to_amount()).unwrap_or_default()
-}
-
-/// The richest application that is staked for a service, delegated to this gateway and not leaving.
-fn payer<'a>(
-    applications: &'a [Application],
-    service: &ServiceId,
-    gateway: &Address,
-) -> Option<&'a Application> {
-    let pays = |application: &&Application| {
-        let mut services = application.service_configs.iter();
-        let mut gateways = application.delegatee_gateway_addresses.iter();
-        application.unstake_session_end_height == 0
-            && services.any(|config| config.service_id == service.as_str())
-            && gateways.any(|address| address == gateway.as_str())
-    };
-    applications
-        .iter()
-        .filter(pays)
-        .max_by_key(|application| stake(application))
+/// The application that would pay for one more answer, with what it can spend: the first whose stake is not used up,
+/// else the first of all.
+async fn first_that_pays<'a>(
+    inner: &Inner,
+    payers: &'a [Payer],
+    terms: &Proven<RelayTerms>,
+) -> Result<(Option<&'a Payer>, u128), Error> {
+    for payer in payers {
+        let left = left(inner, &payer.application, terms).await?;
+        if left >= terms.value().price().upokt() {
+            return Ok((Some(payer), left));
+        }
+    }
+    Ok((payers.first(), 0))
 }
 
 /// What an application can still spend: its stake above the minimum, less what suppliers may claim of it.
-async fn left(inner: &Inner, payer: &Application, terms: &RelayTerms, at: Height) -> Result<u128, Error> {
-    let margin = StakeMargin::of(payer, terms, at);
-    let unsettled = inner.spending.unsettled(&payer.address, margin.at).await?;
+async fn left(inner: &Inner, payer: &Proven<Application>, terms: &Proven<RelayTerms>) -> Result<u128, Error> {
+    let margin = StakeMargin::of(payer, terms);
+    let unsettled = inner
+        .spending
+        .unsettled(&payer.value().address, margin.at)
+        .await?;
     Ok(margin.upokt.saturating_sub(unsettled))
 }
 
 fn unavailable(
-    has_key: bool,
-    payer: Option<&Application>,
+    has_payer: bool,
     (margin, left_today): (u128, u128),
     terms: &RelayTerms,
     suppliers: Option<usize>,
 ) -> Option<Unavailable> {
-    if !has_key {
-        return Some(Unavailable::NoKey);
-    }
-    if payer.is_none() {
+    if !has_payer {
         return Some(Unavailable::NoApplication);
     }
     if margin < terms.price().upokt() {

@@ -4,15 +4,17 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use futures::stream::{self, StreamExt};
 use hearth_base::{Amount, Height, ServiceId, SessionId};
+use hearth_chain::Proven;
 use hearth_outbound::is_public;
 use hearth_pocket::{
-    Address, PublicKey, Ring,
+    Address, PublicKey, Ring, Signer,
     difficulty::BASE_TARGET,
     message::{
         application::Application,
         session::SessionHeader,
         shared::{RpcType, Supplier},
     },
+    ring::ExpectedRing,
     settlement::Price,
 };
 use parking_lot::{Mutex, MutexGuard};
@@ -21,12 +23,13 @@ use url::Url;
 use crate::{
     chain_queries::{ChainQueries, RelayTerms},
     error::Error,
+    payers::{Payer, Signers, stake},
 };
 
 /// Public keys of suppliers that are asked for at once.
 const KEYS_AT_ONCE: usize = 8;
-/// How far behind the newest header the state may be that an endpoint proves: one block by nature, one for luck.
-const STATE_BEHIND: u64 = 2;
+/// How far the state that can be proven is behind the newest header, by nature.
+const STATE_BEHIND: u64 = 1;
 
 /// A supplier that may be asked.
 #[derive(Clone, Debug)]
@@ -38,10 +41,11 @@ pub(crate) struct Candidate {
 }
 
 /// A session with everything that a relay of it needs.
-#[derive(Debug)]
 pub(crate) struct RelaySession {
     pub(crate) header: SessionHeader,
     pub(crate) application: Address,
+    /// Who signs: the gateway, or the application itself.
+    pub(crate) signer: Arc<dyn Signer>,
     /// The ring of the former session where its members are the same, since its tables are dear to build.
     pub(crate) ring: Arc<Ring>,
     pub(crate) candidates: Vec<Candidate>,
@@ -66,12 +70,13 @@ pub(crate) struct StakeMargin {
 }
 
 impl StakeMargin {
-    pub(crate) fn of(application: &Application, terms: &RelayTerms, at: Height) -> StakeMargin {
-        let stake = application.stake.as_ref().and_then(|stake| stake.to_amount());
-        let stake = stake.unwrap_or_default().upokt();
+    /// What is proven of it: an endpoint's word must not make anybody spend.
+    pub(crate) fn of(application: &Proven<Application>, terms: &Proven<RelayTerms>) -> StakeMargin {
         StakeMargin {
-            upokt: stake.saturating_sub(terms.min_application_stake),
-            at,
+            upokt: stake(application.value())
+                .upokt()
+                .saturating_sub(terms.value().min_application_stake),
+            at: application.height(),
         }
     }
 }
@@ -84,10 +89,12 @@ impl RelaySession {
 }
 
 /// The current session of a service and the one before it.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct CachedSessions {
     current: Option<Arc<RelaySession>>,
     previous: Option<Arc<RelaySession>>,
+    /// Applications whose stake pays for no more until the current session ends: another one pays meanwhile.
+    used_up: Vec<Address>,
     /// The height of the last use.
     used: Height,
 }
@@ -97,7 +104,6 @@ type Slot = Arc<tokio::sync::Mutex<CachedSessions>>;
 /// All sessions.
 pub(crate) struct SessionCache {
     chain: Arc<dyn ChainQueries>,
-    applications: Vec<Address>,
     allow_local_endpoints: bool,
     slots: Mutex<BTreeMap<ServiceId, Slot>>,
     /// Keys of accounts never change.
@@ -105,14 +111,9 @@ pub(crate) struct SessionCache {
 }
 
 impl SessionCache {
-    pub(crate) fn new(
-        chain: Arc<dyn ChainQueries>,
-        applications: Vec<Address>,
-        allow_local_endpoints: bool,
-    ) -> SessionCache {
+    pub(crate) fn new(chain: Arc<dyn ChainQueries>, allow_local_endpoints: bool) -> SessionCache {
         SessionCache {
             chain,
-            applications,
             allow_local_endpoints,
             slots: Mutex::default(),
             keys: Mutex::default(),
@@ -123,21 +124,15 @@ impl SessionCache {
     pub(crate) async fn current(
         &self,
         service: &ServiceId,
-        gateway: &Address,
-        gateway_key: [u8; 33],
+        signers: &Signers,
     ) -> Result<Arc<RelaySession>, Error> {
         self.slot(service).lock().await.used = self.chain.height();
-        self.held(service, gateway, gateway_key).await
+        self.held(service, signers).await
     }
 
     /// How many suppliers may be asked in the current session.
-    pub(crate) async fn n_suppliers(
-        &self,
-        service: &ServiceId,
-        gateway: &Address,
-        gateway_key: [u8; 33],
-    ) -> Result<usize, Error> {
-        match self.held(service, gateway, gateway_key).await {
+    pub(crate) async fn n_suppliers(&self, service: &ServiceId, signers: &Signers) -> Result<usize, Error> {
+        match self.held(service, signers).await {
             Ok(session) => Ok(session.candidates.len()),
             Err(Error::NoSupplier { .. }) => Ok(0),
             Err(error) => Err(error),
@@ -146,12 +141,7 @@ impl SessionCache {
 
     /// The current session, fetched where it is not here. While the next one cannot be had yet, the old one serves
     /// through its grace period.
-    async fn held(
-        &self,
-        service: &ServiceId,
-        gateway: &Address,
-        gateway_key: [u8; 33],
-    ) -> Result<Arc<RelaySession>, Error> {
+    async fn held(&self, service: &ServiceId, signers: &Signers) -> Result<Arc<RelaySession>, Error> {
         let slot = self.slot(service);
         // Held while the session is fetched, so that many requests at once ask the chain once.
         let mut kept = slot.lock().await;
@@ -163,10 +153,11 @@ impl SessionCache {
             return Ok(Arc::clone(session));
         }
         let former = kept.current.as_ref().map(|session| Arc::clone(&session.ring));
-        match self.build(service, gateway, gateway_key, height, former).await {
+        match self.build(service, signers, height, former, &[]).await {
             Ok(session) => {
                 let session = Arc::new(session);
                 kept.previous = kept.current.replace(Arc::clone(&session));
+                kept.used_up.clear();
                 Ok(session)
             }
             Err(error) => match kept.current.as_ref().filter(|session| height <= session.last) {
@@ -182,6 +173,40 @@ impl SessionCache {
                     Err(error)
                 }
             },
+        }
+    }
+
+    /// The session of another application, where the stake of this session's pays for no more and another one's may.
+    pub(crate) async fn of_another_payer(
+        &self,
+        service: &ServiceId,
+        signers: &Signers,
+        refused: &RelaySession,
+    ) -> Option<Arc<RelaySession>> {
+        let slot = self.slot(service);
+        let mut kept = slot.lock().await;
+        let current = kept.current.clone()?;
+        if current.application != refused.application {
+            return Some(current);
+        }
+        kept.used_up.push(refused.application.clone());
+        match self
+            .build(service, signers, self.chain.height(), None, &kept.used_up)
+            .await
+        {
+            Ok(session) => {
+                let session = Arc::new(session);
+                kept.current = Some(Arc::clone(&session));
+                // It is another application's: no supplier takes it for the session before this one.
+                kept.previous = None;
+                Some(session)
+            }
+            Err(error) => {
+                tracing::debug!(%service, %error, "no other application pays");
+                // Whichever is added to first pays again.
+                kept.used_up.clear();
+                None
+            }
         }
     }
 
@@ -211,7 +236,7 @@ impl SessionCache {
 
     /// Fetches the next session of every service that was used of late and whose session has ended, so that nobody
     /// waits for it.
-    pub(crate) async fn roll_over(&self, gateway: &Address, gateway_key: [u8; 33], height: Height) {
+    pub(crate) async fn roll_over(&self, signers: &Signers, height: Height) {
         let slots = self.slots.lock().clone();
         for (service, slot) in slots {
             let ended = {
@@ -224,7 +249,7 @@ impl SessionCache {
             if !ended {
                 continue;
             }
-            if let Err(error) = self.held(&service, gateway, gateway_key).await {
+            if let Err(error) = self.held(&service, signers).await {
                 tracing::info!(%service, %error, "the next session cannot be had yet");
             }
         }
@@ -240,11 +265,11 @@ impl SessionCache {
         if at <= session.margin().at {
             return Ok(false);
         }
-        let Some(application) = self.chain.application(&session.application).await? else {
+        let Some(application) = self.chain.application(&session.application).await?.transpose() else {
             return Ok(false);
         };
         let terms = self.chain.terms(service, session.start).await?;
-        *session.margin.lock() = StakeMargin::of(&application, &terms, at);
+        *session.margin.lock() = StakeMargin::of(&application, &terms);
         Ok(true)
     }
 
@@ -272,15 +297,19 @@ impl SessionCache {
         sessions
     }
 
-    /// The applications that this gateway may sign for: those that the chain lists and those of the configuration.
-    pub(crate) async fn applications(&self, gateway: &Address) -> Result<Vec<Application>, Error> {
-        let mut found = self.chain.applications_of(gateway).await?;
-        for address in &self.applications {
+    /// The applications that may be signed for: those that the chain lists as delegated, and this node's own.
+    pub(crate) async fn applications(&self, signers: &Signers) -> Result<Vec<Proven<Application>>, Error> {
+        let mut found = match &signers.gateway {
+            Some(gateway) => self.chain.applications_of(gateway.address()).await?,
+            None => Vec::new(),
+        };
+        for own in &signers.applications {
+            let address = own.address();
             if found
                 .iter()
-                .all(|application| application.address != address.as_str())
+                .all(|application| application.value().address != address.as_str())
             {
-                found.extend(self.chain.application(address).await?);
+                found.extend(self.chain.application(address).await?.transpose());
             }
         }
         Ok(found)
@@ -289,30 +318,17 @@ impl SessionCache {
     async fn build(
         &self,
         service: &ServiceId,
-        gateway: &Address,
-        gateway_key: [u8; 33],
+        signers: &Signers,
         height: Height,
         former_ring: Option<Arc<Ring>>,
+        used_up: &[Address],
     ) -> Result<RelaySession, Error> {
-        let state_height = self.state_height();
-        let application = self.payer(service, gateway).await?;
-        let address = Address::parse(&application.address).map_err(|_| Error::NoApplication {
-            service: service.clone(),
-            gateway: gateway.clone(),
-        })?;
-        let no_key = || Error::NoApplicationKey {
-            application: address.clone(),
-        };
-        let application_key = self.key(&address).await?.ok_or_else(no_key)?;
-        let members = [application_key, gateway_key];
-        let ring = match former_ring.filter(|ring| ring.keys().eq(&members)) {
-            Some(ring) => ring,
-            None => Arc::new(Ring::new(&members)?),
-        };
-        let session = self.chain.session(&address, service, height).await?;
+        let (payer, address) = self.payer(service, signers, used_up).await?;
         let no_supplier = || Error::NoSupplier {
             service: service.clone(),
         };
+        let session = self.chain.session(&address, service, height).await?;
+        let session = session.ok_or_else(no_supplier)?.into_value();
         let header = session.header.ok_or_else(no_supplier)?;
         let (start, end) = (
             positive(header.session_start_block_height),
@@ -323,14 +339,21 @@ impl SessionCache {
         if candidates.is_empty() {
             return Err(no_supplier());
         }
+        let members = self.members(&payer, &address, end).await?;
+        let ring = match former_ring.filter(|ring| ring.keys().eq(&members)) {
+            Some(ring) => ring,
+            None => Arc::new(Ring::new(&members)?),
+        };
+        let margin = StakeMargin::of(&payer.application, &terms);
+        let terms = terms.into_value();
         let price = terms.price();
-        let margin = StakeMargin::of(&application, &terms, state_height);
         Ok(RelaySession {
             id: SessionId::new(&header.session_id),
             settled_at: end.plus(terms.settlement_blocks),
             margin: Mutex::new(margin),
             header,
             application: address,
+            signer: payer.signer,
             ring,
             candidates,
             price,
@@ -340,47 +363,64 @@ impl SessionCache {
         })
     }
 
-    /// The application that pays for a service: delegated to this gateway, staked for the service, not leaving.
-    async fn payer(&self, service: &ServiceId, gateway: &Address) -> Result<Application, Error> {
-        let applications = self.applications(gateway).await?;
-        let staked = |application: &&Application| {
-            application.unstake_session_end_height == 0
-                && application
-                    .service_configs
-                    .iter()
-                    .any(|config| config.service_id == service.as_str())
-        };
-        let delegated = |application: &Application| {
-            application
-                .delegatee_gateway_addresses
-                .iter()
-                .any(|a| a == gateway.as_str())
-        };
-        let mut staked: Vec<&Application> = applications.iter().filter(staked).collect();
-        // The richest pays, so that small stakes are not brought below their minimum.
-        let stake =
-            |application: &Application| application.stake.as_ref().and_then(|stake| stake.to_amount());
-        staked.sort_by_key(|application| std::cmp::Reverse((delegated(application), stake(application))));
-        match staked.first() {
-            Some(application) if delegated(application) => Ok((*application).clone()),
-            Some(application) => match Address::parse(&application.address) {
-                Ok(application) => Err(Error::NotDelegated {
-                    application,
-                    gateway: gateway.clone(),
-                }),
-                Err(_) => Err(Error::NoApplication {
-                    service: service.clone(),
-                    gateway: gateway.clone(),
-                }),
-            },
-            None if self.chain.service(service).await?.is_none() => Err(Error::UnknownService {
-                service: service.clone(),
-            }),
-            None => Err(Error::NoApplication {
-                service: service.clone(),
-                gateway: gateway.clone(),
-            }),
+    /// The application that pays for a service, but for those whose stake is used up.
+    async fn payer(
+        &self,
+        service: &ServiceId,
+        signers: &Signers,
+        used_up: &[Address],
+    ) -> Result<(Payer, Address), Error> {
+        let applications = self.applications(signers).await?;
+        let payers = signers.payers(&applications, service).into_iter();
+        let mut with_address = payers.filter_map(|payer| {
+            let address = Address::parse(&payer.application.value().address).ok()?;
+            Some((payer, address))
+        });
+        if let Some(found) = with_address.find(|(_, address)| !used_up.contains(address)) {
+            return Ok(found);
         }
+        if self.chain.service(service).await?.value().is_none() {
+            return Err(Error::UnknownService {
+                service: service.clone(),
+            });
+        }
+        Err(signers.nobody(&applications, service))
+    }
+
+    /// The keys of the ring under which a relay is signed. An application that signs for itself hides among all of its
+    /// gateways, as far as the chain knows their keys.
+    async fn members(
+        &self,
+        payer: &Payer,
+        address: &Address,
+        session_end: Height,
+    ) -> Result<Vec<[u8; 33]>, Error> {
+        let no_key = || Error::NoApplicationKey {
+            application: address.clone(),
+        };
+        let mut members = vec![self.key(address).await?.ok_or_else(no_key)?];
+        if !payer.is_direct {
+            members.push(payer.signer.public_key());
+            return Ok(members);
+        }
+        let expected = ExpectedRing::of(payer.application.value(), session_end.0);
+        for gateway in expected
+            .addresses
+            .iter()
+            .filter_map(|gateway| Address::parse(gateway).ok())
+        {
+            if gateway != *address
+                && let Some(key) = self.key(&gateway).await?
+            {
+                members.push(key);
+            }
+        }
+        // A ring has two members at least. The chain's placeholder is a key that everybody has; with the own key twice it
+        // is the application alone that can have signed.
+        if members.len() < 2 {
+            members.extend(members.first().copied());
+        }
+        Ok(members)
     }
 
     /// The suppliers that can be asked: with an endpoint that speaks HTTP and a key that the chain knows.
@@ -443,7 +483,7 @@ impl SessionCache {
         if let Some(key) = self.keys().get(address.as_str()) {
             return Ok(Some(*key));
         }
-        let key = self.chain.public_key(address).await?;
+        let key = self.chain.public_key(address).await?.into_value();
         if let Some(key) = key {
             self.keys().insert(address.to_string(), key);
         }

@@ -3,6 +3,7 @@
 mod chain;
 mod formats;
 mod misbehaving;
+mod payers;
 mod recorded;
 mod sending;
 mod spending;

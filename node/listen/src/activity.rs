@@ -146,7 +146,8 @@ impl Activity {
         let running = self.running.load(Ordering::Relaxed);
         let changed = since(self.changed.load(Ordering::Relaxed));
         if self.is_upgraded.load(Ordering::Relaxed) {
-            return Phase::Busy(changed);
+            // How long it may be silent is for the service to say.
+            return Phase::Busy(Duration::ZERO);
         }
         match self.blocked.load(Ordering::Relaxed) {
             0 if running == 0 => Phase::Idle(changed),

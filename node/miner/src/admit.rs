@@ -7,18 +7,21 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use hearth_base::{Height, ServiceId};
 use hearth_pocket::{
-    RingSignature, RingVerifier,
+    RingSignature, RingVerifier, Signer,
     message::{relay::RelayRequest, session::SessionHeader},
     payload::{HttpRequest, PayloadError},
     relay::{RelayError, replay_id, request_hash, validate_request},
+    ring::{PLACEHOLDER_PUBLIC_KEY, RingError},
 };
 use prost::Message as _;
+use tokio::sync::watch;
 
 use crate::{
     facts::Facts,
     network::SharedNetwork,
     refusal::Refusal,
     sessions::{OpenError, Session, Sessions, Ticket},
+    supplier::Suppliers,
     threads::SharedThreads,
 };
 
@@ -34,16 +37,17 @@ const MAX_STRANGERS: usize = 16;
 const MAX_SESSION_ID: usize = 128;
 
 /// A request that is to be served.
-#[derive(Debug)]
 pub(crate) struct Admitted {
     pub(crate) request: RelayRequest,
     pub(crate) http: HttpRequest,
     pub(crate) ticket: Ticket,
+    /// The key of the supplier that was asked.
+    pub(crate) signer: Arc<dyn Signer>,
 }
 
 /// The checks and what they need.
 pub(crate) struct Admission {
-    pub(crate) sessions: Arc<Sessions>,
+    pub(crate) suppliers: watch::Receiver<Suppliers>,
     pub(crate) network: SharedNetwork,
     pub(crate) verifier: Arc<RingVerifier>,
     /// Where the chain is asked.
@@ -107,31 +111,47 @@ impl Admission {
         let Readable { request, http } = readable;
         let header = request.meta.session_header.as_ref();
         let header = header.ok_or(Refusal::Invalid(RelayError::NoSessionHeader))?;
-        let named = &request.meta.supplier_operator_address;
-        if named != self.sessions.supplier().as_str() {
-            return Err(Refusal::OtherSupplier {
-                supplier: named.clone(),
-            });
-        }
+        let (sessions, signer) = self.supplier(&request.meta.supplier_operator_address)?;
         free(&ServiceId::new(&header.service_id))?;
         let signature = RingSignature::read(&request.meta.signature).map_err(Refusal::Ring)?;
-        let session = self.session(&request, header, &signature).await?;
+        let session = self.session(&sessions, &request, header, &signature).await?;
         compare(&session.facts, header)?;
         let hash = request_hash(&request);
-        self.check_ring(&session, &hash, &signature).await?;
+        let checked = self.check_ring(&sessions, &session, &hash, &signature).await;
+        checked.map_err(|refusal| explained(refusal, header))?;
         // Nothing was written down so far: whoever comes here may spend the application's stake.
-        let session = self.sessions.enter(&session).await.map_err(open_refusal)?;
+        let session = sessions.enter(&session).await.map_err(open_refusal)?;
         let ticket = session.admit(replay_id(&hash, &signature))?;
         Ok(Admitted {
             request,
             http,
             ticket,
+            signer,
         })
+    }
+
+    /// The sessions of the supplier that is asked, and what signs its answers.
+    fn supplier(&self, named: &str) -> Result<(Arc<Sessions>, Arc<dyn Signer>), Refusal> {
+        let suppliers = self.suppliers.borrow();
+        let supplier = suppliers.of(named).ok_or_else(|| Refusal::OtherSupplier {
+            supplier: named.to_owned(),
+        })?;
+        let signer = supplier.signer().ok_or_else(|| Refusal::SupplierAway {
+            supplier: named.to_owned(),
+        })?;
+        Ok((Arc::clone(&supplier.sessions), signer))
+    }
+
+    /// The sessions of the only supplier.
+    #[cfg(test)]
+    pub(crate) fn sessions(&self) -> Arc<Sessions> {
+        Arc::clone(&self.suppliers.borrow().all()[0].sessions)
     }
 
     /// The session as the chain has it, at the height that the chain's own rule says.
     async fn session(
         &self,
+        sessions: &Arc<Sessions>,
         request: &RelayRequest,
         header: &SessionHeader,
         signature: &RingSignature,
@@ -142,11 +162,11 @@ impl Admission {
         );
         let head = self.head_at(start).await;
         let at = if end >= head { head } else { end };
-        let session = match self.sessions.known(header, at) {
+        let session = match sessions.known(header, at) {
             Some(session) => session,
             None => {
                 check_stranger(request, signature)?;
-                let (sessions, header) = (Arc::clone(&self.sessions), header.clone());
+                let (sessions, header) = (Arc::clone(sessions), header.clone());
                 let asked = async move { sessions.ask(&header, at).await };
                 self.shared.run(asked).await.map_err(open_refusal)?
             }
@@ -176,6 +196,7 @@ impl Admission {
 
     async fn check_ring(
         &self,
+        sessions: &Arc<Sessions>,
         session: &Arc<Session>,
         hash: &[u8; 32],
         signature: &RingSignature,
@@ -186,7 +207,7 @@ impl Admission {
             if !session.ring_is_older_than(self.network.head().borrow().height) {
                 return Err(Refusal::Ring(foreign));
             }
-            let (sessions, asked_of) = (Arc::clone(&self.sessions), Arc::clone(session));
+            let (sessions, asked_of) = (Arc::clone(sessions), Arc::clone(session));
             let refreshed = async move { sessions.refresh_ring(&asked_of).await };
             match self.shared.run(refreshed).await {
                 Ok(()) => keys = session.ring(),
@@ -218,6 +239,19 @@ fn check_stranger(request: &RelayRequest, signature: &RingSignature) -> Result<(
         });
     }
     signature.verify(&request_hash(request)).map_err(Refusal::Ring)
+}
+
+/// Says of a ring that anybody could have signed what to do about it.
+fn explained(refusal: Refusal, header: &SessionHeader) -> Refusal {
+    let placeholder = Refusal::Ring(RingError::ForeignMember {
+        key: PLACEHOLDER_PUBLIC_KEY,
+    });
+    if refusal == placeholder {
+        return Refusal::NoGateway {
+            application: header.application_address.clone(),
+        };
+    }
+    refusal
 }
 
 fn open_refusal(error: OpenError) -> Refusal {

@@ -7,8 +7,9 @@
 //! ```
 //! Whether a claim is open, and what it counts as, is read off [`ClaimState`] alone; the database keeps the name of the
 //! outcome beside it for its queries, and none while the claim is open.
-//! What was sent may be in a block although nobody says so now. So no silence of the chain ends a claim of which a
-//! transaction is kept: only what the state itself shows once the window is closed ([`ClaimEffect::LastLook`]).
+//! The outbox signs, sends and tries again; the machine hands over to it, and listens to how that ended. What was handed
+//! over may be in a block although nobody says so now. So no silence of the chain ends it: only what the state itself
+//! shows once the window is closed ([`ClaimEffect::LastLook`]).
 //!
 //! [`step`] is the whole machine, without clock or chain. The driver keeps its result in the database before it does
 //! what the step asks for; so after a crash at any line it goes on from there, and asking twice does no harm.
@@ -32,18 +33,24 @@ pub enum ClaimEvent {
     Block { height: Height, running: usize },
     /// The evidence takes nothing more.
     Sealed(Seal),
-    /// The transaction that was asked for is signed and kept.
-    Signed { tx: String },
+    /// The outbox has what was asked for.
+    Handed,
+    /// It is on its way: its newest transaction, and what stands in its way.
+    OnItsWay {
+        tx: Option<String>,
+        trouble: Option<String>,
+    },
     /// The claim costs more than it brings.
     TooCheap { costs: Amount },
-    /// The transaction was not signed, or others must be signed in its place; `forever` where trying again is useless.
+    /// It could not be handed over, or the outbox has given it up and the chain has nothing of it; `forever` where trying
+    /// again is useless.
     Failed { why: String, forever: bool },
-    /// The transaction can no more get into a block, and the chain has nothing of it.
-    Lost,
     /// The window is closed, and the chain has nothing.
     Missed { why: String },
     /// The transaction is in a block.
     Included(Inclusion),
+    /// The chain has another claim in its place, by another program with the same key.
+    Replaced { why: String },
     /// Whether the chain wants a proof.
     Requirement { required: bool },
     /// The chain looked at the proof.
@@ -63,17 +70,17 @@ pub enum ClaimEvent {
 pub enum ClaimEffect {
     /// Let no answer in any more, and say what is in.
     Seal,
-    /// Sign the claim, keep it, and send it.
-    SignClaim,
-    /// Look for the transaction; send it again where it is in no block.
+    /// Hand the claim over to the outbox.
+    HandClaim,
+    /// Look what became of it there.
     Chase,
     /// Find out whether a proof is wanted.
     Decide,
-    /// Make the proof, sign it, keep it, and send it.
-    SignProof,
+    /// Make the proof, and hand it over to the outbox.
+    HandProof,
     /// Look whether the claim is still there.
     Look,
-    /// The window is closed: ask whether the chain has what was signed, before it counts as missed.
+    /// The window is closed: ask whether the chain has what was handed over, before it counts as missed.
     LastLook,
     /// The session is over: its tree can go.
     Close,
@@ -83,7 +90,7 @@ impl ClaimEffect {
     /// Whether it makes something that the claim needs; the others only ask or tidy up, and failing changes nothing.
     pub(crate) fn makes_something(self) -> bool {
         match self {
-            ClaimEffect::Seal | ClaimEffect::SignClaim | ClaimEffect::SignProof => true,
+            ClaimEffect::Seal | ClaimEffect::HandClaim | ClaimEffect::HandProof => true,
             ClaimEffect::Chase
             | ClaimEffect::Decide
             | ClaimEffect::Look
@@ -106,18 +113,20 @@ pub fn step(state: ClaimState, event: ClaimEvent, rules: &Rules) -> (ClaimState,
     let ClaimState::Open(stage) = state else {
         return (state, None);
     };
+    let is_block = matches!(event, ClaimEvent::Block { .. });
     let (next, asked) = match event {
         ClaimEvent::Block { height, running } => on_block(stage, height, running, rules),
         ClaimEvent::Sealed(seal) => (on_seal(stage, seal), None),
         ClaimEvent::TooCheap { costs } => (on_price(stage, costs), None),
         ClaimEvent::Requirement { required } => (on_requirement(stage, required).into(), None),
-        ClaimEvent::Signed { tx } => (on_signed(stage, tx).into(), None),
-        ClaimEvent::Failed { why, forever } => (on_failure(stage, why, forever), None),
-        ClaimEvent::Lost => {
-            let why = "the transaction's time ran out".to_owned();
-            (on_failure(stage, why, false), None)
+        ClaimEvent::Handed => (on_its_way(stage, None, None).into(), None),
+        ClaimEvent::OnItsWay { tx, trouble } if stage.is_sent() => {
+            (on_its_way(stage, tx, trouble).into(), None)
         }
+        ClaimEvent::OnItsWay { .. } => (stage.into(), None),
+        ClaimEvent::Failed { why, forever } => (on_failure(stage, why, forever), None),
         ClaimEvent::Missed { why } => (on_missed(stage, why), None),
+        ClaimEvent::Replaced { why } => (on_replaced(stage, why), None),
         ClaimEvent::Included(inclusion) => (on_inclusion(stage, inclusion).into(), None),
         ClaimEvent::ProofChecked { valid, why } => (on_check(stage, valid, why), None),
         ClaimEvent::Paid(paid) => (on_end(stage, Outcome::Settled { paid: Some(paid) }), None),
@@ -128,8 +137,8 @@ pub fn step(state: ClaimState, event: ClaimEvent, rules: &Rules) -> (ClaimState,
     // What can be done at once is not left to the next block.
     let at_once = match &next {
         ClaimState::Ended(_) => Some(ClaimEffect::Close),
-        ClaimState::Open(Stage::Sealed { trouble: None, .. }) => Some(ClaimEffect::SignClaim),
-        ClaimState::Open(stage) => stage.sent().map(|_| ClaimEffect::Chase),
+        ClaimState::Open(Stage::Sealed { trouble: None, .. }) => Some(ClaimEffect::HandClaim),
+        ClaimState::Open(stage) => (is_block && stage.is_sent()).then_some(ClaimEffect::Chase),
     };
     (next, asked.or(at_once))
 }
@@ -166,7 +175,7 @@ fn on_block(
         }
         Stage::ClaimIncluded { .. } if height >= windows.proof_seed() => Some(ClaimEffect::Decide),
         Stage::ProofDue { .. } if too_late_to_prove => Some(ClaimEffect::LastLook),
-        Stage::ProofDue { .. } if height >= windows.proof_open => Some(ClaimEffect::SignProof),
+        Stage::ProofDue { .. } if height >= windows.proof_open => Some(ClaimEffect::HandProof),
         // The settlement's events come with its own block; two blocks later they were overlooked.
         Stage::ProofIncluded { .. } | Stage::ProofNotRequired { .. }
             if height > windows.settlement.plus(2) =>
@@ -218,6 +227,13 @@ fn on_missed(stage: Stage, why: String) -> ClaimState {
     }
 }
 
+fn on_replaced(stage: Stage, why: String) -> ClaimState {
+    match stage {
+        Stage::ClaimIncluded { .. } | Stage::ProofDue { .. } => stage.end(Outcome::ProofMissed { why }),
+        other => other.into(),
+    }
+}
+
 fn on_requirement(stage: Stage, required: bool) -> Stage {
     match stage {
         Stage::ClaimIncluded { seal, claim } if required => Stage::ProofDue {
@@ -230,10 +246,16 @@ fn on_requirement(stage: Stage, required: bool) -> Stage {
     }
 }
 
-fn on_signed(stage: Stage, tx: String) -> Stage {
+/// The outbox has what the stage waits for.
+fn on_its_way(stage: Stage, tx: Option<String>, trouble: Option<String>) -> Stage {
     match stage {
-        Stage::Sealed { seal, .. } => Stage::ClaimSent { seal, tx },
-        Stage::ProofDue { seal, claim, .. } => Stage::ProofSent { seal, claim, tx },
+        Stage::Sealed { seal, .. } | Stage::ClaimSent { seal, .. } => Stage::ClaimSent { seal, tx, trouble },
+        Stage::ProofDue { seal, claim, .. } | Stage::ProofSent { seal, claim, .. } => Stage::ProofSent {
+            seal,
+            claim,
+            tx,
+            trouble,
+        },
         other => other,
     }
 }
@@ -255,7 +277,7 @@ fn on_failure(stage: Stage, why: String, forever: bool) -> ClaimState {
 
 fn on_inclusion(stage: Stage, inclusion: Inclusion) -> Stage {
     match stage {
-        // One that was to be signed anew may be in a block after all.
+        // One that was to be handed over anew may be in a block after all.
         Stage::Sealed { seal, .. } | Stage::ClaimSent { seal, .. } => Stage::ClaimIncluded {
             seal,
             claim: inclusion,
@@ -297,7 +319,7 @@ fn on_vanished(stage: Stage, height: Height) -> ClaimState {
 
 /// The chain is done with the claim.
 fn on_end(stage: Stage, outcome: Outcome) -> ClaimState {
-    // The chain knows the claim, although its transaction was about to be signed anew or its inclusion was overlooked.
+    // The chain knows the claim, although it was about to be handed over anew or its inclusion was overlooked.
     let claim = |tx| Inclusion {
         tx,
         height: Height(0),
@@ -309,9 +331,9 @@ fn on_end(stage: Stage, outcome: Outcome) -> ClaimState {
             claim: claim(String::new()),
         }
         .end(outcome),
-        Stage::ClaimSent { seal, tx } => Stage::ClaimIncluded {
+        Stage::ClaimSent { seal, tx, .. } => Stage::ClaimIncluded {
             seal,
-            claim: claim(tx),
+            claim: claim(tx.unwrap_or_default()),
         }
         .end(outcome),
         included => included.end(outcome),

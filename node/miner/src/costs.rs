@@ -1,12 +1,13 @@
 //! What claims and proofs cost: the chain's own fee for a proof, and the fees for gas that were paid last.
 
 use hearth_base::Amount;
-use hearth_pocket::{message::proof, tx::decode};
+use hearth_outbox::{DbError, Outbox, Part, Reason};
+use hearth_pocket::message::proof;
 
 use crate::{
     claim::{ClaimState, Stage},
     network::{NetworkError, SharedNetwork},
-    session_db::{Record, SessionDb, SessionDbError, TxKind},
+    session_db::{Record, SessionDbError},
 };
 
 const MILLION: u128 = 1_000_000;
@@ -18,6 +19,8 @@ pub(crate) enum CostsError {
     SessionDb(#[from] SessionDbError),
     #[error(transparent)]
     Network(#[from] NetworkError),
+    #[error(transparent)]
+    Outbox(#[from] DbError),
 }
 
 /// What a claim and its proof cost, by the parameters as they are now.
@@ -34,22 +37,25 @@ pub(crate) struct Costs {
 }
 
 impl Costs {
-    /// Asks the chain. Gas is unknown before the first claim and the first proof, and then counts as nothing.
-    pub(crate) async fn read(network: &SharedNetwork, db: &SessionDb) -> Result<Costs, CostsError> {
-        let params = network.live_params().await?.proof;
-        let gas = |tx: Option<hearth_pocket::tx::SignedTx>| {
-            let fee = tx.and_then(|tx| decode(tx.raw()).ok()?.auth_info.fee);
-            let coins = fee.map(|fee| fee.amount).unwrap_or_default();
-            coins
-                .iter()
-                .filter_map(|coin| coin.amount.parse::<Amount>().ok())
-                .sum()
+    /// Weighs them by the chain's parameters. Gas is unknown before the first claim and the first proof, and then counts
+    /// as nothing; what several share counts in equal parts.
+    pub(crate) async fn weigh(params: &proof::Params, outbox: &Outbox) -> Result<Costs, DbError> {
+        let gas = |newest: Option<Part>| {
+            newest.map_or(Amount::ZERO, |part| {
+                Amount::from_upokt(part.fee.upokt().div_ceil(part.n_items.max(1).into()))
+            })
         };
         Ok(Costs::new(
-            &params,
-            gas(db.newest_tx(TxKind::Claim).await?),
-            gas(db.newest_tx(TxKind::Proof).await?),
+            params,
+            gas(outbox.newest_tx(Reason::Claim).await?),
+            gas(outbox.newest_tx(Reason::Proof).await?),
         ))
+    }
+
+    /// Asks the chain, and weighs them.
+    pub(crate) async fn read(network: &SharedNetwork, outbox: &Outbox) -> Result<Costs, CostsError> {
+        let params = network.live_params().await?.into_value().proof;
+        Ok(Costs::weigh(&params, outbox).await?)
     }
 
     fn new(params: &proof::Params, claim_gas: Amount, proof_gas: Amount) -> Costs {

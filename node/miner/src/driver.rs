@@ -1,44 +1,40 @@
-//! The driver of all claims: feeds blocks and events of the chain to the machine, and does what it asks for.
+//! The driver of a supplier's claims: feeds blocks and events of the chain to the machine, and does what it asks for.
 //!
 //! Every new state is kept before its effects run. Effects may run twice after a crash: sealing gives the same root,
-//! what was signed is found again and sent again, questions are only asked.
+//! what the outbox has is that one again, questions are only asked.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeMap, VecDeque},
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
+use futures::{StreamExt as _, stream};
 use hearth_base::{Clock, Height};
 use hearth_chain::{BlockEvents, ChainEvent, Heights};
+use hearth_outbox::{DbError, Outbox, PutError};
 use tokio::sync::{broadcast, watch};
 
 use crate::{
     claim::{ClaimEffect, ClaimEvent, ClaimState, Outcome, Rules, Slash, step},
-    costs::CostsError,
+    costs::{Costs, CostsError},
     events::MinerEvent,
     facts::{Facts, Key},
-    keys::Keys,
     ledger::{Ledger, LedgerError},
-    network::{NetworkError, SendError, SharedNetwork},
+    network::{ClaimSeen, LiveParams, NetworkError, SharedNetwork},
     outlook::{Losses, Outlook, ProofsDue},
     session_db::{Record, SessionDb, SessionDbError},
     sessions::Sessions,
 };
 
+mod asked;
 mod chase;
+mod hand;
 mod resume;
 mod said;
-mod sign;
 
 use said::Verdict;
 
-/// A transaction that was signed longer ago than this is in no block any more: unordered ones live nine minutes.
-const TX_LIFETIME: Duration = Duration::from_secs(10 * 60);
-/// A transaction that was signed so recently is sent again rather than signed anew.
-const TX_FRESH: Duration = Duration::from_secs(8 * 60);
-/// What a transaction needs to get into a block: two of mainnet's, and some.
-const TX_NEEDS: Duration = Duration::from_secs(150);
 /// How long the evidence of a finished session is kept, for the list of its answers.
 const KEEP_EVIDENCE: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Blocks after the end of the proof window in which the settlement is looked for.
@@ -48,13 +44,13 @@ const MAX_LOST: u32 = 256;
 /// Effects that one event may cause in a row: the longest chain of states has eight.
 const MAX_STEPS: usize = 12;
 
-/// Drives claims.
+/// Drives the claims of one supplier.
 pub(crate) struct Driver {
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) network: SharedNetwork,
     pub(crate) ledger: Ledger,
     pub(crate) db: SessionDb,
-    pub(crate) keys: Arc<dyn Keys>,
+    pub(crate) outbox: Outbox,
     pub(crate) clock: Clock,
     pub(crate) events: broadcast::Sender<MinerEvent>,
     pub(crate) outlook: watch::Sender<Outlook>,
@@ -73,8 +69,10 @@ pub(crate) struct Memory {
     unopened: Vec<Record>,
     /// The folder of the evidence could not be read whole.
     scan_again: bool,
-    /// Transactions that the chain refuses as they are.
-    refused: BTreeSet<String>,
+    /// What was asked of the chain at this head.
+    asked: asked::Asked,
+    /// Something was handed to the outbox, which does not know that it is all for now.
+    has_handed: bool,
     /// What blocks said of the ends of claims, each with its height, until the state shows it.
     told: BTreeMap<Key, Vec<(Height, ClaimEvent)>>,
     /// Something was lost since losses were added up.
@@ -94,7 +92,9 @@ enum Trouble {
     #[error(transparent)]
     Network(#[from] NetworkError),
     #[error(transparent)]
-    Send(#[from] SendError),
+    Put(#[from] PutError),
+    #[error(transparent)]
+    Outbox(#[from] DbError),
 }
 
 impl From<CostsError> for Trouble {
@@ -102,6 +102,7 @@ impl From<CostsError> for Trouble {
         match error {
             CostsError::SessionDb(error) => error.into(),
             CostsError::Network(error) => error.into(),
+            CostsError::Outbox(error) => error.into(),
         }
     }
 }
@@ -112,7 +113,7 @@ impl Trouble {
         match self {
             Trouble::SessionDb(error) => matches!(error, SessionDbError::Conflict { .. }),
             Trouble::Ledger(error) => matches!(error, LedgerError::Damaged { .. }),
-            Trouble::Send(_) | Trouble::Network(_) => false,
+            Trouble::Put(_) | Trouble::Outbox(_) | Trouble::Network(_) => false,
         }
     }
 }
@@ -122,11 +123,12 @@ impl Driver {
     /// windows close while older blocks are still made up for. Blocks only tell how claims ended, so no others are
     /// asked for than those in which one can.
     pub(crate) async fn run(mut self) {
-        let Some(mut follower) = self.network.follow() else {
+        let Some(mut follower) = self.network.follow(self.sessions.supplier()) else {
             return;
         };
         let mut head = self.network.head();
         head.mark_changed();
+        let mut outbox = self.outbox.changes();
         let mut newest = Height(0);
         loop {
             follower.need(self.telling_heights());
@@ -142,6 +144,12 @@ impl Driver {
                         newest = height;
                         self.on_block(height).await;
                     }
+                }
+                changed = outbox.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                    self.on_outbox().await;
                 }
                 block = follower.next() => match block {
                     Ok(Some(block)) => {
@@ -190,12 +198,16 @@ impl Driver {
         }
         let mut open = self.most_urgent_first(height);
         let over = open.split_off(open.partition_point(|facts| next_close(facts, height).is_some()));
+        self.memory.asked.clear();
+        self.ask_about(&open, height).await;
         self.feed_block(&open, height).await;
         // What blocks said of claims is known before the state is asked for those that are over.
         if let Err(error) = self.confirm().await {
             tracing::error!(%error, "the end of a claim could not be kept; trying again at the next block");
         }
+        self.ask_about(&over, height).await;
         self.feed_block(&over, height).await;
+        self.memory.asked.clear();
         self.tell_outlook(height).await;
         if height.0.is_multiple_of(256) {
             self.tidy().await;
@@ -220,7 +232,8 @@ impl Driver {
         if !std::mem::take(&mut self.memory.has_new_losses) && !height.0.is_multiple_of(64) {
             return;
         }
-        match self.db.records(MAX_LOST, 0).await {
+        let supplier = self.sessions.supplier().as_str();
+        match self.db.records_of(supplier, MAX_LOST).await {
             Ok(records) => {
                 let losses = Losses::of(&records, self.clock.now_ms());
                 self.outlook.send_modify(|outlook| outlook.losses = losses);
@@ -246,11 +259,40 @@ impl Driver {
                     break;
                 }
                 // After a downtime one block allows several steps, and there may be no time for another block. What was
-                // sent, or is held up, waits for the next one.
-                let goes_on = |after: &ClaimState| *after != before && after.sent().or(after.why()).is_none();
+                // handed over, or is held up, waits for the next one.
+                let goes_on =
+                    |after: &ClaimState| *after != before && !is_sent(after) && after.why().is_none();
                 if !self.states.get(&key).is_some_and(goes_on) {
                     break;
                 }
+            }
+        }
+        if std::mem::take(&mut self.memory.has_handed) {
+            self.outbox.wake();
+        }
+    }
+
+    /// Something became of what the outbox has.
+    pub(crate) async fn on_outbox(&mut self) {
+        let sent = self.states.iter().filter(|(_, state)| is_sent(state));
+        let sent: Vec<(Key, ClaimState)> = sent.map(|(key, state)| (key.clone(), state.clone())).collect();
+        for (key, state) in sent {
+            let Some(facts) = self.facts(&key) else { continue };
+            let fed = match self.told_by_outbox(&facts, chase::kind_of(&state)).await {
+                Ok(chase::Told::Moved(event)) => self.feed(&facts, event).await,
+                Ok(chase::Told::Placed { tx, .. }) => {
+                    let (tx, trouble) = (Some(tx), None);
+                    self.feed(&facts, ClaimEvent::OnItsWay { tx, trouble }).await
+                }
+                // The next block asks the state for it.
+                Ok(chase::Told::Ended { .. } | chase::Told::Nothing) => continue,
+                Err(error) => {
+                    tracing::error!(session = %key.session_id, %error, "what became of a claim cannot be read");
+                    continue;
+                }
+            };
+            if let Err(error) = fed {
+                tracing::error!(session = %key.session_id, %error, "the state of a claim could not be kept");
             }
         }
     }
@@ -314,12 +356,16 @@ impl Driver {
     /// to drop the evidence of a claim that still has to be proven.
     async fn confirm(&mut self) -> Result<(), SessionDbError> {
         let keys: Vec<Key> = self.memory.told.keys().cloned().collect();
+        let mut known: Vec<Arc<Facts>> = Vec::new();
         for key in keys {
-            let Some(facts) = self.facts(&key) else {
-                self.memory.told.remove(&key);
-                continue;
-            };
-            let seen = match self.claim_seen(&facts).await {
+            match self.facts(&key) {
+                Some(facts) => known.push(facts),
+                None => drop(self.memory.told.remove(&key)),
+            }
+        }
+        for (facts, seen) in self.claims_seen(known).await {
+            let key = facts.key();
+            let seen = match seen {
                 Ok(seen) => seen,
                 Err(error) => {
                     tracing::debug!(session = %key.session_id, %error, "the end of a claim cannot be confirmed yet");
@@ -338,7 +384,10 @@ impl Driver {
                         let kept = if let ClaimEvent::Slashed(slash) = said {
                             self.on_slash(&key, &slash).await
                         } else {
-                            self.feed(&facts, said).await
+                            match self.note_block_of(&facts, &said).await {
+                                Ok(()) => self.feed(&facts, said).await,
+                                Err(error) => Err(error),
+                            }
                         };
                         if let Err(error) = kept {
                             self.memory.told.insert(key, waiting);
@@ -353,6 +402,34 @@ impl Driver {
             }
         }
         Ok(())
+    }
+
+    /// What is over is not looked at again: the block of what the outbox sent for it is noted before. Where several share
+    /// a block, the settlement may be heard of before the outbox has told of each.
+    async fn note_block_of(&mut self, facts: &Arc<Facts>, said: &ClaimEvent) -> Result<(), SessionDbError> {
+        let state = self.states.get(&facts.key());
+        let Some(kind) = state.filter(|state| is_sent(state)).map(chase::kind_of) else {
+            return Ok(());
+        };
+        let mut told = self.told_by_outbox(facts, kind).await;
+        if matches!(told, Ok(chase::Told::Moved(ClaimEvent::OnItsWay { .. }))) {
+            // One look tells of all that share a transaction.
+            self.outbox.look().await;
+            told = self.told_by_outbox(facts, kind).await;
+        }
+        let included = match told {
+            Ok(chase::Told::Moved(event @ ClaimEvent::Included(_))) => event,
+            // What was paid was in that block.
+            Ok(chase::Told::Placed { tx, height }) if matches!(said, ClaimEvent::Paid(_)) => {
+                chase::included(&tx, height)
+            }
+            Ok(_) => return Ok(()),
+            Err(error) => {
+                tracing::warn!(%error, "the block of a claim cannot be looked up");
+                return Ok(());
+            }
+        };
+        self.feed(facts, included).await
     }
 
     /// Feeds the machine, and does what it asks for, until it asks for nothing more.
@@ -443,8 +520,8 @@ impl Driver {
     ) -> Result<Option<ClaimEvent>, Trouble> {
         match effect {
             ClaimEffect::Seal => self.seal(facts).await.map(Some),
-            ClaimEffect::SignClaim => self.sign_claim(facts, state).await,
-            ClaimEffect::SignProof => self.sign_proof(facts).await.map(Some),
+            ClaimEffect::HandClaim => self.hand_claim(facts, state).await,
+            ClaimEffect::HandProof => self.hand_proof(facts, state).await.map(Some),
             ClaimEffect::Chase => self.chase(facts, state).await,
             ClaimEffect::Decide => self.decide(facts, state).await,
             ClaimEffect::Look => self.look(facts).await,
@@ -482,6 +559,11 @@ impl Driver {
 fn next_close(facts: &Facts, height: Height) -> Option<Height> {
     let closes = [facts.windows.claim_close, facts.windows.proof_close];
     closes.into_iter().find(|close| *close > height)
+}
+
+/// Whether the outbox has what a claim waits for.
+fn is_sent(state: &ClaimState) -> bool {
+    matches!(state, ClaimState::Open(stage) if stage.is_sent())
 }
 
 fn millis(duration: Duration) -> i64 {

@@ -12,6 +12,7 @@
 )]
 
 use hearth_base::Amount;
+use hearth_pocket::Address;
 
 /// What stands in the way of earning, or is worth knowing. The texts of the screen are the screen's.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,11 +23,28 @@ pub struct Reason {
     pub fact: String,
 }
 
+impl Reason {
+    /// The same, of one supplier among several.
+    pub(crate) fn of(&self, operator: &Address) -> Reason {
+        let fact = match self.fact.as_str() {
+            "" => operator.to_string(),
+            fact if fact.contains(operator.as_str()) => fact.to_owned(),
+            fact => format!("{operator}: {fact}"),
+        };
+        Reason {
+            code: self.code,
+            fact,
+        }
+    }
+}
+
 /// What stands in the way of earning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ReasonCode {
     /// There is no wallet.
     NoWallet,
+    /// There is a wallet, and none of its keys is the operator.
+    NoOperator,
     /// The working key is locked.
     KeyLocked,
     /// No service is configured, or its model cannot be loaded.
@@ -39,6 +57,8 @@ pub enum ReasonCode {
     NoStakedService,
     /// The chain is not followed yet.
     ChainSyncing,
+    /// Nothing of the chain can be proven yet, so nothing that decides about money.
+    ChainUnverified,
     /// No endpoint has a new block, although it is time for one.
     ChainStalled,
     /// No endpoint gives a usable answer: none is there, or those that are gave false ones.
@@ -53,18 +73,26 @@ pub enum ReasonCode {
     DiskLow,
     /// The relay port cannot be taken.
     PortTaken,
-    /// The working key holds nothing to pay for claims with.
+    /// The working key could not pay for the claims and proofs of another session.
     NoFunds,
+    /// The stake counts from the next session on.
+    StartsLater,
     /// The supplier leaves the network.
     Unbonding,
     /// Buyers are sent to another URL than `miner.public_url`.
     UrlDiffers,
     /// Buyers are sent to an address that means their own computer or network.
     UrlLocal,
+    /// The supplier belongs to somebody whose key is not here: what it earns goes there.
+    OtherOwner,
     /// Answers were given in the last days that nobody pays.
     AnswersLost,
     /// The chain took a part of the stake in the last days.
     Slashed,
+    /// Somebody else changed the supplier's record on the chain.
+    RecordChanged,
+    /// Another program claims with the operator's key.
+    KeyElsewhere,
 }
 
 impl ReasonCode {
@@ -73,11 +101,13 @@ impl ReasonCode {
     pub fn as_str(self) -> &'static str {
         match self {
             ReasonCode::NoWallet => "no_wallet",
+            ReasonCode::NoOperator => "no_operator",
             ReasonCode::KeyLocked => "key_locked",
             ReasonCode::NoModel => "no_model",
             ReasonCode::Backend => "backend",
             ReasonCode::NeedsStake => "needs_stake",
             ReasonCode::ChainSyncing => "chain_syncing",
+            ReasonCode::ChainUnverified => "chain_unverified",
             ReasonCode::ChainStalled => "chain_stalled",
             ReasonCode::ChainUnreachable => "chain_unreachable",
             ReasonCode::TrustExpired => "trust_expired",
@@ -87,11 +117,15 @@ impl ReasonCode {
             ReasonCode::PortTaken => "port_taken",
             ReasonCode::NoFunds => "no_funds",
             ReasonCode::NoStakedService => "no_staked_service",
+            ReasonCode::StartsLater => "starts_later",
             ReasonCode::Unbonding => "unbonding",
             ReasonCode::UrlDiffers => "url_differs",
             ReasonCode::UrlLocal => "url_local",
+            ReasonCode::OtherOwner => "other_owner",
             ReasonCode::AnswersLost => "answers_lost",
             ReasonCode::Slashed => "slashed",
+            ReasonCode::RecordChanged => "record_changed",
+            ReasonCode::KeyElsewhere => "key_elsewhere",
         }
     }
 }
@@ -145,7 +179,22 @@ pub struct Earning {
     pub since_ms: i64,
     /// Answers that are being made.
     pub serving: usize,
-    /// What stands in the way. Empty: it can start.
+    /// What stands in the way of all of it. Empty: it can start.
+    pub reasons: Vec<Reason>,
+    /// What is worth knowing and does not stop all of it.
+    pub notes: Vec<Reason>,
+    /// Each supplier for itself, the usual one first.
+    pub suppliers: Vec<SupplierEarning>,
+}
+
+/// What of earning is one supplier's alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SupplierEarning {
+    /// Its operator.
+    pub operator: Address,
+    /// Whose it is, where the chain has said so.
+    pub owner: Option<String>,
+    /// What stands in its way, and in no other's. Empty: it serves while earning runs.
     pub reasons: Vec<Reason>,
     /// What is worth knowing and stops nothing.
     pub notes: Vec<Reason>,
@@ -162,7 +211,35 @@ impl Earning {
             serving: 0,
             reasons: Vec::new(),
             notes: Vec::new(),
+            suppliers: Vec::new(),
         }
+    }
+
+    /// The state of one supplier that is making so many answers.
+    #[must_use]
+    pub fn state_of(&self, supplier: &SupplierEarning, serving: usize) -> EarningState {
+        let is_blocked = !supplier.reasons.is_empty();
+        match &self.state {
+            EarningState::Off(OffWhy::Stopped) => EarningState::Off(OffWhy::Stopped),
+            EarningState::Idle | EarningState::Serving if serving > 0 && !is_blocked => EarningState::Serving,
+            EarningState::Idle | EarningState::Serving if !is_blocked => EarningState::Idle,
+            EarningState::Idle | EarningState::Serving | EarningState::Draining if serving > 0 => {
+                EarningState::Draining
+            }
+            EarningState::Starting if !is_blocked => EarningState::Starting,
+            EarningState::Off(OffWhy::Reasons)
+            | EarningState::Starting
+            | EarningState::Idle
+            | EarningState::Serving => EarningState::Off(OffWhy::Reasons),
+            EarningState::Draining => EarningState::Off(off_why(self)),
+        }
+    }
+
+    /// Whether a supplier took requests when it was looked at last.
+    pub(crate) fn serves(&self, operator: &Address) -> bool {
+        let runs = matches!(self.state, EarningState::Idle | EarningState::Serving);
+        let mut served = self.suppliers.iter().filter(|one| one.reasons.is_empty());
+        runs && served.any(|one| one.operator == *operator)
     }
 
     /// Why it is in this state, as a code.
@@ -189,6 +266,7 @@ pub(crate) enum EarningEvent {
     Looked {
         reasons: Vec<Reason>,
         notes: Vec<Reason>,
+        suppliers: Vec<SupplierEarning>,
     },
     /// The backend is ready and the port is taken.
     Ready,
@@ -215,9 +293,14 @@ pub(crate) fn step(mut earning: Earning, event: EarningEvent, now_ms: i64) -> (E
     match event {
         EarningEvent::Start => earning.wanted = true,
         EarningEvent::Stop => earning.wanted = false,
-        EarningEvent::Looked { reasons, notes } => {
+        EarningEvent::Looked {
+            reasons,
+            notes,
+            suppliers,
+        } => {
             earning.reasons = reasons;
             earning.notes = notes;
+            earning.suppliers = suppliers;
         }
         EarningEvent::Ready => {
             if earning.state == EarningState::Starting {
@@ -273,12 +356,18 @@ fn off_why(earning: &Earning) -> OffWhy {
     }
 }
 
-/// A note that the working key cannot pay for many more claims.
+/// Why no session is begun where the working key could not pay for what is open and one more, and what would help.
 #[must_use]
-pub(crate) fn low_funds(balance: Amount, needed: Amount) -> Option<Reason> {
-    (balance < needed).then(|| Reason {
+pub(crate) fn low_funds(key: &str, balance: Amount, needed: Amount) -> Option<Reason> {
+    let missing = needed.checked_sub(balance).filter(|missing| !missing.is_zero())?;
+    Some(Reason {
         code: ReasonCode::NoFunds,
-        fact: format!("the working key holds {balance}, the open claims and proofs need up to {needed}"),
+        fact: format!(
+            "send {} POKT or more to {key}: it holds {}, and what is open and one more session need up to {}",
+            missing.pokt(),
+            balance.pokt(),
+            needed.pokt()
+        ),
     })
 }
 
@@ -326,10 +415,12 @@ mod tests {
         let bad = Looked {
             reasons: vec![reason()],
             notes: vec![],
+            suppliers: vec![],
         };
         let good = Looked {
             reasons: vec![],
             notes: vec![],
+            suppliers: vec![],
         };
         let off = run(&[Start, Ready, bad.clone()]);
         assert_eq!(off.state, EarningState::Off(OffWhy::Reasons));
@@ -344,6 +435,7 @@ mod tests {
             any::<bool>().prop_map(|bad| EarningEvent::Looked {
                 reasons: if bad { vec![reason()] } else { vec![] },
                 notes: vec![],
+                suppliers: vec![],
             }),
             Just(EarningEvent::Ready),
             Just(EarningEvent::NotReady(reason())),

@@ -30,6 +30,8 @@ pub struct RunningAnswer {
     pub service: String,
     /// The session.
     pub session_id: String,
+    /// The operator of the supplier that was asked.
+    pub supplier: String,
     /// Since when, in milliseconds since the epoch.
     pub started_ms: i64,
 }

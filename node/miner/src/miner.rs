@@ -9,6 +9,7 @@ use std::{
 
 use hearth_answers::SharedBackend;
 use hearth_base::{Amount, Clock, ServiceId, Tasks};
+use hearth_outbox::Outbox;
 use hearth_pocket::{Address, RingVerifier};
 use hearth_store::Store;
 use tokio::sync::{broadcast, mpsc, watch};
@@ -16,6 +17,7 @@ use url::Url;
 
 use crate::{
     config::{Config, ConfigError},
+    costs::Costs,
     earning::{Earning, EarningEvent, Reason},
     events::{MinerEvent, Running},
     evidence::Entry,
@@ -23,10 +25,11 @@ use crate::{
     keys::Keys,
     ledger::{Disk, Ledger, RealDisk},
     network::{Network, SharedNetwork},
-    outlook::{Outlook, ProofsDue},
+    outlook::ProofsDue,
+    record::Known,
     serve::{Counts, Listener, Trouble},
     session_db::{Record, SessionDb, SessionDbError, Totals},
-    sessions::Sessions,
+    supplier::{Supplier, Suppliers},
     threads::Threads,
 };
 
@@ -34,8 +37,6 @@ mod backend;
 mod earn;
 mod reasons;
 mod standing;
-
-use standing::OnChain;
 
 /// How often is looked whether earning can go on.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -54,10 +55,12 @@ pub struct Args {
     pub public_url: Option<Url>,
     /// The database.
     pub store: Store,
-    /// The supplier's key; a wallet, in the program.
+    /// The suppliers' keys; a wallet, in the program.
     pub keys: Arc<dyn Keys>,
     /// The chain.
     pub network: Arc<dyn Network>,
+    /// Who signs and sends claims and proofs.
+    pub outbox: Outbox,
     /// Who makes the answers.
     pub backend: SharedBackend,
     /// How many bytes the disk of a folder can still take; a system without an answer is not asked again.
@@ -91,6 +94,10 @@ pub enum Error {
     },
     #[error("the records of the miner cannot be read")]
     SessionDb(#[from] SessionDbError),
+    #[error("the chain cannot be asked now")]
+    Chain(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("no supplier of the operator {0} is served here")]
+    NoSupplier(String),
     #[error("the miner has stopped")]
     Stopped,
 }
@@ -137,6 +144,7 @@ struct Inner {
     public_url: Option<Url>,
     keys: Arc<dyn Keys>,
     network: SharedNetwork,
+    outbox: Outbox,
     backend: SharedBackend,
     clock: Clock,
     tasks: Tasks,
@@ -150,11 +158,8 @@ struct Inner {
     events: broadcast::Sender<MinerEvent>,
     counts: Arc<Counts>,
     commands: mpsc::Sender<Command>,
-    sessions: watch::Sender<Option<Arc<Sessions>>>,
-    /// What the chain said of the supplier when it was last asked.
-    on_chain: watch::Sender<OnChain>,
-    /// What is ahead of the claims, and what was lost lately.
-    outlook: watch::Sender<Outlook>,
+    /// The suppliers that are served, or have claims that are open.
+    suppliers: watch::Sender<Suppliers>,
 }
 
 enum Command {
@@ -176,6 +181,7 @@ impl Miner {
             store,
             keys,
             network,
+            outbox,
             backend,
             free_bytes,
             clock,
@@ -194,6 +200,7 @@ impl Miner {
             &store,
             keys,
             network,
+            outbox,
             backend,
             clock,
             tasks,
@@ -211,6 +218,7 @@ impl Miner {
         store: &Store,
         keys: Arc<dyn Keys>,
         network: SharedNetwork,
+        outbox: Outbox,
         backend: SharedBackend,
         clock: Clock,
         tasks: Tasks,
@@ -227,13 +235,12 @@ impl Miner {
             events: broadcast::Sender::new(EVENTS),
             counts: Arc::default(),
             commands,
-            sessions: watch::Sender::default(),
-            on_chain: watch::Sender::default(),
-            outlook: watch::Sender::default(),
+            suppliers: watch::Sender::default(),
             config: Arc::new(config),
             public_url,
             keys,
             network,
+            outbox,
             backend,
             clock,
             tasks,
@@ -246,7 +253,7 @@ impl Miner {
         miner
             .0
             .tasks
-            .spawn_until_stopped("supplier on chain", miner.clone().watch_chain());
+            .spawn_until_stopped("suppliers on chain", miner.clone().watch_chain());
         miner
             .0
             .tasks
@@ -297,7 +304,9 @@ impl Miner {
     /// Proofs that the chain wants or may want soon: whoever stops the program now has to start it again in time.
     #[must_use]
     pub fn proofs_due(&self) -> Option<ProofsDue> {
-        self.0.outlook.borrow().due
+        let suppliers = self.0.suppliers.borrow().clone();
+        let due = suppliers.all().iter().filter_map(|one| one.outlook.borrow().due);
+        due.reduce(ProofsDue::and)
     }
 
     /// The answers that are being made, now and at every change.
@@ -377,10 +386,81 @@ impl Miner {
             .sum()
     }
 
-    /// The supplier's operator address, as soon as there is a wallet.
+    /// The operators whose suppliers are served here, the usual one first.
     #[must_use]
-    pub fn supplier(&self) -> Option<Address> {
-        self.0.keys.supplier()
+    pub fn operators(&self) -> Vec<Address> {
+        self.0.keys.suppliers()
+    }
+
+    /// Whether the key of an account is here, so that what it earns is this node's.
+    #[must_use]
+    pub fn is_own(&self, account: &Address) -> bool {
+        self.0.keys.is_own(account)
+    }
+
+    /// Whether what an owner earns is this node's; where no session named one, it is.
+    #[must_use]
+    pub fn owns(&self, owner: &str) -> bool {
+        owner.is_empty() || owner.parse().is_ok_and(|owner| self.is_own(&owner))
+    }
+
+    /// What an operator's key has to hold for its claims and proofs that are open; with one session more while earning
+    /// is wanted.
+    ///
+    /// # Errors
+    /// The chain or the database does not answer.
+    pub async fn reserve(&self, operator: &Address) -> Result<Amount, Error> {
+        let open = self.0.db.open_records_of(operator.as_str()).await?;
+        if open.is_empty() && !self.0.earning.borrow().wanted {
+            return Ok(Amount::ZERO);
+        }
+        let costs = Costs::read(&self.0.network, &self.0.outbox).await;
+        let costs = costs.map_err(|error| Error::Chain(Box::new(error)))?;
+        Ok(costs.reserve(&open))
+    }
+
+    /// How many sessions of an operator are not over: their claims and proofs are signed by its key. The database alone
+    /// tells, also while the chain is away.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn n_open(&self, operator: &Address) -> Result<u64, Error> {
+        Ok(self.0.db.count_open(operator.as_str()).await?)
+    }
+
+    /// Takes the record of one supplier as it is now for known, or of all whose record was changed: the owner changed it
+    /// elsewhere.
+    ///
+    /// # Errors
+    /// The chain or the database does not answer, or there is no such supplier here.
+    pub async fn acknowledge_record(&self, operator: Option<&str>) -> Result<(), Error> {
+        let suppliers = self.0.suppliers.borrow().clone();
+        let named = |one: &&Arc<Supplier>| match operator {
+            Some(operator) => one.operator().as_str() == operator,
+            None => one.on_chain.borrow().record.is_some() || one.sessions.has_twin(),
+        };
+        let meant: Vec<&Arc<Supplier>> = suppliers.all().iter().filter(named).collect();
+        if let (Some(operator), true) = (operator, meant.is_empty()) {
+            return Err(Error::NoSupplier(operator.to_owned()));
+        }
+        for supplier in meant {
+            let operator = supplier.operator();
+            let record = self.0.network.supplier(operator).await;
+            let record = record.map_err(|error| Error::Chain(Box::new(error)))?;
+            if let Some(record) = record.into_value() {
+                let known = Known::of(&record);
+                let now_ms = self.0.clock.now_ms();
+                self.0.db.keep_record(operator.as_str(), &known, now_ms).await?;
+            }
+            supplier.on_chain.send_modify(|known| known.record = None);
+            supplier.sessions.set_twin(false);
+        }
+        // What it says is looked at now, and not in a second.
+        self.0
+            .commands
+            .send(Command::Event(self.look()))
+            .await
+            .map_err(|_| Error::Stopped)
     }
 
     /// Sessions, the newest first.
@@ -392,12 +472,18 @@ impl Miner {
         Ok(records.into_iter().map(|record| self.view(record)).collect())
     }
 
-    /// Sums over all sessions, with the days since a moment.
+    /// Sums over the sessions, with the days since a moment. What is another owner's is no money in any of them, and stands
+    /// apart.
     ///
     /// # Errors
     /// The database does not answer.
     pub async fn totals(&self, since_ms: i64) -> Result<Totals, Error> {
-        Ok(self.0.db.totals(since_ms).await?)
+        let of_owners = self.0.db.settled_by_owner().await?;
+        let foreign = of_owners.iter().filter(|one| !self.owns(&one.owner));
+        let without: Vec<String> = foreign.map(|one| one.owner.clone()).collect();
+        let mut totals = self.0.db.totals(since_ms, &without).await?;
+        totals.by_supplier = of_owners;
+        Ok(totals)
     }
 
     /// How many sessions there are.
@@ -408,17 +494,28 @@ impl Miner {
         Ok(self.0.db.count().await?)
     }
 
-    /// A part of the answers of a session, the newest first. Empty once the evidence was deleted.
+    /// A part of the answers that a supplier gave in a session, the newest first; without one, of the first that served
+    /// in it. Empty once the evidence was deleted.
     ///
     /// # Errors
     /// The evidence cannot be read.
-    pub async fn relay_page(&self, session_id: &str, limit: u32, offset: u32) -> Result<RelayPage, Error> {
-        let Some(supplier) = self.supplier() else {
+    pub async fn relay_page(
+        &self,
+        session_id: &str,
+        supplier: Option<&str>,
+        limit: u32,
+        offset: u32,
+    ) -> Result<RelayPage, Error> {
+        let supplier = match supplier {
+            Some(supplier) => Some(supplier.to_owned()),
+            None => self.0.db.suppliers_in(session_id).await?.into_iter().next(),
+        };
+        let Some(supplier) = supplier else {
             return Ok(RelayPage::default());
         };
         let key = Key {
             session_id: session_id.to_owned(),
-            supplier: supplier.to_string(),
+            supplier,
         };
         if !key.is_plain() {
             return Ok(RelayPage::default());
@@ -438,12 +535,10 @@ impl Miner {
     /// A record with what the screen shows of it.
     #[must_use]
     pub fn view(&self, record: Record) -> SessionView {
-        let live = self
-            .0
-            .sessions
-            .borrow()
-            .as_ref()
-            .and_then(|sessions| sessions.get(&record.facts.key()));
+        let suppliers = self.0.suppliers.borrow().clone();
+        let live = suppliers
+            .of(&record.facts.supplier)
+            .and_then(|supplier| supplier.sessions.get(&record.facts.key()));
         let answers = live.map_or(record.answers, |session| session.answers.load(Ordering::SeqCst));
         let (amount, estimated) = record.amount(answers);
         SessionView {

@@ -4,17 +4,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use hearth_base::{Amount, Failure, Height, Kind, ServiceId};
-use hearth_chain::{
-    BlockEvents, Chain, Follower, FoundTx, Head, Options, ProofStatus, QueryError, Standing, StartFrom,
-    TxError,
-};
+use hearth_chain::{BlockEvents, Chain, Follower, Head, Proven, QueryError, StartFrom};
 use hearth_pocket::{
-    Address, Signer,
+    Address,
     message::{
-        Any, application::Application, proof, service::RelayMiningDifficulty, session::Session, shared,
+        application::Application, proof, service::RelayMiningDifficulty, session::Session, shared,
         shared::Supplier, tokenomics,
     },
-    tx::SignedTx,
 };
 use tokio::sync::watch;
 
@@ -45,56 +41,15 @@ impl From<QueryError> for NetworkError {
     }
 }
 
-/// Why a transaction was not prepared or not taken. Nothing of it is for ever: an endpoint may lag or lie, an account
-/// may still receive what it lacks, so all of it is tried again until the window closes.
-#[derive(Debug, thiserror::Error)]
-pub enum SendError {
-    /// The same bytes may be taken later.
-    #[error("{0}")]
-    Later(String),
-    /// These very bytes will not be taken: others have to be signed.
-    #[error("{0}")]
-    Anew(String),
-    #[error("the working key is locked: unlock the wallet")]
-    Locked,
-}
-
-impl From<TxError> for SendError {
-    fn from(error: TxError) -> SendError {
-        let text = hearth_base::failure::chain(&error);
-        match &error {
-            TxError::Sign(_) => SendError::Locked,
-            TxError::Refused { reason, .. } if !reason.same_bytes_may_pass() => SendError::Anew(text),
-            TxError::Expired { .. } => SendError::Anew(text),
-            TxError::Refused { .. }
-            | TxError::NoAccount { .. }
-            | TxError::FeeTooHigh { .. }
-            | TxError::NotSeen { .. }
-            | TxError::TrustConflict { .. }
-            | TxError::Unsent { .. }
-            | TxError::Query(_) => SendError::Later(text),
-        }
-    }
-}
-
 /// What the state says of a claim.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClaimSeen {
     /// The block that left this state.
     pub height: Height,
     /// The status of the claim's proof; `None` where there is no claim.
     pub status: Option<i32>,
-}
-
-/// A transaction's place in the chain.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Found {
-    /// In no block.
-    No,
-    /// In a block, and it did what it should.
-    Included(Height),
-    /// In a block, and it failed there.
-    Failed(Height, String),
+    /// The root that was claimed; empty where there is no claim.
+    pub root_hash: Vec<u8>,
 }
 
 /// The parameters that are read as they are now.
@@ -106,7 +61,7 @@ pub struct LiveParams {
     pub tokenomics: tokenomics::Params,
 }
 
-/// What the miner asks of the chain.
+/// What the miner asks of the chain. What decides about money is asked for proven; what is not is an endpoint's word.
 #[async_trait]
 pub trait Network: Send + Sync + 'static {
     /// The head, watched.
@@ -117,52 +72,39 @@ pub trait Network: Send + Sync + 'static {
         application: &Address,
         service: &ServiceId,
         height: Height,
-    ) -> Result<Session, NetworkError>;
+    ) -> Result<Proven<Session>, NetworkError>;
     /// An application as it is now.
-    async fn application(&self, address: &Address) -> Result<Option<Application>, NetworkError>;
+    async fn application(&self, address: &Address) -> Result<Proven<Option<Application>>, NetworkError>;
     /// The public key of an account.
-    async fn public_key(&self, address: &Address) -> Result<Option<[u8; 33]>, NetworkError>;
+    async fn public_key(&self, address: &Address) -> Result<Proven<Option<[u8; 33]>>, NetworkError>;
     /// A supplier as it is now.
-    async fn supplier(&self, operator: &Address) -> Result<Option<Supplier>, NetworkError>;
+    async fn supplier(&self, operator: &Address) -> Result<Proven<Option<Supplier>>, NetworkError>;
     /// The shared parameters in force at a height.
-    async fn params_at(&self, height: Height) -> Result<shared::Params, NetworkError>;
+    async fn params_at(&self, height: Height) -> Result<Proven<shared::Params>, NetworkError>;
     /// Parameters that count as they are now.
-    async fn live_params(&self) -> Result<LiveParams, NetworkError>;
+    async fn live_params(&self) -> Result<Proven<LiveParams>, NetworkError>;
     /// Compute units per relay at a height.
     async fn compute_units_at(
         &self,
         service: &ServiceId,
         height: Height,
-    ) -> Result<Option<u64>, NetworkError>;
+    ) -> Result<Proven<Option<u64>>, NetworkError>;
     /// The difficulty at a height; `None`: every relay counts.
     async fn difficulty_at(
         &self,
         service: &ServiceId,
         height: Height,
-    ) -> Result<Option<RelayMiningDifficulty>, NetworkError>;
+    ) -> Result<Proven<Option<RelayMiningDifficulty>>, NetworkError>;
     /// The hash of a block.
-    async fn block_hash(&self, height: Height) -> Result<[u8; 32], NetworkError>;
+    async fn block_hash(&self, height: Height) -> Result<Proven<[u8; 32]>, NetworkError>;
     /// What an account holds.
-    async fn balance(&self, address: &Address) -> Result<Amount, NetworkError>;
-    /// What the newest state says of a claim. Proven; on the word of an endpoint only where nothing can be proven.
+    async fn balance(&self, address: &Address) -> Result<Proven<Amount>, NetworkError>;
+    /// What the newest state says of a claim. Proven.
     async fn claim_status(&self, session_id: &str, operator: &Address) -> Result<ClaimSeen, NetworkError>;
     /// What happened in a block, on the word of an endpoint.
     async fn events_of(&self, height: Height) -> Result<BlockEvents, NetworkError>;
-    /// Prices and signs a transaction that may be included up to `last_height`. The chain takes at most one of it and
-    /// of the one in whose place it stands.
-    async fn sign(
-        &self,
-        signer: &dyn Signer,
-        message: Any,
-        last_height: Height,
-        in_place_of: Option<SignedTx>,
-    ) -> Result<SignedTx, SendError>;
-    /// Sends signed bytes; the same bytes may be sent again.
-    async fn send(&self, tx: &SignedTx) -> Result<(), SendError>;
-    /// Looks for a transaction.
-    async fn find(&self, tx: &SignedTx) -> Result<Found, NetworkError>;
-    /// Follows the blocks; `None` in tests that feed blocks by hand.
-    fn follow(&self) -> Option<Follower>;
+    /// Follows the blocks for the claims of a supplier; `None` in tests that feed blocks by hand.
+    fn follow(&self, supplier: &Address) -> Option<Follower>;
 }
 
 #[async_trait]
@@ -176,80 +118,68 @@ impl Network for Chain {
         application: &Address,
         service: &ServiceId,
         height: Height,
-    ) -> Result<Session, NetworkError> {
-        Ok(Chain::session(self, application, service, height).await?.value)
+    ) -> Result<Proven<Session>, NetworkError> {
+        Ok(Chain::session(self, application, service, height).await?)
     }
 
-    async fn application(&self, address: &Address) -> Result<Option<Application>, NetworkError> {
-        Ok(Chain::application(self, address).await?.value)
+    async fn application(&self, address: &Address) -> Result<Proven<Option<Application>>, NetworkError> {
+        Ok(Chain::application(self, address).await?.proven()?)
     }
 
-    async fn public_key(&self, address: &Address) -> Result<Option<[u8; 33]>, NetworkError> {
-        Ok(Chain::account(self, address)
-            .await?
-            .value
-            .and_then(|account| account.public_key))
+    async fn public_key(&self, address: &Address) -> Result<Proven<Option<[u8; 33]>>, NetworkError> {
+        let account = Chain::account(self, address).await?.proven()?;
+        Ok(account.map(|account| account.and_then(|account| account.public_key)))
     }
 
-    async fn supplier(&self, operator: &Address) -> Result<Option<Supplier>, NetworkError> {
-        let supplier = Chain::supplier(self, operator).await?;
-        if supplier.how == ProofStatus::Stale {
-            // An old record has no services, which would look as if it were staked for none.
-            return Err(NetworkError::Unavailable(
-                format!("no endpoint shows the supplier {operator} as it is now").into(),
-            ));
-        }
-        Ok(supplier.value)
+    async fn supplier(&self, operator: &Address) -> Result<Proven<Option<Supplier>>, NetworkError> {
+        Ok(Chain::supplier(self, operator).await?.proven()?)
     }
 
-    async fn params_at(&self, height: Height) -> Result<shared::Params, NetworkError> {
-        Ok(Chain::params_at(self, height).await?.value)
+    async fn params_at(&self, height: Height) -> Result<Proven<shared::Params>, NetworkError> {
+        Ok(Chain::params_at(self, height).await?.proven()?)
     }
 
-    async fn live_params(&self) -> Result<LiveParams, NetworkError> {
-        let params = Chain::params(self).await?.value;
-        Ok(LiveParams {
+    async fn live_params(&self) -> Result<Proven<LiveParams>, NetworkError> {
+        let params = Chain::params(self).await?.proven()?;
+        Ok(params.map(|params| LiveParams {
             proof: params.proof,
             tokenomics: params.tokenomics,
-        })
+        }))
     }
 
     async fn compute_units_at(
         &self,
         service: &ServiceId,
         height: Height,
-    ) -> Result<Option<u64>, NetworkError> {
-        Ok(Chain::compute_units_at(self, service, height).await?.value)
+    ) -> Result<Proven<Option<u64>>, NetworkError> {
+        Ok(Chain::compute_units_at(self, service, height).await?.proven()?)
     }
 
     async fn difficulty_at(
         &self,
         service: &ServiceId,
         height: Height,
-    ) -> Result<Option<RelayMiningDifficulty>, NetworkError> {
-        Ok(Chain::difficulty_at(self, service, height).await?.value)
+    ) -> Result<Proven<Option<RelayMiningDifficulty>>, NetworkError> {
+        Ok(Chain::difficulty_at(self, service, height).await?.proven()?)
     }
 
-    async fn block_hash(&self, height: Height) -> Result<[u8; 32], NetworkError> {
-        Ok(Chain::block_hash(self, height).await?.value)
+    async fn block_hash(&self, height: Height) -> Result<Proven<[u8; 32]>, NetworkError> {
+        Ok(Chain::block_hash(self, height).await?)
     }
 
-    async fn balance(&self, address: &Address) -> Result<Amount, NetworkError> {
-        Ok(Chain::balance(self, address).await?.value)
+    async fn balance(&self, address: &Address) -> Result<Proven<Amount>, NetworkError> {
+        Ok(Chain::balance(self, address).await?.proven()?)
     }
 
     async fn claim_status(&self, session_id: &str, operator: &Address) -> Result<ClaimSeen, NetworkError> {
-        let claim = Chain::claim(self, &session_id.into(), operator).await?;
-        let unverified = matches!(self.head().borrow().standing, Standing::Unverified { .. });
-        if !claim.is_proven() && !unverified {
-            // An old or unproven answer must not end a claim.
-            return Err(NetworkError::Unavailable(
-                format!("no endpoint proves what the state says of the claim of session {session_id}").into(),
-            ));
-        }
+        // An old or unproven answer must not end a claim.
+        let claim = Chain::claim(self, &session_id.into(), operator).await?.proven()?;
+        let height = claim.height();
+        let claim = claim.into_value();
         Ok(ClaimSeen {
-            height: claim.height,
-            status: claim.value.map(|claim| claim.proof_validation_status),
+            height,
+            status: claim.as_ref().map(|claim| claim.proof_validation_status),
+            root_hash: claim.map(|claim| claim.root_hash).unwrap_or_default(),
         })
     }
 
@@ -257,79 +187,11 @@ impl Network for Chain {
         Ok(Chain::events_of(self, height).await?)
     }
 
-    async fn sign(
-        &self,
-        signer: &dyn Signer,
-        message: Any,
-        last_height: Height,
-        in_place_of: Option<SignedTx>,
-    ) -> Result<SignedTx, SendError> {
-        let options = Options {
-            timeout_height: Some(last_height),
-            in_place_of,
-            ..Options::default()
-        };
-        let prepared = self.prepare(signer, vec![message], &options).await?;
-        Ok(Chain::sign(self, signer, &prepared)?)
+    fn follow(&self, supplier: &Address) -> Option<Follower> {
+        // The place of each is kept for itself: one that is behind makes up for its own blocks.
+        Some(Chain::follow(self, &format!("miner {supplier}"), StartFrom::Next))
     }
-
-    async fn send(&self, tx: &SignedTx) -> Result<(), SendError> {
-        self.broadcast(tx).await.map(drop).map_err(SendError::from)
-    }
-
-    async fn find(&self, tx: &SignedTx) -> Result<Found, NetworkError> {
-        Ok(match self.tx(&tx.hash()).await? {
-            None => Found::No,
-            Some(found) if found.code == 0 => Found::Included(found.height),
-            // That it failed has to be proven, or one endpoint's word would have another one signed and paid for.
-            Some(found) if !is_proven(self, &found) => Found::No,
-            Some(found) => Found::Failed(found.height, found.log),
-        })
-    }
-
-    fn follow(&self) -> Option<Follower> {
-        Some(Chain::follow(self, "miner", StartFrom::Next))
-    }
-}
-
-/// Whether an outcome is proven, or nothing of this chain can be.
-fn is_proven(chain: &Chain, found: &FoundTx) -> bool {
-    found.how == ProofStatus::Proven || matches!(chain.head().borrow().standing, Standing::Unverified { .. })
 }
 
 /// The chain, shared.
 pub(crate) type SharedNetwork = Arc<dyn Network>;
-
-#[cfg(test)]
-mod tests {
-    use hearth_chain::{Reason, Stage};
-
-    use super::*;
-
-    #[test]
-    fn a_refusal_says_only_whether_to_sign_anew() {
-        let of = |reason| {
-            SendError::from(TxError::Refused {
-                stage: Stage::Check,
-                reason,
-                codespace: "undefined".to_owned(),
-                code: 1,
-                log: String::new(),
-            })
-        };
-        for reason in [
-            Reason::Other,
-            Reason::UnknownAccount,
-            Reason::NotFound,
-            Reason::ClaimNotFound,
-            Reason::NotInSession,
-            Reason::InsufficientFunds,
-            Reason::OutsideClaimWindow { early: true },
-        ] {
-            assert!(matches!(of(reason.clone()), SendError::Later(_)), "{reason:?}");
-        }
-        for reason in [Reason::OutOfGas, Reason::BadSignature, Reason::TimedOut] {
-            assert!(matches!(of(reason.clone()), SendError::Anew(_)), "{reason:?}");
-        }
-    }
-}

@@ -28,6 +28,15 @@ pub struct ProofsDue {
 }
 
 impl ProofsDue {
+    /// What is due of both.
+    pub(crate) fn and(self, other: ProofsDue) -> ProofsDue {
+        ProofsDue {
+            sessions: self.sessions + other.sessions,
+            until: self.until.min(other.until),
+            amount: self.amount.saturating_add(other.amount),
+        }
+    }
+
     /// Adds up what is due of these claims; `None`: nothing.
     pub(crate) fn of<'claims>(
         claims: impl Iterator<Item = (&'claims Facts, &'claims ClaimState)>,

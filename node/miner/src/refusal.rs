@@ -22,6 +22,8 @@ pub enum Refusal {
     Invalid(RelayError),
     #[error("supplier(s) not reachable: {supplier} is not served here")]
     OtherSupplier { supplier: String },
+    #[error("supplier(s) not reachable: {supplier} takes no work now: ask another supplier")]
+    SupplierAway { supplier: String },
     #[error("service \"{service}\" not configured: service endpoint not handled by relayer proxy")]
     UnknownService { service: String },
     #[error("failed to build the service backend request: {why}")]
@@ -38,7 +40,8 @@ pub enum Refusal {
     )]
     LargeRing { size: usize, most: usize },
     #[error(
-        "application {application} has no gateway, so anybody could sign in its name: delegate to a gateway first"
+        "application {application} has no gateway, and this ring holds a key that everybody has, so anybody could have signed: \
+         sign with the application's key alone (its ring is that key twice), or delegate to a gateway"
     )]
     NoGateway { application: String },
     #[error("{what} mismatch, expecting: {wanted}, got: {got}: invalid session in relayer request")]
@@ -49,6 +52,8 @@ pub enum Refusal {
     },
     #[error("session {session} takes no more answers of this supplier: its claim is made or given up")]
     Closed { session: String },
+    #[error("this supplier begins no session now: it could not pay for its claim; ask another supplier")]
+    Poor,
     #[error("session expired, expecting: {end}, got: {height}: invalid session in relayer request")]
     Expired { end: u64, height: u64 },
     #[error("supplier {supplier} not found in session")]
@@ -99,6 +104,7 @@ impl Refusal {
             Refusal::TooSlow { .. } => (408, "too_slow"),
             Refusal::Invalid(_) => (400, "invalid"),
             Refusal::OtherSupplier { .. } => (503, "other_supplier"),
+            Refusal::SupplierAway { .. } => (503, "supplier_away"),
             Refusal::UnknownService { .. } => (404, "unknown_service"),
             Refusal::Payload { .. } => (400, "payload"),
             Refusal::Headers(_) => (431, "headers"),
@@ -108,6 +114,7 @@ impl Refusal {
             Refusal::NoGateway { .. } => (403, "no_gateway"),
             Refusal::OtherSession { .. } => (403, "other_session"),
             Refusal::Closed { .. } => (503, "closed"),
+            Refusal::Poor => (503, "no_funds"),
             Refusal::Expired { .. } => (403, "expired"),
             Refusal::NotInSession { .. } => (403, "not_in_session"),
             Refusal::NoSession { .. } => (403, "no_session"),

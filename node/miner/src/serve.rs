@@ -26,7 +26,6 @@ use hearth_answers::{
     Answer, Code, Error, Principal, Request, SharedBackend, answer::Body, judge::Verdict, openai,
 };
 use hearth_base::{Clock, ServiceId, Tasks};
-use hearth_pocket::Signer;
 use tokio::{sync::watch, time::Instant};
 
 pub(crate) use listener::Listener;
@@ -47,7 +46,6 @@ pub(crate) struct Server {
     pub(crate) admission: Admission,
     pub(crate) backend: SharedBackend,
     pub(crate) places: BTreeMap<ServiceId, Places>,
-    pub(crate) signer: Arc<dyn Signer>,
     /// Connections run here, with the curve arithmetic of their relays.
     pub(crate) threads: Arc<Threads>,
     pub(crate) ledger: Ledger,

@@ -1,7 +1,7 @@
-//! The database of sessions, commitments and signed transactions.
+//! The database of sessions and commitments.
 
-use hearth_base::{Amount, Height, failure};
-use hearth_pocket::tx::SignedTx;
+use hearth_base::{Amount, failure};
+use hearth_outbox::Reason;
 use hearth_store::{
     Problems, SqlitePool, Store,
     stored::{self, Unreadable},
@@ -10,10 +10,11 @@ use sqlx::{FromRow, Row as _};
 
 use crate::claim::{ClaimState, Outcome, Slash};
 use crate::facts::{Facts, Key};
+use crate::record::Known;
 
 mod totals;
 
-pub use totals::{DayTotal, Sum, Totals};
+pub use totals::{DayTotal, Sum, SupplierTotal, Totals};
 
 /// Why the records of sessions cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -42,7 +43,7 @@ impl failure::Failure for SessionDbError {
     }
 }
 
-/// What a transaction is for.
+/// What is committed to, and handed to the outbox.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TxKind {
     Claim,
@@ -54,6 +55,14 @@ impl TxKind {
         match self {
             TxKind::Claim => "claim",
             TxKind::Proof => "proof",
+        }
+    }
+
+    /// The same for the outbox.
+    pub(crate) fn reason(self) -> Reason {
+        match self {
+            TxKind::Claim => Reason::Claim,
+            TxKind::Proof => Reason::Proof,
         }
     }
 }
@@ -140,7 +149,7 @@ impl TryFrom<Row> for Record {
 
 const COLUMNS: &str = "session_id, facts, state, sealed_bytes, answers, late, slash, created_ms, updated_ms";
 
-/// Sessions, commitments and signed transactions in the database. Clones are the same.
+/// Sessions and commitments in the database. Clones are the same.
 #[derive(Clone, Debug)]
 pub(crate) struct SessionDb {
     pool: SqlitePool,
@@ -196,6 +205,49 @@ impl SessionDb {
             .fetch_all(&self.pool)
             .await?;
         Ok(self.readable(rows))
+    }
+
+    /// Those of one supplier.
+    pub(crate) async fn open_records_of(&self, supplier: &str) -> Result<Vec<Record>, SessionDbError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM miner_session WHERE outcome IS NULL AND supplier = ? ORDER BY end_height"
+        );
+        let rows: Vec<Row> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
+            .bind(supplier)
+            .fetch_all(&self.pool)
+            .await?;
+        Ok(self.readable(rows))
+    }
+
+    /// How many sessions of one supplier are open, also those that cannot be read.
+    pub(crate) async fn count_open(&self, supplier: &str) -> Result<u64, SessionDbError> {
+        let sql = "SELECT count(*) FROM miner_session WHERE outcome IS NULL AND supplier = ?";
+        let n: i64 = sqlx::query_scalar(sql)
+            .bind(supplier)
+            .fetch_one(&self.pool)
+            .await?;
+        Ok(n.cast_unsigned())
+    }
+
+    /// The newest sessions of one supplier, the newest first.
+    pub(crate) async fn records_of(&self, supplier: &str, limit: u32) -> Result<Vec<Record>, SessionDbError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM miner_session WHERE supplier = ? ORDER BY end_height DESC, created_ms DESC \
+             LIMIT ?"
+        );
+        let rows: Vec<Row> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
+            .bind(supplier)
+            .bind(limit)
+            .fetch_all(&self.pool)
+            .await?;
+        Ok(self.readable(rows))
+    }
+
+    /// The suppliers that served in a session, the first to serve first.
+    pub(crate) async fn suppliers_in(&self, session_id: &str) -> Result<Vec<String>, SessionDbError> {
+        let sql = "SELECT supplier FROM miner_session WHERE session_id = ? ORDER BY created_ms, supplier";
+        let query = sqlx::query_scalar(sql).bind(session_id);
+        Ok(query.fetch_all(&self.pool).await?)
     }
 
     /// Sessions, the newest first.
@@ -338,7 +390,7 @@ impl SessionDb {
         content: &[u8],
         now_ms: i64,
     ) -> Result<(), SessionDbError> {
-        let mut tx = self.pool.begin().await?;
+        let mut tx = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         sqlx::query(
             "INSERT INTO miner_commitment (session_id, supplier, kind, content, at_ms) VALUES (?, ?, ?, ?, ?) \
              ON CONFLICT DO NOTHING",
@@ -368,81 +420,36 @@ impl SessionDb {
         })
     }
 
-    /// Keeps a signed transaction, before it is sent.
-    pub(crate) async fn save_tx(
+    /// A supplier's record as it was last known or accepted, and when.
+    pub(crate) async fn known_record(&self, operator: &str) -> Result<Option<(Known, i64)>, SessionDbError> {
+        let row: Option<(String, i64)> =
+            sqlx::query_as("SELECT record, at_ms FROM miner_record WHERE operator = ?")
+                .bind(operator)
+                .fetch_optional(&self.pool)
+                .await?;
+        let Some((record, at_ms)) = row else {
+            return Ok(None);
+        };
+        let place = format!("row {operator} of miner_record in hearth.db");
+        Ok(Some((stored::read(&record, place)?, at_ms)))
+    }
+
+    /// Keeps a supplier's record as known.
+    pub(crate) async fn keep_record(
         &self,
-        key: &Key,
-        kind: TxKind,
-        tx: &SignedTx,
-        last_height: Height,
+        operator: &str,
+        known: &Known,
         now_ms: i64,
     ) -> Result<(), SessionDbError> {
         sqlx::query(
-            "INSERT OR IGNORE INTO miner_tx (hash, session_id, supplier, kind, bytes, last_height, signed_ms) \
-             VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO miner_record (operator, record, at_ms) VALUES (?, ?, ?) \
+             ON CONFLICT (operator) DO UPDATE SET record = excluded.record, at_ms = excluded.at_ms",
         )
-        .bind(tx.hash_text())
-        .bind(&key.session_id)
-        .bind(&key.supplier)
-        .bind(kind.name())
-        .bind(tx.raw())
-        .bind(last_height.0.cast_signed())
+        .bind(operator)
+        .bind(stored::write(known)?)
         .bind(now_ms)
         .execute(&self.pool)
         .await?;
         Ok(())
-    }
-
-    /// A kept transaction by its hash.
-    pub(crate) async fn tx(&self, hash: &str) -> Result<Option<(SignedTx, i64)>, SessionDbError> {
-        let row = sqlx::query("SELECT bytes, signed_ms FROM miner_tx WHERE hash = ?")
-            .bind(hash)
-            .fetch_optional(&self.pool)
-            .await?;
-        Ok(row.map(|row| (SignedTx::new(row.get("bytes")), row.get("signed_ms"))))
-    }
-
-    /// All kept transactions of a kind for a session, the newest first.
-    pub(crate) async fn txs(&self, key: &Key, kind: TxKind) -> Result<Vec<SignedTx>, SessionDbError> {
-        let rows = sqlx::query(
-            "SELECT bytes FROM miner_tx WHERE session_id = ? AND supplier = ? AND kind = ? ORDER BY signed_ms DESC, rowid DESC",
-        )
-        .bind(&key.session_id)
-        .bind(&key.supplier)
-        .bind(kind.name())
-        .fetch_all(&self.pool)
-        .await?;
-        Ok(rows.iter().map(|row| SignedTx::new(row.get("bytes"))).collect())
-    }
-
-    /// The newest kept transaction of a kind, of any session.
-    pub(crate) async fn newest_tx(&self, kind: TxKind) -> Result<Option<SignedTx>, SessionDbError> {
-        let row = sqlx::query(
-            "SELECT bytes FROM miner_tx WHERE kind = ? ORDER BY signed_ms DESC, rowid DESC LIMIT 1",
-        )
-        .bind(kind.name())
-        .fetch_optional(&self.pool)
-        .await?;
-        Ok(row.map(|row| SignedTx::new(row.get("bytes"))))
-    }
-
-    /// The newest kept transaction of a kind that was signed since a moment: one that was signed just before a crash.
-    pub(crate) async fn tx_since(
-        &self,
-        key: &Key,
-        kind: TxKind,
-        since_ms: i64,
-    ) -> Result<Option<SignedTx>, SessionDbError> {
-        let row = sqlx::query(
-            "SELECT bytes FROM miner_tx WHERE session_id = ? AND supplier = ? AND kind = ? AND signed_ms >= ? \
-             ORDER BY signed_ms DESC, rowid DESC LIMIT 1",
-        )
-        .bind(&key.session_id)
-        .bind(&key.supplier)
-        .bind(kind.name())
-        .bind(since_ms)
-        .fetch_optional(&self.pool)
-        .await?;
-        Ok(row.map(|row| SignedTx::new(row.get("bytes"))))
     }
 }

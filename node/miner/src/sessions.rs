@@ -173,6 +173,10 @@ pub(crate) struct Sessions {
     keys: Mutex<BTreeMap<String, [u8; 33]>>,
     /// Records and evidence are opened one by one.
     entering: tokio::sync::Mutex<()>,
+    /// Whether the operator's key can pay for the claims of more of them.
+    is_poor: AtomicBool,
+    /// Another program signs with this operator's key.
+    has_twin: AtomicBool,
 }
 
 /// Public keys that are remembered.
@@ -199,7 +203,22 @@ impl Sessions {
             lookups: LookupLimits::default(),
             keys: Mutex::default(),
             entering: tokio::sync::Mutex::default(),
+            is_poor: AtomicBool::new(false),
+            has_twin: AtomicBool::new(false),
         }
+    }
+
+    /// Says whether sessions are begun. Those that are open go on: buyers were promised that.
+    pub(crate) fn set_twin(&self, has_twin: bool) {
+        self.has_twin.store(has_twin, Ordering::SeqCst);
+    }
+
+    pub(crate) fn has_twin(&self) -> bool {
+        self.has_twin.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn set_poor(&self, is_poor: bool) {
+        self.is_poor.store(is_poor, Ordering::SeqCst);
     }
 
     pub(crate) fn supplier(&self) -> &Address {

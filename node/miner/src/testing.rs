@@ -1,21 +1,22 @@
 //! What tests share: facts of a session, a disk that fails on demand, a chain that is a table.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard},
 };
 
 mod disk;
+mod sending;
 
 use async_trait::async_trait;
 pub(crate) use disk::MemoryDisk;
 use hearth_base::{Amount, Height, ServiceId};
-use hearth_chain::{BlockEvents, Follower, Head, Standing, valid_until};
+use hearth_chain::{BlockEvents, Follower, Head, Proven, Standing, TxError, proven_for_tests};
 use hearth_pocket::{
-    Address, SecretKey, Signer,
+    Address, SecretKey,
     difficulty::BASE_TARGET,
     message::{
-        Any, Coin, Timestamp,
+        Coin,
         application::Application,
         service::RelayMiningDifficulty,
         session::{Session, SessionHeader},
@@ -24,15 +25,16 @@ use hearth_pocket::{
     },
     session::{Timing, id, id_preimage},
     settlement::Price,
-    tx::{Plan, Replay, SignedTx},
+    tx::SignedTx,
 };
+pub(crate) use sending::{Found, sessions};
 use tokio::sync::watch;
 
 use crate::{
     evidence::Entry,
     facts::Facts,
     miner::{Error, Miner},
-    network::{ClaimSeen, Found, LiveParams, Network, NetworkError, SendError},
+    network::{ClaimSeen, LiveParams, Network, NetworkError},
 };
 
 /// Facts of a session of blocks 1 to 10, with grace 1, claims from 12 to 16, proofs from 16 to 20.
@@ -88,24 +90,30 @@ pub(crate) struct TableState {
     pub(crate) probability: f64,
     /// Transactions that were sent, and whether they are in a block.
     pub(crate) sent: Vec<(SignedTx, Found)>,
-    /// Messages that were signed.
-    pub(crate) signed: Vec<Any>,
+    /// Transactions that were signed.
+    pub(crate) signed: Vec<SignedTx>,
     pub(crate) down: bool,
     pub(crate) n_sessions_asked: usize,
-    /// Transactions of claims, the others being proofs.
-    pub(crate) claims: BTreeSet<String>,
     /// Transactions cannot be looked for: the index fails.
     pub(crate) no_index: bool,
+    /// Nobody proves what became of a transaction in its block.
+    pub(crate) no_results: bool,
+    /// Nobody proves what the state says of a claim.
+    pub(crate) no_state: bool,
     /// No transaction can be found, although the index answers.
     pub(crate) hides: bool,
     /// The state that can be proven lags so many blocks behind the head.
     pub(crate) lag: u64,
     /// What the state says of the claim, whatever was sent.
     pub(crate) status: Option<Option<i32>>,
+    /// The root that somebody else claimed.
+    pub(crate) other_root: Option<Vec<u8>>,
     /// The events of blocks.
     pub(crate) blocks: BTreeMap<u64, BlockEvents>,
     /// What sending answers.
-    pub(crate) refusal: Option<fn() -> SendError>,
+    pub(crate) refusal: Option<fn() -> TxError>,
+    /// What the working key holds.
+    pub(crate) balance: u128,
     /// What a proof costs.
     pub(crate) proof_fee: u128,
     /// Sessions of recorded relays, in place of those of the table.
@@ -114,10 +122,14 @@ pub(crate) struct TableState {
     pub(crate) silent_about: Option<String>,
     /// The supplier's stake.
     pub(crate) supplier: Option<Supplier>,
-    /// How long the questions about a session take; nothing while they are answered at once.
-    pub(crate) far: Option<std::time::Duration>,
-    /// When each of those questions was asked and answered.
-    pub(crate) trips: Vec<(std::time::Instant, std::time::Instant)>,
+    /// Other suppliers, which are in every session beside it.
+    pub(crate) others: Vec<Supplier>,
+    /// What accounts hold that do not hold what the working key does.
+    pub(crate) balances: BTreeMap<String, u128>,
+    /// The questions that were asked, by their names.
+    pub(crate) asked: BTreeMap<&'static str, usize>,
+    /// How many questions had to be asked one after the other.
+    pub(crate) trips_in_a_row: usize,
     /// The difficulty of relays that lie in the tree.
     pub(crate) difficulty: Option<RelayMiningDifficulty>,
     /// From this height on everything costs twice as much.
@@ -178,19 +190,24 @@ impl TableChain {
             signed: Vec::new(),
             down: false,
             n_sessions_asked: 0,
-            claims: BTreeSet::new(),
             no_index: false,
+            no_results: false,
+            no_state: false,
             hides: false,
             lag: 0,
             status: None,
+            other_root: None,
             blocks: BTreeMap::new(),
             refusal: None,
+            balance: 1_000_000,
             proof_fee: 0,
             recorded: Vec::new(),
             silent_about: None,
             supplier: Some(supplier()),
-            far: None,
-            trips: Vec::new(),
+            others: Vec::new(),
+            balances: BTreeMap::new(),
+            asked: BTreeMap::new(),
+            trips_in_a_row: 0,
             difficulty: None,
             dearer_from: None,
         };
@@ -204,29 +221,29 @@ impl TableChain {
         self.state.lock().unwrap()
     }
 
-    /// Waits as for an endpoint far away.
-    async fn travel(&self) {
-        let Some(far) = self.state().far else { return };
-        let asked = std::time::Instant::now();
-        tokio::time::sleep(far).await;
-        self.state().trips.push((asked, std::time::Instant::now()));
+    /// A question to an endpoint far away. It is answered once everything that can be asked beside it was asked, so that
+    /// those in a row can be counted without a clock.
+    pub(crate) async fn travel(&self, what: &'static str) {
+        let at = {
+            let mut state = self.state();
+            *state.asked.entry(what).or_default() += 1;
+            state.trips_in_a_row + 1
+        };
+        tokio::task::yield_now().await;
+        let mut state = self.state();
+        state.trips_in_a_row = state.trips_in_a_row.max(at);
     }
 
-    /// How many questions were asked one after the other, at most.
+    /// How many questions were asked one after the other since this was asked last.
     pub(crate) fn trips_in_a_row(&self) -> usize {
-        let mut trips = self.state().trips.clone();
-        trips.sort_by_key(|(_, answered)| *answered);
-        let (mut in_a_row, mut free_at) = (0, None);
-        for (asked, answered) in trips {
-            if free_at.is_none_or(|free_at| asked >= free_at) {
-                (in_a_row, free_at) = (in_a_row + 1, Some(answered));
-            }
-        }
-        in_a_row
+        std::mem::take(&mut self.state().trips_in_a_row)
     }
 
     pub(crate) fn set_height(&self, height: u64) {
-        self.head.send_modify(|head| head.height = Height(height));
+        self.head.send_modify(|head| {
+            head.height = Height(height);
+            head.verified_height = Height(height);
+        });
     }
 
     pub(crate) fn block_hash_of(height: Height) -> [u8; 32] {
@@ -237,8 +254,13 @@ impl TableChain {
 
     /// The header of the session at a height.
     pub(crate) fn header(height: u64) -> SessionHeader {
+        TableChain::header_of(&key(1), height)
+    }
+
+    /// The header of an application's session at a height.
+    pub(crate) fn header_of(application: &SecretKey, height: u64) -> SessionHeader {
         let place = timing().bounds_at(Height(height));
-        let application = key(1).address().to_string();
+        let application = application.address().to_string();
         let preimage = id_preimage(
             &TableChain::block_hash_of(place.start),
             "svc",
@@ -267,7 +289,7 @@ impl TableChain {
 impl Miner {
     /// All answers of a session, in the order in which they were given.
     pub(crate) async fn relays(&self, session_id: &str) -> Result<Vec<Entry>, Error> {
-        let page = self.relay_page(session_id, u32::MAX, 0).await?;
+        let page = self.relay_page(session_id, None, u32::MAX, 0).await?;
         Ok(page.entries.into_iter().rev().collect())
     }
 }
@@ -281,18 +303,31 @@ fn coin(amount: u128) -> Option<Coin> {
 
 fn supplier() -> Supplier {
     let operator = key(3).address().to_string();
+    supplier_of(&operator, &operator)
+}
+
+/// A supplier of the service `svc`, all of whose revenue is its owner's.
+pub(crate) fn supplier_of(operator: &str, owner: &str) -> Supplier {
     Supplier {
-        owner_address: operator.clone(),
-        operator_address: operator.clone(),
+        owner_address: owner.to_owned(),
+        operator_address: operator.to_owned(),
         services: vec![shared::SupplierServiceConfig {
             service_id: "svc".to_owned(),
             rev_share: vec![shared::ServiceRevenueShare {
-                address: operator,
+                address: owner.to_owned(),
                 rev_share_percentage: 100,
             }],
             ..shared::SupplierServiceConfig::default()
         }],
         ..Supplier::default()
+    }
+}
+
+impl TableChain {
+    /// What the table holds counts as proven.
+    fn proven<T>(&self, value: T) -> Proven<T> {
+        let newest = self.head.borrow().height.0;
+        proven_for_tests(value, Height(newest.saturating_sub(1)))
     }
 }
 
@@ -307,8 +342,8 @@ impl Network for TableChain {
         application: &Address,
         service: &ServiceId,
         height: Height,
-    ) -> Result<Session, NetworkError> {
-        self.travel().await;
+    ) -> Result<Proven<Session>, NetworkError> {
+        self.travel("session").await;
         if self.state().silent_about.as_deref() == Some(application.as_str()) {
             std::future::pending::<()>().await;
         }
@@ -324,107 +359,123 @@ impl Network for TableChain {
                         && blocks.contains(&height.0.cast_signed())
                 })
             };
-            return state.recorded.iter().find(fits).cloned().ok_or_else(not_staked);
+            let found = state.recorded.iter().find(fits).cloned().ok_or_else(not_staked);
+            return Ok(self.proven(found?));
         }
-        if application != key(1).address() || service.as_str() != "svc" {
+        let is_staked = |number: &u8| key(*number).address() == application;
+        let staked = [1_u8].into_iter().chain(100..=140).find(is_staked);
+        let Some(number) = staked.filter(|_| service.as_str() == "svc") else {
             return Err(not_staked());
-        }
-        Ok(Session {
-            header: Some(TableChain::header(height.0)),
-            suppliers: vec![supplier()],
+        };
+        Ok(self.proven(Session {
+            header: Some(TableChain::header_of(&key(number), height.0)),
+            suppliers: [supplier()].into_iter().chain(state.others.clone()).collect(),
             ..Session::default()
-        })
+        }))
     }
 
-    async fn application(&self, address: &Address) -> Result<Option<Application>, NetworkError> {
-        self.travel().await;
+    async fn application(&self, address: &Address) -> Result<Proven<Option<Application>>, NetworkError> {
+        self.travel("application").await;
         let state = self.up()?;
         let mut recorded = state
             .recorded
             .iter()
             .filter_map(|session| session.application.as_ref());
         if let Some(application) = recorded.find(|application| application.address == address.as_str()) {
-            return Ok(Some(application.clone()));
+            return Ok(self.proven(Some(application.clone())));
         }
-        Ok(Some(Application {
+        Ok(self.proven(Some(Application {
             address: address.to_string(),
             stake: coin(state.stake),
             delegatee_gateway_addresses: state.gateways.clone(),
             ..Application::default()
-        }))
+        })))
     }
 
-    async fn public_key(&self, address: &Address) -> Result<Option<[u8; 33]>, NetworkError> {
-        self.travel().await;
-        Ok(self.up()?.keys.get(address.as_str()).copied())
+    async fn public_key(&self, address: &Address) -> Result<Proven<Option<[u8; 33]>>, NetworkError> {
+        self.travel("public_key").await;
+        let key = self.up()?.keys.get(address.as_str()).copied();
+        Ok(self.proven(key))
     }
 
-    async fn supplier(&self, _operator: &Address) -> Result<Option<Supplier>, NetworkError> {
-        Ok(self.up()?.supplier.clone())
+    async fn supplier(&self, operator: &Address) -> Result<Proven<Option<Supplier>>, NetworkError> {
+        self.travel("supplier").await;
+        let state = self.up()?;
+        let all = state.supplier.iter().chain(&state.others);
+        let found = all.clone().find(|one| one.operator_address == operator.as_str());
+        Ok(self.proven(found.cloned()))
     }
 
-    async fn params_at(&self, height: Height) -> Result<shared::Params, NetworkError> {
-        self.travel().await;
+    async fn params_at(&self, height: Height) -> Result<Proven<shared::Params>, NetworkError> {
+        self.travel("params_at").await;
         let mut params = params();
         params.compute_units_to_tokens_multiplier *= self.state().times_at(height);
-        Ok(params)
+        Ok(self.proven(params))
     }
 
-    async fn live_params(&self) -> Result<LiveParams, NetworkError> {
-        self.travel().await;
+    async fn live_params(&self) -> Result<Proven<LiveParams>, NetworkError> {
+        self.travel("live_params").await;
         let mut live = LiveParams::default();
         live.proof.proof_request_probability = self.up()?.probability;
         live.proof.proof_requirement_threshold = coin(u128::from(u64::MAX));
         live.proof.proof_submission_fee = coin(self.state().proof_fee);
-        Ok(live)
+        Ok(self.proven(live))
     }
 
     async fn compute_units_at(
         &self,
         _service: &ServiceId,
         height: Height,
-    ) -> Result<Option<u64>, NetworkError> {
-        self.travel().await;
-        Ok(Some(100 * self.state().times_at(height)))
+    ) -> Result<Proven<Option<u64>>, NetworkError> {
+        self.travel("compute_units_at").await;
+        let units = Some(100 * self.state().times_at(height));
+        Ok(self.proven(units))
     }
 
     async fn difficulty_at(
         &self,
         _service: &ServiceId,
         _height: Height,
-    ) -> Result<Option<RelayMiningDifficulty>, NetworkError> {
-        self.travel().await;
-        Ok(self.state().difficulty.clone())
+    ) -> Result<Proven<Option<RelayMiningDifficulty>>, NetworkError> {
+        self.travel("difficulty_at").await;
+        let difficulty = self.state().difficulty.clone();
+        Ok(self.proven(difficulty))
     }
 
-    async fn block_hash(&self, height: Height) -> Result<[u8; 32], NetworkError> {
-        self.up().map(|_| TableChain::block_hash_of(height))
+    async fn block_hash(&self, height: Height) -> Result<Proven<[u8; 32]>, NetworkError> {
+        // A verified header is kept here.
+        self.up()
+            .map(|_| proven_for_tests(TableChain::block_hash_of(height), height))
     }
 
-    async fn balance(&self, _address: &Address) -> Result<Amount, NetworkError> {
-        Ok(Amount::from_upokt(1_000_000))
+    async fn balance(&self, address: &Address) -> Result<Proven<Amount>, NetworkError> {
+        self.travel("balance").await;
+        let state = self.state();
+        let balance = state.balances.get(address.as_str()).copied();
+        Ok(self.proven(Amount::from_upokt(balance.unwrap_or(state.balance))))
     }
 
     /// There is a claim from its inclusion to the end of its proof window, and it is valid once its proof is in.
-    async fn claim_status(&self, _session_id: &str, _operator: &Address) -> Result<ClaimSeen, NetworkError> {
+    async fn claim_status(&self, session_id: &str, operator: &Address) -> Result<ClaimSeen, NetworkError> {
+        self.travel("claim_status").await;
         let head = self.head.borrow().height;
         let state = self.up()?;
+        if state.no_state {
+            return Err(NetworkError::Unavailable("nobody proves it".into()));
+        }
         let height = Height(head.0 - state.lag);
-        let is_in = |claim: bool| {
-            state.sent.iter().any(|(tx, found)| {
-                let in_time = matches!(found, Found::Included(at) if *at <= height);
-                in_time && state.claims.contains(&tx.hash_text()) == claim
-            })
-        };
+        let is_in = |claim: bool| state.includes((session_id, operator.as_str()), claim, height);
         let is_open = height < timing().windows(Height(30)).settlement && is_in(true);
         let status = is_open.then(|| i32::from(is_in(false)));
         Ok(ClaimSeen {
             height,
             status: state.status.unwrap_or(status),
+            root_hash: state.other_root.clone().unwrap_or_default(),
         })
     }
 
     async fn events_of(&self, height: Height) -> Result<BlockEvents, NetworkError> {
+        self.travel("events_of").await;
         let state = self.up()?;
         let none = BlockEvents {
             height,
@@ -437,60 +488,7 @@ impl Network for TableChain {
         Ok(state.blocks.get(&height.0).cloned().unwrap_or(none))
     }
 
-    async fn sign(
-        &self,
-        signer: &dyn Signer,
-        message: Any,
-        last_height: Height,
-        in_place_of: Option<SignedTx>,
-    ) -> Result<SignedTx, SendError> {
-        let mut state = self.up().map_err(|error| SendError::Later(error.to_string()))?;
-        state.signed.push(message.clone());
-        let number = state.signed.len();
-        let is_claim = message.type_url.contains("MsgCreateClaim");
-        let anew = self.head.borrow().time + std::time::Duration::from_secs(540);
-        let until = in_place_of.as_ref().and_then(valid_until);
-        let until = until.unwrap_or(anew + std::time::Duration::from_nanos(number as u64));
-        let plan = Plan {
-            messages: vec![message],
-            memo: number.to_string(),
-            timeout_height: last_height.0,
-            timeout: None,
-            replay: Replay::Unordered {
-                until: Timestamp::from_unix_nanos(until.unix_timestamp_nanos()),
-            },
-            fee: Vec::new(),
-            gas_limit: 0,
-        };
-        let tx = plan.sign(signer, "test", 0).map_err(|_| SendError::Locked)?;
-        if is_claim {
-            state.claims.insert(tx.hash_text());
-        }
-        Ok(tx)
-    }
-
-    async fn send(&self, tx: &SignedTx) -> Result<(), SendError> {
-        let mut state = self.up().map_err(|error| SendError::Later(error.to_string()))?;
-        if let Some(refusal) = state.refusal {
-            return Err(refusal());
-        }
-        if !state.sent.iter().any(|(sent, _)| sent.hash() == tx.hash()) {
-            state.sent.push((tx.clone(), Found::No));
-        }
-        Ok(())
-    }
-
-    async fn find(&self, tx: &SignedTx) -> Result<Found, NetworkError> {
-        let state = self.up()?;
-        if state.no_index {
-            return Err(NetworkError::Unavailable("the index does not answer".into()));
-        }
-        let found = state.sent.iter().find(|(sent, _)| sent.hash() == tx.hash());
-        let found = found.filter(|_| !state.hides);
-        Ok(found.map_or(Found::No, |(_, found)| found.clone()))
-    }
-
-    fn follow(&self) -> Option<Follower> {
+    fn follow(&self, _supplier: &Address) -> Option<Follower> {
         None
     }
 }

@@ -13,6 +13,7 @@ use crate::{
     intent::{Intent, Reason},
     item::{Item, Outcome, Part, State},
     network::Draft,
+    open_tx::{OpenTx, height_of},
 };
 
 /// Why the outbox cannot be read or written.
@@ -30,20 +31,6 @@ pub enum DbError {
 #[derive(Clone)]
 pub(crate) struct Db {
     pub(crate) store: Store,
-}
-
-/// A transaction whose end is not certain.
-#[derive(Clone, Debug, FromRow)]
-pub(crate) struct OpenTx {
-    pub(crate) id: i64,
-    account_number: Option<i64>,
-    unsigned: Option<Vec<u8>>,
-    raw: Option<Vec<u8>>,
-    hash: Option<String>,
-    fee_upokt: String,
-    pub(crate) until_ns: Option<i64>,
-    last_height: Option<i64>,
-    first_height: Option<i64>,
 }
 
 /// What is needed to keep a transaction.
@@ -78,17 +65,38 @@ struct Row {
     tx_items: Option<i64>,
 }
 
-/// The columns of an item, with the newest of its transactions.
-const ITEM: &str = "SELECT item.id, at_ms, item.account, reason, about, counterparty, amount_upokt, memo, messages, \
-     max_fee_upokt, item.last_height, after_item, is_patient, is_alone, state, updated_ms, tx.hash AS tx_hash, \
-     tx.fee_upokt AS tx_fee_upokt, (SELECT count(*) FROM outbox_part WHERE tx = tx.id) AS tx_items \
-     FROM outbox_item AS item \
-     LEFT JOIN outbox_tx AS tx ON tx.id = (SELECT max(tx) FROM outbox_part WHERE item = item.id)";
+/// The columns of an item, with one of its transactions: that of its block, else the newest. `$messages` is the column
+/// with the messages.
+macro_rules! item {
+    ($messages:literal, $rest:literal) => {
+        concat!(
+            "SELECT item.id, at_ms, item.account, reason, about, counterparty, amount_upokt, memo, ",
+            $messages,
+            " AS messages, max_fee_upokt, item.last_height, after_item, is_patient, is_alone, state, updated_ms, \
+             tx.hash AS tx_hash, tx.fee_upokt AS tx_fee_upokt, \
+             (SELECT count(*) FROM outbox_part WHERE tx = tx.id) AS tx_items \
+             FROM outbox_item AS item LEFT JOIN outbox_tx AS tx ON tx.id = coalesce(\
+             (SELECT id FROM outbox_tx WHERE hash = CASE WHEN json_valid(state) THEN json_extract(state, '$.tx') END), \
+             (SELECT max(tx) FROM outbox_part WHERE item = item.id)) ",
+            $rest
+        )
+    };
+    ($rest:literal) => {
+        item!("messages", $rest)
+    };
+}
 
-type Tx<'a> = Transaction<'a, Sqlite>;
+/// Messages that are listed: a proof of a megabyte is nothing to look at.
+macro_rules! listed {
+    ($rest:literal) => {
+        item!("CASE WHEN length(messages) <= 65536 THEN messages END", $rest)
+    };
+}
+
+pub(crate) type Tx<'a> = Transaction<'a, Sqlite>;
 
 impl Db {
-    async fn begin(&self) -> Result<Tx<'static>, DbError> {
+    pub(crate) async fn begin(&self) -> Result<Tx<'static>, DbError> {
         Ok(self.store.pool().begin_with("BEGIN IMMEDIATE").await?)
     }
 
@@ -107,15 +115,14 @@ impl Db {
 
     /// One item.
     pub(crate) async fn item(&self, id: i64) -> Result<Option<Item>, DbError> {
-        let row: Option<Row> = sqlx::query_as(sqlx::AssertSqlSafe(format!("{ITEM} WHERE item.id = ?")))
+        let row: Option<Row> = sqlx::query_as(item!("WHERE item.id = ?"))
             .bind(id)
             .fetch_optional(self.store.pool())
             .await?;
         row.map(Row::item).transpose().map_err(DbError::from)
     }
 
-    /// The items of these transactions, or all that wait where there is none. What cannot be read is told, and is in
-    /// nobody's way.
+    /// The items of rows. What cannot be read is told, and is in nobody's way.
     fn items(&self, rows: Vec<Row>) -> Vec<Item> {
         let read = |row: Row| {
             row.item()
@@ -126,13 +133,11 @@ impl Db {
 
     /// The newest items, the newest first.
     pub(crate) async fn newest(&self, limit: u32, offset: u32) -> Result<(Vec<Item>, u64), DbError> {
-        let rows = sqlx::query_as(sqlx::AssertSqlSafe(format!(
-            "{ITEM} ORDER BY at_ms DESC, item.id DESC LIMIT ? OFFSET ?"
-        )))
-        .bind(limit)
-        .bind(offset)
-        .fetch_all(self.store.pool())
-        .await?;
+        let rows = sqlx::query_as(listed!("ORDER BY at_ms DESC, item.id DESC LIMIT ? OFFSET ?"))
+            .bind(limit)
+            .bind(offset)
+            .fetch_all(self.store.pool())
+            .await?;
         let total: i64 = sqlx::query_scalar("SELECT count(*) FROM outbox_item")
             .fetch_one(self.store.pool())
             .await?;
@@ -141,9 +146,9 @@ impl Db {
 
     /// The newest items of a reason.
     pub(crate) async fn newest_of(&self, reason: Reason, limit: u32) -> Result<Vec<Item>, DbError> {
-        let rows = sqlx::query_as(sqlx::AssertSqlSafe(format!(
-            "{ITEM} WHERE reason = ? ORDER BY at_ms DESC, item.id DESC LIMIT ?"
-        )))
+        let rows = sqlx::query_as(listed!(
+            "WHERE reason = ? ORDER BY at_ms DESC, item.id DESC LIMIT ?"
+        ))
         .bind(reason.word())
         .bind(limit)
         .fetch_all(self.store.pool())
@@ -151,21 +156,79 @@ impl Db {
         Ok(self.items(rows))
     }
 
-    /// What waits for a transaction, the oldest first.
-    pub(crate) async fn waiting(&self) -> Result<Vec<Item>, DbError> {
-        let rows = sqlx::query_as(sqlx::AssertSqlSafe(format!(
-            "{ITEM} WHERE stage = 'waiting' ORDER BY item.id"
-        )))
+    /// What people asked for, the newest first. Of payments the messages are left away: what they say is said beside
+    /// them.
+    pub(crate) async fn asked_for(&self) -> Result<Vec<Item>, DbError> {
+        let rows = sqlx::query_as(item!(
+            "CASE WHEN reason <> 'payment' AND length(messages) <= 65536 THEN messages END",
+            "WHERE reason NOT IN ('claim', 'proof') ORDER BY at_ms DESC, item.id DESC"
+        ))
         .fetch_all(self.store.pool())
         .await?;
         Ok(self.items(rows))
     }
 
+    /// The newest item of an account that is about something.
+    pub(crate) async fn about(
+        &self,
+        account: &Address,
+        reason: Reason,
+        about: &str,
+    ) -> Result<Option<Item>, DbError> {
+        let row: Option<Row> = sqlx::query_as(item!(
+            "WHERE item.account = ? AND reason = ? AND about = ? ORDER BY item.id DESC LIMIT 1"
+        ))
+        .bind(account.as_str())
+        .bind(reason.word())
+        .bind(about)
+        .fetch_optional(self.store.pool())
+        .await?;
+        row.map(Row::item).transpose().map_err(DbError::from)
+    }
+
+    /// The newest transaction that was signed for a reason.
+    pub(crate) async fn newest_tx(&self, reason: Reason) -> Result<Option<Part>, DbError> {
+        let row: Option<(Option<String>, String, i64)> = sqlx::query_as(
+            "SELECT hash, fee_upokt, (SELECT count(*) FROM outbox_part WHERE tx = outbox_tx.id) FROM outbox_tx \
+             WHERE id = (SELECT max(tx) FROM outbox_part WHERE item = (SELECT max(item.id) FROM outbox_item AS item \
+             JOIN outbox_part ON outbox_part.item = item.id WHERE reason = ?))",
+        )
+        .bind(reason.word())
+        .fetch_optional(self.store.pool())
+        .await?;
+        Ok(row.and_then(|(hash, fee, n_items)| {
+            Some(Part {
+                hash,
+                fee: fee.parse().ok()?,
+                n_items: u32::try_from(n_items).ok()?,
+            })
+        }))
+    }
+
+    /// What of roles has not ended, or has since a moment, the oldest first.
+    pub(crate) async fn done_since(&self, since_ms: i64) -> Result<Vec<Item>, DbError> {
+        let rows = sqlx::query_as(item!(
+            "WHERE reason IN ('role', 'setup', 'elsewhere') AND (stage <> 'ended' OR updated_ms >= ?) ORDER BY item.id"
+        ))
+        .bind(since_ms)
+        .fetch_all(self.store.pool())
+        .await?;
+        Ok(self.items(rows))
+    }
+
+    /// What waits for a transaction, the oldest first.
+    pub(crate) async fn waiting(&self) -> Result<Vec<Item>, DbError> {
+        let rows = sqlx::query_as(item!("WHERE stage = 'waiting' ORDER BY item.id"))
+            .fetch_all(self.store.pool())
+            .await?;
+        Ok(self.items(rows))
+    }
+
     /// The items of a transaction; `None` where not all of them can be read: it is left alone then.
     pub(crate) async fn items_of(&self, tx: i64) -> Result<Option<Vec<Item>>, DbError> {
-        let rows: Vec<Row> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
-            "{ITEM} WHERE item.id IN (SELECT item FROM outbox_part WHERE tx = ?) ORDER BY item.id"
-        )))
+        let rows: Vec<Row> = sqlx::query_as(item!(
+            "WHERE item.id IN (SELECT item FROM outbox_part WHERE tx = ?) ORDER BY item.id"
+        ))
         .bind(tx)
         .fetch_all(self.store.pool())
         .await?;
@@ -177,7 +240,8 @@ impl Db {
     /// The transactions whose end is not certain.
     pub(crate) async fn open_txs(&self) -> Result<Vec<OpenTx>, DbError> {
         let rows = sqlx::query_as(
-            "SELECT id, account_number, unsigned, raw, hash, fee_upokt, until_ns, last_height, first_height \
+            "SELECT id, account_number, unsigned, raw, hash, fee_upokt, until_ns, last_height, first_height, \
+             (SELECT min(item) FROM outbox_part WHERE tx = outbox_tx.id) AS first_item \
              FROM outbox_tx WHERE is_over = 0 ORDER BY id",
         );
         Ok(rows.fetch_all(self.store.pool()).await?)
@@ -313,16 +377,18 @@ impl Db {
         Ok(())
     }
 
-    /// How many items are in a block that is not proven yet.
+    /// How many items that people asked for are in a block that is not proven yet.
     pub(crate) async fn n_placed(&self) -> Result<u64, DbError> {
-        let n: i64 = sqlx::query_scalar("SELECT count(*) FROM outbox_item WHERE stage = 'placed'")
-            .fetch_one(self.store.pool())
-            .await?;
+        let n: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM outbox_item WHERE stage = 'placed' AND reason NOT IN ('claim', 'proof')",
+        )
+        .fetch_one(self.store.pool())
+        .await?;
         Ok(n.cast_unsigned())
     }
 }
 
-async fn put_one(
+pub(crate) async fn put_one(
     tx: &mut Tx<'_>,
     intent: &Intent,
     after: Option<i64>,
@@ -400,7 +466,12 @@ async fn real_state(tx: &mut Tx<'_>, item: i64, state: &State) -> Result<State, 
     Ok(state.clone())
 }
 
-async fn write_state(tx: &mut Tx<'_>, item: i64, state: &State, now_ms: i64) -> Result<(), DbError> {
+pub(crate) async fn write_state(
+    tx: &mut Tx<'_>,
+    item: i64,
+    state: &State,
+    now_ms: i64,
+) -> Result<(), DbError> {
     let state = &real_state(tx, item, state).await?;
     if matches!(state, State::Waiting { .. } | State::Signed { .. }) {
         // One that comes back from a block may find the same one wanted once more; both go their way.
@@ -428,46 +499,6 @@ async fn write_state(tx: &mut Tx<'_>, item: i64, state: &State, now_ms: i64) -> 
 
 fn height(height: Height) -> i64 {
     i64::try_from(height.0).unwrap_or(i64::MAX)
-}
-
-fn height_of(height: i64) -> Height {
-    Height(u64::try_from(height).unwrap_or_default())
-}
-
-impl OpenTx {
-    /// The bytes that are to be signed; `None` where they are signed.
-    pub(crate) fn draft(&self) -> Option<Draft> {
-        if self.hash.is_some() {
-            return None;
-        }
-        Some(Draft {
-            unsigned: self.unsigned.clone()?,
-            account_number: self.account_number?.cast_unsigned(),
-            fee: self.fee_upokt.parse().ok()?,
-        })
-    }
-
-    /// The signed bytes; `None` where they are not signed, or were noted before they were kept.
-    pub(crate) fn signed(&self) -> Option<SignedTx> {
-        self.raw.clone().map(SignedTx::new)
-    }
-
-    pub(crate) fn hash(&self) -> Option<[u8; 32]> {
-        hex::decode(self.hash.as_deref()?).ok()?.try_into().ok()
-    }
-
-    /// The hash for people and for the history.
-    pub(crate) fn hash_text(&self) -> String {
-        self.hash.clone().unwrap_or_default()
-    }
-
-    pub(crate) fn first_height(&self) -> Option<Height> {
-        self.first_height.map(height_of)
-    }
-
-    pub(crate) fn last_height(&self) -> Option<Height> {
-        self.last_height.map(height_of)
-    }
 }
 
 impl Row {

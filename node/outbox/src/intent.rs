@@ -16,15 +16,18 @@ pub enum Reason {
     Claim,
     /// A claim is proven.
     Proof,
+    /// It was signed somewhere else, and is sent from here.
+    Elsewhere,
 }
 
 impl Reason {
-    const ALL: [Reason; 5] = [
+    const ALL: [Reason; 6] = [
         Reason::Payment,
         Reason::Role,
         Reason::Setup,
         Reason::Claim,
         Reason::Proof,
+        Reason::Elsewhere,
     ];
 
     /// The word in the database and in JSON.
@@ -36,6 +39,7 @@ impl Reason {
             Reason::Setup => "setup",
             Reason::Claim => "claim",
             Reason::Proof => "proof",
+            Reason::Elsewhere => "elsewhere",
         }
     }
 
@@ -46,7 +50,7 @@ impl Reason {
     /// How many of this reason share one transaction at most. A proof is about 200,000 gas, a claim 50,000 to 100,000.
     pub(crate) const fn batch(self) -> usize {
         match self {
-            Reason::Payment | Reason::Role | Reason::Setup => 1,
+            Reason::Payment | Reason::Role | Reason::Setup | Reason::Elsewhere => 1,
             Reason::Claim => 40,
             Reason::Proof => 12,
         }

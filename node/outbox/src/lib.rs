@@ -12,17 +12,24 @@
 //! endpoints say.
 
 mod db;
+mod elsewhere;
+mod groups;
 mod intent;
 mod item;
+mod make;
 mod network;
+mod older;
+mod open_tx;
 mod outbox;
 mod policy;
+mod prune;
 mod round;
 
 pub use db::DbError;
+pub use elsewhere::{Signed, sequence_of};
 pub use intent::{Intent, Reason};
 pub use item::{Item, Outcome, Part, State};
-pub use network::{Draft, Network, Seen};
+pub use network::{Draft, Failure, Moment, Network, Seen};
 pub use outbox::{Args, Outbox, Put, PutError, Signers};
 pub use policy::{Forbidden, Policy};
 

@@ -6,20 +6,21 @@ use std::{
     time::{Duration, Instant},
 };
 
-use hearth_base::{Clock, Tasks};
+use hearth_base::{Amount, Clock, Tasks};
 use hearth_pocket::{
     address::Address,
     keys::{SignError, Signer},
 };
 use hearth_store::Store;
-use hearth_wallet::{Role, Wallet};
+use hearth_wallet::Wallet;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use crate::{
     db::{Db, DbError},
+    groups::Gas,
     intent::{Intent, Reason},
-    item::{Item, State},
+    item::{Item, Part, State},
     network::Network,
     policy::{Forbidden, Policy},
 };
@@ -35,20 +36,10 @@ pub trait Signers: Send + Sync + 'static {
 
 impl Signers for Wallet {
     fn signer(&self, account: &Address) -> Result<Arc<dyn Signer>, SignError> {
-        let unavailable = |why: String| SignError::Unavailable {
+        let handle = self.signer_of(account).map_err(|error| SignError::Unavailable {
             address: account.clone(),
-            why,
-        };
-        let accounts = self.accounts();
-        let accounts = accounts.ok_or_else(|| unavailable("there is no wallet".to_owned()))?;
-        let role = if *account == accounts.main {
-            Role::Main
-        } else if *account == accounts.working {
-            Role::Working
-        } else {
-            return Err(unavailable("it is no key of this wallet".to_owned()));
-        };
-        let handle = Wallet::signer(self, role).map_err(|error| unavailable(error.to_string()))?;
+            why: error.to_string(),
+        })?;
         Ok(Arc::new(handle))
     }
 }
@@ -81,7 +72,7 @@ pub(crate) struct Inner {
     /// Counts what changed.
     changes: watch::Sender<u64>,
     /// Counts what was put in.
-    wanted: watch::Sender<u64>,
+    pub(crate) wanted: watch::Sender<u64>,
 }
 
 /// What is known besides what is kept. A restart finds all of it again.
@@ -93,8 +84,14 @@ pub(crate) struct Memory {
     pub(crate) own: BTreeSet<i64>,
     /// Items that wait before they are tried again: how often they were tried, and until when they wait.
     pub(crate) pauses: BTreeMap<i64, (u32, Instant)>,
+    /// What was chosen to be paid for an item.
+    pub(crate) fees: BTreeMap<i64, Amount>,
     /// Transactions that the chain refuses as they are.
     pub(crate) refused: BTreeSet<i64>,
+    /// What messages take of gas.
+    pub(crate) gas: Gas,
+    /// When what is old was forgotten last.
+    pub(crate) pruned: Option<Instant>,
 }
 
 /// What became of an intent that was put in.
@@ -175,17 +172,56 @@ impl Outbox {
     /// # Errors
     /// As [`Outbox::put`].
     pub async fn put_chain(&self, intents: &[Intent]) -> Result<Vec<Put>, PutError> {
+        let put = self.put_quietly(intents, None).await?;
+        self.wake();
+        Ok(put)
+    }
+
+    /// The same of one that pays no less than its highest fee, and so exactly that. A restart forgets the choice: what was
+    /// not signed by then is not sent at all, where it is not patient.
+    ///
+    /// # Errors
+    /// As [`Outbox::put`].
+    pub async fn put_at_its_fee(&self, intent: &Intent) -> Result<Put, PutError> {
+        let fee = Some(intent.max_fee);
+        let put = self.put_quietly(std::slice::from_ref(intent), fee).await?;
+        self.wake();
+        put.first()
+            .copied()
+            .ok_or(PutError::Db(sqlx::Error::RowNotFound.into()))
+    }
+
+    /// Puts an intent in, to which others are added in a moment, so that they can share a transaction: [`Outbox::wake`]
+    /// says that they are there. A block that comes meanwhile waits for none of them.
+    ///
+    /// # Errors
+    /// As [`Outbox::put`].
+    pub async fn put_with_others(&self, intent: &Intent) -> Result<Put, PutError> {
+        let put = self.put_quietly(std::slice::from_ref(intent), None).await?;
+        put.first()
+            .copied()
+            .ok_or(PutError::Db(sqlx::Error::RowNotFound.into()))
+    }
+
+    /// Looks at what was put in.
+    pub fn wake(&self) {
+        self.0.wanted.send_modify(|n| *n += 1);
+    }
+
+    async fn put_quietly(&self, intents: &[Intent], fee: Option<Amount>) -> Result<Vec<Put>, PutError> {
         for intent in intents {
             Policy.check(intent)?;
         }
         let put = self.0.db.put_all(intents, self.0.clock.now_ms()).await?;
         {
             let mut memory = self.0.memory.lock();
-            memory
-                .own
-                .extend(put.iter().filter(|(_, is_new)| *is_new).map(|(id, _)| *id));
+            let new = put.iter().filter(|(_, is_new)| *is_new).map(|(id, _)| *id);
+            memory.fees.extend(
+                fee.into_iter()
+                    .flat_map(|fee| new.clone().map(move |id| (id, fee))),
+            );
+            memory.own.extend(new);
         }
-        self.0.wanted.send_modify(|n| *n += 1);
         self.0.changed();
         let put = put.into_iter();
         Ok(put
@@ -215,7 +251,7 @@ impl Outbox {
         }
     }
 
-    /// Waits until everything that blocks hold is proven, so that the state that can be proven shows it; at most so
+    /// Waits until everything that people asked for and blocks hold is proven, so that the state that can be proven shows it; at most so
     /// long. Whoever decides by that state would not see otherwise what they did a moment ago.
     ///
     /// # Errors
@@ -238,6 +274,44 @@ impl Outbox {
     /// A database that cannot be read.
     pub async fn item(&self, id: i64) -> Result<Option<Item>, DbError> {
         self.0.db.item(id).await
+    }
+
+    /// The newest item of an account that is about something, on its way or ended.
+    ///
+    /// # Errors
+    /// A database that cannot be read.
+    pub async fn about(
+        &self,
+        account: &Address,
+        reason: Reason,
+        about: &str,
+    ) -> Result<Option<Item>, DbError> {
+        self.0.db.about(account, reason, about).await
+    }
+
+    /// The newest transaction that was made for a reason: what such a one costs.
+    ///
+    /// # Errors
+    /// A database that cannot be read.
+    pub async fn newest_tx(&self, reason: Reason) -> Result<Option<Part>, DbError> {
+        self.0.db.newest_tx(reason).await
+    }
+
+    /// All that people asked for, the newest first, without the bytes of payments: what claims and proofs did is told
+    /// by their sessions.
+    ///
+    /// # Errors
+    /// A database that cannot be read.
+    pub async fn asked_for(&self) -> Result<Vec<Item>, DbError> {
+        self.0.db.asked_for().await
+    }
+
+    /// What of the roles of this node has not ended, or has since a moment, the oldest first.
+    ///
+    /// # Errors
+    /// A database that cannot be read.
+    pub async fn roles_since(&self, since_ms: i64) -> Result<Vec<Item>, DbError> {
+        self.0.db.done_since(since_ms).await
     }
 
     /// The newest items, the newest first, and how many there are.
@@ -300,7 +374,7 @@ impl Inner {
     }
 
     /// How long nothing that is paused can be tried.
-    fn next_try(&self) -> Duration {
+    pub(crate) fn next_try(&self) -> Duration {
         const LONG: Duration = Duration::from_secs(60);
         let memory = self.memory.lock();
         let now = Instant::now();

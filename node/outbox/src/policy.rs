@@ -1,7 +1,7 @@
-//! What is signed at all: for each reason the messages that belong to it, of the account that signs.
+//! What is signed at all: for each reason the messages that belong to it, of the account that signs; by an operator's key
+//! of its own supplier nothing but its services.
 
-use hearth_pocket::message::Any;
-use prost::Message;
+use hearth_pocket::message::supplier::MsgStakeSupplier;
 
 use crate::intent::{Intent, Reason};
 
@@ -16,8 +16,23 @@ pub enum Forbidden {
         wanted: String,
         account: String,
     },
+    #[error(
+        "the operator {operator} changes the services of its supplier and nothing else, its stake is {owner}'s: nothing is \
+         signed"
+    )]
+    NotServices { operator: String, owner: String },
+    #[error(
+        "the operator {operator} would pay {share} for the service {service}, and nobody reckoned that: nothing is signed"
+    )]
+    Shares {
+        operator: String,
+        service: String,
+        share: String,
+    },
     #[error("there is nothing in it to sign")]
     Empty,
+    #[error("what is signed elsewhere is never signed here")]
+    SignedElsewhere,
 }
 
 /// The one rule of what is signed.
@@ -40,6 +55,9 @@ const ROLES: &[&str] = &[
     "/pocket.gateway.MsgUpdateGatewayMetadata",
     "/pocket.service.MsgAddService",
     "/pocket.service.MsgTransferService",
+    "/pocket.migration.MsgClaimMorseAccount",
+    "/pocket.migration.MsgClaimMorseApplication",
+    "/pocket.migration.MsgClaimMorseSupplier",
 ];
 const CLAIMS: &[&str] = &["/pocket.proof.MsgCreateClaim"];
 const PROOFS: &[&str] = &["/pocket.proof.MsgSubmitProof"];
@@ -58,6 +76,7 @@ impl Policy {
             Reason::Role | Reason::Setup => ROLES,
             Reason::Claim => CLAIMS,
             Reason::Proof => PROOFS,
+            Reason::Elsewhere => return Err(Forbidden::SignedElsewhere),
         };
         for message in &intent.messages {
             if !allowed.contains(&message.type_url.as_str()) {
@@ -66,7 +85,7 @@ impl Policy {
                     url: message.type_url.clone(),
                 });
             }
-            let wanted = signer_of(message);
+            let wanted = message.signer().unwrap_or_default();
             if wanted != intent.account.as_str() {
                 return Err(Forbidden::Account {
                     url: message.type_url.clone(),
@@ -74,19 +93,45 @@ impl Policy {
                     account: intent.account.to_string(),
                 });
             }
+            if let Some(Ok(stake)) = message.unpack::<MsgStakeSupplier>() {
+                check_operator(intent.reason, &stake)?;
+            }
         }
         Ok(())
     }
 }
 
-/// Who signs a message: the first field of every message of [`ROLES`] and the other lists.
-fn signer_of(message: &Any) -> String {
-    #[derive(Clone, PartialEq, Message)]
-    struct FirstField {
-        #[prost(string, tag = "1")]
-        signer: String,
+/// An operator of another owner's supplier sets services. Who is paid for them is a person's order, which they looked at,
+/// or the owner alone; no reckoning sets shares by itself.
+fn check_operator(reason: Reason, stake: &MsgStakeSupplier) -> Result<(), Forbidden> {
+    let is_by_operator = stake.signer == stake.operator_address && stake.signer != stake.owner_address;
+    if !is_by_operator {
+        return Ok(());
     }
-    FirstField::decode(message.value.as_slice())
-        .map(|first| first.signer)
-        .unwrap_or_default()
+    if stake.stake.is_some() || stake.services.is_empty() {
+        return Err(Forbidden::NotServices {
+            operator: stake.operator_address.clone(),
+            owner: stake.owner_address.clone(),
+        });
+    }
+    if reason == Reason::Role {
+        return Ok(());
+    }
+    for service in &stake.services {
+        let foreign = service
+            .rev_share
+            .iter()
+            .find(|share| share.address != stake.owner_address);
+        if let Some(foreign) = foreign {
+            return Err(Forbidden::Shares {
+                operator: stake.operator_address.clone(),
+                service: service.service_id.clone(),
+                share: foreign.address.clone(),
+            });
+        }
+    }
+    Ok(())
 }
+
+#[cfg(test)]
+mod tests;

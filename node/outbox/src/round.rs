@@ -1,42 +1,80 @@
 //! One round: what was sent is looked for, what is kept is signed and sent, what waits gets a transaction.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
-use hearth_base::{Amount, Height};
-use hearth_chain::{Options, Reason as Refused, TxError, Validity, valid_until};
-use hearth_pocket::{address::Address, message::Any, tx::SignedTx};
+use futures::{StreamExt as _, stream};
+use hearth_base::Height;
+use hearth_chain::{Standing, TxError, Validity};
+use hearth_pocket::tx::SignedTx;
 use time::OffsetDateTime;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
-    db::{DbError, Kept, OpenTx},
+    db::DbError,
+    groups::groups,
     item::{Item, Outcome, State},
-    network::{Draft, Seen},
+    network::{Draft, Failure, Moment, Seen},
+    open_tx::OpenTx,
     outbox::Inner,
 };
 
 /// Where the blocks that could hold a transaction are gone everywhere, that is said so long after its last moment.
 const GIVEN_UP_AFTER: time::Duration = time::Duration::hours(1);
-/// The most bytes of messages that share a transaction: endpoints take a megabyte at least.
-const MAX_BATCH_BYTES: usize = 512 << 10;
 /// How often what comes after something is tried.
 const EARLY_TRIES: u32 = 5;
-/// How often a fee is raised before it is given up.
-const RAISES: usize = 3;
 /// The longest pause before something is tried again.
 const MAX_PAUSE: Duration = Duration::from_secs(60);
+/// Transactions that are looked for, or made, at a time: an endpoint far away costs each question in a row.
+const AT_ONCE: usize = 16;
+/// How often what is old is forgotten.
+const PRUNED_EVERY: Duration = Duration::from_secs(3600);
 
 impl Inner {
     /// Makes one round.
     pub(crate) async fn round(&self) -> Result<(), DbError> {
         let _turn = self.turn.lock().await;
         if !self.memory.lock().has_begun {
+            self.db.complete_older().await?;
             self.give_up_what_was_interrupted().await?;
             self.memory.lock().has_begun = true;
         }
-        for tx in self.db.open_txs().await? {
-            // What ails one is not in the way of the others.
-            self.tell(self.chase(&tx).await);
+        // Read before anything new is kept: nothing is chased while it is being made.
+        let open = self.db.open_txs().await?;
+        let chased = CancellationToken::new();
+        let chase = async {
+            self.chase_all(open).await;
+            chased.cancel();
+        };
+        let ((), made) = futures::join!(chase, self.make_while(&chased));
+        made?;
+        self.prune().await
+    }
+
+    /// Makes what waits, again and again until everything was chased, and once more then: what is late has no time for an
+    /// endpoint that does not say what became of something else.
+    async fn make_while(&self, chased: &CancellationToken) -> Result<(), DbError> {
+        let mut wanted = self.wanted.subscribe();
+        loop {
+            let is_last = chased.is_cancelled();
+            wanted.mark_unchanged();
+            self.make_waiting().await?;
+            if is_last {
+                return Ok(());
+            }
+            let next = tokio::time::sleep(self.next_try());
+            tokio::select! {
+                () = chased.cancelled() => {}
+                _ = wanted.changed() => {}
+                () = next => {}
+            }
         }
+    }
+
+    /// Makes what waits and is not paused.
+    async fn make_waiting(&self) -> Result<(), DbError> {
         let now = Instant::now();
         let waiting: Vec<Item> = {
             let waiting = self.db.waiting().await?;
@@ -44,9 +82,53 @@ impl Inner {
             let is_paused = |item: &Item| memory.pauses.get(&item.id).is_some_and(|(_, until)| *until > now);
             waiting.into_iter().filter(|item| !is_paused(item)).collect()
         };
-        for group in groups(self.without_those_before(waiting).await) {
-            self.tell(self.make(group).await);
+        let ready = self.without_those_before(waiting).await;
+        let shares = ready.iter().any(|item| item.reason.batch() > 1);
+        let ceiling = if shares {
+            self.network.gas_ceiling().await
+        } else {
+            None
+        };
+        let groups = groups(ready, &self.memory.lock().gas, ceiling);
+        let made = groups.into_iter().map(|group| self.make(group, ceiling));
+        stream::iter(made)
+            .buffered(AT_ONCE)
+            .for_each(|made| {
+                self.tell(made);
+                std::future::ready(())
+            })
+            .await;
+        Ok(())
+    }
+
+    /// What became of everything that was kept. Those that may stand in for each other are looked at one by one, the
+    /// newest last.
+    async fn chase_all(&self, open: Vec<OpenTx>) {
+        let mut groups: BTreeMap<Option<i64>, Vec<OpenTx>> = BTreeMap::new();
+        for tx in open {
+            groups.entry(tx.first_item).or_default().push(tx);
         }
+        let chased = groups.into_values().map(|txs| async move {
+            let newest = txs.last().map(|tx| tx.id);
+            for tx in &txs {
+                // What ails one is not in the way of the others.
+                self.tell(self.chase(tx, newest == Some(tx.id)).await);
+            }
+        });
+        stream::iter(chased)
+            .buffered(AT_ONCE)
+            .for_each(|()| std::future::ready(()))
+            .await;
+    }
+
+    async fn prune(&self) -> Result<(), DbError> {
+        let now = Instant::now();
+        let is_due = |pruned: Instant| now.saturating_duration_since(pruned) >= PRUNED_EVERY;
+        if self.memory.lock().pruned.is_some_and(|pruned| !is_due(pruned)) {
+            return Ok(());
+        }
+        self.db.prune(self.clock.now_ms()).await?;
+        self.memory.lock().pruned = Some(now);
         Ok(())
     }
 
@@ -114,8 +196,8 @@ impl Inner {
         Ok(())
     }
 
-    /// What became of a transaction that was kept.
-    async fn chase(&self, tx: &OpenTx) -> Result<(), DbError> {
+    /// What became of a transaction that was kept. Only the newest of its items has another one put in its place.
+    async fn chase(&self, tx: &OpenTx, is_newest: bool) -> Result<(), DbError> {
         let Some(items) = self.db.items_of(tx.id).await? else {
             return Ok(());
         };
@@ -126,13 +208,29 @@ impl Inner {
             let why = "its hash is not one";
             return self.over(tx.id, &ended(&items, |_| unknown(tx, why))).await;
         };
-        let validity = Validity {
+        let mut validity = Validity {
             first: tx.first_height(),
             until: tx.until_ns.map(moment),
             last: tx.last_height(),
         };
-        match self.network.seen(&hash, &validity).await {
-            Ok(Seen::Pending) => self.chase_pending(tx, &items).await,
+        let mut seen = self.network.seen(&hash, &validity).await;
+        if seen.as_ref().is_ok_and(may_come_yet)
+            && let Some(passed) = self.passed(tx, &items).await
+        {
+            // No later block can hold it, so those up to there tell.
+            validity.last = Some(validity.last.map_or(passed, |last| last.min(passed)));
+            seen = self.network.seen(&hash, &validity).await;
+        }
+        match seen {
+            Ok(Seen::Pending) if self.is_sent_enough(tx, &items) => {
+                let why = "no block took it for a day: it is not sent again from here, and whoever has it still may";
+                self.over(tx.id, &ended(&items, |_| unknown(tx, why))).await
+            }
+            Ok(Seen::Pending) if self.is_unprovable() && self.is_given_up(tx) => {
+                let why = "nothing of this chain can be proven, and no endpoint shows it in a block";
+                self.over(tx.id, &ended(&items, |_| unknown(tx, why))).await
+            }
+            Ok(Seen::Pending) => self.chase_pending(tx, &items, is_newest).await,
             Ok(Seen::Placed { height }) => {
                 let state = State::Placed {
                     tx: tx.hash_text(),
@@ -146,24 +244,26 @@ impl Inner {
                 }
                 self.note(&new, &state).await
             }
-            Ok(Seen::Done { height, failed: None }) => {
+            Ok(Seen::Done {
+                outcome,
+                failed: None,
+            }) => {
                 let included = |_: &Item| Outcome::Included {
                     tx: tx.hash_text(),
-                    height,
+                    height: outcome.height(),
                 };
                 self.over(tx.id, &ended(&items, included)).await
             }
             Ok(Seen::Done {
-                height,
-                failed: Some(why),
-            }) => self.failed(tx, &items, height, &why).await,
+                outcome,
+                failed: Some(failure),
+            }) => {
+                self.failed(tx, &items, outcome.height(), &failure, is_newest)
+                    .await
+            }
             Ok(Seen::Expired) => self.expired(tx, &items).await,
             Ok(Seen::Unknown { why }) => {
-                let head = self.network.head().borrow().time;
-                let is_given_up = tx
-                    .until_ns
-                    .is_some_and(|until| head > moment(until) + GIVEN_UP_AFTER);
-                if !is_given_up {
+                if !self.is_given_up(tx) {
                     return Ok(());
                 }
                 let why = format!("no endpoint has the blocks any more that would prove it: {why}");
@@ -171,21 +271,70 @@ impl Inner {
             }
             Err(error) => {
                 tracing::debug!(hash = %tx.hash_text(), %error, "a transaction cannot be asked for at the moment");
-                Ok(())
+                // The same bytes once more do no harm, and may be what is missing.
+                match tx.signed().filter(|_| is_newest) {
+                    Some(signed) => self.send_again(tx.id, &signed, &items).await,
+                    None => Ok(()),
+                }
             }
         }
     }
 
+    /// Whether its last moment was long ago.
+    fn is_given_up(&self, tx: &OpenTx) -> bool {
+        let head = self.network.head().borrow().time;
+        tx.until_ns
+            .is_some_and(|until| head > moment(until) + GIVEN_UP_AFTER)
+    }
+
+    /// Whether nothing of this chain can be proven, so that an endpoint's word has to do.
+    fn is_unprovable(&self) -> bool {
+        matches!(self.network.head().borrow().standing, Standing::Unverified { .. })
+    }
+
+    /// The height that decides what is too late.
+    pub(crate) fn height(&self) -> Height {
+        let head = self.network.head().borrow().clone();
+        if self.is_unprovable() {
+            head.height
+        } else {
+            head.verified_height
+        }
+    }
+
     /// A transaction in no block: it is sent again, or another one with the same moment of validity in its place.
-    async fn chase_pending(&self, tx: &OpenTx, items: &[Item]) -> Result<(), DbError> {
-        let Some(signed) = tx.signed() else { return Ok(()) };
+    async fn chase_pending(&self, tx: &OpenTx, items: &[Item], is_newest: bool) -> Result<(), DbError> {
+        // What another one stands in for is not sent any more.
+        let Some(signed) = tx.signed().filter(|_| is_newest) else {
+            return Ok(());
+        };
         let is_refused = self.memory.lock().refused.contains(&tx.id);
         if is_refused && items.iter().all(|item| item.is_patient) && !self.is_paused(items) {
             self.memory.lock().refused.remove(&tx.id);
-            return self.make_in_place(items.to_vec(), Some((&signed, None))).await;
+            return self
+                .make_in_place(items.to_vec(), Some((tx.id, &signed, None)), None)
+                .await;
         }
-        self.network.send_again(&signed).await;
-        Ok(())
+        self.send_again(tx.id, &signed, items).await
+    }
+
+    /// Sends the same bytes again, and says what the endpoints say of them now.
+    pub(crate) async fn send_again(&self, id: i64, signed: &SignedTx, items: &[Item]) -> Result<(), DbError> {
+        let trouble = match self.network.send_again(signed).await {
+            None => return Ok(()),
+            Some(Ok(_)) => None,
+            Some(Err(error)) => {
+                self.note_refusal(id, items, &error);
+                Some(hearth_base::failure::chain(&error))
+            }
+        };
+        let state = State::Signed { trouble };
+        let is_news = |item: &&Item| item.state.stage() == "signed" && item.state != state;
+        let news: Vec<i64> = items.iter().filter(is_news).map(|item| item.id).collect();
+        if news.is_empty() {
+            return Ok(());
+        }
+        self.note(&news, &state).await
     }
 
     /// Bytes that were kept and not signed never left.
@@ -204,20 +353,67 @@ impl Inner {
         self.sign(tx.id, items, draft).await
     }
 
-    /// It failed in a block. One of several was at fault: each is tried alone.
-    async fn failed(&self, tx: &OpenTx, items: &[Item], height: Height, why: &str) -> Result<(), DbError> {
+    /// It failed in a block. Where a later one may hold the same bytes, it has not ended: what a person asked for is in
+    /// doubt until its moment has passed, and what is patient is signed once more, of which the chain takes one. One of
+    /// several was at fault otherwise: each is tried alone.
+    async fn failed(
+        &self,
+        tx: &OpenTx,
+        items: &[Item],
+        height: Height,
+        failure: &Failure,
+        is_newest: bool,
+    ) -> Result<(), DbError> {
+        let why = format!("it failed in block {height}: {}", failure.why);
+        let is_patient = items.iter().all(|item| item.is_patient);
+        let is_over = match failure.moment {
+            Moment::Used => true,
+            // Claims and proofs may be made twice, and their window does not wait.
+            Moment::Unclear => is_patient,
+            Moment::Free => false,
+        };
+        if !is_over {
+            return self.in_doubt(tx, items, why, is_newest && is_patient).await;
+        }
         if items.len() > 1 {
             self.db.part(&ids(items)).await?;
             let states: Vec<_> = items.iter().map(|item| (item.id, State::WAITING)).collect();
             return self.over(tx.id, &states).await;
         }
-        let why = format!("it failed in block {height}: {why}");
         let states = self.tried_again(items, &why, |_| Outcome::Failed {
             tx: tx.hash_text(),
             height: Some(height),
             why: why.clone(),
         });
         self.over(tx.id, &states).await
+    }
+
+    /// The same bytes may still be included.
+    async fn in_doubt(
+        &self,
+        tx: &OpenTx,
+        items: &[Item],
+        why: String,
+        is_tried_again: bool,
+    ) -> Result<(), DbError> {
+        let state = State::Signed {
+            trouble: Some(format!(
+                "{why}; it may still be included until its time has passed"
+            )),
+        };
+        let is_news = |item: &&Item| item.state != state;
+        let news: Vec<i64> = items.iter().filter(is_news).map(|item| item.id).collect();
+        if !news.is_empty() {
+            self.note(&news, &state).await?;
+        }
+        match tx.signed() {
+            Some(signed) if is_tried_again && !self.is_paused(items) => {
+                items.iter().for_each(|item| self.pause(item.id));
+                self.make_in_place(items.to_vec(), Some((tx.id, &signed, None)), None)
+                    .await
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// No block holds it, and none ever will.
@@ -232,8 +428,13 @@ impl Inner {
 
     /// The states of items whose transaction is certainly none: the patient ones wait for another one while they have
     /// time, the others have ended.
-    fn tried_again(&self, items: &[Item], why: &str, end: impl Fn(&Item) -> Outcome) -> Vec<(i64, State)> {
-        let height = self.network.head().borrow().verified_height;
+    pub(crate) fn tried_again(
+        &self,
+        items: &[Item],
+        why: &str,
+        end: impl Fn(&Item) -> Outcome,
+    ) -> Vec<(i64, State)> {
+        let height = self.height();
         let state = |item: &Item| {
             let has_time = item.last_height.is_none_or(|last| height < last);
             if item.is_patient && has_time {
@@ -247,210 +448,8 @@ impl Inner {
         items.iter().map(|item| (item.id, state(item))).collect()
     }
 
-    /// Makes a transaction for items.
-    async fn make(&self, items: Vec<Item>) -> Result<(), DbError> {
-        let head = self.network.head().borrow().verified_height;
-        let (late, items): (Vec<Item>, Vec<Item>) = items
-            .into_iter()
-            .partition(|item| item.last_height.is_some_and(|last| head >= last));
-        if !late.is_empty() {
-            let why = |item: &Item| {
-                item.state
-                    .trouble()
-                    .unwrap_or("no block was left for it")
-                    .to_owned()
-            };
-            for item in &late {
-                let outcome = refused("too_late", &why(item));
-                self.note(&[item.id], &State::Ended { outcome }).await?;
-            }
-        }
-        if items.is_empty() {
-            return Ok(());
-        }
-        self.make_in_place(items, None).await
-    }
-
-    /// The same, in place of a transaction that may still be included, with a fee of at least so much.
-    async fn make_in_place(
-        &self,
-        items: Vec<Item>,
-        former: Option<(&SignedTx, Option<Amount>)>,
-    ) -> Result<(), DbError> {
-        let mut raised = former.map(|(tx, fee)| (tx.clone(), fee));
-        for raises in 0.. {
-            let account = items[0].account.clone();
-            let (in_place_of, least_fee) = raised.map_or((None, None), |(tx, fee)| (Some(tx), fee));
-            let options = Options {
-                memo: items[0].memo.clone(),
-                timeout_height: items.iter().filter_map(|item| item.last_height).min(),
-                in_place_of,
-                least_fee,
-                ..Options::default()
-            };
-            let is_replacement = options.in_place_of.is_some();
-            let draft = match self.prepared(&account, messages(&items), &options).await {
-                Ok(draft) => draft,
-                Err(error) => return self.not_prepared(&items, &error, is_replacement).await,
-            };
-            let most: Amount = items.iter().map(|item| item.max_fee).sum();
-            if draft.fee > most {
-                let error = TxError::FeeTooHigh {
-                    asked: draft.fee,
-                    limit: most,
-                };
-                return self.not_prepared(&items, &error, is_replacement).await;
-            }
-            let Some(id) = self.keep(&account, &items, &draft).await? else {
-                items.iter().for_each(|item| self.pause(item.id));
-                return Ok(());
-            };
-            match self.signed_and_sent(id, &items, &draft).await? {
-                Some((tx, asked)) if raises < RAISES => {
-                    raised = Some((tx, Some(higher(draft.fee, asked))));
-                }
-                Some(_) => return self.asks_ever_more(id, &items).await,
-                None => return Ok(()),
-            }
-        }
-        Ok(())
-    }
-
-    async fn asks_ever_more(&self, id: i64, items: &[Item]) -> Result<(), DbError> {
-        self.memory.lock().refused.insert(id);
-        items.iter().for_each(|item| self.pause(item.id));
-        let why = "the endpoints ask for a higher fee each time";
-        let trouble = Some(why.to_owned());
-        self.note(&ids(items), &State::Signed { trouble }).await
-    }
-
-    async fn prepared(
-        &self,
-        account: &Address,
-        messages: Vec<Any>,
-        options: &Options,
-    ) -> Result<Draft, TxError> {
-        let signer = self.signers.signer(account)?;
-        self.network.prepare(&*signer, messages, options).await
-    }
-
-    /// Nothing was signed. What shares a transaction is tried alone where the chain refuses it; what is not patient has
-    /// ended, unless a former one of it may still be included.
-    async fn not_prepared(
-        &self,
-        items: &[Item],
-        error: &TxError,
-        is_replacement: bool,
-    ) -> Result<(), DbError> {
-        let why = hearth_base::failure::chain(error);
-        let is_refused = matches!(error, TxError::Refused { .. } | TxError::FeeTooHigh { .. });
-        if is_refused && items.len() > 1 && !is_replacement {
-            self.db.part(&ids(items)).await?;
-            for item in items {
-                Box::pin(self.make(vec![item.clone()])).await?;
-            }
-            return Ok(());
-        }
-        for item in items {
-            let state = if is_replacement {
-                State::Signed {
-                    trouble: Some(why.clone()),
-                }
-            } else if item.is_patient || (is_refused && self.may_be_early(item)) {
-                State::Waiting {
-                    trouble: Some(why.clone()),
-                }
-            } else {
-                State::Ended {
-                    outcome: refused(word(error), &why),
-                }
-            };
-            self.pause(item.id);
-            self.note(&[item.id], &state).await?;
-        }
-        Ok(())
-    }
-
-    /// Keeps the bytes that are going to be signed.
-    async fn keep(&self, account: &Address, items: &[Item], draft: &Draft) -> Result<Option<i64>, DbError> {
-        // The moment and the height are in the bytes.
-        let unsigned = SignedTx::new(draft.unsigned.clone());
-        let until = valid_until(&unsigned);
-        let head = self.network.head().borrow().clone();
-        let kept = Kept {
-            account,
-            draft,
-            until_ns: until.and_then(|until| i64::try_from(until.unix_timestamp_nanos()).ok()),
-            last_height: Validity::of(&unsigned).last,
-            // Only a head that was verified says that it was not there before.
-            first_height: (head.verified_height.0 > 0).then(|| head.verified_height.plus(1)),
-        };
-        let id = self.db.keep(&ids(items), kept, self.clock.now_ms()).await?;
-        self.changed();
-        Ok(id)
-    }
-
-    /// Signs kept bytes and sends them; the fee is raised where the chain asks for more.
-    async fn sign(&self, id: i64, items: &[Item], draft: &Draft) -> Result<(), DbError> {
-        match self.signed_and_sent(id, items, draft).await? {
-            Some((tx, asked)) => {
-                let fee = higher(draft.fee, asked);
-                self.make_in_place(items.to_vec(), Some((&tx, Some(fee)))).await
-            }
-            None => Ok(()),
-        }
-    }
-
-    /// Signs kept bytes and sends them. Gives the transaction, and the fee that is asked for, where that is not enough.
-    async fn signed_and_sent(
-        &self,
-        id: i64,
-        items: &[Item],
-        draft: &Draft,
-    ) -> Result<Option<(SignedTx, Option<Amount>)>, DbError> {
-        let signed = {
-            let signer = self.signers.signer(&items[0].account).map_err(TxError::from);
-            signer.and_then(|signer| self.network.sign(&*signer, draft))
-        };
-        let signed = match signed {
-            Ok(signed) => signed,
-            Err(error) => return self.not_signed(id, items, &error).await.map(|()| None),
-        };
-        self.db.signed(id, &signed).await?;
-        let why = match self.network.send(&signed).await {
-            Ok(_) => return Ok(None),
-            Err(TxError::Refused {
-                reason: Refused::InsufficientFee { required },
-                ..
-            }) => return Ok(Some((signed, required))),
-            Err(error) => {
-                let is_final = |reason: &Refused| !reason.same_bytes_may_pass();
-                if error.reason().is_some_and(is_final) {
-                    self.memory.lock().refused.insert(id);
-                    items.iter().for_each(|item| self.pause(item.id));
-                }
-                hearth_base::failure::chain(&error)
-            }
-        };
-        self.note(&ids(items), &State::Signed { trouble: Some(why) })
-            .await?;
-        Ok(None)
-    }
-
-    /// The key is locked or away: nothing has left.
-    async fn not_signed(&self, id: i64, items: &[Item], error: &TxError) -> Result<(), DbError> {
-        let why = hearth_base::failure::chain(error);
-        if items.iter().all(|item| item.is_patient) {
-            // What is kept is signed as soon as the key is there.
-            return self
-                .note(&ids(items), &State::Signed { trouble: Some(why) })
-                .await;
-        }
-        self.over(id, &ended(items, |_| refused(word(error), &why))).await
-    }
-
     /// What comes after something may be asked of an endpoint that has not seen it yet.
-    fn may_be_early(&self, item: &Item) -> bool {
+    pub(crate) fn may_be_early(&self, item: &Item) -> bool {
         let tried = self
             .memory
             .lock()
@@ -460,7 +459,15 @@ impl Inner {
         item.after.is_some() && tried < EARLY_TRIES
     }
 
-    fn pause(&self, item: i64) {
+    /// Notes that others have to be signed in place of bytes that are refused as they are.
+    pub(crate) fn note_refusal(&self, id: i64, items: &[Item], error: &TxError) {
+        if error.reason().is_some_and(|reason| !reason.same_bytes_may_pass()) {
+            self.memory.lock().refused.insert(id);
+            items.iter().for_each(|item| self.pause(item.id));
+        }
+    }
+
+    pub(crate) fn pause(&self, item: i64) {
         let mut memory = self.memory.lock();
         let (tried, until) = memory.pauses.entry(item).or_insert((0, Instant::now()));
         *until = Instant::now()
@@ -477,14 +484,14 @@ impl Inner {
         items.iter().filter_map(pause).any(|until| until > Instant::now())
     }
 
-    async fn note(&self, items: &[i64], state: &State) -> Result<(), DbError> {
+    pub(crate) async fn note(&self, items: &[i64], state: &State) -> Result<(), DbError> {
         self.db.note(items, state, self.clock.now_ms()).await?;
         self.forget(items.iter().map(|item| (*item, state)));
         self.changed();
         Ok(())
     }
 
-    async fn over(&self, tx: i64, states: &[(i64, State)]) -> Result<(), DbError> {
+    pub(crate) async fn over(&self, tx: i64, states: &[(i64, State)]) -> Result<(), DbError> {
         self.db.over(tx, states, self.clock.now_ms()).await?;
         self.memory.lock().refused.remove(&tx);
         self.forget(states.iter().map(|(item, state)| (*item, state)));
@@ -497,56 +504,32 @@ impl Inner {
         let mut memory = self.memory.lock();
         for (item, _) in states.filter(|(_, state)| state.outcome().is_some()) {
             memory.own.remove(&item);
+            memory.fees.remove(&item);
             memory.pauses.remove(&item);
         }
     }
 }
 
-/// Items that share a transaction: of one account and reason, no more than it bears, none that must be alone.
-fn groups(waiting: Vec<Item>) -> Vec<Vec<Item>> {
-    let mut groups: Vec<Vec<Item>> = Vec::new();
-    for item in waiting {
-        let n_bytes = |items: &[Item]| {
-            messages(items)
-                .iter()
-                .map(|message| message.value.len())
-                .sum::<usize>()
-        };
-        let fits = |group: &&mut Vec<Item>| {
-            let first = &group[0];
-            !item.is_alone
-                && !first.is_alone
-                && (first.account == item.account && first.reason == item.reason && first.memo == item.memo)
-                && group.len() < item.reason.batch()
-                && n_bytes(group) + n_bytes(std::slice::from_ref(&item)) <= MAX_BATCH_BYTES
-        };
-        match groups.iter_mut().find(fits) {
-            Some(group) => group.push(item),
-            None => groups.push(vec![item]),
-        }
-    }
-    groups
-}
-
-/// A fee that is higher than one that was not enough. What is asked for is believed only where it is.
-fn higher(fee: Amount, asked: Option<Amount>) -> Amount {
-    let doubled = fee.saturating_add(fee).max(Amount::from_upokt(1));
-    asked.filter(|asked| *asked > fee).unwrap_or(doubled)
-}
-
-fn messages(items: &[Item]) -> Vec<Any> {
-    items.iter().flat_map(|item| item.messages.clone()).collect()
-}
-
-fn ids(items: &[Item]) -> Vec<i64> {
+pub(crate) fn ids(items: &[Item]) -> Vec<i64> {
     items.iter().map(|item| item.id).collect()
 }
 
-fn ended(items: &[Item], outcome: impl Fn(&Item) -> Outcome) -> Vec<(i64, State)> {
+pub(crate) fn ended(items: &[Item], outcome: impl Fn(&Item) -> Outcome) -> Vec<(i64, State)> {
     let state = |item: &Item| State::Ended {
         outcome: outcome(item),
     };
     items.iter().map(|item| (item.id, state(item))).collect()
+}
+
+/// Whether a later block may hold it, by what is known of it alone.
+fn may_come_yet(seen: &Seen) -> bool {
+    match seen {
+        Seen::Pending => true,
+        Seen::Done { failed, .. } => failed
+            .as_ref()
+            .is_some_and(|failure| failure.moment != Moment::Used),
+        Seen::Placed { .. } | Seen::Expired | Seen::Unknown { .. } => false,
+    }
 }
 
 fn unknown(tx: &OpenTx, why: &str) -> Outcome {
@@ -556,25 +539,10 @@ fn unknown(tx: &OpenTx, why: &str) -> Outcome {
     }
 }
 
-fn refused(code: &str, why: &str) -> Outcome {
+pub(crate) fn refused(code: &str, why: &str) -> Outcome {
     Outcome::Refused {
         code: code.to_owned(),
         why: why.to_owned(),
-    }
-}
-
-/// The stable word of what stands in the way of a transaction that did not leave.
-fn word(error: &TxError) -> &'static str {
-    match error {
-        TxError::Sign(_) => "key_locked",
-        TxError::TrustConflict { .. } => "trust_conflict",
-        TxError::FeeTooHigh { .. } => "fee_rose",
-        TxError::Query(_) => "chain_unreachable",
-        TxError::Refused { .. }
-        | TxError::NoAccount { .. }
-        | TxError::Expired { .. }
-        | TxError::NotSeen { .. }
-        | TxError::Unsent { .. } => "refused",
     }
 }
 

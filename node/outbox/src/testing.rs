@@ -10,7 +10,10 @@ use std::{
 use async_trait::async_trait;
 use futures::FutureExt as _;
 use hearth_base::{Amount, Clock, Height};
-use hearth_chain::{Head, Options, QueryError, Reason as Refused, Sent, Stage, Standing, TxError, Validity};
+use hearth_chain::{
+    Head, Options, Outcome, QueryError, Reason as Refused, Sent, Stage, Standing, TxError, Validity,
+    proven_for_tests,
+};
 use hearth_pocket::{
     address::Address,
     keys::{SecretKey, SignError, Signer},
@@ -22,9 +25,9 @@ use parking_lot::Mutex;
 use time::OffsetDateTime;
 use tokio::sync::watch;
 
-use crate::{Args, Draft, Intent, Network, Outbox, Reason, Seen, Signers};
+use crate::{Args, Draft, Failure, Intent, Moment, Network, Outbox, Reason, Seen, Signers};
 
-const CHAIN: &str = "hearth-devnet";
+pub(crate) const CHAIN: &str = "hearth-devnet";
 /// How long a transaction is valid.
 const LIFETIME_S: i64 = 60;
 
@@ -41,12 +44,16 @@ pub(crate) struct Faults {
     pub(crate) hides: bool,
     /// They do not answer.
     pub(crate) away: bool,
+    /// They do not answer what became of a transaction, for as long as this lasts.
+    pub(crate) mute: bool,
     /// They ask for a higher fee.
     pub(crate) dear: bool,
     /// Blocks take nothing.
     pub(crate) stands_still: bool,
     /// Every block refuses what it holds, and takes the fee.
     pub(crate) fails: bool,
+    /// Every block holds what its own checks refuse: no fee is taken, no moment used up.
+    pub(crate) unchecked: bool,
 }
 
 /// A moment at which the program is killed.
@@ -62,12 +69,16 @@ pub(crate) enum Killed {
 struct Block {
     height: u64,
     failed: bool,
+    /// It may be in a later one, too.
+    may_come_again: bool,
 }
 
 struct Chain {
     height: u64,
     time: i64,
     nonce: i128,
+    /// The next ordered transaction of the account.
+    sequence: u64,
     pool: Vec<SignedTx>,
     blocks: BTreeMap<[u8; 32], Block>,
     /// Moments of validity that were used.
@@ -79,6 +90,7 @@ struct Chain {
     /// Moments of that kind that pass before the kill.
     spared: u32,
     locked: bool,
+    ceiling: Option<u64>,
     fees: Amount,
     n_txs: u32,
 }
@@ -109,6 +121,7 @@ impl Model {
                 height: 1,
                 time: 1_000_000,
                 nonce: 0,
+                sequence: 0,
                 pool: Vec::new(),
                 blocks: BTreeMap::new(),
                 used: BTreeSet::new(),
@@ -117,6 +130,7 @@ impl Model {
                 kill: None,
                 spared: 0,
                 locked: false,
+                ceiling: None,
                 fees: Amount::ZERO,
                 n_txs: 0,
             }),
@@ -129,8 +143,18 @@ impl Model {
         self.chain.lock().faults = faults;
     }
 
+    /// Another program uses up the next sequence.
+    pub(crate) fn use_sequence(&self) {
+        self.chain.lock().sequence += 1;
+    }
+
     pub(crate) fn lock(&self, locked: bool) {
         self.chain.lock().locked = locked;
+    }
+
+    /// Blocks take so much gas in one transaction; a message takes 100.
+    pub(crate) fn limit_gas(&self, ceiling: u64) {
+        self.chain.lock().ceiling = Some(ceiling);
     }
 
     pub(crate) fn height(&self) -> u64 {
@@ -215,14 +239,37 @@ fn away() -> QueryError {
 }
 
 impl Chain {
+    /// Whether a transaction waits, or is in a block for good.
+    fn knows(&self, tx: &SignedTx) -> bool {
+        let block = self.blocks.get(&tx.hash());
+        block.is_some_and(|block| !block.may_come_again) || self.pool.contains(tx)
+    }
+
     /// A block takes a transaction, if its rules allow it.
     fn include(&mut self, tx: &SignedTx) {
         let body = decode(tx.raw()).unwrap().body;
-        let until = body.timeout_timestamp.unwrap();
-        let is_late = self.time > until.seconds;
-        let is_high = body.timeout_height > 0 && self.height > body.timeout_height;
-        if is_late || is_high || !self.used.insert((until.seconds, until.nanos)) {
+        let sequence = crate::sequence_of(tx);
+        if sequence.is_some_and(|sequence| sequence != self.sequence) {
             return;
+        }
+        let until = body.timeout_timestamp.unwrap_or_default();
+        let is_late = sequence.is_none() && self.time > until.seconds;
+        let is_high = body.timeout_height > 0 && self.height > body.timeout_height;
+        if is_late || is_high || self.used.contains(&(until.seconds, until.nanos)) {
+            return;
+        }
+        if self.faults.unchecked {
+            let block = Block {
+                height: self.height,
+                failed: true,
+                may_come_again: true,
+            };
+            self.blocks.insert(tx.hash(), block);
+            return;
+        }
+        match sequence {
+            Some(_) => self.sequence += 1,
+            None => drop(self.used.insert((until.seconds, until.nanos))),
         }
         // One wrong message fails all of them.
         let failed = self.faults.fails
@@ -242,7 +289,12 @@ impl Chain {
             }
         }
         let height = self.height;
-        self.blocks.insert(tx.hash(), Block { height, failed });
+        let block = Block {
+            height,
+            failed,
+            may_come_again: false,
+        };
+        self.blocks.insert(tx.hash(), block);
     }
 }
 
@@ -291,6 +343,7 @@ impl Network for Model {
             }
         });
         let fee = Amount::from_upokt(1).max(options.least_fee.unwrap_or_default());
+        let gas_limit = 100 * messages.len() as u64;
         let plan = Plan {
             messages,
             memo: options.memo.clone(),
@@ -298,7 +351,7 @@ impl Network for Model {
             timeout: None,
             replay: Replay::Unordered { until },
             fee: vec![Coin::upokt(fee)],
-            gas_limit: 1,
+            gas_limit,
         };
         self.moment_to_kill(Killed::Prepared);
         Ok(Draft {
@@ -340,7 +393,7 @@ impl Network for Model {
         if faults.dear && fee < 3 {
             let mut chain = self.chain.lock();
             // A liar takes what it refuses, and asks for no more than it was given.
-            if faults.refuses && !chain.blocks.contains_key(&tx.hash()) && !chain.pool.contains(tx) {
+            if faults.refuses && !chain.knows(tx) {
                 chain.pool.push(tx.clone());
             }
             let required = (chain.nonce % 2 == 0).then_some(Amount::from_upokt(1));
@@ -348,8 +401,7 @@ impl Network for Model {
         }
         if !faults.drops {
             let mut chain = self.chain.lock();
-            let is_known = chain.blocks.contains_key(&tx.hash()) || chain.pool.contains(tx);
-            if !is_known {
+            if !chain.knows(tx) {
                 chain.pool.push(tx.clone());
             }
         }
@@ -363,18 +415,35 @@ impl Network for Model {
         Ok(Sent::New)
     }
 
-    async fn send_again(&self, tx: &SignedTx) {
-        let _ = self.send(tx).await;
+    async fn send_again(&self, tx: &SignedTx) -> Option<Result<Sent, TxError>> {
+        Some(self.send(tx).await)
+    }
+
+    async fn gas_ceiling(&self) -> Option<u64> {
+        self.chain.lock().ceiling
+    }
+
+    async fn next_sequence(&self, _account: &Address) -> Result<(u64, Height), QueryError> {
+        let chain = self.chain.lock();
+        // A state is proven by the block after it.
+        Ok((chain.sequence, Height(chain.height - 1)))
     }
 
     async fn seen(&self, hash: &[u8; 32], validity: &Validity) -> Result<Seen, QueryError> {
         self.moment_to_kill(Killed::Looking);
+        while self.chain.lock().faults.mute {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            if !self.chain.lock().faults.mute {
+                return Err(away());
+            }
+        }
         let chain = self.chain.lock();
         if chain.faults.away {
             return Err(away());
         }
-        let until = validity.until.unwrap().unix_timestamp();
-        let is_over = chain.time > until || validity.last.is_some_and(|last| chain.height > last.0);
+        let until = validity.until.map(OffsetDateTime::unix_timestamp);
+        let is_over = until.is_some_and(|until| chain.time > until)
+            || validity.last.is_some_and(|last| chain.height > last.0);
         match chain.blocks.get(hash) {
             // Blocks are looked through at the end, so that hiding does not help.
             Some(_) if chain.faults.hides && !is_over => Ok(Seen::Pending),
@@ -383,8 +452,21 @@ impl Network for Model {
                 height: Height(block.height),
             }),
             Some(block) => Ok(Seen::Done {
-                height: Height(block.height),
-                failed: block.failed.then(|| "it failed".to_owned()),
+                outcome: proven_for_tests(
+                    Outcome {
+                        code: i64::from(block.failed),
+                        gas_used: 1,
+                    },
+                    Height(block.height),
+                ),
+                failed: block.failed.then(|| Failure {
+                    why: "it failed".to_owned(),
+                    moment: if block.may_come_again && !is_over {
+                        Moment::Free
+                    } else {
+                        Moment::Used
+                    },
+                }),
             }),
             None if is_over => Ok(Seen::Expired),
             None => Ok(Seen::Pending),

@@ -1,8 +1,10 @@
 //! Nothing is done twice and nothing is lost, whatever endpoints say and whenever the program is killed.
 
+mod elsewhere;
 mod schedules;
+mod sharing;
 
-use std::sync::Arc;
+use std::{cell::Cell, sync::Arc, time::Duration};
 
 use hearth_base::Amount;
 use hearth_store::Store;
@@ -73,6 +75,62 @@ async fn a_payment_goes_its_way() {
     assert!(
         matches!(&outcome, Outcome::Included { tx, height } if Some(tx) == part.hash.as_ref() && height.0 == 2)
     );
+    assert_eq!(world.model.done("5"), 1);
+}
+
+#[tokio::test]
+async fn an_endpoint_that_does_not_say_what_became_of_something_keeps_nothing_waiting() {
+    let world = World::new().await;
+    world.model.fault(Faults {
+        drops: true,
+        ..Faults::default()
+    });
+    let dropped = world.put(&payment(&world.model, "5")).await;
+    world.round().await;
+    world.model.fault(Faults {
+        mute: true,
+        ..Faults::default()
+    });
+    let is_over = Cell::new(false);
+    let round = async {
+        world.outbox.look().await;
+        is_over.set(true);
+    };
+    // What is due is made meanwhile, also what comes later.
+    let meanwhile = async {
+        for root in ["a", "b"] {
+            let id = world.put(&claim(&world.model, root, 50)).await;
+            let sent = async {
+                while world.state(id).await.stage() != "signed" {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+            };
+            tokio::time::timeout(Duration::from_secs(60), sent).await.unwrap();
+            assert!(!is_over.get());
+        }
+        // An endpoint that then fails to say it is sent the same bytes again all the same.
+        world.model.fault(Faults::default());
+    };
+    futures::join!(round, meanwhile);
+    world.blocks(2).await;
+    assert!(matches!(world.outcome(dropped).await, Outcome::Included { .. }));
+    assert_eq!(world.model.done("5"), 1);
+}
+
+#[tokio::test]
+async fn what_was_chosen_to_be_paid_is_paid() {
+    let world = World::new().await;
+    let id = world
+        .outbox
+        .put_at_its_fee(&payment(&world.model, "5"))
+        .await
+        .unwrap()
+        .id();
+    world.round().await;
+    let part = world.outbox.item(id).await.unwrap().unwrap().tx.unwrap();
+    assert_eq!(part.fee, Amount::from_upokt(10));
+    world.blocks(2).await;
+    assert!(matches!(world.outcome(id).await, Outcome::Included { .. }));
     assert_eq!(world.model.done("5"), 1);
 }
 
@@ -166,35 +224,6 @@ async fn a_fee_is_raised_to_the_ceiling_and_no_further() {
     world.model.block(100, false);
     world.round().await;
     assert!(matches!(world.outcome(poor).await, Outcome::Expired { .. }));
-}
-
-#[tokio::test]
-async fn claims_share_a_transaction_and_one_that_is_wrong_fails_alone() {
-    let world = World::new().await;
-    let mut ids = Vec::new();
-    for n in 0..50 {
-        ids.push(world.put(&claim(&world.model, &format!("root {n}"), 500)).await);
-    }
-    world.round().await;
-    world.blocks(2).await;
-    for id in &ids {
-        assert!(matches!(world.outcome(*id).await, Outcome::Included { .. }));
-    }
-    assert_eq!(world.model.cost().0, 2, "forty and ten");
-
-    let refused = world.put(&claim(&world.model, "refused", 500)).await;
-    let wrong = world.put(&claim(&world.model, "wrong", 500)).await;
-    let right = world.put(&claim(&world.model, "right", 500)).await;
-    world.round().await;
-    world.blocks(4).await;
-    assert!(matches!(world.outcome(right).await, Outcome::Included { .. }));
-    for id in [refused, wrong] {
-        assert!(
-            world.state(id).await.outcome().is_none(),
-            "it is tried until its window closes"
-        );
-    }
-    assert!(world.state(refused).await.trouble().is_some());
 }
 
 #[tokio::test]

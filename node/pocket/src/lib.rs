@@ -2,6 +2,7 @@
 //! settlement arithmetic. No I/O, no clock.
 
 pub mod address;
+pub mod adr36;
 pub mod difficulty;
 pub mod fuzz;
 pub mod gob;

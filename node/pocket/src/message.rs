@@ -186,4 +186,21 @@ impl Any {
     pub fn unpack<T: TypeUrl>(&self) -> Option<Result<T, prost::DecodeError>> {
         (self.type_url == T::TYPE_URL).then(|| T::decode(self.value.as_slice()))
     }
+
+    /// Who signs it: the first field of a message of Pocket, of bank and of authz. `None` where that is no text. Claims of
+    /// the former network name the account that gets something first, and who signs later.
+    #[must_use]
+    pub fn signer(&self) -> Option<String> {
+        if let Some(claim) = migration::MorseClaim::of(self) {
+            return Some(claim.ok()?.signing_address().to_owned());
+        }
+        #[derive(Clone, PartialEq, prost::Message)]
+        struct FirstField {
+            #[prost(string, tag = "1")]
+            signer: String,
+        }
+        <FirstField as prost::Message>::decode(self.value.as_slice())
+            .ok()
+            .map(|first| first.signer)
+    }
 }

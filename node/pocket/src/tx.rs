@@ -24,6 +24,8 @@ pub enum TxError {
         part: &'static str,
         why: prost::DecodeError,
     },
+    #[error("the document to sign holds fields that this Hearth does not know, so it cannot be shown whole")]
+    NotWhole,
 }
 
 /// What keeps a transaction from being played twice.
@@ -254,6 +256,43 @@ pub struct DecodedTx {
     pub raw: TxRaw,
     pub body: TxBody,
     pub auth_info: AuthInfo,
+}
+
+/// What a signer is asked to sign, as it was read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DecodedSignDoc {
+    pub body: TxBody,
+    pub auth_info: AuthInfo,
+    pub chain_id: String,
+    pub account_number: u64,
+}
+
+/// Reads the bytes that a signer signs. They are refused where they would be other bytes if they were written again: what
+/// a person is shown must be all that is signed.
+///
+/// # Errors
+/// Bytes that are none, or hold what is not known here.
+pub fn decode_sign_doc(bytes: &[u8]) -> Result<DecodedSignDoc, TxError> {
+    let undecodable = |part| move |why| TxError::Undecodable { part, why };
+    let doc = SignDoc::decode(bytes).map_err(undecodable("the document to sign"))?;
+    let body = TxBody::decode(doc.body_bytes.as_slice()).map_err(undecodable("the body"))?;
+    let auth_info =
+        AuthInfo::decode(doc.auth_info_bytes.as_slice()).map_err(undecodable("the authorisation info"))?;
+    let again = sign_bytes(
+        &body.encode_to_vec(),
+        &auth_info.encode_to_vec(),
+        &doc.chain_id,
+        doc.account_number,
+    );
+    if again != bytes {
+        return Err(TxError::NotWhole);
+    }
+    Ok(DecodedSignDoc {
+        body,
+        auth_info,
+        chain_id: doc.chain_id,
+        account_number: doc.account_number,
+    })
 }
 
 /// Reads a transaction.

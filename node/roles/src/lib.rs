@@ -6,15 +6,28 @@
 //! A plan is looked at before anything is signed. What it needs beforehand is a step of its own, and each step is signed
 //! only once the one before it is in a block.
 
+mod elsewhere;
+mod error;
 mod facts;
+mod morse;
 mod order;
 mod plan;
+mod returned;
 mod roles;
+mod sent;
+mod settled;
+mod to_sign;
 
-pub use facts::Facts;
-pub use order::{Offer, Order, Role, Share};
+pub use elsewhere::{FileError, Unsigned};
+pub use facts::{Facts, Party};
+pub use morse::{Morse, MorseKind, MorseOrder, MorseTerms, is_claimed, read_morse_address, staked_for};
+pub use order::{Offer, Order, Role, ServiceOrder, Share};
 pub use plan::{Note, Plan, RoleError, Step, plan};
+pub use returned::{Leaving, Returned, Returns, free_height};
 pub use roles::{Error, Review, Roles};
+pub use sent::SentElsewhere;
+pub use settled::{Settled, SettledKind, Settlements};
+pub use to_sign::{ToSign, wanted_signer};
 
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,8 @@
 //! From orders to messages, over facts that are made up.
 
+mod elsewhere;
+mod morse;
+
 use std::collections::BTreeMap;
 
 use hearth_base::{Amount, Height, ServiceId};
@@ -13,12 +16,14 @@ use hearth_pocket::{
         cosmos::MsgSend,
         gateway::{Gateway, MsgStakeGateway},
         service::MsgAddService,
-        shared::{Service, ServiceConfigUpdate, Supplier, SupplierServiceConfig},
+        shared::{Metadata, Service, ServiceConfigUpdate, Supplier, SupplierServiceConfig},
         supplier::{MsgStakeSupplier, MsgUnstakeSupplier},
     },
 };
 
-use crate::{Facts, Note, Offer, Order, Plan, Role, RoleError, Share, plan};
+use hearth_wallet::Purpose;
+
+use crate::{Facts, Note, Offer, Order, Party, Plan, Role, RoleError, ServiceOrder, Share, plan};
 
 fn address(n: u8) -> Address {
     SecretKey::from_bytes(&[n; 32]).unwrap().address().clone()
@@ -32,7 +37,15 @@ fn coin(n: u128) -> Option<Coin> {
     Some(Coin::upokt(pokt(n)))
 }
 
-/// Nothing is staked; both keys have money.
+fn party(n: u8, balance: Amount) -> Party {
+    Party {
+        account: address(n),
+        balance,
+        is_here: true,
+    }
+}
+
+/// Nothing is staked; the owner has money.
 fn facts() -> Facts {
     let mut params = Params::default();
     params.shared.num_blocks_per_session = 20;
@@ -53,19 +66,28 @@ fn facts() -> Facts {
         ..Service::default()
     };
     Facts {
-        main: address(1),
-        working: address(2),
+        parties: Purpose::ALL
+            .map(|purpose| {
+                let (n, balance) = if purpose.is_unattended() {
+                    (2, Amount::ZERO)
+                } else {
+                    (1, pokt(100_000))
+                };
+                (purpose, party(n, balance))
+            })
+            .into(),
         params,
         supplier: None,
         application: None,
         gateway: None,
         named_gateway: None,
         services: BTreeMap::from([(ServiceId::new("svc"), service)]),
-        main_balance: pokt(100_000),
-        working_balance: Amount::ZERO,
+        morse: None,
+        signers: vec![address(1)],
         height: Height(5),
+        now_ns: 0,
         block_time: Some(std::time::Duration::from_secs(60)),
-        is_devnet: false,
+        allows_local_suppliers: false,
     }
 }
 
@@ -79,9 +101,14 @@ fn offer(url: &str) -> Offer {
 
 fn supplier(stake: Option<u128>, services: Vec<Offer>) -> Order {
     Order::Supplier {
+        operator: None,
         stake: stake.map(pokt),
         services,
     }
+}
+
+fn unstake(role: Role) -> Order {
+    Order::Unstake { role, operator: None }
 }
 
 /// The record of a supplier that serves `svc`.
@@ -121,22 +148,25 @@ fn a_new_supplier_is_staked_by_its_owner_and_served_by_its_operator() {
     let [first, second] = planned.steps.as_slice() else {
         panic!("{planned:?}")
     };
-    assert_eq!((&first.account, &second.account), (&facts.main, &facts.working));
+    assert_eq!((&first.account, &second.account), (&address(1), &address(2)));
     // The working key has nothing yet: what it needs for fees goes there.
     let gift = first.messages[0].unpack::<MsgSend>().unwrap().unwrap();
-    assert_eq!(gift.to_address, facts.working.to_string());
+    assert_eq!(gift.to_address, address(2).to_string());
     let moved = Amount::from_upokt(Amount::UPOKT_PER_POKT + 1);
-    assert!(planned.notes.contains(&Note::Working { amount: moved }));
+    assert!(planned.notes.contains(&Note::Working {
+        amount: moved,
+        to: address(2)
+    }));
     assert_eq!(first.amount, pokt(60_001).saturating_add(Amount::from_upokt(2)));
     let [owner, operator] = stakes(&planned).try_into().unwrap();
     assert_eq!(
         (&owner.signer, &owner.owner_address),
-        (&owner.owner_address, &facts.main.to_string())
+        (&owner.owner_address, &address(1).to_string())
     );
     assert_eq!((owner.stake, owner.services.len()), (coin(60_000), 0));
     assert_eq!(
         (&operator.signer, &operator.stake),
-        (&facts.working.to_string(), &None)
+        (&address(2).to_string(), &None)
     );
     let [config] = operator.services.try_into().unwrap();
     let kinds: Vec<i32> = config
@@ -146,7 +176,7 @@ fn a_new_supplier_is_staked_by_its_owner_and_served_by_its_operator() {
         .collect();
     assert_eq!(kinds, [4, 3], "REST and JSON-RPC");
     assert_eq!(config.endpoints[0].url, "https://home.example");
-    assert_eq!(config.rev_share[0].address, facts.main.to_string());
+    assert_eq!(config.rev_share[0].address, address(1).to_string());
     assert!(planned.notes.contains(&Note::From { height: 21 }));
     assert!(planned.notes.contains(&Note::Charge {
         amount: Amount::from_upokt(2)
@@ -161,12 +191,12 @@ fn a_new_supplier_is_staked_by_its_owner_and_served_by_its_operator() {
 fn a_stake_and_its_services_change_apart() {
     let mut facts = facts();
     facts.supplier = Some(staked(1));
-    facts.working_balance = pokt(5);
+    facts.parties.insert(Purpose::Operator, party(2, pokt(5)));
     let more = plan(&supplier(Some(61_000), Vec::new()), &facts).unwrap();
     let [change] = stakes(&more).try_into().unwrap();
     assert_eq!(
         (change.signer, change.services.len()),
-        (facts.main.to_string(), 0)
+        (address(1).to_string(), 0)
     );
     assert_eq!(
         more.steps[0].amount,
@@ -184,7 +214,7 @@ fn a_stake_and_its_services_change_apart() {
     };
     let services = plan(&supplier(None, vec![other]), &facts).unwrap();
     assert_eq!(services.steps.len(), 1);
-    assert_eq!(services.steps[0].account, facts.working);
+    assert_eq!(services.steps[0].account, address(2));
     assert!(services.notes.contains(&Note::Retires(vec!["svc".to_owned()])));
     let same = plan(&supplier(Some(60_000), Vec::new()), &facts);
     assert_eq!(same, Err(RoleError::NoChange));
@@ -257,13 +287,13 @@ fn what_cannot_be_is_refused_before_anything_is_signed() {
         code(&supplier(Some(60_000), good()), &squatted),
         "foreign_supplier"
     );
-    squatted.working_balance = pokt(1);
-    let gone = plan(&Order::Unstake(Role::Supplier), &squatted).unwrap();
+    squatted.parties.insert(Purpose::Operator, party(2, pokt(1)));
+    let gone = plan(&unstake(Role::Supplier), &squatted).unwrap();
     let message = gone.steps[0].messages[0]
         .unpack::<MsgUnstakeSupplier>()
         .unwrap()
         .unwrap();
-    assert_eq!(message.signer, squatted.working.to_string());
+    assert_eq!(message.signer, address(2).to_string());
     assert!(matches!(gone.notes.last(), Some(Note::Foreign { .. })));
 }
 
@@ -307,7 +337,7 @@ fn an_application_grows_and_asks_one_service_that_exists() {
     assert_eq!(code(&Order::Delegate(None), &facts), "no_gateway");
     facts.named_gateway = Some(Gateway::default());
     assert!(plan(&Order::Delegate(None), &facts).is_ok());
-    let delegated = vec![facts.working.to_string()];
+    let delegated = vec![address(2).to_string()];
     facts.application.as_mut().unwrap().delegatee_gateway_addresses = delegated;
     assert_eq!(code(&Order::Delegate(None), &facts), "delegated");
     assert!(plan(&Order::Undelegate(None), &facts).is_ok());
@@ -318,11 +348,11 @@ fn an_application_grows_and_asks_one_service_that_exists() {
     let two = vec![address(6).to_string(), address(7).to_string()];
     facts.application.as_mut().unwrap().delegatee_gateway_addresses = two;
     assert_eq!(code(&Order::Delegate(None), &facts), "too_many_gateways");
-    assert!(plan(&Order::Unstake(Role::Application), &facts).is_ok());
+    assert!(plan(&unstake(Role::Application), &facts).is_ok());
     facts.application.as_mut().unwrap().unstake_session_end_height = 9;
-    assert_eq!(code(&Order::Unstake(Role::Application), &facts), "unbonding");
+    assert_eq!(code(&unstake(Role::Application), &facts), "unbonding");
     facts.application = None;
-    assert_eq!(code(&Order::Unstake(Role::Application), &facts), "not_staked");
+    assert_eq!(code(&unstake(Role::Application), &facts), "not_staked");
 }
 
 #[test]
@@ -332,11 +362,11 @@ fn a_gateway_is_staked_by_the_key_that_signs_alone() {
     let [gift, stake] = made.steps.as_slice() else {
         panic!("{made:?}")
     };
-    assert_eq!(gift.account, facts.main);
+    assert_eq!(gift.account, address(1));
     let message = stake.messages[0].unpack::<MsgStakeGateway>().unwrap().unwrap();
     assert_eq!(
         (message.address, message.stake),
-        (facts.working.to_string(), coin(5_000))
+        (address(2).to_string(), coin(5_000))
     );
     assert!(made.notes.contains(&Note::HotStake));
 }
@@ -344,11 +374,13 @@ fn a_gateway_is_staked_by_the_key_that_signs_alone() {
 #[test]
 fn a_service_is_made_for_its_price_and_changed_by_its_owner() {
     let mut facts = facts();
-    let order = |id: &str, units, card: Option<&str>| Order::Service {
-        id: ServiceId::new(id),
-        name: "A model".to_owned(),
-        compute_units: units,
-        card: card.map(|card| card.as_bytes().to_vec()),
+    let order = |id: &str, units, card: Option<&str>| {
+        Order::Service(ServiceOrder {
+            name: Some("A model".to_owned()),
+            compute_units: Some(units),
+            card: card.map(|card| card.as_bytes().to_vec()),
+            ..named(id)
+        })
     };
     let made = plan(&order("my-model_7b", 100, Some("{\"a\":1}")), &facts).unwrap();
     assert_eq!(made.steps[0].amount, pokt(3_500));
@@ -356,7 +388,7 @@ fn a_service_is_made_for_its_price_and_changed_by_its_owner() {
         .unpack::<MsgAddService>()
         .unwrap()
         .unwrap();
-    assert_eq!(message.service.owner_address, facts.main.to_string());
+    assert_eq!(message.service.owner_address, address(1).to_string());
     let code = |order: &Order, facts: &Facts| plan(order, facts).unwrap_err().code();
     for wrong in [
         order("my.model", 1, None),
@@ -372,14 +404,182 @@ fn a_service_is_made_for_its_price_and_changed_by_its_owner() {
     }
     assert_eq!(code(&order("svc", 1, None), &facts), "others_service");
     // The balance must be above the price.
-    facts.main_balance = pokt(3_500);
+    facts.parties.insert(Purpose::Owner, party(1, pokt(3_500)));
     assert_eq!(code(&order("a", 1, None), &facts), "not_enough");
     facts
         .services
         .get_mut(&ServiceId::new("svc"))
         .unwrap()
-        .owner_address = facts.main.to_string();
+        .owner_address = address(1).to_string();
     let changed = plan(&order("svc", 11, None), &facts).unwrap();
     assert_eq!(changed.steps[0].amount, Amount::ZERO);
-    assert_eq!(changed.notes, [Note::From { height: 21 }]);
+    let change = |what, from: &str, to: &str| Note::Changes {
+        what,
+        service: "svc".to_owned(),
+        from: from.to_owned(),
+        to: to.to_owned(),
+    };
+    let notes = [
+        change("name", "", "A model"),
+        change("compute_units", "10", "11"),
+        Note::From { height: 21 },
+    ];
+    assert_eq!(changed.notes, notes);
+}
+
+/// A service of which nothing is said.
+fn named(id: &str) -> ServiceOrder {
+    ServiceOrder {
+        id: ServiceId::new(id),
+        name: None,
+        compute_units: None,
+        card: None,
+        is_edit: false,
+    }
+}
+
+fn service_of(plan: &Plan) -> Service {
+    let message = plan.steps[0].messages[0].unpack::<MsgAddService>().unwrap();
+    message.unwrap().service
+}
+
+#[test]
+fn what_a_change_of_a_service_leaves_out_stays_and_the_same_is_not_sent_again() {
+    let mut facts = facts();
+    let known = facts.services.get_mut(&ServiceId::new("svc")).unwrap();
+    known.owner_address = address(1).to_string();
+    known.name = "My model".to_owned();
+    known.metadata = Some(Metadata {
+        card: br#"{"a": 1}"#.to_vec(),
+    });
+    let code = |order: ServiceOrder, facts: &Facts| plan(&Order::Service(order), facts).unwrap_err().code();
+    // Nothing is said, or what is so already: also a card that is written otherwise.
+    assert_eq!(code(named("svc"), &facts), "no_change");
+    let same = ServiceOrder {
+        name: Some("My model".to_owned()),
+        compute_units: Some(10),
+        card: Some(br#"{"a":1}"#.to_vec()),
+        ..named("svc")
+    };
+    assert_eq!(code(same, &facts), "no_change");
+    let dearer = ServiceOrder {
+        compute_units: Some(11),
+        ..named("svc")
+    };
+    let service = service_of(&plan(&Order::Service(dearer), &facts).unwrap());
+    assert_eq!(
+        (service.name.as_str(), service.compute_units_per_relay),
+        ("My model", 11)
+    );
+    assert_eq!(service.metadata, None, "the chain keeps the card");
+    let card = ServiceOrder {
+        card: Some(br#"{"a":2}"#.to_vec()),
+        ..named("svc")
+    };
+    let planned = plan(&Order::Service(card), &facts).unwrap();
+    assert!(matches!(
+        planned.notes.as_slice(),
+        [Note::Changes { what: "card", .. }]
+    ));
+    assert_eq!(service_of(&planned).metadata.unwrap().card, br#"{"a":2}"#);
+    // One that is new needs its units, has its id for a name, and is no edit.
+    assert_eq!(code(named("fresh"), &facts), "new_service");
+    let fresh = ServiceOrder {
+        compute_units: Some(1),
+        ..named("fresh")
+    };
+    assert_eq!(
+        service_of(&plan(&Order::Service(fresh.clone()), &facts).unwrap()).name,
+        "fresh"
+    );
+    let edit = ServiceOrder {
+        is_edit: true,
+        ..fresh
+    };
+    assert_eq!(code(edit, &facts), "no_service");
+    // A name with control characters is shown without them.
+    let known = facts.services.get_mut(&ServiceId::new("svc")).unwrap();
+    known.name = "a\u{1b}[2Jb".to_owned();
+    let renamed = ServiceOrder {
+        name: Some("plain".to_owned()),
+        ..named("svc")
+    };
+    let notes = plan(&Order::Service(renamed), &facts).unwrap().notes;
+    assert_eq!(notes[0].to_string(), "the name of svc: a\u{fffd}[2Jb → plain");
+}
+
+#[test]
+fn a_supplier_is_edited_service_by_service() {
+    let mut facts = facts();
+    let edit = |services: Vec<Offer>, dropped: &[&str]| Order::EditSupplier {
+        operator: None,
+        stake: None,
+        services,
+        dropped: dropped.iter().map(|id| ServiceId::new(*id)).collect(),
+    };
+    let code = |order: &Order, facts: &Facts| plan(order, facts).unwrap_err().code();
+    assert_eq!(
+        code(&edit(vec![offer("https://a.example")], &[]), &facts),
+        "not_staked"
+    );
+    facts.services.insert(ServiceId::new("other"), Service::default());
+    facts.parties.insert(Purpose::Operator, party(2, pokt(5)));
+    let first = Offer {
+        shares: vec![
+            Share {
+                address: address(1),
+                percent: 60,
+            },
+            Share {
+                address: address(3),
+                percent: 40,
+            },
+        ],
+        ..offer("https://a.example")
+    };
+    let staked_now = plan(&supplier(Some(60_000), vec![first]), &facts).unwrap();
+    let mut record = staked(1);
+    record.services = stakes(&staked_now).pop().unwrap().services;
+    record.service_config_history.clear();
+    facts.supplier = Some(record);
+    // One comes, and what is there keeps its address and its shares.
+    let other = Offer {
+        service: ServiceId::new("other"),
+        ..offer("https://b.example")
+    };
+    let more = plan(&edit(vec![other], &[]), &facts).unwrap();
+    let [sent] = stakes(&more).try_into().unwrap();
+    assert_eq!(sent.services.len(), 2);
+    assert_eq!(sent.services[0].rev_share.len(), 2);
+    // Its address moves: who has a share keeps it.
+    let moved = plan(&edit(vec![offer("https://c.example")], &[]), &facts).unwrap();
+    let [sent] = stakes(&moved).try_into().unwrap();
+    assert_eq!(sent.services[0].rev_share.len(), 2);
+    let note = Note::Changes {
+        what: "url",
+        service: "svc".to_owned(),
+        from: "https://a.example".to_owned(),
+        to: "https://c.example".to_owned(),
+    };
+    assert!(moved.notes.contains(&note), "{:?}", moved.notes);
+    // Staked as a whole without them, they are gone, and that is said.
+    let whole = plan(&supplier(None, vec![offer("https://a.example")]), &facts).unwrap();
+    let lost = whole
+        .notes
+        .iter()
+        .find(|note| matches!(note, Note::SharesLost { .. }));
+    assert!(lost.unwrap().to_string().contains(address(3).as_str()));
+    // The same again is not sent.
+    assert_eq!(
+        code(&edit(vec![offer("https://a.example")], &[]), &facts),
+        "no_change"
+    );
+    assert_eq!(code(&edit(Vec::new(), &["none"]), &facts), "not_served");
+    assert_eq!(code(&edit(Vec::new(), &["svc"]), &facts), "last_service");
+    let both = edit(vec![offer("https://a.example")], &["svc"]);
+    assert_eq!(code(&both, &facts), "named_twice");
+    // What leaves both keys together: nothing that one gives the other.
+    facts.parties.insert(Purpose::Operator, party(2, Amount::ZERO));
+    let fees = plan(&edit(vec![offer("https://d.example")], &[]), &facts).unwrap();
+    assert_eq!((fees.steps.len(), fees.total()), (2, Amount::from_upokt(1)));
 }

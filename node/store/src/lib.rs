@@ -204,6 +204,19 @@ impl Store {
         Ok(())
     }
 
+    /// How many rows a table has.
+    ///
+    /// # Errors
+    /// A table that is not there, a database that cannot be read.
+    pub async fn count(&self, table: &'static str) -> Result<u64, Error> {
+        let query = sqlx::AssertSqlSafe(format!("SELECT count(*) FROM {table}"));
+        let count: i64 = sqlx::query_scalar(query)
+            .fetch_one(&self.pool)
+            .await
+            .map_err(|source| self.query_error(source))?;
+        Ok(count.cast_unsigned())
+    }
+
     /// Waits for all statements and closes the file.
     pub async fn close(&self) {
         self.pool.close().await;

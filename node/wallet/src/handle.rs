@@ -1,6 +1,14 @@
 //! The wallet in memory: which keys are open, and signing with them.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
 
 use hearth_base::Clock;
 use hearth_pocket::{
@@ -10,22 +18,14 @@ use hearth_pocket::{
 };
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
-use zeroize::Zeroizing;
 
 use crate::{
     Error,
-    derive::{Role, derive},
-    keystore::{self, Accounts, WalletFile},
-    mnemonic::Words,
-    seal::{Cost, OpenError, Sealed, seal},
+    attempts::PasswordAttempts,
+    entry::{Entry, EntryId, Purpose},
+    keystore::{self, WalletFile},
+    seal::Cost,
 };
-
-/// The fewest characters of a password.
-const MIN_PASSWORD_CHARS: usize = 8;
-/// Wrong passwords before the wallet makes one wait.
-const TRIES: u32 = 5;
-/// How long one waits then.
-const WAIT: Duration = Duration::from_secs(60);
 
 /// Where the keys lie and what guesses cost.
 #[derive(Clone, Debug)]
@@ -43,47 +43,115 @@ pub enum KeyState {
     Locked,
     /// In memory.
     Open,
+    /// Not here: the account is only watched.
+    Elsewhere,
 }
 
 /// What the screen shows of the wallet.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WalletState {
-    /// Addresses; `None` where there is no wallet yet.
-    pub accounts: Option<Accounts>,
-    /// The main key.
-    pub main: KeyState,
-    /// The working key.
-    pub working: KeyState,
-    /// Whether the owner has shown that the words are written down.
+    /// Whether there is a wallet.
+    pub exists: bool,
+    /// Its accounts, the oldest first.
+    pub entries: Vec<(Entry, KeyState)>,
+    /// Whether the owner has shown that the words are written down; where there are none there is nothing to write.
     pub words_checked: bool,
+    /// Whether keys that sign unattended have a password that opens nothing else.
+    pub is_sealed_apart: bool,
+}
+
+impl WalletState {
+    /// The account that serves a purpose; where several do, the first.
+    #[must_use]
+    pub fn entry(&self, purpose: Purpose) -> Option<&Entry> {
+        self.serving(purpose).map(|(entry, _)| entry)
+    }
+
+    /// Whether the key for a purpose can sign; `None` where no account serves it.
+    #[must_use]
+    pub fn key(&self, purpose: Purpose) -> Option<KeyState> {
+        self.serving(purpose).map(|(_, state)| *state)
+    }
+
+    /// The accounts that are operators of suppliers, the usual one first.
+    pub fn operators(&self) -> impl Iterator<Item = &(Entry, KeyState)> {
+        let entries = self.entries.iter();
+        entries.filter(|(entry, _)| entry.purposes.contains(&Purpose::Operator))
+    }
+
+    /// Whether the key of an account is here and waits for the password.
+    #[must_use]
+    pub fn is_locked(&self, account: &Address) -> bool {
+        let mut entries = self.entries.iter();
+        entries.any(|(entry, state)| entry.address == *account && *state == KeyState::Locked)
+    }
+
+    /// Whether a key that asks for the password is closed.
+    #[must_use]
+    pub fn is_main_locked(&self) -> bool {
+        let mut attended = self.entries.iter().filter(|(entry, _)| !entry.is_unattended());
+        !self.exists || attended.any(|(_, state)| *state == KeyState::Locked)
+    }
+
+    fn serving(&self, purpose: Purpose) -> Option<&(Entry, KeyState)> {
+        let mut entries = self.entries.iter();
+        entries.find(|(entry, _)| entry.purposes.contains(&purpose))
+    }
+}
+
+/// The addresses of a wallet by what they are for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Accounts {
+    pub owner: Option<Address>,
+    /// The usual one: the first of [`Accounts::operators`].
+    pub operator: Option<Address>,
+    /// All whose suppliers are served here, in the order of the accounts.
+    pub operators: Vec<Address>,
+    pub gateway: Option<Address>,
+    pub application: Option<Address>,
+    /// All of them, also those without a purpose and those that are only watched.
+    pub all: Vec<Entry>,
+}
+
+impl Accounts {
+    /// Whether the key of an address is here.
+    #[must_use]
+    pub fn owns(&self, address: &str) -> bool {
+        let mut own = self.all.iter().filter(|entry| !entry.is_watched());
+        own.any(|entry| entry.address.as_str() == address)
+    }
+
+    /// The address that a wallet is known by: the owner's, else that of its first account.
+    #[must_use]
+    pub fn usual(&self) -> Option<&Address> {
+        self.owner
+            .as_ref()
+            .or_else(|| self.all.first().map(|entry| &entry.address))
+    }
 }
 
 /// The wallet of this node. Clones are the same wallet.
 #[derive(Clone)]
 pub struct Wallet {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
 }
 
-struct Inner {
-    config: Config,
-    clock: Clock,
+pub(crate) struct Inner {
+    pub(crate) config: Config,
+    pub(crate) clock: Clock,
     keys: Mutex<Keys>,
     /// Held from the question whether one may try to the verdict, so that attempts side by side count one by one.
-    attempts: Mutex<PasswordAttempts>,
+    pub(crate) attempts: Mutex<PasswordAttempts>,
+    /// Held while the file is changed: from reading what is there to writing what comes of it.
+    pub(crate) changing: Mutex<()>,
     state: watch::Sender<WalletState>,
+    /// When a key that asks for the password was last opened or signed with.
+    used_ms: AtomicI64,
 }
 
-struct Keys {
-    file: Option<WalletFile>,
-    main: Option<Arc<SecretKey>>,
-    working: Option<Arc<SecretKey>>,
-}
-
-/// Wrong passwords of late.
-#[derive(Default)]
-struct PasswordAttempts {
-    wrong: u32,
-    wait_until_ms: i64,
+pub(crate) struct Keys {
+    pub(crate) file: Option<WalletFile>,
+    pub(crate) open: BTreeMap<EntryId, Arc<SecretKey>>,
 }
 
 impl Wallet {
@@ -95,8 +163,7 @@ impl Wallet {
         let file = keystore::read(&keystore::file_in(&config.folder))?;
         let keys = Keys {
             file,
-            main: None,
-            working: None,
+            open: BTreeMap::new(),
         };
         let state = watch::Sender::new(keys.state());
         Ok(Wallet {
@@ -105,7 +172,9 @@ impl Wallet {
                 clock,
                 keys: Mutex::new(keys),
                 attempts: Mutex::default(),
+                changing: Mutex::default(),
                 state,
+                used_ms: AtomicI64::new(0),
             }),
         })
     }
@@ -119,309 +188,205 @@ impl Wallet {
     /// The addresses; `None` where there is no wallet yet.
     #[must_use]
     pub fn accounts(&self) -> Option<Accounts> {
-        self.keys().file.as_ref().map(|file| file.accounts.clone())
-    }
-
-    /// Makes a wallet from new words and opens both keys. The words are returned once, to be written down.
-    ///
-    /// # Errors
-    /// A wallet that exists, a weak password, a folder that cannot be written.
-    pub fn create(&self, password: &str) -> Result<Words, Error> {
-        let words = Words::generate()?;
-        self.put(&words, password, false)?;
-        Ok(words)
-    }
-
-    /// Makes a wallet from words that the owner has. Opens both keys.
-    ///
-    /// # Errors
-    /// As [`Wallet::create`].
-    pub fn import(&self, words: &Words, password: &str) -> Result<(), Error> {
-        // Whoever types the words in has them written down.
-        self.put(words, password, true)
-    }
-
-    /// Opens the keys with the password of the wallet.
-    ///
-    /// # Errors
-    /// No wallet, a wrong password, too many of them.
-    pub fn unlock(&self, password: &str) -> Result<(), Error> {
-        let words = self.opened_words(password)?;
-        let mut keys = self.keys();
-        keys.main = Some(Arc::new(derive(&words, Role::Main).key()));
-        keys.working = Some(Arc::new(derive(&words, Role::Working).key()));
-        self.publish(&keys);
-        Ok(())
-    }
-
-    /// Opens the working key alone, with the password of its own box.
-    ///
-    /// # Errors
-    /// As [`Wallet::unlock`].
-    pub fn unlock_working(&self, password: &str) -> Result<(), Error> {
-        let bytes = self.open_box(password, |file| {
-            (file.working.clone(), working_label(&file.accounts))
-        })?;
-        let key = bytes
-            .as_slice()
-            .try_into()
-            .ok()
-            .and_then(|bytes| SecretKey::from_bytes(bytes).ok());
-        let mut keys = self.keys();
-        keys.working = Some(Arc::new(
-            key.ok_or_else(|| self.damaged("the working key is no key"))?,
-        ));
-        self.publish(&keys);
-        Ok(())
-    }
-
-    /// Seals the working key anew under `working_password`, which may then lie in a file for unattended starts.
-    ///
-    /// # Errors
-    /// As [`Wallet::unlock`]; a weak `working_password`.
-    pub fn reseal_working(&self, password: &str, working_password: &str) -> Result<(), Error> {
-        strong_enough(working_password)?;
-        let words = self.opened_words(password)?;
-        let key = derive(&words, Role::Working);
-        let mut keys = self.keys();
-        let mut file = keys.file.clone().ok_or(Error::None)?;
-        file.working = self.seal(key.bytes(), working_password, &working_label(&file.accounts))?;
-        keystore::write(&keystore::file_in(&self.inner.config.folder), &file)?;
-        keys.file = Some(file);
-        Ok(())
-    }
-
-    /// Forgets the main key. Earning goes on with the working key.
-    pub fn lock(&self) {
-        let mut keys = self.keys();
-        keys.main = None;
-        self.publish(&keys);
-    }
-
-    /// Forgets both keys.
-    pub fn lock_all(&self) {
-        let mut keys = self.keys();
-        keys.main = None;
-        keys.working = None;
-        self.publish(&keys);
-    }
-
-    /// Shows the recovery words to the owner.
-    ///
-    /// # Errors
-    /// As [`Wallet::unlock`].
-    pub fn reveal_words(&self, password: &str) -> Result<Words, Error> {
-        self.opened_words(password)
-    }
-
-    /// Compares words that the owner typed from paper with the wallet's own, and notes a passed check. Needs no
-    /// password: words are the wallet's if they give its address.
-    ///
-    /// # Errors
-    /// No wallet, words of another one.
-    pub fn check_words(&self, words: &Words) -> Result<(), Error> {
-        let mut keys = self.keys();
-        let mut file = keys.file.clone().ok_or(Error::None)?;
-        if *derive(words, Role::Main).key().address() != file.accounts.main {
-            return Err(Error::OtherWords);
-        }
-        file.words_checked = true;
-        keystore::write(&keystore::file_in(&self.inner.config.folder), &file)?;
-        keys.file = Some(file);
-        self.publish(&keys);
-        Ok(())
-    }
-
-    /// A handle that signs with one key for as long as it is open.
-    ///
-    /// # Errors
-    /// No wallet yet.
-    pub fn signer(&self, role: Role) -> Result<KeyHandle, Error> {
-        let accounts = self.accounts().ok_or(Error::None)?;
-        let (address, public_key) = match role {
-            Role::Main => (accounts.main, accounts.main_public_key),
-            Role::Working => (accounts.working, accounts.working_public_key),
-        };
-        let mut bytes = [0_u8; 33];
-        hex::decode_to_slice(&public_key, &mut bytes).map_err(|_| self.damaged("a public key is no key"))?;
-        Ok(KeyHandle {
-            wallet: self.clone(),
-            role,
-            address,
-            public_key: bytes,
+        let keys = self.keys();
+        let file = keys.file.as_ref()?;
+        let of = |purpose| file.serving(purpose).map(|entry| entry.address.clone());
+        Some(Accounts {
+            owner: of(Purpose::Owner),
+            operator: of(Purpose::Operator),
+            operators: file
+                .entries
+                .iter()
+                .filter(|stored| stored.entry.purposes.contains(&Purpose::Operator))
+                .map(|stored| stored.entry.address.clone())
+                .collect(),
+            gateway: of(Purpose::Gateway),
+            application: of(Purpose::Application),
+            all: file.entries.iter().map(|stored| stored.entry.clone()).collect(),
         })
     }
 
-    fn put(&self, words: &Words, password: &str, words_checked: bool) -> Result<(), Error> {
-        strong_enough(password)?;
-        let path = keystore::file_in(&self.inner.config.folder);
-        let sealable = derive(words, Role::Working);
-        let (main, working) = (derive(words, Role::Main).key(), sealable.key());
-        let accounts = Accounts {
-            main: main.address().clone(),
-            working: working.address().clone(),
-            main_public_key: hex::encode(main.public_key()),
-            working_public_key: hex::encode(working.public_key()),
+    /// The address that serves a purpose.
+    #[must_use]
+    pub fn address(&self, purpose: Purpose) -> Option<Address> {
+        let keys = self.keys();
+        Some(keys.file.as_ref()?.serving(purpose)?.address.clone())
+    }
+
+    /// An entry by its address, label or number, or by what it is used for; `main` and `working` are the words of
+    /// earlier releases for owner and operator.
+    ///
+    /// # Errors
+    /// No wallet, no such entry.
+    pub fn find(&self, name: &str) -> Result<Entry, Error> {
+        let name = name.trim();
+        let keys = self.keys();
+        let file = keys.file.as_ref().ok_or(Error::None)?;
+        let entries = || file.entries.iter().map(|stored| &stored.entry);
+        let purpose = match name {
+            "main" => Some(Purpose::Owner),
+            "working" => Some(Purpose::Operator),
+            other => Purpose::ALL.into_iter().find(|purpose| purpose.word() == other),
         };
-        let sealed_words = self.seal(words.text().as_bytes(), password, &words_label(&accounts))?;
-        let sealed_working = self.seal(sealable.bytes(), password, &working_label(&accounts))?;
+        let found = entries()
+            .find(|entry| entry.address.as_str() == name || entry.label == name)
+            .or_else(|| file.serving(purpose?))
+            .or_else(|| entries().find(|entry| entry.id.to_string() == name));
+        found.cloned().ok_or_else(|| Error::NoEntry(shortened(name)))
+    }
+
+    /// Forgets the keys that ask for the password. Earning goes on with those that sign unattended.
+    pub fn lock(&self) {
         let mut keys = self.keys();
-        if keys.file.is_some() || path.exists() {
-            return Err(Error::Exists(path));
-        }
-        let file = WalletFile::new(accounts, sealed_words, sealed_working, words_checked);
-        keystore::write(&path, &file)?;
-        *keys = Keys {
-            file: Some(file),
-            main: Some(Arc::new(main)),
-            working: Some(Arc::new(working)),
-        };
+        let unattended: Vec<EntryId> = keys.unattended().collect();
+        keys.open.retain(|id, _| unattended.contains(id));
         self.publish(&keys);
-        Ok(())
     }
 
-    /// Opens the box of the words.
-    fn opened_words(&self, password: &str) -> Result<Words, Error> {
-        let bytes = self.open_box(password, |file| (file.words.clone(), words_label(&file.accounts)))?;
-        let text = std::str::from_utf8(&bytes).map_err(|_| self.damaged("the words are no text"))?;
-        Words::parse(text).map_err(|_| self.damaged("the words fail their checksum"))
+    /// Forgets all keys.
+    pub fn lock_all(&self) {
+        let mut keys = self.keys();
+        keys.open.clear();
+        self.publish(&keys);
     }
 
-    /// Opens a box, one guess at a time. Stretching the password takes a while, so the keys are free meanwhile.
-    fn open_box(
-        &self,
-        password: &str,
-        of: impl FnOnce(&WalletFile) -> (Sealed, String),
-    ) -> Result<Zeroizing<Vec<u8>>, Error> {
-        let mut attempts = self.inner.attempts.lock();
-        self.may_attempt(&attempts)?;
-        let (sealed, label) = of(self.keys().file.as_ref().ok_or(Error::None)?);
-        let opened = sealed.open(password, &label);
-        self.judge(&mut attempts, opened)
-    }
-
-    fn may_attempt(&self, attempts: &PasswordAttempts) -> Result<(), Error> {
-        let left_ms = attempts.wait_until_ms - self.inner.clock.now_ms();
-        match u64::try_from(left_ms) {
-            Ok(left_ms) if left_ms > 0 => Err(Error::Wait {
-                seconds: left_ms.div_ceil(1000),
-            }),
-            Ok(_) | Err(_) => Ok(()),
+    /// Forgets the keys that ask for the password if none was used for so long. Says whether it did.
+    pub fn lock_unused(&self, limit: Duration) -> bool {
+        let idle_ms = self.inner.clock.now_ms() - self.inner.used_ms.load(Ordering::Relaxed);
+        let is_over = u128::try_from(idle_ms).is_ok_and(|idle| idle >= limit.as_millis());
+        let is_open = {
+            let keys = self.keys();
+            let unattended: Vec<EntryId> = keys.unattended().collect();
+            keys.open.keys().any(|id| !unattended.contains(id))
+        };
+        if is_over && is_open {
+            self.lock();
         }
+        is_over && is_open
     }
 
-    fn judge(
-        &self,
-        attempts: &mut PasswordAttempts,
-        opened: Result<Zeroizing<Vec<u8>>, OpenError>,
-    ) -> Result<Zeroizing<Vec<u8>>, Error> {
-        match opened {
-            Ok(bytes) => {
-                attempts.wrong = 0;
-                Ok(bytes)
-            }
-            Err(OpenError::Damaged(why)) => Err(self.damaged(why)),
-            Err(OpenError::WrongPassword) => {
-                attempts.wrong += 1;
-                if attempts.wrong >= TRIES {
-                    attempts.wrong = 0;
-                    let wait_ms = i64::try_from(WAIT.as_millis()).unwrap_or(i64::MAX);
-                    attempts.wait_until_ms = self.inner.clock.now_ms() + wait_ms;
-                    return Err(Error::Wait {
-                        seconds: WAIT.as_secs(),
-                    });
-                }
-                Err(Error::WrongPassword {
-                    tries_left: TRIES - attempts.wrong,
-                })
-            }
+    /// A handle that signs with the key that serves a purpose, for as long as it is open.
+    ///
+    /// # Errors
+    /// No wallet, no key for this, one that is only watched.
+    pub fn signer(&self, purpose: Purpose) -> Result<KeyHandle, Error> {
+        let entry = {
+            let keys = self.keys();
+            let file = keys.file.as_ref().ok_or(Error::None)?;
+            file.serving(purpose).cloned()
+        };
+        self.handle(&entry.ok_or(Error::NoKeyFor(purpose))?)
+    }
+
+    /// A handle that signs with the key of an account, for as long as it is open.
+    ///
+    /// # Errors
+    /// No wallet, no such account, one that is only watched.
+    pub fn signer_of(&self, account: &Address) -> Result<KeyHandle, Error> {
+        self.handle(&self.find(account.as_str())?)
+    }
+
+    fn handle(&self, entry: &Entry) -> Result<KeyHandle, Error> {
+        if entry.is_watched() {
+            return Err(Error::Watched {
+                address: entry.address.clone(),
+            });
         }
+        let public_key = entry.public_key.as_deref().and_then(keystore::public_key);
+        Ok(KeyHandle {
+            wallet: self.clone(),
+            id: entry.id,
+            is_unattended: entry.is_unattended(),
+            address: entry.address.clone(),
+            public_key: public_key.ok_or_else(|| self.damaged("a public key is no key"))?,
+        })
     }
 
-    fn seal(&self, secret: &[u8], password: &str, label: &str) -> Result<Sealed, Error> {
-        seal(secret, password, label, self.inner.config.cost).map_err(Error::Random)
-    }
-
-    fn damaged(&self, why: &str) -> Error {
+    pub(crate) fn damaged(&self, why: &str) -> Error {
         Error::Damaged {
             path: keystore::file_in(&self.inner.config.folder),
             why: why.to_owned(),
         }
     }
 
-    fn keys(&self) -> MutexGuard<'_, Keys> {
+    pub(crate) fn keys(&self) -> MutexGuard<'_, Keys> {
         // Every change of the keys is one assignment, so a panic elsewhere leaves them whole.
         self.inner.keys.lock()
     }
 
-    fn publish(&self, keys: &Keys) {
+    pub(crate) fn publish(&self, keys: &Keys) {
         self.inner.state.send_replace(keys.state());
+    }
+
+    /// A key that asks for the password is in use.
+    pub(crate) fn touch(&self) {
+        let now_ms = self.inner.clock.now_ms();
+        self.inner.used_ms.store(now_ms, Ordering::Relaxed);
     }
 }
 
 impl Keys {
+    /// The entries whose keys sign while nobody is there.
+    fn unattended(&self) -> impl Iterator<Item = EntryId> {
+        let entries = self.file.iter().flat_map(|file| &file.entries);
+        let unattended = entries.filter(|stored| stored.entry.is_unattended());
+        unattended.map(|stored| stored.entry.id)
+    }
+
     fn state(&self) -> WalletState {
-        let of = |key: &Option<Arc<SecretKey>>| {
-            if key.is_some() {
+        let Some(file) = &self.file else {
+            return WalletState::default();
+        };
+        let of = |entry: &Entry| {
+            if entry.is_watched() {
+                KeyState::Elsewhere
+            } else if self.open.contains_key(&entry.id) {
                 KeyState::Open
             } else {
                 KeyState::Locked
             }
         };
+        let entries = file.entries.iter().map(|stored| &stored.entry);
         WalletState {
-            accounts: self.file.as_ref().map(|file| file.accounts.clone()),
-            main: of(&self.main),
-            working: of(&self.working),
-            words_checked: self.file.as_ref().is_some_and(|file| file.words_checked),
+            exists: true,
+            entries: entries.map(|entry| (entry.clone(), of(entry))).collect(),
+            words_checked: file.phrases.iter().all(|phrase| phrase.is_checked),
+            is_sealed_apart: file.entries.iter().any(|stored| stored.apart.is_some()),
         }
     }
 }
 
-fn words_label(accounts: &Accounts) -> String {
-    format!("hearth words {}", accounts.main)
-}
-
-fn working_label(accounts: &Accounts) -> String {
-    format!("hearth working key {}", accounts.working)
-}
-
-fn strong_enough(password: &str) -> Result<(), Error> {
-    if password.chars().count() < MIN_PASSWORD_CHARS {
-        return Err(Error::WeakPassword {
-            least: MIN_PASSWORD_CHARS,
-        });
-    }
-    Ok(())
+fn shortened(name: &str) -> String {
+    name.chars().take(80).collect()
 }
 
 /// Signs with one key of the wallet; refuses while that key is locked.
 #[derive(Clone)]
 pub struct KeyHandle {
     wallet: Wallet,
-    role: Role,
+    id: EntryId,
+    is_unattended: bool,
     address: Address,
     public_key: [u8; 33],
 }
 
 impl KeyHandle {
-    /// Which key this is.
+    /// Whether the key signs while nobody is there.
     #[must_use]
-    pub fn role(&self) -> Role {
-        self.role
+    pub fn is_unattended(&self) -> bool {
+        self.is_unattended
     }
 
     fn with_key<T>(&self, sign: impl FnOnce(&SecretKey) -> T) -> Result<T, SignError> {
         // The key is copied out, so that a long ring signature does not hold up other signers.
-        let key = {
-            let keys = self.wallet.keys();
-            match self.role {
-                Role::Main => keys.main.clone(),
-                Role::Working => keys.working.clone(),
-            }
-        };
-        key.as_deref().map(sign).ok_or_else(|| SignError::Locked {
+        let key = self.wallet.keys().open.get(&self.id).cloned();
+        let key = key.ok_or_else(|| SignError::Locked {
             address: self.address.clone(),
-        })
+        })?;
+        if !self.is_unattended {
+            self.wallet.touch();
+        }
+        Ok(sign(&key))
     }
 }
 
@@ -445,7 +410,7 @@ impl Signer for KeyHandle {
 
 impl std::fmt::Debug for KeyHandle {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "KeyHandle({:?}, {})", self.role, self.address)
+        write!(f, "KeyHandle({})", self.address)
     }
 }
 

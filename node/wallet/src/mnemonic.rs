@@ -1,4 +1,4 @@
-//! Recovery words: 24 words of BIP-39, English list, no extra passphrase. Words of other wallets may be 12 to 24.
+//! Recovery words: 24 words of BIP-39, English list. Words of other wallets may be 12 to 24, and have a passphrase.
 
 use std::borrow::Cow;
 
@@ -79,9 +79,10 @@ impl Words {
         self.0.words().nth(place.checked_sub(1)?)
     }
 
-    /// The 64-byte seed that keys are derived from.
-    pub(crate) fn seed(&self) -> Zeroizing<[u8; 64]> {
-        Zeroizing::new(self.0.to_seed_normalized(""))
+    /// The 64-byte seed that keys are derived from. Another passphrase gives another seed; every one gives a seed.
+    pub(crate) fn seed(&self, passphrase: &str) -> Zeroizing<[u8; 64]> {
+        // In the normal form that BIP-39 asks for (NFKD).
+        Zeroizing::new(self.0.to_seed(passphrase))
     }
 }
 

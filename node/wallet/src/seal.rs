@@ -1,4 +1,4 @@
-//! Sealed boxes: a password stretched by Argon2id opens XChaCha20-Poly1305.
+//! Sealed boxes: XChaCha20-Poly1305, opened by a password that Argon2id stretches, or by a key.
 
 use argon2::{Algorithm, Argon2, Params, Version};
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
@@ -36,9 +36,9 @@ impl Cost {
 
     /// A box that asks for more than this is damaged or hostile: 4 GiB, 64 passes, 64 lanes.
     fn is_sane(self) -> bool {
-        (8 * self.lanes..=4 * 1024 * 1024).contains(&self.memory_kib)
-            && (1..=64).contains(&self.passes)
+        (1..=64).contains(&self.passes)
             && (1..=64).contains(&self.lanes)
+            && (8 * self.lanes..=4 * 1024 * 1024).contains(&self.memory_kib)
     }
 }
 
@@ -50,6 +50,14 @@ pub(crate) struct Sealed {
     cost: Cost,
     salt: String,
     cipher: String,
+    nonce: String,
+    sealed: String,
+}
+
+/// A secret under a key.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Locked {
     nonce: String,
     sealed: String,
 }
@@ -66,27 +74,51 @@ const CIPHER: &str = "xchacha20poly1305";
 
 /// Seals `secret`; `label` (what the box is, whose it is) is authenticated with it.
 pub(crate) fn seal(secret: &[u8], password: &str, label: &str, cost: Cost) -> Result<Sealed, String> {
-    let (mut salt, mut nonce) = ([0_u8; 16], [0_u8; 24]);
+    let mut salt = [0_u8; 16];
     getrandom::fill(&mut salt).map_err(|error| error.to_string())?;
-    getrandom::fill(&mut nonce).map_err(|error| error.to_string())?;
     let key = stretch(password, &salt, cost).ok_or("no memory for the key derivation")?;
-    let sealed = XChaCha20Poly1305::new((&*key).into())
-        .encrypt(
-            (&nonce).into(),
-            Payload {
-                msg: secret,
-                aad: label.as_bytes(),
-            },
-        )
-        .map_err(|_| "the secret is too long to seal")?;
+    let Locked { nonce, sealed } = lock(secret, &key, label)?;
     Ok(Sealed {
         kdf: KDF.to_owned(),
         cost,
         salt: BASE64.encode(salt),
         cipher: CIPHER.to_owned(),
+        nonce,
+        sealed,
+    })
+}
+
+/// Seals `secret` under a key; `label` is authenticated with it.
+pub(crate) fn lock(secret: &[u8], key: &[u8; 32], label: &str) -> Result<Locked, String> {
+    let mut nonce = [0_u8; 24];
+    getrandom::fill(&mut nonce).map_err(|error| error.to_string())?;
+    let payload = Payload {
+        msg: secret,
+        aad: label.as_bytes(),
+    };
+    let sealed = XChaCha20Poly1305::new(key.into())
+        .encrypt((&nonce).into(), payload)
+        .map_err(|_| "the secret is too long to seal")?;
+    Ok(Locked {
         nonce: BASE64.encode(nonce),
         sealed: BASE64.encode(sealed),
     })
+}
+
+impl Locked {
+    /// Opens the box; `None` where key, label or box are not the ones that belong together.
+    pub(crate) fn open(&self, key: &[u8; 32], label: &str) -> Option<Zeroizing<Vec<u8>>> {
+        let nonce: [u8; 24] = bytes(&self.nonce).ok()?;
+        let sealed = BASE64.decode(&self.sealed).ok()?;
+        let payload = Payload {
+            msg: &sealed,
+            aad: label.as_bytes(),
+        };
+        XChaCha20Poly1305::new(key.into())
+            .decrypt((&nonce).into(), payload)
+            .map(Zeroizing::new)
+            .ok()
+    }
 }
 
 impl Sealed {
@@ -99,21 +131,16 @@ impl Sealed {
             return Err(OpenError::Damaged("impossible cost figures"));
         }
         let salt: [u8; 16] = bytes(&self.salt)?;
-        let nonce: [u8; 24] = bytes(&self.nonce)?;
-        let sealed = BASE64
-            .decode(&self.sealed)
-            .map_err(|_| OpenError::Damaged("not base64"))?;
+        let _: [u8; 24] = bytes(&self.nonce)?;
+        if BASE64.decode(&self.sealed).is_err() {
+            return Err(OpenError::Damaged("not base64"));
+        }
         let key = stretch(password, &salt, self.cost).ok_or(OpenError::Damaged("impossible cost figures"))?;
-        XChaCha20Poly1305::new((&*key).into())
-            .decrypt(
-                (&nonce).into(),
-                Payload {
-                    msg: &sealed,
-                    aad: label.as_bytes(),
-                },
-            )
-            .map(Zeroizing::new)
-            .map_err(|_| OpenError::WrongPassword)
+        let locked = Locked {
+            nonce: self.nonce.clone(),
+            sealed: self.sealed.clone(),
+        };
+        locked.open(&key, label).ok_or(OpenError::WrongPassword)
     }
 }
 

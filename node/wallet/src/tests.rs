@@ -5,7 +5,15 @@ use std::{path::Path, time::Duration};
 use hearth_base::Clock;
 use hearth_pocket::keys::{PublicKey, SignError, Signer as _};
 
-use crate::{Config, Cost, Error, KeyState, Role, Wallet, Words};
+use proptest::prelude::*;
+use zeroize::Zeroizing;
+
+use crate::{
+    Config, Cost, Entry, Error, ForeignKey, Form, KeyState, Naming, Origin, Path as KeyPath, Purpose, Wallet,
+    Words,
+};
+
+mod first_form;
 
 const PASSWORD: &str = "correct horse";
 
@@ -23,8 +31,11 @@ fn a_wallet_survives_a_restart_and_starts_locked() {
     let clock = Clock::test(0);
     let words = open(folder.path(), &clock).create(PASSWORD).unwrap();
     let wallet = open(folder.path(), &clock);
-    assert_eq!(wallet.state().borrow().main, KeyState::Locked);
-    let signer = wallet.signer(Role::Main).unwrap();
+    assert_eq!(
+        wallet.state().borrow().key(Purpose::Owner),
+        Some(KeyState::Locked)
+    );
+    let signer = wallet.signer(Purpose::Owner).unwrap();
     assert!(matches!(signer.sign(b"pay"), Err(SignError::Locked { .. })));
     wallet.unlock(PASSWORD).unwrap();
     let signature = signer.sign(b"pay").unwrap();
@@ -35,7 +46,7 @@ fn a_wallet_survives_a_restart_and_starts_locked() {
     wallet.lock();
     assert!(signer.sign(b"pay").is_err());
     // The working key goes on.
-    assert!(wallet.signer(Role::Working).unwrap().sign(b"claim").is_ok());
+    assert!(wallet.signer(Purpose::Operator).unwrap().sign(b"claim").is_ok());
     assert_eq!(*wallet.reveal_words(PASSWORD).unwrap().text(), *words.text());
     assert!(matches!(wallet.create(PASSWORD), Err(Error::Exists(_))));
 }
@@ -46,7 +57,7 @@ fn the_working_key_opens_alone_with_its_own_password() {
     let clock = Clock::test(0);
     open(folder.path(), &clock).create(PASSWORD).unwrap();
     open(folder.path(), &clock)
-        .reseal_working(PASSWORD, "unattended")
+        .seal_working(PASSWORD, "unattended")
         .unwrap();
     let wallet = open(folder.path(), &clock);
     assert!(matches!(
@@ -58,8 +69,14 @@ fn the_working_key_opens_alone_with_its_own_password() {
         Err(Error::WrongPassword { tries_left: 3 })
     ));
     wallet.unlock_working("unattended").unwrap();
-    assert_eq!(wallet.state().borrow().main, KeyState::Locked);
-    assert_eq!(wallet.state().borrow().working, KeyState::Open);
+    assert_eq!(
+        wallet.state().borrow().key(Purpose::Owner),
+        Some(KeyState::Locked)
+    );
+    assert_eq!(
+        wallet.state().borrow().key(Purpose::Operator),
+        Some(KeyState::Open)
+    );
     wallet.unlock(PASSWORD).unwrap();
 }
 
@@ -152,10 +169,7 @@ fn a_wallet_file_of_a_newer_program_is_refused_in_words_and_kept() {
     open(folder.path(), &clock).create(PASSWORD).unwrap();
     let path = folder.path().join("keystore/wallet.json");
     let text = std::fs::read_to_string(&path).unwrap();
-    let newer = text.replace(
-        "\"version\": 1",
-        "\"version\": 2, \"written_by\": \"Hearth 9.1.0\", \"quanta\": 7",
-    );
+    let newer = text.replace("\"version\": 2", "\"version\": 4, \"quanta\": 7");
     std::fs::write(&path, &newer).unwrap();
     let config = Config {
         folder: folder.path().join("keystore"),
@@ -166,14 +180,14 @@ fn a_wallet_file_of_a_newer_program_is_refused_in_words_and_kept() {
         matches!(
             error,
             Error::Newer {
-                found: 2,
-                known: 1,
+                found: 4,
+                known: 3,
                 ..
             }
         ),
         "{error}"
     );
-    assert!(error.to_string().contains("Hearth 9.1.0"), "{error}");
+    assert!(error.to_string().contains("Hearth "), "{error}");
     assert_eq!(std::fs::read_to_string(&path).unwrap(), newer);
 }
 
@@ -197,29 +211,383 @@ fn nobody_else_may_read_the_file_and_it_holds_no_secret() {
             .filter(|word| word.len() > 6)
             .any(|word| text.contains(word))
     );
-    assert!(!format!("{wallet:?} {:?}", wallet.signer(Role::Main).unwrap()).contains(PASSWORD));
+    assert!(!format!("{wallet:?} {:?}", wallet.signer(Purpose::Owner).unwrap()).contains(PASSWORD));
 }
 
-/// What the program of the first form left.
+/// A key of the golden data, as `pocketd` exported it.
+fn armored() -> (String, String, String) {
+    let golden: serde_json::Value =
+        serde_json::from_str(include_str!("../../../tests/vectors/keyring.json")).unwrap();
+    let text = |name: &str| golden[name].as_str().unwrap().to_owned();
+    (text("argon2"), text("passphrase"), text("address"))
+}
+
+fn raw(byte: u8) -> ForeignKey {
+    ForeignKey::hex(&hex::encode([byte; 32])).unwrap()
+}
+
 #[test]
-fn the_keystore_of_the_first_form_is_read() {
-    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/formats/v1");
+fn a_wallet_may_have_nothing_but_an_operator() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::create_dir(folder.path().join("keystore")).unwrap();
-    let copy = |name: &str| std::fs::copy(from.join(name), folder.path().join(name)).unwrap();
-    copy("keystore/wallet.json");
-    let password = std::fs::read_to_string(from.join("keystore/devnet.pass")).unwrap();
-    let wallet = open(folder.path(), &Clock::test(0));
-    wallet.unlock(password.trim()).unwrap();
-    let accounts = wallet.state().borrow().accounts.clone().unwrap();
+    let clock = Clock::test(0);
+    let (text, passphrase, address) = armored();
+    let wallet = open(folder.path(), &clock);
+    let key = ForeignKey::armored(&text, &passphrase).unwrap();
+    let entry = wallet
+        .add(&key, &Naming::of(&[Purpose::Operator]), PASSWORD)
+        .unwrap();
     assert_eq!(
-        accounts.main.as_str(),
-        "pokt127plwwf73qktm4szdyqmnhlj3kdh85xrrdrr8j"
+        (entry.address.as_str(), entry.label.as_str()),
+        (address.as_str(), "operator")
     );
-    let signature = wallet.signer(Role::Working).unwrap().sign(b"a relay").unwrap();
-    let key = hex::decode(&accounts.working_public_key).unwrap();
-    let key = PublicKey::from_bytes(&key).unwrap();
-    key.verify(b"a relay", &signature).unwrap();
-    let words = wallet.reveal_words(password.trim()).unwrap();
-    assert_eq!(words.text().split(' ').count(), 24);
+    assert_eq!(entry.origin, Origin::Armored);
+    assert!(wallet.signer(Purpose::Operator).unwrap().sign(b"claim").is_ok());
+    assert!(matches!(
+        wallet.signer(Purpose::Owner),
+        Err(Error::NoKeyFor(Purpose::Owner))
+    ));
+    assert!(matches!(wallet.reveal_words(PASSWORD), Err(Error::NoWords)));
+    let state = wallet.state().borrow().clone();
+    assert!(state.words_checked && state.key(Purpose::Owner).is_none() && !state.is_main_locked());
+    // Its owner is elsewhere and known by the address.
+    let owner = raw(9).address();
+    wallet.watch(&owner, &Naming::of(&[Purpose::Owner])).unwrap();
+    let wallet = open(folder.path(), &clock);
+    assert_eq!(wallet.address(Purpose::Owner).unwrap(), owner);
+    assert_eq!(
+        wallet.state().borrow().key(Purpose::Owner),
+        Some(KeyState::Elsewhere)
+    );
+    assert!(matches!(
+        wallet.signer(Purpose::Owner),
+        Err(Error::Watched { .. })
+    ));
+    wallet.unlock_working(PASSWORD).unwrap();
+    assert!(wallet.signer_of(&entry.address).unwrap().sign(b"claim").is_ok());
+    // Once its key comes, the same entry signs.
+    let owned = wallet.add(&raw(9), &Naming::default(), PASSWORD).unwrap();
+    assert_eq!((owned.purposes.len(), owned.origin), (1, Origin::Raw));
+    assert_eq!(
+        wallet.state().borrow().key(Purpose::Owner),
+        Some(KeyState::Locked)
+    );
+}
+
+#[test]
+fn several_accounts_may_be_operators_and_each_other_purpose_has_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Clock::test(0);
+    let wallet = open(folder.path(), &clock);
+    wallet.create(PASSWORD).unwrap();
+    let form = || {
+        let text = std::fs::read_to_string(folder.path().join("keystore/wallet.json")).unwrap();
+        let file: serde_json::Value = serde_json::from_str(&text).unwrap();
+        file["version"].as_u64().unwrap()
+    };
+    let usual = wallet.address(Purpose::Operator).unwrap();
+    let naming = Naming::of(&[Purpose::Operator]).called("theirs").beside_others();
+    let theirs = wallet.add(&raw(5), &naming, PASSWORD).unwrap();
+    let accounts = wallet.accounts().unwrap();
+    assert_eq!(accounts.operators, [usual.clone(), theirs.address.clone()]);
+    assert_eq!(
+        accounts.operator,
+        Some(usual.clone()),
+        "the first stays the usual one"
+    );
+    // Both sign while nobody is there, also after a start with the password that opens nothing else.
+    wallet.seal_working(PASSWORD, "in a file on disk").unwrap();
+    let again = open(folder.path(), &clock);
+    again.unlock_working("in a file on disk").unwrap();
+    for operator in &accounts.operators {
+        assert!(again.signer_of(operator).unwrap().sign(b"claim").is_ok());
+    }
+    assert_eq!(again.state().borrow().operators().count(), 2);
+    // Another purpose beside takes nothing from the other operator, and is not shared itself.
+    let both = [Purpose::Operator, Purpose::Gateway].into();
+    let entry = wallet.assign(theirs.id, &both, true, PASSWORD).unwrap();
+    assert_eq!(entry.purposes, both);
+    let accounts = wallet.accounts().unwrap();
+    assert_eq!(accounts.gateway, Some(theirs.address.clone()));
+    assert_eq!(accounts.operators.len(), 2);
+    // What an account has already is not taken from the others again.
+    wallet
+        .assign(theirs.id, &[Purpose::Operator].into(), false, PASSWORD)
+        .unwrap();
+    assert_eq!(wallet.accounts().unwrap().operators.len(), 2);
+    assert_eq!(form(), 3, "an earlier program says who reads this");
+    // Without that an operator takes the place of all others, as it always did.
+    let alone = wallet
+        .add(&raw(6), &Naming::of(&[Purpose::Operator]), PASSWORD)
+        .unwrap();
+    assert_eq!(wallet.accounts().unwrap().operators, [alone.address]);
+    assert_eq!(form(), 2, "and reads it again, once there is one of each");
+}
+
+#[test]
+fn what_opens_the_operator_opens_nothing_else() {
+    const APART: &str = "in a file on disk";
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Clock::test(0);
+    let wallet = open(folder.path(), &clock);
+    wallet.create(PASSWORD).unwrap();
+    wallet
+        .add(&raw(5), &Naming::of(&[Purpose::Operator]), PASSWORD)
+        .unwrap();
+    assert!(matches!(
+        wallet.seal_working(PASSWORD, PASSWORD),
+        Err(Error::SamePassword)
+    ));
+    assert!(matches!(
+        wallet.seal_working(PASSWORD, "short"),
+        Err(Error::WeakPassword { .. })
+    ));
+    wallet.seal_working(PASSWORD, APART).unwrap();
+    let entries = wallet.accounts().unwrap().all;
+    let fresh = || open(folder.path(), &clock);
+    // Neither words nor any key, nor anything that changes what is kept.
+    assert!(fresh().reveal_words(APART).is_err());
+    assert!(fresh().export_words(None, APART).is_err() && fresh().candidates(None, APART).is_err());
+    for entry in &entries {
+        let armored = Form::Armored(Zeroizing::new("a passphrase".into()));
+        assert!(fresh().export_key(entry.id, &Form::Hex, APART).is_err());
+        assert!(fresh().export_key(entry.id, &armored, APART).is_err());
+        assert!(
+            fresh()
+                .assign(entry.id, &[Purpose::Owner].into(), false, APART)
+                .is_err()
+        );
+        assert!(fresh().remove(entry.id, APART).is_err());
+    }
+    assert!(fresh().unlock(APART).is_err() && fresh().change_password(APART, "another one").is_err());
+    assert!(fresh().add(&raw(6), &Naming::default(), APART).is_err());
+    assert!(fresh().add_next(None, None, &Naming::default(), APART).is_err());
+    assert!(fresh().seal_working(APART, "another one").is_err());
+    // It opens what signs unattended, the gateway of the words included.
+    let wallet = fresh();
+    wallet.unlock_working(APART).unwrap();
+    assert!(wallet.signer(Purpose::Operator).unwrap().sign(b"claim").is_ok());
+    assert!(wallet.signer(Purpose::Gateway).unwrap().sign(b"relay").is_ok());
+    assert!(wallet.signer(Purpose::Owner).unwrap().sign(b"pay").is_err());
+    // The wallet's password cannot become the one on the disk either.
+    assert!(matches!(
+        wallet.change_password(PASSWORD, APART),
+        Err(Error::SamePassword)
+    ));
+    wallet.change_password(PASSWORD, "battery staple").unwrap();
+    let wallet = fresh();
+    wallet.unlock_working(APART).unwrap();
+    assert!(matches!(
+        wallet.unlock(PASSWORD),
+        Err(Error::WrongPassword { .. })
+    ));
+    wallet.unlock("battery staple").unwrap();
+}
+
+#[test]
+fn keys_come_in_and_go_out_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Clock::test(0);
+    let wallet = open(folder.path(), &clock);
+    let made = wallet.create(PASSWORD).unwrap();
+    let words = Words::parse(&format!("{} about", "abandon ".repeat(11))).unwrap();
+    let path: KeyPath = "m/44h/118h/7h/0/0".parse().unwrap();
+    let key = ForeignKey::Words {
+        words,
+        passphrase: Zeroizing::new("extra words".into()),
+        path: path.clone(),
+    };
+    let entry = wallet
+        .add(&key, &Naming::of(&[Purpose::Gateway]).called("mine"), PASSWORD)
+        .unwrap();
+    let hex = wallet.export_key(entry.id, &Form::Hex, PASSWORD).unwrap();
+    assert_eq!(ForeignKey::hex(&hex).unwrap().address(), entry.address);
+    let form = Form::Armored(Zeroizing::new("for the file".into()));
+    let text = wallet.export_key(entry.id, &form, PASSWORD).unwrap();
+    assert_eq!(
+        ForeignKey::armored(&text, "for the file").unwrap().address(),
+        entry.address
+    );
+    let phrase = wallet.export_words(Some(entry.id), PASSWORD).unwrap();
+    assert_eq!(
+        (phrase.passphrase.as_str(), phrase.path),
+        ("extra words", Some(path))
+    );
+    assert_eq!(*wallet.reveal_words(PASSWORD).unwrap().text(), *made.text());
+    // The next key of the same words; those of the wallet's own words go on after main and working.
+    let next = wallet
+        .add_next(Some(entry.id), None, &Naming::default(), PASSWORD)
+        .unwrap();
+    assert_eq!(next.path().unwrap().to_string(), "m/44'/118'/0'/0/0");
+    let own = wallet.add_next(None, None, &Naming::default(), PASSWORD).unwrap();
+    assert_eq!(own.path().unwrap().to_string(), "m/44'/118'/0'/0/2");
+    assert_eq!(
+        (next.label.as_str(), own.label.as_str()),
+        ("account", "account 2")
+    );
+    let found = wallet.candidates(Some(entry.id), PASSWORD).unwrap();
+    assert_eq!(found[0].1, next.address);
+    assert!(found.iter().any(|(_, address)| *address == entry.address));
+    // The gateway of before serves that purpose no more; the same key does not come in twice.
+    assert_eq!(
+        wallet.find("working").unwrap().purposes,
+        [Purpose::Operator].into()
+    );
+    assert!(matches!(
+        wallet.add(&key, &Naming::default(), PASSWORD),
+        Err(Error::Known { label }) if label == "mine"
+    ));
+    assert!(matches!(
+        wallet.rename(own.id, "mine"),
+        Err(Error::LabelTaken { .. })
+    ));
+    assert!(matches!(wallet.rename(own.id, "a\nb"), Err(Error::Label { .. })));
+    assert!(matches!(
+        wallet.remove(entry.id, PASSWORD),
+        Err(Error::InUse { .. })
+    ));
+    wallet.remove(own.id, PASSWORD).unwrap();
+    let again = open(folder.path(), &clock);
+    assert_eq!(again.accounts(), wallet.accounts());
+    again.unlock(PASSWORD).unwrap();
+    assert!(again.signer(Purpose::Gateway).unwrap().sign(b"relay").is_ok());
+    assert!(matches!(ForeignKey::hex("00"), Err(Error::Hex)));
+    assert!(matches!(ForeignKey::hex(&"0".repeat(64)), Err(Error::Hex)));
+}
+
+#[test]
+fn a_key_that_signs_no_more_unattended_is_closed() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Clock::test(0);
+    let wallet = open(folder.path(), &clock);
+    wallet.create(PASSWORD).unwrap();
+    wallet.seal_working(PASSWORD, "in a file on disk").unwrap();
+    wallet.lock();
+    let spare = wallet.add(&raw(7), &Naming::default(), PASSWORD).unwrap();
+    assert!(wallet.state().borrow().is_locked(&spare.address));
+    wallet
+        .assign(
+            spare.id,
+            &[Purpose::Operator, Purpose::Gateway].into(),
+            false,
+            PASSWORD,
+        )
+        .unwrap();
+    let old = wallet.find("working").map(|entry: Entry| entry.address).unwrap();
+    // "working" is a label here, too.
+    assert!(wallet.state().borrow().is_locked(&old));
+    assert!(!wallet.state().borrow().is_sealed_apart);
+    // One who watches cannot sign.
+    let watched = wallet.watch(&raw(8).address(), &Naming::default()).unwrap();
+    let refused = wallet.assign(watched.id, &[Purpose::Gateway].into(), false, PASSWORD);
+    assert!(matches!(refused, Err(Error::WatchedPurpose)));
+    let refused = wallet.watch(&raw(10).address(), &Naming::of(&[Purpose::Owner]));
+    assert!(matches!(refused, Err(Error::WatchedPurpose)));
+}
+
+#[test]
+fn what_nobody_uses_is_locked_after_a_while() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Clock::test(0);
+    let wallet = open(folder.path(), &clock);
+    wallet.create(PASSWORD).unwrap();
+    let limit = Duration::from_secs(300);
+    clock.advance(Duration::from_secs(299));
+    assert!(!wallet.lock_unused(limit));
+    wallet.signer(Purpose::Owner).unwrap().sign(b"pay").unwrap();
+    clock.advance(Duration::from_secs(299));
+    // What signs unattended is no use of the others.
+    wallet.signer(Purpose::Operator).unwrap().sign(b"claim").unwrap();
+    assert!(!wallet.lock_unused(limit));
+    clock.advance(Duration::from_secs(1));
+    assert!(wallet.lock_unused(limit) && !wallet.lock_unused(limit));
+    assert!(wallet.signer(Purpose::Owner).unwrap().sign(b"pay").is_err());
+    assert!(wallet.signer(Purpose::Operator).unwrap().sign(b"claim").is_ok());
+}
+
+/// Every change of the file is one replacement of it: where it cannot be made, neither file nor memory changes.
+#[cfg(unix)]
+#[test]
+fn a_change_that_cannot_be_written_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Clock::test(0);
+    let wallet = open(folder.path(), &clock);
+    wallet.create(PASSWORD).unwrap();
+    let before = (
+        wallet.accounts(),
+        std::fs::read(folder.path().join("keystore/wallet.json")).unwrap(),
+    );
+    // A folder in the place of the fresh file: nobody can write, not even root.
+    std::fs::create_dir(folder.path().join("keystore/wallet.new")).unwrap();
+    let main = wallet.find("main").unwrap();
+    let naming = Naming::of(&[Purpose::Operator]);
+    assert!(wallet.add(&raw(1), &naming, PASSWORD).is_err());
+    assert!(wallet.add_next(None, None, &naming, PASSWORD).is_err());
+    assert!(wallet.watch(&raw(1).address(), &Naming::default()).is_err());
+    assert!(wallet.rename(main.id, "savings").is_err());
+    assert!(wallet.assign(main.id, &[].into(), false, PASSWORD).is_err());
+    assert!(wallet.change_password(PASSWORD, "battery staple").is_err());
+    assert!(wallet.seal_working(PASSWORD, "battery staple").is_err());
+    let after = (
+        wallet.accounts(),
+        std::fs::read(folder.path().join("keystore/wallet.json")).unwrap(),
+    );
+    assert_eq!(before, after);
+    wallet.unlock(PASSWORD).unwrap();
+}
+
+/// Signatures of an entry are those of its key, whatever way it came in.
+#[test]
+fn an_entry_signs_as_its_key_does() {
+    let golden: serde_json::Value =
+        serde_json::from_str(include_str!("../../../tests/vectors/keyring.json")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let wallet = open(folder.path(), &Clock::test(0));
+    let hex = golden["secret"].as_str().unwrap();
+    let entry = wallet
+        .add(
+            &ForeignKey::hex(hex).unwrap(),
+            &Naming::of(&[Purpose::Owner]),
+            PASSWORD,
+        )
+        .unwrap();
+    let bytes: [u8; 32] = hex::decode(hex).unwrap().try_into().unwrap();
+    let key = hearth_pocket::keys::SecretKey::from_bytes(&bytes).unwrap();
+    let handle = wallet.signer_of(&entry.address).unwrap();
+    assert_eq!(handle.sign(b"sign doc").unwrap(), key.sign(b"sign doc"));
+    assert_eq!(
+        hex::encode(handle.public_key()),
+        golden["public_key"].as_str().unwrap()
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    /// What somebody else wrote into the file is refused or read, and never believed to be a key.
+    #[test]
+    fn a_changed_file_never_gives_a_wrong_key(at in 0_usize..4000, with in "[ -~]{1,3}") {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Clock::test(0);
+        let wallet = open(folder.path(), &clock);
+        wallet.create(PASSWORD).unwrap();
+        let own: Vec<String> = wallet.accounts().unwrap().all.iter().map(|entry| entry.address.to_string()).collect();
+        let path = folder.path().join("keystore/wallet.json");
+        let mut text = std::fs::read_to_string(&path).unwrap();
+        let at = at % text.len();
+        text.replace_range(at..(at + with.len()).min(text.len()), &with);
+        std::fs::write(&path, &text).unwrap();
+        let config = Config { folder: folder.path().join("keystore"), cost: Cost::PLAY };
+        if let Ok(wallet) = Wallet::open(config, clock.clone())
+            && wallet.unlock(PASSWORD).is_ok()
+        {
+            for (entry, state) in wallet.state().borrow().entries.clone() {
+                if state == KeyState::Open {
+                    let signer = wallet.signer_of(&entry.address).unwrap();
+                    prop_assert!(own.contains(&entry.address.to_string()));
+                    let signature = signer.sign(b"pay").unwrap();
+                    let key = PublicKey::from_bytes(&signer.public_key());
+                    prop_assert!(key.is_ok_and(|key| key.verify(b"pay", &signature).is_ok()));
+                }
+            }
+        }
+    }
 }

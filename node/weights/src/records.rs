@@ -225,7 +225,7 @@ impl Records {
         files: &[FinishedFile],
     ) -> Result<(), RecordsError> {
         let cid = record.manifest.cid().to_string();
-        let mut tx = self.pool.begin().await?;
+        let mut tx = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         sqlx::query("DELETE FROM weights_files WHERE model = ?")
             .bind(&cid)
             .execute(&mut *tx)
@@ -256,7 +256,7 @@ impl Records {
     /// Forgets a model and a download of it.
     pub(crate) async fn delete_model(&self, cid: &Cid) -> Result<(), RecordsError> {
         let cid = cid.to_string();
-        let mut tx = self.pool.begin().await?;
+        let mut tx = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         for table in [
             "weights_files WHERE model",
             "weights_models WHERE cid",
@@ -403,7 +403,7 @@ impl Records {
         disk_path: &str,
         nodes: &[Block],
     ) -> Result<i64, RecordsError> {
-        let mut tx = self.pool.begin().await?;
+        let mut tx = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         let id = insert_file(&mut tx, &model.to_string(), idx, disk_path, None).await?;
         put_nodes(&mut tx, id, nodes).await?;
         tx.commit().await?;

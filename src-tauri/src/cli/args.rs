@@ -1,11 +1,22 @@
 //! What the command line accepts.
 
+mod morse;
+mod roles;
+
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
 use clap::{Parser, Subcommand, ValueEnum};
 use hearth_node::{config::listen_address, control::Upokt};
 
-use super::auth::LimitFlags;
+use super::{
+    auth::LimitFlags,
+    keys_args::{ExportArgs, ImportArgs, KeysCommand as AccountCommand},
+};
+
+pub(crate) use morse::{MorseCommand, MorseKeyArgs};
+pub(crate) use roles::{
+    GivenRole, RoleArgs, ServiceCommand, ServiceValues, StakeCommand, SupplierCommand, TxCommand,
+};
 
 /// A home node of an open AI network: chat with open models, earn with an idle GPU.
 #[derive(Debug, Parser)]
@@ -70,6 +81,9 @@ pub(crate) enum Command {
     /// Give a role up; its stake comes back after a while.
     Unstake {
         role: GivenRole,
+        /// Label or address of a supplier's operator, where there are several.
+        #[arg(long, value_name = "ACCOUNT")]
+        operator: Option<String>,
         #[command(flatten)]
         how: RoleArgs,
     },
@@ -85,7 +99,17 @@ pub(crate) enum Command {
         #[command(flatten)]
         how: RoleArgs,
     },
-    /// Services of the network that are this wallet's.
+    /// Transactions that are signed elsewhere.
+    Tx {
+        #[command(subcommand)]
+        command: TxCommand,
+    },
+    /// Change what your supplier serves, service by service.
+    Supplier {
+        #[command(subcommand)]
+        command: SupplierCommand,
+    },
+    /// Services of the network, and what their owners say of them.
     Service {
         #[command(subcommand)]
         command: ServiceCommand,
@@ -109,24 +133,39 @@ pub(crate) enum Command {
     Usage(UsageArgs),
     /// Run the embedded chain alone, for other programs.
     Devnet(DevnetArgs),
-    /// Show the configuration.
+    /// Show the configuration, or change it.
     Config {
         #[command(subcommand)]
         command: ConfigCommand,
     },
     /// Show the log of the node.
     Logs(LogsArgs),
-    /// Copy database, keys and configuration into a new folder.
+    /// Copy database, keys and configuration into a new folder, or into one file that a passphrase opens.
     Backup {
-        /// A folder that is not there yet.
-        #[arg(value_name = "FOLDER")]
+        /// A folder, or with --sealed a file, that is not there yet.
+        #[arg(value_name = "FOLDER|FILE")]
         to: PathBuf,
+        /// One file, encrypted.
+        #[arg(long)]
+        sealed: bool,
+        /// A file whose first line is the passphrase; without it the passphrase is asked for.
+        #[arg(long, value_name = "FILE", requires = "sealed")]
+        backup_passphrase_file: Option<PathBuf>,
     },
     /// Bring a backup back into a data directory that has no data.
     Restore {
-        /// The folder of a backup.
-        #[arg(value_name = "FOLDER")]
+        /// A backup: a folder or a sealed file.
+        #[arg(value_name = "FOLDER|FILE")]
         from: PathBuf,
+        /// Rehearse: open everything in a folder that is thrown away, and touch no data.
+        #[arg(long)]
+        test: bool,
+        /// A file whose first line is the passphrase of a sealed backup; without it the passphrase is asked for.
+        #[arg(long, value_name = "FILE")]
+        backup_passphrase_file: Option<PathBuf>,
+        /// With --test: a file whose first line is the wallet's password, to see whether it opens the keys.
+        #[arg(long, value_name = "FILE", requires = "test")]
+        password_file: Option<PathBuf>,
     },
     /// Write completions for a shell.
     Completions { shell: clap_complete::Shell },
@@ -188,29 +227,82 @@ pub(crate) enum EarnCommand {
     Stop,
     /// Show the state, and every session with what became of it.
     Status,
+    /// Say that a change of a supplier's record on the chain, which was made elsewhere, is yours.
+    Acknowledge {
+        /// The operator's address, where there are several; without it all such changes are yours.
+        operator: Option<String>,
+    },
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum WalletCommand {
     /// Make a wallet; shows its 24 recovery words once.
     Create(PasswordArgs),
-    /// Restore a wallet from its recovery words, read from standard input or typed.
-    Import(PasswordArgs),
+    /// Bring in a wallet or a key: recovery words (typed, or from standard input), hex, an export of pocketd.
+    Import(ImportArgs),
     /// List the accounts.
     List,
+    #[command(flatten)]
+    Keys(AccountCommand),
     /// Show where the POKT is.
     Balance,
     /// Pay.
     Send(SendArgs),
     /// List what came in and went out.
-    History,
+    History(HistoryArgs),
+    /// Call a movement of the history something; without a word it has no label any more.
+    #[command(name = "annotate")]
+    Label {
+        /// Its id, as `hearth wallet history --json` shows it, or the hash of its transaction.
+        movement: String,
+        label: Option<String>,
+    },
+    /// The address book.
+    Contacts {
+        #[command(subcommand)]
+        command: Option<ContactsCommand>,
+    },
     /// List every transaction of this node: what was wanted, what was signed, how it ended.
     Transactions,
-    /// Show the recovery words.
-    Export(PasswordArgs),
+    /// Show the recovery words, or a key; always asks for the password of the wallet.
+    Export(ExportArgs),
+    /// Sign a message, to show whose account it is; asks for the password of the wallet (ADR 36).
+    SignMessage {
+        /// Label, address, number or purpose of the account.
+        account: String,
+        /// The message; without it the one of --file.
+        #[arg(required_unless_present = "file", conflicts_with = "file")]
+        message: Option<String>,
+        /// A file whose bytes are the message.
+        #[arg(long, value_name = "FILE")]
+        file: Option<PathBuf>,
+        #[command(flatten)]
+        password: PasswordArgs,
+    },
+    /// Say whether an account has signed a message (ADR 36).
+    VerifyMessage {
+        address: String,
+        /// The message; without it the one of --file.
+        #[arg(required_unless_present = "file", conflicts_with = "file")]
+        message: Option<String>,
+        /// A file whose bytes are the message.
+        #[arg(long, value_name = "FILE")]
+        file: Option<PathBuf>,
+        /// As it was given with the message, in base64.
+        #[arg(long, value_name = "BASE64")]
+        signature: String,
+        /// As it was given with the message, in base64.
+        #[arg(long, value_name = "BASE64")]
+        public_key: String,
+    },
+    /// POKT of the former network (Morse): what an account there has, and its claim.
+    Morse {
+        #[command(subcommand)]
+        command: MorseCommand,
+    },
     /// Forget the main key until it is unlocked again.
     Lock,
-    /// Open both keys with the password.
+    /// Open all keys with the password.
     Unlock(PasswordArgs),
 }
 
@@ -223,16 +315,33 @@ pub(crate) struct PasswordArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct SendArgs {
-    /// Who is paid.
+    /// Who is paid: an address, or a name of the address book.
     pub(crate) to: String,
     /// How many POKT, as 12.5.
-    pub(crate) amount: String,
-    /// Pay from the working key.
+    #[arg(
+        required_unless_present = "max",
+        conflicts_with = "max",
+        allow_hyphen_values = true
+    )]
+    pub(crate) amount: Option<String>,
+    /// All that the key holds, less the fee.
     #[arg(long)]
+    pub(crate) max: bool,
+    /// What is paid for a place in a block.
+    #[arg(long, value_enum, default_value_t = Fee::Normal)]
+    pub(crate) fee: Fee,
+    /// Pay from the working key.
+    #[arg(long, conflicts_with = "from")]
     pub(crate) from_working: bool,
+    /// The account that pays: its label, address, number or purpose. Without it the owner's.
+    #[arg(long, value_name = "ACCOUNT")]
+    pub(crate) from: Option<String>,
     /// A note that everybody can read on the chain.
     #[arg(long)]
     pub(crate) memo: Option<String>,
+    /// Pay although the working key then does not hold what open claims and proofs cost.
+    #[arg(long)]
+    pub(crate) below_reserve: bool,
     /// Pay without asking once more.
     #[arg(long)]
     pub(crate) yes: bool,
@@ -240,83 +349,63 @@ pub(crate) struct SendArgs {
     pub(crate) password: PasswordArgs,
 }
 
-/// How a change of a role is carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Fee {
+    /// What the network asks for.
+    Normal,
+    /// Four times as much.
+    Higher,
+}
+
 #[derive(Debug, clap::Args)]
-pub(crate) struct RoleArgs {
-    /// Show what would be signed, and sign nothing.
-    #[arg(long)]
-    pub(crate) dry_run: bool,
-    /// Sign without asking once more.
-    #[arg(long)]
-    pub(crate) yes: bool,
-    #[command(flatten)]
-    pub(crate) password: PasswordArgs,
-}
-
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-pub(crate) enum GivenRole {
-    Supplier,
-    Application,
-    Gateway,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum StakeCommand {
-    /// Earn: become a supplier, or change its stake or its services.
-    Supplier {
-        /// How many POKT, all together.
-        #[arg(long, value_name = "POKT")]
-        stake: Option<String>,
-        /// A service and where its relays arrive; all of them, those left out are served no more.
-        #[arg(long = "service", value_name = "ID=URL")]
-        services: Vec<String>,
-        /// Who gets how much of what a service earns; without one the owner gets all.
-        #[arg(long = "share", value_name = "ID=ADDRESS:PERCENT")]
-        shares: Vec<String>,
-        #[command(flatten)]
-        how: RoleArgs,
-    },
-    /// Pay: become an application, or add to its stake.
-    Application {
-        /// How many POKT, all together.
-        #[arg(long, value_name = "POKT")]
-        stake: String,
-        /// The service that it asks.
-        #[arg(long, value_name = "ID")]
-        service: String,
-        /// The most POKT that a session may cost; 0 takes a limit away.
-        #[arg(long, value_name = "POKT")]
-        session_limit: Option<String>,
-        #[command(flatten)]
-        how: RoleArgs,
-    },
-    /// Sign for applications: become a gateway, or add to its stake.
-    Gateway {
-        /// How many POKT, all together.
-        #[arg(long, value_name = "POKT")]
-        stake: String,
-        #[command(flatten)]
-        how: RoleArgs,
-    },
+pub(crate) struct HistoryArgs {
+    /// Only these kinds, apart by commas.
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_name = "KIND",
+        value_parser = ["sent", "received", "reward", "stake", "unstake", "returned", "slashed", "spent", "faucet", "morse", "fee"]
+    )]
+    pub(crate) kind: Vec<String>,
+    /// Only those with these words in label, memo, counterparty or transaction.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) find: Option<String>,
+    /// Only from this day on, as 2026-01-31, or from this moment on, as 2026-01-31T12:00:00Z.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<String>,
+    /// Only up to this day, or before this moment.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<String>,
+    /// How many.
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=500))]
+    pub(crate) limit: u32,
+    /// Everything as a table for spreadsheets, with a column for your own prices.
+    #[arg(long, conflicts_with_all = ["kind", "find", "since", "until", "limit", "json"])]
+    pub(crate) csv: bool,
 }
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum ServiceCommand {
-    /// Make a service, or change an own one.
+pub(crate) enum ContactsCommand {
+    /// List it.
+    List,
+    /// Keep somebody under a name; one of the same address is replaced.
     Add {
-        /// Letters, digits, - and _.
-        id: String,
-        /// What people read; without one the id.
+        name: String,
+        address: String,
         #[arg(long)]
-        name: Option<String>,
-        /// What one answer counts; its price is that many times the network's.
-        #[arg(long, value_name = "NUMBER")]
-        compute_units: u64,
-        /// A JSON document that says what the service is.
-        #[arg(long, value_name = "FILE")]
-        card: Option<PathBuf>,
-        #[command(flatten)]
-        how: RoleArgs,
+        note: Option<String>,
+    },
+    /// Forget somebody.
+    Rm {
+        /// A name or an address.
+        who: String,
+    },
+    /// Write it as JSON, to keep or to import.
+    Export,
+    /// Take in what was exported: all of it or nothing.
+    Import {
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
     },
 }
 
@@ -324,12 +413,49 @@ pub(crate) enum ServiceCommand {
 pub(crate) enum NetworkCommand {
     /// Show endpoints, the trusted block and what is wrong.
     Show,
-    /// Where the chain contradicts the trusted block of the configuration: that block counts, what was verified is
-    /// forgotten.
+    /// Give a block that you trust, by its height and hash. Without them, where the chain contradicts the trusted block:
+    /// that block counts, what was verified is forgotten.
     Trust {
+        /// The height of the block.
+        #[arg(requires = "hash")]
+        height: Option<u64>,
+        /// Its hash, 64 hex digits.
+        hash: Option<String>,
+        /// Forget the block that was given so.
+        #[arg(long, conflicts_with_all = ["height", "instead"])]
+        forget: bool,
+        /// It counts also where it contradicts what was verified, which is forgotten then.
+        #[arg(long, requires = "height")]
+        instead: bool,
         /// Accept without asking once more.
         #[arg(long)]
         yes: bool,
+    },
+    /// The endpoints of the chain: listed by score, added, removed, tried.
+    Endpoints {
+        #[command(subcommand)]
+        command: Option<EndpointsCommand>,
+    },
+    /// False answers of endpoints that were kept.
+    Evidence,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum EndpointsCommand {
+    /// Try an endpoint and keep it, if it serves this chain.
+    Add {
+        /// Its address. Leave it out to type it unseen, where it holds an access key.
+        url: Option<String>,
+    },
+    /// Take an endpoint away, also a configured one.
+    Rm {
+        /// Its id, or host and port.
+        endpoint: String,
+    },
+    /// Try one endpoint or all: whether they answer, how fast, of which chain, and whether they prove.
+    Test {
+        /// Its id, or host and port.
+        endpoint: Option<String>,
     },
 }
 
@@ -418,6 +544,17 @@ pub(crate) enum ConfigCommand {
         /// Say where each value comes from.
         #[arg(long)]
         origin: bool,
+    },
+    /// Change config.toml: what does not fit is refused, comments stay, the former file is kept beside it.
+    Set {
+        /// A setting and its value; several pairs are changed together. A list is `a,b`.
+        #[arg(required = true, num_args = 2.., value_names = ["KEY", "VALUE"])]
+        pairs: Vec<String>,
+    },
+    /// Take settings out of config.toml, so that what is built in counts again.
+    Unset {
+        #[arg(required = true, value_name = "KEY")]
+        keys: Vec<String>,
     },
 }
 

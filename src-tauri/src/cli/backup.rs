@@ -1,28 +1,66 @@
 //! `hearth backup` and `hearth restore`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use hearth_base::Secret;
 use hearth_node::BackupError;
 
-use super::{Done, Exit, Fault, Out, Place, args::Args};
+use super::{
+    Done, Exit, Fault, Out, Place,
+    args::Args,
+    out::word,
+    secret::{Source, new_password, password},
+};
 
-pub(super) async fn back_up(to: &Path, args: &Args, out: &Out) -> Done {
+/// The option that names the file with the passphrase of a backup.
+const PASSPHRASE_FILE: &str = "--backup-passphrase-file";
+/// A passphrase alone keeps a file that may lie anywhere.
+const LEAST_PASSPHRASE: usize = 10;
+
+pub(super) async fn back_up(
+    to: &Path,
+    sealed: bool,
+    passphrase_file: Option<PathBuf>,
+    args: &Args,
+    out: &Out,
+) -> Done {
     let place = Place::find(args).await?;
-    let made = hearth_node::back_up(&place.layout, to).await.map_err(failed)?;
+    let made = if sealed {
+        let from = Source::of(passphrase_file.as_deref(), PASSPHRASE_FILE);
+        let passphrase = new_password(from, "Passphrase of the backup (10 characters or more): ")?;
+        if passphrase.chars().count() < LEAST_PASSPHRASE {
+            let message = format!("the passphrase needs at least {LEAST_PASSPHRASE} characters");
+            return Err(Fault::failed("weak_password", message).into());
+        }
+        hearth_node::back_up_sealed(&place.layout, to, &Secret::from(passphrase)).await
+    } else {
+        hearth_node::back_up(&place.layout, to).await
+    };
+    let made = made.map_err(failed)?;
     if out.json {
         out.value(&made);
         return Ok(());
     }
     out.line(&format!("{} files are in {}", made.files.len() + 1, to.display()));
-    out.hint("It holds the keys, sealed with your password: keep it where others do not look. Models and the answers of");
-    out.hint("sessions that are not claimed yet are not in it.");
+    if sealed {
+        // It touches no data directory.
+        out.elsewhere(&format!(
+            "Nobody can open it without the passphrase: write that down. `hearth restore --test {}` rehearses it.",
+            word(to)
+        ));
+    } else {
+        out.hint("It holds the keys, sealed with your password: keep it where others do not look.");
+    }
+    out.hint("Models and the answers of sessions that are not claimed yet are not in it.");
     Ok(())
 }
 
-pub(super) async fn restore(from: &Path, args: &Args, out: &Out) -> Done {
+pub(super) async fn restore(from: &Path, passphrase_file: Option<PathBuf>, args: &Args, out: &Out) -> Done {
     // Not where a node answers, but where one is to run.
     let place = Place::wanted(args)?;
-    let made = hearth_node::restore(&place.layout, from).await.map_err(failed)?;
+    let passphrase = passphrase_of(from, passphrase_file)?;
+    let made = hearth_node::restore_any(&place.layout, from, passphrase.as_ref()).await;
+    let made = made.map_err(failed)?;
     if out.json {
         out.value(&made);
         return Ok(());
@@ -34,6 +72,56 @@ pub(super) async fn restore(from: &Path, args: &Args, out: &Out) -> Done {
     ));
     out.hint("Never run the old node again beside this one: both would sign for the same money.");
     Ok(())
+}
+
+/// Brings a backup back into a folder that is thrown away, and says what was in it.
+pub(super) async fn rehearse(
+    from: &Path,
+    passphrase_file: Option<PathBuf>,
+    password_file: Option<PathBuf>,
+    out: &Out,
+) -> Done {
+    let passphrase = passphrase_of(from, passphrase_file)?;
+    let wallet = match password_file {
+        Some(file) => {
+            let from = Source::of(Some(file.as_path()), "--password-file");
+            Some(Secret::from(password(from, "Password: ")?))
+        }
+        None => None,
+    };
+    let tested = hearth_node::rehearse(from, passphrase.as_ref(), wallet.as_ref()).await;
+    let tested = tested.map_err(failed)?;
+    let is_wrong = tested.password_opens == Some(false);
+    if out.json {
+        out.value(&tested);
+    } else {
+        let made = &tested.backup;
+        out.line(&format!(
+            "  {} files of {}, made by Hearth {}",
+            made.files.len(),
+            made.chain_id,
+            made.hearth
+        ));
+        let wallet = tested.wallet.as_deref().unwrap_or("none");
+        out.line(&format!("  wallet         {wallet}"));
+        out.line(&format!("  conversations  {}", tested.conversations));
+        out.line(&format!("  transactions   {}", tested.transactions));
+        match tested.password_opens {
+            Some(true) => out.line("  the password opens its keys"),
+            Some(false) => out.line("  the password does not open its keys"),
+            None => {}
+        }
+        out.hint("It can be brought back. No data were touched.");
+    }
+    if is_wrong { Err(Exit::Said(1)) } else { Ok(()) }
+}
+
+fn passphrase_of(from: &Path, file: Option<PathBuf>) -> Result<Option<Secret>, Exit> {
+    if !hearth_node::is_sealed(from) {
+        return Ok(None);
+    }
+    let from = Source::of(file.as_deref(), PASSPHRASE_FILE);
+    Ok(Some(Secret::from(password(from, "Passphrase of the backup: ")?)))
 }
 
 fn failed(error: BackupError) -> Exit {

@@ -133,6 +133,15 @@ impl Client {
             .map(drop)
     }
 
+    /// Replaces something, and reads what is there then.
+    pub(crate) async fn put_for<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> anyhow::Result<T> {
+        read(self.request(Method::PUT, &format!("/api/v1{path}")).json(body)).await
+    }
+
     /// Changes something.
     pub(crate) async fn patch<T: DeserializeOwned>(
         &self,

@@ -1,27 +1,124 @@
-//! `hearth config show`.
+//! `hearth config show`, `set` and `unset`.
 
+use hearth_node::{
+    Store,
+    config::{self, Change},
+    control::{ConfigChange, ConfigPage, ConfigPatch, ConfigSetting},
+    reconfigure,
+};
 use serde_json::Value;
 
 use super::{
-    Done, Out, Place,
+    Client, Done, Fault, Out, Place,
     args::{Args, ConfigCommand},
     out::dim,
 };
 
 pub(super) async fn run(command: &ConfigCommand, args: &Args, out: &Out) -> Done {
-    let ConfigCommand::Show { origin } = command;
+    match command {
+        ConfigCommand::Show { origin } => show(*origin, args, out).await,
+        ConfigCommand::Set { pairs } => {
+            if pairs.len() % 2 != 0 {
+                let last = pairs.last().map_or("", String::as_str);
+                return Err(Fault::wrong_use(format!("\"{last}\" has no value"))
+                    .remedy("write each setting with its value: hearth config set KEY VALUE")
+                    .into());
+            }
+            let changes = pairs.chunks(2).filter_map(|pair| match pair {
+                [key, value] => Some((key.clone(), Some(value.clone()))),
+                _ => None,
+            });
+            change(changes, args, out).await
+        }
+        ConfigCommand::Unset { keys } => change(keys.iter().map(|key| (key.clone(), None)), args, out).await,
+    }
+}
+
+async fn show(origin: bool, args: &Args, out: &Out) -> Done {
     let place = Place::find(args).await?;
+    let mut origins = place.layered.origins;
+    // Where nobody names a network, that of the data counts.
+    let network = Value::from(place.layered.settings.network);
+    if let Some(shown) = origins.get_mut("network")
+        && shown.1 == "built-in"
+        && shown.0 != network
+    {
+        *shown = (network, "data".to_owned());
+    }
     if out.json {
-        out.value(&place.layered.origins);
+        let shown = origins.iter();
+        let shown: std::collections::BTreeMap<_, _> = shown
+            .map(|(key, (value, from))| (key, (config::shown(value), from)))
+            .collect();
+        out.value(&shown);
         return Ok(());
     }
-    for (key, (value, from)) in &place.layered.origins {
-        let line = line(key, value);
-        if *origin {
+    for (key, (value, from)) in &origins {
+        let line = line(key, &config::shown(value));
+        if origin {
             out.line(&format!("{line}  {}", dim(&format!("# {from}"))));
         } else {
             out.line(&line);
         }
+    }
+    Ok(())
+}
+
+/// Changes the file: by the node that runs on it, which takes up at once what it can; else by itself.
+async fn change(changes: impl Iterator<Item = (String, Option<String>)>, args: &Args, out: &Out) -> Done {
+    let changes: Vec<ConfigChange> = changes.map(|(key, value)| ConfigChange { key, value }).collect();
+    let place = Place::find(args).await?;
+    // Whoever names a file means that one.
+    if args.config.is_none() {
+        match Client::connect(&place).await {
+            Ok(client) => {
+                let patch = ConfigPatch {
+                    changes: changes.clone(),
+                };
+                let page: ConfigPage = client.patch("/config", &patch).await?;
+                return said(&changes, &page, out);
+            }
+            Err(exit) if exit.is("not_running") => {}
+            Err(exit) => return Err(exit),
+        }
+    }
+    let wanted: Vec<Change> = changes
+        .iter()
+        .map(|ConfigChange { key, value }| Change {
+            key: key.clone(),
+            value: value.clone(),
+        })
+        .collect();
+    let chain = Store::chain_of(&place.layout.database()).await;
+    let next = reconfigure(&place.layered, &wanted, chain.as_ref())
+        .map_err(|error| Fault::failed("config_refused", hearth_base::failure::chain(&error)))?;
+    if out.json {
+        out.value(&serde_json::json!({ "file": next.file, "needs_restart": false }));
+        return Ok(());
+    }
+    for change in &changes {
+        if let Some((value, _)) = next.origins.get(&change.key) {
+            out.line(&line(&change.key, &config::shown(value)));
+        }
+    }
+    out.hint(&format!("written to {}", next.file.display()));
+    Ok(())
+}
+
+/// What a node took up, and what waits.
+fn said(changes: &[ConfigChange], page: &ConfigPage, out: &Out) -> Done {
+    if out.json {
+        out.value(page);
+        return Ok(());
+    }
+    let changed = |setting: &&ConfigSetting| changes.iter().any(|change| change.key == setting.key);
+    for setting in page.settings.iter().filter(changed) {
+        let value = setting.value.replace('\n', ", ");
+        out.line(&format!("{} = {value}", setting.key));
+    }
+    out.hint(&format!("written to {}", page.file));
+    if page.needs_restart {
+        out.hint("some of it counts when Hearth starts the next time");
     }
     Ok(())
 }

@@ -306,8 +306,7 @@ impl Here<'_> {
         if self.connect.yes || self.connect.print || self.out.json || !std::io::stdout().is_terminal() {
             return self.connect.yes;
         }
-        let answer = self.out.ask(question).unwrap_or_default().to_lowercase();
-        matches!(answer.as_str(), "y" | "yes" | "j" | "ja")
+        self.out.agrees(question).unwrap_or(false)
     }
 
     async fn make_key(&self, program: Program) -> anyhow::Result<CreatedApiKey> {

@@ -9,6 +9,8 @@ use std::{
 use anyhow::Context as _;
 use hearth_node::{Node, NodeArgs, NodeError, StopWarning, data_dir::DataDir};
 
+use tokio::sync::Notify;
+
 use super::{Done, Exit, Fault, Out, Place, args::Args, lan, terminal::Terminal};
 
 pub(super) async fn run(args: &Args, out: &Out) -> Done {
@@ -16,7 +18,7 @@ pub(super) async fn run(args: &Args, out: &Out) -> Done {
     // Before the log, and whatever else writes there.
     let data_dir = DataDir::open(place.layout.root()).map_err(NodeError::from)?;
     let terminal = Terminal::of(out);
-    let _log = terminal.log(&place)?;
+    let log = terminal.log(&place)?;
     #[cfg(unix)]
     let _file_size = outlive_file_size_limit().context("signals cannot be watched")?;
     // Before anything runs, so that no early signal ends the process half-way.
@@ -25,7 +27,9 @@ pub(super) async fn run(args: &Args, out: &Out) -> Done {
     let signal = stop_signal(stop_within, Arc::clone(&warning)).context("signals cannot be watched")?;
     tokio::pin!(signal);
     terminal.say("starting");
-    let started = start_in(data_dir, place).await;
+    let restart = Arc::new(Notify::new());
+    let asked = cfg!(unix).then(|| Arc::clone(&restart));
+    let started = start_in(data_dir, place, asked).await;
     let node = started.inspect_err(|_| terminal.clear())?;
     warning.get_or_init(|| node.stop_warning());
     notify("READY=1");
@@ -41,6 +45,7 @@ pub(super) async fn run(args: &Args, out: &Out) -> Done {
             tokio::select! {
                 why = &mut signal => why,
                 name = node.failed() => format!("the task {name} failed"),
+                () = restart.notified() => RESTART.to_owned(),
             }
         }
     };
@@ -51,6 +56,11 @@ pub(super) async fn run(args: &Args, out: &Out) -> Done {
         hearth_node::process::end_within(stop_within);
     }
     let in_time = node.stop().await;
+    if why == RESTART {
+        // What is still buffered is written.
+        drop(log);
+        return Err(anew());
+    }
     match (failed, in_time) {
         (true, _) => Err(Fault::failed("task_failed", format!("{why}, so Hearth stopped"))
             .meaning("Nothing that was answered is lost.")
@@ -88,14 +98,47 @@ fn greet(node: &Node, out: &Out) {
 #[cfg(feature = "desktop")]
 pub(crate) async fn start(place: Place) -> Result<Node, Exit> {
     let data_dir = DataDir::open(place.layout.root()).map_err(NodeError::from)?;
-    start_in(data_dir, place).await
+    start_in(data_dir, place, None).await
 }
 
-async fn start_in(data_dir: DataDir, place: Place) -> Result<Node, Exit> {
+/// Why the node stops where its owner asked for a new start.
+const RESTART: &str = "a new start was asked for";
+
+/// Takes this process's place with a new one of the same program, arguments and environment. What it gives back is why
+/// that failed; everything of the node is stopped by then.
+#[cfg(unix)]
+fn anew() -> Exit {
+    use std::os::unix::process::CommandExt as _;
+    // A file that was deleted since is still there under its process.
+    let named = std::env::current_exe().ok().filter(|path| path.exists());
+    let program = named.unwrap_or_else(|| "/proc/self/exe".into());
+    let mut args = std::env::args_os();
+    let name = args.next().unwrap_or_else(|| program.clone().into_os_string());
+    let error = std::process::Command::new(program).arg0(name).args(args).exec();
+    Fault::failed("not_restarted", "Hearth stopped, and could not start itself anew")
+        .meaning("Nothing that was answered is lost.")
+        .remedy("start it again")
+        .details(error.to_string())
+        .into()
+}
+
+/// Elsewhere nobody is told that it could be asked for.
+#[cfg(not(unix))]
+fn anew() -> Exit {
+    Fault::failed(
+        "not_restarted",
+        "Hearth stopped; it cannot start itself anew here",
+    )
+    .remedy("start it again")
+    .into()
+}
+
+async fn start_in(data_dir: DataDir, place: Place, restart: Option<Arc<Notify>>) -> Result<Node, Exit> {
     let args = NodeArgs {
         data_dir,
         layered: place.layered,
         network: place.network,
+        restart,
     };
     Ok(Node::start(args).await?)
 }

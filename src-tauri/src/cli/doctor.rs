@@ -6,7 +6,7 @@ use super::{
     Client, Done, Exit, Out, Place,
     args::Args,
     fault::FAILED,
-    out::{bold, dim, fit, green, red, yellow},
+    out::{bold, dim, fit, green, red, told, yellow},
 };
 
 pub(super) async fn run(args: &Args, out: &Out) -> Done {
@@ -50,13 +50,13 @@ fn show(out: &Out, checks: &[Check], network: &str) {
         out.line(&format!(
             "  {level}  {:<10} {}",
             fit(&check.subject, 10),
-            check.fact
+            told(&check.fact)
         ));
         if !check.meaning.is_empty() {
-            out.line(&format!("{:19}{}", "", dim(&check.meaning)));
+            out.line(&format!("{:19}{}", "", dim(&told(&check.meaning))));
         }
         if let Some(remedy) = &check.remedy {
-            out.line(&format!("{:19}→ {}", "", out.typed(remedy)));
+            out.line(&format!("{:19}→ {}", "", told(&out.typed(remedy))));
         }
     }
     let count = |level| checks.iter().filter(|check| check.level == level).count();

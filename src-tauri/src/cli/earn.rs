@@ -1,10 +1,11 @@
 //! `hearth earn`.
 
-use hearth_node::control::{EarnedSessionList, Earning, EarningPage, EarningState};
+use hearth_node::control::{EarnedSessionList, Earning, EarningPage, EarningState, SupplierEarning};
 
 use super::{
     Client, Done, Exit, Out, Place,
     args::{Args, EarnCommand},
+    contacts::url_encoded,
     fault::NOT_READY,
     out::{Glyph, dim, fit, pokt, short},
 };
@@ -22,6 +23,13 @@ pub(super) async fn run(command: &EarnCommand, args: &Args, out: &Out) -> Done {
         }
         EarnCommand::Stop => show(out, &client.post_empty("/earning/stop").await?),
         EarnCommand::Status => status(out, &client).await?,
+        EarnCommand::Acknowledge { operator } => {
+            let path = match operator {
+                Some(operator) => format!("/earning/acknowledge?supplier={}", url_encoded(operator)),
+                None => "/earning/acknowledge".to_owned(),
+            };
+            show(out, &client.post_empty(&path).await?);
+        }
     }
     Ok(())
 }
@@ -73,6 +81,34 @@ fn show(out: &Out, earning: &Earning) {
         out.line("  worth knowing, and in the way of nothing:");
         earning.notes.iter().for_each(|note| out.reason(note));
     }
+    if earning.suppliers.len() > 1 {
+        out.line("");
+        out.line("  suppliers of this node:");
+        earning.suppliers.iter().for_each(|one| show_supplier(out, one));
+    }
+}
+
+/// One of several: what stands in the way of it stops no other.
+fn show_supplier(out: &Out, supplier: &SupplierEarning) {
+    let owner = match &supplier.owner {
+        Some(owner) if *owner != supplier.operator => format!("owned by {}", short(owner)),
+        Some(_) | None => String::new(),
+    };
+    let codes: Vec<&str> = supplier
+        .reasons
+        .iter()
+        .map(|reason| reason.code.as_str())
+        .collect();
+    let state = match (supplier.state, supplier.serving) {
+        (EarningState::Serving, n) => format!("serving {n}"),
+        (EarningState::Draining, n) => format!("draining, {n} left"),
+        (EarningState::Idle, _) => "idle".to_owned(),
+        (EarningState::Starting, _) => "starting".to_owned(),
+        (EarningState::Yielding, _) => "yielding".to_owned(),
+        (EarningState::Off, _) if codes.is_empty() => "off".to_owned(),
+        (EarningState::Off, _) => format!("off: {}", codes.join(", ")),
+    };
+    out.line(&format!("  {}  {state:<24} {owner}", supplier.operator));
 }
 
 async fn status(out: &Out, client: &Client) -> anyhow::Result<()> {
@@ -83,6 +119,7 @@ async fn status(out: &Out, client: &Client) -> anyhow::Result<()> {
         return Ok(());
     }
     show(out, &page.earning);
+    let has_several = page.earning.suppliers.len() > 1;
     if sessions.sessions.is_empty() {
         return Ok(());
     }
@@ -90,8 +127,13 @@ async fn status(out: &Out, client: &Client) -> anyhow::Result<()> {
     out.line(&format!(
         "  {}",
         dim(&format!(
-            "{:<15} {:<15} {:>7} {:<18} {:>15}",
-            "SESSION", "BLOCKS", "ANSWERS", "STATE", "POKT"
+            "{:<15} {:<15} {:>7} {:<18} {:>15}{}",
+            "SESSION",
+            "BLOCKS",
+            "ANSWERS",
+            "STATE",
+            "POKT",
+            if has_several { "  SUPPLIER" } else { "" }
         ))
     ));
     for session in sessions.sessions.iter().take(20) {
@@ -107,10 +149,15 @@ async fn status(out: &Out, client: &Client) -> anyhow::Result<()> {
         };
         let blocks = format!("{}–{}", session.start_height, session.end_height);
         out.line(&format!(
-            "  {:<15} {blocks:<15} {:>7} {:<18} {amount:>15}",
+            "  {:<15} {blocks:<15} {:>7} {:<18} {amount:>15}{}",
             short(&session.id),
             session.answers,
-            fit(&state, 18)
+            fit(&state, 18),
+            if has_several {
+                format!("  {}", short(&session.supplier))
+            } else {
+                String::new()
+            }
         ));
     }
     Ok(())

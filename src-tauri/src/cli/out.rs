@@ -6,12 +6,15 @@
 use std::{
     borrow::Cow,
     io::{ErrorKind, IsTerminal as _, Write as _},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use console::{Style, StyledObject};
 use hearth_node::control::{ErrorBody, ErrorDetail, Reason};
 use serde::Serialize;
+
+/// The most letters that one text of an error may have: what others wrote may be of any length.
+const MAX_TOLD: usize = 2_000;
 
 /// The terminal.
 pub(crate) struct Out {
@@ -46,13 +49,7 @@ impl Out {
         let Some(folder) = &self.data_dir else {
             return text.into();
         };
-        let folder = folder.display().to_string();
-        let is_plain = |c: char| c.is_alphanumeric() || "/\\:._-+~".contains(c);
-        let folder = if folder.chars().all(is_plain) {
-            folder
-        } else {
-            format!("\"{folder}\"")
-        };
+        let folder = word(folder);
         let mut parts = text.split('`');
         let mut out = parts.next().unwrap_or_default().to_owned();
         for (part, is_command) in parts.zip([true, false].into_iter().cycle()) {
@@ -114,23 +111,28 @@ impl Out {
             });
             return;
         }
-        self.error(&self.typed(&detail.message));
+        self.error(&told(&self.typed(&detail.message)));
         let dim = Style::new().for_stderr().dim();
         let mut stderr = std::io::stderr();
         if let Some(meaning) = &detail.meaning {
-            let _ = writeln!(stderr, "  {}", dim.apply_to(self.typed(meaning)));
+            let _ = writeln!(stderr, "  {}", dim.apply_to(told(&self.typed(meaning))));
         }
         if let Some(remedy) = &detail.remedy {
-            let _ = writeln!(stderr, "  → {}", self.typed(remedy));
+            let _ = writeln!(stderr, "  → {}", told(&self.typed(remedy)));
         }
         if let Some(details) = &detail.details {
-            let _ = writeln!(stderr, "  {}", dim.apply_to(format!("details: {details}")));
+            let _ = writeln!(stderr, "  {}", dim.apply_to(told(&format!("details: {details}"))));
         }
     }
 
     /// A word for people only, on the other channel.
     pub(crate) fn hint(&self, text: &str) {
-        let text = Style::new().for_stderr().dim().apply_to(self.typed(text));
+        self.elsewhere(&self.typed(text));
+    }
+
+    /// The same about another node or none: its commands are not told this one's data directory.
+    pub(crate) fn elsewhere(&self, text: &str) {
+        let text = Style::new().for_stderr().dim().apply_to(told(text));
         let _ = writeln!(std::io::stderr(), "{text}");
     }
 
@@ -146,12 +148,22 @@ impl Out {
 
     /// What stands in the way or is worth knowing, with what to do about it.
     pub(crate) fn reason(&self, reason: &Reason) {
-        let fact = reason.fact.as_ref().map(|fact| format!(" ({fact})"));
+        let fact = reason.fact.as_ref().map(|fact| format!(" ({})", told(fact)));
         let fact = fact.unwrap_or_default();
-        self.line(&format!("    {} {}{fact}", reason.code, dim(&reason.meaning)));
+        self.line(&format!(
+            "    {} {}{fact}",
+            reason.code,
+            dim(&told(&reason.meaning))
+        ));
         if let Some(remedy) = &reason.remedy {
-            self.line(&format!("      → {}", self.typed(remedy)));
+            self.line(&format!("      → {}", told(&self.typed(remedy))));
         }
+    }
+
+    /// Whether somebody says yes; `None` where nobody sits there.
+    pub(crate) fn agrees(&self, question: &str) -> Option<bool> {
+        let answer = self.ask(question)?;
+        Some(matches!(answer.to_lowercase().as_str(), "y" | "yes" | "j" | "ja"))
     }
 
     /// Asks on the terminal; `None` where nobody sits there.
@@ -163,6 +175,49 @@ impl Out {
         let mut answer = String::new();
         std::io::stdin().read_line(&mut answer).ok()?;
         Some(answer.trim().to_owned())
+    }
+}
+
+/// Text of others without what would move the cursor, colour the terminal, turn the direction of letters or hide.
+pub(crate) fn plain(text: &str) -> String {
+    text.chars()
+        .map(|c| if is_odd(c) { '\u{fffd}' } else { c })
+        .collect()
+}
+
+/// Commands of terminals, and letters that nobody sees: of no width, of direction, line ends that are none elsewhere.
+fn is_odd(letter: char) -> bool {
+    let is_unseen = matches!(
+        letter,
+        '\u{61c}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2066}'..='\u{2069}'
+            | '\u{feff}'
+    );
+    letter.is_control() || is_unseen
+}
+
+/// Text of an error as the terminal takes it: plain, and of a bounded length. Its further lines are indented, so that none of
+/// them passes for a line of this program.
+pub(crate) fn told(text: &str) -> String {
+    let mut letters = text.trim_end().chars();
+    let mut text: String = letters.by_ref().take(MAX_TOLD).collect();
+    if letters.next().is_some() {
+        text.push('…');
+    }
+    let lines: Vec<String> = text.lines().map(|line| plain(&line.replace('\t', " "))).collect();
+    lines.join("\n  ")
+}
+
+/// A path as a word of a command that can be typed.
+pub(crate) fn word(path: &Path) -> String {
+    let path = path.display().to_string();
+    let is_plain = |c: char| c.is_alphanumeric() || "/\\:._-+~".contains(c);
+    if path.chars().all(is_plain) {
+        path
+    } else {
+        format!("\"{path}\"")
     }
 }
 
@@ -209,10 +264,7 @@ pub(crate) fn mark(glyph: Glyph) -> String {
 
 /// Cuts text to a column. What would move the cursor or colour the terminal is shown as a mark.
 pub(crate) fn fit(text: &str, columns: usize) -> String {
-    let text: String = text
-        .chars()
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-        .collect();
+    let text = plain(text);
     if text.chars().count() <= columns {
         return text;
     }
@@ -293,6 +345,37 @@ mod tests {
             typed(Some("/d"), "stop it, `hearth logs`"),
             "stop it, `hearth logs --data-dir /d`"
         );
+    }
+
+    #[test]
+    fn what_others_wrote_commands_no_terminal_and_hides_nothing() {
+        assert_eq!(
+            plain("a\u{1b}[31mb\u{7}\u{9b}c"),
+            "a\u{fffd}[31mb\u{fffd}\u{fffd}c"
+        );
+        let unseen = "\u{61c}\u{200b}\u{200c}\u{200d}\u{200e}\u{200f}\u{2028}\u{2029}\u{202a}\u{202b}\u{202c}\u{202d}\u{202e}\u{2066}\u{2067}\u{2068}\u{2069}\u{feff}";
+        assert!(plain(unseen).chars().all(|letter| letter == '\u{fffd}'));
+        let seen = "Größe 10 µs — “ja” …\u{202f}€ 日本";
+        assert_eq!(plain(seen), seen);
+    }
+
+    #[test]
+    fn a_text_of_an_error_is_bounded_and_keeps_its_lines() {
+        assert_eq!(
+            told("cannot be read\u{1b}]0;x\u{7}"),
+            "cannot be read\u{fffd}]0;x\u{fffd}"
+        );
+        assert_eq!(told("line 1\r\n\tline\r2\n"), "line 1\n   line\u{fffd}2");
+        let long = told(&"x".repeat(1_000_000));
+        assert_eq!(long.chars().count(), MAX_TOLD + 1);
+        assert!(long.ends_with("x…"));
+        assert_eq!(told(&"ä".repeat(MAX_TOLD)), "ä".repeat(MAX_TOLD));
+    }
+
+    #[test]
+    fn a_path_is_one_word() {
+        assert_eq!(word(Path::new("a/unsigned.json")), "a/unsigned.json");
+        assert_eq!(word(Path::new("my file")), "\"my file\"");
     }
 
     #[test]

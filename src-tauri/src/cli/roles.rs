@@ -1,19 +1,18 @@
-//! `hearth stake`, `unstake`, `delegate`, `undelegate`, `service`.
+//! `hearth stake`, `unstake`, `delegate`, `undelegate`, `supplier`.
 
-use std::path::Path;
-
-use anyhow::Context as _;
 use hearth_base::Amount;
 use hearth_node::control::{
-    KeyRole, Leaving, OwnTransaction, RevenueShare, RoleName, RoleOrder, RoleReview, RolesPage, SendRole,
-    ServiceOffer, TransactionList, TransactionState, Upokt,
+    Leaving, OwnTransaction, RevenueShare, RoleName, RoleOrder, RoleReview, RolesPage, SendRole,
+    ServiceOffer, SupplierRole, TransactionList, TransactionState, Upokt,
 };
 
 use super::{
     Client, Done, Exit, Fault, Out, Place,
-    args::{Args, GivenRole, RoleArgs, ServiceCommand, StakeCommand},
-    out::{dim, pokt, short, span},
+    args::{Args, GivenRole, RoleArgs, StakeCommand, SupplierCommand},
+    file::NewFile,
+    out::{dim, plain, pokt, short, span, word},
     secret::password,
+    tx,
 };
 
 /// Shows the roles, or stakes.
@@ -25,12 +24,14 @@ pub(super) async fn stake(command: Option<&StakeCommand>, args: &Args, out: &Out
     };
     let (order, how) = match command {
         StakeCommand::Supplier {
+            operator,
             stake,
             services,
             shares,
             how,
         } => (
             RoleOrder::StakeSupplier {
+                operator: operator.clone(),
                 stake: stake.as_deref().map(amount).transpose()?,
                 services: offers(services, shares)?,
             },
@@ -59,13 +60,25 @@ pub(super) async fn stake(command: Option<&StakeCommand>, args: &Args, out: &Out
     carry_out(&order, how, &client, out).await
 }
 
-pub(super) async fn unstake(role: GivenRole, how: &RoleArgs, args: &Args, out: &Out) -> Done {
+pub(super) async fn unstake(
+    role: GivenRole,
+    operator: Option<&str>,
+    how: &RoleArgs,
+    args: &Args,
+    out: &Out,
+) -> Done {
+    if operator.is_some() && !matches!(role, GivenRole::Supplier) {
+        let fault = Fault::wrong_use("only a supplier has an operator");
+        return Err(fault.remedy("leave --operator out").into());
+    }
+    let operator = operator.map(str::to_owned);
     let role = match role {
         GivenRole::Supplier => RoleName::Supplier,
         GivenRole::Application => RoleName::Application,
         GivenRole::Gateway => RoleName::Gateway,
     };
-    carry_out(&RoleOrder::Unstake { role }, how, &client(args).await?, out).await
+    let order = RoleOrder::Unstake { role, operator };
+    carry_out(&order, how, &client(args).await?, out).await
 }
 
 pub(super) async fn delegate(
@@ -84,24 +97,25 @@ pub(super) async fn delegate(
     carry_out(&order, how, &client(args).await?, out).await
 }
 
-pub(super) async fn service(command: &ServiceCommand, args: &Args, out: &Out) -> Done {
-    let ServiceCommand::Add {
-        id,
-        name,
-        compute_units,
-        card,
+pub(super) async fn supplier(command: &SupplierCommand, args: &Args, out: &Out) -> Done {
+    let SupplierCommand::Edit {
+        operator,
+        stake,
+        services,
+        shares,
+        dropped,
         how,
     } = command;
-    let order = RoleOrder::Service {
-        id: id.clone(),
-        name: name.clone().unwrap_or_else(|| id.clone()),
-        compute_units: *compute_units,
-        card: card.as_deref().map(read_card).transpose()?,
+    let order = RoleOrder::EditSupplier {
+        operator: operator.clone(),
+        stake: stake.as_deref().map(amount).transpose()?,
+        services: offers(services, shares)?,
+        dropped: dropped.clone(),
     };
     carry_out(&order, how, &client(args).await?, out).await
 }
 
-async fn client(args: &Args) -> Result<Client, Exit> {
+pub(super) async fn client(args: &Args) -> Result<Client, Exit> {
     let place = Place::find(args).await?;
     Client::connect(&place).await
 }
@@ -111,17 +125,8 @@ fn amount(text: &str) -> Result<Upokt, Exit> {
     Ok(Upokt(amount))
 }
 
-fn read_card(path: &Path) -> Result<serde_json::Value, Exit> {
-    let text = std::fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
-    serde_json::from_slice(&text).map_err(|error| {
-        Fault::wrong_use(format!("{} is no JSON: {error}", path.display()))
-            .remedy("name a file with one JSON object")
-            .into()
-    })
-}
-
 /// `SERVICE=URL` and `SERVICE=ADDRESS:PERCENT`.
-fn offers(services: &[String], shares: &[String]) -> Result<Vec<ServiceOffer>, Exit> {
+pub(super) fn offers(services: &[String], shares: &[String]) -> Result<Vec<ServiceOffer>, Exit> {
     let mut offers = Vec::new();
     for text in services {
         let (service, url) = text.split_once('=').ok_or_else(|| {
@@ -154,7 +159,7 @@ fn offers(services: &[String], shares: &[String]) -> Result<Vec<ServiceOffer>, E
 }
 
 /// Shows what would be signed, asks, signs, and waits for the blocks.
-async fn carry_out(order: &RoleOrder, how: &RoleArgs, client: &Client, out: &Out) -> Done {
+pub(super) async fn carry_out(order: &RoleOrder, how: &RoleArgs, client: &Client, out: &Out) -> Done {
     let review: RoleReview = client.post("/roles/review", order).await?;
     if how.dry_run {
         if out.json {
@@ -168,10 +173,15 @@ async fn carry_out(order: &RoleOrder, how: &RoleArgs, client: &Client, out: &Out
     if !out.json {
         show_review(out, &review);
     }
+    if let Some(first) = review.steps.first()
+        && let (Some(unsigned), Some(command)) = (&first.unsigned, &first.command)
+    {
+        return give_out(&review, unsigned, command, how, out);
+    }
     if !how.yes {
-        match out.ask("Sign this? Type yes: ").as_deref() {
-            Some("yes") => {}
-            Some(_) => return Err(Fault::failed("not_signed", "nothing was signed").into()),
+        match out.agrees("Sign this? Type yes: ") {
+            Some(true) => {}
+            Some(false) => return Err(Fault::failed("not_signed", "nothing was signed").into()),
             None => {
                 let fault = Fault::wrong_use("nobody is there to say yes");
                 return Err(fault
@@ -228,14 +238,41 @@ async fn carry_out(order: &RoleOrder, how: &RoleArgs, client: &Client, out: &Out
         .into())
 }
 
+/// Writes what has to be signed elsewhere into a file, and says how.
+fn give_out(
+    review: &RoleReview,
+    unsigned: &serde_json::Value,
+    command: &str,
+    how: &RoleArgs,
+    out: &Out,
+) -> Done {
+    let to = &how.unsigned;
+    NewFile::create(to, "--unsigned")?.fill(tx::text(unsigned).as_bytes())?;
+    if out.json {
+        out.value(review);
+        return Ok(());
+    }
+    let command = command.replace("unsigned.json", &word(to));
+    out.line(&format!("  {} is to be signed where that key is:", to.display()));
+    out.line(&format!("  {command}"));
+    out.elsewhere(&format!(
+        "Another Hearth signs it with `hearth tx sign {}`.",
+        word(to)
+    ));
+    out.hint("Bring signed.json back: `hearth tx broadcast signed.json`. What is left is done by the same command again.");
+    Ok(())
+}
+
 fn show_review(out: &Out, review: &RoleReview) {
     for (number, step) in (1..).zip(&review.steps) {
-        let key = match step.key {
-            KeyRole::Main => "main",
-            KeyRole::Working => "working",
+        let how = if step.unsigned.is_some() {
+            "signs elsewhere"
+        } else {
+            "signs"
         };
         out.line(&format!(
-            "  {number}. the {key} key signs, {}",
+            "  {number}. the {} {how}, {}",
+            step.purpose.word(),
             dim(&step.account)
         ));
         for message in &step.messages {
@@ -249,28 +286,27 @@ fn show_review(out: &Out, review: &RoleReview) {
             ));
         }
     }
-    out.line(&format!(
-        "     {:<22} {:>18}",
-        "fees, at most",
-        pokt(review.max_fee.0)
-    ));
+    for (name, amount) in [("all together", review.total), ("fees, at most", review.max_fee)] {
+        out.line(&format!("     {name:<22} {:>18}", pokt(amount.0)));
+    }
     for note in &review.notes {
         out.line(&format!("  - {}", note.text));
     }
 }
 
 /// A message as the chain's own JSON, field by field.
-fn show_message(out: &Out, message: &serde_json::Value) {
+pub(super) fn show_message(out: &Out, message: &serde_json::Value) {
     let Some(fields) = message.as_object() else { return };
     let kind = fields
         .get("@type")
         .and_then(serde_json::Value::as_str)
         .unwrap_or_default();
-    out.line(&format!("     {}", kind.rsplit('.').next().unwrap_or(kind)));
+    let kind = plain(kind.rsplit('.').next().unwrap_or(kind));
+    out.line(&format!("     {kind}"));
     for (name, value) in fields.iter().filter(|(name, _)| *name != "@type") {
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         if !matches!(text.as_str(), "" | "null" | "[]") {
-            out.line(&format!("       {name:<20} {}", dim(&text)));
+            out.line(&format!("       {:<20} {}", plain(name), dim(&plain(&text))));
         }
     }
 }
@@ -288,36 +324,7 @@ fn show(out: &Out, page: &RolesPage) {
             format!(", on its way out: free after block {}{time}", leaving.free_height)
         })
     };
-    match &page.supplier {
-        None => out.line(&format!(
-            "  supplier     not staked; the network asks for {} POKT",
-            pokt(page.terms.supplier_least.0)
-        )),
-        Some(role) => {
-            out.line(&format!(
-                "  supplier     {} POKT{}",
-                pokt(role.stake.0),
-                leaving(&role.leaving)
-            ));
-            if !role.is_own {
-                out.line(&format!(
-                    "               its owner is {}, not this wallet",
-                    role.owner
-                ));
-            }
-            for service in &role.services {
-                let from = service
-                    .from_height
-                    .map_or(String::new(), |height| format!(", from block {height}"));
-                out.line(&format!(
-                    "               {} at {}{}",
-                    service.service,
-                    service.urls.join(", "),
-                    dim(&from)
-                ));
-            }
-        }
-    }
+    show_suppliers(out, page, &leaving);
     match &page.application {
         None => out.line(&format!(
             "  application  not staked; the network asks for {} POKT",
@@ -345,6 +352,57 @@ fn show(out: &Out, page: &RolesPage) {
             pokt(role.stake.0),
             leaving(&role.leaving)
         )),
+    }
+}
+
+fn show_suppliers(out: &Out, page: &RolesPage, leaving: &dyn Fn(&Option<Leaving>) -> String) {
+    if page.operators.len() < 2 {
+        match &page.supplier {
+            None => out.line(&format!(
+                "  supplier     not staked; the network asks for {} POKT",
+                pokt(page.terms.supplier_least.0)
+            )),
+            Some(role) => show_supplier(out, role, &leaving(&role.leaving)),
+        }
+        return;
+    }
+    for operator in &page.operators {
+        match &operator.supplier {
+            None => out.line("  supplier     not staked"),
+            Some(role) => show_supplier(out, role, &leaving(&role.leaving)),
+        }
+        let name = format!("its operator is {} ({})", operator.label, operator.address);
+        out.line(&format!("               {}", dim(&plain(&name))));
+    }
+}
+
+fn show_supplier(out: &Out, role: &SupplierRole, leaving: &str) {
+    out.line(&format!("  supplier     {} POKT{leaving}", pokt(role.stake.0)));
+    if !role.is_own {
+        out.line(&format!(
+            "               its owner is {}, not this wallet",
+            role.owner
+        ));
+    }
+    for service in &role.services {
+        let from = service
+            .from_height
+            .map_or(String::new(), |height| format!(", from block {height}"));
+        let urls = plain(&service.urls.join(", "));
+        out.line(&format!(
+            "               {} at {urls}{}",
+            service.service,
+            dim(&from)
+        ));
+        // Where the owner gets all there is nothing to say.
+        for share in service
+            .shares
+            .iter()
+            .filter(|share| share.address != role.owner || share.percent < 100)
+        {
+            let text = format!("{} % to {}", share.percent, share.address);
+            out.line(&format!("                 {}", dim(&text)));
+        }
     }
 }
 

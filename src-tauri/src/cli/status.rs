@@ -9,7 +9,7 @@ use hearth_node::control::{
 use super::{
     Client, Done, Out, Place,
     args::Args,
-    out::{Glyph, bold, dim, fit, green, grouped, pokt, span, yellow},
+    out::{Glyph, bold, dim, fit, green, grouped, pokt, short, span, yellow},
 };
 
 /// How long balances are waited for.
@@ -134,10 +134,11 @@ fn facts(out: &Out, status: &Status, models: &[Model]) {
         (true, true, false) => (Glyph::Hollow, "locked, working key signs"),
         (true, false, _) => (Glyph::Ok, "open"),
     };
-    let aside = match (wallet.exists, wallet.words_checked) {
-        (false, _) => "",
-        (true, true) => "words checked",
-        (true, false) => "words not checked",
+    let aside = match (wallet.exists, wallet.has_words, wallet.words_checked) {
+        (false, _, _) => "",
+        (true, false, _) => "no recovery words",
+        (true, true, true) => "words checked",
+        (true, true, false) => "words not checked",
     };
     out.fact(glyph, "Wallet", words, aside);
 }
@@ -187,6 +188,16 @@ fn money(out: &Out, summary: &EarningSummary, balances: Option<&Balances>) {
             line
         };
         out.line(&format!("  {line}   {}", dim(&aside)));
+    }
+    for other in summary.suppliers.iter().filter(|one| !one.is_own) {
+        let label = format!("earned for {}", short(&other.owner));
+        let open = if other.open.0.is_zero() {
+            String::new()
+        } else {
+            format!(", ≈ {} open", pokt(other.open.0))
+        };
+        let figure = format!("{label:<27} {:>15}", pokt(other.settled.0));
+        out.line(&format!("  {}", dim(&format!("{figure}   not yours{open}"))));
     }
     let Some(balances) = balances else { return };
     let standing = match balances.standing.trust {

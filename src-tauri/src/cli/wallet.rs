@@ -1,22 +1,23 @@
 //! `hearth wallet`.
 
-use std::io::{IsTerminal as _, Read as _};
+use std::io::IsTerminal as _;
 
 use anyhow::Context as _;
 use hearth_base::Amount;
 use hearth_node::{
     Words,
     control::{
-        Balances, CreateWallet, CreatedWallet, Direction, History, ImportWallet, KeyRole, MovementKind,
-        PlaceKind, SendDraft, SendOrder, SendReview, Sent, TransactionList, TransactionReason,
+        Balances, CreateWallet, CreatedWallet, Direction, FeeChoice, History, MovementKind, PlaceKind,
+        ReservedFor, SendDraft, SendOrder, SendReview, Sent, TransactionList, TransactionReason,
         TransactionState, Trust, UnlockWallet, Upokt, WalletPage,
     },
 };
 
 use super::{
     Client, Done, Exit, Fault, Out, Place,
-    args::{Args, PasswordArgs, SendArgs, WalletCommand},
-    out::{bold, dim, fit, pokt, short, yellow},
+    args::{Args, Fee, SendArgs, WalletCommand},
+    contacts, file, keys, morse,
+    out::{bold, dim, fit, plain, pokt, short, yellow},
     secret::{new_password, password},
 };
 
@@ -25,13 +26,39 @@ pub(super) async fn run(command: &WalletCommand, args: &Args, out: &Out) -> Done
     // Addresses and words are in the files, so these two need no daemon.
     match command {
         WalletCommand::List => return list(&place, out).await,
-        WalletCommand::Export(from) => return export(&place, from, out),
+        WalletCommand::Export(from) => {
+            return keys::export(&hearth_node::offline_wallet(&place.layout)?, from, out);
+        }
+        WalletCommand::SignMessage {
+            account,
+            message,
+            file,
+            password: from,
+        } => {
+            let wallet = hearth_node::offline_wallet(&place.layout)?;
+            let message = keys::message(message.as_deref(), file.as_deref())?;
+            return keys::sign_message(&wallet, account, &message, from, out);
+        }
+        WalletCommand::VerifyMessage {
+            address,
+            message,
+            file,
+            signature,
+            public_key,
+        } => {
+            let message = keys::message(message.as_deref(), file.as_deref())?;
+            return keys::verify_message(address, &message, signature, public_key, out);
+        }
         WalletCommand::Create(_)
         | WalletCommand::Import(_)
+        | WalletCommand::Keys(_)
         | WalletCommand::Balance
         | WalletCommand::Send(_)
-        | WalletCommand::History
+        | WalletCommand::History(_)
+        | WalletCommand::Label { .. }
+        | WalletCommand::Contacts { .. }
         | WalletCommand::Transactions
+        | WalletCommand::Morse { .. }
         | WalletCommand::Lock
         | WalletCommand::Unlock(_) => {}
     }
@@ -47,18 +74,17 @@ pub(super) async fn run(command: &WalletCommand, args: &Args, out: &Out) -> Done
                 accounts(out, &created.wallet);
             }
         }
-        WalletCommand::Import(from) => {
-            let words = typed_words(out)?;
-            let password = new_password(from, "New password (8 characters or more): ")?;
-            let page: WalletPage = client
-                .post("/wallet/import", &ImportWallet { words, password })
-                .await?;
-            show(out, &page);
-        }
+        WalletCommand::Import(from) => keys::import(from, &client, out).await?,
+        WalletCommand::Keys(command) => keys::run(command, &client, out).await?,
         WalletCommand::Balance => balance(out, &client.get("/wallet/balances").await?),
         WalletCommand::Send(send) => pay(send, &client, out).await?,
-        WalletCommand::History => history(out, &client.get("/wallet/history").await?),
+        WalletCommand::History(wanted) => contacts::history(wanted, &client, out).await?,
+        WalletCommand::Label { movement, label } => {
+            contacts::label(movement, label.as_deref(), &client, out).await?;
+        }
+        WalletCommand::Contacts { command } => contacts::run(command.as_ref(), &client, out).await?,
         WalletCommand::Transactions => transactions(out, &client.get("/wallet/transactions").await?),
+        WalletCommand::Morse { command } => morse::run(command, &client, out).await?,
         WalletCommand::Lock => show(out, &client.post_empty::<WalletPage>("/wallet/lock").await?),
         WalletCommand::Unlock(from) => {
             let password = password(from, "Password: ")?;
@@ -69,7 +95,10 @@ pub(super) async fn run(command: &WalletCommand, args: &Args, out: &Out) -> Done
                     .await?,
             );
         }
-        WalletCommand::List | WalletCommand::Export(_) => {}
+        WalletCommand::List
+        | WalletCommand::Export(_)
+        | WalletCommand::SignMessage { .. }
+        | WalletCommand::VerifyMessage { .. } => {}
     }
     Ok(())
 }
@@ -84,39 +113,19 @@ async fn list(place: &Place, out: &Out) -> Done {
         Err(exit) => return Err(exit),
     }
     let wallet = hearth_node::offline_wallet(&place.layout)?;
-    let accounts = wallet.accounts().ok_or_else(no_wallet)?;
-    if out.json {
-        out.value(&accounts);
-    } else {
-        out.line(&format!("  {:<8} {}", "main", accounts.main));
-        out.line(&format!("  {:<8} {}", "working", accounts.working));
-    }
-    Ok(())
-}
-
-fn export(place: &Place, from: &PasswordArgs, out: &Out) -> Done {
-    let wallet = hearth_node::offline_wallet(&place.layout)?;
     wallet.accounts().ok_or_else(no_wallet)?;
-    let revealed = wallet
-        .reveal_words(&password(from, "Password: ")?)
-        .map_err(anyhow::Error::from)?;
-    let text = revealed.text();
-    if out.json {
-        out.value(&serde_json::json!({ "words": *text }));
-    } else {
-        words(out, &text.split(' ').map(str::to_owned).collect::<Vec<_>>());
-    }
+    show(out, &hearth_node::wallet_page(&wallet.state().borrow(), false));
     Ok(())
 }
 
-fn no_wallet() -> Exit {
+pub(super) fn no_wallet() -> Exit {
     Fault::not_ready("no_wallet", "there is no wallet yet")
         .remedy("`hearth wallet create`, or `hearth wallet import` with recovery words")
         .into()
 }
 
 /// Four columns, numbered, to be written down.
-fn words(out: &Out, words: &[String]) {
+pub(super) fn words(out: &Out, words: &[String]) {
     out.line("");
     for row in words.chunks(4).enumerate() {
         let cells = row
@@ -132,7 +141,7 @@ fn words(out: &Out, words: &[String]) {
     );
 }
 
-fn show(out: &Out, page: &WalletPage) {
+pub(super) fn show(out: &Out, page: &WalletPage) {
     if out.json {
         out.value(page)
     } else {
@@ -142,12 +151,7 @@ fn show(out: &Out, page: &WalletPage) {
 
 fn accounts(out: &Out, page: &WalletPage) {
     for account in &page.accounts {
-        let role = match account.role {
-            KeyRole::Main => "main",
-            KeyRole::Working => "working",
-        };
-        let state = if account.locked { "locked" } else { "open" };
-        out.line(&format!("  {role:<8} {}  {}", account.address, dim(state)));
+        out.line(&keys::line(account));
     }
     if page.accounts.is_empty() {
         out.line("  no wallet yet: `hearth wallet create` or `hearth wallet import`");
@@ -163,6 +167,7 @@ fn balance(out: &Out, balances: &Balances) {
         let label = match place.kind {
             PlaceKind::SpendableMain => "spendable, main key",
             PlaceKind::SpendableWorking => "spendable, working key",
+            PlaceKind::Spendable => "spendable, other account",
             PlaceKind::Supplier => "staked to earn",
             PlaceKind::Application => "set aside for chat",
             PlaceKind::Gateway => "set aside for the gateway",
@@ -172,23 +177,51 @@ fn balance(out: &Out, balances: &Balances) {
             Trust::Unverified => "not verified yet".to_owned(),
             Trust::Stale => format!("stale, of {}", place.standing.height),
         };
+        let whose = place
+            .owner
+            .as_deref()
+            .map(|owner| format!(", of {owner}: in no total"));
         out.line(&format!(
             "  {label:<26} {:>18}   {}",
             pokt(place.amount.0),
-            dim(&standing)
+            dim(&format!("{standing}{}", whose.unwrap_or_default()))
         ));
+        if let Some(height) = place.free_at_height {
+            out.line(&dim(&format!("  {:<26} back in block {height}", "")).to_string());
+        }
     }
     let total = format!("{:<26} {:>18}", "total", pokt(balances.total.0));
     out.line(&format!("  {}", bold(&total)));
+    for one in &balances.reserved {
+        let label = match one.reserved_for {
+            ReservedFor::Chat => "of it: bought answers",
+            ReservedFor::Fees => "of it: fees on their way",
+            ReservedFor::Transactions => "of it: on its way out",
+        };
+        out.line(&dim(&format!("  {label:<26} {:>18}", pokt(one.amount.0))).to_string());
+    }
+    for one in &balances.coming {
+        let label = format!("open claims of {}", short(&one.supplier));
+        let text = format!(
+            "≈ {} of {} claimed, after the shares of others",
+            pokt(one.amount.0),
+            pokt(one.claimed.0)
+        );
+        out.line(&dim(&format!("  {label:<26} {text}")).to_string());
+    }
+    for one in &balances.others {
+        let label = format!("of {}, not yours", short(&one.owner));
+        out.line(&dim(&format!("  {label:<26} {:>18}", pokt(one.amount.0))).to_string());
+    }
 }
 
-fn history(out: &Out, history: &History) {
+pub(super) fn history(out: &Out, history: &History) {
     if out.json {
         out.value(history);
         return;
     }
     for missing in &history.missing {
-        out.line(&format!("  {}", yellow(&missing.message)));
+        out.line(&format!("  {}", yellow(&plain(&missing.message))));
     }
     for movement in &history.movements {
         let kind = match movement.kind {
@@ -197,7 +230,11 @@ fn history(out: &Out, history: &History) {
             MovementKind::Reward => "reward",
             MovementKind::Stake => "stake",
             MovementKind::Unstake => "unstake",
+            MovementKind::Returned => "returned",
+            MovementKind::Slashed => "slashed",
+            MovementKind::Spent => "spent",
             MovementKind::Faucet => "faucet",
+            MovementKind::Morse => "morse",
             MovementKind::Fee => "fee",
         };
         let sign = match movement.direction {
@@ -206,11 +243,16 @@ fn history(out: &Out, history: &History) {
             Direction::Within => "  ",
         };
         let amount = format!("{sign}{}", pokt(movement.amount.0));
-        let other = movement.counterparty.as_deref().map(short).unwrap_or_default();
+        let other = movement.counterparty.as_deref().map(short);
+        let other = movement.name.clone().or(other).unwrap_or_default();
+        let other = match &movement.label {
+            Some(label) => format!("{other} {label}"),
+            None => other,
+        };
         out.line(&format!(
             "  {:>9}  {kind:<9} {amount:>20}  {}",
             movement.height,
-            dim(&other)
+            dim(&plain(&other))
         ));
     }
 }
@@ -230,6 +272,7 @@ fn transactions(out: &Out, list: &TransactionList) {
             TransactionReason::Setup => "set-up",
             TransactionReason::Claim => "claim",
             TransactionReason::Proof => "proof",
+            TransactionReason::Elsewhere => "elsewhere",
         };
         let state = match one.state {
             TransactionState::Waiting => "waiting",
@@ -275,33 +318,45 @@ fn transactions(out: &Out, list: &TransactionList) {
 }
 
 async fn pay(send: &SendArgs, client: &Client, out: &Out) -> Done {
-    let amount = Amount::parse_pokt(&send.amount).map_err(|error| Fault::wrong_use(error.to_string()))?;
+    let typed = send.amount.as_deref().unwrap_or("0");
+    let amount = Amount::parse_pokt(typed).map_err(|error| Fault::wrong_use(error.to_string()))?;
     let draft = SendDraft {
-        from: if send.from_working {
-            KeyRole::Working
-        } else {
-            KeyRole::Main
+        from: match &send.from {
+            Some(account) => account.clone(),
+            None if send.from_working => "operator".to_owned(),
+            None => "owner".to_owned(),
         },
-        to: send.to.clone(),
+        to: contacts::address_of(&send.to, client).await?,
         amount: Upokt(amount),
         memo: send.memo.clone(),
+        max: send.max,
+        fee: match send.fee {
+            Fee::Normal => FeeChoice::Normal,
+            Fee::Higher => FeeChoice::Higher,
+        },
+        below_reserve: send.below_reserve,
     };
     let review: SendReview = client.post("/wallet/send/review", &draft).await?;
     if !out.json {
-        out.line(&format!("  {:<8} {:>18}", "pay", pokt(review.amount.0)));
-        out.line(&format!("  {:<8} {:>18}", "fee", pokt(review.fee.0)));
-        out.line(&format!("  {:<8} {}", "to", groups(&review.to)));
-        out.line(&format!("  {:<8} {}", "from", groups(&review.from_address)));
-        out.line(&format!("  {:<8} {:>18}", "left", pokt(review.balance_after.0)));
-        if review.first_payment_to_address {
-            out.hint("First payment to this address. A payment cannot be called back.");
-        }
+        looked_at(&review, out);
+    }
+    if send.yes
+        && let Some(alike) = &review.looks_like
+    {
+        let message = format!(
+            "{} looks like {}, and is another address",
+            review.to, alike.address
+        );
+        return Err(Fault::failed("looks_alike", message)
+            .meaning("Nothing left your wallet.")
+            .remedy("compare both letter by letter; if it is meant, put it into the address book first, or pay without --yes")
+            .into());
     }
     if !send.yes {
         let question = format!("Pay {} POKT? Type yes: ", pokt(review.amount.0));
-        match out.ask(&question).as_deref() {
-            Some("yes") => {}
-            Some(_) => {
+        match out.agrees(&question) {
+            Some(true) => {}
+            Some(false) => {
                 let fault = Fault::failed("not_paid", "not paid").meaning("Nothing left your wallet.");
                 return Err(fault.into());
             }
@@ -334,8 +389,31 @@ async fn pay(send: &SendArgs, client: &Client, out: &Out) -> Done {
     Ok(())
 }
 
+/// What a payment would do.
+fn looked_at(review: &SendReview, out: &Out) {
+    out.line(&format!("  {:<8} {:>18}", "pay", pokt(review.amount.0)));
+    out.line(&format!("  {:<8} {:>18}", "fee", pokt(review.fee.0)));
+    out.line(&format!("  {:<8} {}", "to", groups(&review.to)));
+    if let Some(name) = &review.to_name {
+        out.line(&format!("  {:<8} {}", "", plain(name)));
+    }
+    out.line(&format!("  {:<8} {}", "from", groups(&review.from_address)));
+    out.line(&format!("  {:<8} {:>18}", "left", pokt(review.balance_after.0)));
+    if let Some(memo) = &review.memo {
+        out.line(&format!("  {:<8} {}", "memo", plain(memo)));
+    }
+    for message in review
+        .messages
+        .iter()
+        .filter_map(|message| message["@type"].as_str())
+    {
+        out.line(&format!("  {:<8} {}", "signs", dim(message)));
+    }
+    contacts::warn(review, out);
+}
+
 /// An address in groups of four, as people compare them.
-fn groups(address: &str) -> String {
+pub(super) fn groups(address: &str) -> String {
     let letters: Vec<char> = address.chars().collect();
     letters
         .chunks(4)
@@ -344,15 +422,13 @@ fn groups(address: &str) -> String {
         .join(" ")
 }
 
-fn typed_words(out: &Out) -> Result<String, Exit> {
+pub(super) fn typed_words(out: &Out) -> Result<String, Exit> {
     let unreadable = "the words cannot be read from standard input";
     if std::io::stdin().is_terminal() {
         out.stream("Recovery words, in one line or several; an empty line ends them:\n");
         return Ok(collect_words(std::io::stdin().lines()).context(unreadable)?);
     }
-    let mut words = String::new();
-    std::io::stdin().read_to_string(&mut words).context(unreadable)?;
-    Ok(words)
+    file::read_stdin(file::SECRET, "recovery words")
 }
 
 /// Takes the lines of a pasted list up to its last word, so that none of them reaches whatever reads the terminal next;

@@ -1,12 +1,13 @@
 //! Measures speed: one run, figures beside those of rivals and beside the physical limit where there is one.
 //!
 //! `hearth-bench [--hearth PROGRAM] [--desktop PROGRAM] [--rivals PROGRAM] [SECTION…]`; sections: pocket chain weights
-//! engine relay answers program. Nothing here fails on a slow machine: a figure is information, tests are elsewhere.
+//! engine relay answers outbox program. Nothing here fails on a slow machine: a figure is information, tests are elsewhere.
 
 mod answers;
 mod chain;
 mod engine;
 mod node;
+mod outbox;
 mod pocket;
 mod program;
 mod relay;
@@ -28,8 +29,8 @@ struct Args {
     sections: Vec<String>,
 }
 
-const SECTIONS: [&str; 7] = [
-    "pocket", "chain", "weights", "engine", "relay", "answers", "program",
+const SECTIONS: [&str; 8] = [
+    "pocket", "chain", "weights", "engine", "relay", "answers", "outbox", "program",
 ];
 
 #[tokio::main]
@@ -48,6 +49,7 @@ async fn main() -> anyhow::Result<()> {
             "engine" => engine::run(),
             "relay" => relay::run(hearth, &models()?, &rivals).await,
             "answers" => answers::run(hearth, &models()?).await,
+            "outbox" => outbox::run().await,
             _ => program::run(hearth, args.desktop.as_deref()).await,
         };
         // One section that fails does not take the figures of the others with it.

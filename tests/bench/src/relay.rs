@@ -26,7 +26,7 @@ use hearth_pocket::{
     ring::Ring,
     session::Timing,
 };
-use hearth_wallet::{Cost, Role, Wallet};
+use hearth_wallet::{Cost, Purpose, Wallet};
 use prost::Message as _;
 
 use crate::{
@@ -188,8 +188,21 @@ impl Buyer {
         let rpc = field("rpc")
             .context("the network file has no endpoint")?
             .parse()?;
+        let trust = match (field("height"), field("hash")) {
+            (Some(height), Some(hash)) => Some(hearth_chain::Anchor {
+                height: Height(height.parse()?),
+                hash: hex::decode(hash)?
+                    .try_into()
+                    .ok()
+                    .context("a hash has 32 bytes")?,
+            }),
+            (None, _) | (_, None) => None,
+        };
         let chain = Chain::start(hearth_chain::Args {
-            config: hearth_chain::Config::new(chain_id.into(), vec![rpc]),
+            config: hearth_chain::Config {
+                trust,
+                ..hearth_chain::Config::new(chain_id.into(), vec![rpc])
+            },
             store,
             clock: Clock::system(),
             tasks: Tasks::root(),
@@ -209,7 +222,10 @@ impl Buyer {
 
     /// Waits for the start of a session in which the supplier serves.
     async fn fresh_session(&self) -> anyhow::Result<Session> {
-        let accounts = self.wallet.accounts().context("the node has no wallet")?;
+        let payer = self
+            .wallet
+            .address(Purpose::Application)
+            .context("the node has no wallet")?;
         let mut head = self.chain.head();
         let first = self.start_of_session(&mut head).await?;
         loop {
@@ -217,7 +233,7 @@ impl Buyer {
             if start > first {
                 let service = ServiceId::new(SERVICE);
                 let height = head.borrow().height;
-                return Ok(self.chain.session(&accounts.main, &service, height).await?.value);
+                return Ok(self.chain.session(&payer, &service, height).await?.into_value());
             }
             tokio::time::timeout(Duration::from_secs(30), head.changed())
                 .await
@@ -230,15 +246,15 @@ impl Buyer {
         head: &mut tokio::sync::watch::Receiver<hearth_chain::Head>,
     ) -> anyhow::Result<Height> {
         let height = head.wait_for(|head| head.height.0 > 0).await?.height;
-        Ok(Timing::from(&self.chain.params_at(height).await?.value)
+        Ok(Timing::from(self.chain.params_at(height).await?.value())
             .bounds_at(height)
             .start)
     }
 
     fn sign(&self, session: &Session, n: usize) -> anyhow::Result<Vec<Bytes>> {
         let (main, working) = (
-            self.wallet.signer(Role::Main)?,
-            self.wallet.signer(Role::Working)?,
+            self.wallet.signer(Purpose::Owner)?,
+            self.wallet.signer(Purpose::Operator)?,
         );
         let ring = Ring::new(&[main.public_key(), working.public_key()])?;
         let header = session.header.clone().context("the session has no header")?;

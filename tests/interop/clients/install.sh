@@ -1,5 +1,6 @@
 # Sourced by the tests of clients: puts them outside the checkout, where they are kept until their versions change.
-# After `install_python`, $python runs with the Python clients; after `install_node`, $node_clients has node_modules.
+# After `install_python`, $python runs with the Python clients; after `install_node`, $node_clients has node_modules, and
+# after `install_chain` $chain_clients.
 here=$(dirname "${BASH_SOURCE[0]}")
 kept=$(dirname "$TOOLS_DIR")
 
@@ -26,12 +27,22 @@ install_python() {
   cp "$here/requirements.txt" "$venv/installed.txt"
 }
 
+# install_npm FROM TO: the modules of a package.json.
+install_npm() {
+  cmp -s "$1/package-lock.json" "$2/installed.json" && return 0
+  rm -rf "$2"
+  mkdir -p "$2"
+  cp "$1/package.json" "$1/package-lock.json" "$2"
+  try_thrice npm --prefix "$2" ci --silent --no-audit --no-fund || return 1
+  cp "$1/package-lock.json" "$2/installed.json"
+}
+
 install_node() {
   node_clients=$kept/node-clients
-  cmp -s "$here/package-lock.json" "$node_clients/installed.json" && return 0
-  rm -rf "$node_clients"
-  mkdir -p "$node_clients"
-  cp "$here/package.json" "$here/package-lock.json" "$node_clients"
-  try_thrice npm --prefix "$node_clients" ci --silent --no-audit --no-fund || return 1
-  cp "$here/package-lock.json" "$node_clients/installed.json"
+  install_npm "$here" "$node_clients"
+}
+
+install_chain() {
+  chain_clients=$kept/chain-clients
+  install_npm "$here/../chain" "$chain_clients"
 }

@@ -5,6 +5,10 @@ import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { answerSchema, fault, routes } from './schema.mjs';
 import { answer, chatHandlers, follow, Refusal, Saved, windowOf } from './chats.mjs';
+import { accountHandlers, needsPassword } from './accounts.mjs';
+import { houseHandlers } from './house.mjs';
+import { moneyHandlers } from './money.mjs';
+import { serviceHandlers } from './services.mjs';
 import { ADDRESSES, scenarios, words, ownTransaction, roleReview } from './world.mjs';
 
 const DIST = new URL('../../../ui/dist/', import.meta.url);
@@ -139,13 +143,14 @@ const setEarning = (mock, state) => {
 const setWallet = (mock, change) => {
   Object.assign(mock.it.status.wallet, change);
   mock.it.walletPage.status = mock.it.status.wallet;
-  mock.it.walletPage.accounts = mock.it.walletPage.accounts.map((account) => ({ ...account, locked: mock.it.status.wallet[`${account.role}_locked`] }));
+  const { main_locked, working_locked } = mock.it.status.wallet;
+  const isLocked = ({ purposes }) => (purposes.some((one) => ['operator', 'gateway'].includes(one)) ? working_locked : main_locked);
+  for (const account of mock.it.walletPage.accounts) if (account.kind !== 'watch') account.state = isLocked(account) ? 'locked' : 'open';
   mock.emit({ type: 'wallet', ...mock.it.status.wallet });
   return mock.it.walletPage;
 };
-const needsPassword = (mock, password) => {
-  if (mock.it.password && password !== mock.it.password) throw new Refusal(403, 'wrong_password', 'wrong password; 3 tries left before a minute of waiting');
-};
+
+const decided = (mock, id) => void (mock.it.signatures = mock.it.signatures.filter((one) => one.id !== id));
 
 const handlers = {
   'POST /auth/session': (mock, { body }) => {
@@ -170,6 +175,10 @@ const handlers = {
     return setup;
   },
   ...chatHandlers,
+  ...houseHandlers,
+  ...moneyHandlers,
+  ...accountHandlers,
+  ...serviceHandlers,
   'GET /models': (mock) => ({ models: mock.it.models }),
   'POST /models/add': (mock, { body }) => {
     if (body.path.includes('missing')) throw new Refusal(400, 'file_unseen', 'Hearth cannot see /models/missing.gguf', null, { path: '/models/missing.gguf' });
@@ -220,13 +229,7 @@ const handlers = {
     return { matches };
   },
   'GET /wallet/balances': (mock) => mock.it.balances,
-  'GET /wallet/history': (mock, { query }) => ({ movements: windowOf(query, mock.it.history), total: mock.it.history.length, payments: mock.it.payments ?? [] }),
   'GET /wallet/history.csv': (mock) => table(['height', 'kind', 'amount_upokt'], mock.it.history.map((one) => [one.height, one.kind, one.amount])),
-  'POST /wallet/send/review': (mock, { body }) => ({
-    review_id: 'rev1', from: body.from, from_address: mock.it.status.wallet.main_address, to: body.to, amount: body.amount, fee: '1', memo: body.memo ?? null,
-    balance_before: '1271418206', balance_after: String(1271418206n - BigInt(body.amount) - 1n), standing: { trust: 'proven', height: 871_208 },
-    first_payment_to_address: true, needs_password: mock.it.password !== null,
-  }),
   'POST /wallet/send': (mock, { body }) => {
     needsPassword(mock, body.password);
     return { tx: 'A9F3D2E1B4C5A6978812F3E4D5C6B7A89F01E2D3C4B5A6978812F3E4D5C6B7A8', height: 871_210 };
@@ -245,8 +248,35 @@ const handlers = {
     if (mock.it.roleOrder.type === 'unstake') mock.it.roles.application.leaving = { until_height: 871_220, free_height: 871_280, seconds: 3600 * 24 * 3 };
     return { transactions: all, total: all.length };
   },
+  'GET /signatures': (mock) => ({ requests: mock.it.signatures ?? [] }),
+  'POST /signatures/{id}/approve': (mock, { id, body }) => {
+    needsPassword(mock, body.password);
+    decided(mock, id);
+  },
+  'POST /signatures/{id}/refuse': (mock, { id }) => decided(mock, id),
   'POST /wallet/faucet': () => ({ tx: 'FA', height: 871_210 }),
   'GET /network': (mock) => mock.it.network,
+  'GET /network/evidence': (mock) => ({ answers: mock.it.falseAnswers }),
+  'POST /network/anchor': (mock, { body }) => {
+    if (!/^[0-9a-f]{64}$/i.test(body.hash) || body.height < 1) throw new Refusal(400, 'anchor_wrong', 'a block is named by its height and its hash', 'Copy both again.');
+    if (body.hash.startsWith('00')) throw new Refusal(409, 'anchor_contradicted', 'no endpoint has this block', 'Compare once more.');
+    Object.assign(mock.it.network, { trust: { height: body.height, hash: body.hash.toUpperCase(), source: 'a person', given_at: new Date().toISOString() }, offered: null, problem: null });
+    return mock.it.network;
+  },
+  'DELETE /network/anchor': (mock) => Object.assign(mock.it.network, { trust: { ...mock.it.network.trust, source: 'network file', given_at: null } }),
+  'POST /network/endpoints': (mock, { body }) => {
+    const { host } = new URL(body.url);
+    if (host.startsWith('silent')) throw new Refusal(503, 'endpoint_silent', `${host} gives no usable answer`, 'Look at its address.');
+    mock.it.network.endpoints.push({ ...mock.it.network.endpoints[0], id: `e${mock.next++}`, url: `${host}:443`, added: true, state: 'ok', error: null, lies: 0, score: 88, latency_ms: 120 });
+    return mock.it.network;
+  },
+  'POST /network/endpoints/remove': (mock, { body }) => {
+    mock.it.network.endpoints = mock.it.network.endpoints.filter((one) => one.id !== body.endpoint);
+    return mock.it.network;
+  },
+  'POST /network/endpoints/test': (mock) => ({
+    trials: mock.it.network.endpoints.map(({ id, url, state }) => ({ id, url, latency_ms: state === 'ok' ? 90 : null, height: state === 'ok' ? 871_208 : null, chain: 'pocket', agrees: state === 'ok' ? true : null, proves: state === 'ok', error: state === 'ok' ? null : 'connection refused' })),
+  }),
   'GET /receipts': (mock, { query }) => ({ answers: windowOf(query, mock.it.receipts), total: mock.it.receipts.length }),
   'GET /settings': (mock) => mock.it.settings,
   'PATCH /settings': (mock, { body }) => {

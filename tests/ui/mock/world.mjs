@@ -1,4 +1,8 @@
 // One evening on the network, as ui.md section 16 has it. Scenarios change parts of it.
+import { config, firstRun } from './house.mjs';
+import { contacts } from './money.mjs';
+import { networkServices } from './services.mjs';
+
 const MINUTE = 60_000;
 const HEAD = 871_209;
 
@@ -169,19 +173,27 @@ function conversations() {
   ];
 }
 
+function endpoint(id, url, more = {}) {
+  return { id, url, state: 'ok', score: 100, added: false, height: null, latency_ms: null, failed_permille: 0, lies: 0, asked: 10, rests_s: null, error: null, ...more };
+}
+
 function network(name) {
   return {
     network: name,
     denom: 'upokt',
     head: head(),
-    trust: { height: 868_000, hash: '4F2A9B8C7D6E5F40312233445566778899AABBCCDDEEFF00112233445566778', source: 'network file' },
+    trust: { height: 868_000, hash: '4F2A9B8C7D6E5F40312233445566778899AABBCCDDEEFF00112233445566778', source: 'network file', given_at: null },
     clock_skew_ms: null,
+    program: { version: 'v0.1.35', tested_with: 'v0.1.35', is_newer: false, upgrade: { name: 'v0.1.36', height: HEAD + 5_760, seconds: 172_800, is_newer: true } },
     session: { number: 43_561, start: 871_201, end: 871_220, grace_end: 871_230, claim_opens: 871_231, claim_closes: 871_235, proof_opens: 871_235, proof_closes: 871_239 },
     endpoints: [
-      { url: 'https://rpc.example', state: 'ok', height: HEAD, latency_ms: 84, error: null },
-      { url: 'https://witness-a.example', state: 'ok', height: HEAD - 2, latency_ms: 1931, error: null },
-      { url: 'https://witness-b.example', state: 'down', height: null, latency_ms: null, error: 'connection refused' },
+      endpoint('aa11aa11', 'rpc.example:443', { score: 96, height: HEAD, latency_ms: 84, asked: 4_120 }),
+      endpoint('bb22bb22', 'witness-a.example:443', { score: 58, height: HEAD - 2, latency_ms: 1931, failed_permille: 40, added: true }),
+      endpoint('cc33cc33', 'witness-b.example:443', { state: 'down', score: 60, rests_s: 8, error: 'connection refused' }),
+      endpoint('dd44dd44', 'busy.example:443', { state: 'limited', score: 71, rests_s: 42, error: 'it takes no more questions for 60 s' }),
     ],
+    offered: null,
+    false_answers: 0,
     services: [
       { id: 'llm-r1-70b', name: 'DeepSeek R1 70B, Q4_K_M', owner: ADDRESSES.supplier, compute_units_per_answer: 1800, price: '262782', suppliers: 38, standing: proven() },
       { id: 'llm-r1-14b', name: 'DeepSeek R1 14B, Q4_K_M', owner: ADDRESSES.supplier, compute_units_per_answer: 1000, price: '145990', suppliers: 46, standing: proven() },
@@ -275,10 +287,10 @@ export function world() {
     walletPage: {
       status: walletStatus,
       accounts: [
-        { role: 'main', path: "m/44'/118'/0'/0/0", address: ADDRESSES.main, locked: false },
-        { role: 'working', path: "m/44'/118'/0'/0/1", address: ADDRESSES.working, locked: false },
+        { id: 2, label: 'main', kind: 'words', path: "m/44'/118'/0'/0/0", address: ADDRESSES.main, purposes: ['owner', 'application'], state: 'open' },
+        { id: 3, label: 'working', kind: 'words', path: "m/44'/118'/0'/0/1", address: ADDRESSES.working, purposes: ['operator', 'gateway'], state: 'open' },
       ],
-      unattended: true,
+      unattended: true, sealed_apart: false, has_words: true,
     },
     balances: {
       total: '63574964374', spendable: '1284615888', standing: proven(),
@@ -298,18 +310,22 @@ export function world() {
       ownTransaction(1, 'claim', 'included', { height: 871_190, shared_by: 4 }),
     ],
     roles: roles(name),
+    services: networkServices(ADDRESSES.main),
     network: network(name),
+    falseAnswers: [
+      { at: ago(3_600_000), endpoint: 'rpc.example:443', why: 'wrong proof of bank at 871190: the value sent is not the value proven', question: 'abci_query {"path":"store/bank/key","height":"871190"}', answer: '{"jsonrpc":"2.0","result":{"response":{"value":"OTk5"}}}' },
+    ],
     receipts: bought(),
     checks: checks(),
     settings: {
       network_budget: { daily_cap: '5000000', spent_today: '525564' },
       theme: 'system', language: null, announce: 'sentences', default_model: null, system_prompt: null,
       allowed_origins: ['app://obsidian.md'], configured_origins: ['http://localhost:5173'],
-      configured: [
-        { key: 'api.listen', value: '127.0.0.1:4327', origin: 'built-in' },
-        { key: 'miner.public_url', value: 'https://home.example:4328', origin: 'HEARTH_MINER__PUBLIC_URL' },
-      ],
     },
+    contacts: contacts(ADDRESSES.supplier),
+    labels: {},
+    config: config('mainnet'),
+    firstRun: firstRun(false),
     keys: [
       {
         id: 'k1', name: 'editor', prefix: 'hk-3f9a', created_at: ago(86_400_000 * 12), last_used_at: ago(3_600_000), revoked_at: null, spent_today: '262782', spent: '3100000',
@@ -338,7 +354,7 @@ function devnet(it) {
   it.status.network = name;
   it.network.network = name;
   it.status.earning.notes = [reason('no_gpu', 'none found', 'The demo model runs on the processor.')];
-  it.settings.configured.push({ key: 'network', value: 'devnet', origin: '--network' });
+  it.config = config('devnet');
   return it;
 }
 
@@ -388,20 +404,33 @@ export const scenarios = {
     const it = world();
     it.status.wallet = { ...it.status.wallet, main_locked: true, working_locked: true, words_checked: false };
     it.walletPage.status = it.status.wallet;
-    it.walletPage.accounts = it.walletPage.accounts.map((account) => ({ ...account, locked: true }));
+    it.walletPage.accounts = it.walletPage.accounts.map((account) => ({ ...account, state: 'locked' }));
     it.balances.standing = { trust: 'stale', height: HEAD - 14 };
     it.balances.places[0].standing = { trust: 'unverified', height: HEAD };
     it.status.head.standing = { trust: 'stale', height: HEAD - 14 };
-    it.network.endpoints[0] = { ...it.network.endpoints[0], state: 'lied', error: 'forged header at 871,190' };
+    it.network.endpoints[0] = { ...it.network.endpoints[0], state: 'lied', score: 42, lies: 2, error: 'forged header at 871,190' };
+    it.network.false_answers = 1;
     it.status.earning = earning('yielding', { why: 'local_chat' });
     it.password = 'right password';
+    return it;
+  },
+  unverified() {
+    const it = world();
+    const problem = reason('chain_unverified', '1 endpoint(s) answer, 2 must agree on a first header', 'What is shown of the chain is an endpoint’s word.', 'Give a block that you trust.');
+    it.status.head.standing = { trust: 'unverified', height: 0 };
+    it.status.head.verified_height = null;
+    it.status.chain_problem = problem;
+    it.status.earning = earning('off', { reasons: [problem] });
+    Object.assign(it.network, { head: it.status.head, problem, trust: null, endpoints: it.network.endpoints.slice(0, 1) });
+    it.network.offered = { height: HEAD, hash: 'C0FFEE9B8C7D6E5F40312233445566778899AABBCCDDEEFF001122334455667' + '7' };
     return it;
   },
   empty() {
     const it = world();
     it.status.earning = earning('off', { reasons: [reason('no_wallet', null, 'Earnings need a place to go.'), reason('no_model', null, 'Nothing to serve.')] });
     it.status.wallet = { exists: false, main_locked: true, working_locked: true, main_address: null, working_address: null, words_checked: false };
-    it.walletPage = { status: it.status.wallet, accounts: [], unattended: false };
+    it.walletPage = { status: it.status.wallet, accounts: [], unattended: false, sealed_apart: false, has_words: false };
+    it.firstRun = firstRun(true);
     it.balances = { total: '0', spendable: '0', standing: proven(), places: [] };
     it.status.head = null;
     Object.assign(it.network, { head: null, session: null, services: [], suppliers: [], roles: [], trust: null });
@@ -434,13 +463,14 @@ function roles(name) {
 
 /** What would be signed for an order. */
 export function roleReview(mock, order) {
-  const step = (key, amount, type) => ({ key, account: key === 'main' ? ADDRESSES.main : ADDRESSES.working, amount, messages: [{ '@type': type, signer: ADDRESSES[key] }] });
-  const steps = order.type === 'stake_supplier'
-    ? [step('main', order.stake ?? '0', '/pocket.supplier.MsgStakeSupplier'), step('working', '1', '/pocket.supplier.MsgStakeSupplier')]
-    : [step('main', order.stake ?? '0', '/pocket.application.MsgUnstakeApplication')];
+  const step = (key, amount, type) => ({ purpose: key, account: key === 'owner' || key === 'application' ? ADDRESSES.main : ADDRESSES.working, amount, messages: [{ '@type': type, signer: ADDRESSES[key === 'owner' || key === 'application' ? 'main' : 'working'] }] });
+  const own = order.type === 'stake_supplier'
+    ? [step('owner', order.stake ?? '0', '/pocket.supplier.MsgStakeSupplier'), step('operator', '1', '/pocket.supplier.MsgStakeSupplier')]
+      : [step('application', order.stake ?? '0', '/pocket.application.MsgUnstakeApplication')];
+  const steps = mock.it.unsigned ? [mock.it.unsigned] : own;
   const notes = [
     { code: 'unbonding', text: '', values: { blocks: '28580', seconds: '1714800' } }, { code: 'at_risk', text: '', values: { amount: '1' } },
     { code: 'from', text: '', values: { height: '871221' } }, { code: 'news', text: 'A note of a newer node.', values: {} },
   ];
-  return { review_id: 'role1', steps, notes, max_fee: String(2000 * steps.length), needs_password: mock.it.password !== null };
+  return { review_id: 'role1', steps, notes, total: steps.reduce((sum, step) => sum + BigInt(step.amount), 0n).toString(), max_fee: String(2000 * steps.length), needs_password: mock.it.password !== null };
 }

@@ -230,8 +230,8 @@ impl ChatRequest {
             Some(true) => Some(top_logprobs("top_logprobs", top.unwrap_or(0))?),
             Some(false) | None => None,
         };
-        let (tools, legacy_functions) = read_tools(fields)?;
-        let tool_choice = read_choice(fields, &tools)?;
+        let (mut tools, legacy_functions) = read_tools(fields)?;
+        let tool_choice = read_choice(fields, &mut tools)?;
         let response_format = ResponseFormat::read(fields)?;
         Ok(ChatRequest {
             messages,

@@ -54,10 +54,10 @@ impl Create {
             Some(input) => Item::read_all(input)?,
         };
         let tools = fields.list("tools")?.unwrap_or_default().into_iter().enumerate();
-        let tools = tools
+        let mut tools = tools
             .map(|(index, tool)| Tool::read(tool, format!("tools[{index}]")))
             .collect::<Result<Vec<Tool>, Error>>()?;
-        let tool_choice = read_choice(&mut fields, &tools)?;
+        let tool_choice = read_choice(&mut fields, &mut tools)?;
         let (response_format, format) = match fields.object("text")? {
             None => (ResponseFormat::Text, None),
             Some(mut text) => {

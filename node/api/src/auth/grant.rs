@@ -30,6 +30,7 @@ impl Grant {
             Scope::Local => "models on this computer",
             Scope::Network => "models of the network",
             Scope::Embeddings => "embeddings",
+            Scope::Signatures => "signatures",
         };
         Err(ApiError::new(
             StatusCode::FORBIDDEN,
@@ -102,7 +103,7 @@ pub(super) fn checked(limits: KeyLimits, now_ms: i64) -> Result<KeyLimits, ApiEr
     if scopes.is_empty() {
         return Err(ApiError::refused(
             "key_no_scope",
-            "a key needs one scope or more: local, network, embeddings",
+            "a key needs one scope or more: local, network, embeddings, signatures",
         ));
     }
     if [limits.requests_per_minute, limits.tokens_per_minute].contains(&Some(0)) {

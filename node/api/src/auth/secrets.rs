@@ -102,7 +102,7 @@ impl SignIns {
             Some(_) => Some(random()?),
             None => None,
         };
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         sqlx::query("DELETE FROM api_session")
             .execute(&mut *transaction)
             .await?;

@@ -103,6 +103,11 @@ pub(super) const LIMIT: Query = Query {
     description: "How many at most; 50 unless told, 500 at most.",
     is_number: true,
 };
+pub(super) const SUPPLIER: Query = Query {
+    name: "supplier",
+    description: "The operator of one of this node's suppliers, where it has several.",
+    is_number: false,
+};
 pub(super) const OFFSET: Query = Query {
     name: "offset",
     description: "How many to leave out at the start.",
@@ -148,6 +153,32 @@ pub(super) const MODEL: Query = Query {
 pub(super) const ROOT: Query = Query {
     name: "root",
     description: "Under which address the node is reached, as http://hearth.lan:4327; that of this computer unless told.",
+    is_number: false,
+};
+
+pub(super) const TEXT: Query = Query {
+    name: "q",
+    description: "Only those whose label, memo, counterparty, its name, or transaction have these words.",
+    is_number: false,
+};
+pub(super) const CODED: Query = Query {
+    name: "text",
+    description: "What the code says; 300 bytes at most.",
+    is_number: false,
+};
+pub(super) const KINDS: Query = Query {
+    name: "kinds",
+    description: "Only these kinds, apart by commas, as \"sent,received\".",
+    is_number: false,
+};
+pub(super) const SINCE: Query = Query {
+    name: "since",
+    description: "Only from this moment on, RFC 3339. What has no known time is left out then.",
+    is_number: false,
+};
+pub(super) const UNTIL: Query = Query {
+    name: "until",
+    description: "Only before this moment, RFC 3339.",
     is_number: false,
 };
 

@@ -15,7 +15,8 @@ use crate::{
     app::App,
     auth::{Client, SESSION_DAYS, same_secret},
     control::types::{
-        ApiKey, ApiKeyList, ApiKeyPatch, CreatedApiKey, LoginState, NewApiKey, SetLogin, SignIn,
+        ApiKey, ApiKeyList, ApiKeyPatch, Changed, CreatedApiKey, Event, LoginState, NewApiKey, SetLogin,
+        SignIn,
     },
     error::ApiError,
 };
@@ -118,5 +119,8 @@ pub(crate) async fn delete_key(
     Path(id): Path<String>,
 ) -> Result<StatusCode, ApiError> {
     app.keys.revoke(&id).await?;
+    // What it asked for is nobody's any more.
+    app.signatures.forget(&id);
+    app.tell(Event::Signatures(Changed { height: None }));
     Ok(StatusCode::NO_CONTENT)
 }

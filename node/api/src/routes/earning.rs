@@ -3,9 +3,10 @@
 use axum::{
     Json,
     extract::{Path, State},
+    http::Uri,
 };
 
-use super::extract::ListQuery;
+use super::extract::{ListQuery, only_parameter};
 use crate::{
     app::App,
     control::types::{EarnedRelayList, EarnedSessionList, Earning, EarningPage, EarningSummary},
@@ -24,6 +25,11 @@ pub(crate) async fn stop(State(app): State<App>) -> Result<Json<Earning>, ApiErr
     Ok(Json(app.parts.earn.stop().await?))
 }
 
+pub(crate) async fn acknowledge(State(app): State<App>, uri: Uri) -> Result<Json<Earning>, ApiError> {
+    let supplier = only_parameter(&uri, "supplier")?;
+    Ok(Json(app.parts.earn.acknowledge(supplier.as_deref()).await?))
+}
+
 pub(crate) async fn summary(State(app): State<App>) -> Result<Json<EarningSummary>, ApiError> {
     Ok(Json(app.parts.earn.summary().await?))
 }
@@ -38,7 +44,20 @@ pub(crate) async fn sessions(
 pub(crate) async fn relays(
     State(app): State<App>,
     Path(id): Path<String>,
-    query: ListQuery,
+    uri: Uri,
 ) -> Result<Json<EarnedRelayList>, ApiError> {
-    Ok(Json(app.parts.earn.relays(&id, query.window).await?))
+    let mut supplier = None;
+    let query = ListQuery::read(&uri, |name, value| {
+        let is_known = name == "supplier";
+        if is_known {
+            supplier = Some(value.to_owned());
+        }
+        Ok(is_known)
+    })?;
+    let relays = app
+        .parts
+        .earn
+        .relays(&id, supplier.as_deref(), query.window)
+        .await?;
+    Ok(Json(relays))
 }

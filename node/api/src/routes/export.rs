@@ -10,13 +10,17 @@ use axum::{
 };
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _, stream};
+use hearth_base::Amount;
 use serde::Serialize;
 
 use crate::{
     app::App,
-    control::types::{BoughtAnswer, EarnedSession, History, Movement},
+    control::types::{
+        BoughtAnswer, EarnedSession, History, Movement, MovementKind, Trust, Upokt, UpoktChange,
+    },
     error::ApiError,
     parts::{Answer, Window},
+    routes::wallet::named,
     storage::UsageRow,
 };
 
@@ -40,12 +44,13 @@ pub(crate) async fn sessions(State(app): State<App>) -> Result<Response, ApiErro
         "slashed_upokt",
         "claim_tx",
         "proof_tx",
+        "supplier",
     ]);
     let read = move |offset| {
         let app = app.clone();
         async move { Ok(app.parts.earn.sessions(Window::page(offset)).await?.sessions) }
     };
-    let lines = stream::once(async { head }).chain(rows(first, read, |one| &one.id, session));
+    let lines = stream::once(async { head }).chain(rows(first, read, session_id, session));
     Ok(table("hearth-sessions.csv", lines))
 }
 
@@ -53,7 +58,7 @@ pub(crate) async fn sessions(State(app): State<App>) -> Result<Response, ApiErro
 fn rows<T, R, F>(
     first: Vec<T>,
     read: R,
-    id: fn(&T) -> &str,
+    id: fn(&T) -> String,
     line: fn(&T) -> String,
 ) -> impl Stream<Item = String>
 where
@@ -66,13 +71,13 @@ where
         // What began meanwhile shifts the pages; the neighbour that comes again is written once all the same.
         let lines: String = page
             .iter()
-            .filter(|one| !seen.contains(id(one)))
+            .filter(|one| !seen.contains(&id(one)))
             .map(line)
             .collect();
         if page.len() < Window::PAGE as usize {
             return Some((lines, None));
         }
-        let ids = page.iter().map(|one| id(one).to_owned()).collect();
+        let ids = page.iter().map(id).collect();
         let next = offset + Window::PAGE;
         match read(next).await {
             Ok(page) => Some((lines, Some((read, page, next, ids)))),
@@ -86,7 +91,9 @@ where
 
 /// Every movement of money, the newest first.
 pub(crate) async fn history(State(app): State<App>) -> Result<Response, ApiError> {
-    let history = app.parts.money.history(Window::ALL).await?;
+    let filter = named(&app).await?;
+    let mut history = app.parts.money.history(Window::ALL, &filter).await?;
+    filter.name(&mut history.movements);
     Ok(table("hearth-activity.csv", stream::iter(history_lines(history))))
 }
 
@@ -101,9 +108,26 @@ fn history_lines(history: History) -> impl Iterator<Item = String> + Send {
         "direction",
         "amount_upokt",
         "fee_upokt",
+        "charge_upokt",
+        "balance_change_upokt",
+        "stake_change_upokt",
+        "account",
         "counterparty",
         "memo",
         "tx",
+        "session",
+        "supplier",
+        "service",
+        "proven",
+        "label",
+        "name",
+        "price",
+        // As programs that reckon taxes read it.
+        "sent_pokt",
+        "received_pokt",
+        "fee_pokt",
+        "currency",
+        "id",
     ]);
     let movements = history.movements.into_iter().map(|one| movement(&one));
     notes.chain(std::iter::once(head)).chain(movements)
@@ -128,7 +152,7 @@ pub(crate) async fn usage(State(app): State<App>) -> Result<Response, ApiError> 
         let app = app.clone();
         async move { app.usage.rows(Window::page(offset)).await }
     };
-    let lines = stream::once(async { head }).chain(rows(first, read, |one| &one.id, used));
+    let lines = stream::once(async { head }).chain(rows(first, read, |one| one.id.clone(), used));
     Ok(table("hearth-usage.csv", lines))
 }
 
@@ -162,14 +186,19 @@ pub(crate) async fn receipts(State(app): State<App>) -> Result<Response, ApiErro
     Ok(table("hearth-receipts.csv", lines))
 }
 
-fn receipt_id(one: &BoughtAnswer) -> &str {
-    one.receipt.id.as_deref().unwrap_or_default()
+fn receipt_id(one: &BoughtAnswer) -> String {
+    one.receipt.id.clone().unwrap_or_default()
+}
+
+/// Two suppliers of this node may serve in one session.
+fn session_id(one: &EarnedSession) -> String {
+    format!("{} {}", one.id, one.supplier)
 }
 
 fn bought(one: &BoughtAnswer) -> String {
     let receipt = &one.receipt;
     row(&[
-        receipt_id(one),
+        receipt_id(one).as_str(),
         &word(&one.asked_at),
         &one.asker.as_ref().map(word).unwrap_or_default(),
         one.key_id.as_deref().unwrap_or_default(),
@@ -208,7 +237,7 @@ fn used(one: &UsageRow) -> String {
 }
 
 fn session(one: &EarnedSession) -> String {
-    let amount = |amount: Option<crate::control::types::Upokt>| amount.map(|it| it.0.upokt().to_string());
+    let amount = |amount: Option<Upokt>| amount.map(|it| it.0.upokt().to_string());
     row(&[
         one.id.as_str(),
         &one.service,
@@ -225,21 +254,67 @@ fn session(one: &EarnedSession) -> String {
         &amount(one.slash.as_ref().map(|slash| slash.amount)).unwrap_or_default(),
         one.claim_tx.as_deref().unwrap_or_default(),
         one.proof_tx.as_deref().unwrap_or_default(),
+        &one.supplier,
     ])
 }
 
 fn movement(one: &Movement) -> String {
+    let upokt = |amount: Option<Upokt>| amount.map(|it| it.0.upokt().to_string());
+    let fees = fees(one);
+    // What changed besides the fees went out or came in.
+    let moved = one.balance_change.and(UpoktChange::more(fees));
+    let pokt = |amount: Amount| {
+        let text = amount.pokt().to_string();
+        if amount.is_zero() { String::new() } else { text }
+    };
+    let (sent, received) = if moved.0 < 0 {
+        (pokt(moved.size()), String::new())
+    } else {
+        (String::new(), pokt(moved.size()))
+    };
     row(&[
         word(&one.time).as_str(),
         &one.height.to_string(),
         &word(&one.kind),
         &word(&one.direction),
         &one.amount.0.upokt().to_string(),
-        &one.fee.map(|fee| fee.0.upokt().to_string()).unwrap_or_default(),
+        &upokt(one.fee).unwrap_or_default(),
+        &upokt(one.charge).unwrap_or_default(),
+        &one.balance_change.0.to_string(),
+        &one.stake_change.0.to_string(),
+        one.account.as_deref().unwrap_or_default(),
         one.counterparty.as_deref().unwrap_or_default(),
         one.memo.as_deref().unwrap_or_default(),
         one.tx.as_deref().unwrap_or_default(),
+        one.session_id.as_deref().unwrap_or_default(),
+        one.supplier.as_deref().unwrap_or_default(),
+        one.service.as_deref().unwrap_or_default(),
+        if one.standing.trust == Trust::Proven {
+            "yes"
+        } else {
+            "no"
+        },
+        one.label.as_deref().unwrap_or_default(),
+        one.name.as_deref().unwrap_or_default(),
+        // The owner's own rate: nobody here knows what a POKT was worth.
+        "",
+        &sent,
+        &received,
+        &pokt(fees),
+        "POKT",
+        &one.id,
     ])
+}
+
+/// What a movement cost in fees and charges. Where there is nothing but a fee it is the amount.
+fn fees(one: &Movement) -> Amount {
+    let part = |part: Option<Upokt>| part.unwrap_or_default().0;
+    let named = part(one.fee).saturating_add(part(one.charge));
+    let is_all_fee = matches!(one.kind, MovementKind::Fee | MovementKind::Unstake);
+    if is_all_fee && one.balance_change.0 < 0 && one.stake_change.0 == 0 {
+        return one.balance_change.size();
+    }
+    named
 }
 
 /// The API's word for a value; empty for none.
@@ -345,14 +420,14 @@ mod tests {
                 .collect();
             async move { Ok(page) }
         };
-        let lines: Vec<String> = rows(first, read, |one| one.as_str(), |one| format!("{one}\n"))
+        let lines: Vec<String> = rows(first, read, |one| one.clone(), |one| format!("{one}\n"))
             .collect()
             .await;
         let text = lines.concat();
         let ids: BTreeSet<&str> = text.lines().collect();
         assert_eq!((ids.len(), text.lines().count()), (1203, 1203));
         let broken = |_: u32| async { Err(ApiError::bad_request("gone")) };
-        let lines: Vec<String> = rows(list(Window::PAGE), broken, |one| one.as_str(), String::clone)
+        let lines: Vec<String> = rows(list(Window::PAGE), broken, Clone::clone, String::clone)
             .collect()
             .await;
         assert!(lines.concat().contains("broke off"), "a cut table says so");

@@ -8,8 +8,9 @@ use tokio::sync::oneshot;
 use super::extract::Input;
 use crate::{
     app::App,
-    control::types::{Changed, Event, FaucetOrder, KeyRole, SendDraft, SendOrder, SendReview, Sent},
+    control::types::{Changed, Event, FaucetOrder, SendDraft, SendOrder, SendReview, Sent},
     error::ApiError,
+    lookalike::looks_like,
     parts::Keyring,
     storage::{OpenReview, ReviewedPayment},
 };
@@ -18,9 +19,31 @@ pub(crate) async fn review(
     State(app): State<App>,
     Input(draft): Input<SendDraft>,
 ) -> Result<Json<SendReview>, ApiError> {
-    let review = app.parts.money.review(&draft).await?;
+    let mut review = app.parts.money.review(&draft).await?;
+    let names = app.contacts.names().await?;
+    review.to_name = names.get(&review.to).cloned();
+    if review.to_name.is_none() && !review.to_own {
+        let status = app.parts.keyring.status();
+        let own = [status.main_address, status.working_address];
+        let paid = app.parts.money.payees().await?;
+        let known = names
+            .iter()
+            .map(|(address, name)| (address.as_str(), Some(name.as_str())))
+            .chain(
+                own.iter()
+                    .flatten()
+                    .chain(&paid)
+                    .map(|address| (address.as_str(), None)),
+            );
+        review.looks_like = looks_like(&review.to, known);
+    }
     let review_id = app.reviews.keep(ReviewedPayment {
-        draft,
+        // What was looked at is what is paid, also where all of it was asked for.
+        draft: SendDraft {
+            amount: review.amount,
+            max: false,
+            ..draft
+        },
         fee: review.fee,
         needs_password: review.needs_password,
     });
@@ -33,9 +56,9 @@ pub(crate) async fn send(
 ) -> Result<Json<Sent>, ApiError> {
     let open = app.reviews.take(&order.review_id)?;
     if order.password.is_none() && open.what.needs_password {
-        let role = open.what.draft.from;
+        let from = open.what.draft.from.clone();
         app.reviews.put_back(order.review_id, open);
-        return Err(locked(role));
+        return Err(locked(&from));
     }
     let (tell, told) = oneshot::channel();
     let owner = app.clone();
@@ -119,15 +142,11 @@ pub(crate) async fn faucet(
     Ok(Json(sent))
 }
 
-pub(super) fn locked(role: KeyRole) -> ApiError {
-    let key = match role {
-        KeyRole::Main => "main",
-        KeyRole::Working => "working",
-    };
+pub(super) fn locked(account: &str) -> ApiError {
     ApiError::new(
         StatusCode::FORBIDDEN,
         "key_locked",
-        format!("the {key} key is locked; nothing was sent"),
+        format!("the key of {account} is locked; nothing was sent"),
     )
     .remedy("Send the wallet's password with it.")
 }

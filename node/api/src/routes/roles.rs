@@ -1,21 +1,41 @@
 //! Roles: what is staked; changes of it, reviewed first, then sent once.
 
-use axum::{Json, extract::State};
+use axum::{
+    Json,
+    extract::{Path, State},
+};
 use tokio::sync::oneshot;
 
 use super::{
-    extract::Input,
+    extract::{Input, ListQuery},
     payments::{locked, opened, stopped},
 };
 use crate::{
     app::App,
-    control::types::{Changed, Event, KeyRole, RoleOrder, RoleReview, RolesPage, SendRole, TransactionList},
+    control::types::{
+        BroadcastDone, BroadcastTx, Changed, ClaimMorse, Event, MorseAccount, MorseKeyFile, RoleOrder,
+        RoleReview, RolesPage, SendRole, ServiceDetail, ServiceList, SignedMorseClaim, TransactionList,
+    },
     error::ApiError,
     storage::{OpenReview, ReviewedRole},
 };
 
 pub(crate) async fn page(State(app): State<App>) -> Result<Json<RolesPage>, ApiError> {
     Ok(Json(app.parts.roles.page().await?))
+}
+
+pub(crate) async fn services(
+    State(app): State<App>,
+    query: ListQuery,
+) -> Result<Json<ServiceList>, ApiError> {
+    Ok(Json(app.parts.roles.services(&query.search, query.window).await?))
+}
+
+pub(crate) async fn service(
+    State(app): State<App>,
+    Path(id): Path<String>,
+) -> Result<Json<ServiceDetail>, ApiError> {
+    Ok(Json(app.parts.roles.service(&id).await?))
 }
 
 pub(crate) async fn review(
@@ -36,14 +56,10 @@ pub(crate) async fn send(
 ) -> Result<Json<TransactionList>, ApiError> {
     let open = app.role_reviews.take(&order.review_id)?;
     if order.password.is_none() && open.what.review.needs_password {
-        let key = open
-            .what
-            .review
-            .steps
-            .first()
-            .map_or(KeyRole::Main, |step| step.key);
+        let steps = open.what.review.steps.iter();
+        let account = steps.map(|step| step.account.clone()).next().unwrap_or_default();
         app.role_reviews.put_back(order.review_id, open);
-        return Err(locked(key));
+        return Err(locked(&account));
     }
     let (tell, told) = oneshot::channel();
     let owner = app.clone();
@@ -57,6 +73,38 @@ pub(crate) async fn send(
     });
     let outcome = told.await.map_err(|error| ApiError::internal(&error))?;
     outcome.map(Json)
+}
+
+pub(crate) async fn morse_account(
+    State(app): State<App>,
+    Path(address): Path<String>,
+) -> Result<Json<MorseAccount>, ApiError> {
+    Ok(Json(app.parts.roles.morse(&address).await?))
+}
+
+pub(crate) async fn open_morse_key(
+    State(app): State<App>,
+    Input(key): Input<MorseKeyFile>,
+) -> Result<Json<MorseAccount>, ApiError> {
+    Ok(Json(app.parts.roles.open_morse(key).await?))
+}
+
+pub(crate) async fn sign_morse_claim(
+    State(app): State<App>,
+    Input(order): Input<ClaimMorse>,
+) -> Result<Json<SignedMorseClaim>, ApiError> {
+    Ok(Json(app.parts.roles.claim_morse(order).await?))
+}
+
+pub(crate) async fn broadcast(
+    State(app): State<App>,
+    Input(order): Input<BroadcastTx>,
+) -> Result<Json<BroadcastDone>, ApiError> {
+    let done = app.parts.roles.broadcast(&order).await?;
+    app.tell(Event::Balances(Changed {
+        height: Some(done.height),
+    }));
+    Ok(Json(done))
 }
 
 async fn carry_out(

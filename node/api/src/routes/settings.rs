@@ -63,6 +63,5 @@ async fn all(app: &App) -> Result<Json<Settings>, ApiError> {
             .map(ToString::to_string)
             .collect(),
         network_budget: app.parts.relay.budget().await?,
-        configured: app.host.configured(),
     }))
 }

@@ -1,4 +1,4 @@
-//! What runs: status, doctor, set-up, network, licences, events, the document.
+//! What runs: status, doctor, set-up, licences, events, the document.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use crate::{
     app::App,
     control::{
         openapi::document_text,
-        types::{Check, Doctor, Event, Level, LicenceList, NetworkPage, Setup, Status},
+        types::{Check, Doctor, Event, Level, LicenceList, Setup, Status},
     },
     error::ApiError,
 };
@@ -72,15 +72,6 @@ pub(crate) async fn run_setup(State(app): State<App>) -> Response {
     app.host.run_setup();
     let setup: Setup = app.host.setup().borrow().clone();
     std::future::ready((StatusCode::ACCEPTED, Json(setup)).into_response()).await
-}
-
-pub(crate) async fn network(State(app): State<App>) -> Result<Json<NetworkPage>, ApiError> {
-    Ok(Json(app.parts.network.page().await?))
-}
-
-pub(crate) async fn prefer_anchor(State(app): State<App>) -> Result<Json<NetworkPage>, ApiError> {
-    app.parts.network.prefer_anchor().await?;
-    network(State(app)).await
 }
 
 pub(crate) async fn licences(State(app): State<App>) -> Json<LicenceList> {

@@ -82,7 +82,7 @@ impl Responses {
             tracing::warn!(bytes = value.len(), "a response is too large to be kept");
             return Ok(());
         }
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         sqlx::query(
             "INSERT INTO api_response (id, owner, created_ms, n_bytes, value) VALUES (?, ?, ?, ?, ?)",
         )

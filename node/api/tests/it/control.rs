@@ -131,8 +131,14 @@ async fn without_the_chain_it_is_ready_for_models_of_this_computer_alone() {
             remedy: None,
         });
     };
+    away("chain_syncing");
+    assert_eq!(ready().await.1["status"], "ok", "nothing was heard yet");
     away("chain_unverified");
-    assert_eq!(ready().await.1["status"], "ok", "an endpoint's word answers");
+    assert_eq!(
+        ready().await.1["status"],
+        "local",
+        "nothing that is not proven is bought"
+    );
     away("chain_unreachable");
     let (status, body) = ready().await;
     assert_eq!((status, &body["status"]), (200, &json!("local")));

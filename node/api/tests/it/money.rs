@@ -3,22 +3,23 @@
 use std::{sync::Arc, time::Duration};
 
 use hearth_api::{
-    control::types::{Direction, FaucetOrder, KeyRole, MovementKind, PaymentState, SendDraft, Upokt},
+    control::types::{Direction, FaucetOrder, FeeChoice, MovementKind, PaymentState, SendDraft, Upokt},
     parts::{
-        Money, Window,
-        adapters::{ChainMoney, DevnetFaucet},
+        HistoryFilter, Money, Window,
+        adapters::{ChainMoney, ChainRoles, DevnetFaucet},
     },
 };
 use hearth_base::{Amount, Clock, Tasks};
 use hearth_chain::{Anchor, Chain, Faucet, Options, valid_until};
-use hearth_devnet::{Account, Blocks, Devnet};
+use hearth_devnet::{Account, Blocks, Devnet, Genesis};
 use hearth_outbox::{Outbox, Outcome, State};
 use hearth_pocket::{
     Signer,
     message::{Coin, TypeUrl, cosmos::MsgSend},
 };
+use hearth_roles::{Returns, Settlements};
 use hearth_store::Store;
-use hearth_wallet::{Cost, Role, Wallet};
+use hearth_wallet::{Cost, Purpose, Wallet};
 
 use crate::parts::Fake;
 
@@ -29,23 +30,36 @@ const ALL: Window = Window {
 };
 
 /// A wallet with play money on a devnet.
-struct World {
+pub(crate) struct World {
     devnet: Devnet,
-    chain: Chain,
-    wallet: Wallet,
-    store: Store,
-    outbox: Outbox,
-    money: ChainMoney,
+    pub(crate) chain: Chain,
+    pub(crate) wallet: Wallet,
+    pub(crate) store: Store,
+    pub(crate) outbox: Outbox,
+    pub(crate) money: ChainMoney,
     tasks: Tasks,
     _folder: tempfile::TempDir,
 }
 
 impl World {
     async fn start() -> World {
+        World::with(|wallet| drop(wallet.create("correct horse").unwrap())).await
+    }
+
+    /// One whose wallet was made otherwise. Its owner gets the play money.
+    pub(crate) async fn with(make: impl FnOnce(&Wallet)) -> World {
+        World::on(make, |_| {}).await
+    }
+
+    /// The same on a chain that begins otherwise.
+    pub(crate) async fn on(make: impl FnOnce(&Wallet), begin: impl FnOnce(&mut Genesis)) -> World {
         let folder = tempfile::tempdir().unwrap();
         let tasks = Tasks::root();
         let config = hearth_devnet::Config::for_tests(folder.path().join("devnet.db"), tasks.clone());
+        let mut genesis = config.genesis.clone();
+        begin(&mut genesis);
         let devnet = Devnet::start(hearth_devnet::Config {
+            genesis,
             blocks: Blocks::Every(BLOCK),
             ..config
         })
@@ -79,7 +93,7 @@ impl World {
             cost: Cost::PLAY,
         };
         let wallet = Wallet::open(config, Clock::system()).unwrap();
-        wallet.create("correct horse").unwrap();
+        make(&wallet);
         let outbox = Outbox::new(hearth_outbox::Args {
             store: store.clone(),
             network: Arc::new(chain.clone()),
@@ -89,6 +103,7 @@ impl World {
         });
         outbox.start(&tasks.child("outbox"));
         let account = Account::named("faucet", Amount::ZERO).address;
+        let returns = Returns::new(&store, chain.clone());
         let money = ChainMoney {
             chain: chain.clone(),
             wallet: wallet.clone(),
@@ -99,6 +114,9 @@ impl World {
                 account: account.parse().unwrap(),
             }),
             block_within: Duration::from_secs(10),
+            relay: Arc::new(Fake::default()),
+            returns: returns.clone(),
+            settlements: Settlements::new(&store, chain.clone(), wallet.clone(), returns),
         };
         let world = World {
             devnet,
@@ -110,15 +128,39 @@ impl World {
             tasks,
             _folder: folder,
         };
-        let order = FaucetOrder {
-            to: KeyRole::Main,
-            amount: Upokt(Amount::from_upokt(5_000_000)),
-        };
-        assert!(world.money.faucet(&order).await.unwrap().height > 0);
+        world.give("main", Amount::from_upokt(5_000_000)).await;
         world
     }
 
-    async fn stop(self) {
+    /// Gives play money to an account, and waits until its new balance is proven: by the block after that of the gift.
+    pub(crate) async fn give(&self, to: &str, amount: Amount) {
+        let order = FaucetOrder {
+            to: to.to_owned(),
+            amount: Upokt(amount),
+        };
+        let at = self.money.faucet(&order).await.unwrap().height;
+        let mut head = self.chain.head();
+        head.wait_for(|head| head.verified_height.0 > at).await.unwrap();
+    }
+
+    /// The roles of this wallet.
+    pub(crate) fn roles(&self) -> ChainRoles {
+        ChainRoles {
+            roles: hearth_roles::Roles {
+                chain: self.chain.clone(),
+                wallet: self.wallet.clone(),
+                outbox: self.outbox.clone(),
+                store: self.store.clone(),
+                clock: Clock::system(),
+                allows_local_suppliers: true,
+            },
+            relay_url: None,
+            block_within: Duration::from_secs(10),
+            is_play: true,
+        }
+    }
+
+    pub(crate) async fn stop(self) {
         self.chain.stop();
         self.chain.join().await;
         self.devnet.stop();
@@ -128,7 +170,7 @@ impl World {
 
     /// A payment of 1,000 upokt whose sender did not see its end, as an earlier form kept it.
     async fn note(&self, tx_hash: &str, until_ms: Option<i64>) {
-        let account = self.wallet.accounts().unwrap().main;
+        let account = self.wallet.address(Purpose::Owner).unwrap();
         let mut db = self.store.pool().begin().await.unwrap();
         let item = sqlx::query(
             "INSERT INTO outbox_item (at_ms, account, reason, about, amount_upokt, memo, max_fee_upokt, is_patient, \
@@ -191,7 +233,7 @@ async fn play_money_is_shown_as_what_it_is() {
     let world = World::start().await;
     let gift = async {
         loop {
-            let history = world.money.history(ALL).await.unwrap();
+            let history = world.money.history(ALL, &HistoryFilter::default()).await.unwrap();
             if let Some(movement) = history.movements.into_iter().next() {
                 return movement;
             }
@@ -209,10 +251,13 @@ async fn a_note_that_the_chain_does_not_take_is_refused_at_the_review() {
     // W34: 256 letters of two bytes each.
     let world = World::start().await;
     let draft = SendDraft {
-        from: KeyRole::Main,
+        from: "main".to_owned(),
         to: Account::named("somebody", Amount::ZERO).address,
         amount: Upokt(Amount::from_upokt(1000)),
         memo: Some("é".repeat(256)),
+        below_reserve: false,
+        max: false,
+        fee: FeeChoice::Normal,
     };
     let error = world.money.review(&draft).await.unwrap_err();
     assert_eq!(error.code, "memo_too_long", "{error:?}");
@@ -224,8 +269,8 @@ async fn a_note_that_the_chain_does_not_take_is_refused_at_the_review() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_payment_whose_end_nobody_saw_is_settled_by_the_next_reading() {
     let world = World::start().await;
-    let signer = world.wallet.signer(Role::Main).unwrap();
-    let to = world.wallet.accounts().unwrap().working;
+    let signer = world.wallet.signer(Purpose::Owner).unwrap();
+    let to = world.wallet.address(Purpose::Operator).unwrap();
     let message = MsgSend {
         from_address: signer.address().to_string(),
         to_address: to.to_string(),
@@ -280,10 +325,13 @@ async fn one_lying_endpoint_makes_no_payment_twice_and_none_look_undone() {
     };
     let to = Account::named("somebody", Amount::ZERO).address;
     let draft = SendDraft {
-        from: KeyRole::Main,
+        from: "main".to_owned(),
         to: to.clone(),
         amount: Upokt(Amount::from_upokt(1_000_000)),
         memo: None,
+        below_reserve: false,
+        max: false,
+        fee: FeeChoice::Normal,
     };
     // The play money is proven a block later than it is there.
     let reviewed = async {
@@ -302,7 +350,7 @@ async fn one_lying_endpoint_makes_no_payment_twice_and_none_look_undone() {
     world.devnet.fault(hearth_devnet::Fault::HidesTransactions, None);
     let error = world.money.pay(&draft, review.fee).await.unwrap_err();
     assert_eq!(error.code, "not_seen", "{error:?}");
-    let history = world.money.history(ALL).await.unwrap();
+    let history = world.money.history(ALL, &HistoryFilter::default()).await.unwrap();
     let [payment] = history.payments.as_slice() else {
         panic!("{:?}", history.payments)
     };
@@ -318,7 +366,7 @@ async fn one_lying_endpoint_makes_no_payment_twice_and_none_look_undone() {
     let outcome = world.ended(&payment.tx).await;
     assert!(matches!(outcome, Outcome::Included { .. }), "{outcome:?}");
     let paid = world.chain.balance(&to.parse().unwrap()).await.unwrap();
-    assert_eq!(paid.value, Amount::from_upokt(1_000_000), "paid once");
+    assert_eq!(*paid.value(), Amount::from_upokt(1_000_000), "paid once");
     assert_eq!(world.outbox.newest(100, 0).await.unwrap().1, 1);
 
     // What has ended may be paid again, on purpose.
@@ -330,7 +378,7 @@ async fn one_lying_endpoint_makes_no_payment_twice_and_none_look_undone() {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_the_chain_the_wallets_own_notes_are_shown_and_what_is_missing_is_said() {
     let world = World::start().await;
-    let whole = world.money.history(ALL).await.unwrap();
+    let whole = world.money.history(ALL, &HistoryFilter::default()).await.unwrap();
     assert_eq!(whole.missing, Vec::new());
     let (paid, open) = ("0A".repeat(32), "0B".repeat(32));
     world.note(&paid, None).await;
@@ -346,7 +394,11 @@ async fn without_the_chain_the_wallets_own_notes_are_shown_and_what_is_missing_i
     world.devnet.stop();
     world.devnet.join().await;
     for window in [ALL, Window::ALL] {
-        let history = world.money.history(window).await.unwrap();
+        let history = world
+            .money
+            .history(window, &HistoryFilter::default())
+            .await
+            .unwrap();
         let own: Vec<_> = history
             .movements
             .iter()
@@ -367,7 +419,7 @@ async fn without_the_chain_the_wallets_own_notes_are_shown_and_what_is_missing_i
 #[tokio::test(flavor = "multi_thread")]
 async fn a_history_is_read_page_by_page_and_says_where_it_ends() {
     let world = World::start().await;
-    let signer = world.wallet.signer(Role::Main).unwrap();
+    let signer = world.wallet.signer(Purpose::Owner).unwrap();
     let message = MsgSend {
         from_address: signer.address().to_string(),
         to_address: Account::named("somebody", Amount::ZERO).address,
@@ -397,7 +449,11 @@ async fn a_history_is_read_page_by_page_and_says_where_it_ends() {
         .expect("all are sent");
     let sent = async {
         loop {
-            let table = world.money.history(Window::ALL).await.unwrap();
+            let table = world
+                .money
+                .history(Window::ALL, &HistoryFilter::default())
+                .await
+                .unwrap();
             let n_sent = table
                 .movements
                 .iter()
@@ -414,8 +470,97 @@ async fn a_history_is_read_page_by_page_and_says_where_it_ends() {
         .expect("all 205");
     assert_eq!(table.missing, Vec::new());
     // What is shown looks back on 200 of each account.
-    let shown = world.money.history(ALL).await.unwrap();
+    let shown = world.money.history(ALL, &HistoryFilter::default()).await.unwrap();
     assert_eq!(shown.missing[0].code, "history_cut");
     assert_eq!(shown.missing[0].values["most"], "200");
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payment_leaves_the_working_key_what_its_claims_cost() {
+    let world = World::start().await;
+    let order = FaucetOrder {
+        to: "operator".to_owned(),
+        amount: Upokt(Amount::from_upokt(1_000_000)),
+    };
+    world.money.faucet(&order).await.unwrap();
+    // The reserve is 0.4 POKT.
+    let draft = |upokt: u128, below_reserve: bool| SendDraft {
+        from: "operator".to_owned(),
+        to: Account::named("somebody", Amount::ZERO).address,
+        amount: Upokt(Amount::from_upokt(upokt)),
+        memo: None,
+        max: false,
+        fee: FeeChoice::Normal,
+        below_reserve,
+    };
+    let refused = async {
+        loop {
+            let error = world.money.review(&draft(700_000, false)).await.unwrap_err();
+            if error.code != "not_enough" {
+                return error;
+            }
+            tokio::time::sleep(BLOCK).await;
+        }
+    };
+    let error = tokio::time::timeout(Duration::from_secs(20), refused)
+        .await
+        .unwrap();
+    assert_eq!(error.code, "below_reserve", "{error:?}");
+    assert!(error.message.contains("0.400000 POKT"), "{error:?}");
+    let fee = Upokt(Amount::from_upokt(1000));
+    let error = world.money.pay(&draft(700_000, false), fee).await.unwrap_err();
+    assert_eq!(error.code, "below_reserve", "{error:?}");
+    assert_eq!(world.outbox.newest(10, 0).await.unwrap().1, 0);
+    // Less, or on purpose.
+    world.money.review(&draft(500_000, false)).await.unwrap();
+    world.money.review(&draft(700_000, true)).await.unwrap();
+    assert!(world.money.pay(&draft(700_000, true), fee).await.unwrap().height > 0);
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_of_it_leaves_nothing_and_costs_what_was_chosen() {
+    let world = World::start().await;
+    let to = Account::named("somebody", Amount::ZERO).address;
+    let draft = |fee| SendDraft {
+        from: "owner".to_owned(),
+        to: to.clone(),
+        amount: Upokt::default(),
+        memo: None,
+        max: true,
+        fee,
+        below_reserve: false,
+    };
+    // The play money is proven a block later than it is there.
+    let reviewed = async {
+        loop {
+            match world.money.review(&draft(FeeChoice::Higher)).await {
+                Ok(review) => return review,
+                Err(error) => assert_eq!(error.code, "not_enough", "{error:?}"),
+            }
+            tokio::time::sleep(BLOCK).await;
+        }
+    };
+    let review = tokio::time::timeout(Duration::from_secs(20), reviewed)
+        .await
+        .unwrap();
+    let usual = world.money.review(&draft(FeeChoice::Normal)).await.unwrap();
+    assert_eq!(review.fee.0.upokt(), usual.fee.0.upokt() * 4);
+    assert_eq!(review.balance_after.0, Amount::ZERO);
+    assert_eq!(
+        review.amount.0.saturating_add(review.fee.0),
+        review.balance_before.0
+    );
+    assert_eq!(review.messages[0]["@type"], "/cosmos.bank.v1beta1.MsgSend");
+    let order = SendDraft {
+        amount: review.amount,
+        max: false,
+        ..draft(FeeChoice::Higher)
+    };
+    world.money.pay(&order, review.fee).await.unwrap();
+    // The reviewed fee is what was paid: nothing is left.
+    let (noted, _) = world.outbox.newest(1, 0).await.unwrap();
+    assert_eq!(noted[0].tx.as_ref().unwrap().fee, review.fee.0);
     world.stop().await;
 }

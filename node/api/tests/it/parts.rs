@@ -19,12 +19,11 @@ use hearth_answers::{
     openai::ChunkReader,
 };
 use hearth_api::{
-    ApiError, Host,
+    ApiError,
     control::types::*,
-    parts::{Answer, Earn, Keyring, ModelStore, Money, NetworkStatus, Relay, Window},
+    parts::{Answer, Earn, HistoryFilter, ModelStore, Money, NetworkStatus, Relay, Window},
 };
 use hearth_base::Amount;
-use tokio::sync::watch;
 use uuid::Uuid;
 
 pub(crate) const CID: &str = "bafyreichat";
@@ -43,8 +42,20 @@ fn standing() -> Standing {
     }
 }
 
-fn silent() -> BoxStream<'static, Event> {
+pub(crate) fn silent() -> BoxStream<'static, Event> {
     stream::pending().boxed()
+}
+
+pub(crate) fn account(label: Option<String>) -> Account {
+    Account {
+        id: 1,
+        label: label.unwrap_or_else(|| "main".into()),
+        kind: AccountKind::Words,
+        path: None,
+        address: "pokt1main".into(),
+        purposes: vec![Purpose::Owner],
+        state: AccountState::Open,
+    }
 }
 
 /// What a supplier does wrong.
@@ -66,6 +77,8 @@ pub(crate) enum Misbehaviour {
 #[derive(Default)]
 pub(crate) struct Fake {
     pub(crate) paid: AtomicUsize,
+    /// Sessions of each operator that are not over.
+    pub(crate) open_claims: std::sync::atomic::AtomicU64,
     /// How long a payment takes.
     pub(crate) block_time: Duration,
     pub(crate) locked: Mutex<bool>,
@@ -99,6 +112,7 @@ pub(crate) fn earning() -> Earning {
         serving: 0,
         reasons: Vec::new(),
         notes: Vec::new(),
+        suppliers: Vec::new(),
     }
 }
 
@@ -127,6 +141,18 @@ impl Earn for Fake {
     async fn stop(&self) -> Answer<Earning> {
         Ok(earning())
     }
+    async fn acknowledge(&self, _supplier: Option<&str>) -> Answer<Earning> {
+        Ok(earning())
+    }
+    async fn reserve(&self, _operator: &hearth_pocket::Address) -> Answer<Amount> {
+        if self.fails.load(std::sync::atomic::Ordering::SeqCst) {
+            return Err(ApiError::unavailable("chain_unreachable", "no endpoint answers"));
+        }
+        Ok(Amount::from_upokt(400_000))
+    }
+    async fn open_claims(&self, _operator: &hearth_pocket::Address) -> Answer<u64> {
+        Ok(self.open_claims.load(std::sync::atomic::Ordering::SeqCst))
+    }
     async fn summary(&self) -> Answer<EarningSummary> {
         Ok(EarningSummary {
             pipeline: Vec::new(),
@@ -136,6 +162,7 @@ impl Earn for Fake {
             answers_today: 1,
             days: Vec::new(),
             share_permille: None,
+            suppliers: Vec::new(),
         })
     }
     async fn sessions(&self, _: Window) -> Answer<EarnedSessionList> {
@@ -144,7 +171,7 @@ impl Earn for Fake {
             total: 0,
         })
     }
-    async fn relays(&self, _: &str, _: Window) -> Answer<EarnedRelayList> {
+    async fn relays(&self, _: &str, _: Option<&str>, _: Window) -> Answer<EarnedRelayList> {
         Ok(EarnedRelayList {
             relays: Vec::new(),
             total: 0,
@@ -156,54 +183,6 @@ impl Earn for Fake {
 }
 
 #[async_trait::async_trait]
-impl Keyring for Fake {
-    fn status(&self) -> WalletStatus {
-        WalletStatus {
-            exists: true,
-            main_locked: *self.locked.lock().unwrap(),
-            working_locked: false,
-            main_address: Some("pokt1main".into()),
-            working_address: Some("pokt1working".into()),
-            words_checked: false,
-        }
-    }
-    fn page(&self) -> WalletPage {
-        WalletPage {
-            status: Keyring::status(self),
-            accounts: Vec::new(),
-            unattended: true,
-        }
-    }
-    async fn create(&self, _: String) -> Answer<RecoveryWords> {
-        Ok(RecoveryWords {
-            words: vec!["abandon".into(); 24],
-        })
-    }
-    async fn import(&self, _: String, _: String) -> Answer<()> {
-        Ok(())
-    }
-    async fn unlock(&self, password: String) -> Answer<()> {
-        if password != "right" {
-            return Err(hearth_wallet::Error::WrongPassword { tries_left: 2 }.into());
-        }
-        *self.locked.lock().unwrap() = false;
-        Ok(())
-    }
-    fn lock(&self) {
-        *self.locked.lock().unwrap() = true;
-    }
-    async fn words(&self, _: String) -> Answer<RecoveryWords> {
-        Ok(RecoveryWords { words: Vec::new() })
-    }
-    async fn check(&self, _: CheckWords) -> Answer<bool> {
-        Ok(true)
-    }
-    fn events(&self) -> BoxStream<'static, Event> {
-        silent()
-    }
-}
-
-#[async_trait::async_trait]
 impl Money for Fake {
     async fn balances(&self) -> Answer<Balances> {
         Ok(Balances {
@@ -211,9 +190,18 @@ impl Money for Fake {
             spendable: upokt(5),
             places: Vec::new(),
             standing: standing(),
+            reserved: Vec::new(),
+            others: Vec::new(),
+            coming: Vec::new(),
         })
     }
-    async fn history(&self, _: Window) -> Answer<History> {
+    async fn knows_movement(&self, id: &str) -> Answer<bool> {
+        Ok(id == "reward-1f3c" || id.len() == 64)
+    }
+    async fn payees(&self) -> Answer<Vec<String>> {
+        Ok(vec!["pokt1p4hyq70rvup7h5muqpez7ky3629su2q3lsdkpd".into()])
+    }
+    async fn history(&self, _: Window, _: &HistoryFilter) -> Answer<History> {
         Ok(History {
             movements: Vec::new(),
             total: 0,
@@ -230,7 +218,7 @@ impl Money for Fake {
     async fn review(&self, draft: &SendDraft) -> Answer<SendReview> {
         Ok(SendReview {
             review_id: String::new(),
-            from: draft.from,
+            from: draft.from.clone(),
             from_address: "pokt1main".into(),
             to: draft.to.clone(),
             amount: draft.amount,
@@ -240,6 +228,11 @@ impl Money for Fake {
             balance_after: upokt(3),
             standing: standing(),
             first_payment_to_address: true,
+            fee_choice: draft.fee,
+            to_name: None,
+            to_own: false,
+            looks_like: None,
+            messages: Vec::new(),
             needs_password: *self.locked.lock().unwrap(),
         })
     }
@@ -252,6 +245,15 @@ impl Money for Fake {
         Ok(Sent {
             tx: "AB".into(),
             height: 9,
+        })
+    }
+    async fn accounts(&self) -> Answer<AccountList> {
+        Ok(AccountList { accounts: Vec::new() })
+    }
+    async fn discover(&self, _: Discover) -> Answer<FoundAccounts> {
+        Ok(FoundAccounts {
+            accounts: Vec::new(),
+            looked_at: 0,
         })
     }
     async fn faucet(&self, _: &FaucetOrder) -> Answer<Sent> {
@@ -308,6 +310,7 @@ fn model(id: &str, task: ModelTask, cid: &str) -> Model {
         service: None,
         price_per_answer: None,
         suppliers: None,
+        signs_directly: false,
     }
 }
 
@@ -527,53 +530,5 @@ fn bought(call: &Request) -> BoughtAnswer {
             request_hash: None,
             failed_tries: 0,
         },
-    }
-}
-
-/// The program around it.
-pub(crate) struct Program {
-    pub(crate) setup: watch::Sender<Setup>,
-    /// A folder that is the home of the person who runs this.
-    pub(crate) home: std::path::PathBuf,
-}
-
-#[async_trait::async_trait]
-impl Host for Program {
-    async fn doctor(&self) -> Vec<Check> {
-        [Level::Fail, Level::Ok, Level::Warn]
-            .into_iter()
-            .map(|level| Check {
-                level,
-                code: "x".into(),
-                subject: "X".into(),
-                fact: String::new(),
-                meaning: String::new(),
-                remedy: None,
-            })
-            .collect()
-    }
-    fn setup(&self) -> watch::Receiver<Setup> {
-        self.setup.subscribe()
-    }
-    fn run_setup(&self) {
-        self.setup.send_modify(|setup| setup.running = true);
-    }
-    fn licences(&self) -> Vec<Licence> {
-        Vec::new()
-    }
-    fn workplace(&self) -> Option<hearth_connect::Workplace> {
-        Some(hearth_connect::Workplace {
-            places: hearth_connect::Places {
-                home: self.home.clone(),
-                config: self.home.join(".config"),
-                claude: None,
-                codex: None,
-                commands: Vec::new(),
-            },
-            record: self.home.join("connections.json"),
-        })
-    }
-    fn configured(&self) -> Vec<ConfiguredValue> {
-        Vec::new()
     }
 }

@@ -3,7 +3,7 @@
 use hearth_api::{
     ApiError,
     control::types::*,
-    parts::{Answer, Roles},
+    parts::{Answer, Roles, SigningAccount, Window},
 };
 use serde_json::json;
 
@@ -17,6 +17,32 @@ impl Roles for Fake {
     async fn page(&self) -> Answer<RolesPage> {
         Err(hearth_wallet::Error::None.into())
     }
+    async fn services(&self, search: &str, window: Window) -> Answer<ServiceList> {
+        assert_eq!(window.limit, 2);
+        let service = ServiceEntry {
+            id: search.to_owned(),
+            name: "A model".to_owned(),
+            compute_units: 7,
+            owner: "pokt1main".to_owned(),
+            is_own: true,
+        };
+        Ok(ServiceList {
+            services: vec![service],
+            total: 1,
+        })
+    }
+    async fn service(&self, id: &str) -> Answer<ServiceDetail> {
+        let mut found = self.services(id, Window { limit: 2, offset: 0 }).await?;
+        Ok(ServiceDetail {
+            service: found.services.remove(0),
+            card: None,
+        })
+    }
+    async fn to_sign(&self, file: &TxFile, account: &SigningAccount) -> Answer<hearth_roles::ToSign> {
+        let at = file.account_number.zip(file.sequence).unwrap_or((4, 2));
+        hearth_roles::ToSign::new(&file.tx, &account.public_key, "test", at)
+            .map_err(|error| ApiError::refused("tx_wrong", error.to_string()))
+    }
     async fn review(&self, order: &RoleOrder) -> Answer<RoleReview> {
         let RoleOrder::StakeGateway { stake } = order else {
             return Err(ApiError::conflict("no_change", "nothing would change"));
@@ -24,15 +50,30 @@ impl Roles for Fake {
         Ok(RoleReview {
             review_id: String::new(),
             steps: vec![RoleStep {
-                key: KeyRole::Main,
+                purpose: Purpose::Owner,
+                unsigned: None,
+                command: None,
                 account: "pokt1main".into(),
                 amount: *stake,
                 messages: Vec::new(),
             }],
             notes: Vec::new(),
+            total: *stake,
             max_fee: upokt(1000),
             needs_password: *self.locked.lock().unwrap(),
         })
+    }
+    async fn morse(&self, _: &str) -> Answer<MorseAccount> {
+        Err(ApiError::conflict("morse_unknown", "no such account"))
+    }
+    async fn open_morse(&self, _: MorseKeyFile) -> Answer<MorseAccount> {
+        Err(ApiError::conflict("morse_unknown", "no such account"))
+    }
+    async fn claim_morse(&self, _: ClaimMorse) -> Answer<SignedMorseClaim> {
+        Err(ApiError::conflict("morse_unknown", "no such account"))
+    }
+    async fn broadcast(&self, _: &BroadcastTx) -> Answer<BroadcastDone> {
+        Err(ApiError::conflict("tx_not_asked", "nobody asked for it"))
     }
     async fn send(&self, _: &RoleOrder, _: &RoleReview) -> Answer<TransactionList> {
         if *self.locked.lock().unwrap() {
@@ -74,4 +115,19 @@ async fn a_change_is_reviewed_first_and_signed_once() {
     assert_eq!(refused["error"]["code"], "no_change", "{refused}");
     let none = world.get("/roles").await;
     assert_eq!(none["error"]["code"], "no_wallet", "{none}");
+}
+
+#[tokio::test]
+async fn services_are_searched_and_shown_one_by_one() {
+    let world = world().await;
+    let found = world.get("/roles/services?q=llm&limit=2").await;
+    assert_eq!(
+        (&found["total"], &found["services"][0]["id"]),
+        (&json!(1), &json!("llm"))
+    );
+    let one = world.get("/roles/services/llm").await;
+    assert_eq!((&one["id"], &one["card"]), (&json!("llm"), &json!(null)), "{one}");
+    let unnamed = json!({ "type": "service", "id": "llm", "compute_units": 8 });
+    let refused = world.post("/roles/review", unnamed).await;
+    assert_eq!(refused["error"]["code"], "no_change", "{refused}");
 }

@@ -17,7 +17,7 @@ use reqwest::{Method, RequestBuilder, Response};
 use serde_json::Value;
 use tokio::sync::watch;
 
-use crate::parts::{Fake, Program};
+use crate::{host::Program, parts::Fake};
 
 pub(crate) const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 

@@ -18,6 +18,24 @@ pub struct Layered {
     pub settings: Settings,
     /// Dotted key → (value as JSON, origin), in order of keys.
     pub origins: BTreeMap<String, (serde_json::Value, String)>,
+    /// The file, whether or not it is there.
+    pub file: PathBuf,
+    /// What flags gave.
+    pub flags: Flags,
+}
+
+/// Where a value comes from that nobody gave.
+pub const BUILT_IN: &str = "built-in";
+/// Where it comes from a flag.
+const FLAG: &str = "flag";
+
+impl Layered {
+    /// Where a setting comes from that the file cannot change: environment or flag. `None` where the file can.
+    #[must_use]
+    pub fn locked(&self, key: &str) -> Option<&str> {
+        let (_, origin) = self.origins.get(key)?;
+        (origin == FLAG || origin.starts_with(ENVIRONMENT)).then_some(origin.as_str())
+    }
 }
 
 /// Why settings cannot be used.
@@ -46,6 +64,8 @@ pub enum ConfigError {
 /// Keys under which people name things themselves.
 const OPEN_TABLES: [&str; 4] = ["backends", "miner.services", "miner.aliases", "models.aliases"];
 const PREFIX: &str = "HEARTH";
+/// How the origin of a value begins that a variable gave.
+const ENVIRONMENT: &str = "environment ";
 
 /// Reads all layers.
 ///
@@ -63,16 +83,27 @@ fn load_from(
     flags: &Flags,
     environment: Option<Map<String, String>>,
 ) -> Result<Layered, ConfigError> {
+    let text = read_file(file, file_must_exist)?;
+    load_text(file, text.as_deref(), flags, environment)
+}
+
+/// The layers with `text` as what stands in the file. Without an `environment` it is that of the process.
+pub(super) fn load_text(
+    file: &Path,
+    text: Option<&str>,
+    flags: &Flags,
+    environment: Option<Map<String, String>>,
+) -> Result<Layered, ConfigError> {
     let known = flat_json(&json_of(&Settings::default())?);
     let mut origins: BTreeMap<String, (serde_json::Value, String)> = known
         .iter()
-        .map(|(key, value)| (key.clone(), (value.clone(), "built-in".to_owned())))
+        .map(|(key, value)| (key.clone(), (value.clone(), BUILT_IN.to_owned())))
         .collect();
     let mut builder = config::Config::builder();
     let mut set: Vec<(String, String)> = Vec::new();
 
-    if let Some(text) = read_file(file, file_must_exist)? {
-        let source = config::File::from_str(&text, FileFormat::Toml);
+    if let Some(text) = text {
+        let source = config::File::from_str(text, FileFormat::Toml);
         let values = source.collect().map_err(|error| ConfigError::Toml {
             path: file.to_owned(),
             why: error.to_string(),
@@ -101,12 +132,12 @@ fn load_from(
         .map_err(|error| ConfigError::Value(error.to_string()))?;
     set.extend(flat(&values).into_iter().map(|key| {
         let variable = format!("{PREFIX}_{}", key.to_uppercase().replace('.', "__"));
-        (key, format!("environment {variable}"))
+        (key, format!("{ENVIRONMENT}{variable}"))
     }));
     builder = builder.add_source(source);
 
     for (key, value) in flags {
-        set.push((key.clone(), "flag".to_owned()));
+        set.push((key.clone(), FLAG.to_owned()));
         builder = builder
             .set_override(key, value.as_str())
             .map_err(|error| ConfigError::Value(error.to_string()))?;
@@ -123,16 +154,55 @@ fn load_from(
     let now = flat_json(&json_of(&settings)?);
     origins.extend(
         now.iter()
-            .map(|(key, value)| (key.clone(), (value.clone(), "built-in".to_owned()))),
+            .map(|(key, value)| (key.clone(), (shown(key, value), BUILT_IN.to_owned()))),
     );
     for (key, origin) in set {
-        let value = now.get(&key).cloned().unwrap_or(serde_json::Value::Null);
+        let value = now
+            .get(&key)
+            .map_or(serde_json::Value::Null, |value| shown(&key, value));
         origins.insert(key, (value, origin));
     }
-    Ok(Layered { settings, origins })
+    Ok(Layered {
+        settings,
+        origins,
+        file: file.to_owned(),
+        flags: flags.clone(),
+    })
 }
 
-fn read_file(path: &Path, must_exist: bool) -> Result<Option<String>, ConfigError> {
+/// The longest part of an address's path that is no access key.
+const PLAIN_PART: usize = 16;
+
+/// A value as it may be shown: the addresses of endpoints may hold access keys.
+fn shown(key: &str, value: &serde_json::Value) -> serde_json::Value {
+    match value.as_array() {
+        Some(urls) if key == "chain.rpc" => urls.iter().map(without_key).collect(),
+        Some(_) | None => value.clone(),
+    }
+}
+
+fn without_key(value: &serde_json::Value) -> serde_json::Value {
+    let Some(mut url) = value.as_str().and_then(|text| text.parse::<url::Url>().ok()) else {
+        return value.clone();
+    };
+    // Neither fails for an address that has a host.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url.set_query(url.query().map(|_| "…"));
+    let is_key = |part: &&str| part.len() > PLAIN_PART;
+    if url.path().split('/').any(|part| is_key(&part)) {
+        let parts: Vec<&str> = url
+            .path()
+            .split('/')
+            .map(|part| if is_key(&part) { "…" } else { part })
+            .collect();
+        let path = parts.join("/");
+        url.set_path(&path);
+    }
+    url.as_str().replace("%E2%80%A6", "…").into()
+}
+
+pub(super) fn read_file(path: &Path, must_exist: bool) -> Result<Option<String>, ConfigError> {
     match std::fs::read_to_string(path) {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && !must_exist => Ok(None),
@@ -189,7 +259,7 @@ fn json_of(settings: &Settings) -> Result<serde_json::Value, ConfigError> {
 }
 
 /// Dotted keys of all leaves. A list, an empty table and null are leaves.
-fn flat_json(value: &serde_json::Value) -> BTreeMap<String, serde_json::Value> {
+pub(super) fn flat_json(value: &serde_json::Value) -> BTreeMap<String, serde_json::Value> {
     let mut leaves = BTreeMap::new();
     let mut open = vec![(String::new(), value)];
     while let Some((key, value)) = open.pop() {
@@ -242,7 +312,7 @@ mod tests {
 
     #[test]
     fn proxies_are_addresses_and_networks() {
-        let settings = load_text(
+        let settings = layered_of(
             "[api]\ntrusted_proxies = [\"127.0.0.1\", \"10.0.0.0/24\"]\n",
             &[],
             &[],
@@ -251,13 +321,13 @@ mod tests {
         let shown: Vec<String> = proxies.iter().map(ToString::to_string).collect();
         assert_eq!(shown, ["127.0.0.1/32", "10.0.0.0/24"]);
         let environment = [("HEARTH_API__TRUSTED_PROXIES", "::1,192.168.0.0/16")];
-        let settings = load_text("", &environment, &[]).unwrap().settings;
+        let settings = layered_of("", &environment, &[]).unwrap().settings;
         assert_eq!(settings.api.trusted_proxies.len(), 2);
-        let error = load_text("[api]\ntrusted_proxies = [\"proxy.lan\"]\n", &[], &[]).unwrap_err();
+        let error = layered_of("[api]\ntrusted_proxies = [\"proxy.lan\"]\n", &[], &[]).unwrap_err();
         assert!(error.to_string().contains("proxy.lan"), "{error}");
     }
 
-    fn load_text(
+    fn layered_of(
         text: &str,
         environment: &[(&str, &str)],
         flags: &[(&str, &str)],
@@ -278,7 +348,7 @@ mod tests {
 
     #[test]
     fn later_layers_win_and_origins_tell() {
-        let layered = load_text(
+        let layered = layered_of(
             "network = \"beta\"\n[miner]\nslots = 3\npublic_url = \"http://one.example\"",
             &[
                 ("HEARTH_MINER__PUBLIC_URL", "http://two.example"),
@@ -314,7 +384,7 @@ mod tests {
     #[test]
     fn a_value_of_the_wrong_form_says_where_it_is_from() {
         let refused = |text: &str, environment: &[(&str, &str)]| {
-            load_text(text, environment, &[]).unwrap_err().to_string()
+            layered_of(text, environment, &[]).unwrap_err().to_string()
         };
         let file = refused("[miner]\nslots = \"many\"", &[]);
         assert!(
@@ -335,11 +405,11 @@ mod tests {
 
     #[test]
     fn unknown_keys_name_the_nearest() {
-        let error = load_text("[miner]\npublic_ulr = \"http://a\"", &[], &[])
+        let error = layered_of("[miner]\npublic_ulr = \"http://a\"", &[], &[])
             .unwrap_err()
             .to_string();
         assert!(error.contains("miner.public_url"), "{error}");
-        let error = load_text("", &[("HEARTH_DEVNET__SETPU", "false")], &[])
+        let error = layered_of("", &[("HEARTH_DEVNET__SETPU", "false")], &[])
             .unwrap_err()
             .to_string();
         assert!(
@@ -350,7 +420,7 @@ mod tests {
 
     #[test]
     fn a_backend_that_cannot_work_is_refused_with_the_right_form_d12_y55() {
-        let refused = |text: &str| load_text(text, &[], &[]).unwrap_err().to_string();
+        let refused = |text: &str| layered_of(text, &[], &[]).unwrap_err().to_string();
         let error = refused("[miner]\nbackend = \"localhost:11434\"");
         assert!(
             error.contains("miner.backend") && error.contains("http://localhost:11434"),
@@ -366,14 +436,14 @@ mod tests {
         let error = refused("[miner]\nbackend_health = \"health\"");
         assert!(error.contains("\"/health\""), "{error}");
         for good in ["null", "http://localhost:11434", "https://user:pass@host/v1/"] {
-            let layered = load_text(&format!("[miner]\nbackend = \"{good}\""), &[], &[]).unwrap();
+            let layered = layered_of(&format!("[miner]\nbackend = \"{good}\""), &[], &[]).unwrap();
             assert_eq!(layered.settings.miner.backend.as_deref(), Some(good));
         }
     }
 
     #[test]
     fn other_names_of_models_stand_for_something() {
-        let aliases = |text: &str| load_text(&format!("[models.aliases]\n{text}"), &[], &[]);
+        let aliases = |text: &str| layered_of(&format!("[models.aliases]\n{text}"), &[], &[]);
         for (text, said) in [
             ("a = \"a\"", "stands for itself"),
             ("a = \"b\"\nb = \"a\"", "circle"),
@@ -393,7 +463,7 @@ mod tests {
     #[test]
     fn seller_and_buyer_keep_the_same_limits_r36() {
         // Where the two differ, one of them works for an answer that the other has given up.
-        let settings = load_text("", &[], &[]).unwrap().settings;
+        let settings = layered_of("", &[], &[]).unwrap().settings;
         let (sold, bought) = (&settings.miner, &settings.gateway);
         assert_eq!(
             (sold.first_byte_within_s, sold.answer_within_s),
@@ -404,7 +474,7 @@ mod tests {
 
     #[test]
     fn people_name_services_themselves() {
-        let layered = load_text(
+        let layered = layered_of(
             "[miner.services]\nmy-service = \"smollm2-135m-instruct\"",
             &[],
             &[],
@@ -414,19 +484,31 @@ mod tests {
             layered.settings.miner.services["my-service"],
             "smollm2-135m-instruct"
         );
-        let layered = load_text("", &[("HEARTH_MINER__ALIASES__POCKET_NETWORK", "svc")], &[]).unwrap();
+        let layered = layered_of("", &[("HEARTH_MINER__ALIASES__POCKET_NETWORK", "svc")], &[]).unwrap();
         assert_eq!(layered.settings.miner.aliases["pocket_network"], "svc");
     }
 
     #[test]
     fn names_of_this_node_come_as_a_list() {
-        let from_file = load_text("[api]\nallowed_hosts = [\"hearth.lan\"]", &[], &[]).unwrap();
+        let from_file = layered_of("[api]\nallowed_hosts = [\"hearth.lan\"]", &[], &[]).unwrap();
         assert_eq!(from_file.settings.api.allowed_hosts, ["hearth.lan"]);
         let names = [("HEARTH_API__ALLOWED_HOSTS", "hearth.lan,my-node")];
-        let from_environment = load_text("", &names, &[]).unwrap();
+        let from_environment = layered_of("", &names, &[]).unwrap();
         assert_eq!(
             from_environment.settings.api.allowed_hosts,
             ["hearth.lan", "my-node"]
+        );
+    }
+
+    #[test]
+    fn access_keys_of_endpoints_are_not_shown() {
+        let text = "[chain]\nrpc = [\"https://me:secret@rpc.example/v1/0123456789abcdef0123?key=secret\", \"http://10.0.0.5:26657\"]";
+        let layered = layered_of(text, &[], &[]).unwrap();
+        assert!(layered.settings.chain.rpc[0].as_str().contains("secret"));
+        let shown = &layered.origins["chain.rpc"].0;
+        assert_eq!(
+            *shown,
+            serde_json::json!(["https://rpc.example/v1/…?…", "http://10.0.0.5:26657/"])
         );
     }
 
@@ -436,12 +518,12 @@ mod tests {
             "HEARTH_API__ALLOWED_ORIGINS",
             "http://localhost:5173,app://obsidian.md",
         )];
-        let from_environment = load_text("", &origins, &[]).unwrap();
+        let from_environment = layered_of("", &origins, &[]).unwrap();
         assert_eq!(
             from_environment.settings.api.allowed_origins,
             ["http://localhost:5173", "app://obsidian.md"]
         );
-        let error = load_text("[api]\nallowed_origins = [\"null\"]", &[], &[]).unwrap_err();
+        let error = layered_of("[api]\nallowed_origins = [\"null\"]", &[], &[]).unwrap_err();
         assert!(error.to_string().contains("API key"), "{error}");
     }
 
@@ -463,7 +545,7 @@ mod tests {
             "stop_within_s = 0",
             "not toml",
         ] {
-            assert!(load_text(text, &[], &[]).is_err(), "{text}");
+            assert!(layered_of(text, &[], &[]).is_err(), "{text}");
         }
     }
 }

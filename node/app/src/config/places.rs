@@ -35,6 +35,13 @@ pub fn is_a_person(places: &Places, data: &Path) -> bool {
     home.is_dir() && !is_service
 }
 
+/// The credential with the passphrase of the working key that systemd gave this service, where it did.
+#[must_use]
+pub fn working_key_credential() -> Option<PathBuf> {
+    let folder = env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from)?;
+    Some(folder.join("hearth.pass")).filter(|path| path.is_file())
+}
+
 /// Where services have what takes the place of a home.
 const SERVICE_DATA: &str = "/var/lib";
 

@@ -125,6 +125,9 @@ pub struct GatewaySettings {
     pub max_parts: u32,
     /// The most upokt that answers of the network may cost in a day (UTC), until another cap is set under Settings.
     pub daily_cap_upokt: u64,
+    /// Whether an own application that has not delegated to this node's gateway signs for itself. Its key has to be open
+    /// then, and suppliers can tell that its questions are all of one owner.
+    pub direct_signing: bool,
 }
 
 /// What is logged.
@@ -193,11 +196,24 @@ pub struct ModelsSettings {
 }
 
 /// Keys.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct WalletSettings {
-    /// A file whose first line opens the working key at every start.
+    /// A file whose first line opens the working key at every start. Without it a credential of systemd with the name
+    /// `hearth.pass`, where there is one.
     pub passphrase_file: Option<PathBuf>,
+    /// Minutes after which keys that ask for the password are locked when nobody used them; 0 leaves them open. On a devnet
+    /// they stay open.
+    pub auto_lock_minutes: u64,
+}
+
+impl Default for WalletSettings {
+    fn default() -> WalletSettings {
+        WalletSettings {
+            passphrase_file: None,
+            auto_lock_minutes: 15,
+        }
+    }
 }
 
 /// Model files.
@@ -246,7 +262,8 @@ impl Default for ApiSettings {
 impl Default for DevnetSettings {
     fn default() -> DevnetSettings {
         // For people: an answer of a real model takes 5 to 20 s and must end before its claim is sent
-        // (pocket-chain.md, section 8.5). A session is paid 20 blocks after its end.
+        // (pocket-chain.md, section 8.5). A session is paid 24 blocks after its end, when the shares that a
+        // supplier sent after it are in force.
         DevnetSettings {
             listen: SocketAddr::from(([127, 0, 0, 1], 4329)),
             setup: true,
@@ -256,7 +273,7 @@ impl Default for DevnetSettings {
             claim_open_blocks: 11,
             claim_close_blocks: 4,
             proof_open_blocks: 0,
-            proof_close_blocks: 4,
+            proof_close_blocks: 8,
         }
     }
 }
@@ -270,6 +287,7 @@ impl Default for GatewaySettings {
             max_part_bytes: 16 << 20,
             max_parts: 2_000_000,
             daily_cap_upokt: 5_000_000,
+            direct_signing: false,
         }
     }
 }
@@ -315,6 +333,10 @@ impl Settings {
         let devnet = &self.devnet;
         if self.chain.trust.height.is_some() != self.chain.trust.hash.is_some() {
             return refuse("chain.trust needs both height and hash");
+        }
+        let is_hash = |hash: &String| hash.len() == 64 && hash.bytes().all(|digit| digit.is_ascii_hexdigit());
+        if let Some(hash) = self.chain.trust.hash.as_ref().filter(|hash| !is_hash(hash)) {
+            return refuse(&format!("chain.trust.hash must be 64 hex digits, not \"{hash}\""));
         }
         if let Some(name) = self.api.allowed_hosts.iter().find(|name| !is_host_name(name)) {
             return refuse(&format!(

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use anyhow::{Context as _, bail};
-use hearth_base::{Amount, ServiceId, private::write_private};
+use hearth_base::{Amount, Height, ServiceId, private::write_private};
 use hearth_chain::{Chain, Faucet};
 use hearth_miner::Miner;
 use hearth_outbox::{Intent, Outbox, Outcome, Reason, State};
@@ -12,18 +12,20 @@ use hearth_pocket::{
     keys::Signer,
     message::{
         Any, Coin, TypeUrl as _,
-        application::{MsgDelegateToGateway, MsgStakeApplication},
-        gateway::MsgStakeGateway,
+        application::{
+            MsgDelegateToGateway, MsgStakeApplication, MsgUndelegateFromGateway, MsgUnstakeApplication,
+        },
+        gateway::{MsgStakeGateway, MsgUnstakeGateway},
         service::MsgAddService,
         shared::{
-            ApplicationServiceConfig, RpcType, Service, ServiceRevenueShare, SupplierEndpoint,
+            ApplicationServiceConfig, RpcType, Service, ServiceRevenueShare, Supplier, SupplierEndpoint,
             SupplierServiceConfig,
         },
-        supplier::MsgStakeSupplier,
+        supplier::{MsgStakeSupplier, MsgUnstakeSupplier},
     },
     session::Timing,
 };
-use hearth_wallet::{Accounts, Role, Wallet, WalletState};
+use hearth_wallet::{Purpose, Wallet, WalletState};
 use hearth_weights::{AddOptions, Weights, catalogue};
 use url::Url;
 
@@ -43,6 +45,33 @@ const APPLICATION_STAKE_TIMES: u128 = 500;
 const MAX_FEE: Amount = Amount::from_upokt(Amount::UPOKT_PER_POKT);
 /// How long a transaction may wait for its block.
 const BLOCK_WITHIN: Duration = Duration::from_secs(30);
+
+/// Orders of the owner that are looked at: far more than anybody gives.
+const ORDERS: u32 = 1_000;
+const GIVEN_UP: &str = "left as it is, as it was given up";
+
+/// A role by the messages that take it and give it up.
+struct Given {
+    taken: &'static str,
+    given_up: &'static str,
+}
+
+const GATEWAY: Given = Given {
+    taken: MsgStakeGateway::TYPE_URL,
+    given_up: MsgUnstakeGateway::TYPE_URL,
+};
+const SUPPLIER: Given = Given {
+    taken: MsgStakeSupplier::TYPE_URL,
+    given_up: MsgUnstakeSupplier::TYPE_URL,
+};
+const APPLICATION: Given = Given {
+    taken: MsgStakeApplication::TYPE_URL,
+    given_up: MsgUnstakeApplication::TYPE_URL,
+};
+const DELEGATION: Given = Given {
+    taken: MsgDelegateToGateway::TYPE_URL,
+    given_up: MsgUndelegateFromGateway::TYPE_URL,
+};
 
 /// What the steps work on.
 pub(crate) struct SetupParts {
@@ -111,7 +140,7 @@ impl SetupParts {
     async fn wallet(&self) -> anyhow::Result<String> {
         let path = self.layout.devnet_password();
         let state: WalletState = self.wallet.state().borrow().clone();
-        if state.accounts.is_none() {
+        if !state.exists {
             let password = random_password()?;
             // First the password, then the wallet: one without the other would be a wallet that nobody can open.
             write_private(&path, password.as_bytes())
@@ -120,7 +149,7 @@ impl SetupParts {
                 .await?;
             return Ok(format!("made; its password lies in {}", path.display()));
         }
-        if state.main == hearth_wallet::KeyState::Locked {
+        if state.is_main_locked() {
             let password = std::fs::read_to_string(&path).with_context(|| {
                 format!(
                     "the wallet is locked and {} cannot be read: unlock it, then run the set-up again",
@@ -134,14 +163,27 @@ impl SetupParts {
     }
 
     async fn faucet(&self) -> anyhow::Result<String> {
-        let accounts = self.accounts()?;
-        let mut given = Amount::ZERO;
-        for (address, amount) in [(&accounts.main, MAIN_MONEY), (&accounts.working, WORKING_MONEY)] {
+        // Of the first two blocks nothing can be proven.
+        if self.chain.reach(Height(2), BLOCK_WITHIN).await.is_err() {
+            bail!("the chain makes no blocks");
+        }
+        let (mut given, mut seen) = (Amount::ZERO, Vec::new());
+        for (purpose, amount) in [
+            (Purpose::Owner, MAIN_MONEY),
+            (Purpose::Application, MAIN_MONEY),
+            (Purpose::Operator, WORKING_MONEY),
+            (Purpose::Gateway, WORKING_MONEY),
+        ] {
+            let address = self.account(purpose)?;
+            if seen.contains(&address) {
+                continue;
+            }
             // An account is on the chain once it has been paid; who has spent its play money keeps what is left.
-            if self.chain.account(address).await?.value.is_none() {
-                self.faucet.give(address, amount).await?;
+            if self.chain.account(&address).await?.proven()?.value().is_none() {
+                self.faucet.give(&address, amount).await?;
                 given = given.saturating_add(amount);
             }
+            seen.push(address);
         }
         if given.is_zero() {
             Ok("was given before".to_owned())
@@ -151,42 +193,66 @@ impl SetupParts {
     }
 
     async fn service(&self) -> anyhow::Result<String> {
-        let accounts = self.accounts()?;
-        let found = self.chain.service(&ServiceId::new(DEMO)).await?.value;
+        let owner = self.account(Purpose::Owner)?;
+        let found = self
+            .chain
+            .service(&ServiceId::new(DEMO))
+            .await?
+            .proven()?
+            .into_value();
         if found.is_none() {
             let service = Service {
                 id: DEMO.to_owned(),
                 name: "SmolLM2 135M Instruct".to_owned(),
                 compute_units_per_relay: COMPUTE_UNITS,
-                owner_address: accounts.main.to_string(),
+                owner_address: owner.to_string(),
                 ..Service::default()
             };
             let message = MsgAddService {
-                owner_address: accounts.main.to_string(),
+                owner_address: owner.to_string(),
                 service,
             };
-            self.submit(Role::Main, message.to_any()).await?;
+            self.submit(Purpose::Owner, message.to_any()).await?;
         }
         Ok(format!("service {DEMO}, {COMPUTE_UNITS} compute units an answer"))
     }
 
     async fn gateway(&self) -> anyhow::Result<String> {
-        let accounts = self.accounts()?;
-        let found = self.chain.gateway(&accounts.working).await?.value;
+        let gateway = self.account(Purpose::Gateway)?;
+        let found = self.chain.gateway(&gateway).await?.proven()?.into_value();
+        if found.is_none() && self.was_given_up(&GATEWAY).await? {
+            return Ok(GIVEN_UP.to_owned());
+        }
         if found.is_none() {
-            let least = minimum(self.chain.params().await?.value.gateway.min_stake.as_ref())?;
+            let least = minimum(
+                self.chain
+                    .params()
+                    .await?
+                    .proven()?
+                    .value()
+                    .gateway
+                    .min_stake
+                    .as_ref(),
+            )?;
             let message = MsgStakeGateway {
-                address: accounts.working.to_string(),
+                address: gateway.to_string(),
                 stake: Some(coin(least)),
             };
-            self.submit(Role::Working, message.to_any()).await?;
+            self.submit(Purpose::Gateway, message.to_any()).await?;
         }
-        Ok(format!("gateway {}", accounts.working))
+        Ok(format!("gateway {gateway}"))
     }
 
     async fn supplier(&self) -> anyhow::Result<String> {
-        let accounts = self.accounts()?;
-        let found = self.chain.supplier(&accounts.working).await?.value;
+        let (owner, operator) = (self.account(Purpose::Owner)?, self.account(Purpose::Operator)?);
+        let found = self.chain.supplier(&operator).await?.proven()?.into_value();
+        // One that its owner gave up is not taken again, and one on its way out is not called back.
+        let is_leaving = found
+            .as_ref()
+            .is_some_and(|supplier| supplier.unstake_session_end_height > 0);
+        if is_leaving || (found.is_none() && self.was_given_up(&SUPPLIER).await?) {
+            return Ok(GIVEN_UP.to_owned());
+        }
         let wanted = self.relay_url.as_str().trim_end_matches('/').to_owned();
         let serves = |config: &SupplierServiceConfig| {
             config.service_id == DEMO && config.endpoints.iter().any(|endpoint| endpoint.url == wanted)
@@ -198,18 +264,30 @@ impl SetupParts {
                     update.deactivation_height == 0 && update.service.as_ref().is_some_and(serves)
                 })
         });
-        if !is_there {
-            let least = minimum(self.chain.params().await?.value.supplier.min_stake.as_ref())?;
+        // As everywhere: the owner stakes, the operator sets its services.
+        let message = |signer: &Address, stake: Option<Coin>, services: Vec<SupplierServiceConfig>| {
             let message = MsgStakeSupplier {
-                signer: accounts.working.to_string(),
-                owner_address: accounts.main.to_string(),
-                operator_address: accounts.working.to_string(),
-                stake: found
-                    .is_none()
-                    .then(|| coin(Amount::from_upokt(least.upokt() * 2))),
-                services: vec![self.service_config(&accounts.main, &wanted)],
+                signer: signer.to_string(),
+                owner_address: owner.to_string(),
+                operator_address: operator.to_string(),
+                stake,
+                services,
             };
-            self.submit(Role::Working, message.to_any()).await?;
+            message.to_any()
+        };
+        if found.is_none() {
+            let params = self.chain.params().await?.proven()?;
+            let least = minimum(params.value().supplier.min_stake.as_ref())?;
+            let stake = coin(Amount::from_upokt(least.upokt() * 2));
+            self.submit(Purpose::Owner, message(&owner, Some(stake), Vec::new()))
+                .await?;
+        }
+        if !is_there {
+            // What somebody staked it for besides stays.
+            let mut services = found.as_ref().map(others).unwrap_or_default();
+            services.push(self.service_config(&owner, &wanted));
+            self.submit(Purpose::Operator, message(&operator, None, services))
+                .await?;
         }
         Ok(format!("relays arrive at {wanted}"))
     }
@@ -230,38 +308,60 @@ impl SetupParts {
     }
 
     async fn application(&self) -> anyhow::Result<String> {
-        let accounts = self.accounts()?;
-        let found = self.chain.application(&accounts.main).await?.value;
+        let payer = self.account(Purpose::Application)?;
+        let found = self.chain.application(&payer).await?.proven()?.into_value();
+        if found.is_none() && self.was_given_up(&APPLICATION).await? {
+            return Ok(GIVEN_UP.to_owned());
+        }
         if found.is_none() {
-            let least = minimum(self.chain.params().await?.value.application.min_stake.as_ref())?;
+            let least = minimum(
+                self.chain
+                    .params()
+                    .await?
+                    .proven()?
+                    .value()
+                    .application
+                    .min_stake
+                    .as_ref(),
+            )?;
             let message = MsgStakeApplication {
-                address: accounts.main.to_string(),
+                address: payer.to_string(),
                 stake: Some(coin(Amount::from_upokt(least.upokt() * APPLICATION_STAKE_TIMES))),
                 services: vec![ApplicationServiceConfig {
                     service_id: DEMO.to_owned(),
                 }],
                 ..MsgStakeApplication::default()
             };
-            self.submit(Role::Main, message.to_any()).await?;
+            self.submit(Purpose::Application, message.to_any()).await?;
         }
-        Ok(format!("application {}", accounts.main))
+        Ok(format!("application {payer}"))
     }
 
     async fn delegation(&self) -> anyhow::Result<String> {
-        let accounts = self.accounts()?;
-        let application = self.chain.application(&accounts.main).await?.value;
+        let (payer, own) = (
+            self.account(Purpose::Application)?,
+            self.account(Purpose::Gateway)?,
+        );
+        let application = self.chain.application(&payer).await?.proven()?.into_value();
         let delegated = application.is_some_and(|application| {
             application
                 .delegatee_gateway_addresses
                 .iter()
-                .any(|gateway| *gateway == accounts.working.as_str())
+                .any(|gateway| *gateway == own.as_str())
         });
         if !delegated {
+            for role in [&APPLICATION, &GATEWAY, &DELEGATION] {
+                if self.was_given_up(role).await? {
+                    return Ok(GIVEN_UP.to_owned());
+                }
+            }
+        }
+        if !delegated {
             let message = MsgDelegateToGateway {
-                app_address: accounts.main.to_string(),
-                gateway_address: accounts.working.to_string(),
+                app_address: payer.to_string(),
+                gateway_address: own.to_string(),
             };
-            self.submit(Role::Main, message.to_any()).await?;
+            self.submit(Purpose::Application, message.to_any()).await?;
         }
         Ok("the working key signs for the application".to_owned())
     }
@@ -270,9 +370,12 @@ impl SetupParts {
         if self.miner.wanted().await? == Some(false) {
             return Ok("earning stays off, as it was stopped".to_owned());
         }
+        if self.was_given_up(&SUPPLIER).await? {
+            return Ok("earning stays off, as the supplier was given up".to_owned());
+        }
         self.miner.earn_start().await?;
         let height = self.chain.head().borrow().height;
-        let timing = Timing::from(&self.chain.params_at(height).await?.value);
+        let timing = Timing::from(self.chain.params_at(height).await?.proven()?.value());
         // A stake of this session counts from the next one.
         Ok(format!(
             "earning from block {}",
@@ -280,12 +383,35 @@ impl SetupParts {
         ))
     }
 
-    fn accounts(&self) -> anyhow::Result<Accounts> {
-        self.wallet.accounts().context("there is no wallet")
+    /// Whether the newest change of a role that its owner ordered was to give it up: the outbox knows all of them.
+    async fn was_given_up(&self, role: &Given) -> anyhow::Result<bool> {
+        let newest = self.outbox.newest_of(Reason::Role, ORDERS).await?;
+        let done = newest.iter().filter(|item| {
+            matches!(
+                item.state,
+                State::Placed { .. }
+                    | State::Ended {
+                        outcome: Outcome::Included { .. }
+                    }
+            )
+        });
+        let kinds = done
+            .flat_map(|item| item.messages.iter().rev())
+            .map(|message| message.type_url.as_str());
+        Ok(kinds
+            .filter(|kind| *kind == role.taken || *kind == role.given_up)
+            .map(|kind| kind == role.given_up)
+            .next()
+            .unwrap_or(false))
     }
 
-    async fn submit(&self, role: Role, message: Any) -> anyhow::Result<()> {
-        let signer = self.wallet.signer(role)?;
+    fn account(&self, purpose: Purpose) -> anyhow::Result<Address> {
+        let found = self.wallet.address(purpose);
+        found.with_context(|| format!("no account of the wallet is the {}", purpose.word()))
+    }
+
+    async fn submit(&self, purpose: Purpose, message: Any) -> anyhow::Result<()> {
+        let signer = self.wallet.signer(purpose)?;
         let intent = Intent {
             account: signer.address().clone(),
             reason: Reason::Setup,
@@ -346,4 +472,20 @@ fn random_password() -> anyhow::Result<String> {
     getrandom::fill(&mut bytes)
         .map_err(|error| anyhow::anyhow!("the computer gives no random numbers: {error}"))?;
     Ok(hex::encode(bytes))
+}
+
+/// The services of a supplier, now or with its next session, but the demo's.
+fn others(supplier: &Supplier) -> Vec<SupplierServiceConfig> {
+    let coming = supplier
+        .service_config_history
+        .iter()
+        .filter(|update| update.deactivation_height == 0)
+        .filter_map(|update| update.service.as_ref());
+    let mut services: Vec<SupplierServiceConfig> = Vec::new();
+    for config in coming.filter(|config| config.service_id != DEMO) {
+        if services.iter().all(|known| known.service_id != config.service_id) {
+            services.push(config.clone());
+        }
+    }
+    services
 }

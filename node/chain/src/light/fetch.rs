@@ -8,12 +8,12 @@ use serde_json::json;
 use tendermint::{Hash, validator::Set as ValidatorSet};
 use time::OffsetDateTime;
 
-use super::{EndpointFault, Light, LightError};
+use super::{EndpointFault, Light, LightError, heard};
 use crate::{
     config::Anchor,
     db::Origin,
     rpc::{
-        Endpoint, RpcError,
+        Endpoint, Fault, Heard, Lie, RpcError,
         wire::{CommitAnswer, Status, ValidatorsAnswer},
     },
     verify::{LightBlock, validator_set},
@@ -31,16 +31,15 @@ impl Light {
         endpoint: &Endpoint,
         height: Height,
         known: Option<&Arc<ValidatorSet>>,
-    ) -> Result<LightBlock, EndpointFault> {
-        let answer: CommitAnswer = endpoint
-            .call("commit", json!({ "height": height.0.to_string() }))
+    ) -> Result<(LightBlock, Heard), EndpointFault> {
+        let (answer, said): (CommitAnswer, Heard) = endpoint
+            .call_heard("commit", json!({ "height": height.0.to_string() }))
             .await?;
         let signed_header = answer.signed_header;
         let found = signed_header.header.height.value();
         if found != height.0 {
-            return Err(EndpointFault::Lie(format!(
-                "asked for the header of {height}, it sent that of {found}"
-            )));
+            let why = format!("asked for the header of {height}, it sent that of {found}");
+            return Err(Fault::Lie(Lie::new(why).heard(said)));
         }
         let header = &signed_header.header;
         let validators = self.set(endpoint, height, header.validators_hash, known).await?;
@@ -52,11 +51,12 @@ impl Light {
                 Some(&validators),
             )
             .await?;
-        Ok(LightBlock {
+        let block = LightBlock {
             signed_header,
             validators,
             next_validators,
-        })
+        };
+        Ok((block, said))
     }
 
     /// The set with this hash: the known one, a stored one, or fetched.
@@ -72,7 +72,10 @@ impl Light {
         {
             return Ok(Arc::clone(known));
         }
-        if let Some(stored) = self.db.validators(hash.as_bytes()).await? {
+        // A stored set that is damaged says nothing against the chain: it is fetched again.
+        if let Ok(Some(stored)) = self.db.validators(hash.as_bytes()).await
+            && stored.hash() == hash
+        {
             return Ok(Arc::new(stored));
         }
         Ok(Arc::new(self.fetch_validators(endpoint, height).await?))
@@ -91,12 +94,11 @@ impl Light {
                 "page": page.to_string(),
                 "per_page": PER_PAGE.to_string(),
             });
-            let answer: ValidatorsAnswer = endpoint.call("validators", params).await?;
+            let (answer, said): (ValidatorsAnswer, Heard) = endpoint.call_heard("validators", params).await?;
             let n_sent = answer.validators.len();
             if n_sent > PER_PAGE {
-                return Err(EndpointFault::Lie(format!(
-                    "asked for {PER_PAGE} validators of {height}, it sent {n_sent}"
-                )));
+                let why = format!("asked for {PER_PAGE} validators of {height}, it sent {n_sent}");
+                return Err(heard(Fault::Lie(Lie::new(why)), &said));
             }
             let is_last = n_sent == 0;
             all.extend(answer.validators);

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, ops::RangeInclusive};
 
 use hearth_base::Height;
 
-use super::Verified;
+use crate::verify::Proven;
 
 /// Histories that are remembered: a few of each service.
 const MAX_HISTORIES: usize = 1024;
@@ -13,22 +13,22 @@ const MAX_HISTORIES: usize = 1024;
 const MAX_EPOCHS: usize = 8;
 
 /// What a history says about a height.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Entry {
     /// The entry in force.
     At(Vec<u8>),
     /// The first entry is later; it holds what was in force until then.
     Before(Vec<u8>),
-    /// There is no entry: what is in force now always was.
-    Empty,
+    /// There is no entry: what is in force now always was. `None` where there is nothing now.
+    Always(Option<Vec<u8>>),
 }
 
 /// Proven entries of histories, by the heights for which they are in force.
 #[derive(Debug, Default)]
-pub(crate) struct Epochs(BTreeMap<(&'static str, String), Vec<(RangeInclusive<Height>, Verified<Entry>)>>);
+pub(crate) struct Epochs(BTreeMap<(&'static str, String), Vec<(RangeInclusive<Height>, Proven<Entry>)>>);
 
 impl Epochs {
-    pub(crate) fn find(&self, store: &'static str, prefix: &str, height: Height) -> Option<Verified<Entry>> {
+    pub(crate) fn find(&self, store: &'static str, prefix: &str, height: Height) -> Option<Proven<Entry>> {
         let epochs = self.0.get(&(store, prefix.to_owned()))?;
         let known = epochs.iter().find(|(heights, _)| heights.contains(&height));
         known.map(|(_, entry)| entry.clone())
@@ -39,7 +39,7 @@ impl Epochs {
         store: &'static str,
         prefix: &str,
         heights: RangeInclusive<Height>,
-        entry: Verified<Entry>,
+        entry: Proven<Entry>,
     ) {
         if heights.is_empty() {
             return;
@@ -60,19 +60,16 @@ impl Epochs {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::query::ProofStatus;
+    use crate::verify::proven_for_tests;
 
     #[test]
     fn an_epoch_is_known_as_far_as_it_was_proven() {
         let mut epochs = Epochs::default();
-        let entry = |byte| Verified {
-            value: Entry::At(vec![byte]),
-            height: Height(50),
-            how: ProofStatus::Proven,
-        };
-        let value = |epochs: &Epochs, height| match epochs.find("shared", "p/", Height(height))?.value {
+        let entry = |byte| proven_for_tests(Entry::At(vec![byte]), Height(50));
+        let value = |epochs: &Epochs, height| match epochs.find("shared", "p/", Height(height))?.into_value()
+        {
             Entry::At(bytes) => bytes.first().copied(),
-            Entry::Before(_) | Entry::Empty => None,
+            Entry::Before(_) | Entry::Always(_) => None,
         };
         epochs.note("shared", "p/", Height(20)..=Height(39), entry(1));
         epochs.note("shared", "p/", Height(40)..=Height(50), entry(2));

@@ -16,14 +16,14 @@ use hearth_pocket::{
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use super::{ProofStatus, QueryError, Reader, Verified};
+use super::{ProofStatus, QueryError, Reader, Seen};
 use crate::{
     events::{ChainEvent, of_tx},
     rpc::{
-        Endpoint, RpcError,
+        Endpoint, Heard, Lie, RpcError,
         wire::{BlockAnswer, BlockResults, TxAnswer, TxOutcome, TxSearch},
     },
-    verify::{prove_results, prove_tx, prove_txs},
+    verify::{Outcome, Proven, prove_tx, prove_txs},
 };
 
 /// Entries per page.
@@ -56,9 +56,29 @@ pub struct FoundTx {
     pub bytes: Vec<u8>,
     /// Whether it is proven that the block holds it.
     pub is_placed: bool,
-    /// Whether it is proven that the block holds it and that `code` is what became of it. Its events and log stand on
-    /// the endpoint's word.
-    pub how: ProofStatus,
+    /// What became of it, once that is proven; its events and log stand on the endpoint's word.
+    pub outcome: Option<Proven<Outcome>>,
+}
+
+/// What the SDK says of whatever a module's handler refuses in words: the account's own checks were passed before it.
+const HANDLER_FAILED: i64 = 1;
+/// What both the account's own checks and the SDK's handlers say: too little money, a wrong address, too little gas, wrong
+/// coins.
+const EITHER_FAILED: [i64; 4] = [5, 7, 10, 11];
+
+impl FoundTx {
+    /// Whether a later block may hold the same bytes once more. What fails in the account's own checks changes nothing,
+    /// so that its moment of validity is not used up; of most codes it cannot be said who gave them.
+    #[must_use]
+    pub fn may_come_again(&self) -> bool {
+        !matches!(self.code, 0 | HANDLER_FAILED)
+    }
+
+    /// Whether the code alone, which is what a header commits to, does not tell the account's own checks from a handler.
+    #[must_use]
+    pub fn is_failure_of_either_kind(&self) -> bool {
+        EITHER_FAILED.contains(&self.code)
+    }
 }
 
 /// Whose "not found" is believed.
@@ -86,14 +106,23 @@ impl FoundTx {
             gas_used: u64::try_from(answer.tx_result.gas_used).unwrap_or(0),
             bytes: answer.tx,
             is_placed: false,
-            how: ProofStatus::Unproven,
+            outcome: None,
+        }
+    }
+
+    /// How far what is told of it was verified.
+    #[must_use]
+    pub fn how(&self) -> ProofStatus {
+        match self.outcome {
+            Some(_) => ProofStatus::Proven,
+            None => ProofStatus::Unproven,
         }
     }
 }
 
 impl Reader {
     /// All services, without their cards.
-    pub(crate) async fn services(&self) -> Result<Verified<Vec<Service>>, QueryError> {
+    pub(crate) async fn services(&self) -> Result<Seen<Vec<Service>>, QueryError> {
         let mut all = Vec::new();
         let mut key = Vec::new();
         for _ in 0..MAX_PAGES {
@@ -110,11 +139,11 @@ impl Reader {
                 break;
             }
         }
-        self.told(all).await
+        Ok(self.listed(all).await)
     }
 
     /// The suppliers that have or had a configuration for a service.
-    pub(crate) async fn suppliers(&self, service: &ServiceId) -> Result<Verified<Vec<Supplier>>, QueryError> {
+    pub(crate) async fn suppliers(&self, service: &ServiceId) -> Result<Seen<Vec<Supplier>>, QueryError> {
         let mut all = Vec::new();
         let mut key = Vec::new();
         for _ in 0..MAX_PAGES {
@@ -132,11 +161,11 @@ impl Reader {
                 break;
             }
         }
-        self.told(all).await
+        Ok(self.listed(all).await)
     }
 
     /// The pending claims of a supplier.
-    pub(crate) async fn claims(&self, operator: &Address) -> Result<Verified<Vec<Claim>>, QueryError> {
+    pub(crate) async fn claims(&self, operator: &Address) -> Result<Seen<Vec<Claim>>, QueryError> {
         let mut all = Vec::new();
         let mut key = Vec::new();
         for _ in 0..MAX_PAGES {
@@ -153,7 +182,7 @@ impl Reader {
                 break;
             }
         }
-        self.told(all).await
+        Ok(self.listed(all).await)
     }
 
     /// Hands out transactions that match a search, newest first, `limit` at most; says whether there are more.
@@ -200,7 +229,7 @@ impl Reader {
         let mut last: Option<RpcError> = None;
         let mut unknown = false;
         for endpoint in self.pool.candidates() {
-            let answer: TxAnswer = match endpoint.call("tx", params.clone()).await {
+            let (answer, heard): (TxAnswer, Heard) = match endpoint.call_heard("tx", params.clone()).await {
                 Ok(answer) => answer,
                 Err(RpcError::Refused { data, .. }) if data.contains("not found") => match ask {
                     AbsencePolicy::Best => return Ok(None),
@@ -216,7 +245,7 @@ impl Reader {
             };
             match self.check_tx(&endpoint, answer, hash).await? {
                 Ok(found) => return Ok(Some(found)),
-                Err(why) => self.pool.ban(&endpoint, &why),
+                Err(why) => self.pool.ban(&endpoint, Lie::new(why).heard(heard)),
             }
         }
         if unknown {
@@ -253,11 +282,14 @@ impl Reader {
         match self.proven_outcome(endpoint, found.height, index).await? {
             Err(why) => Ok(Err(why)),
             Ok(None) => Ok(Ok(found)),
-            Ok(Some(result)) if result.code == outcome.code && result.gas_used == outcome.gas_used => {
-                found.how = ProofStatus::Proven;
+            Ok(Some((proven, _))) => {
+                let told = (outcome.code, outcome.gas_used);
+                if (proven.value().code, proven.value().gas_used) != told {
+                    return Ok(Err("false outcome of a transaction".to_owned()));
+                }
+                found.outcome = Some(proven);
                 Ok(Ok(found))
             }
-            Ok(Some(_)) => Ok(Err("false outcome of a transaction".to_owned())),
         }
     }
 
@@ -268,7 +300,7 @@ impl Reader {
         endpoint: &Endpoint,
         height: Height,
         index: usize,
-    ) -> Result<Result<Option<TxOutcome>, String>, QueryError> {
+    ) -> Result<Result<Option<(Proven<Outcome>, TxOutcome)>, String>, QueryError> {
         let next = self.light.header(height.plus(1)).await?;
         let asked = endpoint
             .call("block_results", json!({ "height": height.0.to_string() }))
@@ -276,11 +308,10 @@ impl Reader {
         let Ok(BlockResults { txs_results, .. }) = asked else {
             return Ok(Ok(None));
         };
-        let results_hash = next.header().last_results_hash.unwrap_or_default();
-        if let Err(error) = prove_results(results_hash.as_bytes(), &txs_results) {
-            return Ok(Err(format!("false results of block {height}: {error}")));
+        match next.prove_outcome(&txs_results, index) {
+            Err(error) => Ok(Err(format!("false results of block {height}: {error}"))),
+            Ok(proven) => Ok(Ok(proven.zip(txs_results.into_iter().nth(index)))),
         }
-        Ok(Ok(txs_results.into_iter().nth(index)))
     }
 
     /// A transaction with its proven outcome, if the verified block of this height holds it. `None`: it certainly does
@@ -306,17 +337,17 @@ impl Reader {
                 }
             };
             if let Err(error) = prove_txs(data_hash.as_bytes(), &txs) {
-                self.pool
-                    .ban(&endpoint, &format!("false block {height}: {error}"));
+                let why = format!("false block {height}: {error}");
+                self.pool.ban(&endpoint, Lie::new(why));
                 continue;
             }
             let Some(index) = txs.iter().position(|tx| *hash == *Sha256::digest(tx)) else {
                 return Ok(None);
             };
             match self.proven_outcome(&endpoint, height, index).await? {
-                Err(why) => self.pool.ban(&endpoint, &why),
+                Err(why) => self.pool.ban(&endpoint, Lie::new(why)),
                 Ok(None) => {}
-                Ok(Some(outcome)) => {
+                Ok(Some((proven, outcome))) => {
                     let answer = TxAnswer {
                         hash: hex::encode_upper(hash),
                         height: i64::try_from(height.0).unwrap_or(i64::MAX),
@@ -326,7 +357,7 @@ impl Reader {
                         proof: None,
                     };
                     return Ok(Some(FoundTx {
-                        how: ProofStatus::Proven,
+                        outcome: Some(proven),
                         is_placed: true,
                         ..FoundTx::from_answer(answer)
                     }));
@@ -336,17 +367,12 @@ impl Reader {
         Err(last.unwrap_or_else(|| self.pool.none_left()).into())
     }
 
-    async fn told<T>(&self, value: T) -> Result<Verified<T>, QueryError> {
-        let height = match self.light.newest().await {
-            Ok(newest) => newest.height(),
-            // Lists are unproven anyway.
-            Err(_) => Height(0),
-        };
-        Ok(Verified {
+    async fn listed<T>(&self, value: T) -> Seen<T> {
+        Seen {
             value,
-            height,
-            how: ProofStatus::Unproven,
-        })
+            height: self.about_now().await,
+            why: "it is a list of an endpoint".to_owned(),
+        }
     }
 }
 

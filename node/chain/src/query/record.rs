@@ -155,6 +155,27 @@ impl Query<message::gateway::Gateway> {
     }
 }
 
+impl Query<message::migration::MorseClaimableAccount> {
+    /// An account of the former network, by its address of 40 upper-case hex digits.
+    #[must_use]
+    pub fn morse_account(address: &str) -> Query<message::migration::MorseClaimableAccount> {
+        Query::text(
+            "migration",
+            format!("MorseClaimableAccount/value/{address}/"),
+            "Morse account",
+            message,
+        )
+    }
+}
+
+impl Query<message::migration::Params> {
+    /// Whether accounts of the former network can be claimed, and for how much.
+    #[must_use]
+    pub fn migration_params() -> Query<message::migration::Params> {
+        Query::text("migration", "p_migration".to_owned(), "parameters", message)
+    }
+}
+
 impl Query<message::shared::Service> {
     /// A service.
     #[must_use]

@@ -1,179 +1,73 @@
-//! One endpoint: its calls, and what we learned about its health.
+//! One endpoint: its calls, and the books on its health.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::atomic::{AtomicU64, AtomicUsize, Ordering},
+    time::{Duration, Instant},
+};
 
 use futures::StreamExt;
-use hearth_base::{Failure, Height, Kind};
+use hearth_base::Height;
 use parking_lot::{Mutex, MutexGuard};
+use reqwest::{StatusCode, header::RETRY_AFTER};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use time::OffsetDateTime;
 use url::Url;
 
-use super::wire::{Envelope, Status};
-use crate::head::{Head, to_the_second};
+use super::{
+    Heard, RpcError,
+    error::excerpt,
+    health::{EndpointState, EndpointStatus, Health},
+    wire::{Envelope, Status},
+};
+use crate::head::Head;
 
 /// The largest answer that is read: a block of mainnet's 22 MB as base64, twice over.
 const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
-/// After a failure an endpoint is asked last for this long, doubled with each further failure.
-const BACKOFF: Duration = Duration::from_secs(1);
-const MAX_BACKOFF: Duration = Duration::from_secs(60);
-/// An endpoint may be so many blocks behind the verified head before it is said.
-const BEHIND_BLOCKS: u64 = 3;
-/// How much of a foreign text enters an error.
-const EXCERPT_CHARS: usize = 200;
-
-/// Why a call brought no answer. `endpoint` is host and port: the path may hold an access key.
-#[derive(Debug, thiserror::Error)]
-pub enum RpcError {
-    #[error("the endpoint {endpoint} gave no answer within {limit:?}")]
-    Timeout { endpoint: String, limit: Duration },
-    #[error("the endpoint {endpoint} cannot be reached")]
-    Unreachable {
-        endpoint: String,
-        #[source]
-        source: reqwest::Error,
-    },
-    #[error("the endpoint {endpoint} answered with HTTP status {status}")]
-    HttpStatus { endpoint: String, status: u16 },
-    #[error("the endpoint {endpoint} answers rubbish to {method}: {what}")]
-    Rubbish {
-        endpoint: String,
-        method: String,
-        what: String,
-    },
-    #[error("the endpoint {endpoint} sends more than {limit} bytes")]
-    TooLarge { endpoint: String, limit: usize },
-    #[error("the endpoint {endpoint} refuses {method}: {message} ({data})")]
-    Refused {
-        endpoint: String,
-        method: String,
-        code: i64,
-        message: String,
-        data: String,
-    },
-    #[error("no endpoint of this chain can be asked: {}", reasons.join("; "))]
-    NoneLeft { reasons: Vec<String> },
-}
-
-impl Failure for RpcError {
-    fn kind(&self) -> Kind {
-        match self {
-            // An endpoint refuses, not the chain; only what it has pruned it will not have later either.
-            RpcError::Refused { data, .. } if is_pruned(data) => Kind::Skip,
-            RpcError::Refused { .. }
-            | RpcError::Timeout { .. }
-            | RpcError::Unreachable { .. }
-            | RpcError::HttpStatus { .. }
-            | RpcError::Rubbish { .. }
-            | RpcError::TooLarge { .. }
-            | RpcError::NoneLeft { .. } => Kind::Retry,
-        }
-    }
-}
-
-impl RpcError {
-    /// Whether another endpoint may do better.
-    pub(crate) fn is_worth_another(&self) -> bool {
-        match self {
-            // Pruned, or behind the others.
-            RpcError::Refused { data, .. } => is_pruned(data) || data.contains("must be less than or equal"),
-            RpcError::Timeout { .. }
-            | RpcError::Unreachable { .. }
-            | RpcError::HttpStatus { .. }
-            | RpcError::Rubbish { .. }
-            | RpcError::TooLarge { .. }
-            | RpcError::NoneLeft { .. } => true,
-        }
-    }
-}
-
-/// Whether a refusal means that the endpoint has what was asked for no more.
-pub(crate) fn is_pruned(data: &str) -> bool {
-    ["lowest height", "could not find results", "not available"]
-        .iter()
-        .any(|text| data.contains(text))
-}
-
-/// What an endpoint is good for at the moment.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum EndpointState {
-    /// Not asked yet.
-    Unknown,
-    /// Answered last time.
-    Healthy,
-    /// Answers, but is not where the chain is: behind the others, gone back, or standing still.
-    Stale { why: String },
-    /// Failed last time; asked again from time to time.
-    Failing { why: String },
-    /// Gave a false answer; left alone for a while.
-    Banned { why: String },
-    /// Serves another chain; never asked again.
-    OtherChain { found: String },
-}
-
-/// What the UI shows of an endpoint.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EndpointStatus {
-    /// Host and port.
-    pub name: String,
-    /// Whether it can be used, and why not.
-    pub state: EndpointState,
-    /// The newest height it reported; 0 before its first answer.
-    pub height: Height,
-    /// How long an answer takes, smoothed.
-    pub latency: Option<Duration>,
-    /// The version of its CometBFT library.
-    pub version: String,
-}
-
-#[derive(Debug)]
-struct Health {
-    state: EndpointState,
-    height: Height,
-    /// When its newest block was made.
-    block_time: OffsetDateTime,
-    /// The height that it had reported before it went back, until it has it again.
-    went_back_from: Option<Height>,
-    catching_up: bool,
-    latency: Option<Duration>,
-    version: String,
-    failures: u32,
-    /// Until when it is asked last (failing) or not at all (banned).
-    rests_until: Option<Instant>,
-}
+/// Questions at once that count as one step of the rank, so that equal endpoints share what is asked at once.
+const SHARE_FROM: usize = 4;
+/// What servers answer in JSON-RPC where they take no more questions.
+const LIMIT_EXCEEDED: i64 = -32005;
 
 /// One endpoint.
 #[derive(Debug)]
 pub(crate) struct Endpoint {
     url: Url,
+    id: String,
     name: String,
+    is_added: bool,
     client: reqwest::Client,
     limit: Duration,
     health: Mutex<Health>,
+    asked: AtomicU64,
+    running: AtomicUsize,
+}
+
+/// Counts a question for as long as it is asked.
+struct Running<'a>(&'a AtomicUsize);
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Endpoint {
-    pub(crate) fn new(url: Url, client: reqwest::Client, limit: Duration) -> Endpoint {
+    pub(crate) fn new(url: Url, client: reqwest::Client, limit: Duration, is_added: bool) -> Endpoint {
         let port = url.port_or_known_default().unwrap_or_default();
         let name = format!("{}:{port}", url.host_str().unwrap_or_default());
-        let health = Health {
-            state: EndpointState::Unknown,
-            height: Height(0),
-            block_time: OffsetDateTime::UNIX_EPOCH,
-            went_back_from: None,
-            catching_up: false,
-            latency: None,
-            version: String::new(),
-            failures: 0,
-            rests_until: None,
-        };
+        let id = hex::encode(&Sha256::digest(url.as_str())[..4]);
         Endpoint {
             url,
+            id,
             name,
+            is_added,
             client,
             limit,
-            health: Mutex::new(health),
+            health: Mutex::new(Health::new()),
+            asked: AtomicU64::new(0),
+            running: AtomicUsize::new(0),
         }
     }
 
@@ -182,21 +76,47 @@ impl Endpoint {
         &self.name
     }
 
+    /// Its address, which may hold an access key: never to be shown or logged.
+    pub(crate) fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// What tells it from others.
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+
     /// Calls a method and reads its result; keeps the books on health.
     pub(crate) async fn call<T: DeserializeOwned>(&self, method: &str, params: Value) -> Result<T, RpcError> {
+        Ok(self.call_heard(method, params).await?.0)
+    }
+
+    /// As [`Endpoint::call`], with what was heard: evidence where it is false.
+    pub(crate) async fn call_heard<T: DeserializeOwned>(
+        &self,
+        method: &str,
+        params: Value,
+    ) -> Result<(T, Heard), RpcError> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        self.running.fetch_add(1, Ordering::Relaxed);
+        let _running = Running(&self.running);
         let began = Instant::now();
         let answer = tokio::time::timeout(self.limit, self.exchange(method, &params)).await;
-        let answer = answer
-            .unwrap_or_else(|_| {
-                Err(RpcError::Timeout {
-                    endpoint: self.name.clone(),
-                    limit: self.limit,
-                })
-            })
-            .and_then(|body| self.read(method, &body));
+        let timed_out = || RpcError::Timeout {
+            endpoint: self.name.clone(),
+            limit: self.limit,
+        };
+        let answer = answer.unwrap_or_else(|_| Err(timed_out())).and_then(|body| {
+            let read = self.read(method, &body)?;
+            Ok((read, Heard::new(method, &params, body)))
+        });
         match &answer {
-            Ok(_) | Err(RpcError::Refused { .. }) => self.note_success(began.elapsed()),
-            Err(error) => self.note_failure(&hearth_base::failure::chain(error)),
+            Ok(_) | Err(RpcError::Refused { .. }) => {
+                self.health().note_success(began.elapsed(), Instant::now())
+            }
+            // Noted where it was seen.
+            Err(RpcError::Limited { .. }) => {}
+            Err(error) => self.note_failure(&hearth_base::failure::chain(error), began),
         }
         answer
     }
@@ -216,6 +136,12 @@ impl Endpoint {
             .await
             .map_err(unreachable)?;
         let status = response.status();
+        let retry_after = retry_after(&response);
+        if status == StatusCode::TOO_MANY_REQUESTS
+            || (status == StatusCode::SERVICE_UNAVAILABLE && retry_after.is_some())
+        {
+            return Err(self.limited(retry_after));
+        }
         let mut body = Vec::new();
         let mut parts = response.bytes_stream();
         while let Some(part) = parts.next().await {
@@ -237,6 +163,14 @@ impl Endpoint {
         Ok(body)
     }
 
+    fn limited(&self, retry_after: Option<Duration>) -> RpcError {
+        let pause = self.health().note_limited(retry_after, Instant::now());
+        RpcError::Limited {
+            endpoint: self.name.clone(),
+            pause,
+        }
+    }
+
     fn read<T: DeserializeOwned>(&self, method: &str, body: &[u8]) -> Result<T, RpcError> {
         let rubbish = |what: String| RpcError::Rubbish {
             endpoint: self.name.clone(),
@@ -246,6 +180,9 @@ impl Endpoint {
         let envelope: Envelope<'_> =
             serde_json::from_slice(body).map_err(|error| rubbish(error.to_string()))?;
         if let Some(error) = envelope.error {
+            if error.code == LIMIT_EXCEEDED {
+                return Err(self.limited(None));
+            }
             return Err(RpcError::Refused {
                 endpoint: self.name.clone(),
                 method: method.to_owned(),
@@ -264,91 +201,44 @@ impl Endpoint {
         self.health.lock()
     }
 
-    fn note_success(&self, took: Duration) {
-        let mut health = self.health();
-        health.failures = 0;
-        health.latency = Some(health.latency.map_or(took, |before| (before * 3 + took) / 4));
-        if matches!(
-            health.state,
-            EndpointState::Unknown | EndpointState::Failing { .. }
-        ) {
-            health.state = EndpointState::Healthy;
-            health.rests_until = None;
-        }
+    /// Records that the endpoint gave no usable answer to what it was asked at `began`.
+    pub(crate) fn note_failure(&self, why: &str, began: Instant) {
+        self.health().note_failure(why, began, Instant::now());
     }
 
-    /// Records that the endpoint gave no usable answer.
-    pub(crate) fn note_failure(&self, why: &str) {
-        let mut health = self.health();
-        health.failures = health.failures.saturating_add(1);
-        let rest = BACKOFF
-            .saturating_mul(1 << health.failures.min(10))
-            .min(MAX_BACKOFF);
-        if matches!(
-            health.state,
-            EndpointState::Unknown | EndpointState::Healthy | EndpointState::Failing { .. }
-        ) {
-            health.state = EndpointState::Failing { why: excerpt(why) };
-            health.rests_until = Some(Instant::now() + rest);
-        }
+    /// Records that somebody else is asked, since there is no answer after this long.
+    pub(crate) fn note_slow(&self, after: Duration) {
+        self.health().note_slow(after);
     }
 
     /// Records what `status` said.
     pub(crate) fn note_status(&self, status: &Status) {
-        let height = Height(u64::try_from(status.sync_info.latest_block_height).unwrap_or(0));
-        let mut health = self.health();
-        let before = health.went_back_from.unwrap_or(health.height).max(health.height);
-        health.went_back_from = (height < before).then_some(before);
-        health.height = height;
-        health.block_time = status.sync_info.latest_block_time;
-        health.catching_up = status.sync_info.catching_up;
-        excerpt(&status.node_info.version).clone_into(&mut health.version);
+        self.health().note_status(status);
     }
 
-    /// Leaves the endpoint alone for `time`, since it gave a false answer.
-    pub(crate) fn ban(&self, why: &str, time: Duration) {
-        tracing::error!(endpoint = %self.name, why, "an endpoint gave a false answer and is banned");
+    /// False answers of former runs: it is asked after those who never lied.
+    pub(crate) fn remember_lies(&self, lies: u32) {
         let mut health = self.health();
-        health.state = EndpointState::Banned { why: excerpt(why) };
-        health.rests_until = Some(Instant::now() + time);
+        health.lies = health.lies.max(lies);
+    }
+
+    /// Leaves the endpoint alone, since it gave a false answer.
+    pub(crate) fn ban(&self, why: &str, first: Duration, most: Option<Duration>) {
+        tracing::error!(endpoint = %self.name, why, "an endpoint gave a false answer and is banned");
+        self.health().ban(why, first, most, Instant::now());
     }
 
     /// Never asks the endpoint again, since it serves another chain.
     pub(crate) fn refuse_chain(&self, found: &str) {
         tracing::error!(endpoint = %self.name, found, "an endpoint serves another chain and is refused");
-        let mut health = self.health();
-        health.state = EndpointState::OtherChain {
-            found: excerpt(found),
-        };
-        health.rests_until = None;
+        self.health().refuse_chain(found);
     }
 
     /// How gladly the endpoint is asked: smaller is better, `None` is not at all.
-    pub(crate) fn rank(&self, best_height: Height) -> Option<u64> {
-        let mut health = self.health();
-        let rests = health.rests_until.is_some_and(|until| until > Instant::now());
-        match &health.state {
-            EndpointState::OtherChain { .. } => return None,
-            EndpointState::Banned { .. } if rests => return None,
-            // Served its time: one more chance.
-            EndpointState::Banned { .. } => health.state = EndpointState::Unknown,
-            EndpointState::Unknown
-            | EndpointState::Healthy
-            | EndpointState::Stale { .. }
-            | EndpointState::Failing { .. } => {}
-        }
-        let behind = best_height.since(health.height).saturating_sub(2).min(1000);
-        let millis = health.latency.map_or(0, |latency| {
-            u64::try_from(latency.as_millis()).unwrap_or(u64::MAX)
-        });
-        // Steps of 200 ms, so that equals do not change places at every call.
-        let slow = (millis / 200).min(1000);
-        let resting = if rests {
-            1_000_000 + u64::from(health.failures.min(1000)) * 1000
-        } else {
-            0
-        };
-        Some(resting + behind * 100 + slow)
+    pub(crate) fn rank(&self, best: Height) -> Option<u64> {
+        let busy = self.running.load(Ordering::Relaxed) / SHARE_FROM;
+        let rank = self.health().rank(best, Instant::now())?;
+        Some(rank + u64::try_from(busy).unwrap_or(u64::MAX))
     }
 
     /// The newest height that the endpoint reported.
@@ -361,9 +251,9 @@ impl Endpoint {
         self.health().state.clone()
     }
 
-    /// Whether it answered last time.
-    pub(crate) fn is_healthy(&self) -> bool {
-        self.health().state == EndpointState::Healthy
+    /// How long an answer of it usually takes.
+    pub(crate) fn latency(&self) -> Option<Duration> {
+        self.health().latency
     }
 
     /// What the UI shows, against the newest verified head.
@@ -372,53 +262,26 @@ impl Endpoint {
         let is_healthy = health.state == EndpointState::Healthy;
         let stale = is_healthy.then(|| health.staleness(verified, now)).flatten();
         let state = stale.map_or_else(|| health.state.clone(), |why| EndpointState::Stale { why });
+        let best = verified.verified_height.max(health.height);
         EndpointStatus {
+            id: self.id.clone(),
             name: self.name.clone(),
+            is_added: self.is_added,
             state,
+            score: health.score(best),
             height: health.height,
             latency: health.latency,
+            failed_permille: health.failed_permille(),
+            lies: health.lies,
+            asked: self.asked.load(Ordering::Relaxed),
+            rests: health.rests(Instant::now()),
             version: health.version.clone(),
         }
     }
 }
 
-impl Health {
-    /// Why an endpoint that answers is not where the chain is.
-    fn staleness(&self, verified: &Head, now: OffsetDateTime) -> Option<String> {
-        if self.height.0 == 0 {
-            return None;
-        }
-        if let Some(before) = self.went_back_from {
-            return Some(format!(
-                "it went back from block {before} to {}: it was reset, or shows an old state",
-                self.height
-            ));
-        }
-        let behind = verified.verified_height.since(self.height);
-        if behind > BEHIND_BLOCKS {
-            return Some(format!(
-                "it is {behind} blocks behind the verified block {}",
-                verified.verified_height
-            ));
-        }
-        if self.catching_up {
-            return Some("it is still catching up with the chain".to_owned());
-        }
-        let age = Duration::try_from(now - self.block_time).unwrap_or_default();
-        (age > verified.stale_after()).then(|| {
-            let (made_at, minutes) = (to_the_second(self.block_time), age.as_secs().div_ceil(60));
-            format!(
-                "its newest block {} is of {made_at}, {minutes} min ago",
-                self.height
-            )
-        })
-    }
-}
-
-/// The beginning of a foreign text, without control characters.
-fn excerpt(text: &str) -> String {
-    text.chars()
-        .filter(|c| !c.is_control())
-        .take(EXCERPT_CHARS)
-        .collect()
+/// How long the server wants to be left alone, where it says so in seconds.
+fn retry_after(response: &reqwest::Response) -> Option<Duration> {
+    let text = response.headers().get(RETRY_AFTER)?.to_str().ok()?;
+    text.trim().parse().ok().map(Duration::from_secs)
 }

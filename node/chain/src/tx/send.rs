@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, btree_map::Entry},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -22,21 +22,16 @@ use serde_json::json;
 use time::OffsetDateTime;
 use tokio::sync::watch;
 
-use super::{
-    Included, Options, Prepared, Reason, Sent, Stage, TxError, TxStatus, UniqueTimestamps, Validity, fee_for,
-    reason_of,
-};
+use super::{Options, Prepared, Reason, Sent, Stage, TxError, UniqueTimestamps, fee_for, reason_of};
 use crate::{
     config::Config,
     head::{Head, Standing},
-    query::{AbsencePolicy, FoundTx, ProofStatus, Query, QueryError, ReadAt, Reader},
+    query::{AbsencePolicy, Query, QueryError, ReadAt, Reader},
     rpc::{Endpoint, RpcError, wire::Broadcast},
 };
 
 /// The gas limit is what the simulation used, times this in tenths.
 const GAS_MARGIN_TENTHS: u64 = 17;
-/// How often a fee is raised before it is given up.
-const ATTEMPTS: usize = 3;
 /// Transactions that are remembered as sent; 40 bytes each.
 const MAX_SENT: usize = 4096;
 /// After so many blocks a transaction is forgotten where others need the room.
@@ -52,8 +47,10 @@ pub(crate) struct Sender {
     pub(crate) head: watch::Receiver<Head>,
     pub(crate) clock: Clock,
     pub(crate) timestamps: UniqueTimestamps,
-    /// What was sent in this run, and at which heads first and last.
-    pub(crate) sent: Mutex<BTreeMap<[u8; 32], (Height, Height)>>,
+    /// What was sent in this run, and at which head last.
+    pub(crate) sent: Mutex<BTreeMap<[u8; 32], Height>>,
+    /// The most gas of a block, and the head at which it was asked for.
+    pub(crate) block_gas: Mutex<Option<(Height, Option<u64>)>>,
 }
 
 impl Sender {
@@ -70,7 +67,7 @@ impl Sender {
             .reader
             .read(&Query::account(&address), ReadAt::Unproven)
             .await?
-            .value;
+            .into_value();
         let account = account.ok_or(TxError::NoAccount {
             address: address.clone(),
         })?;
@@ -107,14 +104,15 @@ impl Sender {
         Ok(prepared)
     }
 
-    /// Nothing is signed or sent on a chain that the trust anchor contradicts.
+    /// Nothing is signed or sent on a chain that the trust anchor contradicts, or of which nothing can be proven: nobody
+    /// could say what became of it.
     fn check_trust(&self) -> Result<(), TxError> {
         match &self.head.borrow().standing {
             Standing::TrustConflict { why } => Err(TxError::TrustConflict { why: why.clone() }),
+            Standing::Unverified { why } => Err(QueryError::NotProven { why: why.clone() }.into()),
             Standing::Starting
             | Standing::Following
             | Standing::Stalled { .. }
-            | Standing::Unverified { .. }
             | Standing::Unreachable { .. }
             | Standing::TrustExpired { .. }
             | Standing::ClockSkew { .. } => Ok(()),
@@ -145,7 +143,7 @@ impl Sender {
             .moment(from + lifetime.min(MAX_LIFETIME), self.clock.now_ms())
     }
 
-    async fn simulate(&self, bytes: &[u8]) -> Result<u64, TxError> {
+    pub(crate) async fn simulate(&self, bytes: &[u8]) -> Result<u64, TxError> {
         let request = SimulateRequest {
             tx_bytes: bytes.to_vec(),
         };
@@ -259,37 +257,32 @@ impl Sender {
         let height = self.head.borrow().height;
         let mut sent = self.sent.lock();
         if sent.len() >= MAX_SENT {
-            sent.retain(|_, (_, last)| height.since(*last) < SENT_BLOCKS);
+            sent.retain(|_, last| height.since(*last) < SENT_BLOCKS);
         }
         if sent.len() >= MAX_SENT {
             sent.pop_first();
         }
         match sent.entry(tx.hash()) {
             Entry::Vacant(entry) => {
-                entry.insert((height, height));
+                entry.insert(height);
                 true
             }
             Entry::Occupied(mut entry) => {
-                entry.get_mut().1 = height;
+                *entry.get_mut() = height;
                 false
             }
         }
     }
 
-    /// Sends again what no block holds, once for each new block: a mempool may have dropped it.
-    pub(crate) async fn send_again(&self, tx: &SignedTx) {
+    /// Sends again what no block holds, once for each new block: a mempool may have dropped it. `None`: it was sent at
+    /// this head already.
+    pub(crate) async fn send_again(&self, tx: &SignedTx) -> Option<Result<Sent, TxError>> {
         let height = self.head.borrow().height;
-        if self
-            .sent
-            .lock()
-            .get(&tx.hash())
-            .is_some_and(|(_, last)| *last >= height)
-        {
-            return;
+        let is_known = |last: &Height| *last >= height;
+        if self.sent.lock().get(&tx.hash()).is_some_and(is_known) {
+            return None;
         }
-        if let Err(error) = self.broadcast(tx).await {
-            tracing::debug!(hash = %tx.hash_text(), %error, "a transaction that is in no block is not taken again");
-        }
+        Some(self.broadcast(tx).await)
     }
 
     async fn broadcast_to(&self, endpoint: &Endpoint, tx: &SignedTx) -> Result<Sent, TxError> {
@@ -327,88 +320,6 @@ impl Sender {
             log,
         })
     }
-
-    /// Waits until a sent transaction is in a block, or certainly never will be. It is sent again with each block that
-    /// does not hold it. A failure is told once it is proven: one endpoint's word could make a payment look undone.
-    pub(crate) async fn wait(&self, tx: &SignedTx, patience: Duration) -> Result<Included, TxError> {
-        let began = Instant::now();
-        let first_sent = self.sent.lock().get(&tx.hash()).map(|(first, _)| first.plus(1));
-        let validity = Validity {
-            // Only a head that was verified says that it was not there before.
-            first: first_sent.filter(|_| !self.is_unverifiable()),
-            ..Validity::of(tx)
-        };
-        let pause = (self.config.poll / 2).clamp(Duration::from_millis(50), Duration::from_secs(2));
-        let mut looked_at = None;
-        loop {
-            match self.reader.tx(&tx.hash(), AbsencePolicy::Best).await {
-                Ok(Some(found)) if self.may_be_told(&found) => return included(found),
-                Ok(Some(_)) => {}
-                Ok(None) => self.send_again(tx).await,
-                // An endpoint that fails says nothing about the transaction.
-                Err(error) => {
-                    tracing::debug!(%error, "a transaction cannot be asked for at the moment");
-                }
-            }
-            let (height, time) = {
-                let head = self.head.borrow();
-                (head.verified_height, head.time)
-            };
-            if validity.is_over(height, time) && looked_at != Some(height) {
-                looked_at = Some(height);
-                match self.tx_status(&tx.hash(), &validity).await {
-                    Ok(TxStatus::Included(found)) => return included(*found),
-                    Ok(TxStatus::Expired) => return Err(TxError::Expired { hash: tx.hash_text() }),
-                    Ok(TxStatus::Pending | TxStatus::Unknown { .. }) => {}
-                    Err(error) => {
-                        tracing::debug!(%error, "what became of a transaction cannot be proven at the moment");
-                    }
-                }
-            }
-            if began.elapsed() >= patience {
-                return Err(TxError::NotSeen { hash: tx.hash_text() });
-            }
-            tokio::time::sleep(pause).await;
-        }
-    }
-
-    /// Whether nothing of this chain can be proven, so that an endpoint's word has to do.
-    pub(super) fn is_unverifiable(&self) -> bool {
-        matches!(self.head.borrow().standing, Standing::Unverified { .. })
-    }
-
-    /// Whether an answer may end the waiting: a proven place is enough for a success, which the next block proves.
-    fn may_be_told(&self, found: &FoundTx) -> bool {
-        self.is_unverifiable() || found.how == ProofStatus::Proven || (found.is_placed && found.code == 0)
-    }
-
-    /// All steps in a row, with a higher fee where the chain asks for one.
-    pub(crate) async fn submit(
-        &self,
-        signer: &dyn Signer,
-        messages: Vec<Any>,
-        options: &Options,
-    ) -> Result<Included, TxError> {
-        let mut prepared = self.prepare(signer, messages, options).await?;
-        for _ in 0..ATTEMPTS {
-            let signed = self.sign(signer, &prepared)?;
-            match self.broadcast(&signed).await {
-                Ok(_) => return self.wait(&signed, options.patience).await,
-                Err(TxError::Refused {
-                    reason: Reason::InsufficientFee { required },
-                    ..
-                }) => {
-                    let fee = required.unwrap_or_else(|| prepared.fee.saturating_add(prepared.fee));
-                    // The moment of validity stays, so that not both can be included.
-                    self.set_fee(&mut prepared, fee)?;
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        let signed = self.sign(signer, &prepared)?;
-        self.broadcast(&signed).await?;
-        self.wait(&signed, options.patience).await
-    }
 }
 
 /// The moment, by the chain's time, after which no block takes this transaction any more; `None` where it has none.
@@ -436,24 +347,4 @@ pub(super) fn limits(tx: &SignedTx) -> (Option<OffsetDateTime>, Option<u64>) {
         until,
         Some(decoded.body.timeout_height).filter(|height| *height > 0),
     )
-}
-
-fn included(found: FoundTx) -> Result<Included, TxError> {
-    if found.code == 0 {
-        return Ok(Included {
-            height: found.height,
-            tx_hash: found.hash,
-            gas_used: found.gas_used,
-            events: found.events,
-            how: found.how,
-        });
-    }
-    let reason = reason_of(&found.codespace, found.code, &found.log);
-    Err(TxError::Refused {
-        stage: Stage::Block(found.height),
-        reason,
-        codespace: found.codespace,
-        code: found.code,
-        log: found.log,
-    })
 }

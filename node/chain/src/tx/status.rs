@@ -11,9 +11,8 @@ use time::{Duration, OffsetDateTime};
 
 use super::{Sender, send::limits};
 use crate::{
-    head::Standing,
     light::LightError,
-    query::{AbsencePolicy, FoundTx, ProofStatus, QueryError},
+    query::{AbsencePolicy, FoundTx, QueryError},
 };
 
 /// The chain takes no transaction that is valid for longer than ten minutes of its own time.
@@ -46,7 +45,9 @@ impl Validity {
         }
     }
 
-    pub(super) fn is_over(&self, height: Height, time: OffsetDateTime) -> bool {
+    /// Whether no block after this height and time can hold it.
+    #[must_use]
+    pub fn is_over(&self, height: Height, time: OffsetDateTime) -> bool {
         self.until.is_some_and(|until| time > until) || self.last.is_some_and(|last| height > last)
     }
 }
@@ -56,7 +57,7 @@ impl Validity {
 pub enum TxStatus {
     /// It may still be included, or its outcome is not proven yet.
     Pending,
-    /// A block holds it, and what became of it there is proven, or told where nothing of this chain can be proven.
+    /// A block holds it, and what became of it there is proven: its outcome is there.
     Included(Box<FoundTx>),
     /// Its time is over, and none of the verified blocks that could hold it does: it never will be included.
     Expired,
@@ -73,10 +74,10 @@ impl Sender {
     ) -> Result<TxStatus, QueryError> {
         // Before the question, so that a block which comes between the two is not overlooked.
         let head = self.head.borrow().clone();
-        let unverifiable = matches!(head.standing, Standing::Unverified { .. });
         let is_over = head.verified_height.0 > 0 && validity.is_over(head.verified_height, head.time);
         match self.reader.tx(hash, AbsencePolicy::All).await {
-            Ok(Some(found)) if found.how == ProofStatus::Proven || unverifiable => {
+            // One that failed may have been taken once more: at the end the blocks tell.
+            Ok(Some(found)) if found.outcome.is_some() && !(is_over && found.may_come_again()) => {
                 return Ok(TxStatus::Included(Box::new(found)));
             }
             // What an endpoint says without proof decides nothing; at the end the blocks do.

@@ -17,6 +17,15 @@ pub enum BlockError {
     OtherResults,
 }
 
+/// What became of a transaction, as far as the chain commits to it: its log and events stand on an endpoint's word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// 0 where it did what it should.
+    pub code: i64,
+    /// What it used.
+    pub gas_used: i64,
+}
+
 /// The part of a result that a block commits to.
 #[derive(Clone, PartialEq, Message)]
 struct Committed {

@@ -17,6 +17,9 @@ use tendermint_light_client_verifier::{
     types::{TrustedBlockState, UntrustedBlockState},
 };
 
+use super::{BlockError, Outcome, ProofError, Proven, Statement, block::prove_results, state::prove};
+use crate::rpc::wire::{ProofOp, TxOutcome};
+
 /// A header, its commit and the two validator sets it names, as an endpoint sent them.
 #[derive(Clone, Debug)]
 pub struct LightBlock {
@@ -53,6 +56,50 @@ impl VerifiedHeader {
     pub fn time(&self) -> time::OffsetDateTime {
         time::OffsetDateTime::from_unix_timestamp_nanos(self.header.time.unix_timestamp_nanos())
             .unwrap_or(time::OffsetDateTime::UNIX_EPOCH)
+    }
+
+    /// Checks what an endpoint says of a key in the state before this block.
+    ///
+    /// # Errors
+    /// A proof of something else, or of nothing.
+    pub fn prove(
+        &self,
+        store: &str,
+        key: &[u8],
+        value: &[u8],
+        ops: &[ProofOp],
+    ) -> Result<Proven<Statement>, ProofError> {
+        let statement = prove(self.app_hash(), store, key, value, ops)?;
+        Ok(Proven::new(statement, self.state_height()))
+    }
+
+    /// Checks what became of the transactions of the block before, and gives that of the one at `index`.
+    ///
+    /// # Errors
+    /// Results that are not those of the block.
+    pub fn prove_outcome(
+        &self,
+        results: &[TxOutcome],
+        index: usize,
+    ) -> Result<Option<Proven<Outcome>>, BlockError> {
+        let committed = self.header.last_results_hash.unwrap_or_default();
+        prove_results(committed.as_bytes(), results)?;
+        let outcome = results.get(index).map(|result| Outcome {
+            code: result.code,
+            gas_used: result.gas_used,
+        });
+        Ok(outcome.map(|outcome| Proven::new(outcome, self.state_height())))
+    }
+
+    /// Its hash, as a value that may decide.
+    #[must_use]
+    pub fn proven_hash(&self) -> Proven<[u8; 32]> {
+        Proven::new(self.hash, self.height())
+    }
+
+    /// The block whose state the app hash commits to.
+    fn state_height(&self) -> Height {
+        Height(self.height().0.saturating_sub(1))
     }
 
     /// What commits to the state **before** this block, after the one of height − 1.
@@ -252,7 +299,7 @@ pub fn step_back(later: &VerifiedHeader, header: Header) -> Result<VerifiedHeade
 ///
 /// # Errors
 /// A header whose hash is not the stored one: the store was damaged.
-pub fn restore(header: Header, hash: &[u8]) -> Result<VerifiedHeader, HeaderError> {
+pub(crate) fn restore(header: Header, hash: &[u8]) -> Result<VerifiedHeader, HeaderError> {
     let found = hash_of(&header);
     if found != hash {
         let why = "the stored header does not have its stored hash".to_owned();
@@ -306,7 +353,11 @@ fn refusal(
             trusting_period: rules.trusting_period,
             clock_drift: behind.saturating_add(Duration::from_secs(1)),
         };
-        if matches!(verdict(trusted, block, now, &patient), Verdict::Success) {
+        // Too few known validators is no lie either: the way there leads over headers between.
+        if matches!(
+            verdict(trusted, block, now, &patient),
+            Verdict::Success | Verdict::NotEnoughTrust(_)
+        ) {
             return HeaderError::ClockBehind {
                 height,
                 header_time: time.to_rfc3339(),

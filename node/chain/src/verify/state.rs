@@ -1,10 +1,12 @@
 //! Values of the state: an ICS23 proof in two steps, key under a store's root, store under the app hash.
 
 use ics23::{
-    CommitmentProof, ExistenceProof, HostFunctionsManager, NonExistenceProof, calculate_existence_root,
-    commitment_proof::Proof, iavl_spec, tendermint_spec, verify_membership, verify_non_membership,
+    CommitmentProof, ExistenceProof, HashOp, HostFunctionsManager, LeafOp, NonExistenceProof, ProofSpec,
+    calculate_existence_root, commitment_proof::Proof, iavl_spec, tendermint_spec, verify_membership,
+    verify_non_membership,
 };
 use prost13::Message;
+use sha2::{Digest as _, Sha256};
 
 use crate::rpc::wire::ProofOp;
 
@@ -58,7 +60,7 @@ pub enum ProofError {
 }
 
 /// Checks what `ops` prove about `key` in `store` under `app_hash`; `value` is what the endpoint says it holds, empty
-/// for an absent key (ICS23 cannot prove an empty value, and no record we read is empty).
+/// for an absent key and for a record that is empty.
 ///
 /// # Errors
 /// A proof of something else, or of nothing.
@@ -74,7 +76,8 @@ pub fn prove(
     };
     let key_proof = read(1, in_store, "ics23:iavl", key)?;
     let store_proof = read(2, in_app, "ics23:simple", store.as_bytes())?;
-    let root = match &key_proof.proof {
+    let hashed = hashed(&key_proof).ok_or(ProofError::Unreadable { step: 1 })?;
+    let root = match &hashed.proof {
         Some(Proof::Exist(proof)) => root_of(proof),
         Some(Proof::Nonexist(proof)) => proof.left.as_ref().or(proof.right.as_ref()).and_then(root_of),
         Some(Proof::Batch(_) | Proof::Compressed(_)) | None => None,
@@ -95,8 +98,8 @@ pub fn prove(
         return Err(ProofError::WrongAppHash);
     }
     match &key_proof.proof {
-        Some(Proof::Exist(proof)) => present(&key_proof, proof, &root, key, value),
-        Some(Proof::Nonexist(proof)) => absent(&key_proof, proof, &root, key, value),
+        Some(Proof::Exist(proof)) => present(&hashed, proof, &root, key, value),
+        Some(Proof::Nonexist(proof)) => absent(&hashed, proof, &root, key, value),
         Some(Proof::Batch(_) | Proof::Compressed(_)) | None => Err(ProofError::Unreadable { step: 1 }),
     }
 }
@@ -118,6 +121,46 @@ fn read(step: usize, op: &ProofOp, kind: &'static str, key: &[u8]) -> Result<Com
     CommitmentProof::decode(op.data.as_slice()).map_err(|_| ProofError::Unreadable { step })
 }
 
+/// The same proof, with the hash of each value in the place of the value, which gives the same leaf. The library takes no
+/// empty value, and the chain has some: as records, and as neighbours of absent ones.
+fn hashed(proof: &CommitmentProof) -> Option<CommitmentProof> {
+    let hashed = |proof: &ExistenceProof| {
+        let leaf = proof.leaf.clone()?;
+        (leaf.prehash_value == HashOp::Sha256 as i32).then(|| ExistenceProof {
+            value: Sha256::digest(&proof.value).to_vec(),
+            leaf: Some(LeafOp {
+                prehash_value: HashOp::NoHash as i32,
+                ..leaf
+            }),
+            ..proof.clone()
+        })
+    };
+    // A neighbour that is there must be readable, else it would be left out.
+    let neighbour = |proof: &Option<ExistenceProof>| match proof {
+        Some(proof) => hashed(proof).map(Some),
+        None => Some(None),
+    };
+    let proof = match proof.proof.as_ref()? {
+        Proof::Exist(proof) => Proof::Exist(hashed(proof)?),
+        Proof::Nonexist(proof) => Proof::Nonexist(NonExistenceProof {
+            left: neighbour(&proof.left)?,
+            right: neighbour(&proof.right)?,
+            ..proof.clone()
+        }),
+        Proof::Batch(_) | Proof::Compressed(_) => return None,
+    };
+    Some(CommitmentProof { proof: Some(proof) })
+}
+
+/// What [`hashed`] proofs have to be like.
+fn hashed_spec() -> ProofSpec {
+    let mut spec = iavl_spec();
+    if let Some(leaf) = &mut spec.leaf_spec {
+        leaf.prehash_value = HashOp::NoHash as i32;
+    }
+    spec
+}
+
 fn root_of(proof: &ExistenceProof) -> Option<Vec<u8>> {
     calculate_existence_root::<HostFunctionsManager>(proof).ok()
 }
@@ -135,7 +178,8 @@ fn present(
     if inner.value != value {
         return Err(ProofError::OtherValue);
     }
-    if !verify_membership::<HostFunctionsManager>(proof, &iavl_spec(), root, key, value) {
+    let hash = Sha256::digest(value);
+    if !verify_membership::<HostFunctionsManager>(proof, &hashed_spec(), root, key, &hash) {
         return Err(ProofError::WrongStoreRoot);
     }
     Ok(Statement::Present(value.to_vec()))
@@ -160,7 +204,7 @@ fn absent(
     if both.is_some_and(|(left, right)| left.path.is_empty() || right.path.is_empty()) {
         return Err(ProofError::WrongStoreRoot);
     }
-    if !verify_non_membership::<HostFunctionsManager>(proof, &iavl_spec(), root, key) {
+    if !verify_non_membership::<HostFunctionsManager>(proof, &hashed_spec(), root, key) {
         return Err(ProofError::WrongStoreRoot);
     }
     let neighbour = |proof: &ExistenceProof| Neighbour {

@@ -1,5 +1,7 @@
 //! Golden headers and proofs, and what becomes of them when a bit is turned.
 
+mod empty;
+
 use std::{sync::Arc, time::Duration};
 
 use hearth_base::Height;

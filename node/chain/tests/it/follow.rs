@@ -27,7 +27,12 @@ async fn every_block_comes_once_and_in_order() {
         assert!(block.verified && block.complete);
         assert_eq!(
             block.hash,
-            subject.chain.block_hash(Height(height)).await.unwrap().value
+            subject
+                .chain
+                .block_hash(Height(height))
+                .await
+                .unwrap()
+                .into_value()
         );
         if height < 344 {
             follower.acknowledge(block.height).await.unwrap();

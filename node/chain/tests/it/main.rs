@@ -8,3 +8,5 @@ mod follow;
 mod node;
 mod prove;
 mod send;
+mod sending;
+mod trouble;

@@ -399,11 +399,21 @@ impl Subject {
     }
 
     pub(crate) async fn start_in(folder: Arc<tempfile::TempDir>, config: Config, now_ms: i64) -> Subject {
+        Subject::start_on(folder, config, now_ms, None).await
+    }
+
+    /// On a disk that takes no more than this many pages.
+    pub(crate) async fn start_on(
+        folder: Arc<tempfile::TempDir>,
+        config: Config,
+        now_ms: i64,
+        max_pages: Option<u32>,
+    ) -> Subject {
         let path = folder.path().join("hearth.db");
         let store = Store::open(hearth_store::Config {
             path,
             chain_id: config.chain_id.clone(),
-            max_pages: None,
+            max_pages,
         })
         .await;
         let store = store.unwrap();

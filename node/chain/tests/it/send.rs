@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hearth_base::Amount;
-use hearth_chain::{Chain, Config, Options, Reason, Sent, Stage, Standing, TxError, TxStatus, Validity};
+use hearth_chain::{Chain, Config, Options, QueryError, Reason, Sent, Stage, Standing, TxError, TxStatus};
 use hearth_pocket::{
     keys::SecretKey,
     message::{
@@ -15,7 +15,10 @@ use hearth_pocket::{
 use prost::Message;
 use serde_json::{Value, json};
 
-use crate::node::{Node, Subject, config, made_at};
+use crate::{
+    node::{Node, Subject, config, made_at},
+    sending::{seen, seen_from, sent},
+};
 
 const LIGHT: &str = "chain_light";
 
@@ -40,16 +43,6 @@ async fn ready() -> (Node, Subject) {
     (node, subject)
 }
 
-/// As [`ready`], where nothing can be proven: an endpoint's word has to do.
-async fn unverifiable() -> (Node, Subject) {
-    let (node, subject) = started(|config| config.trust = None).await;
-    let unverified = |standing: &Standing| matches!(standing, Standing::Unverified { .. });
-    subject
-        .head(|head| unverified(&head.standing) && head.height.0 == 345)
-        .await;
-    (node, subject)
-}
-
 async fn started(change: impl FnOnce(&mut Config)) -> (Node, Subject) {
     let node = Node::start(LIGHT, 345).await;
     let account = BaseAccount {
@@ -69,7 +62,6 @@ async fn started(change: impl FnOnce(&mut Config)) -> (Node, Subject) {
 fn fixed() -> Options {
     Options {
         gas_limit: Some(1_500_000),
-        patience: Duration::from_millis(600),
         ..Options::default()
     }
 }
@@ -87,7 +79,7 @@ async fn signed(chain: &Chain) -> SignedTx {
     chain.sign(&key(), &prepared).unwrap()
 }
 
-fn included(tx: &SignedTx, code: i64, log: &str) -> Value {
+fn result(tx: &SignedTx, code: i64, log: &str) -> Value {
     json!({
         "hash": tx.hash_text(), "height": "346", "index": 0, "tx": "",
         "tx_result": { "code": code, "codespace": if code == 0 { "" } else { "undefined" }, "log": log, "gas_used": "60000" },
@@ -96,7 +88,7 @@ fn included(tx: &SignedTx, code: i64, log: &str) -> Value {
 
 #[tokio::test]
 async fn the_steps_one_by_one() {
-    let (node, subject) = unverifiable().await;
+    let (node, subject) = ready().await;
     let chain = &subject.chain;
     let tx = signed(chain).await;
     let decoded = hearth_pocket::tx::decode(tx.raw()).unwrap();
@@ -109,14 +101,14 @@ async fn the_steps_one_by_one() {
     node.broadcasts(vec![json!({ "code": -1, "data": "tx already exists in cache" })]);
     assert_eq!(chain.broadcast(&tx).await.unwrap(), Sent::Already);
 
-    let error = chain.wait(&tx, Duration::from_millis(200)).await.unwrap_err();
-    assert!(matches!(error, TxError::NotSeen { .. }), "{error}");
+    let status = seen(chain, &tx, Duration::from_millis(200)).await;
+    assert_eq!(status, TxStatus::Pending);
     assert_eq!(chain.tx(&tx.hash()).await.unwrap(), None);
-    node.include(&tx.hash(), included(&tx, 0, ""));
-    let done = chain.wait(&tx, Duration::from_secs(5)).await.unwrap();
+    // That a block holds it is an endpoint's word here, which ends nothing.
+    node.include(&tx.hash(), result(&tx, 0, ""));
     assert_eq!(
-        (done.height.0, done.gas_used, done.tx_hash),
-        (346, 60_000, tx.hash())
+        seen(chain, &tx, Duration::from_millis(200)).await,
+        TxStatus::Pending
     );
     // A node that forgot its cache refuses it by its moment; but it is in a block.
     node.broadcasts(vec![refused(
@@ -129,14 +121,21 @@ async fn the_steps_one_by_one() {
 }
 
 #[tokio::test]
-async fn what_fails_in_a_block_is_said_with_its_reason() {
-    let (node, subject) = unverifiable().await;
-    let tx = signed(&subject.chain).await;
-    let log = "failed to execute message; message index: 0: rpc error: code = FailedPrecondition desc = proof not required";
-    node.include(&tx.hash(), included(&tx, 1, log));
-    let error = subject.chain.wait(&tx, Duration::from_secs(5)).await.unwrap_err();
-    assert_eq!(error.reason(), Some(&Reason::ProofNotRequired));
-    assert!(matches!(error, TxError::Refused { stage: Stage::Block(height), .. } if height.0 == 346));
+async fn nothing_is_signed_where_nothing_can_be_proven() {
+    let (node, subject) = started(|config| config.trust = None).await;
+    let unverified = |standing: &Standing| matches!(standing, Standing::Unverified { .. });
+    subject.head(|head| unverified(&head.standing)).await;
+    let error = subject
+        .chain
+        .prepare(&key(), messages(), &fixed())
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error, TxError::Query(QueryError::NotProven { .. })),
+        "{error}"
+    );
+    assert!(error.to_string().contains("2 must agree"), "{error}");
+    assert_eq!(node.calls("broadcast_tx_sync"), 0);
     subject.stop().await;
 }
 
@@ -151,18 +150,11 @@ async fn a_higher_fee_is_paid_up_to_the_limit() {
         )
     };
     node.broadcasts(vec![fee(40), json!({ "code": 0, "hash": "" })]);
-    let error = subject
-        .chain
-        .submit(&key(), messages(), &fixed())
-        .await
-        .unwrap_err();
-    // Sent at the second try; it just never came into a block.
-    assert!(matches!(error, TxError::NotSeen { .. }), "{error}");
+    // Sent at the second try.
+    sent(&subject.chain, &key(), messages(), &fixed()).await.unwrap();
     assert_eq!(node.calls("broadcast_tx_sync"), 2);
     node.broadcasts(vec![fee(2_000_000)]);
-    let error = subject
-        .chain
-        .submit(&key(), messages(), &fixed())
+    let error = sent(&subject.chain, &key(), messages(), &fixed())
         .await
         .unwrap_err();
     assert!(matches!(error, TxError::FeeTooHigh { .. }), "{error}");
@@ -233,16 +225,16 @@ async fn a_transaction_whose_time_ran_out_is_certainly_lost() {
     let prepared = subject.chain.prepare(&key(), messages(), &options).await.unwrap();
     let tx = subject.chain.sign(&key(), &prepared).unwrap();
     subject.chain.broadcast(&tx).await.unwrap();
-    let waiting = subject.chain.wait(&tx, Duration::from_secs(15));
+    let first = Some(hearth_base::Height(346));
+    let waiting = seen_from(&subject.chain, &tx, first, Duration::from_secs(15));
     let moving = async {
         for height in 346..=352 {
             tokio::time::sleep(Duration::from_millis(120)).await;
             node.set_head(height);
         }
     };
-    let (error, ()) = futures::join!(waiting, moving);
-    let error = error.unwrap_err();
-    assert!(matches!(error, TxError::Expired { .. }), "{error}");
+    let (status, ()) = futures::join!(waiting, moving);
+    assert_eq!(status, TxStatus::Expired);
     subject.stop().await;
 }
 
@@ -321,23 +313,19 @@ async fn a_transaction_that_no_block_holds_is_sent_again_with_each_block() {
     let (node, subject) = ready().await;
     let tx = signed(&subject.chain).await;
     subject.chain.broadcast(&tx).await.unwrap();
-    subject.chain.send_again(&tx).await;
+    assert!(subject.chain.send_again(&tx).await.is_none());
     assert_eq!(node.calls("broadcast_tx_sync"), 1, "no new block");
     node.set_head(346);
     subject.followed_to(346).await;
-    subject.chain.send_again(&tx).await;
-    subject.chain.send_again(&tx).await;
+    assert!(
+        subject
+            .chain
+            .send_again(&tx)
+            .await
+            .is_some_and(|sent| sent.is_ok())
+    );
+    assert!(subject.chain.send_again(&tx).await.is_none());
     assert_eq!(node.calls("broadcast_tx_sync"), 2);
-    // Whoever waits for it does the same.
-    node.set_head(347);
-    subject.followed_to(347).await;
-    let error = subject
-        .chain
-        .wait(&tx, Duration::from_millis(300))
-        .await
-        .unwrap_err();
-    assert!(matches!(error, TxError::NotSeen { .. }), "{error}");
-    assert_eq!(node.calls("broadcast_tx_sync"), 3);
     subject.stop().await;
 }
 
@@ -364,13 +352,9 @@ async fn one_endpoint_cannot_make_a_transaction_look_undone() {
         "{error}"
     );
     // It says that a block holds it, and that it failed there, and proves nothing of it.
-    node.include(&tx.hash(), included(&tx, 5, "insufficient funds"));
-    let error = chain.wait(&tx, Duration::from_millis(300)).await.unwrap_err();
-    assert!(matches!(error, TxError::NotSeen { .. }), "{error}");
-    assert_eq!(
-        chain.tx_status(&tx.hash(), &Validity::of(&tx)).await.unwrap(),
-        TxStatus::Pending
-    );
+    node.include(&tx.hash(), result(&tx, 5, "insufficient funds"));
+    let status = seen(chain, &tx, Duration::from_millis(300)).await;
+    assert_eq!(status, TxStatus::Pending);
     // A new one in its place takes its moment: the chain takes one of both at most.
     let anew = Options {
         in_place_of: Some(tx.clone()),

@@ -5,7 +5,8 @@ use hearth_pocket::message::{
     application::{self, Application},
     cosmos::{self, Coin},
     gateway::{self, Gateway},
-    migration, proof, service, session,
+    migration::{self, MorseClaimableAccount},
+    proof, service, session,
     shared::{
         self, ApplicationServiceConfig, RpcType, Service, ServiceRevenueShare, Supplier, SupplierEndpoint,
         SupplierServiceConfig,
@@ -46,6 +47,28 @@ impl Genesis {
             suppliers: Vec::new(),
             applications: Vec::new(),
             gateways: Vec::new(),
+            authorizations: Vec::new(),
+            morse_accounts: Vec::new(),
+        }
+    }
+
+    /// As [`Genesis::minimal`], with two accounts of the former network whose keys `docs/morse.md` shows: one that was
+    /// staked for nothing, and an application.
+    #[must_use]
+    pub fn for_people(params: Params) -> Genesis {
+        let former = |address: &str, free: u128, application: u128| MorseClaimableAccount {
+            morse_src_address: address.to_owned(),
+            unstaked_balance: Coin::upokt(pokt(free)),
+            supplier_stake: Coin::upokt(Amount::ZERO),
+            application_stake: Coin::upokt(pokt(application)),
+            ..MorseClaimableAccount::default()
+        };
+        Genesis {
+            morse_accounts: vec![
+                former("1A0BB8623F40D2A9BEAC099A0BAFDCAE3C5D8288", 1_234, 0),
+                former("9B4508816AC8627B364D2EA4FC1B1FEE498D5684", 5, 500),
+            ],
+            ..Genesis::minimal(params)
         }
     }
 
@@ -131,7 +154,7 @@ impl Params {
         }
     }
 
-    /// Windows in which a real model's answers end before their claim is sent: sessions of 20 blocks, settled 20
+    /// Windows in which a real model's answers end before their claim is sent: sessions of 20 blocks, settled 24
     /// blocks after their end. Every claim must be proven.
     #[must_use]
     pub fn for_people() -> Params {
@@ -149,10 +172,10 @@ impl Params {
                 claim_window_open_offset_blocks: 11,
                 claim_window_close_offset_blocks: 4,
                 proof_window_open_offset_blocks: 0,
-                proof_window_close_offset_blocks: 4,
-                supplier_unbonding_period_sessions: 1,
-                application_unbonding_period_sessions: 1,
-                gateway_unbonding_period_sessions: 1,
+                proof_window_close_offset_blocks: 8,
+                supplier_unbonding_period_sessions: 2,
+                application_unbonding_period_sessions: 2,
+                gateway_unbonding_period_sessions: 2,
                 ..price()
             },
             session: session::Params {

@@ -1,16 +1,18 @@
-//! Applications: stake, delegation, unbonding.
+//! Applications: stake, delegation, unbonding, transfer.
+
+pub(crate) mod transfer;
 
 use hearth_pocket::message::{
     application::{
         Application, ApplicationServiceConfigUpdate, ApplicationUnbondingReason, EventApplicationStaked,
         EventApplicationUnbondingBegin, EventApplicationUnbondingCanceled, EventApplicationUnbondingEnd,
-        EventRedelegation, MsgDelegateToGateway, MsgStakeApplication, MsgTransferApplication,
-        MsgUndelegateFromGateway, MsgUnstakeApplication, Params,
+        EventRedelegation, MsgDelegateToGateway, MsgStakeApplication, MsgUndelegateFromGateway,
+        MsgUnstakeApplication, Params,
     },
     shared::ApplicationServiceConfig,
 };
 
-use super::{amount, bank, check_coin, gateway, params, service, unbonding, upokt};
+use super::{amount, bank, check_coin, gateway, params, service, upokt, waiting};
 use crate::{
     address,
     ctx::Ctx,
@@ -46,11 +48,6 @@ pub(crate) fn validate_pair(application: &str, gateway: &str) -> Result<(), TxEr
     })
 }
 
-pub(crate) fn validate_transfer(msg: &MsgTransferApplication) -> Result<(), TxError> {
-    validate_address(&msg.source_address)?;
-    validate_address(&msg.destination_address)
-}
-
 pub(crate) fn validate_stake(msg: &MsgStakeApplication) -> Result<(), TxError> {
     validate_address(&msg.address)?;
     check_coin(
@@ -60,25 +57,31 @@ pub(crate) fn validate_stake(msg: &MsgStakeApplication) -> Result<(), TxError> {
         "application stake",
         "invalid application stake",
     )?;
-    let configs = |text: String| TxError::new(MODULE, 1106, format!("{text}: invalid service configs"));
-    if msg.services.len() != 1 {
-        let listed: Vec<String> = msg
-            .services
+    check_services(&msg.services)
+        .map_err(|text| TxError::new(MODULE, 1106, format!("{text}: invalid service configs")))?;
+    match &msg.per_session_spend_limit {
+        Some(limit) => check_limit(limit),
+        None => Ok(()),
+    }
+}
+
+/// Checks the services of an application; the error is the chain's text.
+pub(crate) fn check_services(services: &[ApplicationServiceConfig]) -> Result<(), String> {
+    if services.len() != 1 {
+        let listed: Vec<String> = services
             .iter()
             .map(|config| format!("service_id:{:?} ", config.service_id))
             .collect();
-        return Err(configs(format!(
+        return Err(format!(
             "application must have exactly one service: [{}]",
             listed.join(" ")
-        )));
+        ));
     }
-    for config in &msg.services {
-        if !service::is_valid_id(&config.service_id) {
-            return Err(configs(format!("invalid service ID: {}", config.service_id)));
-        }
-    }
-    match &msg.per_session_spend_limit {
-        Some(limit) => check_limit(limit),
+    match services
+        .iter()
+        .find(|config| !service::is_valid_id(&config.service_id))
+    {
+        Some(config) => Err(format!("invalid service ID: {}", config.service_id)),
         None => Ok(()),
     }
 }
@@ -101,20 +104,23 @@ fn check_limit(limit: &hearth_pocket::message::Coin) -> Result<(), TxError> {
     }
 }
 
-/// Transfers of applications are the one message of this module that the devnet leaves out.
-pub(crate) fn no_transfers() -> TxError {
-    TxError::grpc(
-        Status::Internal,
-        "this chain does not transfer applications: unstake, and stake anew",
-    )
-}
-
 pub(crate) fn record(state: &State, address: &str) -> Option<Application> {
     state.read(STORE, &keys::application(address))
 }
 
 pub(crate) fn put(state: &mut State, application: &Application) {
     state.write(STORE, &keys::application(&application.address), application);
+}
+
+/// Writes one that is on its way out.
+pub(crate) fn put_unbonding(ctx: &mut Ctx, application: &Application) {
+    let address = &application.address;
+    put(&mut ctx.state, application);
+    ctx.state.set(
+        STORE,
+        &keys::unbonding_application(address),
+        address.clone().into_bytes(),
+    );
 }
 
 pub(crate) fn all(state: &State) -> Vec<Application> {
@@ -276,6 +282,13 @@ pub(crate) fn unstake(ctx: &mut Ctx, msg: &MsgUnstakeApplication) -> Result<(), 
         );
         return Err(TxError::grpc(Status::FailedPrecondition, text));
     }
+    if application.pending_transfer.is_some() {
+        let text = format!(
+            "application with address {:?}: application is in transfer period",
+            msg.address
+        );
+        return Err(TxError::grpc(Status::FailedPrecondition, text));
+    }
     begin_unbonding(ctx, application, ApplicationUnbondingReason::Elective);
     Ok(())
 }
@@ -288,13 +301,7 @@ pub(crate) fn begin_unbonding(
 ) {
     let session_end = params::session_end(&ctx.state, ctx.height);
     application.unstake_session_end_height = session_end;
-    let address = application.address.clone();
-    put(&mut ctx.state, &application);
-    ctx.state.set(
-        STORE,
-        &keys::unbonding_application(&address),
-        address.into_bytes(),
-    );
+    put_unbonding(ctx, &application);
     let end = unbonding_end(&ctx.state, ctx.height, session_end);
     ctx.emit(Event::typed(&EventApplicationUnbondingBegin {
         application: Some(application),
@@ -453,7 +460,7 @@ pub(crate) fn prune_undelegations(ctx: &mut Ctx) {
 
 /// Returns the stakes of applications whose unbonding is over. Happens at the end of a session only.
 pub(crate) fn unbond(ctx: &mut Ctx) {
-    for address in unbonding(ctx, STORE, keys::UNBONDING_APPLICATIONS) {
+    for address in waiting(ctx, STORE, keys::UNBONDING_APPLICATIONS) {
         let Some(application) = record(&ctx.state, &address) else {
             continue;
         };
@@ -474,18 +481,7 @@ fn release(ctx: &mut Ctx, application: Application, end: u64) {
         tracing::error!(%error, %address, "the stake of an application cannot be returned");
         return;
     }
-    for gateway in &application.delegatee_gateway_addresses {
-        ctx.state.remove(STORE, &keys::delegation(gateway, address));
-    }
-    for gateway in application
-        .pending_undelegations
-        .values()
-        .flat_map(|pending| &pending.gateway_addresses)
-    {
-        ctx.state.remove(STORE, &keys::undelegation(address, gateway));
-    }
-    ctx.state.remove(STORE, &keys::application(address));
-    ctx.state.remove(STORE, &keys::unbonding_application(address));
+    transfer::remove(ctx, &application);
     let reason = if stake < min_stake(&ctx.state) {
         ApplicationUnbondingReason::BelowMinStake
     } else {

@@ -161,7 +161,7 @@ fn put_session_update(state: &mut State, height: u64, params: session::Params) {
 
 /// The chain's own rules for shared parameters, with its texts.
 pub(crate) fn check_shared(params: &shared::Params) -> Result<(), String> {
-    let invalid = |text: String| Err(format!("{text}: the provided param is invalid"));
+    let invalid = |text: String| Err(text);
     if params.num_blocks_per_session < 1 {
         return invalid(format!(
             "invalid NumBlocksPerSession: ({})",

@@ -13,10 +13,11 @@ use hearth_pocket::message::{
 };
 
 pub(crate) use configs::{
-    active_configs, configs_for, configs_of, is_active as is_config_active, prune, put_at_genesis,
+    active_configs, check as check_services, configs_for, configs_of, is_active as is_config_active, prune,
+    put_at_genesis,
 };
 
-use super::{amount, bank, check_coin, coin_text, params, service, unbonding, upokt};
+use super::{amount, bank, check_coin, coin_text, params, service, upokt, waiting};
 use crate::{
     address,
     ctx::Ctx,
@@ -82,6 +83,17 @@ pub(crate) fn put(state: &mut State, supplier: &Supplier) {
     state.write(STORE, &keys::supplier(&supplier.operator_address), &stored);
 }
 
+/// Writes one that is on its way out.
+pub(crate) fn put_unbonding(ctx: &mut Ctx, supplier: &Supplier) {
+    let operator = &supplier.operator_address;
+    put(&mut ctx.state, supplier);
+    ctx.state.set(
+        STORE,
+        &keys::unbonding_supplier(operator),
+        operator.as_bytes().to_vec(),
+    );
+}
+
 /// The supplier with the services that are active at a height, and all its configurations.
 pub(crate) fn hydrated(state: &State, operator: &str, height: u64) -> Option<Supplier> {
     let mut supplier = record(state, operator)?;
@@ -90,7 +102,7 @@ pub(crate) fn hydrated(state: &State, operator: &str, height: u64) -> Option<Sup
     Some(supplier)
 }
 
-fn min_stake(state: &State) -> u128 {
+pub(crate) fn min_stake(state: &State) -> u128 {
     let params: Params = params::of(state, STORE);
     amount(params.min_stake.as_ref())
 }
@@ -234,12 +246,7 @@ pub(crate) fn unstake(ctx: &mut Ctx, msg: &MsgUnstakeSupplier) -> Result<(), TxE
     let session_end = params::session_end(&ctx.state, ctx.height);
     supplier.unstake_session_end_height = session_end;
     configs::retire_all(&mut ctx.state, ctx.height, operator);
-    ctx.state.set(
-        STORE,
-        &keys::unbonding_supplier(operator),
-        operator.as_bytes().to_vec(),
-    );
-    put(&mut ctx.state, &supplier);
+    put_unbonding(ctx, &supplier);
     let unbonding_end = unbonding_end(&ctx.state, ctx.height, session_end);
     ctx.emit(Event::typed(&EventSupplierUnbondingBegin {
         supplier: Some(supplier),
@@ -282,7 +289,7 @@ pub(crate) fn begin_block(ctx: &mut Ctx) {
 
 /// Returns the stakes of suppliers whose unbonding is over. Happens at the end of a session only.
 pub(crate) fn unbond(ctx: &mut Ctx) {
-    for operator in unbonding(ctx, STORE, keys::UNBONDING_SUPPLIERS) {
+    for operator in waiting(ctx, STORE, keys::UNBONDING_SUPPLIERS) {
         let Some(supplier) = record(&ctx.state, &operator) else {
             continue;
         };

@@ -3,10 +3,15 @@
 use hearth_pocket::message::cosmos as c;
 use prost::Message;
 
-use super::{APP_VERSION, QueryError, QueryRequest};
+use super::{
+    APP_VERSION, QueryError, QueryRequest,
+    page::{Total, page},
+};
 use crate::{
     address::{self, Account},
+    keys,
     modules::{auth, bank},
+    state::StoreName,
 };
 
 pub(super) fn answer(service: &str, method: &str, asked: &QueryRequest<'_>) -> Result<Vec<u8>, QueryError> {
@@ -19,6 +24,7 @@ pub(super) fn answer(service: &str, method: &str, asked: &QueryRequest<'_>) -> R
         ("cosmos.bank.v1beta1.Query", "Balance") => balance(asked),
         ("cosmos.bank.v1beta1.Query", "AllBalances") => all_balances(asked),
         ("cosmos.bank.v1beta1.Query", "SupplyOf") => supply_of(asked),
+        ("cosmos.authz.v1beta1.Query", "Grants") => grants(asked),
         ("cosmos.staking.v1beta1.Query", "Params") => Ok(StakingAnswer::real_chain().encode_to_vec()),
         // No plan: an empty message.
         ("cosmos.upgrade.v1beta1.Query", "CurrentPlan") => Ok(Vec::new()),
@@ -73,6 +79,43 @@ fn supply_of(asked: &QueryRequest<'_>) -> Result<Vec<u8>, QueryError> {
             denom: request.denom,
             amount,
         },
+    }
+    .encode_to_vec())
+}
+
+/// What one account may do in the name of another: one kind of message, or all.
+fn grants(asked: &QueryRequest<'_>) -> Result<Vec<u8>, QueryError> {
+    let request: c::QueryGrantsRequest = asked.request()?;
+    let (granter, grantee) = (parse(&request.granter)?, parse(&request.grantee)?);
+    if !request.msg_type_url.is_empty() {
+        let key = keys::grant(&granter, &grantee, &request.msg_type_url);
+        let Some(found) = asked.state.read(StoreName::Authz, &key) else {
+            let text = format!(
+                "authorization not found for {} type: authorization not found",
+                request.msg_type_url
+            );
+            return Err(QueryError {
+                codespace: "authz",
+                ..QueryError::new(2, text)
+            });
+        };
+        return Ok(c::QueryGrantsResponse {
+            grants: vec![found],
+            pagination: None,
+        }
+        .encode_to_vec());
+    }
+    let (grants, pagination) = page(
+        asked.state,
+        StoreName::Authz,
+        &keys::grants(&granter, &grantee),
+        request.pagination.as_ref(),
+        Total::Wanted,
+        |_: &c::Grant| true,
+    );
+    Ok(c::QueryGrantsResponse {
+        grants,
+        pagination: Some(pagination),
     }
     .encode_to_vec())
 }

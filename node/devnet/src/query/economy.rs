@@ -50,6 +50,37 @@ pub(super) fn migration(method: &str, asked: &QueryRequest<'_>) -> Result<Vec<u8
             params: params::of(asked.state, StoreName::Migration),
         }
         .encode_to_vec()),
+        "MorseClaimableAccount" => {
+            let request: mig::QueryMorseClaimableAccountRequest = asked.request()?;
+            let key = keys::morse_account(&request.address);
+            let found = asked.state.read(StoreName::Migration, &key);
+            let missing = || {
+                QueryError::not_found(format!(
+                    "morse claimable account not found for address {}",
+                    request.address
+                ))
+            };
+            Ok(mig::QueryMorseClaimableAccountResponse {
+                morse_claimable_account: found.ok_or_else(missing)?,
+            }
+            .encode_to_vec())
+        }
+        "MorseClaimableAccountAll" => {
+            let request: mig::QueryAllMorseClaimableAccountRequest = asked.request()?;
+            let (found, pagination) = page(
+                asked.state,
+                StoreName::Migration,
+                keys::MORSE_ACCOUNTS.as_bytes(),
+                request.pagination.as_ref(),
+                Total::Wanted,
+                |_: &mig::MorseClaimableAccount| true,
+            );
+            Ok(mig::QueryAllMorseClaimableAccountResponse {
+                morse_claimable_account: found,
+                pagination: Some(pagination),
+            }
+            .encode_to_vec())
+        }
         _ => Err(QueryError::unknown_path()),
     }
 }

@@ -124,14 +124,25 @@ impl Server {
         }))
     }
 
-    pub(super) fn genesis(&self) -> Value {
-        json!({"genesis": {
+    pub(super) async fn genesis(&self) -> Answer {
+        let mut app_state = serde_json::to_value(&self.core.genesis.params)
+            .map_err(|error| RpcError::internal(error.to_string()))?;
+        // Each module has more than its parameters, as on the real chain; what else it began with can be asked for.
+        if let Some(modules) = app_state.as_object_mut() {
+            for params in modules.values_mut() {
+                *params = json!({"params": params.take()});
+            }
+        }
+        let first = self.core.db.block(self.core.first).await?;
+        let time = first.map(|first| to::header(&first.header)["time"].take());
+        Ok(json!({"genesis": {
+            "genesis_time": time,
             "chain_id": &*self.core.chain_id,
             "initial_height": "1",
             "consensus_params": to::consensus_params(),
             "app_hash": "",
-            "app_state": &self.core.genesis.params,
-        }})
+            "app_state": app_state,
+        }}))
     }
 
     pub(super) fn consensus_params(&self, args: &Args) -> Answer {

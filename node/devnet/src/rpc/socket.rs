@@ -2,9 +2,12 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use axum::extract::ws::{Message, WebSocket};
+use axum::{
+    body::Bytes,
+    extract::ws::{Message, WebSocket},
+};
 use serde_json::{Value, json};
-use tokio::sync::broadcast::error::RecvError;
+use tokio::{sync::broadcast::error::RecvError, time::MissedTickBehavior};
 
 use super::{
     RpcError, Server,
@@ -21,6 +24,10 @@ const MAX_SUBSCRIPTIONS: usize = 100;
 /// How long a client may take for one message.
 const TAKE_WITHIN: Duration = Duration::from_secs(30);
 
+/// A client that says nothing between so many questions whether it is there is gone: its computer may have lost its
+/// power, and the connection would stay open for ever.
+const MAX_UNANSWERED: u32 = 3;
+
 /// Subscriptions by their query, each with the id of its call.
 type Subscriptions = BTreeMap<String, (Value, Vec<Condition>)>;
 
@@ -28,13 +35,32 @@ type Subscriptions = BTreeMap<String, (Value, Vec<Condition>)>;
 pub(super) async fn talk(server: Server, mut socket: WebSocket) {
     let mut news = server.core.news.subscribe();
     let mut subscriptions = Subscriptions::new();
+    let mut asks = tokio::time::interval(server.ask_every);
+    asks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut unanswered = 0;
     loop {
         let answers = tokio::select! {
-            message = socket.recv() => match message {
-                Some(Ok(Message::Text(text))) => requested(&server, &mut subscriptions, text.as_str()).await,
-                Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Binary(_))) => Vec::new(),
-                Some(Ok(Message::Close(_)) | Err(_)) | None => return,
-            },
+            message = socket.recv() => {
+                unanswered = 0;
+                match message {
+                    Some(Ok(Message::Text(text))) => {
+                        requested(&server, &mut subscriptions, text.as_str()).await
+                    }
+                    Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Binary(_))) => Vec::new(),
+                    Some(Ok(Message::Close(_)) | Err(_)) | None => return,
+                }
+            }
+            _ = asks.tick() => {
+                if unanswered >= MAX_UNANSWERED {
+                    return;
+                }
+                unanswered += 1;
+                let asked = socket.send(Message::Ping(Bytes::new()));
+                if !matches!(tokio::time::timeout(TAKE_WITHIN, asked).await, Ok(Ok(()))) {
+                    return;
+                }
+                Vec::new()
+            }
             block = news.recv() => match block {
                 Ok(block) => told(&subscriptions, &block),
                 // A client that lags loses its subscriptions, as with CometBFT.

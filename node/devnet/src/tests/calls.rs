@@ -14,6 +14,7 @@ use super::{
     golden::{self, text},
     node::{call, post, start},
 };
+use crate::{Config, Devnet};
 
 #[tokio::test]
 async fn errors_have_the_recorded_shapes() {
@@ -320,7 +321,14 @@ impl Socket {
     }
 
     async fn receive(&mut self) -> Value {
-        assert_eq!(self.0.read_u8().await.unwrap(), 0x81, "one whole text frame");
+        let mut kind = self.0.read_u8().await.unwrap();
+        // A question whether somebody is there has no content.
+        while kind == 0x89 {
+            assert_eq!(self.0.read_u8().await.unwrap(), 0);
+            self.0.write_all(&[0x8a, 0x80, 0, 0, 0, 0]).await.unwrap();
+            kind = self.0.read_u8().await.unwrap();
+        }
+        assert_eq!(kind, 0x81, "one whole text frame");
         let length = match self.0.read_u8().await.unwrap() {
             126 => u64::from(self.0.read_u16().await.unwrap()),
             127 => self.0.read_u64().await.unwrap(),
@@ -356,6 +364,25 @@ async fn half_open_connections_keep_nobody_out() {
     devnet.produce(1).await.unwrap();
     let told = tokio::time::timeout(Duration::from_secs(20), socket.receive()).await;
     assert_eq!(told.unwrap()["id"], 1);
+}
+
+/// A client without power answers nothing more, and its connection stays open on its side.
+#[tokio::test]
+async fn a_socket_whose_client_is_gone_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let patient = super::node::config(folder.path());
+    let devnet = Devnet::start(Config {
+        ask_every: Duration::from_millis(100),
+        ..patient
+    })
+    .await
+    .unwrap();
+    let mut gone = Socket::open(&devnet.rpc_url()).await;
+    let mut bytes = Vec::new();
+    let ended = tokio::time::timeout(Duration::from_secs(20), gone.0.read_to_end(&mut bytes));
+    ended.await.expect("it ends").unwrap();
+    // It was asked before: frames of type 9 without content.
+    assert_eq!(bytes, [0x89, 0, 0x89, 0, 0x89, 0]);
 }
 
 #[tokio::test]

@@ -95,8 +95,10 @@ pub(super) fn genesis() -> Genesis {
             Account::foreign(name, address, balances[address].parse().unwrap())
         })
         .collect();
+    let authorizations = serde_json::from_value(app["authz"]["authorization"].clone()).unwrap();
     Genesis {
         accounts,
+        authorizations,
         ..Genesis::minimal(params.clone())
     }
     .with_params(params)

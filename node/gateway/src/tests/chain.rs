@@ -1,4 +1,4 @@
-//! A chain of one application, its sessions of twenty blocks, and the suppliers that a test gives it.
+//! A chain of one application and what a test adds to it, its sessions of twenty blocks, and the suppliers that a test gives it.
 
 use std::{
     collections::BTreeMap,
@@ -8,6 +8,7 @@ use std::{
 use async_trait::async_trait;
 use futures::stream::{BoxStream, StreamExt};
 use hearth_base::{Amount, Height, Kind, ServiceId};
+use hearth_chain::{Proven, Seen, proven_for_tests};
 use hearth_pocket::{
     Address, SecretKey,
     message::{
@@ -22,7 +23,7 @@ use hearth_pocket::{
 use tokio::sync::watch;
 use tokio_stream::wrappers::WatchStream;
 
-use crate::chain_queries::{ChainQueries, ChainQueryError, RelayTerms};
+use crate::chain_queries::{ChainQueries, ChainQueryError, RelayTerms, delegates_to};
 
 pub(super) const SERVICE: &str = "llm";
 pub(super) const BLOCKS: u64 = 20;
@@ -38,6 +39,8 @@ pub(super) fn key(seed: u8) -> SecretKey {
 pub(super) struct SmallChain {
     pub(super) height: watch::Sender<Height>,
     pub(super) application: Mutex<Application>,
+    /// Applications beside it.
+    others: Mutex<Vec<Application>>,
     suppliers: Mutex<Vec<Supplier>>,
     keys: Mutex<BTreeMap<String, [u8; 33]>>,
     /// Sessions that start at or after this height cannot be had.
@@ -60,11 +63,32 @@ impl SmallChain {
         Arc::new(SmallChain {
             height: watch::Sender::new(Height(25)),
             application: Mutex::new(record),
+            others: Mutex::default(),
             suppliers: Mutex::default(),
             keys: Mutex::new(keys.into()),
             no_sessions_from: Mutex::new(None),
             sessions_asked: Mutex::new(0),
         })
+    }
+
+    /// Another application like the first one, as a test changes it.
+    pub(super) fn add_application(&self, key: &SecretKey, change: impl FnOnce(&mut Application)) {
+        let mut application = self.application.lock().unwrap().clone();
+        application.address = key.address().to_string();
+        change(&mut application);
+        self.others.lock().unwrap().push(application);
+        self.add_key(key);
+    }
+
+    pub(super) fn add_key(&self, key: &SecretKey) {
+        let (address, key) = (key.address().to_string(), key.public_key());
+        self.keys.lock().unwrap().insert(address, key);
+    }
+
+    fn applications(&self) -> Vec<Application> {
+        let mut all = self.others.lock().unwrap().clone();
+        all.push(self.application.lock().unwrap().clone());
+        all
     }
 
     pub(super) fn add_supplier(&self, operator: &SecretKey, url: &str) {
@@ -84,14 +108,16 @@ impl SmallChain {
             ..Supplier::default()
         };
         self.suppliers.lock().unwrap().push(supplier);
-        self.keys
-            .lock()
-            .unwrap()
-            .insert(operator.address().to_string(), operator.public_key());
+        self.add_key(operator);
     }
 
     pub(super) fn forget_key(&self, address: &Address) {
         self.keys.lock().unwrap().remove(address.as_str());
+    }
+
+    /// What this chain says counts as proven, in the state that the newest verified header proves.
+    fn proven<T>(&self, value: T) -> Proven<T> {
+        proven_for_tests(value, Height(self.height.borrow().0.saturating_sub(1)))
     }
 
     /// The header of the session at a height, as every honest supplier knows it.
@@ -117,40 +143,48 @@ impl ChainQueries for SmallChain {
         WatchStream::new(self.height.subscribe()).boxed()
     }
 
-    async fn applications_of(&self, gateway: &Address) -> Result<Vec<Application>, ChainQueryError> {
-        let application = self.application.lock().unwrap().clone();
-        let delegated = application
-            .delegatee_gateway_addresses
-            .iter()
-            .any(|address| address == gateway.as_str());
-        Ok(if delegated { vec![application] } else { Vec::new() })
-    }
-
-    async fn application(&self, address: &Address) -> Result<Option<Application>, ChainQueryError> {
-        let application = self.application.lock().unwrap().clone();
-        Ok((application.address == address.as_str()).then_some(application))
-    }
-
-    async fn service(&self, id: &ServiceId) -> Result<Option<Service>, ChainQueryError> {
-        Ok(self
-            .services()
-            .await?
+    async fn applications_of(&self, gateway: &Address) -> Result<Vec<Proven<Application>>, ChainQueryError> {
+        let mut applications = self.applications();
+        applications.retain(|application| delegates_to(application, gateway));
+        Ok(applications
             .into_iter()
-            .find(|service| service.id == id.as_str()))
+            .map(|application| self.proven(application))
+            .collect())
     }
 
-    async fn services(&self) -> Result<Vec<Service>, ChainQueryError> {
+    async fn application(&self, address: &Address) -> Result<Proven<Option<Application>>, ChainQueryError> {
+        let mut applications = self.applications().into_iter();
+        let found = applications.find(|application| application.address == address.as_str());
+        Ok(self.proven(found))
+    }
+
+    async fn service(&self, id: &ServiceId) -> Result<Proven<Option<Service>>, ChainQueryError> {
+        let mut services = self.services().await?.value.into_iter();
+        Ok(self.proven(services.find(|service| service.id == id.as_str())))
+    }
+
+    async fn services(&self) -> Result<Seen<Vec<Service>>, ChainQueryError> {
         let service = |id: &str| Service {
             id: id.to_owned(),
             compute_units_per_relay: 100,
             ..Service::default()
         };
-        Ok(vec![service("unpaid"), service(SERVICE)])
+        Ok(Seen {
+            value: vec![service("unpaid"), service(SERVICE)],
+            height: *self.height.borrow(),
+            why: "it is a list".to_owned(),
+        })
     }
 
-    async fn session(&self, _: &Address, _: &ServiceId, height: Height) -> Result<Session, ChainQueryError> {
+    async fn session(
+        &self,
+        application: &Address,
+        _: &ServiceId,
+        height: Height,
+    ) -> Result<Option<Proven<Session>>, ChainQueryError> {
         *self.sessions_asked.lock().unwrap() += 1;
-        let header = self.header(height.0);
+        let mut header = self.header(height.0);
+        header.application_address = application.to_string();
         let start = u64::try_from(header.session_start_block_height).unwrap();
         if self
             .no_sessions_from
@@ -165,25 +199,26 @@ impl ChainQueries for SmallChain {
             });
         }
         let suppliers = self.suppliers.lock().unwrap().clone();
-        Ok(Session {
+        Ok(Some(self.proven(Session {
             header: Some(header),
             suppliers,
             ..Session::default()
-        })
+        })))
     }
 
-    async fn public_key(&self, address: &Address) -> Result<Option<[u8; 33]>, ChainQueryError> {
-        Ok(self.keys.lock().unwrap().get(address.as_str()).copied())
+    async fn public_key(&self, address: &Address) -> Result<Proven<Option<[u8; 33]>>, ChainQueryError> {
+        let key = self.keys.lock().unwrap().get(address.as_str()).copied();
+        Ok(self.proven(key))
     }
 
-    async fn terms(&self, _: &ServiceId, _: Height) -> Result<RelayTerms, ChainQueryError> {
-        Ok(RelayTerms {
+    async fn terms(&self, _: &ServiceId, _: Height) -> Result<Proven<RelayTerms>, ChainQueryError> {
+        Ok(self.proven(RelayTerms {
             compute_units_per_relay: 100,
             compute_units_to_tokens_multiplier: 42_000_000,
             compute_unit_cost_granularity: 1_000_000,
             grace_blocks: GRACE,
             settlement_blocks: SETTLEMENT,
             min_application_stake: 1_000_000,
-        })
+        }))
     }
 }

@@ -245,35 +245,6 @@ async fn who_cannot_pay_is_told_why() {
 }
 
 #[tokio::test]
-async fn an_application_that_did_not_delegate_is_refused() {
-    let application = key(1);
-    let world = World::with(
-        vec![vec![Behaviour::Whole {
-            status: 200,
-            body: ANSWER,
-        }]],
-        |config| {
-            config.applications = vec![key(1).address().clone()];
-        },
-    )
-    .await;
-    world
-        .chain
-        .application
-        .lock()
-        .unwrap()
-        .delegatee_gateway_addresses
-        .clear();
-    let error = world.fails().await;
-    assert!(
-        matches!(&error, Error::NotDelegated { application: named, .. } if named == application.address()),
-        "{error}"
-    );
-    assert!(world.suppliers[0].seen().is_empty());
-    world.stop().await;
-}
-
-#[tokio::test]
 async fn limits_of_this_node_are_said() {
     let world = World::with(vec![vec![Behaviour::Silent]], |config| {
         config.max_concurrent = 1;
@@ -322,6 +293,7 @@ async fn the_list_of_models_has_prices_and_reasons() {
         title: service.to_owned(),
         price: Amount::from_upokt(4200),
         application: application.then(|| key(1).address().clone()),
+        is_direct: false,
         suppliers,
         unavailable,
     };

@@ -14,11 +14,20 @@ use super::{
 };
 use crate::{Answer, Args, Config, Error, Gateway, Keys, Receipt, RefusalReason, Request, SupplierError};
 
-struct OwnKey(Arc<SecretKey>);
+/// The gateway's key, and that of the application where it is this node's own.
+struct OwnKeys {
+    gateway: Arc<SecretKey>,
+    application: Option<Arc<SecretKey>>,
+}
 
-impl Keys for OwnKey {
+impl Keys for OwnKeys {
     fn signer(&self) -> Option<Arc<dyn Signer>> {
-        Some(Arc::clone(&self.0) as Arc<dyn Signer>)
+        Some(Arc::clone(&self.gateway) as Arc<dyn Signer>)
+    }
+
+    fn applications(&self) -> Vec<Arc<dyn Signer>> {
+        let own = self.application.iter();
+        own.map(|key| Arc::clone(key) as Arc<dyn Signer>).collect()
     }
 }
 
@@ -28,6 +37,7 @@ pub(super) struct World {
     pub(super) chain: Arc<SmallChain>,
     pub(super) suppliers: Vec<FakeSupplier>,
     config: Config,
+    own_application: bool,
     tasks: Tasks,
     folder: tempfile::TempDir,
 }
@@ -42,11 +52,20 @@ async fn open(folder: &tempfile::TempDir) -> Store {
     .unwrap()
 }
 
-fn start(config: &Config, chain: &Arc<SmallChain>, store: Store, tasks: &Tasks) -> Gateway {
+fn start(
+    config: &Config,
+    own_application: bool,
+    chain: &Arc<SmallChain>,
+    store: Store,
+    tasks: &Tasks,
+) -> Gateway {
     Gateway::start(Args {
         config: config.clone(),
         chain: Arc::clone(chain) as Arc<dyn crate::ChainQueries>,
-        keys: Arc::new(OwnKey(Arc::new(key(2)))),
+        keys: Arc::new(OwnKeys {
+            gateway: Arc::new(key(2)),
+            application: own_application.then(|| Arc::new(key(1))),
+        }),
         store,
         clock: Clock::system(),
         tasks: tasks.child("gateway"),
@@ -60,6 +79,19 @@ impl World {
     }
 
     pub(super) async fn with(behaviours: Vec<Vec<Behaviour>>, change: impl FnOnce(&mut Config)) -> World {
+        World::of(behaviours, false, change).await
+    }
+
+    /// One whose node has the application's key as well.
+    pub(super) async fn with_application(behaviours: Vec<Vec<Behaviour>>, direct: bool) -> World {
+        World::of(behaviours, true, |config| config.direct = direct).await
+    }
+
+    async fn of(
+        behaviours: Vec<Vec<Behaviour>>,
+        own_application: bool,
+        change: impl FnOnce(&mut Config),
+    ) -> World {
         hearth_base::tls::init();
         let tasks = Tasks::root();
         let (application, gateway) = (key(1), key(2));
@@ -79,12 +111,13 @@ impl World {
             ..Config::default()
         };
         change(&mut config);
-        let gateway = start(&config, &chain, store, &tasks);
+        let gateway = start(&config, own_application, &chain, store, &tasks);
         World {
             gateway,
             chain,
             suppliers,
             config,
+            own_application,
             tasks,
             folder,
         }
@@ -94,7 +127,14 @@ impl World {
     pub(super) async fn restart(&mut self) {
         self.gateway.stop();
         self.gateway.join().await;
-        self.gateway = start(&self.config, &self.chain, open(&self.folder).await, &self.tasks);
+        let store = open(&self.folder).await;
+        self.gateway = start(
+            &self.config,
+            self.own_application,
+            &self.chain,
+            store,
+            &self.tasks,
+        );
     }
 
     pub(super) async fn send(&self) -> Result<Answer, Error> {

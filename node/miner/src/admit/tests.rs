@@ -52,13 +52,15 @@ impl Bench {
         config.max_request_bytes = 100_000;
         change(&mut config);
         let (chain, disk, tasks) = (TableChain::new(25), MemoryDisk::default(), Tasks::root());
+        let store = store.await.unwrap();
         let miner = Miner::start_on(
             Arc::new(disk.clone()),
             config,
             None,
-            &store.await.unwrap(),
+            &store,
             Arc::new(FixedKey(Arc::new(key(3)))),
             Arc::clone(&chain) as Arc<dyn crate::Network>,
+            chain.outbox(&store, &Clock::system()),
             Arc::new(hearth_answers::NullBackend::default()),
             Clock::system(),
             tasks.clone(),
@@ -321,16 +323,50 @@ async fn the_meter_the_gateways_and_an_outage() {
     bench.chain.set_height(42);
     bench.served(&by_new()).await;
 
-    // Without any gateway everybody could sign.
-    bench.chain.state().gateways.clear();
-    bench.chain.set_height(51);
-    let anybody = sign(&key(2), &ring(&[1, 2]), TableChain::header(51), payload(false));
-    assert_eq!(bench.refused(&anybody).await, (403, "no_gateway".to_owned()));
-
     bench.chain.state().down = true;
     bench.chain.set_height(61);
     let unknown = sign(&key(2), &ring(&[1, 2]), TableChain::header(61), payload(false));
     assert_eq!(bench.refused(&unknown).await, (503, "no_chain".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_application_without_a_gateway_signs_alone() {
+    let bench = Bench::start().await;
+    bench.chain.state().gateways.clear();
+    // Three relays are what its stake pays in a session, as with a gateway.
+    bench.chain.state().stake = 3 * 4_200 + 1;
+    let alone = || sign(&key(1), &ring(&[1, 1]), TableChain::header(25), payload(false));
+    for _ in 0..3 {
+        bench.served(&alone()).await;
+    }
+    assert_eq!(bench.refused(&alone()).await, (429, "over_meter".to_owned()));
+    assert_eq!(
+        bench.miner.sessions(10, 0).await.unwrap()[0].answers,
+        3,
+        "it is billed"
+    );
+
+    // The key that completes its ring on the chain is everybody's: such a ring says nothing of who asked. Neither does
+    // the key of a gateway that it has not.
+    let both = Ring::new(&[key(1).public_key(), PLACEHOLDER_PUBLIC_KEY]).unwrap();
+    let anybody = sign(&key(1), &both, TableChain::header(25), payload(false));
+    assert_eq!(bench.refused(&anybody).await, (403, "no_gateway".to_owned()));
+    let gateway = sign(&key(2), &ring(&[1, 2]), TableChain::header(25), payload(false));
+    assert_eq!(bench.refused(&gateway).await, (403, "ring".to_owned()));
+
+    // With a gateway of its own the application still signs alone, and the gateway may, too.
+    bench.chain.state().stake = 10_000_000_000;
+    bench.chain.state().gateways.push(key(2).address().to_string());
+    bench.chain.set_height(41);
+    for (signer, members) in [(1, [1, 1]), (2, [1, 2])] {
+        let request = sign(
+            &key(signer),
+            &ring(&members),
+            TableChain::header(41),
+            payload(false),
+        );
+        bench.served(&request).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

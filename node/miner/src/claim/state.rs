@@ -79,8 +79,14 @@ pub enum Stage {
     Accumulating,
     /// No answer is added any more.
     Sealed { seal: Seal, trouble: Option<String> },
-    /// The claim is signed and kept, and was sent.
-    ClaimSent { seal: Seal, tx: String },
+    /// The outbox has the claim. `tx` is the transaction that does it, as soon as one is signed; `trouble` is what stands
+    /// in its way.
+    ClaimSent {
+        seal: Seal,
+        tx: Option<String>,
+        #[serde(default)]
+        trouble: Option<String>,
+    },
     /// The claim is in a block.
     ClaimIncluded { seal: Seal, claim: Inclusion },
     /// The chain wants no proof.
@@ -91,11 +97,13 @@ pub enum Stage {
         claim: Inclusion,
         trouble: Option<String>,
     },
-    /// The proof is signed and kept, and was sent.
+    /// The outbox has the proof.
     ProofSent {
         seal: Seal,
         claim: Inclusion,
-        tx: String,
+        tx: Option<String>,
+        #[serde(default)]
+        trouble: Option<String>,
     },
     /// The proof is in a block.
     ProofIncluded {
@@ -276,9 +284,14 @@ impl Stage {
         }
     }
 
+    /// Whether the outbox has what this stage waits for.
+    pub(crate) fn is_sent(&self) -> bool {
+        matches!(self, Stage::ClaimSent { .. } | Stage::ProofSent { .. })
+    }
+
     pub(crate) fn sent(&self) -> Option<&str> {
         match self {
-            Stage::ClaimSent { tx, .. } | Stage::ProofSent { tx, .. } => Some(tx),
+            Stage::ClaimSent { tx, .. } | Stage::ProofSent { tx, .. } => tx.as_deref(),
             Stage::Accumulating
             | Stage::Sealed { .. }
             | Stage::ClaimIncluded { .. }
@@ -290,12 +303,13 @@ impl Stage {
 
     fn trouble(&self) -> Option<&str> {
         match self {
-            Stage::Sealed { trouble, .. } | Stage::ProofDue { trouble, .. } => trouble.as_deref(),
+            Stage::Sealed { trouble, .. }
+            | Stage::ClaimSent { trouble, .. }
+            | Stage::ProofDue { trouble, .. }
+            | Stage::ProofSent { trouble, .. } => trouble.as_deref(),
             Stage::Accumulating
-            | Stage::ClaimSent { .. }
             | Stage::ClaimIncluded { .. }
             | Stage::ProofNotRequired { .. }
-            | Stage::ProofSent { .. }
             | Stage::ProofIncluded { .. } => None,
         }
     }
@@ -354,10 +368,14 @@ impl Outcome {
 
 impl Stored for ClaimState {
     const WHAT: &'static str = "the state of a claim";
-    const VERSION: u64 = 2;
+    const VERSION: u64 = 3;
 
-    /// The first form was one list of states, in which the ends were told apart by their names alone.
-    fn upgrade(_from: u64, value: Value) -> Value {
+    /// The first form was one list of states, in which the ends were told apart by their names alone. The second always
+    /// had the transaction of what was sent.
+    fn upgrade(from: u64, value: Value) -> Value {
+        if from > 1 {
+            return value;
+        }
         const ENDS_OF_FORM_1: [&str; 6] = [
             "settled",
             "skipped",

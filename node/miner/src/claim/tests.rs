@@ -47,13 +47,16 @@ fn run(events: Vec<ClaimEvent>) -> (ClaimState, Vec<Option<ClaimEffect>>) {
     (state, all)
 }
 
-fn signed() -> ClaimEvent {
-    ClaimEvent::Signed { tx: "AB".to_owned() }
+fn on_its_way(trouble: Option<&str>) -> ClaimEvent {
+    ClaimEvent::OnItsWay {
+        tx: Some("AB".to_owned()),
+        trouble: trouble.map(str::to_owned),
+    }
 }
 
 #[test]
 fn the_way_to_the_money() {
-    use ClaimEffect::{Chase, Close, Decide, Seal as SealIt, SignClaim, SignProof};
+    use ClaimEffect::{Chase, Close, Decide, HandClaim, HandProof, Seal as SealIt};
     let paid = Paid {
         height: Height(20),
         settled: Amount::from_upokt(9),
@@ -63,14 +66,15 @@ fn the_way_to_the_money() {
         block(11),
         block(12),
         ClaimEvent::Sealed(seal()),
-        signed(),
+        ClaimEvent::Handed,
         block(13),
+        on_its_way(None),
         ClaimEvent::Included(inclusion(13)),
         block(14),
         block(15),
         ClaimEvent::Requirement { required: true },
         block(16),
-        signed(),
+        ClaimEvent::Handed,
         ClaimEvent::Included(inclusion(17)),
         ClaimEvent::ProofChecked {
             valid: true,
@@ -93,15 +97,16 @@ fn the_way_to_the_money() {
     let expected = vec![
         None,
         Some(SealIt),
-        Some(SignClaim),
+        Some(HandClaim),
+        None,
         Some(Chase),
-        Some(Chase),
+        None,
         None,
         None,
         Some(Decide),
         None,
-        Some(SignProof),
-        Some(Chase),
+        Some(HandProof),
+        None,
         None,
         None,
         None,
@@ -118,6 +123,25 @@ fn running_answers_are_waited_for_until_two_blocks_before_the_end() {
     };
     let (_, effects) = run(vec![busy(12), busy(13), busy(14)]);
     assert_eq!(effects, vec![None, None, Some(ClaimEffect::Seal)]);
+}
+
+#[test]
+fn what_stands_in_the_way_of_a_claim_in_the_outbox_is_said_and_forgotten() {
+    let handed = vec![block(12), ClaimEvent::Sealed(seal()), ClaimEvent::Handed];
+    let (state, _) = run(handed.clone());
+    let ClaimState::Open(stage) = &state else {
+        panic!("{state:?}")
+    };
+    assert!(stage.is_sent() && stage.sent().is_none() && state.why().is_none());
+    let held = [handed, vec![on_its_way(Some("the key is locked"))]].concat();
+    let (state, effects) = run(held.clone());
+    assert_eq!(
+        (state.name(), state.why()),
+        ("claim_sent", Some("the key is locked"))
+    );
+    assert_eq!((state.sent(), effects.last()), (Some("AB"), Some(&None)));
+    let (state, _) = run([held, vec![on_its_way(None)]].concat());
+    assert_eq!(state.why(), None);
 }
 
 #[test]
@@ -158,7 +182,7 @@ fn bad_ends() {
             trouble: None
         })
     );
-    assert_eq!(effects[2..], [None, Some(ClaimEffect::SignClaim)]);
+    assert_eq!(effects[2..], [None, Some(ClaimEffect::HandClaim)]);
     let closed = [tried, vec![later("no endpoint answers"), block(16)]].concat();
     let (state, effects) = run(closed.clone());
     assert_eq!(effects.last().unwrap(), &Some(ClaimEffect::LastLook));
@@ -174,7 +198,7 @@ fn bad_ends_of_a_claim_that_was_made() {
     let proven = vec![
         block(12),
         ClaimEvent::Sealed(seal()),
-        signed(),
+        ClaimEvent::Handed,
         ClaimEvent::Included(inclusion(13)),
         ClaimEvent::Requirement { required: true },
     ];
@@ -193,7 +217,7 @@ fn bad_ends_of_a_claim_that_was_made() {
     );
     let included = ClaimEvent::Included(inclusion(17));
     assert_eq!(
-        run([proven.clone(), vec![signed(), included, vanished]].concat())
+        run([proven.clone(), vec![ClaimEvent::Handed, included, vanished]].concat())
             .0
             .name(),
         "settled"
@@ -203,7 +227,9 @@ fn bad_ends_of_a_claim_that_was_made() {
         why: "wrong path".to_owned(),
     };
     assert_eq!(
-        run([proven.clone(), vec![signed(), checked]].concat()).0.why(),
+        run([proven.clone(), vec![ClaimEvent::Handed, checked]].concat())
+            .0
+            .why(),
         Some("wrong path")
     );
     let expired = ClaimEvent::Expired {
@@ -217,12 +243,13 @@ fn event() -> impl Strategy<Value = ClaimEvent> {
     prop_oneof![
         4 => (1_u64..25, 0_usize..2).prop_map(|(height, running)| ClaimEvent::Block { height: Height(height), running }),
         2 => (0_u64..3).prop_map(|leaves| ClaimEvent::Sealed(Seal { leaves, ..seal() })),
-        2 => Just(signed()),
+        2 => Just(ClaimEvent::Handed),
         1 => any::<bool>().prop_map(|forever| ClaimEvent::Failed { why: "why".to_owned(), forever }),
-        1 => Just(ClaimEvent::Lost),
+        2 => any::<bool>().prop_map(|held| on_its_way(held.then_some("the key is locked"))),
         1 => Just(ClaimEvent::Missed { why: "why".to_owned() }),
         1 => Just(ClaimEvent::TooCheap { costs: Amount::from_upokt(1) }),
         2 => (12_u64..20).prop_map(|height| ClaimEvent::Included(inclusion(height))),
+        1 => Just(ClaimEvent::Replaced { why: "why".to_owned() }),
         2 => any::<bool>().prop_map(|required| ClaimEvent::Requirement { required }),
         1 => any::<bool>().prop_map(|valid| ClaimEvent::ProofChecked { valid, why: String::new() }),
         1 => Just(ClaimEvent::Paid(Paid::default())),
@@ -265,8 +292,8 @@ proptest! {
             root = root.or_else(|| next.seal().map(|seal| seal.root));
             // Nothing is signed outside its window.
             if let Some(height) = height {
-                prop_assert!(effect != Some(ClaimEffect::SignClaim) || height < 16);
-                prop_assert!(effect != Some(ClaimEffect::SignProof) || (16..20).contains(&height));
+                prop_assert!(effect != Some(ClaimEffect::HandClaim) || height < 16);
+                prop_assert!(effect != Some(ClaimEffect::HandProof) || (16..20).contains(&height));
                 prop_assert!(effect != Some(ClaimEffect::Seal) || (12..=16).contains(&height));
             }
             prop_assert_eq!(effect == Some(ClaimEffect::Close), next.outcome().is_some() && !had_ended);
@@ -309,10 +336,14 @@ fn states_of_the_first_form_are_read_for_ever() {
         read(r#"{"state":"claim_sent",SEAL,"tx":"AB"}"#),
         Stage::ClaimSent {
             seal: seal(),
-            tx: "AB".to_owned()
+            tx: Some("AB".to_owned()),
+            trouble: None,
         }
         .into()
     );
+    // The second form always named the transaction.
+    let second = read(r#"{"version":2,"open":{"stage":"claim_sent",SEAL,"tx":"AB"}}"#);
+    assert_eq!((second.name(), second.sent()), ("claim_sent", Some("AB")));
     let why = || "why".to_owned();
     assert_eq!(
         read(r#"{"state":"claim_missed","seal":null,"why":"why"}"#),
@@ -373,7 +404,8 @@ fn stages_of_the_first_form_are_read_for_ever() {
             Stage::ProofSent {
                 seal: seal(),
                 claim: inclusion(13),
-                tx: "AB".to_owned(),
+                tx: Some("AB".to_owned()),
+                trouble: None,
             }
             .into(),
         ),

@@ -21,7 +21,10 @@ impl Driver {
                 self.take_up(record).await?;
             }
         }
-        let recent = self.db.records(MAX_LOST, 0).await?;
+        let recent = self
+            .db
+            .records_of(self.sessions.supplier().as_str(), MAX_LOST)
+            .await?;
         for record in recent.iter().rev() {
             self.remember_lost(&Arc::new(record.facts.clone()), &record.state);
         }

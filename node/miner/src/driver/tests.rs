@@ -7,15 +7,15 @@ use hearth_store::Store;
 
 use super::*;
 use crate::{
-    FixedKey,
     claim::Stage,
     evidence::Entry,
-    network::Found,
     session_db::TxKind,
-    testing::{MemoryDisk, TableChain, key},
+    testing::{Found, MemoryDisk, TableChain, key},
 };
 
 mod adverse;
+mod many;
+mod several;
 
 struct Bench {
     chain: Arc<TableChain>,
@@ -52,13 +52,17 @@ impl Bench {
     /// A driver as after a start: everything comes from the disk and the database.
     async fn start(&self) -> Driver {
         let ledger = Ledger::start(Arc::new(self.disk.clone()), self.store.problems().clone()).unwrap();
+        self.start_of(key(3).address(), ledger).await
+    }
+
+    /// The same of one supplier among several.
+    async fn start_of(&self, supplier: &hearth_pocket::Address, ledger: Ledger) -> Driver {
         let (db, network) = (
             SessionDb::new(&self.store),
             Arc::clone(&self.chain) as SharedNetwork,
         );
-        let supplier = key(3).address().clone();
         let sessions = Sessions::new(
-            supplier,
+            supplier.clone(),
             Arc::clone(&network),
             ledger.clone(),
             db.clone(),
@@ -69,7 +73,7 @@ impl Bench {
             network,
             ledger,
             db,
-            keys: Arc::new(FixedKey(Arc::new(key(3)))),
+            outbox: self.chain.outbox(&self.store, &self.clock),
             clock: self.clock.clone(),
             events: broadcast::Sender::new(64),
             outlook: watch::Sender::default(),
@@ -87,11 +91,18 @@ impl Bench {
 
     /// Serves so many answers in the session of a block.
     async fn serve_at(&self, height: u64, driver: &Driver, numbers: std::ops::Range<u8>) {
-        let session = driver
-            .sessions
-            .find(&TableChain::header(height), Height(height))
-            .await
-            .unwrap();
+        self.serve_to(&TableChain::header(height), height, driver, numbers)
+            .await;
+    }
+
+    async fn serve_to(
+        &self,
+        header: &hearth_pocket::message::session::SessionHeader,
+        height: u64,
+        driver: &Driver,
+        numbers: std::ops::Range<u8>,
+    ) {
+        let session = driver.sessions.find(header, Height(height)).await.unwrap();
         for number in numbers {
             let relay = vec![number; 40];
             let entry = Entry {
@@ -112,9 +123,17 @@ impl Bench {
         }
     }
 
+    /// A block, which outbox and driver look at one after the other.
     async fn block(&self, driver: &mut Driver, height: u64) {
         self.chain.set_height(height);
+        self.look(driver).await;
         driver.on_block(Height(height)).await;
+        self.look(driver).await;
+    }
+
+    async fn look(&self, driver: &mut Driver) {
+        driver.outbox.look().await;
+        driver.on_outbox().await;
     }
 
     /// Puts everything that was sent into a block.
@@ -200,6 +219,14 @@ async fn answers_become_money() {
     assert_eq!((state.name(), state.seal().unwrap().leaves), ("claim_sent", 10));
     bench.include(33);
     bench.block(&mut driver, 33).await;
+    let state = bench.state().await;
+    assert_eq!(
+        state.name(),
+        "claim_sent",
+        "what became of it there is not proven yet"
+    );
+    assert!(state.sent().is_some());
+    bench.block(&mut driver, 34).await;
     assert_eq!(bench.state().await.name(), "claim_included");
     bench.block(&mut driver, 35).await;
     assert_eq!(bench.state().await.name(), "proof_due");
@@ -207,6 +234,7 @@ async fn answers_become_money() {
     assert_eq!(bench.state().await.name(), "proof_sent");
     bench.include(37);
     bench.block(&mut driver, 37).await;
+    bench.block(&mut driver, 38).await;
     assert_eq!(bench.state().await.name(), "proof_included");
     bench.chain.set_height(41);
     driver.on_events(&bench.settled()).await.unwrap();
@@ -218,6 +246,27 @@ async fn answers_become_money() {
     );
     assert!(driver.states.is_empty());
     assert_eq!(bench.chain.state().signed.len(), 2);
+}
+
+/// Claims that share a block are settled before the outbox has told of each of their proofs.
+#[tokio::test]
+async fn the_block_of_a_proof_is_known_also_where_the_settlement_is_heard_of_first() {
+    let bench = Bench::new().await;
+    let mut driver = bench.start().await;
+    bench.serve(&driver, 0..4).await;
+    for height in 32..37 {
+        bench.block(&mut driver, height).await;
+        if height < 36 {
+            bench.include(height);
+        }
+    }
+    assert_eq!(bench.state().await.name(), "proof_sent");
+    bench.include(39);
+    bench.chain.set_height(41);
+    driver.on_events(&bench.settled()).await.unwrap();
+    let state = bench.state().await;
+    assert_eq!(state.name(), "settled");
+    assert_eq!(state.proof().map(|proof| proof.height), Some(Height(39)));
 }
 
 #[tokio::test]
@@ -247,7 +296,7 @@ async fn restarts_change_nothing() {
     bench.serve(&driver, 0..10).await;
     drop(driver);
     bench.disk = bench.disk.torn(5);
-    for height in 31..38 {
+    for height in 31..39 {
         let mut driver = bench.start().await;
         bench.block(&mut driver, height).await;
         if height == 34 || height == 37 {
@@ -267,11 +316,12 @@ async fn restarts_change_nothing() {
     assert_eq!(bench.state().await.name(), "settled");
 }
 
-/// The bytes were kept, but the program died before it noted that: they are sent, not signed again.
+/// The bytes were kept, but the program died before it noted that it had handed them over: they are sent, not signed
+/// again.
 #[tokio::test]
 async fn a_crash_between_signing_and_noting_signs_once() {
     let bench = Bench::new().await;
-    let driver = bench.start().await;
+    let mut driver = bench.start().await;
     bench.serve(&driver, 0..4).await;
     let session = driver
         .sessions
@@ -285,13 +335,38 @@ async fn a_crash_between_signing_and_noting_signs_once() {
     };
     let state = ClaimState::Open(Stage::Sealed { seal, trouble: None });
     driver.db.save(&session.facts, &state, None, 1).await.unwrap();
-    driver.sign_claim(&session.facts, &state).await.unwrap();
+    driver.hand_claim(&session.facts, &state).await.unwrap();
+    driver.outbox.look().await;
     drop(driver);
     let mut driver = bench.start().await;
     bench.block(&mut driver, 33).await;
     assert_eq!(bench.state().await.name(), "claim_sent");
     let chain = bench.chain.state();
     assert_eq!((chain.signed.len(), chain.sent.len()), (1, 1));
+}
+
+/// The same with a claim that was in a block by then.
+#[tokio::test]
+async fn a_claim_that_a_block_has_is_not_handed_over_again() {
+    let bench = Bench::new().await;
+    let mut driver = bench.start().await;
+    bench.serve(&driver, 0..4).await;
+    bench.block(&mut driver, 32).await;
+    let state = bench.state().await;
+    let sealed = Stage::Sealed {
+        seal: state.seal().unwrap().clone(),
+        trouble: None,
+    };
+    bench.include(33);
+    bench.chain.set_height(34);
+    driver.outbox.look().await;
+    let facts = bench.record().await.facts;
+    driver.db.save(&facts, &sealed.into(), None, 1).await.unwrap();
+    drop(driver);
+    let mut driver = bench.start().await;
+    bench.block(&mut driver, 34).await;
+    assert_eq!(bench.state().await.name(), "claim_included");
+    assert_eq!(bench.chain.state().signed.len(), 1);
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use hearth_base::ServiceId;
+use hearth_pocket::Address;
 use tokio::{
     sync::{mpsc, watch},
     time::Instant,
@@ -14,9 +15,9 @@ use crate::{
     driver::{Driver, Memory},
     earning::{EarningEffect, EarningEvent, EarningState, Reason, ReasonCode, step},
     events::{MinerEvent, Running},
-    keys::KeyProblem,
     serve::{Listener, Places, Server},
     sessions::Sessions,
+    supplier::{Supplier, Suppliers},
 };
 
 impl Miner {
@@ -55,7 +56,7 @@ impl Miner {
                 }
                 _ = trouble.changed() => self.look(),
                 _ = look.tick() => {
-                    self.begin_claims().await;
+                    self.take_up_suppliers().await;
                     self.look()
                 }
             };
@@ -117,39 +118,45 @@ impl Miner {
         }
     }
 
-    /// Starts the part that needs the supplier's address, as soon as there is one.
-    async fn begin_claims(&self) {
-        let Some(supplier) = self.0.keys.supplier() else {
-            return;
-        };
-        if self.0.sessions.borrow().is_some() {
-            return;
+    /// Takes up the suppliers whose keys are here by now. It goes on with each for as long as the program runs: also
+    /// after its key has left the wallet a claim of it may be on its way.
+    async fn take_up_suppliers(&self) {
+        for operator in self.0.keys.suppliers() {
+            if self.0.suppliers.borrow().of(operator.as_str()).is_none() {
+                self.take_up(operator).await;
+            }
         }
+    }
+
+    /// Takes up what is open of a supplier, and begins to drive its claims.
+    async fn take_up(&self, operator: Address) {
         let inner = &self.0;
-        let sessions = Arc::new(Sessions::new(
-            supplier,
+        let supplier = Supplier::new(Arc::new(Sessions::new(
+            operator,
             Arc::clone(&inner.network),
             inner.ledger.clone(),
             inner.db.clone(),
             inner.clock.clone(),
-        ));
+        )));
         let mut driver = Driver {
-            sessions: Arc::clone(&sessions),
+            sessions: Arc::clone(&supplier.sessions),
             network: Arc::clone(&inner.network),
             ledger: inner.ledger.clone(),
             db: inner.db.clone(),
-            keys: Arc::clone(&inner.keys),
+            outbox: inner.outbox.clone(),
             clock: inner.clock.clone(),
             events: inner.events.clone(),
-            outlook: inner.outlook.clone(),
+            outlook: supplier.outlook.clone(),
             states: BTreeMap::new(),
             memory: Memory::default(),
         };
         if let Err(error) = driver.resume().await {
-            tracing::error!(%error, "open claims cannot be taken up; trying again");
+            tracing::error!(operator = %supplier.operator(), %error, "open claims cannot be taken up; trying again");
             return;
         }
-        inner.sessions.send_replace(Some(sessions));
+        inner
+            .suppliers
+            .send_modify(|suppliers| suppliers.add(Arc::new(supplier)));
         inner.tasks.spawn_until_stopped("claims", driver.run());
     }
 
@@ -173,31 +180,19 @@ impl Miner {
                 .map_err(|error| self.not_prepared(&error))?;
         }
         inner.backend.health().well();
-        let signer = inner.keys.signer().map_err(|problem| Reason {
-            code: if problem == KeyProblem::Locked {
-                ReasonCode::KeyLocked
-            } else {
-                ReasonCode::NoWallet
-            },
-            fact: String::new(),
-        })?;
-        let mut sessions = inner.sessions.subscribe();
-        let syncing = || Reason {
+        let mut suppliers = inner.suppliers.subscribe();
+        let syncing = |_| Reason {
             code: ReasonCode::ChainSyncing,
             fact: String::new(),
         };
-        let sessions = sessions
-            .wait_for(Option::is_some)
-            .await
-            .map_err(|_| syncing())?
-            .clone()
-            .ok_or_else(syncing)?;
+        let is_there = |suppliers: &Suppliers| !suppliers.all().is_empty();
+        suppliers.wait_for(is_there).await.map_err(syncing)?;
         let places = |(service, config): (&ServiceId, &crate::config::ServiceConfig)| {
             (service.clone(), Places::new(*config, self.slots(service).max(1)))
         };
         let server = Server {
             admission: Admission {
-                sessions,
+                suppliers,
                 network: Arc::clone(&inner.network),
                 verifier: Arc::clone(&inner.verifier),
                 shared: inner.threads.shared().clone(),
@@ -205,7 +200,6 @@ impl Miner {
             config: Arc::clone(&inner.config),
             backend: Arc::clone(&inner.backend),
             places: inner.config.services.iter().map(places).collect(),
-            signer,
             threads: Arc::clone(&inner.threads),
             ledger: inner.ledger.clone(),
             db: inner.db.clone(),

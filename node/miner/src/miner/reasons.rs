@@ -1,88 +1,185 @@
 //! What stands in the way of earning.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use hearth_base::Height;
 use hearth_chain::{Head, Standing};
+use hearth_pocket::Address;
 use time::OffsetDateTime;
 
 use super::Miner;
 use crate::{
-    earning::{EarningEvent, EarningState, Reason, ReasonCode},
+    earning::{EarningEvent, Reason, ReasonCode, SupplierEarning},
     keys::KeyProblem,
     serve::Trouble,
+    supplier::{Supplier, Suppliers},
 };
 
 /// Time between blocks where too few were seen to say.
 const USUAL_BLOCK_TIME: Duration = Duration::from_secs(30);
 
+/// What stands in the way, and what is worth knowing.
+#[derive(Default)]
+struct Seen {
+    reasons: Vec<Reason>,
+    notes: Vec<Reason>,
+}
+
+impl Seen {
+    /// Nothing is begun. What `goes_on` is served to its end: buyers were promised that, and nothing of it needs the
+    /// chain, or more than what is set aside.
+    fn away(&mut self, said: Reason, goes_on: bool) {
+        if goes_on {
+            self.notes.push(said);
+        } else {
+            self.reasons.push(said);
+        }
+    }
+}
+
 impl Miner {
-    /// What stands in the way of earning now.
+    /// What stands in the way of earning now. A supplier with a reason of its own takes no requests from here on, and one
+    /// without takes them.
     pub(super) fn look(&self) -> EarningEvent {
+        let taken_up = self.0.suppliers.borrow().clone();
+        let operators = self.0.keys.suppliers();
+        let here: Vec<SupplierEarning> = operators
+            .iter()
+            .map(|operator| self.look_at(operator, taken_up.of(operator.as_str())))
+            .collect();
+        let gone: Vec<SupplierEarning> = taken_up
+            .all()
+            .iter()
+            .filter(|supplier| !operators.contains(supplier.operator()))
+            .filter_map(|supplier| gone(supplier))
+            .collect();
+        let mut common = self.common(&taken_up);
         let (mut reasons, mut notes) = (Vec::new(), Vec::new());
-        let reason = |code, fact: String| Reason { code, fact };
-        match self.0.keys.signer() {
-            Ok(_) => {
-                self.0
-                    .trouble
-                    .send_if_modified(|trouble| take_if(trouble, |trouble| *trouble == Trouble::Key));
+        if here.is_empty() {
+            reasons.push(missing_key(self.0.keys.missing()));
+        }
+        let is_alone = here.len() + gone.len() <= 1;
+        let serves = here.iter().any(|one| one.reasons.is_empty());
+        let (mut before, mut after) = (Vec::new(), Vec::new());
+        for (one, is_here) in here
+            .iter()
+            .map(|one| (one, true))
+            .chain(gone.iter().map(|one| (one, false)))
+        {
+            let named = |reason: &Reason| {
+                if is_alone {
+                    reason.clone()
+                } else {
+                    reason.of(&one.operator)
+                }
+            };
+            let stops_all = is_here && !serves;
+            for reason in &one.reasons {
+                let list = if !stops_all {
+                    &mut notes
+                } else if is_of_key(reason.code) {
+                    &mut before
+                } else {
+                    &mut after
+                };
+                list.push(named(reason));
             }
-            Err(KeyProblem::NoWallet) => reasons.push(reason(ReasonCode::NoWallet, String::new())),
-            Err(KeyProblem::Locked) => reasons.push(reason(ReasonCode::KeyLocked, String::new())),
+            notes.extend(one.notes.iter().map(named));
         }
+        // What a person has to do first comes first: the key, this computer and the chain, the stake.
+        reasons.append(&mut before);
+        reasons.append(&mut common.reasons);
+        reasons.append(&mut after);
+        common.notes.append(&mut notes);
+        let mut notes = common.notes;
+        self.backend_reason(&mut reasons, &mut notes);
+        EarningEvent::Looked {
+            reasons,
+            notes,
+            suppliers: here.into_iter().chain(gone).collect(),
+        }
+    }
+
+    /// What stands in the way of one supplier. It is open from here on, or closed.
+    fn look_at(&self, operator: &Address, supplier: Option<&Arc<Supplier>>) -> SupplierEarning {
+        let mut seen = Seen::default();
+        let signer = self.0.keys.signer(operator);
+        if let Err(problem) = &signer {
+            seen.reasons.push(missing_key(*problem));
+        }
+        let on_chain = supplier.map(|one| one.on_chain.borrow().clone());
+        let on_chain = on_chain.unwrap_or_default();
+        if !on_chain.is_known {
+            seen.reasons.push(Reason {
+                code: ReasonCode::ChainSyncing,
+                fact: String::new(),
+            });
+        }
+        seen.reasons.extend(on_chain.stake);
+        seen.notes.extend(on_chain.stake_notes);
+        seen.notes.extend(on_chain.record);
+        if let Some(funds) = on_chain.funds {
+            seen.away(funds, supplier.is_some_and(|one| self.serves_known_sessions(one)));
+        }
+        if supplier.is_some_and(|one| one.sessions.has_twin()) {
+            seen.reasons.push(Reason {
+                code: ReasonCode::KeyElsewhere,
+                fact: operator.to_string(),
+            });
+        }
+        if let Some(supplier) = supplier {
+            seen.notes.extend(supplier.outlook.borrow().losses.notes());
+            match signer {
+                Ok(signer) if seen.reasons.is_empty() => supplier.open(signer),
+                Ok(_) | Err(_) => supplier.close(),
+            }
+        }
+        SupplierEarning {
+            operator: operator.clone(),
+            owner: on_chain.owner,
+            reasons: seen.reasons,
+            notes: seen.notes,
+        }
+    }
+
+    /// What stands in the way of all suppliers.
+    fn common(&self, suppliers: &Suppliers) -> Seen {
+        let mut seen = Seen::default();
+        let reason = |code, fact: String| Reason { code, fact };
         if self.0.config.services.is_empty() {
-            reasons.push(reason(ReasonCode::NoModel, "no service is configured".to_owned()));
+            seen.reasons
+                .push(reason(ReasonCode::NoModel, "no service is configured".to_owned()));
         }
-        reasons.extend(self.disk_reason());
+        seen.reasons.extend(self.disk_reason());
+        let goes_on = || suppliers.all().iter().any(|one| self.serves_known_sessions(one));
         // A copy: what follows looks at the head again, and two looks at once may wait for each other for ever.
         let standing = self.0.network.head().borrow().standing.clone();
-        match &standing {
-            Standing::Following => {}
-            // Without a trust anchor everything stands on an endpoint's word; the screen says so.
-            Standing::Unverified { .. } => {}
-            Standing::Starting => reasons.push(reason(ReasonCode::ChainSyncing, String::new())),
-            Standing::Stalled { why } => self.away(ReasonCode::ChainStalled, why, &mut reasons, &mut notes),
+        let (code, why) = match standing {
+            Standing::Following => return seen,
+            // Nothing that decides about money is proven.
+            Standing::Unverified { why } => (ReasonCode::ChainUnverified, why),
+            Standing::Starting => (ReasonCode::ChainSyncing, String::new()),
+            Standing::Stalled { why } => {
+                seen.away(reason(ReasonCode::ChainStalled, why), goes_on());
+                return seen;
+            }
             Standing::Unreachable { why } => {
-                self.away(ReasonCode::ChainUnreachable, why, &mut reasons, &mut notes);
+                seen.away(reason(ReasonCode::ChainUnreachable, why), goes_on());
+                return seen;
             }
-            Standing::TrustExpired { why } => reasons.push(reason(ReasonCode::TrustExpired, why.clone())),
-            Standing::TrustConflict { why } => {
-                reasons.push(reason(ReasonCode::TrustConflict, why.clone()));
-            }
-            Standing::ClockSkew { why, .. } => reasons.push(reason(ReasonCode::ClockSkew, why.clone())),
-        }
-        let on_chain = self.0.on_chain.borrow().clone();
-        reasons.extend(on_chain.stake);
-        notes.extend(on_chain.stake_notes);
-        notes.extend(on_chain.funds);
-        notes.extend(self.0.outlook.borrow().losses.notes());
-        self.backend_reason(&mut reasons, &mut notes);
-        EarningEvent::Looked { reasons, notes }
+            Standing::TrustExpired { why } => (ReasonCode::TrustExpired, why),
+            Standing::TrustConflict { why } => (ReasonCode::TrustConflict, why),
+            Standing::ClockSkew { why, .. } => (ReasonCode::ClockSkew, why),
+        };
+        seen.reasons.push(reason(code, why));
+        seen
     }
 
-    /// The chain tells nothing new. Sessions that are known are served to their end: buyers were promised that, and nothing
-    /// of it needs the chain.
-    fn away(&self, code: ReasonCode, why: &str, reasons: &mut Vec<Reason>, notes: &mut Vec<Reason>) {
-        let fact = why.to_owned();
-        let said = Reason { code, fact };
-        if self.serves_known_sessions() {
-            notes.push(said);
-        } else {
-            reasons.push(said);
-        }
-    }
-
-    /// Whether earning runs and knows a session that is not over, as far as this computer's clock tells.
-    fn serves_known_sessions(&self) -> bool {
-        let runs = matches!(
-            self.0.earning.borrow().state,
-            EarningState::Idle | EarningState::Serving
-        );
+    /// Whether a supplier serves now, and knows a session that is not over, as far as this computer's clock tells.
+    fn serves_known_sessions(&self, supplier: &Supplier) -> bool {
+        let serves = self.0.earning.borrow().serves(supplier.operator());
         let height = expected_height(&self.0.network.head().borrow(), self.0.clock.now());
-        let sessions = self.0.sessions.borrow();
-        runs && sessions
-            .as_ref()
-            .is_some_and(|sessions| sessions.knows_after(height))
+        serves && supplier.sessions.knows_after(height)
     }
 
     fn disk_reason(&self) -> Option<Reason> {
@@ -112,6 +209,37 @@ impl Miner {
             fact: failed,
         })
     }
+}
+
+/// What a supplier still has open whose key has left the wallet, if anything. It takes no request.
+fn gone(supplier: &Supplier) -> Option<SupplierEarning> {
+    supplier.close();
+    let is_open = !supplier.sessions.all().is_empty();
+    is_open.then(|| SupplierEarning {
+        operator: supplier.operator().clone(),
+        owner: supplier.on_chain.borrow().owner.clone(),
+        reasons: vec![missing_key(KeyProblem::NoOperator)],
+        notes: Vec::new(),
+    })
+}
+
+fn missing_key(problem: KeyProblem) -> Reason {
+    let code = match problem {
+        KeyProblem::NoWallet => ReasonCode::NoWallet,
+        KeyProblem::NoOperator => ReasonCode::NoOperator,
+        KeyProblem::Locked => ReasonCode::KeyLocked,
+    };
+    Reason {
+        code,
+        fact: String::new(),
+    }
+}
+
+fn is_of_key(code: ReasonCode) -> bool {
+    matches!(
+        code,
+        ReasonCode::NoWallet | ReasonCode::NoOperator | ReasonCode::KeyLocked
+    )
 }
 
 /// The height at which the chain is by now, where nobody can say: the last one that was seen, and the blocks for which

@@ -16,8 +16,13 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::{Reply, Server};
 use crate::{
-    admit::Admitted, events::RunningAnswer, evidence::Entry, facts::Key, ledger::LedgerError,
-    refusal::Refusal, sessions::Ticket,
+    admit::Admitted,
+    events::RunningAnswer,
+    evidence::Entry,
+    facts::Key,
+    ledger::LedgerError,
+    refusal::Refusal,
+    sessions::{Session, Ticket},
 };
 
 /// A whole answer.
@@ -50,7 +55,7 @@ impl Whole {
         }
     }
 
-    fn sign(self, server: &Server, admitted: &Admitted) -> Result<RelayResponse, Refusal> {
+    fn sign(self, admitted: &Admitted) -> Result<RelayResponse, Refusal> {
         let payload = HttpResponse {
             status: u32::from(self.status),
             headers: BTreeMap::from([(
@@ -61,7 +66,7 @@ impl Whole {
         }
         .encode();
         let header = admitted.ticket.session.facts.header.clone();
-        sign_response(&*server.signer, header, payload).map_err(unsigned)
+        sign_response(&*admitted.signer, header, payload).map_err(unsigned)
     }
 }
 
@@ -86,6 +91,7 @@ impl Job {
                 RunningAnswer {
                     service: facts.header.service_id.clone(),
                     session_id: facts.header.session_id.clone(),
+                    supplier: facts.supplier.clone(),
                     started_ms,
                 },
             );
@@ -101,7 +107,7 @@ impl Job {
     /// Signs a whole answer, keeps it, and hands it out.
     pub(super) async fn whole(self, admitted: Admitted, whole: Whole) -> Result<Reply, Refusal> {
         let (status, n_bytes, tokens) = (whole.status, whole.body.len() as u64, whole.tokens);
-        let response = whole.sign(&self.server, &admitted)?;
+        let response = whole.sign(&admitted)?;
         let done = Done::new(&admitted, &response, status, n_bytes, tokens);
         self.keep(admitted.ticket, done).await?;
         Ok(Reply::relay(Bytes::from(response.encode_to_vec())))
@@ -109,7 +115,7 @@ impl Job {
 
     /// Signs an answer that nobody pays for.
     pub(super) fn signed(self, admitted: Admitted, whole: Whole) -> Result<Bytes, Refusal> {
-        let response = whole.sign(&self.server, &admitted)?;
+        let response = whole.sign(&admitted)?;
         Ok(response.encode_to_vec().into())
     }
 
@@ -124,7 +130,7 @@ impl Job {
     ) -> Result<(), Refusal> {
         let header = admitted.ticket.session.facts.header.clone();
         // The payload does not enter the relay, only its hash.
-        let response = sign_response_hashed(&*self.server.signer, header, Bytes::new(), body_hash);
+        let response = sign_response_hashed(&*admitted.signer, header, Bytes::new(), body_hash);
         let response = response.map_err(unsigned)?;
         let done = Done::new(&admitted, &response, status, n_bytes, tokens);
         self.keep(admitted.ticket, done).await
@@ -139,7 +145,7 @@ impl Job {
             body,
         }
         .encode();
-        let response = sign_response(&*self.server.signer, header, payload).map_err(unsigned)?;
+        let response = sign_response(&*admitted.signer, header, payload).map_err(unsigned)?;
         let mut bytes = Vec::with_capacity(response.encoded_len() + hearth_pocket::stream::SEPARATOR.len());
         response.encode_raw(&mut bytes);
         bytes.extend_from_slice(hearth_pocket::stream::SEPARATOR);
@@ -171,7 +177,7 @@ impl Job {
         match self.server.ledger.append(&key, entry, alone).await {
             Ok(tally) => ticket.keep(tally.answers),
             // Sealed until the claim is over, and closed from then on.
-            Err(LedgerError::Sealed { .. } | LedgerError::Unknown { .. }) => self.late(&key).await,
+            Err(LedgerError::Sealed { .. } | LedgerError::Unknown { .. }) => self.late(&key, &session).await,
             // The disk is well: nothing need be looked at there.
             Err(LedgerError::BrokenOff) => return Err(Refusal::Fault),
             Err(error) => {
@@ -187,13 +193,11 @@ impl Job {
     }
 
     /// The claim was made before the answer ended: the reader gets it, nobody pays.
-    async fn late(&self, key: &Key) {
+    async fn late(&self, key: &Key, session: &Session) {
         self.server.counts.late.fetch_add(1, Ordering::Relaxed);
         metrics::counter!("hearth_miner_late_total").increment(1);
         tracing::warn!(session = %key.session_id, "an answer ended after its session was claimed: it is not paid");
-        if let Some(session) = self.server.admission.sessions.get(key) {
-            session.late.fetch_add(1, Ordering::SeqCst);
-        }
+        session.late.fetch_add(1, Ordering::SeqCst);
         if let Err(error) = self.server.db.count_late(key).await {
             tracing::warn!(%error, "a late answer could not be counted");
         }

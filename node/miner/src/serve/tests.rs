@@ -25,6 +25,7 @@ use crate::{
     facts::Key,
     session_db::SessionDb,
     sessions::Sessions,
+    supplier::{Supplier, Suppliers},
     testing::{MemoryDisk, TableChain, key},
 };
 
@@ -92,12 +93,16 @@ impl Stage {
         let ledger = Ledger::start(Arc::new(disk.clone()), hearth_store::Problems::default()).unwrap();
         let network = Arc::clone(&chain) as Arc<dyn crate::Network>;
         let sessions = Sessions::new(
-            hearth_pocket::Address::from_public_key(&supplier.public_key()),
+            supplier.address().clone(),
             Arc::clone(&network),
             ledger.clone(),
             db.clone(),
             clock.clone(),
         );
+        let mut suppliers = Suppliers::default();
+        let alone = Supplier::new(Arc::new(sessions));
+        alone.open(Arc::new(supplier));
+        suppliers.add(Arc::new(alone));
         let places = services
             .iter()
             .map(|(service, config)| (ServiceId::new(*service), Places::new(*config, config.slots)));
@@ -105,14 +110,13 @@ impl Stage {
         let mut server = Server {
             config: Arc::new(Config::new(([127, 0, 0, 1], 0).into(), folder.path().to_owned())),
             admission: Admission {
-                sessions: Arc::new(sessions),
+                suppliers: watch::Sender::new(suppliers).subscribe(),
                 network,
                 verifier: Arc::new(RingVerifier::new(16)),
                 shared: threads.shared().clone(),
             },
             backend,
             places: places.collect(),
-            signer: Arc::new(supplier),
             threads,
             ledger,
             db,
@@ -409,7 +413,7 @@ async fn a_settled_session_is_not_begun_anew() {
     .end(Outcome::Settled { paid: None });
     let facts = stage.record().await.unwrap().facts;
     server.db.save(&facts, &settled, None, 7).await.unwrap();
-    server.admission.sessions.remove(&session_key());
+    server.admission.sessions().remove(&session_key());
     server.ledger.close(session_key()).await.unwrap();
     let before = stage.record().await;
     // Within the grace period, as of one that was given up; and long after it.
@@ -420,7 +424,7 @@ async fn a_settled_session_is_not_begun_anew() {
             assert_eq!((error.status, error.code.as_str()), wanted, "{}", error.text);
         }
         assert!(
-            server.admission.sessions.all().is_empty(),
+            server.admission.sessions().all().is_empty(),
             "nothing for the driver"
         );
         assert_eq!(stage.record().await, before);
@@ -471,7 +475,7 @@ async fn who_may_not_sign_leaves_nothing_behind() {
     assert!(stage.chain.state().n_sessions_asked > 0);
     assert_eq!(stage.disk.len(), 0, "no file");
     assert_eq!(stage.server.db.count().await.unwrap(), 0, "no record");
-    assert!(stage.server.admission.sessions.all().is_empty());
+    assert!(stage.server.admission.sessions().all().is_empty());
     // A good one still finds its session.
     assert_eq!(refusal(stage.serve(&good(false)).await), None);
     assert_eq!(stage.server.db.count().await.unwrap(), 1);
@@ -553,6 +557,6 @@ async fn one_application_that_the_chain_is_silent_about_holds_up_nobody_else() {
         reply = stage.serve(&request) => assert_eq!(refusal(reply), None),
         () = tokio::time::sleep(Duration::from_secs(5)) => panic!("held up"),
     }
-    assert_eq!(stage.server.admission.sessions.all().len(), 1);
-    assert_eq!(stage.server.admission.sessions.all()[0].facts.end(), Height(30));
+    assert_eq!(stage.server.admission.sessions().all().len(), 1);
+    assert_eq!(stage.server.admission.sessions().all()[0].facts.end(), Height(30));
 }

@@ -9,6 +9,12 @@ use crate::claim::Outcome;
 
 /// Settled sessions in which the newest known payment is looked for.
 const PAID_AMONG: i64 = 16;
+/// Whose a session is, by its own word. One that cannot be read is nobody's.
+const OWNER: &str =
+    "CASE WHEN json_valid(facts) THEN coalesce(json_extract(facts, '$.owner'), '') ELSE '' END";
+/// Which rows are summed: those of no owner in a list, as JSON.
+const COUNTS: &str = "CASE WHEN json_valid(facts) THEN coalesce(json_extract(facts, '$.owner'), '') ELSE '' END NOT IN \
+                      (SELECT value FROM json_each(?))";
 
 /// Amounts of sessions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,7 +32,7 @@ pub struct DayTotal {
     pub day: String,
     /// Our part of what was settled.
     pub settled: Amount,
-    /// Answers of the sessions that have ended.
+    /// Answers of the sessions that have ended, whoever is paid for them.
     pub answers: u64,
 }
 
@@ -39,24 +45,35 @@ pub struct Totals {
     pub lost: Sum,
     /// The days since the one that was asked for, the oldest first; those on which nothing ended are left out.
     pub days: Vec<DayTotal>,
-    /// The sessions in which something can still happen.
+    /// The sessions in which something can still happen, of all owners.
     pub open: Vec<Record>,
     /// The newest session whose payment is known.
     pub newest_paid: Option<Record>,
+    /// What was settled for each supplier and owner, also for those that the sums leave out.
+    pub by_supplier: Vec<SupplierTotal>,
+}
+
+/// What was settled for one supplier while it was one owner's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SupplierTotal {
+    pub operator: String,
+    /// Empty where no session says.
+    pub owner: String,
+    pub settled: Sum,
 }
 
 impl SessionDb {
-    /// Sums, with the days since a moment.
-    pub(crate) async fn totals(&self, since_ms: i64) -> Result<Totals, SessionDbError> {
-        let mut tx = self.pool.begin().await?;
-        let (settled, lost) = ended(&mut tx).await?;
-        let days = days(&mut tx, since_ms).await?;
-        let open = self
-            .select(&mut tx, "outcome IS NULL ORDER BY end_height", None)
-            .await?;
-        let newest_settled = format!("outcome = ? ORDER BY end_height DESC LIMIT {PAID_AMONG}");
+    /// Sums, with the days since a moment. What is of the owners in `without` is left out.
+    pub(crate) async fn totals(&self, since_ms: i64, without: &[String]) -> Result<Totals, SessionDbError> {
+        let without = serde_json::to_string(without)?;
+        let mut tx = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let (settled, lost) = ended(&mut tx, &without).await?;
+        let days = days(&mut tx, since_ms, &without).await?;
+        let open = "outcome IS NULL ORDER BY end_height";
+        let open = self.select(&mut tx, open, &[]).await?;
+        let newest = format!("outcome = ? AND {COUNTS} ORDER BY end_height DESC LIMIT {PAID_AMONG}");
         let newest = self
-            .select(&mut tx, &newest_settled, Some(Outcome::SETTLED))
+            .select(&mut tx, &newest, &[Outcome::SETTLED, &without])
             .await?;
         tx.commit().await?;
         Ok(Totals {
@@ -65,28 +82,50 @@ impl SessionDb {
             days,
             open,
             newest_paid: newest.into_iter().find(|record| record.state.paid().is_some()),
+            by_supplier: Vec::new(),
         })
+    }
+
+    /// What was settled for each supplier and owner; also those of whom nothing was.
+    pub(crate) async fn settled_by_owner(&self) -> Result<Vec<SupplierTotal>, SessionDbError> {
+        let sql = format!(
+            "SELECT supplier, {OWNER} AS owner, sum(iif(outcome = ?1, share, 0)) AS amount, \
+             count(iif(outcome = ?1, 1, NULL)) AS sessions FROM miner_session GROUP BY 1, 2 ORDER BY 1, 2"
+        );
+        let rows = sqlx::query(AssertSqlSafe(sql))
+            .bind(Outcome::SETTLED)
+            .fetch_all(&self.pool)
+            .await?;
+        let total = |row: &sqlx::sqlite::SqliteRow| SupplierTotal {
+            operator: row.get("supplier"),
+            owner: row.get("owner"),
+            settled: Sum {
+                amount: amount(row.get("amount")),
+                sessions: row.get::<i64, _>("sessions").cast_unsigned(),
+            },
+        };
+        Ok(rows.iter().map(total).collect())
     }
 
     async fn select(
         &self,
         tx: &mut Transaction<'_, Sqlite>,
         which: &str,
-        bound: Option<&str>,
+        bound: &[&str],
     ) -> Result<Vec<Record>, SessionDbError> {
         let sql = format!("SELECT {COLUMNS} FROM miner_session WHERE {which}");
         let mut query = sqlx::query_as::<_, Row>(AssertSqlSafe(sql));
-        if let Some(bound) = bound {
-            query = query.bind(bound);
+        for bound in bound {
+            query = query.bind(*bound);
         }
         Ok(self.readable(query.fetch_all(&mut **tx).await?))
     }
 
     /// Fills in the shares of what ended under an older program. A row that cannot be read is told, and stays as it is.
     pub(crate) async fn fill_shares(&self) -> Result<(), SessionDbError> {
-        let mut tx = self.pool.begin().await?;
+        let mut tx = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         let old = self
-            .select(&mut tx, "outcome IS NOT NULL AND share IS NULL", None)
+            .select(&mut tx, "outcome IS NOT NULL AND share IS NULL", &[])
             .await?;
         for record in old {
             sqlx::query("UPDATE miner_session SET share = ? WHERE session_id = ? AND supplier = ?")
@@ -110,14 +149,17 @@ fn amount(column: Option<i64>) -> Amount {
     Amount::from_upokt(u128::try_from(column.unwrap_or(0)).unwrap_or(0))
 }
 
-async fn ended(tx: &mut Transaction<'_, Sqlite>) -> Result<(Sum, Sum), SessionDbError> {
-    let rows = sqlx::query(
+async fn ended(tx: &mut Transaction<'_, Sqlite>, without: &str) -> Result<(Sum, Sum), SessionDbError> {
+    let sql = format!(
         "SELECT outcome = ?1 AS is_settled, sum(share) AS amount, count(*) AS sessions FROM miner_session \
-         WHERE outcome IS NOT NULL AND (outcome = ?1 OR answers > 0) GROUP BY 1",
-    )
-    .bind(Outcome::SETTLED)
-    .fetch_all(&mut **tx)
-    .await?;
+         WHERE outcome IS NOT NULL AND (outcome = ?1 OR answers > 0) AND {} GROUP BY 1",
+        COUNTS.replace('?', "?2")
+    );
+    let rows = sqlx::query(AssertSqlSafe(sql))
+        .bind(Outcome::SETTLED)
+        .bind(without)
+        .fetch_all(&mut **tx)
+        .await?;
     let (mut settled, mut lost) = (Sum::default(), Sum::default());
     for row in rows {
         let sum = Sum {
@@ -133,16 +175,23 @@ async fn ended(tx: &mut Transaction<'_, Sqlite>) -> Result<(Sum, Sum), SessionDb
     Ok((settled, lost))
 }
 
-async fn days(tx: &mut Transaction<'_, Sqlite>, since_ms: i64) -> Result<Vec<DayTotal>, SessionDbError> {
-    let rows = sqlx::query(
+async fn days(
+    tx: &mut Transaction<'_, Sqlite>,
+    since_ms: i64,
+    without: &str,
+) -> Result<Vec<DayTotal>, SessionDbError> {
+    let sql = format!(
         "SELECT date(at_ms / 1000, 'unixepoch') AS day, sum(settled) AS settled, sum(answers) AS answers FROM ( \
-         SELECT iif(outcome = ?1, updated_ms, created_ms) AS at_ms, iif(outcome = ?1, share, 0) AS settled, answers \
+         SELECT iif(outcome = ?1, updated_ms, created_ms) AS at_ms, iif(outcome = ?1 AND {}, share, 0) AS settled, answers \
          FROM miner_session WHERE outcome IS NOT NULL) WHERE at_ms >= ?2 GROUP BY day ORDER BY day",
-    )
-    .bind(Outcome::SETTLED)
-    .bind(since_ms)
-    .fetch_all(&mut **tx)
-    .await?;
+        COUNTS.replace('?', "?3")
+    );
+    let rows = sqlx::query(AssertSqlSafe(sql))
+        .bind(Outcome::SETTLED)
+        .bind(since_ms)
+        .bind(without)
+        .fetch_all(&mut **tx)
+        .await?;
     let day = |row: &sqlx::sqlite::SqliteRow| DayTotal {
         day: row.get("day"),
         settled: amount(row.get("settled")),

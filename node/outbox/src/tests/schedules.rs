@@ -31,18 +31,21 @@ fn step() -> impl Strategy<Value = Step> {
         Just(Killed::Sent),
         Just(Killed::Looking),
     ];
-    let fault = any::<[bool; 8]>().prop_map(|bits| {
+    let fault = any::<[bool; 9]>().prop_map(|bits| {
         // One in four, so that most steps have a chance.
-        let is = |at: usize| bits[at] && bits[(at + 3) % 8];
+        let is = |at: usize| bits[at] && bits[(at + 3) % 9];
         Faults {
             refuses: is(0),
             refuses_for_good: is(1),
             drops: is(2),
             hides: is(3),
             away: is(4),
+            // A round would not end.
+            mute: false,
             dear: is(5),
             stands_still: is(6),
             fails: is(7),
+            unchecked: is(8),
         }
     });
     prop_oneof![

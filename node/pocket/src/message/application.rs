@@ -71,4 +71,18 @@ messages! { "pocket.application";
         4 unbonding_end_height: i64;
     }
     EventApplicationUnbondingCanceled { 1 application: message(Application); 2 session_end_height: i64; }
+    EventTransferBegin {
+        1 source_address: string;
+        2 destination_address: string;
+        3 source_application: message(Application);
+        4 session_end_height: i64;
+        5 transfer_end_height: i64;
+    }
+    EventTransferEnd {
+        1 source_address: string;
+        2 destination_address: string;
+        3 destination_application: message(Application);
+        4 session_end_height: i64;
+        5 transfer_end_height: i64;
+    }
 }

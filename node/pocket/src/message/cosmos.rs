@@ -117,7 +117,12 @@ messages! { "cosmos.authz.v1beta1";
     Grant { 1 authorization: message(Any); 2 expiration: message(Timestamp); }
     MsgGrant { 1 granter: string; 2 grantee: string; 3 grant: always(Grant); }
     MsgExec { 1 grantee: string; 2 msgs: list(Any); }
+    MsgExecResponse { 1 results: blobs; }
     MsgRevoke { 1 granter: string; 2 grantee: string; 3 msg_type_url: string; }
+    EventGrant { 2 msg_type_url: string; 3 granter: string; 4 grantee: string; }
+    EventRevoke { 2 msg_type_url: string; 3 granter: string; 4 grantee: string; }
+    QueryGrantsRequest { 1 granter: string; 2 grantee: string; 3 msg_type_url: string; 4 pagination: message(PageRequest); }
+    QueryGrantsResponse { 1 grants: list(Grant); 2 pagination: message(PageResponse); }
 }
 
 messages! { "cosmos.upgrade.v1beta1";

@@ -1,13 +1,15 @@
 //! The messages that may stand in an [`Any`], for its JSON form.
 
+use std::cell::Cell;
+
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _, ser::Error as _};
 use serde_json::{Map, Value};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::{
-    Any, Timestamp, TypeUrl, application, cosmos, gateway, proof, service, session, shared, supplier,
-    tokenomics,
+    Any, Timestamp, TypeUrl, application, cosmos, gateway, migration, proof, service, session, shared,
+    supplier, tokenomics,
 };
 
 /// How one type goes from bytes to JSON and back.
@@ -52,6 +54,10 @@ const ENTRIES: &[Entry] = &[
     entry::<gateway::MsgUpdateGatewayMetadata>(),
     entry::<gateway::MsgUpdateParam>(),
     entry::<gateway::MsgUpdateParams>(),
+    entry::<migration::MsgClaimMorseAccount>(),
+    entry::<migration::MsgClaimMorseApplication>(),
+    entry::<migration::MsgClaimMorseSupplier>(),
+    entry::<migration::MsgUpdateParams>(),
     entry::<proof::MsgCreateClaim>(),
     entry::<proof::MsgSubmitProof>(),
     entry::<proof::MsgUpdateParam>(),
@@ -76,9 +82,37 @@ fn find(type_url: &str) -> Option<&'static Entry> {
     ENTRIES.iter().find(|entry| entry.type_url == type_url)
 }
 
+/// Messages inside messages that are shown: the chain takes few, and each costs stack.
+const MAX_DEPTH: u8 = 16;
+
+thread_local! {
+    static DEPTH: Cell<u8> = const { Cell::new(0) };
+}
+
+/// One message further inside, until it is dropped.
+struct Inside;
+
+impl Inside {
+    fn enter() -> Option<Inside> {
+        let depth = DEPTH.get();
+        (depth < MAX_DEPTH).then(|| {
+            DEPTH.set(depth + 1);
+            Inside
+        })
+    }
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        DEPTH.set(DEPTH.get().saturating_sub(1));
+    }
+}
+
 /// A type that is not known shows its bytes as `value`.
 impl Serialize for Any {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let nested = || S::Error::custom(format!("messages lie more than {MAX_DEPTH} deep in each other"));
+        let _inside = Inside::enter().ok_or_else(nested)?;
         let mut object = Map::new();
         object.insert("@type".to_owned(), Value::String(self.type_url.clone()));
         match find(&self.type_url) {
@@ -123,5 +157,39 @@ impl<'de> Deserialize<'de> for Timestamp {
         let text = String::deserialize(deserializer)?;
         let moment = OffsetDateTime::parse(&text, &Rfc3339).map_err(D::Error::custom)?;
         Ok(Timestamp::from_unix_nanos(moment.unix_timestamp_nanos()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A message inside as many others.
+    fn nested(depth: usize) -> Any {
+        let mut message = cosmos::MsgSend::default().to_any();
+        for _ in 0..depth {
+            let exec = cosmos::MsgExec {
+                msgs: vec![message],
+                ..cosmos::MsgExec::default()
+            };
+            message = exec.to_any();
+        }
+        message
+    }
+
+    #[test]
+    fn messages_too_deep_in_each_other_are_refused_and_others_are_shown_after() {
+        assert!(serde_json::to_value(nested(15)).is_ok());
+        for depth in [16, 400, 2_000] {
+            let error = serde_json::to_value(nested(depth)).unwrap_err();
+            assert!(
+                error.to_string().contains("deep in each other"),
+                "{depth}: {error}"
+            );
+        }
+        assert!(
+            serde_json::to_value(nested(15)).is_ok(),
+            "nothing is left of those before"
+        );
     }
 }

@@ -40,6 +40,34 @@ fn plan(tx: &Value) -> Plan {
 }
 
 #[test]
+fn what_is_to_be_signed_is_read_whole_or_refused() {
+    let plan = Plan {
+        messages: vec![cosmos::MsgSend::default().to_any()],
+        memo: "hello".to_owned(),
+        timeout_height: 7,
+        timeout: None,
+        replay: Replay::Ordered { sequence: 3 },
+        fee: vec![Coin::upokt(Amount::from_upokt(5))],
+        gas_limit: 100,
+    };
+    let (body, auth) = (plan.body(), plan.auth_info(&[2; 33]));
+    let bytes = sign_bytes(&body.encode_to_vec(), &auth.encode_to_vec(), "chain", 9);
+    let read = decode_sign_doc(&bytes).unwrap();
+    assert_eq!((read.body, read.auth_info), (body.clone(), auth.clone()));
+    assert_eq!((read.chain_id.as_str(), read.account_number), ("chain", 9));
+
+    // A field that is not known would be signed without being shown.
+    let mut hidden = body.encode_to_vec();
+    hidden.extend([0xba, 0x3e, 1, 7]);
+    let bytes = sign_bytes(&hidden, &auth.encode_to_vec(), "chain", 9);
+    assert_eq!(decode_sign_doc(&bytes), Err(TxError::NotWhole));
+    assert!(matches!(
+        decode_sign_doc(&[1, 2, 3]),
+        Err(TxError::Undecodable { .. })
+    ));
+}
+
+#[test]
 fn recorded_transactions_are_rebuilt_byte_for_byte() {
     let golden = load("chain_txs");
     let mut rebuilt = 0;

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use hearth_base::Amount;
+use hearth_pocket::address::Address;
 
 /// What to know before it is signed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,20 +20,47 @@ pub enum Note {
     Until { height: u64 },
     /// These services are served no more.
     Retires(Vec<String>),
+    /// The chain pays a session by what is staked when it is settled: what is open then, and is not staked any more, is
+    /// not paid.
+    OpenUnpaid,
     /// The application asks this service no more.
     Leaves(String),
     /// The role was on its way out, and stays.
     Stays,
     /// The chain takes so much for it, besides the fee of the transaction.
     Charge { amount: Amount },
-    /// So much goes from the main key to the working key, which pays fees by itself.
-    Working { amount: Amount },
+    /// So much goes from the owner to the account that signs unattended and pays fees by itself.
+    Working { amount: Amount, to: Address },
+    /// The owner's key is elsewhere: what it has to sign is written to a file.
+    Elsewhere { account: Address },
     /// So much of the stake comes back at once.
     Back { amount: Amount },
     /// The stake lies with the key that signs unattended.
     HotStake,
     /// The operator's record belongs to somebody else, who gets the stake back.
     Foreign { owner: String },
+    /// What was on the chain and what will be: the name, the compute units or the card of a service, or where its relays
+    /// arrive.
+    Changes {
+        what: &'static str,
+        service: String,
+        from: String,
+        to: String,
+    },
+    /// Who had a share of what a service earns has none any more.
+    SharesLost { service: String, shares: Vec<String> },
+    /// So much that was not staked on the former network comes to this account.
+    MorseComes {
+        amount: Amount,
+        from: String,
+        to: String,
+    },
+    /// So much that was staked there comes to this account at once: it is too little for a stake, or was given up.
+    MorseStakeComes { amount: Amount, to: String },
+    /// So much that was staked there is staked here, and this account's.
+    MorseStakeStays { amount: Amount, to: String },
+    /// The network takes no fee for it.
+    Free,
 }
 
 impl Note {
@@ -47,12 +75,20 @@ impl Note {
             Note::Until { .. } => "until",
             Note::Retires(_) => "retires",
             Note::Leaves(_) => "leaves",
+            Note::OpenUnpaid => "open_unpaid",
             Note::Stays => "stays",
             Note::Charge { .. } => "charge",
             Note::Working { .. } => "working",
+            Note::Elsewhere { .. } => "elsewhere",
             Note::Back { .. } => "back",
             Note::HotStake => "hot_stake",
             Note::Foreign { .. } => "foreign",
+            Note::Changes { .. } => "changes",
+            Note::SharesLost { .. } => "shares_lost",
+            Note::MorseComes { .. } => "morse_comes",
+            Note::MorseStakeComes { .. } => "morse_stake_comes",
+            Note::MorseStakeStays { .. } => "morse_stake_stays",
+            Note::Free => "free",
         }
     }
 
@@ -71,13 +107,58 @@ impl Note {
             | Note::SettlementsTake { least: amount }
             | Note::Charge { amount }
             | Note::Back { amount }
-            | Note::Working { amount } => vec![("amount", amount.upokt().to_string())],
+            | Note::Working { amount, .. } => vec![("amount", amount.upokt().to_string())],
             Note::From { height } | Note::Until { height } => vec![("height", height.to_string())],
             Note::Retires(services) => vec![("services", services.join(", "))],
             Note::Leaves(service) => vec![("service", service.clone())],
             Note::Foreign { owner } => vec![("owner", owner.clone())],
-            Note::Stays | Note::HotStake => Vec::new(),
+            Note::Elsewhere { account } => vec![("account", account.to_string())],
+            Note::Changes {
+                what,
+                service,
+                from,
+                to,
+            } => vec![
+                ("what", (*what).to_owned()),
+                ("service", service.clone()),
+                ("from", from.clone()),
+                ("to", to.clone()),
+            ],
+            Note::SharesLost { service, shares } => {
+                vec![("service", service.clone()), ("shares", shares.join(", "))]
+            }
+            Note::MorseComes { amount, from, to } => vec![
+                ("amount", amount.upokt().to_string()),
+                ("from", from.clone()),
+                ("to", to.clone()),
+            ],
+            Note::MorseStakeComes { amount, to } | Note::MorseStakeStays { amount, to } => {
+                vec![("amount", amount.upokt().to_string()), ("to", to.clone())]
+            }
+            Note::Stays | Note::OpenUnpaid | Note::HotStake | Note::Free => Vec::new(),
         }
+    }
+}
+
+impl Note {
+    /// What becomes of what was on the former network, in English; nothing for any other note.
+    fn of_morse(&self) -> String {
+        if let Note::MorseComes { amount, from, to } = self {
+            return format!("{} POKT of the Morse account {from} come to {to}", amount.pokt());
+        }
+        if let Note::MorseStakeComes { amount, to } = self {
+            return format!(
+                "{} POKT that were staked there come to {to} at once: it is too little for a stake here, or was given up",
+                amount.pokt()
+            );
+        }
+        if let Note::MorseStakeStays { amount, to } = self {
+            return format!(
+                "{} POKT that were staked there are staked here, for {to}",
+                amount.pokt()
+            );
+        }
+        String::new()
     }
 }
 
@@ -109,6 +190,10 @@ impl fmt::Display for Note {
             Note::Until { height } => write!(f, "it counts up to block {height}"),
             Note::Retires(services) => write!(f, "no longer served: {}", services.join(", ")),
             Note::Leaves(service) => write!(f, "the application asks {service} no more"),
+            Note::OpenUnpaid => f.write_str(
+                "answers of sessions that are not settled yet are not paid any more: stop earning first, and wait until \
+                 all of them are settled",
+            ),
             Note::Stays => f.write_str("it was on its way out, and stays"),
             Note::Charge { amount } => {
                 write!(
@@ -117,16 +202,51 @@ impl fmt::Display for Note {
                     amount.pokt()
                 )
             }
-            Note::Working { amount } => write!(
+            Note::Working { amount, .. } => write!(
                 f,
                 "{} POKT go from the main key to the working key, which pays its fees alone",
                 amount.pokt()
             ),
+            Note::Elsewhere { account } => write!(
+                f,
+                "the key of {account} is not in this wallet: what it has to sign is written to a file"
+            ),
             Note::Back { amount } => write!(f, "{} POKT of the stake come back at once", amount.pokt()),
             Note::HotStake => f.write_str("the stake lies with the working key, which signs unattended"),
+            Note::Changes {
+                what,
+                service,
+                from,
+                to,
+            } => {
+                let what = match *what {
+                    "name" => "the name",
+                    "compute_units" => "the compute units",
+                    "card" => "the card",
+                    "shares" => "the shares",
+                    _ => "the address",
+                };
+                write!(f, "{what} of {service}: {} → {}", plain(from), plain(to))
+            }
+            Note::SharesLost { service, shares } => write!(
+                f,
+                "who had a share of what {service} earns has none any more: {}",
+                shares.join(", ")
+            ),
+            Note::MorseComes { .. } | Note::MorseStakeComes { .. } | Note::MorseStakeStays { .. } => {
+                f.write_str(&self.of_morse())
+            }
+            Note::Free => f.write_str("the network takes no fee for it"),
             Note::Foreign { owner } => {
                 write!(f, "the record belongs to {owner}, who gets its stake back")
             }
         }
     }
+}
+
+/// What comes from the chain is anybody's: it must not move the cursor.
+fn plain(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect()
 }

@@ -1,4 +1,4 @@
-//! Applications, gateways, delegations and services.
+//! Applications, gateways and delegations.
 
 use hearth_base::{Amount, ServiceId};
 use hearth_pocket::{
@@ -9,22 +9,18 @@ use hearth_pocket::{
             MsgDelegateToGateway, MsgStakeApplication, MsgUndelegateFromGateway, MsgUnstakeApplication,
         },
         gateway::{MsgStakeGateway, MsgUnstakeGateway},
-        service::MsgAddService,
-        shared::{ApplicationServiceConfig, Metadata, Service},
+        shared::ApplicationServiceConfig,
     },
 };
 
-use super::{Note, Plan, RoleError, amount, by_main, by_working, check_least, money_for_working};
+use hearth_wallet::Purpose;
+
+use super::{Note, Plan, RoleError, amount, by, check_least, elsewhere, money_for};
 use crate::{
     facts::Facts,
     order::{Order, Role},
 };
 
-/// The chain's limits on services.
-const MAX_SERVICE_ID: usize = 42;
-const MAX_SERVICE_NAME: usize = 169;
-const MAX_COMPUTE_UNITS: u64 = 2_097_152;
-const MAX_CARD_BYTES: usize = 256 << 10;
 /// The least limit of a session.
 const LEAST_SESSION_LIMIT: Amount = Amount::from_upokt(Amount::UPOKT_PER_POKT);
 /// Room for fees of a key that has nothing else.
@@ -51,7 +47,7 @@ pub(super) fn application(
         check_least("the limit of a session", limit, LEAST_SESSION_LIMIT)?;
     }
     let message = MsgStakeApplication {
-        address: facts.main.to_string(),
+        address: facts.account(Purpose::Application)?.to_string(),
         stake: Some(Coin::upokt(stake)),
         services: vec![ApplicationServiceConfig {
             service_id: service.to_string(),
@@ -72,7 +68,7 @@ pub(super) fn application(
     }
     notes.push(unbonding(Role::Application, facts));
     Ok(Plan {
-        steps: vec![by_main(facts, vec![message.to_any()], added)],
+        steps: vec![by(facts, Purpose::Application, vec![message.to_any()], added)?],
         notes,
     })
 }
@@ -87,16 +83,17 @@ pub(super) fn gateway(stake: Amount, facts: &Facts) -> Result<Plan, RoleError> {
     check_least("the stake", stake, least)?;
     let added = stake.checked_sub(staked).unwrap_or_default();
     let (mut steps, mut notes) = (Vec::new(), Vec::new());
-    if let Some((message, missing)) = money_for_working(facts, added.saturating_add(Amount::from_upokt(FEES)))
-    {
-        steps.push(by_main(facts, vec![message], missing));
-        notes.push(Note::Working { amount: missing });
+    let needed = added.saturating_add(Amount::from_upokt(FEES));
+    if let Some(gift) = money_for(facts, Purpose::Gateway, needed)? {
+        steps.push(by(facts, Purpose::Owner, vec![gift.message], gift.amount)?);
+        notes.push(gift.note);
     }
     let message = MsgStakeGateway {
-        address: facts.working.to_string(),
+        address: facts.account(Purpose::Gateway)?.to_string(),
         stake: Some(Coin::upokt(stake)),
     };
-    steps.push(by_working(facts, vec![message.to_any()], added));
+    steps.push(by(facts, Purpose::Gateway, vec![message.to_any()], added)?);
+    notes.extend(elsewhere(&steps));
     notes.push(Note::HotStake);
     if known.is_some_and(|known| known.unstake_session_end_height > 0) {
         notes.push(Note::Stays);
@@ -125,14 +122,14 @@ pub(super) fn unstake(role: Role, facts: &Facts) -> Result<Plan, RoleError> {
     }
     let step = if role == Role::Gateway {
         let message = MsgUnstakeGateway {
-            address: facts.working.to_string(),
+            address: facts.account(Purpose::Gateway)?.to_string(),
         };
-        by_working(facts, vec![message.to_any()], Amount::ZERO)
+        by(facts, Purpose::Gateway, vec![message.to_any()], Amount::ZERO)?
     } else {
         let message = MsgUnstakeApplication {
-            address: facts.main.to_string(),
+            address: facts.account(Purpose::Application)?.to_string(),
         };
-        by_main(facts, vec![message.to_any()], Amount::ZERO)
+        by(facts, Purpose::Application, vec![message.to_any()], Amount::ZERO)?
     };
     let until = Note::Until {
         height: facts.session_end(),
@@ -144,7 +141,7 @@ pub(super) fn unstake(role: Role, facts: &Facts) -> Result<Plan, RoleError> {
 }
 
 pub(super) fn delegate(facts: &Facts, order: &Order) -> Result<Plan, RoleError> {
-    let gateway = named(facts, order);
+    let gateway = named(facts, order)?;
     let application = facts
         .application
         .as_ref()
@@ -167,14 +164,19 @@ pub(super) fn delegate(facts: &Facts, order: &Order) -> Result<Plan, RoleError> 
         });
     }
     let message = MsgDelegateToGateway {
-        app_address: facts.main.to_string(),
+        app_address: facts.account(Purpose::Application)?.to_string(),
         gateway_address: gateway.to_string(),
     };
-    Ok(one(by_main(facts, vec![message.to_any()], Amount::ZERO)))
+    Ok(one(by(
+        facts,
+        Purpose::Application,
+        vec![message.to_any()],
+        Amount::ZERO,
+    )?))
 }
 
 pub(super) fn undelegate(facts: &Facts, order: &Order) -> Result<Plan, RoleError> {
-    let gateway = named(facts, order);
+    let gateway = named(facts, order)?;
     let application = facts
         .application
         .as_ref()
@@ -184,91 +186,23 @@ pub(super) fn undelegate(facts: &Facts, order: &Order) -> Result<Plan, RoleError
         return Err(RoleError::NotDelegated(gateway.to_string()));
     }
     let message = MsgUndelegateFromGateway {
-        app_address: facts.main.to_string(),
+        app_address: facts.account(Purpose::Application)?.to_string(),
         gateway_address: gateway.to_string(),
     };
-    Ok(one(by_main(facts, vec![message.to_any()], Amount::ZERO)))
+    Ok(one(by(
+        facts,
+        Purpose::Application,
+        vec![message.to_any()],
+        Amount::ZERO,
+    )?))
 }
 
 /// The gateway that is meant.
-fn named(facts: &Facts, order: &Order) -> Address {
-    order.named_gateway().unwrap_or(&facts.working).clone()
-}
-
-pub(super) fn service(
-    id: &ServiceId,
-    name: &str,
-    compute_units: u64,
-    card: Option<&[u8]>,
-    facts: &Facts,
-) -> Result<Plan, RoleError> {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    let text = id.as_str();
-    if text.is_empty() || text.len() > MAX_SERVICE_ID || !text.chars().all(is_plain) {
-        return Err(RoleError::Field(format!(
-            "\"{text}\" is no id of a service: it has letters, digits, - and _, {MAX_SERVICE_ID} at most"
-        )));
+fn named(facts: &Facts, order: &Order) -> Result<Address, RoleError> {
+    match order.named_gateway() {
+        Some(named) => Ok(named.clone()),
+        None => facts.account(Purpose::Gateway).cloned(),
     }
-    if name.is_empty() || name.len() > MAX_SERVICE_NAME {
-        return Err(RoleError::Field(format!(
-            "the name of a service has 1 to {MAX_SERVICE_NAME} characters"
-        )));
-    }
-    if !(1..=MAX_COMPUTE_UNITS).contains(&compute_units) {
-        return Err(RoleError::Field(format!(
-            "the compute units of an answer are from 1 to {MAX_COMPUTE_UNITS}"
-        )));
-    }
-    if let Some(card) = card {
-        check_card(card)?;
-    }
-    let known = facts.services.get(id);
-    if let Some(known) = known.filter(|known| known.owner_address != facts.main.as_str()) {
-        return Err(RoleError::OthersService {
-            id: text.to_owned(),
-            owner: known.owner_address.clone(),
-        });
-    }
-    let charge = if known.is_some() {
-        Amount::ZERO
-    } else {
-        amount(facts.params.service.add_service_fee.as_ref())
-    };
-    let message = MsgAddService {
-        owner_address: facts.main.to_string(),
-        service: Service {
-            id: text.to_owned(),
-            name: name.to_owned(),
-            compute_units_per_relay: compute_units,
-            owner_address: facts.main.to_string(),
-            metadata: card.map(|card| Metadata { card: card.to_vec() }),
-        },
-    };
-    let mut notes = Vec::new();
-    if !charge.is_zero() {
-        notes.push(Note::Charge { amount: charge });
-    }
-    if known.is_some_and(|known| known.compute_units_per_relay != compute_units) {
-        notes.push(Note::From {
-            height: facts.session_end() + 1,
-        });
-    }
-    Ok(Plan {
-        steps: vec![by_main(facts, vec![message.to_any()], charge)],
-        notes,
-    })
-}
-
-fn check_card(card: &[u8]) -> Result<(), RoleError> {
-    if card.len() > MAX_CARD_BYTES {
-        return Err(RoleError::Field(format!(
-            "the card has {} bytes, and the network takes {MAX_CARD_BYTES}",
-            card.len()
-        )));
-    }
-    let read: Result<serde_json::Map<String, serde_json::Value>, _> = serde_json::from_slice(card);
-    read.map(drop)
-        .map_err(|error| RoleError::Field(format!("the card is no JSON object: {error}")))
 }
 
 /// A stake that is there is only added to.

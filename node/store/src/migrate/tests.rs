@@ -43,7 +43,6 @@ async fn rows(pool: &SqlitePool) -> Vec<(String, i64)> {
         "weights_leaves",
         "weights_downloads",
         "miner_commitment",
-        "miner_tx",
         "gateway_receipts",
         "api_setting",
         "conversation",

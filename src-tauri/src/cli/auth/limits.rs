@@ -78,7 +78,7 @@ fn scope(text: &str) -> Result<Scope, String> {
     Scope::ALL
         .into_iter()
         .find(|scope| scope.word() == text)
-        .ok_or_else(|| format!("\"{text}\" is no scope: it is local, network or embeddings"))
+        .ok_or_else(|| format!("\"{text}\" is no scope: it is local, network, embeddings or signatures"))
 }
 
 fn count(text: &str) -> Result<Limit<u32>, String> {
@@ -193,7 +193,7 @@ mod tests {
         let days = (until.0 - Clock::system().now()).whole_hours();
         assert!((719..=720).contains(&days), "{days}");
         for (flags, word) in [
-            ("--scope admin", "local, network or embeddings"),
+            ("--scope admin", "local, network, embeddings or signatures"),
             ("--requests-per-minute 0", "none for no limit"),
             ("--tokens-per-minute many", "none for no limit"),
             ("--daily-budget 1,5", "not an amount"),

@@ -9,6 +9,8 @@ import MoneyNotes from '../shell/MoneyNotes.svelte';
 import EarnView from '../views/EarnView.svelte';
 import Losses from './Losses.svelte';
 import Sessions from './Sessions.svelte';
+import Suppliers from './Suppliers.svelte';
+import WhyNot from './WhyNot.svelte';
 
 const notes = [
   { code: 'slashed', fact: '10 POKT in block 123, 59990 POKT are left', meaning: '' },
@@ -56,4 +58,43 @@ test('a lost session shows its answers, its money, why, and what the chain took 
   for (const words of [/Proof missed/, /19 answers/, /− 2\.136526 POKT/, /did not reach the chain while it was due \(blocks 1,235–1,239\)/, slash, /the endpoint was down/]) expect(list).toMatch(words);
   const table = whole(render(Sessions, { head: null }).container);
   for (const words of [/Proof missed/, /s19–/, /− 2\.136526/, /while it was due/, slash]) expect(table).toMatch(words);
+});
+
+const [ours, theirs, owner] = ['pokt1ours', 'pokt1theirs', 'pokt1owner'];
+const two: Earning = {
+  ...earning('idle'),
+  notes: [ours, theirs].map((operator) => ({ code: 'record_changed', fact: `${operator}: it leaves the network`, meaning: '' })),
+  suppliers: [
+    { operator: ours, owner: ours, state: 'serving', serving: 2, reasons: [], notes: [{ code: 'record_changed', fact: 'it leaves the network', meaning: '' }] },
+    { operator: theirs, owner, state: 'off', serving: 0, reasons: [{ code: 'key_locked', meaning: '' }], notes: [{ code: 'record_changed', fact: 'it leaves the network', meaning: '' }] },
+  ],
+};
+
+test('each of several suppliers says its state, its owner and what stands in its way', () => {
+  const { container } = render(Suppliers, { suppliers: two.suppliers ?? [], sums: [{ operator: theirs, settled: '2000000', sessions: 1 }] });
+  const rows = [...container.querySelectorAll<HTMLElement>('[data-supplier]')].map((row) => [row.dataset.supplier, row.dataset.state, row.querySelector('[data-reason]')?.getAttribute('data-reason') ?? null]);
+  expect(rows).toEqual([[ours, 'serving', null], [theirs, 'off', 'key_locked']]);
+  expect(container.textContent).toMatch(/2\.00 POKT settled/);
+  expect(container.textContent?.match(/Owner/g)?.length).toBe(1);
+});
+
+test('one supplier looks as it always did, and the same note of two is said of each', async () => {
+  const status = (now: Earning) => ({ ...emptyNode, status: { earning: now, head: null, network: {}, wallet: {}, setup: {} } as unknown as Status });
+  node.state = status({ ...two, notes: [], suppliers: two.suppliers?.slice(0, 1) });
+  expect(render(EarnView).container.querySelector('[data-testid=suppliers]')).toBeNull();
+  const asked = vi.spyOn(earn, 'acknowledge').mockResolvedValue();
+  const { container } = render(WhyNot, { earning: two });
+  const buttons = [...container.querySelectorAll('[data-testid=acknowledge]')];
+  expect(buttons.length).toBe(2);
+  for (const button of buttons) await fireEvent.click(button);
+  expect(asked.mock.calls).toEqual([[ours], [theirs]]);
+  asked.mockRestore();
+});
+
+test('two suppliers in one session are two rows, each with its supplier', () => {
+  const of = (supplier: string) => ({ ...lost, supplier });
+  earn.readSessions.value = { sessions: [of(ours), of(theirs)], total: 2 };
+  const { container } = render(Sessions, { head: null });
+  expect(container.querySelectorAll('tbody tr').length).toBe(2);
+  for (const words of [/Supplier/, /pokt1ours/, /pokt1theirs/]) expect(container.textContent).toMatch(words);
 });

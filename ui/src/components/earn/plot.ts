@@ -61,7 +61,7 @@ export class DayPlot {
     const style = getComputedStyle(document.documentElement);
     const colour = (name: string) => style.getPropertyValue(name).trim();
     const font = '500 11px "Inter Variable", system-ui, sans-serif';
-    const number = new Intl.NumberFormat(localeTag(), { maximumFractionDigits: 2 });
+    const number = new Intl.NumberFormat(localeTag(), { maximumSignificantDigits: 3 });
     const axis = { font, stroke: colour('--text-3'), ticks: { show: false } };
     const every = Math.max(1, Math.ceil((this.days.length * 52) / Math.max(320, this.box.clientWidth)));
     const last = this.days.length - 1;
@@ -84,7 +84,7 @@ export class DayPlot {
         },
         {
           ...axis,
-          size: 48,
+          size: 54,
           grid: { stroke: colour('--line'), width: 1 },
           splits: (_, __, ___, max) => [0, 1, 2, 3, 4].map((step) => (max * step) / 4),
           values: (_, splits) => splits.map((value) => number.format(value)),

@@ -2,7 +2,9 @@
 import type { ApiKey, KeyLimits, Scope } from '$lib/api/generated';
 import { plain } from '$lib/format/money';
 
-export const scopes = ['local', 'network', 'embeddings'] as const satisfies Scope[];
+export const scopes = ['local', 'network', 'embeddings', 'signatures'] as const satisfies Scope[];
+/** What a new key opens unless told otherwise. */
+const usual: Scope[] = ['local', 'network', 'embeddings'];
 
 export type Draft = {
   name: string;
@@ -21,7 +23,7 @@ export type Draft = {
 
 export const emptyDraft = (): Draft => ({
   name: '',
-  scopes: [...scopes],
+  scopes: [...usual],
   models: '',
   origins: '',
   requests: '',
@@ -37,7 +39,7 @@ export function draftOf(key: ApiKey): Draft {
   const { limits } = key;
   return {
     name: key.name,
-    scopes: limits.scopes ?? [...scopes],
+    scopes: limits.scopes ?? [...usual],
     models: (limits.models ?? []).join('\n'),
     origins: (limits.origins ?? []).join('\n'),
     requests: String(limits.requests_per_minute ?? ''),

@@ -3,6 +3,7 @@ import { describe, expect, test, vi } from 'vitest';
 import { node } from '$lib/controllers/node.svelte';
 import Markdown from '../chat/Markdown.svelte';
 import Pipeline from '../earn/Pipeline.svelte';
+import ErrorNote from './ErrorNote.svelte';
 import Money from './Money.svelte';
 import More from './More.svelte';
 import ProofBadge from './ProofBadge.svelte';
@@ -57,4 +58,10 @@ test('a long list has a button for more until the API gives no more at once', ()
     expect(container.querySelector('button')).toBeNull();
     expect(container.textContent).toMatch(/The newest 500 are shown\. The table \(CSV\) has all of them\./);
   });
+});
+
+test('what the words of an error say already is not said again', () => {
+  const text = (code: string) => render(ErrorNote, { error: { code, message: 'x', remedy: null }, safe: 'Nothing left your wallet.' }).container.textContent ?? '';
+  for (const code of ['not_enough', 'memo_too_long']) expect(text(code).match(/Nothing left your wallet/g), code).toHaveLength(1);
+  expect(text('no_wallet')).toMatch(/Nothing left your wallet\.\s/);
 });

@@ -1,6 +1,7 @@
 import Box from '@lucide/svelte/icons/box';
 import ChartColumn from '@lucide/svelte/icons/chart-column';
 import Flame from '@lucide/svelte/icons/flame';
+import ListChecks from '@lucide/svelte/icons/list-checks';
 import MessageCircle from '@lucide/svelte/icons/message-circle';
 import Settings2 from '@lucide/svelte/icons/settings-2';
 import Wallet from '@lucide/svelte/icons/wallet';
@@ -19,6 +20,9 @@ export const nav = [
 
 /** Reached from Settings, the palette and by keys: no page of its own in the sidebar. */
 export const usageEntry = { page: 'usage', icon: ChartColumn, name: () => m.usage_title() } as const satisfies { page: Page; icon: unknown; name: () => string };
+
+/** Reached when nothing is set up, from Settings and the palette. */
+export const setupEntry = { page: 'setup', icon: ListChecks, name: () => m.first_title() } as const satisfies { page: Page; icon: unknown; name: () => string };
 
 export const networkTitle = (name: string): string =>
   ({ mainnet: m.network_mainnet(), beta: m.network_beta(), devnet: m.network_devnet() })[name] ?? name;

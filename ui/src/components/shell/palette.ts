@@ -22,7 +22,7 @@ import { settings } from '$lib/controllers/settings.svelte';
 import { wallet } from '$lib/controllers/wallet.svelte';
 import { m } from '$lib/paraglide/messages';
 import { modelPrice } from '$lib/words/models';
-import { nav, usageEntry } from './nav';
+import { nav, setupEntry, usageEntry } from './nav';
 
 type Icon = Component<{ size?: number; strokeWidth?: number }>;
 export type Entry = { id: string; title: string; icon: Icon; aside?: string; keys?: string[]; run: () => void };
@@ -54,11 +54,11 @@ function actions(onhelp: () => void): Entry[] {
 }
 
 function pages(): Entry[] {
-  return [...nav, usageEntry].map((item) => ({
+  return [...nav, usageEntry, setupEntry].map((item) => ({
     id: `page-${item.page}`,
     title: item.name(),
     icon: item.icon as unknown as Icon,
-    keys: ['g', item.page[0] ?? ''],
+    ...(item.page === 'setup' ? {} : { keys: ['g', item.page[0] ?? ''] }),
     run: () => router.go(item.page),
   }));
 }

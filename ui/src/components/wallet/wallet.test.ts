@@ -1,8 +1,15 @@
 import { render } from '@testing-library/svelte';
 import { describe, expect, test, vi } from 'vitest';
 import { wallet } from '$lib/controllers/wallet.svelte';
+import { ownUse } from '$lib/controllers/sources.svelte';
+import type { AccountOnChain, EarnedSession, Movement, OwnTransaction, UsageSum, WalletPage } from '$lib/api/generated';
+import TestFrame from '../../TestFrame.svelte';
+import Accounts from './Accounts.svelte';
 import Activity from './Activity.svelte';
+import Places from './Places.svelte';
 import { addressFault } from './address';
+import { readCard } from './roles';
+import { couldBe } from './purposes';
 import { asks, isWhole, normalWords } from './words';
 
 describe('addresses', () => {
@@ -61,4 +68,76 @@ test('a history without the chain shows the own payments and says what is missin
   expect(container.querySelector('[data-testid=history-missing]')?.textContent).toMatch(/only what this wallet noted.*Details/s);
   expect(container.textContent).toMatch(/Sent/);
   vi.unstubAllGlobals();
+});
+
+test('a message is named by what it did, where that is known and went well, and the charge stands beside the fee', () => {
+  vi.stubGlobal('fetch', () => new Promise(() => {}));
+  const standing = { trust: 'proven', height: 7, age_s: null } as const;
+  const movement = (id: string, more: object) => ({ id, kind: 'fee', direction: 'out', amount: '1000', fee: '1', height: 7, time: null, tx: id, standing, ...more }) as unknown as Movement;
+  const made = (tx: string, type: string, state = 'included') => ({ id: 1, tx, state, messages: [{ '@type': type }] }) as unknown as OwnTransaction;
+  const movements = [movement('A', { charge: '1000' }), movement('B', {}), movement('C', {}), movement('D', {}), movement('E', { kind: 'unstake' }), movement('F', { kind: 'stake', charge: '7' })];
+  wallet.history.value = { movements, total: 6, payments: [], missing: [] };
+  wallet.transactions.value = { transactions: [made('A', '/pocket.service.MsgAddService'), made('B', '/pocket.application.MsgDelegateToGateway'), made('C', '/pocket.service.MsgAddService', 'failed')], total: 3 };
+  const { container } = render(Activity);
+  const names = [...container.querySelectorAll('li .font-medium')].map((one) => one.textContent);
+  expect(names).toEqual(['Service made or changed', 'Gateway may sign', 'Message to the network', 'Message to the network', 'Given up', 'Set aside']);
+  expect([...container.querySelectorAll('[data-testid=charge]')].map((one) => one.textContent?.replaceAll(/\s+/g, ' ').trim())).toEqual(['charge in it 0.001000', 'charge 0.000007']);
+  wallet.history.value = wallet.transactions.value = null;
+  vi.unstubAllGlobals();
+});
+
+test('what is on its way back says from which role', () => {
+  const standing = { trust: 'proven', height: 7, age_s: null } as const;
+  const place = (kind: string) => ({ kind, address: 'pokt1a', amount: '5', standing, free_at_height: 9 });
+  const { container } = render(TestFrame, { part: Places, given: { balances: { total: '15', spendable: '0', standing, places: ['supplier', 'application', 'gateway'].map(place) } } });
+  expect([...container.querySelectorAll('.name')].map((one) => one.textContent)).toEqual(['On its way back from earning', 'On its way back from buying answers', 'On its way back from your gateway']);
+});
+
+describe('accounts', () => {
+  const address = 'pokt1j40dzzmn6cn9kxku7a5tjnud6hv37vesr5ccaa';
+  const account = (id: number, more: object) => ({ id, label: `account ${id}`, kind: 'raw', path: null, address: `${address.slice(0, -1)}${id}`, purposes: [], state: 'locked', ...more });
+  const page = (more: object) => ({
+    status: { exists: true, main_locked: true, working_locked: false, main_address: null, working_address: null, words_checked: true },
+    accounts: [account(1, { label: 'main', kind: 'words', path: "m/44'/118'/0'/0/0", purposes: ['owner', 'application'] }), account(2, { label: 'node', kind: 'armored', purposes: ['operator'], state: 'open' }), account(3, { label: 'cold', kind: 'watch', state: 'elsewhere' })],
+    unattended: true,
+    sealed_apart: true,
+    has_words: true,
+    ...more,
+  });
+  const shown = (more: object = {}) => render(TestFrame, { part: Accounts, given: { page: page(more) as unknown as WalletPage, oncheck: () => {} } }).container.textContent ?? '';
+
+  test('each says what it is for, where its key is from, and whether it is here', () => {
+    const text = shown();
+    expect(text).toMatch(/Main key unlocked|Main key locked/);
+    expect(text).toMatch(/Owner, Application[\s\S]*m\/44'\/118'\/0'\/0\/0/);
+    expect(text).toMatch(/node unlocked[\s\S]*Operator[\s\S]*exported key of pocketd/);
+    expect(text).toMatch(/cold watched[\s\S]*Used for nothing[\s\S]*address only/);
+  });
+  test('a file on the disk that opens the whole wallet is said', () => {
+    expect(shown()).not.toMatch(/opens everything/);
+    expect(shown({ sealed_apart: false })).toMatch(/opens everything/);
+  });
+});
+
+describe('services', () => {
+  test('what this node did of one is summed from what settled and what was asked, and from nothing else', () => {
+    const session = (service: string, answers: number, settled: string | null) => ({ service, answers, settled }) as unknown as EarnedSession;
+    const asked = (model: string, requests: number, cost: string) => ({ model, counts: { requests, cost } }) as unknown as UsageSum;
+    const sessions = [session('a', 3, '70'), session('a', 4, null), session('b', 9, '1000')];
+    expect(ownUse('a', sessions, [asked('pocket/a', 2, '5'), asked('pocket/a', 1, '6'), asked('a', 7, '0'), asked('pocket/b', 1, '1')])).toEqual({ sessions: 2, answers: 7, settled: '70', asked: 3, cost: '11' });
+    expect(ownUse('c', sessions, [])).toEqual({ sessions: 0, answers: 0, settled: '0', asked: 0, cost: '0' });
+  });
+  test('a card is one object, or it is said that it is none', () => {
+    expect([' ', '{"a": [1]}', '[1]', 'null', '"a"', '{"a"'].map(readCard)).toEqual([null, { a: [1] }, 'wrong', 'wrong', 'wrong', 'wrong']);
+  });
+});
+
+test('a key is offered for what it is staked for, unless whoever does it here is staked, too', () => {
+  const unknown = { spendable: '0', supplier: null, gateway: null, application: null };
+  const here = (address: string, purposes: string[], on_chain = {}) => ({ account: { address, purposes }, on_chain: { ...unknown, ...on_chain } }) as unknown as AccountOnChain;
+  const staked = { ...unknown, gateway: '5', supplier: { owner: 'x', stake: '6', services: [] } };
+  expect(couldBe('new', staked, [here('old', ['operator', 'gateway'])])).toEqual(['operator', 'gateway']);
+  expect(couldBe('new', staked, [here('old', ['operator', 'gateway'], { gateway: '5' })])).toEqual(['operator']);
+  expect(couldBe('new', staked, [here('new', ['operator'], staked)])).toEqual(['gateway']);
+  expect(couldBe('new', unknown, [])).toEqual([]);
 });

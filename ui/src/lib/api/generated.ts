@@ -1,11 +1,48 @@
 // Made from ui/openapi.json by `npm run gen`. Do not edit: `npm run check` fails if this file is stale.
 
-/** One key of the wallet. */
+/** One account of the wallet. */
 export type Account = {
-  role: KeyRole;
-  path: string;
+  id: number;
+  label: string;
+  kind: AccountKind;
+  /** Where its key lies below its words. */
+  path?: string | null;
   address: string;
-  locked: boolean;
+  purposes: Purpose[];
+  state: AccountState;
+};
+
+/** Where the key of an account comes from. */
+export type AccountKind = "words" | "raw" | "armored" | "watch";
+
+/** The accounts of the wallet, with what the chain knows of each. */
+export type AccountList = {
+  accounts: AccountOnChain[];
+};
+
+/** An account and what the chain knows of it. */
+export type AccountOnChain = {
+  account: Account;
+  on_chain: OnChain;
+};
+
+/** Whether an account can sign. */
+export type AccountState = "locked" | "open" | "elsewhere";
+
+/** Takes a key in. Where there is no wallet it makes one, with this password. */
+export type AddAccount = {
+  key: NewKey;
+  label?: string | null;
+  purposes?: Purpose[];
+  /** Operators that are here stay operators: each serves a supplier. Without it the new one takes their place. */
+  beside?: boolean;
+  password: string;
+};
+
+/** An endpoint to add. */
+export type AddEndpoint = {
+  /** Its whole address, with its access key where it has one. */
+  url: string;
 };
 
 /** Adds a file or folder of this computer. */
@@ -82,6 +119,12 @@ export type ApplicationRole = {
   leaving?: Leaving | null;
 };
 
+/** Signs what was shown. */
+export type ApproveSignature = {
+  /** Opens the main key for this alone. */
+  password?: string | null;
+};
+
 /** Who asks. */
 export type AskerKind = "owner" | "local" | "key";
 
@@ -99,6 +142,36 @@ export type Attachment = {
   is_cut: boolean;
 };
 
+/** Copies what cannot be fetched again into one file. */
+export type BackUp = {
+  /** A file of the node's computer that is not there yet. */
+  to: string;
+  /** Opens it; at least 10 characters. Nobody can open it without. */
+  passphrase: string;
+};
+
+/** What is in a backup. */
+export type BackupMade = {
+  path: string;
+  chain_id: string;
+  made_at: Timestamp;
+  files: number;
+  /** The version of Hearth that made it. */
+  hearth: string;
+};
+
+/** What a rehearsal opened. */
+export type BackupTested = {
+  backup: BackupMade;
+  /** The address of the main key in it. */
+  wallet?: string | null;
+  /** Whether it is the wallet of this node. */
+  is_this_wallet?: boolean | null;
+  password_opens?: boolean | null;
+  conversations: number;
+  transactions: number;
+};
+
 /** Where the POKT is. */
 export type Balances = {
   total: Upokt;
@@ -106,6 +179,12 @@ export type Balances = {
   places: Place[];
   /** The weakest standing of all places. */
   standing: Standing;
+  /** What of the places is spoken for. */
+  reserved?: Reserved[];
+  /** Stakes of others that are served here, which the total leaves out. */
+  others?: OthersStake[];
+  /** What open claims are likely to bring, which no total has before it is settled. */
+  coming?: Coming[];
 };
 
 /** One answer that was asked for on the network, in a conversation or over `/v1`. */
@@ -134,6 +213,23 @@ export type BoughtAnswerList = {
   total: number;
 };
 
+/** A transaction that was signed elsewhere, and that a block holds. */
+export type BroadcastDone = {
+  account: string;
+  tx: string;
+  height: number;
+  /** A block held it before: nothing was sent. */
+  was_there?: boolean;
+  /** What it does, as the chain's own JSON. */
+  messages: (Record<string, unknown>)[];
+};
+
+/** A transaction that was given out to be signed elsewhere, with its signature. */
+export type BroadcastTx = {
+  /** As `pocketd tx sign` writes it. */
+  tx: Record<string, unknown>;
+};
+
 /** The catalogue. */
 export type Catalogue = {
   models: CatalogueModel[];
@@ -153,6 +249,33 @@ export type CatalogueModel = {
   /** What it needs and what is there: `0.4 GB needed, 21 GB free`. */
   fit_fact: string;
   present: boolean;
+};
+
+/** The program that the chain runs, on an endpoint's word. */
+export type ChainProgram = {
+  /** Such as `v0.1.35`. */
+  version: string;
+  /** The newest version that this release was tested with. */
+  tested_with: string;
+  /** It is newer than that: messages, events or rules may have changed. */
+  is_newer: boolean;
+  upgrade?: PlannedUpgrade | null;
+};
+
+/** Changes an account: what is left out stays. */
+export type ChangeAccount = {
+  label?: string | null;
+  /** These and no others; whoever served one of them serves it no more. Needs the password. */
+  purposes?: Purpose[] | null;
+  /** Operators that are here stay operators: each serves a supplier. */
+  beside?: boolean;
+  password?: string | null;
+};
+
+/** Sets another password. */
+export type ChangePassword = {
+  password: string;
+  new_password: string;
 };
 
 /** Something is to be read again. */
@@ -181,16 +304,85 @@ export type CheckWords = {
   words: string;
 };
 
+/** Has a key of the former network sign a claim. */
+export type ClaimMorse = {
+  key: MorseKeyFile;
+  /** Who gets it: label, address or purpose of an account here; without one the owner. */
+  to?: string | null;
+  claim: MorseClaimAs;
+};
+
 /** The states of a claim. */
 export type ClaimState = "accumulating" | "sealed" | "claim_sent" | "claim_included" | "proof_not_required" | "proof_due" | "proof_sent" | "proof_included" | "settled" | "skipped" | "claim_missed" | "proof_missed" | "proof_invalid" | "expired";
 
-/** A value of the configuration with its origin. */
-export type ConfiguredValue = {
+/** Open claims of a supplier of this wallet. */
+export type Coming = {
+  /** Its operator. */
+  supplier: string;
+  /** What comes to this wallet of it: after the network's split and the revenue shares, as they were when the sessions began, and no more than the application is sure to pay. An estimate. */
+  amount: Upokt;
+  /** What is claimed, of which others have their parts. */
+  claimed: Upokt;
+  sessions: number;
+};
+
+/** What this computer has. A figure that nobody knows is zero or empty. */
+export type Computer = {
+  cpu: string;
+  threads: number;
+  memory_bytes: number;
+  available_bytes: number;
+  /** Names of graphics processors. */
+  graphics: string[];
+  /** Free where models are kept. */
+  disk_free_bytes: number;
+};
+
+/** A setting that is to have another value. */
+export type ConfigChange = {
+  key: string;
+  /** As people type it; `null` takes it out of the file. */
+  value?: string | null;
+};
+
+/** What a setting takes. */
+export type ConfigKind = "text" | "path" | "url" | "address" | "number" | "yes_no" | "choice" | "list" | "names" | "tables";
+
+/** All settings of the configuration. */
+export type ConfigPage = {
+  /** The file that changes are written to. */
+  file: string;
+  settings: ConfigSetting[];
+  /** Some of them wait for the next start. */
+  needs_restart: boolean;
+  /** Whether this program can start itself anew when it is asked to; else a person does. */
+  can_restart: boolean;
+  /** Why the file as it is cannot be read, if so: somebody wrote it since the start. */
+  problem?: string | null;
+};
+
+/** Settings to change, all together or none. */
+export type ConfigPatch = {
+  changes: ConfigChange[];
+};
+
+/** One setting of the configuration. */
+export type ConfigSetting = {
   /** `api.listen`. */
   key: string;
+  kind: ConfigKind;
+  /** Where `kind` is a choice. */
+  choices: string[];
+  /** What counts, or will with the next start; empty where nothing is set. Passwords in addresses are left out. */
   value: string;
-  /** `built-in`, the file, the variable or the flag it came from. */
+  /** What counts until the next start, where that is something else. */
+  in_force?: string | null;
+  /** `built-in`, the file, or the variable or flag it comes from. */
   origin: string;
+  /** Environment or flag set it, so the file cannot. */
+  locked: boolean;
+  /** Whether a change counts at once; else with the next start. */
+  at_once: boolean;
 };
 
 /** Has a program's file written. */
@@ -225,6 +417,20 @@ export type ConnectedProgram = {
   /** The API key's id. */
   key_id: string;
   at: Timestamp;
+};
+
+/** Somebody whom the owner pays. */
+export type Contact = {
+  address: string;
+  /** No two have the same, however it is written. */
+  name: string;
+  note?: string | null;
+  created_at: Timestamp;
+};
+
+/** The whole address book, by name. What is exported is read again by the import. */
+export type ContactList = {
+  contacts: Contact[];
 };
 
 /** A question that is not asked yet, of which one wants to know how much of the context it takes. */
@@ -352,6 +558,17 @@ export type Disconnected = {
   removed: boolean;
 };
 
+/** Looks along the usual paths of words for accounts that the chain knows. */
+export type Discover = {
+  words: string;
+  passphrase?: string | null;
+  kind: "words";
+} | {
+  like?: number | null;
+  password: string;
+  kind: "here";
+};
+
 /** All checks of the doctor, fails last. */
 export type Doctor = {
   checks: Check[];
@@ -406,6 +623,10 @@ export type EarnedRelayList = {
 export type EarnedSession = {
   id: string;
   service: string;
+  /** The operator of the supplier that served. Two of this node may serve in one session. */
+  supplier?: string;
+  /** Its owner when the session began. */
+  owner?: string;
   application: string;
   start_height: number;
   end_height: number;
@@ -456,8 +677,10 @@ export type Earning = {
   serving: number;
   /** What stands in the way of earning. Empty: it can start. */
   reasons: Reason[];
-  /** What is worth knowing and stops nothing. */
+  /** What is worth knowing and does not stop all of it. */
   notes: Reason[];
+  /** Each supplier of this node for itself, the usual one first. What stands in the way of one stops no other. */
+  suppliers?: SupplierEarning[];
 };
 
 /** One day of the chart. */
@@ -473,7 +696,7 @@ export type EarningDay = {
 /** What the Earn page shows beside money. */
 export type EarningPage = {
   earning: Earning;
-  /** The supplier's address on chain. */
+  /** The usual supplier's address on chain. */
   supplier?: string | null;
   /** Where the relay server listens; `None` while earning is off. */
   listen?: string | null;
@@ -506,19 +729,56 @@ export type EarningSummary = {
   days: EarningDay[];
   /** The share of the minted amount that is yours, in tenths of a percent. `None` until a session settled. */
   share_permille?: number | null;
+  /** What was settled for each supplier and owner. That of another owner is in no sum above. */
+  suppliers?: SupplierSum[];
 };
 
-/** One endpoint of the chain. */
+/** One endpoint of the chain. Its whole address may hold an access key and is never shown. */
 export type Endpoint = {
+  /** What tells it from others of the same host. */
+  id?: string;
+  /** Host and port. */
   url: string;
   state: EndpointState;
+  /** How gladly it is asked, of 100. */
+  score?: number;
+  /** Whether it was added here; else it is configured. */
+  added?: boolean;
   height?: number | null;
   latency_ms?: number | null;
+  /** Of a thousand of the last questions, how many failed. */
+  failed_permille?: number;
+  /** False answers that are known of it. */
+  lies?: number;
+  /** What it was asked since the program started. */
+  asked?: number;
+  /** How long it is left alone from now. */
+  rests_s?: number | null;
   error?: string | null;
 };
 
 /** How an endpoint does. */
-export type EndpointState = "ok" | "stale" | "down" | "lied" | "other_chain" | "unknown";
+export type EndpointState = "ok" | "stale" | "down" | "lied" | "limited" | "other_chain" | "unknown";
+
+/** What an endpoint showed when it was tried. */
+export type EndpointTrial = {
+  id: string;
+  url: string;
+  latency_ms?: number | null;
+  height?: number | null;
+  /** The chain that it serves. */
+  chain: string;
+  /** Whether it has the newest verified block; `None` where that cannot be said. */
+  agrees?: boolean | null;
+  /** Whether it gives proofs of the state. */
+  proves: boolean;
+  error?: string | null;
+};
+
+/** What all that were tried showed. */
+export type EndpointTrialList = {
+  trials: EndpointTrial[];
+};
 
 /** Every error of the control API. */
 export type ErrorBody = {
@@ -561,6 +821,8 @@ export type Event = (Status) & ({
 }) | (Changed) & ({
   type: "balances";
 }) | (Changed) & ({
+  type: "signatures";
+}) | (Changed) & ({
   type: "models";
 }) | (ConversationSummary) & ({
   type: "conversation";
@@ -568,11 +830,89 @@ export type Event = (Status) & ({
   type: "conversation_deleted";
 });
 
+/** Exports the key of an account. */
+export type ExportAccount = {
+  form: ExportForm;
+  /** Seals an armored key. */
+  passphrase?: string | null;
+  /** The wallet's own. */
+  password: string;
+};
+
+/** How a key is exported. */
+export type ExportForm = "words" | "hex" | "armored";
+
+/** The key of an account, for its owner. */
+export type ExportedAccount = {
+  account: Account;
+  /** Its recovery words. */
+  words?: string[] | null;
+  /** The passphrase that belongs to the words, where they have one. */
+  passphrase?: string | null;
+  /** The key itself, as it was asked for. */
+  key?: string | null;
+};
+
+/** A false answer of an endpoint. */
+export type FalseAnswer = {
+  at: Timestamp;
+  /** Host and port. */
+  endpoint: string;
+  /** What is false about it. */
+  why: string;
+  /** The question; empty where no single answer shows it. */
+  question: string;
+  /** The answer as it came, cut where it is long. */
+  answer: string;
+};
+
+/** False answers, the newest first. */
+export type FalseAnswerList = {
+  answers: FalseAnswer[];
+};
+
 /** Asks devnet's faucet for play money. */
 export type FaucetOrder = {
-  to: KeyRole;
+  /** The account that gets it: its address, label, number or purpose. */
+  to: string;
   amount: Upokt;
 };
+
+/** What is paid for a place in a block. */
+export type FeeChoice = "normal" | "higher";
+
+/** What a person wants of the program. */
+export type FirstRole = "chat" | "earn" | "devnet";
+
+/** How far the first run is. */
+export type FirstRun = {
+  /** Whether the page begins with it: it was begun and not ended, or nothing is set up yet. */
+  wanted: boolean;
+  /** All steps in order. */
+  steps: FirstStep[];
+  role?: FirstRole | null;
+  computer: Computer;
+};
+
+/** What is to be noted; what is absent stays. */
+export type FirstRunPatch = {
+  step?: FirstStep | null;
+  role?: FirstRole | null;
+  /** `true` ends it; `false` begins it anew. */
+  ended?: boolean | null;
+};
+
+/** A step with its state. */
+export type FirstStep = {
+  id: FirstStepId;
+  state: FirstStepState;
+};
+
+/** A step, in the order in which they are shown. */
+export type FirstStepId = "computer" | "model" | "wallet" | "role" | "ready";
+
+/** What a person did with a step. */
+export type FirstStepState = "open" | "done" | "skipped";
 
 /** How a model of the catalogue fits this computer. */
 export type Fit = "fits" | "tight" | "too_big";
@@ -584,11 +924,36 @@ export type Folder = {
   conversations: number;
 };
 
+/** A key along one of the usual paths. */
+export type FoundAccount = {
+  path: string;
+  address: string;
+  /** The label of the account of this wallet that it is already. */
+  label?: string | null;
+  on_chain: OnChain;
+};
+
+/** The keys along the usual paths. */
+export type FoundAccounts = {
+  accounts: FoundAccount[];
+  /** How many paths were looked at. */
+  looked_at: number;
+};
+
 /** The gateway of this wallet. */
 export type GatewayRole = {
   address: string;
   stake: Upokt;
   leaving?: Leaving | null;
+};
+
+/** The block that a person trusts. */
+export type GiveAnchor = {
+  height: number;
+  /** Block hash, hex. */
+  hash: string;
+  /** Whether it counts also where it contradicts what was verified, which is forgotten then. */
+  instead?: boolean;
 };
 
 /** The newest block. */
@@ -612,9 +977,16 @@ export type History = {
   missing?: ErrorDetail[];
 };
 
+/** Contacts of another address book: all of them or none. */
+export type ImportContacts = {
+  contacts: SaveContact[];
+};
+
 /** Brings back a wallet from its recovery words. */
 export type ImportWallet = {
   words: string;
+  /** The passphrase of BIP-39, where the words have one. */
+  passphrase?: string | null;
   password: string;
 };
 
@@ -641,8 +1013,12 @@ export type KeyLimits = {
   expires_at?: Timestamp | null;
 };
 
-/** Which of the two keys. */
-export type KeyRole = "main" | "working";
+/** What the owner calls a movement; an empty text takes it back. */
+export type LabelMovement = {
+  /** The movement's id. */
+  movement: string;
+  label: string;
+};
 
 /** A role that was given up. */
 export type Leaving = {
@@ -674,6 +1050,16 @@ export type LicenceList = {
 /** Whether a login is set. */
 export type LoginState = {
   set: boolean;
+};
+
+/** An address that begins and ends like another one, as attackers make them: whoever compares the ends alone takes it for that one. */
+export type LooksLike = {
+  /** The known address. */
+  address: string;
+  /** Its name in the address book. */
+  name?: string | null;
+  /** In how many letters both differ. */
+  differs: number;
 };
 
 /** One message. */
@@ -725,6 +1111,8 @@ export type Model = {
   service?: string | null;
   price_per_answer?: Upokt | null;
   suppliers?: number | null;
+  /** An own application signs for itself: suppliers can tell that all of its questions are of one owner. */
+  signs_directly?: boolean;
 };
 
 /** Where a model runs. */
@@ -744,6 +1132,53 @@ export type ModelTask = "chat" | "embedding" | "rerank";
 /** The six stages of money, in the order in which they are always drawn. */
 export type MoneyStage = "estimate" | "pending" | "claimed" | "proven" | "settled" | "spendable" | "lost";
 
+/** An account of the former network, as this network knows it. */
+export type MorseAccount = {
+  /** 40 upper-case hex digits. */
+  address: string;
+  state: MorseState;
+  /** What was not staked. */
+  balance: Upokt;
+  stake: Upokt;
+  staked_as?: RoleName | null;
+  /** Who owns the node, where that is another account there. */
+  owner?: string | null;
+  claimed_height?: number | null;
+  /** The account of this network that it was claimed for. */
+  claimed_by?: string | null;
+  /** Whether the network takes claims now. */
+  is_enabled: boolean;
+  /** Whether it takes no fee for them. */
+  is_free: boolean;
+  standing: Standing;
+};
+
+/** As what an account of the former network is claimed. */
+export type MorseClaimAs = {
+  type: "account";
+} | {
+  service: string;
+  type: "application";
+} | {
+  /** The node's address there, where its owner's key claims it. */
+  node?: string | null;
+  /** Label or address of the operator, where there are several. */
+  operator?: string | null;
+  services: ServiceOffer[];
+  type: "supplier";
+};
+
+/** A key of the former network. It is used for this one call and kept nowhere. */
+export type MorseKeyFile = {
+  /** The JSON that `pocket accounts export` wrote, or 128 hex digits. */
+  key: string;
+  /** Opens the JSON; many have an empty one. */
+  passphrase?: string;
+};
+
+/** What became of an account of the former network. */
+export type MorseState = "unknown" | "claimable" | "claimed";
+
 /** One movement of money. */
 export type Movement = {
   id: string;
@@ -751,17 +1186,36 @@ export type Movement = {
   direction: Direction;
   amount: Upokt;
   fee?: Upokt | null;
+  charge?: Upokt | null;
+  /** By how much what this wallet's accounts hold changed, fees included: over all movements of a span these add up to the change of the balances. */
+  balance_change?: UpoktChange;
+  /** The same of its stakes. */
+  stake_change?: UpoktChange;
   height: number;
   time?: Timestamp | null;
+  /** The account of this wallet whose money it is. */
+  account?: string | null;
   counterparty?: string | null;
   memo?: string | null;
   tx?: string | null;
   session_id?: string | null;
+  /** The operator of the supplier that it is about. */
+  supplier?: string | null;
+  service?: string | null;
   standing: Standing;
+  /** What the owner calls it. */
+  label?: string | null;
+  /** The counterparty's name in the address book. */
+  name?: string | null;
 };
 
 /** What kind of movement. */
-export type MovementKind = "sent" | "received" | "reward" | "stake" | "unstake" | "faucet" | "fee";
+export type MovementKind = "sent" | "received" | "reward" | "stake" | "unstake" | "returned" | "slashed" | "spent" | "faucet" | "morse" | "fee";
+
+/** An endpoint that is meant: by its id, or by host and port. */
+export type NameEndpoint = {
+  endpoint: string;
+};
 
 /** What answers of the network may cost. */
 export type NetworkBudget = {
@@ -790,7 +1244,12 @@ export type NetworkPage = {
   /** This computer's clock minus the chain's; only large values mean anything. */
   clock_skew_ms?: number | null;
   session?: SessionStrip | null;
+  program?: ChainProgram | null;
+  /** In the order in which they are asked now, those that are not asked last. */
   endpoints: Endpoint[];
+  offered?: OfferedBlock | null;
+  /** False answers that are kept as evidence; `GET /network/evidence` has them. */
+  false_answers?: number;
   services: NetworkService[];
   /** Suppliers of this node's application in the current session. */
   suppliers: SessionSupplier[];
@@ -857,12 +1316,55 @@ export type NewConversation = {
   params?: AnswerParams | null;
 };
 
+/** Where a new account's key comes from. */
+export type NewKey = {
+  like?: number | null;
+  path?: string | null;
+  kind: "next";
+} | {
+  words: string;
+  /** The passphrase of BIP-39. */
+  passphrase?: string | null;
+  /** Without one `m/44'/118'/0'/0/0`. */
+  path?: string | null;
+  kind: "words";
+} | {
+  hex: string;
+  kind: "hex";
+} | {
+  text: string;
+  passphrase: string;
+  kind: "armored";
+};
+
 /** A new preset. */
 export type NewPreset = {
   name: string;
   system_prompt?: string | null;
   model?: string | null;
   params?: AnswerParams | null;
+};
+
+/** A block on an endpoint's word. */
+export type OfferedBlock = {
+  height: number;
+  /** Block hash in upper-case hex. */
+  hash: string;
+};
+
+/** What the chain knows of an address. */
+export type OnChain = {
+  spendable: Upokt;
+  supplier?: OnChainSupplier | null;
+  gateway?: Upokt | null;
+  application?: Upokt | null;
+};
+
+/** The supplier that a key operates. */
+export type OnChainSupplier = {
+  owner: string;
+  stake: Upokt;
+  services: string[];
 };
 
 /** A payment that this wallet signed and that is in no block. */
@@ -876,6 +1378,21 @@ export type OpenPayment = {
   time: Timestamp;
   /** Why it failed, or why nobody knows. */
   why?: string | null;
+};
+
+/** An operator of this wallet, and its supplier. */
+export type OperatorRole = {
+  address: string;
+  label: string;
+  supplier?: SupplierRole | null;
+};
+
+/** A stake that the working key serves and that belongs to another wallet. It is no money of this one. */
+export type OthersStake = {
+  operator: string;
+  owner: string;
+  amount: Upokt;
+  standing: Standing;
 };
 
 /** Something that this node wants of the chain, and what became of it. */
@@ -910,10 +1427,12 @@ export type OwnTransaction = {
 /** What is known of a payment that is in no block. */
 export type PaymentState = "on_its_way" | "failed" | "unknown";
 
-/** A place of money; all places add up to the total. */
+/** A place of money; all that are this wallet's add up to the total. */
 export type Place = {
   kind: PlaceKind;
   address: string;
+  /** Whose it is, where it is not this wallet's: it counts in no total. */
+  owner?: string | null;
   amount: Upokt;
   standing: Standing;
   /** The height from which it is spendable, where it is on its way back. */
@@ -921,7 +1440,18 @@ export type Place = {
 };
 
 /** What kind of place money lies in. */
-export type PlaceKind = "spendable_main" | "spendable_working" | "supplier" | "application" | "gateway";
+export type PlaceKind = "spendable_main" | "spendable_working" | "spendable" | "supplier" | "application" | "gateway";
+
+/** An upgrade of the chain. */
+export type PlannedUpgrade = {
+  name: string;
+  /** The block at which the chain waits for it. */
+  height: number;
+  /** About how many seconds until then. */
+  seconds?: number | null;
+  /** It brings what this release was not tested with. */
+  is_newer: boolean;
+};
 
 /** Settings to begin a conversation with. A conversation copies them: a later change of the preset changes no conversation. */
 export type Preset = {
@@ -979,6 +1509,15 @@ export type PullModel = {
   from?: string | null;
 };
 
+/** What a key of the wallet is used for. */
+export type Purpose = "owner" | "operator" | "gateway" | "application";
+
+/** A code to scan, row by row: `1` is dark. */
+export type QrCode = {
+  size: number;
+  rows: string[];
+};
+
 /** One reason why something is not possible, or a note beside it. `code` is one of the codes of the interface design. */
 export type Reason = {
   code: string;
@@ -1015,11 +1554,26 @@ export type RelayServed = {
   running: number;
 };
 
+/** Forgets an account. One that is only watched needs no password. */
+export type RemoveAccount = {
+  password?: string | null;
+};
+
 /** Gives a folder another name. An empty one takes its conversations out. */
 export type RenameFolder = {
   from: string;
   to: string;
 };
+
+/** What of a place is spoken for. It is part of that place, and not beside it in the total. */
+export type Reserved = {
+  reserved_for: ReservedFor;
+  place: PlaceKind;
+  amount: Upokt;
+};
+
+/** What something of a place is spoken for. */
+export type ReservedFor = "chat" | "fees" | "transactions";
 
 /** Somebody's part of what a service earns. */
 export type RevenueShare = {
@@ -1042,9 +1596,18 @@ export type RoleNote = {
 
 /** A change of a role. */
 export type RoleOrder = {
+  /** Label or address of the operator, where there are several. */
+  operator?: string | null;
   stake?: Upokt | null;
   services?: ServiceOffer[];
   type: "stake_supplier";
+} | {
+  /** Label or address of the operator, where there are several. */
+  operator?: string | null;
+  stake?: Upokt | null;
+  services?: ServiceOffer[];
+  dropped?: string[];
+  type: "edit_supplier";
 } | {
   stake: Upokt;
   service: string;
@@ -1055,6 +1618,8 @@ export type RoleOrder = {
   type: "stake_gateway";
 } | {
   role: RoleName;
+  /** Label or address of a supplier's operator, where there are several. */
+  operator?: string | null;
   type: "unstake";
 } | {
   gateway?: string | null;
@@ -1064,11 +1629,18 @@ export type RoleOrder = {
   type: "undelegate";
 } | {
   id: string;
-  name: string;
-  compute_units: number;
-  /** A JSON document that says what it is; none leaves it. */
+  /** Without one a new service has its id. */
+  name?: string | null;
+  /** A new service needs them. */
+  compute_units?: number | null;
+  /** A JSON document that says what it is. */
   card?: Record<string, unknown> | null;
+  /** Whether it is there already: none is made. */
+  is_edit?: boolean;
   type: "service";
+} | {
+  claim: Record<string, unknown>;
+  type: "claim_morse";
 };
 
 /** A change of a role as it would be signed. Nothing is signed yet. */
@@ -1079,6 +1651,8 @@ export type RoleReview = {
   steps: RoleStep[];
   /** What to know before. */
   notes: RoleNote[];
+  /** What leaves the keys of this wallet, besides the fees: what one of them gives the other stays. */
+  total: Upokt;
   /** What the network may ask for all of them at most. */
   max_fee: Upokt;
   /** Whether the password is needed to sign. */
@@ -1087,9 +1661,13 @@ export type RoleReview = {
 
 /** One transaction of a change. */
 export type RoleStep = {
-  /** The key that signs. */
-  key: KeyRole;
+  /** What the account that signs does here. */
+  purpose: Purpose;
   account: string;
+  /** The transaction to sign elsewhere, where the key is not in this wallet: as `pocketd tx … --generate-only` writes it. */
+  unsigned?: Record<string, unknown> | null;
+  /** The command that signs it there. */
+  command?: string | null;
   /** What leaves it, besides the fee. */
   amount: Upokt;
   /** What is signed, as the chain's own JSON. */
@@ -1112,6 +1690,8 @@ export type RoleTerms = {
 /** The roles of this wallet, and what the network asks for them now. */
 export type RolesPage = {
   supplier?: SupplierRole | null;
+  /** All whose suppliers are served here, the usual one first. */
+  operators?: OperatorRole[];
   application?: ApplicationRole | null;
   gateway?: GatewayRole | null;
   terms: RoleTerms;
@@ -1124,18 +1704,40 @@ export type RunningAnswer = {
   id: string;
   service: string;
   session_id: string;
+  /** The operator of the supplier that answers. */
+  supplier?: string;
   started_at: Timestamp;
 };
 
+/** Keeps a contact; one of the same address is replaced. */
+export type SaveContact = {
+  address: string;
+  name: string;
+  note?: string | null;
+};
+
 /** What a key opens. None opens the control API. */
-export type Scope = "local" | "network" | "embeddings";
+export type Scope = "local" | "network" | "embeddings" | "signatures";
+
+/** Seals the keys that sign unattended apart, under a passphrase that opens nothing else. */
+export type SealOperator = {
+  password: string;
+  passphrase: string;
+};
 
 /** A payment to look at before it is signed. */
 export type SendDraft = {
-  from: KeyRole;
+  /** The account that pays: its address, label, number or purpose. */
+  from: string;
   to: string;
-  amount: Upokt;
+  /** Where `max` is set it may be left out. */
+  amount?: Upokt;
   memo?: string | null;
+  /** All that the key holds, less the fee. */
+  max?: boolean;
+  fee?: FeeChoice;
+  /** Also where the working key would then not hold what open claims and proofs cost. */
+  below_reserve?: boolean;
 };
 
 /** Signs and sends a reviewed payment. */
@@ -1148,11 +1750,14 @@ export type SendOrder = {
 export type SendReview = {
   /** Names this review when it is sent; good for 5 minutes and for one payment. */
   review_id: string;
-  from: KeyRole;
+  /** The label of the account that pays. */
+  from: string;
   from_address: string;
   to: string;
   amount: Upokt;
+  /** What is paid for it, and no more. */
   fee: Upokt;
+  fee_choice?: FeeChoice;
   memo?: string | null;
   balance_before: Upokt;
   balance_after: Upokt;
@@ -1160,6 +1765,13 @@ export type SendReview = {
   /** It was never paid to before. */
   first_payment_to_address: boolean;
   needs_password: boolean;
+  /** The recipient's name in the address book. */
+  to_name?: string | null;
+  /** It is one of this wallet's own keys. */
+  to_own?: boolean;
+  looks_like?: LooksLike | null;
+  /** What would be signed, as the chain's own JSON. */
+  messages?: (Record<string, unknown>)[];
 };
 
 /** Signs and sends a change that was reviewed, once. */
@@ -1180,12 +1792,44 @@ export type ServedService = {
   id: string;
 };
 
+/** What the owner of a service says of it: anything, by anybody. */
+export type ServiceCard = {
+  bytes: number;
+  /** The document; `None` where it is none that can be shown. */
+  document?: Record<string, unknown> | null;
+  /** Why it cannot be shown, in English. */
+  problem?: string | null;
+};
+
+/** A service with what its owner says of it. */
+export type ServiceDetail = (ServiceEntry) & ({
+  card?: ServiceCard | null;
+});
+
+/** A service of the network. */
+export type ServiceEntry = {
+  id: string;
+  name: string;
+  compute_units: number;
+  owner: string;
+  /** Whether this wallet owns it. */
+  is_own: boolean;
+};
+
+/** Services of the network. */
+export type ServiceList = {
+  /** Those of this wallet first, then by id. */
+  services: ServiceEntry[];
+  /** How many there are. */
+  total: number;
+};
+
 /** A service that a supplier is to serve. */
 export type ServiceOffer = {
   service: string;
   /** Where its relays arrive. */
   url: string;
-  /** Who gets how much; empty gives the owner all. */
+  /** Who gets how much; empty gives the owner all, and leaves what is edited as it is. */
   shares?: RevenueShare[];
 };
 
@@ -1237,8 +1881,6 @@ export type Settings = {
   allowed_origins: string[];
   /** Those of the configuration. */
   configured_origins: string[];
-  /** Values of the configuration, which a restart is needed to change. */
-  configured: ConfiguredValue[];
 };
 
 /** Settings to change; what is absent stays. An empty text clears a text. */
@@ -1280,6 +1922,51 @@ export type SetupStep = {
 export type SignIn = {
   token?: string | null;
   password?: string | null;
+};
+
+/** Signs a transaction that was looked at. */
+export type SignTx = {
+  file: TxFile;
+  /** Opens the main key for this alone. */
+  password?: string | null;
+};
+
+/** All of what would be signed. */
+export type SignatureContent = {
+  text: string;
+  type: "text";
+} | (TransactionContent) & ({
+  type: "transaction";
+});
+
+/** A signature that waits for the owner. */
+export type SignatureRequest = {
+  id: string;
+  /** The name of the API key that asked. */
+  asked_by: string;
+  address: string;
+  asked_at: Timestamp;
+  expires_at: Timestamp;
+  content: SignatureContent;
+  needs_password: boolean;
+};
+
+/** Those that wait, the oldest first. */
+export type SignatureRequestList = {
+  requests: SignatureRequest[];
+};
+
+/** A claim with the signature of the former key. Nothing in it is secret, and nothing is sent yet. */
+export type SignedMorseClaim = {
+  account: MorseAccount;
+  /** The order to review and send. */
+  order: RoleOrder;
+};
+
+/** A transaction with its signature. */
+export type SignedTx = {
+  /** As `pocketd tx sign` writes it. */
+  tx: Record<string, unknown>;
 };
 
 /** A conversation that did not come in. */
@@ -1358,7 +2045,22 @@ export type Status = {
   problems?: string[];
 };
 
-/** The supplier of this wallet's operator. */
+/** What of earning is one supplier's alone. */
+export type SupplierEarning = {
+  /** Its operator's address. */
+  operator: string;
+  /** Its owner's address, where the chain has said so. */
+  owner?: string | null;
+  state: EarningState;
+  /** Answers that it serves now. */
+  serving: number;
+  /** What stands in its way alone. Empty: it serves while earning is on. */
+  reasons: Reason[];
+  /** What is worth knowing and stops nothing. */
+  notes: Reason[];
+};
+
+/** The supplier of one of this wallet's operators. */
 export type SupplierRole = {
   operator: string;
   owner: string;
@@ -1368,6 +2070,31 @@ export type SupplierRole = {
   /** Those that count now or from the next session. */
   services: StakedService[];
   leaving?: Leaving | null;
+};
+
+/** What was settled for one supplier of this node. */
+export type SupplierSum = {
+  /** Its operator's address. */
+  operator: string;
+  /** Who owned it then; empty where no session says. */
+  owner?: string;
+  /** Whether that is this wallet, so that it counts in the sums. */
+  is_own?: boolean;
+  /** What came to its operator and its owner. */
+  settled: Upokt;
+  sessions: number;
+  /** What is claimed or to be claimed, as far as it is known. */
+  open?: Upokt;
+};
+
+/** Brings a backup back into a folder that is thrown away. */
+export type TestBackup = {
+  /** A file, or a folder, of the node's computer. */
+  from: string;
+  /** Where it is a file. */
+  passphrase?: string | null;
+  /** Where it is to be seen whether the wallet's password opens its keys. */
+  wallet_password?: string | null;
 };
 
 /** The theme of the UI. */
@@ -1382,6 +2109,25 @@ export type TokenUsage = {
   completion_tokens: number;
 };
 
+/** A transaction as it would be signed. */
+export type TransactionContent = {
+  chain_id: string;
+  /** The messages as the chain's own JSON. */
+  messages: (Record<string, unknown>)[];
+  memo: string;
+  fee: Upokt;
+  gas: number;
+  /** What the network asks for so much gas. */
+  usual_fee?: Upokt;
+  /** The fee is far more than that, or than any transaction costs. */
+  fee_is_high?: boolean;
+  /** The last block that may hold it; none is any block. */
+  timeout_height?: number | null;
+  /** It may be sent beside others of the account, in any order: no later one takes its place. */
+  unordered?: boolean;
+  timeout?: Timestamp | null;
+};
+
 /** Every transaction of this node, the newest first. */
 export type TransactionList = {
   transactions: OwnTransaction[];
@@ -1389,7 +2135,7 @@ export type TransactionList = {
 };
 
 /** Why a transaction is made. */
-export type TransactionReason = "payment" | "role" | "setup" | "claim" | "proof";
+export type TransactionReason = "payment" | "role" | "setup" | "claim" | "proof" | "elsewhere";
 
 /** How far a transaction is, and how it ended. */
 export type TransactionState = "waiting" | "signed" | "placed" | "included" | "failed" | "refused" | "expired" | "unknown";
@@ -1402,8 +2148,34 @@ export type TrustAnchor = {
   height: number;
   /** Block hash in upper-case hex. */
   hash: string;
-  /** `preset`, `network file`, or `agreed by 2 endpoints`. */
+  /** `a person`, `network file`, `configuration`, or `agreed by 2 endpoints`. */
   source: string;
+  given_at?: Timestamp | null;
+};
+
+/** Which endpoints are tried. */
+export type TryEndpoints = {
+  /** One of them; without it all are tried. */
+  endpoint?: string | null;
+};
+
+/** A transaction of another node or program, for an account here to sign. */
+export type TxFile = {
+  /** The transaction without a signature, as `pocketd tx … --generate-only` and a node without the key write it. */
+  tx: Record<string, unknown>;
+  /** The account's number on the chain, and the sequence of this transaction: both or none. Without them the chain is asked; they let a node sign that reaches no chain. */
+  account_number?: number | null;
+  sequence?: number | null;
+};
+
+/** All of what would be signed, and by whom. */
+export type TxToSign = {
+  /** The account that signs, by its address. */
+  account: string;
+  account_number: number;
+  sequence: number;
+  content: TransactionContent;
+  needs_password: boolean;
 };
 
 /** The password of the wallet. */
@@ -1413,6 +2185,9 @@ export type UnlockWallet = {
 
 /** An amount of upokt; 1 POKT is 1,000,000 of them. */
 export type Upokt = string;
+
+/** A change in upokt; 1 POKT is 1,000,000 of them. */
+export type UpoktChange = string;
 
 /** Counts of requests for answers. */
 export type UsageCounts = {
@@ -1468,6 +2243,10 @@ export type WalletPage = {
   accounts: Account[];
   /** The working key unlocks by itself at every start. */
   unattended: boolean;
+  /** What opens it then opens nothing else. */
+  sealed_apart?: boolean;
+  /** Whether there are recovery words. */
+  has_words?: boolean;
 };
 
 /** Whether there is a wallet, and what it can sign now. */
@@ -1479,8 +2258,17 @@ export type WalletStatus = {
   working_locked: boolean;
   main_address?: string | null;
   working_address?: string | null;
-  /** The recovery words were checked by the owner. */
+  /** The recovery words were checked by the owner; also where there are none. */
   words_checked: boolean;
+  /** There are recovery words. Keys that were brought in by themselves have none. */
+  has_words?: boolean;
+};
+
+/** Watches an address whose key is elsewhere. */
+export type WatchAddress = {
+  address: string;
+  label?: string | null;
+  purposes?: Purpose[];
 };
 
 /** Whether the words are the wallet's. */
@@ -1506,8 +2294,16 @@ export type Operations = {
   "POST /auth/session": { path: null; query: null; body: SignIn; answer: null };
   /** Forgets the cookie. */
   "DELETE /auth/session": { path: null; query: null; body: null; answer: null };
+  /** Copies database, keys and configuration into one file that a passphrase opens. */
+  "POST /backup": { path: null; query: null; body: BackUp; answer: BackupMade };
+  /** Brings a backup back into a folder that is thrown away, and opens all that is in it. */
+  "POST /backup/test": { path: null; query: null; body: TestBackup; answer: BackupTested };
   /** Models that are known to work, and how they fit here. */
   "GET /catalogue": { path: null; query: null; body: null; answer: Catalogue };
+  /** Every setting of the configuration, with its origin. */
+  "GET /config": { path: null; query: null; body: null; answer: ConfigPage };
+  /** Changes config.toml: all changes or none; most count with the next start. */
+  "PATCH /config": { path: null; query: null; body: ConfigPatch; answer: ConfigPage };
   /** Other programs, what connects them, and which are connected. */
   "GET /connect": { path: null; query: { model?: string; root?: string }; body: null; answer: ProgramList };
   /** What would be written into a program's file. */
@@ -1516,6 +2312,14 @@ export type Operations = {
   "POST /connect/{program}": { path: { program: string }; query: null; body: ConnectOrder; answer: Connected };
   /** Takes back what was written and revokes the key; from this computer alone. */
   "DELETE /connect/{program}": { path: { program: string }; query: null; body: null; answer: Disconnected };
+  /** The address book, by name. */
+  "GET /contacts": { path: null; query: null; body: null; answer: ContactList };
+  /** Keeps a contact; one of the same address is replaced. */
+  "PUT /contacts": { path: null; query: null; body: SaveContact; answer: ContactList };
+  /** Takes in an address book: all of it or nothing. */
+  "POST /contacts/import": { path: null; query: null; body: ImportContacts; answer: ContactList };
+  /** Forgets a contact. */
+  "DELETE /contacts/{address}": { path: { address: string }; query: null; body: null; answer: null };
   /** Conversations, searched or all. */
   "GET /conversations": { path: null; query: { q?: string; limit?: number; offset?: number; archived?: string; folder?: string }; body: null; answer: ConversationList };
   /** Begins a conversation. */
@@ -1550,14 +2354,16 @@ export type Operations = {
   "POST /downloads/{cid}/pause": { path: { cid: string }; query: null; body: null; answer: Download };
   /** Goes on with a download. */
   "POST /downloads/{cid}/resume": { path: { cid: string }; query: null; body: null; answer: Download };
-  /** The state of earning and what runs now. */
+  /** How earning stands. */
   "GET /earning": { path: null; query: null; body: null; answer: EarningPage };
+  /** Takes a change of a supplier's record on the chain, which was made elsewhere, for known. */
+  "POST /earning/acknowledge": { path: null; query: { supplier?: string }; body: null; answer: Earning };
   /** Sessions and what became of them. */
   "GET /earning/sessions": { path: null; query: { limit?: number; offset?: number }; body: null; answer: EarnedSessionList };
   /** All sessions as a table for spreadsheets. */
   "GET /earning/sessions.csv": { path: null; query: null; body: null; answer: string };
   /** The answers of a session. */
-  "GET /earning/sessions/{id}/relays": { path: { id: string }; query: { limit?: number; offset?: number }; body: null; answer: EarnedRelayList };
+  "GET /earning/sessions/{id}/relays": { path: { id: string }; query: { limit?: number; offset?: number; supplier?: string }; body: null; answer: EarnedRelayList };
   /** Starts earning. */
   "POST /earning/start": { path: null; query: null; body: null; answer: Earning };
   /** Stops earning; answers in progress are finished. */
@@ -1566,6 +2372,10 @@ export type Operations = {
   "GET /earning/summary": { path: null; query: null; body: null; answer: EarningSummary };
   /** Events, as they happen. */
   "GET /events": { path: null; query: null; body: null; answer: Event };
+  /** How far the first run is, and what this computer has. */
+  "GET /first-run": { path: null; query: null; body: null; answer: FirstRun };
+  /** Notes a step as done or skipped, the chosen role, or the end of the first run. */
+  "PATCH /first-run": { path: null; query: null; body: FirstRunPatch; answer: FirstRun };
   /** Gives a folder another name; an empty one takes its conversations out. */
   "POST /folders/rename": { path: null; query: null; body: RenameFolder; answer: null };
   /** API keys, without their secrets. */
@@ -1594,6 +2404,18 @@ export type Operations = {
   "POST /models/{cid}/verify": { path: { cid: string }; query: null; body: null; answer: VerifiedModel };
   /** Chain, proof, session, endpoints, services. */
   "GET /network": { path: null; query: null; body: null; answer: NetworkPage };
+  /** Takes a block that a person trusts. */
+  "POST /network/anchor": { path: null; query: null; body: GiveAnchor; answer: NetworkPage };
+  /** Forgets the block that a person trusts. */
+  "DELETE /network/anchor": { path: null; query: null; body: null; answer: NetworkPage };
+  /** Tries an endpoint and keeps it. */
+  "POST /network/endpoints": { path: null; query: null; body: AddEndpoint; answer: NetworkPage };
+  /** Takes an endpoint away. */
+  "POST /network/endpoints/remove": { path: null; query: null; body: NameEndpoint; answer: NetworkPage };
+  /** Tries one endpoint, or all. */
+  "POST /network/endpoints/test": { path: null; query: null; body: TryEndpoints; answer: EndpointTrialList };
+  /** False answers that were kept. */
+  "GET /network/evidence": { path: null; query: null; body: null; answer: FalseAnswerList };
   /** Decides a conflict of chain and trust anchor: the anchor counts, what was verified is forgotten. */
   "POST /network/trust": { path: null; query: null; body: null; answer: NetworkPage };
   /** This document. */
@@ -1606,24 +2428,40 @@ export type Operations = {
   "DELETE /presets/{id}": { path: { id: string }; query: null; body: null; answer: null };
   /** Changes a preset; conversations that were begun with it stay as they are. */
   "PATCH /presets/{id}": { path: { id: string }; query: null; body: PresetPatch; answer: Preset };
+  /** A short text as a code to scan. */
+  "GET /qr": { path: null; query: { text?: string }; body: null; answer: QrCode };
   /** Answers that were asked for on the network, the newest first. */
   "GET /receipts": { path: null; query: { limit?: number; offset?: number }; body: null; answer: BoughtAnswerList };
   /** All receipts as a table for spreadsheets. */
   "GET /receipts.csv": { path: null; query: null; body: null; answer: string };
   /** One of them; the header x-hearth-receipt of an answer has its id. */
   "GET /receipts/{id}": { path: { id: string }; query: null; body: null; answer: BoughtAnswer };
+  /** Stops the node in order and starts it anew, where the program can. */
+  "POST /restart": { path: null; query: null; body: null; answer: null };
   /** The roles of this wallet on the chain, and what the network asks for them. */
   "GET /roles": { path: null; query: null; body: null; answer: RolesPage };
+  /** Sends a transaction that was given out to be signed elsewhere, and waits for its block. */
+  "POST /roles/broadcast": { path: null; query: null; body: BroadcastTx; answer: BroadcastDone };
   /** Checks a change of a role and says what would be signed; signs nothing. */
   "POST /roles/review": { path: null; query: null; body: RoleOrder; answer: RoleReview };
   /** Signs and sends a reviewed change of a role, once, and waits for its blocks. */
   "POST /roles/send": { path: null; query: null; body: SendRole; answer: TransactionList };
+  /** The services of the network, those of this wallet first. */
+  "GET /roles/services": { path: null; query: { q?: string; limit?: number; offset?: number }; body: null; answer: ServiceList };
+  /** A service of the network with its card. */
+  "GET /roles/services/{id}": { path: { id: string }; query: null; body: null; answer: ServiceDetail };
   /** All settings. */
   "GET /settings": { path: null; query: null; body: null; answer: Settings };
   /** Changes settings at once. */
   "PATCH /settings": { path: null; query: null; body: SettingsPatch; answer: Settings };
   /** Sets devnet up, or goes on where it failed. */
   "POST /setup/run": { path: null; query: null; body: null; answer: Setup };
+  /** Signatures that programs ask for. */
+  "GET /signatures": { path: null; query: null; body: null; answer: SignatureRequestList };
+  /** Signs what a program asked for, as it was shown. */
+  "POST /signatures/{id}/approve": { path: { id: string }; query: null; body: ApproveSignature; answer: null };
+  /** Refuses what a program asked for. */
+  "POST /signatures/{id}/refuse": { path: { id: string }; query: null; body: null; answer: null };
   /** The node at a glance. */
   "GET /status": { path: null; query: null; body: null; answer: Status };
   /** What was asked for by whom, and what it cost. */
@@ -1632,30 +2470,60 @@ export type Operations = {
   "GET /usage.csv": { path: null; query: null; body: null; answer: string };
   /** Accounts and locks. */
   "GET /wallet": { path: null; query: null; body: null; answer: WalletPage };
+  /** The accounts of the wallet, with what the chain knows of each. */
+  "GET /wallet/accounts": { path: null; query: null; body: null; answer: AccountList };
+  /** Takes a key in: the next one of the wallet's words, or one from elsewhere. */
+  "POST /wallet/accounts": { path: null; query: null; body: AddAccount; answer: Account };
+  /** Renames an account, or changes what it is used for. */
+  "PATCH /wallet/accounts/{id}": { path: { id: string }; query: null; body: ChangeAccount; answer: Account };
+  /** Exports the key of an account; asks for the wallet's own password. */
+  "POST /wallet/accounts/{id}/export": { path: { id: string }; query: null; body: ExportAccount; answer: ExportedAccount };
+  /** Forgets an account. */
+  "POST /wallet/accounts/{id}/remove": { path: { id: string }; query: null; body: RemoveAccount; answer: WalletPage };
   /** Where the POKT is. */
   "GET /wallet/balances": { path: null; query: null; body: null; answer: Balances };
   /** Compares written-down words with the wallet. */
   "POST /wallet/check": { path: null; query: null; body: CheckWords; answer: WordsChecked };
   /** Makes a wallet and says its words once. */
   "POST /wallet/create": { path: null; query: null; body: CreateWallet; answer: CreatedWallet };
+  /** Looks along the usual paths of words for accounts that the chain knows. */
+  "POST /wallet/discover": { path: null; query: null; body: Discover; answer: FoundAccounts };
   /** Play money, on devnet only. */
   "POST /wallet/faucet": { path: null; query: null; body: FaucetOrder; answer: Sent };
-  /** Movements of money. */
-  "GET /wallet/history": { path: null; query: { limit?: number; offset?: number }; body: null; answer: History };
+  /** Movements of money, all or those that are asked for. */
+  "GET /wallet/history": { path: null; query: { limit?: number; offset?: number; q?: string; kinds?: string; since?: string; until?: string }; body: null; answer: History };
   /** All movements of money as a table for spreadsheets. */
   "GET /wallet/history.csv": { path: null; query: null; body: null; answer: string };
   /** Brings a wallet back from its words. */
   "POST /wallet/import": { path: null; query: null; body: ImportWallet; answer: WalletPage };
+  /** Calls a movement of money something; an empty label takes it back. */
+  "PUT /wallet/label": { path: null; query: null; body: LabelMovement; answer: null };
   /** Locks the main key; earning goes on. */
   "POST /wallet/lock": { path: null; query: null; body: null; answer: WalletPage };
+  /** What the account of a key of the former network may claim; the key is kept nowhere. */
+  "POST /wallet/morse": { path: null; query: null; body: MorseKeyFile; answer: MorseAccount };
+  /** Has a key of the former network sign a claim, to be reviewed and sent; the key is kept nowhere. */
+  "POST /wallet/morse/claim": { path: null; query: null; body: ClaimMorse; answer: SignedMorseClaim };
+  /** What an account of the former network may claim. */
+  "GET /wallet/morse/{address}": { path: { address: string }; query: null; body: null; answer: MorseAccount };
+  /** Sets another password. */
+  "POST /wallet/password": { path: null; query: null; body: ChangePassword; answer: WalletPage };
+  /** Seals the keys that sign unattended under a passphrase that opens nothing else. */
+  "POST /wallet/seal-operator": { path: null; query: null; body: SealOperator; answer: WalletPage };
   /** Signs and sends a reviewed payment, once. */
   "POST /wallet/send": { path: null; query: null; body: SendOrder; answer: Sent };
   /** Checks a payment and says its fee; signs nothing. */
   "POST /wallet/send/review": { path: null; query: null; body: SendDraft; answer: SendReview };
   /** Every transaction of this node: what was wanted, what was signed, how it ended. */
   "GET /wallet/transactions": { path: null; query: { limit?: number; offset?: number }; body: null; answer: TransactionList };
+  /** Reads a transaction of another node or program: all of what an account here would sign. */
+  "POST /wallet/tx/review": { path: null; query: null; body: TxFile; answer: TxToSign };
+  /** Signs a transaction of another node or program, and gives it back; nothing is sent. */
+  "POST /wallet/tx/sign": { path: null; query: null; body: SignTx; answer: SignedTx };
   /** Unlocks both keys. */
   "POST /wallet/unlock": { path: null; query: null; body: UnlockWallet; answer: WalletPage };
+  /** Watches an address whose key is elsewhere. */
+  "POST /wallet/watch": { path: null; query: null; body: WatchAddress; answer: Account };
   /** Says the recovery words again. */
   "POST /wallet/words": { path: null; query: null; body: UnlockWallet; answer: RecoveryWords };
 };

@@ -98,6 +98,9 @@ class Chat {
   private keep(conversation: Conversation): void {
     const { id, answering } = conversation;
     if (this.answers.runs[id]) return;
+    // It was read before the answer ended, whose end is known here by now.
+    const known = this.open[id]?.messages.find((one) => one.id === answering);
+    if (known && known.state !== 'streaming') return;
     const kept = Object.entries(this.open).filter(([one]) => one in this.answers.runs);
     this.open = { ...Object.fromEntries(kept), [id]: conversation };
     if (answering && this.id === id && !this.gone.has(answering)) void this.answers.follow(id, answering);

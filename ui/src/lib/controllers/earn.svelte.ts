@@ -40,6 +40,12 @@ class Earn {
     await this.page.load();
   }
 
+  /** The change of a supplier's record was made by its owner, elsewhere. */
+  async acknowledge(supplier?: string): Promise<void> {
+    await this.toggle.run(() => call('POST /earning/acknowledge', { query: supplier ? { supplier } : {} }));
+    await this.page.load();
+  }
+
   get canStart(): boolean {
     const earning = node.status?.earning;
     return earning?.state === 'off' && earning.reasons.length === 0;
@@ -50,8 +56,8 @@ class Earn {
     return state !== undefined && state !== 'off' && state !== 'draining';
   }
 
-  async relays(session: string): Promise<{ relays: EarnedRelay[]; total: number }> {
-    return call('GET /earning/sessions/{id}/relays', { path: { id: session }, query: { limit: 100 } });
+  async relays(session: string, supplier?: string): Promise<{ relays: EarnedRelay[]; total: number }> {
+    return call('GET /earning/sessions/{id}/relays', { path: { id: session }, query: { limit: 100, ...(supplier ? { supplier } : {}) } });
   }
 }
 export const earn = new Earn();

@@ -1,13 +1,18 @@
 // Pages by path. Focus goes to the heading of a new page, so that a screen reader says where one is.
 import { tick } from 'svelte';
 
-export const pages = ['chat', 'earn', 'models', 'wallet', 'network', 'settings', 'usage'] as const;
+export const pages = ['chat', 'earn', 'models', 'wallet', 'network', 'settings', 'usage', 'setup'] as const;
 export type Page = (typeof pages)[number];
+
+/** What follows the wallet's page where the form of a stake to earn is opened at once. */
+export const STAKE_PATH = 'stake';
 
 const HEADING_TRIES = 60;
 const HEADING_WAIT_MS = 25;
 
 class Router {
+  /** Whether nobody asked for a page: the address was the node's own. */
+  readonly isAtDoor = location.pathname === '/';
   page = $state<Page>('chat');
   /** What follows the page: a conversation, a session, a section. */
   rest = $state<string | null>(null);

@@ -11,7 +11,7 @@ import type {
 } from '$lib/api/generated';
 
 /** Counters of "read this again": a page that shows the thing reloads when its counter moves. */
-export type Revisions = { balances: number; models: number; status: number; claims: number; conversations: number };
+export type Revisions = { balances: number; models: number; status: number; claims: number; conversations: number; signatures: number };
 
 export type NodeState = {
   status: Status | null;
@@ -32,7 +32,7 @@ export const emptyNode: NodeState = {
   conversations: {},
   answered: null,
   first: null,
-  revisions: { balances: 0, models: 0, status: 0, claims: 0, conversations: 0 },
+  revisions: { balances: 0, models: 0, status: 0, claims: 0, conversations: 0, signatures: 0 },
 };
 
 function bump(state: NodeState, ...names: (keyof Revisions)[]): Revisions {
@@ -66,7 +66,7 @@ export function reduce(state: NodeState, event: Event): NodeState {
       return {
         ...emptyNode,
         status: untagged(event),
-        revisions: bump(state, 'balances', 'models', 'status', 'claims', 'conversations'),
+        revisions: bump(state, 'balances', 'models', 'status', 'claims', 'conversations', 'signatures'),
       };
     case 'head':
       return withHead(state, untagged(event));
@@ -77,7 +77,7 @@ export function reduce(state: NodeState, event: Event): NodeState {
     case 'claim':
       return {
         ...state,
-        sessions: { ...state.sessions, [event.id]: untagged(event) },
+        sessions: { ...state.sessions, [sessionKey(event)]: untagged(event) },
         revisions: bump(state, 'claims'),
       };
     case 'download': {
@@ -90,6 +90,8 @@ export function reduce(state: NodeState, event: Event): NodeState {
       return withStatus(state, { wallet: untagged(event) });
     case 'balances':
       return { ...state, revisions: bump(state, 'balances') };
+    case 'signatures':
+      return { ...state, revisions: bump(state, 'signatures') };
     case 'models':
       return { ...state, revisions: bump(state, 'models') };
     case 'conversation':
@@ -114,12 +116,20 @@ function unknown(state: NodeState, _event: never): NodeState {
   return state;
 }
 
+/** Names a session: two suppliers of one node may serve in the same one. */
+export function sessionKey(session: Pick<EarnedSession, 'id' | 'supplier'>): string {
+  return session.supplier ? `${session.id} ${session.supplier}` : session.id;
+}
+
 /** Lays sessions that moved over a list that was read before, the newest first. */
 export function mergeSessions(read: EarnedSession[], moved: Record<string, EarnedSession>): EarnedSession[] {
-  const known = new Set(read.map((session) => session.id));
-  const fresh = Object.values(moved).filter((session) => !known.has(session.id));
+  const known = new Set(read.map(sessionKey));
+  const fresh = Object.values(moved).filter((session) => !known.has(sessionKey(session)));
   // An event says what was known when the session moved; a list that was read since knows the shares, too.
   const newer = (a: EarnedSession, b: EarnedSession | undefined) => (b && b.updated_at > a.updated_at ? b : a);
-  const merged = read.map((session) => newer(session, moved[session.id]));
-  return [...fresh, ...merged].sort((a, b) => b.start_height - a.start_height || (a.id < b.id ? -1 : 1));
+  const merged = read.map((session) => newer(session, moved[sessionKey(session)]));
+  return [...fresh, ...merged].sort((a, b) => b.start_height - a.start_height || (sessionKey(a) < sessionKey(b) ? -1 : 1));
 }
+
+/** Whether the play network runs inside this program, and not on another computer: it sells and stakes by itself. */
+export const ownDevnet = (status: Pick<Status, 'network' | 'setup'>): boolean => status.network.is_devnet && status.setup.steps.length > 0;

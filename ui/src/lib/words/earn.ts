@@ -1,5 +1,5 @@
 // Words for the states of earning and of money, from the core's codes.
-import type { ClaimState, EarnedSession, Earning, Head, MoneyStage, Slash, StageSum } from '$lib/api/generated';
+import type { ClaimState, EarnedSession, Earning, EarningState, Head, MoneyStage, Slash, StageSum } from '$lib/api/generated';
 import { clock, height, span, whenBlock } from '$lib/format/figures';
 import { plain, summary } from '$lib/format/money';
 import { m } from '$lib/paraglide/messages';
@@ -40,6 +40,18 @@ export function badEnd(state: ClaimState): string {
     default:
       return m.stage_lost();
   }
+}
+
+/** The state of one supplier among several. */
+export function stateName(state: EarningState, serving: number): string {
+  return {
+    off: m.earning_off,
+    starting: m.earning_starting,
+    idle: m.earning_idle,
+    serving: () => m.earning_serving({ count: serving }),
+    yielding: m.earning_yielding,
+    draining: m.earn_stopping,
+  }[state]();
 }
 
 /** State and detail, as the head of the Earn page and the foot of the sidebar say them. */

@@ -8,6 +8,7 @@ const scopeNames: Record<Scope, () => string> = {
   local: () => m.scope_local(),
   network: () => m.scope_network(),
   embeddings: () => m.scope_embeddings(),
+  signatures: () => m.scope_signatures(),
 };
 export const keyScope = (scope: Scope): string => scopeNames[scope]();
 

@@ -21,6 +21,7 @@ export function modelFacts(model: Model): string {
   if (model.quantisation) facts.push(model.quantisation);
   if (model.context_tokens) facts.push(m.context_size({ size: contextSize(model.context_tokens) }));
   if (model.size_bytes && model.kind === 'local') facts.push(bytes(model.size_bytes));
+  if (model.signs_directly) facts.push(m.signs_directly());
   return facts.join(', ');
 }
 

@@ -10,12 +10,17 @@ type Words = { title: () => string; meaning: () => string; remedy?: () => string
 export const reasons: Record<string, Words> = {
   needs_stake: { title: m.reason_needs_stake, meaning: m.reason_needs_stake_text },
   no_staked_service: { title: m.reason_no_staked_service, meaning: m.reason_no_staked_service_text, remedy: m.reason_no_staked_service_fix },
+  starts_later: { title: m.reason_starts_later, meaning: m.reason_starts_later_text },
   unbonding: { title: m.reason_unbonding, meaning: m.reason_unbonding_text, remedy: m.reason_unbonding_fix },
   url_differs: { title: m.reason_url_differs, meaning: m.reason_url_differs_text, remedy: m.reason_url_differs_fix },
   url_local: { title: m.reason_url_local, meaning: m.reason_url_local_text, remedy: m.reason_url_local_fix },
   answers_lost: { title: m.reason_answers_lost, meaning: m.reason_answers_lost_text, remedy: m.reason_answers_lost_fix },
   slashed: { title: m.reason_slashed, meaning: m.reason_slashed_text, remedy: m.reason_slashed_fix },
+  key_elsewhere: { title: m.reason_key_elsewhere, meaning: m.reason_key_elsewhere_text, remedy: m.reason_key_elsewhere_fix },
+  record_changed: { title: m.reason_record_changed, meaning: m.reason_record_changed_text, remedy: m.reason_record_changed_fix },
   no_wallet: { title: m.reason_no_wallet, meaning: m.reason_no_wallet_text, remedy: m.reason_no_wallet_fix },
+  no_operator: { title: m.reason_no_operator, meaning: m.reason_no_operator_text, remedy: m.reason_no_operator_fix },
+  other_owner: { title: m.reason_other_owner, meaning: m.reason_other_owner_text },
   no_model: { title: m.reason_no_model, meaning: m.reason_no_model_text, remedy: m.reason_no_model_fix },
   backend: { title: m.reason_backend, meaning: m.reason_backend_text, remedy: m.reason_backend_fix },
   chain_syncing: { title: m.reason_chain_syncing, meaning: m.reason_chain_syncing_text },
@@ -38,8 +43,11 @@ export const reasons: Record<string, Words> = {
 
 /** What only the checks of the doctor say. */
 export const checks: Record<string, Omit<Words, 'title'>> = {
+  not_sealed: { meaning: m.check_not_sealed, remedy: m.check_not_sealed_fix },
+  chain_program: { meaning: m.check_chain_program, remedy: m.check_chain_program_fix },
   unreachable: { meaning: m.check_unreachable, remedy: m.check_unreachable_fix },
   no_backup: { meaning: m.reason_no_backup_text, remedy: m.check_no_backup_fix },
+  no_words: { meaning: m.check_no_words, remedy: m.check_no_words_fix },
   no_gpu: { meaning: m.check_no_gpu },
   gpu_unused: { meaning: m.check_gpu_unused },
   gpu_unknown: { meaning: m.check_gpu_unknown },
@@ -47,6 +55,7 @@ export const checks: Record<string, Omit<Words, 'title'>> = {
   disk_unknown: { meaning: m.check_disk_unknown },
   endpoint_stale: { meaning: m.check_endpoint, remedy: m.check_endpoint_fix },
   endpoint_down: { meaning: m.check_endpoint, remedy: m.check_endpoint_fix },
+  endpoint_limited: { meaning: m.check_endpoint, remedy: m.check_endpoint_limited },
   endpoint_lied: { meaning: m.check_endpoint, remedy: m.check_endpoint_out },
   endpoint_other_chain: { meaning: m.check_endpoint, remedy: m.check_endpoint_out },
   alias_nowhere: { meaning: m.check_alias, remedy: m.check_alias_fix },
@@ -55,9 +64,12 @@ export const checks: Record<string, Omit<Words, 'title'>> = {
 
 export type ReasonWords = { title: string; meaning: string; remedy: string | null; fact: string | null; details: string | null };
 
+/** Their fact is what a program said that failed: no page shows it but under Details. */
+const rawFacts = new Set(['chain_unreachable', 'chain_unverified', 'chain_stalled', 'trust_expired']);
+
 export function reasonWords(reason: Reason): ReasonWords {
   const words = reasons[reason.code];
-  const fact = told(reason.fact);
+  const fact = rawFacts.has(reason.code) ? { shown: null, details: reason.fact ?? null } : told(reason.fact);
   if (words) {
     return { title: words.title(), meaning: words.meaning(), remedy: words.remedy?.() ?? null, fact: fact.shown, details: fact.details };
   }
@@ -69,7 +81,7 @@ export function reasonWords(reason: Reason): ReasonWords {
 }
 
 /** How grave a note is that is said on every page; other notes stand on the Earn page alone. */
-export const moneyNotes: Record<string, 'danger' | 'warn'> = { slashed: 'danger', answers_lost: 'warn' };
+export const moneyNotes: Record<string, 'danger' | 'warn'> = { record_changed: 'danger', key_elsewhere: 'danger', slashed: 'danger', answers_lost: 'warn' };
 
 export const subjects: Record<string, () => string> = {
   Backend: m.subject_backend,

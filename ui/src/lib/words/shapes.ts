@@ -21,7 +21,7 @@ export function fitFact(text: Text): Told {
 export function trustSource(text: Text): Told {
   const [, count] = /^agreed by (\d+) endpoints?$/.exec(text ?? '') ?? [];
   if (count) return say(m.trust_agreed({ count: Number(count) }));
-  return oneOf({ configuration: m.trust_configuration, "this computer's devnet": m.trust_devnet, 'network file': m.trust_file }, text);
+  return oneOf({ 'a person': m.trust_person, configuration: m.trust_configuration, "this computer's devnet": m.trust_devnet, 'network file': m.trust_file }, text);
 }
 
 /** When a stake comes back. */

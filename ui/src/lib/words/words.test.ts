@@ -4,6 +4,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import type { EarnedSession } from '$lib/api/generated';
 import { overwriteGetLocale } from '$lib/paraglide/runtime';
 import { amountOf, lossWords, lostWords, slashWords } from './earn';
+import { backendWords, settingText, settingWords } from './config';
 import { errors, errorWords } from './errors';
 import { programs } from './programs';
 import { checks, checkWords, reasons, reasonWords, steps, subjects } from './reasons';
@@ -35,14 +36,14 @@ describe('reasons', () => {
     expect(reasonWords({ code: 'new', fact: '3 left', meaning: 'Means it.', remedy: 'Do it.' })).toEqual({ title: '3 left', meaning: 'Means it.', remedy: 'Do it.', fact: null, details: null });
   });
   test('the doctor’s own codes are those that it sends', () => {
-    const doctor = source('app/src/doctor.rs');
+    const doctor = `${source('app/src/doctor.rs')}\n${source('app/src/doctor/keys.rs')}`;
     expect(Object.keys(checks).filter((code) => !doctor.includes(`"${code}",`))).toEqual([]);
     const found = codes(doctor, /\s"([a-z]+_[a-z]+)",\n/g);
     const known = (code: string) => code in checks || code in reasons;
     expect(found.filter((code) => !known(code))).toEqual([]);
   });
   test('what the doctor looks at and the steps of the set-up have words', () => {
-    const looksAt = codes(source('app/src/doctor.rs'), /"([A-Z][a-z]+)",/g);
+    const looksAt = codes(`${source('app/src/doctor.rs')}\n${source('app/src/doctor/keys.rs')}`, /"([A-Z][a-z]+)",/g);
     expect(looksAt).toContain('Endpoint');
     expect(looksAt.filter((one) => !(one in subjects))).toEqual([]);
     const taken = codes(source('app/src/setup.rs'), /^    \("(\w+)", "/gm);
@@ -57,9 +58,9 @@ describe('reasons', () => {
 describe('errors', () => {
   const api = sourcesIn('../node/api/src');
   const answers = source('answers/src/error.rs');
-  const everywhere = `${api}\n${answers}\n${sourcesIn('../node/weights/src')}\n${sourcesIn('../node/chats/src')}\n${sourcesIn('../node/connect/src')}\n${sourcesIn('../node/roles/src')}\n${readFileSync('../engine/src/fact.rs', 'utf8')}`;
+  const everywhere = `${api}\n${source('app/src/config_page.rs')}\n${source('app/src/host.rs')}\n${answers}\n${sourcesIn('../node/weights/src')}\n${sourcesIn('../node/chats/src')}\n${sourcesIn('../node/connect/src')}\n${sourcesIn('../node/roles/src')}\n${readFileSync('../engine/src/fact.rs', 'utf8')}`;
   // What only a program can cause, or nobody hears: such an answer goes to whoever wrote the program, in English.
-  const programs = ['bad_request', 'cancelled', 'insufficient_quota', 'invalid_api_key', 'invalid_json', 'key_model', 'key_needed', 'key_scope', 'many_sources', 'method_not_allowed', 'model_changed', 'no_tools', 'rate_limit_exceeded', 'source_unusable', 'too_many_values', 'unknown_url'];
+  const programs = ['bad_request', 'cancelled', 'insufficient_quota', 'invalid_api_key', 'invalid_json', 'key_model', 'key_needed', 'key_scope', 'many_sources', 'method_not_allowed', 'model_changed', 'no_such_signer', 'no_tools', 'rate_limit_exceeded', 'source_unusable', 'too_many_signatures', 'too_many_values', 'unknown_url'];
   test('there are no words for codes that nobody sends', () => {
     const own = ['unreachable', 'unexpected', 'setup_failed', 'answer_failed']; // The page's own: the node did not answer, or not so.
     expect(Object.keys(errors).filter((code) => !own.includes(code) && !everywhere.includes(`"${code}"`))).toEqual([]);
@@ -67,6 +68,8 @@ describe('errors', () => {
   test('whatever a person can cause has words on the page', () => {
     const sent = new Set([
       ...codes(api, /(?:StatusCode::\w+,|(?:conflict|unavailable|refused)\()\s*"(\w+)"/g),
+      ...codes(source('app/src/host.rs'), /(?:conflict|refused)\(\s*"(\w+)"/g),
+      ...codes(source('app/src/config_page.rs'), /(?:conflict|refused)\(\s*"(\w+)"/g),
       ...codes(answers, /Code::\w+ => \("(\w+)", \d+\)/g),
       ...codes(sourcesIn('../node/weights/src'), /Fact::new\(\s*"(\w+)"/g),
       ...codes(sourcesIn('../node/roles/src'), /RoleError::\w+[^=\n]*=> "(\w+)"/g),
@@ -118,6 +121,16 @@ describe('errors', () => {
 
 });
 
+test('every setting of the configuration has words', () => {
+  const lists = source('app/src/config/schema.rs').split('BACKEND: &');
+  const keys = (text: string | undefined) => codes(text ?? '', /^    \("([\w.]+)", Kind::/gm).sort();
+  expect(keys(lists[0]).length).toBeGreaterThan(40);
+  expect(Object.keys(settingWords).sort()).toEqual(keys(lists[0]));
+  expect(Object.keys(backendWords).sort()).toEqual(keys(lists[1]));
+  expect(settingText('backends.my.box.weight')).toBe(backendWords.weight?.());
+  expect(settingText('models.aliases.gpt-4.1')).toBe(settingWords['models.aliases']?.());
+});
+
 test('every program that can be connected has words', () => {
   const known = codes(source('connect/src/program.rs').split('pub const fn title')[0] ?? '', /=> "([a-z-]+)",/g);
   expect(known.length).toBeGreaterThan(10);
@@ -141,6 +154,9 @@ describe('on a German page', () => {
     expect(errorWords({ code: 'chain_refused', message: 'the endpoint lost it', remedy: null })).toMatchObject({ more: '', details: 'The endpoint lost it.' });
   });
   test('facts that are only figures stay, English ones go under Details', () => {
+    locale = 'en';
+    expect(reasonWords({ code: 'chain_unreachable', fact: 'error sending request', meaning: '', remedy: null })).toMatchObject({ fact: null, details: 'error sending request' });
+    locale = 'de';
     expect(reasonWords({ code: 'port_taken', fact: '0.0.0.0:4328', meaning: 'Taken.', remedy: null })).toMatchObject({ fact: '0.0.0.0:4328', details: null });
     expect(reasonWords({ code: 'needs_stake', fact: 'needs 59,500 POKT', meaning: 'Needed.', remedy: null })).toMatchObject({ fact: null, details: 'needs 59,500 POKT' });
     const check = checkWords({ level: 'ok', code: 'disk', subject: 'Disk', fact: '4 GB free', meaning: '', remedy: null });

@@ -75,6 +75,23 @@ fn older_functions_become_tools() {
 }
 
 #[test]
+fn only_the_tools_that_are_allowed_are_left() {
+    let tool = |name: &str| json!({"type": "function", "function": {"name": name}});
+    let tools = json!([tool("f"), tool("g"), tool("h")]);
+    let chat = json!({"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools": [tool("h"), tool("f")]}});
+    let flat = json!({"type": "function", "name": "g"});
+    let responses = json!({"type": "allowed_tools", "mode": "auto", "tools": [flat]});
+    for (choice, names, expected) in [
+        (chat, vec!["f", "h"], ToolChoice::Required),
+        (responses, vec!["g"], ToolChoice::Auto),
+    ] {
+        let request = read(with(json!({"tools": tools, "tool_choice": choice}))).unwrap();
+        let left: Vec<_> = request.tools.iter().map(|tool| tool.name.as_str()).collect();
+        assert_eq!((left, request.tool_choice), (names, expected));
+    }
+}
+
+#[test]
 fn what_is_wrong_is_named_by_its_path_m01() {
     let tool = json!({"type": "function", "function": {"name": "g"}});
     for (body, param) in [
@@ -86,6 +103,22 @@ fn what_is_wrong_is_named_by_its_path_m01() {
         ),
         (
             with(json!({"tools": [tool], "tool_choice": {"type": "allowed_tools", "allowed_tools": {}}})),
+            "tool_choice.allowed_tools.tools",
+        ),
+        (
+            with(
+                json!({"tools": [tool], "tool_choice": {"type": "allowed_tools", "mode": "never", "tools": [tool]}}),
+            ),
+            "tool_choice.mode",
+        ),
+        (
+            with(
+                json!({"tools": [tool], "tool_choice": {"type": "allowed_tools", "tools": [{"name": "h"}]}}),
+            ),
+            "tool_choice.tools[0]",
+        ),
+        (
+            with(json!({"tools": [tool], "tool_choice": {"type": "custom", "name": "g"}})),
             "tool_choice.type",
         ),
         (json!({}), "messages"),

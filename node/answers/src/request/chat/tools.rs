@@ -112,7 +112,8 @@ pub(super) fn read_parallel(fields: &mut Fields, legacy_functions: bool) -> Resu
     Ok(Some(false))
 }
 
-pub(crate) fn read_choice(fields: &mut Fields, tools: &[Tool]) -> Result<ToolChoice, Error> {
+/// Whether tools are called. Where only some of them may be, the others are taken out.
+pub(crate) fn read_choice(fields: &mut Fields, tools: &mut Vec<Tool>) -> Result<ToolChoice, Error> {
     let (name, value) = match (fields.any("tool_choice"), fields.any("function_call")) {
         (Some(value), _) => ("tool_choice", value),
         (None, Some(value)) => ("function_call", value),
@@ -132,12 +133,16 @@ pub(crate) fn read_choice(fields: &mut Fields, tools: &[Tool]) -> Result<ToolCho
                 ));
             }
         },
+        Value::Object(map) if map.get("type").is_some_and(|kind| kind == "allowed_tools") => {
+            read_allowed(Fields::of(value, name.to_owned())?, tools)?
+        }
         Value::Object(map) if map.get("type").is_some_and(|kind| kind != "function") => {
             let kind = map.get("type").cloned().unwrap_or_default();
             return Err(Error::bad_field(
                 &format!("{name}.type"),
                 format!(
-                    "{name}.type is {kind}: name one function, or send only the tools that may be called"
+                    "{name}.type is {kind}, and only functions can be called here: send \"function\" or \
+                     \"allowed_tools\""
                 ),
             ));
         }
@@ -167,4 +172,42 @@ pub(crate) fn read_choice(fields: &mut Fields, tools: &[Tool]) -> Result<ToolCho
         )),
         ToolChoice::Auto | ToolChoice::None | ToolChoice::Required | ToolChoice::Named(_) => Ok(choice),
     }
+}
+
+/// Which tools may be called: those of a list, whose form differs between chat and the Responses API.
+fn read_allowed(mut outer: Fields, tools: &mut Vec<Tool>) -> Result<ToolChoice, Error> {
+    let mut fields = match outer.object("allowed_tools")? {
+        Some(inner) => inner,
+        None => outer,
+    };
+    let mode = fields.text("mode")?;
+    let choice = match mode.as_deref() {
+        None | Some("auto") => ToolChoice::Auto,
+        Some("required") => ToolChoice::Required,
+        Some(other) => {
+            let at = fields.path("mode");
+            return Err(wrong(&at, &other.into(), "\"auto\" or \"required\""));
+        }
+    };
+    let at = fields.path("tools");
+    let mut allowed = Vec::new();
+    for (index, tool) in fields.list("tools")?.unwrap_or_default().into_iter().enumerate() {
+        let path = format!("{at}[{index}]");
+        let wanted = Tool::read(tool, path.clone())?.name;
+        if tools.iter().all(|tool| tool.name != wanted) {
+            return Err(Error::bad_field(
+                &path,
+                format!("{path} names \"{wanted}\", which is none of the tools"),
+            ));
+        }
+        allowed.push(wanted);
+    }
+    if allowed.is_empty() {
+        return Err(Error::bad_field(
+            &at,
+            format!("{at} is empty: name the tools that may be called, or send tool_choice \"none\""),
+        ));
+    }
+    tools.retain(|tool| allowed.contains(&tool.name));
+    Ok(choice)
 }

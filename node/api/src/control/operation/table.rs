@@ -1,9 +1,15 @@
 //! The line of each operation.
+mod house;
+mod money;
+mod network;
+mod roles;
+mod signatures;
 
-use super::Operation;
+use super::{Operation, accounts};
 use crate::control::{
     spec::{
-        ARCHIVED, ASKER, Answer, DAYS, FOLDER, FORMAT, LIMIT, MODEL, Method, NAME, OFFSET, ROOT, SEARCH, Spec,
+        ARCHIVED, ASKER, Answer, DAYS, FOLDER, FORMAT, LIMIT, MODEL, Method, NAME, OFFSET, ROOT, SEARCH,
+        SUPPLIER, Spec,
     },
     types,
 };
@@ -18,12 +24,11 @@ impl Operation {
             BoughtAnswerList, Catalogue, CheckWords, ConnectOrder, ConnectPreview, Connected, ContextDraft,
             ContextUse, Conversation, ConversationList, ConversationPatch, CreateWallet, CreatedApiKey,
             CreatedWallet, Disconnected, Doctor, Download, DownloadList, EarnedRelayList, EarnedSessionList,
-            Earning, EarningPage, EarningSummary, Event, FaucetOrder, History, ImportWallet, Imported,
-            LicenceList, LoginState, Model, ModelList, NetworkPage, NewAnswer, NewApiKey, NewConversation,
-            NewPreset, Preset, PresetList, PresetPatch, ProgramList, PullModel, RecoveryWords, RenameFolder,
-            RoleOrder, RoleReview, RolesPage, SendDraft, SendOrder, SendReview, SendRole, Sent, SetLogin,
-            Settings, SettingsPatch, Setup, SignIn, Status, TransactionList, UnlockWallet, UsageReport,
-            VerifiedModel, WalletPage, WordsChecked,
+            Earning, EarningPage, EarningSummary, Event, FaucetOrder, ImportWallet, Imported, LicenceList,
+            LoginState, Model, ModelList, NewAnswer, NewApiKey, NewConversation, NewPreset, Preset,
+            PresetList, PresetPatch, ProgramList, PullModel, RecoveryWords, RenameFolder, SendDraft,
+            SendOrder, SendReview, Sent, SetLogin, Settings, SettingsPatch, Setup, SignIn, Status,
+            TransactionList, UnlockWallet, UsageReport, VerifiedModel, WalletPage, WordsChecked,
         };
         let new = Spec::new;
         match self {
@@ -285,13 +290,9 @@ impl Operation {
                 "Models that are known to work, and how they fit here.",
             )
             .gives::<Catalogue>(),
-            Operation::GetEarning => new(
-                Get,
-                "/earning",
-                "getEarning",
-                "The state of earning and what runs now.",
-            )
-            .gives::<EarningPage>(),
+            Operation::GetEarning => {
+                new(Get, "/earning", "getEarning", "How earning stands.").gives::<EarningPage>()
+            }
             Operation::StartEarning => {
                 new(Post, "/earning/start", "startEarning", "Starts earning.").gives::<Earning>()
             }
@@ -301,6 +302,14 @@ impl Operation {
                 "stopEarning",
                 "Stops earning; answers in progress are finished.",
             )
+            .gives::<Earning>(),
+            Operation::AcknowledgeRecord => new(
+                Post,
+                "/earning/acknowledge",
+                "acknowledgeRecord",
+                "Takes a change of a supplier's record on the chain, which was made elsewhere, for known.",
+            )
+            .asks(&[SUPPLIER])
             .gives::<Earning>(),
             Operation::EarningSummary => new(
                 Get,
@@ -332,7 +341,7 @@ impl Operation {
                 "listEarnedRelays",
                 "The answers of a session.",
             )
-            .asks(&[LIMIT, OFFSET])
+            .asks(&[LIMIT, OFFSET, SUPPLIER])
             .gives::<EarnedRelayList>(),
             Operation::GetWallet => {
                 new(Get, "/wallet", "getWallet", "Accounts and locks.").gives::<WalletPage>()
@@ -379,12 +388,19 @@ impl Operation {
             )
             .takes::<CheckWords>()
             .gives::<WordsChecked>(),
+            Operation::ListAccounts => accounts::list_accounts(),
+            Operation::AddAccount => accounts::add_account(),
+            Operation::WatchAddress => accounts::watch_address(),
+            Operation::ChangeAccount => accounts::change_account(),
+            Operation::RemoveAccount => accounts::remove_account(),
+            Operation::ExportAccount => accounts::export_account(),
+            Operation::ChangePassword => accounts::change_password(),
+            Operation::SealOperator => accounts::seal_operator(),
+            Operation::Discover => accounts::discover(),
             Operation::Balances => {
                 new(Get, "/wallet/balances", "getBalances", "Where the POKT is.").gives::<Balances>()
             }
-            Operation::History => new(Get, "/wallet/history", "getHistory", "Movements of money.")
-                .asks(&[LIMIT, OFFSET])
-                .gives::<History>(),
+            Operation::History => money::history(),
             Operation::ExportHistory => Spec {
                 answer: Answer::Table,
                 ..new(
@@ -421,43 +437,28 @@ impl Operation {
             Operation::Faucet => new(Post, "/wallet/faucet", "askFaucet", "Play money, on devnet only.")
                 .takes::<FaucetOrder>()
                 .gives::<Sent>(),
-            Operation::GetRoles => new(
-                Get,
-                "/roles",
-                "getRoles",
-                "The roles of this wallet on the chain, and what the network asks for them.",
-            )
-            .gives::<RolesPage>(),
-            Operation::ReviewRole => new(
-                Post,
-                "/roles/review",
-                "reviewRole",
-                "Checks a change of a role and says what would be signed; signs nothing.",
-            )
-            .takes::<RoleOrder>()
-            .gives::<RoleReview>(),
-            Operation::SendRole => new(
-                Post,
-                "/roles/send",
-                "sendRole",
-                "Signs and sends a reviewed change of a role, once, and waits for its blocks.",
-            )
-            .takes::<SendRole>()
-            .gives::<TransactionList>(),
-            Operation::Network => new(
-                Get,
-                "/network",
-                "getNetwork",
-                "Chain, proof, session, endpoints, services.",
-            )
-            .gives::<NetworkPage>(),
-            Operation::PreferAnchor => new(
-                Post,
-                "/network/trust",
-                "preferAnchor",
-                "Decides a conflict of chain and trust anchor: the anchor counts, what was verified is forgotten.",
-            )
-            .gives::<NetworkPage>(),
+            Operation::GetMorseAccount => roles::morse_account(),
+            Operation::OpenMorseKey => roles::open_morse_key(),
+            Operation::SignMorseClaim => roles::sign_morse_claim(),
+            Operation::GetRoles => roles::get_roles(),
+            Operation::ListServices => roles::list_services(),
+            Operation::GetService => roles::get_service(),
+            Operation::ReviewRole => roles::review_role(),
+            Operation::SendRole => roles::send_role(),
+            Operation::ListSignatures => signatures::list(),
+            Operation::ApproveSignature => signatures::approve(),
+            Operation::RefuseSignature => signatures::refuse(),
+            Operation::ReviewTx => signatures::review_tx(),
+            Operation::SignTx => signatures::sign_tx(),
+            Operation::BroadcastTx => accounts::broadcast_tx(),
+            Operation::Network => network::network(),
+            Operation::PreferAnchor => network::prefer_anchor(),
+            Operation::GiveAnchor => network::give_anchor(),
+            Operation::ForgetAnchor => network::forget_anchor(),
+            Operation::AddEndpoint => network::add_endpoint(),
+            Operation::RemoveEndpoint => network::remove_endpoint(),
+            Operation::TryEndpoints => network::try_endpoints(),
+            Operation::FalseAnswers => network::false_answers(),
             Operation::ListReceipts => new(
                 Get,
                 "/receipts",
@@ -482,6 +483,19 @@ impl Operation {
                     "All receipts as a table for spreadsheets.",
                 )
             },
+            Operation::MakeBackup => house::make_backup(),
+            Operation::TestBackup => house::test_backup(),
+            Operation::QrCode => money::qr_code(),
+            Operation::ListContacts => money::list_contacts(),
+            Operation::SaveContact => money::save_contact(),
+            Operation::ImportContacts => money::import_contacts(),
+            Operation::DeleteContact => money::delete_contact(),
+            Operation::LabelMovement => money::label_movement(),
+            Operation::GetFirstRun => house::get_first_run(),
+            Operation::ChangeFirstRun => house::change_first_run(),
+            Operation::GetConfig => house::get_config(),
+            Operation::ChangeConfig => house::change_config(),
+            Operation::Restart => house::restart(),
             Operation::GetSettings => {
                 new(Get, "/settings", "getSettings", "All settings.").gives::<Settings>()
             }

@@ -35,11 +35,13 @@ pub enum Scope {
     Network,
     /// Embeddings, wherever the model runs; over the network `network` is needed, too.
     Embeddings,
+    /// Asking the owner for signatures; none is given without one's word on the page.
+    Signatures,
 }
 
 impl Scope {
     /// All of them.
-    pub const ALL: [Scope; 3] = [Scope::Local, Scope::Network, Scope::Embeddings];
+    pub const ALL: [Scope; 4] = [Scope::Local, Scope::Network, Scope::Embeddings, Scope::Signatures];
 
     /// As it is written.
     #[must_use]
@@ -48,6 +50,7 @@ impl Scope {
             Scope::Local => "local",
             Scope::Network => "network",
             Scope::Embeddings => "embeddings",
+            Scope::Signatures => "signatures",
         }
     }
 }
@@ -75,7 +78,8 @@ pub struct KeyLimits {
 impl Default for KeyLimits {
     fn default() -> KeyLimits {
         KeyLimits {
-            scopes: Scope::ALL.to_vec(),
+            // Signatures are asked for by keys that were made for it.
+            scopes: vec![Scope::Local, Scope::Network, Scope::Embeddings],
             models: Vec::new(),
             origins: Vec::new(),
             requests_per_minute: None,

@@ -37,6 +37,65 @@ impl ToSchema for Upokt {
     }
 }
 
+/// By how many upokt something changed, as a decimal string; less is negative.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct UpoktChange(pub i128);
+
+impl UpoktChange {
+    /// More by an amount.
+    #[must_use]
+    pub fn more(amount: Amount) -> UpoktChange {
+        UpoktChange(i128::try_from(amount.upokt()).unwrap_or(i128::MAX))
+    }
+
+    /// Less by an amount.
+    #[must_use]
+    pub fn less(amount: Amount) -> UpoktChange {
+        UpoktChange(UpoktChange::more(amount).0.saturating_neg())
+    }
+
+    /// Both together.
+    #[must_use]
+    pub fn and(self, other: UpoktChange) -> UpoktChange {
+        UpoktChange(self.0.saturating_add(other.0))
+    }
+
+    /// How much it is, whichever way.
+    #[must_use]
+    pub fn size(self) -> Amount {
+        Amount::from_upokt(self.0.unsigned_abs())
+    }
+}
+
+impl Serialize for UpoktChange {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for UpoktChange {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<UpoktChange, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map(UpoktChange).map_err(serde::de::Error::custom)
+    }
+}
+
+impl PartialSchema for UpoktChange {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .pattern(Some("^-?[0-9]+$"))
+            .description(Some("A change in upokt; 1 POKT is 1,000,000 of them."))
+            .into()
+    }
+}
+
+impl ToSchema for UpoktChange {
+    fn name() -> Cow<'static, str> {
+        "UpoktChange".into()
+    }
+}
+
 /// A moment, as RFC 3339 in UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -110,11 +169,11 @@ pub struct Reason {
 }
 
 impl Reason {
-    /// Of what is wrong with the chain: whether nothing can be asked of it. A start that has heard nothing yet is no such
-    /// thing, nor is a chain on an endpoint's word, which answers.
+    /// Of what is wrong with the chain: whether nothing can be done with it. A start that has heard nothing yet is no such
+    /// thing; a chain of which nothing is proven is.
     #[must_use]
     pub fn is_chain_away(&self) -> bool {
-        !matches!(self.code.as_str(), "chain_syncing" | "chain_unverified")
+        self.code != "chain_syncing"
     }
 }
 

@@ -18,6 +18,25 @@ pub struct Earning {
     pub serving: u32,
     /// What stands in the way of earning. Empty: it can start.
     pub reasons: Vec<Reason>,
+    /// What is worth knowing and does not stop all of it.
+    pub notes: Vec<Reason>,
+    /// Each supplier of this node for itself, the usual one first. What stands in the way of one stops no other.
+    #[serde(default)]
+    pub suppliers: Vec<SupplierEarning>,
+}
+
+/// What of earning is one supplier's alone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SupplierEarning {
+    /// Its operator's address.
+    pub operator: String,
+    /// Its owner's address, where the chain has said so.
+    pub owner: Option<String>,
+    pub state: EarningState,
+    /// Answers that it serves now.
+    pub serving: u32,
+    /// What stands in its way alone. Empty: it serves while earning is on.
+    pub reasons: Vec<Reason>,
     /// What is worth knowing and stops nothing.
     pub notes: Vec<Reason>,
 }
@@ -38,7 +57,7 @@ pub enum EarningState {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct EarningPage {
     pub earning: Earning,
-    /// The supplier's address on chain.
+    /// The usual supplier's address on chain.
     pub supplier: Option<String>,
     /// Where the relay server listens; `None` while earning is off.
     pub listen: Option<String>,
@@ -68,6 +87,9 @@ pub struct RunningAnswer {
     pub id: String,
     pub service: String,
     pub session_id: String,
+    /// The operator of the supplier that answers.
+    #[serde(default)]
+    pub supplier: String,
     pub started_at: Timestamp,
 }
 
@@ -114,6 +136,28 @@ pub struct EarningSummary {
     pub days: Vec<EarningDay>,
     /// The share of the minted amount that is yours, in tenths of a percent. `None` until a session settled.
     pub share_permille: Option<u32>,
+    /// What was settled for each supplier and owner. That of another owner is in no sum above.
+    #[serde(default)]
+    pub suppliers: Vec<SupplierSum>,
+}
+
+/// What was settled for one supplier of this node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SupplierSum {
+    /// Its operator's address.
+    pub operator: String,
+    /// Who owned it then; empty where no session says.
+    #[serde(default)]
+    pub owner: String,
+    /// Whether that is this wallet, so that it counts in the sums.
+    #[serde(default)]
+    pub is_own: bool,
+    /// What came to its operator and its owner.
+    pub settled: Upokt,
+    pub sessions: u64,
+    /// What is claimed or to be claimed, as far as it is known.
+    #[serde(default)]
+    pub open: Upokt,
 }
 
 /// One day of the chart.
@@ -152,6 +196,12 @@ pub enum ClaimState {
 pub struct EarnedSession {
     pub id: String,
     pub service: String,
+    /// The operator of the supplier that served. Two of this node may serve in one session.
+    #[serde(default)]
+    pub supplier: String,
+    /// Its owner when the session began.
+    #[serde(default)]
+    pub owner: String,
     pub application: String,
     pub start_height: u64,
     pub end_height: u64,

@@ -22,6 +22,8 @@ pub enum Event {
     Wallet(WalletStatus),
     /// Balances may have changed: read them again.
     Balances(Changed),
+    /// A program asks for a signature, or one was decided.
+    Signatures(Changed),
     /// The list of models changed.
     Models(Changed),
     /// A conversation was made or changed.

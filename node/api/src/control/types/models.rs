@@ -73,6 +73,9 @@ pub struct Model {
     pub service: Option<String>,
     pub price_per_answer: Option<Upokt>,
     pub suppliers: Option<u32>,
+    /// An own application signs for itself: suppliers can tell that all of its questions are of one owner.
+    #[serde(default)]
+    pub signs_directly: bool,
 }
 
 impl Model {
@@ -99,6 +102,7 @@ impl Model {
             service: None,
             price_per_answer: None,
             suppliers: None,
+            signs_directly: false,
         }
     }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{KeyRole, Upokt};
+use super::{Purpose, Upokt};
 
 /// What somebody is on the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -17,7 +17,11 @@ pub enum RoleName {
 /// The roles of this wallet, and what the network asks for them now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RolesPage {
+    /// The supplier of the usual operator.
     pub supplier: Option<SupplierRole>,
+    /// All whose suppliers are served here, the usual one first.
+    #[serde(default)]
+    pub operators: Vec<OperatorRole>,
     pub application: Option<ApplicationRole>,
     pub gateway: Option<GatewayRole>,
     pub terms: RoleTerms,
@@ -39,7 +43,15 @@ pub struct RoleTerms {
     pub block_time_ms: Option<u64>,
 }
 
-/// The supplier of this wallet's operator.
+/// An operator of this wallet, and its supplier.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct OperatorRole {
+    pub address: String,
+    pub label: String,
+    pub supplier: Option<SupplierRole>,
+}
+
+/// The supplier of one of this wallet's operators.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SupplierRole {
     pub operator: String,
@@ -108,9 +120,23 @@ pub enum RoleOrder {
     /// Become a supplier, or change its stake or services. An empty list leaves the services as they are; any other
     /// is all of them.
     StakeSupplier {
+        /// Label or address of the operator, where there are several.
+        #[serde(default)]
+        operator: Option<String>,
         stake: Option<Upokt>,
         #[serde(default)]
         services: Vec<ServiceOffer>,
+    },
+    /// Change a supplier that is there: these services come or change, those go, all others stay as they are.
+    EditSupplier {
+        /// Label or address of the operator, where there are several.
+        #[serde(default)]
+        operator: Option<String>,
+        stake: Option<Upokt>,
+        #[serde(default)]
+        services: Vec<ServiceOffer>,
+        #[serde(default)]
+        dropped: Vec<String>,
     },
     /// Become an application, or add to its stake.
     StakeApplication {
@@ -122,19 +148,34 @@ pub enum RoleOrder {
     /// Become a gateway, or add to its stake.
     StakeGateway { stake: Upokt },
     /// Give a role up.
-    Unstake { role: RoleName },
+    Unstake {
+        role: RoleName,
+        /// Label or address of a supplier's operator, where there are several.
+        #[serde(default)]
+        operator: Option<String>,
+    },
     /// Let a gateway sign for the application; without one it is the own one.
     Delegate { gateway: Option<String> },
     /// The opposite.
     Undelegate { gateway: Option<String> },
-    /// Make a service, or change an own one.
+    /// Make a service, or change an own one: what is left out stays as it is.
     Service {
         id: String,
-        name: String,
-        compute_units: u64,
-        /// A JSON document that says what it is; none leaves it.
+        /// Without one a new service has its id.
+        name: Option<String>,
+        /// A new service needs them.
+        compute_units: Option<u64>,
+        /// A JSON document that says what it is.
         #[schema(value_type = Option<Object>)]
         card: Option<serde_json::Value>,
+        /// Whether it is there already: none is made.
+        #[serde(default)]
+        is_edit: bool,
+    },
+    /// Claim what was on the former network. The claim is a message that its key has signed, as the chain's own JSON.
+    ClaimMorse {
+        #[schema(value_type = Object)]
+        claim: serde_json::Value,
     },
 }
 
@@ -144,7 +185,7 @@ pub struct ServiceOffer {
     pub service: String,
     /// Where its relays arrive.
     pub url: String,
-    /// Who gets how much; empty gives the owner all.
+    /// Who gets how much; empty gives the owner all, and leaves what is edited as it is.
     #[serde(default)]
     pub shares: Vec<RevenueShare>,
 }
@@ -158,6 +199,8 @@ pub struct RoleReview {
     pub steps: Vec<RoleStep>,
     /// What to know before.
     pub notes: Vec<RoleNote>,
+    /// What leaves the keys of this wallet, besides the fees: what one of them gives the other stays.
+    pub total: Upokt,
     /// What the network may ask for all of them at most.
     pub max_fee: Upokt,
     /// Whether the password is needed to sign.
@@ -167,9 +210,16 @@ pub struct RoleReview {
 /// One transaction of a change.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct RoleStep {
-    /// The key that signs.
-    pub key: KeyRole,
+    /// What the account that signs does here.
+    pub purpose: Purpose,
     pub account: String,
+    /// The transaction to sign elsewhere, where the key is not in this wallet: as `pocketd tx … --generate-only` writes it.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    pub unsigned: Option<serde_json::Value>,
+    /// The command that signs it there.
+    #[serde(default)]
+    pub command: Option<String>,
     /// What leaves it, besides the fee.
     pub amount: Upokt,
     /// What is signed, as the chain's own JSON.
@@ -194,4 +244,66 @@ pub struct SendRole {
     pub review_id: String,
     /// Opens the main key for this alone.
     pub password: Option<String>,
+}
+
+/// A transaction that was given out to be signed elsewhere, with its signature.
+#[derive(Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct BroadcastTx {
+    /// As `pocketd tx sign` writes it.
+    #[schema(value_type = Object)]
+    pub tx: serde_json::Value,
+}
+
+/// A transaction that was signed elsewhere, and that a block holds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct BroadcastDone {
+    pub account: String,
+    pub tx: String,
+    pub height: u64,
+    /// A block held it before: nothing was sent.
+    #[serde(default)]
+    pub was_there: bool,
+    /// What it does, as the chain's own JSON.
+    #[schema(value_type = Vec<Object>)]
+    pub messages: Vec<serde_json::Value>,
+}
+
+/// Services of the network.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ServiceList {
+    /// Those of this wallet first, then by id.
+    pub services: Vec<ServiceEntry>,
+    /// How many there are.
+    pub total: u64,
+}
+
+/// A service of the network.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ServiceEntry {
+    pub id: String,
+    pub name: String,
+    pub compute_units: u64,
+    pub owner: String,
+    /// Whether this wallet owns it.
+    pub is_own: bool,
+}
+
+/// A service with what its owner says of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ServiceDetail {
+    #[serde(flatten)]
+    pub service: ServiceEntry,
+    /// `None` where it has none.
+    pub card: Option<ServiceCard>,
+}
+
+/// What the owner of a service says of it: anything, by anybody.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ServiceCard {
+    pub bytes: u64,
+    /// The document; `None` where it is none that can be shown.
+    #[schema(value_type = Option<Object>)]
+    pub document: Option<serde_json::Value>,
+    /// Why it cannot be shown, in English.
+    pub problem: Option<String>,
 }

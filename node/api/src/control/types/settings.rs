@@ -1,4 +1,4 @@
-//! The Settings page: what the UI may change, what configuration fixed, licences.
+//! The Settings page: what the UI may change, licences.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -43,18 +43,6 @@ pub struct Settings {
     pub allowed_origins: Vec<String>,
     /// Those of the configuration.
     pub configured_origins: Vec<String>,
-    /// Values of the configuration, which a restart is needed to change.
-    pub configured: Vec<ConfiguredValue>,
-}
-
-/// A value of the configuration with its origin.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct ConfiguredValue {
-    /// `api.listen`.
-    pub key: String,
-    pub value: String,
-    /// `built-in`, the file, the variable or the flag it came from.
-    pub origin: String,
 }
 
 /// Settings to change; what is absent stays. An empty text clears a text.

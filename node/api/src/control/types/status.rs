@@ -60,8 +60,11 @@ pub struct WalletStatus {
     pub working_locked: bool,
     pub main_address: Option<String>,
     pub working_address: Option<String>,
-    /// The recovery words were checked by the owner.
+    /// The recovery words were checked by the owner; also where there are none.
     pub words_checked: bool,
+    /// There are recovery words. Keys that were brought in by themselves have none.
+    #[serde(default)]
+    pub has_words: bool,
 }
 
 /// The set-up of devnet: the wizard's own job, step by step.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{ErrorDetail, Standing, Timestamp, Upokt, WalletStatus};
+use super::{Upokt, WalletStatus};
 
 /// The wallet and its accounts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -12,25 +12,274 @@ pub struct WalletPage {
     pub accounts: Vec<Account>,
     /// The working key unlocks by itself at every start.
     pub unattended: bool,
+    /// What opens it then opens nothing else.
+    #[serde(default)]
+    pub sealed_apart: bool,
+    /// Whether there are recovery words.
+    #[serde(default)]
+    pub has_words: bool,
 }
 
-/// Which of the two keys.
+impl WalletPage {
+    /// Whether the wallet has a password: one that only watches has none.
+    #[must_use]
+    pub fn has_password(&self) -> bool {
+        self.accounts
+            .iter()
+            .any(|account| account.kind != AccountKind::Watch)
+    }
+}
+
+/// What a key of the wallet is used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum KeyRole {
-    /// Owner of the stakes, cold.
-    Main,
-    /// Signs answers, claims and proofs unattended.
-    Working,
+pub enum Purpose {
+    /// Holds stake and money, cold.
+    Owner,
+    /// The supplier's: signs answers, claims and proofs unattended.
+    Operator,
+    /// Signs what this node asks of the network, unattended.
+    Gateway,
+    /// Pays for what this node asks of the network.
+    Application,
 }
 
-/// One key of the wallet.
+impl Purpose {
+    /// The word for it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Purpose::Owner => "owner",
+            Purpose::Operator => "operator",
+            Purpose::Gateway => "gateway",
+            Purpose::Application => "application",
+        }
+    }
+}
+
+/// Where the key of an account comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AccountKind {
+    /// Recovery words.
+    Words,
+    /// 32 bytes in hex.
+    Raw,
+    /// An export of `pocketd`.
+    Armored,
+    /// Only the address is here.
+    Watch,
+}
+
+/// Whether an account can sign.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AccountState {
+    Locked,
+    Open,
+    /// Its key is not in this wallet.
+    Elsewhere,
+}
+
+/// One account of the wallet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Account {
-    pub role: KeyRole,
+    pub id: u32,
+    pub label: String,
+    pub kind: AccountKind,
+    /// Where its key lies below its words.
+    pub path: Option<String>,
+    pub address: String,
+    pub purposes: Vec<Purpose>,
+    pub state: AccountState,
+}
+
+/// Takes a key in. Where there is no wallet it makes one, with this password.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AddAccount {
+    pub key: NewKey,
+    #[serde(default)]
+    pub label: Option<String>,
+    #[serde(default)]
+    pub purposes: Vec<Purpose>,
+    /// Operators that are here stay operators: each serves a supplier. Without it the new one takes their place.
+    #[serde(default)]
+    pub beside: bool,
+    pub password: String,
+}
+
+/// Where a new account's key comes from.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum NewKey {
+    /// The next key of words that are here: of those of an account, else of the first.
+    Next {
+        #[serde(default)]
+        like: Option<u32>,
+        #[serde(default)]
+        path: Option<String>,
+    },
+    /// Recovery words of another wallet.
+    Words {
+        words: String,
+        /// The passphrase of BIP-39.
+        #[serde(default)]
+        passphrase: Option<String>,
+        /// Without one `m/44'/118'/0'/0/0`.
+        #[serde(default)]
+        path: Option<String>,
+    },
+    /// 64 hex digits.
+    Hex { hex: String },
+    /// What `pocketd keys export` wrote, and the passphrase that was given there.
+    Armored { text: String, passphrase: String },
+}
+
+/// Watches an address whose key is elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct WatchAddress {
+    pub address: String,
+    #[serde(default)]
+    pub label: Option<String>,
+    #[serde(default)]
+    pub purposes: Vec<Purpose>,
+}
+
+/// Changes an account: what is left out stays.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ChangeAccount {
+    #[serde(default)]
+    pub label: Option<String>,
+    /// These and no others; whoever served one of them serves it no more. Needs the password.
+    #[serde(default)]
+    pub purposes: Option<Vec<Purpose>>,
+    /// Operators that are here stay operators: each serves a supplier.
+    #[serde(default)]
+    pub beside: bool,
+    #[serde(default)]
+    pub password: Option<String>,
+}
+
+/// Forgets an account. One that is only watched needs no password.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RemoveAccount {
+    #[serde(default)]
+    pub password: Option<String>,
+}
+
+/// How a key is exported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ExportForm {
+    Words,
+    Hex,
+    Armored,
+}
+
+/// Exports the key of an account.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ExportAccount {
+    pub form: ExportForm,
+    /// Seals an armored key.
+    #[serde(default)]
+    pub passphrase: Option<String>,
+    /// The wallet's own.
+    pub password: String,
+}
+
+/// The key of an account, for its owner.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ExportedAccount {
+    pub account: Account,
+    /// Its recovery words.
+    pub words: Option<Vec<String>>,
+    /// The passphrase that belongs to the words, where they have one.
+    pub passphrase: Option<String>,
+    /// The key itself, as it was asked for.
+    pub key: Option<String>,
+}
+
+/// Sets another password.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ChangePassword {
+    pub password: String,
+    pub new_password: String,
+}
+
+/// Seals the keys that sign unattended apart, under a passphrase that opens nothing else.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SealOperator {
+    pub password: String,
+    pub passphrase: String,
+}
+
+/// Looks along the usual paths of words for accounts that the chain knows.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Discover {
+    /// Words that are typed.
+    Words {
+        words: String,
+        #[serde(default)]
+        passphrase: Option<String>,
+    },
+    /// Words of the wallet: those of an account, else the first.
+    Here {
+        #[serde(default)]
+        like: Option<u32>,
+        password: String,
+    },
+}
+
+/// What the chain knows of an address.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct OnChain {
+    pub spendable: Upokt,
+    /// Staked as a supplier's operator: so much, by this owner.
+    pub supplier: Option<OnChainSupplier>,
+    /// Staked as a gateway.
+    pub gateway: Option<Upokt>,
+    /// Staked as an application.
+    pub application: Option<Upokt>,
+}
+
+/// The supplier that a key operates.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct OnChainSupplier {
+    pub owner: String,
+    pub stake: Upokt,
+    pub services: Vec<String>,
+}
+
+/// A key along one of the usual paths.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct FoundAccount {
     pub path: String,
     pub address: String,
-    pub locked: bool,
+    /// The label of the account of this wallet that it is already.
+    pub label: Option<String>,
+    pub on_chain: OnChain,
+}
+
+/// The keys along the usual paths.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct FoundAccounts {
+    pub accounts: Vec<FoundAccount>,
+    /// How many paths were looked at.
+    pub looked_at: u32,
+}
+
+/// The accounts of the wallet, with what the chain knows of each.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AccountList {
+    pub accounts: Vec<AccountOnChain>,
+}
+
+/// An account and what the chain knows of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AccountOnChain {
+    pub account: Account,
+    pub on_chain: OnChain,
 }
 
 /// Makes a wallet.
@@ -50,6 +299,9 @@ pub struct CreatedWallet {
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ImportWallet {
     pub words: String,
+    /// The passphrase of BIP-39, where the words have one.
+    #[serde(default)]
+    pub passphrase: Option<String>,
     pub password: String,
 }
 
@@ -75,247 +327,4 @@ pub struct CheckWords {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct WordsChecked {
     pub matches: bool,
-}
-
-/// What kind of place money lies in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum PlaceKind {
-    SpendableMain,
-    SpendableWorking,
-    /// Staked to earn.
-    Supplier,
-    /// Set aside for chat.
-    Application,
-    /// Set aside for the own gateway.
-    Gateway,
-}
-
-/// A place of money; all places add up to the total.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Place {
-    pub kind: PlaceKind,
-    pub address: String,
-    pub amount: Upokt,
-    pub standing: Standing,
-    /// The height from which it is spendable, where it is on its way back.
-    pub free_at_height: Option<u64>,
-}
-
-/// Where the POKT is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Balances {
-    pub total: Upokt,
-    pub spendable: Upokt,
-    pub places: Vec<Place>,
-    /// The weakest standing of all places.
-    pub standing: Standing,
-}
-
-/// What kind of movement.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum MovementKind {
-    Sent,
-    Received,
-    /// A settled session.
-    Reward,
-    Stake,
-    Unstake,
-    /// Play money from devnet's faucet.
-    Faucet,
-    /// A claim, proof, delegation or another message: only its fee moves.
-    Fee,
-}
-
-/// Which way money went, seen from this wallet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Direction {
-    In,
-    Out,
-    /// Between own places.
-    Within,
-}
-
-/// One movement of money.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Movement {
-    pub id: String,
-    pub kind: MovementKind,
-    pub direction: Direction,
-    pub amount: Upokt,
-    pub fee: Option<Upokt>,
-    pub height: u64,
-    pub time: Option<Timestamp>,
-    pub counterparty: Option<String>,
-    pub memo: Option<String>,
-    pub tx: Option<String>,
-    pub session_id: Option<String>,
-    pub standing: Standing,
-}
-
-/// Movements, the newest first.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct History {
-    pub movements: Vec<Movement>,
-    pub total: u64,
-    /// Payments of this wallet that are in no block: on their way, failed, or of unknown end. The newest first.
-    #[serde(default)]
-    pub payments: Vec<OpenPayment>,
-    /// Why it is not whole, where it is not: what the chain knows beyond the wallet's own notes is missing.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub missing: Vec<ErrorDetail>,
-}
-
-/// What is known of a payment that is in no block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum PaymentState {
-    /// It may still be included: paying the same again sends this payment again, not a second one.
-    OnItsWay,
-    /// It is certain that nothing was paid.
-    Failed,
-    /// Its time is over, and nobody can prove any more how it ended.
-    Unknown,
-}
-
-/// A payment that this wallet signed and that is in no block.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct OpenPayment {
-    pub tx: String,
-    pub state: PaymentState,
-    pub to: Option<String>,
-    pub amount: Upokt,
-    pub fee: Upokt,
-    pub memo: Option<String>,
-    pub time: Timestamp,
-    /// Why it failed, or why nobody knows.
-    pub why: Option<String>,
-}
-
-/// Every transaction of this node, the newest first.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct TransactionList {
-    pub transactions: Vec<OwnTransaction>,
-    pub total: u64,
-}
-
-/// Why a transaction is made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum TransactionReason {
-    /// The owner pays somebody.
-    Payment,
-    /// The owner takes a role, changes it or gives it up.
-    Role,
-    /// A devnet sets itself up.
-    Setup,
-    /// A session's work is claimed.
-    Claim,
-    /// A claim is proven.
-    Proof,
-}
-
-/// How far a transaction is, and how it ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum TransactionState {
-    /// Nothing is signed for it yet.
-    Waiting,
-    /// Signed and sent; no block holds it yet.
-    Signed,
-    /// A block holds it; the next one proves it.
-    Placed,
-    /// It did what it should.
-    Included,
-    /// It failed in a block: its fee is lost.
-    Failed,
-    /// Nothing was sent.
-    Refused,
-    /// No block holds it, and none ever will.
-    Expired,
-    /// Nobody can prove any more how it ended.
-    Unknown,
-}
-
-/// Something that this node wants of the chain, and what became of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct OwnTransaction {
-    pub id: u64,
-    /// When it was wanted.
-    pub time: Timestamp,
-    pub reason: TransactionReason,
-    /// Who signs it.
-    pub account: String,
-    /// Who is paid.
-    pub counterparty: Option<String>,
-    /// What is paid or staked.
-    pub amount: Upokt,
-    pub memo: Option<String>,
-    pub state: TransactionState,
-    /// What stands in its way, or why it ended badly.
-    pub why: Option<String>,
-    /// Its newest transaction, once it is signed.
-    pub tx: Option<String>,
-    /// The fee of that transaction.
-    pub fee: Option<Upokt>,
-    /// How many share that transaction and its fee.
-    pub shared_by: u32,
-    /// The block that holds it.
-    pub height: Option<u64>,
-    /// The last block that may hold it.
-    pub last_height: Option<u64>,
-    /// What is signed, as the chain's own JSON. Empty where an earlier Hearth did not keep it.
-    #[schema(value_type = Vec<Object>)]
-    pub messages: Vec<serde_json::Value>,
-}
-
-/// A payment to look at before it is signed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct SendDraft {
-    pub from: KeyRole,
-    pub to: String,
-    pub amount: Upokt,
-    pub memo: Option<String>,
-}
-
-/// A payment with its fee and its effect. Nothing is signed yet.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct SendReview {
-    /// Names this review when it is sent; good for 5 minutes and for one payment.
-    pub review_id: String,
-    pub from: KeyRole,
-    pub from_address: String,
-    pub to: String,
-    pub amount: Upokt,
-    pub fee: Upokt,
-    pub memo: Option<String>,
-    pub balance_before: Upokt,
-    pub balance_after: Upokt,
-    pub standing: Standing,
-    /// It was never paid to before.
-    pub first_payment_to_address: bool,
-    pub needs_password: bool,
-}
-
-/// Signs and sends a reviewed payment.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct SendOrder {
-    pub review_id: String,
-    pub password: Option<String>,
-}
-
-/// A payment or a gift of the faucet that a block includes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Sent {
-    pub tx: String,
-    pub height: u64,
-}
-
-/// Asks devnet's faucet for play money.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct FaucetOrder {
-    pub to: KeyRole,
-    pub amount: Upokt,
 }

@@ -3,12 +3,12 @@
 mod sums;
 mod words;
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use futures::{StreamExt as _, stream::BoxStream};
 use hearth_base::{Amount, Clock};
 use hearth_chain::Chain;
-use hearth_miner::{Error, Miner, MinerEvent, SessionView};
+use hearth_miner::{Error, Miner, MinerEvent, ReasonCode, SessionView};
 use hearth_pocket::Address;
 use tokio_stream::wrappers::BroadcastStream;
 
@@ -43,30 +43,37 @@ impl MinerEarn {
     }
 
     fn now(&self) -> Earning {
-        words::earning(&self.miner.state().borrow())
+        words::earning(&self.miner.state().borrow(), &self.miner.running().borrow())
     }
 
     /// Waits a moment for the state that a command leads to: the earning task takes commands from a queue, and may
     /// also stay where it is because something stands in the way.
     async fn settle(&self, is_there: impl Fn(EarningState) -> bool) {
         let mut state = self.miner.state();
-        let there = state.wait_for(|earning| is_there(words::earning(earning).state));
+        let there = state.wait_for(|earning| is_there(words::state(&earning.state)));
         // Not in time: the answer says what is.
         let _ = tokio::time::timeout(SETTLE_WITHIN, there).await;
     }
 
-    /// What both keys hold: the supplier's operator and its owner. `None` where there is no supplier to ask for.
+    /// What the suppliers' keys hold, and those of their owners that are here. `None` where there is no supplier to ask
+    /// for.
     async fn spendable(&self) -> Answer<Option<Amount>> {
-        let Some(operator) = self.miner.supplier() else {
+        let operators = self.miner.operators();
+        if operators.is_empty() {
             return Ok(None);
-        };
-        let supplier = self.chain.supplier(&operator).await.map_err(chain_error)?.value;
-        let owner = supplier.and_then(|supplier| Address::parse(&supplier.owner_address).ok());
-        let mut sum = self.chain.balance(&operator).await.map_err(chain_error)?.value;
-        if let Some(owner) = owner.filter(|owner| *owner != operator) {
-            sum = sum.saturating_add(self.chain.balance(&owner).await.map_err(chain_error)?.value);
         }
-        Ok(Some(sum))
+        let asked = operators.iter().map(|operator| self.chain.supplier(operator));
+        let records = futures::future::try_join_all(asked).await.map_err(chain_error)?;
+        let owners = records
+            .into_iter()
+            .filter_map(|record| Address::parse(&record.into_value()?.owner_address).ok())
+            .filter(|owner| self.miner.is_own(owner));
+        let accounts: BTreeSet<Address> = operators.iter().cloned().chain(owners).collect();
+        let asked = accounts.iter().map(|account| self.chain.balance(account));
+        let balances = futures::future::try_join_all(asked).await.map_err(chain_error)?;
+        Ok(Some(
+            balances.into_iter().map(|balance| balance.into_value()).sum(),
+        ))
     }
 }
 
@@ -82,7 +89,7 @@ impl Earn for MinerEarn {
         let running = self.miner.running().borrow().answers.clone();
         let is_off = earning.state == crate::control::types::EarningState::Off;
         Ok(EarningPage {
-            supplier: self.miner.supplier().map(|address| address.to_string()),
+            supplier: self.miner.operators().first().map(ToString::to_string),
             listen: (!is_off).then(|| self.miner.relay_addr().to_string()),
             public_url: Some(self.miner.relay_url().to_string()),
             services: self
@@ -98,6 +105,7 @@ impl Earn for MinerEarn {
                     id: number.to_string(),
                     service: answer.service,
                     session_id: answer.session_id,
+                    supplier: answer.supplier,
                     started_at: Timestamp::from_ms(answer.started_ms),
                 })
                 .collect(),
@@ -122,6 +130,30 @@ impl Earn for MinerEarn {
         Ok(self.now())
     }
 
+    async fn acknowledge(&self, supplier: Option<&str>) -> Answer<Earning> {
+        self.miner.acknowledge_record(supplier).await?;
+        let mut state = self.miner.state();
+        let is_told = |earning: &hearth_miner::Earning| {
+            let meant = earning
+                .suppliers
+                .iter()
+                .filter(|one| supplier.is_none_or(|named| named == one.operator.as_str()));
+            let mut notes = meant.flat_map(|one| &one.notes);
+            !notes.any(|note| note.code == ReasonCode::RecordChanged)
+        };
+        // Not in time: the answer says what is.
+        let _ = tokio::time::timeout(SETTLE_WITHIN, state.wait_for(is_told)).await;
+        Ok(self.now())
+    }
+
+    async fn reserve(&self, operator: &Address) -> Answer<Amount> {
+        Ok(self.miner.reserve(operator).await?)
+    }
+
+    async fn open_claims(&self, operator: &Address) -> Answer<u64> {
+        Ok(self.miner.n_open(operator).await?)
+    }
+
     async fn summary(&self) -> Answer<EarningSummary> {
         let now = self.clock.now();
         let totals = self.miner.totals(sums::chart_begins(now)).await?;
@@ -136,7 +168,8 @@ impl Earn for MinerEarn {
             }
             Err(_) => None,
         };
-        Ok(sums::summary(now, &totals, &open, spendable))
+        let is_own = |owner: &str| self.miner.owns(owner);
+        Ok(sums::summary(now, &totals, &open, spendable, &is_own))
     }
 
     async fn sessions(&self, window: Window) -> Answer<EarnedSessionList> {
@@ -147,10 +180,15 @@ impl Earn for MinerEarn {
         })
     }
 
-    async fn relays(&self, session_id: &str, window: Window) -> Answer<EarnedRelayList> {
+    async fn relays(
+        &self,
+        session_id: &str,
+        supplier: Option<&str>,
+        window: Window,
+    ) -> Answer<EarnedRelayList> {
         let page = self
             .miner
-            .relay_page(session_id, window.limit, window.offset)
+            .relay_page(session_id, supplier, window.limit, window.offset)
             .await?;
         let relays = page.entries.into_iter().map(|entry| EarnedRelay {
             hash: hex::encode(entry.hash),
@@ -173,7 +211,11 @@ impl Earn for MinerEarn {
         let miner = self.miner.clone();
         let events = BroadcastStream::new(self.miner.events()).filter_map(move |event| {
             let event = match event {
-                Ok(MinerEvent::Earning(earning)) => Some(Event::Earning(words::earning(&earning))),
+                Ok(MinerEvent::Earning(earning)) => {
+                    let running = miner.running();
+                    let running = running.borrow();
+                    Some(Event::Earning(words::earning(&earning, &running)))
+                }
                 Ok(MinerEvent::Relays) => Some(Event::Relay(RelayServed {
                     answered: miner.figures().answered,
                     running: u32::try_from(miner.running().borrow().answers.len()).unwrap_or(u32::MAX),
@@ -194,9 +236,13 @@ impl Earn for MinerEarn {
 impl From<Error> for ApiError {
     fn from(error: Error) -> ApiError {
         match &error {
+            Error::NoSupplier(_) => ApiError::not_found("supplier"),
             Error::Stopped => ApiError::unavailable("stopping", "the miner has stopped"),
             Error::Config(_) | Error::Port { .. } => ApiError::conflict("cannot_earn", error.to_string()),
             Error::Unreadable(_) => ApiError::conflict("evidence_unreadable", error.to_string()),
+            Error::Chain(_) => {
+                ApiError::unavailable("chain_unreachable", hearth_base::failure::chain(&error))
+            }
             Error::Evidence { .. } | Error::Threads(_) | Error::SessionDb(_) => ApiError::internal(&error),
         }
     }

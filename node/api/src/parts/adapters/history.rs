@@ -1,17 +1,19 @@
-//! Movements of money, from the chain's transactions, the wallet's notes and settled sessions.
+//! Movements of money: put together from the chain's transactions, the wallet's notes and what sessions settled.
+
+mod moved;
+mod read;
+mod settled;
 
 use std::collections::BTreeMap;
 
 use hearth_base::{Amount, Height};
-use hearth_chain::{ChainEvent, FoundTx, ProofStatus};
 use hearth_outbox::{Item, Outcome, Reason, State};
-use hearth_pocket::{Address, message::Any, tx};
-use hearth_wallet::Accounts;
+use hearth_roles::Returned;
 
 use crate::{
     control::types::{
-        ClaimState, Direction, EarnedSession, History, Movement, MovementKind, OpenPayment, PaymentState,
-        Standing, Timestamp, Trust, Upokt,
+        Direction, History, Movement, MovementKind, OpenPayment, PaymentState, Standing, Timestamp, Trust,
+        Upokt, UpoktChange,
     },
     parts::Window,
 };
@@ -19,150 +21,40 @@ use crate::{
 /// Payments in no block that are shown.
 const MAX_OPEN: usize = 50;
 
-/// What a transaction moved, seen from this wallet; `None` where it did not concern it. What `faucet` pays is play
-/// money.
-pub(super) fn movement(found: &FoundTx, accounts: &Accounts, faucet: Option<&Address>) -> Option<Movement> {
-    let decoded = tx::decode(&found.bytes).ok()?;
-    let own = |address: &str| address == accounts.main.as_str() || address == accounts.working.as_str();
-    let message_kind = kind_of_all(&decoded.body.messages);
-    let fee = decoded
-        .auth_info
-        .fee
-        .as_ref()
-        .and_then(|fee| fee.amount.first())
-        .and_then(|coin| coin.amount.parse().ok());
-    let transfers = transfers(&found.events);
-    // The fee, where one is paid, is a transfer of its own, always the first.
-    let has_fee = transfers.len() > 1 && transfers.first().map(|transfer| transfer.amount) == fee;
-    let besides = transfers.iter().skip(usize::from(has_fee));
-    // What went between own keys beside it is no movement of its own.
-    let abroad = |transfer: &&Transfer| !(own(&transfer.from) && own(&transfer.to));
-    let moved = besides.clone().find(abroad).or_else(|| besides.clone().next());
-    let from_us = transfers.first().is_some_and(|transfer| own(&transfer.from));
-    let (direction, amount, counterparty) = match moved {
-        Some(transfer) if found.code == 0 && own(&transfer.from) && own(&transfer.to) => {
-            (Direction::Within, transfer.amount, Some(transfer.to.clone()))
-        }
-        Some(transfer) if found.code == 0 && own(&transfer.to) => {
-            (Direction::In, transfer.amount, Some(transfer.from.clone()))
-        }
-        Some(transfer) if found.code == 0 && own(&transfer.from) => {
-            (Direction::Out, transfer.amount, Some(transfer.to.clone()))
-        }
-        Some(_) | None if from_us => (Direction::Out, fee.unwrap_or_default(), None),
-        Some(_) | None => return None,
-    };
-    let kind = match (message_kind, direction) {
-        _ if found.code != 0 => MovementKind::Fee,
-        (MovementKind::Sent, Direction::In)
-            if faucet.is_some_and(|faucet| counterparty.as_deref() == Some(faucet.as_str())) =>
-        {
-            MovementKind::Faucet
-        }
-        (MovementKind::Sent, Direction::In) => MovementKind::Received,
-        (kind, _) => kind,
-    };
-    Some(Movement {
-        id: hex::encode(found.hash),
+/// A movement of which no more is known than this.
+fn plain(
+    id: String,
+    kind: MovementKind,
+    (direction, amount): (Direction, Amount),
+    height: u64,
+    trust: Trust,
+) -> Movement {
+    Movement {
+        id,
         kind,
         direction,
         amount: Upokt(amount),
-        fee: fee.filter(|_| from_us).map(Upokt),
-        height: found.height.0,
-        time: None,
-        counterparty,
-        memo: Some(decoded.body.memo).filter(|memo| !memo.is_empty()),
-        tx: Some(hex::encode_upper(found.hash)),
-        session_id: None,
-        standing: Standing {
-            trust: match found.how {
-                ProofStatus::Proven => Trust::Proven,
-                ProofStatus::Unproven => Trust::Unverified,
-                ProofStatus::Stale => Trust::Stale,
-            },
-            height: found.height.0,
-            age_s: None,
-        },
-    })
-}
-
-/// What messages move together: a stake is one, also beside a payment between own keys.
-fn kind_of_all(messages: &[Any]) -> MovementKind {
-    let kinds = || messages.iter().map(|message| kind_of(&message.type_url));
-    kinds()
-        .find(|kind| matches!(kind, MovementKind::Stake | MovementKind::Unstake))
-        .or_else(|| kinds().next())
-        .unwrap_or(MovementKind::Fee)
-}
-
-/// What a message of this type moves.
-fn kind_of(url: &str) -> MovementKind {
-    match url {
-        "/cosmos.bank.v1beta1.MsgSend" => MovementKind::Sent,
-        "/pocket.supplier.MsgStakeSupplier"
-        | "/pocket.application.MsgStakeApplication"
-        | "/pocket.gateway.MsgStakeGateway" => MovementKind::Stake,
-        "/pocket.supplier.MsgUnstakeSupplier"
-        | "/pocket.application.MsgUnstakeApplication"
-        | "/pocket.gateway.MsgUnstakeGateway" => MovementKind::Unstake,
-        _ => MovementKind::Fee,
-    }
-}
-
-struct Transfer {
-    from: String,
-    to: String,
-    amount: Amount,
-}
-
-/// The bank's `transfer` events, in order.
-fn transfers(events: &[ChainEvent]) -> Vec<Transfer> {
-    events
-        .iter()
-        .filter_map(|event| {
-            let ChainEvent::Other(raw) = event else {
-                return None;
-            };
-            let value = |key: &str| {
-                raw.attributes
-                    .iter()
-                    .find(|found| found.key == key)
-                    .map(|found| found.value.clone())
-            };
-            (raw.kind == "transfer").then_some(())?;
-            Some(Transfer {
-                from: value("sender")?,
-                to: value("recipient")?,
-                amount: value("amount")?.parse().ok()?,
-            })
-        })
-        .collect()
-}
-
-/// A settled session as income.
-pub(super) fn reward(session: &EarnedSession) -> Option<Movement> {
-    if session.state != ClaimState::Settled {
-        return None;
-    }
-    let height = session.settled_height?;
-    Some(Movement {
-        id: format!("reward-{}", session.id),
-        kind: MovementKind::Reward,
-        direction: Direction::In,
-        amount: session.amount,
         fee: None,
+        charge: None,
+        balance_change: UpoktChange::default(),
+        stake_change: UpoktChange::default(),
         height,
-        time: Some(session.updated_at),
+        time: None,
+        account: None,
         counterparty: None,
         memo: None,
         tx: None,
-        session_id: Some(session.id.clone()),
+        session_id: None,
+        supplier: None,
+        service: None,
         standing: Standing {
-            trust: Trust::Unverified,
+            trust,
             height,
             age_s: None,
         },
-    })
+        label: None,
+        name: None,
+    }
 }
 
 /// The block of a transaction of our own, and its hash.
@@ -179,62 +71,119 @@ fn placed(item: &Item) -> Option<(&str, Height)> {
     }
 }
 
+/// When transactions of our own were asked for, by their movement.
+fn asked_at(noted: &[Item]) -> BTreeMap<String, Timestamp> {
+    let placed = noted
+        .iter()
+        .filter_map(|item| Some((placed(item)?.0, item.at_ms)));
+    placed
+        .map(|(hash, at_ms)| (hash.to_lowercase(), Timestamp::from_ms(at_ms)))
+        .collect()
+}
+
 /// What this node kept of a transaction of its own that a block has.
-fn note(item: &Item) -> Option<Movement> {
+fn note(item: &Item, is_own: &impl Fn(&str) -> bool) -> Option<Movement> {
     let (hash, height) = placed(item)?;
+    // What somebody else signed and was only sent from here moved their money.
+    if !is_own(item.account.as_str()) {
+        return None;
+    }
     let is_done = !matches!(item.state.outcome(), Some(Outcome::Failed { .. }));
     let kind = match item.reason {
         _ if !is_done => MovementKind::Fee,
         Reason::Payment => MovementKind::Sent,
-        Reason::Role | Reason::Setup | Reason::Claim | Reason::Proof => kind_of_all(&item.messages),
+        Reason::Role | Reason::Setup | Reason::Claim | Reason::Proof | Reason::Elsewhere => {
+            moved::kind_of_all(&item.messages)
+        }
     };
+    // How much came by a claim, the chain's history alone says.
+    if kind == MovementKind::Morse {
+        return None;
+    }
     let fee = item.tx.as_ref().map(|tx| tx.fee).unwrap_or_default();
+    let amount = if kind == MovementKind::Fee {
+        fee
+    } else {
+        item.amount
+    };
+    let to_own = item.counterparty.as_deref().is_some_and(is_own);
+    let moves = match kind {
+        MovementKind::Sent if to_own => UpoktChange::default(),
+        MovementKind::Sent | MovementKind::Stake => UpoktChange::less(amount),
+        MovementKind::Received
+        | MovementKind::Reward
+        | MovementKind::Unstake
+        | MovementKind::Returned
+        | MovementKind::Slashed
+        | MovementKind::Spent
+        | MovementKind::Faucet
+        | MovementKind::Morse
+        | MovementKind::Fee => UpoktChange::default(),
+    };
+    let (supplier, session_id, service) = moved::about(&item.messages);
     Some(Movement {
-        id: hash.to_lowercase(),
-        kind,
-        direction: Direction::Out,
-        amount: Upokt(if kind == MovementKind::Fee {
-            fee
-        } else {
-            item.amount
-        }),
-        fee: Some(Upokt(fee)),
-        height: height.0,
-        time: Some(Timestamp::from_ms(item.at_ms)),
+        fee: (kind != MovementKind::Fee).then_some(Upokt(fee)),
+        balance_change: moves.and(UpoktChange::less(fee)),
+        stake_change: match kind == MovementKind::Stake {
+            true => UpoktChange::more(amount),
+            false => UpoktChange::default(),
+        },
+        account: Some(item.account.to_string()),
         counterparty: item.counterparty.clone(),
         memo: Some(item.memo.clone()).filter(|memo| !memo.is_empty()),
         tx: Some(hash.to_owned()),
-        session_id: None,
-        standing: Standing {
-            trust: Trust::Unverified,
-            height: height.0,
-            age_s: None,
-        },
+        supplier,
+        session_id,
+        service,
+        ..plain(
+            hash.to_lowercase(),
+            kind,
+            (if to_own { Direction::Within } else { Direction::Out }, amount),
+            height.0,
+            Trust::Unverified,
+        )
     })
 }
 
-/// One page of all movements, the newest first, each once.
-pub(super) fn page(movements: Vec<Movement>, noted: &[Item], window: Window) -> History {
+/// A stake that came back.
+fn returned(one: &Returned) -> Movement {
+    let id = format!("returned-{}-{}-{}", one.role.word(), one.address, one.height.0);
+    let is_supplier = one.role == hearth_roles::Role::Supplier;
+    Movement {
+        balance_change: UpoktChange::more(one.amount),
+        stake_change: UpoktChange::less(one.amount),
+        // A supplier's stake goes to its owner, which the event does not name.
+        account: (!is_supplier).then(|| one.address.clone()),
+        supplier: is_supplier.then(|| one.address.clone()),
+        ..plain(
+            id,
+            MovementKind::Returned,
+            (Direction::In, one.amount),
+            one.height.0,
+            Trust::Unverified,
+        )
+    }
+}
+
+/// All movements, the newest first, each once.
+fn all(movements: Vec<Movement>, noted: &[Item], is_own: &impl Fn(&str) -> bool) -> Vec<Movement> {
     let mut by_id: BTreeMap<String, Movement> = BTreeMap::new();
     for movement in movements {
         by_id.entry(movement.id.clone()).or_insert(movement);
     }
     for item in noted {
-        // What was kept here knows when it was sent, and stays when the endpoint's index has forgotten it.
-        let id = placed(item)
-            .map(|(hash, _)| hash.to_lowercase())
-            .unwrap_or_default();
-        match by_id.get_mut(&id) {
-            Some(movement) => movement.time = Some(Timestamp::from_ms(item.at_ms)),
-            None => {
-                if let Some(movement) = note(item) {
-                    by_id.insert(movement.id.clone(), movement);
-                }
-            }
+        // What was kept here stays when the endpoint's index has forgotten it.
+        if let Some(movement) = note(item, is_own).filter(|one| !by_id.contains_key(&one.id)) {
+            by_id.insert(movement.id.clone(), movement);
         }
     }
     let mut movements: Vec<Movement> = by_id.into_values().collect();
     movements.sort_by(|one, other| other.height.cmp(&one.height).then_with(|| one.id.cmp(&other.id)));
+    movements
+}
+
+/// One page of them.
+fn page(movements: Vec<Movement>, noted: &[Item], window: Window) -> History {
     let total = movements.len() as u64;
     let page = movements
         .into_iter()

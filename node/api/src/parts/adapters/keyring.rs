@@ -1,15 +1,27 @@
 //! Keys, over the wallet.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use futures::{StreamExt as _, stream::BoxStream};
-use hearth_wallet::{Error, KeyState, Role, Wallet, WalletState, Words};
+use hearth_pocket::Signer as _;
+use hearth_wallet::{
+    Entry, EntryId, Error, ForeignKey, Form, KeyState, Naming, Origin, Path as KeyPath, Wallet, WalletState,
+    Words,
+};
 use tokio_stream::wrappers::WatchStream;
+use zeroize::Zeroizing;
 
 use crate::{
-    control::types::{Account, CheckWords, Event, KeyRole, RecoveryWords, WalletPage, WalletStatus},
+    control::types::{
+        Account, AccountKind, AccountState, AddAccount, ChangeAccount, CheckWords, Event, ExportAccount,
+        ExportForm, ExportedAccount, NewKey, Purpose, RecoveryWords, WalletPage, WalletStatus, WatchAddress,
+    },
     error::ApiError,
-    parts::{Answer, Keyring},
+    parts::{Answer, Keyring, Signed, SigningAccount},
 };
 
 /// The wallet behind the API.
@@ -30,6 +42,12 @@ impl WalletKeyring {
         done.map_err(|error| ApiError::internal(&error))?
             .map_err(ApiError::from)
     }
+
+    fn shown(&self, entry: &Entry) -> Account {
+        let state = self.wallet.state().borrow().clone();
+        let key = state.entries.iter().find(|(known, _)| known.id == entry.id);
+        account(entry, key.map_or(KeyState::Locked, |(_, key)| *key))
+    }
 }
 
 #[async_trait::async_trait]
@@ -39,27 +57,8 @@ impl Keyring for WalletKeyring {
     }
 
     fn page(&self) -> WalletPage {
-        let state = self.wallet.state().borrow().clone();
-        let account = |role: Role, address: &hearth_pocket::Address, key: KeyState| Account {
-            role: match role {
-                Role::Main => KeyRole::Main,
-                Role::Working => KeyRole::Working,
-            },
-            path: role.path().to_owned(),
-            address: address.to_string(),
-            locked: key == KeyState::Locked,
-        };
-        let accounts = state.accounts.as_ref().map_or_else(Vec::new, |accounts| {
-            vec![
-                account(Role::Main, &accounts.main, state.main),
-                account(Role::Working, &accounts.working, state.working),
-            ]
-        });
-        WalletPage {
-            status: status(&state),
-            accounts,
-            unattended: self.password_file.as_deref().is_some_and(Path::exists),
-        }
+        let is_there = self.password_file.as_deref().is_some_and(Path::exists);
+        wallet_page(&self.wallet.state().borrow(), is_there)
     }
 
     async fn create(&self, password: String) -> Answer<RecoveryWords> {
@@ -67,8 +66,9 @@ impl Keyring for WalletKeyring {
         Ok(said(&words))
     }
 
-    async fn import(&self, words: String, password: String) -> Answer<()> {
-        self.in_background(move |wallet| wallet.import(&Words::parse(&words)?, &password))
+    async fn import(&self, words: String, passphrase: String, password: String) -> Answer<()> {
+        let passphrase = Zeroizing::new(passphrase);
+        self.in_background(move |wallet| wallet.restore(&Words::parse(&words)?, &passphrase, &password))
             .await
     }
 
@@ -98,6 +98,128 @@ impl Keyring for WalletKeyring {
         .await
     }
 
+    fn signing_account(&self, address: Option<&str>) -> Answer<SigningAccount> {
+        let signer = match address {
+            Some(address) => self.wallet.signer_of(&super::address(address)?)?,
+            None => self.wallet.signer(hearth_wallet::Purpose::Owner)?,
+        };
+        if signer.is_unattended() {
+            return Err(ApiError::refused(
+                "no_such_signer",
+                format!(
+                    "{} signs unattended, and so only what its roles need: signatures are given by the owner's accounts",
+                    signer.address()
+                ),
+            ));
+        }
+        Ok(SigningAccount {
+            address: signer.address().clone(),
+            public_key: signer.public_key(),
+        })
+    }
+
+    fn sign(&self, address: &str, bytes: &[u8]) -> Answer<Signed> {
+        let account = self.signing_account(Some(address))?;
+        let signature = self.wallet.signer_of(&account.address)?.sign(bytes);
+        let signature = signature.map_err(|error| ApiError::conflict("key_locked", error.to_string()))?;
+        Ok(Signed {
+            signature: STANDARD.encode(signature),
+            public_key: STANDARD.encode(account.public_key),
+        })
+    }
+
+    async fn add(&self, order: AddAccount) -> Answer<Account> {
+        let entry = self.in_background(move |wallet| add(wallet, order)).await?;
+        Ok(self.shown(&entry))
+    }
+
+    async fn watch(&self, order: WatchAddress) -> Answer<Account> {
+        let address = super::address(&order.address)?;
+        let naming = naming(order.label, &order.purposes);
+        let entry = self
+            .in_background(move |wallet| wallet.watch(&address, &naming))
+            .await?;
+        Ok(self.shown(&entry))
+    }
+
+    async fn change(&self, id: u32, order: ChangeAccount) -> Answer<Account> {
+        let id = EntryId(id);
+        let purposes = order.purposes.map(|purposes| of(&purposes));
+        let password = Zeroizing::new(order.password.unwrap_or_default());
+        let entry = self
+            .in_background(move |wallet| {
+                let mut entry = wallet.find(&id.to_string())?;
+                if let Some(purposes) = purposes.filter(|purposes| *purposes != entry.purposes) {
+                    entry = wallet.assign(id, &purposes, order.beside, &password)?;
+                }
+                match order.label {
+                    Some(label) => wallet.rename(id, &label),
+                    None => Ok(entry),
+                }
+            })
+            .await?;
+        Ok(self.shown(&entry))
+    }
+
+    async fn remove(&self, id: u32, password: Option<String>) -> Answer<()> {
+        let password = Zeroizing::new(password.unwrap_or_default());
+        self.in_background(move |wallet| wallet.remove(EntryId(id), &password))
+            .await
+    }
+
+    async fn export(&self, id: u32, order: ExportAccount) -> Answer<ExportedAccount> {
+        let id = EntryId(id);
+        let entry = self
+            .wallet
+            .accounts()
+            .and_then(|known| known.all.into_iter().find(|entry| entry.id == id));
+        let entry = entry.ok_or_else(|| ApiError::from(Error::NoEntry(id.to_string())))?;
+        let account = self.shown(&entry);
+        let form = match (order.form, order.passphrase.filter(|text| !text.is_empty())) {
+            (ExportForm::Words, _) => None,
+            (ExportForm::Hex, _) => Some(Form::Hex),
+            (ExportForm::Armored, Some(passphrase)) => Some(Form::Armored(Zeroizing::new(passphrase))),
+            (ExportForm::Armored, None) => {
+                return Err(ApiError::refused(
+                    "armor_passphrase",
+                    "an armored key is sealed under a passphrase",
+                )
+                .remedy("Give one."));
+            }
+        };
+        let password = order.password;
+        let Some(form) = form else {
+            let phrase = self
+                .in_background(move |wallet| wallet.export_words(Some(id), &password))
+                .await?;
+            return Ok(ExportedAccount {
+                account,
+                words: Some(said(&phrase.words).words),
+                passphrase: Some(phrase.passphrase.to_string()).filter(|text| !text.is_empty()),
+                key: None,
+            });
+        };
+        let key = self
+            .in_background(move |wallet| wallet.export_key(id, &form, &password))
+            .await?;
+        Ok(ExportedAccount {
+            account,
+            words: None,
+            passphrase: None,
+            key: Some(key.to_string()),
+        })
+    }
+
+    async fn change_password(&self, old: String, new: String) -> Answer<()> {
+        self.in_background(move |wallet| wallet.change_password(&old, &new))
+            .await
+    }
+
+    async fn seal_operator(&self, password: String, passphrase: String) -> Answer<()> {
+        self.in_background(move |wallet| wallet.seal_working(&password, &passphrase))
+            .await
+    }
+
     fn events(&self) -> BoxStream<'static, Event> {
         WatchStream::from_changes(self.wallet.state())
             .map(|state| Event::Wallet(status(&state)))
@@ -105,18 +227,115 @@ impl Keyring for WalletKeyring {
     }
 }
 
-fn status(state: &WalletState) -> WalletStatus {
-    WalletStatus {
-        exists: state.accounts.is_some(),
-        main_locked: state.main == KeyState::Locked,
-        working_locked: state.working == KeyState::Locked,
-        main_address: state.accounts.as_ref().map(|accounts| accounts.main.to_string()),
-        working_address: state
-            .accounts
-            .as_ref()
-            .map(|accounts| accounts.working.to_string()),
-        words_checked: state.words_checked,
+fn add(wallet: &Wallet, order: AddAccount) -> Result<Entry, Error> {
+    let mut naming = naming(order.label, &order.purposes);
+    naming.beside = order.beside;
+    let path = |path: Option<String>| path.as_deref().map(str::parse::<KeyPath>).transpose();
+    let key = match order.key {
+        NewKey::Next { like, path: at } => {
+            return wallet.add_next(like.map(EntryId), path(at)?, &naming, &order.password);
+        }
+        NewKey::Words {
+            words,
+            passphrase,
+            path: at,
+        } => ForeignKey::Words {
+            words: Words::parse(&words)?,
+            passphrase: Zeroizing::new(passphrase.unwrap_or_default()),
+            path: path(at)?.unwrap_or_else(KeyPath::main),
+        },
+        NewKey::Hex { hex } => ForeignKey::hex(&hex)?,
+        NewKey::Armored { text, passphrase } => ForeignKey::armored(&text, &passphrase)?,
+    };
+    wallet.add(&key, &naming, &order.password)
+}
+
+fn naming(label: Option<String>, purposes: &[Purpose]) -> Naming {
+    Naming {
+        label: label.filter(|label| !label.trim().is_empty()),
+        purposes: of(purposes),
+        beside: false,
     }
+}
+
+fn of(purposes: &[Purpose]) -> BTreeSet<hearth_wallet::Purpose> {
+    purposes.iter().map(|purpose| inner(*purpose)).collect()
+}
+
+/// The purpose as the wallet knows it.
+pub(super) const fn inner(purpose: Purpose) -> hearth_wallet::Purpose {
+    match purpose {
+        Purpose::Owner => hearth_wallet::Purpose::Owner,
+        Purpose::Operator => hearth_wallet::Purpose::Operator,
+        Purpose::Gateway => hearth_wallet::Purpose::Gateway,
+        Purpose::Application => hearth_wallet::Purpose::Application,
+    }
+}
+
+/// The purpose as the API says it.
+pub(super) const fn outer(purpose: hearth_wallet::Purpose) -> Purpose {
+    match purpose {
+        hearth_wallet::Purpose::Owner => Purpose::Owner,
+        hearth_wallet::Purpose::Operator => Purpose::Operator,
+        hearth_wallet::Purpose::Gateway => Purpose::Gateway,
+        hearth_wallet::Purpose::Application => Purpose::Application,
+    }
+}
+
+/// The wallet and its accounts.
+#[must_use]
+pub fn wallet_page(state: &WalletState, has_password_file: bool) -> WalletPage {
+    WalletPage {
+        status: status(state),
+        accounts: state
+            .entries
+            .iter()
+            .map(|(entry, key)| account(entry, *key))
+            .collect(),
+        unattended: has_password_file,
+        sealed_apart: state.is_sealed_apart,
+        has_words: has_words(state),
+    }
+}
+
+/// One account.
+pub(super) fn account(entry: &Entry, key: KeyState) -> Account {
+    Account {
+        id: entry.id.0,
+        label: entry.label.clone(),
+        kind: match entry.origin {
+            Origin::Words { .. } => AccountKind::Words,
+            Origin::Raw => AccountKind::Raw,
+            Origin::Armored => AccountKind::Armored,
+            Origin::Watch => AccountKind::Watch,
+        },
+        path: entry.path().map(ToString::to_string),
+        address: entry.address.to_string(),
+        purposes: entry.purposes.iter().copied().map(outer).collect(),
+        state: match key {
+            KeyState::Locked => AccountState::Locked,
+            KeyState::Open => AccountState::Open,
+            KeyState::Elsewhere => AccountState::Elsewhere,
+        },
+    }
+}
+
+fn status(state: &WalletState) -> WalletStatus {
+    let address = |purpose| state.entry(purpose).map(|entry| entry.address.to_string());
+    WalletStatus {
+        exists: state.exists,
+        main_locked: state.is_main_locked(),
+        working_locked: state.key(hearth_wallet::Purpose::Operator) != Some(KeyState::Open),
+        main_address: address(hearth_wallet::Purpose::Owner),
+        working_address: address(hearth_wallet::Purpose::Operator),
+        words_checked: state.words_checked,
+        has_words: has_words(state),
+    }
+}
+
+/// Whether an account comes from recovery words.
+fn has_words(state: &WalletState) -> bool {
+    state.entries.iter().any(|(entry, _)| entry.path().is_some())
 }
 
 fn said(words: &Words) -> RecoveryWords {

@@ -66,6 +66,7 @@ impl WeightModelStore {
             service: None,
             price_per_answer: None,
             suppliers: None,
+            signs_directly: false,
         }
     }
 

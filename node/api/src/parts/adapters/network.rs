@@ -1,10 +1,16 @@
 //! The chain, over its light client.
 
-use futures::{StreamExt as _, stream::BoxStream};
-use hearth_base::Amount;
-use hearth_chain::{
-    Chain, EndpointState as Found, Head as Known, Standing as ChainStanding, Trust as Anchored,
+mod list;
+mod program;
+
+pub use program::KnownProgram;
+
+use futures::{
+    StreamExt as _,
+    stream::{self, BoxStream},
 };
+use hearth_base::{Amount, ServiceId};
+use hearth_chain::{Chain, Head as Known, Standing as ChainStanding, Trust as Anchored};
 use hearth_gateway::{Avoided, Gateway};
 use hearth_pocket::{difficulty::BASE_TARGET, message::shared::Service, session::Timing, settlement::Price};
 use hearth_wallet::Wallet;
@@ -12,13 +18,14 @@ use tokio_stream::wrappers::WatchStream;
 
 use super::{
     chain_error,
-    stakes::{Stake, StakedAs, stakes},
-    standing,
+    stakes::{Stake, stakes},
+    standing_of_list,
 };
 use crate::{
     control::types::{
-        Endpoint, EndpointState, Event, Head, NetworkName, NetworkPage, NetworkService, Reason, SessionStrip,
-        SessionSupplier, StakedRole, Standing, Trust, TrustAnchor, Upokt,
+        EndpointTrial, Event, FalseAnswer, GiveAnchor, Head, NetworkName, NetworkPage, NetworkService,
+        OfferedBlock, Reason, SessionStrip, SessionSupplier, StakedRole, Standing, Timestamp, Trust,
+        TrustAnchor, Upokt,
     },
     error::ApiError,
     parts::{Answer, NetworkStatus},
@@ -28,6 +35,9 @@ use crate::{
 const RECEIPTS: u32 = 500;
 /// Blocks after which proven figures count as old.
 const STALE_BLOCKS: u64 = 5;
+/// Services whose suppliers are counted, one list each, and how many of them at a time.
+const COUNTED_SERVICES: usize = 12;
+const COUNTED_AT_ONCE: usize = 6;
 
 /// The chain behind the API.
 pub struct ChainNetworkStatus {
@@ -37,7 +47,15 @@ pub struct ChainNetworkStatus {
     pub gateway: Gateway,
     /// Where the trust anchor came from: `devnet`, `network file`, `configuration`.
     pub trust_source: String,
+    /// The services of the network as they were listed last: suppliers come and go between sessions only.
+    pub listed: ListedServices,
+    /// The chain's program as it was told last.
+    pub program: KnownProgram,
 }
+
+/// What was listed last, with the session for which it holds. Opening the page asks for it once a session.
+#[derive(Default)]
+pub struct ListedServices(tokio::sync::Mutex<Option<(u64, Vec<NetworkService>)>>);
 
 impl ChainNetworkStatus {
     async fn trust(&self) -> Option<TrustAnchor> {
@@ -45,10 +63,15 @@ impl ChainNetworkStatus {
             height: anchor.height.0,
             hash: hex::encode_upper(anchor.hash),
             source,
+            given_at: None,
         };
         match self.chain.trust().await.ok()? {
             Anchored::Missing => None,
             Anchored::Given(given) => Some(anchor(given, self.trust_source.clone())),
+            Anchored::ByPerson { anchor: given, at_ms } => Some(TrustAnchor {
+                given_at: Some(Timestamp::from_ms(at_ms)),
+                ..anchor(given, "a person".to_owned())
+            }),
             Anchored::Agreed {
                 anchor: agreed,
                 endpoints,
@@ -57,7 +80,8 @@ impl ChainNetworkStatus {
     }
 
     async fn strip(&self, known: &Known) -> Option<SessionStrip> {
-        let timing = Timing::from(&self.chain.params_at(known.height).await.ok()?.value);
+        let params = self.chain.params_at(known.height).await.ok()?.into_value();
+        let timing = Timing::from(&params);
         let bounds = timing.bounds_at(known.height);
         let windows = timing.windows(bounds.end);
         Some(SessionStrip {
@@ -72,44 +96,80 @@ impl ChainNetworkStatus {
         })
     }
 
-    async fn services(&self, known: &Known) -> Answer<Vec<NetworkService>> {
-        let found = self.chain.services().await.map_err(chain_error)?;
-        let at = standing(&self.chain, &found);
-        let shared = self
-            .chain
-            .params_at(known.height)
-            .await
-            .map_err(chain_error)?
-            .value;
-        let mut services = Vec::new();
-        for service in &found.value {
-            let suppliers = self.chain.suppliers(&service.id.as_str().into()).await.ok();
-            services.push(NetworkService {
+    /// The services, listed once a session; where nobody answers, as they were listed last.
+    async fn services(&self, known: &Known, session: Option<u64>) -> Vec<NetworkService> {
+        let mut listed = self.listed.0.lock().await;
+        if let Some((of, services)) = &*listed
+            && session.is_none_or(|session| session == *of)
+        {
+            return services.clone();
+        }
+        match self.list_services(known).await {
+            Ok(services) => {
+                *listed = session.map(|session| (session, services.clone()));
+                services
+            }
+            Err(error) => {
+                tracing::debug!(%error, "the services of the network are not known at present");
+                listed
+                    .as_ref()
+                    .map(|(_, services)| services.clone())
+                    .unwrap_or_default()
+            }
+        }
+    }
+
+    async fn list_services(&self, known: &Known) -> Answer<Vec<NetworkService>> {
+        let (found, shared) = futures::join!(self.chain.services(), self.chain.params_at(known.height));
+        let (found, shared) = (
+            found.map_err(chain_error)?,
+            shared.map_err(chain_error)?.into_value(),
+        );
+        let at = standing_of_list(&self.chain, &found);
+        let counted: Vec<ServiceId> = found
+            .value
+            .iter()
+            .take(COUNTED_SERVICES)
+            .map(|one| one.id.as_str().into())
+            .collect();
+        let counts: Vec<Option<u32>> = stream::iter(counted)
+            .map(|service| async move {
+                let suppliers = self.chain.suppliers(&service).await.ok();
+                suppliers.and_then(|found| u32::try_from(found.value.len()).ok())
+            })
+            .buffered(COUNTED_AT_ONCE)
+            .collect()
+            .await;
+        let counts = counts.into_iter().chain(std::iter::repeat(None));
+        let services = found
+            .value
+            .iter()
+            .zip(counts)
+            .map(|(service, suppliers)| NetworkService {
                 id: service.id.clone(),
                 name: service.name.clone(),
                 owner: service.owner_address.clone(),
                 compute_units_per_answer: service.compute_units_per_relay,
                 price: price(service, &shared).map(Upokt),
-                suppliers: suppliers.and_then(|found| u32::try_from(found.value.len()).ok()),
+                suppliers,
                 standing: at,
             });
-        }
-        Ok(services)
+        Ok(services.collect())
     }
 
     /// Suppliers that this node's gateway may buy from now, with how they did of late.
     async fn suppliers(&self) -> Answer<Vec<SessionSupplier>> {
-        let own = self
-            .wallet
-            .accounts()
-            .map(|accounts| accounts.working.to_string());
+        let own = self.wallet.accounts().map(|accounts| accounts.operators);
+        let own = own.unwrap_or_default();
         let mut suppliers: Vec<SessionSupplier> = self
             .gateway
             .session_suppliers()
             .await
             .into_iter()
             .map(|found| SessionSupplier {
-                own: own.as_deref() == Some(found.operator.as_str()),
+                own: own
+                    .iter()
+                    .any(|operator| operator.as_str() == found.operator.as_str()),
                 address: found.operator,
                 service: found.service.to_string(),
                 url: Some(found.url.to_string()),
@@ -167,15 +227,29 @@ impl NetworkStatus for ChainNetworkStatus {
         let known = self.chain.head().borrow().clone();
         // A chain that cannot be asked still has endpoints to show.
         let reachable = known.height.0 > 0;
-        let services = if reachable {
-            self.services(&known).await.unwrap_or_default()
-        } else {
-            Vec::new()
+        let session = if reachable { self.strip(&known).await } else { None };
+        let number = session.as_ref().map(|session| session.number);
+        let staked = async {
+            match self.wallet.accounts() {
+                Some(accounts) if reachable => stakes(&self.chain, &accounts).await.unwrap_or_default(),
+                Some(_) | None => Vec::new(),
+            }
         };
-        let roles = match self.wallet.accounts() {
-            Some(accounts) if reachable => stakes(&self.chain, &accounts).await.unwrap_or_default(),
-            Some(_) | None => Vec::new(),
+        let listed = async {
+            if reachable {
+                self.services(&known, number).await
+            } else {
+                Vec::new()
+            }
         };
+        let (services, roles, suppliers, trust, evidence, program) = futures::join!(
+            listed,
+            staked,
+            self.suppliers(),
+            self.trust(),
+            self.chain.evidence(),
+            self.program.told(&self.chain, &known)
+        );
         let roles = roles.into_iter().map(role).collect();
         let skew = match &known.standing {
             ChainStanding::ClockSkew { ahead_s, .. } => Some(ahead_s * 1000),
@@ -193,14 +267,60 @@ impl NetworkStatus for ChainNetworkStatus {
             denom: "upokt".to_owned(),
             head: head(&self.chain),
             problem: self.problem(),
-            trust: self.trust().await,
+            offered: offered(&known, trust.is_some()),
+            trust,
             clock_skew_ms: skew,
-            session: if reachable { self.strip(&known).await } else { None },
-            endpoints: self.chain.endpoints().into_iter().map(endpoint).collect(),
+            session,
+            program,
+            endpoints: list::endpoints(&self.chain),
+            false_answers: evidence.map_or(0, |lies| u32::try_from(lies.len()).unwrap_or(u32::MAX)),
             services,
-            suppliers: self.suppliers().await?,
+            suppliers: suppliers?,
             roles,
         })
+    }
+
+    async fn give_anchor(&self, given: &GiveAnchor) -> Answer<()> {
+        let anchor = list::anchor(given)?;
+        let given = self.chain.give_anchor(anchor, given.instead).await;
+        given.map_err(list::anchor_error)
+    }
+
+    async fn forget_anchor(&self) -> Answer<()> {
+        self.chain.forget_anchor().await.map_err(chain_error)
+    }
+
+    async fn add_endpoint(&self, url: &str) -> Answer<()> {
+        self.chain
+            .add_endpoint(url)
+            .await
+            .map(drop)
+            .map_err(list::endpoint_error)
+    }
+
+    async fn remove_endpoint(&self, which: &str) -> Answer<()> {
+        self.chain
+            .remove_endpoint(which)
+            .await
+            .map_err(list::endpoint_error)
+    }
+
+    async fn try_endpoints(&self, which: Option<&str>) -> Answer<Vec<EndpointTrial>> {
+        let trials = self
+            .chain
+            .try_endpoints(which)
+            .await
+            .map_err(list::endpoint_error)?;
+        Ok(trials.into_iter().map(list::trial).collect())
+    }
+
+    async fn false_answers(&self) -> Answer<Vec<FalseAnswer>> {
+        let lies = self
+            .chain
+            .evidence()
+            .await
+            .map_err(|error| ApiError::internal(&error))?;
+        Ok(lies.into_iter().map(list::false_answer).collect())
     }
 
     fn events(&self) -> BoxStream<'static, Event> {
@@ -258,33 +378,36 @@ pub fn chain_problem(standing: &ChainStanding) -> Option<Reason> {
             "chain_stalled",
             why.clone(),
             "What is shown of the chain is old. Payments and claims may be late until blocks come again.",
-            "Add an endpoint run by somebody else to chain.rpc. If that one has no newer block either, the chain itself \
+            "Add an endpoint run by somebody else, on the Network page. If that one has no newer block either, the chain itself \
              stands still: wait.",
         ),
         ChainStanding::Unverified { why } => (
             "chain_unverified",
             why.clone(),
-            "What is shown of the chain is an endpoint's word.",
-            "Give a trust anchor: chain.trust.height and chain.trust.hash of a block that you trust.",
+            "What is shown of the chain is an endpoint's word, so nothing of it decides about money: nothing is paid, earned \
+             or bought on the network.",
+            "Give a block that you trust on the Network page, or with `hearth network trust HEIGHT HASH`; or add an endpoint \
+             run by somebody else.",
         ),
         ChainStanding::TrustConflict { why } => (
             "trust_conflict",
             why.clone(),
             "The chain shows another block than the one you trust. Money and earning wait until you decide.",
-            "Compare height and hash with somebody whom you trust. Then correct chain.trust, remove the endpoint that \
-             lies from chain.rpc, or accept the trusted block on the Network page.",
+            "Compare height and hash with somebody whom you trust. Then give the right block, remove the endpoint that lies, \
+             or accept the trusted block, on the Network page.",
         ),
         ChainStanding::Unreachable { why } => (
             "chain_unreachable",
             why.clone(),
             "What is shown of the chain is old, and nothing can be paid or claimed. Local chat works.",
-            "Look at the network connection, or set chain.rpc.",
+            "Look at the network connection, or add another endpoint on the Network page.",
         ),
         ChainStanding::TrustExpired { why } => (
             "trust_expired",
             why.clone(),
             "The last block that was verified is too old to verify others from.",
-            "Set chain.trust.height and chain.trust.hash to a recent block that you trust; or set the clock, if it is wrong.",
+            "Give a recent block that you trust on the Network page, or with `hearth network trust HEIGHT HASH`; or set the \
+             clock, if it is wrong.",
         ),
         ChainStanding::ClockSkew { why, .. } => (
             "clock_skew",
@@ -301,27 +424,16 @@ pub fn chain_problem(standing: &ChainStanding) -> Option<Reason> {
     })
 }
 
-fn endpoint(status: hearth_chain::EndpointStatus) -> Endpoint {
-    let (state, error) = match status.state {
-        Found::Unknown => (EndpointState::Unknown, None),
-        Found::Healthy => (EndpointState::Ok, None),
-        Found::Stale { why } => (EndpointState::Stale, Some(why)),
-        Found::Failing { why } => (EndpointState::Down, Some(why)),
-        Found::Banned { why } => (EndpointState::Lied, Some(why)),
-        Found::OtherChain { found } => (
-            EndpointState::OtherChain,
-            Some(format!("it serves chain \"{found}\"")),
-        ),
-    };
-    Endpoint {
-        url: status.name,
-        state,
-        height: (status.height.0 > 0).then_some(status.height.0),
-        latency_ms: status
-            .latency
-            .and_then(|latency| u64::try_from(latency.as_millis()).ok()),
-        error,
-    }
+/// The newest block that an endpoint shows, where nothing is trusted yet.
+fn offered(known: &Known, is_trusted: bool) -> Option<OfferedBlock> {
+    let is_offered = !is_trusted
+        && matches!(known.standing, ChainStanding::Unverified { .. })
+        && known.height.0 > 0
+        && known.hash != [0; 32];
+    is_offered.then(|| OfferedBlock {
+        height: known.height.0,
+        hash: hex::encode_upper(known.hash),
+    })
 }
 
 /// What one answer costs: one relay at the easiest difficulty.
@@ -336,14 +448,9 @@ fn price(service: &Service, shared: &hearth_pocket::message::shared::Params) -> 
 }
 
 fn role(stake: Stake) -> StakedRole {
-    let name = match stake.staked_as {
-        StakedAs::Supplier => "supplier",
-        StakedAs::Application => "application",
-        StakedAs::Gateway => "gateway",
-    };
     let amount = stake.coin.and_then(|coin| coin.amount.parse().ok());
     StakedRole {
-        role: name.to_owned(),
+        role: stake.role.word().to_owned(),
         address: stake.address.to_string(),
         stake: Upokt(amount.unwrap_or_default()),
         services: stake.services,

@@ -58,6 +58,7 @@ fn model(model: NetworkModel) -> Model {
         service: Some(model.service.to_string()),
         price_per_answer: Some(Upokt(model.price)),
         suppliers: model.suppliers.and_then(|n| u32::try_from(n).ok()),
+        signs_directly: model.is_direct,
         ..common.unless(model.unavailable.map(reason))
     }
 }

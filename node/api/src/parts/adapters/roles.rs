@@ -1,29 +1,34 @@
 //! Roles, over chain, wallet and outbox.
 
+mod card;
+mod morse;
+mod order;
+
 use std::time::Duration;
 
 use hearth_base::{Amount, ServiceId};
+use hearth_chain::{Head, TxError};
 use hearth_outbox::State;
 use hearth_pocket::{
     Address,
     message::{
-        Coin,
-        shared::{Params, Supplier, SupplierServiceConfig},
+        Any, Coin,
+        shared::{Params, Service, Supplier, SupplierServiceConfig},
     },
 };
-use hearth_roles::{Error, Note, Offer, Order, Review, Role, RoleError, Roles as Own, Share};
-use hearth_wallet::{KeyState, Role as Key};
-use url::Url;
+use hearth_roles::{Error, FileError, Note, Review, RoleError, Roles as Own, free_height};
+use hearth_wallet::{Accounts, Purpose};
 
-use super::{chain_error, money::tx_error, transactions};
+use super::{chain_error, keyring::outer, money::tx_error, transactions};
 use crate::{
     control::types::{
-        ApplicationRole, GatewayRole, KeyRole, Leaving, RevenueShare, RoleName, RoleNote, RoleOrder,
-        RoleReview, RoleStep, RoleTerms, RolesPage, ServiceOffer, StakedService, SupplierRole,
-        TransactionList, Upokt,
+        ApplicationRole, BroadcastDone, BroadcastTx, ClaimMorse, GatewayRole, Leaving, MorseAccount,
+        MorseKeyFile, OperatorRole, RevenueShare, RoleNote, RoleOrder, RoleReview, RoleStep, RoleTerms,
+        RolesPage, ServiceDetail, ServiceEntry, ServiceList, SignedMorseClaim, StakedService, SupplierRole,
+        TransactionList, TxFile, Upokt,
     },
     error::ApiError,
-    parts::{Answer, Roles},
+    parts::{Answer, Roles, SigningAccount, Window},
 };
 
 /// How long the page waits for the proof of what was done a moment ago; it is read again with every block.
@@ -36,6 +41,8 @@ pub struct ChainRoles {
     pub relay_url: Option<String>,
     /// How long a step may wait for its block.
     pub block_within: Duration,
+    /// Whether money is play: a devnet's keys are open, and nobody knows their password.
+    pub is_play: bool,
 }
 
 #[async_trait::async_trait]
@@ -44,34 +51,36 @@ impl Roles for ChainRoles {
         let chain = &self.roles.chain;
         let accounts = self.roles.wallet.accounts().ok_or(hearth_wallet::Error::None)?;
         self.roles.outbox.shown(SHOWN_WITHIN).await?;
-        let params = chain.params().await.map_err(chain_error)?.value;
-        let supplier = chain
-            .supplier(&accounts.working)
-            .await
-            .map_err(chain_error)?
-            .value;
-        let application = chain
-            .application(&accounts.main)
-            .await
-            .map_err(chain_error)?
-            .value;
-        let gateway = chain.gateway(&accounts.working).await.map_err(chain_error)?.value;
+        let suppliers = futures::future::try_join_all(accounts.operators.iter().map(|operator| async move {
+            let record = chain.supplier(operator).await?.into_value();
+            Ok::<_, hearth_chain::QueryError>((operator, record))
+        }));
+        let application = async {
+            match &accounts.application {
+                Some(application) => Ok(chain.application(application).await?.into_value()),
+                None => Ok(None),
+            }
+        };
+        let gateway = async {
+            match &accounts.gateway {
+                Some(gateway) => Ok(chain.gateway(gateway).await?.into_value()),
+                None => Ok::<_, hearth_chain::QueryError>(None),
+            }
+        };
+        let (params, suppliers, application, gateway) =
+            futures::try_join!(chain.params(), suppliers, application, gateway).map_err(chain_error)?;
+        let params = params.into_value();
         let head = chain.head().borrow().clone();
         let leaving = |until: u64, sessions: u64| {
             leaving(until, sessions, &params.shared, head.height.0, head.block_time)
         };
+        let operators: Vec<OperatorRole> = suppliers
+            .into_iter()
+            .map(|(operator, record)| operator_role(operator, record, &accounts, &params.shared, &head))
+            .collect();
         Ok(RolesPage {
-            supplier: supplier.map(|record| SupplierRole {
-                services: served(&record, head.height.0),
-                is_own: record.owner_address == accounts.main.as_str(),
-                operator: record.operator_address,
-                owner: record.owner_address,
-                stake: upokt(record.stake.as_ref()),
-                leaving: leaving(
-                    record.unstake_session_end_height,
-                    params.shared.supplier_unbonding_period_sessions,
-                ),
-            }),
+            supplier: operators.first().and_then(|first| first.supplier.clone()),
+            operators,
             application: application.map(|record| ApplicationRole {
                 address: record.address,
                 stake: upokt(record.stake.as_ref()),
@@ -113,18 +122,60 @@ impl Roles for ChainRoles {
         })
     }
 
+    async fn services(&self, search: &str, window: Window) -> Answer<ServiceList> {
+        let own = self.own_address();
+        let found = self.roles.chain.services().await.map_err(chain_error)?.value;
+        let wanted = search.trim().to_lowercase();
+        let is_wanted = |service: &&Service| {
+            wanted.is_empty()
+                || service.id.to_lowercase().contains(&wanted)
+                || service.name.to_lowercase().contains(&wanted)
+        };
+        let mut services: Vec<ServiceEntry> = found
+            .iter()
+            .filter(is_wanted)
+            .map(|service| entry(service, own.as_deref()))
+            .collect();
+        services.sort_by(|a, b| (!a.is_own, &a.id).cmp(&(!b.is_own, &b.id)));
+        let total = services.len() as u64;
+        let (from, limit) = (window.offset as usize, window.limit as usize);
+        let services = services.into_iter().skip(from).take(limit).collect();
+        Ok(ServiceList { services, total })
+    }
+
+    async fn service(&self, id: &str) -> Answer<ServiceDetail> {
+        let found = self
+            .roles
+            .chain
+            .service(&ServiceId::new(id))
+            .await
+            .map_err(chain_error)?;
+        let service = found
+            .into_value()
+            .ok_or_else(|| refused(Error::Role(RoleError::NoService(id.to_owned()))))?;
+        let own = self.own_address();
+        Ok(ServiceDetail {
+            card: service
+                .metadata
+                .as_ref()
+                .filter(|metadata| !metadata.card.is_empty())
+                .map(|metadata| card::read(&metadata.card)),
+            service: entry(&service, own.as_deref()),
+        })
+    }
+
     async fn review(&self, order: &RoleOrder) -> Answer<RoleReview> {
-        let order = read(order)?;
+        let order = order::read(order, &self.roles.wallet)?;
         self.roles.outbox.shown(self.block_within).await?;
         let review = self.roles.review(&order).await.map_err(refused)?;
         Ok(self.shown(&review))
     }
 
     async fn send(&self, order: &RoleOrder, seen: &RoleReview) -> Answer<TransactionList> {
-        let order = read(order)?;
+        let order = order::read(order, &self.roles.wallet)?;
         self.roles.outbox.shown(self.block_within).await?;
         let review = self.roles.review(&order).await.map_err(refused)?;
-        if self.shown(&review).steps != seen.steps {
+        if !do_the_same(&self.shown(&review).steps, &seen.steps) {
             return Err(ApiError::conflict(
                 "role_changed",
                 "the chain has changed since: something else would be signed now",
@@ -155,20 +206,60 @@ impl Roles for ChainRoles {
         let total = transactions.len() as u64;
         Ok(TransactionList { transactions, total })
     }
+
+    async fn to_sign(&self, file: &TxFile, account: &SigningAccount) -> Answer<hearth_roles::ToSign> {
+        let at = file.account_number.zip(file.sequence);
+        let key = (&account.address, &account.public_key);
+        self.roles.to_sign(&file.tx, key, at).await.map_err(refused)
+    }
+
+    async fn morse(&self, address: &str) -> Answer<MorseAccount> {
+        morse::account(&self.roles, address).await
+    }
+
+    async fn open_morse(&self, key: MorseKeyFile) -> Answer<MorseAccount> {
+        morse::account(&self.roles, &morse::open(key).await?.address()).await
+    }
+
+    async fn claim_morse(&self, order: ClaimMorse) -> Answer<SignedMorseClaim> {
+        morse::claim(&self.roles, order).await
+    }
+
+    async fn broadcast(&self, order: &BroadcastTx) -> Answer<BroadcastDone> {
+        let sent = self
+            .roles
+            .broadcast(&order.tx, self.block_within)
+            .await
+            .map_err(refused)?;
+        Ok(BroadcastDone {
+            account: sent.account.to_string(),
+            tx: sent.tx_hash,
+            height: sent.height.0,
+            was_there: sent.was_there,
+            messages: sent
+                .messages
+                .iter()
+                .filter_map(|message| serde_json::to_value(message).ok())
+                .collect(),
+        })
+    }
 }
 
 impl ChainRoles {
+    /// The owner of what is this wallet's; nothing is without one.
+    fn own_address(&self) -> Option<String> {
+        let owner = self.roles.wallet.address(Purpose::Owner)?;
+        Some(owner.to_string())
+    }
+
     fn shown(&self, review: &Review) -> RoleReview {
         let state = self.roles.wallet.state().borrow().clone();
-        let is_locked = |key: Key| match key {
-            Key::Main => state.main == KeyState::Locked,
-            Key::Working => state.working == KeyState::Locked,
-        };
-        let steps = review.plan.steps.iter().map(|step| RoleStep {
-            key: match step.key {
-                Key::Main => KeyRole::Main,
-                Key::Working => KeyRole::Working,
-            },
+        let first = |at: usize| review.unsigned.as_ref().filter(|_| at == 0);
+        let steps = review.plan.steps.iter().enumerate().map(|(at, step)| RoleStep {
+            purpose: outer(step.purpose),
+            // What comes after it is planned anew once it is in a block.
+            unsigned: first(at).map(|unsigned| unsigned.file.clone()),
+            command: first(at).map(|unsigned| unsigned.command.clone()),
             account: step.account.to_string(),
             amount: Upokt(step.amount),
             messages: step
@@ -181,78 +272,62 @@ impl ChainRoles {
             review_id: String::new(),
             steps: steps.collect(),
             notes: review.plan.notes.iter().map(note).collect(),
+            total: Upokt(review.plan.total()),
             max_fee: Upokt(review.max_fee),
-            needs_password: review.plan.steps.iter().any(|step| is_locked(step.key)),
+            needs_password: review.plan.steps.iter().any(|step| {
+                let gives_up = |message: &Any| message.type_url.contains(".MsgUnstake");
+                // An operator signs its services unattended, and gives nobody's stake up.
+                let is_asked = !self.is_play && step.messages.iter().any(gives_up);
+                step.is_here && (is_asked || state.is_locked(&step.account))
+            }),
         }
     }
 }
 
-/// Reads an order.
-fn read(order: &RoleOrder) -> Answer<Order> {
-    Ok(match order {
-        RoleOrder::StakeSupplier { stake, services } => Order::Supplier {
-            stake: stake.map(|stake| stake.0),
-            services: services.iter().map(offer).collect::<Answer<Vec<_>>>()?,
-        },
-        RoleOrder::StakeApplication {
-            stake,
-            service,
-            session_limit,
-        } => Order::Application {
-            stake: stake.0,
-            service: ServiceId::new(service.trim()),
-            session_limit: session_limit.map(|limit| limit.0),
-        },
-        RoleOrder::StakeGateway { stake } => Order::Gateway { stake: stake.0 },
-        RoleOrder::Unstake { role } => Order::Unstake(match role {
-            RoleName::Supplier => Role::Supplier,
-            RoleName::Application => Role::Application,
-            RoleName::Gateway => Role::Gateway,
+/// An operator of this wallet, with what the chain has of its supplier.
+fn operator_role(
+    operator: &Address,
+    record: Option<Supplier>,
+    accounts: &Accounts,
+    shared: &Params,
+    head: &Head,
+) -> OperatorRole {
+    let is_here = |address: &str| accounts.all.iter().any(|entry| entry.address.as_str() == address);
+    let entry = accounts.all.iter().find(|entry| entry.address == *operator);
+    OperatorRole {
+        address: operator.to_string(),
+        label: entry.map_or(String::new(), |entry| entry.label.clone()),
+        supplier: record.map(|record| SupplierRole {
+            services: served(&record, head.height.0),
+            is_own: is_here(&record.owner_address),
+            operator: record.operator_address,
+            owner: record.owner_address,
+            stake: upokt(record.stake.as_ref()),
+            leaving: leaving(
+                record.unstake_session_end_height,
+                shared.supplier_unbonding_period_sessions,
+                shared,
+                head.height.0,
+                head.block_time,
+            ),
         }),
-        RoleOrder::Delegate { gateway } => Order::Delegate(gateway.as_deref().map(address).transpose()?),
-        RoleOrder::Undelegate { gateway } => Order::Undelegate(gateway.as_deref().map(address).transpose()?),
-        RoleOrder::Service {
-            id,
-            name,
-            compute_units,
-            card,
-        } => Order::Service {
-            id: ServiceId::new(id.trim()),
-            name: name.trim().to_owned(),
-            compute_units: *compute_units,
-            card: card.as_ref().map(|card| card.to_string().into_bytes()),
-        },
-    })
+    }
 }
 
-fn offer(offer: &ServiceOffer) -> Answer<Offer> {
-    let url = Url::parse(offer.url.trim()).map_err(|error| {
-        let url = offer.url.clone();
-        tracing::debug!(%error, "an address that is none");
-        refused(Error::Role(RoleError::Url {
-            url,
-            why: "it is not written as one",
-        }))
-    })?;
-    let share = |share: &RevenueShare| {
-        Ok(Share {
-            address: address(&share.address)?,
-            percent: share.percent,
-        })
+/// Whether steps do the same. What is given out to be signed elsewhere may differ in gas and sequence.
+fn do_the_same(now: &[RoleStep], seen: &[RoleStep]) -> bool {
+    let does = |step: &RoleStep| {
+        let RoleStep {
+            purpose,
+            account,
+            amount,
+            messages,
+            unsigned,
+            command: _,
+        } = step.clone();
+        (purpose, account, amount, messages, unsigned.is_some())
     };
-    Ok(Offer {
-        service: ServiceId::new(offer.service.trim()),
-        url,
-        shares: offer.shares.iter().map(share).collect::<Answer<Vec<_>>>()?,
-    })
-}
-
-fn address(text: &str) -> Answer<Address> {
-    text.trim()
-        .parse()
-        .map_err(|error: hearth_pocket::address::AddressError| {
-            ApiError::refused("address_wrong", error.to_string()).remedy("Copy the whole address again.")
-        })
+    now.iter().map(does).eq(seen.iter().map(does))
 }
 
 fn refused(error: Error) -> ApiError {
@@ -260,8 +335,37 @@ fn refused(error: Error) -> ApiError {
         Error::Role(error) => ApiError::conflict(error.code(), error.to_string()).remedy(error.remedy()),
         Error::Wallet(error) => error.into(),
         Error::Query(error) => chain_error(error),
+        // What an endpoint refuses was sent by nobody, but another one may have taken it before.
+        Error::Tx(error @ TxError::Refused { .. }) => {
+            ApiError::conflict("chain_refused", hearth_base::failure::chain(&error))
+                .remedy("Look at the history before you sign another one in its place.")
+        }
         Error::Tx(error) => tx_error(error),
         Error::Put(error) => error.into(),
+        error @ Error::Elsewhere { .. } => ApiError::conflict("sign_elsewhere", error.to_string())
+            .remedy("Sign the file there, then hand it back: `hearth tx broadcast FILE`."),
+        Error::File(error @ FileError::OtherChain { .. }) => {
+            ApiError::conflict("tx_other_chain", error.to_string()).remedy(
+                "Send it from a node on that network, or sign it again for this one. Nothing was sent.",
+            )
+        }
+        Error::File(error) => ApiError::refused("tx_wrong", error.to_string()),
+        error @ Error::Late(_) => ApiError::conflict("tx_expired", error.to_string())
+            .remedy("Make it again and sign it in time. Nothing was sent."),
+        error @ Error::SequenceUsed { .. } => ApiError::conflict("tx_sequence", error.to_string()).remedy(
+            "Look at the history of that account; where it is not there, sign it again. Nothing was sent.",
+        ),
+        error @ Error::SequenceAhead { .. } => ApiError::conflict("tx_sequence", error.to_string())
+            .remedy("Send what comes before it first, or sign it again. Nothing was sent."),
+        error @ Error::NotTaken { .. } => ApiError::unavailable("tx_not_taken", error.to_string())
+            .remedy("`hearth wallet transactions` tells what becomes of it."),
+        Error::Outbox(error) => ApiError::internal(&error),
+        error @ Error::NotAsked => ApiError::conflict("tx_not_asked", error.to_string())
+            .remedy("Look at what it does, and send it with your own tools if you mean it."),
+        error @ Error::Failed { .. } => ApiError::conflict("chain_refused", error.to_string()),
+        error @ Error::NotSeen { .. } => ApiError::unavailable("not_seen", error.to_string())
+            .remedy("Look at the chain before you sign it again."),
+        Error::Store(error) => error.into(),
     }
 }
 
@@ -270,6 +374,16 @@ fn upokt(coin: Option<&Coin>) -> Upokt {
         coin.and_then(|coin| coin.amount.parse().ok())
             .unwrap_or(Amount::ZERO),
     )
+}
+
+fn entry(service: &Service, own: Option<&str>) -> ServiceEntry {
+    ServiceEntry {
+        id: service.id.clone(),
+        name: service.name.clone(),
+        compute_units: service.compute_units_per_relay,
+        is_own: own == Some(service.owner_address.as_str()),
+        owner: service.owner_address.clone(),
+    }
 }
 
 /// The services of a supplier that count now or from the next session.
@@ -329,7 +443,7 @@ fn leaving(
     if until == 0 {
         return None;
     }
-    let free = until.saturating_add(sessions.saturating_mul(shared.num_blocks_per_session));
+    let free = free_height(until, sessions, shared);
     let left = u32::try_from(free.saturating_sub(height)).unwrap_or(u32::MAX);
     Some(Leaving {
         until_height: until,

@@ -23,6 +23,7 @@ pub(super) fn shown(item: Item) -> OwnTransaction {
         Reason::Setup => TransactionReason::Setup,
         Reason::Claim => TransactionReason::Claim,
         Reason::Proof => TransactionReason::Proof,
+        Reason::Elsewhere => TransactionReason::Elsewhere,
     };
     let messages = item.messages.iter().map(serde_json::to_value);
     OwnTransaction {

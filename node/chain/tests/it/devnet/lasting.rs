@@ -41,8 +41,8 @@ async fn an_endpoint_that_refuses_what_it_takes_and_hides_it_is_seen_through() {
         .unwrap();
     assert_eq!(tx_status, TxStatus::Pending, "its time is not over");
     // The verified blocks have it, whatever the endpoint says.
-    let done = chain.wait(&taken, PATIENCE).await.unwrap();
-    assert_eq!((done.how, done.tx_hash), (ProofStatus::Proven, taken.hash()));
+    let done = included(chain, &taken).await;
+    assert_eq!((done.how(), done.hash), (ProofStatus::Proven, taken.hash()));
     let TxStatus::Included(found) = chain
         .tx_status(&taken.hash(), &Validity::of(&taken))
         .await
@@ -57,11 +57,7 @@ async fn an_endpoint_that_refuses_what_it_takes_and_hides_it_is_seen_through() {
     world.devnet.fault(Fault::DropTransactions, None);
     let dropped = payment(&world, &from, &to, Duration::from_secs(2)).await;
     chain.broadcast(&dropped).await.unwrap();
-    let error = chain.wait(&dropped, PATIENCE).await.unwrap_err();
-    assert!(
-        matches!(error, TxError::Expired { .. }) && error.is_certain(),
-        "{error}"
-    );
+    assert_eq!(seen(chain, &dropped, PATIENCE).await, TxStatus::Expired);
     world.stop().await;
 }
 
@@ -153,5 +149,28 @@ async fn parameters_are_asked_for_at_once_and_those_of_the_past_once() {
     };
     let (one, eight) = (timed("one").await, timed("eight").await);
     assert!(eight < one * 4, "{eight:?} for eight, {one:?} for one");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn another_chain_of_the_same_name_is_begun_anew() {
+    let world = World::start().await;
+    world.chain.reach(Height(10), PATIENCE).await.unwrap();
+    let folder = world.stop().await;
+    // Somebody deleted the devnet's file and kept the node's.
+    for file in std::fs::read_dir(folder.path()).unwrap() {
+        let path = file.unwrap().path();
+        if path
+            .file_name()
+            .unwrap()
+            .to_string_lossy()
+            .starts_with("devnet.db")
+        {
+            std::fs::remove_file(path).unwrap();
+        }
+    }
+    let world = World::start_in(folder).await;
+    world.chain.reach(Height(5), PATIENCE).await.unwrap();
+    assert_eq!(world.chain.endpoints()[0].state, EndpointState::Healthy);
     world.stop().await;
 }

@@ -1,12 +1,25 @@
 //! The driver against a chain that is silent, lags, refuses or lies, and against disks that fail.
 
+use std::collections::BTreeSet;
+
+use hearth_chain::{Reason, Stage as Where, TxError};
 use hearth_pocket::message::{
     proof::{ClaimProofStatus, EventProofValidityChecked},
     tokenomics::{EventClaimExpired, EventSupplierSlashed},
 };
 
 use super::*;
-use crate::network::SendError;
+
+/// What an endpoint says to a transaction.
+fn refused(reason: Reason) -> TxError {
+    TxError::Refused {
+        stage: Where::Check,
+        reason,
+        codespace: "sdk".to_owned(),
+        code: 1,
+        log: "as it says".to_owned(),
+    }
+}
 
 fn expired(height: u64) -> BlockEvents {
     let header = TableChain::header(25);
@@ -40,7 +53,7 @@ async fn claimed(bench: &Bench) -> Driver {
     bench.serve(&driver, 0..4).await;
     bench.block(&mut driver, 32).await;
     bench.include(33);
-    bench.block(&mut driver, 33).await;
+    bench.block(&mut driver, 34).await;
     assert_eq!(bench.state().await.name(), "claim_included");
     driver
 }
@@ -53,11 +66,13 @@ async fn a_silent_index_at_the_end_of_the_window_forgets_no_claim() {
     bench.block(&mut driver, 32).await;
     bench.include(33);
     bench.chain.state().no_index = true;
+    bench.chain.state().no_state = true;
     for height in 33..38 {
         bench.block(&mut driver, height).await;
         assert_eq!(bench.state().await.name(), "claim_sent", "at {height}");
     }
     bench.chain.state().no_index = false;
+    bench.chain.state().no_state = false;
     // The window for proofs is open: the same block that shows the claim has its proof made.
     bench.block(&mut driver, 38).await;
     assert_eq!(bench.state().await.name(), "proof_sent");
@@ -71,6 +86,18 @@ async fn a_silent_index_at_the_end_of_the_window_forgets_no_claim() {
     driver.on_events(&bench.settled()).await.unwrap();
     assert_eq!(bench.state().await.name(), "settled");
     assert_eq!(bench.chain.state().signed.len(), 2);
+
+    // The state alone says so, too, while the index is silent.
+    let bench = Bench::new().await;
+    let mut driver = bench.start().await;
+    bench.serve(&driver, 0..4).await;
+    bench.block(&mut driver, 32).await;
+    bench.include(33);
+    bench.chain.state().no_index = true;
+    bench.block(&mut driver, 36).await;
+    assert_eq!(bench.state().await.name(), "claim_sent");
+    bench.block(&mut driver, 37).await;
+    assert_eq!(bench.state().await.name(), "proof_sent");
 }
 
 #[tokio::test]
@@ -152,30 +179,107 @@ async fn refusals_are_tried_again_until_the_window_closes() {
     let bench = Bench::new().await;
     let mut driver = bench.start().await;
     bench.serve(&driver, 0..4).await;
-    bench.chain.state().refusal = Some(|| SendError::Later("the account is unknown".to_owned()));
+    bench.chain.state().refusal = Some(|| refused(Reason::UnknownAccount));
     bench.block(&mut driver, 32).await;
     bench.block(&mut driver, 33).await;
-    assert_eq!(bench.state().await.name(), "claim_sent");
-    bench.chain.state().refusal = Some(|| SendError::Anew("the gas limit was too low".to_owned()));
-    bench.block(&mut driver, 34).await;
     let state = bench.state().await;
-    assert_eq!(
-        (state.name(), state.why()),
-        ("sealed", Some("the gas limit was too low"))
-    );
+    assert_eq!(state.name(), "claim_sent");
+    assert!(state.why().unwrap().contains("not on the chain yet"), "{state:?}");
     assert_eq!(
         bench.chain.state().signed.len(),
         1,
         "the same bytes were sent until then"
     );
+    bench.chain.state().refusal = Some(|| refused(Reason::OutOfGas));
+    bench.block(&mut driver, 34).await;
+    let state = bench.state().await;
+    assert!(state.why().unwrap().contains("gas limit"), "{state:?}");
     bench.chain.state().refusal = None;
     bench.block(&mut driver, 35).await;
-    assert_eq!(bench.state().await.name(), "claim_sent");
-    assert_eq!(bench.chain.state().signed.len(), 2);
+    let state = bench.state().await;
+    assert_eq!((state.name(), state.why()), ("claim_sent", None));
+    assert!(
+        bench.chain.state().signed.len() > 1,
+        "others were signed in their place"
+    );
+    assert_eq!(bench.chain.state().sent.len(), 1);
     bench.include(36);
     bench.block(&mut driver, 36).await;
     // It is in a block, and the window for its proof is open.
+    bench.block(&mut driver, 37).await;
     assert_eq!(bench.state().await.name(), "proof_sent");
+}
+
+/// Nobody has the proofs of what became of transactions: the state shows it a block later.
+#[tokio::test]
+async fn what_a_block_holds_is_believed_once_the_state_shows_it() {
+    let bench = Bench::new().await;
+    let mut driver = bench.start().await;
+    bench.serve(&driver, 0..4).await;
+    bench.chain.state().no_results = true;
+    bench.block(&mut driver, 32).await;
+    bench.include(33);
+    for height in [33, 34] {
+        bench.block(&mut driver, height).await;
+        assert_eq!(bench.state().await.name(), "claim_sent", "at {height}");
+    }
+    bench.chain.state().asked.clear();
+    bench.block(&mut driver, 35).await;
+    let state = bench.state().await;
+    assert_eq!(state.claim().unwrap().height, Height(33));
+    assert_eq!(bench.chain.state().asked["claim_status"], 1);
+    bench.block(&mut driver, 36).await;
+    bench.include(37);
+    for height in 37..40 {
+        bench.block(&mut driver, height).await;
+    }
+    let state = bench.state().await;
+    assert_eq!(
+        (state.name(), state.proof().unwrap().height),
+        ("proof_included", Height(37))
+    );
+}
+
+/// A claim that fails in its block is made once more, as long as there is time.
+#[tokio::test]
+async fn a_claim_that_fails_in_a_block_is_made_again() {
+    let bench = Bench::new().await;
+    let mut driver = bench.start().await;
+    bench.serve(&driver, 0..4).await;
+    bench.block(&mut driver, 32).await;
+    bench.chain.state().sent[0].1 = Found::Failed(Height(33));
+    bench.block(&mut driver, 34).await;
+    let state = bench.state().await;
+    assert_eq!(state.name(), "claim_sent");
+    assert_eq!(bench.chain.state().signed.len(), 2);
+    bench.include(35);
+    bench.block(&mut driver, 36).await;
+    let claim = bench.state().await.claim().cloned().unwrap();
+    assert_eq!(claim.tx, bench.chain.state().signed[1].hash_text());
+}
+
+/// The key is locked over a block, and the program starts anew over that.
+#[tokio::test]
+async fn what_stands_in_the_way_of_a_claim_is_said_and_goes() {
+    let bench = Bench::new().await;
+    let mut driver = bench.start().await;
+    bench.serve(&driver, 0..4).await;
+    bench.chain.state().refusal = Some(|| refused(Reason::MempoolFull));
+    bench.block(&mut driver, 32).await;
+    assert!(
+        bench
+            .state()
+            .await
+            .why()
+            .unwrap()
+            .contains("too many transactions")
+    );
+    drop(driver);
+    bench.chain.state().refusal = None;
+    let mut driver = bench.start().await;
+    bench.block(&mut driver, 33).await;
+    assert_eq!(bench.state().await.why(), None);
+    assert_eq!(bench.chain.state().signed.len(), 1);
 }
 
 #[tokio::test]
@@ -196,7 +300,7 @@ async fn an_endpoint_that_invents_the_end_of_a_claim_is_not_believed() {
         bench.block(&mut driver, height).await;
     }
     bench.include(38);
-    bench.block(&mut driver, 38).await;
+    bench.block(&mut driver, 39).await;
     assert_eq!(bench.state().await.name(), "proof_included");
     driver.on_events(&found_invalid(38)).await.unwrap();
     assert_eq!(bench.state().await.name(), "proof_included");
@@ -228,7 +332,7 @@ async fn a_proof_that_the_state_calls_invalid_is_invalid() {
 
 #[tokio::test]
 async fn a_settlement_that_the_database_cannot_take_comes_again() {
-    let bench = Bench::with(Some(300)).await;
+    let bench = Bench::with(Some(400)).await;
     let mut driver = bench.proven().await;
     // A settlement with many receivers needs pages that are not there.
     let mut block = bench.settled();
@@ -346,6 +450,23 @@ async fn a_tree_that_is_not_the_claimed_one_proves_nothing() {
     }
 }
 
+/// A second program with the same key claims the same session: its claim stands, so this node proves nothing, says why,
+/// and serves nothing more with that key until a person has stopped the other one.
+#[tokio::test]
+async fn a_claim_that_another_program_replaced_is_not_proven() {
+    let bench = Bench::new().await;
+    let mut driver = claimed(&bench).await;
+    bench.chain.state().other_root = Some(vec![9; 48]);
+    for height in 35..38 {
+        bench.block(&mut driver, height).await;
+    }
+    let state = bench.state().await;
+    assert_eq!(state.name(), "proof_missed");
+    assert!(state.why().unwrap().contains("another program"), "{state:?}");
+    assert!(driver.sessions.has_twin());
+    assert_eq!(bench.chain.state().signed.len(), 1, "no proof was signed");
+}
+
 /// What was answered lies in a file that cannot be read: the session says so, and is not begun anew.
 #[tokio::test]
 async fn a_session_whose_evidence_has_a_damaged_head_is_shown_as_such() {
@@ -430,20 +551,21 @@ async fn what_is_signed_anew_has_the_moment_of_what_it_replaces() {
     let bench = Bench::new().await;
     let mut driver = bench.start().await;
     bench.serve(&driver, 0..4).await;
-    bench.chain.state().refusal = Some(|| SendError::Anew("out of gas".to_owned()));
+    bench.chain.state().refusal = Some(|| refused(Reason::OutOfGas));
     bench.block(&mut driver, 32).await;
     bench.block(&mut driver, 33).await;
-    let session = bench.record().await.facts.key();
-    let txs = driver.db.txs(&session, TxKind::Claim).await.unwrap();
-    let until: BTreeSet<_> = txs.iter().map(hearth_chain::valid_until).collect();
-    assert_eq!((txs.len(), until.len()), (2, 1));
-    // Where too little time is left, it is given a moment of its own.
-    let late = time::OffsetDateTime::UNIX_EPOCH + Duration::from_secs(500);
+    let moments = |bench: &Bench| -> (usize, BTreeSet<Option<time::OffsetDateTime>>) {
+        let state = bench.chain.state();
+        let moments = state.signed.iter().map(hearth_chain::valid_until);
+        (state.signed.len(), moments.collect())
+    };
+    let (n_signed, of_one) = moments(&bench);
+    assert!(n_signed > 1 && of_one.len() == 1, "{n_signed}: {of_one:?}");
+    // Once its moment has passed, another one is given a moment of its own.
+    let late = time::OffsetDateTime::UNIX_EPOCH + Duration::from_secs(600);
     bench.chain.head.send_modify(|head| head.time = late);
     bench.block(&mut driver, 34).await;
-    let txs = driver.db.txs(&session, TxKind::Claim).await.unwrap();
-    let until: BTreeSet<_> = txs.iter().map(hearth_chain::valid_until).collect();
-    assert_eq!((txs.len(), until.len()), (3, 2));
+    assert_eq!(moments(&bench).1.len(), 2);
 }
 
 #[tokio::test]
@@ -464,4 +586,5 @@ async fn windows_that_close_next_come_first_after_a_downtime() {
     // And all of them are seen to.
     bench.block(&mut driver, 33).await;
     assert_eq!(bench.state().await.name(), "claim_sent");
+    assert_eq!(bench.chain.state().sent.len(), 1);
 }

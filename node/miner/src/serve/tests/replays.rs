@@ -9,7 +9,7 @@ fn answers(stage: &Stage) -> u64 {
     stage
         .server
         .admission
-        .sessions
+        .sessions()
         .get(&key)
         .unwrap()
         .answers
@@ -102,9 +102,9 @@ async fn replays_are_known_after_a_restart() {
         assert_eq!(answers(&stage), 2);
         let server = &stage.server;
         server.ledger.close(session_key()).await.unwrap();
-        server.admission.sessions.remove(&session_key());
+        server.admission.sessions().remove(&session_key());
         let record = stage.record().await.unwrap();
-        let resumed = server.admission.sessions.resume(&record).await.unwrap();
+        let resumed = server.admission.sessions().resume(&record).await.unwrap();
         assert_eq!(resumed.answers.load(Ordering::SeqCst), 2, "hard: {is_hard}");
         for request in &requests {
             assert_eq!(stage.refused(request).await.code, "replay", "hard: {is_hard}");

@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 
 use hearth_base::Amount;
-use hearth_miner::{SessionView, Sum, Totals};
+use hearth_miner::{SessionView, Sum, SupplierTotal, Totals};
 use time::{Date, OffsetDateTime};
 
 use super::{upokt, words::stage};
-use crate::control::types::{EarningDay, EarningSummary, MoneyStage, StageSum};
+use crate::control::types::{EarningDay, EarningSummary, MoneyStage, StageSum, SupplierSum};
 
 /// Days of the chart.
 const DAYS: i64 = 14;
@@ -38,12 +38,14 @@ pub(super) fn chart_begins(now: OffsetDateTime) -> i64 {
     seconds.saturating_mul(1000)
 }
 
-/// What the page shows. `open` are the views of what is open; `spendable` is `None` where the chain did not tell.
+/// What the page shows. `open` are the views of what is open, also of other owners, whose money is in no sum but their
+/// own; `spendable` is `None` where the chain did not tell.
 pub(super) fn summary(
     now: OffsetDateTime,
     totals: &Totals,
     open: &[SessionView],
     spendable: Option<Amount>,
+    is_own: &impl Fn(&str) -> bool,
 ) -> EarningSummary {
     let mut stages: BTreeMap<MoneyStage, Sum> = BTreeMap::from([
         (MoneyStage::Settled, totals.settled),
@@ -56,11 +58,14 @@ pub(super) fn summary(
     }
     for view in open {
         let (_, stage) = stage(&view.record.state);
+        let day = days.entry(date(view.record.created_ms).to_string()).or_default();
+        day.answers += view.answers;
+        if !is_own(&view.record.facts.owner) {
+            continue;
+        }
         let sum = stages.entry(stage).or_default();
         sum.amount = sum.amount.saturating_add(view.amount);
         sum.sessions += 1;
-        let day = days.entry(date(view.record.created_ms).to_string()).or_default();
-        day.answers += view.answers;
         if stage != MoneyStage::Estimate {
             day.unsettled = day.unsettled.saturating_add(view.amount);
         }
@@ -99,6 +104,27 @@ pub(super) fn summary(
         pipeline: pipeline.to_vec(),
         days,
         share_permille: share_permille(totals),
+        suppliers: totals
+            .by_supplier
+            .iter()
+            .map(|total| supplier(total, open, is_own))
+            .collect(),
+    }
+}
+
+/// What came to a supplier while it was one owner's.
+fn supplier(total: &SupplierTotal, open: &[SessionView], is_own: &impl Fn(&str) -> bool) -> SupplierSum {
+    let is_its = |view: &&SessionView| {
+        let facts = &view.record.facts;
+        facts.supplier == total.operator && facts.owner == total.owner
+    };
+    SupplierSum {
+        operator: total.operator.clone(),
+        owner: total.owner.clone(),
+        is_own: is_own(&total.owner),
+        settled: upokt(total.settled.amount),
+        sessions: total.settled.sessions,
+        open: upokt(open.iter().filter(is_its).map(|view| view.amount).sum()),
     }
 }
 
@@ -128,7 +154,7 @@ mod tests {
     fn an_empty_pipeline_still_has_all_stages_and_days() {
         let day_400 = OffsetDateTime::UNIX_EPOCH + time::Duration::days(400);
         let spendable = Some(Amount::from_upokt(5));
-        let summary = summary(day_400, &Totals::default(), &[], spendable);
+        let summary = summary(day_400, &Totals::default(), &[], spendable, &|_| true);
         let stages: Vec<MoneyStage> = summary.pipeline.iter().map(|sum| sum.stage).collect();
         assert_eq!(stages, STAGES);
         assert_eq!(summary.pipeline[5].amount, Some(upokt(Amount::from_upokt(5))));
@@ -144,7 +170,17 @@ mod tests {
     fn the_chart_begins_with_the_first_moment_of_its_first_day() {
         let noon = OffsetDateTime::UNIX_EPOCH + time::Duration::days(400) + time::Duration::hours(12);
         assert_eq!(chart_begins(noon), 387 * 24 * 3600 * 1000);
+        let is_here = |owner: &str| owner == "pokt1owner";
+        let of = |owner: &str, upokt: u128| SupplierTotal {
+            operator: "pokt1operator".to_owned(),
+            owner: owner.to_owned(),
+            settled: Sum {
+                amount: Amount::from_upokt(upokt),
+                sessions: 1,
+            },
+        };
         let totals = Totals {
+            by_supplier: vec![of("pokt1owner", 9), of("pokt1other", 70)],
             settled: Sum {
                 amount: Amount::from_upokt(9),
                 sessions: 3,
@@ -156,7 +192,7 @@ mod tests {
             }],
             ..Totals::default()
         };
-        let summary = summary(noon, &totals, &[], None);
+        let summary = summary(noon, &totals, &[], None, &is_here);
         assert_eq!(
             (summary.settled_today, summary.answers_today),
             (upokt(Amount::from_upokt(7)), 2)
@@ -165,11 +201,16 @@ mod tests {
             (summary.settled_total, summary.sessions_settled),
             (upokt(Amount::from_upokt(9)), 3)
         );
+        let suppliers = summary.suppliers.iter();
+        let suppliers: Vec<(bool, u128)> = suppliers.map(|one| (one.is_own, one.settled.0.upokt())).collect();
+        assert_eq!(suppliers, [(true, 9), (false, 70)]);
     }
 
     #[test]
     fn what_the_chain_does_not_tell_is_no_zero() {
-        let summary = summary(OffsetDateTime::UNIX_EPOCH, &Totals::default(), &[], None);
+        let summary = summary(OffsetDateTime::UNIX_EPOCH, &Totals::default(), &[], None, &|_| {
+            true
+        });
         let unknown: Vec<MoneyStage> = summary
             .pipeline
             .iter()

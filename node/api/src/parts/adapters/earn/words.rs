@@ -4,28 +4,59 @@ use hearth_miner::{self as miner, ClaimState as State, OffWhy, Outcome, ReasonCo
 
 use super::upokt;
 use crate::control::types::{
-    ClaimState, EarnedSession, Earning, EarningState, MoneyStage, Reason, Slash, Timestamp,
+    ClaimState, EarnedSession, Earning, EarningState, MoneyStage, Reason, Slash, SupplierEarning, Timestamp,
 };
 
-/// The state of earning.
-pub(super) fn earning(from: &miner::Earning) -> Earning {
-    let (state, detail) = match &from.state {
-        miner::EarningState::Off(OffWhy::Stopped) => (EarningState::Off, None),
-        miner::EarningState::Off(OffWhy::Reasons) => (
-            EarningState::Off,
-            Some("starts by itself once nothing stands in the way"),
-        ),
-        miner::EarningState::Starting => (EarningState::Starting, Some("loading the model")),
-        miner::EarningState::Idle => (EarningState::Idle, Some("waiting for work")),
-        miner::EarningState::Serving => (EarningState::Serving, None),
-        miner::EarningState::Draining => (EarningState::Draining, None),
+/// The state of earning, while these answers are made.
+pub(super) fn earning(from: &miner::Earning, running: &miner::Running) -> Earning {
+    let detail = match &from.state {
+        miner::EarningState::Off(OffWhy::Reasons) => Some("starts by itself once nothing stands in the way"),
+        miner::EarningState::Starting => Some("loading the model"),
+        miner::EarningState::Idle => Some("waiting for work"),
+        miner::EarningState::Off(OffWhy::Stopped)
+        | miner::EarningState::Serving
+        | miner::EarningState::Draining => None,
     };
     Earning {
-        state,
+        state: state(&from.state),
         why: from.why().map(str::to_owned),
         detail: detail.map(str::to_owned),
         since: Timestamp::from_ms(from.since_ms),
         serving: u32::try_from(from.serving).unwrap_or(u32::MAX),
+        reasons: from.reasons.iter().map(reason).collect(),
+        notes: from.notes.iter().map(reason).collect(),
+        suppliers: from
+            .suppliers
+            .iter()
+            .map(|one| supplier(from, one, running))
+            .collect(),
+    }
+}
+
+pub(super) const fn state(from: &miner::EarningState) -> EarningState {
+    match from {
+        miner::EarningState::Off(_) => EarningState::Off,
+        miner::EarningState::Starting => EarningState::Starting,
+        miner::EarningState::Idle => EarningState::Idle,
+        miner::EarningState::Serving => EarningState::Serving,
+        miner::EarningState::Draining => EarningState::Draining,
+    }
+}
+
+fn supplier(
+    earning: &miner::Earning,
+    from: &miner::SupplierEarning,
+    running: &miner::Running,
+) -> SupplierEarning {
+    let answers = running.answers.values();
+    let serving = answers
+        .filter(|answer| answer.supplier == from.operator.as_str())
+        .count();
+    SupplierEarning {
+        operator: from.operator.to_string(),
+        owner: from.owner.clone(),
+        state: state(&earning.state_of(from, serving)),
+        serving: u32::try_from(serving).unwrap_or(u32::MAX),
         reasons: from.reasons.iter().map(reason).collect(),
         notes: from.notes.iter().map(reason).collect(),
     }
@@ -41,11 +72,34 @@ fn reason(from: &miner::Reason) -> Reason {
     }
 }
 
+const UNVERIFIED: (&str, Option<&str>) = (
+    "Nothing of the chain is proven, so nothing decides about money.",
+    Some("Give a block that you trust: `hearth network trust HEIGHT HASH`, or the Network page."),
+);
+const CONTRADICTED: (&str, Option<&str>) = (
+    "The trusted block and the chain contradict each other. Nothing is signed, so that nobody is paid on a false \
+     chain.",
+    Some(
+        "Compare the trusted block with somebody whom you trust. Then correct chain.trust, remove the endpoint that \
+         lies, or accept the trusted block: `hearth network trust`, or the Network page.",
+    ),
+);
+
+#[allow(clippy::too_many_lines, reason = "a table: one arm per reason")]
 const fn meaning(code: ReasonCode) -> (&'static str, Option<&'static str>) {
     match code {
         ReasonCode::NoWallet => (
             "No wallet yet. Earnings need a place to go.",
             Some("Create a wallet, or restore one."),
+        ),
+        ReasonCode::NoOperator => (
+            "No key of the wallet is the operator, which signs answers, claims and proofs.",
+            Some("Import the operator's key, or give this purpose to a key of the wallet."),
+        ),
+        ReasonCode::OtherOwner => (
+            "The supplier belongs to an owner whose key is not here. What it earns goes there, and its stake is changed \
+             from there.",
+            None,
         ),
         ReasonCode::KeyLocked => (
             "The working key is locked. Nothing can be signed until you unlock it.",
@@ -64,20 +118,14 @@ const fn meaning(code: ReasonCode) -> (&'static str, Option<&'static str>) {
             Some("Stake to earn."),
         ),
         ReasonCode::ChainSyncing => ("Catching up with the chain.", None),
+        ReasonCode::ChainUnverified => UNVERIFIED,
         ReasonCode::ChainStalled => (
             "No endpoint has a new block.",
             Some("Wait, or add one to chain.rpc."),
         ),
         ReasonCode::ChainUnreachable => ("No endpoint gives a usable answer.", Some("Set chain.rpc.")),
         ReasonCode::TrustExpired => ("The last verified block is too old.", Some("Set chain.trust.")),
-        ReasonCode::TrustConflict => (
-            "The trusted block and the chain contradict each other. Nothing is signed, so that nobody is paid on a false \
-             chain.",
-            Some(
-                "Compare the trusted block with somebody whom you trust. Then correct chain.trust, remove the endpoint that \
-                 lies, or accept the trusted block: `hearth network trust`, or the Network page.",
-            ),
-        ),
+        ReasonCode::TrustConflict => CONTRADICTED,
         ReasonCode::ClockSkew => (
             "This computer's clock is wrong, claims would fail.",
             Some("Set the clock."),
@@ -94,8 +142,13 @@ const fn meaning(code: ReasonCode) -> (&'static str, Option<&'static str>) {
             "The supplier is staked, but for none of the services that are sold here. Nobody is sent to this node.",
             Some("Stake it for a service of miner.services, or sell one that it is staked for."),
         ),
+        ReasonCode::StartsLater => (
+            "The stake counts from the next session on. Until then nobody is sent to this node.",
+            None,
+        ),
         ReasonCode::Unbonding => (
-            "The supplier is leaving the network. It serves to the end of its last session.",
+            "The supplier is leaving the network. It is asked to the end of its last session, but the chain pays no session \
+             that it settles once the supplier has left.",
             Some("Stake it again to stay."),
         ),
         ReasonCode::UrlDiffers => (
@@ -118,8 +171,23 @@ const fn meaning(code: ReasonCode) -> (&'static str, Option<&'static str>) {
             ),
         ),
         ReasonCode::NoFunds => (
-            "The working key holds too little to pay for claims.",
-            Some("Send a little POKT to the working key."),
+            "The working key holds too little to pay for the claims and proofs of another session, so none is begun.",
+            Some("Send POKT to the working key; earning goes on by itself."),
+        ),
+        ReasonCode::KeyElsewhere => (
+            "Another program signs with this operator's key: it claimed a session that was served here, too. Two of them \
+             take each other's claims away, and a proof that does not fit costs stake.",
+            Some(
+                "Stop the other one, or give it a key of its own. Then say so here: `hearth earn acknowledge`, or the Earn page.",
+            ),
+        ),
+        ReasonCode::RecordChanged => (
+            "The supplier's record on the chain was changed, and not by this node. Who changes it decides where buyers are \
+             sent, and who is paid.",
+            Some(
+                "If you changed it elsewhere, say so: `hearth earn acknowledge`, or the Earn page. If you did not, somebody \
+                 else has one of your keys: change the record back, and move your money to new keys.",
+            ),
         ),
     }
 }
@@ -144,6 +212,8 @@ pub(super) fn session(view: &SessionView) -> EarnedSession {
     EarnedSession {
         id: facts.header.session_id.clone(),
         service: facts.header.service_id.clone(),
+        supplier: facts.supplier.clone(),
+        owner: facts.owner.clone(),
         application: facts.header.application_address.clone(),
         start_height: facts.start().0,
         end_height: facts.end().0,

@@ -1,0 +1,295 @@
+//! What a program wants signed, read so that the owner is shown all of it.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use hearth_base::Amount;
+use hearth_pocket::{
+    Address, adr36,
+    message::{Any, Coin, cosmos::PubKey},
+    tx,
+};
+use prost::Message as _;
+use time::OffsetDateTime;
+
+use crate::{
+    control::types::{NewSignature, SignatureContent, Timestamp, TransactionContent, Upokt},
+    error::ApiError,
+};
+
+/// The longest text.
+const MAX_TEXT_BYTES: usize = 16 * 1024;
+/// The largest document. The chain takes no larger transaction either.
+const MAX_DOCUMENT_BYTES: usize = 64 * 1024;
+
+/// A fee that is so many times what the network asks for is marked, and any above 1 POKT.
+const HIGH_TIMES: u128 = 10;
+const HIGHEST_FEE: Amount = Amount::from_upokt(1_000_000);
+const LEAST_HIGH: Amount = Amount::from_upokt(1_000);
+
+/// What would be signed, and how it is shown.
+#[derive(Debug)]
+pub(crate) struct Wanted {
+    pub(crate) content: SignatureContent,
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// Reads a request for the signature of `address`.
+pub(crate) fn read(
+    wanted: &NewSignature,
+    address: &Address,
+    public_key: &[u8; 33],
+    chain_id: &str,
+) -> Result<Wanted, ApiError> {
+    match (&wanted.text, &wanted.document) {
+        (Some(text), None) => of_text(text, address),
+        (None, Some(document)) => of_document(document, address, public_key, chain_id),
+        (None, None) | (Some(_), Some(_)) => Err(ApiError::bad_request(
+            "give either a text or the document of a transaction to sign",
+        )),
+    }
+}
+
+fn of_text(text: &str, address: &Address) -> Result<Wanted, ApiError> {
+    if text.len() > MAX_TEXT_BYTES {
+        return Err(ApiError::bad_request(format!(
+            "the text has {} bytes, and {MAX_TEXT_BYTES} are signed at most",
+            text.len()
+        )));
+    }
+    // What cannot be seen could say something else than what is shown.
+    if let Some(hidden) = text.chars().find(|c| is_hidden(*c)) {
+        return Err(ApiError::bad_request(format!(
+            "the text holds the invisible character U+{:04X}",
+            u32::from(hidden)
+        )));
+    }
+    Ok(Wanted {
+        bytes: adr36::sign_bytes(address, text.as_bytes()),
+        content: SignatureContent::Text {
+            text: text.to_owned(),
+        },
+    })
+}
+
+/// Control characters, and those that are not drawn or turn the direction of what is around them.
+fn is_hidden(c: char) -> bool {
+    let is_formatting = matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+    is_formatting || (c.is_control() && !matches!(c, '\n' | '\r' | '\t'))
+}
+
+fn of_document(
+    document: &str,
+    address: &Address,
+    public_key: &[u8; 33],
+    chain_id: &str,
+) -> Result<Wanted, ApiError> {
+    let refused = |why: String| ApiError::bad_request(format!("this is not signed: {why}"));
+    if document.len() > MAX_DOCUMENT_BYTES {
+        return Err(refused(format!("it is longer than {MAX_DOCUMENT_BYTES} bytes")));
+    }
+    let bytes = STANDARD
+        .decode(document)
+        .map_err(|error| refused(format!("it is no base64: {error}")))?;
+    let content = of_sign_doc(&bytes, address, public_key, chain_id)?;
+    Ok(Wanted {
+        bytes,
+        content: SignatureContent::Transaction(Box::new(content)),
+    })
+}
+
+/// All of a transaction, from the bytes that are signed.
+pub(crate) fn of_sign_doc(
+    bytes: &[u8],
+    address: &Address,
+    public_key: &[u8; 33],
+    chain_id: &str,
+) -> Result<TransactionContent, ApiError> {
+    let refused = |why: String| ApiError::bad_request(format!("this is not signed: {why}"));
+    let read = tx::decode_sign_doc(bytes).map_err(|error| refused(error.to_string()))?;
+    if read.chain_id != chain_id {
+        return Err(refused(format!(
+            "it is for the chain \"{}\", and this node is on \"{chain_id}\"",
+            read.chain_id
+        )));
+    }
+    let is_signers = |key: &Any| {
+        PubKey::decode(key.value.as_slice()).is_ok_and(|known| known.key.as_slice() == public_key.as_slice())
+    };
+    let [signer] = read.auth_info.signer_infos.as_slice() else {
+        return Err(refused("one signer is wanted".to_owned()));
+    };
+    if !signer.public_key.as_ref().is_some_and(is_signers) {
+        return Err(refused(format!("its signer is not {address}")));
+    }
+    if !(read.body.extension_options.is_empty() && read.body.non_critical_extension_options.is_empty()) {
+        return Err(refused("it has extensions".to_owned()));
+    }
+    let fee = read.auth_info.fee.unwrap_or_default();
+    if !fee.granter.is_empty() || !(fee.payer.is_empty() || fee.payer == address.as_str()) {
+        return Err(refused("somebody else is to pay its fee".to_owned()));
+    }
+    let timeout = read.body.timeout_timestamp.map(|until| {
+        let moment = OffsetDateTime::from_unix_timestamp_nanos(until.unix_nanos());
+        moment
+            .map(Timestamp::from)
+            .map_err(|error| format!("its time of end is none: {error}"))
+    });
+    let messages = read.body.messages.iter().map(shown).collect::<Result<_, _>>();
+    let gas = fee.gas_limit;
+    let usual = hearth_chain::fee_for(gas, hearth_chain::Config::GAS_PRICE_MICRO);
+    let fee = upokt(&fee.amount).map_err(refused)?;
+    Ok(TransactionContent {
+        chain_id: read.chain_id,
+        messages: messages.map_err(refused)?,
+        memo: read.body.memo,
+        fee,
+        gas,
+        usual_fee: Upokt(usual),
+        fee_is_high: is_high(fee.0, usual),
+        timeout_height: Some(read.body.timeout_height).filter(|height| *height > 0),
+        unordered: read.body.unordered,
+        timeout: timeout.transpose().map_err(refused)?,
+    })
+}
+
+/// Whether a fee is one that nobody means to pay. Below a thousandth of a POKT other programs round as they like.
+fn is_high(fee: Amount, usual: Amount) -> bool {
+    let times = usual.upokt().saturating_mul(HIGH_TIMES);
+    fee > HIGHEST_FEE || (fee > LEAST_HIGH && fee.upokt() > times)
+}
+
+/// A message as the chain's JSON; refused where that is not all of it.
+fn shown(message: &Any) -> Result<serde_json::Value, String> {
+    let url = &message.type_url;
+    let json = serde_json::to_value(message).map_err(|error| format!("{url}: {error}"))?;
+    let is_known = json.get("value").is_none_or(|value| !value.is_string());
+    let again: Option<Any> = serde_json::from_value(json.clone()).ok();
+    if is_known && again.as_ref() == Some(message) {
+        Ok(json)
+    } else {
+        Err(format!("the message {url} cannot be shown whole"))
+    }
+}
+
+fn upokt(coins: &[Coin]) -> Result<Upokt, String> {
+    match coins {
+        [] => Ok(Upokt::default()),
+        [coin] => coin
+            .to_amount()
+            .map(Upokt)
+            .ok_or_else(|| format!("its fee is {}{}", coin.amount, coin.denom)),
+        [..] => Err("its fee is of several coins".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hearth_pocket::{
+        SecretKey,
+        message::{TypeUrl as _, cosmos::MsgSend},
+        tx::{Plan, Replay, sign_bytes},
+    };
+
+    use super::*;
+
+    fn key() -> SecretKey {
+        SecretKey::from_bytes(&[3; 32]).unwrap()
+    }
+
+    fn ask(chain: &str, messages: Vec<Any>, signer: &SecretKey) -> Result<Wanted, ApiError> {
+        let plan = Plan {
+            messages,
+            memo: "for a coffee".to_owned(),
+            timeout_height: 0,
+            timeout: None,
+            replay: Replay::Ordered { sequence: 1 },
+            fee: vec![Coin::upokt(Amount::from_upokt(9))],
+            gas_limit: 100_000,
+        };
+        let auth = plan.auth_info(&signer.public_key());
+        let bytes = sign_bytes(&plan.body().encode_to_vec(), &auth.encode_to_vec(), chain, 4);
+        let wanted = NewSignature {
+            document: Some(STANDARD.encode(bytes)),
+            ..NewSignature::default()
+        };
+        read(&wanted, key().address(), &key().public_key(), "hearth-devnet")
+    }
+
+    fn payment() -> Any {
+        MsgSend {
+            from_address: key().address().to_string(),
+            to_address: "pokt1someone".to_owned(),
+            amount: vec![Coin::upokt(Amount::from_upokt(5))],
+        }
+        .to_any()
+    }
+
+    #[test]
+    fn all_of_a_transaction_is_shown() {
+        let wanted = ask("hearth-devnet", vec![payment()], &key()).unwrap();
+        let SignatureContent::Transaction(shown) = wanted.content else {
+            panic!("a text");
+        };
+        assert_eq!((shown.fee, shown.gas), (Upokt(Amount::from_upokt(9)), 100_000));
+        assert_eq!((shown.usual_fee.0.upokt(), shown.fee_is_high), (1, false));
+        assert_eq!(shown.memo, "for a coffee");
+        assert_eq!(shown.messages[0]["to_address"], "pokt1someone");
+    }
+
+    #[test]
+    fn a_fee_that_nobody_means_is_marked() {
+        let high = |fee: u128, usual: u128| is_high(Amount::from_upokt(fee), Amount::from_upokt(usual));
+        // A slip of the pen: 2 POKT in place of 2 upokt, also where the gas is as absurd.
+        assert!(high(2_000_000, 2) && high(2_000_000, 1_900_000));
+        assert!(high(1_001, 100) && !high(1_000, 100) && !high(1_001, 101));
+        assert!(!high(200, 1), "what another wallet's rounding makes is no slip");
+    }
+
+    #[test]
+    fn what_cannot_be_shown_or_is_not_ours_is_refused() {
+        let unknown = Any {
+            type_url: "/cosmos.gov.v1.MsgVote".to_owned(),
+            value: vec![8, 1],
+        };
+        let mut hidden = payment();
+        hidden.value.extend([0xba, 0x3e, 1, 7]);
+        let other = SecretKey::from_bytes(&[4; 32]).unwrap();
+        for (asked, why) in [
+            (ask("pocket", vec![payment()], &key()), "chain \"pocket\""),
+            (
+                ask("hearth-devnet", vec![unknown], &key()),
+                "cannot be shown whole",
+            ),
+            (
+                ask("hearth-devnet", vec![hidden], &key()),
+                "cannot be shown whole",
+            ),
+            (ask("hearth-devnet", vec![payment()], &other), "its signer is not"),
+        ] {
+            let error = asked.unwrap_err().to_string();
+            assert!(error.contains(why), "{error}");
+        }
+        let text = |text: &str| {
+            let wanted = NewSignature {
+                text: Some(text.to_owned()),
+                ..NewSignature::default()
+            };
+            read(&wanted, key().address(), &key().public_key(), "hearth-devnet")
+        };
+        assert!(text("I own this\naddress").is_ok());
+        for hidden in [
+            "\u{0}", "\u{202e}", "\u{2066}", "\u{200b}", "\u{2028}", "\u{feff}",
+        ] {
+            assert!(text(&format!("pay{hidden} me")).is_err(), "{hidden:?}");
+        }
+        assert!(text(&"x".repeat(MAX_TEXT_BYTES + 1)).is_err());
+        assert!(
+            read(
+                &NewSignature::default(),
+                key().address(),
+                &key().public_key(),
+                "x"
+            )
+            .is_err()
+        );
+    }
+}

@@ -1,0 +1,92 @@
+//! A rehearsal: a backup is brought back into a folder that is thrown away, and everything in it is opened.
+
+use std::path::Path;
+
+use hearth_base::{Clock, Secret};
+use hearth_store::Store;
+use hearth_wallet::{Cost, Wallet};
+use serde::Serialize;
+
+use super::{Backup, BackupError, open, restore};
+use crate::data_dir::Layout;
+
+/// What a rehearsal found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Rehearsal {
+    pub backup: Backup,
+    /// The address of the main key; `None` where the backup has no wallet.
+    pub wallet: Option<String>,
+    /// Whether the wallet's password opened the keys; `None` where none was given.
+    pub password_opens: Option<bool>,
+    pub conversations: u64,
+    pub transactions: u64,
+}
+
+/// Brings a backup back into a folder of its own, opens all that is in it, and throws the folder away. No data directory is
+/// touched.
+///
+/// # Errors
+/// What [`restore`] refuses; a database that this version cannot bring up to date.
+pub async fn rehearse(
+    from: &Path,
+    passphrase: Option<&Secret>,
+    wallet_password: Option<&Secret>,
+) -> Result<Rehearsal, BackupError> {
+    let scratch = tempfile::tempdir().map_err(|source| BackupError::File {
+        path: std::env::temp_dir(),
+        source,
+    })?;
+    let opened = open(from, passphrase, scratch.path()).await?;
+    let layout = Layout::of(&scratch.path().join("data"));
+    let backup = restore(&layout, &opened).await?;
+    let store = Store::open(hearth_store::Config {
+        path: layout.database(),
+        chain_id: backup.chain_id.as_str().into(),
+        max_pages: None,
+    })
+    .await?;
+    let (conversations, transactions) = counts(&store).await.map_err(|error| BackupError::NoBackup {
+        path: from.to_owned(),
+        why: format!("its database cannot be read: {error}"),
+    })?;
+    store.close().await;
+    let wallet = Wallet::open(
+        hearth_wallet::Config {
+            folder: layout.keystore(),
+            cost: Cost::STRONG,
+        },
+        Clock::system(),
+    )
+    .map_err(|error| BackupError::NoBackup {
+        path: from.to_owned(),
+        why: hearth_base::failure::chain(&error),
+    })?;
+    let accounts = wallet.accounts();
+    let password_opens = match (wallet_password, &accounts) {
+        (Some(password), Some(_)) => Some(opens(wallet, password.clone()).await),
+        (Some(_), None) | (None, _) => None,
+    };
+    Ok(Rehearsal {
+        backup,
+        wallet: accounts.and_then(|accounts| accounts.usual().map(ToString::to_string)),
+        password_opens,
+        conversations,
+        transactions,
+    })
+}
+
+/// Whether the password opens the keys. Stretching it takes a while.
+async fn opens(wallet: Wallet, password: Secret) -> bool {
+    let opened = tokio::task::spawn_blocking(move || {
+        let opened = wallet.unlock(password.reveal()).is_ok();
+        wallet.lock_all();
+        opened
+    });
+    opened.await.unwrap_or(false)
+}
+
+async fn counts(store: &Store) -> Result<(u64, u64), hearth_store::Error> {
+    let conversations = store.count("conversation").await?;
+    let transactions = store.count("outbox_item").await?;
+    Ok((conversations, transactions))
+}

@@ -1,0 +1,74 @@
+//! How much gas a block takes: what shares a transaction must fit in.
+
+use serde::Deserialize;
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+
+use super::Sender;
+
+/// A change takes a vote, so it is asked for again after so many blocks only.
+const ASKED_EVERY: u64 = 500;
+
+/// `consensus_params`, as far as headers commit to it.
+#[derive(Deserialize)]
+struct Answer {
+    consensus_params: Params,
+}
+
+#[derive(Deserialize)]
+struct Params {
+    block: Limits,
+}
+
+#[derive(Deserialize)]
+struct Limits {
+    max_bytes: String,
+    max_gas: String,
+}
+
+/// What is hashed into a header: a message of both numbers.
+pub(super) fn hashed(max_bytes: i64, max_gas: i64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for (tag, number) in [(1, max_bytes), (2, max_gas)] {
+        if number != 0 {
+            prost::encoding::int64::encode(tag, &number, &mut bytes);
+        }
+    }
+    bytes
+}
+
+impl Sender {
+    /// The most gas of a block; `None`: no limit, or none that anybody could prove.
+    pub(crate) async fn block_gas(&self) -> Option<u64> {
+        let height = self.head.borrow().verified_height;
+        if let Some((asked, limit)) = *self.block_gas.lock()
+            && height.since(asked) < ASKED_EVERY
+        {
+            return limit;
+        }
+        let answer: Answer = match self.reader.pool.call("consensus_params", json!({})).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                tracing::debug!(%error, "the most gas of a block cannot be read now");
+                return None;
+            }
+        };
+        let limit = self.proven(&answer).await;
+        *self.block_gas.lock() = Some((height, limit));
+        limit
+    }
+
+    /// A limit that the newest header commits to. Whoever invents one makes more transactions of the same messages, and
+    /// each costs a fee.
+    async fn proven(&self, answer: &Answer) -> Option<u64> {
+        let limits = &answer.consensus_params.block;
+        let (max_bytes, max_gas) = (limits.max_bytes.parse().ok()?, limits.max_gas.parse().ok()?);
+        let header = self.reader.light.newest().await.ok()?;
+        let hash = Sha256::digest(hashed(max_bytes, max_gas));
+        if header.header().consensus_hash.as_bytes() != hash.as_slice() {
+            tracing::warn!(height = %header.height(), "an endpoint tells of other limits of blocks than the header: ignored");
+            return None;
+        }
+        u64::try_from(max_gas).ok().filter(|limit| *limit > 0)
+    }
+}

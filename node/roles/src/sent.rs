@@ -1,0 +1,230 @@
+//! What was signed elsewhere is sent from here: looked at first, then put into the outbox, which keeps, sends and chases it
+//! like all others.
+
+use std::time::Duration;
+
+use hearth_base::{Amount, Height};
+use hearth_chain::{FoundTx, Validity};
+use hearth_outbox::{Intent, Item, Outcome, Reason, Signed, State, sequence_of};
+use hearth_pocket::{
+    address::Address,
+    message::{Any, cosmos::MsgSend},
+    tx::{SignedTx, decode},
+};
+
+use crate::{
+    elsewhere::Returned,
+    roles::{Error, Roles, about},
+};
+
+/// A transaction that was signed elsewhere, and that a block holds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SentElsewhere {
+    pub account: Address,
+    pub messages: Vec<Any>,
+    pub tx_hash: String,
+    pub height: Height,
+    /// A block held it before: nothing was sent.
+    pub was_there: bool,
+}
+
+impl Roles {
+    /// Takes back what was signed elsewhere, sends it and waits for its block. It is sent only if it was asked for, its
+    /// signature holds on this chain, and a block can still take it. What a block holds already is told.
+    ///
+    /// # Errors
+    /// Another transaction, a signature that does not hold, one whose time or turn has passed, a chain that refuses it.
+    pub async fn broadcast(
+        &self,
+        file: &serde_json::Value,
+        patience: Duration,
+    ) -> Result<SentElsewhere, Error> {
+        let returned = Returned::read(file)?;
+        self.check_asked(&returned).await?;
+        let account = self.chain.account(&returned.account).await?.proven()?;
+        let known_at = account.height();
+        let (number, next) = account
+            .into_value()
+            .map_or((0, 0), |account| (account.number, account.sequence));
+        let tx = returned.checked(self.chain.chain_id().as_str(), number)?;
+        let done = |height, was_there| SentElsewhere {
+            account: returned.account.clone(),
+            messages: returned.messages.clone(),
+            tx_hash: tx.hash_text(),
+            height,
+            was_there,
+        };
+        if let Some(found) = self.found(&tx, patience).await? {
+            return match found.code {
+                0 => Ok(done(found.height, true)),
+                _ => Err(failed(&found)),
+            };
+        }
+        self.check_time(&tx)?;
+        let sequence = sequence_of(&tx);
+        if let Some(sequence) = sequence {
+            in_turn(&returned.account, sequence, next)?;
+        }
+        // What would fail in its block costs its fee all the same.
+        self.chain.try_out(&tx).await?;
+        let signed = Signed {
+            tx: &tx,
+            // Where its sequence was free, none up to there holds it.
+            first_height: sequence.map(|_| known_at.plus(1)),
+        };
+        let put = self.outbox.put_signed(&intent(&returned, &tx), signed).await?;
+        let item = self.outbox.wait(put.id(), patience).await?;
+        let height = ended(item, &tx)?;
+        // The next block proves it: whoever plans what is left sees it then. A chain that stands still changes nothing.
+        let _ = self.chain.reach(height.plus(1), patience).await;
+        Ok(done(height, false))
+    }
+
+    /// Whether this node may send it: it was given out here, or the owner's key of this wallet has signed it.
+    async fn check_asked(&self, returned: &Returned) -> Result<(), Error> {
+        let asked: Option<String> =
+            sqlx::query_scalar("SELECT account FROM role_asked_elsewhere WHERE about = ?")
+                .bind(about(&returned.messages))
+                .fetch_optional(self.store.pool())
+                .await?;
+        // What the owner's key has signed was looked at when it signed, wherever it was made. Keys that sign unattended
+        // sign no such files.
+        let own = self.wallet.signer_of(&returned.account);
+        let signs = |message: &Any| message.signer().as_deref() == Some(returned.account.as_str());
+        let is_own = own.is_ok_and(|key| !key.is_unattended()) && returned.messages.iter().all(signs);
+        if is_own || asked.as_deref() == Some(returned.account.as_str()) {
+            return Ok(());
+        }
+        Err(Error::NotAsked)
+    }
+
+    /// The transaction in its block, with what became of it proven; `None` where no block is known to hold it.
+    async fn found(&self, tx: &SignedTx, patience: Duration) -> Result<Option<FoundTx>, Error> {
+        let Some(found) = self.chain.tx(&tx.hash()).await? else {
+            return Ok(None);
+        };
+        let found = if found.is_placed && found.outcome.is_none() {
+            // The next block proves what became of it.
+            let _ = self.chain.reach(found.height.plus(1), patience).await;
+            self.chain.tx(&tx.hash()).await?
+        } else {
+            Some(found)
+        };
+        Ok(found.filter(|found| found.outcome.is_some() && (found.code == 0 || !found.may_come_again())))
+    }
+
+    /// Whether a block can still take it, by its own limits.
+    fn check_time(&self, tx: &SignedTx) -> Result<(), Error> {
+        let validity = Validity::of(tx);
+        let head = self.chain.head().borrow().clone();
+        if let Some(until) = validity.until.filter(|until| head.time > *until) {
+            return Err(Error::Late(format!(
+                "no block after {until} takes it, and the newest one is of {}",
+                head.time
+            )));
+        }
+        if let Some(last) = validity.last.filter(|last| head.height >= *last) {
+            return Err(Error::Late(format!(
+                "no block after {last} takes it, and the newest one is {}",
+                head.height
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// Whether it is this transaction's turn.
+fn in_turn(account: &Address, sequence: u64, next: u64) -> Result<(), Error> {
+    let account = account.clone();
+    match sequence.cmp(&next) {
+        std::cmp::Ordering::Equal => Ok(()),
+        std::cmp::Ordering::Less => Err(Error::SequenceUsed {
+            account,
+            sequence,
+            next,
+        }),
+        std::cmp::Ordering::Greater => Err(Error::SequenceAhead {
+            account,
+            sequence,
+            next,
+        }),
+    }
+}
+
+fn intent(returned: &Returned, tx: &SignedTx) -> Intent {
+    let decoded = decode(tx.raw()).ok();
+    let fee = decoded
+        .as_ref()
+        .and_then(|decoded| decoded.auth_info.fee.as_ref());
+    let fee: Amount = fee
+        .into_iter()
+        .flat_map(|fee| &fee.amount)
+        .filter_map(|coin| coin.amount.parse::<Amount>().ok())
+        .sum();
+    let payments: Vec<MsgSend> = returned
+        .messages
+        .iter()
+        .filter_map(|message| message.unpack::<MsgSend>()?.ok())
+        .collect();
+    let paid = payments.iter().flat_map(|send| &send.amount);
+    Intent {
+        account: returned.account.clone(),
+        reason: Reason::Elsewhere,
+        about: tx.hash_text(),
+        messages: returned.messages.clone(),
+        memo: decoded.map(|decoded| decoded.body.memo).unwrap_or_default(),
+        counterparty: payments.first().map(|send| send.to_address.clone()),
+        amount: paid.filter_map(|coin| coin.amount.parse::<Amount>().ok()).sum(),
+        max_fee: fee,
+        last_height: None,
+        after: None,
+        is_patient: false,
+    }
+}
+
+/// The block that holds it, or how it is.
+fn ended(item: Item, tx: &SignedTx) -> Result<Height, Error> {
+    let hash = tx.hash_text();
+    let outcome = match item.state {
+        State::Placed { height, .. } => return Ok(height),
+        State::Waiting { trouble: Some(why) } | State::Signed { trouble: Some(why) } => {
+            return Err(Error::NotTaken { hash, why });
+        }
+        State::Waiting { trouble: None } | State::Signed { trouble: None } => {
+            return Err(Error::NotSeen { hash });
+        }
+        State::Ended { outcome } => outcome,
+    };
+    match outcome {
+        Outcome::Included { height, .. } => Ok(height),
+        Outcome::Failed { height, why, .. } => Err(Error::Failed {
+            height: height.unwrap_or_default(),
+            why,
+        }),
+        Outcome::Expired { .. } => Err(Error::Late(format!("{hash} is in no block and never will be"))),
+        Outcome::Refused { why, .. } | Outcome::Unknown { why, .. } => Err(Error::NotTaken { hash, why }),
+    }
+}
+
+fn failed(found: &FoundTx) -> Error {
+    Error::Failed {
+        height: found.height,
+        why: format!("{} ({} {})", found.log, found.codespace, found.code),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_next_one_is_sent() {
+        let account: Address = "pokt188myadvavpprxdfpg9p4ft3crv8plj65fr9lh7".parse().unwrap();
+        assert!(in_turn(&account, 4, 4).is_ok());
+        assert!(matches!(in_turn(&account, 3, 4), Err(Error::SequenceUsed { .. })));
+        assert!(matches!(
+            in_turn(&account, 5, 4),
+            Err(Error::SequenceAhead { .. })
+        ));
+    }
+}

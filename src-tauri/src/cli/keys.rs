@@ -1,0 +1,534 @@
+//! `hearth wallet`: the keys. Everything secret is typed or read from a file.
+
+use std::path::Path;
+
+use hearth_node::control::{
+    Account, AccountKind, AccountList, AccountState, AddAccount, ChangeAccount, ChangePassword, Discover,
+    FoundAccounts, ImportWallet, NewKey, OnChain, Purpose, RemoveAccount, SealOperator, WalletPage,
+    WatchAddress,
+};
+
+use super::{
+    Client, Done, Exit, Fault, Out,
+    args::PasswordArgs,
+    file::{self, NewFile},
+    keys_args::{ExportArgs, ImportArgs, KeysCommand},
+    out::{dim, pokt},
+    secret::{Source, new_password, password},
+    wallet::{no_wallet, show, typed_words, words},
+};
+
+/// The change of an account's label alone.
+fn called(label: &str) -> ChangeAccount {
+    ChangeAccount {
+        label: Some(label.to_owned()),
+        ..ChangeAccount::default()
+    }
+}
+
+pub(super) async fn run(command: &KeysCommand, client: &Client, out: &Out) -> Done {
+    match command {
+        KeysCommand::Accounts => accounts(out, &client.get("/wallet/accounts").await?),
+        KeysCommand::Add {
+            path,
+            like,
+            naming,
+            password: from,
+        } => {
+            let order = AddAccount {
+                key: NewKey::Next {
+                    like: number(like.as_deref(), client).await?,
+                    path: path.clone(),
+                },
+                label: naming.label.clone(),
+                purposes: naming.purposes(),
+                beside: naming.beside,
+                password: password(from, "Password: ")?,
+            };
+            added(out, &client.post("/wallet/accounts", &order).await?);
+        }
+        KeysCommand::Watch { address, naming } => {
+            let order = WatchAddress {
+                address: address.clone(),
+                label: naming.label.clone(),
+                purposes: naming.purposes(),
+            };
+            added(out, &client.post("/wallet/watch", &order).await?);
+        }
+        KeysCommand::Label { account, label } => {
+            let order = called(label);
+            changed(account, &order, client, out).await?;
+        }
+        KeysCommand::Use {
+            account,
+            purposes,
+            beside,
+            password: from,
+        } => {
+            let order = ChangeAccount {
+                beside: *beside,
+                purposes: Some(purposes.iter().copied().map(Into::into).collect()),
+                password: Some(password(from, "Password: ")?),
+                label: None,
+            };
+            let before = changed(account, &order, client, out).await?;
+            no_more(&before, &order, out);
+        }
+        KeysCommand::Remove {
+            account,
+            yes,
+            password: from,
+        } => remove(account, *yes, from, client, out).await?,
+        KeysCommand::Password {
+            new_password_file,
+            password: from,
+        } => change_password(new_password_file.as_deref(), from, client, out).await?,
+        KeysCommand::SealOperator {
+            operator_passphrase_file,
+            password: from,
+        } => seal_operator(operator_passphrase_file.as_deref(), from, client, out).await?,
+        KeysCommand::Discover {
+            words,
+            like,
+            passphrase,
+            password: from,
+        } => {
+            let order = if *words {
+                typed(*passphrase, out)?
+            } else {
+                Discover::Here {
+                    like: number(like.as_deref(), client).await?,
+                    password: password(from, "Password: ")?,
+                }
+            };
+            found(out, &client.post("/wallet/discover", &order).await?);
+        }
+    }
+    Ok(())
+}
+
+/// Words of another wallet, to be looked below.
+fn typed(has_passphrase: bool, out: &Out) -> Result<Discover, Exit> {
+    let words = typed_words(out)?;
+    let asked = has_passphrase.then(|| password(Source::typed(), "Passphrase of the words: "));
+    Ok(Discover::Words {
+        words,
+        passphrase: asked.transpose()?,
+    })
+}
+
+async fn change_password(new: Option<&Path>, from: &PasswordArgs, client: &Client, out: &Out) -> Done {
+    let order = ChangePassword {
+        password: password(from, "Password until now: ")?,
+        new_password: new_password(
+            Source::of(new, "--new-password-file"),
+            "New password (8 characters or more): ",
+        )?,
+    };
+    show(out, &client.post::<WalletPage>("/wallet/password", &order).await?);
+    Ok(())
+}
+
+async fn seal_operator(apart: Option<&Path>, from: &PasswordArgs, client: &Client, out: &Out) -> Done {
+    let apart = Source::of(apart, "--operator-passphrase-file");
+    let passphrase = new_password(apart, "Passphrase of the working key: ")?;
+    let order = SealOperator {
+        password: password(from, "Password of the wallet: ")?,
+        passphrase,
+    };
+    show(
+        out,
+        &client.post::<WalletPage>("/wallet/seal-operator", &order).await?,
+    );
+    out.hint(
+        "Name its file at every start: --passphrase-file, or wallet.passphrase_file. It opens nothing else.",
+    );
+    Ok(())
+}
+
+/// Brings in a wallet, or one key of another.
+pub(super) async fn import(from: &ImportArgs, client: &Client, out: &Out) -> Done {
+    let page: WalletPage = client.get("/wallet").await?;
+    let key = new_key(from, out)?;
+    let is_whole = from.naming.purposes.is_empty() && from.naming.label.is_none() && from.path.is_none();
+    let question = "New password (8 characters or more): ";
+    let password = if page.status.exists && page.has_password() {
+        password(&from.password, "Password of the wallet: ")?
+    } else {
+        new_password(&from.password, question)?
+    };
+    // Words alone, where there is no wallet, are the wallet.
+    let key = match key {
+        NewKey::Words {
+            words, passphrase, ..
+        } if is_whole && !page.status.exists => {
+            let order = ImportWallet {
+                words,
+                passphrase,
+                password,
+            };
+            show(out, &client.post::<WalletPage>("/wallet/import", &order).await?);
+            return Ok(());
+        }
+        key @ (NewKey::Next { .. } | NewKey::Words { .. } | NewKey::Hex { .. } | NewKey::Armored { .. }) => {
+            key
+        }
+    };
+    let order = AddAccount {
+        key,
+        label: from.naming.label.clone(),
+        purposes: from.naming.purposes(),
+        beside: from.naming.beside,
+        password,
+    };
+    added(out, &client.post("/wallet/accounts", &order).await?);
+    Ok(())
+}
+
+fn new_key(from: &ImportArgs, out: &Out) -> Result<NewKey, Exit> {
+    let apart = Source::of(from.key_passphrase_file.as_deref(), "--key-passphrase-file");
+    let passphrase = |question: &str| password(apart, question);
+    if from.hex {
+        let secret = Source::of(from.secret_file.as_deref(), "--secret-file");
+        return Ok(NewKey::Hex {
+            hex: password(secret, "The key, 64 hex digits: ")?,
+        });
+    }
+    if let Some(armored) = &from.armored {
+        let wanted = "a file that `pocketd keys export` wrote";
+        return Ok(NewKey::Armored {
+            text: file::read_text(armored, file::SECRET, wanted)?,
+            passphrase: passphrase("Passphrase of the export: ")?,
+        });
+    }
+    let words = match &from.secret_file {
+        Some(path) => file::read_text(path, file::SECRET, "a file with the recovery words")?,
+        None => typed_words(out)?,
+    };
+    let has_passphrase = from.passphrase || from.key_passphrase_file.is_some();
+    let asked = has_passphrase.then(|| passphrase("Passphrase of the words: "));
+    Ok(NewKey::Words {
+        words,
+        passphrase: asked.transpose()?,
+        path: from.path.clone(),
+    })
+}
+
+/// Shows words or a key, from the files: no daemon is needed.
+pub(super) fn export(wallet: &hearth_node::Wallet, from: &ExportArgs, out: &Out) -> Done {
+    wallet.accounts().ok_or_else(no_wallet)?;
+    let refused = anyhow::Error::from;
+    let entry = from
+        .account
+        .as_deref()
+        .map(|name| wallet.find(name))
+        .transpose()
+        .map_err(refused)?;
+    let Some(entry) = entry.filter(|_| from.hex || from.armored.is_some()) else {
+        let id = from
+            .account
+            .as_deref()
+            .map(|name| wallet.find(name))
+            .transpose()
+            .map_err(refused)?;
+        let phrase = wallet
+            .export_words(id.map(|entry| entry.id), &password(&from.password, "Password: ")?)
+            .map_err(refused)?;
+        let text = phrase.words.text();
+        if out.json {
+            let passphrase = Some(phrase.passphrase.as_str()).filter(|text| !text.is_empty());
+            out.value(&serde_json::json!({ "words": *text, "passphrase": passphrase, "path": phrase.path }));
+        } else {
+            words(out, &text.split(' ').map(str::to_owned).collect::<Vec<_>>());
+            if !phrase.passphrase.is_empty() {
+                out.line(&format!("  passphrase: {}", *phrase.passphrase));
+            }
+        }
+        return Ok(());
+    };
+    let main = password(&from.password, "Password: ")?;
+    let Some(to) = &from.armored else {
+        let key = wallet
+            .export_key(entry.id, &hearth_node::KeyForm::Hex, &main)
+            .map_err(refused)?;
+        if out.json {
+            out.value(&serde_json::json!({ "address": entry.address, "hex": *key }));
+        } else {
+            out.line(&key);
+        }
+        return Ok(());
+    };
+    let apart = Source::of(from.key_passphrase_file.as_deref(), "--key-passphrase-file");
+    let passphrase = new_password(apart, "Passphrase for the exported key: ")?;
+    let form = hearth_node::KeyForm::Armored(passphrase.into());
+    let key = wallet.export_key(entry.id, &form, &main).map_err(refused)?;
+    NewFile::create_private(to, "--armored")?.fill(key.as_bytes())?;
+    if out.json {
+        out.value(&serde_json::json!({ "address": entry.address, "file": to }));
+    } else {
+        out.line(&format!("  {} lies in {}", entry.label, to.display()));
+    }
+    Ok(())
+}
+
+/// The bytes of a message that is given or lies in a file.
+pub(super) fn message(text: Option<&str>, file: Option<&Path>) -> Result<Vec<u8>, Exit> {
+    match file {
+        Some(path) => file::read(path, file::DOCUMENT, "a file that is the message alone"),
+        None => Ok(text.unwrap_or_default().as_bytes().to_vec()),
+    }
+}
+
+/// Signs a message, from the files: no daemon is needed.
+pub(super) fn sign_message(
+    wallet: &hearth_node::Wallet,
+    account: &str,
+    message: &[u8],
+    from: &PasswordArgs,
+    out: &Out,
+) -> Done {
+    wallet.accounts().ok_or_else(no_wallet)?;
+    let refused = anyhow::Error::from;
+    let entry = wallet.find(account).map_err(refused)?;
+    let signed = wallet
+        .sign_message(entry.id, message, &password(from, "Password: ")?)
+        .map_err(refused)?;
+    if out.json {
+        out.value(&signed);
+    } else {
+        out.line(&format!("  address     {}", signed.address));
+        out.line(&format!("  public key  {}", signed.public_key));
+        out.line(&format!("  signature   {}", signed.signature));
+    }
+    Ok(())
+}
+
+/// Says whether a signature holds.
+pub(super) fn verify_message(
+    address: &str,
+    message: &[u8],
+    signature: &str,
+    public_key: &str,
+    out: &Out,
+) -> Done {
+    let read: Result<hearth_node::Address, _> = address.trim().parse();
+    let address = read.map_err(|error| Fault::wrong_use(format!("{address}: {error}")))?;
+    let signed = hearth_node::SignedMessage {
+        address,
+        public_key: public_key.to_owned(),
+        signature: signature.to_owned(),
+    };
+    let holds = hearth_node::verify_message(&signed, message);
+    if out.json {
+        out.value(&serde_json::json!({ "address": signed.address, "holds": holds }));
+        return if holds {
+            Ok(())
+        } else {
+            Err(Exit::Said(super::fault::FAILED))
+        };
+    }
+    if !holds {
+        return Err(Fault::failed("signature_wrong", "this account did not sign this message").into());
+    }
+    out.line(&format!("  {} signed this message", signed.address));
+    Ok(())
+}
+
+/// Changes an account and shows it. Gives what it was before.
+async fn changed(account: &str, order: &ChangeAccount, client: &Client, out: &Out) -> Result<Account, Exit> {
+    let before = one(account, client).await?;
+    let path = format!("/wallet/accounts/{}", before.id);
+    added(out, &client.patch(&path, order).await?);
+    Ok(before)
+}
+
+/// Says what an account was used for and is no more.
+fn no_more(before: &Account, order: &ChangeAccount, out: &Out) {
+    let now = order.purposes.as_deref().unwrap_or_default();
+    let lost: Vec<&str> = before
+        .purposes
+        .iter()
+        .filter(|purpose| !now.contains(purpose))
+        .map(|purpose| purpose.word())
+        .collect();
+    if lost.is_empty() || out.json {
+        return;
+    }
+    out.hint(&format!(
+        "It is not used as {} any more. `{}` takes that back.",
+        lost.join(", "),
+        use_again(before)
+    ));
+}
+
+/// The command that uses an account as it was used. It has no label there: purposes and labels may name another one now.
+fn use_again(account: &Account) -> String {
+    let mut command = format!("hearth wallet use {}", account.address);
+    for purpose in &account.purposes {
+        command.push_str(" --as ");
+        command.push_str(purpose.word());
+    }
+    // Another operator stays one.
+    if account.purposes.contains(&Purpose::Operator) {
+        command.push_str(" --beside");
+    }
+    command
+}
+
+async fn remove(account: &str, yes: bool, from: &PasswordArgs, client: &Client, out: &Out) -> Done {
+    let found = one(account, client).await?;
+    let is_watched = found.kind == AccountKind::Watch;
+    if !yes {
+        let what = if is_watched {
+            "Stop watching"
+        } else {
+            "Forget the key of"
+        };
+        match out
+            .ask(&format!("{what} {} {}? Type yes: ", found.label, found.address))
+            .as_deref()
+        {
+            Some("yes") => {}
+            Some(_) => return Err(Fault::failed("not_removed", "nothing was changed").into()),
+            None => {
+                let fault = Fault::wrong_use("nobody is there to say yes");
+                return Err(fault.remedy("add --yes to forget it without asking").into());
+            }
+        }
+    }
+    let asked = (!is_watched).then(|| password(from, "Password: "));
+    let order = RemoveAccount {
+        password: asked.transpose()?,
+    };
+    let path = format!("/wallet/accounts/{}/remove", found.id);
+    show(out, &client.post::<WalletPage>(&path, &order).await?);
+    Ok(())
+}
+
+/// The number of an account that is named.
+async fn number(name: Option<&str>, client: &Client) -> Result<Option<u32>, Exit> {
+    match name {
+        Some(name) => Ok(Some(one(name, client).await?.id)),
+        None => Ok(None),
+    }
+}
+
+/// An account by its label, address, number or purpose.
+async fn one(name: &str, client: &Client) -> Result<Account, Exit> {
+    let page: WalletPage = client.get("/wallet").await?;
+    let find =
+        |is_it: &dyn Fn(&Account) -> bool| page.accounts.iter().find(|account| is_it(account)).cloned();
+    let purpose = match name {
+        "main" => "owner",
+        "working" => "operator",
+        other => other,
+    };
+    find(&|account| account.label == name || account.address == name)
+        .or_else(|| find(&|account| account.purposes.iter().any(|known| known.word() == purpose)))
+        .or_else(|| find(&|account| account.id.to_string() == name))
+        .ok_or_else(|| {
+            Fault::failed(
+                "no_account",
+                format!("there is no account \"{name}\" in this wallet"),
+            )
+            .remedy("`hearth wallet list` shows them")
+            .into()
+        })
+}
+
+fn added(out: &Out, account: &Account) {
+    if out.json {
+        out.value(account);
+    } else {
+        out.line(&line(account));
+    }
+}
+
+/// An account in one line.
+pub(super) fn line(account: &Account) -> String {
+    let state = match account.state {
+        AccountState::Locked => "locked",
+        AccountState::Open => "open",
+        AccountState::Elsewhere => "watched",
+    };
+    let purposes: Vec<&str> = account.purposes.iter().map(|purpose| purpose.word()).collect();
+    let state = format!("{state}  {}", purposes.join(", "));
+    format!(
+        "  {:<12} {}  {}",
+        account.label,
+        account.address,
+        dim(state.trim_end())
+    )
+}
+
+fn accounts(out: &Out, list: &AccountList) {
+    if out.json {
+        out.value(list);
+        return;
+    }
+    for one in &list.accounts {
+        out.line(&line(&one.account));
+        on_chain(out, &one.on_chain);
+    }
+}
+
+fn found(out: &Out, list: &FoundAccounts) {
+    if out.json {
+        out.value(list);
+        return;
+    }
+    for one in &list.accounts {
+        let label = one.label.as_deref().unwrap_or("");
+        out.line(&format!("  {:<22} {}  {}", one.path, one.address, dim(label)));
+        on_chain(out, &one.on_chain);
+    }
+    out.hint(&format!(
+        "{} paths were looked at. `hearth wallet import --path PATH` or `hearth wallet add --path PATH` takes one in.",
+        list.looked_at
+    ));
+}
+
+fn on_chain(out: &Out, known: &OnChain) {
+    let says = |text: String| out.line(&format!("               {}", dim(&text)));
+    says(format!("{} POKT", pokt(known.spendable.0)));
+    if let Some(supplier) = &known.supplier {
+        says(format!(
+            "supplier of {}, {} POKT, {}",
+            supplier.owner,
+            pokt(supplier.stake.0),
+            supplier.services.join(", ")
+        ));
+    }
+    if let Some(stake) = &known.gateway {
+        says(format!("gateway, {} POKT", pokt(stake.0)));
+    }
+    if let Some(stake) = &known.application {
+        says(format!("application, {} POKT", pokt(stake.0)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_account_was_used_for_can_be_typed_again() {
+        let account = |purposes: &[Purpose]| Account {
+            id: 1,
+            label: "main".to_owned(),
+            kind: AccountKind::Words,
+            path: None,
+            address: "pokt1x".to_owned(),
+            purposes: purposes.to_vec(),
+            state: AccountState::Open,
+        };
+        assert_eq!(
+            use_again(&account(&[Purpose::Owner, Purpose::Application])),
+            "hearth wallet use pokt1x --as owner --as application"
+        );
+        assert_eq!(
+            use_again(&account(&[Purpose::Operator])),
+            "hearth wallet use pokt1x --as operator --beside"
+        );
+    }
+}
