@@ -49,7 +49,7 @@ test('a stored chat of hostile texts opens, and the page goes on working', async
   const evil = ['$'.repeat(100_000), '\\['.repeat(50_000), '**a *b _c '.repeat(10_000), '> '.repeat(50_000), '- a\n'.repeat(5000), '|a'.repeat(5000) + '|\n' + '|-'.repeat(5000) + '|\n' + '|\n'.repeat(5000), '```js\n'.repeat(10_000), `$$${'\\frac{'.repeat(400)}$$ $$\\def\\a#1{#1#1}\\a{\\a{x}}$$`, '<a b="'.repeat(15_000)];
   const contents = evil.flatMap((text) => ['say it', text]);
   await at('chat/evil', { change: (it) => it.it.conversations.unshift(chatOf('evil', 'Evil', ...contents, 'and now', 'All **well**.')) });
-  await page.locator('[data-testid=answer] strong', { hasText: 'well' }).waitFor({ timeout: 120_000 });
+  await page.locator('[data-testid=answer] strong', { hasText: 'well' }).waitFor();
   assert.equal(await page.getByTestId('answer').count(), evil.length + 1);
   await page.getByTestId('composer').fill('still here');
   assert.equal(await page.getByTestId('composer').inputValue(), 'still here');

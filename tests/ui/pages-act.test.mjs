@@ -356,9 +356,10 @@ test('Signed out: asks for the token, says when it is wrong, goes on', async () 
 test('The node goes away and comes back', async () => {
   await at('earn');
   await page.getByTestId('sessions').waitFor();
-  for (const response of mock.listeners) response.destroy();
+  mock.leave();
   await page.getByTestId('lost').waitFor();
-  await page.getByTestId('lost').waitFor({ state: 'detached', timeout: 5000 });
+  mock.isAway = false;
+  await page.getByTestId('lost').waitFor({ state: 'detached' });
 });
 
 test('Phone: tabs, drawer, more', async () => {

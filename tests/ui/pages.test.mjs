@@ -34,7 +34,7 @@ async function visit(scenario, list, options) {
   for (const [path, ready] of list) {
     await page.goto(`${mock.url}/${path}`);
     await page.locator(`main`).first().waitFor();
-    if (ready) await page.locator(ready).first().waitFor({ timeout: 10_000 });
+    if (ready) await page.locator(ready).first().waitFor();
     await page.waitForTimeout(150);
     const name = `${scenario}-${path.replaceAll('/', '-')}-${options.size ?? 'normal'}-${options.dark ? 'dark' : 'light'}`;
     await shoot(page, name);

@@ -11,6 +11,11 @@ const axe = require('axe-core').source;
 export const SHOTS = process.env.UI_SHOTS ?? join(tmpdir(), 'hearth-ui-shots');
 export const SIZES = { phone: [360, 740], small: [800, 600], normal: [1280, 800], wide: [1920, 1080] };
 
+const PATIENCE_MS = 120_000;
+// `UI_SLOWER=6` gives the page a sixth of the processor, `UI_LATE=400` (see the mock) answers late: what fails then
+// depends on speed.
+const SLOWER = Number(process.env.UI_SLOWER ?? 1);
+
 export const launch = () => chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox'] });
 
 /** A page that counts everything that went wrong in it and every request that left the node. */
@@ -25,6 +30,9 @@ export async function open(browser, url, { size = 'normal', dark = false, ...opt
     ...options,
   });
   const page = await context.newPage();
+  // What a test waits for comes, however slow the computer is: only what never comes fails.
+  page.setDefaultTimeout(PATIENCE_MS);
+  if (SLOWER > 1) await (await context.newCDPSession(page)).send('Emulation.setCPUThrottlingRate', { rate: SLOWER });
   page.wrong = [];
   page.on('pageerror', (error) => page.wrong.push(`error: ${error.message}`));
   page.on('console', (line) => {

@@ -115,9 +115,22 @@ suite browser-apart tests/interop/apart.sh
 suite clippy clippy
 suite window counted_desktop
 
+# failures SUITE: the names of its tests that failed, with the first words about each, or else how it ended. Stands last,
+# where the end of a long log is all that is kept.
+failures() {
+  local found
+  found=$(sed 's/\x1b\[[0-9;]*m//g' "$logs/$1" |
+    grep -E '^ *(not ok|FAIL|TIMEOUT|SIG[A-Z]+|× )|^ +(error|location|expected|actual): ' | grep -vE 'subtests? failed' | awk '!seen[$0]++' | cut -c 1-400 | head -n 40)
+  [ -n "$found" ] || found=$(tail -n 15 "$logs/$1")
+  printf '\n== failed in %s\n%s\n' "$1" "$found"
+}
+
 printf '\n== suites\n'
 for i in "${!names[@]}"; do
   printf '  %-14s %-7s %-24s %4s s\n' "${names[$i]}" "${results[$i]}" "${counts[$i]}" "${times[$i]}"
+done
+for i in "${!names[@]}"; do
+  [ "${results[$i]}" = ok ] || failures "${names[$i]}"
 done
 printf '\n%s passed, %s failed\n' "$passed" "$failed"
 rm -rf "$logs"

@@ -102,17 +102,23 @@ impl Endpoints {
             Ok(changes) => self.apply(&changes),
             Err(error) => tracing::error!(%error, "the endpoints that were added cannot be read"),
         }
-        let since = self.clock.now_ms() - i64::try_from(REMEMBERED.as_millis()).unwrap_or(i64::MAX);
-        match self.db.evidence().await {
-            Ok(evidence) => {
-                for endpoint in self.pool.all() {
-                    let lies = evidence
-                        .iter()
-                        .filter(|lie| lie.at_ms >= since && lie.endpoint == endpoint.name());
-                    endpoint.remember_lies(u32::try_from(lies.count()).unwrap_or(u32::MAX));
-                }
+        let evidence = match self.db.evidence().await {
+            Ok(evidence) => evidence,
+            Err(error) => {
+                tracing::error!(%error, "false answers of former runs cannot be read");
+                return;
             }
-            Err(error) => tracing::error!(%error, "false answers of former runs cannot be read"),
+        };
+        let now = self.clock.now_ms();
+        let since = now - i64::try_from(REMEMBERED.as_millis()).unwrap_or(i64::MAX);
+        for endpoint in self.pool.all() {
+            let told = |lie: &&Evidence| lie.at_ms >= since && lie.endpoint == endpoint.name();
+            let lies: Vec<&Evidence> = evidence.iter().filter(told).collect();
+            // The newest is the first.
+            let Some(last) = lies.first() else { continue };
+            let age = Duration::from_millis(u64::try_from(now - last.at_ms).unwrap_or_default());
+            let n_lies = u32::try_from(lies.len()).unwrap_or(u32::MAX);
+            self.pool.remember(&endpoint, n_lies, &last.why, age);
         }
     }
 

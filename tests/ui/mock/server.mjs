@@ -15,12 +15,16 @@ const DIST = new URL('../../../ui/dist/', import.meta.url);
 const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.json': 'application/json', '.woff2': 'font/woff2' };
 const POLICY =
   "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'";
+/** Answers come up to this late, each by another time, so that they overtake each other. */
+const LATE_MS = Number(process.env.UI_LATE ?? 0);
 export const TOKEN = 'mock-token';
 
 export class Mock {
   constructor(scenario = 'serving') {
     this.it = scenarios[scenario]();
     this.signedIn = true;
+    /** While it is away it answers nobody. */
+    this.isAway = false;
     this.listeners = new Set();
     this.calls = [];
     this.faults = [];
@@ -50,6 +54,11 @@ export class Mock {
     await new Promise((done) => this.server.close(done));
   }
 
+  leave() {
+    this.isAway = true;
+    for (const response of this.listeners) response.destroy();
+  }
+
   /** Breaks the connections off on which answers are read. */
   breakStreams() {
     for (const response of this.streams) response.destroy();
@@ -69,6 +78,7 @@ export class Mock {
   }
 
   async handle(request, response) {
+    if (this.isAway) return void response.destroy();
     const url = new URL(request.url, this.url);
     if (!url.pathname.startsWith('/api/v1/')) return this.file(url.pathname, response);
     const path = url.pathname.slice('/api/v1'.length);
@@ -80,6 +90,7 @@ export class Mock {
     const isJson = request.headers['content-type'] === 'application/json';
     const input = { ...route?.pattern.exec(path)?.groups, query: url.searchParams, body: isJson ? JSON.parse(bytes.toString()) : null, bytes };
     this.calls.push({ name, ...input });
+    if (LATE_MS > 0) await new Promise((done) => setTimeout(done, Math.random() * LATE_MS));
     try {
       if (!this.signedIn && name !== 'POST /auth/session') throw new Refusal(401, 'token_needed', 'the control API needs the token of this node');
       const planned = this.failNext.get(name);

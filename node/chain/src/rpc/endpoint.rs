@@ -18,7 +18,7 @@ use url::Url;
 use super::{
     Heard, RpcError,
     error::excerpt,
-    health::{EndpointState, EndpointStatus, Health},
+    health::{EndpointState, EndpointStatus, Former, Health},
     wire::{Envelope, Status},
 };
 use crate::head::Head;
@@ -217,9 +217,8 @@ impl Endpoint {
     }
 
     /// False answers of former runs: it is asked after those who never lied.
-    pub(crate) fn remember_lies(&self, lies: u32) {
-        let mut health = self.health();
-        health.lies = health.lies.max(lies);
+    pub(crate) fn remember(&self, lies: u32, last: &Former<'_>, most: Option<Duration>) {
+        self.health().remember(lies, last, most, Instant::now());
     }
 
     /// Leaves the endpoint alone, since it gave a false answer.

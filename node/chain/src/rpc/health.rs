@@ -76,6 +76,22 @@ pub struct EndpointStatus {
     pub version: String,
 }
 
+/// The last false answer of a former run.
+#[derive(Debug)]
+pub(crate) struct Former<'a> {
+    pub(crate) why: &'a str,
+    /// How long ago it was given.
+    pub(crate) age: Duration,
+    /// How long the first ban lasts.
+    pub(super) first_ban: Duration,
+}
+
+/// How long an endpoint is left alone after so many lies.
+fn ban_after(lies: u32, first: Duration) -> Duration {
+    let doublings = lies.saturating_sub(1).min(10);
+    first.saturating_mul(1 << doublings).min(MAX_BAN)
+}
+
 #[derive(Debug)]
 pub(super) struct Health {
     pub(super) state: EndpointState,
@@ -202,7 +218,19 @@ impl Health {
     /// Gave a false answer. `most` bounds the pause of the last endpoint that is left.
     pub(super) fn ban(&mut self, why: &str, first: Duration, most: Option<Duration>, now: Instant) {
         self.lies = self.lies.saturating_add(1);
-        let pause = first.saturating_mul(1 << (self.lies - 1).min(10)).min(MAX_BAN);
+        self.leave_alone(why, ban_after(self.lies, first), most, now);
+    }
+
+    /// Gave so many false answers in former runs, the last of them so long ago: what is left of its pause goes on.
+    pub(super) fn remember(&mut self, lies: u32, last: &Former<'_>, most: Option<Duration>, now: Instant) {
+        self.lies = self.lies.max(lies);
+        let left = ban_after(lies, last.first_ban).saturating_sub(last.age);
+        if !left.is_zero() {
+            self.leave_alone(last.why, left, most, now);
+        }
+    }
+
+    fn leave_alone(&mut self, why: &str, pause: Duration, most: Option<Duration>, now: Instant) {
         self.state = EndpointState::Banned { why: excerpt(why) };
         self.rests_until = Some(now + most.map_or(pause, |most| pause.min(most)));
     }
@@ -387,6 +415,20 @@ mod tests {
             pauses.is_sorted() && pauses[0] >= 5 && pauses[8] == 600,
             "{pauses:?}"
         );
+        // A restart ends no ban.
+        let mut known = at(100, 20);
+        let last = |minutes: u64| Former {
+            why: "false",
+            age: Duration::from_secs(minutes * 60),
+            first_ban: Duration::from_secs(600),
+        };
+        known.remember(2, &last(25), None, now);
+        assert_eq!((known.lies, known.rests(now)), (2, None), "its 20 minutes are over");
+        known.remember(2, &last(5), None, now);
+        assert_eq!(known.rests(now), Some(Duration::from_secs(15 * 60)));
+        assert_eq!(known.rank(BEST, now), None);
+        known.remember(2, &last(5), Some(Duration::from_secs(20)), now);
+        assert_eq!(known.rests(now), Some(Duration::from_secs(20)));
         // What it asks for is bounded.
         assert_eq!(health.note_limited(Some(Duration::MAX), now), MAX_LIMITED);
         let mut liar = at(100, 20);

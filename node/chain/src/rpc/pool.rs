@@ -18,7 +18,7 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use url::Url;
 
-use super::{Endpoint, EndpointState, EndpointStatus, Evidence, Lie, RpcError};
+use super::{Endpoint, EndpointState, EndpointStatus, Evidence, Lie, RpcError, health::Former};
 use crate::head::Head;
 
 /// Connecting takes no longer than this; the rest of the limit is for the answer.
@@ -219,15 +219,8 @@ impl Pool {
     /// Bans an endpoint that gave a false answer and keeps what it said; the last one that may be asked only for a short
     /// while, since nothing can be proven, claimed or paid without it, and every answer is checked anyway.
     pub(crate) fn ban(&self, endpoint: &Endpoint, lie: Lie) {
-        let is_of_use = |other: &Arc<Endpoint>| {
-            !std::ptr::eq(Arc::as_ptr(other), endpoint)
-                && !matches!(
-                    other.state(),
-                    EndpointState::Banned { .. } | EndpointState::OtherChain { .. }
-                )
-        };
-        let is_last = !self.all().iter().any(is_of_use);
-        endpoint.ban(&lie.why, self.ban, is_last.then_some(BAN_OF_THE_LAST));
+        let most = self.is_last_of_use(endpoint).then_some(BAN_OF_THE_LAST);
+        endpoint.ban(&lie.why, self.ban, most);
         let heard = lie.heard.unwrap_or_default();
         let mut evidence = self.evidence.lock();
         if evidence.len() >= MAX_WAITING {
@@ -240,6 +233,25 @@ impl Pool {
             question: heard.question,
             answer: heard.answer,
         });
+    }
+
+    /// What is left of a ban goes on after a restart.
+    pub(crate) fn remember(&self, endpoint: &Endpoint, lies: u32, why: &str, age: Duration) {
+        let most = self.is_last_of_use(endpoint).then_some(BAN_OF_THE_LAST);
+        let first_ban = self.ban;
+        endpoint.remember(lies, &Former { why, age, first_ban }, most);
+    }
+
+    /// Whether no other endpoint may be asked, now or later.
+    fn is_last_of_use(&self, endpoint: &Endpoint) -> bool {
+        let is_of_use = |other: &Arc<Endpoint>| {
+            !std::ptr::eq(Arc::as_ptr(other), endpoint)
+                && !matches!(
+                    other.state(),
+                    EndpointState::Banned { .. } | EndpointState::OtherChain { .. }
+                )
+        };
+        !self.all().iter().any(is_of_use)
     }
 
     /// Lies that are to be written down; whoever cannot gives them back.

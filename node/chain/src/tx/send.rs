@@ -32,6 +32,9 @@ use crate::{
 
 /// The gas limit is what the simulation used, times this in tenths.
 const GAS_MARGIN_TENTHS: u64 = 17;
+/// The gas limit is at least this: what the account's own checks and one payment take. An endpoint that tells of less
+/// makes a transaction that no other one takes, and which is in doubt until its moment has passed.
+const LEAST_GAS: u64 = 200_000;
 /// Transactions that are remembered as sent; 40 bytes each.
 const MAX_SENT: usize = 4096;
 /// After so many blocks a transaction is forgotten where others need the room.
@@ -88,7 +91,7 @@ impl Sender {
         };
         let gas_limit = match (options.gas_limit, simulated) {
             (Some(limit), _) => limit,
-            (None, used) => used.unwrap_or(0).saturating_mul(GAS_MARGIN_TENTHS) / 10,
+            (None, used) => (used.unwrap_or(0).saturating_mul(GAS_MARGIN_TENTHS) / 10).max(LEAST_GAS),
         };
         let fee = fee_for(gas_limit, self.config.gas_price_micro);
         let fee = fee.max(options.least_fee.unwrap_or_default());

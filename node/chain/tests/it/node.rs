@@ -60,6 +60,8 @@ struct State {
     heights: BTreeMap<u64, Value>,
     /// Recorded answers of `abci_query`, by path, data and height.
     answers: BTreeMap<(String, String, u64), Value>,
+    /// What a path answers, whatever is asked.
+    told: BTreeMap<String, Value>,
     /// What `broadcast_tx_sync` answers, in turn; the last one stays.
     broadcasts: Vec<Value>,
     /// What `tx` answers, by hash in base64.
@@ -128,6 +130,14 @@ impl Node {
             state
                 .answers
                 .insert((path.to_owned(), hex::encode(data), height), answer);
+        });
+    }
+
+    /// Answers every question at a path with this.
+    pub(crate) fn tell(&self, path: &str, value: &[u8]) {
+        let answer = json!({ "code": 0, "value": base64(value), "height": "0" });
+        self.set(|state| {
+            state.told.insert(path.to_owned(), answer);
         });
     }
 
@@ -306,6 +316,9 @@ impl State {
     fn query(&self, params: &Value, height: u64) -> Value {
         let text = |name: &str| params[name].as_str().unwrap().to_owned();
         let key = (text("path"), text("data"), height);
+        if let Some(answer) = self.told.get(&key.0) {
+            return answer.clone();
+        }
         let Some(answer) = self.answers.get(&key) else {
             // Questions of the second door are answered at any height.
             let anywhere = self

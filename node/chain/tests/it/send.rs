@@ -190,17 +190,24 @@ async fn gas_is_found_by_simulation_and_a_refusal_there_costs_nothing() {
         .await
         .unwrap_err();
     assert!(matches!(error, TxError::NoAccount { .. }), "{error}");
-    // Only the shape of the answer matters here.
-    let simulated = SimulateResponse {
-        gas_info: Some(GasInfo {
+    // What one tells too little of is never less than what the account's own checks and a payment take.
+    for (told, limit) in [(77_000, 200_000), (0, 200_000), (1, 200_000), (400_000, 680_000)] {
+        let gas_info = Some(GasInfo {
             gas_wanted: 0,
-            gas_used: 77_000,
-        }),
-    };
-    assert_eq!(
-        SimulateResponse::decode(simulated.encode_to_vec().as_slice()).unwrap(),
-        simulated
-    );
+            gas_used: told,
+        });
+        let simulated = SimulateResponse { gas_info };
+        node.tell("/cosmos.tx.v1beta1.Service/Simulate", &simulated.encode_to_vec());
+        let prepared = subject
+            .chain
+            .prepare(&key(), messages(), &Options::default())
+            .await;
+        let prepared = prepared.unwrap();
+        assert_eq!(
+            (prepared.gas_simulated, prepared.gas_limit),
+            (Some(told), limit)
+        );
+    }
     subject.stop().await;
 }
 
