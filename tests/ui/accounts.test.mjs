@@ -4,7 +4,7 @@ import { after, afterEach, before, test } from 'node:test';
 import { FOREIGN, PATH, unknown } from './mock/accounts.mjs';
 import { Mock } from './mock/server.mjs';
 import { ADDRESSES, words } from './mock/world.mjs';
-import { faults, launch, open, shoot, sidewards } from './support.mjs';
+import { faults, holds, launch, open, shoot, sidewards } from './support.mjs';
 
 let browser, mock, page;
 before(async () => (browser = await launch()));
@@ -54,14 +54,14 @@ test('an account comes in from words with a passphrase and a path, and a mistype
   const submit = sheet.getByRole('button', { name: 'Add account' });
   await page.locator('#add-secret').fill(words.slice(0, 11).join(' '));
   await page.locator('#add-password').fill(PASSWORD);
-  assert.equal(await submit.getAttribute('aria-disabled'), 'true');
+  await holds(async () => assert.equal(await submit.getAttribute('aria-disabled'), 'true'));
   await page.locator('#add-secret').fill([...words.slice(0, 11), 'zzz'].join(' '));
   // A block comes, and the wallet is read again: the form stays.
   mock.emit({ type: 'balances', height: 871_210 });
   await page.waitForTimeout(200);
   await submit.click();
   await sheet.getByText('Word 12 is not').waitFor();
-  assert.ok(await inSight(sheet.getByRole('alert')));
+  await holds(async () => assert.ok(await inSight(sheet.getByRole('alert'))));
   await clean('account-words-wrong');
   await page.locator('#add-secret').fill(words.slice(0, 12).join(' '));
   await page.locator('#add-passphrase').fill('twenty-fifth');
@@ -76,9 +76,9 @@ test('an account comes in from words with a passphrase and a path, and a mistype
     key: { kind: 'words', words: words.slice(0, 12).join(' '), passphrase: 'twenty-fifth', path: "m/44'/118'/3'/0/0" },
     label: 'Old gateway', purposes: ['gateway'], password: PASSWORD,
   });
-  assert.match(await accounts().innerText(), /Old gateway unlocked\s+Gateway[\s\S]*m\/44'\/118'\/3'\/0\/0/);
+  await holds(async () => assert.match(await accounts().innerText(), /Old gateway unlocked\s+Gateway[\s\S]*m\/44'\/118'\/3'\/0\/0/));
   // The working key has this task no more.
-  assert.match(await accounts().innerText(), /Working key unlocked\s+Operator\n/);
+  await holds(async () => assert.match(await accounts().innerText(), /Working key unlocked\s+Operator\n/));
   await clean('accounts');
 });
 
@@ -107,8 +107,8 @@ test('a key comes in as hex; what is none is said, and known accounts and names 
   await page.keyboard.press('Escape');
   await page.getByTestId('account-add').click();
   await sheet.getByRole('radio', { name: 'Hex', exact: true }).click();
-  assert.equal(await page.locator('#add-hex').inputValue(), '');
-  assert.equal(await sheet.getByRole('alert').count(), 0);
+  await holds(async () => assert.equal(await page.locator('#add-hex').inputValue(), ''));
+  await holds(async () => assert.equal(await sheet.getByRole('alert').count(), 0));
 });
 
 test('an export of pocketd comes in with its passphrase', async () => {
@@ -117,7 +117,7 @@ test('an export of pocketd comes in with its passphrase', async () => {
   const submit = sheet.getByRole('button', { name: 'Add account' });
   await page.locator('#add-secret').fill('no armor');
   await page.locator('#add-password').fill(PASSWORD);
-  assert.equal(await submit.getAttribute('aria-disabled'), 'true');
+  await holds(async () => assert.equal(await submit.getAttribute('aria-disabled'), 'true'));
   await page.locator('#add-passphrase').fill('export phrase');
   await submit.click();
   await sheet.getByRole('alert').waitFor();
@@ -126,14 +126,14 @@ test('an export of pocketd comes in with its passphrase', async () => {
   await page.locator('#add-password').fill(PASSWORD);
   await submit.click();
   await sheet.getByText(/passphrase/i).last().waitFor();
-  assert.equal(count('POST /wallet/accounts'), 2);
+  await holds(async () => assert.equal(count('POST /wallet/accounts'), 2));
   await clean('account-armored-wrong');
   await page.locator('#add-passphrase').fill('export phrase');
   await page.locator('#add-password').fill(PASSWORD);
   await sheet.getByRole('checkbox', { name: /^Operator/ }).check();
   await submit.click();
   await accounts().getByText('exported key of pocketd').waitFor();
-  assert.equal(body('POST /wallet/accounts').key.text, FOREIGN.armored);
+  await holds(async () => assert.equal(body('POST /wallet/accounts').key.text, FOREIGN.armored));
 });
 
 test('an address is only watched: for what needs no key here, and without a password', async () => {
@@ -141,8 +141,8 @@ test('an address is only watched: for what needs no key here, and without a pass
   const sheet = await adding('Hex');
   await sheet.getByRole('checkbox', { name: /^Operator/ }).check();
   await sheet.getByRole('radio', { name: 'Address', exact: true }).click();
-  assert.equal(await sheet.getByRole('checkbox').count(), 2);
-  assert.equal(await page.locator('#add-password').count(), 0);
+  await holds(async () => assert.equal(await sheet.getByRole('checkbox').count(), 2));
+  await holds(async () => assert.equal(await page.locator('#add-password').count(), 0));
   await page.locator('#add-address').fill(`${ADDRESSES.supplier.slice(0, -1)}x`);
   await sheet.getByText('A letter of this address is wrong').waitFor();
   await page.locator('#add-address').fill(ADDRESSES.supplier);
@@ -150,17 +150,17 @@ test('an address is only watched: for what needs no key here, and without a pass
   await sheet.getByRole('button', { name: 'Add account' }).click();
   // The owner's key is here, and its place is not given away without the password.
   await sheet.getByRole('alert').waitFor();
-  assert.deepEqual(body('POST /wallet/watch').purposes, ['owner']);
+  await holds(async () => assert.deepEqual(body('POST /wallet/watch').purposes, ['owner']));
   await clean('account-watch-refused');
   await sheet.getByRole('checkbox', { name: /^Owner/ }).uncheck();
   await sheet.getByRole('checkbox', { name: /^Application/ }).check();
   await page.locator('#add-label').fill('Cold');
   await sheet.getByRole('button', { name: 'Add account' }).click();
   await accounts().getByText('Cold').waitFor();
-  assert.match(await accounts().innerText(), /Cold watched\s+Application[\s\S]*address only/);
+  await holds(async () => assert.match(await accounts().innerText(), /Cold watched\s+Application[\s\S]*address only/));
   // It can be forgotten without a password; it has no key to export.
   await manage('Cold');
-  assert.equal(await page.locator('#export-title').count(), 0);
+  await holds(async () => assert.equal(await page.locator('#export-title').count(), 0));
   await page.getByRole('button', { name: 'Forget this account' }).click();
   await accounts().getByText('Cold').waitFor({ state: 'detached' });
 });
@@ -171,7 +171,7 @@ test('the next key of the wallet’s words, under another name and for another t
   await page.locator('#add-password').fill(PASSWORD);
   await sheet.getByRole('button', { name: 'Add account' }).click();
   await accounts().getByText("m/44'/118'/0'/0/2").waitFor();
-  assert.deepEqual(body('POST /wallet/accounts').key, { kind: 'next' });
+  await holds(async () => assert.deepEqual(body('POST /wallet/accounts').key, { kind: 'next' }));
   const [label] = mock.it.walletPage.accounts.slice(-1).map((one) => one.label);
   await manage(label);
   await page.locator('#account-label').fill('main');
@@ -180,12 +180,12 @@ test('the next key of the wallet’s words, under another name and for another t
   await page.locator('#account-label').fill('Savings');
   await page.getByRole('button', { name: 'Save' }).click();
   await accounts().getByText('Savings').waitFor();
-  assert.deepEqual(body('PATCH /wallet/accounts/{id}'), { label: 'Savings' });
+  await holds(async () => assert.deepEqual(body('PATCH /wallet/accounts/{id}'), { label: 'Savings' }));
   // A task moves with the password alone.
   await manage('Savings');
   await page.getByTestId('account-sheet').getByRole('checkbox', { name: /^Owner/ }).check();
   const save = page.getByRole('button', { name: 'Save' });
-  assert.equal(await save.getAttribute('aria-disabled'), 'true');
+  await holds(async () => assert.equal(await save.getAttribute('aria-disabled'), 'true'));
   await page.locator('#account-password').fill('wrong');
   await save.click();
   await page.getByText('Wrong password. 3 tries left').waitFor();
@@ -194,7 +194,7 @@ test('the next key of the wallet’s words, under another name and for another t
   await save.click();
   await page.getByTestId('account-sheet').waitFor({ state: 'detached' });
   await accounts().getByText('Owner', { exact: true }).waitFor();
-  assert.match(await accounts().innerText(), /Main key unlocked\s+Application\n[\s\S]*Savings unlocked\s+Owner\n/);
+  await holds(async () => assert.match(await accounts().innerText(), /Main key unlocked\s+Application\n[\s\S]*Savings unlocked\s+Owner\n/));
 });
 
 test('a key is exported with the password alone: words, hex, for pocketd; after wrong ones one waits', async () => {
@@ -202,7 +202,7 @@ test('a key is exported with the password alone: words, hex, for pocketd; after 
   await manage('Main key');
   const sheet = page.getByTestId('account-sheet');
   const show = sheet.getByRole('button', { name: 'Show', exact: true });
-  assert.equal(await show.getAttribute('aria-disabled'), 'true');
+  await holds(async () => assert.equal(await show.getAttribute('aria-disabled'), 'true'));
   for (const [left, text] of [[3, 'Wrong password. 3 tries left'], [2, 'Wrong password. 2 tries left'], [1, 'Wrong password. 1 try left'], [0, 'Too many wrong passwords. Try again in 60 seconds']]) {
     await page.locator('#account-password').fill(`wrong ${left}`);
     await show.click();
@@ -212,33 +212,33 @@ test('a key is exported with the password alone: words, hex, for pocketd; after 
   mock.it.wrong = 0;
   await page.locator('#account-password').fill(PASSWORD);
   await show.click();
-  assert.equal(await page.getByTestId('exported').innerText(), words.join(' '));
+  await holds(async () => assert.equal(await page.getByTestId('exported').innerText(), words.join(' ')));
   await clean('account-export');
   await sheet.getByRole('radio', { name: 'Hex', exact: true }).click();
-  assert.equal(await page.getByTestId('exported').count(), 0);
+  await holds(async () => assert.equal(await page.getByTestId('exported').count(), 0));
   await show.click();
-  assert.equal(await page.getByTestId('exported').innerText(), FOREIGN.hex);
+  await holds(async () => assert.equal(await page.getByTestId('exported').innerText(), FOREIGN.hex));
   await sheet.getByRole('radio', { name: 'For pocketd' }).click();
-  assert.equal(await show.getAttribute('aria-disabled'), 'true');
+  await holds(async () => assert.equal(await show.getAttribute('aria-disabled'), 'true'));
   await page.locator('#export-passphrase').fill('export phrase');
   await show.click();
   await page.getByTestId('exported').getByText('BEGIN TENDERMINT').waitFor();
-  assert.deepEqual(body('POST /wallet/accounts/{id}/export'), { form: 'armored', password: PASSWORD, passphrase: 'export phrase' });
+  await holds(async () => assert.deepEqual(body('POST /wallet/accounts/{id}/export'), { form: 'armored', password: PASSWORD, passphrase: 'export phrase' }));
   // Closed is gone.
   await page.keyboard.press('Escape');
   await manage('Main key');
-  assert.equal(await page.getByTestId('exported').count(), 0);
-  assert.equal(await page.locator('#account-password').inputValue(), '');
+  await holds(async () => assert.equal(await page.getByTestId('exported').count(), 0));
+  await holds(async () => assert.equal(await page.locator('#account-password').inputValue(), ''));
 });
 
 test('a key is forgotten once nothing needs it, with the password', async () => {
   await at('serving', { change: (it) => it.walletPage.accounts.push({ id: 9, label: 'Old', kind: 'raw', path: null, address: FOREIGN.hexAddress, purposes: [], state: 'open' }) });
   await manage('Working key');
-  assert.equal(await page.getByRole('button', { name: 'Forget this account' }).count(), 0);
+  await holds(async () => assert.equal(await page.getByRole('button', { name: 'Forget this account' }).count(), 0));
   await page.keyboard.press('Escape');
   await manage('Old');
   const forget = page.getByRole('button', { name: 'Forget this account' });
-  assert.equal(await forget.getAttribute('aria-disabled'), 'true');
+  await holds(async () => assert.equal(await forget.getAttribute('aria-disabled'), 'true'));
   await page.locator('#account-password').fill('wrong');
   await forget.click();
   await page.getByText('Wrong password. 3 tries left').waitFor();
@@ -258,7 +258,7 @@ test('the password is changed, and the working key sealed under a passphrase of 
   await page.locator('#password-next').fill(PASSWORD);
   await page.locator('#password-again').fill('something else');
   await sheet.getByText('The two passwords differ').waitFor();
-  assert.equal(await submit.getAttribute('aria-disabled'), 'true');
+  await holds(async () => assert.equal(await submit.getAttribute('aria-disabled'), 'true'));
   await page.locator('#password-again').fill(PASSWORD);
   await submit.click();
   await sheet.getByRole('alert').waitFor();
@@ -266,7 +266,7 @@ test('the password is changed, and the working key sealed under a passphrase of 
   for (const field of ['next', 'again']) await page.locator(`#password-${field}`).fill('for the daemon');
   await submit.click();
   await accounts().getByText('The working key is sealed apart').waitFor();
-  assert.equal(await accounts().getByText('opens everything').count(), 0);
+  await holds(async () => assert.equal(await accounts().getByText('opens everything').count(), 0));
   await accounts().getByRole('button', { name: 'Change password' }).click();
   await page.locator('#password-now').fill('wrong');
   for (const field of ['next', 'again']) await page.locator(`#password-${field}`).fill('another one');
@@ -284,14 +284,14 @@ test('the password is changed, and the working key sealed under a passphrase of 
 
 test('a wallet that locked itself says so, and is opened with the password alone', async () => {
   await at('serving', { dark: true });
-  assert.equal(await page.getByText('Wallet is locked.').count(), 0);
+  await holds(async () => assert.equal(await page.getByText('Wallet is locked.').count(), 0));
   // As after ten minutes without use, or when the computer slept.
   Object.assign(mock.it.status.wallet, { main_locked: true });
   mock.it.walletPage.accounts[0].state = 'locked';
   mock.emit({ type: 'wallet', ...mock.it.status.wallet });
   await page.getByText('Wallet is locked.').waitFor();
   await accounts().getByText('Main key locked').waitFor();
-  assert.match(await accounts().innerText(), /Working key unlocked/);
+  await holds(async () => assert.match(await accounts().innerText(), /Working key unlocked/));
   await clean('wallet-auto-locked');
   await page.getByRole('button', { name: 'Unlock' }).click();
   const sheet = page.getByTestId('unlock-sheet');
@@ -302,11 +302,11 @@ test('a wallet that locked itself says so, and is opened with the password alone
   // What was said of the last try is not there when the sheet comes again.
   await page.keyboard.press('Escape');
   await page.getByRole('button', { name: 'Unlock' }).click();
-  assert.equal(await sheet.getByRole('alert').count(), 0);
+  await holds(async () => assert.equal(await sheet.getByRole('alert').count(), 0));
   await page.locator('#unlock-password').fill(PASSWORD);
   await sheet.getByRole('button', { name: 'Unlock' }).click();
   await accounts().getByText('Main key unlocked').waitFor();
-  assert.equal(await page.getByText('Wallet is locked.').count(), 0);
+  await holds(async () => assert.equal(await page.getByText('Wallet is locked.').count(), 0));
 });
 
 test('a payment from a locked account is signed by the password once, and a wrong one loses nothing', async () => {
@@ -318,7 +318,7 @@ test('a payment from a locked account is signed by the password once, and a wron
   await page.getByRole('button', { name: /Review/ }).click();
   const sheet = page.getByTestId('send-sheet');
   const send = sheet.getByRole('button', { name: 'Send 1.5 POKT' });
-  assert.equal(await send.getAttribute('aria-disabled'), 'true');
+  await holds(async () => assert.equal(await send.getAttribute('aria-disabled'), 'true'));
   await page.locator('#send-password').fill('wrong');
   await send.click();
   await sheet.getByText('Wrong password. 3 tries left').waitFor();
@@ -336,12 +336,12 @@ test('what accounts already are on the chain is seen, with the owner of their st
   const facts = (address) => accounts().locator(`[data-testid=chain-facts][data-address=${address}]`);
   await facts(ADDRESSES.main).getByText('1,271.418206 POKT spendable').waitFor();
   await facts(ADDRESSES.main).getByText('1,050.000000 POKT set aside for answers').waitFor();
-  assert.match(await facts(ADDRESSES.working).innerText(), /60,000\.000000 POKT staked to earn, owned by .*pokt1j40d…ccaa.*, whose key is not here, serves llm-r1-14b/);
+  await holds(async () => assert.match(await facts(ADDRESSES.working).innerText(), /60,000\.000000 POKT staked to earn, owned by .*pokt1j40d…ccaa.*, whose key is not here, serves llm-r1-14b/));
   const asked = count('GET /wallet/accounts');
   // A block in which nothing moved asks for nothing.
   mock.emit({ type: 'balances', height: 871_210 });
   await page.waitForTimeout(300);
-  assert.equal(count('GET /wallet/accounts'), asked);
+  await holds(async () => assert.equal(count('GET /wallet/accounts'), asked));
   await clean('accounts-on-chain');
   mock.failOnce('GET /wallet/accounts', 503, 'chain_unreachable', 'no endpoint answers');
   mock.it.balances = { ...mock.it.balances, total: '63574964373' };
@@ -355,21 +355,21 @@ test('words from elsewhere: what their keys already are is found, and taken in w
   const found = { looked_at: 24, accounts: [{ path: PATH, address: ADDRESSES.main, label: 'main', on_chain: { ...unknown, spendable: '7' } }, gatewayOf(FOREIGN.hexAddress), operatorOf(FOREIGN.armoredAddress, ADDRESSES.main)] };
   await at('serving', { change: (it) => Object.assign(it, { found, onChain: { [ADDRESSES.working]: unknown } }) });
   const sheet = await adding('Words');
-  assert.equal(await page.getByTestId('discover').getAttribute('aria-disabled'), 'true');
+  await holds(async () => assert.equal(await page.getByTestId('discover').getAttribute('aria-disabled'), 'true'));
   await page.locator('#add-secret').fill([...words.slice(0, 11), 'zzz'].join(' '));
   await page.getByTestId('discover').click();
   await sheet.getByText('Word 12 is not').waitFor();
   await page.locator('#add-secret').fill(words.slice(0, 12).join(' '));
-  assert.equal(await sheet.getByRole('alert').count(), 0);
+  await holds(async () => assert.equal(await sheet.getByRole('alert').count(), 0));
   await page.locator('#add-passphrase').fill('twenty-fifth');
   await page.getByTestId('discover').click();
   const list = page.getByTestId('found');
   await list.waitFor();
-  assert.deepEqual(body('POST /wallet/discover'), { kind: 'words', words: words.slice(0, 12).join(' '), passphrase: 'twenty-fifth' });
-  assert.match(await list.innerText(), /0.000007 POKT spendable[\s\S]*here as Main key[\s\S]*5,000\.000000 POKT staked as a gateway[\s\S]*60,000\.000000 POKT staked to earn, owned by .*Main key.*, serves llm-r1-14b, embed/);
+  await holds(async () => assert.deepEqual(body('POST /wallet/discover'), { kind: 'words', words: words.slice(0, 12).join(' '), passphrase: 'twenty-fifth' }));
+  await holds(async () => assert.match(await list.innerText(), /0.000007 POKT spendable[\s\S]*here as Main key[\s\S]*5,000\.000000 POKT staked as a gateway[\s\S]*60,000\.000000 POKT staked to earn, owned by .*Main key.*, serves llm-r1-14b, embed/));
   await sheet.getByText('24 usual paths were looked at. Enter the password to take one in.').waitFor();
   const take = list.getByRole('button', { name: 'Take in as Gateway' });
-  assert.equal(await take.getAttribute('aria-disabled'), 'true');
+  await holds(async () => assert.equal(await take.getAttribute('aria-disabled'), 'true'));
   await page.locator('#add-password').fill('wrong');
   await take.click();
   await sheet.getByText('Wrong password. 3 tries left').waitFor();
@@ -377,11 +377,11 @@ test('words from elsewhere: what their keys already are is found, and taken in w
   await clean('discovered');
   await take.click();
   await list.getByText('here as account').waitFor();
-  assert.deepEqual(body('POST /wallet/accounts').key, { kind: 'words', words: words.slice(0, 12).join(' '), passphrase: 'twenty-fifth', path: "m/44'/118'/1'/0/0" });
-  assert.deepEqual(body('POST /wallet/accounts').purposes, ['gateway']);
+  await holds(async () => assert.deepEqual(body('POST /wallet/accounts').key, { kind: 'words', words: words.slice(0, 12).join(' '), passphrase: 'twenty-fifth', path: "m/44'/118'/1'/0/0" }));
+  await holds(async () => assert.deepEqual(body('POST /wallet/accounts').purposes, ['gateway']));
   await list.getByRole('button', { name: 'Take in as Operator' }).click();
   await list.getByRole('button', { name: 'Take in as Operator' }).waitFor({ state: 'detached' });
-  assert.equal(await list.getByRole('button', { name: /^Take in/ }).count(), 0);
+  await holds(async () => assert.equal(await list.getByRole('button', { name: /^Take in/ }).count(), 0));
   // Other words: what was found is theirs no more.
   await page.locator('#add-passphrase').fill('');
   await list.waitFor({ state: 'detached' });
@@ -391,14 +391,14 @@ test('keys of the wallet’s own words are found with its password; a task that 
   const found = { looked_at: 24, accounts: [{ ...gatewayOf(FOREIGN.hexAddress), path: "m/44'/118'/0'/0/2" }] };
   await at('serving', { change: (it) => (it.found = found) });
   await page.getByTestId('account-add').click();
-  assert.equal(await page.getByTestId('discover').getAttribute('aria-disabled'), 'true');
+  await holds(async () => assert.equal(await page.getByTestId('discover').getAttribute('aria-disabled'), 'true'));
   await page.locator('#add-password').fill(PASSWORD);
   await page.getByTestId('discover').click();
   // The working key is a staked gateway already.
   await page.getByTestId('found').getByRole('button', { name: 'Take in', exact: true }).click();
   await page.getByTestId('found').getByText('here as account').waitFor();
-  assert.deepEqual(body('POST /wallet/discover'), { kind: 'here', password: PASSWORD });
-  assert.deepEqual([body('POST /wallet/accounts').key, body('POST /wallet/accounts').purposes], [{ kind: 'next', path: "m/44'/118'/0'/0/2" }, []]);
+  await holds(async () => assert.deepEqual(body('POST /wallet/discover'), { kind: 'here', password: PASSWORD }));
+  await holds(async () => assert.deepEqual([body('POST /wallet/accounts').key, body('POST /wallet/accounts').purposes], [{ kind: 'next', path: "m/44'/118'/0'/0/2" }, []]));
 });
 
 test('a key that came in as hex and is a staked gateway is offered for it', async () => {
@@ -410,12 +410,12 @@ test('a key that came in as hex and is a staked gateway is offered for it', asyn
   await page.getByTestId('add-account-sheet').locator('footer button').click();
   await accounts().getByRole('button', { name: 'Use as Gateway' }).click();
   const sheet = page.getByTestId('account-sheet');
-  assert.ok(await sheet.getByRole('checkbox', { name: /^Gateway/ }).isChecked());
+  await holds(async () => assert.ok(await sheet.getByRole('checkbox', { name: /^Gateway/ }).isChecked()));
   await clean('account-use-as');
   await page.locator('#account-password').fill(PASSWORD);
   await sheet.getByRole('button', { name: 'Save' }).click();
   await sheet.waitFor({ state: 'detached' });
-  assert.deepEqual(body('PATCH /wallet/accounts/{id}'), { purposes: ['gateway'], beside: false, password: PASSWORD });
+  await holds(async () => assert.deepEqual(body('PATCH /wallet/accounts/{id}'), { purposes: ['gateway'], beside: false, password: PASSWORD }));
   await accounts().getByRole('button', { name: 'Use as Gateway' }).waitFor({ state: 'detached' });
 });
 
@@ -427,7 +427,7 @@ test('on a phone the sheets of accounts fit', async () => {
     await clean(`phone-account-${way}`);
   }
   const seg = page.getByTestId('add-account-sheet').locator('.seg');
-  assert.ok(await seg.evaluate((one) => one.scrollWidth <= one.parentElement.clientWidth));
+  await holds(async () => assert.ok(await seg.evaluate((one) => one.scrollWidth <= one.parentElement.clientWidth)));
   await page.keyboard.press('Escape');
   await manage('Main key');
   await clean('phone-account');

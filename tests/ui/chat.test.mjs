@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 import { Mock } from './mock/server.mjs';
-import { faults, launch, open, shoot } from './support.mjs';
+import { faults, holds, launch, open, shoot } from './support.mjs';
 
 let browser, mock, page;
 before(async () => (browser = await launch()));
@@ -32,8 +32,8 @@ const choose = async (id) => {
 };
 
 test('the token leaves the address line and buys a cookie', async () => {
-  assert.equal(new URL(page.url()).hash, '');
-  assert.equal(mock.calls.find((call) => call.name === 'POST /auth/session').body.token, 'mock-token');
+  await holds(async () => assert.equal(new URL(page.url()).hash, ''));
+  await holds(async () => assert.equal(mock.calls.find((call) => call.name === 'POST /auth/session').body.token, 'mock-token'));
 });
 
 test('an answer streams in, with receipt, and is kept in the list', async () => {
@@ -41,21 +41,21 @@ test('an answer streams in, with receipt, and is kept in the list', async () => 
   mock.pieceMs = 60;
   await ask('What is a hearth?');
   await page.locator('[data-testid=answer][data-state=streaming]').waitFor();
-  assert.equal(await page.getByTestId('stop').isVisible(), true);
-  assert.equal(await lastAnswer().getAttribute('aria-busy'), 'true');
+  await holds(async () => assert.equal(await page.getByTestId('stop').isVisible(), true));
+  await holds(async () => assert.equal(await lastAnswer().getAttribute('aria-busy'), 'true'));
   await finished();
-  assert.match(await lastAnswer().innerText(), /Hello from the mock, block by block/);
-  assert.equal(await lastAnswer().locator('pre').count(), 1);
-  assert.equal(await lastAnswer().locator('strong').innerText(), 'mock');
+  await holds(async () => assert.match(await lastAnswer().innerText(), /Hello from the mock, block by block/));
+  await holds(async () => assert.equal(await lastAnswer().locator('pre').count(), 1));
+  await holds(async () => assert.equal(await lastAnswer().locator('strong').innerText(), 'mock'));
   await page.getByTestId('announcer').filter({ hasText: 'Answer finished, 873 tokens' }).waitFor({ state: 'attached' });
   await page.getByTestId('receipt').click();
   await page.getByTestId('receipt-body').last().waitFor();
-  assert.match(await page.getByTestId('receipt-body').last().innerText(), /0\.262782/);
+  await holds(async () => assert.match(await page.getByTestId('receipt-body').last().innerText(), /0\.262782/));
   await shoot(page, 'receipt');
   assert.deepEqual(await faults(page), []);
   await page.keyboard.press('Escape');
   await page.locator('.line a', { hasText: 'What is a hearth?' }).waitFor();
-  assert.match(page.url(), /\/chat\/n\d+$/);
+  await holds(async () => assert.match(page.url(), /\/chat\/n\d+$/));
   await page.reload();
   await page.getByTestId('answer').waitFor();
 });
@@ -66,8 +66,8 @@ test('Escape stops an answer and keeps what is there', async () => {
   await page.locator('[data-testid=answer][data-state=streaming]', { hasText: 'Hello' }).waitFor();
   await page.keyboard.press('Escape');
   await finished('stopped');
-  assert.match(await lastAnswer().innerText(), /Hello[\s\S]*Answer stopped/);
-  assert.ok(mock.calls.some((call) => call.name.startsWith('DELETE /conversations/{id}/answers')));
+  await holds(async () => assert.match(await lastAnswer().innerText(), /Hello[\s\S]*Answer stopped/));
+  await holds(async () => assert.ok(mock.calls.some((call) => call.name.startsWith('DELETE /conversations/{id}/answers'))));
 });
 
 test('edit and resend makes a branch, and one can go back', async () => {
@@ -81,7 +81,7 @@ test('edit and resend makes a branch, and one can go back', async () => {
   await finished();
   const sent = mock.calls.filter((call) => call.name === 'POST /conversations/{id}/answers');
   assert.equal(sent[1].body.at_root, true);
-  assert.equal(await page.getByTestId('branches').first().innerText(), '2/2');
+  await holds(async () => assert.equal(await page.getByTestId('branches').first().innerText(), '2/2'));
   await page.getByRole('button', { name: 'Previous branch' }).click();
   await page.getByTestId('question').filter({ hasText: 'First question' }).waitFor();
   await page.keyboard.press('Alt+.');
@@ -98,15 +98,15 @@ test('another answer to the same question, and arrow up edits the last one', asy
   assert.equal(again.body.content, undefined);
   await page.getByTestId('composer').focus();
   await page.keyboard.press('ArrowUp');
-  assert.equal(await page.locator('textarea[id^=edit-]').inputValue(), 'Once more');
+  await holds(async () => assert.equal(await page.locator('textarea[id^=edit-]').inputValue(), 'Once more'));
 });
 
 test('a failure appears as the answer, with ways on', async () => {
   await ask('FAIL please');
   await finished('failed');
-  assert.match(await page.getByTestId('answer-error').innerText(), /supplier could not answer[\s\S]*Try again[\s\S]*Use another model/);
+  await holds(async () => assert.match(await page.getByTestId('answer-error').innerText(), /supplier could not answer[\s\S]*Try again[\s\S]*Use another model/));
   await page.getByTestId('answer-error').locator('summary').click();
-  assert.match(await page.getByTestId('answer-error').innerText(), /stopped half-way/);
+  await holds(async () => assert.match(await page.getByTestId('answer-error').innerText(), /stopped half-way/));
   assert.deepEqual(await faults(page), []);
   await page.getByRole('button', { name: 'Use another model' }).click();
   await page.getByPlaceholder('Find a model').waitFor();
@@ -116,7 +116,7 @@ test('what was typed is not lost when the node refuses', async () => {
   mock.failOnce('POST /conversations', 507, 'disk_full', 'the disk is full, nothing was written', 'Free space, then try again.');
   await ask('Do not lose me');
   await page.getByTestId('error').waitFor();
-  assert.equal(await page.getByTestId('composer').inputValue(), 'Do not lose me');
+  await holds(async () => assert.equal(await page.getByTestId('composer').inputValue(), 'Do not lose me'));
 });
 
 test('the picker has one list with prices and reasons', async () => {
@@ -127,16 +127,16 @@ test('the picker has one list with prices and reasons', async () => {
   const text = await page.locator('.picker-pop').innerText();
   assert.match(text, /On this computer[\s\S]*DeepSeek R1 14B[\s\S]*On the network[\s\S]*0\.2628 POKT[\s\S]*Not now/);
   await page.getByRole('button', { name: 'Private' }).click();
-  assert.doesNotMatch(await page.locator('.picker-pop').innerText(), /On the network/);
+  await holds(async () => assert.doesNotMatch(await page.locator('.picker-pop').innerText(), /On the network/));
   await page.getByPlaceholder('Find a model').fill('smol');
   await page.keyboard.press('Enter');
-  assert.equal(await page.getByTestId('model-picker').getAttribute('data-model'), 'smollm2-135m-instruct');
+  await holds(async () => assert.equal(await page.getByTestId('model-picker').getAttribute('data-model'), 'smollm2-135m-instruct'));
 });
 
 test('chats are found, renamed and deleted', async () => {
   await page.getByLabel('Search chats').fill('exiftool');
   await page.locator('.line a', { hasText: 'Letter to' }).waitFor({ state: 'detached' });
-  assert.equal(await page.locator('.line a').count(), 1);
+  await holds(async () => assert.equal(await page.locator('.line a').count(), 1));
   await page.getByLabel('Search chats').fill('');
   await page.locator('.line a', { hasText: 'Letter to' }).waitFor();
   await page.getByRole('button', { name: 'Actions for chat Letter to the energy supplier' }).click({ force: true });
@@ -159,8 +159,8 @@ test('an answer that another page asked for is shown growing, stoppable, then wh
   const other = await open(browser, page.url());
   try {
     await other.locator('[data-testid=answer][data-state=streaming]', { hasText: 'Hello' }).waitFor();
-    assert.equal(await other.getByTestId('stop').isVisible(), true);
-    assert.equal(await other.getByTestId('send').count(), 0);
+    await holds(async () => assert.equal(await other.getByTestId('stop').isVisible(), true));
+    await holds(async () => assert.equal(await other.getByTestId('send').count(), 0));
     await other.locator('[data-testid=answer][data-state=streaming]', { hasText: 'mock' }).waitFor();
     await finished();
     await other.locator('[data-testid=answer][data-state=done]', { hasText: 'Done.' }).waitFor();
@@ -188,8 +188,8 @@ test('a model can read out neither script nor picture from elsewhere', async () 
   mock.answerPieces = ['<script>window.bad = 1</script> ', '<img src=x onerror="window.bad=1"> ', '\n\n![spy](https://spy.example/a.png) [x](javascript:alert(1)) **ok**'];
   await ask('Attack me');
   await finished();
-  assert.equal(await page.evaluate(() => window.bad), undefined);
-  assert.equal(await lastAnswer().locator('img, script').count(), 0);
-  assert.equal(await lastAnswer().locator('a[href^="javascript"]').count(), 0);
-  assert.equal(await lastAnswer().locator('strong').innerText(), 'ok');
+  await holds(async () => assert.equal(await page.evaluate(() => window.bad), undefined));
+  await holds(async () => assert.equal(await lastAnswer().locator('img, script').count(), 0));
+  await holds(async () => assert.equal(await lastAnswer().locator('a[href^="javascript"]').count(), 0));
+  await holds(async () => assert.equal(await lastAnswer().locator('strong').innerText(), 'ok'));
 });

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, afterEach, before, test } from 'node:test';
 import { Mock } from './mock/server.mjs';
-import { faults, launch, open, shoot, sidewards } from './support.mjs';
+import { faults, holds, launch, open, shoot, sidewards } from './support.mjs';
 
 let browser, mock, page;
 before(async () => (browser = await launch()));
@@ -47,18 +47,18 @@ test('a page that is loaded again in mid-answer goes on with it, is there at its
   await answer('streaming').filter({ hasText: 'Hello' }).waitFor();
   await page.reload();
   await answer('streaming').filter({ hasText: 'Hello' }).waitFor();
-  assert.equal(await page.getByTestId('stop').isVisible(), true);
+  await holds(async () => assert.equal(await page.getByTestId('stop').isVisible(), true));
   await answer('done').filter({ hasText: 'Done.' }).waitFor();
-  assert.equal(called('POST /conversations/{id}/answers').length, 1);
-  assert.equal(called('GET /conversations/{id}/answers/{answer_id}').length, 1);
-  assert.equal((await answer('done').innerText()).match(/Hello/g).length, 1);
+  await holds(async () => assert.equal(called('POST /conversations/{id}/answers').length, 1));
+  await holds(async () => assert.equal(called('GET /conversations/{id}/answers/{answer_id}').length, 1));
+  await holds(async () => assert.equal((await answer('done').innerText()).match(/Hello/g).length, 1));
   await ask('Another long one');
   await answer('streaming').filter({ hasText: 'Hello' }).waitFor();
   await page.reload();
   await answer('streaming').filter({ hasText: 'Hello' }).waitFor();
   await page.keyboard.press('Escape');
   await answer('stopped').waitFor();
-  assert.equal(called('DELETE /conversations/{id}/answers/{answer_id}').length, 1);
+  await holds(async () => assert.equal(called('DELETE /conversations/{id}/answers/{answer_id}').length, 1));
 });
 
 test('a connection that breaks off in mid-answer is made again, and no word is doubled', async () => {
@@ -67,9 +67,9 @@ test('a connection that breaks off in mid-answer is made again, and no word is d
   await answer('streaming').filter({ hasText: 'Hello from' }).waitFor();
   mock.breakStreams();
   await answer('done').filter({ hasText: 'Done.' }).waitFor();
-  assert.equal((await answer('done').innerText()).match(/Hello/g).length, 1);
-  assert.equal(await page.getByTestId('error').count(), 0);
-  assert.equal(called('GET /conversations/{id}/answers/{answer_id}').length, 1);
+  await holds(async () => assert.equal((await answer('done').innerText()).match(/Hello/g).length, 1));
+  await holds(async () => assert.equal(await page.getByTestId('error').count(), 0));
+  await holds(async () => assert.equal(called('GET /conversations/{id}/answers/{answer_id}').length, 1));
 });
 
 test('answers go on in chats that one left; the list says where, and each ends by itself', async () => {
@@ -79,13 +79,13 @@ test('answers go on in chats that one left; the list says where, and each ends b
   await page.getByTestId('new-chat').first().click();
   await ask('Second of two');
   await answer('streaming').filter({ hasText: 'Hello' }).waitFor();
-  assert.equal(await page.locator('aside [data-testid=answering]').count(), 2);
+  await holds(async () => assert.equal(await page.locator('aside [data-testid=answering]').count(), 2));
   await shoot(page, 'two-answers');
   assert.deepEqual(await faults(page), []);
   await page.locator('aside .line a', { hasText: 'First of two' }).click();
   await page.getByTestId('question').filter({ hasText: 'First of two' }).waitFor();
   await answer('done').filter({ hasText: 'Done.' }).waitFor();
-  assert.equal(called('DELETE /conversations/{id}/answers/{answer_id}').length, 0);
+  await holds(async () => assert.equal(called('DELETE /conversations/{id}/answers/{answer_id}').length, 0));
   await page.locator('aside [data-testid=answering]').first().waitFor({ state: 'detached' });
   await page.locator('aside .line a', { hasText: 'Second of two' }).click();
   await answer('done').filter({ hasText: 'Done.' }).waitFor();
@@ -107,7 +107,7 @@ test('a chat opens at its end, and stays where one has scrolled', async () => {
   assert.ok(before > 100, `${before}`);
   await page.getByTestId('composer').fill('one\ntwo\nthree\nfour');
   await page.waitForTimeout(300);
-  assert.ok((await fromEnd()) > 100);
+  await holds(async () => assert.ok((await fromEnd()) > 100));
 });
 
 test('how long it thought is counted while it thinks, and kept', async () => {
@@ -115,14 +115,14 @@ test('how long it thought is counted while it thinks, and kept', async () => {
   await ask('Why?');
   await page.getByTestId('thinking').filter({ hasText: /Thinking for [12]\s?s/ }).waitFor();
   await answer('done').waitFor();
-  assert.match(await page.getByTestId('thinking').innerText(), /Thought for 11\ss/);
+  await holds(async () => assert.match(await page.getByTestId('thinking').innerText(), /Thought for 11\ss/));
 });
 
 test('chats go into folders and out, and folders get other names', async () => {
   await at('chat/c2');
   const folder = (name) => page.locator(`aside [data-folder="${name}"]`);
   await folder('Work').waitFor();
-  assert.equal(await page.locator('aside .line a', { hasText: 'Weekly report' }).count(), 0);
+  await holds(async () => assert.equal(await page.locator('aside .line a', { hasText: 'Weekly report' }).count(), 0));
   await folder('Work').getByRole('button', { name: 'Work', exact: false }).first().click();
   await folder('Work').locator('.line a', { hasText: 'Weekly report' }).waitFor();
   await clean('folder-open');
@@ -135,7 +135,7 @@ test('chats go into folders and out, and folders get other names', async () => {
   await menuOf('Rename photos by date', 'Move to folder');
   await page.getByTestId('move').getByRole('button', { name: 'Work' }).click();
   await folder('Work').locator('.line a', { hasText: 'Rename photos' }).waitFor();
-  assert.match(await folder('Work').locator('.folder').innerText(), /3/);
+  await holds(async () => assert.match(await folder('Work').locator('.folder').innerText(), /3/));
   // Open folders stay open.
   await page.reload();
   await folder('Work').locator('.line a', { hasText: 'Rename photos' }).waitFor();
@@ -151,7 +151,7 @@ test('chats go into folders and out, and folders get other names', async () => {
   await page.getByRole('button', { name: 'Actions for folder Letters' }).click({ force: true });
   await page.getByRole('menuitem', { name: 'Take all chats out' }).click();
   await folder('Letters').waitFor({ state: 'detached' });
-  assert.deepEqual(called('POST /folders/rename').map((call) => call.body), [{ from: 'Work', to: 'Office' }, { from: 'Letters', to: '' }]);
+  await holds(async () => assert.deepEqual(called('POST /folders/rename').map((call) => call.body), [{ from: 'Work', to: 'Office' }, { from: 'Letters', to: '' }]));
 });
 
 test('chats go into the archive, are found there, and come back', async () => {
@@ -160,14 +160,14 @@ test('chats go into the archive, are found there, and come back', async () => {
   await page.locator('aside .line a', { hasText: 'Letter to' }).waitFor({ state: 'detached' });
   await page.getByTestId('show-archive').click();
   await page.locator('aside .line a', { hasText: 'Letter to' }).waitFor();
-  assert.equal(await page.locator('aside .line a').count(), 2);
+  await holds(async () => assert.equal(await page.locator('aside .line a').count(), 2));
   await clean('archive');
   await menuOf('Letter to the energy supplier', 'Take out of the archive');
   await page.getByTestId('leave-archive').click();
   await page.locator('aside .line a', { hasText: 'Letter to' }).waitFor();
   await page.getByLabel('Search chats').fill('lighthouse');
   await page.locator('aside .line a', { hasText: 'Old plans' }).waitFor();
-  assert.match(await page.locator('aside .line a').innerText(), /Archived/);
+  await holds(async () => assert.match(await page.locator('aside .line a').innerText(), /Archived/));
 });
 
 test('a hit of the search is shown in its branch, marked, with the others of the chat after it', async () => {
@@ -182,8 +182,8 @@ test('a hit of the search is shown in its branch, marked, with the others of the
   await page.locator('aside .line a', { hasText: '… ember …' }).click();
   await page.locator('[data-message=n3]').waitFor();
   await page.getByTestId('find-count').filter({ hasText: '1 of 3' }).waitFor();
-  assert.equal(await marked(), 'ember');
-  assert.equal(called('PATCH /conversations/{id}').at(-1).body.head_id, 'n4');
+  await holds(async () => assert.equal(await marked(), 'ember'));
+  await holds(async () => assert.equal(called('PATCH /conversations/{id}').at(-1).body.head_id, 'n4'));
   await clean('hit');
   await page.getByRole('button', { name: 'Next hit' }).click();
   await page.getByTestId('find-count').filter({ hasText: '2 of 3' }).waitFor();
@@ -201,17 +201,17 @@ test('find in chat counts, steps, wraps, opens what is folded, and closes', asyn
   await page.getByTestId('find-count').filter({ hasText: `${all} of ${all}` }).waitFor();
   await page.keyboard.press('Enter');
   await page.getByTestId('find-count').filter({ hasText: `1 of ${all}` }).waitFor();
-  assert.equal((await marked()).toLowerCase(), 'weights');
+  await holds(async () => assert.equal((await marked()).toLowerCase(), 'weights'));
   await clean('find');
   await page.locator('#find-words').fill('divided by what is read');
   await page.getByTestId('find-count').filter({ hasText: '1 of 1' }).waitFor();
-  assert.equal(await page.getByTestId('thinking').first().evaluate((one) => one.open), true);
+  await holds(async () => assert.equal(await page.getByTestId('thinking').first().evaluate((one) => one.open), true));
   await page.locator('#find-words').fill('no such words');
   await page.getByTestId('find-count').filter({ hasText: 'nothing found' }).waitFor();
   await page.keyboard.press('Escape');
   await page.getByTestId('find-bar').waitFor({ state: 'detached' });
-  assert.equal(await page.evaluate(() => CSS.highlights.size), 0);
-  assert.equal(await page.evaluate(() => document.activeElement.id), 'composer');
+  await holds(async () => assert.equal(await page.evaluate(() => CSS.highlights.size), 0));
+  await holds(async () => assert.equal(await page.evaluate(() => document.activeElement.id), 'composer'));
   // It is of this chat alone; elsewhere the key is the browser's.
   await page.keyboard.press('Control+f');
   await page.getByTestId('new-chat').first().click();
@@ -246,16 +246,16 @@ test('files are read, shown with their state, sent with the question and opened 
     { name: 'photo.png', mimeType: 'image/png', buffer: Buffer.from([1, 2, 3]) },
   ]);
   await page.locator('.file[data-state=failed]').waitFor();
-  assert.match(await page.getByTestId('files').innerText(), /notes\.md[\s\S]*23\sB[\s\S]*long\.log[\s\S]*cut to fit[\s\S]*photo\.png[\s\S]*picture/);
+  await holds(async () => assert.match(await page.getByTestId('files').innerText(), /notes\.md[\s\S]*23\sB[\s\S]*long\.log[\s\S]*cut to fit[\s\S]*photo\.png[\s\S]*picture/));
   await page.getByTestId('composer').fill('What do they say?');
   await clean('files');
   await page.keyboard.press('Enter');
-  assert.equal(called('POST /conversations').length, 0);
+  await holds(async () => assert.equal(called('POST /conversations').length, 0));
   await page.getByRole('button', { name: 'Take out photo.png' }).click();
   await page.getByTestId('composer').press('Enter');
   await answer('done').waitFor();
-  assert.deepEqual(called('POST /conversations/{id}/answers')[0].body.attachments, mock.it.files.map((one) => one.id));
-  assert.equal(await page.getByTestId('files').count(), 0);
+  await holds(async () => assert.deepEqual(called('POST /conversations/{id}/answers')[0].body.attachments, mock.it.files.map((one) => one.id)));
+  await holds(async () => assert.equal(await page.getByTestId('files').count(), 0));
   await clean('question-files');
   await page.getByTestId('file').filter({ hasText: 'notes.md' }).click();
   await page.getByTestId('file-text').filter({ hasText: 'The ember rule.' }).waitFor();
@@ -267,7 +267,7 @@ test('files are read, shown with their state, sent with the question and opened 
   await page.locator('textarea[id^=edit-]').fill('What else?');
   await page.keyboard.press('Enter');
   await page.getByTestId('question').filter({ hasText: 'What else?' }).waitFor();
-  assert.equal(called('POST /conversations/{id}/answers')[1].body.attachments.length, 2);
+  await holds(async () => assert.equal(called('POST /conversations/{id}/answers')[1].body.attachments.length, 2));
   await answer('done').waitFor();
 });
 
@@ -285,14 +285,14 @@ test('files are dropped and pasted, and a long pasted text may become one', asyn
   await give('drop');
   await give('paste');
   await page.getByTestId('files').filter({ hasText: /drop\.txt[\s\S]*paste\.txt/ }).waitFor();
-  assert.equal(await page.getByTestId('drop').count(), 0);
+  await holds(async () => assert.equal(await page.getByTestId('drop').count(), 0));
   await page.getByTestId('composer').focus();
   await page.evaluate((text) => navigator.clipboard.writeText(text), 'word '.repeat(2000));
   await page.keyboard.type('Sum this up: ');
   await page.keyboard.press('Control+v');
   await page.getByTestId('paste-offer').getByRole('button').click();
   await page.getByTestId('files').filter({ hasText: 'pasted.txt' }).waitFor();
-  assert.equal((await page.getByTestId('composer').inputValue()).trim(), 'Sum this up:');
+  await holds(async () => assert.equal((await page.getByTestId('composer').inputValue()).trim(), 'Sum this up:'));
   // They are there when the page is loaded again.
   await page.reload();
   await page.getByTestId('files').filter({ hasText: /drop\.txt[\s\S]*paste\.txt[\s\S]*pasted\.txt/ }).waitFor();
@@ -345,7 +345,7 @@ test('parameters and instructions are of this chat alone, and presets set them',
   await answer('done').waitFor();
   const made = called('POST /conversations')[0].body;
   assert.deepEqual([made.params, made.system_prompt], [{ temperature: 0 }, 'Answer in one sentence.']);
-  assert.equal(called('POST /conversations/{id}/answers')[0].body.params, undefined);
+  await holds(async () => assert.equal(called('POST /conversations/{id}/answers')[0].body.params, undefined));
   await page.getByTestId('presets').click();
   await page.getByRole('menuitem', { name: 'Manage presets' }).click();
   await clean('manage-presets');
@@ -359,7 +359,7 @@ test('chats are imported with what was left out, and exported', async () => {
   const file = JSON.stringify([{ title: 'From elsewhere', text: 'Hi' }, { title: 'Nothing in it' }]);
   await page.getByTestId('import-chooser').setInputFiles({ name: 'conversations.json', mimeType: 'application/json', buffer: Buffer.from(file) });
   await page.getByTestId('imported').filter({ hasText: '1 chat with 1 message came in.' }).waitFor();
-  assert.match(await page.getByTestId('imported').innerText(), /1 chat is left out:\s*Nothing in it\s+It has no messages with text\./);
+  await holds(async () => assert.match(await page.getByTestId('imported').innerText(), /1 chat is left out:\s*Nothing in it\s+It has no messages with text\./));
   await clean('imported');
   await page.getByTestId('import-chooser').setInputFiles({ name: 'chats.zip', mimeType: 'application/zip', buffer: Buffer.from('PK\u0003\u0004') });
   await page.getByTestId('error').filter({ hasText: 'This is a ZIP archive.' }).waitFor();
@@ -388,7 +388,7 @@ for (const [locale, dark] of [['en-US', false], ['de-DE', true]]) {
     await page.locator('#find-words').fill('tok');
     await page.getByTestId('find-count').filter({ hasText: /\d/ }).waitFor();
     const out = () => page.evaluate(() => [...document.querySelectorAll('.conv :not(.col *), .sheet *')].filter((one) => one.getClientRects().length && !one.closest('.sr') && one.getBoundingClientRect().right > innerWidth + 1).map((one) => one.outerHTML.slice(0, 90)));
-    assert.deepEqual(await out(), []);
+    await holds(async () => assert.deepEqual(await out(), []));
     await clean(`narrow-chat-${locale}`);
     await page.getByTestId('parameters').click();
     await clean(`narrow-parameters-${locale}`);
@@ -397,7 +397,7 @@ for (const [locale, dark] of [['en-US', false], ['de-DE', true]]) {
     await page.locator('.sheet .line a').first().waitFor();
     await page.locator('.sheet .folder').click();
     await page.locator('.sheet .inside .line a').first().waitFor();
-    assert.deepEqual(await out(), []);
+    await holds(async () => assert.deepEqual(await out(), []));
     await clean(`narrow-list-${locale}`);
   });
 }

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 import { Mock } from './mock/server.mjs';
 import { message } from './mock/world.mjs';
-import { faults, launch, open, shoot, sidewards } from './support.mjs';
+import { faults, holds, launch, open, shoot, sidewards } from './support.mjs';
 
 let browser, mock, page;
 before(async () => (browser = await launch()));
@@ -50,18 +50,18 @@ test('a stored chat of hostile texts opens, and the page goes on working', async
   const contents = evil.flatMap((text) => ['say it', text]);
   await at('chat/evil', { change: (it) => it.it.conversations.unshift(chatOf('evil', 'Evil', ...contents, 'and now', 'All **well**.')) });
   await page.locator('[data-testid=answer] strong', { hasText: 'well' }).waitFor();
-  assert.equal(await page.getByTestId('answer').count(), evil.length + 1);
+  await holds(async () => assert.equal(await page.getByTestId('answer').count(), evil.length + 1));
   await page.getByTestId('composer').fill('still here');
-  assert.equal(await page.getByTestId('composer').inputValue(), 'still here');
+  await holds(async () => assert.equal(await page.getByTestId('composer').inputValue(), 'still here'));
 });
 
 test('a table in an answer scrolls in its frame and breaks no word', async () => {
   const table = '| Configuration | Recommendation | Availability | Compatibility |\n|---|---|---|---|\n| Development | Continuous integration | Unavailable | Incompatible |\n';
   await at('chat/t', { width: 360, height: 740, change: (it) => it.it.conversations.unshift(chatOf('t', 'Table', 'compare', table)) });
   await page.locator('[data-testid=answer] td').first().waitFor();
-  assert.deepEqual(await broken(['Configuration', 'Recommendation', 'Availability', 'Compatibility', 'Development', 'Continuous', 'Unavailable', 'Incompatible']), []);
+  await holds(async () => assert.deepEqual(await broken(['Configuration', 'Recommendation', 'Availability', 'Compatibility', 'Development', 'Continuous', 'Unavailable', 'Incompatible']), []));
   assert.deepEqual(await sidewards(page), []);
-  assert.ok(await page.locator('.table-wrap').evaluate((frame) => frame.scrollWidth > frame.clientWidth));
+  await holds(async () => assert.ok(await page.locator('.table-wrap').evaluate((frame) => frame.scrollWidth > frame.clientWidth)));
 });
 
 for (const locale of ['en-US', 'de-DE']) {
@@ -72,7 +72,7 @@ for (const locale of ['en-US', 'de-DE']) {
       await page.getByTestId(ready).first().waitFor();
       assert.deepEqual(await sidewards(page), [], path);
       const words = ['Arbeitsschlüssel', 'Hauptschlüssel', 'Entsperrt', 'Ansprüche', 'Beantwortet', 'Verfügbar', 'Answered', 'Signs', 'Working', '1.271,418206', '1,271.418206', '13,197682', '13.197682'];
-      assert.deepEqual(await broken(words), [], path);
+      await holds(async () => assert.deepEqual(await broken(words), [], path));
       const out = await page.evaluate(() => [...document.querySelectorAll('main .card *')].filter((one) => !one.closest('.table-wrap, .chart') && one.getBoundingClientRect().right > innerWidth + 1).map((one) => one.outerHTML.slice(0, 80)));
       assert.deepEqual(out, [], path);
       await shoot(page, `narrow-${path}-${locale}`);
@@ -98,11 +98,11 @@ test('F6 goes through all regions and comes back, Shift F6 the other way, and a 
   }
   assert.deepEqual(seen, ['Main', 'Chats', 'Conversation', 'Message']);
   await page.keyboard.press('Shift+F6');
-  assert.equal(await region(), 'Conversation');
+  await holds(async () => assert.equal(await region(), 'Conversation'));
   await page.goto(`${mock.url}/wallet`);
   await page.getByTestId('send-open').click();
   await page.keyboard.press('F6');
-  assert.ok(await page.evaluate(() => document.activeElement.closest('.sheet') !== null));
+  await holds(async () => assert.ok(await page.evaluate(() => document.activeElement.closest('.sheet') !== null)));
 });
 
 test('a sheet takes the focus to its first field and gives it back; so does a question of a menu', async () => {
@@ -135,7 +135,7 @@ test('chats beyond the first hundreds are reached', async () => {
   }
   await page.getByTestId('more-chats').click();
   await page.getByTestId('more-chats').waitFor({ state: 'detached' });
-  assert.equal(await list.filter({ hasText: 'Chat 449' }).count(), 1);
+  await holds(async () => assert.equal(await list.filter({ hasText: 'Chat 449' }).count(), 1));
 });
 
 test('after the page is loaded again a draft is there and a stopped answer can be gone on with', async () => {
@@ -149,13 +149,13 @@ test('after the page is loaded again a draft is there and a stopped answer can b
   await page.getByTestId('composer').fill('half a thought');
   await page.reload();
   await page.locator('[data-testid=answer][data-state=stopped]').waitFor();
-  assert.equal(await page.getByTestId('composer').inputValue(), 'half a thought');
+  await holds(async () => assert.equal(await page.getByTestId('composer').inputValue(), 'half a thought'));
   mock.pieceMs = 10;
   await page.getByTestId('continue').click();
   await page.locator('[data-testid=answer][data-state=done]').waitFor();
   const asked = mock.calls.filter((call) => call.name === 'POST /conversations/{id}/answers').at(-1);
   assert.equal(asked.body.content, 'Continue where you stopped.');
-  assert.equal(await page.getByTestId('continue').count(), 0);
+  await holds(async () => assert.equal(await page.getByTestId('continue').count(), 0));
 });
 
 test('an amount that could mean two things is refused in words, in both languages', async () => {
@@ -166,21 +166,21 @@ test('an amount that could mean two things is refused in words, in both language
     await page.locator('#send-to').fill('pokt1j40dzzmn6cn9kxku7a5tjnud6hv37vesr5ccaa');
     await page.locator('#send-amount').fill(typed);
     await page.locator('#send-amount-fault').filter({ hasText: words }).waitFor();
-    assert.equal(await page.locator('button[form=send-fill]').getAttribute('aria-disabled'), 'true');
+    await holds(async () => assert.equal(await page.locator('button[form=send-fill]').getAttribute('aria-disabled'), 'true'));
   }
-  assert.equal(mock.calls.some((call) => call.name.startsWith('POST /wallet/send')), false);
+  await holds(async () => assert.equal(mock.calls.some((call) => call.name.startsWith('POST /wallet/send')), false));
 });
 
 test('on a German page no technical English stands among the words; it is under Details', async () => {
   await at('earn', { scenario: 'off', locale: 'de-DE' });
   await page.getByTestId('why').locator('li').first().waitFor();
   const shown = () => page.locator('main').evaluate((main) => main.innerText);
-  assert.doesNotMatch(await shown(), /needs 59,500|the working key|Another program/);
+  await holds(async () => assert.doesNotMatch(await shown(), /needs 59,500|the working key|Another program/));
   await page.locator('[data-reason=needs_stake] details summary').click();
-  assert.match(await shown(), /needs 59,500/);
+  await holds(async () => assert.match(await shown(), /needs 59,500/));
   await page.goto(`${mock.url}/settings/doctor`);
   await page.getByTestId('doctor').locator('li').first().waitFor();
-  assert.doesNotMatch(await shown(), /\b(?:needed|free|found|you have|the)\b/);
+  await holds(async () => assert.doesNotMatch(await shown(), /\b(?:needed|free|found|you have|the)\b/));
   assert.deepEqual(await faults(page), []);
 });
 
@@ -215,9 +215,9 @@ test('a failed step of the set-up is said in the language of the page', async ()
   await at('earn', { scenario: 'setup', locale: 'de-DE', change: fail });
   await page.getByTestId('setup').getByTestId('error').waitFor();
   const text = () => page.getByTestId('setup').evaluate((one) => one.innerText);
-  assert.doesNotMatch(await text(), /faucet refused|content address|24 words/);
+  await holds(async () => assert.doesNotMatch(await text(), /faucet refused|content address|24 words/));
   await page.getByTestId('setup').getByTestId('error').locator('summary').click();
-  assert.match(await text(), /the faucet refused: account is empty/i);
+  await holds(async () => assert.match(await text(), /the faucet refused: account is empty/i));
   assert.deepEqual(await faults(page), []);
 });
 
@@ -225,7 +225,7 @@ test('unpaid work is listed with its amount and why', async () => {
   await at('earn', { scenario: 'serving' });
   const losses = page.getByTestId('losses');
   await losses.waitFor();
-  assert.match(await losses.innerText(), /2\.13 POKT in 1 session[\s\S]*Claim missed[\s\S]*did not reach the chain while it was open \(blocks [\d,]+–[\d,]+\)[\s\S]*2\.136526/);
+  await holds(async () => assert.match(await losses.innerText(), /2\.13 POKT in 1 session[\s\S]*Claim missed[\s\S]*did not reach the chain while it was open \(blocks [\d,]+–[\d,]+\)[\s\S]*2\.136526/));
   assert.deepEqual(await faults(page), []);
 });
 
@@ -257,7 +257,7 @@ test('what was lost is said on every page, at once where the page is open', asyn
   await page.getByRole('button', { name: /^Hide: A part of the stake/ }).click();
   await page.reload();
   await page.locator('[data-code=answers_lost]').waitFor();
-  assert.equal(await page.locator('[data-code=slashed]').count(), 0);
+  await holds(async () => assert.equal(await page.locator('[data-code=slashed]').count(), 0));
   const moved = { ...mock.it.sessions[1], state: 'claim_missed', stage: 'lost', lost: '2136512', updated_at: new Date().toISOString() };
   mock.emit({ type: 'claim', ...moved });
   await page.locator('[data-testid=toast][data-tone=danger]').filter({ hasText: 'Session 871,181–871,200 is not paid' }).filter({ hasText: 'Claim missed: 19 answers, 2.13 POKT.' }).waitFor();
@@ -266,11 +266,11 @@ test('what was lost is said on every page, at once where the page is open', asyn
   const slash = /The chain took 10 POKT of the stake in block 871,140; 59,990 POKT are left/;
   await page.getByTestId('losses').filter({ hasText: slash }).waitFor();
   await page.locator('[data-reason=slashed]').waitFor();
-  assert.equal(await page.getByTestId('money-note').count(), 0);
+  await holds(async () => assert.equal(await page.getByTestId('money-note').count(), 0));
   const row = page.locator('tr[data-state=proof_missed]');
-  assert.match(await row.innerText(), slash);
+  await holds(async () => assert.match(await row.innerText(), slash));
   await row.click();
-  assert.match(await page.getByTestId('session-sheet').innerText(), /Taken of the stake\s+−\s10\.000000[\s\S]*in block 871,140[\s\S]*Left of the stake\s+59,990\.000000/);
+  await holds(async () => assert.match(await page.getByTestId('session-sheet').innerText(), /Taken of the stake\s+−\s10\.000000[\s\S]*in block 871,140[\s\S]*Left of the stake\s+59,990\.000000/));
   await page.getByTestId('relays').waitFor();
   assert.deepEqual(await faults(page), []);
   await shoot(page, 'session-slashed');
@@ -300,11 +300,11 @@ test('what was asked for on the network is listed with its money, page by page',
   await at('network', { scenario: 'serving', change: fill });
   const rows = page.getByTestId('receipts').locator('tbody tr');
   await rows.first().waitFor();
-  assert.equal(await rows.count(), 20);
-  assert.match(await rows.nth(0).innerText(), /871,201–871,220[\s\S]*llm-r1-70b[\s\S]*0\.262782[\s\S]*Paid/);
-  assert.match(await rows.nth(1).innerText(), /≤ 0\.262782[\s\S]*Not known yet[\s\S]*stopped/);
-  assert.match(await rows.nth(2).innerText(), /–[\s\S]*Not paid[\s\S]*failed/);
-  assert.doesNotMatch(await rows.nth(2).innerText(), /in time/);
+  await holds(async () => assert.equal(await rows.count(), 20));
+  await holds(async () => assert.match(await rows.nth(0).innerText(), /871,201–871,220[\s\S]*llm-r1-70b[\s\S]*0\.262782[\s\S]*Paid/));
+  await holds(async () => assert.match(await rows.nth(1).innerText(), /≤ 0\.262782[\s\S]*Not known yet[\s\S]*stopped/));
+  await holds(async () => assert.match(await rows.nth(2).innerText(), /–[\s\S]*Not paid[\s\S]*failed/));
+  await holds(async () => assert.doesNotMatch(await rows.nth(2).innerText(), /in time/));
   await page.getByTestId('receipts').getByRole('button', { name: 'Show more' }).click();
   await page.waitForFunction(() => document.querySelectorAll('[data-testid=receipts] tbody tr').length === 40);
   assert.deepEqual(await faults(page), []);
@@ -329,8 +329,8 @@ test('a stopped answer of the network says what may be claimed for it, or that n
     await page.keyboard.press('Escape');
     await page.locator('[data-testid=answer][data-state=stopped]').waitFor();
     const answer = page.getByTestId('answer').last();
-    assert.match(await answer.innerText(), note);
-    assert.match(await answer.getByTestId('receipt').innerText(), chip);
+    await holds(async () => assert.match(await answer.innerText(), note));
+    await holds(async () => assert.match(await answer.getByTestId('receipt').innerText(), chip));
     await answer.getByTestId('receipt').click();
     await page.locator(`[role=dialog] [data-charge=${charge}]`).waitFor();
     assert.deepEqual(await faults(page), []);
@@ -341,19 +341,19 @@ test('a daily limit is said before it is exceeded, and set in Settings', async (
   await at('chat', { change: ({ it }) => (it.settings.network_budget = { daily_cap: '500000', spent_today: '400000' }) });
   await ask('Too dear', 'pocket/llm-r1-70b');
   await page.getByTestId('over-cap').filter({ hasText: 'would exceed today\'s limit of 0.5 POKT; 0.4000 are spent' }).waitFor();
-  assert.equal(mock.calls.some((call) => call.name === 'POST /conversations/{id}/answers'), false);
-  assert.equal(await page.getByTestId('composer').inputValue(), 'Too dear');
+  await holds(async () => assert.equal(mock.calls.some((call) => call.name === 'POST /conversations/{id}/answers'), false));
+  await holds(async () => assert.equal(await page.getByTestId('composer').inputValue(), 'Too dear'));
   assert.deepEqual(await faults(page), []);
   await page.getByRole('button', { name: 'Raise the limit' }).click();
   await page.getByTestId('budget').waitFor();
-  assert.equal(await page.locator('#daily-cap').inputValue(), '0.5');
+  await holds(async () => assert.equal(await page.locator('#daily-cap').inputValue(), '0.5'));
   await page.locator('#daily-cap').fill('1,500');
   await page.locator('#daily-cap-fault').filter({ hasText: 'two amounts' }).waitFor();
-  assert.equal(await page.getByRole('button', { name: 'Save limit' }).count(), 0);
+  await holds(async () => assert.equal(await page.getByRole('button', { name: 'Save limit' }).count(), 0));
   await page.locator('#daily-cap').fill('2.5');
   await page.getByRole('button', { name: 'Save limit' }).click();
   await page.getByText('Limit of 2.5 POKT a day saved').waitFor();
-  assert.equal(mock.calls.find((call) => call.name === 'PATCH /settings').body.daily_cap, '2500000');
+  await holds(async () => assert.equal(mock.calls.find((call) => call.name === 'PATCH /settings').body.daily_cap, '2500000'));
   await shoot(page, 'budget');
   assert.deepEqual(await faults(page), []);
 });
@@ -366,7 +366,7 @@ test('a proven figure says its age, and is not green any more when nobody feeds 
   for (const response of mock.listeners) response.destroy();
   mock.server.closeAllConnections();
   await page.getByTestId('lost').waitFor();
-  assert.equal(await badge.getAttribute('data-trust'), 'stale');
+  await holds(async () => assert.equal(await badge.getAttribute('data-trust'), 'stale'));
   mock.server.listen(Number(new URL(mock.url).port), '127.0.0.1');
 });
 
@@ -378,13 +378,13 @@ test('a chain that stands still is said on every page, and a payment in no block
   };
   await at('wallet', { change });
   await page.getByTestId('chain-problem').filter({ hasText: 'No new block for 14 min' }).waitFor();
-  assert.match(await page.getByTestId('stored-problems').innerText(), /1 stored thing cannot be read/);
-  assert.doesNotMatch(await page.getByTestId('stored-problems').innerText(), /ab12/);
+  await holds(async () => assert.match(await page.getByTestId('stored-problems').innerText(), /1 stored thing cannot be read/));
+  await holds(async () => assert.doesNotMatch(await page.getByTestId('stored-problems').innerText(), /ab12/));
   await page.getByTestId('stored-problems').locator('summary').click();
-  assert.match(await page.getByTestId('stored-problems').innerText(), /ab12\.damaged/);
+  await holds(async () => assert.match(await page.getByTestId('stored-problems').innerText(), /ab12\.damaged/));
   const list = page.getByTestId('open-payments');
-  assert.match(await list.innerText(), /On its way[\s\S]*not a second one[\s\S]*Failed[\s\S]*Nothing left your wallet[\s\S]*Not known/);
-  assert.doesNotMatch(await list.innerText(), /insufficient/);
+  await holds(async () => assert.match(await list.innerText(), /On its way[\s\S]*not a second one[\s\S]*Failed[\s\S]*Nothing left your wallet[\s\S]*Not known/));
+  await holds(async () => assert.doesNotMatch(await list.innerText(), /insufficient/));
   assert.deepEqual(await faults(page), []);
   await shoot(page, 'open-payments');
 });

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 import { Mock } from './mock/server.mjs';
 import { ADDRESSES } from './mock/world.mjs';
-import { faults, launch, open, shoot, sidewards } from './support.mjs';
+import { faults, holds, launch, open, shoot, sidewards } from './support.mjs';
 
 let browser, mock, page;
 before(async () => (browser = await launch()));
@@ -38,7 +38,7 @@ test('all of it is sent to a name of the address book, at a higher fee, and the 
   await clean('send-max');
   await page.getByRole('button', { name: /Review/ }).click();
   await page.getByTestId('messages').waitFor({ state: 'attached' });
-  assert.deepEqual(reviewed(), { from: ADDRESSES.main, to: ADDRESSES.supplier, max: true, fee: 'higher' });
+  await holds(async () => assert.deepEqual(reviewed(), { from: ADDRESSES.main, to: ADDRESSES.supplier, max: true, fee: 'higher' }));
   const sheet = await page.getByTestId('send-sheet').innerText();
   assert.match(sheet, /1,271\.418202[\s\S]*To: Exchange/);
   await page.getByTestId('send-sheet').locator('summary').first().click();
@@ -56,7 +56,7 @@ test('an address that looks like a known one is called out, and one of our own i
   await page.locator('#send-amount').fill('1');
   await page.getByRole('button', { name: /Review/ }).click();
   await page.getByTestId('looks-like').waitFor();
-  assert.match(await page.getByTestId('looks-like').innerText(), /looks like Landlord, but differs in 29 characters/);
+  await holds(async () => assert.match(await page.getByTestId('looks-like').innerText(), /looks like Landlord, but differs in 29 characters/));
   await clean('send-alike');
   await page.getByTestId('send-sheet').getByRole('button', { name: 'Back' }).click();
   await page.locator('#send-to').fill(ADDRESSES.main);
@@ -78,15 +78,15 @@ test('what claims and proofs cost stays with the working key, unless a person sa
   // Nothing is taken by pressing the same button again.
   await look.click();
   await page.waitForTimeout(150);
-  assert.equal(reviewed().below_reserve, undefined);
+  await holds(async () => assert.equal(reviewed().below_reserve, undefined));
   // Another key has no such reserve.
   await page.getByRole('radio', { name: 'Main key' }).click();
-  assert.equal(await reserve.count(), 0);
+  await holds(async () => assert.equal(await reserve.count(), 0));
   await page.getByRole('radio', { name: 'Working key' }).click();
   await reserve.getByRole('checkbox', { name: 'Pay all the same, and risk open claims and stake' }).check();
   await look.click();
   await page.getByTestId('reserve-taken').waitFor();
-  assert.equal(reviewed().below_reserve, true);
+  await holds(async () => assert.equal(reviewed().below_reserve, true));
   await clean('send-reserve-taken');
   // What rises between review and payment is refused there, and asked about where it was filled in.
   await page.getByTestId('send-sheet').getByRole('button', { name: 'Back' }).click();
@@ -101,14 +101,14 @@ test('what claims and proofs cost stays with the working key, unless a person sa
   await page.getByTestId('send-sheet').getByRole('alert').waitFor();
   await page.getByTestId('send-sheet').getByRole('button', { name: 'Back' }).click();
   await reserve.waitFor();
-  assert.equal(await reserve.getByRole('checkbox').isChecked(), false);
+  await holds(async () => assert.equal(await reserve.getByRole('checkbox').isChecked(), false));
 });
 
 test('an address is received with as a code', async () => {
   await at('wallet', 'serving', { dark: true });
   await page.getByTestId('receive-open').click();
   await page.getByTestId('qr').waitFor();
-  assert.equal((await page.getByTestId('receive-address').innerText()).replaceAll(' ', ''), ADDRESSES.main);
+  await holds(async () => assert.equal((await page.getByTestId('receive-address').innerText()).replaceAll(' ', ''), ADDRESSES.main));
   await clean('receive');
 });
 
@@ -144,7 +144,7 @@ test('the history is filtered, rewards apart, and movements are labelled', async
   await activity.locator('.line').first().waitFor();
   await activity.getByLabel('Kind').selectOption('rewards');
   await page.waitForFunction(() => ![...document.querySelectorAll('[data-testid=activity] .line')].some((one) => /Sent|Received/.test(one.textContent)));
-  assert.equal(mock.calls.findLast((call) => call.name === 'GET /wallet/history').query.get('kinds'), 'reward');
+  await holds(async () => assert.equal(mock.calls.findLast((call) => call.name === 'GET /wallet/history').query.get('kinds'), 'reward'));
   await activity.getByLabel('Kind').selectOption('all');
   await activity.getByRole('button', { name: /Label: / }).first().click();
   await activity.locator('form input').fill('Rent May');
@@ -157,7 +157,7 @@ test('the history is filtered, rewards apart, and movements are labelled', async
   await activity.getByText('Nothing like it').waitFor();
   await activity.getByLabel('From this day').fill('2020-01-01');
   await page.waitForTimeout(100);
-  assert.match(mock.calls.findLast((call) => call.name === 'GET /wallet/history').query.get('since'), /^20(?:19-12-31|20-01-01)T/);
+  await holds(async () => assert.match(mock.calls.findLast((call) => call.name === 'GET /wallet/history').query.get('since'), /^20(?:19-12-31|20-01-01)T/));
 });
 
 test('what is spoken for and what is not ours stand beside the total, not in it', async () => {
@@ -167,7 +167,7 @@ test('what is spoken for and what is not ours stand beside the total, not in it'
   };
   await at('wallet', 'serving', { change });
   await page.getByTestId('spoken').waitFor();
-  assert.equal(await page.locator('[data-reserved=chat]').getAttribute('data-amount'), '525564');
+  await holds(async () => assert.equal(await page.locator('[data-reserved=chat]').getAttribute('data-amount'), '525564'));
   const total = BigInt(await page.getByTestId('total').getAttribute('data-amount'));
   const places = await page.locator('[data-place]').evaluateAll((all) => all.map((one) => one.dataset.amount));
   assert.equal(places.reduce((sum, one) => sum + BigInt(one), 0n), total);
@@ -184,7 +184,7 @@ test('a backup is made and rehearsed, and what is wrong with it is said', async 
   await page.locator('#backup-to').fill('/media/usb/new.backup');
   await page.getByRole('button', { name: 'Make a backup' }).click();
   await page.getByText('Made: /media/usb/new.backup').waitFor();
-  assert.equal(await page.locator('#rehearse-from').inputValue(), '/media/usb/new.backup');
+  await holds(async () => assert.equal(await page.locator('#rehearse-from').inputValue(), '/media/usb/new.backup'));
   await page.locator('#rehearse-pass').fill('wrong');
   await page.getByRole('button', { name: 'Rehearse' }).click();
   await page.getByText('The passphrase is wrong').waitFor();
@@ -192,6 +192,6 @@ test('a backup is made and rehearsed, and what is wrong with it is said', async 
   await page.locator('#rehearse-wallet').fill('right password');
   await page.getByRole('button', { name: 'Rehearse' }).click();
   await page.getByTestId('rehearsed').waitFor();
-  assert.match(await page.getByTestId('rehearsed').innerText(), /can be brought back[\s\S]*The password opens its keys/);
+  await holds(async () => assert.match(await page.getByTestId('rehearsed').innerText(), /can be brought back[\s\S]*The password opens its keys/));
   await clean('backup');
 });

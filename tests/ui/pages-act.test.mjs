@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 import { Mock } from './mock/server.mjs';
 import { ADDRESSES, words } from './mock/world.mjs';
-import { faults, launch, open, shoot } from './support.mjs';
+import { faults, holds, launch, open, shoot } from './support.mjs';
 
 let browser, mock, page;
 before(async () => (browser = await launch()));
@@ -35,14 +35,14 @@ test('Earn follows blocks, claims and state; stops and starts', async () => {
   mock.it.sessions[2] = moved;
   mock.emit({ type: 'claim', ...moved });
   await page.locator(`tr[data-session="${moved.id}"][data-state=settled]`).waitFor();
-  assert.equal(await page.locator(`tr[data-session="${moved.id}"]`).getAttribute('data-settled'), '1911616');
+  await holds(async () => assert.equal(await page.locator(`tr[data-session="${moved.id}"]`).getAttribute('data-settled'), '1911616'));
   await page.locator(`tr[data-session="${moved.id}"]`).click();
   await page.getByTestId('relays').waitFor();
-  assert.match(await page.getByTestId('settled').innerText(), /\+\s1\.911616/);
+  await holds(async () => assert.match(await page.getByTestId('settled').innerText(), /\+\s1\.911616/));
   await clean('session-sheet');
   await page.keyboard.press('Escape');
   await page.getByTestId('chart-table').click();
-  assert.match(await page.locator('.days').innerText(), /56\.224398/);
+  await holds(async () => assert.match(await page.locator('.days').innerText(), /56\.224398/));
   await page.getByTestId('earn-stop').click();
   await page.getByTestId('earn-start').waitFor();
   await page.getByTestId('earn-start').click();
@@ -52,12 +52,12 @@ test('Earn follows blocks, claims and state; stops and starts', async () => {
 test('Start earning says why not', async () => {
   await at('earn', 'off');
   await page.getByTestId('why').waitFor();
-  assert.equal(await page.getByTestId('earn-start').getAttribute('aria-disabled'), 'true');
+  await holds(async () => assert.equal(await page.getByTestId('earn-start').getAttribute('aria-disabled'), 'true'));
   await page.getByTestId('earn-start').click({ force: true });
-  assert.ok(!mock.calls.some((call) => call.name === 'POST /earning/start'));
-  assert.match(await page.getByTestId('why').innerText(), /The port is taken[\s\S]*The working key holds too little/);
+  await holds(async () => assert.ok(!mock.calls.some((call) => call.name === 'POST /earning/start')));
+  await holds(async () => assert.match(await page.getByTestId('why').innerText(), /The port is taken[\s\S]*The working key holds too little/));
   await page.getByRole('button', { name: 'Unlock' }).click();
-  assert.match(page.url(), /\/wallet$/);
+  await holds(async () => assert.match(page.url(), /\/wallet$/));
   // The page is fetched first.
   await page.waitForFunction(() => document.activeElement?.tagName === 'H1');
 });
@@ -65,7 +65,7 @@ test('Start earning says why not', async () => {
 test('Set-up steps are seen moving, and go away when it is done', async () => {
   await at('chat', 'setup');
   await page.getByTestId('setup').waitFor();
-  assert.equal(await page.locator('[data-testid=setup] li[data-state=running]').innerText(), 'Service on the chain\nrunning now');
+  await holds(async () => assert.equal(await page.locator('[data-testid=setup] li[data-state=running]').innerText(), 'Service on the chain\nrunning now'));
   const { setup } = mock.it.status;
   mock.emit({ type: 'setup', ...setup, running: false, done: true, steps: setup.steps.map((step) => ({ ...step, state: 'done' })) });
   await page.getByTestId('setup').waitFor({ state: 'detached' });
@@ -81,7 +81,7 @@ test('A failed set-up says why and runs again', async () => {
   await clean('setup-failed');
   await page.getByRole('button', { name: 'Try again' }).click();
   await page.waitForTimeout(100);
-  assert.ok(mock.calls.some((call) => call.name === 'POST /setup/run'));
+  await holds(async () => assert.ok(mock.calls.some((call) => call.name === 'POST /setup/run')));
 });
 
 test('A set-up that waits to be asked has a button', async () => {
@@ -113,8 +113,8 @@ test('Models: add, its error, pull, pause, verify, delete refused', async () => 
   await page.getByText('SmolLM2 135M is what its CID says').waitFor();
   await page.getByRole('button', { name: 'Actions for DeepSeek R1 14B' }).click();
   const refused = page.getByRole('menuitem', { name: 'Delete' });
-  assert.equal(await refused.getAttribute('aria-disabled'), 'true');
-  assert.match(await refused.innerText(), /Serves llm-r1-14b[\s\S]*miner\.services/);
+  await holds(async () => assert.equal(await refused.getAttribute('aria-disabled'), 'true'));
+  await holds(async () => assert.match(await refused.innerText(), /Serves llm-r1-14b[\s\S]*miner\.services/));
   await clean('model-serves');
   await page.keyboard.press('Escape');
   await page.getByRole('button', { name: 'Actions for MiniLM L6' }).click();
@@ -124,14 +124,14 @@ test('Models: add, its error, pull, pause, verify, delete refused', async () => 
   await page.getByTestId('error').filter({ hasText: 'This model serves the network' }).waitFor();
   await page.getByRole('button', { name: 'Delete model' }).click();
   await page.locator('[data-model=minilm-l6]').waitFor({ state: 'detached' });
-  assert.ok(!mock.calls.some((call) => call.name === 'DELETE /models/{cid}' && call.cid === mock.it.models[0].cid));
+  await holds(async () => assert.ok(!mock.calls.some((call) => call.name === 'DELETE /models/{cid}' && call.cid === mock.it.models[0].cid)));
 });
 
 test('The catalogue fetches where a source is configured', async () => {
   await at('models');
   await page.getByRole('button', { name: 'Get Phi-4 14B' }).click();
   await page.waitForFunction(() => document.querySelector('[data-testid=catalogue]').innerText.includes('on its way'));
-  assert.deepEqual(Object.keys(mock.calls.find((call) => call.name === 'POST /models/pull').body), ['cid']);
+  await holds(async () => assert.deepEqual(Object.keys(mock.calls.find((call) => call.name === 'POST /models/pull').body), ['cid']));
 });
 
 test('Without a source the catalogue asks where to fetch from', async () => {
@@ -142,15 +142,15 @@ test('Without a source the catalogue asks where to fetch from', async () => {
   const get = page.getByRole('button', { name: 'Name a source: Phi-4 14B' });
   await get.click();
   await page.waitForFunction(() => document.activeElement?.id === 'pull-from');
-  assert.equal(await page.locator('#pull-cid').inputValue(), cid);
-  assert.match(await page.locator('#pull-hint').innerText(), /weights\.gateways/);
+  await holds(async () => assert.equal(await page.locator('#pull-cid').inputValue(), cid));
+  await holds(async () => assert.match(await page.locator('#pull-hint').innerText(), /weights\.gateways/));
   const pull = page.getByRole('button', { name: 'Fetch and verify' });
-  assert.equal(await pull.getAttribute('aria-disabled'), 'true');
+  await holds(async () => assert.equal(await pull.getAttribute('aria-disabled'), 'true'));
   await clean('get-from');
   await page.locator('#pull-from').fill('http://attic:4327');
   await pull.click();
   await page.getByTestId('add-model').waitFor({ state: 'detached' });
-  assert.deepEqual(mock.calls.find((call) => call.name === 'POST /models/pull').body, { cid, from: 'http://attic:4327' });
+  await holds(async () => assert.deepEqual(mock.calls.find((call) => call.name === 'POST /models/pull').body, { cid, from: 'http://attic:4327' }));
 });
 
 test('Wallet: send with review', async () => {
@@ -168,7 +168,7 @@ test('Wallet: send with review', async () => {
   await clean('send-review');
   const review = mock.calls.find((call) => call.name === 'POST /wallet/send/review');
   assert.deepEqual(review.body, { from: ADDRESSES.main, to: ADDRESSES.supplier, amount: '250500000', memo: '104882' });
-  assert.match(await page.getByTestId('send-sheet').innerText(), /First payment to this address[\s\S]*1,020\.918205/);
+  await holds(async () => assert.match(await page.getByTestId('send-sheet').innerText(), /First payment to this address[\s\S]*1,020\.918205/));
   await page.getByRole('button', { name: 'Send 250.5 POKT' }).click();
   await page.getByRole('heading', { name: 'Payment sent' }).waitFor();
   await clean('send-sent');
@@ -197,9 +197,9 @@ test('Wallet: create, words, check of three, a wrong word', async () => {
   await sheet.locator('#create-again').fill('long enough');
   await sheet.getByRole('button', { name: 'Create wallet' }).click();
   await sheet.getByRole('button', { name: 'Show the words' }).waitFor();
-  assert.doesNotMatch(await sheet.innerText(), /abandon/);
+  await holds(async () => assert.doesNotMatch(await sheet.innerText(), /abandon/));
   await sheet.getByRole('button', { name: 'Show the words' }).click();
-  assert.match(await sheet.innerText(), /abandon/);
+  await holds(async () => assert.match(await sheet.innerText(), /abandon/));
   await clean('words');
   await sheet.getByRole('button', { name: 'I wrote them down' }).click();
   for (let round = 0; round < 3; round += 1) {
@@ -220,19 +220,19 @@ test('Settings: theme, language, key said once, password', async () => {
   await at('settings');
   await page.getByRole('radio', { name: 'Dark' }).click();
   await page.waitForFunction(() => document.documentElement.dataset.theme === 'dark');
-  assert.equal(await page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor), 'rgb(21, 20, 19)');
+  await holds(async () => assert.equal(await page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor), 'rgb(21, 20, 19)'));
   await page.getByTestId('language').selectOption('de');
   await page.getByRole('heading', { name: 'Einstellungen' }).waitFor();
-  assert.equal(await page.evaluate(() => document.documentElement.lang), 'de');
+  await holds(async () => assert.equal(await page.evaluate(() => document.documentElement.lang), 'de'));
   await clean('settings-german');
   await page.reload();
   await page.getByRole('heading', { name: 'Einstellungen' }).waitFor();
-  assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), 'dark');
+  await holds(async () => assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), 'dark'));
   await page.getByTestId('language').selectOption('en');
   await page.getByRole('link', { name: 'API and keys' }).click();
   await page.locator('#key-name').fill('my editor');
   await page.keyboard.press('Enter');
-  assert.equal(await page.getByTestId('key-secret').innerText(), 'hk-77aa-secret-said-once');
+  await holds(async () => assert.equal(await page.getByTestId('key-secret').innerText(), 'hk-77aa-secret-said-once'));
   await clean('key-made');
   await page.getByRole('button', { name: 'Revoke key my editor' }).click();
   await page.getByRole('button', { name: 'Revoke key', exact: true }).click();
@@ -240,14 +240,14 @@ test('Settings: theme, language, key said once, password', async () => {
   await page.getByRole('link', { name: 'Access' }).click();
   await page.locator('#login-password').fill('short');
   const save = page.getByRole('button', { name: 'Set password' });
-  assert.equal(await save.getAttribute('aria-disabled'), 'true');
+  await holds(async () => assert.equal(await save.getAttribute('aria-disabled'), 'true'));
   await page.locator('#login-password').fill('a long password');
   await save.click();
   // The other sessions are over; this page got a new cookie with the answer and stays.
   await page.locator('.badge.ok', { hasText: 'set' }).waitFor();
-  assert.equal(await page.locator('#secret').count(), 0);
-  assert.match(page.url(), /\/settings\/access$/);
-  assert.equal(mock.calls.find((call) => call.name === 'PUT /auth/login').body.password, 'a long password');
+  await holds(async () => assert.equal(await page.locator('#secret').count(), 0));
+  await holds(async () => assert.match(page.url(), /\/settings\/access$/));
+  await holds(async () => assert.equal(mock.calls.find((call) => call.name === 'PUT /auth/login').body.password, 'a long password'));
 });
 
 test('What the node refuses is said in the language of the page', async () => {
@@ -298,7 +298,7 @@ test('Network: a block is given where nothing is trusted', async () => {
   await trust.getByRole('button', { name: 'Trust this block' }).click();
   await trust.getByTestId('error').filter({ hasText: 'No endpoint has this block' }).waitFor();
   await trust.getByRole('button', { name: 'Take it over' }).click();
-  assert.equal(await trust.getByLabel('Height of the block').inputValue(), '871209');
+  await holds(async () => assert.equal(await trust.getByLabel('Height of the block').inputValue(), '871209'));
   await trust.getByRole('button', { name: 'Trust this block' }).click();
   await trust.getByTestId('trust-source').getByText('you, on this computer').waitFor();
   await page.locator('main [role=alert][data-testid=chain-problem]').waitFor({ state: 'detached' });
@@ -307,8 +307,8 @@ test('Network: a block is given where nothing is trusted', async () => {
 
 test('Network: an upgrade of the chain is told before it comes', async () => {
   await at('network', 'locked');
-  assert.match(await page.getByTestId('upgrade').innerText(), /v0\.1\.36 comes at block [\d,]+, in about 2\sd.*tested with v0\.1\.35/s);
-  assert.equal(await page.getByTestId('program-newer').count(), 0);
+  await holds(async () => assert.match(await page.getByTestId('upgrade').innerText(), /v0\.1\.36 comes at block [\d,]+, in about 2\sd.*tested with v0\.1\.35/s));
+  await holds(async () => assert.equal(await page.getByTestId('program-newer').count(), 0));
   await clean('network-upgrade');
 });
 
@@ -342,7 +342,7 @@ test('Signed out: asks for the token, says when it is wrong, goes on', async () 
   await page.locator('#secret').fill('nonsense');
   await page.keyboard.press('Enter');
   await page.getByText('This is not the access token').waitFor();
-  assert.equal(await page.getByTestId('foot').count(), 0);
+  await holds(async () => assert.equal(await page.getByTestId('foot').count(), 0));
   await page.getByRole('button', { name: 'Sign in with a password' }).click();
   await page.locator('#secret').fill('not this one');
   await page.keyboard.press('Enter');

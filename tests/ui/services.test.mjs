@@ -4,7 +4,7 @@ import { after, afterEach, before, test } from 'node:test';
 import { FOREIGN } from './mock/accounts.mjs';
 import { Mock } from './mock/server.mjs';
 import { ADDRESSES } from './mock/world.mjs';
-import { faults, launch, open, shoot, sidewards } from './support.mjs';
+import { faults, holds, launch, open, shoot, sidewards } from './support.mjs';
 
 let browser, mock, page;
 before(async () => (browser = await launch()));
@@ -47,9 +47,9 @@ test('own services show their units, what was served and asked here, and what is
   const settled = served.reduce((sum, one) => sum + BigInt(one.settled ?? '0'), 0n);
   assert.ok(settled > 0n && text.includes(`${(Number(settled) / 1e6).toFixed(6)} POKT settled for what was served here`), text);
   assert.match(text, /Asked for here \d+ times in 30 days, for \d+\.\d{6} POKT/);
-  assert.match(await mine().innerText(), /What others served of it, and the owner’s share of that, this node does not know/);
+  await holds(async () => assert.match(await mine().innerText(), /What others served of it, and the owner’s share of that, this node does not know/));
   // Services of others are not ours.
-  assert.equal(await row('eth').count(), 0);
+  await holds(async () => assert.equal(await row('eth').count(), 0));
   await mine().scrollIntoViewIfNeeded();
   await clean('services');
 });
@@ -59,23 +59,23 @@ test('a card is shown as text, and changed with what changed alone', async () =>
   await look('llm-r1-14b');
   const sheet = page.getByTestId('service-sheet');
   await page.getByTestId('service-card').waitFor();
-  assert.deepEqual(JSON.parse(await page.getByTestId('service-card').innerText()), card);
+  await holds(async () => assert.deepEqual(JSON.parse(await page.getByTestId('service-card').innerText()), card));
   await clean('service-card');
   await sheet.getByRole('button', { name: 'Change it' }).click();
   const role = page.getByTestId('role-sheet');
   await role.getByText('Change a service').waitFor();
-  assert.equal(await page.locator('#role-service').inputValue(), 'llm-r1-14b');
-  assert.ok(await page.locator('#role-service').evaluate((one) => one.readOnly));
-  assert.equal(await page.locator('#role-units').inputValue(), '1000000');
+  await holds(async () => assert.equal(await page.locator('#role-service').inputValue(), 'llm-r1-14b'));
+  await holds(async () => assert.ok(await page.locator('#role-service').evaluate((one) => one.readOnly)));
+  await holds(async () => assert.equal(await page.locator('#role-units').inputValue(), '1000000'));
   await page.locator('#role-card').fill('{"broken"');
   await role.getByText('A card is one JSON object in braces').waitFor();
-  assert.equal(await role.getByRole('button', { name: 'Look before you sign' }).getAttribute('aria-disabled'), 'true');
+  await holds(async () => assert.equal(await role.getByRole('button', { name: 'Look before you sign' }).getAttribute('aria-disabled'), 'true'));
   await clean('service-card-wrong');
   await page.locator('#role-card').fill('{"schema": "pocket-service-card/v1"}');
   await page.locator('#role-units').fill('900000');
   await role.getByRole('button', { name: 'Look before you sign' }).click();
   await role.getByRole('button', { name: 'Sign', exact: true }).waitFor();
-  assert.deepEqual(reviewed(), { type: 'service', id: 'llm-r1-14b', compute_units: 900_000, card: { schema: 'pocket-service-card/v1' }, is_edit: true });
+  await holds(async () => assert.deepEqual(reviewed(), { type: 'service', id: 'llm-r1-14b', compute_units: 900_000, card: { schema: 'pocket-service-card/v1' }, is_edit: true }));
   await role.getByRole('button', { name: 'Sign', exact: true }).click();
   await page.getByTestId('role-outcome').waitFor();
 });
@@ -92,7 +92,7 @@ test('a service is made; without any that is said', async () => {
   await page.getByTestId('role-sheet').getByRole('alert').waitFor();
   await page.getByRole('button', { name: 'Look before you sign' }).click();
   await page.getByRole('button', { name: 'Sign', exact: true }).waitFor();
-  assert.deepEqual(reviewed(), { type: 'service', id: 'my-model', compute_units: 1200 });
+  await holds(async () => assert.deepEqual(reviewed(), { type: 'service', id: 'my-model', compute_units: 1200 }));
   mock.it.services.push({ id: 'my-model', name: 'my-model', compute_units: 1200, owner: ADDRESSES.main, is_own: true });
   await page.getByRole('button', { name: 'Sign', exact: true }).click();
   await page.getByTestId('role-outcome').waitFor();
@@ -112,7 +112,7 @@ test('a service of another account, a card that is none, and a chain that is awa
   const sheet = page.getByTestId('service-sheet');
   await sheet.getByText('This card is no document that can be shown').waitFor();
   await sheet.getByText('Its owner is another account').waitFor();
-  assert.equal(await sheet.getByRole('button', { name: 'Change it' }).getAttribute('aria-disabled'), 'true');
+  await holds(async () => assert.equal(await sheet.getByRole('button', { name: 'Change it' }).getAttribute('aria-disabled'), 'true'));
   await clean('service-card-none');
   await page.keyboard.press('Escape');
   mock.failOnce('GET /roles/services/{id}', 503, 'chain_unreachable', 'no endpoint answers');

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 import { Mock } from './mock/server.mjs';
 import { words } from './mock/world.mjs';
-import { faults, launch, open, shoot, sidewards } from './support.mjs';
+import { faults, holds, launch, open, shoot, sidewards } from './support.mjs';
 
 let browser, mock, page;
 before(async () => (browser = await launch()));
@@ -31,11 +31,11 @@ const noted = () => mock.calls.filter((call) => call.name === 'PATCH /first-run'
 test('whoever has set nothing up begins with the first run, and a page that was asked for is shown', async () => {
   await at('');
   await step('computer');
-  assert.match(await page.getByTestId('first-step').innerText(), /AMD Ryzen 7 7700, 16 threads[\s\S]*Mainnet/);
+  await holds(async () => assert.match(await page.getByTestId('first-step').innerText(), /AMD Ryzen 7 7700, 16 threads[\s\S]*Mainnet/));
   await clean('first-computer');
   await page.goto(`${mock.url}/models`);
   await page.getByTestId('finish-setup').waitFor();
-  assert.match(page.url(), /\/models$/);
+  await holds(async () => assert.match(page.url(), /\/models$/));
 });
 
 test('every step can be skipped, and a reload goes on there', async () => {
@@ -52,11 +52,11 @@ test('every step can be skipped, and a reload goes on there', async () => {
   await step('role');
   await page.getByTestId('first-skip').click();
   await step('ready');
-  assert.match(await page.getByTestId('first-step').innerText(), /none yet[\s\S]*none[\s\S]*not chosen/);
+  await holds(async () => assert.match(await page.getByTestId('first-step').innerText(), /none yet[\s\S]*none[\s\S]*not chosen/));
   await clean('first-ready');
   await page.getByRole('button', { name: 'Start chatting' }).click();
   await page.getByTestId('composer').waitFor();
-  assert.equal(await page.getByTestId('finish-setup').count(), 0);
+  await holds(async () => assert.equal(await page.getByTestId('finish-setup').count(), 0));
   assert.deepEqual(noted().at(-1), { step: { id: 'ready', state: 'done' }, ended: true });
 });
 
@@ -74,7 +74,7 @@ test('a wallet is made and its words are checked within the first run', async ()
     await sheet.locator('.options').getByRole('button', { name: words[number - 1], exact: true }).click();
   }
   await page.getByTestId('first-next').waitFor();
-  assert.match(await page.getByTestId('first-step').innerText(), /Your recovery words are checked/);
+  await holds(async () => assert.match(await page.getByTestId('first-step').innerText(), /Your recovery words are checked/));
   await clean('first-wallet');
 });
 
@@ -84,17 +84,17 @@ test('what earning needs on mainnet is asked for one after the other, without a 
     it.models = [{ ...structuredClone(deepseek), state: 'ready' }];
   };
   await at('setup/role', 'empty', { change });
-  assert.equal(await page.getByRole('radio', { name: /pool/ }).isDisabled(), true);
+  await holds(async () => assert.equal(await page.getByRole('radio', { name: /pool/ }).isDisabled(), true));
   await page.getByRole('radio', { name: /own stake/ }).check();
   await page.getByTestId('needs').waitFor();
   const need = (code) => page.locator(`[data-need=${code}]`);
-  assert.equal(await need('chain').getAttribute('data-state'), 'missing');
-  assert.equal(await need('chain').locator('details').getAttribute('open'), '');
+  await holds(async () => assert.equal(await need('chain').getAttribute('data-state'), 'missing'));
+  await holds(async () => assert.equal(await need('chain').locator('details').getAttribute('open'), ''));
   await clean('first-needs');
   await page.locator('#need-rpc').fill('https://one.example\nhttps://two.example');
   await need('chain').getByRole('button', { name: 'Try and add' }).click();
   await page.waitForFunction(() => document.querySelector('#need-rpc').value === '');
-  assert.deepEqual(mock.calls.filter((call) => call.name === 'POST /network/endpoints').map((call) => call.body.url), ['https://one.example', 'https://two.example']);
+  await holds(async () => assert.deepEqual(mock.calls.filter((call) => call.name === 'POST /network/endpoints').map((call) => call.body.url), ['https://one.example', 'https://two.example']));
   await need('service').locator('summary').click();
   await page.locator('#need-service').fill('llm-r1-14b');
   await need('service').getByRole('button', { name: 'Save' }).click();
@@ -114,7 +114,7 @@ test('what earning needs on mainnet is asked for one after the other, without a 
   await need('restart').getByRole('button', { name: 'Restart Hearth' }).click();
   await page.getByRole('alertdialog').getByRole('button', { name: 'Restart Hearth' }).click();
   await need('restart').waitFor({ state: 'detached' });
-  assert.ok(mock.calls.some((call) => call.name === 'POST /restart'));
+  await holds(async () => assert.ok(mock.calls.some((call) => call.name === 'POST /restart')));
   // The wallet is another step; it comes back to this one.
   await need('wallet').locator('summary').click();
   await need('wallet').getByRole('button', { name: 'Create or restore' }).click();
@@ -131,11 +131,11 @@ test('money and stake are the last things that are missing', async () => {
   };
   await at('setup/role', 'serving', { change });
   await page.locator('[data-need=money][data-state=missing]').waitFor();
-  assert.match(await page.locator('[data-need=money]').innerText(), /at least 59,500(?:\.0+)? POKT/);
+  await holds(async () => assert.match(await page.locator('[data-need=money]').innerText(), /at least 59,500(?:\.0+)? POKT/));
   await page.locator('[data-need=stake] summary').click();
   await page.locator('[data-need=stake]').getByRole('button', { name: 'Stake' }).click();
   await page.getByTestId('role-sheet').waitFor();
-  assert.equal(await page.getByTestId('role-sheet').locator('input').nth(1).inputValue(), 'llm-r1-14b');
+  await holds(async () => assert.equal(await page.getByTestId('role-sheet').locator('input').nth(1).inputValue(), 'llm-r1-14b'));
 });
 
 test('the play network beside this one is a command to copy', async () => {
@@ -148,7 +148,7 @@ test('the play network beside this one is a command to copy', async () => {
 test('the first run is German on a German page, and works on a phone by keyboard', async () => {
   await at('', 'empty', { locale: 'de-DE', size: 'phone' });
   await step('computer');
-  assert.match(await page.locator('main').innerText(), /Dieser Computer[\s\S]*Arbeitsspeicher/);
+  await holds(async () => assert.match(await page.locator('main').innerText(), /Dieser Computer[\s\S]*Arbeitsspeicher/));
   await clean('first-phone');
   await page.getByTestId('first-next').press('Enter');
   await step('model');
@@ -174,7 +174,7 @@ test('a node that cannot note a step says so, and the step stays', async () => {
 test('a devnet that sets itself up does not open the first run', async () => {
   await at('', 'devnet');
   await page.getByTestId('composer').waitFor();
-  assert.equal(await page.getByTestId('finish-setup').count(), 0);
+  await holds(async () => assert.equal(await page.getByTestId('finish-setup').count(), 0));
 });
 
 test('every setting is found, changed, refused and put back', async () => {
@@ -193,11 +193,11 @@ test('every setting is found, changed, refused and put back', async () => {
   await field.fill('many');
   await field.press('Enter');
   await row('miner.slots').getByTestId('error').waitFor();
-  assert.match(await row('miner.slots').getByTestId('error').innerText(), /miner\.slots takes a whole number/);
+  await holds(async () => assert.match(await row('miner.slots').getByTestId('error').innerText(), /miner\.slots takes a whole number/));
   await field.fill('4');
   await field.press('Enter');
   await page.getByTestId('needs-restart').waitFor();
-  assert.match(await row('miner.slots').innerText(), /with the next start until then: 0/);
+  await holds(async () => assert.match(await row('miner.slots').innerText(), /with the next start until then: 0/));
   await page.waitForFunction(() => document.activeElement?.getAttribute('aria-label') === 'Change miner.slots');
   await clean('settings-config-changed');
   await row('miner.slots').getByRole('button').click();
@@ -207,15 +207,15 @@ test('every setting is found, changed, refused and put back', async () => {
   await row('log.filter').locator('input').fill('debug');
   await row('log.filter').locator('input').press('Enter');
   await page.waitForFunction(() => document.querySelector('[data-key="log.filter"] [data-testid=value]')?.textContent === 'debug');
-  assert.equal(await page.getByTestId('needs-restart').count(), 0);
+  await holds(async () => assert.equal(await page.getByTestId('needs-restart').count(), 0));
 });
 
 test('what environment or flag set is shown so and not offered; entries are added and removed', async () => {
   await at('settings/config', 'serving');
   const row = (key) => page.locator(`[data-key="${key}"]`);
   await row('network').waitFor();
-  assert.match(await row('stop_within_s').innerText(), /environment HEARTH_STOP_WITHIN_S/);
-  assert.equal(await row('network').getByRole('button').count(), 0);
+  await holds(async () => assert.match(await row('stop_within_s').innerText(), /environment HEARTH_STOP_WITHIN_S/));
+  await holds(async () => assert.equal(await row('network').getByRole('button').count(), 0));
   const servers = page.getByTestId('add-backends');
   await servers.getByRole('button').click();
   await page.locator('#backends-name').fill('big');
@@ -225,14 +225,14 @@ test('what environment or flag set is shown so and not offered; entries are adde
   await row('models.aliases.gpt-4.1').getByRole('button').click();
   await row('models.aliases.gpt-4.1').getByRole('button', { name: 'Remove models.aliases.gpt-4.1' }).click();
   await page.getByTestId('needs-restart').waitFor();
-  assert.deepEqual(mock.calls.findLast((call) => call.name === 'PATCH /config').body, { changes: [{ key: 'models.aliases.gpt-4.1', value: null }] });
+  await holds(async () => assert.deepEqual(mock.calls.findLast((call) => call.name === 'PATCH /config').body, { changes: [{ key: 'models.aliases.gpt-4.1', value: null }] }));
 });
 
 test('a file that cannot be read and a program that cannot start itself are said', async () => {
   const change = ({ it }) => Object.assign(it.config, { problem: 'a setting has a value of the wrong form', needs_restart: true, can_restart: false });
   await at('settings/config', 'serving', { change, dark: true });
   await page.getByText('cannot be read as it is now').waitFor();
-  assert.match(await page.getByTestId('needs-restart').innerText(), /Quit Hearth and start it again/);
+  await holds(async () => assert.match(await page.getByTestId('needs-restart').innerText(), /Quit Hearth and start it again/));
   await clean('settings-config-broken');
 });
 

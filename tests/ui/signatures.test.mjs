@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 import { Mock } from './mock/server.mjs';
 import { ADDRESSES } from './mock/world.mjs';
-import { faults, launch, open, shoot } from './support.mjs';
+import { faults, holds, launch, open, shoot } from './support.mjs';
 
 let browser, mock, page;
 before(async () => (browser = await launch()));
@@ -32,7 +32,7 @@ async function at(options = {}) {
 test('What a program wants signed comes up on any page, one after the other', async () => {
   await at();
   const sheet = page.getByTestId('signature-sheet');
-  assert.equal(await sheet.count(), 0);
+  await holds(async () => assert.equal(await sheet.count(), 0));
   mock.it.signatures = [request('s1', { type: 'text', text: 'I am the owner' }), request('s2', transaction)];
   mock.emit({ type: 'signatures' });
   await sheet.getByText('I am the owner').waitFor();
@@ -42,7 +42,7 @@ test('What a program wants signed comes up on any page, one after the other', as
   assert.deepEqual(await faults(page), []);
   // Without the password nothing is asked of the node, with a wrong one it stays.
   await page.getByTestId('signature-approve').click({ force: true });
-  assert.ok(!mock.calls.some((call) => call.name.includes('/approve')));
+  await holds(async () => assert.ok(!mock.calls.some((call) => call.name.includes('/approve'))));
   await sheet.getByLabel('Wallet password').fill('wrong');
   await page.getByTestId('signature-approve').click();
   await sheet.getByRole('alert').first().waitFor();
@@ -50,12 +50,12 @@ test('What a program wants signed comes up on any page, one after the other', as
   await page.getByTestId('signature-approve').click();
 
   await sheet.getByText(ADDRESSES.working).first().waitFor();
-  assert.match(await page.getByTestId('signature-content').innerText(), /MsgSend[\s\S]*5000000[\s\S]*membership/);
+  await holds(async () => assert.match(await page.getByTestId('signature-content').innerText(), /MsgSend[\s\S]*5000000[\s\S]*membership/));
   await shoot(page, 'signature-transaction');
   assert.deepEqual(await faults(page), []);
   await page.getByTestId('signature-refuse').click();
   await sheet.waitFor({ state: 'detached' });
-  assert.deepEqual(mock.calls.filter((call) => /approve|refuse/.test(call.name)).map((call) => call.name.split('/').at(-1)), ['approve', 'approve', 'refuse']);
+  await holds(async () => assert.deepEqual(mock.calls.filter((call) => /approve|refuse/.test(call.name)).map((call) => call.name.split('/').at(-1)), ['approve', 'approve', 'refuse']));
 });
 
 test('What is put off does not come back by itself; small and in German', async () => {
@@ -71,7 +71,7 @@ test('What is put off does not come back by itself; small and in German', async 
   await sheet.waitFor({ state: 'detached' });
   mock.emit({ type: 'signatures' });
   await page.waitForTimeout(200);
-  assert.equal(await sheet.count(), 0);
+  await holds(async () => assert.equal(await sheet.count(), 0));
   mock.it.signatures.push(request('s2', { type: 'text', text: 'noch etwas' }));
   mock.emit({ type: 'signatures' });
   await sheet.getByText('noch etwas').waitFor();

@@ -11,7 +11,7 @@ const axe = require('axe-core').source;
 export const SHOTS = process.env.UI_SHOTS ?? join(tmpdir(), 'hearth-ui-shots');
 export const SIZES = { phone: [360, 740], small: [800, 600], normal: [1280, 800], wide: [1920, 1080] };
 
-const PATIENCE_MS = 120_000;
+const PATIENCE_MS = 60_000;
 // `UI_SLOWER=6` gives the page a sixth of the processor, `UI_LATE=400` (see the mock) answers late: what fails then
 // depends on speed.
 const SLOWER = Number(process.env.UI_SLOWER ?? 1);
@@ -45,6 +45,19 @@ export async function open(browser, url, { size = 'normal', dark = false, ...opt
   });
   await page.goto(url);
   return page;
+}
+
+/** That something is so, now or soon: what a page shows comes after what a test did. */
+export async function holds(check) {
+  const end = Date.now() + PATIENCE_MS;
+  for (;;) {
+    try {
+      return await check();
+    } catch (error) {
+      if (Date.now() > end) throw error;
+    }
+    await new Promise((done) => setTimeout(done, 50));
+  }
 }
 
 /** What axe finds, as one line per fault; empty if the page is clean. */
