@@ -38,11 +38,12 @@ test('the token leaves the address line and buys a cookie', async () => {
 
 test('an answer streams in, with receipt, and is kept in the list', async () => {
   await choose('pocket/llm-r1-70b');
-  mock.pieceMs = 60;
+  mock.pieces = 1;
   await ask('What is a hearth?');
   await page.locator('[data-testid=answer][data-state=streaming]').waitFor();
   await holds(async () => assert.equal(await page.getByTestId('stop').isVisible(), true));
   await holds(async () => assert.equal(await lastAnswer().getAttribute('aria-busy'), 'true'));
+  mock.pieces = Infinity;
   await finished();
   await holds(async () => assert.match(await lastAnswer().innerText(), /Hello from the mock, block by block/));
   await holds(async () => assert.equal(await lastAnswer().locator('pre').count(), 1));
@@ -61,7 +62,7 @@ test('an answer streams in, with receipt, and is kept in the list', async () => 
 });
 
 test('Escape stops an answer and keeps what is there', async () => {
-  mock.pieceMs = 400;
+  mock.pieces = 1;
   await ask('A long one');
   await page.locator('[data-testid=answer][data-state=streaming]', { hasText: 'Hello' }).waitFor();
   await page.keyboard.press('Escape');
@@ -139,12 +140,12 @@ test('chats are found, renamed and deleted', async () => {
   await holds(async () => assert.equal(await page.locator('.line a').count(), 1));
   await page.getByLabel('Search chats').fill('');
   await page.locator('.line a', { hasText: 'Letter to' }).waitFor();
-  await page.getByRole('button', { name: 'Actions for chat Letter to the energy supplier' }).click({ force: true });
+  await page.getByRole('button', { name: 'Actions for chat Letter to the energy supplier' }).click();
   await page.getByRole('menuitem', { name: 'Rename' }).click();
   await page.locator('input[id*=rename]').fill('Letter, sent');
   await page.keyboard.press('Enter');
   await page.locator('.line a', { hasText: 'Letter, sent' }).waitFor();
-  await page.getByRole('button', { name: 'Actions for chat Letter, sent' }).click({ force: true });
+  await page.getByRole('button', { name: 'Actions for chat Letter, sent' }).click();
   await page.getByRole('menuitem', { name: 'Delete' }).click();
   await shoot(page, 'confirm');
   assert.deepEqual(await faults(page), []);
@@ -153,7 +154,7 @@ test('chats are found, renamed and deleted', async () => {
 });
 
 test('an answer that another page asked for is shown growing, stoppable, then whole', async () => {
-  mock.pieceMs = 1200;
+  mock.pieces = 1;
   await ask('For two readers');
   await page.locator('[data-testid=answer][data-state=streaming]', { hasText: 'Hello' }).waitFor();
   const other = await open(browser, page.url());
@@ -161,7 +162,9 @@ test('an answer that another page asked for is shown growing, stoppable, then wh
     await other.locator('[data-testid=answer][data-state=streaming]', { hasText: 'Hello' }).waitFor();
     await holds(async () => assert.equal(await other.getByTestId('stop').isVisible(), true));
     await holds(async () => assert.equal(await other.getByTestId('send').count(), 0));
+    mock.pieces = 3;
     await other.locator('[data-testid=answer][data-state=streaming]', { hasText: 'mock' }).waitFor();
+    mock.pieces = Infinity;
     await finished();
     await other.locator('[data-testid=answer][data-state=done]', { hasText: 'Done.' }).waitFor();
     assert.deepEqual(other.wrong, []);

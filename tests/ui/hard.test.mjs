@@ -140,7 +140,7 @@ test('chats beyond the first hundreds are reached', async () => {
 
 test('after the page is loaded again a draft is there and a stopped answer can be gone on with', async () => {
   await at('chat');
-  mock.pieceMs = 300;
+  mock.pieces = 1;
   await page.getByTestId('composer').fill('A long one');
   await page.keyboard.press('Enter');
   await page.locator('[data-testid=answer][data-state=streaming]', { hasText: 'Hello' }).waitFor();
@@ -150,7 +150,7 @@ test('after the page is loaded again a draft is there and a stopped answer can b
   await page.reload();
   await page.locator('[data-testid=answer][data-state=stopped]').waitFor();
   await holds(async () => assert.equal(await page.getByTestId('composer').inputValue(), 'half a thought'));
-  mock.pieceMs = 10;
+  mock.pieces = Infinity;
   await page.getByTestId('continue').click();
   await page.locator('[data-testid=answer][data-state=done]').waitFor();
   const asked = mock.calls.filter((call) => call.name === 'POST /conversations/{id}/answers').at(-1);
@@ -322,7 +322,7 @@ test('a stopped answer of the network says what may be claimed for it, or that n
   for (const [charge, note, chip] of [['unknown', /may claim at most 0\.2628 POKT/, /at most 0\.2628 POKT/], ['unpaid', /nothing is paid for it/, /not paid/]]) {
     if (page && mock) await page.context().close().then(() => mock.stop(), () => {});
     await at('chat');
-    mock.pieceMs = 300;
+    mock.pieces = 1;
     mock.chargeOfStopped = charge;
     await ask('A long one', 'pocket/llm-r1-70b');
     await page.locator('[data-testid=answer][data-state=streaming]', { hasText: 'Hello' }).waitFor();

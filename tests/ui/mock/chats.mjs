@@ -2,6 +2,7 @@
 import { message, receipt } from './world.mjs';
 
 const wait = (ms) => new Promise((done) => setTimeout(done, ms));
+const PIECE_MS = 15;
 const NO_PARAMS = {};
 
 export class Refusal extends Error {
@@ -71,9 +72,11 @@ export function answer(mock, { id, body }, response) {
 
 async function write(mock, { conversation, made, readers }, body) {
   const isFailing = body.content?.startsWith('FAIL');
-  for (const text of isFailing ? ['Half an'] : mock.answerPieces) {
-    await wait(mock.pieceMs);
-    if (mock.stopped.has(made.id)) break;
+  const isOver = () => mock.stopped.has(made.id) || !mock.server.listening;
+  for (const [n, text] of (isFailing ? ['Half an'] : mock.answerPieces).entries()) {
+    do await wait(PIECE_MS);
+    while (n >= mock.pieces && !isOver());
+    if (isOver()) break;
     made.content += text;
     for (const send of readers) send({ type: 'delta', text });
   }

@@ -36,7 +36,8 @@ export class Mock {
     this.contextIsExact = true;
     this.failNext = new Map();
     this.answerPieces = ['Hello', ' from', ' the **mock**', ', block by block.\n\n', '```js\nconst x = 1;\n', '```\n\nDone.'];
-    this.pieceMs = 15;
+    /** An answer stands still after so many pieces until there may be more. */
+    this.pieces = Infinity;
     this.chargeOfStopped = 'unknown';
     this.next = 100;
   }
