@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 import { Mock } from './mock/server.mjs';
-import { faults, holds, launch, open, shoot } from './support.mjs';
+import { ask as askIn, faults, holds, launch, open, shoot } from './support.mjs';
 
 let browser, mock, page;
 before(async () => (browser = await launch()));
@@ -18,12 +18,7 @@ afterEach(async () => {
   await mock.stop();
 });
 
-const ask = async (text) => {
-  await page.getByTestId('composer').fill(text);
-  // While an answer is on its way there is Stop in its place.
-  await page.locator('[data-testid=send]:not([aria-disabled=true])').waitFor();
-  await page.keyboard.press('Enter');
-};
+const ask = (text) => askIn(page, text);
 const lastAnswer = () => page.getByTestId('answer').last();
 const finished = (state = 'done') => page.locator(`[data-testid=answer][data-state=${state}]`).last().waitFor();
 const choose = async (id) => {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, afterEach, before, test } from 'node:test';
 import { Mock } from './mock/server.mjs';
-import { faults, holds, launch, open, shoot, sidewards } from './support.mjs';
+import { ask as askIn, faults, holds, launch, open, shoot, sidewards } from './support.mjs';
 
 let browser, mock, page;
 before(async () => (browser = await launch()));
@@ -22,11 +22,7 @@ async function at(path, { width = 1280, height = 800, change = () => {}, ...opti
   await page.goto(`${mock.url}/${path}`);
   await page.getByTestId('composer').or(page.locator('main h1')).first().waitFor({ state: 'attached' });
 }
-const ask = async (text) => {
-  await page.getByTestId('composer').fill(text);
-  await page.locator('[data-testid=send]:not([aria-disabled=true])').waitFor();
-  await page.keyboard.press('Enter');
-};
+const ask = (text) => askIn(page, text);
 const answer = (state, where = page) => where.locator(`[data-testid=answer][data-state=${state}]`);
 const called = (name) => mock.calls.filter((call) => call.name === name);
 const menuOf = async (title, entry) => {

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 import { Mock } from './mock/server.mjs';
 import { message } from './mock/world.mjs';
-import { faults, holds, launch, open, shoot, sidewards } from './support.mjs';
+import { ask, faults, holds, launch, open, shoot, sidewards } from './support.mjs';
 
 let browser, mock, page;
 before(async () => (browser = await launch()));
@@ -141,8 +141,7 @@ test('chats beyond the first hundreds are reached', async () => {
 test('after the page is loaded again a draft is there and a stopped answer can be gone on with', async () => {
   await at('chat');
   mock.pieces = 1;
-  await page.getByTestId('composer').fill('A long one');
-  await page.keyboard.press('Enter');
+  await ask(page, 'A long one');
   await page.locator('[data-testid=answer][data-state=streaming]', { hasText: 'Hello' }).waitFor();
   await page.keyboard.press('Escape');
   await page.locator('[data-testid=answer][data-state=stopped]').waitFor();
@@ -311,11 +310,9 @@ test('what was asked for on the network is listed with its money, page by page',
   await shoot(page, 'receipts');
 });
 
-const ask = async (text, model) => {
+const choose = async (model) => {
   await page.getByTestId('model-picker').click();
   await page.locator(`.model[data-model="${model}"]`).click();
-  await page.getByTestId('composer').fill(text);
-  await page.keyboard.press('Enter');
 };
 
 test('a stopped answer of the network says what may be claimed for it, or that nothing is', async () => {
@@ -324,7 +321,8 @@ test('a stopped answer of the network says what may be claimed for it, or that n
     await at('chat');
     mock.pieces = 1;
     mock.chargeOfStopped = charge;
-    await ask('A long one', 'pocket/llm-r1-70b');
+    await choose('pocket/llm-r1-70b');
+    await ask(page, 'A long one');
     await page.locator('[data-testid=answer][data-state=streaming]', { hasText: 'Hello' }).waitFor();
     await page.keyboard.press('Escape');
     await page.locator('[data-testid=answer][data-state=stopped]').waitFor();
@@ -339,7 +337,11 @@ test('a stopped answer of the network says what may be claimed for it, or that n
 
 test('a daily limit is said before it is exceeded, and set in Settings', async () => {
   await at('chat', { change: ({ it }) => (it.settings.network_budget = { daily_cap: '500000', spent_today: '400000' }) });
-  await ask('Too dear', 'pocket/llm-r1-70b');
+  await choose('pocket/llm-r1-70b');
+  await page.getByTestId('composer').fill('Too dear');
+  // What the limit does not allow cannot be sent.
+  await page.getByTestId('over-cap').waitFor();
+  await page.keyboard.press('Enter');
   await page.getByTestId('over-cap').filter({ hasText: 'would exceed today\'s limit of 0.5 POKT; 0.4000 are spent' }).waitFor();
   await holds(async () => assert.equal(mock.calls.some((call) => call.name === 'POST /conversations/{id}/answers'), false));
   await holds(async () => assert.equal(await page.getByTestId('composer').inputValue(), 'Too dear'));

@@ -60,6 +60,14 @@ export async function holds(check) {
   }
 }
 
+/** Asks in the chat that is open, as soon as one may. */
+export async function ask(page, text) {
+  await page.getByTestId('composer').fill(text);
+  // While an answer is on its way there is Stop in its place.
+  await page.locator('[data-testid=send]:not([aria-disabled=true])').waitFor();
+  await page.keyboard.press('Enter');
+}
+
 /** What axe finds, as one line per fault; empty if the page is clean. */
 export async function faults(page) {
   await page.evaluate(`window.axe || (${'function(){'}${axe}${'}'})()`);
