@@ -115,6 +115,7 @@ impl Chain {
             seen: Mutex::default(),
             moved_at: Mutex::default(),
             unanswered: AtomicU32::new(0),
+            too_slow: Mutex::default(),
         };
         tasks.spawn_until_stopped("follow the head", watcher.run());
         let chain_id = config.chain_id.clone();
@@ -127,6 +128,7 @@ impl Chain {
             timestamps,
             sent: Mutex::default(),
             block_gas: Mutex::default(),
+            account_numbers: Mutex::default(),
         };
         Ok(Chain(Arc::new(Inner {
             chain_id,

@@ -193,9 +193,9 @@ impl Light {
         if trusted.header.height() >= target {
             return Ok(trusted.header);
         }
-        let reached = self.bisect(endpoint, trusted, target).await?;
-        let header = reached.header.clone();
-        self.show(&mut newest, reached);
+        // What was verified on the way stays so, also where the rest takes too long.
+        let way = |step: &Trusted| self.show(&mut newest, step.clone());
+        let header = self.bisect(endpoint, trusted, target, way).await?.header;
         if header.height().0.is_multiple_of(PRUNE_EVERY) {
             let below = Height(header.height().0.saturating_sub(KEPT_HEADERS));
             if let Err(error) = self.db.prune_headers(below).await {
@@ -275,16 +275,21 @@ impl Light {
     /// Verifies from `trusted` to `target` with the first endpoint that can and does not lie.
     async fn bisect_with_anyone(&self, trusted: &Trusted, target: Height) -> Result<Trusted, LightError> {
         self.pool
-            .ask(|endpoint| async move { self.bisect(&endpoint, trusted.clone(), target).await })
+            .ask(|endpoint| async move {
+                let way = |_: &Trusted| {};
+                self.bisect(&endpoint, trusted.clone(), target, way).await
+            })
             .await
     }
 
-    /// Verifies from `trusted` to `target`, by way of headers between where too few known validators signed it.
+    /// Verifies from `trusted` to `target`, by way of headers between where too few known validators signed it. Tells of
+    /// each that is verified.
     async fn bisect(
         &self,
         endpoint: &Endpoint,
         trusted: Trusted,
         target: Height,
+        mut way: impl FnMut(&Trusted),
     ) -> Result<Trusted, EndpointFault> {
         let mut trusted = trusted;
         let mut wanted = vec![target];
@@ -305,6 +310,7 @@ impl Light {
                 Step::Verified(next) => {
                     self.keep(&next.header, Some(next.next_validators())).await;
                     trusted = *next;
+                    way(&trusted);
                     fetched.remove(&height.0);
                     wanted.pop();
                 }

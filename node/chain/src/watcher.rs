@@ -1,7 +1,7 @@
 //! The watcher of the head: a loop that asks for it, has it verified and tells everybody.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -39,6 +39,10 @@ const PACE_LEAST: u32 = 3;
 /// A fresh block older than this by our clock means that our clock is ahead.
 const CLOCK_AHEAD: Duration = Duration::from_secs(300);
 
+/// How long an endpoint may take to show the height that it told, while others wait to be asked.
+const ADVANCE_WITHIN: Duration = Duration::from_secs(30);
+/// How long one that took longer is asked after the others.
+const SLOW_FOR: Duration = Duration::from_secs(600);
 /// Rounds without an answer before the chain counts as unreachable: a short failure says nothing.
 const UNANSWERED_ROUNDS: u32 = 3;
 
@@ -57,6 +61,8 @@ pub(crate) struct Watcher {
     pub(crate) moved_at: Mutex<Option<OffsetDateTime>>,
     /// Rounds in a row without a usable answer.
     pub(crate) unanswered: AtomicU32,
+    /// Endpoints that did not show the height that they told in time, and until when they are asked after the others.
+    pub(crate) too_slow: Mutex<BTreeMap<String, Instant>>,
 }
 
 impl Watcher {
@@ -107,7 +113,13 @@ impl Watcher {
             candidates.truncate(1);
         }
         let mut reports = self.ask(&candidates).await;
-        reports.sort_by_key(|(_, status)| std::cmp::Reverse(status.sync_info.latest_block_height));
+        // The highest first; whoever could not show its last height in time comes after those that can.
+        let now = Instant::now();
+        self.too_slow.lock().retain(|_, until| *until > now);
+        reports.sort_by_key(|(endpoint, status)| {
+            let is_slow = self.too_slow.lock().contains_key(endpoint.name());
+            (is_slow, std::cmp::Reverse(status.sync_info.latest_block_height))
+        });
         if reports.is_empty() {
             return self.unreachable(self.pool.none_left().to_string());
         }
@@ -117,13 +129,29 @@ impl Watcher {
         };
         let before = self.head.borrow().verified_height;
         let mut reached = newest;
-        for (endpoint, status) in &reports {
+        for (at, (endpoint, status)) in reports.iter().enumerate() {
             let target = height_of(status);
             if target <= reached.height() {
                 break;
             }
             let began = Instant::now();
-            match self.light.advance_with(endpoint, target).await {
+            let advanced = self.light.advance_with(endpoint, target);
+            // Only while another one may do better: nothing is gained by leaving the last one.
+            let within = if at + 1 < reports.len() {
+                ADVANCE_WITHIN
+            } else {
+                Duration::MAX
+            };
+            let Ok(advanced) = tokio::time::timeout(within, advanced).await else {
+                let why = format!("it took more than {ADVANCE_WITHIN:?} to show block {target}");
+                endpoint.note_failure(&why, began);
+                let until = Instant::now() + SLOW_FOR;
+                self.too_slow.lock().insert(endpoint.name().to_owned(), until);
+                // What it did show is verified.
+                reached = self.light.newest().await.unwrap_or(reached);
+                continue;
+            };
+            match advanced {
                 Ok(header) => {
                     reached = header;
                     break;
@@ -384,6 +412,7 @@ mod tests {
             seen: Mutex::default(),
             moved_at: Mutex::default(),
             unanswered: AtomicU32::new(0),
+            too_slow: Mutex::default(),
         };
         watcher.round(true).await;
         assert_eq!(watcher.head.borrow().standing, Standing::Following);

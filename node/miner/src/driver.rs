@@ -41,6 +41,8 @@ const KEEP_EVIDENCE: Duration = Duration::from_secs(7 * 24 * 3600);
 const SETTLES_WITHIN: u64 = 2;
 /// Lost claims that are remembered until their settlement.
 const MAX_LOST: u32 = 256;
+/// How long the outbox may look for what it sent while a session is told of its end.
+const LOOK_WITHIN: Duration = Duration::from_secs(5);
 /// Effects that one event may cause in a row: the longest chain of states has eight.
 const MAX_STEPS: usize = 12;
 
@@ -413,8 +415,8 @@ impl Driver {
         };
         let mut told = self.told_by_outbox(facts, kind).await;
         if matches!(told, Ok(chase::Told::Moved(ClaimEvent::OnItsWay { .. }))) {
-            // One look tells of all that share a transaction.
-            self.outbox.look().await;
+            // One look tells of all that share a transaction. An endpoint that hangs is in no other session's way.
+            let _ = tokio::time::timeout(LOOK_WITHIN, self.outbox.look()).await;
             told = self.told_by_outbox(facts, kind).await;
         }
         let included = match told {

@@ -186,12 +186,14 @@ impl Db {
         row.map(Row::item).transpose().map_err(DbError::from)
     }
 
-    /// The newest transaction that was signed for a reason.
+    /// The newest transaction for a reason that a block holds: a fee that was only asked for says nothing.
     pub(crate) async fn newest_tx(&self, reason: Reason) -> Result<Option<Part>, DbError> {
         let row: Option<(Option<String>, String, i64)> = sqlx::query_as(
-            "SELECT hash, fee_upokt, (SELECT count(*) FROM outbox_part WHERE tx = outbox_tx.id) FROM outbox_tx \
-             WHERE id = (SELECT max(tx) FROM outbox_part WHERE item = (SELECT max(item.id) FROM outbox_item AS item \
-             JOIN outbox_part ON outbox_part.item = item.id WHERE reason = ?))",
+            "SELECT hash, fee_upokt, (SELECT count(*) FROM outbox_part WHERE tx = outbox_tx.id) \
+             FROM outbox_item AS item JOIN outbox_part ON outbox_part.item = item.id \
+             JOIN outbox_tx ON outbox_tx.id = outbox_part.tx \
+             WHERE reason = ? AND stage = 'ended' AND json_extract(state, '$.outcome') = 'included' \
+             AND hash = json_extract(state, '$.tx') ORDER BY item.id DESC LIMIT 1",
         )
         .bind(reason.word())
         .fetch_optional(self.store.pool())

@@ -64,8 +64,8 @@ pub(crate) struct Inner {
     pub(crate) signers: Arc<dyn Signers>,
     pub(crate) clock: Clock,
     pub(crate) first_pause: Duration,
-    /// When this program began.
-    pub(crate) begun_ms: i64,
+    /// Held while something is put in, until it is known whose it is and at which fee: before that nobody takes it up.
+    pub(crate) putting: tokio::sync::Mutex<()>,
     /// One round at a time.
     pub(crate) turn: tokio::sync::Mutex<()>,
     pub(crate) memory: Mutex<Memory>,
@@ -129,14 +129,13 @@ impl Outbox {
     /// An outbox over what is kept. [`Outbox::start`] lets it work.
     #[must_use]
     pub fn new(args: Args) -> Outbox {
-        let begun_ms = args.clock.now_ms();
         Outbox(Arc::new(Inner {
             db: Db { store: args.store },
             network: args.network,
             signers: args.signers,
             clock: args.clock,
             first_pause: args.first_pause,
-            begun_ms,
+            putting: tokio::sync::Mutex::default(),
             turn: tokio::sync::Mutex::default(),
             memory: Mutex::default(),
             changes: watch::Sender::new(0),
@@ -212,6 +211,7 @@ impl Outbox {
         for intent in intents {
             Policy.check(intent)?;
         }
+        let _held = self.0.putting.lock().await;
         let put = self.0.db.put_all(intents, self.0.clock.now_ms()).await?;
         {
             let mut memory = self.0.memory.lock();

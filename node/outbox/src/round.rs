@@ -73,11 +73,17 @@ impl Inner {
         }
     }
 
+    /// What waits, and was put in whole.
+    async fn waiting(&self) -> Result<Vec<Item>, DbError> {
+        let _held = self.putting.lock().await;
+        self.db.waiting().await
+    }
+
     /// Makes what waits and is not paused.
     async fn make_waiting(&self) -> Result<(), DbError> {
         let now = Instant::now();
         let waiting: Vec<Item> = {
-            let waiting = self.db.waiting().await?;
+            let waiting = self.waiting().await?;
             let memory = self.memory.lock();
             let is_paused = |item: &Item| memory.pauses.get(&item.id).is_some_and(|(_, until)| *until > now);
             waiting.into_iter().filter(|item| !is_paused(item)).collect()
@@ -169,11 +175,9 @@ impl Inner {
                 why: "Hearth ended before it was signed: nothing was sent".to_owned(),
             },
         };
-        let is_old = |item: &Item| {
-            let is_own = item.at_ms >= self.begun_ms || self.memory.lock().own.contains(&item.id);
-            !item.is_patient && !is_own
-        };
-        for item in self.db.waiting().await? {
+        // Not by the clock, which may have been set back.
+        let is_old = |item: &Item| !item.is_patient && !self.memory.lock().own.contains(&item.id);
+        for item in self.waiting().await? {
             if is_old(&item) {
                 self.note(&[item.id], &interrupted()).await?;
             }

@@ -107,7 +107,10 @@ impl Light {
                 break;
             }
         }
-        Ok(validator_set(all))
+        validator_set(all).ok_or_else(|| {
+            let why = format!("its validators of {height} have more power than a set may have");
+            Fault::Lie(Lie::new(why))
+        })
     }
 
     /// The newest head on which enough endpoints agree, and when it was made.

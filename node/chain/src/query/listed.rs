@@ -279,7 +279,8 @@ impl Reader {
             return Ok(Ok(found));
         }
         let index = usize::try_from(proof.proof.index).unwrap_or(usize::MAX);
-        match self.proven_outcome(endpoint, found.height, index).await? {
+        let total = usize::try_from(proof.proof.total).unwrap_or(usize::MAX);
+        match self.proven_outcome(endpoint, found.height, index, total).await? {
             Err(why) => Ok(Err(why)),
             Ok(None) => Ok(Ok(found)),
             Ok(Some((proven, _))) => {
@@ -293,13 +294,14 @@ impl Reader {
         }
     }
 
-    /// What became of a transaction of a block, held against the next verified header; `None` where the endpoint does
-    /// not say it. The inner error is a lie.
+    /// What became of a transaction of a block of so many, held against the next verified header; `None` where the
+    /// endpoint does not say it. The inner error is a lie.
     async fn proven_outcome(
         &self,
         endpoint: &Endpoint,
         height: Height,
         index: usize,
+        n_txs: usize,
     ) -> Result<Result<Option<(Proven<Outcome>, TxOutcome)>, String>, QueryError> {
         let next = self.light.header(height.plus(1)).await?;
         let asked = endpoint
@@ -310,6 +312,15 @@ impl Reader {
         };
         match next.prove_outcome(&txs_results, index) {
             Err(error) => Ok(Err(format!("false results of block {height}: {error}"))),
+            // The way of a transaction to the root is the same for another place among fewer or more: the number of
+            // results, which the next header commits to, fixes it.
+            Ok(_) if txs_results.len() != n_txs => {
+                let why = format!(
+                    "block {height} has {} transactions, not {n_txs}",
+                    txs_results.len()
+                );
+                Ok(Err(why))
+            }
             Ok(proven) => Ok(Ok(proven.zip(txs_results.into_iter().nth(index)))),
         }
     }
@@ -344,7 +355,7 @@ impl Reader {
             let Some(index) = txs.iter().position(|tx| *hash == *Sha256::digest(tx)) else {
                 return Ok(None);
             };
-            match self.proven_outcome(&endpoint, height, index).await? {
+            match self.proven_outcome(&endpoint, height, index, txs.len()).await? {
                 Err(why) => self.pool.ban(&endpoint, Lie::new(why)),
                 Ok(None) => {}
                 Ok(Some((proven, outcome))) => {

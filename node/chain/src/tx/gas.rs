@@ -1,5 +1,6 @@
 //! How much gas a block takes: what shares a transaction must fit in.
 
+use hearth_pocket::message::{Any, TypeUrl as _, proof::MsgSubmitProof};
 use serde::Deserialize;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
@@ -8,6 +9,25 @@ use super::Sender;
 
 /// A change takes a vote, so it is asked for again after so many blocks only.
 const ASKED_EVERY: u64 = 500;
+
+/// What the account's own checks and a memo take at most, and each message on the chain at least where it is not proven:
+/// the most that was measured of the first one of a transaction, so that others have room.
+const CHECKS: u64 = 120_000;
+const MESSAGE: u64 = 80_000;
+const PROOF: u64 = 220_000;
+
+/// The gas limit is at least this. An endpoint that tells of less makes a transaction that every other one refuses, or
+/// that fails in its block.
+pub(super) fn least_gas(messages: &[Any]) -> u64 {
+    let each = messages.iter().map(|message| {
+        if message.type_url == MsgSubmitProof::TYPE_URL {
+            PROOF
+        } else {
+            MESSAGE
+        }
+    });
+    each.fold(CHECKS, u64::saturating_add)
+}
 
 /// `consensus_params`, as far as headers commit to it.
 #[derive(Deserialize)]
@@ -46,29 +66,32 @@ impl Sender {
         {
             return limit;
         }
-        let answer: Answer = match self.reader.pool.call("consensus_params", json!({})).await {
-            Ok(answer) => answer,
-            Err(error) => {
-                tracing::debug!(%error, "the most gas of a block cannot be read now");
-                return None;
+        // Only what is proven is remembered: another endpoint may tell the truth, or the chain is just changing it.
+        for endpoint in self.reader.pool.candidates() {
+            let Ok(answer) = endpoint.call::<Answer>("consensus_params", json!({})).await else {
+                continue;
+            };
+            if let Some(max_gas) = self.proven(&answer).await {
+                let limit = u64::try_from(max_gas).ok().filter(|limit| *limit > 0);
+                *self.block_gas.lock() = Some((height, limit));
+                return limit;
             }
-        };
-        let limit = self.proven(&answer).await;
-        *self.block_gas.lock() = Some((height, limit));
-        limit
+        }
+        // What was proven once is better than nothing.
+        self.block_gas.lock().and_then(|(_, limit)| limit)
     }
 
     /// A limit that the newest header commits to. Whoever invents one makes more transactions of the same messages, and
     /// each costs a fee.
-    async fn proven(&self, answer: &Answer) -> Option<u64> {
+    async fn proven(&self, answer: &Answer) -> Option<i64> {
         let limits = &answer.consensus_params.block;
-        let (max_bytes, max_gas) = (limits.max_bytes.parse().ok()?, limits.max_gas.parse().ok()?);
+        let (max_bytes, max_gas): (i64, i64) = (limits.max_bytes.parse().ok()?, limits.max_gas.parse().ok()?);
         let header = self.reader.light.newest().await.ok()?;
         let hash = Sha256::digest(hashed(max_bytes, max_gas));
         if header.header().consensus_hash.as_bytes() != hash.as_slice() {
             tracing::warn!(height = %header.height(), "an endpoint tells of other limits of blocks than the header: ignored");
             return None;
         }
-        u64::try_from(max_gas).ok().filter(|limit| *limit > 0)
+        Some(max_gas)
     }
 }

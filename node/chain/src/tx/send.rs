@@ -10,6 +10,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use futures::future::join_all;
 use hearth_base::{Amount, Clock, Height};
 use hearth_pocket::{
+    address::Address,
     keys::Signer,
     message::{
         Any, Coin, Timestamp,
@@ -22,7 +23,9 @@ use serde_json::json;
 use time::OffsetDateTime;
 use tokio::sync::watch;
 
-use super::{Options, Prepared, Reason, Sent, Stage, TxError, UniqueTimestamps, fee_for, reason_of};
+use super::{
+    Options, Prepared, Reason, Sent, Stage, TxError, UniqueTimestamps, fee_for, gas::least_gas, reason_of,
+};
 use crate::{
     config::Config,
     head::{Head, Standing},
@@ -32,9 +35,8 @@ use crate::{
 
 /// The gas limit is what the simulation used, times this in tenths.
 const GAS_MARGIN_TENTHS: u64 = 17;
-/// The gas limit is at least this: what the account's own checks and one payment take. An endpoint that tells of less
-/// makes a transaction that no other one takes, and which is in doubt until its moment has passed.
-const LEAST_GAS: u64 = 200_000;
+/// Numbers of accounts that are remembered.
+const MAX_ACCOUNTS: usize = 1000;
 /// Transactions that are remembered as sent; 40 bytes each.
 const MAX_SENT: usize = 4096;
 /// After so many blocks a transaction is forgotten where others need the room.
@@ -54,6 +56,8 @@ pub(crate) struct Sender {
     pub(crate) sent: Mutex<BTreeMap<[u8; 32], Height>>,
     /// The most gas of a block, and the head at which it was asked for.
     pub(crate) block_gas: Mutex<Option<(Height, Option<u64>)>>,
+    /// Proven numbers of accounts.
+    pub(crate) account_numbers: Mutex<BTreeMap<Address, u64>>,
 }
 
 impl Sender {
@@ -66,14 +70,7 @@ impl Sender {
     ) -> Result<Prepared, TxError> {
         self.check_trust()?;
         let (address, public_key) = (signer.address().clone(), signer.public_key());
-        let account = self
-            .reader
-            .read(&Query::account(&address), ReadAt::Unproven)
-            .await?
-            .into_value();
-        let account = account.ok_or(TxError::NoAccount {
-            address: address.clone(),
-        })?;
+        let account_number = self.account_number(&address).await?;
         let former = options.in_place_of.as_ref().and_then(moment);
         let until = former.unwrap_or_else(|| self.valid_until(options.lifetime));
         let mut plan = Plan {
@@ -91,20 +88,45 @@ impl Sender {
         };
         let gas_limit = match (options.gas_limit, simulated) {
             (Some(limit), _) => limit,
-            (None, used) => (used.unwrap_or(0).saturating_mul(GAS_MARGIN_TENTHS) / 10).max(LEAST_GAS),
+            (None, used) => {
+                let used = used.unwrap_or(0).saturating_mul(GAS_MARGIN_TENTHS) / 10;
+                used.max(least_gas(&plan.messages))
+            }
         };
         let fee = fee_for(gas_limit, self.config.gas_price_micro);
         let fee = fee.max(options.least_fee.unwrap_or_default());
         plan.gas_limit = gas_limit;
         let mut prepared = Prepared {
             plan,
-            account_number: account.number,
+            account_number,
             fee,
             gas_limit,
             gas_simulated: simulated,
         };
         self.set_fee(&mut prepared, fee)?;
         Ok(prepared)
+    }
+
+    /// The number of an account, which it keeps for ever. A signature over another one is refused by all but whoever told
+    /// it, so that nobody's word is taken where there is a proof: it is not there yet for what came in the newest block.
+    async fn account_number(&self, address: &Address) -> Result<u64, TxError> {
+        if let Some(number) = self.account_numbers.lock().get(address) {
+            return Ok(*number);
+        }
+        let query = Query::account(address);
+        if let Some(account) = self.reader.prove(&query, ReadAt::Newest).await?.into_value() {
+            let mut known = self.account_numbers.lock();
+            if known.len() >= MAX_ACCOUNTS {
+                known.clear();
+            }
+            known.insert(address.clone(), account.number);
+            return Ok(account.number);
+        }
+        let told = self.reader.read(&query, ReadAt::Unproven).await?.into_value();
+        let told = told.ok_or(TxError::NoAccount {
+            address: address.clone(),
+        })?;
+        Ok(told.number)
     }
 
     /// Nothing is signed or sent on a chain that the trust anchor contradicts, or of which nothing can be proven: nobody

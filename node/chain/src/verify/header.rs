@@ -204,14 +204,19 @@ pub enum Step {
 }
 
 /// A validator set from what an endpoint lists. Addresses are computed from the keys, since a set's hash does not
-/// commit to them.
+/// commit to them. `None`: together they have more power than a set may, which the library meets with a panic.
 #[must_use]
-pub fn validator_set(listed: Vec<validator::Info>) -> ValidatorSet {
+pub fn validator_set(listed: Vec<validator::Info>) -> Option<ValidatorSet> {
+    let mut powers = listed.iter().map(|info| info.power.value());
+    let total = powers.try_fold(0_u64, u64::checked_add)?;
+    if total > ValidatorSet::MAX_TOTAL_VOTING_POWER {
+        return None;
+    }
     let checked = listed
         .into_iter()
         .map(|info| validator::Info::new(info.pub_key, info.power))
         .collect();
-    ValidatorSet::without_proposer(checked)
+    Some(ValidatorSet::without_proposer(checked))
 }
 
 /// Takes the first trusted header on its hash alone.
@@ -265,7 +270,7 @@ pub fn advance(trusted: &Trusted, block: LightBlock, now: Time, rules: &Rules) -
     match verdict(trusted, &block, now, &options) {
         Verdict::Success => {}
         Verdict::NotEnoughTrust(_) => return Ok(Step::TooFar),
-        Verdict::Invalid(detail) => return Err(refusal(trusted, &block, now, rules, &detail)),
+        Verdict::Invalid(detail) => return refused(trusted, &block, now, rules, &detail),
     }
     let header = block.signed_header.header;
     let follows = header
@@ -329,46 +334,48 @@ fn verdict(trusted: &Trusted, block: &LightBlock, now: Time, options: &Options) 
 }
 
 /// Says whose fault a refusal is.
-fn refusal(
+fn refused(
     trusted: &Trusted,
     block: &LightBlock,
     now: Time,
     rules: &Rules,
     detail: &VerificationErrorDetail,
-) -> HeaderError {
+) -> Result<Step, HeaderError> {
     let height = Height(block.signed_header.header.height.value());
     let time = block.signed_header.header.time;
     if matches!(detail, VerificationErrorDetail::NotWithinTrustPeriod(_)) {
-        return HeaderError::TrustExpired {
+        return Err(HeaderError::TrustExpired {
             height: trusted.header.height(),
             header_time: trusted.header.header.time.to_rfc3339(),
             trusting_period: rules.trusting_period,
-        };
+        });
     }
     if matches!(detail, VerificationErrorDetail::HeaderFromTheFuture(_)) {
         let behind = time.duration_since(now).unwrap_or_default();
-        // Where everything else is in order, the validators signed that time, and our clock is wrong.
+        // The time is looked at before the signatures are.
         let patient = Options {
             trust_threshold: TrustThresholdFraction::ONE_THIRD,
             trusting_period: rules.trusting_period,
             clock_drift: behind.saturating_add(Duration::from_secs(1)),
         };
-        // Too few known validators is no lie either: the way there leads over headers between.
-        if matches!(
-            verdict(trusted, block, now, &patient),
-            Verdict::Success | Verdict::NotEnoughTrust(_)
-        ) {
-            return HeaderError::ClockBehind {
-                height,
-                header_time: time.to_rfc3339(),
-                behind,
-            };
+        match verdict(trusted, block, now, &patient) {
+            // The validators signed that time, so our clock is wrong.
+            Verdict::Success => {
+                return Err(HeaderError::ClockBehind {
+                    height,
+                    header_time: time.to_rfc3339(),
+                    behind,
+                });
+            }
+            // Anybody may have made it: the headers between tell.
+            Verdict::NotEnoughTrust(_) => return Ok(Step::TooFar),
+            Verdict::Invalid(_) => {}
         }
     }
-    HeaderError::Forged {
+    Err(HeaderError::Forged {
         height,
         why: detail.to_string(),
-    }
+    })
 }
 
 fn hash_of(header: &Header) -> [u8; 32] {

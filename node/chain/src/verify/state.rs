@@ -1,9 +1,9 @@
 //! Values of the state: an ICS23 proof in two steps, key under a store's root, store under the app hash.
 
 use ics23::{
-    CommitmentProof, ExistenceProof, HashOp, HostFunctionsManager, LeafOp, NonExistenceProof, ProofSpec,
-    calculate_existence_root, commitment_proof::Proof, iavl_spec, tendermint_spec, verify_membership,
-    verify_non_membership,
+    CommitmentProof, ExistenceProof, HashOp, HostFunctionsManager, InnerOp, LeafOp, NonExistenceProof,
+    ProofSpec, calculate_existence_root, commitment_proof::Proof, iavl_spec, tendermint_spec,
+    verify_membership, verify_non_membership,
 };
 use prost13::Message;
 use sha2::{Digest as _, Sha256};
@@ -126,6 +126,9 @@ fn read(step: usize, op: &ProofOp, kind: &'static str, key: &[u8]) -> Result<Com
 fn hashed(proof: &CommitmentProof) -> Option<CommitmentProof> {
     let hashed = |proof: &ExistenceProof| {
         let leaf = proof.leaf.clone()?;
+        if !has_own_form(&leaf.prefix, &proof.path) {
+            return None;
+        }
         (leaf.prehash_value == HashOp::Sha256 as i32).then(|| ExistenceProof {
             value: Sha256::digest(&proof.value).to_vec(),
             leaf: Some(LeafOp {
@@ -150,6 +153,54 @@ fn hashed(proof: &CommitmentProof) -> Option<CommitmentProof> {
         Proof::Batch(_) | Proof::Compressed(_) => return None,
     };
     Some(CommitmentProof { proof: Some(proof) })
+}
+
+/// Whether leaf and steps are nodes of such a tree and of no other form: height, size and version, then what they hash.
+/// The library asks so of proofs of values alone, not of their hashes, and bytes of a node that may be parted in another
+/// way prove another key.
+fn has_own_form(leaf: &[u8], path: &[InnerOp]) -> bool {
+    let is_leaf = node_head(leaf).is_some_and(|(height, rest)| height == 0 && rest.is_empty());
+    let is_step = |(below, step): (usize, &InnerOp)| {
+        let Some((height, rest)) = node_head(&step.prefix) else {
+            return false;
+        };
+        // The length of a hash, before each of the two.
+        const LENGTH: u8 = 32;
+        let is_left = rest == [LENGTH] && step.suffix.len() == 33 && step.suffix[0] == LENGTH;
+        let is_right = rest.len() == 34 && rest[0] == LENGTH && rest[33] == LENGTH && step.suffix.is_empty();
+        usize::try_from(height).is_ok_and(|height| height > below) && (is_left || is_right)
+    };
+    is_leaf && path.iter().enumerate().all(is_step)
+}
+
+/// Height, size and version at the beginning of a node, each as a signed number of few bytes: gives the height, and what
+/// comes after them.
+fn node_head(bytes: &[u8]) -> Option<(i64, &[u8])> {
+    let mut rest = bytes;
+    let mut number = || {
+        let mut plain = 0_u64;
+        for place in 0..10 {
+            let (byte, after) = rest.split_first()?;
+            rest = after;
+            plain |= u64::from(byte & 0x7f).checked_shl(7 * place)?;
+            if byte & 0x80 == 0 {
+                // An even number is positive.
+                return (plain & 1 == 0).then(|| i64::try_from(plain >> 1).ok())?;
+            }
+        }
+        None
+    };
+    let height = number()?;
+    number()?;
+    number()?;
+    Some((height, rest))
+}
+
+/// Whether one path is the upper end of the other, or the same. Two leaves cannot lie so, and the library takes from an
+/// empty path then.
+fn is_within(one: &[InnerOp], other: &[InnerOp]) -> bool {
+    let mut pairs = one.iter().rev().zip(other.iter().rev());
+    pairs.all(|(one, other)| one.prefix == other.prefix && one.suffix == other.suffix)
 }
 
 /// What [`hashed`] proofs have to be like.
@@ -199,9 +250,8 @@ fn absent(
     if !value.is_empty() {
         return Err(ProofError::OtherValue);
     }
-    // Two neighbours under a root of one leaf would make the library pop from an empty path.
     let both = inner.left.as_ref().zip(inner.right.as_ref());
-    if both.is_some_and(|(left, right)| left.path.is_empty() || right.path.is_empty()) {
+    if both.is_some_and(|(left, right)| is_within(&left.path, &right.path)) {
         return Err(ProofError::WrongStoreRoot);
     }
     if !verify_non_membership::<HostFunctionsManager>(proof, &hashed_spec(), root, key) {

@@ -1,6 +1,7 @@
 //! Golden headers and proofs, and what becomes of them when a bit is turned.
 
 mod empty;
+mod forms;
 
 use std::{sync::Arc, time::Duration};
 
@@ -43,7 +44,7 @@ impl Chain {
 
     fn validators(&self, height: u64) -> Arc<ValidatorSet> {
         let answer: ValidatorsAnswer = read(&self.entry(height)["validators"]);
-        Arc::new(validator_set(answer.validators))
+        Arc::new(validator_set(answer.validators).unwrap())
     }
 
     fn block(&self, height: u64) -> LightBlock {
@@ -192,6 +193,15 @@ fn time_decides_whose_fault_it_is() {
     forged.signed_header.header.proposer_address =
         "0000000000000000000000000000000000000000".parse().unwrap();
     assert!(advance(&trusted, forged, early, &RULES).unwrap_err().is_lie());
+    // One that nobody we trust signed shows nothing of our clock: the headers before it tell.
+    let changing = Chain::load("chain_light_validators");
+    let skips = list(&load("chain_light_validators")["cometbft_light_check"]["skips"]).to_vec();
+    let far = skips.iter().find(|skip| skip["ok"] == false).unwrap();
+    let (from, to) = (number(&far["trusted"]), number(&far["target"]));
+    let made_at = changing.block(to).signed_header.header.time;
+    let early = (made_at - Duration::from_secs(3600)).unwrap();
+    let step = advance(&changing.trusted(from), changing.block(to), early, &RULES);
+    assert!(matches!(step, Ok(Step::TooFar)), "{step:?}");
     let late = (of(331) + Duration::from_secs(1_209_600)).unwrap();
     let error = advance(&trusted, chain.block(340), late, &RULES).unwrap_err();
     assert!(matches!(error, HeaderError::TrustExpired { .. }), "{error}");
@@ -199,6 +209,21 @@ fn time_decides_whose_fault_it_is() {
     // A whole second of drift less is still within it.
     let drifted = (of(340) - Duration::from_secs(29)).unwrap();
     verified(advance(&trusted, chain.block(340), drifted, &RULES));
+}
+
+#[test]
+fn a_set_of_more_power_than_a_set_may_have_is_none() {
+    let answer: ValidatorsAnswer = read(&Chain::load("chain_light").entry(331)["validators"]);
+    let of = |powers: &[u64]| {
+        let with = |power: &u64| tendermint::validator::Info {
+            power: tendermint::vote::Power::try_from(*power).unwrap(),
+            ..answer.validators[0].clone()
+        };
+        validator_set(powers.iter().map(with).collect()).is_some()
+    };
+    let most = ValidatorSet::MAX_TOTAL_VOTING_POWER;
+    assert!(of(&[most]) && of(&[most - 1, 1]));
+    assert!(!of(&[most, 1]) && !of(&[i64::MAX as u64; 3]) && !of(&[most + 1]));
 }
 
 #[test]
@@ -322,7 +347,7 @@ fn a_turned_bit_in_a_validator_is_refused() {
         let Ok(answer) = serde_json::from_str::<ValidatorsAnswer>(&turned.to_string()) else {
             continue;
         };
-        let validators = Arc::new(validator_set(answer.validators));
+        let validators = Arc::new(validator_set(answer.validators).unwrap());
         let block = LightBlock {
             validators,
             ..chain.block(10)

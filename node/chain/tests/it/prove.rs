@@ -4,7 +4,7 @@ use hearth_base::{Amount, Height};
 use hearth_chain::{Anchor, EndpointState, ProofStatus, Query, QueryError, ReadAt, Standing, Trust};
 use hearth_pocket::address::Address;
 
-use crate::node::{Misbehaviour, Node, Subject, anchor, config, load, made_at};
+use crate::node::{Misbehaviour, Node, Subject, anchor, base64, config, from_base64, list, load, made_at};
 
 const APP1: &str = "pokt1y8n0alzxnlepy5x04w4tu9zskg2hzw5aa6ypvx";
 const ABSENT: &str = "pokt1f7kceahaxu97ue0zkwgl8d4kupcxnmhf32f5ax";
@@ -291,5 +291,52 @@ async fn a_changing_validator_set_is_followed_by_bisection() {
     for height in [30, 5, 53] {
         assert!(subject.chain.block_hash(Height(height)).await.is_ok(), "{height}");
     }
+    subject.stop().await;
+}
+
+/// The answer to a question for the transaction at `index` of block 343, whose place is told as another one.
+fn found_at(index: usize, told: (u64, u64)) -> ([u8; 32], serde_json::Value) {
+    use hearth_pocket::{merkle::leaf_hash, tx};
+    let golden = load(LIGHT);
+    let heights = list(&golden["heights"]).iter();
+    let block = heights.clone().find(|entry| entry["height"] == 343).unwrap();
+    let txs: Vec<Vec<u8>> = list(&block["block"]["block"]["data"]["txs"])
+        .iter()
+        .map(|tx| from_base64(tx.as_str().unwrap()))
+        .collect();
+    let leaf = |tx: &[u8]| base64(&leaf_hash(&tx::hash(tx)));
+    let hash = tx::hash(&txs[index]);
+    let answer = serde_json::json!({
+        "hash": hex::encode_upper(hash), "height": "343", "index": told.0, "tx": base64(&txs[index]),
+        "tx_result": block["block_results"]["txs_results"][index],
+        "proof": {
+            "root_hash": "", "data": base64(&txs[index]),
+            "proof": {
+                "total": told.1.to_string(), "index": told.0.to_string(),
+                "leaf_hash": leaf(&txs[index]), "aunts": [leaf(&txs[1 - index])],
+            },
+        },
+    });
+    (hash, answer)
+}
+
+#[tokio::test]
+async fn the_place_of_a_transaction_is_one_among_all_of_its_block() {
+    // With one left neighbour the way to the root is that of the last of two, and of the last of three.
+    let (liar, good) = (Node::start(LIGHT, 345).await, Node::start(LIGHT, 345).await);
+    let (hash, honest) = found_at(1, (1, 2));
+    let (_, other) = found_at(1, (2, 3));
+    liar.include(&hash, other);
+    good.include(&hash, honest);
+    let subject = Subject::start(config(&[liar.url(), good.url()]), made_at(LIGHT, 345) + 500).await;
+    subject.followed_to(345).await;
+    let found = subject.chain.tx(&hash).await.unwrap().unwrap();
+    assert!(found.is_placed && found.outcome.is_some(), "{found:?}");
+    let endpoints = subject.chain.endpoints();
+    let EndpointState::Banned { why } = &endpoints[0].state else {
+        panic!("{endpoints:?}")
+    };
+    assert!(why.contains("2 transactions, not 3"), "{why}");
+    assert_eq!(endpoints[1].state, EndpointState::Healthy);
     subject.stop().await;
 }

@@ -7,8 +7,8 @@ use hearth_chain::{Chain, Config, Options, QueryError, Reason, Sent, Stage, Stan
 use hearth_pocket::{
     keys::SecretKey,
     message::{
-        Any, Coin, TypeUrl,
-        cosmos::{BaseAccount, GasInfo, MsgSend, SimulateResponse},
+        Any, Coin, TypeUrl as _,
+        cosmos::{GasInfo, MsgSend, SimulateResponse},
     },
     tx::SignedTx,
 };
@@ -16,14 +16,19 @@ use prost::Message;
 use serde_json::{Value, json};
 
 use crate::{
-    node::{Node, Subject, config, made_at},
+    node::{Node, Subject, config, load, made_at},
     sending::{seen, seen_from, sent},
 };
 
 const LIGHT: &str = "chain_light";
 
+/// A key whose account is among the recorded proofs.
 fn key() -> SecretKey {
-    SecretKey::from_bytes(&[9; 32]).unwrap()
+    let golden = load("chain_txs");
+    let text = golden["accounts"]["op1"]["private_key"].as_str().unwrap();
+    let mut bytes = [0; 32];
+    hex::decode_to_slice(text, &mut bytes).unwrap();
+    SecretKey::from_bytes(&bytes).unwrap()
 }
 
 fn messages() -> Vec<Any> {
@@ -36,7 +41,7 @@ fn messages() -> Vec<Any> {
     vec![send.to_any()]
 }
 
-/// A node that knows the account, and a chain that follows it.
+/// A node, and a chain that follows it.
 async fn ready() -> (Node, Subject) {
     let (node, subject) = started(|_| ()).await;
     subject.followed_to(345).await;
@@ -45,14 +50,6 @@ async fn ready() -> (Node, Subject) {
 
 async fn started(change: impl FnOnce(&mut Config)) -> (Node, Subject) {
     let node = Node::start(LIGHT, 345).await;
-    let account = BaseAccount {
-        address: key().address().to_string(),
-        account_number: 7,
-        sequence: 3,
-        ..BaseAccount::default()
-    };
-    let at = [&[1], key().address().to_bytes().as_slice()].concat();
-    node.answer("store/acc/key", &at, 345, &account.to_any().encode_to_vec());
     let mut config = config(&[node.url()]);
     change(&mut config);
     let subject = Subject::start(config, made_at(LIGHT, 345) + 500).await;
@@ -181,15 +178,6 @@ async fn gas_is_found_by_simulation_and_a_refusal_there_costs_nothing() {
         "{prepared:?}"
     );
     assert_eq!(node.calls("broadcast_tx_sync"), 0);
-    let stranger = SecretKey::from_bytes(&[8; 32]).unwrap();
-    let at = [&[1], stranger.address().to_bytes().as_slice()].concat();
-    node.answer("store/acc/key", &at, 345, b"");
-    let error = subject
-        .chain
-        .prepare(&stranger, messages(), &Options::default())
-        .await
-        .unwrap_err();
-    assert!(matches!(error, TxError::NoAccount { .. }), "{error}");
     // What one tells too little of is never less than what the account's own checks and a payment take.
     for (told, limit) in [(77_000, 200_000), (0, 200_000), (1, 200_000), (400_000, 680_000)] {
         let gas_info = Some(GasInfo {
@@ -203,10 +191,7 @@ async fn gas_is_found_by_simulation_and_a_refusal_there_costs_nothing() {
             .prepare(&key(), messages(), &Options::default())
             .await;
         let prepared = prepared.unwrap();
-        assert_eq!(
-            (prepared.gas_simulated, prepared.gas_limit),
-            (Some(told), limit)
-        );
+        assert_eq!((prepared.gas_simulated, prepared.gas_limit), (Some(told), limit));
     }
     subject.stop().await;
 }
@@ -248,16 +233,6 @@ async fn a_transaction_whose_time_ran_out_is_certainly_lost() {
 /// Two nodes of one chain, the first of which is asked first.
 async fn two() -> (Node, Node, Subject) {
     let (first, second) = (Node::start(LIGHT, 345).await, Node::start(LIGHT, 345).await);
-    let account = BaseAccount {
-        address: key().address().to_string(),
-        account_number: 7,
-        sequence: 3,
-        ..BaseAccount::default()
-    };
-    let at = [&[1], key().address().to_bytes().as_slice()].concat();
-    for node in [&first, &second] {
-        node.answer("store/acc/key", &at, 345, &account.to_any().encode_to_vec());
-    }
     let subject = Subject::start(config(&[first.url(), second.url()]), made_at(LIGHT, 345) + 500).await;
     subject.followed_to(345).await;
     (first, second, subject)
