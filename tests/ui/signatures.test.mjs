@@ -25,7 +25,7 @@ const transaction = {
 
 async function at(options = {}) {
   mock = await new Mock('locked').start();
-  page = await open(browser, `${mock.url}/chat`, options);
+  page = await open(browser, mock.link('chat'), options);
   await page.locator('main h1').first().waitFor({ state: 'attached' });
 }
 

@@ -1047,6 +1047,12 @@ export type LicenceList = {
   licences: Licence[];
 };
 
+/** The password is set. */
+export type LoginSet = {
+  /** The key of the caller's new sign-in; none for who showed the token. */
+  page_key?: string | null;
+};
+
 /** Whether a login is set. */
 export type LoginState = {
   set: boolean;
@@ -1956,6 +1962,12 @@ export type SignatureRequestList = {
   requests: SignatureRequest[];
 };
 
+/** A sign-in: its cookie comes with the answer's head. */
+export type SignedIn = {
+  /** Goes with every call as `X-Hearth-Page`, beside the cookie, which other ports of this host get as well. */
+  page_key: string;
+};
+
 /** A claim with the signature of the former key. Nothing in it is secret, and nothing is sent yet. */
 export type SignedMorseClaim = {
   account: MorseAccount;
@@ -2287,11 +2299,11 @@ export type Operations = {
   /** Whether other computers can sign in. */
   "GET /auth/login": { path: null; query: null; body: null; answer: LoginState };
   /** Sets the password for other computers. Ends all sign-ins; the caller gets a new cookie. */
-  "PUT /auth/login": { path: null; query: null; body: SetLogin; answer: null };
+  "PUT /auth/login": { path: null; query: null; body: SetLogin; answer: LoginSet };
   /** Forgets the password and ends all sign-ins. */
   "DELETE /auth/login": { path: null; query: null; body: null; answer: null };
   /** Swaps the token or the password for a cookie. */
-  "POST /auth/session": { path: null; query: null; body: SignIn; answer: null };
+  "POST /auth/session": { path: null; query: null; body: SignIn; answer: SignedIn };
   /** Forgets the cookie. */
   "DELETE /auth/session": { path: null; query: null; body: null; answer: null };
   /** Copies database, keys and configuration into one file that a passphrase opens. */
