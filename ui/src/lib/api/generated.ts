@@ -1924,7 +1924,7 @@ export type SetupStep = {
   error?: string | null;
 };
 
-/** What is swapped for the cookie: the token of the data directory, or the password of the login. */
+/** What is swapped for a sign-in: the token of the data directory, or the password of the login. */
 export type SignIn = {
   token?: string | null;
   password?: string | null;
@@ -2298,13 +2298,13 @@ export type Operations = {
   "GET /attachments/{id}/text": { path: { id: string }; query: null; body: null; answer: string };
   /** Whether other computers can sign in. */
   "GET /auth/login": { path: null; query: null; body: null; answer: LoginState };
-  /** Sets the password for other computers. Ends all sign-ins; the caller gets a new cookie. */
+  /** Sets the password for other computers. Ends all sign-ins; the caller gets a new one. */
   "PUT /auth/login": { path: null; query: null; body: SetLogin; answer: LoginSet };
   /** Forgets the password and ends all sign-ins. */
   "DELETE /auth/login": { path: null; query: null; body: null; answer: null };
-  /** Swaps the token or the password for a cookie. */
+  /** Swaps the token or the password for a sign-in: a cookie and the key of its page. */
   "POST /auth/session": { path: null; query: null; body: SignIn; answer: SignedIn };
-  /** Forgets the cookie. */
+  /** Ends the sign-in. */
   "DELETE /auth/session": { path: null; query: null; body: null; answer: null };
   /** Copies database, keys and configuration into one file that a passphrase opens. */
   "POST /backup": { path: null; query: null; body: BackUp; answer: BackupMade };
