@@ -4,7 +4,13 @@ use hearth_base::{Amount, ServiceId};
 use hearth_chain::Proven;
 use hearth_pocket::{Address, message::application::Application};
 
-use crate::{chain_queries::RelayTerms, error::Error, inner::Inner, payers::{Payer, Signers}, session::StakeMargin};
+use crate::{
+    chain_queries::RelayTerms,
+    error::Error,
+    inner::Inner,
+    payers::{Payer, Signers},
+    session::StakeMargin,
+};
 
 /// Why a service cannot be asked.
 #[derive(Clone, Debug, PartialEq, Eq)]

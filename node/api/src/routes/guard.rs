@@ -20,8 +20,8 @@ use super::{
 use crate::{
     app::App,
     auth::{
-        Caller, Client, Credential, Found, Grant, OriginPattern, Zone, bare, means_this_computer,
-        page_key, same_secret, unknown_key,
+        Caller, Client, Credential, Found, Grant, OriginPattern, Zone, bare, means_this_computer, page_key,
+        same_secret, unknown_key,
     },
     error::ApiError,
     metering::Asker,
@@ -344,9 +344,8 @@ pub(crate) fn sign_in<'a>(app: &App, headers: &'a HeaderMap) -> Result<Option<&'
     }
     let shown = headers.get(PAGE_KEY).and_then(|value| value.to_str().ok());
     // Other ports can set cookies of this name, too; theirs have no key and are in nobody's way.
-    let fits = |cookie: &&str| {
-        shown.is_some_and(|shown| same_secret(shown, &page_key(app.token.reveal(), cookie)))
-    };
+    let fits =
+        |cookie: &&str| shown.is_some_and(|shown| same_secret(shown, &page_key(app.token.reveal(), cookie)));
     if let Some(cookie) = cookies.find(fits) {
         return Ok(Some(cookie));
     }
@@ -417,7 +416,12 @@ mod tests {
     #[test]
     fn cookies_are_found_among_others() {
         let mut headers = HeaderMap::new();
-        headers.insert(header::COOKIE, "a=1; hearth_session_4327=x; b=2; hearth_session_4327=y".parse().unwrap());
+        headers.insert(
+            header::COOKIE,
+            "a=1; hearth_session_4327=x; b=2; hearth_session_4327=y"
+                .parse()
+                .unwrap(),
+        );
         let found = |name: &str| cookies(&headers, name).map(str::to_owned).collect::<Vec<_>>();
         assert_eq!(found("hearth_session_4327"), ["x", "y"]);
         assert!(found("hearth_session_4328").is_empty());

@@ -165,7 +165,9 @@ async fn an_origin_of_the_configuration_is_let_in_too_and_money_still_needs_a_ke
     assert_eq!((refused.status().as_u16(), allowed(&refused)), (401, Some(PAGE)));
     // The cookie of the page is sent by browsers for every port of this computer, and is worth nothing there.
     let SignedIn { cookie, page_key } = world.sign_in().await;
-    let with_both = call().header("cookie", &cookie).header("x-hearth-page", &page_key);
+    let with_both = call()
+        .header("cookie", &cookie)
+        .header("x-hearth-page", &page_key);
     let refused = with_both.send().await.unwrap();
     assert_eq!(json(refused).await["error"]["code"], "key_needed");
     let own = format!("http://{}", world.api.addr());

@@ -15,11 +15,20 @@ async fn code(call: RequestBuilder) -> (u16, String) {
     let response: Response = call.send().await.unwrap();
     let status = response.status().as_u16();
     let body = json(response).await;
-    (status, body["error"]["code"].as_str().unwrap_or_default().to_owned())
+    (
+        status,
+        body["error"]["code"].as_str().unwrap_or_default().to_owned(),
+    )
 }
 
 /// Calls that show the cookie of a sign-in, but not the key that belongs to it.
-fn robbed(world: &World, method: &Method, path: &str, mine: &SignedIn, other: &SignedIn) -> Vec<RequestBuilder> {
+fn robbed(
+    world: &World,
+    method: &Method,
+    path: &str,
+    mine: &SignedIn,
+    other: &SignedIn,
+) -> Vec<RequestBuilder> {
     let call = || world.bare(method.clone(), path).header("cookie", &mine.cookie);
     let keys = ["", WRONG, &other.page_key, &mine.cookie];
     let with_keys = keys.map(|key| call().header("x-hearth-page", key));
@@ -38,7 +47,10 @@ async fn a_cookie_counts_with_the_key_of_its_page_alone() {
         let right = world.page(Method::GET, path, &mine).send().await.unwrap();
         assert_eq!(right.status(), 200, "{path}");
     }
-    for (method, path) in [(Method::PUT, "/api/v1/auth/login"), (Method::POST, "/api/v1/keys")] {
+    for (method, path) in [
+        (Method::PUT, "/api/v1/auth/login"),
+        (Method::POST, "/api/v1/keys"),
+    ] {
         for call in robbed(&world, &method, path, &mine, &other) {
             let body = json!({"password": "correct horse battery", "name": "mine"});
             assert_eq!(code(call.json(&body)).await.0, 401, "{path}");
@@ -76,7 +88,7 @@ async fn nobody_is_signed_out_by_the_cookie_alone() {
 async fn money_and_calls_from_elsewhere_want_the_key_too() {
     let world = with(config(false), Fake::default()).await;
     let (mine, other) = (world.sign_in().await, world.sign_in().await);
-    let body = json!({"model": "pocket/svc", "messages": []});
+    let body = json!({"model": "pocket/svc", "messages": [{"role": "user", "content": "x"}]});
     for path in ["/v1/chat/completions", "/api/chat"] {
         for call in robbed(&world, &Method::POST, path, &mine, &other) {
             let refused = call.json(&body).send().await.unwrap();
