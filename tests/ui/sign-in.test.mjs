@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 import { Mock } from './mock/server.mjs';
-import { launch, open } from './support.mjs';
+import { holds, launch, open } from './support.mjs';
 
 let browser, mock, page;
 before(async () => (browser = await launch()));
@@ -72,7 +72,7 @@ test('a cookie without its key, as from an older version, asks for a sign-in, an
   await page.locator('#secret').fill('mock-token');
   await page.keyboard.press('Enter');
   await page.getByTestId('accounts').waitFor();
-  assert.equal(mock.calls[before].name, 'POST /auth/session');
+  assert.ok(mock.calls.slice(before).some((call) => call.name === 'POST /auth/session'));
   await page.evaluate(() => localStorage.removeItem('hearth.page-key'));
   // Only the fragment differs, so the page has to be left for the link to count.
   await page.goto('about:blank');
@@ -86,7 +86,7 @@ test('a second tab is signed in with the first, out with it, and in again', asyn
   await page.goto(`${mock.url}/settings/access`);
   await page.getByRole('button', { name: 'Sign out' }).click();
   await page.locator('#secret').waitFor();
-  assert.equal(await page.evaluate(() => localStorage.getItem('hearth.page-key')), null);
+  await holds(async () => assert.equal(await page.evaluate(() => localStorage.getItem('hearth.page-key')), null));
   await second.reload();
   await second.locator('#secret').waitFor();
   await page.locator('#secret').fill('mock-token');
@@ -114,7 +114,7 @@ test('a new password gives a new sign-in, here and in the other tab', async () =
   await page.locator('#login-password').fill('a long password');
   await page.getByRole('button', { name: 'Set password' }).click();
   await page.locator('.badge.ok', { hasText: 'set' }).waitFor();
-  assert.notEqual(await keyNow(), old);
+  await holds(async () => assert.notEqual(await keyNow(), old));
   for (const tab of [page, second]) await tab.reload();
   await page.locator('#login-password').waitFor();
   await second.getByTestId('accounts').waitFor();

@@ -347,5 +347,5 @@ const handlers = {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const mock = await new Mock(process.argv[2] ?? 'serving').start();
-  console.log(`${mock.url}/#token=${TOKEN}`);
+  console.log(mock.link(''));
 }
