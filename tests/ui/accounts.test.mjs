@@ -20,7 +20,7 @@ async function at(scenario = 'serving', { change, ...options } = {}) {
   mock = await new Mock(scenario).start();
   mock.it.password = PASSWORD;
   change?.(mock.it);
-  page = await open(browser, `${mock.url}/wallet`, options);
+  page = await open(browser, mock.link('wallet'), options);
   await page.getByTestId('accounts').waitFor();
 }
 const clean = async (name) => {

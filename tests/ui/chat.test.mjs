@@ -9,7 +9,7 @@ before(async () => (browser = await launch()));
 after(() => browser.close());
 beforeEach(async () => {
   mock = await new Mock('devnet').start();
-  page = await open(browser, `${mock.url}/#token=mock-token`);
+  page = await open(browser, mock.link(''));
   await page.getByTestId('composer').waitFor();
 });
 afterEach(async () => {
@@ -152,7 +152,7 @@ test('an answer that another page asked for is shown growing, stoppable, then wh
   mock.pieces = 1;
   await ask('For two readers');
   await page.locator('[data-testid=answer][data-state=streaming]', { hasText: 'Hello' }).waitFor();
-  const other = await open(browser, page.url());
+  const other = await open(browser, mock.link(new URL(page.url()).pathname.slice(1)));
   try {
     await other.locator('[data-testid=answer][data-state=streaming]', { hasText: 'Hello' }).waitFor();
     await holds(async () => assert.equal(await other.getByTestId('stop').isVisible(), true));

@@ -17,7 +17,7 @@ afterEach(async () => {
 async function at(path, { width = 1280, height = 800, change = () => {}, ...options } = {}) {
   mock = await new Mock('devnet').start();
   change(mock);
-  page = await open(browser, `${mock.url}/#token=mock-token`, options);
+  page = await open(browser, mock.link(''), options);
   await page.setViewportSize({ width, height });
   await page.goto(`${mock.url}/${path}`);
   await page.getByTestId('composer').or(page.locator('main h1')).first().waitFor({ state: 'attached' });

@@ -19,7 +19,7 @@ afterEach(async () => {
 async function at({ change, ...options } = {}) {
   mock = await new Mock('serving').start();
   change?.(mock.it);
-  page = await open(browser, `${mock.url}/wallet`, options);
+  page = await open(browser, mock.link('wallet'), options);
   await page.getByTestId('accounts').waitFor();
 }
 const clean = async (name) => {
@@ -41,6 +41,10 @@ async function elsewhere(step, options = {}) {
 test('what an account elsewhere has to sign goes out as a file and comes back signed', async () => {
   const step = unsignedStep(ADDRESSES.supplier);
   await elsewhere(step);
+  const messages = page.getByTestId('role-sheet').getByTestId('message');
+  await holds(async () => assert.match(await messages.innerText(), /^Stakes an application[^]*Account\s+pokt1[^]*Stake, all together\s+1,000\.000000\sPOKT\s+Service\s+llm-r1-14b\s+As JSON$/));
+  await messages.getByText('As JSON').click();
+  await holds(async () => assert.match(await messages.innerText(), /MsgStakeApplication[^]*"amount": "1000000000"/));
   const part = page.getByTestId('unsigned');
   await holds(async () => assert.equal(await page.getByRole('button', { name: 'Sign', exact: true }).count(), 0));
   await holds(async () => assert.match(await part.innerText(), /pocketd tx sign unsigned\.json/));
@@ -172,7 +176,9 @@ test('what another node gave out is shown whole, signed with the password, and g
   await take({ ...unsigned, body: { ...unsigned.body, memo: '<b>rent</b>', timeout_height: '900000' } });
   const content = sheet.getByTestId('signature-content');
   await content.waitFor();
-  await holds(async () => assert.match(await content.innerText(), /MsgStakeApplication[\s\S]*1000000000[\s\S]*<b>rent<\/b>[\s\S]*0\.000001[\s\S]*900,000/));
+  await holds(async () => assert.match(await content.innerText(), /Stakes an application[\s\S]*Stake, all together\s+1,000\.000000\sPOKT\s+Service\s+llm-r1-14b[\s\S]*<b>rent<\/b>[\s\S]*0\.000001[\s\S]*900,000/));
+  await content.getByText('As JSON').click();
+  await holds(async () => assert.match(await content.innerText(), /"@type": "\/pocket\.application\.MsgStakeApplication"[\s\S]*"amount": "1000000000"/));
   await clean('sign-review');
   await page.locator('#sign-password').fill('wrong');
   await page.getByTestId('sign-approve').click();

@@ -18,7 +18,7 @@ afterEach(async () => {
 async function at(path, { scenario = 'devnet', width = 1280, height = 800, change = () => {}, ...options } = {}) {
   mock = await new Mock(scenario).start();
   change(mock);
-  page = await open(browser, `${mock.url}/#token=mock-token`, options);
+  page = await open(browser, mock.link(''), options);
   await page.setViewportSize({ width, height });
   await page.goto(`${mock.url}/${path}`);
 }
@@ -77,7 +77,7 @@ for (const locale of ['en-US', 'de-DE']) {
       assert.deepEqual(out, [], path);
       await shoot(page, `narrow-${path}-${locale}`);
     }
-    mock.signedIn = false;
+    mock.signIns.clear();
     await page.goto(mock.url);
     await page.locator('#secret').waitFor();
     assert.deepEqual(await sidewards(page), [], 'sign-in');

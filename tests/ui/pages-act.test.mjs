@@ -16,7 +16,7 @@ afterEach(async () => {
 
 async function at(path, scenario = 'devnet', options = {}) {
   mock = await new Mock(scenario).start();
-  page = await open(browser, `${mock.url}/${path}`, options);
+  page = await open(browser, mock.link(path), options);
   await page.locator('main h1').first().waitFor({ state: 'attached' });
 }
 const clean = async (name) => {
@@ -137,7 +137,7 @@ test('The catalogue fetches where a source is configured', async () => {
 test('Without a source the catalogue asks where to fetch from', async () => {
   mock = await new Mock('devnet').start();
   mock.it.sourceConfigured = false;
-  page = await open(browser, `${mock.url}/models`);
+  page = await open(browser, mock.link('models'));
   const { cid } = mock.it.catalogue[1];
   const get = page.getByRole('button', { name: 'Name a source: Phi-4 14B' });
   await get.click();
@@ -335,7 +335,7 @@ test('Network: endpoints are ranked, tried, added and removed, and false answers
 
 test('Signed out: asks for the token, says when it is wrong, goes on', async () => {
   await at('earn');
-  mock.signedIn = false;
+  mock.signIns.clear();
   await page.reload();
   await page.locator('#secret').waitFor();
   await clean('signin');

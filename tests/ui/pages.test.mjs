@@ -29,7 +29,7 @@ const pages = [
 
 async function visit(scenario, list, options) {
   const mock = await new Mock(scenario).start();
-  const page = await open(browser, `${mock.url}/#token=mock-token`, options);
+  const page = await open(browser, mock.link(''), options);
   const found = [];
   for (const [path, ready] of list) {
     await page.goto(`${mock.url}/${path}`);

@@ -18,7 +18,7 @@ afterEach(async () => {
 async function at({ change, ...options } = {}) {
   mock = await new Mock('serving').start();
   change?.(mock.it);
-  page = await open(browser, `${mock.url}/wallet`, options);
+  page = await open(browser, mock.link('wallet'), options);
   await page.getByTestId('services').waitFor();
 }
 const clean = async (name) => {

@@ -17,7 +17,7 @@ afterEach(async () => {
 async function at(path, scenario = 'empty', { change, ...options } = {}) {
   mock = await new Mock(scenario).start();
   change?.(mock);
-  page = await open(browser, `${mock.url}/${path}`, options);
+  page = await open(browser, mock.link(path), options);
   await page.locator('main h1').first().waitFor({ state: 'attached' });
 }
 const clean = async (name) => {

@@ -25,7 +25,7 @@ const transaction = {
 
 async function at(options = {}) {
   mock = await new Mock('locked').start();
-  page = await open(browser, `${mock.url}/chat`, options);
+  page = await open(browser, mock.link('chat'), options);
   await page.locator('main h1').first().waitFor({ state: 'attached' });
 }
 
@@ -50,7 +50,7 @@ test('What a program wants signed comes up on any page, one after the other', as
   await page.getByTestId('signature-approve').click();
 
   await sheet.getByText(ADDRESSES.working).first().waitFor();
-  await holds(async () => assert.match(await page.getByTestId('signature-content').innerText(), /MsgSend[\s\S]*5000000[\s\S]*membership/));
+  await holds(async () => assert.match(await page.getByTestId('signature-content').innerText(), /Sends money[\s\S]*From\s+pokt1[\s\S]*To\s+pokt1[\s\S]*Amount\s+5\.000000\sPOKT[\s\S]*membership/));
   await shoot(page, 'signature-transaction');
   assert.deepEqual(await faults(page), []);
   await page.getByTestId('signature-refuse').click();

@@ -44,6 +44,8 @@ export async function open(browser, url, { size = 'normal', dark = false, ...opt
     if (origin !== new URL(url).origin && !['data:', 'blob:'].includes(protocol)) page.wrong.push(`left the node: ${request.url()}`);
   });
   await page.goto(url);
+  // Whoever leaves the page while it signs in has the cookie and no key of the page.
+  if (new URL(url).hash.startsWith('#token=')) await page.waitForFunction(() => localStorage.getItem('hearth.page-key'));
   return page;
 }
 

@@ -14,8 +14,8 @@ pub(crate) use grant::Grant;
 pub(crate) use keys::{Found, Keys, Reservation, unknown_key};
 pub(crate) use login::Login;
 pub use origins::{OriginError, OriginPattern};
-pub(crate) use proof::MAX_CHALLENGE_CHARS;
 pub use proof::proof;
+pub(crate) use proof::{MAX_CHALLENGE_CHARS, page_key};
 pub(crate) use secrets::{SignIns, same_secret};
 pub(crate) use table::{Caller, Credential, Zone, may_spend};
 

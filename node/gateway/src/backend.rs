@@ -151,6 +151,18 @@ impl From<crate::Error> for Error {
             return Error::new(Code::OutOfStake, text)
                 .remedy("Add to the application's stake, or wait until former sessions are settled.");
         }
+        // The message says what stands in the way; the words of the code would say to stake one more.
+        if let crate::Error::NotDelegated { .. } | crate::Error::DirectOff { .. } = error {
+            return Error::new(Code::ApplicationNotReady, text).remedy(
+                "Delegate it under Wallet (`hearth delegate`), or set gateway.direct_signing (Settings, All settings) to \
+                 let it sign for itself.",
+            );
+        }
+        if let crate::Error::Unguarded { .. } = error {
+            return Error::new(Code::ApplicationNotReady, text).remedy(
+                "Delegate it under Wallet (`hearth delegate`), or stake it again with the most that a session may cost.",
+            );
+        }
         match error.fault() {
             // What else a caller does wrong is said above: the request is larger than a supplier takes.
             Fault::Caller => Error::new(Code::Of("too_large"), text),

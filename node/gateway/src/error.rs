@@ -45,8 +45,8 @@ pub enum Error {
     )]
     NoApplication { service: ServiceId, gateway: Address },
     #[error(
-        "application {application} has not delegated to gateway {gateway}: delegate it, or set gateway.direct_signing to let \
-         the application sign for itself"
+        "application {application} has not delegated to gateway {gateway}, and gateway.direct_signing is off: delegate it, \
+         or set that to let the application sign for itself"
     )]
     NotDelegated { application: Address, gateway: Address },
     #[error(

@@ -7,9 +7,9 @@
 //! reader ◄─ bytes ◄─ signature, session, payload hash, chunk rules of every part ◄───────┘
 //!                └─ receipt
 //! ```
-//! The ring is [application, own gateway] and the gateway's key signs: the application's own key stays cold. An
-//! application that has not delegated to this gateway is refused, since its ring would be completed by a key that
-//! everybody knows.
+//! The ring is [application, own gateway] and the gateway's key signs: the application's own key stays cold. An own
+//! application that has not delegated to this gateway signs for itself where the owner says so, and where its ring is not
+//! completed by a key that everybody knows, or a session may cost no more than a limit.
 //!
 //! Money is set aside in the database before a request is signed: no application is spent below its minimum stake,
 //! and no day costs more than its cap, whatever restarts in between.

@@ -4,7 +4,13 @@ use hearth_base::{Amount, ServiceId};
 use hearth_chain::Proven;
 use hearth_pocket::{Address, message::application::Application};
 
-use crate::{chain_queries::RelayTerms, error::Error, inner::Inner, payers::Payer, session::StakeMargin};
+use crate::{
+    chain_queries::RelayTerms,
+    error::Error,
+    inner::Inner,
+    payers::{Payer, Signers},
+    session::StakeMargin,
+};
 
 /// Why a service cannot be asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +19,10 @@ pub enum Unavailable {
     NoKey,
     /// No application is staked for it that this node may sign for.
     NoApplication,
+    /// An own application is staked for it, but has not delegated to this node and may not sign for itself.
+    NotDelegated,
+    /// An own application would sign for itself, and so could anybody.
+    Unguarded,
     /// The stake of its application is at the minimum: one answer would unbond it.
     OutOfStake,
     /// One answer more would cost more than a day may.
@@ -87,10 +97,9 @@ pub(crate) async fn list(inner: &Inner) -> Result<Vec<NetworkModel>, Error> {
             application: payer.and_then(|payer| Address::parse(&payer.application.value().address).ok()),
             is_direct: payer.is_some_and(|payer| payer.is_direct),
             suppliers,
-            unavailable: if signers.is_empty() {
-                Some(Unavailable::NoKey)
-            } else {
-                unavailable(payer.is_some(), (margin, left_today), &terms, suppliers)
+            unavailable: match payer {
+                Some(_) => unavailable((margin, left_today), &terms, suppliers),
+                None => Some(nobody(&signers, &applications, &id)),
             },
             service: id,
         });
@@ -127,15 +136,25 @@ async fn left(inner: &Inner, payer: &Proven<Application>, terms: &Proven<RelayTe
     Ok(margin.upokt.saturating_sub(unsettled))
 }
 
+/// Why nobody pays for it.
+fn nobody(signers: &Signers, applications: &[Proven<Application>], service: &ServiceId) -> Unavailable {
+    let why = signers.nobody(applications, service);
+    if matches!(why, Error::NotDelegated { .. } | Error::DirectOff { .. }) {
+        Unavailable::NotDelegated
+    } else if matches!(why, Error::Unguarded { .. }) {
+        Unavailable::Unguarded
+    } else if signers.is_empty() {
+        Unavailable::NoKey
+    } else {
+        Unavailable::NoApplication
+    }
+}
+
 fn unavailable(
-    has_payer: bool,
     (margin, left_today): (u128, u128),
     terms: &RelayTerms,
     suppliers: Option<usize>,
 ) -> Option<Unavailable> {
-    if !has_payer {
-        return Some(Unavailable::NoApplication);
-    }
     if margin < terms.price().upokt() {
         return Some(Unavailable::OutOfStake);
     }

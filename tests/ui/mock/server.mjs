@@ -1,4 +1,5 @@
 // A node made of data: answers every call of ui/openapi.json from a world and streams events and answers.
+import { createHmac, randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { extname } from 'node:path';
@@ -22,7 +23,9 @@ export const TOKEN = 'mock-token';
 export class Mock {
   constructor(scenario = 'serving') {
     this.it = scenarios[scenario]();
-    this.signedIn = true;
+    this.secret = randomBytes(32);
+    /** The cookies of the sign-ins. */
+    this.signIns = new Set();
     /** While it is away it answers nobody. */
     this.isAway = false;
     this.listeners = new Set();
@@ -47,6 +50,36 @@ export class Mock {
     await new Promise((done) => this.server.listen(0, '127.0.0.1', done));
     this.url = `http://127.0.0.1:${this.server.address().port}`;
     return this;
+  }
+
+  /** The address that signs in by the token. */
+  link(path) {
+    return `${this.url}/${path}#token=${TOKEN}`;
+  }
+
+  pageKey(cookie) {
+    return createHmac('sha256', this.secret).update(cookie).digest('hex');
+  }
+
+  /** As the node does: a cookie counts together with the key of its page. */
+  admit({ cookie = '', 'x-hearth-page': key }, name) {
+    const shown = cookie.split('; ').find((one) => one.startsWith(`${this.cookieName}=`))?.slice(this.cookieName.length + 1);
+    if (name === 'POST /auth/session') return shown;
+    if (shown && key !== this.pageKey(shown)) throw new Refusal(401, 'page_key_needed', 'the cookie came without the key of the page that signed in');
+    if (!this.signIns.has(shown) && name !== 'DELETE /auth/session') throw new Refusal(401, 'token_needed', 'the control API needs the token of this node');
+    return shown;
+  }
+
+  get cookieName() {
+    return `hearth_session_${this.server.address().port}`;
+  }
+
+  /** A new sign-in: its cookie in the answer's head, the key of its page in the body. */
+  signIn(response) {
+    const cookie = randomBytes(16).toString('hex');
+    this.signIns.add(cookie);
+    response.setHeader('set-cookie', `${this.cookieName}=${cookie}; HttpOnly; SameSite=Strict; Path=/`);
+    return { page_key: this.pageKey(cookie) };
   }
 
   async stop() {
@@ -93,7 +126,7 @@ export class Mock {
     this.calls.push({ name, ...input });
     if (LATE_MS > 0) await new Promise((done) => setTimeout(done, Math.random() * LATE_MS));
     try {
-      if (!this.signedIn && name !== 'POST /auth/session') throw new Refusal(401, 'token_needed', 'the control API needs the token of this node');
+      input.cookie = this.admit(request.headers, name);
       const planned = this.failNext.get(name);
       if (planned) {
         this.failNext.delete(name);
@@ -104,7 +137,7 @@ export class Mock {
       if (name === 'GET /conversations/{id}/answers/{answer_id}') return follow(this, input, response);
       const handler = handlers[name];
       if (!handler) throw new Refusal(404, 'unknown', `the mock has no ${name}`);
-      const said = await handler(this, input);
+      const said = await handler(this, input, response);
       if (said === undefined) return void response.writeHead(204).end();
       if (said instanceof Saved) return this.save(said, response);
       this.check(request.method, route.path, said);
@@ -165,18 +198,20 @@ const setWallet = (mock, change) => {
 const decided = (mock, id) => void (mock.it.signatures = mock.it.signatures.filter((one) => one.id !== id));
 
 const handlers = {
-  'POST /auth/session': (mock, { body }) => {
+  'POST /auth/session': (mock, { body }, response) => {
     if (body.token && body.token !== TOKEN) throw new Refusal(401, 'wrong_token', 'this token is not the one of this node');
     if (body.password && body.password !== mock.it.loginPassword) throw new Refusal(403, 'wrong_password', 'wrong password; 4 tries left, then a minute of waiting');
-    mock.signedIn = true;
+    return mock.signIn(response);
   },
-  'DELETE /auth/session': (mock) => void (mock.signedIn = false),
+  'DELETE /auth/session': (mock, { cookie }) => void mock.signIns.delete(cookie),
   'GET /auth/login': (mock) => mock.it.login,
-  // Other sessions end; this one goes on with the cookie of the answer.
-  'PUT /auth/login': (mock, { body }) => {
+  // Other sign-ins end; this one goes on with the cookie and the key of the answer.
+  'PUT /auth/login': (mock, { body }, response) => {
     if (body.password.length < 10) throw new Refusal(400, 'weak_password', 'the password needs at least 10 characters');
     mock.it.login.set = true;
     mock.it.loginPassword = body.password;
+    mock.signIns.clear();
+    return mock.signIn(response);
   },
   'GET /status': (mock) => mock.it.status,
   'GET /doctor': (mock) => ({ checks: mock.it.checks }),
@@ -312,5 +347,5 @@ const handlers = {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const mock = await new Mock(process.argv[2] ?? 'serving').start();
-  console.log(`${mock.url}/#token=${TOKEN}`);
+  console.log(mock.link(''));
 }

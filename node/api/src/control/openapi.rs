@@ -59,12 +59,19 @@ pub fn document() -> OpenApi {
                 .build(),
         )
         .servers(Some([ServerBuilder::new().url(PREFIX).build()]))
-        .security(Some([SecurityRequirement::new::<_, [&str; 0], &str>("token", []), SecurityRequirement::new::<_, [&str; 0], &str>("cookie", [])]))
+        .security(Some([SecurityRequirement::new::<_, [&str; 0], &str>("token", []), SecurityRequirement::new::<_, [&str; 0], &str>("cookie", []).add::<_, [&str; 0], &str>("page", [])]))
         .components(Some(
             ComponentsBuilder::new()
                 .schemas_from_iter(schemas)
                 .security_scheme("token", SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build()))
-                .security_scheme("cookie", SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new("hearth_session"))))
+                .security_scheme("cookie", SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::with_description(
+                    "hearth_session",
+                    "The cookie of a sign-in; the port follows its name. It counts together with the key of its page alone.",
+                ))))
+                .security_scheme("page", SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description(
+                    "X-Hearth-Page",
+                    "The page_key that the sign-in gave. Browsers send a cookie to all ports of a host, this key to none but ours.",
+                ))))
                 .build(),
         ))
         .paths(paths)

@@ -7,16 +7,13 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{
-    extract::Input,
-    guard::{cookie, sign_in_of},
-};
+use super::{extract::Input, guard};
 use crate::{
     app::App,
-    auth::{Client, SESSION_DAYS, same_secret},
+    auth::{Client, SESSION_DAYS, page_key, same_secret},
     control::types::{
-        ApiKey, ApiKeyList, ApiKeyPatch, Changed, CreatedApiKey, Event, LoginState, NewApiKey, SetLogin,
-        SignIn,
+        ApiKey, ApiKeyList, ApiKeyPatch, Changed, CreatedApiKey, Event, LoginSet, LoginState, NewApiKey,
+        SetLogin, SignIn, SignedIn,
     },
     error::ApiError,
 };
@@ -44,24 +41,25 @@ pub(crate) async fn sign_in(
         (None, None) => return Err(ApiError::bad_request("neither token nor password is given")),
     }
     let value = app.sign_ins.create().await?;
-    Ok(with_cookie(&app, &value))
+    let answer = Json(SignedIn {
+        page_key: page_key(app.token.reveal(), &value),
+    });
+    Ok(([(header::SET_COOKIE, set_cookie(&app, &value))], answer).into_response())
 }
 
-/// The empty answer that brings a sign-in's cookie.
-fn with_cookie(app: &App, value: &str) -> Response {
+fn set_cookie(app: &App, value: &str) -> String {
     let seconds = SESSION_DAYS * 86_400;
-    let cookie = format!(
+    format!(
         "{}={value}; HttpOnly; SameSite=Strict; Path=/; Max-Age={seconds}",
         app.cookie_name()
-    );
-    (StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response()
+    )
 }
 
 pub(crate) async fn sign_out(State(app): State<App>, headers: HeaderMap) -> Result<Response, ApiError> {
-    let name = app.cookie_name();
-    if let Some(value) = cookie(&headers, &name) {
+    if let Some(value) = guard::sign_in(&app, &headers)? {
         app.sign_ins.delete(value).await?;
     }
+    let name = app.cookie_name();
     let cookie = format!("{name}=; HttpOnly; SameSite=Strict; Path=/; Max-Age=0");
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response())
 }
@@ -79,11 +77,11 @@ pub(crate) async fn set_login(
 ) -> Result<Response, ApiError> {
     app.login.set(input.password).await?;
     // Others have to sign in again; who set the password does not.
-    let fresh = app.sign_ins.renew(sign_in_of(&app, &headers)).await?;
-    Ok(match fresh {
-        Some(value) => with_cookie(&app, &value),
-        None => StatusCode::NO_CONTENT.into_response(),
-    })
+    let fresh = app.sign_ins.renew(guard::sign_in_of(&app, &headers)).await?;
+    let fresh = fresh.as_deref();
+    let cookie = fresh.map(|value| [(header::SET_COOKIE, set_cookie(&app, value))]);
+    let page_key = fresh.map(|value| page_key(app.token.reveal(), value));
+    Ok((cookie, Json(LoginSet { page_key })).into_response())
 }
 
 pub(crate) async fn reset_login(State(app): State<App>) -> Result<StatusCode, ApiError> {

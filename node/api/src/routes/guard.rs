@@ -20,12 +20,15 @@ use super::{
 use crate::{
     app::App,
     auth::{
-        Caller, Client, Credential, Found, Grant, OriginPattern, Zone, bare, means_this_computer,
+        Caller, Client, Credential, Found, Grant, OriginPattern, Zone, bare, means_this_computer, page_key,
         same_secret, unknown_key,
     },
     error::ApiError,
     metering::Asker,
 };
+
+/// Where the page of a sign-in shows its key.
+pub(crate) const PAGE_KEY: &str = "x-hearth-page";
 
 /// Lets a call through with a [`Caller`], a [`Client`] and an [`Asker`] among its extensions, or refuses it. Its body is
 /// not read.
@@ -161,7 +164,13 @@ async fn check(
         let is_wrong_key = zone.takes_keys()
             && caller.credential == Credential::Nothing
             && secrets(&request.headers).next().is_some();
-        if is_wrong_key { unknown_key() } else { error }
+        if is_wrong_key {
+            unknown_key()
+        } else if caller.credential == Credential::Nothing {
+            sign_in(app, &request.headers).err().unwrap_or(error)
+        } else {
+            error
+        }
     })?;
     if caller.credential != Credential::Nothing
         && let Some(peer) = request.extensions.get::<hearth_listen::Peer>()
@@ -302,9 +311,10 @@ async fn shown(app: &App, headers: &HeaderMap, origin: &Origin) -> Result<Shown,
     if origin.foreign().is_some() {
         return Ok(refused);
     }
-    match cookie(headers, &app.cookie_name()) {
-        Some(cookie) if app.sign_ins.is_valid(cookie).await? => Ok(Shown::Owner),
-        Some(_) | None => Ok(refused),
+    match sign_in(app, headers) {
+        Ok(Some(cookie)) if app.sign_ins.is_valid(cookie).await? => Ok(Shown::Owner),
+        // A cookie without its page's key comes with every address that is opened, and opens nothing.
+        Ok(_) | Err(_) => Ok(refused),
     }
 }
 
@@ -316,10 +326,35 @@ fn secrets(headers: &HeaderMap) -> impl Iterator<Item = &str> {
 
 /// The cookie that an owner calls by; `None` where the token was shown.
 pub(crate) fn sign_in_of<'a>(app: &App, headers: &'a HeaderMap) -> Option<&'a str> {
-    if bearer(headers).is_some_and(|secret| same_secret(secret, app.token.reveal())) {
+    if secrets(headers).any(|secret| same_secret(secret, app.token.reveal())) {
         return None;
     }
-    cookie(headers, &app.cookie_name())
+    sign_in(app, headers).ok().flatten()
+}
+
+/// The cookie that is shown together with the key of its page.
+///
+/// # Errors
+/// A cookie without that key: programs on other ports of this computer get the cookie, too.
+pub(crate) fn sign_in<'a>(app: &App, headers: &'a HeaderMap) -> Result<Option<&'a str>, ApiError> {
+    let name = app.cookie_name();
+    let mut cookies = cookies(headers, &name).peekable();
+    if cookies.peek().is_none() {
+        return Ok(None);
+    }
+    let shown = headers.get(PAGE_KEY).and_then(|value| value.to_str().ok());
+    // Other ports can set cookies of this name, too; theirs have no key and are in nobody's way.
+    let fits =
+        |cookie: &&str| shown.is_some_and(|shown| same_secret(shown, &page_key(app.token.reveal(), cookie)));
+    if let Some(cookie) = cookies.find(fits) {
+        return Ok(Some(cookie));
+    }
+    Err(ApiError::new(
+        StatusCode::UNAUTHORIZED,
+        "page_key_needed",
+        format!("the cookie came without the key of the page that signed in (header {PAGE_KEY})"),
+    )
+    .remedy("Sign in again on the page that Hearth serves; programs send the token as a bearer."))
 }
 
 /// The secret that is shown; clients of Anthropic's API have a header of their own for it.
@@ -333,14 +368,14 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
         .or_else(|| value("x-api-key").map(str::trim))
 }
 
-/// The value of a cookie.
-pub(crate) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+/// The values of the cookies of this name.
+fn cookies<'a>(headers: &'a HeaderMap, name: &str) -> impl Iterator<Item = &'a str> {
     headers
         .get_all(header::COOKIE)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(';'))
-        .find_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('='))
+        .filter_map(move |pair| pair.trim().strip_prefix(name)?.strip_prefix('='))
 }
 
 #[cfg(test)]
@@ -379,10 +414,16 @@ mod tests {
     }
 
     #[test]
-    fn a_cookie_is_found_among_others() {
+    fn cookies_are_found_among_others() {
         let mut headers = HeaderMap::new();
-        headers.insert(header::COOKIE, "a=1; hearth_session_4327=x; b=2".parse().unwrap());
-        assert_eq!(cookie(&headers, "hearth_session_4327"), Some("x"));
-        assert_eq!(cookie(&headers, "hearth_session_4328"), None);
+        headers.insert(
+            header::COOKIE,
+            "a=1; hearth_session_4327=x; b=2; hearth_session_4327=y"
+                .parse()
+                .unwrap(),
+        );
+        let found = |name: &str| cookies(&headers, name).map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(found("hearth_session_4327"), ["x", "y"]);
+        assert!(found("hearth_session_4328").is_empty());
     }
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::{
     parts::Fake,
-    support::{TOKEN, args, config, json, with, world},
+    support::{SignedIn, TOKEN, args, config, json, with, world},
 };
 
 #[tokio::test]
@@ -151,8 +151,8 @@ async fn the_token_is_swapped_for_a_strict_cookie() {
     assert_eq!(sign_in(json!({"token": "wrong"})).await.unwrap().status(), 401);
     assert_eq!(sign_in(json!({})).await.unwrap().status(), 400);
     let response = sign_in(json!({"token": TOKEN})).await.unwrap();
-    assert_eq!(response.status(), 204);
     let cookie = response.headers()["set-cookie"].to_str().unwrap().to_owned();
+    let mine = SignedIn::of(response).await;
     assert!(
         cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"),
         "{cookie}"
@@ -161,21 +161,10 @@ async fn the_token_is_swapped_for_a_strict_cookie() {
         cookie.starts_with(&format!("hearth_session_{}=", world.api.addr().port())),
         "{cookie}"
     );
-    let cookie = cookie.split(';').next().unwrap().to_owned();
-    let status = || {
-        world
-            .bare(Method::GET, "/api/v1/status")
-            .header("cookie", &cookie)
-            .send()
-    };
+    let status = || world.page(Method::GET, "/api/v1/status", &mine).send();
     assert_eq!(status().await.unwrap().status(), 200);
-    let out = world
-        .bare(Method::DELETE, "/api/v1/auth/session")
-        .header("cookie", &cookie)
-        .send()
-        .await
-        .unwrap();
-    assert_eq!(out.status(), 204);
+    let out = world.page(Method::DELETE, "/api/v1/auth/session", &mine);
+    assert_eq!(out.send().await.unwrap().status(), 204);
     assert_eq!(status().await.unwrap().status(), 401);
 }
 
@@ -190,7 +179,7 @@ async fn a_password_signs_in_and_guessing_is_braked() {
             .send()
     };
     assert_eq!(set("short").await.unwrap().status(), 400);
-    assert_eq!(set("correct horse battery").await.unwrap().status(), 204);
+    assert_eq!(set("correct horse battery").await.unwrap().status(), 200);
     assert_eq!(world.get("/auth/login").await["set"], true);
     let sign_in = |password: &str| {
         world
@@ -198,7 +187,7 @@ async fn a_password_signs_in_and_guessing_is_braked() {
             .json(&json!({"password": password}))
             .send()
     };
-    assert_eq!(sign_in("correct horse battery").await.unwrap().status(), 204);
+    assert_eq!(sign_in("correct horse battery").await.unwrap().status(), 200);
     for _ in 0..4 {
         assert_eq!(sign_in("wrong horse").await.unwrap().status(), 403);
     }
@@ -212,7 +201,7 @@ async fn a_password_signs_in_and_guessing_is_braked() {
     );
     assert_eq!(sign_in("correct horse battery").await.unwrap().status(), 429);
     world.clock.advance(std::time::Duration::from_secs(61));
-    assert_eq!(sign_in("correct horse battery").await.unwrap().status(), 204);
+    assert_eq!(sign_in("correct horse battery").await.unwrap().status(), 200);
 }
 
 #[tokio::test]
@@ -221,7 +210,7 @@ async fn guesses_side_by_side_count_one_by_one() {
     let set = world
         .own(Method::PUT, "/auth/login")
         .json(&json!({"password": "correct horse battery"}));
-    assert_eq!(set.send().await.unwrap().status(), 204);
+    assert_eq!(set.send().await.unwrap().status(), 200);
     let guesses = (0..40).map(|_| {
         world
             .bare(Method::POST, "/api/v1/auth/session")
@@ -246,29 +235,22 @@ async fn guesses_side_by_side_count_one_by_one() {
 #[tokio::test]
 async fn a_new_password_ends_the_sign_ins_of_others_and_renews_the_callers() {
     let world = world().await;
-    let sign_in = async || {
-        let call = world
-            .bare(Method::POST, "/api/v1/auth/session")
-            .json(&json!({"token": TOKEN}));
-        cookie_of(&call.send().await.unwrap())
-    };
-    let (mine, others) = (sign_in().await, sign_in().await);
-    let with_cookie =
-        |method, path: &str, cookie: &str| world.bare(method, path).header("cookie", cookie.to_owned());
-    let listen = async |cookie: &str| {
-        let call = with_cookie(Method::GET, "/api/v1/events", cookie);
+    let (mine, others) = (world.sign_in().await, world.sign_in().await);
+    let listen = async |by: &SignedIn| {
+        let call = world.page(Method::GET, "/api/v1/events", by);
         call.send().await.unwrap().bytes_stream()
     };
     let (mut my_events, mut others_events) = (listen(&mine).await, listen(&others).await);
-    let answer = with_cookie(Method::PUT, "/api/v1/auth/login", &mine)
-        .json(&json!({"password": "correct horse battery"}))
-        .send()
-        .await
-        .unwrap();
-    assert_eq!(answer.status(), 204);
-    let fresh = cookie_of(&answer);
-    for (cookie, status) in [(&fresh, 200), (&mine, 401), (&others, 401)] {
-        let call = with_cookie(Method::GET, "/api/v1/status", cookie);
+    let answer = world
+        .page(Method::PUT, "/api/v1/auth/login", &mine)
+        .json(&json!({"password": "correct horse battery"}));
+    let fresh = SignedIn::of(answer.send().await.unwrap()).await;
+    let mixed = SignedIn {
+        cookie: fresh.cookie.clone(),
+        ..mine.clone()
+    };
+    for (by, status) in [(&fresh, 200), (&mine, 401), (&others, 401), (&mixed, 401)] {
+        let call = world.page(Method::GET, "/api/v1/status", by);
         assert_eq!(call.send().await.unwrap().status(), status);
     }
     let ends = async { while others_events.next().await.is_some() {} };
@@ -287,16 +269,12 @@ async fn a_new_password_ends_the_sign_ins_of_others_and_renews_the_callers() {
         .own(Method::PUT, "/auth/login")
         .json(&json!({"password": "another horse battery"}));
     let answer = by_token.send().await.unwrap();
-    assert!(answer.status() == 204 && !answer.headers().contains_key("set-cookie"));
+    assert!(answer.status() == 200 && !answer.headers().contains_key("set-cookie"));
+    assert_eq!(json(answer).await, json!({"page_key": null}));
     let ends = async { while my_events.next().await.is_some() {} };
     tokio::time::timeout(std::time::Duration::from_secs(10), ends)
         .await
         .expect("a renewed sign-in can end too");
-}
-
-fn cookie_of(response: &reqwest::Response) -> String {
-    let cookie = response.headers()["set-cookie"].to_str().unwrap();
-    cookie.split(';').next().unwrap().to_owned()
 }
 
 #[tokio::test]
@@ -319,7 +297,7 @@ async fn a_name_of_the_settings_passes_once_a_login_is_set() {
     let set = world
         .own(Method::PUT, "/auth/login")
         .json(&json!({"password": "correct horse battery"}));
-    assert_eq!(set.send().await.unwrap().status(), 204);
+    assert_eq!(set.send().await.unwrap().status(), 200);
     for (host, status) in [
         // Not a program of this computer that calls itself, so it needs a key.
         (format!("hearth.lan:{port}"), 401),
@@ -348,7 +326,7 @@ async fn who_guesses_a_password_locks_out_neither_the_owner_nor_others() {
         let set = world
             .own(Method::PUT, "/auth/login")
             .json(&json!({"password": "correct horse battery"}));
-        assert_eq!(set.send().await.unwrap().status(), 204);
+        assert_eq!(set.send().await.unwrap().status(), 200);
         let sign_in = async |password: &str, from: Option<&str>| {
             let mut call = world.bare(Method::POST, "/api/v1/auth/session");
             if let Some(from) = from {
@@ -361,10 +339,10 @@ async fn who_guesses_a_password_locks_out_neither_the_owner_nor_others() {
             sign_in("wrong horse", Some("192.0.2.7")).await;
         }
         assert_eq!(sign_in("correct horse battery", Some("192.0.2.7")).await, 429);
-        assert_eq!(sign_in("correct horse battery", None).await, 204, "the owner");
+        assert_eq!(sign_in("correct horse battery", None).await, 200, "the owner");
         // Without a proxy that is trusted all who come through it are one.
         let other = sign_in("correct horse battery", Some("192.0.2.8")).await;
-        assert_eq!(other, if told_apart { 204 } else { 429 });
+        assert_eq!(other, if told_apart { 200 } else { 429 });
     }
 }
 

@@ -18,6 +18,7 @@ mod morse;
 mod openai;
 mod operators;
 mod origins;
+mod page_key;
 mod parts;
 mod paths;
 mod questions;

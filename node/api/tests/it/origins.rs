@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{
     parts::Fake,
-    support::{TOKEN, World, config, json, with, world},
+    support::{SignedIn, TOKEN, World, config, json, with, world},
 };
 
 const PAGE: &str = "http://localhost:5173";
@@ -164,25 +164,22 @@ async fn an_origin_of_the_configuration_is_let_in_too_and_money_still_needs_a_ke
     let refused = call().send().await.unwrap();
     assert_eq!((refused.status().as_u16(), allowed(&refused)), (401, Some(PAGE)));
     // The cookie of the page is sent by browsers for every port of this computer, and is worth nothing there.
-    let sign_in = world
-        .bare(Method::POST, "/api/v1/auth/session")
-        .json(&json!({"token": TOKEN}));
-    let cookie = sign_in.send().await.unwrap().headers()["set-cookie"]
-        .to_str()
-        .unwrap()
-        .to_owned();
-    let cookie = cookie.split(';').next().unwrap().to_owned();
-    let refused = call().header("cookie", &cookie).send().await.unwrap();
+    let SignedIn { cookie, page_key } = world.sign_in().await;
+    let with_both = call()
+        .header("cookie", &cookie)
+        .header("x-hearth-page", &page_key);
+    let refused = with_both.send().await.unwrap();
     assert_eq!(json(refused).await["error"]["code"], "key_needed");
     let own = format!("http://{}", world.api.addr());
     let page = world
         .bare(Method::POST, "/v1/chat/completions")
         .header("origin", own)
-        .header("cookie", &cookie);
+        .header("cookie", &cookie)
+        .header("x-hearth-page", &page_key);
     assert_eq!(
         page.json(&body).send().await.unwrap().status(),
         200,
-        "the own page's cookie counts"
+        "the own page's sign-in counts"
     );
     // Nothing but the OpenAI API is opened.
     for path in [
@@ -198,7 +195,8 @@ async fn an_origin_of_the_configuration_is_let_in_too_and_money_still_needs_a_ke
             world
                 .bare(Method::GET, path)
                 .header("origin", PAGE)
-                .header("cookie", &cookie),
+                .header("cookie", &cookie)
+                .header("x-hearth-page", &page_key),
             world
                 .bare(Method::GET, path)
                 .header("origin", PAGE)

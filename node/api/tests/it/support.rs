@@ -152,7 +152,39 @@ pub(crate) async fn args(
     (args, fake, models, setup, clock)
 }
 
+/// A sign-in as a browser has it.
+#[derive(Clone)]
+pub(crate) struct SignedIn {
+    pub(crate) cookie: String,
+    pub(crate) page_key: String,
+}
+
+impl SignedIn {
+    /// The sign-in that an answer brings.
+    pub(crate) async fn of(response: Response) -> SignedIn {
+        assert_eq!(response.status(), 200);
+        let cookie = response.headers()["set-cookie"].to_str().unwrap();
+        SignedIn {
+            cookie: cookie.split(';').next().unwrap().to_owned(),
+            page_key: json(response).await["page_key"].as_str().unwrap().to_owned(),
+        }
+    }
+}
+
 impl World {
+    pub(crate) async fn sign_in(&self) -> SignedIn {
+        let call = self.bare(Method::POST, "/api/v1/auth/session");
+        let token = serde_json::json!({"token": TOKEN});
+        SignedIn::of(call.json(&token).send().await.unwrap()).await
+    }
+
+    /// A call of the page.
+    pub(crate) fn page(&self, method: Method, path: &str, by: &SignedIn) -> RequestBuilder {
+        self.bare(method, path)
+            .header("cookie", &by.cookie)
+            .header("x-hearth-page", &by.page_key)
+    }
+
     /// A call with nothing shown.
     pub(crate) fn bare(&self, method: Method, path: &str) -> RequestBuilder {
         self.http

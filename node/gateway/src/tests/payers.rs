@@ -80,6 +80,10 @@ async fn an_own_application_signs_for_itself_only_where_the_owner_says_so() {
         matches!(&error, Error::NotDelegated { application: named, .. } if named == key(1).address()),
         "{error}"
     );
+    let models = world.gateway.services().await.unwrap();
+    assert_eq!(models[0].unavailable, Some(Unavailable::NotDelegated));
+    let said = hearth_answers::Error::from(error).text();
+    assert!(said.contains("gateway.direct_signing (Settings"), "{said}");
     world.stop().await;
 
     // Anybody could sign for all of its stake, so not even its owner does.
@@ -88,6 +92,10 @@ async fn an_own_application_signs_for_itself_only_where_the_owner_says_so() {
     let error = world.fails().await;
     assert_eq!(error.code(), "application_unguarded", "{error}");
     assert!(world.suppliers[0].seen().is_empty());
+    let models = world.gateway.services().await.unwrap();
+    assert_eq!(models[0].unavailable, Some(Unavailable::Unguarded));
+    let said = hearth_answers::Error::from(error).text();
+    assert!(said.contains("the most that a session may cost"), "{said}");
 
     world.chain.application.lock().unwrap().per_session_spend_limit = stake(100 * PRICE);
     let (.., receipt) = read(world.send().await.unwrap()).await;

@@ -1047,6 +1047,12 @@ export type LicenceList = {
   licences: Licence[];
 };
 
+/** The password is set. */
+export type LoginSet = {
+  /** The key of the caller's new sign-in; none for who showed the token. */
+  page_key?: string | null;
+};
+
 /** Whether a login is set. */
 export type LoginState = {
   set: boolean;
@@ -1918,7 +1924,7 @@ export type SetupStep = {
   error?: string | null;
 };
 
-/** What is swapped for the cookie: the token of the data directory, or the password of the login. */
+/** What is swapped for a sign-in: the token of the data directory, or the password of the login. */
 export type SignIn = {
   token?: string | null;
   password?: string | null;
@@ -1954,6 +1960,12 @@ export type SignatureRequest = {
 /** Those that wait, the oldest first. */
 export type SignatureRequestList = {
   requests: SignatureRequest[];
+};
+
+/** A sign-in: its cookie comes with the answer's head. */
+export type SignedIn = {
+  /** Goes with every call as `X-Hearth-Page`, beside the cookie, which other ports of this host get as well. */
+  page_key: string;
 };
 
 /** A claim with the signature of the former key. Nothing in it is secret, and nothing is sent yet. */
@@ -2286,13 +2298,13 @@ export type Operations = {
   "GET /attachments/{id}/text": { path: { id: string }; query: null; body: null; answer: string };
   /** Whether other computers can sign in. */
   "GET /auth/login": { path: null; query: null; body: null; answer: LoginState };
-  /** Sets the password for other computers. Ends all sign-ins; the caller gets a new cookie. */
-  "PUT /auth/login": { path: null; query: null; body: SetLogin; answer: null };
+  /** Sets the password for other computers. Ends all sign-ins; the caller gets a new one. */
+  "PUT /auth/login": { path: null; query: null; body: SetLogin; answer: LoginSet };
   /** Forgets the password and ends all sign-ins. */
   "DELETE /auth/login": { path: null; query: null; body: null; answer: null };
-  /** Swaps the token or the password for a cookie. */
-  "POST /auth/session": { path: null; query: null; body: SignIn; answer: null };
-  /** Forgets the cookie. */
+  /** Swaps the token or the password for a sign-in: a cookie and the key of its page. */
+  "POST /auth/session": { path: null; query: null; body: SignIn; answer: SignedIn };
+  /** Ends the sign-in. */
   "DELETE /auth/session": { path: null; query: null; body: null; answer: null };
   /** Copies database, keys and configuration into one file that a passphrase opens. */
   "POST /backup": { path: null; query: null; body: BackUp; answer: BackupMade };

@@ -1,5 +1,6 @@
 // One typed call for everything: `call('GET /status')`. The types come from the generated table, so a call that the
 // API does not have does not compile.
+import { keepPageKey, pageKey } from './pageKey';
 import type { ErrorBody, ErrorDetail, Operations } from './generated';
 
 export type Call = keyof Operations;
@@ -40,6 +41,10 @@ export function whenSignedOut(handler: () => void): void {
   onSignedOut = handler;
 }
 
+/** Calls whose answers bring a sign-in, and the one that is under way. */
+const SIGN_INS: readonly Call[] = ['POST /auth/session', 'PUT /auth/login'];
+let signingIn: Promise<unknown> = Promise.resolve();
+
 function addressOf(call: Call, options: { path?: object | null; query?: object | null }): [string, string] {
   const space = call.indexOf(' ');
   let path = call.slice(space + 1);
@@ -58,7 +63,9 @@ function addressOf(call: Call, options: { path?: object | null; query?: object |
 export async function send<C extends Call>(call: C, options: Options<C>, accept: string): Promise<Response> {
   const given = options as { path?: object; query?: object; body?: unknown; signal?: AbortSignal };
   const [method, url] = addressOf(call, given);
+  const key = pageKey();
   const headers: Record<string, string> = { Accept: accept };
+  if (key) headers['X-Hearth-Page'] = key;
   const isFile = given.body instanceof Blob;
   if (given.body !== undefined) headers['Content-Type'] = isFile ? 'application/octet-stream' : 'application/json';
   let response: Response;
@@ -75,7 +82,12 @@ export async function send<C extends Call>(call: C, options: Options<C>, accept:
     throw new ApiError(0, 'unreachable', 'Hearth does not answer.', null);
   }
   if (response.ok) return response;
-  if (response.status === 401 && call !== 'POST /auth/session') onSignedOut();
+  if (response.status === 401 && call !== 'POST /auth/session') {
+    // Nothing was done. It may have been sent between an old sign-in and a new one.
+    if (!SIGN_INS.includes(call)) await signingIn;
+    if (pageKey() !== key) return send(call, options, accept);
+    onSignedOut();
+  }
   throw await errorOf(response);
 }
 
@@ -93,7 +105,18 @@ export async function call<C extends Call>(
   name: C,
   ...rest: Record<never, never> extends Options<C> ? [options?: Options<C>] : [options: Options<C>]
 ): Promise<AnswerOf<C>> {
-  const response = await send(name, (rest[0] ?? {}) as Options<C>, 'application/json');
+  const answer = answerTo(name, (rest[0] ?? {}) as Options<C>);
+  if (SIGN_INS.includes(name)) signingIn = answer.then(keepSignIn, () => {});
+  return answer;
+}
+
+async function answerTo<C extends Call>(name: C, options: Options<C>): Promise<AnswerOf<C>> {
+  const response = await send(name, options, 'application/json');
   if (response.status === 204) return null as AnswerOf<C>;
   return (await response.json()) as AnswerOf<C>;
+}
+
+function keepSignIn(answer: unknown): void {
+  const { page_key } = answer as AnswerOf<'PUT /auth/login'>;
+  if (page_key) keepPageKey(page_key);
 }

@@ -1,4 +1,5 @@
 // The connection to the node: signs in, follows its events, says when it is gone.
+import { forgetPageKey, whenSignedInElsewhere } from '$lib/api/pageKey';
 import { ApiError, call, whenSignedOut } from '$lib/api/request';
 import { stream } from '$lib/api/stream';
 import { emptyNode, reduce, type NodeState } from '$lib/state/node';
@@ -26,6 +27,11 @@ class Node {
       this.stop?.abort();
       this.connection = 'signed-out';
     });
+    whenSignedInElsewhere(() => {
+      if (this.connection !== 'signed-out') return;
+      this.connection = 'starting';
+      void this.follow();
+    });
     const token = takeTokenFromAddress();
     if (token) await call('POST /auth/session', { body: { token } }).catch(() => {});
     void this.follow();
@@ -39,6 +45,7 @@ class Node {
 
   async signOut(): Promise<void> {
     await call('DELETE /auth/session');
+    forgetPageKey();
     this.stop?.abort();
     this.state = emptyNode;
     this.connection = 'signed-out';

@@ -1,21 +1,39 @@
-// Amounts and cards of messages are read as people read them.
+// Messages are read as people read them.
 import { expect, test } from 'vitest';
 import { plainly, visible } from './plainly';
 
-test('amounts are found wherever they lie, and cards are text again', () => {
-  const stake = { '@type': '/pocket.supplier.MsgStakeSupplier', stake: { denom: 'upokt', amount: '20000000' }, services: [] };
-  expect(plainly(stake)).toEqual([{ name: 'stake', amount: '20000000' }]);
-  const send = { amount: [{ denom: 'upokt', amount: '1' }, { denom: 'mact', amount: '2' }] };
-  expect(plainly(send)).toEqual([{ name: 'amount', amount: '1' }]);
+const said = (message: unknown) => plainly(message).lines.map((line) => [line.path.join('.'), ...line.at, 'amount' in line ? `${line.amount} upokt` : line.text]);
+
+test('every value is a line: amounts are amounts, cards are text again, lists are numbered', () => {
+  const stake = {
+    '@type': '/pocket.supplier.MsgStakeSupplier', signer: 'pokt1s', stake: { denom: 'upokt', amount: '20000000' },
+    services: [{ service_id: 'a', endpoints: [{ url: 'https://one', rpc_type: 'JSON_RPC', configs: [] }] }, { service_id: 'b', endpoints: [{ url: 'https://two' }, { url: 'https://three' }] }],
+  };
+  expect(said(stake)).toEqual([
+    ['signer', 'pokt1s'], ['stake', '20000000 upokt'], ['services.service_id', 1, 'a'], ['services.endpoints.url', 1, 'https://one'],
+    ['services.endpoints.rpc_type', 1, 'JSON_RPC'], ['services.service_id', 2, 'b'], ['services.endpoints.url', 2, 1, 'https://two'], ['services.endpoints.url', 2, 2, 'https://three'],
+  ]);
+  expect(said({ amount: [{ denom: 'upokt', amount: '1' }, { denom: 'mact', amount: '2' }] })).toEqual([['amount', 1, '1 upokt'], ['amount', 2, '2 mact']]);
   const card = '{"name":"Häuschen"}';
   const bytes = btoa(String.fromCharCode(...new TextEncoder().encode(card)));
-  expect(plainly({ service: { metadata: { card: bytes } } })).toEqual([{ name: 'service.metadata.card', text: card }]);
+  expect(said({ service: { metadata: { card: bytes } } })).toEqual([['service.metadata.card', card]]);
+  expect(plainly(stake).whole).toBe(true);
 });
 
-test('what is none is left as it stands', () => {
-  expect(plainly({ stake: { denom: 'upokt', amount: '-1' }, card: '%%%', other: null, deep: [[[{ card: btoa('\u00ff') }]]] })).toEqual([]);
-  expect(plainly('text')).toEqual([]);
-  expect(plainly({ amount: Array.from({ length: 200 }, () => ({ denom: 'upokt', amount: '1' })) }).length).toBe(50);
+test('messages in messages keep their kinds, and zeros and no are said', () => {
+  expect(said({ '@type': 'outer', msgs: [{ '@type': 'inner', ok: false, units: 0 }] })).toEqual([['msgs.@type', 'inner'], ['msgs.ok', 'false'], ['msgs.units', '0']]);
+});
+
+test('what is none is left as it stands, and what is too much is not passed over', () => {
+  expect(said({ stake: { denom: 'upokt', amount: '-1' }, card: '%%%', other: null, more: { denom: 'upokt', amount: '1', to: 'x' } })).toEqual([
+    ['stake', '-1 upokt'], ['card', '%%%'], ['more.denom', 'upokt'], ['more.amount', '1'], ['more.to', 'x'],
+  ]);
+  expect(plainly('text').lines.length).toBe(1);
+  const many = plainly({ amount: Array.from({ length: 300 }, () => ({ denom: 'upokt', amount: '1' })) });
+  expect([many.lines.length, many.whole]).toEqual([200, false]);
+  let deep: unknown = 'x';
+  for (let depth = 0; depth < 40; depth += 1) deep = { deep };
+  expect(plainly(deep)).toEqual({ lines: [], whole: false });
 });
 
 test('signs that hide or turn text are written out', () => {

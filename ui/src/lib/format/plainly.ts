@@ -1,30 +1,39 @@
-// What of a chain's message nobody reads as it stands: amounts in upokt, and text that was put into bytes.
+// A chain's message as lines that people read: every value of it, amounts as amounts, text that was put into bytes as text.
 
-export type Plain = { name: string; amount: string } | { name: string; text: string };
+/** `path`: the fields that it lies in, with its own; `at`: its places in the lists among them that have several entries. */
+export type Plain = { path: string[]; at: number[] } & ({ amount: string } | { text: string });
+/** `whole`: no value is left out. */
+export type Plainly = { lines: Plain[]; whole: boolean };
 
-const MOST = 50;
+const MOST = 200;
+const DEEPEST = 16;
 
-/** In the order of the message; `name` is the field, with those it lies in. */
-export function plainly(message: unknown): Plain[] {
-  const found: Plain[] = [];
-  const walk = (value: unknown, name: string, depth: number): void => {
-    if (found.length >= MOST || depth > 16 || typeof value !== 'object' || value === null) return;
-    if (Array.isArray(value)) return value.forEach((one) => walk(one, name, depth + 1));
-    const coin = value as { denom?: unknown; amount?: unknown };
-    if (coin.denom === 'upokt' && typeof coin.amount === 'string' && /^\d{1,38}$/.test(coin.amount)) {
-      found.push({ name, amount: coin.amount });
-      return;
-    }
-    for (const [key, inner] of Object.entries(value)) {
-      const path = name ? `${name}.${key}` : key;
-      if (key === 'card' && typeof inner === 'string') {
-        const text = textOf(inner);
-        if (text) found.push({ name: path, text });
-      } else walk(inner, path, depth + 1);
-    }
+/** In the order of the message, without its own kind; what is empty has no line. */
+export function plainly(message: unknown): Plainly {
+  const lines: Plain[] = [];
+  let whole = true;
+  const say = (path: string[], at: number[], what: { amount: string } | { text: string }) => {
+    if (lines.length < MOST) lines.push({ path, at, ...what });
+    else whole = false;
   };
-  walk(message, '', 0);
-  return found;
+  const walk = (value: unknown, path: string[], at: number[], depth: number): void => {
+    if (value === null || value === undefined || value === '') return;
+    if (typeof value !== 'object') return say(path, at, { text: path.at(-1) === 'card' ? (textOf(value) ?? String(value)) : String(value) });
+    if (depth > DEEPEST) return void (whole = false);
+    if (Array.isArray(value)) return value.forEach((one, place) => walk(one, path, value.length > 1 ? [...at, place + 1] : at, depth + 1));
+    const coin = coinOf(value);
+    if (coin) return say(path, at, coin);
+    for (const [key, inner] of Object.entries(value)) if (depth > 0 || key !== '@type') walk(inner, [...path, key], at, depth + 1);
+  };
+  walk(message, [], [], 0);
+  return { lines, whole };
+}
+
+/** An amount, in POKT where it is some of it. */
+function coinOf(value: object): { amount: string } | { text: string } | null {
+  const { denom, amount, ...more } = value as { denom?: unknown; amount?: unknown };
+  if (typeof denom !== 'string' || typeof amount !== 'string' || Object.keys(more).length > 0) return null;
+  return denom === 'upokt' && /^\d{1,38}$/.test(amount) ? { amount } : { text: `${amount} ${denom}` };
 }
 
 /** Text with every sign that is not drawn, or that turns the direction of what is around it, written out. */
@@ -32,7 +41,8 @@ export const visible = (text: string): string =>
   text.replace(/[\p{Cf}\p{Zl}\p{Zp}]|(?![\n\t])\p{Cc}/gu, (sign) => `\\u{${(sign.codePointAt(0) ?? 0).toString(16)}}`);
 
 /** What base64 says, where it is text. */
-function textOf(base64: string): string | null {
+function textOf(base64: unknown): string | null {
+  if (typeof base64 !== 'string') return null;
   try {
     const bytes = Uint8Array.from(atob(base64), (sign) => sign.charCodeAt(0));
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);

@@ -114,6 +114,7 @@ export const errors: Record<string, Words> = {
   not_seen: { title: m.error_not_seen, detail: true },
   other_words: { title: m.error_other_words },
   out_of_stake: { title: m.error_out_of_stake, detail: true },
+  page_key_needed: { title: m.error_token_needed },
   passphrase_needed: { title: m.error_passphrase_needed },
   passphrase_wrong: { title: m.error_passphrase_wrong },
   path_relative: { title: m.error_path_relative },

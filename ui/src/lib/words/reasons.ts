@@ -35,6 +35,8 @@ export const reasons: Record<string, Words> = {
   no_funds: { title: m.reason_no_funds, meaning: m.reason_no_funds_text, remedy: m.reason_no_funds_fix },
   key_locked: { title: m.reason_key_locked, meaning: m.reason_key_locked_text, remedy: m.reason_key_locked_fix },
   needs_application: { title: m.reason_needs_application, meaning: m.reason_needs_application_text },
+  application_not_delegated: { title: m.reason_application_alone, meaning: m.reason_application_not_delegated_text, remedy: m.reason_application_not_delegated_fix },
+  application_unguarded: { title: m.reason_application_alone, meaning: m.reason_application_unguarded_text, remedy: m.reason_application_unguarded_fix },
   daily_cap_reached: { title: m.reason_daily_cap_reached, meaning: m.reason_daily_cap_reached_text },
   out_of_stake: { title: m.reason_out_of_stake, meaning: m.reason_out_of_stake_text },
   no_supplier: { title: m.reason_no_supplier, meaning: m.reason_no_supplier_text },
@@ -78,6 +80,12 @@ export function reasonWords(reason: Reason): ReasonWords {
   }
   const details = joined(reason.fact, reason.meaning, reason.remedy);
   return { title: m.reason_unknown(), meaning: '', remedy: null, fact: null, details };
+}
+
+/** Why something cannot be had and what to do, where there is one line for it. */
+export function whyNot(reason: Reason): string {
+  const { title, meaning, remedy } = reasonWords(reason);
+  return joined(meaning, remedy) ?? title;
 }
 
 /** How grave a note is that is said on every page; other notes stand on the Earn page alone. */

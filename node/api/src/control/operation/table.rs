@@ -25,9 +25,9 @@ impl Operation {
             ContextUse, Conversation, ConversationList, ConversationPatch, CreateWallet, CreatedApiKey,
             CreatedWallet, Disconnected, Doctor, Download, DownloadList, EarnedRelayList, EarnedSessionList,
             Earning, EarningPage, EarningSummary, Event, FaucetOrder, ImportWallet, Imported, LicenceList,
-            LoginState, Model, ModelList, NewAnswer, NewApiKey, NewConversation, NewPreset, Preset,
+            LoginSet, LoginState, Model, ModelList, NewAnswer, NewApiKey, NewConversation, NewPreset, Preset,
             PresetList, PresetPatch, ProgramList, PullModel, RecoveryWords, RenameFolder, SendDraft,
-            SendOrder, SendReview, Sent, SetLogin, Settings, SettingsPatch, Setup, SignIn, Status,
+            SendOrder, SendReview, Sent, SetLogin, Settings, SettingsPatch, Setup, SignIn, SignedIn, Status,
             TransactionList, UnlockWallet, UsageReport, VerifiedModel, WalletPage, WordsChecked,
         };
         let new = Spec::new;
@@ -36,10 +36,11 @@ impl Operation {
                 Post,
                 "/auth/session",
                 "signIn",
-                "Swaps the token or the password for a cookie.",
+                "Swaps the token or the password for a sign-in: a cookie and the key of its page.",
             )
-            .takes::<SignIn>(),
-            Operation::SignOut => new(Delete, "/auth/session", "signOut", "Forgets the cookie."),
+            .takes::<SignIn>()
+            .gives::<SignedIn>(),
+            Operation::SignOut => new(Delete, "/auth/session", "signOut", "Ends the sign-in."),
             Operation::LoginState => new(
                 Get,
                 "/auth/login",
@@ -51,9 +52,10 @@ impl Operation {
                 Put,
                 "/auth/login",
                 "setLogin",
-                "Sets the password for other computers. Ends all sign-ins; the caller gets a new cookie.",
+                "Sets the password for other computers. Ends all sign-ins; the caller gets a new one.",
             )
-            .takes::<SetLogin>(),
+            .takes::<SetLogin>()
+            .gives::<LoginSet>(),
             Operation::ResetLogin => new(
                 Delete,
                 "/auth/login",

@@ -5,11 +5,18 @@ use utoipa::ToSchema;
 
 use super::{Timestamp, Upokt};
 
-/// What is swapped for the cookie: the token of the data directory, or the password of the login.
+/// What is swapped for a sign-in: the token of the data directory, or the password of the login.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SignIn {
     pub token: Option<String>,
     pub password: Option<String>,
+}
+
+/// A sign-in: its cookie comes with the answer's head.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SignedIn {
+    /// Goes with every call as `X-Hearth-Page`, beside the cookie, which other ports of this host get as well.
+    pub page_key: String,
 }
 
 /// Sets the password that other computers sign in with.
@@ -17,6 +24,13 @@ pub struct SignIn {
 pub struct SetLogin {
     /// At least 10 characters.
     pub password: String,
+}
+
+/// The password is set.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LoginSet {
+    /// The key of the caller's new sign-in; none for who showed the token.
+    pub page_key: Option<String>,
 }
 
 /// Whether a login is set.
@@ -152,7 +166,9 @@ mod tests {
         assert!(hearth_base::has_debug!(ApiKey));
         let secrets = [
             hearth_base::has_debug!(SignIn),
+            hearth_base::has_debug!(SignedIn),
             hearth_base::has_debug!(SetLogin),
+            hearth_base::has_debug!(LoginSet),
             hearth_base::has_debug!(CreatedApiKey),
             hearth_base::has_debug!(CreateWallet),
             hearth_base::has_debug!(CreatedWallet),
@@ -163,6 +179,6 @@ mod tests {
             hearth_base::has_debug!(SendOrder),
             hearth_base::has_debug!(Connected),
         ];
-        assert_eq!(secrets, [false; 11]);
+        assert_eq!(secrets, [false; 13]);
     }
 }

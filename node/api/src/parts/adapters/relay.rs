@@ -75,6 +75,17 @@ fn reason(why: Unavailable) -> Reason {
             "No application is staked for this service and delegated to this gateway.",
             "Set money aside for chat.",
         ),
+        Unavailable::NotDelegated => (
+            "application_not_delegated",
+            "Your application for this service has not delegated to a gateway of this node, and does not sign for itself.",
+            "Delegate it under Wallet (`hearth delegate`), or set gateway.direct_signing to let it sign for itself.",
+        ),
+        Unavailable::Unguarded => (
+            "application_unguarded",
+            "Your application for this service has delegated to no gateway and may be spent without a limit, so anybody \
+             could sign for all of its stake.",
+            "Delegate it under Wallet (`hearth delegate`), or stake it again with the most that a session may cost.",
+        ),
         Unavailable::OutOfStake => (
             "out_of_stake",
             "What was set aside for this service is used up.",
