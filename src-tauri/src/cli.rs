@@ -18,6 +18,7 @@ mod keys;
 mod keys_args;
 mod lan;
 mod logs;
+mod message;
 mod model;
 mod morse;
 mod network;

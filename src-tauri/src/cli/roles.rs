@@ -10,6 +10,7 @@ use super::{
     Client, Done, Exit, Fault, Out, Place,
     args::{Args, GivenRole, RoleArgs, StakeCommand, SupplierCommand},
     file::NewFile,
+    message::{show_message, show_notes},
     out::{dim, plain, pokt, short, span, word},
     secret::password,
     tx,
@@ -289,26 +290,7 @@ fn show_review(out: &Out, review: &RoleReview) {
     for (name, amount) in [("all together", review.total), ("fees, at most", review.max_fee)] {
         out.line(&format!("     {name:<22} {:>18}", pokt(amount.0)));
     }
-    for note in &review.notes {
-        out.line(&format!("  - {}", note.text));
-    }
-}
-
-/// A message as the chain's own JSON, field by field.
-pub(super) fn show_message(out: &Out, message: &serde_json::Value) {
-    let Some(fields) = message.as_object() else { return };
-    let kind = fields
-        .get("@type")
-        .and_then(serde_json::Value::as_str)
-        .unwrap_or_default();
-    let kind = plain(kind.rsplit('.').next().unwrap_or(kind));
-    out.line(&format!("     {kind}"));
-    for (name, value) in fields.iter().filter(|(name, _)| *name != "@type") {
-        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        if !matches!(text.as_str(), "" | "null" | "[]") {
-            out.line(&format!("       {:<20} {}", plain(name), dim(&plain(&text))));
-        }
-    }
+    show_notes(out, &review.notes);
 }
 
 fn show(out: &Out, page: &RolesPage) {

@@ -5,6 +5,8 @@ use std::fmt;
 use hearth_base::Amount;
 use hearth_pocket::address::Address;
 
+use crate::powers::Power;
+
 /// What to know before it is signed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Note {
@@ -61,6 +63,12 @@ pub enum Note {
     MorseStakeStays { amount: Amount, to: String },
     /// The network takes no fee for it.
     Free,
+    /// Somebody gets a power over an account.
+    Power(Power),
+    /// Messages are done in the name of others, who gave the power for it.
+    InNameOf { who: String, accounts: Vec<String> },
+    /// It has an end, and no newest block is known to compare it with.
+    EndUnchecked,
 }
 
 impl Note {
@@ -89,7 +97,16 @@ impl Note {
             Note::MorseStakeComes { .. } => "morse_stake_comes",
             Note::MorseStakeStays { .. } => "morse_stake_stays",
             Note::Free => "free",
+            Note::Power(power) => power.code(),
+            Note::InNameOf { .. } => "in_name_of",
+            Note::EndUnchecked => "end_unchecked",
         }
+    }
+
+    /// Whether more is at stake than what the messages name.
+    #[must_use]
+    pub fn is_danger(&self) -> bool {
+        matches!(self, Note::Power(_) | Note::InNameOf { .. })
     }
 
     /// Its figures by name: amounts in upokt.
@@ -135,7 +152,11 @@ impl Note {
             Note::MorseStakeComes { amount, to } | Note::MorseStakeStays { amount, to } => {
                 vec![("amount", amount.upokt().to_string()), ("to", to.clone())]
             }
-            Note::Stays | Note::OpenUnpaid | Note::HotStake | Note::Free => Vec::new(),
+            Note::Power(power) => power.values(),
+            Note::InNameOf { who, accounts } => {
+                vec![("who", who.clone()), ("accounts", accounts.join(", "))]
+            }
+            Note::Stays | Note::OpenUnpaid | Note::HotStake | Note::Free | Note::EndUnchecked => Vec::new(),
         }
     }
 }
@@ -237,6 +258,16 @@ impl fmt::Display for Note {
                 f.write_str(&self.of_morse())
             }
             Note::Free => f.write_str("the network takes no fee for it"),
+            Note::Power(power) => write!(f, "{}", plain(&power.to_string())),
+            Note::InNameOf { who, accounts } => write!(
+                f,
+                "{} does what is inside in the name of {}",
+                plain(who),
+                plain(&accounts.join(", "))
+            ),
+            Note::EndUnchecked => f.write_str(
+                "whether its time has passed cannot be checked: this node does not follow the chain now",
+            ),
             Note::Foreign { owner } => {
                 write!(f, "the record belongs to {owner}, who gets its stake back")
             }

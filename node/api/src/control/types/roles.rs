@@ -236,6 +236,21 @@ pub struct RoleNote {
     /// Figures of the text by name.
     #[serde(default)]
     pub values: std::collections::BTreeMap<String, String>,
+    /// More is at stake than what the messages name: a power over an account.
+    #[serde(default)]
+    pub danger: bool,
+}
+
+impl From<&hearth_roles::Note> for RoleNote {
+    fn from(note: &hearth_roles::Note) -> RoleNote {
+        let values = note.values().into_iter();
+        RoleNote {
+            code: note.code().to_owned(),
+            text: note.to_string(),
+            values: values.map(|(name, value)| (name.to_owned(), value)).collect(),
+            danger: note.is_danger(),
+        }
+    }
 }
 
 /// Signs and sends a change that was reviewed, once.
@@ -266,6 +281,23 @@ pub struct BroadcastDone {
     /// What it does, as the chain's own JSON.
     #[schema(value_type = Vec<Object>)]
     pub messages: Vec<serde_json::Value>,
+    /// What it does besides.
+    #[serde(default)]
+    pub notes: Vec<RoleNote>,
+}
+
+/// What would become of a transaction that was signed elsewhere. Nothing was sent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct BroadcastTrial {
+    pub account: String,
+    pub tx: String,
+    /// The block that holds it already; without one it would be sent, and the chain would take it now.
+    pub height: Option<u64>,
+    pub fee: Upokt,
+    /// What it does, as the chain's own JSON.
+    #[schema(value_type = Vec<Object>)]
+    pub messages: Vec<serde_json::Value>,
+    pub notes: Vec<RoleNote>,
 }
 
 /// Services of the network.

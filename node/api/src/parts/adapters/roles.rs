@@ -16,16 +16,16 @@ use hearth_pocket::{
         shared::{Params, Service, Supplier, SupplierServiceConfig},
     },
 };
-use hearth_roles::{Error, FileError, Note, Review, RoleError, Roles as Own, free_height};
+use hearth_roles::{Error, FileError, Review, RoleError, Roles as Own, free_height};
 use hearth_wallet::{Accounts, Purpose};
 
 use super::{chain_error, keyring::outer, money::tx_error, transactions};
 use crate::{
     control::types::{
-        ApplicationRole, BroadcastDone, BroadcastTx, ClaimMorse, GatewayRole, Leaving, MorseAccount,
-        MorseKeyFile, OperatorRole, RevenueShare, RoleNote, RoleOrder, RoleReview, RoleStep, RoleTerms,
-        RolesPage, ServiceDetail, ServiceEntry, ServiceList, SignedMorseClaim, StakedService, SupplierRole,
-        TransactionList, TxFile, Upokt,
+        ApplicationRole, BroadcastDone, BroadcastTrial, BroadcastTx, ClaimMorse, GatewayRole, Leaving,
+        MorseAccount, MorseKeyFile, OperatorRole, RevenueShare, RoleNote, RoleOrder, RoleReview, RoleStep,
+        RoleTerms, RolesPage, ServiceDetail, ServiceEntry, ServiceList, SignedMorseClaim, StakedService,
+        SupplierRole, TransactionList, TxFile, Upokt,
     },
     error::ApiError,
     parts::{Answer, Roles, SigningAccount, Window},
@@ -236,11 +236,24 @@ impl Roles for ChainRoles {
             tx: sent.tx_hash,
             height: sent.height.0,
             was_there: sent.was_there,
-            messages: sent
-                .messages
-                .iter()
-                .filter_map(|message| serde_json::to_value(message).ok())
-                .collect(),
+            messages: shown(&sent.messages),
+            notes: sent.notes.iter().map(RoleNote::from).collect(),
+        })
+    }
+
+    async fn try_broadcast(&self, order: &BroadcastTx) -> Answer<BroadcastTrial> {
+        let trial = self
+            .roles
+            .try_broadcast(&order.tx, self.block_within)
+            .await
+            .map_err(refused)?;
+        Ok(BroadcastTrial {
+            account: trial.account.to_string(),
+            tx: trial.tx_hash,
+            height: trial.placed.map(|height| height.0),
+            fee: Upokt(trial.fee),
+            messages: shown(&trial.messages),
+            notes: trial.notes.iter().map(RoleNote::from).collect(),
         })
     }
 }
@@ -262,16 +275,12 @@ impl ChainRoles {
             command: first(at).map(|unsigned| unsigned.command.clone()),
             account: step.account.to_string(),
             amount: Upokt(step.amount),
-            messages: step
-                .messages
-                .iter()
-                .filter_map(|message| serde_json::to_value(message).ok())
-                .collect(),
+            messages: shown(&step.messages),
         });
         RoleReview {
             review_id: String::new(),
             steps: steps.collect(),
-            notes: review.plan.notes.iter().map(note).collect(),
+            notes: review.plan.notes.iter().map(RoleNote::from).collect(),
             total: Upokt(review.plan.total()),
             max_fee: Upokt(review.max_fee),
             needs_password: review.plan.steps.iter().any(|step| {
@@ -344,12 +353,7 @@ fn refused(error: Error) -> ApiError {
         Error::Put(error) => error.into(),
         error @ Error::Elsewhere { .. } => ApiError::conflict("sign_elsewhere", error.to_string())
             .remedy("Sign the file there, then hand it back: `hearth tx broadcast FILE`."),
-        Error::File(error @ FileError::OtherChain { .. }) => {
-            ApiError::conflict("tx_other_chain", error.to_string()).remedy(
-                "Send it from a node on that network, or sign it again for this one. Nothing was sent.",
-            )
-        }
-        Error::File(error) => ApiError::refused("tx_wrong", error.to_string()),
+        Error::File(error) => file_refused(&error),
         error @ Error::Late(_) => ApiError::conflict("tx_expired", error.to_string())
             .remedy("Make it again and sign it in time. Nothing was sent."),
         error @ Error::SequenceUsed { .. } => ApiError::conflict("tx_sequence", error.to_string()).remedy(
@@ -367,6 +371,33 @@ fn refused(error: Error) -> ApiError {
             .remedy("Look at the chain before you sign it again."),
         Error::Store(error) => error.into(),
     }
+}
+
+/// Why a file is not signed or sent.
+pub(crate) fn file_refused(error: &FileError) -> ApiError {
+    let refused = match error {
+        FileError::OtherChain { .. } => ApiError::conflict("tx_other_chain", error.to_string()),
+        FileError::UnknownMessage(_) => ApiError::refused("tx_message_unknown", error.to_string()),
+        FileError::Amino => ApiError::refused("tx_amino", error.to_string()),
+        FileError::Shape(_)
+        | FileError::Field(_)
+        | FileError::NoEnd
+        | FileError::Unsigned
+        | FileError::Mode
+        | FileError::Key
+        | FileError::Signed
+        | FileError::NoSigner
+        | FileError::Signers { .. }
+        | FileError::Unknown { .. }
+        | FileError::Signature { .. } => ApiError::refused("tx_wrong", error.to_string()),
+    };
+    refused.remedy(error.remedy())
+}
+
+/// Messages as the chain's own JSON.
+fn shown(messages: &[Any]) -> Vec<serde_json::Value> {
+    let json = |message: &Any| serde_json::to_value(message).ok();
+    messages.iter().filter_map(json).collect()
 }
 
 fn upokt(coin: Option<&Coin>) -> Upokt {
@@ -450,13 +481,4 @@ fn leaving(
         free_height: free,
         seconds: block_time.map(|time| time.saturating_mul(left).as_secs()),
     })
-}
-
-fn note(note: &Note) -> RoleNote {
-    let values = note.values().into_iter();
-    RoleNote {
-        code: note.code().to_owned(),
-        text: note.to_string(),
-        values: values.map(|(name, value)| (name.to_owned(), value)).collect(),
-    }
 }
