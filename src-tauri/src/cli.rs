@@ -29,6 +29,7 @@ mod secret;
 mod services;
 mod status;
 mod terminal;
+mod transfer;
 mod tx;
 mod usage;
 mod wallet;

@@ -23,7 +23,7 @@ pub use elsewhere::{FileError, Unsigned};
 pub use facts::{Facts, Party};
 pub use morse::{Morse, MorseKind, MorseOrder, MorseTerms, is_claimed, read_morse_address, staked_for};
 pub use order::{Offer, Order, Role, ServiceOrder, Share};
-pub use plan::{Note, Plan, RoleError, Step, plan};
+pub use plan::{Note, Plan, RoleError, Step, is_near, plan};
 pub use powers::{Over, Power, powers};
 pub use returned::{Leaving, Returned, Returns, free_height};
 pub use roles::{Error, Review, Roles};

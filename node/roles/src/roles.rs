@@ -103,6 +103,7 @@ impl Roles {
         let accounts = self.wallet.accounts().ok_or(hearth_wallet::Error::None)?;
         let accounts = order.with_operator(accounts)?;
         let facts = Facts::read(&self.chain, &accounts, order, self.allows_local_suppliers).await?;
+        facts.check_operator(&accounts)?;
         let plan = plan(order, &facts)?;
         // Later steps need those before them, so only the first can be tried.
         let (mut ceiling, mut unsigned) = (LEAST_CEILING, None);
@@ -167,6 +168,7 @@ impl Roles {
         };
         let accounts = about.with_operator(accounts)?;
         let facts = Facts::read(&self.chain, &accounts, &about, self.allows_local_suppliers).await?;
+        facts.check_operator(&accounts)?;
         let mut claim = morse_claim(&wanted.kind, (&to, &signer), &key.public_key(), &facts)?;
         claim.set_signature(key.sign(&claim.signed_bytes()).to_vec());
         Ok(claim)

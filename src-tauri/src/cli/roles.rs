@@ -167,7 +167,19 @@ pub(super) async fn carry_out(order: &RoleOrder, how: &RoleArgs, client: &Client
             out.value(&review);
         } else {
             show_review(out, &review);
-            out.hint("Nothing was signed.");
+            out.hint(match order {
+                RoleOrder::ClaimMorse { .. } => {
+                    "Nothing was sent. The Morse key's signature is part of the message: keep it to yourself, whoever has it can send this claim."
+                }
+                RoleOrder::StakeSupplier { .. }
+                | RoleOrder::EditSupplier { .. }
+                | RoleOrder::StakeApplication { .. }
+                | RoleOrder::StakeGateway { .. }
+                | RoleOrder::Unstake { .. }
+                | RoleOrder::Delegate { .. }
+                | RoleOrder::Undelegate { .. }
+                | RoleOrder::Service { .. } => "Nothing was signed.",
+            });
         }
         return Ok(());
     }
@@ -324,6 +336,16 @@ fn show(out: &Out, page: &RolesPage) {
             }
         }
     }
+    for role in &page.other_applications {
+        out.line(&format!(
+            "  application  {} POKT for {}{}",
+            pokt(role.stake.0),
+            plain(&role.services.join(", ")),
+            leaving(&role.leaving)
+        ));
+        let text = format!("of {}, which pays for nothing that this node asks", role.address);
+        out.line(&format!("               {}", dim(&text)));
+    }
     match &page.gateway {
         None => out.line(&format!(
             "  gateway      not staked; the network asks for {} POKT",
@@ -353,7 +375,13 @@ fn show_suppliers(out: &Out, page: &RolesPage, leaving: &dyn Fn(&Option<Leaving>
             None => out.line("  supplier     not staked"),
             Some(role) => show_supplier(out, role, &leaving(&role.leaving)),
         }
-        let name = format!("its operator is {} ({})", operator.label, operator.address);
+        let mut name = match operator.label.as_str() {
+            "" => format!("its operator is {}", operator.address),
+            label => format!("its operator is {label} ({})", operator.address),
+        };
+        if operator.is_elsewhere {
+            name.push_str(", which serves it elsewhere");
+        }
         out.line(&format!("               {}", dim(&plain(&name))));
     }
 }

@@ -19,10 +19,15 @@ pub enum RoleName {
 pub struct RolesPage {
     /// The supplier of the usual operator.
     pub supplier: Option<SupplierRole>,
-    /// All whose suppliers are served here, the usual one first.
+    /// All whose suppliers are served here, the usual one first; then those of suppliers that an account here owns and that
+    /// are served elsewhere.
     #[serde(default)]
     pub operators: Vec<OperatorRole>,
     pub application: Option<ApplicationRole>,
+    /// Applications of other accounts here, such as those that were claimed of the former network: they pay for nothing that
+    /// this node asks.
+    #[serde(default)]
+    pub other_applications: Vec<ApplicationRole>,
     pub gateway: Option<GatewayRole>,
     pub terms: RoleTerms,
     /// Where relays of others are to arrive, as it is configured; `None` where nothing is.
@@ -43,11 +48,15 @@ pub struct RoleTerms {
     pub block_time_ms: Option<u64>,
 }
 
-/// An operator of this wallet, and its supplier.
+/// An operator, and its supplier.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct OperatorRole {
     pub address: String,
+    /// Empty where it is no account of this wallet.
     pub label: String,
+    /// Its supplier is served elsewhere: the key of the operator is not here.
+    #[serde(default)]
+    pub is_elsewhere: bool,
     pub supplier: Option<SupplierRole>,
 }
 

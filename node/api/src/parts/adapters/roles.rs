@@ -3,21 +3,18 @@
 mod card;
 mod morse;
 mod order;
+mod staked;
 
 use std::time::Duration;
 
 use hearth_base::{Amount, ServiceId};
-use hearth_chain::{Head, TxError};
+use hearth_chain::{QueryError, TxError};
 use hearth_outbox::State;
-use hearth_pocket::{
-    Address,
-    message::{
-        Any, Coin,
-        shared::{Params, Service, Supplier, SupplierServiceConfig},
-    },
-};
-use hearth_roles::{Error, FileError, Review, RoleError, Roles as Own, free_height};
-use hearth_wallet::{Accounts, Purpose};
+use hearth_pocket::message::{Any, Coin, shared::Service};
+use hearth_roles::{Error, FileError, Review, RoleError, Roles as Own};
+use hearth_wallet::Purpose;
+
+use staked::{application_role, applications, leaving, operator_role, suppliers};
 
 use super::{chain_error, keyring::outer, money::tx_error, transactions};
 use crate::{
@@ -51,24 +48,19 @@ impl Roles for ChainRoles {
         let chain = &self.roles.chain;
         let accounts = self.roles.wallet.accounts().ok_or(hearth_wallet::Error::None)?;
         self.roles.outbox.shown(SHOWN_WITHIN).await?;
-        let suppliers = futures::future::try_join_all(accounts.operators.iter().map(|operator| async move {
-            let record = chain.supplier(operator).await?.into_value();
-            Ok::<_, hearth_chain::QueryError>((operator, record))
-        }));
-        let application = async {
-            match &accounts.application {
-                Some(application) => Ok(chain.application(application).await?.into_value()),
-                None => Ok(None),
-            }
-        };
         let gateway = async {
             match &accounts.gateway {
                 Some(gateway) => Ok(chain.gateway(gateway).await?.into_value()),
-                None => Ok::<_, hearth_chain::QueryError>(None),
+                None => Ok::<_, QueryError>(None),
             }
         };
-        let (params, suppliers, application, gateway) =
-            futures::try_join!(chain.params(), suppliers, application, gateway).map_err(chain_error)?;
+        let (params, suppliers, applications, gateway) = futures::try_join!(
+            chain.params(),
+            suppliers(chain, &accounts),
+            applications(chain, &accounts),
+            gateway
+        )
+        .map_err(chain_error)?;
         let params = params.into_value();
         let head = chain.head().borrow().clone();
         let leaving = |until: u64, sessions: u64| {
@@ -76,29 +68,23 @@ impl Roles for ChainRoles {
         };
         let operators: Vec<OperatorRole> = suppliers
             .into_iter()
-            .map(|(operator, record)| operator_role(operator, record, &accounts, &params.shared, &head))
+            .map(|(operator, record)| operator_role(&operator, record, &accounts, &params.shared, &head))
             .collect();
+        let mut applications: Vec<ApplicationRole> = applications
+            .into_iter()
+            .map(|record| application_role(record, &params.shared, &head))
+            .collect();
+        let usual = accounts.application.as_ref();
+        let is_usual = |one: &ApplicationRole| usual.is_some_and(|usual| one.address == usual.as_str());
+        let own = applications.extract_if(.., |one| is_usual(one)).next();
         Ok(RolesPage {
-            supplier: operators.first().and_then(|first| first.supplier.clone()),
+            supplier: operators
+                .first()
+                .filter(|first| !first.is_elsewhere)
+                .and_then(|first| first.supplier.clone()),
             operators,
-            application: application.map(|record| ApplicationRole {
-                address: record.address,
-                stake: upokt(record.stake.as_ref()),
-                services: record
-                    .service_configs
-                    .into_iter()
-                    .map(|config| config.service_id)
-                    .collect(),
-                gateways: record.delegatee_gateway_addresses,
-                session_limit: record
-                    .per_session_spend_limit
-                    .as_ref()
-                    .map(|coin| upokt(Some(coin))),
-                leaving: leaving(
-                    record.unstake_session_end_height,
-                    params.shared.application_unbonding_period_sessions,
-                ),
-            }),
+            application: own,
+            other_applications: applications,
             gateway: gateway.map(|record| GatewayRole {
                 address: record.address,
                 stake: upokt(record.stake.as_ref()),
@@ -293,36 +279,6 @@ impl ChainRoles {
     }
 }
 
-/// An operator of this wallet, with what the chain has of its supplier.
-fn operator_role(
-    operator: &Address,
-    record: Option<Supplier>,
-    accounts: &Accounts,
-    shared: &Params,
-    head: &Head,
-) -> OperatorRole {
-    let is_here = |address: &str| accounts.all.iter().any(|entry| entry.address.as_str() == address);
-    let entry = accounts.all.iter().find(|entry| entry.address == *operator);
-    OperatorRole {
-        address: operator.to_string(),
-        label: entry.map_or(String::new(), |entry| entry.label.clone()),
-        supplier: record.map(|record| SupplierRole {
-            services: served(&record, head.height.0),
-            is_own: is_here(&record.owner_address),
-            operator: record.operator_address,
-            owner: record.owner_address,
-            stake: upokt(record.stake.as_ref()),
-            leaving: leaving(
-                record.unstake_session_end_height,
-                shared.supplier_unbonding_period_sessions,
-                shared,
-                head.height.0,
-                head.block_time,
-            ),
-        }),
-    }
-}
-
 /// Whether steps do the same. What is given out to be signed elsewhere may differ in gas and sequence.
 fn do_the_same(now: &[RoleStep], seen: &[RoleStep]) -> bool {
     let does = |step: &RoleStep| {
@@ -415,70 +371,4 @@ fn entry(service: &Service, own: Option<&str>) -> ServiceEntry {
         is_own: own == Some(service.owner_address.as_str()),
         owner: service.owner_address.clone(),
     }
-}
-
-/// The services of a supplier that count now or from the next session.
-fn served(record: &Supplier, height: u64) -> Vec<StakedService> {
-    let shown = |config: &SupplierServiceConfig, from_height: Option<u64>| StakedService {
-        service: config.service_id.clone(),
-        urls: {
-            let mut urls: Vec<String> = config
-                .endpoints
-                .iter()
-                .map(|endpoint| endpoint.url.clone())
-                .collect();
-            urls.dedup();
-            urls
-        },
-        shares: config
-            .rev_share
-            .iter()
-            .map(|share| RevenueShare {
-                address: share.address.clone(),
-                percent: share.rev_share_percentage,
-            })
-            .collect(),
-        from_height,
-    };
-    let mut services: Vec<StakedService> = record.services.iter().map(|config| shown(config, None)).collect();
-    for update in &record.service_config_history {
-        let Some(config) = update
-            .service
-            .as_ref()
-            .filter(|_| update.deactivation_height == 0)
-        else {
-            continue;
-        };
-        let from = u64::try_from(update.activation_height)
-            .ok()
-            .filter(|from| *from > height);
-        match services
-            .iter_mut()
-            .find(|known| known.service == config.service_id)
-        {
-            Some(known) if from.is_some() => *known = shown(config, from),
-            Some(_) => {}
-            None => services.push(shown(config, from)),
-        }
-    }
-    services
-}
-
-fn leaving(
-    until: u64,
-    sessions: u64,
-    shared: &Params,
-    height: u64,
-    block_time: Option<Duration>,
-) -> Option<Leaving> {
-    if until == 0 {
-        return None;
-    }
-    let free = free_height(until, sessions, shared);
-    let left = u32::try_from(free.saturating_sub(height)).unwrap_or(u32::MAX);
-    Some(Leaving {
-        until_height: until,
-        free_height: free,
-        seconds: block_time.map(|time| time.saturating_mul(left).as_secs()),
-    })
 }
