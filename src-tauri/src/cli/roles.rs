@@ -169,7 +169,7 @@ pub(super) async fn carry_out(order: &RoleOrder, how: &RoleArgs, client: &Client
             show_review(out, &review);
             out.hint(match order {
                 RoleOrder::ClaimMorse { .. } => {
-                    "Nothing was sent. The Morse key's signature is part of the message: keep it to yourself, whoever has it can send this claim."
+                    "Nothing was sent. The Morse key has signed the claim, which is part of the message: it is for this account alone."
                 }
                 RoleOrder::StakeSupplier { .. }
                 | RoleOrder::EditSupplier { .. }
