@@ -19,10 +19,9 @@ use staked::{application_role, applications, leaving, operator_role, suppliers};
 use super::{chain_error, keyring::outer, money::tx_error, transactions};
 use crate::{
     control::types::{
-        ApplicationRole, BroadcastDone, BroadcastTrial, BroadcastTx, ClaimMorse, GatewayRole, Leaving,
-        MorseAccount, MorseKeyFile, OperatorRole, RevenueShare, RoleNote, RoleOrder, RoleReview, RoleStep,
-        RoleTerms, RolesPage, ServiceDetail, ServiceEntry, ServiceList, SignedMorseClaim, StakedService,
-        SupplierRole, TransactionList, TxFile, Upokt,
+        ApplicationRole, BroadcastDone, BroadcastTrial, BroadcastTx, ClaimMorse, GatewayRole, MorseAccount,
+        MorseKeyFile, OperatorRole, RoleNote, RoleOrder, RoleReview, RoleStep, RoleTerms, RolesPage,
+        ServiceDetail, ServiceEntry, ServiceList, SignedMorseClaim, TransactionList, TxFile, Upokt,
     },
     error::ApiError,
     parts::{Answer, Roles, SigningAccount, Window},

@@ -64,7 +64,8 @@ pub(super) async fn applications(chain: &Chain, accounts: &Accounts) -> Result<V
     let is_paying = |address: &Address| accounts.application.as_ref() == Some(address);
     let entries = accounts.all.iter();
     let own = entries.filter(|entry| !entry.is_watched() || is_paying(&entry.address));
-    let read = own.map(|entry| async { Ok(chain.application(&entry.address).await?.into_value()) });
+    let read =
+        own.map(|entry| async { Ok::<_, QueryError>(chain.application(&entry.address).await?.into_value()) });
     let found = futures::future::try_join_all(read).await?;
     Ok(found.into_iter().flatten().collect())
 }
