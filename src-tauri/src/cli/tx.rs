@@ -176,7 +176,7 @@ fn show(review: &TxToSign, out: &Out) {
         row(out, "not after block", &height.to_string());
     }
     if let Some(until) = &content.timeout {
-        row(out, "not after", &until.0);
+        row(out, "not after", &until.0.to_string());
     }
     row(out, "account number", &review.account_number.to_string());
     if content.unordered {

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use hearth_api::{
-    control::types::{RoleName, RoleOrder, RolesPage, ServiceOffer, TransactionState, Upokt},
-    parts::{Roles, adapters::ChainRoles},
+    control::types::{RoleName, RoleOrder, RolesPage, ServiceOffer, TransactionState, TxFile, Upokt},
+    parts::{Roles, SigningAccount, adapters::ChainRoles},
 };
 use hearth_base::Amount;
 use hearth_pocket::message::shared::Service;
@@ -159,6 +159,30 @@ async fn an_order_says_whose_supplier_it_is_about() {
     world.stop().await;
 }
 
+/// What is said to the owner of a stake that another program wrote into a file.
+async fn notes_of_a_stake(world: &World, roles: &ChainRoles, operator: &str) -> Vec<hearth_roles::Note> {
+    let owner = world.wallet.find("main").unwrap();
+    let public_key = hex::decode(owner.public_key.unwrap()).unwrap();
+    let message = serde_json::json!({
+        "@type": "/pocket.supplier.MsgStakeSupplier",
+        "signer": owner.address, "owner_address": owner.address, "operator_address": operator,
+        "stake": { "denom": "upokt", "amount": "4000000" }, "services": [],
+    });
+    let file = TxFile {
+        tx: serde_json::json!({
+            "body": { "messages": [message] },
+            "auth_info": { "fee": { "amount": [], "gas_limit": "90000" } },
+        }),
+        account_number: Some(1),
+        sequence: Some(2),
+    };
+    let account = SigningAccount {
+        address: owner.address,
+        public_key: public_key.try_into().unwrap(),
+    };
+    roles.to_sign(&file, &account).await.unwrap().notes
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_supplier_that_is_served_elsewhere_stays_its_owners_to_manage() {
     let (world, roles) = two_operators().await;
@@ -201,6 +225,11 @@ async fn a_supplier_that_is_served_elsewhere_stays_its_owners_to_manage() {
     let supplier = page.operators[1].supplier.as_ref().unwrap();
     assert_eq!(supplier.stake, pokt(3));
     assert!(supplier.leaving.is_some());
+    // A stake that somebody else made takes that back, and whoever signs it is told.
+    let notes = notes_of_a_stake(&world, &roles, second.address.as_str()).await;
+    assert_eq!(notes, [hearth_roles::Note::Stays]);
+    let notes = notes_of_a_stake(&world, &roles, working.as_str()).await;
+    assert_eq!(notes, []);
     // Nobody's supplier is managed from here.
     let stranger = hearth_pocket::SecretKey::from_bytes(&[8; 32]).unwrap();
     for order in [
