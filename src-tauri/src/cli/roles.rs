@@ -159,6 +159,14 @@ pub(super) fn offers(services: &[String], shares: &[String]) -> Result<Vec<Servi
     Ok(offers)
 }
 
+/// What a trial run has not done. A former key signs its claim before it is looked at.
+fn nothing_done(order: &RoleOrder) -> &'static str {
+    if matches!(order, RoleOrder::ClaimMorse { .. }) {
+        return "Nothing was sent. The Morse key has signed the claim, which is part of the message: it is for this account alone.";
+    }
+    "Nothing was signed."
+}
+
 /// Shows what would be signed, asks, signs, and waits for the blocks.
 pub(super) async fn carry_out(order: &RoleOrder, how: &RoleArgs, client: &Client, out: &Out) -> Done {
     let review: RoleReview = client.post("/roles/review", order).await?;
@@ -167,19 +175,7 @@ pub(super) async fn carry_out(order: &RoleOrder, how: &RoleArgs, client: &Client
             out.value(&review);
         } else {
             show_review(out, &review);
-            out.hint(match order {
-                RoleOrder::ClaimMorse { .. } => {
-                    "Nothing was sent. The Morse key has signed the claim, which is part of the message: it is for this account alone."
-                }
-                RoleOrder::StakeSupplier { .. }
-                | RoleOrder::EditSupplier { .. }
-                | RoleOrder::StakeApplication { .. }
-                | RoleOrder::StakeGateway { .. }
-                | RoleOrder::Unstake { .. }
-                | RoleOrder::Delegate { .. }
-                | RoleOrder::Undelegate { .. }
-                | RoleOrder::Service { .. } => "Nothing was signed.",
-            });
+            out.hint(nothing_done(order));
         }
         return Ok(());
     }
@@ -419,6 +415,16 @@ fn show_supplier(out: &Out, role: &SupplierRole, leaving: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_morse_key_has_signed_is_not_called_unsigned() {
+        let claim = RoleOrder::ClaimMorse {
+            claim: serde_json::json!({}),
+        };
+        assert!(!nothing_done(&claim).contains("Nothing was signed"));
+        let other = RoleOrder::Delegate { gateway: None };
+        assert_eq!(nothing_done(&other), "Nothing was signed.");
+    }
 
     #[test]
     fn services_and_shares_are_read_together() {

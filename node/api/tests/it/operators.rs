@@ -245,8 +245,9 @@ async fn a_supplier_that_is_served_elsewhere_stays_its_owners_to_manage() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_application_of_another_account_is_shown_beside_the_paying_one() {
     let (world, roles) = two_operators().await;
+    world.give("main", pokt(100).0).await;
     let order = RoleOrder::StakeApplication {
-        stake: pokt(5),
+        stake: pokt(100),
         service: "svc".to_owned(),
         session_limit: None,
     };
@@ -264,7 +265,7 @@ async fn an_application_of_another_account_is_shown_beside_the_paying_one() {
     let other = &page.other_applications[0];
     assert_eq!(
         (other.address.as_str(), other.stake),
-        (owner.address.as_str(), pokt(5))
+        (owner.address.as_str(), pokt(100))
     );
     world.stop().await;
 }
