@@ -13,6 +13,7 @@ use crate::{
     Words,
 };
 
+mod exported;
 mod first_form;
 
 const PASSWORD: &str = "correct horse";
@@ -271,27 +272,6 @@ fn a_wallet_may_have_nothing_but_an_operator() {
         wallet.state().borrow().key(Purpose::Owner),
         Some(KeyState::Locked)
     );
-}
-
-#[test]
-fn whose_words_are_exported_is_known_without_the_password() {
-    let folder = tempfile::tempdir().unwrap();
-    let wallet = open(folder.path(), &Clock::test(0));
-    assert!(wallet.accounts_of_words(None).is_empty());
-    wallet.create(PASSWORD).unwrap();
-    let key = wallet
-        .add(&raw(5), &Naming::default().called("cold"), PASSWORD)
-        .unwrap();
-    let labels = |of| {
-        let of: Vec<Entry> = wallet.accounts_of_words(of);
-        of.into_iter().map(|entry| entry.label).collect::<Vec<_>>()
-    };
-    assert_eq!(labels(None), ["main", "working"]);
-    assert_eq!(
-        labels(Some(wallet.find("working").unwrap().id)),
-        ["main", "working"]
-    );
-    assert!(labels(Some(key.id)).is_empty(), "a key that has no words");
 }
 
 #[test]

@@ -162,6 +162,27 @@ impl Note {
 }
 
 impl Note {
+    /// What was and what will be, in English; nothing for any other note.
+    fn of_change(&self) -> String {
+        let Note::Changes {
+            what,
+            service,
+            from,
+            to,
+        } = self
+        else {
+            return String::new();
+        };
+        let what = match *what {
+            "name" => "the name",
+            "compute_units" => "the compute units",
+            "card" => "the card",
+            "shares" => "the shares",
+            _ => "the address",
+        };
+        format!("{what} of {service}: {} → {}", plain(from), plain(to))
+    }
+
     /// What becomes of what was on the former network, in English; nothing for any other note.
     fn of_morse(&self) -> String {
         if let Note::MorseComes { amount, from, to } = self {
@@ -234,21 +255,7 @@ impl fmt::Display for Note {
             ),
             Note::Back { amount } => write!(f, "{} POKT of the stake come back at once", amount.pokt()),
             Note::HotStake => f.write_str("the stake lies with the working key, which signs unattended"),
-            Note::Changes {
-                what,
-                service,
-                from,
-                to,
-            } => {
-                let what = match *what {
-                    "name" => "the name",
-                    "compute_units" => "the compute units",
-                    "card" => "the card",
-                    "shares" => "the shares",
-                    _ => "the address",
-                };
-                write!(f, "{what} of {service}: {} → {}", plain(from), plain(to))
-            }
+            Note::Changes { .. } => f.write_str(&self.of_change()),
             Note::SharesLost { service, shares } => write!(
                 f,
                 "who had a share of what {service} earns has none any more: {}",
