@@ -183,10 +183,10 @@ async fn owner_and_operator_on_two_nodes_go_from_nothing_to_earning() {
         .await
         .unwrap();
     assert_eq!(earning["supplier"], supplier.as_str());
-    assert_eq!(
-        earning["earning"]["notes"][0]["code"], "other_owner",
-        "{earning:#}"
-    );
+    // Beside it may stand that the stake counts from the next session on.
+    let notes = earning["earning"]["notes"].as_array().unwrap();
+    let has_owner = notes.iter().any(|note| note["code"] == "other_owner");
+    assert!(has_owner, "{earning:#}");
     bought(&home).await;
     let settled = server
         .wait("/earning/sessions", Duration::from_secs(90), |page| {
