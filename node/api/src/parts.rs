@@ -15,13 +15,13 @@ use uuid::Uuid;
 use crate::{
     control::types::{
         Account, AccountList, AddAccount, Balances, BoughtAnswer, BoughtAnswerList, BroadcastDone,
-        BroadcastTx, Catalogue, ChangeAccount, CheckWords, ClaimMorse, Discover, Download, EarnedRelayList,
-        EarnedSessionList, Earning, EarningPage, EarningSummary, EndpointTrial, Event, ExportAccount,
-        ExportedAccount, FalseAnswer, FaucetOrder, FoundAccounts, GiveAnchor, Head, History, Model,
-        MorseAccount, MorseKeyFile, Movement, MovementKind, NetworkBudget, NetworkPage, NetworkReceipt,
-        Reason, RecoveryWords, RoleOrder, RoleReview, RolesPage, SendDraft, SendReview, Sent, ServiceDetail,
-        ServiceList, SignedMorseClaim, Timestamp, TransactionList, TxFile, Upokt, VerifiedModel, WalletPage,
-        WalletStatus, WatchAddress,
+        BroadcastTrial, BroadcastTx, Catalogue, ChangeAccount, CheckWords, ClaimMorse, Discover, Download,
+        EarnedRelayList, EarnedSessionList, Earning, EarningPage, EarningSummary, EndpointTrial, Event,
+        ExportAccount, ExportedAccount, FalseAnswer, FaucetOrder, FoundAccounts, GiveAnchor, Head, History,
+        Model, MorseAccount, MorseKeyFile, Movement, MovementKind, NetworkBudget, NetworkPage,
+        NetworkReceipt, Reason, RecoveryWords, RoleOrder, RoleReview, RolesPage, SendDraft, SendReview, Sent,
+        ServiceDetail, ServiceList, SignedMorseClaim, Timestamp, TransactionList, TxFile, Upokt,
+        VerifiedModel, WalletPage, WalletStatus, WatchAddress,
     },
     error::ApiError,
 };
@@ -270,6 +270,8 @@ pub trait Roles: Send + Sync + 'static {
     async fn claim_morse(&self, order: ClaimMorse) -> Answer<SignedMorseClaim>;
     /// Sends what was given out to be signed elsewhere, or signed here for another, and waits for its block.
     async fn broadcast(&self, order: &BroadcastTx) -> Answer<BroadcastDone>;
+    /// What sending it would do. Nothing is sent.
+    async fn try_broadcast(&self, order: &BroadcastTx) -> Answer<BroadcastTrial>;
 }
 
 /// The chain, over its light client.

@@ -244,6 +244,7 @@ fn method_router(operation: Operation) -> MethodRouter<App> {
         Operation::TryEndpoints => on(filter, network::try_endpoints),
         Operation::FalseAnswers => on(filter, network::false_answers),
         Operation::BroadcastTx => on(filter, roles::broadcast),
+        Operation::TryBroadcast => on(filter, roles::try_broadcast),
         Operation::GetSettings => on(filter, settings::get),
         Operation::ChangeSettings => on(filter, settings::change),
         Operation::ListKeys => on(filter, access::list_keys),

@@ -29,6 +29,8 @@ const CLOCK_ALLOWED_S: i64 = 30;
 /// What the checks look at.
 pub(crate) struct DoctorInput {
     pub(crate) is_devnet: bool,
+    /// Whether suppliers of this network may stand on this computer or in a private network.
+    pub(crate) allows_local: bool,
     pub(crate) root: std::path::PathBuf,
     pub(crate) chain: Chain,
     pub(crate) wallet: Wallet,
@@ -462,10 +464,10 @@ fn alarms(miner: &Miner) -> Vec<Check> {
 }
 
 fn reachable(input: &DoctorInput) -> Check {
-    reachable_at(input.is_devnet, input.public_url.as_ref())
+    reachable_at(input.is_devnet, input.allows_local, input.public_url.as_ref())
 }
 
-pub(crate) fn reachable_at(is_devnet: bool, public_url: Option<&url::Url>) -> Check {
+pub(crate) fn reachable_at(is_devnet: bool, allows_local: bool, public_url: Option<&url::Url>) -> Check {
     if is_devnet {
         return ok(
             "reachable",
@@ -474,6 +476,15 @@ pub(crate) fn reachable_at(is_devnet: bool, public_url: Option<&url::Url>) -> Ch
         );
     }
     match public_url {
+        Some(url) if hearth_roles::is_near(url) && !allows_local => bad(
+            Level::Warn,
+            "address_near",
+            "Reachable",
+            format!("{url} is an address of this computer or of its own network"),
+            "Nobody else reaches it, so no work can arrive. Chat still works.",
+            "set miner.public_url to the address that the internet sees: your router's, with a port forwarded to \
+             miner.listen, or that of a tunnel",
+        ),
         Some(url) => ok("reachable", "Reachable", format!("gateways are sent to {url}")),
         None => bad(
             Level::Warn,

@@ -44,7 +44,9 @@ pub use hearth_api::parts::adapters::wallet_page;
 pub use hearth_connect as connect;
 pub use hearth_pocket::Address;
 pub use hearth_store::Store;
-pub use hearth_wallet::{Form as KeyForm, SignedMessage, Wallet, Words, WordsError, verify_message};
+pub use hearth_wallet::{
+    Entry as WalletEntry, Form as KeyForm, SignedMessage, Wallet, Words, WordsError, verify_message,
+};
 pub use hearth_weights as weights;
 pub use identity::Challenge;
 pub use node::{Node, NodeArgs};

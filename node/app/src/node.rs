@@ -167,6 +167,7 @@ impl Node {
         let program = Program {
             input: DoctorInput {
                 is_devnet: network.is_devnet(),
+                allows_local: network.allows_local_suppliers(),
                 root: layout.root().to_owned(),
                 chain: parts.chain.clone(),
                 wallet: parts.wallet.clone(),

@@ -174,7 +174,11 @@ fn keys(layout: &Layout, network: &Network) -> Vec<Check> {
 }
 
 fn reachable(settings: &Settings, network: &Network) -> Check {
-    doctor::reachable_at(network.is_devnet(), settings.miner.public_url.as_ref())
+    doctor::reachable_at(
+        network.is_devnet(),
+        network.allows_local_suppliers(),
+        settings.miner.public_url.as_ref(),
+    )
 }
 
 #[cfg(test)]
@@ -214,6 +218,31 @@ mod tests {
         assert_eq!(level(&checks, "no_model"), Some(Level::Warn));
         let checks = offline_doctor(&settings, &Network::Devnet, &layout).await;
         assert_eq!(level(&checks, "other_chain"), Some(Level::Fail));
+    }
+
+    #[test]
+    fn an_address_that_nobody_else_reaches_is_told() {
+        let code = |network: &Network, url: &str| {
+            let mut settings = Settings::default();
+            settings.miner.public_url = Some(url::Url::parse(url).unwrap());
+            let check = reachable(&settings, network);
+            (
+                check.code,
+                check.remedy.unwrap_or_default().contains("miner.public_url"),
+            )
+        };
+        let mainnet = Network::parse("mainnet").unwrap();
+        for near in [
+            "http://192.168.1.5:4328",
+            "http://10.0.0.2",
+            "https://127.0.0.1",
+            "http://localhost:1",
+            "http://[fe80::1]",
+        ] {
+            assert_eq!(code(&mainnet, near), ("address_near".to_owned(), true), "{near}");
+            assert_eq!(code(&Network::Devnet, near).0, "reachable", "{near}");
+        }
+        assert_eq!(code(&mainnet, "https://relay.example").0, "reachable");
     }
 
     #[tokio::test]

@@ -156,9 +156,8 @@ fn meaning(code: &str, text: &str) -> Option<RefusalReason> {
         "unknown_service" => RefusalReason::UnknownService,
         "over_meter" => RefusalReason::Exhausted,
         "too_large" | "answer_too_large" => RefusalReason::TooLarge,
-        "busy" | "crowded" | "closed" | "no_chain" | "no_funds" | "supplier_away" | "too_slow" => {
-            RefusalReason::Unavailable
-        }
+        "busy" | "crowded" | "closed" | "no_chain" | "no_funds" | "retired" | "supplier_away"
+        | "too_slow" => RefusalReason::Unavailable,
         "first_byte" | "total_time" => RefusalReason::Timeout,
         "backend" | "evidence" | "signing" | "internal" => RefusalReason::Backend,
         _ => return None,

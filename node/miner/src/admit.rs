@@ -116,6 +116,11 @@ impl Admission {
         let signature = RingSignature::read(&request.meta.signature).map_err(Refusal::Ring)?;
         let session = self.session(&sessions, &request, header, &signature).await?;
         compare(&session.facts, header)?;
+        if sessions.is_unpaid(&session.facts) {
+            return Err(Refusal::Retired {
+                service: header.service_id.clone(),
+            });
+        }
         let hash = request_hash(&request);
         let checked = self.check_ring(&sessions, &session, &hash, &signature).await;
         checked.map_err(|refusal| explained(refusal, header))?;

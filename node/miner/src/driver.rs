@@ -329,7 +329,7 @@ impl Driver {
 
     /// Notes what an event says of the end of one of our claims.
     fn note_event(&mut self, event: &ChainEvent, height: Height) {
-        let Some((about, said)) = said::said_by(event, height) else {
+        let Some((about, mut said)) = said::said_by(event, height) else {
             return;
         };
         let served = self.sessions.all();
@@ -347,6 +347,13 @@ impl Driver {
                 "an endpoint tells of the end of a claim before its proof window closed: ignored"
             );
             return;
+        }
+        if let ClaimEvent::Expired { why, .. } = &mut said
+            && self.sessions.is_unpaid(&facts)
+        {
+            *why = format!(
+                "the chain discards the claim, since the supplier was unstaked, or dropped the service, before it was settled: {why}"
+            );
         }
         let told = self.memory.told.entry(facts.key()).or_default();
         if !told.contains(&(height, said.clone())) {

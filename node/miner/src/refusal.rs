@@ -52,6 +52,11 @@ pub enum Refusal {
     },
     #[error("session {session} takes no more answers of this supplier: its claim is made or given up")]
     Closed { session: String },
+    #[error(
+        "this supplier was unstaked, or dropped service \"{service}\", and the chain pays no more answers of this session: ask \
+         another supplier"
+    )]
+    Retired { service: String },
     #[error("this supplier begins no session now: it could not pay for its claim; ask another supplier")]
     Poor,
     #[error("session expired, expecting: {end}, got: {height}: invalid session in relayer request")]
@@ -114,6 +119,7 @@ impl Refusal {
             Refusal::NoGateway { .. } => (403, "no_gateway"),
             Refusal::OtherSession { .. } => (403, "other_session"),
             Refusal::Closed { .. } => (503, "closed"),
+            Refusal::Retired { .. } => (503, "retired"),
             Refusal::Poor => (503, "no_funds"),
             Refusal::Expired { .. } => (403, "expired"),
             Refusal::NotInSession { .. } => (403, "not_in_session"),

@@ -177,6 +177,8 @@ pub(crate) struct Sessions {
     is_poor: AtomicBool,
     /// Another program signs with this operator's key.
     has_twin: AtomicBool,
+    /// From which block on the supplier's record offers a service no more.
+    retired: Mutex<BTreeMap<String, Height>>,
 }
 
 /// Public keys that are remembered.
@@ -205,7 +207,20 @@ impl Sessions {
             entering: tokio::sync::Mutex::default(),
             is_poor: AtomicBool::new(false),
             has_twin: AtomicBool::new(false),
+            retired: Mutex::default(),
         }
+    }
+
+    /// Says from which block on the supplier's record offers which services no more.
+    pub(crate) fn set_retired(&self, retired: BTreeMap<String, Height>) {
+        *self.retired.lock() = retired;
+    }
+
+    /// Whether the chain discards the claim of a session: it pays what the record offers when it settles.
+    pub(crate) fn is_unpaid(&self, facts: &Facts) -> bool {
+        let retired = self.retired.lock();
+        let from = retired.get(&facts.header.service_id);
+        from.is_some_and(|from| facts.windows.settlement >= *from)
     }
 
     /// Says whether sessions are begun. Those that are open go on: buyers were promised that.

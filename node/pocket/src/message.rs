@@ -30,6 +30,7 @@ pub mod supplier;
 pub mod tokenomics;
 
 pub use cosmos::{Any, Coin, Timestamp};
+pub use registry::unknown_type;
 
 /// A message with a name that the chain knows, so that it can travel in an [`Any`].
 pub trait TypeUrl: prost::Message + Default {

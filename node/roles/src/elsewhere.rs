@@ -12,6 +12,7 @@ use hearth_pocket::{
     message::{
         Any, Coin,
         cosmos::{AuthInfo, Fee, PubKey, SignMode, TxBody, TxRaw},
+        unknown_type,
     },
     ring::Ring,
     tx::{SignedTx, sign_bytes},
@@ -49,6 +50,12 @@ pub struct Unsigned {
 pub enum FileError {
     #[error("this is no transaction in the JSON of pocketd: {0}")]
     Shape(#[from] serde_json::Error),
+    #[error("this transaction has a message that Hearth does not know: {0}")]
+    UnknownMessage(String),
+    #[error(
+        "this is a document in amino-JSON, the older form, and Hearth signs files in the JSON of pocketd alone"
+    )]
+    Amino,
     #[error("it has \"{0}\", which this version does not know: nothing is signed that could not be shown")]
     Field(String),
     #[error(
@@ -82,6 +89,12 @@ pub enum FileError {
 impl TxFile {
     /// Reads a file, all of it.
     pub(crate) fn read(file: &Value) -> Result<TxFile, FileError> {
+        if is_amino(file) {
+            return Err(FileError::Amino);
+        }
+        if let Some(url) = file.pointer("/body/messages").and_then(unknown_type) {
+            return Err(FileError::UnknownMessage(url.chars().take(128).collect()));
+        }
         let read = TxFile::deserialize(file)?;
         if let Some(field) = unread(file, &serde_json::to_value(&read)?) {
             return Err(FileError::Field(field));
@@ -91,6 +104,42 @@ impl TxFile {
         }
         Ok(read)
     }
+}
+
+impl FileError {
+    /// What to do.
+    #[must_use]
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            FileError::UnknownMessage(_) => "Sign and send it with the program that made it.",
+            FileError::Amino => {
+                "Make it anew with `pocketd tx … --generate-only`, or sign it with the program that made it."
+            }
+            FileError::OtherChain { .. } => {
+                "Send it from a node on that network, or sign it again for this one. Nothing was sent."
+            }
+            FileError::Unsigned => "Sign it first: `hearth tx sign FILE`. Nothing was sent.",
+            FileError::Signed => "`hearth tx broadcast FILE` sends what is signed.",
+            FileError::Shape(_)
+            | FileError::Field(_)
+            | FileError::NoEnd
+            | FileError::Mode
+            | FileError::Key
+            | FileError::NoSigner
+            | FileError::Signers { .. }
+            | FileError::Unknown { .. }
+            | FileError::Signature { .. } => {
+                "Take the file as it was given out, by `hearth` or by `pocketd tx … --generate-only`. Nothing was signed \
+                 or sent."
+            }
+        }
+    }
+}
+
+/// What older programs sign: its messages and its fee stand at the top.
+fn is_amino(file: &Value) -> bool {
+    let has = |name: &str| file.get(name).is_some();
+    (has("msgs") || has("msg")) && has("fee") && !has("body")
 }
 
 /// A field that says something and was not read: what is signed would say less than the file.

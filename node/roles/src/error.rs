@@ -27,7 +27,7 @@ pub enum RoleError {
     NoKey(Purpose),
     #[error("this node serves several suppliers, and none was named; their operators are {0}")]
     WhichOperator(String),
-    #[error("{0} is no operator of this wallet")]
+    #[error("{0} is no operator of this wallet, and serves no supplier that an account of it owns")]
     NoOperator(String),
     #[error("there is no service \"{0}\" on this network")]
     NoService(String),
@@ -154,7 +154,9 @@ impl RoleError {
             RoleError::WhichOperator(_) => {
                 "Name one by its label or address: `--operator NAME`. Nothing was signed."
             }
-            RoleError::NoOperator(_) => "`hearth wallet list` shows what each account is used for.",
+            RoleError::NoOperator(_) => {
+                "`hearth stake` lists the suppliers, and `hearth wallet list` what each account is used for."
+            }
             RoleError::NoService(_) => "The Network page lists the services; `hearth service add` makes one.",
             RoleError::OthersService { .. } => "Only its owner changes it. Choose another id.",
             RoleError::Nothing(_) => "Stake first: `hearth stake`, or Roles under Wallet.",

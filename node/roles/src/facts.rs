@@ -144,6 +144,19 @@ impl Facts {
         })
     }
 
+    /// An operator that is none of this wallet's serves a supplier that an account here owns.
+    pub(crate) fn check_operator(&self, accounts: &Accounts) -> Result<(), RoleError> {
+        let Some(operator) = accounts.operator.as_ref() else {
+            return Ok(());
+        };
+        let owner = self.supplier.as_ref().map(|supplier| &supplier.owner_address);
+        let is_known = |owner: &String| accounts.all.iter().any(|entry| entry.address.as_str() == owner);
+        if accounts.operators.contains(operator) || owner.is_some_and(is_known) {
+            return Ok(());
+        }
+        Err(RoleError::NoOperator(operator.to_string()))
+    }
+
     /// Who does it.
     pub(crate) fn party(&self, purpose: Purpose) -> Result<&Party, RoleError> {
         self.parties.get(&purpose).ok_or(RoleError::NoKey(purpose))
@@ -187,14 +200,13 @@ fn owner(accounts: &Accounts, supplier: Option<&Supplier>) -> Option<Address> {
     }
 }
 
-/// The accounts with one of their operators as the usual one.
+/// The accounts with one operator as the usual one: one of theirs, or one that is named, whose key may be elsewhere.
 pub(crate) fn with_operator(named: Option<&Address>, accounts: Accounts) -> Result<Accounts, RoleError> {
     match named {
-        Some(named) if accounts.operators.contains(named) => Ok(Accounts {
+        Some(named) => Ok(Accounts {
             operator: Some(named.clone()),
             ..accounts
         }),
-        Some(named) => Err(RoleError::NoOperator(named.to_string())),
         None if accounts.operators.len() > 1 => {
             let label = |address: &Address| {
                 let entry = accounts.all.iter().find(|entry| entry.address == *address);

@@ -15,6 +15,7 @@ use hearth_pocket::{
 use hearth_wallet::Purpose;
 pub(crate) use morse::claim as morse_claim;
 pub use note::Note;
+pub use supplier::is_near;
 
 pub use crate::error::RoleError;
 

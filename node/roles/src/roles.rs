@@ -18,7 +18,6 @@ use crate::{
     morse::{Morse, MorseKind, MorseOrder, MorseTerms, signing_account},
     order::Order,
     plan::{Plan, RoleError, Step, morse_claim, plan},
-    to_sign::{ToSign, numbers},
 };
 
 /// What a transaction may cost at least: fees are a few upokt, and an endpoint may ask for more.
@@ -104,6 +103,7 @@ impl Roles {
         let accounts = self.wallet.accounts().ok_or(hearth_wallet::Error::None)?;
         let accounts = order.with_operator(accounts)?;
         let facts = Facts::read(&self.chain, &accounts, order, self.allows_local_suppliers).await?;
+        facts.check_operator(&accounts)?;
         let plan = plan(order, &facts)?;
         // Later steps need those before them, so only the first can be tried.
         let (mut ceiling, mut unsigned) = (LEAST_CEILING, None);
@@ -168,6 +168,7 @@ impl Roles {
         };
         let accounts = about.with_operator(accounts)?;
         let facts = Facts::read(&self.chain, &accounts, &about, self.allows_local_suppliers).await?;
+        facts.check_operator(&accounts)?;
         let mut claim = morse_claim(&wanted.kind, (&to, &signer), &key.public_key(), &facts)?;
         claim.set_signature(key.sign(&claim.signed_bytes()).to_vec());
         Ok(claim)
@@ -204,25 +205,6 @@ impl Roles {
         .execute(self.store.pool())
         .await?;
         Ok((prepared, unsigned))
-    }
-
-    /// A transaction of another node or program, ready for the signature of an account: `at` is its number and sequence,
-    /// which the chain is asked for where they are not given.
-    ///
-    /// # Errors
-    /// No transaction, one that is signed, an account that the chain does not know.
-    pub async fn to_sign(
-        &self,
-        file: &serde_json::Value,
-        (account, public_key): (&Address, &[u8; 33]),
-        at: Option<(u64, u64)>,
-    ) -> Result<ToSign, Error> {
-        let at = match at {
-            Some(at) => at,
-            // Nothing is lost by a wrong word here: the chain refuses a signature over another number.
-            None => numbers(self.chain.account(account).await?.into_value(), account)?,
-        };
-        Ok(ToSign::new(file, public_key, self.chain.chain_id().as_str(), at)?)
     }
 
     /// Carries out what was looked at. Gives the outbox's items, each of which waits for the one before it.

@@ -14,7 +14,10 @@ use hearth_pocket::{
 
 use crate::{
     elsewhere::Returned,
+    plan::Note,
+    powers::powers,
     roles::{Error, Roles, about},
+    to_sign::check_time,
 };
 
 /// A transaction that was signed elsewhere, and that a block holds.
@@ -26,6 +29,42 @@ pub struct SentElsewhere {
     pub height: Height,
     /// A block held it before: nothing was sent.
     pub was_there: bool,
+    /// What it does besides.
+    pub notes: Vec<Note>,
+}
+
+/// What would become of a transaction that was signed elsewhere.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trial {
+    pub account: Address,
+    pub messages: Vec<Any>,
+    pub tx_hash: String,
+    /// The block that holds it already: nothing would be sent.
+    pub placed: Option<Height>,
+    pub fee: Amount,
+    pub notes: Vec<Note>,
+}
+
+/// One that was looked at, and can be sent.
+struct Ready {
+    returned: Returned,
+    tx: SignedTx,
+    first_height: Option<Height>,
+    placed: Option<Height>,
+    notes: Vec<Note>,
+}
+
+impl Ready {
+    fn done(&self, height: Height) -> SentElsewhere {
+        SentElsewhere {
+            account: self.returned.account.clone(),
+            messages: self.returned.messages.clone(),
+            tx_hash: self.tx.hash_text(),
+            height,
+            was_there: self.placed.is_some(),
+            notes: self.notes.clone(),
+        }
+    }
 }
 
 impl Roles {
@@ -39,6 +78,47 @@ impl Roles {
         file: &serde_json::Value,
         patience: Duration,
     ) -> Result<SentElsewhere, Error> {
+        let ready = self.look(file, patience).await?;
+        if let Some(height) = ready.placed {
+            return Ok(ready.done(height));
+        }
+        let Ready {
+            returned,
+            tx,
+            first_height,
+            ..
+        } = &ready;
+        let signed = Signed {
+            tx,
+            first_height: *first_height,
+        };
+        let put = self.outbox.put_signed(&intent(returned, tx), signed).await?;
+        let item = self.outbox.wait(put.id(), patience).await?;
+        let height = ended(item, tx)?;
+        // The next block proves it: whoever plans what is left sees it then. A chain that stands still changes nothing.
+        let _ = self.chain.reach(height.plus(1), patience).await;
+        Ok(ready.done(height))
+    }
+
+    /// What [`Roles::broadcast`] would do, by all of its checks and the chain's own trial run. Sends and keeps nothing.
+    ///
+    /// # Errors
+    /// Those of sending.
+    pub async fn try_broadcast(&self, file: &serde_json::Value, patience: Duration) -> Result<Trial, Error> {
+        let ready = self.look(file, patience).await?;
+        let fee = fee(&ready.tx);
+        Ok(Trial {
+            account: ready.returned.account,
+            messages: ready.returned.messages,
+            tx_hash: ready.tx.hash_text(),
+            placed: ready.placed,
+            fee,
+            notes: ready.notes,
+        })
+    }
+
+    /// All that is looked at before anything is sent.
+    async fn look(&self, file: &serde_json::Value, patience: Duration) -> Result<Ready, Error> {
         let returned = Returned::read(file)?;
         self.check_asked(&returned).await?;
         let account = self.chain.account(&returned.account).await?.proven()?;
@@ -47,37 +127,36 @@ impl Roles {
             .into_value()
             .map_or((0, 0), |account| (account.number, account.sequence));
         let tx = returned.checked(self.chain.chain_id().as_str(), number)?;
-        let done = |height, was_there| SentElsewhere {
-            account: returned.account.clone(),
-            messages: returned.messages.clone(),
-            tx_hash: tx.hash_text(),
-            height,
-            was_there,
-        };
         if let Some(found) = self.found(&tx, patience).await? {
             return match found.code {
-                0 => Ok(done(found.height, true)),
+                0 => Ok(Ready {
+                    returned,
+                    tx,
+                    first_height: None,
+                    placed: Some(found.height),
+                    notes: Vec::new(),
+                }),
                 _ => Err(failed(&found)),
             };
         }
-        self.check_time(&tx)?;
+        let head = self.chain.head().borrow().clone();
+        check_time(&head, &Validity::of(&tx))?;
         let sequence = sequence_of(&tx);
         if let Some(sequence) = sequence {
             in_turn(&returned.account, sequence, next)?;
         }
         // What would fail in its block costs its fee all the same.
         self.chain.try_out(&tx).await?;
-        let signed = Signed {
-            tx: &tx,
+        let mut notes = powers(&returned.messages);
+        notes.extend(self.stays(&returned.messages).await);
+        Ok(Ready {
+            returned,
+            tx,
             // Where its sequence was free, none up to there holds it.
             first_height: sequence.map(|_| known_at.plus(1)),
-        };
-        let put = self.outbox.put_signed(&intent(&returned, &tx), signed).await?;
-        let item = self.outbox.wait(put.id(), patience).await?;
-        let height = ended(item, &tx)?;
-        // The next block proves it: whoever plans what is left sees it then. A chain that stands still changes nothing.
-        let _ = self.chain.reach(height.plus(1), patience).await;
-        Ok(done(height, false))
+            placed: None,
+            notes,
+        })
     }
 
     /// Whether this node may send it: it was given out here, or the owner's key of this wallet has signed it.
@@ -112,25 +191,6 @@ impl Roles {
         };
         Ok(found.filter(|found| found.outcome.is_some() && (found.code == 0 || !found.may_come_again())))
     }
-
-    /// Whether a block can still take it, by its own limits.
-    fn check_time(&self, tx: &SignedTx) -> Result<(), Error> {
-        let validity = Validity::of(tx);
-        let head = self.chain.head().borrow().clone();
-        if let Some(until) = validity.until.filter(|until| head.time > *until) {
-            return Err(Error::Late(format!(
-                "no block after {until} takes it, and the newest one is of {}",
-                head.time
-            )));
-        }
-        if let Some(last) = validity.last.filter(|last| head.height >= *last) {
-            return Err(Error::Late(format!(
-                "no block after {last} takes it, and the newest one is {}",
-                head.height
-            )));
-        }
-        Ok(())
-    }
 }
 
 /// Whether it is this transaction's turn.
@@ -153,14 +213,6 @@ fn in_turn(account: &Address, sequence: u64, next: u64) -> Result<(), Error> {
 
 fn intent(returned: &Returned, tx: &SignedTx) -> Intent {
     let decoded = decode(tx.raw()).ok();
-    let fee = decoded
-        .as_ref()
-        .and_then(|decoded| decoded.auth_info.fee.as_ref());
-    let fee: Amount = fee
-        .into_iter()
-        .flat_map(|fee| &fee.amount)
-        .filter_map(|coin| coin.amount.parse::<Amount>().ok())
-        .sum();
     let payments: Vec<MsgSend> = returned
         .messages
         .iter()
@@ -175,11 +227,18 @@ fn intent(returned: &Returned, tx: &SignedTx) -> Intent {
         memo: decoded.map(|decoded| decoded.body.memo).unwrap_or_default(),
         counterparty: payments.first().map(|send| send.to_address.clone()),
         amount: paid.filter_map(|coin| coin.amount.parse::<Amount>().ok()).sum(),
-        max_fee: fee,
+        max_fee: fee(tx),
         last_height: None,
         after: None,
         is_patient: false,
     }
+}
+
+/// What it pays for itself.
+fn fee(tx: &SignedTx) -> Amount {
+    let fee = decode(tx.raw()).ok().and_then(|decoded| decoded.auth_info.fee);
+    let coins = fee.into_iter().flat_map(|fee| fee.amount);
+    coins.filter_map(|coin| coin.amount.parse::<Amount>().ok()).sum()
 }
 
 /// The block that holds it, or how it is.

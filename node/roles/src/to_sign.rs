@@ -1,14 +1,22 @@
 //! A transaction of another node or program, for an account here to sign: the other half of [`crate::elsewhere`].
 
+use hearth_chain::{Head, QueryError, Standing, Validity};
 use hearth_pocket::{
     address::Address,
-    message::Any,
-    tx::{Plan, sign_bytes},
+    message::{
+        Any, application::MsgStakeApplication, cosmos::TxRaw, gateway::MsgStakeGateway,
+        supplier::MsgStakeSupplier,
+    },
+    tx::{Plan, SignedTx, sign_bytes},
 };
 use prost::Message as _;
 use serde_json::Value;
 
-use crate::elsewhere::{FileError, TxFile};
+use crate::{
+    elsewhere::{FileError, TxFile},
+    plan::Note,
+    roles::{Error, Roles},
+};
 
 /// A file that waits for its signature.
 #[derive(Clone, Debug)]
@@ -17,6 +25,8 @@ pub struct ToSign {
     pub sequence: u64,
     /// The bytes that are signed: chain, account number, and everything of the transaction but signatures.
     pub sign_doc: Vec<u8>,
+    /// What the chain adds to what the messages say.
+    pub notes: Vec<Note>,
     file: TxFile,
 }
 
@@ -66,8 +76,18 @@ impl ToSign {
             account_number,
             sequence,
             sign_doc,
+            notes: Vec::new(),
             file,
         })
+    }
+
+    fn without_signature(&self) -> SignedTx {
+        let raw = TxRaw {
+            body_bytes: self.file.body.encode_to_vec(),
+            auth_info_bytes: self.file.auth_info.encode_to_vec(),
+            signatures: Vec::new(),
+        };
+        SignedTx::new(raw.encode_to_vec())
     }
 
     /// The file with its signature, base64.
@@ -84,6 +104,101 @@ impl ToSign {
         }
         Ok(file)
     }
+}
+
+impl Roles {
+    /// A transaction of another node or program, ready for the signature of an account: `at` is its number and sequence,
+    /// which the chain is asked for where they are not given.
+    ///
+    /// # Errors
+    /// No transaction, one that is signed, one whose time has passed, an account that the chain does not know.
+    pub async fn to_sign(
+        &self,
+        file: &Value,
+        (account, public_key): (&Address, &[u8; 33]),
+        at: Option<(u64, u64)>,
+    ) -> Result<ToSign, Error> {
+        let at = match at {
+            Some(at) => at,
+            // Nothing is lost by a wrong word here: the chain refuses a signature over another number.
+            None => numbers(self.chain.account(account).await?.into_value(), account)?,
+        };
+        let mut waits = ToSign::new(file, public_key, self.chain.chain_id().as_str(), at)?;
+        let head = self.chain.head().borrow().clone();
+        let validity = Validity::of(&waits.without_signature());
+        check_time(&head, &validity)?;
+        waits.notes.extend(unchecked(&head, &validity));
+        waits.notes.extend(self.stays(&waits.file.body.messages).await);
+        Ok(waits)
+    }
+
+    /// Whether messages take roles back that are on their way out. Where nobody answers nothing is said: the messages are
+    /// shown all the same.
+    pub(crate) async fn stays(&self, messages: &[Any]) -> Option<Note> {
+        if self.chain.head().borrow().standing != Standing::Following {
+            return None;
+        }
+        for message in messages {
+            match self.leaves(message).await {
+                Ok(0) => {}
+                Ok(_) => return Some(Note::Stays),
+                Err(error) => tracing::debug!(%error, "what is staked already cannot be read"),
+            }
+        }
+        None
+    }
+
+    /// The last block of the role that a message stakes for again; 0 where it does not leave.
+    async fn leaves(&self, message: &Any) -> Result<u64, QueryError> {
+        let supplier = message.unpack::<MsgStakeSupplier>().and_then(Result::ok);
+        if let Some(operator) = supplier.and_then(|stake| stake.operator_address.parse().ok()) {
+            let record = self.chain.supplier(&operator).await?.into_value();
+            return Ok(record.map_or(0, |record| record.unstake_session_end_height));
+        }
+        let application = message.unpack::<MsgStakeApplication>().and_then(Result::ok);
+        if let Some(address) = application.and_then(|stake| stake.address.parse().ok()) {
+            let record = self.chain.application(&address).await?.into_value();
+            return Ok(record.map_or(0, |record| record.unstake_session_end_height));
+        }
+        let gateway = message.unpack::<MsgStakeGateway>().and_then(Result::ok);
+        if let Some(address) = gateway.and_then(|stake| stake.address.parse().ok()) {
+            let record = self.chain.gateway(&address).await?.into_value();
+            return Ok(record.map_or(0, |record| record.unstake_session_end_height));
+        }
+        Ok(0)
+    }
+}
+
+/// Whether a block can still take a transaction, by its own limits and the newest block that is known.
+///
+/// # Errors
+/// Its time has passed.
+pub(crate) fn check_time(head: &Head, validity: &Validity) -> Result<(), Error> {
+    if matches!(
+        head.standing,
+        Standing::Unverified { .. } | Standing::TrustConflict { .. }
+    ) {
+        return Ok(());
+    }
+    if let Some(until) = validity.until.filter(|until| head.time > *until) {
+        return Err(Error::Late(format!(
+            "no block after {until} takes it, and the newest one is of {}",
+            head.time
+        )));
+    }
+    if let Some(last) = validity.last.filter(|last| head.height >= *last) {
+        return Err(Error::Late(format!(
+            "no block after {last} takes it, and the newest one is {}",
+            head.height
+        )));
+    }
+    Ok(())
+}
+
+/// That the end of a transaction may have passed unseen.
+fn unchecked(head: &Head, validity: &Validity) -> Option<Note> {
+    let has_end = validity.until.is_some() || validity.last.is_some();
+    (has_end && head.standing != Standing::Following).then_some(Note::EndUnchecked)
 }
 
 impl TxFile {
@@ -111,8 +226,10 @@ pub(crate) fn numbers(
 #[cfg(test)]
 mod tests {
     use base64::{Engine as _, engine::general_purpose::STANDARD};
+    use hearth_base::Height;
     use hearth_pocket::keys::SecretKey;
     use serde_json::json;
+    use time::OffsetDateTime;
 
     use super::*;
 
@@ -142,6 +259,84 @@ mod tests {
             );
             assert_eq!(signed["body"]["messages"], theirs["body"]["messages"]);
         }
+    }
+
+    fn vectors() -> Value {
+        serde_json::from_str(include_str!("../../../tests/vectors/tx_files.json")).unwrap()
+    }
+
+    #[test]
+    fn what_hearth_does_not_know_is_named() {
+        let file = vectors()["files"][0]["unsigned"].clone();
+        let mut vote = file.clone();
+        vote["body"]["messages"][0] =
+            json!({ "@type": "/cosmos.gov.v1.MsgVote", "voter": "pokt1me", "option": "VOTE_OPTION_YES" });
+        let error = wanted_signer(&vote).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "this transaction has a message that Hearth does not know: /cosmos.gov.v1.MsgVote"
+        );
+        assert!(error.remedy().contains("the program that made it"));
+        // Also inside others, where it would be bytes that nobody reads.
+        let mut inside = file;
+        inside["body"]["messages"][0] = json!({ "@type": "/cosmos.authz.v1beta1.MsgExec", "grantee": "pokt1me", "msgs": [
+            { "@type": "/cosmos.gov.v1.MsgVote", "value": "CAE=" },
+        ]});
+        assert!(matches!(
+            wanted_signer(&inside),
+            Err(FileError::UnknownMessage(_))
+        ));
+        let amino = json!({
+            "account_number": "1", "chain_id": "pocket", "fee": { "amount": [], "gas": "1" }, "memo": "", "sequence": "2",
+            "msgs": [{ "type": "cosmos-sdk/MsgSend", "value": {} }],
+        });
+        let error = wanted_signer(&amino).unwrap_err();
+        assert!(matches!(error, FileError::Amino) && error.remedy().contains("--generate-only"));
+    }
+
+    #[test]
+    fn an_end_that_has_passed_is_refused_and_one_that_may_have_is_said() {
+        let head = |height: u64, standing: Standing| Head {
+            height: Height(height),
+            time: OffsetDateTime::from_unix_timestamp(1_000).unwrap(),
+            hash: [0; 32],
+            verified_height: Height(height),
+            proven_height: Height(height),
+            block_time: None,
+            standing,
+        };
+        let away = || Standing::Unreachable {
+            why: "no network".to_owned(),
+        };
+        let last = |height: u64| Validity {
+            last: Some(Height(height)),
+            ..Validity::default()
+        };
+        let until = |second: i64| Validity {
+            until: OffsetDateTime::from_unix_timestamp(second).ok(),
+            ..Validity::default()
+        };
+        let late =
+            |head: &Head, validity: &Validity| matches!(check_time(head, validity), Err(Error::Late(_)));
+        let follows = head(50, Standing::Following);
+        assert!(late(&follows, &last(50)) && !late(&follows, &last(51)));
+        assert!(late(&follows, &until(999)) && !late(&follows, &until(1_000)));
+        // What an older head says holds; what it does not say may have happened since.
+        let stale = head(50, away());
+        assert!(late(&stale, &last(50)) && !late(&stale, &last(51)));
+        assert_eq!(unchecked(&stale, &last(51)), Some(Note::EndUnchecked));
+        assert_eq!(unchecked(&stale, &until(2_000)), Some(Note::EndUnchecked));
+        assert_eq!(unchecked(&stale, &Validity::default()), None);
+        assert_eq!(unchecked(&follows, &last(51)), None);
+        // An unproven head says nothing.
+        let unproven = head(
+            50,
+            Standing::Unverified {
+                why: "no anchor".to_owned(),
+            },
+        );
+        assert!(!late(&unproven, &last(50)));
+        assert_eq!(unchecked(&unproven, &last(50)), Some(Note::EndUnchecked));
     }
 
     #[test]

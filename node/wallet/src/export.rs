@@ -7,7 +7,7 @@ use crate::{
     Error, armor,
     change::phrase_like,
     derive::{Path, derive_from},
-    entry::{EntryId, Origin},
+    entry::{Entry, EntryId, Origin},
     handle::Wallet,
     mnemonic::Words,
 };
@@ -54,6 +54,23 @@ impl Wallet {
             passphrase,
             path: entry.and_then(|stored| stored.entry.path().cloned()),
         })
+    }
+
+    /// The accounts that come from the words of an entry, else from the first that are here: whose words
+    /// [`Wallet::export_words`] gives. None where there are no words.
+    #[must_use]
+    pub fn accounts_of_words(&self, of: Option<EntryId>) -> Vec<Entry> {
+        let keys = self.keys();
+        let Some(file) = keys.file.as_ref() else {
+            return Vec::new();
+        };
+        let Ok(wanted) = phrase_like(file, of) else {
+            return Vec::new();
+        };
+        let is_theirs =
+            |entry: &&Entry| matches!(&entry.origin, Origin::Words { phrase, .. } if *phrase == wanted);
+        let entries = file.entries.iter().map(|stored| &stored.entry);
+        entries.filter(is_theirs).cloned().collect()
     }
 
     /// The key of an entry.

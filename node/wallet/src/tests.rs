@@ -13,6 +13,7 @@ use crate::{
     Words,
 };
 
+mod exported;
 mod first_form;
 
 const PASSWORD: &str = "correct horse";

@@ -59,6 +59,20 @@ pub(super) fn read_stdin(most: u64, what: &str) -> Result<String, Exit> {
     Ok(text)
 }
 
+/// Refuses a name that is taken, before anything is done that would be written there.
+pub(super) fn is_free(path: &Path, option: &str) -> Done {
+    // A link that leads nowhere is there, too.
+    if path.symlink_metadata().is_ok() {
+        return Err(taken(path, option).into());
+    }
+    Ok(())
+}
+
+fn taken(path: &Path, option: &str) -> Fault {
+    let text = format!("{} is there already", path.display());
+    Fault::failed("file_exists", text).remedy(format!("name another file with {option}"))
+}
+
 /// A file that was not there before. It is gone again where it is not filled.
 #[derive(Debug)]
 pub(super) struct NewFile {
@@ -90,12 +104,7 @@ impl NewFile {
                 path: path.to_owned(),
                 file: Some(file),
             }),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                let text = format!("{} is there already", path.display());
-                Err(Fault::failed("file_exists", text)
-                    .remedy(format!("name another file with {option}"))
-                    .into())
-            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(taken(path, option).into()),
             Err(error) => Err(unwritten(path, &error).into()),
         }
     }
@@ -166,7 +175,9 @@ mod tests {
         let path = folder.path().join("signed.json");
         drop(NewFile::create(&path, "--output").unwrap());
         assert!(!path.exists());
+        is_free(&path, "--output").unwrap();
         NewFile::create(&path, "--output").unwrap().fill(b"{}").unwrap();
+        assert_eq!(code(is_free(&path, "--output").unwrap_err()), "file_exists");
         assert_eq!(std::fs::read(&path).unwrap(), b"{}");
         assert_eq!(
             code(NewFile::create(&path, "--output").unwrap_err()),

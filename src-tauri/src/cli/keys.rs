@@ -4,18 +4,17 @@ use std::path::Path;
 
 use hearth_node::control::{
     Account, AccountKind, AccountList, AccountState, AddAccount, ChangeAccount, ChangePassword, Discover,
-    FoundAccounts, ImportWallet, NewKey, OnChain, Purpose, RemoveAccount, SealOperator, WalletPage,
-    WatchAddress,
+    FoundAccounts, NewKey, OnChain, Purpose, RemoveAccount, SealOperator, WalletPage, WatchAddress,
 };
 
 use super::{
     Client, Done, Exit, Fault, Out,
     args::PasswordArgs,
-    file::{self, NewFile},
-    keys_args::{ExportArgs, ImportArgs, KeysCommand},
+    file,
+    keys_args::KeysCommand,
     out::{dim, pokt},
     secret::{Source, new_password, password},
-    wallet::{no_wallet, show, typed_words, words},
+    wallet::{no_wallet, show, typed_words},
 };
 
 /// The change of an account's label alone.
@@ -146,131 +145,6 @@ async fn seal_operator(apart: Option<&Path>, from: &PasswordArgs, client: &Clien
     Ok(())
 }
 
-/// Brings in a wallet, or one key of another.
-pub(super) async fn import(from: &ImportArgs, client: &Client, out: &Out) -> Done {
-    let page: WalletPage = client.get("/wallet").await?;
-    let key = new_key(from, out)?;
-    let is_whole = from.naming.purposes.is_empty() && from.naming.label.is_none() && from.path.is_none();
-    let question = "New password (8 characters or more): ";
-    let password = if page.status.exists && page.has_password() {
-        password(&from.password, "Password of the wallet: ")?
-    } else {
-        new_password(&from.password, question)?
-    };
-    // Words alone, where there is no wallet, are the wallet.
-    let key = match key {
-        NewKey::Words {
-            words, passphrase, ..
-        } if is_whole && !page.status.exists => {
-            let order = ImportWallet {
-                words,
-                passphrase,
-                password,
-            };
-            show(out, &client.post::<WalletPage>("/wallet/import", &order).await?);
-            return Ok(());
-        }
-        key @ (NewKey::Next { .. } | NewKey::Words { .. } | NewKey::Hex { .. } | NewKey::Armored { .. }) => {
-            key
-        }
-    };
-    let order = AddAccount {
-        key,
-        label: from.naming.label.clone(),
-        purposes: from.naming.purposes(),
-        beside: from.naming.beside,
-        password,
-    };
-    added(out, &client.post("/wallet/accounts", &order).await?);
-    Ok(())
-}
-
-fn new_key(from: &ImportArgs, out: &Out) -> Result<NewKey, Exit> {
-    let apart = Source::of(from.key_passphrase_file.as_deref(), "--key-passphrase-file");
-    let passphrase = |question: &str| password(apart, question);
-    if from.hex {
-        let secret = Source::of(from.secret_file.as_deref(), "--secret-file");
-        return Ok(NewKey::Hex {
-            hex: password(secret, "The key, 64 hex digits: ")?,
-        });
-    }
-    if let Some(armored) = &from.armored {
-        let wanted = "a file that `pocketd keys export` wrote";
-        return Ok(NewKey::Armored {
-            text: file::read_text(armored, file::SECRET, wanted)?,
-            passphrase: passphrase("Passphrase of the export: ")?,
-        });
-    }
-    let words = match &from.secret_file {
-        Some(path) => file::read_text(path, file::SECRET, "a file with the recovery words")?,
-        None => typed_words(out)?,
-    };
-    let has_passphrase = from.passphrase || from.key_passphrase_file.is_some();
-    let asked = has_passphrase.then(|| passphrase("Passphrase of the words: "));
-    Ok(NewKey::Words {
-        words,
-        passphrase: asked.transpose()?,
-        path: from.path.clone(),
-    })
-}
-
-/// Shows words or a key, from the files: no daemon is needed.
-pub(super) fn export(wallet: &hearth_node::Wallet, from: &ExportArgs, out: &Out) -> Done {
-    wallet.accounts().ok_or_else(no_wallet)?;
-    let refused = anyhow::Error::from;
-    let entry = from
-        .account
-        .as_deref()
-        .map(|name| wallet.find(name))
-        .transpose()
-        .map_err(refused)?;
-    let Some(entry) = entry.filter(|_| from.hex || from.armored.is_some()) else {
-        let id = from
-            .account
-            .as_deref()
-            .map(|name| wallet.find(name))
-            .transpose()
-            .map_err(refused)?;
-        let phrase = wallet
-            .export_words(id.map(|entry| entry.id), &password(&from.password, "Password: ")?)
-            .map_err(refused)?;
-        let text = phrase.words.text();
-        if out.json {
-            let passphrase = Some(phrase.passphrase.as_str()).filter(|text| !text.is_empty());
-            out.value(&serde_json::json!({ "words": *text, "passphrase": passphrase, "path": phrase.path }));
-        } else {
-            words(out, &text.split(' ').map(str::to_owned).collect::<Vec<_>>());
-            if !phrase.passphrase.is_empty() {
-                out.line(&format!("  passphrase: {}", *phrase.passphrase));
-            }
-        }
-        return Ok(());
-    };
-    let main = password(&from.password, "Password: ")?;
-    let Some(to) = &from.armored else {
-        let key = wallet
-            .export_key(entry.id, &hearth_node::KeyForm::Hex, &main)
-            .map_err(refused)?;
-        if out.json {
-            out.value(&serde_json::json!({ "address": entry.address, "hex": *key }));
-        } else {
-            out.line(&key);
-        }
-        return Ok(());
-    };
-    let apart = Source::of(from.key_passphrase_file.as_deref(), "--key-passphrase-file");
-    let passphrase = new_password(apart, "Passphrase for the exported key: ")?;
-    let form = hearth_node::KeyForm::Armored(passphrase.into());
-    let key = wallet.export_key(entry.id, &form, &main).map_err(refused)?;
-    NewFile::create_private(to, "--armored")?.fill(key.as_bytes())?;
-    if out.json {
-        out.value(&serde_json::json!({ "address": entry.address, "file": to }));
-    } else {
-        out.line(&format!("  {} lies in {}", entry.label, to.display()));
-    }
-    Ok(())
-}
-
 /// The bytes of a message that is given or lies in a file.
 pub(super) fn message(text: Option<&str>, file: Option<&Path>) -> Result<Vec<u8>, Exit> {
     match file {
@@ -362,7 +236,7 @@ fn no_more(before: &Account, order: &ChangeAccount, out: &Out) {
 }
 
 /// The command that uses an account as it was used. It has no label there: purposes and labels may name another one now.
-fn use_again(account: &Account) -> String {
+pub(super) fn use_again(account: &Account) -> String {
     let mut command = format!("hearth wallet use {}", account.address);
     for purpose in &account.purposes {
         command.push_str(" --as ");
@@ -436,7 +310,7 @@ async fn one(name: &str, client: &Client) -> Result<Account, Exit> {
         })
 }
 
-fn added(out: &Out, account: &Account) {
+pub(super) fn added(out: &Out, account: &Account) {
     if out.json {
         out.value(account);
     } else {

@@ -72,6 +72,9 @@ pub(crate) struct ImportArgs {
     /// A file with the words, or with the hex digits in its first line.
     #[arg(long, value_name = "FILE")]
     pub(crate) secret_file: Option<PathBuf>,
+    /// Take what --as names from the account that has it without asking.
+    #[arg(long)]
+    pub(crate) yes: bool,
     #[command(flatten)]
     pub(crate) naming: NamingArgs,
     #[command(flatten)]

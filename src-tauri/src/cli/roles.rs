@@ -10,6 +10,7 @@ use super::{
     Client, Done, Exit, Fault, Out, Place,
     args::{Args, GivenRole, RoleArgs, StakeCommand, SupplierCommand},
     file::NewFile,
+    message::{show_message, show_notes},
     out::{dim, plain, pokt, short, span, word},
     secret::password,
     tx,
@@ -158,6 +159,14 @@ pub(super) fn offers(services: &[String], shares: &[String]) -> Result<Vec<Servi
     Ok(offers)
 }
 
+/// What a trial run has not done. A former key signs its claim before it is looked at.
+fn nothing_done(order: &RoleOrder) -> &'static str {
+    if matches!(order, RoleOrder::ClaimMorse { .. }) {
+        return "Nothing was sent. The Morse key has signed the claim, which is part of the message: it is for this account alone.";
+    }
+    "Nothing was signed."
+}
+
 /// Shows what would be signed, asks, signs, and waits for the blocks.
 pub(super) async fn carry_out(order: &RoleOrder, how: &RoleArgs, client: &Client, out: &Out) -> Done {
     let review: RoleReview = client.post("/roles/review", order).await?;
@@ -166,7 +175,7 @@ pub(super) async fn carry_out(order: &RoleOrder, how: &RoleArgs, client: &Client
             out.value(&review);
         } else {
             show_review(out, &review);
-            out.hint("Nothing was signed.");
+            out.hint(nothing_done(order));
         }
         return Ok(());
     }
@@ -289,26 +298,7 @@ fn show_review(out: &Out, review: &RoleReview) {
     for (name, amount) in [("all together", review.total), ("fees, at most", review.max_fee)] {
         out.line(&format!("     {name:<22} {:>18}", pokt(amount.0)));
     }
-    for note in &review.notes {
-        out.line(&format!("  - {}", note.text));
-    }
-}
-
-/// A message as the chain's own JSON, field by field.
-pub(super) fn show_message(out: &Out, message: &serde_json::Value) {
-    let Some(fields) = message.as_object() else { return };
-    let kind = fields
-        .get("@type")
-        .and_then(serde_json::Value::as_str)
-        .unwrap_or_default();
-    let kind = plain(kind.rsplit('.').next().unwrap_or(kind));
-    out.line(&format!("     {kind}"));
-    for (name, value) in fields.iter().filter(|(name, _)| *name != "@type") {
-        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        if !matches!(text.as_str(), "" | "null" | "[]") {
-            out.line(&format!("       {:<20} {}", plain(name), dim(&plain(&text))));
-        }
-    }
+    show_notes(out, &review.notes);
 }
 
 fn show(out: &Out, page: &RolesPage) {
@@ -342,6 +332,16 @@ fn show(out: &Out, page: &RolesPage) {
             }
         }
     }
+    for role in &page.other_applications {
+        out.line(&format!(
+            "  application  {} POKT for {}{}",
+            pokt(role.stake.0),
+            plain(&role.services.join(", ")),
+            leaving(&role.leaving)
+        ));
+        let text = format!("of {}, which pays for nothing that this node asks", role.address);
+        out.line(&format!("               {}", dim(&text)));
+    }
     match &page.gateway {
         None => out.line(&format!(
             "  gateway      not staked; the network asks for {} POKT",
@@ -371,7 +371,13 @@ fn show_suppliers(out: &Out, page: &RolesPage, leaving: &dyn Fn(&Option<Leaving>
             None => out.line("  supplier     not staked"),
             Some(role) => show_supplier(out, role, &leaving(&role.leaving)),
         }
-        let name = format!("its operator is {} ({})", operator.label, operator.address);
+        let mut name = match operator.label.as_str() {
+            "" => format!("its operator is {}", operator.address),
+            label => format!("its operator is {label} ({})", operator.address),
+        };
+        if operator.is_elsewhere {
+            name.push_str(", which serves it elsewhere");
+        }
         out.line(&format!("               {}", dim(&plain(&name))));
     }
 }
@@ -409,6 +415,16 @@ fn show_supplier(out: &Out, role: &SupplierRole, leaving: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_morse_key_has_signed_is_not_called_unsigned() {
+        let claim = RoleOrder::ClaimMorse {
+            claim: serde_json::json!({}),
+        };
+        assert!(!nothing_done(&claim).contains("Nothing was signed"));
+        let other = RoleOrder::Delegate { gateway: None };
+        assert_eq!(nothing_done(&other), "Nothing was signed.");
+    }
 
     #[test]
     fn services_and_shares_are_read_together() {

@@ -106,14 +106,30 @@ async fn list(search: Option<&str>, own: bool, client: &Client, out: &Out) -> Do
         show(service, out);
     }
     if found.services.is_empty() {
-        let what = if own {
-            "this wallet owns no service"
-        } else {
-            "no service is called so"
-        };
-        out.line(&format!("  {what}: `hearth service add` makes one"));
+        out.line(&out.typed(&format!("  {}", nothing(search, own))));
     }
     Ok(())
+}
+
+/// Why the list is empty, and what to do.
+fn nothing(search: Option<&str>, own: bool) -> String {
+    let asked = search
+        .map(|search| plain(search.trim()))
+        .filter(|search| !search.is_empty());
+    match (asked, own) {
+        (Some(asked), true) => {
+            format!(
+                "no service of this wallet has \"{asked}\" in its id or name: `hearth service list --own` shows them"
+            )
+        }
+        (Some(asked), false) => {
+            format!("no service has \"{asked}\" in its id or name: `hearth service list` shows all")
+        }
+        (None, true) => "this wallet owns no service: `hearth service add` makes one".to_owned(),
+        (None, false) => "this network has no services yet, so nothing can be sold or bought on it: \
+                          `hearth service add ID --compute-units N` makes one"
+            .to_owned(),
+    }
 }
 
 fn show(service: &ServiceEntry, out: &Out) {
@@ -180,6 +196,16 @@ fn show_card(card: &ServiceCard, out: &Out) {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn an_empty_list_says_why_it_is_empty() {
+        let said = super::nothing;
+        assert!(said(None, false).starts_with("this network has no services yet"));
+        assert!(said(Some(" "), false).contains("`hearth service add"));
+        assert!(said(Some("gpt\u{1b}"), false).contains("\"gpt\u{fffd}\""));
+        assert!(said(Some("gpt"), true).contains("--own"));
+        assert!(said(None, true).starts_with("this wallet owns no service"));
+    }
+
     #[test]
     fn what_is_searched_stands_in_the_address() {
         assert_eq!(super::encoded("a-b_c"), "a-b_c");

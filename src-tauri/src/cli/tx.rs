@@ -2,15 +2,15 @@
 
 use std::path::Path;
 
-use hearth_node::control::{BroadcastDone, BroadcastTx, SignTx, SignedTx, TxFile, TxToSign};
+use hearth_node::control::{BroadcastDone, BroadcastTrial, BroadcastTx, SignTx, SignedTx, TxFile, TxToSign};
 use serde_json::Value;
 
 use super::{
     Client, Done, Exit, Fault, Out, Place,
     args::{Args, PasswordArgs, TxCommand},
     file::{self, NewFile},
-    out::{dim, plain, pokt, short, word, yellow},
-    roles::show_message,
+    message::{show_message, show_notes},
+    out::{grouped, plain, pokt, short, word, yellow},
     secret::password,
 };
 
@@ -26,6 +26,10 @@ pub(super) async fn run(command: &TxCommand, args: &Args, out: &Out) -> Done {
             yes,
             password,
         } => {
+            if !*dry_run {
+                // Before anybody is asked: what is signed is not lost for a name that is taken.
+                file::is_free(output, "--output")?;
+            }
             let file = TxFile {
                 tx: read(file)?,
                 account_number: *account_number,
@@ -39,7 +43,8 @@ pub(super) async fn run(command: &TxCommand, args: &Args, out: &Out) -> Done {
             let agreed = Agreed { yes: *yes, password };
             sign(file, &review, output, &agreed, &client, out).await
         }
-        TxCommand::Broadcast { file } => broadcast(read(file)?, &client, out).await,
+        TxCommand::Broadcast { file, dry_run: true } => try_broadcast(read(file)?, &client, out).await,
+        TxCommand::Broadcast { file, dry_run: false } => broadcast(read(file)?, &client, out).await,
     }
 }
 
@@ -109,6 +114,7 @@ async fn broadcast(tx: Value, client: &Client, out: &Out) -> Done {
     for message in &done.messages {
         show_message(out, message);
     }
+    show_notes(out, &done.notes);
     let word = if done.was_there {
         "nothing was sent, it was done before in block"
     } else {
@@ -116,6 +122,31 @@ async fn broadcast(tx: Value, client: &Client, out: &Out) -> Done {
     };
     out.line(&format!("  {word} {}: {}", done.height, short(&done.tx)));
     Ok(())
+}
+
+async fn try_broadcast(tx: Value, client: &Client, out: &Out) -> Done {
+    let trial: BroadcastTrial = client
+        .post_signed("/roles/broadcast/review", &BroadcastTx { tx })
+        .await?;
+    if out.json {
+        out.value(&trial);
+        return Ok(());
+    }
+    out.line(&format!("  signed by {}", plain(&trial.account)));
+    for message in &trial.messages {
+        show_message(out, message);
+    }
+    row(out, "fee", &format!("{} POKT", pokt(trial.fee.0)));
+    show_notes(out, &trial.notes);
+    out.line(&match trial.height {
+        Some(height) => format!("  nothing would be sent, it was done before in block {height}"),
+        None => "  the chain would take it now; nothing was sent".to_owned(),
+    });
+    Ok(())
+}
+
+fn row(out: &Out, name: &str, text: &str) {
+    out.line(&format!("     {name:<22} {text}"));
 }
 
 fn show(review: &TxToSign, out: &Out) {
@@ -129,31 +160,31 @@ fn show(review: &TxToSign, out: &Out) {
     for message in &content.messages {
         show_message(out, message);
     }
-    out.line(&format!("     {:<22} {:>18}", "fee", pokt(content.fee.0)));
+    row(out, "fee", &format!("{} POKT", pokt(content.fee.0)));
     if content.fee_is_high {
         let text = format!(
             "far more than the network asks for ({} POKT)",
             pokt(content.usual_fee.0)
         );
-        out.line(&format!("     {:<22} {}", "", yellow(&text)));
+        row(out, "", &yellow(&text).to_string());
     }
+    row(out, "gas limit", &grouped(content.gas.into()));
     if !content.memo.is_empty() {
-        out.line(&format!("     {:<22} {}", "memo", plain(&content.memo)));
+        row(out, "memo", &plain(&content.memo));
     }
     if let Some(height) = content.timeout_height {
-        out.line(&format!("     {:<22} {height}", "not after block"));
+        row(out, "not after block", &height.to_string());
     }
     if let Some(until) = &content.timeout {
-        out.line(&format!("     {:<22} {}", "not after", until.0));
+        row(out, "not after", &until.0.to_string());
     }
+    row(out, "account number", &review.account_number.to_string());
     if content.unordered {
-        out.line("     it can be sent at any time until then, whatever the account sends meanwhile");
+        out.line("     without a sequence: it can be sent at any time until then, whatever the account sends meanwhile");
+    } else {
+        row(out, "sequence", &review.sequence.to_string());
     }
-    let numbers = format!(
-        "account number {}, sequence {}",
-        review.account_number, review.sequence
-    );
-    out.line(&format!("     {}", dim(&numbers)));
+    show_notes(out, &content.notes);
 }
 
 fn read(file: &Path) -> Result<Value, Exit> {

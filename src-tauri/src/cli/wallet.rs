@@ -19,6 +19,7 @@ use super::{
     contacts, file, keys, morse,
     out::{bold, dim, fit, plain, pokt, short, yellow},
     secret::{new_password, password},
+    transfer,
 };
 
 pub(super) async fn run(command: &WalletCommand, args: &Args, out: &Out) -> Done {
@@ -27,7 +28,7 @@ pub(super) async fn run(command: &WalletCommand, args: &Args, out: &Out) -> Done
     match command {
         WalletCommand::List => return list(&place, out).await,
         WalletCommand::Export(from) => {
-            return keys::export(&hearth_node::offline_wallet(&place.layout)?, from, out);
+            return transfer::export(&hearth_node::offline_wallet(&place.layout)?, from, out);
         }
         WalletCommand::SignMessage {
             account,
@@ -74,7 +75,7 @@ pub(super) async fn run(command: &WalletCommand, args: &Args, out: &Out) -> Done
                 accounts(out, &created.wallet);
             }
         }
-        WalletCommand::Import(from) => keys::import(from, &client, out).await?,
+        WalletCommand::Import(from) => transfer::import(from, &client, out).await?,
         WalletCommand::Keys(command) => keys::run(command, &client, out).await?,
         WalletCommand::Balance => balance(out, &client.get("/wallet/balances").await?),
         WalletCommand::Send(send) => pay(send, &client, out).await?,

@@ -107,6 +107,7 @@ operations! {
     ReviewTx,
     SignTx,
     BroadcastTx,
+    TryBroadcast,
     ListReceipts,
     GetReceipt,
     ExportReceipts,

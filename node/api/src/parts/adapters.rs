@@ -20,6 +20,7 @@ pub use money::{ChainMoney, DevnetFaucet};
 pub use network::{ChainNetworkStatus, KnownProgram, ListedServices, chain_problem};
 pub use relay::GatewayRelay;
 pub use roles::ChainRoles;
+pub(crate) use roles::file_refused;
 
 use hearth_base::{Failure, Height, Kind};
 use hearth_chain::{Chain, ProofStatus, QueryError, Seen, Told};

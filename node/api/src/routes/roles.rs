@@ -13,8 +13,9 @@ use super::{
 use crate::{
     app::App,
     control::types::{
-        BroadcastDone, BroadcastTx, Changed, ClaimMorse, Event, MorseAccount, MorseKeyFile, RoleOrder,
-        RoleReview, RolesPage, SendRole, ServiceDetail, ServiceList, SignedMorseClaim, TransactionList,
+        BroadcastDone, BroadcastTrial, BroadcastTx, Changed, ClaimMorse, Event, MorseAccount, MorseKeyFile,
+        RoleOrder, RoleReview, RolesPage, SendRole, ServiceDetail, ServiceList, SignedMorseClaim,
+        TransactionList,
     },
     error::ApiError,
     storage::{OpenReview, ReviewedRole},
@@ -105,6 +106,13 @@ pub(crate) async fn broadcast(
         height: Some(done.height),
     }));
     Ok(Json(done))
+}
+
+pub(crate) async fn try_broadcast(
+    State(app): State<App>,
+    Input(order): Input<BroadcastTx>,
+) -> Result<Json<BroadcastTrial>, ApiError> {
+    Ok(Json(app.parts.roles.try_broadcast(&order).await?))
 }
 
 async fn carry_out(

@@ -15,12 +15,12 @@ use super::{
 use crate::{
     app::App,
     control::types::{
-        ApproveSignature, Changed, Event, NewSignature, RequestedSignature, Scope, SignTx,
+        ApproveSignature, Changed, Event, NewSignature, RequestedSignature, RoleNote, Scope, SignTx,
         SignatureRequestList, SignedTx, TransactionContent, TxFile, TxToSign, WatchAddress,
     },
     error::ApiError,
     metering::Asker,
-    parts::SigningAccount,
+    parts::{SigningAccount, adapters::file_refused},
     signing::{self, AskedBy},
 };
 
@@ -224,18 +224,15 @@ async fn to_sign(
             "give the account number and the sequence, or neither",
         ));
     }
-    let signer = hearth_roles::wanted_signer(&file.tx).map_err(|error| {
-        ApiError::refused("tx_wrong", error.to_string()).remedy(
-            "Take the file as it was given out, by `hearth` or by `pocketd tx … --generate-only`. Nothing was signed.",
-        )
-    })?;
+    let signer = hearth_roles::wanted_signer(&file.tx).map_err(|error| file_refused(&error))?;
     let account = app.parts.keyring.signing_account(Some(&signer))?;
     let waits = app.parts.roles.to_sign(file, &account).await?;
-    let content = signing::of_sign_doc(
+    let mut content = signing::of_sign_doc(
         &waits.sign_doc,
         &account.address,
         &account.public_key,
         &app.config.network.chain_id,
     )?;
+    content.notes.extend(waits.notes.iter().map(RoleNote::from));
     Ok((account, waits, content))
 }

@@ -4,14 +4,15 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use hearth_base::Amount;
 use hearth_pocket::{
     Address, adr36,
-    message::{Any, Coin, cosmos::PubKey},
+    message::{Any, Coin, cosmos::PubKey, unknown_type},
     tx,
 };
+use hearth_roles::powers;
 use prost::Message as _;
 use time::OffsetDateTime;
 
 use crate::{
-    control::types::{NewSignature, SignatureContent, Timestamp, TransactionContent, Upokt},
+    control::types::{NewSignature, RoleNote, SignatureContent, Timestamp, TransactionContent, Upokt},
     error::ApiError,
 };
 
@@ -24,6 +25,9 @@ const MAX_DOCUMENT_BYTES: usize = 64 * 1024;
 const HIGH_TIMES: u128 = 10;
 const HIGHEST_FEE: Amount = Amount::from_upokt(1_000_000);
 const LEAST_HIGH: Amount = Amount::from_upokt(1_000);
+
+/// More gas than any message uses: a stake takes some 100,000, a proof of the largest relay some 5,000,000.
+const MOST_GAS_EACH: u64 = 10_000_000;
 
 /// What would be signed, and how it is shown.
 #[derive(Debug)]
@@ -104,6 +108,11 @@ pub(crate) fn of_sign_doc(
     chain_id: &str,
 ) -> Result<TransactionContent, ApiError> {
     let refused = |why: String| ApiError::bad_request(format!("this is not signed: {why}"));
+    if serde_json::from_slice::<serde_json::Value>(bytes).is_ok_and(|json| json.get("msgs").is_some()) {
+        return Err(refused(
+            "it is a document in amino-JSON, the older form; ask for SIGN_MODE_DIRECT".to_owned(),
+        ));
+    }
     let read = tx::decode_sign_doc(bytes).map_err(|error| refused(error.to_string()))?;
     if read.chain_id != chain_id {
         return Err(refused(format!(
@@ -133,13 +142,13 @@ pub(crate) fn of_sign_doc(
             .map(Timestamp::from)
             .map_err(|error| format!("its time of end is none: {error}"))
     });
-    let messages = read.body.messages.iter().map(shown).collect::<Result<_, _>>();
+    let shown = read.body.messages.iter().map(shown).collect::<Result<_, _>>();
     let gas = fee.gas_limit;
-    let usual = hearth_chain::fee_for(gas, hearth_chain::Config::GAS_PRICE_MICRO);
+    let usual = usual_fee(gas, read.body.messages.len());
     let fee = upokt(&fee.amount).map_err(refused)?;
     Ok(TransactionContent {
         chain_id: read.chain_id,
-        messages: messages.map_err(refused)?,
+        messages: shown.map_err(refused)?,
         memo: read.body.memo,
         fee,
         gas,
@@ -148,7 +157,15 @@ pub(crate) fn of_sign_doc(
         timeout_height: Some(read.body.timeout_height).filter(|height| *height > 0),
         unordered: read.body.unordered,
         timeout: timeout.transpose().map_err(refused)?,
+        notes: powers(&read.body.messages).iter().map(RoleNote::from).collect(),
     })
+}
+
+/// What the network asks for a transaction. Its own gas limit is believed as far as its messages can use so much: a higher one
+/// would make any fee look usual.
+fn usual_fee(gas: u64, n_messages: usize) -> Amount {
+    let most = MOST_GAS_EACH.saturating_mul(n_messages.max(1) as u64);
+    hearth_chain::fee_for(gas.min(most), hearth_chain::Config::GAS_PRICE_MICRO)
 }
 
 /// Whether a fee is one that nobody means to pay. Below a thousandth of a POKT other programs round as they like.
@@ -161,9 +178,13 @@ fn is_high(fee: Amount, usual: Amount) -> bool {
 fn shown(message: &Any) -> Result<serde_json::Value, String> {
     let url = &message.type_url;
     let json = serde_json::to_value(message).map_err(|error| format!("{url}: {error}"))?;
-    let is_known = json.get("value").is_none_or(|value| !value.is_string());
+    if let Some(unknown) = unknown_type(&json) {
+        return Err(format!(
+            "this transaction has a message that Hearth does not know: {unknown}; sign it with the program that made it"
+        ));
+    }
     let again: Option<Any> = serde_json::from_value(json.clone()).ok();
-    if is_known && again.as_ref() == Some(message) {
+    if again.as_ref() == Some(message) {
         Ok(json)
     } else {
         Err(format!("the message {url} cannot be shown whole"))
@@ -185,7 +206,10 @@ fn upokt(coins: &[Coin]) -> Result<Upokt, String> {
 mod tests {
     use hearth_pocket::{
         SecretKey,
-        message::{TypeUrl as _, cosmos::MsgSend},
+        message::{
+            TypeUrl as _,
+            cosmos::{MsgExec, MsgSend},
+        },
         tx::{Plan, Replay, sign_bytes},
     };
 
@@ -215,8 +239,21 @@ mod tests {
     }
 
     fn payment() -> Any {
+        payment_of(key().address().as_str())
+    }
+
+    /// A message that the signer does with a power of others.
+    fn inside(message: Any) -> Any {
+        MsgExec {
+            grantee: key().address().to_string(),
+            msgs: vec![message],
+        }
+        .to_any()
+    }
+
+    fn payment_of(from: &str) -> Any {
         MsgSend {
-            from_address: key().address().to_string(),
+            from_address: from.to_owned(),
             to_address: "pokt1someone".to_owned(),
             amount: vec![Coin::upokt(Amount::from_upokt(5))],
         }
@@ -245,6 +282,40 @@ mod tests {
     }
 
     #[test]
+    fn an_absurd_gas_limit_hides_no_absurd_fee() {
+        // 0.9 POKT, for which the gas that is asked for would be the price.
+        let usual = usual_fee(900_000_000_000, 1);
+        assert!(is_high(Amount::from_upokt(900_000), usual), "{usual}");
+        assert_eq!(usual_fee(200_000, 1).upokt(), 1);
+        assert_eq!(usual_fee(30_000_000, 3), usual_fee(90_000_000, 3));
+        assert!(usual_fee(90_000_000, 9) > usual_fee(90_000_000, 3));
+    }
+
+    #[test]
+    fn powers_that_are_handed_over_are_marked() {
+        let exec = ask("hearth-devnet", vec![inside(payment_of("pokt1boss"))], &key()).unwrap();
+        let SignatureContent::Transaction(shown) = exec.content else {
+            panic!("a text");
+        };
+        assert_eq!(shown.notes.len(), 1);
+        assert_eq!(
+            (shown.notes[0].code.as_str(), shown.notes[0].danger),
+            ("in_name_of", true)
+        );
+        assert_eq!(shown.notes[0].values["accounts"], "pokt1boss");
+    }
+
+    #[test]
+    fn amino_is_named() {
+        let wanted = NewSignature {
+            document: Some(STANDARD.encode(r#"{"account_number":"1","fee":{},"msgs":[]}"#)),
+            ..NewSignature::default()
+        };
+        let error = read(&wanted, key().address(), &key().public_key(), "x").unwrap_err();
+        assert!(error.to_string().contains("amino-JSON"), "{error}");
+    }
+
+    #[test]
     fn what_cannot_be_shown_or_is_not_ours_is_refused() {
         let unknown = Any {
             type_url: "/cosmos.gov.v1.MsgVote".to_owned(),
@@ -256,8 +327,12 @@ mod tests {
         for (asked, why) in [
             (ask("pocket", vec![payment()], &key()), "chain \"pocket\""),
             (
-                ask("hearth-devnet", vec![unknown], &key()),
-                "cannot be shown whole",
+                ask("hearth-devnet", vec![unknown.clone()], &key()),
+                "a message that Hearth does not know: /cosmos.gov.v1.MsgVote",
+            ),
+            (
+                ask("hearth-devnet", vec![inside(unknown)], &key()),
+                "a message that Hearth does not know: /cosmos.gov.v1.MsgVote",
             ),
             (
                 ask("hearth-devnet", vec![hidden], &key()),

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use hearth_api::{
-    control::types::{RoleName, RoleOrder, RolesPage, ServiceOffer, TransactionState, Upokt},
-    parts::{Roles, adapters::ChainRoles},
+    control::types::{RoleName, RoleOrder, RolesPage, ServiceOffer, TransactionState, TxFile, Upokt},
+    parts::{Roles, SigningAccount, adapters::ChainRoles},
 };
 use hearth_base::Amount;
 use hearth_pocket::message::shared::Service;
@@ -156,5 +156,116 @@ async fn an_order_says_whose_supplier_it_is_about() {
         .await
         .unwrap_err();
     assert_eq!(none.code, "not_staked", "{none}");
+    world.stop().await;
+}
+
+/// What is said to the owner of a stake that another program wrote into a file.
+async fn notes_of_a_stake(world: &World, roles: &ChainRoles, operator: &str) -> Vec<hearth_roles::Note> {
+    let owner = world.wallet.find("main").unwrap();
+    let public_key = hex::decode(owner.public_key.unwrap()).unwrap();
+    let message = serde_json::json!({
+        "@type": "/pocket.supplier.MsgStakeSupplier",
+        "signer": owner.address, "owner_address": owner.address, "operator_address": operator,
+        "stake": { "denom": "upokt", "amount": "4000000" }, "services": [],
+    });
+    let file = TxFile {
+        tx: serde_json::json!({
+            "body": { "messages": [message] },
+            "auth_info": { "fee": { "amount": [], "gas_limit": "90000" } },
+        }),
+        account_number: Some(1),
+        sequence: Some(2),
+    };
+    let account = SigningAccount {
+        address: owner.address,
+        public_key: public_key.try_into().unwrap(),
+    };
+    roles.to_sign(&file, &account).await.unwrap().notes
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_supplier_that_is_served_elsewhere_stays_its_owners_to_manage() {
+    let (world, roles) = two_operators().await;
+    let second = world.wallet.find("second").unwrap();
+    let named = Some(second.address.as_str());
+    done(&roles, &stake(named)).await;
+    // Its operator serves on another computer from now on.
+    world
+        .wallet
+        .assign(second.id, &[].into(), false, PASSWORD)
+        .unwrap();
+    let page = roles.page().await.unwrap();
+    let shown: Vec<_> = page
+        .operators
+        .iter()
+        .map(|one| (one.address.as_str(), one.is_elsewhere, one.supplier.is_some()))
+        .collect();
+    let working = world.wallet.address(Purpose::Operator).unwrap();
+    assert_eq!(
+        shown,
+        [
+            (working.as_str(), false, false),
+            (second.address.as_str(), true, true)
+        ]
+    );
+    // What is not named is still the own one.
+    let own = roles
+        .review(&give_up(RoleName::Supplier, None))
+        .await
+        .unwrap_err();
+    assert_eq!(own.code, "not_staked", "{own}");
+    let raise = RoleOrder::StakeSupplier {
+        operator: named.map(str::to_owned),
+        stake: Some(pokt(3)),
+        services: Vec::new(),
+    };
+    done(&roles, &raise).await;
+    done(&roles, &give_up(RoleName::Supplier, named)).await;
+    let page = roles.page().await.unwrap();
+    let supplier = page.operators[1].supplier.as_ref().unwrap();
+    assert_eq!(supplier.stake, pokt(3));
+    assert!(supplier.leaving.is_some());
+    // A stake that somebody else made takes that back, and whoever signs it is told.
+    let notes = notes_of_a_stake(&world, &roles, second.address.as_str()).await;
+    assert_eq!(notes, [hearth_roles::Note::Stays]);
+    let notes = notes_of_a_stake(&world, &roles, working.as_str()).await;
+    assert_eq!(notes, []);
+    // Nobody's supplier is managed from here.
+    let stranger = hearth_pocket::SecretKey::from_bytes(&[8; 32]).unwrap();
+    for order in [
+        stake(Some(stranger.address().as_str())),
+        give_up(RoleName::Supplier, Some(stranger.address().as_str())),
+    ] {
+        let error = roles.review(&order).await.unwrap_err();
+        assert_eq!(error.code, "no_operator", "{error}");
+    }
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_application_of_another_account_is_shown_beside_the_paying_one() {
+    let (world, roles) = two_operators().await;
+    world.give("main", pokt(100).0).await;
+    let order = RoleOrder::StakeApplication {
+        stake: pokt(100),
+        service: "svc".to_owned(),
+        session_limit: None,
+    };
+    done(&roles, &order).await;
+    let owner = world.wallet.find("main").unwrap();
+    let page = roles.page().await.unwrap();
+    assert_eq!(page.application.unwrap().address, owner.address.as_str());
+    assert!(page.other_applications.is_empty());
+    // Another account pays from now on.
+    let second = world.wallet.find("second").unwrap();
+    let both = [Purpose::Operator, Purpose::Application].into();
+    world.wallet.assign(second.id, &both, true, PASSWORD).unwrap();
+    let page = roles.page().await.unwrap();
+    assert!(page.application.is_none());
+    let other = &page.other_applications[0];
+    assert_eq!(
+        (other.address.as_str(), other.stake),
+        (owner.address.as_str(), pokt(100))
+    );
     world.stop().await;
 }

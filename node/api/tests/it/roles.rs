@@ -75,6 +75,9 @@ impl Roles for Fake {
     async fn broadcast(&self, _: &BroadcastTx) -> Answer<BroadcastDone> {
         Err(ApiError::conflict("tx_not_asked", "nobody asked for it"))
     }
+    async fn try_broadcast(&self, _: &BroadcastTx) -> Answer<BroadcastTrial> {
+        Err(ApiError::conflict("tx_not_asked", "nobody asked for it"))
+    }
     async fn send(&self, _: &RoleOrder, _: &RoleReview) -> Answer<TransactionList> {
         if *self.locked.lock().unwrap() {
             return Err(ApiError::conflict("key_locked", "locked"));

@@ -72,6 +72,14 @@ impl Chain {
         self.0.reader.suppliers(service).await
     }
 
+    /// The suppliers of an owner, on an endpoint's word.
+    ///
+    /// # Errors
+    /// No endpoint answers.
+    pub async fn suppliers_of(&self, owner: &Address) -> Result<Seen<Vec<Supplier>>, QueryError> {
+        self.0.reader.suppliers_of(owner).await
+    }
+
     /// An application.
     ///
     /// # Errors

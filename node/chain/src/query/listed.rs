@@ -144,13 +144,32 @@ impl Reader {
 
     /// The suppliers that have or had a configuration for a service.
     pub(crate) async fn suppliers(&self, service: &ServiceId) -> Result<Seen<Vec<Supplier>>, QueryError> {
+        let of_service = QueryAllSuppliersRequest {
+            service_id: service.to_string(),
+            ..QueryAllSuppliersRequest::default()
+        };
+        self.suppliers_like(&of_service).await
+    }
+
+    /// The suppliers of an owner.
+    pub(crate) async fn suppliers_of(&self, owner: &Address) -> Result<Seen<Vec<Supplier>>, QueryError> {
+        let of_owner = QueryAllSuppliersRequest {
+            owner_address: owner.to_string(),
+            ..QueryAllSuppliersRequest::default()
+        };
+        self.suppliers_like(&of_owner).await
+    }
+
+    async fn suppliers_like(
+        &self,
+        wanted: &QueryAllSuppliersRequest,
+    ) -> Result<Seen<Vec<Supplier>>, QueryError> {
         let mut all = Vec::new();
         let mut key = Vec::new();
         for _ in 0..MAX_PAGES {
             let request = QueryAllSuppliersRequest {
                 pagination: Some(page(key)),
-                service_id: service.to_string(),
-                ..QueryAllSuppliersRequest::default()
+                ..wanted.clone()
             };
             let answer: QueryAllSuppliersResponse = self
                 .call("/pocket.supplier.Query/AllSuppliers", &request, None)

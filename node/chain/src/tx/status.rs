@@ -23,7 +23,7 @@ const MAX_BLOCKS: u64 = 4_096;
 const AT_ONCE: usize = 16;
 
 /// Until when a block may hold a transaction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Validity {
     /// The first height at which it may be, where that is known: the one after the head for which it was signed.
     pub first: Option<Height>,

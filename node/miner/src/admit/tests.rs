@@ -5,7 +5,7 @@
 use hearth_base::{Clock, Tasks};
 use hearth_pocket::{
     PublicKey, Ring, SecretKey,
-    message::relay::RelayResponse,
+    message::{relay::RelayResponse, shared::ServiceConfigUpdate},
     payload::{Headers, HttpResponse},
     relay::{sign_request, verify_response},
     stream::Splitter,
@@ -98,6 +98,20 @@ impl Bench {
             .await
             .unwrap();
         (answer.status().as_u16(), answer.bytes().await.unwrap())
+    }
+
+    /// Asks until the answer is this one: the record is looked at beside the answers.
+    async fn becomes(&self, wanted: &(u16, String)) {
+        for _ in 0..200 {
+            let (status, body) = self.post(good(payload(false)).encode_to_vec()).await;
+            let said: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
+            let code = said["code"].as_str().unwrap_or_default().to_owned();
+            if (status, code) == *wanted {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("never {wanted:?}");
     }
 
     /// Sends a request and expects a refusal: its status and code.
@@ -327,6 +341,32 @@ async fn the_meter_the_gateways_and_an_outage() {
     bench.chain.set_height(61);
     let unknown = sign(&key(2), &ring(&[1, 2]), TableChain::header(61), payload(false));
     assert_eq!(bench.refused(&unknown).await, (503, "no_chain".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_chain_will_not_pay_any_more_is_not_answered() {
+    let bench = Bench::start().await;
+    bench.served(&good(payload(false))).await;
+    // Unstaked, or without this service, from the next session on: this one is settled after that.
+    let ends = |at: i64| {
+        let mut state = bench.chain.state();
+        let supplier = state.supplier.as_mut().unwrap();
+        let service = supplier.services.first().cloned();
+        supplier.service_config_history = vec![ServiceConfigUpdate {
+            operator_address: supplier.operator_address.clone(),
+            service,
+            activation_height: 1,
+            deactivation_height: at,
+        }];
+    };
+    ends(31);
+    bench.chain.set_height(26);
+    let retired = (503, "retired".to_owned());
+    bench.becomes(&retired).await;
+    // Staked for again it is answered again.
+    ends(0);
+    bench.chain.set_height(27);
+    bench.becomes(&(200, String::new())).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

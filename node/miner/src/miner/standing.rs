@@ -1,7 +1,7 @@
 //! What the chain says of each supplier: its stake, its URL, and what its working key can pay. It is looked at beside
 //! the loop of earning, so that a slow endpoint never holds up a stop.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use futures::{StreamExt as _, stream};
 use hearth_base::{Height, ServiceId};
@@ -98,6 +98,9 @@ impl Miner {
             let url = self.0.public_url.as_ref();
             stake_notes.extend(url_note(record, &sold, url, self.0.config.allow_local_url));
         }
+        supplier
+            .sessions
+            .set_retired(record.as_ref().map(retired).unwrap_or_default());
         let owner = record.map(|record| record.owner_address);
         supplier.on_chain.send_modify(|known| {
             known.is_known = true;
@@ -226,6 +229,25 @@ fn updates_of<'a>(
         let service = update.service.as_ref().map(|service| service.service_id.as_str());
         !is_over && service.is_some_and(|id| sold.contains(&id))
     })
+}
+
+/// From which block on a record offers a service no more: it was dropped, or its supplier unstaked.
+fn retired(supplier: &Record) -> BTreeMap<String, Height> {
+    let mut last: BTreeMap<String, i64> = BTreeMap::new();
+    for update in &supplier.service_config_history {
+        let Some(service) = &update.service else { continue };
+        // One without an end is later than any.
+        let end = match update.deactivation_height {
+            0 => i64::MAX,
+            end => end,
+        };
+        let known = last.entry(service.service_id.clone()).or_default();
+        *known = end.max(*known);
+    }
+    let ended = last.into_iter().filter(|(_, end)| *end < i64::MAX);
+    ended
+        .filter_map(|(service, end)| Some((service, Height(u64::try_from(end).ok()?))))
+        .collect()
 }
 
 fn is_after(at: i64, height: Height) -> bool {
@@ -377,10 +399,13 @@ mod tests {
             (reason(&coming), note(&coming)),
             (None, Some("from block 21 on".to_owned()))
         );
+        assert!(retired(&coming).is_empty());
         // One that is replaced serves until then.
         let replaced = with(vec![update(1, 21), update(21, 0)]);
         assert_eq!((reason(&replaced), note(&replaced)), (None, None));
+        assert!(retired(&replaced).is_empty());
         let leaving = with(vec![update(1, 21)]);
+        assert_eq!(retired(&leaving), [("svc".to_owned(), Height(21))].into());
         assert_eq!((reason(&leaving), note(&leaving)), (None, None));
         let left = with(vec![update(1, 15)]);
         assert_eq!(

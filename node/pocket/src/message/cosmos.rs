@@ -35,9 +35,13 @@ pub struct Timestamp {
     pub nanos: i32,
 }
 
-messages! { "google.protobuf";
-    #[derive(Eq, Copy)]
-    Duration { 1 seconds: i64; 2 nanos: i32; }
+/// A span of time. In JSON a text such as `86400s`.
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
+pub struct Duration {
+    #[prost(int64, tag = 1)]
+    pub seconds: i64,
+    #[prost(int32, tag = 2)]
+    pub nanos: i32,
 }
 
 messages! { "cosmos.base.v1beta1";
@@ -104,6 +108,8 @@ messages! { "cosmos.auth.v1beta1";
 
 messages! { "cosmos.bank.v1beta1";
     MsgSend { 1 from_address: string; 2 to_address: string; 3 amount: list(Coin); }
+    /// A power to send so much, to these addresses alone where some are named.
+    SendAuthorization { 1 spend_limit: list(Coin); 2 allow_list: strings; }
     QueryBalanceRequest { 1 address: string; 2 denom: string; }
     QueryBalanceResponse { 1 balance: message(Coin); }
     QueryAllBalancesRequest { 1 address: string; 2 pagination: message(PageRequest); }
@@ -123,6 +129,22 @@ messages! { "cosmos.authz.v1beta1";
     EventRevoke { 2 msg_type_url: string; 3 granter: string; 4 grantee: string; }
     QueryGrantsRequest { 1 granter: string; 2 grantee: string; 3 msg_type_url: string; 4 pagination: message(PageRequest); }
     QueryGrantsResponse { 1 grants: list(Grant); 2 pagination: message(PageResponse); }
+}
+
+messages! { "cosmos.feegrant.v1beta1";
+    /// Fees up to a limit; none is any.
+    BasicAllowance { 1 spend_limit: list(Coin); 2 expiration: message(Timestamp); }
+    PeriodicAllowance {
+        1 basic: always(BasicAllowance);
+        2 period: always(Duration);
+        3 period_spend_limit: list(Coin);
+        4 period_can_spend: list(Coin);
+        5 period_reset: always(Timestamp);
+    }
+    /// An allowance for fees of these messages alone.
+    AllowedMsgAllowance { 1 allowance: message(Any); 2 allowed_messages: strings; }
+    MsgGrantAllowance { 1 granter: string; 2 grantee: string; 3 allowance: message(Any); }
+    MsgRevokeAllowance { 1 granter: string; 2 grantee: string; }
 }
 
 messages! { "cosmos.upgrade.v1beta1";

@@ -41,14 +41,20 @@ const ENTRIES: &[Entry] = &[
     entry::<application::MsgUnstakeApplication>(),
     entry::<application::MsgUpdateParam>(),
     entry::<application::MsgUpdateParams>(),
+    entry::<cosmos::AllowedMsgAllowance>(),
     entry::<cosmos::BaseAccount>(),
+    entry::<cosmos::BasicAllowance>(),
     entry::<cosmos::GenericAuthorization>(),
     entry::<cosmos::ModuleAccount>(),
     entry::<cosmos::MsgExec>(),
     entry::<cosmos::MsgGrant>(),
+    entry::<cosmos::MsgGrantAllowance>(),
     entry::<cosmos::MsgRevoke>(),
+    entry::<cosmos::MsgRevokeAllowance>(),
     entry::<cosmos::MsgSend>(),
+    entry::<cosmos::PeriodicAllowance>(),
     entry::<cosmos::PubKey>(),
+    entry::<cosmos::SendAuthorization>(),
     entry::<gateway::MsgStakeGateway>(),
     entry::<gateway::MsgUnstakeGateway>(),
     entry::<gateway::MsgUpdateGatewayMetadata>(),
@@ -80,6 +86,20 @@ const ENTRIES: &[Entry] = &[
 
 fn find(type_url: &str) -> Option<&'static Entry> {
     ENTRIES.iter().find(|entry| entry.type_url == type_url)
+}
+
+/// The first type in a JSON, at any depth, whose messages cannot be shown.
+#[must_use]
+pub fn unknown_type(json: &Value) -> Option<&str> {
+    match json {
+        Value::Object(fields) => {
+            let own = fields.get("@type").and_then(Value::as_str);
+            own.filter(|url| find(url).is_none())
+                .or_else(|| fields.values().find_map(unknown_type))
+        }
+        Value::Array(list) => list.iter().find_map(unknown_type),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
+    }
 }
 
 /// Messages inside messages that are shown: the chain takes few, and each costs stack.
@@ -160,9 +180,90 @@ impl<'de> Deserialize<'de> for Timestamp {
     }
 }
 
+impl Serialize for cosmos::Duration {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let sign = if self.seconds < 0 || self.nanos < 0 {
+            "-"
+        } else {
+            ""
+        };
+        let (seconds, nanos) = (self.seconds.unsigned_abs(), self.nanos.unsigned_abs());
+        if nanos == 0 {
+            return serializer.collect_str(&format_args!("{sign}{seconds}s"));
+        }
+        serializer.collect_str(&format_args!("{sign}{seconds}.{nanos:09}s"))
+    }
+}
+
+impl<'de> Deserialize<'de> for cosmos::Duration {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<cosmos::Duration, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        span(&text).ok_or_else(|| D::Error::custom(format!("\"{text}\" is no span of time")))
+    }
+}
+
+/// `-1.5s` is minus one second and minus half a billion nanoseconds.
+fn span(text: &str) -> Option<cosmos::Duration> {
+    let number = text.strip_suffix('s')?;
+    let (sign, number) = number.strip_prefix('-').map_or((1, number), |rest| (-1, rest));
+    let (seconds, fraction) = number.split_once('.').unwrap_or((number, "0"));
+    let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_digits(seconds) || !is_digits(fraction) || fraction.len() > 9 {
+        return None;
+    }
+    Some(cosmos::Duration {
+        seconds: sign * seconds.parse::<i64>().ok()?,
+        nanos: i32::try_from(sign).ok()? * format!("{fraction:0<9}").parse::<i32>().ok()?,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn spans_of_time_are_written_as_the_chains_tools_do() {
+        for (text, seconds, nanos) in [
+            ("86400s", 86_400, 0),
+            ("0s", 0, 0),
+            ("1.500000000s", 1, 500_000_000),
+            ("-0.000000001s", 0, -1),
+        ] {
+            let span: cosmos::Duration = serde_json::from_value(text.into()).unwrap();
+            assert_eq!((span.seconds, span.nanos), (seconds, nanos), "{text}");
+            assert_eq!(serde_json::to_value(span).unwrap(), text);
+        }
+        for wrong in [
+            "",
+            "s",
+            "1",
+            "1.s",
+            "+1s",
+            "1.0000000001s",
+            "99999999999999999999s",
+        ] {
+            assert!(
+                serde_json::from_value::<cosmos::Duration>(wrong.into()).is_err(),
+                "{wrong}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_type_that_is_not_known_is_found_inside_others() {
+        let vote = Any {
+            type_url: "/cosmos.gov.v1.MsgVote".to_owned(),
+            value: vec![8, 1],
+        };
+        let exec = cosmos::MsgExec {
+            msgs: vec![cosmos::MsgSend::default().to_any(), vote],
+            ..cosmos::MsgExec::default()
+        };
+        let json = serde_json::to_value(exec.to_any()).unwrap();
+        assert_eq!(unknown_type(&json), Some("/cosmos.gov.v1.MsgVote"));
+        let json = serde_json::to_value(nested(2)).unwrap();
+        assert_eq!(unknown_type(&json), None);
+    }
 
     /// A message inside as many others.
     fn nested(depth: usize) -> Any {

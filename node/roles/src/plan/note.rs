@@ -5,6 +5,8 @@ use std::fmt;
 use hearth_base::Amount;
 use hearth_pocket::address::Address;
 
+use crate::powers::Power;
+
 /// What to know before it is signed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Note {
@@ -61,6 +63,12 @@ pub enum Note {
     MorseStakeStays { amount: Amount, to: String },
     /// The network takes no fee for it.
     Free,
+    /// Somebody gets a power over an account.
+    Power(Power),
+    /// Messages are done in the name of others, who gave the power for it.
+    InNameOf { who: String, accounts: Vec<String> },
+    /// It has an end, and no newest block is known to compare it with.
+    EndUnchecked,
 }
 
 impl Note {
@@ -89,7 +97,16 @@ impl Note {
             Note::MorseStakeComes { .. } => "morse_stake_comes",
             Note::MorseStakeStays { .. } => "morse_stake_stays",
             Note::Free => "free",
+            Note::Power(power) => power.code(),
+            Note::InNameOf { .. } => "in_name_of",
+            Note::EndUnchecked => "end_unchecked",
         }
+    }
+
+    /// Whether more is at stake than what the messages name.
+    #[must_use]
+    pub fn is_danger(&self) -> bool {
+        matches!(self, Note::Power(_) | Note::InNameOf { .. })
     }
 
     /// Its figures by name: amounts in upokt.
@@ -135,12 +152,37 @@ impl Note {
             Note::MorseStakeComes { amount, to } | Note::MorseStakeStays { amount, to } => {
                 vec![("amount", amount.upokt().to_string()), ("to", to.clone())]
             }
-            Note::Stays | Note::OpenUnpaid | Note::HotStake | Note::Free => Vec::new(),
+            Note::Power(power) => power.values(),
+            Note::InNameOf { who, accounts } => {
+                vec![("who", who.clone()), ("accounts", accounts.join(", "))]
+            }
+            Note::Stays | Note::OpenUnpaid | Note::HotStake | Note::Free | Note::EndUnchecked => Vec::new(),
         }
     }
 }
 
 impl Note {
+    /// What was and what will be, in English; nothing for any other note.
+    fn of_change(&self) -> String {
+        let Note::Changes {
+            what,
+            service,
+            from,
+            to,
+        } = self
+        else {
+            return String::new();
+        };
+        let what = match *what {
+            "name" => "the name",
+            "compute_units" => "the compute units",
+            "card" => "the card",
+            "shares" => "the shares",
+            _ => "the address",
+        };
+        format!("{what} of {service}: {} → {}", plain(from), plain(to))
+    }
+
     /// What becomes of what was on the former network, in English; nothing for any other note.
     fn of_morse(&self) -> String {
         if let Note::MorseComes { amount, from, to } = self {
@@ -213,21 +255,7 @@ impl fmt::Display for Note {
             ),
             Note::Back { amount } => write!(f, "{} POKT of the stake come back at once", amount.pokt()),
             Note::HotStake => f.write_str("the stake lies with the working key, which signs unattended"),
-            Note::Changes {
-                what,
-                service,
-                from,
-                to,
-            } => {
-                let what = match *what {
-                    "name" => "the name",
-                    "compute_units" => "the compute units",
-                    "card" => "the card",
-                    "shares" => "the shares",
-                    _ => "the address",
-                };
-                write!(f, "{what} of {service}: {} → {}", plain(from), plain(to))
-            }
+            Note::Changes { .. } => f.write_str(&self.of_change()),
             Note::SharesLost { service, shares } => write!(
                 f,
                 "who had a share of what {service} earns has none any more: {}",
@@ -237,6 +265,16 @@ impl fmt::Display for Note {
                 f.write_str(&self.of_morse())
             }
             Note::Free => f.write_str("the network takes no fee for it"),
+            Note::Power(power) => write!(f, "{}", plain(&power.to_string())),
+            Note::InNameOf { who, accounts } => write!(
+                f,
+                "{} does what is inside in the name of {}",
+                plain(who),
+                plain(&accounts.join(", "))
+            ),
+            Note::EndUnchecked => f.write_str(
+                "whether its time has passed cannot be checked: this node does not follow the chain now",
+            ),
             Note::Foreign { owner } => {
                 write!(f, "the record belongs to {owner}, who gets its stake back")
             }

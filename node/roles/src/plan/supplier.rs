@@ -366,18 +366,28 @@ fn check_url(offer: &Offer, allows_local_suppliers: bool) -> Result<(), RoleErro
     if !url.username().is_empty() || url.password().is_some() {
         return wrong("everybody can read it, so it has no password in it");
     }
-    let is_near = match url.host() {
-        None => return wrong("it names no host"),
+    if url.host().is_none() {
+        return wrong("it names no host");
+    }
+    if is_near(url) && !allows_local_suppliers {
+        return wrong("it is one of this computer or of its own network");
+    }
+    Ok(())
+}
+
+/// Whether an address is one of this computer or of a network of its own, which nobody else reaches.
+#[must_use]
+pub fn is_near(url: &url::Url) -> bool {
+    match url.host() {
+        None => false,
         Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
         Some(url::Host::Ipv4(ip)) => {
             ip.is_loopback() || ip.is_unspecified() || ip.is_private() || ip.is_link_local()
         }
-        Some(url::Host::Ipv6(ip)) => ip.is_loopback() || ip.is_unspecified() || ip.is_unique_local(),
-    };
-    if is_near && !allows_local_suppliers {
-        return wrong("it is one of this computer or of its own network");
+        Some(url::Host::Ipv6(ip)) => {
+            ip.is_loopback() || ip.is_unspecified() || ip.is_unique_local() || ip.is_unicast_link_local()
+        }
     }
-    Ok(())
 }
 
 pub(super) fn unstake(facts: &Facts) -> Result<Plan, RoleError> {

@@ -102,6 +102,9 @@ pub(crate) enum TxCommand {
         /// What `hearth tx sign` or `pocketd tx sign` wrote.
         #[arg(value_name = "FILE")]
         file: PathBuf,
+        /// Only say what would become of it: the chain tries it out, and nothing is sent.
+        #[arg(long)]
+        dry_run: bool,
     },
 }
 

@@ -222,6 +222,20 @@ export type BroadcastDone = {
   was_there?: boolean;
   /** What it does, as the chain's own JSON. */
   messages: (Record<string, unknown>)[];
+  /** What it does besides. */
+  notes?: RoleNote[];
+};
+
+/** What would become of a transaction that was signed elsewhere. Nothing was sent. */
+export type BroadcastTrial = {
+  account: string;
+  tx: string;
+  /** The block that holds it already; without one it would be sent, and the chain would take it now. */
+  height?: number | null;
+  fee: Upokt;
+  /** What it does, as the chain's own JSON. */
+  messages: (Record<string, unknown>)[];
+  notes: RoleNote[];
 };
 
 /** A transaction that was given out to be signed elsewhere, with its signature. */
@@ -1386,10 +1400,13 @@ export type OpenPayment = {
   why?: string | null;
 };
 
-/** An operator of this wallet, and its supplier. */
+/** An operator, and its supplier. */
 export type OperatorRole = {
   address: string;
+  /** Empty where it is no account of this wallet. */
   label: string;
+  /** Its supplier is served elsewhere: the key of the operator is not here. */
+  is_elsewhere?: boolean;
   supplier?: SupplierRole | null;
 };
 
@@ -1598,6 +1615,8 @@ export type RoleNote = {
   text: string;
   /** Figures of the text by name. */
   values?: Record<string, unknown>;
+  /** More is at stake than what the messages name: a power over an account. */
+  danger?: boolean;
 };
 
 /** A change of a role. */
@@ -1696,9 +1715,11 @@ export type RoleTerms = {
 /** The roles of this wallet, and what the network asks for them now. */
 export type RolesPage = {
   supplier?: SupplierRole | null;
-  /** All whose suppliers are served here, the usual one first. */
+  /** All whose suppliers are served here, the usual one first; then those of suppliers that an account here owns and that are served elsewhere. */
   operators?: OperatorRole[];
   application?: ApplicationRole | null;
+  /** Applications of other accounts here, such as those that were claimed of the former network: they pay for nothing that this node asks. */
+  other_applications?: ApplicationRole[];
   gateway?: GatewayRole | null;
   terms: RoleTerms;
   /** Where relays of others are to arrive, as it is configured; `None` where nothing is. */
@@ -2138,6 +2159,8 @@ export type TransactionContent = {
   /** It may be sent beside others of the account, in any order: no later one takes its place. */
   unordered?: boolean;
   timeout?: Timestamp | null;
+  /** What to know before it is signed: powers that it hands over, a role that it takes back, an end that may have passed. */
+  notes?: RoleNote[];
 };
 
 /** Every transaction of this node, the newest first. */
@@ -2454,6 +2477,8 @@ export type Operations = {
   "GET /roles": { path: null; query: null; body: null; answer: RolesPage };
   /** Sends a transaction that was given out to be signed elsewhere, and waits for its block. */
   "POST /roles/broadcast": { path: null; query: null; body: BroadcastTx; answer: BroadcastDone };
+  /** What sending it would do, by the node's checks and the chain's trial run; sends nothing. */
+  "POST /roles/broadcast/review": { path: null; query: null; body: BroadcastTx; answer: BroadcastTrial };
   /** Checks a change of a role and says what would be signed; signs nothing. */
   "POST /roles/review": { path: null; query: null; body: RoleOrder; answer: RoleReview };
   /** Signs and sends a reviewed change of a role, once, and waits for its blocks. */

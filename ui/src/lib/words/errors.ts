@@ -151,6 +151,8 @@ export const errors: Record<string, Words> = {
   open_claims: { title: m.error_open_claims, detail: true },
   only_watched: { title: m.error_only_watched, detail: true },
   sign_elsewhere: { title: m.error_sign_elsewhere, detail: true },
+  tx_amino: { title: m.error_tx_amino, detail: true },
+  tx_message_unknown: { title: m.error_tx_message_unknown, detail: true },
   tx_wrong: { title: m.error_tx_wrong, detail: true },
   tx_not_asked: { title: m.error_tx_not_asked },
   tx_other_chain: { title: m.error_tx_other_chain, detail: true },

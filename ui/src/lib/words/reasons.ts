@@ -47,6 +47,7 @@ export const reasons: Record<string, Words> = {
 export const checks: Record<string, Omit<Words, 'title'>> = {
   not_sealed: { meaning: m.check_not_sealed, remedy: m.check_not_sealed_fix },
   chain_program: { meaning: m.check_chain_program, remedy: m.check_chain_program_fix },
+  address_near: { meaning: m.check_address_near, remedy: m.check_address_near_fix },
   unreachable: { meaning: m.check_unreachable, remedy: m.check_unreachable_fix },
   no_backup: { meaning: m.reason_no_backup_text, remedy: m.check_no_backup_fix },
   no_words: { meaning: m.check_no_words, remedy: m.check_no_words_fix },

@@ -6,9 +6,9 @@ use crate::control::{
         Spec,
     },
     types::{
-        Account, AccountList, AddAccount, BroadcastDone, BroadcastTx, ChangeAccount, ChangePassword,
-        Discover, ExportAccount, ExportedAccount, FoundAccounts, RemoveAccount, SealOperator, WalletPage,
-        WatchAddress,
+        Account, AccountList, AddAccount, BroadcastDone, BroadcastTrial, BroadcastTx, ChangeAccount,
+        ChangePassword, Discover, ExportAccount, ExportedAccount, FoundAccounts, RemoveAccount, SealOperator,
+        WalletPage, WatchAddress,
     },
 };
 
@@ -119,4 +119,15 @@ pub(super) fn broadcast_tx() -> Spec {
     )
     .takes::<BroadcastTx>()
     .gives::<BroadcastDone>()
+}
+
+pub(super) fn try_broadcast() -> Spec {
+    Spec::new(
+        Post,
+        "/roles/broadcast/review",
+        "tryBroadcast",
+        "What sending it would do, by the node's checks and the chain's trial run; sends nothing.",
+    )
+    .takes::<BroadcastTx>()
+    .gives::<BroadcastTrial>()
 }

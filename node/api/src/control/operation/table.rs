@@ -453,6 +453,7 @@ impl Operation {
             Operation::ReviewTx => signatures::review_tx(),
             Operation::SignTx => signatures::sign_tx(),
             Operation::BroadcastTx => accounts::broadcast_tx(),
+            Operation::TryBroadcast => accounts::try_broadcast(),
             Operation::Network => network::network(),
             Operation::PreferAnchor => network::prefer_anchor(),
             Operation::GiveAnchor => network::give_anchor(),

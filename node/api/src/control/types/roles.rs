@@ -19,10 +19,15 @@ pub enum RoleName {
 pub struct RolesPage {
     /// The supplier of the usual operator.
     pub supplier: Option<SupplierRole>,
-    /// All whose suppliers are served here, the usual one first.
+    /// All whose suppliers are served here, the usual one first; then those of suppliers that an account here owns and that
+    /// are served elsewhere.
     #[serde(default)]
     pub operators: Vec<OperatorRole>,
     pub application: Option<ApplicationRole>,
+    /// Applications of other accounts here, such as those that were claimed of the former network: they pay for nothing that
+    /// this node asks.
+    #[serde(default)]
+    pub other_applications: Vec<ApplicationRole>,
     pub gateway: Option<GatewayRole>,
     pub terms: RoleTerms,
     /// Where relays of others are to arrive, as it is configured; `None` where nothing is.
@@ -43,11 +48,15 @@ pub struct RoleTerms {
     pub block_time_ms: Option<u64>,
 }
 
-/// An operator of this wallet, and its supplier.
+/// An operator, and its supplier.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct OperatorRole {
     pub address: String,
+    /// Empty where it is no account of this wallet.
     pub label: String,
+    /// Its supplier is served elsewhere: the key of the operator is not here.
+    #[serde(default)]
+    pub is_elsewhere: bool,
     pub supplier: Option<SupplierRole>,
 }
 
@@ -236,6 +245,21 @@ pub struct RoleNote {
     /// Figures of the text by name.
     #[serde(default)]
     pub values: std::collections::BTreeMap<String, String>,
+    /// More is at stake than what the messages name: a power over an account.
+    #[serde(default)]
+    pub danger: bool,
+}
+
+impl From<&hearth_roles::Note> for RoleNote {
+    fn from(note: &hearth_roles::Note) -> RoleNote {
+        let values = note.values().into_iter();
+        RoleNote {
+            code: note.code().to_owned(),
+            text: note.to_string(),
+            values: values.map(|(name, value)| (name.to_owned(), value)).collect(),
+            danger: note.is_danger(),
+        }
+    }
 }
 
 /// Signs and sends a change that was reviewed, once.
@@ -266,6 +290,23 @@ pub struct BroadcastDone {
     /// What it does, as the chain's own JSON.
     #[schema(value_type = Vec<Object>)]
     pub messages: Vec<serde_json::Value>,
+    /// What it does besides.
+    #[serde(default)]
+    pub notes: Vec<RoleNote>,
+}
+
+/// What would become of a transaction that was signed elsewhere. Nothing was sent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct BroadcastTrial {
+    pub account: String,
+    pub tx: String,
+    /// The block that holds it already; without one it would be sent, and the chain would take it now.
+    pub height: Option<u64>,
+    pub fee: Upokt,
+    /// What it does, as the chain's own JSON.
+    #[schema(value_type = Vec<Object>)]
+    pub messages: Vec<serde_json::Value>,
+    pub notes: Vec<RoleNote>,
 }
 
 /// Services of the network.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Timestamp, Upokt};
+use super::{RoleNote, Timestamp, Upokt};
 
 /// What a program wants signed: a text or a transaction, one of the two.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -87,6 +87,9 @@ pub struct TransactionContent {
     /// The moment after which no block holds it.
     #[serde(default)]
     pub timeout: Option<Timestamp>,
+    /// What to know before it is signed: powers that it hands over, a role that it takes back, an end that may have passed.
+    #[serde(default)]
+    pub notes: Vec<RoleNote>,
 }
 
 /// Those that wait, the oldest first.

@@ -3,29 +3,25 @@
 mod card;
 mod morse;
 mod order;
+mod staked;
 
 use std::time::Duration;
 
 use hearth_base::{Amount, ServiceId};
-use hearth_chain::{Head, TxError};
+use hearth_chain::{QueryError, TxError};
 use hearth_outbox::State;
-use hearth_pocket::{
-    Address,
-    message::{
-        Any, Coin,
-        shared::{Params, Service, Supplier, SupplierServiceConfig},
-    },
-};
-use hearth_roles::{Error, FileError, Note, Review, RoleError, Roles as Own, free_height};
-use hearth_wallet::{Accounts, Purpose};
+use hearth_pocket::message::{Any, Coin, shared::Service};
+use hearth_roles::{Error, FileError, Review, RoleError, Roles as Own};
+use hearth_wallet::Purpose;
+
+use staked::{application_role, applications, leaving, operator_role, suppliers};
 
 use super::{chain_error, keyring::outer, money::tx_error, transactions};
 use crate::{
     control::types::{
-        ApplicationRole, BroadcastDone, BroadcastTx, ClaimMorse, GatewayRole, Leaving, MorseAccount,
-        MorseKeyFile, OperatorRole, RevenueShare, RoleNote, RoleOrder, RoleReview, RoleStep, RoleTerms,
-        RolesPage, ServiceDetail, ServiceEntry, ServiceList, SignedMorseClaim, StakedService, SupplierRole,
-        TransactionList, TxFile, Upokt,
+        ApplicationRole, BroadcastDone, BroadcastTrial, BroadcastTx, ClaimMorse, GatewayRole, MorseAccount,
+        MorseKeyFile, OperatorRole, RoleNote, RoleOrder, RoleReview, RoleStep, RoleTerms, RolesPage,
+        ServiceDetail, ServiceEntry, ServiceList, SignedMorseClaim, TransactionList, TxFile, Upokt,
     },
     error::ApiError,
     parts::{Answer, Roles, SigningAccount, Window},
@@ -51,24 +47,19 @@ impl Roles for ChainRoles {
         let chain = &self.roles.chain;
         let accounts = self.roles.wallet.accounts().ok_or(hearth_wallet::Error::None)?;
         self.roles.outbox.shown(SHOWN_WITHIN).await?;
-        let suppliers = futures::future::try_join_all(accounts.operators.iter().map(|operator| async move {
-            let record = chain.supplier(operator).await?.into_value();
-            Ok::<_, hearth_chain::QueryError>((operator, record))
-        }));
-        let application = async {
-            match &accounts.application {
-                Some(application) => Ok(chain.application(application).await?.into_value()),
-                None => Ok(None),
-            }
-        };
         let gateway = async {
             match &accounts.gateway {
                 Some(gateway) => Ok(chain.gateway(gateway).await?.into_value()),
-                None => Ok::<_, hearth_chain::QueryError>(None),
+                None => Ok::<_, QueryError>(None),
             }
         };
-        let (params, suppliers, application, gateway) =
-            futures::try_join!(chain.params(), suppliers, application, gateway).map_err(chain_error)?;
+        let (params, suppliers, applications, gateway) = futures::try_join!(
+            chain.params(),
+            suppliers(chain, &accounts),
+            applications(chain, &accounts),
+            gateway
+        )
+        .map_err(chain_error)?;
         let params = params.into_value();
         let head = chain.head().borrow().clone();
         let leaving = |until: u64, sessions: u64| {
@@ -76,29 +67,23 @@ impl Roles for ChainRoles {
         };
         let operators: Vec<OperatorRole> = suppliers
             .into_iter()
-            .map(|(operator, record)| operator_role(operator, record, &accounts, &params.shared, &head))
+            .map(|(operator, record)| operator_role(&operator, record, &accounts, &params.shared, &head))
             .collect();
+        let mut applications: Vec<ApplicationRole> = applications
+            .into_iter()
+            .map(|record| application_role(record, &params.shared, &head))
+            .collect();
+        let usual = accounts.application.as_ref();
+        let is_usual = |one: &ApplicationRole| usual.is_some_and(|usual| one.address == usual.as_str());
+        let own = applications.extract_if(.., |one| is_usual(one)).next();
         Ok(RolesPage {
-            supplier: operators.first().and_then(|first| first.supplier.clone()),
+            supplier: operators
+                .first()
+                .filter(|first| !first.is_elsewhere)
+                .and_then(|first| first.supplier.clone()),
             operators,
-            application: application.map(|record| ApplicationRole {
-                address: record.address,
-                stake: upokt(record.stake.as_ref()),
-                services: record
-                    .service_configs
-                    .into_iter()
-                    .map(|config| config.service_id)
-                    .collect(),
-                gateways: record.delegatee_gateway_addresses,
-                session_limit: record
-                    .per_session_spend_limit
-                    .as_ref()
-                    .map(|coin| upokt(Some(coin))),
-                leaving: leaving(
-                    record.unstake_session_end_height,
-                    params.shared.application_unbonding_period_sessions,
-                ),
-            }),
+            application: own,
+            other_applications: applications,
             gateway: gateway.map(|record| GatewayRole {
                 address: record.address,
                 stake: upokt(record.stake.as_ref()),
@@ -236,11 +221,24 @@ impl Roles for ChainRoles {
             tx: sent.tx_hash,
             height: sent.height.0,
             was_there: sent.was_there,
-            messages: sent
-                .messages
-                .iter()
-                .filter_map(|message| serde_json::to_value(message).ok())
-                .collect(),
+            messages: shown(&sent.messages),
+            notes: sent.notes.iter().map(RoleNote::from).collect(),
+        })
+    }
+
+    async fn try_broadcast(&self, order: &BroadcastTx) -> Answer<BroadcastTrial> {
+        let trial = self
+            .roles
+            .try_broadcast(&order.tx, self.block_within)
+            .await
+            .map_err(refused)?;
+        Ok(BroadcastTrial {
+            account: trial.account.to_string(),
+            tx: trial.tx_hash,
+            height: trial.placed.map(|height| height.0),
+            fee: Upokt(trial.fee),
+            messages: shown(&trial.messages),
+            notes: trial.notes.iter().map(RoleNote::from).collect(),
         })
     }
 }
@@ -262,16 +260,12 @@ impl ChainRoles {
             command: first(at).map(|unsigned| unsigned.command.clone()),
             account: step.account.to_string(),
             amount: Upokt(step.amount),
-            messages: step
-                .messages
-                .iter()
-                .filter_map(|message| serde_json::to_value(message).ok())
-                .collect(),
+            messages: shown(&step.messages),
         });
         RoleReview {
             review_id: String::new(),
             steps: steps.collect(),
-            notes: review.plan.notes.iter().map(note).collect(),
+            notes: review.plan.notes.iter().map(RoleNote::from).collect(),
             total: Upokt(review.plan.total()),
             max_fee: Upokt(review.max_fee),
             needs_password: review.plan.steps.iter().any(|step| {
@@ -281,36 +275,6 @@ impl ChainRoles {
                 step.is_here && (is_asked || state.is_locked(&step.account))
             }),
         }
-    }
-}
-
-/// An operator of this wallet, with what the chain has of its supplier.
-fn operator_role(
-    operator: &Address,
-    record: Option<Supplier>,
-    accounts: &Accounts,
-    shared: &Params,
-    head: &Head,
-) -> OperatorRole {
-    let is_here = |address: &str| accounts.all.iter().any(|entry| entry.address.as_str() == address);
-    let entry = accounts.all.iter().find(|entry| entry.address == *operator);
-    OperatorRole {
-        address: operator.to_string(),
-        label: entry.map_or(String::new(), |entry| entry.label.clone()),
-        supplier: record.map(|record| SupplierRole {
-            services: served(&record, head.height.0),
-            is_own: is_here(&record.owner_address),
-            operator: record.operator_address,
-            owner: record.owner_address,
-            stake: upokt(record.stake.as_ref()),
-            leaving: leaving(
-                record.unstake_session_end_height,
-                shared.supplier_unbonding_period_sessions,
-                shared,
-                head.height.0,
-                head.block_time,
-            ),
-        }),
     }
 }
 
@@ -344,12 +308,7 @@ fn refused(error: Error) -> ApiError {
         Error::Put(error) => error.into(),
         error @ Error::Elsewhere { .. } => ApiError::conflict("sign_elsewhere", error.to_string())
             .remedy("Sign the file there, then hand it back: `hearth tx broadcast FILE`."),
-        Error::File(error @ FileError::OtherChain { .. }) => {
-            ApiError::conflict("tx_other_chain", error.to_string()).remedy(
-                "Send it from a node on that network, or sign it again for this one. Nothing was sent.",
-            )
-        }
-        Error::File(error) => ApiError::refused("tx_wrong", error.to_string()),
+        Error::File(error) => file_refused(&error),
         error @ Error::Late(_) => ApiError::conflict("tx_expired", error.to_string())
             .remedy("Make it again and sign it in time. Nothing was sent."),
         error @ Error::SequenceUsed { .. } => ApiError::conflict("tx_sequence", error.to_string()).remedy(
@@ -369,6 +328,33 @@ fn refused(error: Error) -> ApiError {
     }
 }
 
+/// Why a file is not signed or sent.
+pub(crate) fn file_refused(error: &FileError) -> ApiError {
+    let refused = match error {
+        FileError::OtherChain { .. } => ApiError::conflict("tx_other_chain", error.to_string()),
+        FileError::UnknownMessage(_) => ApiError::refused("tx_message_unknown", error.to_string()),
+        FileError::Amino => ApiError::refused("tx_amino", error.to_string()),
+        FileError::Shape(_)
+        | FileError::Field(_)
+        | FileError::NoEnd
+        | FileError::Unsigned
+        | FileError::Mode
+        | FileError::Key
+        | FileError::Signed
+        | FileError::NoSigner
+        | FileError::Signers { .. }
+        | FileError::Unknown { .. }
+        | FileError::Signature { .. } => ApiError::refused("tx_wrong", error.to_string()),
+    };
+    refused.remedy(error.remedy())
+}
+
+/// Messages as the chain's own JSON.
+fn shown(messages: &[Any]) -> Vec<serde_json::Value> {
+    let json = |message: &Any| serde_json::to_value(message).ok();
+    messages.iter().filter_map(json).collect()
+}
+
 fn upokt(coin: Option<&Coin>) -> Upokt {
     Upokt(
         coin.and_then(|coin| coin.amount.parse().ok())
@@ -383,80 +369,5 @@ fn entry(service: &Service, own: Option<&str>) -> ServiceEntry {
         compute_units: service.compute_units_per_relay,
         is_own: own == Some(service.owner_address.as_str()),
         owner: service.owner_address.clone(),
-    }
-}
-
-/// The services of a supplier that count now or from the next session.
-fn served(record: &Supplier, height: u64) -> Vec<StakedService> {
-    let shown = |config: &SupplierServiceConfig, from_height: Option<u64>| StakedService {
-        service: config.service_id.clone(),
-        urls: {
-            let mut urls: Vec<String> = config
-                .endpoints
-                .iter()
-                .map(|endpoint| endpoint.url.clone())
-                .collect();
-            urls.dedup();
-            urls
-        },
-        shares: config
-            .rev_share
-            .iter()
-            .map(|share| RevenueShare {
-                address: share.address.clone(),
-                percent: share.rev_share_percentage,
-            })
-            .collect(),
-        from_height,
-    };
-    let mut services: Vec<StakedService> = record.services.iter().map(|config| shown(config, None)).collect();
-    for update in &record.service_config_history {
-        let Some(config) = update
-            .service
-            .as_ref()
-            .filter(|_| update.deactivation_height == 0)
-        else {
-            continue;
-        };
-        let from = u64::try_from(update.activation_height)
-            .ok()
-            .filter(|from| *from > height);
-        match services
-            .iter_mut()
-            .find(|known| known.service == config.service_id)
-        {
-            Some(known) if from.is_some() => *known = shown(config, from),
-            Some(_) => {}
-            None => services.push(shown(config, from)),
-        }
-    }
-    services
-}
-
-fn leaving(
-    until: u64,
-    sessions: u64,
-    shared: &Params,
-    height: u64,
-    block_time: Option<Duration>,
-) -> Option<Leaving> {
-    if until == 0 {
-        return None;
-    }
-    let free = free_height(until, sessions, shared);
-    let left = u32::try_from(free.saturating_sub(height)).unwrap_or(u32::MAX);
-    Some(Leaving {
-        until_height: until,
-        free_height: free,
-        seconds: block_time.map(|time| time.saturating_mul(left).as_secs()),
-    })
-}
-
-fn note(note: &Note) -> RoleNote {
-    let values = note.values().into_iter();
-    RoleNote {
-        code: note.code().to_owned(),
-        text: note.to_string(),
-        values: values.map(|(name, value)| (name.to_owned(), value)).collect(),
     }
 }

@@ -6,7 +6,7 @@ use hearth_pocket::{
     message::{Any, migration::MorseClaim},
 };
 use hearth_roles::{Error, Offer, Order, Role, RoleError, ServiceOrder, Share};
-use hearth_wallet::{Purpose, Wallet};
+use hearth_wallet::Wallet;
 use url::Url;
 
 use super::{super::address, refused};
@@ -16,14 +16,14 @@ use crate::{
     parts::Answer,
 };
 
-/// An operator by its label, address or number.
+/// An operator by its label, address or number; one whose key is elsewhere by its address.
 pub(super) fn operator(named: Option<&str>, wallet: &Wallet) -> Answer<Option<Address>> {
     let Some(named) = named else { return Ok(None) };
-    let entry = wallet.find(named)?;
-    if !entry.purposes.contains(&Purpose::Operator) {
-        return Err(refused(Error::Role(RoleError::NoOperator(named.to_owned()))));
+    match (wallet.find(named), named.trim().parse()) {
+        (Ok(entry), _) => Ok(Some(entry.address)),
+        (Err(hearth_wallet::Error::NoEntry(_)), Ok(address)) => Ok(Some(address)),
+        (Err(error), _) => Err(error.into()),
     }
-    Ok(Some(entry.address))
 }
 
 /// A claim that a former key has signed.

@@ -1,0 +1,310 @@
+//! What messages hand over to others besides what they do: powers of an account that outlast the transaction.
+
+use std::{collections::BTreeSet, fmt};
+
+use hearth_pocket::message::{
+    Any, Coin, Timestamp,
+    cosmos::{
+        AllowedMsgAllowance, BasicAllowance, GenericAuthorization, MsgExec, MsgGrant, MsgGrantAllowance,
+        PeriodicAllowance, SendAuthorization,
+    },
+};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
+use crate::plan::Note;
+
+/// Messages lie no deeper in each other than they are shown.
+const MAX_DEPTH: u8 = 16;
+
+/// Who gets which power over whose account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Power {
+    pub who: String,
+    pub account: String,
+    /// By its moment; `None` is for ever.
+    pub until: Option<String>,
+    pub over: Over,
+}
+
+/// What a power is over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Over {
+    /// Messages of a type, by its name.
+    Messages(String),
+    /// So much of the account's money; to these addresses alone where some are named.
+    Money { most: Vec<Coin>, to: Vec<String> },
+    /// Fees of up to so much; nothing is any amount.
+    Fees { most: Vec<Coin> },
+}
+
+/// What messages hand over, and in whose name they are done.
+#[must_use]
+pub fn powers(messages: &[Any]) -> Vec<Note> {
+    let mut notes = Vec::new();
+    for message in messages {
+        collect(message, MAX_DEPTH, &mut notes);
+    }
+    notes
+}
+
+fn collect(message: &Any, depth: u8, notes: &mut Vec<Note>) {
+    if let Some(Ok(grant)) = message.unpack::<MsgGrant>() {
+        notes.push(Note::Power(granted(grant)));
+    }
+    if let Some(Ok(grant)) = message.unpack::<MsgGrantAllowance>() {
+        let (most, until) = allowance(grant.allowance.as_ref(), depth);
+        notes.push(Note::Power(Power {
+            who: grant.grantee,
+            account: grant.granter,
+            until,
+            over: Over::Fees { most },
+        }));
+    }
+    let exec = message.unpack::<MsgExec>();
+    if let (Some(Ok(exec)), Some(deeper)) = (exec, depth.checked_sub(1)) {
+        let signers: BTreeSet<String> = exec.msgs.iter().filter_map(Any::signer).collect();
+        let accounts: Vec<String> = signers.into_iter().filter(|one| *one != exec.grantee).collect();
+        if !accounts.is_empty() {
+            notes.push(Note::InNameOf {
+                who: exec.grantee,
+                accounts,
+            });
+        }
+        for inner in &exec.msgs {
+            collect(inner, deeper, notes);
+        }
+    }
+}
+
+fn granted(message: MsgGrant) -> Power {
+    let authorization = message.grant.authorization.unwrap_or_default();
+    let generic = authorization
+        .unpack::<GenericAuthorization>()
+        .and_then(Result::ok);
+    let send = authorization.unpack::<SendAuthorization>().and_then(Result::ok);
+    Power {
+        who: message.grantee,
+        account: message.granter,
+        until: message.grant.expiration.map(moment),
+        over: match (generic, send) {
+            (Some(generic), _) => Over::Messages(generic.msg),
+            (None, Some(send)) => Over::Money {
+                most: send.spend_limit,
+                to: send.allow_list,
+            },
+            (None, None) => Over::Messages(authorization.type_url),
+        },
+    }
+}
+
+/// The most that an allowance of fees gives in all, and until when.
+fn allowance(given: Option<&Any>, depth: u8) -> (Vec<Coin>, Option<String>) {
+    let Some((given, deeper)) = given.zip(depth.checked_sub(1)) else {
+        return (Vec::new(), None);
+    };
+    if let Some(Ok(allowed)) = given.unpack::<AllowedMsgAllowance>() {
+        return allowance(allowed.allowance.as_ref(), deeper);
+    }
+    let periodic = given.unpack::<PeriodicAllowance>().and_then(Result::ok);
+    let basic = given.unpack::<BasicAllowance>().and_then(Result::ok);
+    let basic = periodic
+        .map(|periodic| periodic.basic)
+        .or(basic)
+        .unwrap_or_default();
+    (basic.spend_limit, basic.expiration.map(moment))
+}
+
+fn moment(until: Timestamp) -> String {
+    OffsetDateTime::from_unix_timestamp_nanos(until.unix_nanos())
+        .ok()
+        .and_then(|until| until.format(&Rfc3339).ok())
+        .unwrap_or_else(|| format!("second {}", until.seconds))
+}
+
+impl Power {
+    pub(crate) fn code(&self) -> &'static str {
+        match &self.over {
+            Over::Messages(_) => "power_messages",
+            Over::Money { .. } => "power_money",
+            Over::Fees { .. } => "power_fees",
+        }
+    }
+
+    pub(crate) fn values(&self) -> Vec<(&'static str, String)> {
+        let mut values = vec![("who", self.who.clone()), ("account", self.account.clone())];
+        values.extend(self.until.clone().map(|until| ("until", until)));
+        match &self.over {
+            Over::Messages(url) => values.push(("message", url.clone())),
+            Over::Money { most, to } => {
+                values.extend(limit(most));
+                values.extend((!to.is_empty()).then(|| ("to", to.join(", "))));
+            }
+            Over::Fees { most } => values.extend(limit(most)),
+        }
+        values
+    }
+}
+
+/// As an amount where it is one of POKT.
+fn limit(most: &[Coin]) -> Option<(&'static str, String)> {
+    match most {
+        [] => None,
+        [one] if one.to_amount().is_some() => Some(("amount", one.amount.clone())),
+        more => Some(("coins", coins(more))),
+    }
+}
+
+fn coins(coins: &[Coin]) -> String {
+    let coin = |coin: &Coin| match coin.to_amount() {
+        Some(amount) => format!("{} POKT", amount.pokt()),
+        None => coin.to_string(),
+    };
+    coins.iter().map(coin).collect::<Vec<_>>().join(" and ")
+}
+
+/// In English, for the terminal.
+impl fmt::Display for Power {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (who, account) = (&self.who, &self.account);
+        match &self.over {
+            Over::Messages(url) => write!(f, "{who} may sign {url} for {account}, without asking")?,
+            Over::Money { most, to } => {
+                let most = if most.is_empty() {
+                    "nothing".to_owned()
+                } else {
+                    coins(most)
+                };
+                write!(f, "{who} may send up to {most} of {account}")?;
+                if !to.is_empty() {
+                    write!(f, " to {}", to.join(", "))?;
+                }
+                f.write_str(", without asking")?;
+            }
+            Over::Fees { most } => {
+                let most = if most.is_empty() {
+                    "without a limit in all".to_owned()
+                } else {
+                    format!("up to {}", coins(most))
+                };
+                write!(f, "{account} pays the fees of {who}, {most}")?;
+            }
+        }
+        match &self.until {
+            Some(until) => write!(f, ", until {until}"),
+            None => f.write_str(", for ever: until it is revoked"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hearth_base::Amount;
+    use hearth_pocket::message::{
+        TypeUrl as _,
+        cosmos::{Grant, MsgSend},
+    };
+
+    use super::*;
+
+    fn said(messages: &[Any]) -> Vec<(&'static str, String)> {
+        let notes = powers(messages);
+        assert!(notes.iter().all(Note::is_danger), "{notes:?}");
+        notes.iter().map(|note| (note.code(), note.to_string())).collect()
+    }
+
+    fn grant(authorization: Any, until: Option<i64>) -> Any {
+        MsgGrant {
+            granter: "pokt1me".to_owned(),
+            grantee: "pokt1you".to_owned(),
+            grant: Grant {
+                authorization: Some(authorization),
+                expiration: until.map(|seconds| Timestamp { seconds, nanos: 0 }),
+            },
+        }
+        .to_any()
+    }
+
+    fn pokt(amount: u128) -> Vec<Coin> {
+        vec![Coin::upokt(Amount::from_upokt(amount * 1_000_000))]
+    }
+
+    #[test]
+    fn who_gets_what_until_when_is_said() {
+        let any = GenericAuthorization {
+            msg: MsgSend::TYPE_URL.to_owned(),
+        };
+        let (code, text) = said(&[grant(any.to_any(), None)]).remove(0);
+        assert_eq!(code, "power_messages");
+        let all = "pokt1you may sign /cosmos.bank.v1beta1.MsgSend for pokt1me, without asking, for ever: until it is revoked";
+        assert_eq!(text, all);
+
+        let some = SendAuthorization {
+            spend_limit: pokt(7),
+            allow_list: vec!["pokt1shop".to_owned()],
+        };
+        let (code, text) = said(&[grant(some.to_any(), Some(1_800_000_000))]).remove(0);
+        assert_eq!(code, "power_money");
+        assert!(
+            text.contains("up to 7.000000 POKT of pokt1me to pokt1shop")
+                && text.contains("until 2027-01-15T08:00:00Z"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn allowances_of_fees_are_powers_too() {
+        let basic = BasicAllowance {
+            spend_limit: pokt(3),
+            expiration: None,
+        };
+        let inside = AllowedMsgAllowance {
+            allowance: Some(
+                PeriodicAllowance {
+                    basic: basic.clone(),
+                    ..PeriodicAllowance::default()
+                }
+                .to_any(),
+            ),
+            allowed_messages: vec![MsgSend::TYPE_URL.to_owned()],
+        };
+        for allowance in [basic.to_any(), inside.to_any()] {
+            let message = MsgGrantAllowance {
+                granter: "pokt1me".to_owned(),
+                grantee: "pokt1you".to_owned(),
+                allowance: Some(allowance),
+            };
+            let (code, text) = said(&[message.to_any()]).remove(0);
+            assert_eq!(code, "power_fees");
+            assert!(
+                text.starts_with("pokt1me pays the fees of pokt1you, up to 3.000000 POKT"),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_done_for_others_is_said_and_looked_into() {
+        let payment = |from: &str| {
+            MsgSend {
+                from_address: from.to_owned(),
+                to_address: "pokt1shop".to_owned(),
+                amount: pokt(5),
+            }
+            .to_any()
+        };
+        let exec = |msgs: Vec<Any>| {
+            MsgExec {
+                grantee: "pokt1me".to_owned(),
+                msgs,
+            }
+            .to_any()
+        };
+        let any = GenericAuthorization {
+            msg: MsgSend::TYPE_URL.to_owned(),
+        };
+        let inner = exec(vec![payment("pokt1boss"), exec(vec![grant(any.to_any(), None)])]);
+        let codes: Vec<_> = said(&[inner]).into_iter().map(|(code, _)| code).collect();
+        assert_eq!(codes, ["in_name_of", "power_messages"]);
+        assert!(powers(&[payment("pokt1me"), exec(vec![payment("pokt1me")])]).is_empty());
+    }
+}

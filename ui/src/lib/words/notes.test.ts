@@ -1,0 +1,20 @@
+import { describe, expect, test } from 'vitest';
+import { noteText } from './notes';
+
+const note = (code: string, values: Record<string, string>) => ({ code, text: 'as the node wrote it', values });
+const power = { who: 'pokt1you', account: 'pokt1me' };
+
+describe('what to know before something is signed', () => {
+  test.each([
+    ['power_messages', { ...power, message: '/cosmos.bank.v1beta1.MsgSend' }, 'pokt1you may sign /cosmos.bank.v1beta1.MsgSend for pokt1me, without asking, for ever: until it is revoked.'],
+    ['power_money', { ...power, amount: '7000000' }, 'pokt1you may send up to 7.000000 POKT of pokt1me, without asking, for ever: until it is revoked.'],
+    ['power_money', { ...power, coins: '7.000000 POKT and 5ibc/1', to: 'pokt1shop' }, 'pokt1you may send up to 7.000000 POKT and 5ibc/1 of pokt1me to pokt1shop, without asking, for ever: until it is revoked.'],
+    ['power_fees', power, 'pokt1me pays the fees of pokt1you, without a limit in all, for ever: until it is revoked.'],
+    ['in_name_of', { who: 'pokt1me', accounts: 'pokt1boss' }, 'pokt1me does what is inside in the name of pokt1boss.'],
+    ['of_a_newer_node', {}, 'as the node wrote it'],
+  ])('%s', (code, values, text) => expect(noteText(note(code, values as Record<string, string>)).replaceAll(/[\u2066-\u2069]/g, '')).toBe(text));
+
+  test('an end is a time of this place', () => {
+    expect(noteText(note('power_fees', { ...power, amount: '1', until: '2027-01-15T08:00:00Z' }))).toMatch(/up to 0\.000001 POKT, until .*2027/);
+  });
+});
