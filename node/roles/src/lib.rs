@@ -26,7 +26,7 @@ pub use plan::{Note, Plan, RoleError, Step, plan};
 pub use returned::{Leaving, Returned, Returns, free_height};
 pub use roles::{Error, Review, Roles};
 pub use sent::SentElsewhere;
-pub use settled::{Settled, SettledKind, Settlements};
+pub use settled::{KnownFrom, Settled, SettledKind, Settlements};
 pub use to_sign::{ToSign, wanted_signer};
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use hearth_base::Amount;
 use hearth_node::{
     Words,
     control::{
-        Balances, CreateWallet, CreatedWallet, Direction, FeeChoice, History, MovementKind, PlaceKind,
+        Balances, CreateWallet, CreatedWallet, Direction, FeeChoice, History, Movement, MovementKind, PlaceKind,
         ReservedFor, SendDraft, SendOrder, SendReview, Sent, TransactionList, TransactionReason,
         TransactionState, Trust, UnlockWallet, Upokt, WalletPage,
     },
@@ -254,7 +254,28 @@ pub(super) fn history(out: &Out, history: &History) {
             movement.height,
             dim(&plain(&other))
         ));
+        let costs = costs(movement);
+        if !costs.is_empty() {
+            out.line(&format!("             {}", dim(&fit(&plain(&costs), 66))));
+        }
     }
+}
+
+/// What a movement cost besides its amount, and what was signed where only that tells what it was for.
+fn costs(movement: &Movement) -> String {
+    let part = |what: &str, amount: Option<Upokt>| {
+        let amount = amount.filter(|amount| !amount.0.is_zero())?;
+        Some(format!("{what} {}", pokt(amount.0)))
+    };
+    let is_fee = movement.kind == MovementKind::Fee;
+    let does = movement.messages.iter().filter(|_| is_fee);
+    let does = does.filter_map(|url| url.rsplit('.').next().map(str::to_owned));
+    [part("fee", movement.fee), part("charge", movement.charge)]
+        .into_iter()
+        .flatten()
+        .chain(does)
+        .collect::<Vec<String>>()
+        .join(", ")
 }
 
 fn transactions(out: &Out, list: &TransactionList) {

@@ -204,6 +204,7 @@ fn block_with(height: u64, event: ChainEvent) -> BlockEvents {
             origin: EventOrigin::EndBlock,
             event,
         }],
+        endpoint: String::new(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a transaction moved, seen from this wallet: by the bank's own events, so that balances add up.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use hearth_base::Amount;
 use hearth_chain::{ChainEvent, FoundTx, ProofStatus};
@@ -8,7 +8,7 @@ use hearth_pocket::{
     Address,
     message::{
         Any,
-        cosmos::MsgSend,
+        cosmos::{MsgExec, MsgSend},
         proof::{MsgCreateClaim, MsgSubmitProof},
         session::SessionHeader,
         supplier::{MsgStakeSupplier, MsgUnstakeSupplier},
@@ -30,9 +30,37 @@ const CLAIM_SUPPLIER: &str = "/pocket.migration.MsgClaimMorseSupplier";
 /// What the network charges for besides the place in the block.
 const CHARGED: &[&str] = &["/pocket.service.MsgAddService", "/pocket.proof.MsgSubmitProof"];
 
+/// The messages of a transaction, and in the place of each that carries out others for somebody those.
+pub(super) fn opened(messages: &[Any]) -> Vec<Any> {
+    let inner = |message: &Any| match message.unpack::<MsgExec>() {
+        Some(Ok(exec)) => opened(&exec.msgs),
+        Some(Err(_)) | None => vec![message.clone()],
+    };
+    messages.iter().flat_map(inner).collect()
+}
+
+/// The types of messages, each once.
+pub(super) fn names(messages: &[Any]) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    let urls = messages.iter().map(|message| &message.type_url);
+    urls.filter(|url| seen.insert(*url)).cloned().collect()
+}
+
+/// What a transaction moved, seen from this wallet.
+pub(super) struct Found {
+    /// A row of each account, that of whoever paid for the transaction first.
+    pub(super) rows: Vec<Movement>,
+    /// All that moved is said by its messages, so that whoever proves the transaction proves the rows.
+    pub(super) is_provable: bool,
+}
+
 /// What a transaction moved, seen from this wallet; `None` where it did not concern it. What `faucet` pays is play
 /// money.
-pub(super) fn movement(found: &FoundTx, accounts: &Accounts, faucet: Option<&Address>) -> Option<Movement> {
+pub(super) fn found(found: &FoundTx, accounts: &Accounts, faucet: Option<&Address>) -> Option<Found> {
+    // Anybody may call other bytes by this name.
+    if tx::hash(&found.bytes) != found.hash {
+        return None;
+    }
     let decoded = tx::decode(&found.bytes).ok()?;
     let own = |address: &str| accounts.owns(address);
     let fee: Option<Amount> = decoded
@@ -51,14 +79,16 @@ pub(super) fn movement(found: &FoundTx, accounts: &Accounts, faucet: Option<&Add
     let payer = transfers.first().map(|transfer| &transfer.from);
     let payer = payer.filter(|payer| has_fee && own(payer));
     let paid_fee = fee.filter(|_| payer.is_some()).unwrap_or_default();
-    let messages = &decoded.body.messages;
+    let messages = &opened(&decoded.body.messages);
     let staked = staked(messages, besides, &own);
     let moved = moved(besides.iter(), &own);
     let kind = kind_of_all(messages);
-    let change = balance_change(besides, &own);
     let (direction, amount) = match &moved {
         // What comes, free or staked.
-        Some(_) if kind == MovementKind::Morse => (Direction::In, change.and(staked.change).size()),
+        Some(_) if kind == MovementKind::Morse => {
+            let change = balance_change(besides, &own);
+            (Direction::In, change.and(staked.change).size())
+        }
         _ if staked.change.0 > 0 => (Direction::Out, staked.change.size()),
         _ if staked.change.0 < 0 => (Direction::In, staked.change.size()),
         Some(moved) => (moved.direction, moved.amount),
@@ -78,6 +108,8 @@ pub(super) fn movement(found: &FoundTx, accounts: &Accounts, faucet: Option<&Add
         _ if is_stake => MovementKind::Stake,
         // Its services were changed, and no stake.
         (MovementKind::Stake, _) => MovementKind::Fee,
+        // What was paid for somebody else is their money.
+        (MovementKind::Sent, _) if only_fee => MovementKind::Fee,
         (MovementKind::Sent, Direction::In)
             if faucet.is_some_and(|faucet| counterparty.as_deref() == Some(faucet.as_str())) =>
         {
@@ -86,19 +118,22 @@ pub(super) fn movement(found: &FoundTx, accounts: &Accounts, faucet: Option<&Add
         (MovementKind::Sent, Direction::In) => MovementKind::Received,
         (kind, _) => kind,
     };
+    let is_provable = found.code == 0 && says_all(messages, besides, &own);
     let trust = match found.how() {
-        ProofStatus::Proven => Trust::Proven,
-        ProofStatus::Unproven => Trust::Unverified,
+        ProofStatus::Proven if is_provable => Trust::Proven,
+        ProofStatus::Proven | ProofStatus::Unproven => Trust::Unverified,
         ProofStatus::Stale => Trust::Stale,
     };
     let (supplier, session_id, service) = about(messages);
-    let id = hex::encode(found.hash);
-    Some(Movement {
+    let account = payer.cloned().or(moved.map(|moved| moved.account))?;
+    let mut changes = changes(besides, &own);
+    let change = changes.remove(&account).map(|one| one.change).unwrap_or_default();
+    let main = Movement {
         fee: (payer.is_some() && !only_fee).then_some(Upokt(paid_fee)),
         charge: (!staked.charge.is_zero()).then_some(Upokt(staked.charge)),
         balance_change: change.and(UpoktChange::less(paid_fee)),
         stake_change: staked.change,
-        account: payer.cloned().or(moved.map(|moved| moved.account)),
+        account: Some(account),
         // What is claimed is made by a module, which is nobody.
         counterparty: counterparty.filter(|_| kind != MovementKind::Morse),
         memo: Some(decoded.body.memo).filter(|memo| !memo.is_empty()),
@@ -106,8 +141,108 @@ pub(super) fn movement(found: &FoundTx, accounts: &Accounts, faucet: Option<&Add
         session_id,
         supplier,
         service,
-        ..plain(id, kind, (direction, amount), found.height.0, trust)
+        messages: names(messages),
+        ..plain(
+            hex::encode(found.hash),
+            kind,
+            (direction, amount),
+            found.height.0,
+            trust,
+        )
+    };
+    let others = changes.into_iter().filter(|(_, one)| one.change.0 != 0);
+    let others = others.map(|(account, one)| {
+        let direction = match one.change.0 > 0 {
+            _ if own(&one.other) => Direction::Within,
+            true => Direction::In,
+            false => Direction::Out,
+        };
+        other_side(&main, &account, one.change, (&one.other, direction))
+    });
+    let others: Vec<Movement> = others.collect();
+    Some(Found {
+        rows: std::iter::once(main).chain(others).collect(),
+        is_provable,
     })
+}
+
+/// The row of another account of this wallet that a transaction changed, too.
+pub(super) fn other_side(
+    main: &Movement,
+    account: &str,
+    change: UpoktChange,
+    (other, direction): (&str, Direction),
+) -> Movement {
+    Movement {
+        id: format!("{}-{account}", main.id),
+        kind: match main.kind {
+            MovementKind::Morse | MovementKind::Faucet => main.kind,
+            _ if change.0 > 0 => MovementKind::Received,
+            _ => MovementKind::Sent,
+        },
+        direction,
+        amount: Upokt(change.size()),
+        fee: None,
+        charge: None,
+        balance_change: change,
+        stake_change: UpoktChange::default(),
+        account: Some(account.to_owned()),
+        counterparty: Some(other.to_owned()).filter(|_| main.kind != MovementKind::Morse),
+        ..main.clone()
+    }
+}
+
+/// What transfers changed of an account.
+struct Changed {
+    change: UpoktChange,
+    /// The other side of the largest of them.
+    other: String,
+    largest: Amount,
+}
+
+/// What transfers change of each account of this wallet.
+fn changes(transfers: &[Transfer], own: &impl Fn(&str) -> bool) -> BTreeMap<String, Changed> {
+    let mut changes: BTreeMap<String, Changed> = BTreeMap::new();
+    for one in transfers {
+        let (less, more) = (UpoktChange::less(one.amount), UpoktChange::more(one.amount));
+        for (account, other, change) in [(&one.from, &one.to, less), (&one.to, &one.from, more)] {
+            if !own(account) {
+                continue;
+            }
+            let sum = changes.entry(account.clone()).or_insert_with(|| Changed {
+                change: UpoktChange::default(),
+                other: other.clone(),
+                largest: one.amount,
+            });
+            sum.change = sum.change.and(change);
+            if one.amount > sum.largest {
+                (sum.other, sum.largest) = (other.clone(), one.amount);
+            }
+        }
+    }
+    changes
+}
+
+/// Whether messages are payments alone, and what events say that came to this wallet and went from it is just what they
+/// say.
+fn says_all(messages: &[Any], besides: &[Transfer], own: &impl Fn(&str) -> bool) -> bool {
+    let sends = messages.iter().map(|message| {
+        let send = message.unpack::<MsgSend>()?.ok()?;
+        let [coin] = send.amount.as_slice() else { return None };
+        Some((send.from_address, send.to_address, coin.to_amount()?))
+    });
+    let Some(mut said) = sends.collect::<Option<Vec<_>>>() else {
+        return false;
+    };
+    let moved = besides
+        .iter()
+        .map(|one| (one.from.clone(), one.to.clone(), one.amount));
+    let mut moved: Vec<_> = moved.collect();
+    for list in [&mut said, &mut moved] {
+        list.retain(|(from, to, _)| own(from) || own(to));
+        list.sort();
+    }
+    said == moved
 }
 
 /// By how much transfers change what this wallet holds.
