@@ -171,7 +171,8 @@ impl Returns {
         .await?;
         let doubted = self.doubted.lock();
         let is_it = |one: &Due| {
-            one.endpoint.as_ref().is_some_and(|told| endpoints.contains(told)) && !doubted.contains(&one.key())
+            one.endpoint.as_ref().is_some_and(|told| endpoints.contains(told))
+                && !doubted.contains(&one.key())
         };
         Ok(told.into_iter().filter(is_it).collect())
     }
@@ -192,7 +193,10 @@ impl Returns {
 
     /// Looks whether a stake came back in its block. What no endpoint has any more changes nothing.
     async fn ask(&self, due: &Due) -> Result<(), LookError> {
-        let events = self.chain.events_of(Height(due.free_height.cast_unsigned())).await?;
+        let events = self
+            .chain
+            .events_of(Height(due.free_height.cast_unsigned()))
+            .await?;
         if !events.complete {
             return Ok(());
         }

@@ -350,7 +350,9 @@ fn share(
         clippy::cast_sign_loss,
         reason = "between 0 and a million"
     )]
-    let millionths = ((minted + inflation) * 1_000_000.0).round().clamp(0.0, 1_000_000.0) as u32;
+    let millionths = ((minted + inflation) * 1_000_000.0)
+        .round()
+        .clamp(0.0, 1_000_000.0) as u32;
     millionths
 }
 
@@ -420,7 +422,10 @@ mod tests {
         for round in golden["rounds"].as_array().unwrap() {
             let params = round["params_at_settlement"]["tokenomics"].clone();
             let params: tokenomics::Params = serde_json::from_value(params).unwrap();
-            for claim in round["recomputed_by_the_rules_of_our_reference"].as_array().unwrap() {
+            for claim in round["recomputed_by_the_rules_of_our_reference"]
+                .as_array()
+                .unwrap()
+            {
                 let operator = claim["operator"].as_str().unwrap();
                 let shares = golden["revenue_shares"][operator].as_array().unwrap();
                 let shares = shares.iter().map(|share| shared::ServiceRevenueShare {
@@ -440,19 +445,27 @@ mod tests {
                 };
                 let amounts = claim["amounts"].as_array().unwrap();
                 let paid_to = |who: &[&str]| {
-                    let to_them = amounts.iter().filter(|one| who.contains(&one["recipient"].as_str().unwrap()));
+                    let to_them = amounts
+                        .iter()
+                        .filter(|one| who.contains(&one["recipient"].as_str().unwrap()));
                     to_them.map(|one| one["amount"].as_u64().unwrap()).sum::<u64>()
                 };
                 // Only what was paid in full shows the rates.
                 let settled = claim["settled"].as_u64().unwrap();
-                for (owner, ours) in [("owner1", vec![operator, "owner1"]), ("svcowner", vec![operator, "svcowner"])] {
+                for (owner, ours) in [
+                    ("owner1", vec![operator, "owner1"]),
+                    ("svcowner", vec![operator, "svcowner"]),
+                ] {
                     let of = (service, Some(address("svcowner")));
                     let millionths = share(&params, &supplier(&address(owner)), (of.0, of.1.as_deref()));
                     let estimate = settled * u64::from(millionths) / 1_000_000;
                     // Each of the four parts is rounded by itself, and by its shares.
                     let paid = paid_to(&ours);
                     let off = estimate.abs_diff(paid);
-                    assert!(off <= 6, "{operator} with {owner}: {estimate} is not {paid}: {claim:#}");
+                    assert!(
+                        off <= 6,
+                        "{operator} with {owner}: {estimate} is not {paid}: {claim:#}"
+                    );
                 }
                 n_claims += 1;
             }

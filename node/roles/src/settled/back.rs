@@ -44,7 +44,11 @@ impl Settlements {
 
     /// Whether it is proven that nothing ever came to an account until then: whoever was paid is on the chain for ever.
     async fn was_never(&self, address: &Address, until: Height) -> Result<bool, LookError> {
-        match self.chain.query(Query::account(address), ReadAt::Height(until)).await {
+        match self
+            .chain
+            .query(Query::account(address), ReadAt::Height(until))
+            .await
+        {
             Ok(told) => Ok(told.is_proven() && told.into_value().is_none()),
             Err(error) if error.kind() == FailureKind::Retry => Err(error.into()),
             // No endpoint has that state any more.

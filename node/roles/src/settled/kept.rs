@@ -15,12 +15,7 @@ pub struct KnownFrom {
 }
 
 impl Settlements {
-    pub(super) async fn keep(
-        &self,
-        looked: Height,
-        found: &[Settled],
-        way: Way,
-    ) -> Result<(), sqlx::Error> {
+    pub(super) async fn keep(&self, looked: Height, found: &[Settled], way: Way) -> Result<(), sqlx::Error> {
         let mut tx = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         enter(&mut tx, found).await?;
         looked_at(&mut tx, looked, way).await?;
@@ -46,7 +41,9 @@ impl Settlements {
         )
         .fetch_all(&self.pool)
         .await?;
-        let told = rows.into_iter().filter(|(_, endpoint)| endpoints.contains(endpoint));
+        let told = rows
+            .into_iter()
+            .filter(|(_, endpoint)| endpoints.contains(endpoint));
         Ok(told.map(|(height, _)| Height(height.cast_unsigned())).collect())
     }
 
@@ -64,7 +61,10 @@ impl Settlements {
             .fetch_all(&self.pool)
             .await?;
         let height = |height: i64| Height(height.cast_unsigned());
-        Ok(rows.into_iter().map(|(account, at)| (account, height(at))).collect())
+        Ok(rows
+            .into_iter()
+            .map(|(account, at)| (account, height(at)))
+            .collect())
     }
 
     /// Forgets accounts that are not here any more: what is settled for them meanwhile is not looked for.
@@ -115,7 +115,9 @@ impl Settlements {
     }
 
     pub(super) async fn end_again(&self) -> Result<(), sqlx::Error> {
-        sqlx::query("DELETE FROM settled_again").execute(&self.pool).await?;
+        sqlx::query("DELETE FROM settled_again")
+            .execute(&self.pool)
+            .await?;
         Ok(())
     }
 

@@ -166,8 +166,8 @@ pub struct Movement {
     pub supplier: Option<String>,
     #[serde(default)]
     pub service: Option<String>,
-    /// The types of the transaction's messages, those that it carries out for others included, each once. Empty where there
-    /// is no transaction, or an earlier Hearth did not keep them.
+    /// The types of what the transaction did, each once; of messages that were carried out for somebody their own. Empty
+    /// where it failed, where there is none, or where an earlier Hearth did not keep them.
     #[serde(default)]
     pub messages: Vec<String>,
     pub standing: Standing,

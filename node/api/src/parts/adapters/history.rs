@@ -1,8 +1,10 @@
 //! Movements of money: put together from the chain's transactions, the wallet's notes and what sessions settled.
 
+mod messages;
 mod moved;
 mod read;
 mod settled;
+mod transfers;
 
 use std::collections::BTreeMap;
 
@@ -58,18 +60,16 @@ fn plain(
     }
 }
 
-/// The block of a transaction of our own, and its hash.
+/// The block of a transaction of our own, also of one that failed in it, and its hash.
 fn placed(item: &Item) -> Option<(&str, Height)> {
-    match &item.state {
-        State::Placed { tx, height }
-        | State::Ended {
-            outcome: Outcome::Included { tx, height },
-        } => Some((tx, *height)),
-        State::Ended {
-            outcome: Outcome::Failed { tx, height, .. },
-        } => Some((tx, (*height)?)),
-        State::Ended { .. } | State::Waiting { .. } | State::Signed { .. } => None,
-    }
+    let failed = || match item.state.outcome()? {
+        Outcome::Failed { tx, height, .. } => Some((tx.as_str(), (*height)?)),
+        Outcome::Included { .. }
+        | Outcome::Refused { .. }
+        | Outcome::Expired { .. }
+        | Outcome::Unknown { .. } => None,
+    };
+    item.placed().or_else(failed)
 }
 
 /// When transactions of our own were asked for, by their movement.
@@ -96,7 +96,7 @@ fn note(item: &Item, is_own: &impl Fn(&str) -> bool) -> Vec<Movement> {
         _ if !is_done => MovementKind::Fee,
         Reason::Payment => MovementKind::Sent,
         Reason::Role | Reason::Setup | Reason::Claim | Reason::Proof | Reason::Elsewhere => {
-            moved::kind_of_all(&moved::opened(&item.messages))
+            messages::kind_of_all(&messages::opened(&item.messages))
         }
     };
     // How much came by a claim, the chain's history alone says.
@@ -126,9 +126,17 @@ fn note(item: &Item, is_own: &impl Fn(&str) -> bool) -> Vec<Movement> {
     };
     // The outbox says that it ended well once that is proven, and what a payment moves its messages say.
     let is_proven = kind == MovementKind::Sent && matches!(item.state, State::Ended { .. });
-    let trust = if is_proven { Trust::Proven } else { Trust::Unverified };
-    let direction = if to_own.is_some() { Direction::Within } else { Direction::Out };
-    let (supplier, session_id, service) = moved::about(&moved::opened(&item.messages));
+    let trust = if is_proven {
+        Trust::Proven
+    } else {
+        Trust::Unverified
+    };
+    let direction = if to_own.is_some() {
+        Direction::Within
+    } else {
+        Direction::Out
+    };
+    let (supplier, session_id, service) = messages::about(&messages::opened(&item.messages));
     let main = Movement {
         fee: (kind != MovementKind::Fee).then_some(Upokt(fee)),
         balance_change: moves.and(UpoktChange::less(fee)),
@@ -143,7 +151,7 @@ fn note(item: &Item, is_own: &impl Fn(&str) -> bool) -> Vec<Movement> {
         supplier,
         session_id,
         service,
-        messages: moved::names(&moved::opened(&item.messages)),
+        messages: if is_done { messages::names(&messages::opened(&item.messages)) } else { Vec::new() },
         ..plain(hash.to_lowercase(), kind, (direction, amount), height.0, trust)
     };
     let to_own = to_own.filter(|to| kind == MovementKind::Sent && *to != item.account.as_str());

@@ -1,50 +1,28 @@
 //! What a transaction moved, seen from this wallet: by the bank's own events, so that balances add up.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 use hearth_base::Amount;
-use hearth_chain::{ChainEvent, FoundTx, ProofStatus};
+use hearth_chain::{FoundTx, ProofStatus};
 use hearth_pocket::{
     Address,
-    message::{
-        Any,
-        cosmos::{MsgExec, MsgSend},
-        proof::{MsgCreateClaim, MsgSubmitProof},
-        session::SessionHeader,
-        supplier::{MsgStakeSupplier, MsgUnstakeSupplier},
-    },
+    message::{Any, cosmos::MsgSend, supplier::MsgStakeSupplier},
     tx,
 };
 use hearth_wallet::Accounts;
 
-use super::plain;
+use super::{
+    messages::{
+        CLAIM_APPLICATION, CLAIM_SUPPLIER, STAKE_APPLICATION, STAKE_GATEWAY, STAKE_SUPPLIER, about,
+        kind_of_all, names, opened,
+    },
+    plain,
+    transfers::{Transfer, balance_change, changes, says_all, transfers},
+};
 use crate::control::types::{Direction, Movement, MovementKind, Trust, Upokt, UpoktChange};
 
-const SEND: &str = "/cosmos.bank.v1beta1.MsgSend";
-const STAKE_SUPPLIER: &str = "/pocket.supplier.MsgStakeSupplier";
-const STAKE_APPLICATION: &str = "/pocket.application.MsgStakeApplication";
-const STAKE_GATEWAY: &str = "/pocket.gateway.MsgStakeGateway";
-const CLAIM_ACCOUNT: &str = "/pocket.migration.MsgClaimMorseAccount";
-const CLAIM_APPLICATION: &str = "/pocket.migration.MsgClaimMorseApplication";
-const CLAIM_SUPPLIER: &str = "/pocket.migration.MsgClaimMorseSupplier";
 /// What the network charges for besides the place in the block.
 const CHARGED: &[&str] = &["/pocket.service.MsgAddService", "/pocket.proof.MsgSubmitProof"];
-
-/// The messages of a transaction, and in the place of each that carries out others for somebody those.
-pub(super) fn opened(messages: &[Any]) -> Vec<Any> {
-    let inner = |message: &Any| match message.unpack::<MsgExec>() {
-        Some(Ok(exec)) => opened(&exec.msgs),
-        Some(Err(_)) | None => vec![message.clone()],
-    };
-    messages.iter().flat_map(inner).collect()
-}
-
-/// The types of messages, each once.
-pub(super) fn names(messages: &[Any]) -> Vec<String> {
-    let mut seen = BTreeSet::new();
-    let urls = messages.iter().map(|message| &message.type_url);
-    urls.filter(|url| seen.insert(*url)).cloned().collect()
-}
 
 /// What a transaction moved, seen from this wallet.
 pub(super) struct Found {
@@ -102,21 +80,12 @@ pub(super) fn found(found: &FoundTx, accounts: &Accounts, faucet: Option<&Addres
         .as_ref()
         .filter(|_| !is_stake)
         .map(|moved| moved.other.clone());
-    let kind = match (kind, direction) {
+    let is_gift = faucet.is_some_and(|faucet| counterparty.as_deref() == Some(faucet.as_str()));
+    let kind = match kind_of(kind, direction, is_stake, is_gift) {
         _ if found.code != 0 => MovementKind::Fee,
-        (MovementKind::Morse, _) => MovementKind::Morse,
-        _ if is_stake => MovementKind::Stake,
-        // Its services were changed, and no stake.
-        (MovementKind::Stake, _) => MovementKind::Fee,
         // What was paid for somebody else is their money.
-        (MovementKind::Sent, _) if only_fee => MovementKind::Fee,
-        (MovementKind::Sent, Direction::In)
-            if faucet.is_some_and(|faucet| counterparty.as_deref() == Some(faucet.as_str())) =>
-        {
-            MovementKind::Faucet
-        }
-        (MovementKind::Sent, Direction::In) => MovementKind::Received,
-        (kind, _) => kind,
+        MovementKind::Sent if only_fee => MovementKind::Fee,
+        kind => kind,
     };
     let is_provable = found.code == 0 && says_all(messages, besides, &own);
     let trust = match found.how() {
@@ -141,7 +110,7 @@ pub(super) fn found(found: &FoundTx, accounts: &Accounts, faucet: Option<&Addres
         session_id,
         supplier,
         service,
-        messages: names(messages),
+        messages: if found.code == 0 { names(messages) } else { Vec::new() },
         ..plain(
             hex::encode(found.hash),
             kind,
@@ -164,6 +133,19 @@ pub(super) fn found(found: &FoundTx, accounts: &Accounts, faucet: Option<&Addres
         rows: std::iter::once(main).chain(others).collect(),
         is_provable,
     })
+}
+
+/// What a transaction is called that did what it should, by what its messages are for and which way money went.
+fn kind_of(kind: MovementKind, direction: Direction, is_stake: bool, is_gift: bool) -> MovementKind {
+    match (kind, direction) {
+        (MovementKind::Morse, _) => MovementKind::Morse,
+        _ if is_stake => MovementKind::Stake,
+        // Its services were changed, and no stake.
+        (MovementKind::Stake, _) => MovementKind::Fee,
+        (MovementKind::Sent, Direction::In) if is_gift => MovementKind::Faucet,
+        (MovementKind::Sent, Direction::In) => MovementKind::Received,
+        (kind, _) => kind,
+    }
 }
 
 /// The row of another account of this wallet that a transaction changed, too.
@@ -190,75 +172,6 @@ pub(super) fn other_side(
         counterparty: Some(other.to_owned()).filter(|_| main.kind != MovementKind::Morse),
         ..main.clone()
     }
-}
-
-/// What transfers changed of an account.
-struct Changed {
-    change: UpoktChange,
-    /// The other side of the largest of them.
-    other: String,
-    largest: Amount,
-}
-
-/// What transfers change of each account of this wallet.
-fn changes(transfers: &[Transfer], own: &impl Fn(&str) -> bool) -> BTreeMap<String, Changed> {
-    let mut changes: BTreeMap<String, Changed> = BTreeMap::new();
-    for one in transfers {
-        let (less, more) = (UpoktChange::less(one.amount), UpoktChange::more(one.amount));
-        for (account, other, change) in [(&one.from, &one.to, less), (&one.to, &one.from, more)] {
-            if !own(account) {
-                continue;
-            }
-            let sum = changes.entry(account.clone()).or_insert_with(|| Changed {
-                change: UpoktChange::default(),
-                other: other.clone(),
-                largest: one.amount,
-            });
-            sum.change = sum.change.and(change);
-            if one.amount > sum.largest {
-                (sum.other, sum.largest) = (other.clone(), one.amount);
-            }
-        }
-    }
-    changes
-}
-
-/// Whether messages are payments alone, and what events say that came to this wallet and went from it is just what they
-/// say.
-fn says_all(messages: &[Any], besides: &[Transfer], own: &impl Fn(&str) -> bool) -> bool {
-    let sends = messages.iter().map(|message| {
-        let send = message.unpack::<MsgSend>()?.ok()?;
-        let [coin] = send.amount.as_slice() else { return None };
-        Some((send.from_address, send.to_address, coin.to_amount()?))
-    });
-    let Some(mut said) = sends.collect::<Option<Vec<_>>>() else {
-        return false;
-    };
-    let moved = besides
-        .iter()
-        .map(|one| (one.from.clone(), one.to.clone(), one.amount));
-    let mut moved: Vec<_> = moved.collect();
-    for list in [&mut said, &mut moved] {
-        list.retain(|(from, to, _)| own(from) || own(to));
-        list.sort();
-    }
-    said == moved
-}
-
-/// By how much transfers change what this wallet holds.
-fn balance_change(transfers: &[Transfer], own: &impl Fn(&str) -> bool) -> UpoktChange {
-    transfers.iter().fold(UpoktChange::default(), |sum, transfer| {
-        let sum = if own(&transfer.to) {
-            sum.and(UpoktChange::more(transfer.amount))
-        } else {
-            sum
-        };
-        if own(&transfer.from) {
-            sum.and(UpoktChange::less(transfer.amount))
-        } else {
-            sum
-        }
-    })
 }
 
 /// What messages did to the stakes of this wallet, and what the network charged for them.
@@ -395,97 +308,6 @@ fn moved<'a>(transfers: impl Iterator<Item = &'a Transfer>, own: &impl Fn(&str) 
             None => inward(from, into.checked_sub(out).unwrap_or_default()),
         }),
     }
-}
-
-/// What messages move together: a stake is one, also beside a payment between own keys.
-pub(super) fn kind_of_all(messages: &[Any]) -> MovementKind {
-    let kinds = || messages.iter().map(|message| kind_of(&message.type_url));
-    kinds()
-        .find(|kind| {
-            matches!(
-                kind,
-                MovementKind::Stake | MovementKind::Unstake | MovementKind::Morse
-            )
-        })
-        .or_else(|| kinds().next())
-        .unwrap_or(MovementKind::Fee)
-}
-
-/// What a message of this type moves.
-fn kind_of(url: &str) -> MovementKind {
-    match url {
-        SEND => MovementKind::Sent,
-        STAKE_SUPPLIER | STAKE_APPLICATION | STAKE_GATEWAY => MovementKind::Stake,
-        "/pocket.supplier.MsgUnstakeSupplier"
-        | "/pocket.application.MsgUnstakeApplication"
-        | "/pocket.gateway.MsgUnstakeGateway" => MovementKind::Unstake,
-        CLAIM_ACCOUNT | CLAIM_APPLICATION | CLAIM_SUPPLIER => MovementKind::Morse,
-        _ => MovementKind::Fee,
-    }
-}
-
-/// The supplier, session and service that messages are about, where all are about the same.
-pub(super) fn about(messages: &[Any]) -> (Option<String>, Option<String>, Option<String>) {
-    let of = |operator: String, header: Option<SessionHeader>| {
-        let header = header.unwrap_or_default();
-        [operator, header.session_id, header.service_id]
-    };
-    let named = messages.iter().filter_map(|message| {
-        if let Some(Ok(stake)) = message.unpack::<MsgStakeSupplier>() {
-            return Some(of(stake.operator_address, None));
-        }
-        if let Some(Ok(unstake)) = message.unpack::<MsgUnstakeSupplier>() {
-            return Some(of(unstake.operator_address, None));
-        }
-        if let Some(Ok(claim)) = message.unpack::<MsgCreateClaim>() {
-            return Some(of(claim.supplier_operator_address, claim.session_header));
-        }
-        let proof = message.unpack::<MsgSubmitProof>()?.ok()?;
-        Some(of(proof.supplier_operator_address, proof.session_header))
-    });
-    let same = named.reduce(|one, other| {
-        let mut same = one;
-        for (one, other) in same.iter_mut().zip(other) {
-            if *one != other {
-                one.clear();
-            }
-        }
-        same
-    });
-    let [supplier, session, service] = same.unwrap_or_default();
-    let known = |text: String| (!text.is_empty()).then_some(text);
-    (known(supplier), known(session), known(service))
-}
-
-#[derive(Clone, Debug)]
-struct Transfer {
-    from: String,
-    to: String,
-    amount: Amount,
-}
-
-/// The bank's `transfer` events, in order.
-fn transfers(events: &[ChainEvent]) -> Vec<Transfer> {
-    events
-        .iter()
-        .filter_map(|event| {
-            let ChainEvent::Other(raw) = event else {
-                return None;
-            };
-            let value = |key: &str| {
-                raw.attributes
-                    .iter()
-                    .find(|found| found.key == key)
-                    .map(|found| found.value.clone())
-            };
-            (raw.kind == "transfer").then_some(())?;
-            Some(Transfer {
-                from: value("sender")?,
-                to: value("recipient")?,
-                amount: value("amount")?.parse().ok()?,
-            })
-        })
-        .collect()
 }
 
 #[cfg(test)]

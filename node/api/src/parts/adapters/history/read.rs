@@ -85,8 +85,12 @@ impl ChainMoney {
         }
         let mut hash = [0; 32];
         // The row of another account of a transaction names that, too.
-        let (tx, account) = id.split_once('-').map_or((id, None), |(tx, account)| (tx, Some(account)));
-        if account.is_some_and(|account| !accounts.owns(account)) || hex::decode_to_slice(tx, &mut hash).is_err() {
+        let (tx, account) = id
+            .split_once('-')
+            .map_or((id, None), |(tx, account)| (tx, Some(account)));
+        if account.is_some_and(|account| !accounts.owns(account))
+            || hex::decode_to_slice(tx, &mut hash).is_err()
+        {
             return Ok(false);
         }
         let found = self.chain.tx(&hash).await.map_err(chain_error)?;
@@ -204,7 +208,9 @@ impl ChainMoney {
             "what sessions settled before block {blocks} is not known: rewards and losses of then that this node did not \
              serve itself are missing"
         );
-        Ok(Some(ApiError::refused("history_before", text).value("blocks", blocks)))
+        Ok(Some(
+            ApiError::refused("history_before", text).value("blocks", blocks),
+        ))
     }
 }
 
@@ -262,7 +268,10 @@ async fn prove(
     }
     for movement in movements.iter_mut() {
         let tx = movement.tx.as_deref().map(str::to_lowercase).unwrap_or_default();
-        if provable.get(&tx).is_some_and(|code| proven.get(&tx) == Some(code)) {
+        if provable
+            .get(&tx)
+            .is_some_and(|code| proven.get(&tx) == Some(code))
+        {
             movement.standing.trust = Trust::Proven;
         }
     }

@@ -41,9 +41,18 @@ pub(super) fn movements(
         let id = ids.remove(&(session.clone(), operator.clone()));
         let id = id.unwrap_or_else(|| format!("reward-{session}-{operator}"));
         // The claim's own id is that of whoever got most.
-        parts.sort_by(|one, other| other.amount.cmp(&one.amount).then_with(|| one.account.cmp(&other.account)));
+        parts.sort_by(|one, other| {
+            other
+                .amount
+                .cmp(&one.amount)
+                .then_with(|| one.account.cmp(&other.account))
+        });
         movements.extend(parts.iter().enumerate().map(|(at, part)| {
-            let id = if at == 0 { id.clone() } else { format!("{id}-{}", part.account) };
+            let id = if at == 0 {
+                id.clone()
+            } else {
+                format!("{id}-{}", part.account)
+            };
             of_settled(part, id, &session)
         }));
     }
