@@ -195,7 +195,10 @@ impl Db {
         .bind(serde_json::to_string(sessions)?)
         .fetch_all(self.store.pool())
         .await?;
-        let items = rows.into_iter().map(Row::item).collect::<Result<Vec<Item>, _>>()?;
+        let items = rows
+            .into_iter()
+            .map(Row::item)
+            .collect::<Result<Vec<Item>, _>>()?;
         Ok(items.into_iter().filter(|item| item.placed().is_some()).collect())
     }
 

@@ -352,4 +352,53 @@ mod tests {
             assert_eq!(role_of(role.word()), Some(role));
         }
     }
+
+    #[tokio::test]
+    async fn what_came_back_of_a_supplier_came_to_its_owner() {
+        let away = crate::tests::Away::new().await;
+        let address: Address = "pokt1rxtrzmca0j9mu45j75n35kcxg64ga92sh33su4".parse().unwrap();
+        let leaving = |free_height, to: &str| Leaving {
+            role: Role::Supplier,
+            address: address.clone(),
+            free_height,
+            amount: Amount::from_upokt(60),
+            to: to.to_owned(),
+        };
+        let due = |free_height| Due {
+            role: Role::Supplier.word().to_owned(),
+            address: address.to_string(),
+            free_height,
+            endpoint: None,
+        };
+        let back = |account: &str| {
+            Some(Back {
+                amount: Amount::from_upokt(59),
+                account: account.to_owned(),
+            })
+        };
+        let returns = &away.returns;
+        let noted = [
+            leaving(40, "pokt1before"),
+            leaving(60, "pokt1owner"),
+            leaving(80, "pokt1owner"),
+        ];
+        returns.note(&noted).await.unwrap();
+        // The event says it, or else the record did; staked again in time, nothing comes back.
+        returns
+            .keep(&due(40), back("pokt1owner"), "one:443")
+            .await
+            .unwrap();
+        returns.keep(&due(60), back(""), "liar:443").await.unwrap();
+        returns.keep(&due(80), None, "one:443").await.unwrap();
+        let came = returns.all().await.unwrap().into_iter();
+        let came = came.map(|one| (one.height.0, one.account, one.amount.upokt()));
+        let owner = Some("pokt1owner".to_owned());
+        assert_eq!(
+            came.collect::<Vec<_>>(),
+            [(60, owner.clone(), 59), (40, owner, 59)]
+        );
+        // What a liar told is looked at anew.
+        let told = returns.told(&["liar:443".to_owned()].into()).await.unwrap();
+        assert_eq!(told.iter().map(|one| one.free_height).collect::<Vec<_>>(), [60]);
+    }
 }

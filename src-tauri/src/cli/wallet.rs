@@ -7,8 +7,8 @@ use hearth_base::Amount;
 use hearth_node::{
     Words,
     control::{
-        Balances, CreateWallet, CreatedWallet, Direction, FeeChoice, History, Movement, MovementKind, PlaceKind,
-        ReservedFor, SendDraft, SendOrder, SendReview, Sent, TransactionList, TransactionReason,
+        Balances, CreateWallet, CreatedWallet, Direction, FeeChoice, History, Movement, MovementKind,
+        PlaceKind, ReservedFor, SendDraft, SendOrder, SendReview, Sent, TransactionList, TransactionReason,
         TransactionState, Trust, UnlockWallet, Upokt, WalletPage,
     },
 };
@@ -512,5 +512,24 @@ mod tests {
         let (words, rest) = collected(&format!("{}\n\nrest", twelve.replace(' ', "\n")));
         assert!(Words::parse(&words).is_ok());
         assert_eq!(rest, ["rest"]);
+    }
+
+    #[test]
+    fn a_history_says_fee_charge_and_what_was_signed() {
+        let movement = |more: serde_json::Value| {
+            let mut value = serde_json::json!({
+                "id": "0a", "kind": "stake", "direction": "out", "amount": "5000000", "height": 7,
+                "standing": { "trust": "proven", "height": 7, "age_s": null }
+            });
+            let fields = value.as_object_mut().unwrap();
+            fields.extend(more.as_object().unwrap().clone());
+            serde_json::from_value::<Movement>(value).unwrap()
+        };
+        let both = movement(serde_json::json!({ "fee": "1000", "charge": "1000000" }));
+        assert_eq!(costs(&both), "fee 0.001000, charge 1.000000");
+        assert_eq!(costs(&movement(serde_json::json!({ "fee": "0" }))), "");
+        // A fee is its own amount; what it was paid for is told.
+        let fee = serde_json::json!({ "kind": "fee", "messages": ["/pocket.service.MsgAddService"] });
+        assert_eq!(costs(&movement(fee)), "MsgAddService");
     }
 }

@@ -35,7 +35,11 @@ impl SessionDb {
                     tx: tx.to_owned(),
                     height,
                 };
-                let key = (item.about.clone()?, item.account.to_string(), item.reason == Reason::Proof);
+                let key = (
+                    item.about.clone()?,
+                    item.account.to_string(),
+                    item.reason == Reason::Proof,
+                );
                 Some((key, inclusion))
             })
             .collect();
@@ -48,8 +52,13 @@ impl SessionDb {
             let state = record.state.clone().with_places(place(false), place(true));
             if state != record.state {
                 record.state = state;
-                self.save(&record.facts, &record.state, Some(record.answers), record.updated_ms)
-                    .await?;
+                self.save(
+                    &record.facts,
+                    &record.state,
+                    Some(record.answers),
+                    record.updated_ms,
+                )
+                .await?;
             }
         }
         Ok(())

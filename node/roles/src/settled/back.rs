@@ -98,3 +98,48 @@ impl Settlements {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{settled::KnownFrom, tests::Away};
+
+    #[tokio::test]
+    async fn what_is_known_from_where_on_is_corrected_once_the_look_back_is_done() {
+        let away = Away::new().await;
+        let of = &away.settlements;
+        let (old, fresh) = ("pokt1old".to_owned(), "pokt1new".to_owned());
+        of.keep(Height(5_000), &[], Way::Ahead).await.unwrap();
+        let begun = [(old.clone(), Height(561)), (fresh.clone(), Height(0))].into();
+        of.begin_again(&begun, Height(560), Height(5_000)).await.unwrap();
+        let known = async || {
+            let mut known = of.known_from().await.unwrap();
+            known.sort_by(|one, other| one.account.cmp(&other.account));
+            let heights = known
+                .into_iter()
+                .map(|KnownFrom { account, height }| (account, height.0));
+            heights.collect::<Vec<_>>()
+        };
+        // While it goes on nothing before its last block is known.
+        assert_eq!(known().await, [(fresh.clone(), 5_001), (old.clone(), 5_001)]);
+        of.keep(Height(1_000), &[], Way::Back).await.unwrap();
+        assert_eq!(of.again().await.unwrap(), Some((Height(1_000), Height(5_000))));
+        assert_eq!(
+            of.looked().await.unwrap(),
+            Some(Height(5_000)),
+            "new blocks go on where they were"
+        );
+        // A key that is imported meanwhile begins it anew, from the earliest on.
+        let third = [("pokt1third".to_owned(), Height(801))].into();
+        of.begin_again(&third, Height(800), Height(5_060)).await.unwrap();
+        assert_eq!(of.again().await.unwrap(), Some((Height(800), Height(5_060))));
+        of.end_again().await.unwrap();
+        let third = ("pokt1third".to_owned(), 801);
+        assert_eq!(
+            known().await,
+            [(fresh.clone(), 0), (old.clone(), 561), third.clone()]
+        );
+        of.forget(&[old]).await.unwrap();
+        assert_eq!(known().await, [(fresh, 0), third]);
+    }
+}

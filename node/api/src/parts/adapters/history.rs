@@ -151,7 +151,11 @@ fn note(item: &Item, is_own: &impl Fn(&str) -> bool) -> Vec<Movement> {
         supplier,
         session_id,
         service,
-        messages: if is_done { messages::names(&messages::opened(&item.messages)) } else { Vec::new() },
+        messages: if is_done {
+            messages::names(&messages::opened(&item.messages))
+        } else {
+            Vec::new()
+        },
         ..plain(hash.to_lowercase(), kind, (direction, amount), height.0, trust)
     };
     let to_own = to_own.filter(|to| kind == MovementKind::Sent && *to != item.account.as_str());

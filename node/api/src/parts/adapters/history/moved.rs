@@ -39,6 +39,16 @@ pub(super) fn found(found: &FoundTx, accounts: &Accounts, faucet: Option<&Addres
     if tx::hash(&found.bytes) != found.hash {
         return None;
     }
+    told(found, &transfers(&found.events), accounts, faucet)
+}
+
+/// The same, by the transfers that its events tell of.
+fn told(
+    found: &FoundTx,
+    transfers: &[Transfer],
+    accounts: &Accounts,
+    faucet: Option<&Address>,
+) -> Option<Found> {
     let decoded = tx::decode(&found.bytes).ok()?;
     let own = |address: &str| accounts.owns(address);
     let fee: Option<Amount> = decoded
@@ -48,7 +58,6 @@ pub(super) fn found(found: &FoundTx, accounts: &Accounts, faucet: Option<&Addres
         .and_then(|fee| fee.amount.first())
         .and_then(|coin| coin.amount.parse().ok())
         .filter(|fee: &Amount| !fee.is_zero());
-    let transfers = transfers(&found.events);
     // The fee, where one is paid, is a transfer of its own, always the first.
     let has_fee = fee.is_some() && transfers.first().map(|transfer| transfer.amount) == fee;
     let besides = transfers.get(usize::from(has_fee)..).unwrap_or_default();
@@ -110,7 +119,11 @@ pub(super) fn found(found: &FoundTx, accounts: &Accounts, faucet: Option<&Addres
         session_id,
         supplier,
         service,
-        messages: if found.code == 0 { names(messages) } else { Vec::new() },
+        messages: if found.code == 0 {
+            names(messages)
+        } else {
+            Vec::new()
+        },
         ..plain(
             hex::encode(found.hash),
             kind,
@@ -312,7 +325,7 @@ fn moved<'a>(transfers: impl Iterator<Item = &'a Transfer>, own: &impl Fn(&str) 
 
 #[cfg(test)]
 mod tests {
-    use hearth_pocket::message::{Coin, TypeUrl as _, application::MsgStakeApplication};
+    use hearth_pocket::message::{Coin, TypeUrl as _, application::MsgStakeApplication, cosmos::MsgExec};
 
     use super::*;
 
@@ -377,5 +390,169 @@ mod tests {
         let moved = moved(transfers.iter(), &own).unwrap();
         assert_eq!((moved.direction, moved.amount.upokt()), (Direction::Out, 2));
         assert_eq!((moved.account.as_str(), moved.other.as_str()), ("own", "other"));
+    }
+
+    const MAIN: &str = "pokt188myadvavpprxdfpg9p4ft3crv8plj65fr9lh7";
+    const WORKING: &str = "pokt1rxtrzmca0j9mu45j75n35kcxg64ga92sh33su4";
+    const OTHER: &str = "pokt1u70plrge24ctj97rkeh8twemk33zp97gr2qqeq";
+    const MODULE: &str = "pokt17xpfvakm2amg962yls6f84z3kell8c5l6shfv3";
+
+    fn accounts() -> Accounts {
+        let entry = |id, address: &str| hearth_wallet::Entry {
+            id: hearth_wallet::EntryId(id),
+            label: address.to_owned(),
+            origin: hearth_wallet::Origin::Raw,
+            address: address.parse().unwrap(),
+            public_key: None,
+            purposes: [].into(),
+        };
+        Accounts {
+            all: vec![entry(1, MAIN), entry(2, WORKING)],
+            ..Accounts::default()
+        }
+    }
+
+    /// A transaction with a fee of 1 and these messages, as a search finds it.
+    fn tx_of(messages: Vec<Any>) -> FoundTx {
+        let plan = tx::Plan {
+            fee: vec![Coin::upokt(Amount::from_upokt(1))],
+            ..tx::Plan::ordered(messages, 0)
+        };
+        let bytes = plan.unsigned(&[2; 33]);
+        FoundTx {
+            hash: tx::hash(&bytes),
+            height: hearth_base::Height(7),
+            index: 0,
+            code: 0,
+            codespace: String::new(),
+            log: String::new(),
+            gas_used: 0,
+            events: Vec::new(),
+            bytes,
+            is_placed: false,
+            outcome: None,
+        }
+    }
+
+    fn send(from: &str, to: &str, amount: u128) -> Any {
+        MsgSend {
+            from_address: from.to_owned(),
+            to_address: to.to_owned(),
+            amount: vec![Coin::upokt(Amount::from_upokt(amount))],
+        }
+        .to_any()
+    }
+
+    fn rows(tx: &FoundTx, transfers: &[Transfer]) -> Found {
+        told(tx, transfers, &accounts(), None).unwrap()
+    }
+
+    #[test]
+    fn what_goes_between_own_accounts_is_a_row_of_each_and_rows_by_account_add_up() {
+        let tx = tx_of(vec![send(MAIN, OTHER, 3), send(MAIN, WORKING, 5)]);
+        let fee = transfer(MAIN, MODULE, 1);
+        let found = rows(&tx, &[fee, transfer(MAIN, OTHER, 3), transfer(MAIN, WORKING, 5)]);
+        let told: Vec<_> = found
+            .rows
+            .iter()
+            .map(|row| {
+                (
+                    row.account.as_deref().unwrap(),
+                    row.kind,
+                    row.direction,
+                    row.balance_change.0,
+                )
+            })
+            .collect();
+        assert_eq!(
+            told,
+            [
+                (MAIN, MovementKind::Sent, Direction::Out, -9),
+                (WORKING, MovementKind::Received, Direction::Within, 5)
+            ]
+        );
+        let [main, working] = found.rows.as_slice() else {
+            panic!()
+        };
+        assert_eq!(main.id, hex::encode(tx.hash));
+        assert_eq!(working.id, format!("{}-{WORKING}", main.id));
+        assert_eq!(
+            (working.amount.0.upokt(), working.counterparty.as_deref()),
+            (5, Some(MAIN))
+        );
+        assert_eq!(
+            (main.fee, working.fee),
+            (Some(Upokt(Amount::from_upokt(1))), None)
+        );
+    }
+
+    #[test]
+    fn what_is_carried_out_for_somebody_is_named_by_its_own_messages() {
+        let exec = |messages: Vec<Any>| {
+            let exec = MsgExec {
+                grantee: WORKING.to_owned(),
+                msgs: messages,
+            };
+            tx_of(vec![exec.to_any()])
+        };
+        let fee = transfer(WORKING, MODULE, 1);
+        // The working key pays from the main one.
+        let found = rows(
+            &exec(vec![send(MAIN, OTHER, 3)]),
+            &[fee.clone(), transfer(MAIN, OTHER, 3)],
+        );
+        assert_eq!(found.rows[0].kind, MovementKind::Sent);
+        assert_eq!(found.rows[0].messages, ["/cosmos.bank.v1beta1.MsgSend"]);
+        let changes = found
+            .rows
+            .iter()
+            .map(|row| (row.account.as_deref().unwrap(), row.balance_change.0));
+        assert_eq!(changes.collect::<Vec<_>>(), [(WORKING, -1), (MAIN, -3)]);
+        // One that carries out another one's.
+        let inner = MsgExec {
+            grantee: WORKING.to_owned(),
+            msgs: vec![MsgStakeApplication::default().to_any()],
+        };
+        let found = rows(
+            &exec(vec![inner.to_any()]),
+            &[fee.clone(), transfer(MAIN, MODULE, 8)],
+        );
+        assert_eq!(
+            (found.rows[0].kind, found.rows[0].stake_change.0),
+            (MovementKind::Stake, 8)
+        );
+        // What only passes through somebody else's hands costs a fee, and is no payment of ours.
+        let found = rows(
+            &exec(vec![send(OTHER, MODULE, 3)]),
+            &[fee, transfer(OTHER, MODULE, 3)],
+        );
+        assert_eq!(
+            (found.rows[0].kind, found.rows[0].amount.0.upokt()),
+            (MovementKind::Fee, 1)
+        );
+    }
+
+    #[test]
+    fn a_payment_is_proven_with_its_transaction_where_events_and_messages_say_the_same() {
+        let fee = transfer(MAIN, MODULE, 1);
+        let mut tx = tx_of(vec![send(MAIN, OTHER, 3)]);
+        let is_provable = |tx: &FoundTx, transfers: &[Transfer]| rows(tx, transfers).is_provable;
+        assert!(is_provable(&tx, &[fee.clone(), transfer(MAIN, OTHER, 3)]));
+        for lie in [
+            transfer(MAIN, OTHER, 4),
+            transfer(MAIN, MODULE, 3),
+            transfer(OTHER, MAIN, 3),
+        ] {
+            assert!(!is_provable(&tx, &[fee.clone(), lie]));
+        }
+        // What failed moved nothing, and how much of a stake moved no message says.
+        tx.code = 5;
+        assert!(!is_provable(&tx, std::slice::from_ref(&fee)));
+        let stake = tx_of(vec![MsgStakeApplication::default().to_any()]);
+        assert!(!is_provable(&stake, &[fee, transfer(MAIN, MODULE, 3)]));
+        // Other bytes under the name of a transaction are none of it.
+        let mut other = tx_of(vec![send(MAIN, OTHER, 3)]);
+        other.hash = [1; 32];
+        assert!(found(&other, &accounts(), None).is_none());
     }
 }
