@@ -573,7 +573,7 @@ async fn told_by(world: &World, height: u64, endpoint: &str, is_proven: bool) {
          endpoint) VALUES (?, 'reward', ?, ?, ?, 'pokt1op', 'svc', '7', ?, ?)",
     )
     .bind(height.cast_signed())
-    .bind(endpoint)
+    .bind(format!("{endpoint} {is_proven}"))
     .bind(account.as_str())
     .bind(format!("{endpoint} {is_proven}"))
     .bind(is_proven)

@@ -270,7 +270,7 @@ async fn the_block_of_a_proof_is_known_also_where_the_settlement_is_heard_of_fir
     assert_eq!(state.proof().map(|proof| proof.height), Some(Height(39)));
 }
 
-/// The endpoint that tells of the settlement is ahead of the one that is asked for the transactions.
+/// Who tells of the settlement is not whoever is asked for the transactions.
 #[tokio::test]
 async fn the_block_of_a_proof_is_filled_in_once_the_outbox_knows_it() {
     let bench = Bench::new().await;
@@ -283,6 +283,8 @@ async fn the_block_of_a_proof_is_filled_in_once_the_outbox_knows_it() {
         }
     }
     assert_eq!(bench.state().await.name(), "proof_sent");
+    bench.include(39);
+    bench.chain.state().hides = true;
     bench.chain.set_height(41);
     driver.on_events(&bench.settled()).await.unwrap();
     assert_eq!(bench.state().await.proof(), None, "nobody knows it yet");
@@ -292,7 +294,7 @@ async fn the_block_of_a_proof_is_filled_in_once_the_outbox_knows_it() {
     };
     complete().await;
     assert_eq!(bench.state().await.proof(), None);
-    bench.include(39);
+    bench.chain.state().hides = false;
     driver.outbox.look().await;
     driver.outbox.look().await;
     let before = bench.record().await;
@@ -301,7 +303,10 @@ async fn the_block_of_a_proof_is_filled_in_once_the_outbox_knows_it() {
     let proof = after.state.proof().expect("it is kept");
     assert!(!proof.tx.is_empty());
     assert_eq!(proof.height, Height(39));
-    assert_eq!((after.state.paid(), after.updated_ms), (before.state.paid(), before.updated_ms));
+    assert_eq!(
+        (after.state.paid(), after.updated_ms),
+        (before.state.paid(), before.updated_ms)
+    );
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ use hearth_pocket::{
     settlement::{Price, session_floor},
 };
 
-use super::{MAX_KEYS, OpenError, Session, Sessions, height};
+use super::{MAX_KEYS, OWNER_FOR, OpenError, Session, Sessions, height};
 use crate::{claim::ClaimState, facts::Facts, refusal::Refusal};
 
 /// More blocks than a session has: what a request names beyond is not asked for on its word.
@@ -131,7 +131,7 @@ impl Sessions {
             self.application_and_keys(&application, header),
             guess,
             self.network.live_params(),
-            self.network.service_owner(&service),
+            self.service_owner(&service, asked_at),
         );
         let found = found?.into_value();
         let (Some(found_header), n_suppliers) = (found.header, found.suppliers.len()) else {
@@ -161,8 +161,6 @@ impl Sessions {
             // Another end than the request names: other gateways may count.
             ring = self.ring_keys(&application, height(end)).await?;
         }
-        // An estimate waits for nobody, and refuses nobody.
-        let service_owner = service_owner.ok().and_then(hearth_chain::Proven::into_value);
         let service = (header.service_id.as_str(), service_owner.as_deref());
         let share = live.map_or(0, |live| share(&live.value().tokenomics, &ours, service));
         let session = Session::new(Arc::new(self.facts(
@@ -175,6 +173,21 @@ impl Sessions {
         )));
         session.set_ring(ring, asked_at);
         Ok(Arc::new(session))
+    }
+
+    /// Who owns a service. It is for estimates: where the chain does not say it, nothing is refused.
+    async fn service_owner(&self, service: &ServiceId, now: Height) -> Option<String> {
+        let known = self.service_owners.lock().get(service.as_str()).cloned();
+        if let Some((owner, _)) = known.filter(|(_, at)| now.since(*at) < OWNER_FOR) {
+            return owner;
+        }
+        let owner = self.network.service_owner(service).await.ok()?.into_value();
+        let mut owners = self.service_owners.lock();
+        if owners.len() >= MAX_KEYS {
+            owners.clear();
+        }
+        owners.insert(service.to_string(), (owner.clone(), now));
+        owner
     }
 
     /// An application as it is now, and the keys that may stand in the ring of a session's request.
