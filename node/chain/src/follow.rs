@@ -354,7 +354,10 @@ impl Source {
             time,
             verified: header.is_some(),
             complete: results.is_some(),
-            events: results.as_ref().map(|(results, _)| of_block(results)).unwrap_or_default(),
+            events: results
+                .as_ref()
+                .map(|(results, _)| of_block(results))
+                .unwrap_or_default(),
             endpoint: results.map(|(_, endpoint)| endpoint).unwrap_or_default(),
         })
     }
