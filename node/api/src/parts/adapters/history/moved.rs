@@ -1,6 +1,6 @@
 //! What a transaction moved, seen from this wallet: by the bank's own events, so that balances add up.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use hearth_base::Amount;
 use hearth_chain::{FoundTx, ProofStatus};
@@ -17,7 +17,7 @@ use super::{
         kind_of_all, names, opened,
     },
     plain,
-    transfers::{Transfer, balance_change, changes, says_all, transfers},
+    transfers::{Changed, Transfer, balance_change, changes, says_all, transfers},
 };
 use crate::control::types::{Direction, Movement, MovementKind, Trust, Upokt, UpoktChange};
 
@@ -51,13 +51,7 @@ fn told(
 ) -> Option<Found> {
     let decoded = tx::decode(&found.bytes).ok()?;
     let own = |address: &str| accounts.owns(address);
-    let fee: Option<Amount> = decoded
-        .auth_info
-        .fee
-        .as_ref()
-        .and_then(|fee| fee.amount.first())
-        .and_then(|coin| coin.amount.parse().ok())
-        .filter(|fee: &Amount| !fee.is_zero());
+    let fee = fee_of(&decoded);
     // The fee, where one is paid, is a transfer of its own, always the first.
     let has_fee = fee.is_some() && transfers.first().map(|transfer| transfer.amount) == fee;
     let besides = transfers.get(usize::from(has_fee)..).unwrap_or_default();
@@ -132,6 +126,22 @@ fn told(
             trust,
         )
     };
+    let others = others(&main, changes, &own);
+    Some(Found {
+        rows: std::iter::once(main).chain(others).collect(),
+        is_provable,
+    })
+}
+
+/// What is offered for the place in a block.
+fn fee_of(decoded: &tx::DecodedTx) -> Option<Amount> {
+    let fee = decoded.auth_info.fee.as_ref()?;
+    let fee: Amount = fee.amount.first()?.amount.parse().ok()?;
+    (!fee.is_zero()).then_some(fee)
+}
+
+/// The rows of the other accounts of this wallet.
+fn others(main: &Movement, changes: BTreeMap<String, Changed>, own: &impl Fn(&str) -> bool) -> Vec<Movement> {
     let others = changes.into_iter().filter(|(_, one)| one.change.0 != 0);
     let others = others.map(|(account, one)| {
         let direction = match one.change.0 > 0 {
@@ -139,13 +149,9 @@ fn told(
             true => Direction::In,
             false => Direction::Out,
         };
-        other_side(&main, &account, one.change, (&one.other, direction))
+        other_side(main, &account, one.change, (&one.other, direction))
     });
-    let others: Vec<Movement> = others.collect();
-    Some(Found {
-        rows: std::iter::once(main).chain(others).collect(),
-        is_provable,
-    })
+    others.collect()
 }
 
 /// What a transaction is called that did what it should, by what its messages are for and which way money went.
