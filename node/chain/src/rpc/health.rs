@@ -423,7 +423,11 @@ mod tests {
             first_ban: Duration::from_secs(600),
         };
         known.remember(2, &last(25), None, now);
-        assert_eq!((known.lies, known.rests(now)), (2, None), "its 20 minutes are over");
+        assert_eq!(
+            (known.lies, known.rests(now)),
+            (2, None),
+            "its 20 minutes are over"
+        );
         known.remember(2, &last(5), None, now);
         assert_eq!(known.rests(now), Some(Duration::from_secs(15 * 60)));
         assert_eq!(known.rank(BEST, now), None);

@@ -203,10 +203,7 @@ async fn gas_is_found_by_simulation_and_a_refusal_there_costs_nothing() {
             .prepare(&key(), messages(), &Options::default())
             .await;
         let prepared = prepared.unwrap();
-        assert_eq!(
-            (prepared.gas_simulated, prepared.gas_limit),
-            (Some(told), limit)
-        );
+        assert_eq!((prepared.gas_simulated, prepared.gas_limit), (Some(told), limit));
     }
     subject.stop().await;
 }
