@@ -1,6 +1,6 @@
 //! The owner's money by the command line: a stake that comes back, contacts, all of it, the table, and a sealed backup.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use hearth_tests::{FAST, Node, program};
 use serde_json::{Value, json};
@@ -68,7 +68,7 @@ async fn a_stake_that_comes_back_is_told_and_every_upokt_is_somewhere() {
 }
 
 /// Every upokt is accounted for: this wallet began with nothing, so all that the history says came and went is what is
-/// there now, in its accounts and in its stakes.
+/// there now, in each of its accounts and in its stakes.
 pub(crate) async fn adds_up(node: &Node) -> Value {
     let mut told = String::new();
     for _ in 0..120 {
@@ -85,13 +85,40 @@ pub(crate) async fn adds_up(node: &Node) -> Value {
         let of = |places: &[(&str, i128)]| places.iter().map(|(_, amount)| amount).sum::<i128>();
         let said = (sum("balance_change"), sum("stake_change"));
         let is = (of(&there), of(&staked));
-        if said == is && history["missing"].is_null() {
+        let accounts = (by_account(&history), by_place(&balances));
+        if said == is && accounts.0 == accounts.1 && history["missing"].is_null() {
             return history;
         }
-        told = format!("the history says {said:?}, and there are {is:?}: {history:#} {balances:#}");
+        told =
+            format!("the history says {said:?}, and there are {is:?}: {accounts:?} {history:#} {balances:#}");
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
     panic!("{told}");
+}
+
+/// What the rows of each account add up to.
+fn by_account(history: &Value) -> BTreeMap<String, i128> {
+    let mut sums: BTreeMap<String, i128> = BTreeMap::new();
+    for row in history["movements"].as_array().unwrap() {
+        let change: i128 = row["balance_change"].as_str().unwrap().parse().unwrap();
+        *sums
+            .entry(row["account"].as_str().unwrap_or("nobody").to_owned())
+            .or_default() += change;
+    }
+    sums.retain(|_, sum| *sum != 0);
+    sums
+}
+
+/// What each account holds.
+fn by_place(balances: &Value) -> BTreeMap<String, i128> {
+    let places = balances["places"].as_array().unwrap().iter();
+    let own = places
+        .filter(|place| place["owner"].is_null() && place["kind"].as_str().unwrap().starts_with("spendable"));
+    let held = own.map(|place| {
+        let amount: i128 = place["amount"].as_str().unwrap().parse().unwrap();
+        (place["address"].as_str().unwrap().to_owned(), amount)
+    });
+    held.filter(|(_, amount)| *amount != 0).collect()
 }
 
 fn contacts(owner: &Owner) {

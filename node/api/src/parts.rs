@@ -401,6 +401,7 @@ mod tests {
             memo: Some("Invoice 12".to_owned()),
             tx: Some("AB".to_owned()),
             session_id: None,
+            messages: Vec::new(),
             standing: Standing {
                 trust: Trust::Proven,
                 height: 7,

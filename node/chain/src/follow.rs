@@ -45,6 +45,8 @@ pub struct BlockEvents {
     pub complete: bool,
     /// What happened, in the order of execution.
     pub events: Vec<BlockEvent>,
+    /// Host and port of the endpoint on whose word they stand; empty where nobody has them.
+    pub endpoint: String,
 }
 
 /// A place in the chain that moves on block by block. Dropping it changes nothing: the next follower of the same name
@@ -310,7 +312,7 @@ impl Source {
         let params = json!({ "height": height.0.to_string() });
         let (header, results) = futures::join!(
             self.light.header(height),
-            self.pool.call::<BlockResults>("block_results", params)
+            self.pool.call_named::<BlockResults>("block_results", params)
         );
         let header = match header {
             Ok(header) => Some(header),
@@ -323,11 +325,11 @@ impl Source {
             Err(RpcError::Refused { data, .. }) if is_pruned(&data) => None,
             Err(error) => return Err(error.into()),
         };
-        if let Some(results) = &results
+        if let Some((results, endpoint)) = &results
             && u64::try_from(results.height) != Ok(height.0)
         {
             let what = format!("asked for block {height}, it sent block {}", results.height);
-            let (endpoint, method) = ("an endpoint".to_owned(), "block_results".to_owned());
+            let (endpoint, method) = (endpoint.clone(), "block_results".to_owned());
             return Err(RpcError::Rubbish {
                 endpoint,
                 method,
@@ -352,7 +354,11 @@ impl Source {
             time,
             verified: header.is_some(),
             complete: results.is_some(),
-            events: results.as_ref().map(of_block).unwrap_or_default(),
+            events: results
+                .as_ref()
+                .map(|(results, _)| of_block(results))
+                .unwrap_or_default(),
+            endpoint: results.map(|(_, endpoint)| endpoint).unwrap_or_default(),
         })
     }
 }

@@ -27,11 +27,12 @@ use crate::{
     verify::{HeaderError, VerifiedHeader},
 };
 
-/// All endpoints are asked every so many rounds; between, only the best one.
-const ASK_ALL_EVERY: u64 = 15;
+/// All endpoints are asked every so many rounds, or as long as those take where they are answered at once: beside a slow one
+/// that is asked alone the others would seem to stand still, and be asked after it. Between, only the best one is asked.
+const ASK_ALL_EVERY: u32 = 15;
 /// In every so many rounds each endpoint's chain is compared with the verified one: a fork that lags is asked for nothing
 /// else, and would never be named.
-const COMPARE_EVERY: u64 = 4 * ASK_ALL_EVERY;
+const COMPARE_EVERY: u32 = 4 * ASK_ALL_EVERY;
 /// Heads that the mean time between blocks is taken from.
 const PACE_OVER: usize = 20;
 /// Fewer blocks say more about chance than about the mean.
@@ -70,10 +71,14 @@ impl Watcher {
     pub(crate) async fn run(self) {
         self.endpoints.recall().await;
         self.show_kept().await;
-        let mut round = 0_u64;
+        let (mut round, mut asked_all) = (0_u32, Instant::now());
         loop {
-            let ask_all =
-                round.is_multiple_of(ASK_ALL_EVERY) || self.head.borrow().standing != Standing::Following;
+            let is_due = asked_all.elapsed() >= self.poll.saturating_mul(ASK_ALL_EVERY);
+            let is_following = self.head.borrow().standing == Standing::Following;
+            let ask_all = round.is_multiple_of(ASK_ALL_EVERY) || is_due || !is_following;
+            if ask_all {
+                asked_all = Instant::now();
+            }
             self.round(ask_all).await;
             if round % COMPARE_EVERY == ASK_ALL_EVERY {
                 self.compare().await;

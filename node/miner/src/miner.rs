@@ -468,7 +468,8 @@ impl Miner {
     /// # Errors
     /// The database does not answer.
     pub async fn sessions(&self, limit: u32, offset: u32) -> Result<Vec<SessionView>, Error> {
-        let records = self.0.db.records(limit, offset).await?;
+        let mut records = self.0.db.records(limit, offset).await?;
+        self.0.db.complete(&self.0.outbox, &mut records).await?;
         Ok(records.into_iter().map(|record| self.view(record)).collect())
     }
 

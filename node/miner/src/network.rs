@@ -95,6 +95,8 @@ pub trait Network: Send + Sync + 'static {
         service: &ServiceId,
         height: Height,
     ) -> Result<Proven<Option<RelayMiningDifficulty>>, NetworkError>;
+    /// Who owns a service now, and has a part of what it earns.
+    async fn service_owner(&self, service: &ServiceId) -> Result<Proven<Option<String>>, NetworkError>;
     /// The hash of a block.
     async fn block_hash(&self, height: Height) -> Result<Proven<[u8; 32]>, NetworkError>;
     /// What an account holds.
@@ -161,6 +163,11 @@ impl Network for Chain {
         height: Height,
     ) -> Result<Proven<Option<RelayMiningDifficulty>>, NetworkError> {
         Ok(Chain::difficulty_at(self, service, height).await?.proven()?)
+    }
+
+    async fn service_owner(&self, service: &ServiceId) -> Result<Proven<Option<String>>, NetworkError> {
+        let service = Chain::service(self, service).await?.proven()?;
+        Ok(service.map(|service| service.map(|service| service.owner_address)))
     }
 
     async fn block_hash(&self, height: Height) -> Result<Proven<[u8; 32]>, NetworkError> {

@@ -12,6 +12,7 @@ use crate::claim::{ClaimState, Outcome, Slash};
 use crate::facts::{Facts, Key};
 use crate::record::Known;
 
+mod places;
 mod totals;
 
 pub use totals::{DayTotal, Sum, SupplierTotal, Totals};

@@ -171,6 +171,8 @@ pub(crate) struct Sessions {
     asked: Mutex<BTreeMap<Key, Arc<Session>>>,
     lookups: LookupLimits,
     keys: Mutex<BTreeMap<String, [u8; 33]>>,
+    /// Who owns a service, and when that was asked.
+    service_owners: Mutex<BTreeMap<String, (Option<String>, Height)>>,
     /// Records and evidence are opened one by one.
     entering: tokio::sync::Mutex<()>,
     /// Whether the operator's key can pay for the claims of more of them.
@@ -183,6 +185,8 @@ pub(crate) struct Sessions {
 
 /// Public keys that are remembered.
 const MAX_KEYS: usize = 4096;
+/// For so many blocks the owner of a service is not asked for again: estimates alone depend on it.
+const OWNER_FOR: u64 = 240;
 /// Sessions that are remembered without a record.
 const MAX_ASKED: usize = 1024;
 
@@ -204,6 +208,7 @@ impl Sessions {
             asked: Mutex::default(),
             lookups: LookupLimits::default(),
             keys: Mutex::default(),
+            service_owners: Mutex::default(),
             entering: tokio::sync::Mutex::default(),
             is_poor: AtomicBool::new(false),
             has_twin: AtomicBool::new(false),

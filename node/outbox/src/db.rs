@@ -186,6 +186,22 @@ impl Db {
         row.map(Row::item).transpose().map_err(DbError::from)
     }
 
+    /// Of claims and proofs about any of these sessions those that a block holds.
+    pub(crate) async fn placed_about(&self, sessions: &[String]) -> Result<Vec<Item>, DbError> {
+        let rows: Vec<Row> = sqlx::query_as(item!(
+            "WHERE reason IN ('claim', 'proof') AND stage IN ('placed', 'ended') \
+             AND about IN (SELECT value FROM json_each(?)) ORDER BY item.id"
+        ))
+        .bind(serde_json::to_string(sessions)?)
+        .fetch_all(self.store.pool())
+        .await?;
+        let items = rows
+            .into_iter()
+            .map(Row::item)
+            .collect::<Result<Vec<Item>, _>>()?;
+        Ok(items.into_iter().filter(|item| item.placed().is_some()).collect())
+    }
+
     /// The newest transaction for a reason that a block holds: a fee that was only asked for says nothing.
     pub(crate) async fn newest_tx(&self, reason: Reason) -> Result<Option<Part>, DbError> {
         let row: Option<(Option<String>, String, i64)> = sqlx::query_as(

@@ -88,6 +88,20 @@ pub enum Outcome {
     Unknown { tx: String, why: String },
 }
 
+impl Item {
+    /// The transaction that did it, and its block.
+    #[must_use]
+    pub fn placed(&self) -> Option<(&str, Height)> {
+        match &self.state {
+            State::Placed { tx, height }
+            | State::Ended {
+                outcome: Outcome::Included { tx, height },
+            } => Some((tx, *height)),
+            State::Ended { .. } | State::Waiting { .. } | State::Signed { .. } => None,
+        }
+    }
+}
+
 impl State {
     pub(crate) const WAITING: State = State::Waiting { trouble: None };
 

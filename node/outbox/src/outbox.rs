@@ -289,6 +289,14 @@ impl Outbox {
         self.0.db.about(account, reason, about).await
     }
 
+    /// Of claims and proofs about any of these sessions those that a block holds, the oldest first.
+    ///
+    /// # Errors
+    /// A database that cannot be read.
+    pub async fn placed_about(&self, sessions: &[String]) -> Result<Vec<Item>, DbError> {
+        self.0.db.placed_about(sessions).await
+    }
+
     /// The newest transaction that was made for a reason: what such a one costs.
     ///
     /// # Errors

@@ -28,7 +28,7 @@ pub use powers::{Over, Power, powers};
 pub use returned::{Leaving, Returned, Returns, free_height};
 pub use roles::{Error, Review, Roles};
 pub use sent::{SentElsewhere, Trial};
-pub use settled::{Settled, SettledKind, Settlements};
+pub use settled::{KnownFrom, Settled, SettledKind, Settlements};
 pub use to_sign::{ToSign, wanted_signer};
 
 #[cfg(test)]

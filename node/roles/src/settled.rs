@@ -4,17 +4,25 @@
 //! No transaction says so, only events of the block that settles a session. One block of each session settles claims, so
 //! that one is looked at, and it is asked for whole only where balances or stakes of this wallet changed in it: those are
 //! proven. Events stand on an endpoint's word; where they explain the proven change to the last upokt, that is kept, too.
+//! Whose word it is, is kept as well: what a liar told is looked at anew.
 
+mod back;
 mod kept;
 mod said;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use hearth_base::{Amount, Failure as _, Height, Kind as FailureKind, Tasks};
 use hearth_chain::{Chain, Query, QueryError, ReadAt};
 use hearth_pocket::{Address, message::Coin, session::Timing};
 use hearth_store::{SqlitePool, Store};
 use hearth_wallet::{Accounts, Entry, Wallet};
+use parking_lot::Mutex;
+
+pub use kept::KnownFrom;
 
 use crate::{
     order::Role,
@@ -69,6 +77,17 @@ pub struct Settled {
     pub amount: Amount,
     /// Proven balances or stakes before and after the block differ by just what its events say.
     pub is_proven: bool,
+    /// The endpoint on whose word it stands; empty where an earlier Hearth did not keep that.
+    pub endpoint: String,
+}
+
+/// Where in the chain a look goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// At new blocks.
+    Ahead,
+    /// At old ones once more.
+    Back,
 }
 
 /// Looks for settled money, and keeps what it finds.
@@ -78,6 +97,8 @@ pub struct Settlements {
     chain: Chain,
     wallet: Wallet,
     returns: Returns,
+    /// Blocks that were looked at anew in this run, since a liar told of them.
+    doubted: Arc<Mutex<BTreeSet<Height>>>,
 }
 
 /// Why a look ended early.
@@ -87,6 +108,19 @@ enum LookError {
     Database(#[from] sqlx::Error),
     #[error(transparent)]
     Query(#[from] QueryError),
+    #[error("no endpoint has the events of this block any more")]
+    Gone,
+}
+
+impl LookError {
+    /// Whether asking once more is of no use.
+    fn is_final(&self) -> bool {
+        match self {
+            LookError::Database(_) => false,
+            LookError::Query(error) => error.kind() != FailureKind::Retry,
+            LookError::Gone => true,
+        }
+    }
 }
 
 /// An amount before a block and after it.
@@ -115,6 +149,7 @@ impl Settlements {
             chain,
             wallet,
             returns,
+            doubted: Arc::default(),
         }
     }
 
@@ -149,39 +184,50 @@ impl Settlements {
             return Ok(());
         }
         let mut looked = self.begin(newest).await?;
+        self.welcome(&accounts, looked).await?;
         for _ in 0..AT_A_TIME {
             let timing = self.timing(looked.plus(1)).await?;
             let Some(due) = next_settlement(&timing, looked).filter(|due| *due <= newest) else {
-                return Ok(());
+                break;
             };
-            match self.settle(due, &accounts).await {
-                Ok(found) => self.keep(due, &found).await?,
-                Err(LookError::Query(error)) if error.kind() != FailureKind::Retry => {
-                    tracing::info!(height = %due, %error, "what a block settled cannot be had");
-                    self.skip(due, due).await?;
-                }
-                Err(error) => return Err(error),
-            }
+            self.look_at(due, &accounts, Way::Ahead).await?;
             looked = due;
+        }
+        self.look_back(&accounts).await?;
+        self.doubt(&accounts).await
+    }
+
+    /// Looks at what a block settled, and keeps it, or that nobody has it any more.
+    async fn look_at(&self, due: Height, accounts: &Accounts, way: Way) -> Result<(), LookError> {
+        match self.settle(due, accounts).await {
+            Ok(found) => self.keep(due, &found, way).await?,
+            Err(error) if error.is_final() => {
+                tracing::info!(height = %due, %error, "what a block settled cannot be had");
+                self.skip(due, due, way).await?;
+            }
+            Err(error) => return Err(error),
         }
         Ok(())
     }
 
-    /// The block up to which was looked. What lies too far back is not looked for, and said to be missing.
+    /// The block up to which was looked; a new wallet begins here, and looks back besides. What lies too far back is not
+    /// looked for, and said to be missing.
     async fn begin(&self, newest: Height) -> Result<Height, LookError> {
-        let looked: Option<i64> = sqlx::query_scalar("SELECT height FROM settled_look")
-            .fetch_optional(&self.pool)
-            .await?;
-        let session = self.timing(newest).await?.blocks_per_session;
-        let back = |sessions: u64| Height(newest.0.saturating_sub(sessions.saturating_mul(session)));
-        let Some(looked) = looked.map(|height| Height(height.cast_unsigned())) else {
-            return Ok(back(FIRST_BACK));
+        let Some(looked) = self.looked().await? else {
+            self.keep(newest, &[], Way::Ahead).await?;
+            return Ok(newest);
         };
-        let oldest = back(MOST_BACK);
+        let oldest = self.back(MOST_BACK, newest).await?;
         if looked < oldest {
-            self.skip(looked.plus(1), oldest).await?;
+            self.skip(looked.plus(1), oldest, Way::Ahead).await?;
         }
         Ok(looked.max(oldest))
+    }
+
+    /// The block that is so many sessions before another one.
+    async fn back(&self, sessions: u64, from: Height) -> Result<Height, LookError> {
+        let session = self.timing(from).await?.blocks_per_session;
+        Ok(Height(from.0.saturating_sub(sessions.saturating_mul(session))))
     }
 
     async fn timing(&self, height: Height) -> Result<Timing, QueryError> {
@@ -211,7 +257,13 @@ impl Settlements {
             Some(around) => around.suppliers.keys().cloned().collect(),
             None => self.own_suppliers(accounts).await?,
         };
+        if !block.complete {
+            return Err(LookError::Gone);
+        }
         let mut found = said::settled(events, height, accounts, &own);
+        for one in &mut found {
+            one.endpoint.clone_from(&block.endpoint);
+        }
         if let Some(around) = &around {
             around.prove(&mut found);
         }
@@ -250,11 +302,12 @@ impl Settlements {
             let gateway = self.chain.query(Query::gateway(&entry.address), span.1).await?;
             if let Some(record) = gateway.into_value() {
                 let until = record.unstake_session_end_height;
+                let stake = record.stake.as_ref();
                 self.leaves(
                     &mut around,
                     (Role::Gateway, &entry.address),
                     until,
-                    record.stake.as_ref(),
+                    (stake, entry.address.as_str()),
                 )
                 .await?;
             }
@@ -293,8 +346,8 @@ impl Settlements {
         around.suppliers.insert(operator.to_string(), change);
         if let Some(record) = two {
             let until = record.unstake_session_end_height;
-            self.leaves(around, (Role::Supplier, operator), until, record.stake.as_ref())
-                .await?;
+            let to = (record.stake.as_ref(), record.owner_address.as_str());
+            self.leaves(around, (Role::Supplier, operator), until, to).await?;
         }
         Ok(())
     }
@@ -317,13 +370,9 @@ impl Settlements {
         around.applications.insert(application.to_string(), change);
         if let Some(record) = two {
             let until = record.unstake_session_end_height;
-            self.leaves(
-                around,
-                (Role::Application, application),
-                until,
-                record.stake.as_ref(),
-            )
-            .await?;
+            let to = (record.stake.as_ref(), application.as_str());
+            self.leaves(around, (Role::Application, application), until, to)
+                .await?;
         }
         Ok(())
     }
@@ -334,7 +383,7 @@ impl Settlements {
         around: &mut Around,
         (role, address): (Role, &Address),
         until: u64,
-        coin: Option<&Coin>,
+        (coin, to): (Option<&Coin>, &str),
     ) -> Result<(), QueryError> {
         if until == 0 {
             return Ok(());
@@ -345,6 +394,7 @@ impl Settlements {
             address: address.clone(),
             free_height: free_height(until, role.unbonding_sessions(&shared), &shared),
             amount: stake(coin),
+            to: to.to_owned(),
         });
         Ok(())
     }
@@ -473,6 +523,7 @@ mod tests {
             service: "svc".to_owned(),
             amount: upokt(amount),
             is_proven: false,
+            endpoint: String::new(),
         };
         let change = |before, after, is_proven| Change {
             before: upokt(before),

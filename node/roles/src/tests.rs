@@ -25,6 +25,53 @@ use hearth_wallet::Purpose;
 
 use crate::{Facts, Note, Offer, Order, Party, Plan, Role, RoleError, ServiceOrder, Share, plan};
 
+/// Settlements and returns of a wallet whose endpoints do not answer, so that only the database does.
+pub(crate) struct Away {
+    pub(crate) settlements: crate::Settlements,
+    pub(crate) returns: crate::Returns,
+    tasks: hearth_base::Tasks,
+    _folder: tempfile::TempDir,
+}
+
+impl Away {
+    pub(crate) async fn new() -> Away {
+        let (folder, tasks) = (tempfile::tempdir().unwrap(), hearth_base::Tasks::root());
+        let store = hearth_store::Store::open(hearth_store::Config {
+            path: folder.path().join("hearth.db"),
+            chain_id: "test".into(),
+            max_pages: None,
+        })
+        .await
+        .unwrap();
+        let nobody = "http://127.0.0.1:1".parse().unwrap();
+        let chain = hearth_chain::Chain::start(hearth_chain::Args {
+            config: hearth_chain::Config::new("test".into(), vec![nobody]),
+            store: store.clone(),
+            clock: hearth_base::Clock::system(),
+            tasks: tasks.child("chain"),
+        })
+        .unwrap();
+        let config = hearth_wallet::Config {
+            folder: folder.path().join("keystore"),
+            cost: hearth_wallet::Cost::PLAY,
+        };
+        let wallet = hearth_wallet::Wallet::open(config, hearth_base::Clock::system()).unwrap();
+        let returns = crate::Returns::new(&store, chain.clone());
+        Away {
+            settlements: crate::Settlements::new(&store, chain, wallet, returns.clone()),
+            returns,
+            tasks,
+            _folder: folder,
+        }
+    }
+}
+
+impl Drop for Away {
+    fn drop(&mut self) {
+        self.tasks.stop();
+    }
+}
+
 fn address(n: u8) -> Address {
     SecretKey::from_bytes(&[n; 32]).unwrap().address().clone()
 }

@@ -7,8 +7,8 @@ use hearth_base::Amount;
 use hearth_node::{
     Words,
     control::{
-        Balances, CreateWallet, CreatedWallet, Direction, FeeChoice, History, MovementKind, PlaceKind,
-        ReservedFor, SendDraft, SendOrder, SendReview, Sent, TransactionList, TransactionReason,
+        Balances, CreateWallet, CreatedWallet, Direction, FeeChoice, History, Movement, MovementKind,
+        PlaceKind, ReservedFor, SendDraft, SendOrder, SendReview, Sent, TransactionList, TransactionReason,
         TransactionState, Trust, UnlockWallet, Upokt, WalletPage,
     },
 };
@@ -255,7 +255,28 @@ pub(super) fn history(out: &Out, history: &History) {
             movement.height,
             dim(&plain(&other))
         ));
+        let costs = costs(movement);
+        if !costs.is_empty() {
+            out.line(&format!("             {}", dim(&fit(&plain(&costs), 66))));
+        }
     }
+}
+
+/// What a movement cost besides its amount, and what was signed where only that tells what it was for.
+fn costs(movement: &Movement) -> String {
+    let part = |what: &str, amount: Option<Upokt>| {
+        let amount = amount.filter(|amount| !amount.0.is_zero())?;
+        Some(format!("{what} {}", pokt(amount.0)))
+    };
+    let is_fee = movement.kind == MovementKind::Fee;
+    let does = movement.messages.iter().filter(|_| is_fee);
+    let does = does.filter_map(|url| url.rsplit('.').next().map(str::to_owned));
+    [part("fee", movement.fee), part("charge", movement.charge)]
+        .into_iter()
+        .flatten()
+        .chain(does)
+        .collect::<Vec<String>>()
+        .join(", ")
 }
 
 fn transactions(out: &Out, list: &TransactionList) {
@@ -492,5 +513,24 @@ mod tests {
         let (words, rest) = collected(&format!("{}\n\nrest", twelve.replace(' ', "\n")));
         assert!(Words::parse(&words).is_ok());
         assert_eq!(rest, ["rest"]);
+    }
+
+    #[test]
+    fn a_history_says_fee_charge_and_what_was_signed() {
+        let movement = |more: serde_json::Value| {
+            let mut value = serde_json::json!({
+                "id": "0a", "kind": "stake", "direction": "out", "amount": "5000000", "height": 7,
+                "standing": { "trust": "proven", "height": 7, "age_s": null }
+            });
+            let fields = value.as_object_mut().unwrap();
+            fields.extend(more.as_object().unwrap().clone());
+            serde_json::from_value::<Movement>(value).unwrap()
+        };
+        let both = movement(serde_json::json!({ "fee": "1000", "charge": "1000000" }));
+        assert_eq!(costs(&both), "fee 0.001000, charge 1.000000");
+        assert_eq!(costs(&movement(serde_json::json!({ "fee": "0" }))), "");
+        // A fee is its own amount; what it was paid for is told.
+        let fee = serde_json::json!({ "kind": "fee", "messages": ["/pocket.service.MsgAddService"] });
+        assert_eq!(costs(&movement(fee)), "MsgAddService");
     }
 }

@@ -183,10 +183,21 @@ impl Pool {
 
     /// Asks for what nobody can check, until somebody answers.
     pub(crate) async fn call<T: DeserializeOwned>(&self, method: &str, params: Value) -> Result<T, RpcError> {
+        Ok(self.call_named(method, params).await?.0)
+    }
+
+    /// The same, with the name of whoever answered.
+    pub(crate) async fn call_named<T: DeserializeOwned>(
+        &self,
+        method: &str,
+        params: Value,
+    ) -> Result<(T, String), RpcError> {
         self.ask(|endpoint| {
             let params = params.clone();
             async move {
-                endpoint.call(method, params).await.map_err(|error| {
+                let name = endpoint.name().to_owned();
+                let answer = endpoint.call(method, params).await;
+                answer.map(|answer| (answer, name)).map_err(|error| {
                     if error.is_worth_another() {
                         Fault::Failed(error)
                     } else {

@@ -201,6 +201,33 @@ impl ClaimState {
         }
     }
 
+    /// Whether it ended before anybody knew which transactions of which blocks had its claim or its proof: the chain tells
+    /// of the end of many claims at once, which they may share.
+    pub(crate) fn lacks_places(&self) -> bool {
+        let is_known = |place: &Inclusion| !place.tx.is_empty() && place.height.0 > 0;
+        match self {
+            ClaimState::Open(_) => false,
+            ClaimState::Ended(end) => {
+                let claimed = end.claim.as_ref();
+                claimed.is_some_and(|claim| !is_known(claim) || !end.proof.as_ref().is_some_and(is_known))
+            }
+        }
+    }
+
+    /// The same with what became known of them. What is known stays.
+    pub(crate) fn with_places(mut self, claim: Option<Inclusion>, proof: Option<Inclusion>) -> ClaimState {
+        let fill = |known: &mut Option<Inclusion>, found: Option<Inclusion>| {
+            if known.as_ref().is_none_or(|known| known.height.0 == 0) && found.is_some() {
+                *known = found;
+            }
+        };
+        if let ClaimState::Ended(end) = &mut self {
+            fill(&mut end.claim, claim);
+            fill(&mut end.proof, proof);
+        }
+        self
+    }
+
     /// The transaction that is on its way.
     #[must_use]
     pub fn sent(&self) -> Option<&str> {

@@ -204,6 +204,7 @@ fn block_with(height: u64, event: ChainEvent) -> BlockEvents {
             origin: EventOrigin::EndBlock,
             event,
         }],
+        endpoint: String::new(),
     }
 }
 
@@ -267,6 +268,45 @@ async fn the_block_of_a_proof_is_known_also_where_the_settlement_is_heard_of_fir
     let state = bench.state().await;
     assert_eq!(state.name(), "settled");
     assert_eq!(state.proof().map(|proof| proof.height), Some(Height(39)));
+}
+
+/// Who tells of the settlement is not whoever is asked for the transactions.
+#[tokio::test]
+async fn the_block_of_a_proof_is_filled_in_once_the_outbox_knows_it() {
+    let bench = Bench::new().await;
+    let mut driver = bench.start().await;
+    bench.serve(&driver, 0..4).await;
+    for height in 32..37 {
+        bench.block(&mut driver, height).await;
+        if height < 36 {
+            bench.include(height);
+        }
+    }
+    assert_eq!(bench.state().await.name(), "proof_sent");
+    bench.include(39);
+    bench.chain.state().hides = true;
+    bench.chain.set_height(41);
+    driver.on_events(&bench.settled()).await.unwrap();
+    assert_eq!(bench.state().await.proof(), None, "nobody knows it yet");
+    let complete = async || {
+        let mut records = [bench.record().await];
+        driver.db.complete(&driver.outbox, &mut records).await.unwrap();
+    };
+    complete().await;
+    assert_eq!(bench.state().await.proof(), None);
+    bench.chain.state().hides = false;
+    driver.outbox.look().await;
+    driver.outbox.look().await;
+    let before = bench.record().await;
+    complete().await;
+    let after = bench.record().await;
+    let proof = after.state.proof().expect("it is kept");
+    assert!(!proof.tx.is_empty());
+    assert_eq!(proof.height, Height(39));
+    assert_eq!(
+        (after.state.paid(), after.updated_ms),
+        (before.state.paid(), before.updated_ms)
+    );
 }
 
 #[tokio::test]

@@ -10,14 +10,15 @@ use hearth_pocket::{
         application::Application,
         session::SessionHeader,
         shared::{self, Supplier},
+        tokenomics,
     },
     ring::ExpectedRing,
     session::Timing,
     settlement::{Price, session_floor},
 };
 
-use super::{MAX_KEYS, OpenError, Session, Sessions, height};
-use crate::{claim::ClaimState, facts::Facts, network::LiveParams, refusal::Refusal};
+use super::{MAX_KEYS, OWNER_FOR, OpenError, Session, Sessions, height};
+use crate::{claim::ClaimState, facts::Facts, refusal::Refusal};
 
 /// More blocks than a session has: what a request names beyond is not asked for on its word.
 const LONGEST_SESSION: u64 = 10_000;
@@ -125,11 +126,12 @@ impl Sessions {
                 None
             }
         };
-        let (found, staked, guessed, live) = futures::join!(
+        let (found, staked, guessed, live, service_owner) = futures::join!(
             self.network.session(&application, &service, at),
             self.application_and_keys(&application, header),
             guess,
             self.network.live_params(),
+            self.service_owner(&service, asked_at),
         );
         let found = found?.into_value();
         let (Some(found_header), n_suppliers) = (found.header, found.suppliers.len()) else {
@@ -159,7 +161,8 @@ impl Sessions {
             // Another end than the request names: other gateways may count.
             ring = self.ring_keys(&application, height(end)).await?;
         }
-        let share = live.map_or(0, |live| share(live.value(), &ours, &header.service_id));
+        let service = (header.service_id.as_str(), service_owner.as_deref());
+        let share = live.map_or(0, |live| share(&live.value().tokenomics, &ours, service));
         let session = Session::new(Arc::new(self.facts(
             found_header,
             &application,
@@ -170,6 +173,21 @@ impl Sessions {
         )));
         session.set_ring(ring, asked_at);
         Ok(Arc::new(session))
+    }
+
+    /// Who owns a service. It is for estimates: where the chain does not say it, nothing is refused.
+    async fn service_owner(&self, service: &ServiceId, now: Height) -> Option<String> {
+        let known = self.service_owners.lock().get(service.as_str()).cloned();
+        if let Some((owner, _)) = known.filter(|(_, at)| now.since(*at) < OWNER_FOR) {
+            return owner;
+        }
+        let owner = self.network.service_owner(service).await.ok()?.into_value();
+        let mut owners = self.service_owners.lock();
+        if owners.len() >= MAX_KEYS {
+            owners.clear();
+        }
+        owners.insert(service.to_string(), (owner.clone(), now));
+        owner
     }
 
     /// An application as it is now, and the keys that may stand in the ring of a session's request.
@@ -308,9 +326,14 @@ struct Terms {
     target: Target,
 }
 
-/// The part of a claim that comes to us, in millionths; an estimate.
-fn share(live: &LiveParams, supplier: &Supplier, service_id: &str) -> u32 {
-    let tokenomics = &live.tokenomics;
+/// The part of a claim that comes to us, in millionths; an estimate. The supplier's part of what is minted is divided by
+/// the service's revenue shares; whoever owns the service has a part of its own. Both are minted twice: for what the
+/// application pays, and as inflation besides.
+fn share(
+    tokenomics: &tokenomics::Params,
+    supplier: &Supplier,
+    (service_id, service_owner): (&str, Option<&str>),
+) -> u32 {
     let ours = [
         supplier.operator_address.as_str(),
         supplier.owner_address.as_str(),
@@ -326,13 +349,23 @@ fn share(live: &LiveParams, supplier: &Supplier, service_id: &str) -> u32 {
             .filter(|share| ours.contains(&share.address.as_str()));
         own.map(|share| share.rev_share_percentage).sum()
     });
-    let rate = tokenomics.mint_ratio * tokenomics.mint_equals_burn_claim_distribution.supplier;
+    let served = percent.min(100) as f64 / 100.0;
+    let owned = if service_owner.is_some_and(|owner| ours.contains(&owner)) {
+        1.0
+    } else {
+        0.0
+    };
+    let part = |shares: &tokenomics::Shares| shares.supplier.mul_add(served, shares.source_owner * owned);
+    let minted = tokenomics.mint_ratio * part(&tokenomics.mint_equals_burn_claim_distribution);
+    let inflation = tokenomics.global_inflation_per_claim * part(&tokenomics.mint_allocation_percentages);
     #[allow(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "between 0 and a million"
     )]
-    let millionths = (rate * 10_000.0 * percent.min(100) as f64).clamp(0.0, 1_000_000.0) as u32;
+    let millionths = ((minted + inflation) * 1_000_000.0)
+        .round()
+        .clamp(0.0, 1_000_000.0) as u32;
     millionths
 }
 
@@ -373,7 +406,7 @@ mod tests {
         assert!(!session.ring().is_empty());
         let asked: usize = chain.state().asked.values().sum();
         let in_a_row = chain.trips_in_a_row();
-        assert!(in_a_row <= 2 && (6..=8).contains(&asked), "{in_a_row} of {asked}");
+        assert!(in_a_row <= 2 && (7..=9).contains(&asked), "{in_a_row} of {asked}");
 
         // A request that names another start or end costs its sender one more, and changes nothing of the session.
         let other = SessionHeader {
@@ -386,5 +419,70 @@ mod tests {
         let in_a_row = chain.trips_in_a_row();
         assert!(in_a_row <= 3, "{in_a_row}");
         tasks.stop();
+    }
+
+    /// What settled claims of a real chain paid is what would have been estimated: for the supplier alone, and with the
+    /// part of whoever owns the service.
+    #[test]
+    fn an_estimate_is_what_the_chain_pays_also_to_the_owner_of_the_service() {
+        let file = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../../tests/vectors/chain_settlement.json"
+        );
+        let golden: serde_json::Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+        let address = |actor: &str| golden["actors"][actor].as_str().unwrap().to_owned();
+        let mut n_claims = 0;
+        for round in golden["rounds"].as_array().unwrap() {
+            let params = round["params_at_settlement"]["tokenomics"].clone();
+            let params: tokenomics::Params = serde_json::from_value(params).unwrap();
+            for claim in round["recomputed_by_the_rules_of_our_reference"]
+                .as_array()
+                .unwrap()
+            {
+                let operator = claim["operator"].as_str().unwrap();
+                let shares = golden["revenue_shares"][operator].as_array().unwrap();
+                let shares = shares.iter().map(|share| shared::ServiceRevenueShare {
+                    address: address(share[0].as_str().unwrap()),
+                    rev_share_percentage: share[1].as_u64().unwrap(),
+                });
+                let service = claim["service"].as_str().unwrap();
+                let supplier = |owner: &str| Supplier {
+                    operator_address: address(operator),
+                    owner_address: owner.to_owned(),
+                    services: vec![shared::SupplierServiceConfig {
+                        service_id: service.to_owned(),
+                        rev_share: shares.clone().collect(),
+                        ..Default::default()
+                    }],
+                    ..Default::default()
+                };
+                let amounts = claim["amounts"].as_array().unwrap();
+                let paid_to = |who: &[&str]| {
+                    let to_them = amounts
+                        .iter()
+                        .filter(|one| who.contains(&one["recipient"].as_str().unwrap()));
+                    to_them.map(|one| one["amount"].as_u64().unwrap()).sum::<u64>()
+                };
+                // Only what was paid in full shows the rates.
+                let settled = claim["settled"].as_u64().unwrap();
+                for (owner, ours) in [
+                    ("owner1", vec![operator, "owner1"]),
+                    ("svcowner", vec![operator, "svcowner"]),
+                ] {
+                    let of = (service, Some(address("svcowner")));
+                    let millionths = share(&params, &supplier(&address(owner)), (of.0, of.1.as_deref()));
+                    let estimate = settled * u64::from(millionths) / 1_000_000;
+                    // Each of the four parts is rounded by itself, and by its shares.
+                    let paid = paid_to(&ours);
+                    let off = estimate.abs_diff(paid);
+                    assert!(
+                        off <= 6,
+                        "{operator} with {owner}: {estimate} is not {paid}: {claim:#}"
+                    );
+                }
+                n_claims += 1;
+            }
+        }
+        assert!(n_claims > 10, "{n_claims}");
     }
 }

@@ -51,6 +51,7 @@ pub(super) fn settled<'a>(
                 service: event.service_id.clone(),
                 amount: upokt(amount),
                 is_proven: false,
+                endpoint: String::new(),
             };
             let paid = event.reward_distribution.iter();
             let paid = paid.filter(|(who, _)| accounts.owns(who));
@@ -79,6 +80,7 @@ pub(super) fn settled<'a>(
                     service: event.service_id.clone(),
                     amount: upokt(&event.proof_missing_penalty),
                     is_proven: false,
+                    endpoint: String::new(),
                 });
             }
         }

@@ -2,7 +2,7 @@ import { render } from '@testing-library/svelte';
 import { describe, expect, test, vi } from 'vitest';
 import { wallet } from '$lib/controllers/wallet.svelte';
 import { ownUse } from '$lib/controllers/sources.svelte';
-import type { AccountOnChain, EarnedSession, Movement, OwnTransaction, UsageSum, WalletPage } from '$lib/api/generated';
+import type { AccountOnChain, EarnedSession, Movement, UsageSum, WalletPage } from '$lib/api/generated';
 import TestFrame from '../../TestFrame.svelte';
 import Accounts from './Accounts.svelte';
 import Activity from './Activity.svelte';
@@ -74,15 +74,14 @@ test('a message is named by what it did, where that is known and went well, and 
   vi.stubGlobal('fetch', () => new Promise(() => {}));
   const standing = { trust: 'proven', height: 7, age_s: null } as const;
   const movement = (id: string, more: object) => ({ id, kind: 'fee', direction: 'out', amount: '1000', fee: '1', height: 7, time: null, tx: id, standing, ...more }) as unknown as Movement;
-  const made = (tx: string, type: string, state = 'included') => ({ id: 1, tx, state, messages: [{ '@type': type }] }) as unknown as OwnTransaction;
-  const movements = [movement('A', { charge: '1000' }), movement('B', {}), movement('C', {}), movement('D', {}), movement('E', { kind: 'unstake' }), movement('F', { kind: 'stake', charge: '7' })];
+  // Those of what failed are not told: it did nothing.
+  const movements = [movement('A', { charge: '1000', messages: ['/pocket.service.MsgAddService'] }), movement('B', { messages: ['/pocket.application.MsgDelegateToGateway'] }), movement('C', { messages: [] }), movement('D', {}), movement('E', { kind: 'unstake' }), movement('F', { kind: 'stake', charge: '7' })];
   wallet.history.value = { movements, total: 6, payments: [], missing: [] };
-  wallet.transactions.value = { transactions: [made('A', '/pocket.service.MsgAddService'), made('B', '/pocket.application.MsgDelegateToGateway'), made('C', '/pocket.service.MsgAddService', 'failed')], total: 3 };
   const { container } = render(Activity);
   const names = [...container.querySelectorAll('li .font-medium')].map((one) => one.textContent);
   expect(names).toEqual(['Service made or changed', 'Gateway may sign', 'Message to the network', 'Message to the network', 'Given up', 'Set aside']);
   expect([...container.querySelectorAll('[data-testid=charge]')].map((one) => one.textContent?.replaceAll(/\s+/g, ' ').trim())).toEqual(['charge in it 0.001000', 'charge 0.000007']);
-  wallet.history.value = wallet.transactions.value = null;
+  wallet.history.value = null;
   vi.unstubAllGlobals();
 });
 

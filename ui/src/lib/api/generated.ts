@@ -1207,7 +1207,7 @@ export type Movement = {
   amount: Upokt;
   fee?: Upokt | null;
   charge?: Upokt | null;
-  /** By how much what this wallet's accounts hold changed, fees included: over all movements of a span these add up to the change of the balances. */
+  /** By how much what `account` holds changed, fees included: over all movements of a span these add up to the change of its balance, and of all of this wallet's. */
   balance_change?: UpoktChange;
   /** The same of its stakes. */
   stake_change?: UpoktChange;
@@ -1222,6 +1222,8 @@ export type Movement = {
   /** The operator of the supplier that it is about. */
   supplier?: string | null;
   service?: string | null;
+  /** The types of what the transaction did, each once; of messages that were carried out for somebody their own. Empty where it failed, where there is none, or where an earlier Hearth did not keep them. */
+  messages?: string[];
   standing: Standing;
   /** What the owner calls it. */
   label?: string | null;

@@ -51,6 +51,7 @@ export const refusals: Record<string, Words> = {
   folder_deep: { title: ({ say }) => m.refused_folder_deep({ path: say('path'), depth: say('depth') }) },
   history_chain_away: { title: m.refused_history_chain_away },
   history_gap: { title: ({ say }) => m.refused_history_gap({ first: say('first'), last: say('last') }) },
+  history_before: { title: ({ say }) => m.refused_history_before({ blocks: say('blocks') }) },
   history_cut: { title: ({ say }) => m.refused_history_cut({ most: say('most') }) },
   key_budget: { title: m.refused_key_budget, detail: true },
   key_entries: { title: ({ say }) => m.refused_key_entries({ most: say('most') }) },

@@ -144,8 +144,8 @@ pub struct Movement {
     /// What the network charges for staking, a service or a proof besides.
     #[serde(default)]
     pub charge: Option<Upokt>,
-    /// By how much what this wallet's accounts hold changed, fees included: over all movements of a span these add up to
-    /// the change of the balances.
+    /// By how much what `account` holds changed, fees included: over all movements of a span these add up to the change of
+    /// its balance, and of all of this wallet's.
     #[serde(default)]
     pub balance_change: UpoktChange,
     /// The same of its stakes.
@@ -166,6 +166,10 @@ pub struct Movement {
     pub supplier: Option<String>,
     #[serde(default)]
     pub service: Option<String>,
+    /// The types of what the transaction did, each once; of messages that were carried out for somebody their own. Empty
+    /// where it failed, where there is none, or where an earlier Hearth did not keep them.
+    #[serde(default)]
+    pub messages: Vec<String>,
     pub standing: Standing,
     /// What the owner calls it.
     #[serde(default)]

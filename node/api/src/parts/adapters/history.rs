@@ -1,8 +1,10 @@
 //! Movements of money: put together from the chain's transactions, the wallet's notes and what sessions settled.
 
+mod messages;
 mod moved;
 mod read;
 mod settled;
+mod transfers;
 
 use std::collections::BTreeMap;
 
@@ -47,6 +49,7 @@ fn plain(
         session_id: None,
         supplier: None,
         service: None,
+        messages: Vec::new(),
         standing: Standing {
             trust,
             height,
@@ -57,18 +60,16 @@ fn plain(
     }
 }
 
-/// The block of a transaction of our own, and its hash.
+/// The block of a transaction of our own, also of one that failed in it, and its hash.
 fn placed(item: &Item) -> Option<(&str, Height)> {
-    match &item.state {
-        State::Placed { tx, height }
-        | State::Ended {
-            outcome: Outcome::Included { tx, height },
-        } => Some((tx, *height)),
-        State::Ended {
-            outcome: Outcome::Failed { tx, height, .. },
-        } => Some((tx, (*height)?)),
-        State::Ended { .. } | State::Waiting { .. } | State::Signed { .. } => None,
-    }
+    let failed = || match item.state.outcome()? {
+        Outcome::Failed { tx, height, .. } => Some((tx.as_str(), (*height)?)),
+        Outcome::Included { .. }
+        | Outcome::Refused { .. }
+        | Outcome::Expired { .. }
+        | Outcome::Unknown { .. } => None,
+    };
+    item.placed().or_else(failed)
 }
 
 /// When transactions of our own were asked for, by their movement.
@@ -81,24 +82,26 @@ fn asked_at(noted: &[Item]) -> BTreeMap<String, Timestamp> {
         .collect()
 }
 
-/// What this node kept of a transaction of its own that a block has.
-fn note(item: &Item, is_own: &impl Fn(&str) -> bool) -> Option<Movement> {
-    let (hash, height) = placed(item)?;
+/// What this node kept of a transaction of its own that a block has: a row of each account of this wallet.
+fn note(item: &Item, is_own: &impl Fn(&str) -> bool) -> Vec<Movement> {
+    let Some((hash, height)) = placed(item) else {
+        return Vec::new();
+    };
     // What somebody else signed and was only sent from here moved their money.
     if !is_own(item.account.as_str()) {
-        return None;
+        return Vec::new();
     }
     let is_done = !matches!(item.state.outcome(), Some(Outcome::Failed { .. }));
     let kind = match item.reason {
         _ if !is_done => MovementKind::Fee,
         Reason::Payment => MovementKind::Sent,
         Reason::Role | Reason::Setup | Reason::Claim | Reason::Proof | Reason::Elsewhere => {
-            moved::kind_of_all(&item.messages)
+            messages::kind_of_all(&messages::opened(&item.messages))
         }
     };
     // How much came by a claim, the chain's history alone says.
     if kind == MovementKind::Morse {
-        return None;
+        return Vec::new();
     }
     let fee = item.tx.as_ref().map(|tx| tx.fee).unwrap_or_default();
     let amount = if kind == MovementKind::Fee {
@@ -106,9 +109,10 @@ fn note(item: &Item, is_own: &impl Fn(&str) -> bool) -> Option<Movement> {
     } else {
         item.amount
     };
-    let to_own = item.counterparty.as_deref().is_some_and(is_own);
+    let to_own = item.counterparty.as_deref().filter(|other| is_own(other));
     let moves = match kind {
-        MovementKind::Sent if to_own => UpoktChange::default(),
+        // What it pays to itself stays.
+        MovementKind::Sent if to_own == Some(item.account.as_str()) => UpoktChange::default(),
         MovementKind::Sent | MovementKind::Stake => UpoktChange::less(amount),
         MovementKind::Received
         | MovementKind::Reward
@@ -120,8 +124,20 @@ fn note(item: &Item, is_own: &impl Fn(&str) -> bool) -> Option<Movement> {
         | MovementKind::Morse
         | MovementKind::Fee => UpoktChange::default(),
     };
-    let (supplier, session_id, service) = moved::about(&item.messages);
-    Some(Movement {
+    // The outbox says that it ended well once that is proven, and what a payment moves its messages say.
+    let is_proven = kind == MovementKind::Sent && matches!(item.state, State::Ended { .. });
+    let trust = if is_proven {
+        Trust::Proven
+    } else {
+        Trust::Unverified
+    };
+    let direction = if to_own.is_some() {
+        Direction::Within
+    } else {
+        Direction::Out
+    };
+    let (supplier, session_id, service) = messages::about(&messages::opened(&item.messages));
+    let main = Movement {
         fee: (kind != MovementKind::Fee).then_some(Upokt(fee)),
         balance_change: moves.and(UpoktChange::less(fee)),
         stake_change: match kind == MovementKind::Stake {
@@ -135,14 +151,17 @@ fn note(item: &Item, is_own: &impl Fn(&str) -> bool) -> Option<Movement> {
         supplier,
         session_id,
         service,
-        ..plain(
-            hash.to_lowercase(),
-            kind,
-            (if to_own { Direction::Within } else { Direction::Out }, amount),
-            height.0,
-            Trust::Unverified,
-        )
-    })
+        messages: if is_done {
+            messages::names(&messages::opened(&item.messages))
+        } else {
+            Vec::new()
+        },
+        ..plain(hash.to_lowercase(), kind, (direction, amount), height.0, trust)
+    };
+    let to_own = to_own.filter(|to| kind == MovementKind::Sent && *to != item.account.as_str());
+    let payer = (item.account.as_str(), Direction::Within);
+    let other = to_own.map(|to| moved::other_side(&main, to, UpoktChange::more(amount), payer));
+    std::iter::once(main).chain(other).collect()
 }
 
 /// A stake that came back.
@@ -152,8 +171,7 @@ fn returned(one: &Returned) -> Movement {
     Movement {
         balance_change: UpoktChange::more(one.amount),
         stake_change: UpoktChange::less(one.amount),
-        // A supplier's stake goes to its owner, which the event does not name.
-        account: (!is_supplier).then(|| one.address.clone()),
+        account: one.account.clone(),
         supplier: is_supplier.then(|| one.address.clone()),
         ..plain(
             id,
@@ -173,8 +191,9 @@ fn all(movements: Vec<Movement>, noted: &[Item], is_own: &impl Fn(&str) -> bool)
     }
     for item in noted {
         // What was kept here stays when the endpoint's index has forgotten it.
-        if let Some(movement) = note(item, is_own).filter(|one| !by_id.contains_key(&one.id)) {
-            by_id.insert(movement.id.clone(), movement);
+        let rows = note(item, is_own);
+        if rows.first().is_some_and(|main| !by_id.contains_key(&main.id)) {
+            by_id.extend(rows.into_iter().map(|row| (row.id.clone(), row)));
         }
     }
     let mut movements: Vec<Movement> = by_id.into_values().collect();

@@ -155,6 +155,7 @@ fn leaving(stake: &Stake) -> Option<Leaving> {
             .as_ref()
             .and_then(|coin| coin.amount.parse().ok())
             .unwrap_or_default(),
+        to: stake.owner.clone(),
     })
 }
 

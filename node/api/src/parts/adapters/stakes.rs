@@ -20,6 +20,8 @@ pub(super) struct Stake {
     pub(super) unstakes_at: Option<u64>,
     /// The block in which it is back.
     pub(super) free_at: Option<u64>,
+    /// Who gets it back.
+    pub(super) owner: String,
     /// Who owns it, where that is another wallet.
     pub(super) foreign_owner: Option<String>,
 }
@@ -63,6 +65,7 @@ async fn of_application(chain: &Chain, address: &Address) -> Result<Option<Stake
     Ok(found.value().as_ref().map(|record| Stake {
         role: Role::Application,
         address: address.clone(),
+        owner: address.to_string(),
         foreign_owner: None,
         coin: record.stake.clone(),
         services: record
@@ -81,6 +84,7 @@ async fn of_gateway(chain: &Chain, address: &Address) -> Result<Option<Stake>, h
     Ok(found.value().as_ref().map(|record| Stake {
         role: Role::Gateway,
         address: address.clone(),
+        owner: address.to_string(),
         foreign_owner: None,
         coin: record.stake.clone(),
         services: Vec::new(),
@@ -113,6 +117,7 @@ async fn of_supplier(
     Ok(Some(Stake {
         role: Role::Supplier,
         address: operator.clone(),
+        owner: owner.clone(),
         foreign_owner: (!is_own).then(|| owner.clone()),
         coin: record.stake.clone(),
         services: services.map(|config| config.service_id.clone()).collect(),

@@ -38,6 +38,8 @@ struct Relay {
     address: SocketAddr,
     manner: Arc<Mutex<Manner>>,
     asked: Arc<AtomicUsize>,
+    /// One for all connections: making one reads all certificates of the system.
+    client: reqwest::Client,
 }
 
 impl Relay {
@@ -47,6 +49,7 @@ impl Relay {
             address: listener.local_addr().unwrap(),
             manner: Arc::new(Mutex::new(Manner::Honest)),
             asked: Arc::default(),
+            client: reqwest::Client::builder().no_proxy().build().unwrap(),
         };
         let (this, owner) = (relay.clone(), tasks.clone());
         tasks.spawn_until_stopped("relay", async move {
@@ -69,7 +72,6 @@ impl Relay {
     }
 
     async fn serve(&self, stream: TcpStream, to: &str) -> std::io::Result<()> {
-        let client = reqwest::Client::new();
         let mut stream = BufStream::new(stream);
         loop {
             let (mut length, mut line) = (0, String::new());
@@ -94,7 +96,8 @@ impl Relay {
                 Manner::Slow => tokio::time::sleep(Duration::from_millis(1500)).await,
                 Manner::Honest | Manner::Limited | Manner::Lies | Manner::Hides | Manner::Unavailable => {}
             }
-            let answer = client
+            let answer = self
+                .client
                 .post(to)
                 .header("content-type", "application/json")
                 .body(body)
@@ -117,10 +120,15 @@ impl Relay {
     }
 }
 
-/// An answer with another value, or none.
+/// An answer with another value, or none. What comes without a proof stays: nobody could tell, and whether it is heard
+/// depends on who is faster.
 fn falsified(answer: &str, manner: Manner) -> String {
     use base64::{Engine as _, engine::general_purpose::STANDARD};
     let mut json: serde_json::Value = serde_json::from_str(answer).unwrap();
+    let proof = json.pointer("/result/response/proofOps");
+    if proof.is_none_or(serde_json::Value::is_null) {
+        return answer.to_owned();
+    }
     if let Some(value) = json.pointer_mut("/result/response/value")
         && let Some(text) = value.as_str().filter(|text| !text.is_empty())
     {
@@ -135,10 +143,34 @@ fn falsified(answer: &str, manner: Manner) -> String {
     json.to_string()
 }
 
+/// A devnet with a service, a supplier and an application, in a session in which all of them count.
+async fn staked() -> World {
+    let world = World::start().await;
+    let (owner, operator, app) = (key(1), key(2), key(3));
+    world.fund(&[&owner, &operator, &app]).await;
+    world.submit(&owner, &service(&owner)).await;
+    world.submit(&operator, &supplier(&operator)).await;
+    let services = vec![ApplicationServiceConfig {
+        service_id: SERVICE.to_owned(),
+    }];
+    let stake = MsgStakeApplication {
+        address: app.address().to_string(),
+        stake: Some(Coin::upokt(pokt(50_000))),
+        services,
+        per_session_spend_limit: None,
+    };
+    let staked = world.submit(&app, &stake).await;
+    let params = world.chain.params().await.unwrap().into_value();
+    let blocks = params.shared.num_blocks_per_session;
+    let in_session = staked.height.plus(blocks + 1);
+    world.chain.reach(in_session, PATIENCE).await.unwrap();
+    world
+}
+
 /// Two endpoints of one devnet, one of them through a relay that is asked first.
 struct Pair {
     _folder: tempfile::TempDir,
-    world: World,
+    world: Arc<World>,
     relay: Relay,
     chain: Chain,
     application: Address,
@@ -147,51 +179,26 @@ struct Pair {
 
 impl Pair {
     async fn start() -> Pair {
-        let world = World::start().await;
-        let (owner, operator, app) = (key(1), key(2), key(3));
-        world.fund(&[&owner, &operator, &app]).await;
-        world.submit(&owner, &service(&owner)).await;
-        world.submit(&operator, &supplier(&operator)).await;
-        let services = vec![ApplicationServiceConfig {
-            service_id: SERVICE.to_owned(),
-        }];
-        let stake = MsgStakeApplication {
-            address: app.address().to_string(),
-            stake: Some(Coin::upokt(pokt(50_000))),
-            services,
-            per_session_spend_limit: None,
-        };
-        let staked = world.submit(&app, &stake).await;
-        let blocks = world
-            .chain
-            .params()
-            .await
-            .unwrap()
-            .value()
-            .shared
-            .num_blocks_per_session;
-        world
-            .chain
-            .reach(staked.height.plus(blocks + 1), PATIENCE)
-            .await
-            .unwrap();
+        Pair::on(&Arc::new(staked().await)).await
+    }
+
+    /// Two more endpoints of the same devnet, of which nobody knows anything yet.
+    async fn on(world: &Arc<World>) -> Pair {
         let relay = Relay::start(world.devnet.rpc_url(), &world.tasks).await;
         let folder = tempfile::tempdir().unwrap();
         // As far away as the other one.
         let honest = Relay::start(world.devnet.rpc_url(), &world.tasks).await;
         let urls = [relay.url(), honest.url()];
         let chain = follow_at(&folder, &world.devnet, &world.tasks, &urls).await;
-        chain
-            .reach(staked.height.plus(blocks + 1), PATIENCE)
-            .await
-            .unwrap();
+        let head = world.chain.head().borrow().height;
+        chain.reach(head, PATIENCE).await.unwrap();
         Pair {
             _folder: folder,
-            world,
+            world: Arc::clone(world),
             relay,
             chain,
-            application: app.address().clone(),
-            operator: operator.address().clone(),
+            application: key(3).address().clone(),
+            operator: key(2).address().clone(),
         }
     }
 
@@ -289,7 +296,10 @@ impl Pair {
     async fn stop(self) {
         self.chain.stop();
         self.chain.join().await;
-        self.world.stop().await;
+        // The last one leaves nothing behind.
+        if let Some(world) = Arc::into_inner(self.world) {
+            world.stop().await;
+        }
     }
 }
 
@@ -316,8 +326,9 @@ async fn every_question_is_answered_beside_an_endpoint_that_misbehaves() {
         &[Manner::Lies],
         &[Manner::Hides],
     ];
+    let world = Arc::new(staked().await);
     for course in courses {
-        let pair = Pair::start().await;
+        let pair = Pair::on(&world).await;
         pair.ask_all().await;
         for manner in course {
             pair.relay.turn(*manner);
@@ -349,6 +360,9 @@ async fn every_question_is_answered_beside_an_endpoint_that_misbehaves() {
             );
         }
         pair.stop().await;
+    }
+    if let Some(world) = Arc::into_inner(world) {
+        world.stop().await;
     }
 }
 

@@ -1,48 +1,57 @@
 //! What a transaction moved, seen from this wallet: by the bank's own events, so that balances add up.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use hearth_base::Amount;
-use hearth_chain::{ChainEvent, FoundTx, ProofStatus};
+use hearth_chain::{FoundTx, ProofStatus};
 use hearth_pocket::{
     Address,
-    message::{
-        Any,
-        cosmos::MsgSend,
-        proof::{MsgCreateClaim, MsgSubmitProof},
-        session::SessionHeader,
-        supplier::{MsgStakeSupplier, MsgUnstakeSupplier},
-    },
+    message::{Any, cosmos::MsgSend, supplier::MsgStakeSupplier},
     tx,
 };
 use hearth_wallet::Accounts;
 
-use super::plain;
+use super::{
+    messages::{
+        CLAIM_APPLICATION, CLAIM_SUPPLIER, STAKE_APPLICATION, STAKE_GATEWAY, STAKE_SUPPLIER, about,
+        kind_of_all, names, opened,
+    },
+    plain,
+    transfers::{Changed, Transfer, balance_change, changes, says_all, transfers},
+};
 use crate::control::types::{Direction, Movement, MovementKind, Trust, Upokt, UpoktChange};
 
-const SEND: &str = "/cosmos.bank.v1beta1.MsgSend";
-const STAKE_SUPPLIER: &str = "/pocket.supplier.MsgStakeSupplier";
-const STAKE_APPLICATION: &str = "/pocket.application.MsgStakeApplication";
-const STAKE_GATEWAY: &str = "/pocket.gateway.MsgStakeGateway";
-const CLAIM_ACCOUNT: &str = "/pocket.migration.MsgClaimMorseAccount";
-const CLAIM_APPLICATION: &str = "/pocket.migration.MsgClaimMorseApplication";
-const CLAIM_SUPPLIER: &str = "/pocket.migration.MsgClaimMorseSupplier";
 /// What the network charges for besides the place in the block.
 const CHARGED: &[&str] = &["/pocket.service.MsgAddService", "/pocket.proof.MsgSubmitProof"];
 
+/// What a transaction moved, seen from this wallet.
+pub(super) struct Found {
+    /// A row of each account, that of whoever paid for the transaction first.
+    pub(super) rows: Vec<Movement>,
+    /// All that moved is said by its messages, so that whoever proves the transaction proves the rows.
+    pub(super) is_provable: bool,
+}
+
 /// What a transaction moved, seen from this wallet; `None` where it did not concern it. What `faucet` pays is play
 /// money.
-pub(super) fn movement(found: &FoundTx, accounts: &Accounts, faucet: Option<&Address>) -> Option<Movement> {
+pub(super) fn found(found: &FoundTx, accounts: &Accounts, faucet: Option<&Address>) -> Option<Found> {
+    // Anybody may call other bytes by this name.
+    if tx::hash(&found.bytes) != found.hash {
+        return None;
+    }
+    told(found, &transfers(&found.events), accounts, faucet)
+}
+
+/// The same, by the transfers that its events tell of.
+fn told(
+    found: &FoundTx,
+    transfers: &[Transfer],
+    accounts: &Accounts,
+    faucet: Option<&Address>,
+) -> Option<Found> {
     let decoded = tx::decode(&found.bytes).ok()?;
     let own = |address: &str| accounts.owns(address);
-    let fee: Option<Amount> = decoded
-        .auth_info
-        .fee
-        .as_ref()
-        .and_then(|fee| fee.amount.first())
-        .and_then(|coin| coin.amount.parse().ok())
-        .filter(|fee: &Amount| !fee.is_zero());
-    let transfers = transfers(&found.events);
+    let fee = fee_of(&decoded);
     // The fee, where one is paid, is a transfer of its own, always the first.
     let has_fee = fee.is_some() && transfers.first().map(|transfer| transfer.amount) == fee;
     let besides = transfers.get(usize::from(has_fee)..).unwrap_or_default();
@@ -51,14 +60,16 @@ pub(super) fn movement(found: &FoundTx, accounts: &Accounts, faucet: Option<&Add
     let payer = transfers.first().map(|transfer| &transfer.from);
     let payer = payer.filter(|payer| has_fee && own(payer));
     let paid_fee = fee.filter(|_| payer.is_some()).unwrap_or_default();
-    let messages = &decoded.body.messages;
+    let messages = &opened(&decoded.body.messages);
     let staked = staked(messages, besides, &own);
     let moved = moved(besides.iter(), &own);
     let kind = kind_of_all(messages);
-    let change = balance_change(besides, &own);
     let (direction, amount) = match &moved {
         // What comes, free or staked.
-        Some(_) if kind == MovementKind::Morse => (Direction::In, change.and(staked.change).size()),
+        Some(_) if kind == MovementKind::Morse => {
+            let change = balance_change(besides, &own);
+            (Direction::In, change.and(staked.change).size())
+        }
         _ if staked.change.0 > 0 => (Direction::Out, staked.change.size()),
         _ if staked.change.0 < 0 => (Direction::In, staked.change.size()),
         Some(moved) => (moved.direction, moved.amount),
@@ -72,33 +83,29 @@ pub(super) fn movement(found: &FoundTx, accounts: &Accounts, faucet: Option<&Add
         .as_ref()
         .filter(|_| !is_stake)
         .map(|moved| moved.other.clone());
-    let kind = match (kind, direction) {
+    let is_gift = faucet.is_some_and(|faucet| counterparty.as_deref() == Some(faucet.as_str()));
+    let kind = match kind_of(kind, direction, is_stake, is_gift) {
         _ if found.code != 0 => MovementKind::Fee,
-        (MovementKind::Morse, _) => MovementKind::Morse,
-        _ if is_stake => MovementKind::Stake,
-        // Its services were changed, and no stake.
-        (MovementKind::Stake, _) => MovementKind::Fee,
-        (MovementKind::Sent, Direction::In)
-            if faucet.is_some_and(|faucet| counterparty.as_deref() == Some(faucet.as_str())) =>
-        {
-            MovementKind::Faucet
-        }
-        (MovementKind::Sent, Direction::In) => MovementKind::Received,
-        (kind, _) => kind,
+        // What was paid for somebody else is their money.
+        MovementKind::Sent if only_fee => MovementKind::Fee,
+        kind => kind,
     };
+    let is_provable = found.code == 0 && says_all(messages, besides, &own);
     let trust = match found.how() {
-        ProofStatus::Proven => Trust::Proven,
-        ProofStatus::Unproven => Trust::Unverified,
+        ProofStatus::Proven if is_provable => Trust::Proven,
+        ProofStatus::Proven | ProofStatus::Unproven => Trust::Unverified,
         ProofStatus::Stale => Trust::Stale,
     };
     let (supplier, session_id, service) = about(messages);
-    let id = hex::encode(found.hash);
-    Some(Movement {
+    let account = payer.cloned().or(moved.map(|moved| moved.account))?;
+    let mut changes = changes(besides, &own);
+    let change = changes.remove(&account).map(|one| one.change).unwrap_or_default();
+    let main = Movement {
         fee: (payer.is_some() && !only_fee).then_some(Upokt(paid_fee)),
         charge: (!staked.charge.is_zero()).then_some(Upokt(staked.charge)),
         balance_change: change.and(UpoktChange::less(paid_fee)),
         stake_change: staked.change,
-        account: payer.cloned().or(moved.map(|moved| moved.account)),
+        account: Some(account),
         // What is claimed is made by a module, which is nobody.
         counterparty: counterparty.filter(|_| kind != MovementKind::Morse),
         memo: Some(decoded.body.memo).filter(|memo| !memo.is_empty()),
@@ -106,24 +113,84 @@ pub(super) fn movement(found: &FoundTx, accounts: &Accounts, faucet: Option<&Add
         session_id,
         supplier,
         service,
-        ..plain(id, kind, (direction, amount), found.height.0, trust)
+        messages: if found.code == 0 {
+            names(messages)
+        } else {
+            Vec::new()
+        },
+        ..plain(
+            hex::encode(found.hash),
+            kind,
+            (direction, amount),
+            found.height.0,
+            trust,
+        )
+    };
+    let others = others(&main, changes, &own);
+    Some(Found {
+        rows: std::iter::once(main).chain(others).collect(),
+        is_provable,
     })
 }
 
-/// By how much transfers change what this wallet holds.
-fn balance_change(transfers: &[Transfer], own: &impl Fn(&str) -> bool) -> UpoktChange {
-    transfers.iter().fold(UpoktChange::default(), |sum, transfer| {
-        let sum = if own(&transfer.to) {
-            sum.and(UpoktChange::more(transfer.amount))
-        } else {
-            sum
+/// What is offered for the place in a block.
+fn fee_of(decoded: &tx::DecodedTx) -> Option<Amount> {
+    let fee = decoded.auth_info.fee.as_ref()?;
+    let fee: Amount = fee.amount.first()?.amount.parse().ok()?;
+    (!fee.is_zero()).then_some(fee)
+}
+
+/// The rows of the other accounts of this wallet.
+fn others(main: &Movement, changes: BTreeMap<String, Changed>, own: &impl Fn(&str) -> bool) -> Vec<Movement> {
+    let others = changes.into_iter().filter(|(_, one)| one.change.0 != 0);
+    let others = others.map(|(account, one)| {
+        let direction = match one.change.0 > 0 {
+            _ if own(&one.other) => Direction::Within,
+            true => Direction::In,
+            false => Direction::Out,
         };
-        if own(&transfer.from) {
-            sum.and(UpoktChange::less(transfer.amount))
-        } else {
-            sum
-        }
-    })
+        other_side(main, &account, one.change, (&one.other, direction))
+    });
+    others.collect()
+}
+
+/// What a transaction is called that did what it should, by what its messages are for and which way money went.
+fn kind_of(kind: MovementKind, direction: Direction, is_stake: bool, is_gift: bool) -> MovementKind {
+    match (kind, direction) {
+        (MovementKind::Morse, _) => MovementKind::Morse,
+        _ if is_stake => MovementKind::Stake,
+        // Its services were changed, and no stake.
+        (MovementKind::Stake, _) => MovementKind::Fee,
+        (MovementKind::Sent, Direction::In) if is_gift => MovementKind::Faucet,
+        (MovementKind::Sent, Direction::In) => MovementKind::Received,
+        (kind, _) => kind,
+    }
+}
+
+/// The row of another account of this wallet that a transaction changed, too.
+pub(super) fn other_side(
+    main: &Movement,
+    account: &str,
+    change: UpoktChange,
+    (other, direction): (&str, Direction),
+) -> Movement {
+    Movement {
+        id: format!("{}-{account}", main.id),
+        kind: match main.kind {
+            MovementKind::Morse | MovementKind::Faucet => main.kind,
+            _ if change.0 > 0 => MovementKind::Received,
+            _ => MovementKind::Sent,
+        },
+        direction,
+        amount: Upokt(change.size()),
+        fee: None,
+        charge: None,
+        balance_change: change,
+        stake_change: UpoktChange::default(),
+        account: Some(account.to_owned()),
+        counterparty: Some(other.to_owned()).filter(|_| main.kind != MovementKind::Morse),
+        ..main.clone()
+    }
 }
 
 /// What messages did to the stakes of this wallet, and what the network charged for them.
@@ -262,100 +329,9 @@ fn moved<'a>(transfers: impl Iterator<Item = &'a Transfer>, own: &impl Fn(&str) 
     }
 }
 
-/// What messages move together: a stake is one, also beside a payment between own keys.
-pub(super) fn kind_of_all(messages: &[Any]) -> MovementKind {
-    let kinds = || messages.iter().map(|message| kind_of(&message.type_url));
-    kinds()
-        .find(|kind| {
-            matches!(
-                kind,
-                MovementKind::Stake | MovementKind::Unstake | MovementKind::Morse
-            )
-        })
-        .or_else(|| kinds().next())
-        .unwrap_or(MovementKind::Fee)
-}
-
-/// What a message of this type moves.
-fn kind_of(url: &str) -> MovementKind {
-    match url {
-        SEND => MovementKind::Sent,
-        STAKE_SUPPLIER | STAKE_APPLICATION | STAKE_GATEWAY => MovementKind::Stake,
-        "/pocket.supplier.MsgUnstakeSupplier"
-        | "/pocket.application.MsgUnstakeApplication"
-        | "/pocket.gateway.MsgUnstakeGateway" => MovementKind::Unstake,
-        CLAIM_ACCOUNT | CLAIM_APPLICATION | CLAIM_SUPPLIER => MovementKind::Morse,
-        _ => MovementKind::Fee,
-    }
-}
-
-/// The supplier, session and service that messages are about, where all are about the same.
-pub(super) fn about(messages: &[Any]) -> (Option<String>, Option<String>, Option<String>) {
-    let of = |operator: String, header: Option<SessionHeader>| {
-        let header = header.unwrap_or_default();
-        [operator, header.session_id, header.service_id]
-    };
-    let named = messages.iter().filter_map(|message| {
-        if let Some(Ok(stake)) = message.unpack::<MsgStakeSupplier>() {
-            return Some(of(stake.operator_address, None));
-        }
-        if let Some(Ok(unstake)) = message.unpack::<MsgUnstakeSupplier>() {
-            return Some(of(unstake.operator_address, None));
-        }
-        if let Some(Ok(claim)) = message.unpack::<MsgCreateClaim>() {
-            return Some(of(claim.supplier_operator_address, claim.session_header));
-        }
-        let proof = message.unpack::<MsgSubmitProof>()?.ok()?;
-        Some(of(proof.supplier_operator_address, proof.session_header))
-    });
-    let same = named.reduce(|one, other| {
-        let mut same = one;
-        for (one, other) in same.iter_mut().zip(other) {
-            if *one != other {
-                one.clear();
-            }
-        }
-        same
-    });
-    let [supplier, session, service] = same.unwrap_or_default();
-    let known = |text: String| (!text.is_empty()).then_some(text);
-    (known(supplier), known(session), known(service))
-}
-
-#[derive(Clone, Debug)]
-struct Transfer {
-    from: String,
-    to: String,
-    amount: Amount,
-}
-
-/// The bank's `transfer` events, in order.
-fn transfers(events: &[ChainEvent]) -> Vec<Transfer> {
-    events
-        .iter()
-        .filter_map(|event| {
-            let ChainEvent::Other(raw) = event else {
-                return None;
-            };
-            let value = |key: &str| {
-                raw.attributes
-                    .iter()
-                    .find(|found| found.key == key)
-                    .map(|found| found.value.clone())
-            };
-            (raw.kind == "transfer").then_some(())?;
-            Some(Transfer {
-                from: value("sender")?,
-                to: value("recipient")?,
-                amount: value("amount")?.parse().ok()?,
-            })
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
-    use hearth_pocket::message::{Coin, TypeUrl as _, application::MsgStakeApplication};
+    use hearth_pocket::message::{Coin, TypeUrl as _, application::MsgStakeApplication, cosmos::MsgExec};
 
     use super::*;
 
@@ -420,5 +396,169 @@ mod tests {
         let moved = moved(transfers.iter(), &own).unwrap();
         assert_eq!((moved.direction, moved.amount.upokt()), (Direction::Out, 2));
         assert_eq!((moved.account.as_str(), moved.other.as_str()), ("own", "other"));
+    }
+
+    const MAIN: &str = "pokt188myadvavpprxdfpg9p4ft3crv8plj65fr9lh7";
+    const WORKING: &str = "pokt1rxtrzmca0j9mu45j75n35kcxg64ga92sh33su4";
+    const OTHER: &str = "pokt1u70plrge24ctj97rkeh8twemk33zp97gr2qqeq";
+    const MODULE: &str = "pokt17xpfvakm2amg962yls6f84z3kell8c5l6shfv3";
+
+    fn accounts() -> Accounts {
+        let entry = |id, address: &str| hearth_wallet::Entry {
+            id: hearth_wallet::EntryId(id),
+            label: address.to_owned(),
+            origin: hearth_wallet::Origin::Raw,
+            address: address.parse().unwrap(),
+            public_key: None,
+            purposes: [].into(),
+        };
+        Accounts {
+            all: vec![entry(1, MAIN), entry(2, WORKING)],
+            ..Accounts::default()
+        }
+    }
+
+    /// A transaction with a fee of 1 and these messages, as a search finds it.
+    fn tx_of(messages: Vec<Any>) -> FoundTx {
+        let plan = tx::Plan {
+            fee: vec![Coin::upokt(Amount::from_upokt(1))],
+            ..tx::Plan::ordered(messages, 0)
+        };
+        let bytes = plan.unsigned(&[2; 33]);
+        FoundTx {
+            hash: tx::hash(&bytes),
+            height: hearth_base::Height(7),
+            index: 0,
+            code: 0,
+            codespace: String::new(),
+            log: String::new(),
+            gas_used: 0,
+            events: Vec::new(),
+            bytes,
+            is_placed: false,
+            outcome: None,
+        }
+    }
+
+    fn send(from: &str, to: &str, amount: u128) -> Any {
+        MsgSend {
+            from_address: from.to_owned(),
+            to_address: to.to_owned(),
+            amount: vec![Coin::upokt(Amount::from_upokt(amount))],
+        }
+        .to_any()
+    }
+
+    fn rows(tx: &FoundTx, transfers: &[Transfer]) -> Found {
+        told(tx, transfers, &accounts(), None).unwrap()
+    }
+
+    #[test]
+    fn what_goes_between_own_accounts_is_a_row_of_each_and_rows_by_account_add_up() {
+        let tx = tx_of(vec![send(MAIN, OTHER, 3), send(MAIN, WORKING, 5)]);
+        let fee = transfer(MAIN, MODULE, 1);
+        let found = rows(&tx, &[fee, transfer(MAIN, OTHER, 3), transfer(MAIN, WORKING, 5)]);
+        let told: Vec<_> = found
+            .rows
+            .iter()
+            .map(|row| {
+                (
+                    row.account.as_deref().unwrap(),
+                    row.kind,
+                    row.direction,
+                    row.balance_change.0,
+                )
+            })
+            .collect();
+        assert_eq!(
+            told,
+            [
+                (MAIN, MovementKind::Sent, Direction::Out, -9),
+                (WORKING, MovementKind::Received, Direction::Within, 5)
+            ]
+        );
+        let [main, working] = found.rows.as_slice() else {
+            panic!()
+        };
+        assert_eq!(main.id, hex::encode(tx.hash));
+        assert_eq!(working.id, format!("{}-{WORKING}", main.id));
+        assert_eq!(
+            (working.amount.0.upokt(), working.counterparty.as_deref()),
+            (5, Some(MAIN))
+        );
+        assert_eq!(
+            (main.fee, working.fee),
+            (Some(Upokt(Amount::from_upokt(1))), None)
+        );
+    }
+
+    #[test]
+    fn what_is_carried_out_for_somebody_is_named_by_its_own_messages() {
+        let exec = |messages: Vec<Any>| {
+            let exec = MsgExec {
+                grantee: WORKING.to_owned(),
+                msgs: messages,
+            };
+            tx_of(vec![exec.to_any()])
+        };
+        let fee = transfer(WORKING, MODULE, 1);
+        // The working key pays from the main one.
+        let found = rows(
+            &exec(vec![send(MAIN, OTHER, 3)]),
+            &[fee.clone(), transfer(MAIN, OTHER, 3)],
+        );
+        assert_eq!(found.rows[0].kind, MovementKind::Sent);
+        assert_eq!(found.rows[0].messages, ["/cosmos.bank.v1beta1.MsgSend"]);
+        let changes = found
+            .rows
+            .iter()
+            .map(|row| (row.account.as_deref().unwrap(), row.balance_change.0));
+        assert_eq!(changes.collect::<Vec<_>>(), [(WORKING, -1), (MAIN, -3)]);
+        // One that carries out another one's.
+        let inner = MsgExec {
+            grantee: WORKING.to_owned(),
+            msgs: vec![MsgStakeApplication::default().to_any()],
+        };
+        let found = rows(
+            &exec(vec![inner.to_any()]),
+            &[fee.clone(), transfer(MAIN, MODULE, 8)],
+        );
+        assert_eq!(
+            (found.rows[0].kind, found.rows[0].stake_change.0),
+            (MovementKind::Stake, 8)
+        );
+        // What only passes through somebody else's hands costs a fee, and is no payment of ours.
+        let found = rows(
+            &exec(vec![send(OTHER, MODULE, 3)]),
+            &[fee, transfer(OTHER, MODULE, 3)],
+        );
+        assert_eq!(
+            (found.rows[0].kind, found.rows[0].amount.0.upokt()),
+            (MovementKind::Fee, 1)
+        );
+    }
+
+    #[test]
+    fn a_payment_is_proven_with_its_transaction_where_events_and_messages_say_the_same() {
+        let fee = transfer(MAIN, MODULE, 1);
+        let mut tx = tx_of(vec![send(MAIN, OTHER, 3)]);
+        let is_provable = |tx: &FoundTx, transfers: &[Transfer]| rows(tx, transfers).is_provable;
+        assert!(is_provable(&tx, &[fee.clone(), transfer(MAIN, OTHER, 3)]));
+        for lie in [
+            transfer(MAIN, OTHER, 4),
+            transfer(MAIN, MODULE, 3),
+            transfer(OTHER, MAIN, 3),
+        ] {
+            assert!(!is_provable(&tx, &[fee.clone(), lie]));
+        }
+        // What failed moved nothing, and how much of a stake moved no message says.
+        tx.code = 5;
+        assert!(!is_provable(&tx, std::slice::from_ref(&fee)));
+        let stake = tx_of(vec![MsgStakeApplication::default().to_any()]);
+        assert!(!is_provable(&stake, &[fee, transfer(MAIN, MODULE, 3)]));
+        // Other bytes under the name of a transaction are none of it.
+        let mut other = tx_of(vec![send(MAIN, OTHER, 3)]);
+        other.hash = [1; 32];
+        assert!(found(&other, &accounts(), None).is_none());
     }
 }

@@ -9,6 +9,7 @@ use futures::{StreamExt as _, stream};
 use hearth_base::Height;
 use hearth_chain::{FoundTx, QueryError};
 use hearth_outbox::Item;
+use hearth_pocket::Address;
 use hearth_wallet::Accounts;
 
 use super::{
@@ -16,7 +17,7 @@ use super::{
     all, asked_at, moved, page, returned, settled,
 };
 use crate::{
-    control::types::{EarnedSession, History, Movement, Timestamp},
+    control::types::{EarnedSession, History, Movement, Timestamp, Trust},
     error::ApiError,
     parts::{Answer, HistoryFilter, Window},
 };
@@ -29,6 +30,9 @@ const EXPORTED_TXS: usize = 10_000;
 /// Blocks whose times are asked for at most, and at once.
 const MOST_TIMES: usize = 2_000;
 const TIMES_AT_ONCE: usize = 16;
+/// Transactions that are proven for one table at most, and how long that may take: the next one goes on there.
+const MOST_PROOFS: usize = 2_000;
+const PROVEN_WITHIN: Duration = Duration::from_secs(20);
 /// How long the chain may take for either, before the wallet's own notes are shown without it.
 const HISTORY_WITHIN: Duration = Duration::from_secs(10);
 const EXPORTED_WITHIN: Duration = Duration::from_secs(120);
@@ -41,11 +45,12 @@ impl ChainMoney {
         window: Window,
         filter: &HistoryFilter,
     ) -> Answer<History> {
-        let mut movements = Vec::new();
-        let (missing, is_away) = match self.on_chain(accounts, window, &mut movements).await {
+        let mut read = OnChain::default();
+        let (missing, is_away) = match self.on_chain(accounts, window, &mut read).await {
             Ok(missing) => (missing, false),
             Err(away) => (Some(away), true),
         };
+        let mut movements = read.movements;
         let sessions = self.all_sessions().await?;
         self.off_transactions(accounts, &sessions, &mut movements).await?;
         // What the miner sends has its sessions.
@@ -59,9 +64,12 @@ impl ChainMoney {
         all.retain(|movement| filter.is_within(movement));
         let mut page = page(all, &noted, window);
         times.fill(self, &mut page.movements, is_away).await?;
+        prove(self, &mut page.movements, &read.provable, is_away).await?;
         page.missing.extend(missing.map(|missing| missing.detail()));
         page.missing
             .extend(self.gaps().await?.map(|missing| missing.detail()));
+        page.missing
+            .extend(self.before(accounts).await?.map(|missing| missing.detail()));
         Ok(page)
     }
 
@@ -76,14 +84,20 @@ impl ChainMoney {
             return Ok(true);
         }
         let mut hash = [0; 32];
-        if hex::decode_to_slice(id, &mut hash).is_err() {
+        // The row of another account of a transaction names that, too.
+        let (tx, account) = id
+            .split_once('-')
+            .map_or((id, None), |(tx, account)| (tx, Some(account)));
+        if account.is_some_and(|account| !accounts.owns(account))
+            || hex::decode_to_slice(tx, &mut hash).is_err()
+        {
             return Ok(false);
         }
         let found = self.chain.tx(&hash).await.map_err(chain_error)?;
-        Ok(found.is_some_and(|found| moved::movement(&found, accounts, None).is_some()))
+        Ok(found.is_some_and(|found| moved::found(&found, accounts, None).is_some()))
     }
 
-    /// Reads what the chain says of all accounts with a key here into `movements`, where it answers; gives what is missing
+    /// Reads what the chain says of all accounts with a key here into `into`, where it answers; gives what is missing
     /// of it all the same.
     ///
     /// # Errors
@@ -92,7 +106,7 @@ impl ChainMoney {
         &self,
         accounts: &Accounts,
         window: Window,
-        movements: &mut Vec<Movement>,
+        into: &mut OnChain,
     ) -> Result<Option<ApiError>, ApiError> {
         let (most, within) = if window == Window::ALL {
             (EXPORTED_TXS, EXPORTED_WITHIN)
@@ -108,7 +122,7 @@ impl ChainMoney {
                 .filter(|entry| !entry.is_watched())
                 .map(|entry| &entry.address)
             {
-                let mut found = |tx: FoundTx| movements.extend(moved::movement(&tx, accounts, faucet));
+                let mut found = |tx: FoundTx| into.add(&tx, accounts, faucet);
                 has_more |= self.chain.history(address, most, &mut found).await?;
             }
             Ok::<_, QueryError>(has_more)
@@ -168,6 +182,100 @@ impl ChainMoney {
         let missing = ApiError::refused("history_gap", text);
         Ok(Some(missing.value("first", first.0).value("last", last.0)))
     }
+
+    /// Settlements that nobody was asked about, since they are older than what is looked at.
+    async fn before(&self, accounts: &Accounts) -> Answer<Option<ApiError>> {
+        let here = accounts.all.iter().filter(|entry| !entry.is_watched());
+        let labels: BTreeMap<&str, &str> = here
+            .map(|entry| (entry.address.as_str(), entry.label.as_str()))
+            .collect();
+        let mut blocks: BTreeMap<Height, Vec<&str>> = BTreeMap::new();
+        let known = self.settlements.known_from().await?;
+        for one in known.iter().filter(|one| one.height.0 > 0) {
+            if let Some(label) = labels.get(one.account.as_str()) {
+                blocks.entry(one.height).or_default().push(label);
+            }
+        }
+        if blocks.is_empty() {
+            return Ok(None);
+        }
+        let blocks = blocks
+            .iter()
+            .map(|(height, labels)| format!("{height} ({})", labels.join(", ")))
+            .collect::<Vec<String>>()
+            .join(", ");
+        let text = format!(
+            "what sessions settled before block {blocks} is not known: rewards and losses of then that this node did not \
+             serve itself are missing"
+        );
+        Ok(Some(
+            ApiError::refused("history_before", text).value("blocks", blocks),
+        ))
+    }
+}
+
+/// What the chain says of the accounts.
+#[derive(Default)]
+struct OnChain {
+    movements: Vec<Movement>,
+    /// Transactions that prove their movements, once they are proven themselves, with their outcomes.
+    provable: BTreeMap<String, i64>,
+}
+
+impl OnChain {
+    fn add(&mut self, tx: &FoundTx, accounts: &Accounts, faucet: Option<&Address>) {
+        let Some(found) = moved::found(tx, accounts, faucet) else {
+            return;
+        };
+        if found.is_provable {
+            self.provable.insert(hex::encode(tx.hash), tx.code);
+        }
+        self.movements.extend(found.rows);
+    }
+}
+
+/// Marks what is proven. What is not known yet the chain is asked for, each transaction once and for ever.
+async fn prove(
+    money: &ChainMoney,
+    movements: &mut [Movement],
+    provable: &BTreeMap<String, i64>,
+    is_away: bool,
+) -> Answer<()> {
+    let mut proven = money.settlements.proven_txs().await?;
+    if !is_away {
+        let open: BTreeSet<String> = movements
+            .iter()
+            .filter(|one| one.standing.trust == Trust::Unverified)
+            .filter_map(|one| one.tx.as_deref().map(str::to_lowercase))
+            .filter(|tx| provable.contains_key(tx) && !proven.contains_key(tx))
+            .take(MOST_PROOFS)
+            .collect();
+        let new: BTreeMap<String, (Height, i64)> = stream::iter(open)
+            .map(|tx| async move {
+                let mut hash = [0; 32];
+                hex::decode_to_slice(&tx, &mut hash).ok()?;
+                let found = money.chain.tx(&hash).await.ok()??;
+                let outcome = found.outcome?;
+                Some((tx, (outcome.height(), outcome.value().code)))
+            })
+            .buffer_unordered(TIMES_AT_ONCE)
+            .take_until(tokio::time::sleep(PROVEN_WITHIN))
+            .filter_map(std::future::ready)
+            .collect()
+            .await;
+        money.settlements.note_proven(&new).await?;
+        proven.extend(new.into_iter().map(|(tx, (_, code))| (tx, code)));
+    }
+    for movement in movements.iter_mut() {
+        let tx = movement.tx.as_deref().map(str::to_lowercase).unwrap_or_default();
+        if provable
+            .get(&tx)
+            .is_some_and(|code| proven.get(&tx) == Some(code))
+        {
+            movement.standing.trust = Trust::Proven;
+        }
+    }
+    Ok(())
 }
 
 /// When movements happened: by the blocks they are in, else by what was noted here.

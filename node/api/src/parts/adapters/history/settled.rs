@@ -10,41 +10,51 @@ use crate::control::types::{
     ClaimState, Direction, EarnedSession, Movement, MovementKind, Trust, UpoktChange,
 };
 
-/// Movements of the settlements. What an own session earned is told once: by its own words where blocks were not looked
-/// at, else by what they paid to all accounts of this wallet.
+/// Movements of the settlements, one for each account that a claim paid. What an own session earned is told once: by its
+/// own words where blocks were not looked at, else by what they paid to all accounts of this wallet.
 pub(super) fn movements(
     sessions: &[EarnedSession],
     found: &[Settled],
     is_own: impl Fn(&str) -> bool,
 ) -> Vec<Movement> {
-    let mut rewards: BTreeMap<(String, String), Movement> = BTreeMap::new();
-    let mut others = Vec::new();
+    let mut rewards: BTreeMap<(String, String), Vec<&Settled>> = BTreeMap::new();
+    let mut movements = Vec::new();
     for one in found {
-        let Some(session) = &one.session_id else {
-            others.push(lost(one));
-            continue;
-        };
-        match one.kind {
-            SettledKind::Slash | SettledKind::Spent => others.push(lost(one)),
-            SettledKind::Reward => {
-                let key = (session.clone(), one.operator.clone());
-                let id = format!("reward-{session}-{}", one.operator);
-                let reward = of_settled(one, id, session);
-                match rewards.get_mut(&key) {
-                    Some(known) => add(known, &reward),
-                    None => drop(rewards.insert(key, reward)),
-                }
-            }
+        match (&one.session_id, one.kind) {
+            (Some(session), SettledKind::Reward) => rewards
+                .entry((session.clone(), one.operator.clone()))
+                .or_default()
+                .push(one),
+            (None, _) | (Some(_), SettledKind::Slash | SettledKind::Spent) => movements.push(lost(one)),
         }
     }
+    // What it is called stays, however it is known.
+    let mut ids: BTreeMap<(String, String), String> = BTreeMap::new();
     for (session, id) in with_ids(sessions) {
         let key = (session.id.clone(), session.supplier.clone());
-        if let Some(known) = rewards.get_mut(&key) {
-            // What it is called stays, however it is known.
-            known.id = id;
-        } else if let Some(reward) = of_session(session, id).filter(|_| is_own(&session.owner)) {
-            rewards.insert(key, reward);
+        if !rewards.contains_key(&key) {
+            movements.extend(of_session(session, id.clone()).filter(|_| is_own(&session.owner)));
         }
+        ids.insert(key, id);
+    }
+    for ((session, operator), mut parts) in rewards {
+        let id = ids.remove(&(session.clone(), operator.clone()));
+        let id = id.unwrap_or_else(|| format!("reward-{session}-{operator}"));
+        // The claim's own id is that of whoever got most.
+        parts.sort_by(|one, other| {
+            other
+                .amount
+                .cmp(&one.amount)
+                .then_with(|| one.account.cmp(&other.account))
+        });
+        movements.extend(parts.iter().enumerate().map(|(at, part)| {
+            let id = if at == 0 {
+                id.clone()
+            } else {
+                format!("{id}-{}", part.account)
+            };
+            of_settled(part, id, &session)
+        }));
     }
     let known: BTreeSet<&str> = found
         .iter()
@@ -52,9 +62,8 @@ pub(super) fn movements(
         .map(|one| one.about.as_str())
         .collect();
     let slashed = sessions.iter().filter(|session| is_own(&session.owner));
-    others.extend(slashed.filter_map(|session| slash_of(session, &known)));
-    others.extend(rewards.into_values());
-    others
+    movements.extend(slashed.filter_map(|session| slash_of(session, &known)));
+    movements
 }
 
 /// The ids of the rewards of sessions, of which the newest come first. Where two suppliers of this node served in one
@@ -94,18 +103,6 @@ fn of_settled(one: &Settled, id: String, session: &str) -> Movement {
             one.height.0,
             trust(one),
         )
-    }
-}
-
-/// Another account of this wallet has its part of the same claim: the one with more is named.
-fn add(known: &mut Movement, part: &Movement) {
-    if part.amount > known.amount {
-        known.account.clone_from(&part.account);
-    }
-    known.amount.0 = known.amount.0.saturating_add(part.amount.0);
-    known.balance_change = known.balance_change.and(part.balance_change);
-    if part.standing.trust != Trust::Proven {
-        known.standing = part.standing;
     }
 }
 
@@ -189,4 +186,45 @@ fn slash_of(session: &EarnedSession, known: &BTreeSet<&str>) -> Option<Movement>
             Trust::Unverified,
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use hearth_base::{Amount, Height};
+
+    use super::*;
+
+    fn reward(account: &str, amount: u128, is_proven: bool) -> Settled {
+        Settled {
+            kind: SettledKind::Reward,
+            height: Height(44),
+            about: "pokt1buyer anvil 20 pokt1op".to_owned(),
+            account: account.to_owned(),
+            session_id: Some("abc".to_owned()),
+            operator: "pokt1op".to_owned(),
+            service: "anvil".to_owned(),
+            amount: Amount::from_upokt(amount),
+            is_proven,
+            endpoint: "one:443".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_claim_that_pays_two_own_accounts_is_a_row_of_each() {
+        let found = [reward("pokt1op", 20, false), reward("pokt1owner", 70, true)];
+        let mut rows = movements(&[], &found, |_| true);
+        rows.sort_by_key(|row| row.amount.0);
+        let told = rows.iter().map(|row| {
+            let account = row.account.as_deref().unwrap();
+            (account, row.balance_change.0, row.standing.trust, row.id.as_str())
+        });
+        // Whoever got most has the id that the whole had: what the owner called it stays there.
+        assert_eq!(
+            told.collect::<Vec<_>>(),
+            [
+                ("pokt1op", 20, Trust::Unverified, "reward-abc-pokt1op-pokt1op"),
+                ("pokt1owner", 70, Trust::Proven, "reward-abc-pokt1op"),
+            ]
+        );
+    }
 }
