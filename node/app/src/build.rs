@@ -240,6 +240,13 @@ pub(crate) async fn wallet(
     let opening = wallet.clone();
     let opened = tokio::task::spawn_blocking(move || opening.unlock_working(&password)).await;
     match opened {
+        Ok(Ok(())) if !wallet.state().borrow().locked_unattended().is_empty() => {
+            let locked = wallet.state().borrow().locked_unattended().join(", ");
+            tracing::error!(
+                "the keys of {locked} sign unattended, and stay locked: the password at this start opens those alone that \
+                 were sealed apart; seal them, too, with `hearth wallet seal-operator`"
+            );
+        }
         Ok(Ok(())) if network.is_devnet() || wallet.state().borrow().is_sealed_apart => {}
         Ok(Ok(())) => tracing::warn!(
             "what opens the working key at this start opens the whole wallet: seal it apart with \

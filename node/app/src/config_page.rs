@@ -20,9 +20,10 @@ pub(crate) fn page(now: &Layered, can_restart: bool) -> ConfigPage {
         Err(error) => (now.clone(), Some(hearth_base::failure::chain(&error))),
     };
     let keys: BTreeSet<&String> = now.origins.keys().chain(next.origins.keys()).collect();
+    let differing = next.differing(now);
     let settings: Vec<ConfigSetting> = keys
         .into_iter()
-        .filter_map(|key| setting(key, now, &next))
+        .filter_map(|key| setting(key, now, &next, differing.contains(key)))
         .collect();
     ConfigPage {
         file: now.file.display().to_string(),
@@ -33,7 +34,7 @@ pub(crate) fn page(now: &Layered, can_restart: bool) -> ConfigPage {
     }
 }
 
-fn setting(key: &str, now: &Layered, next: &Layered) -> Option<ConfigSetting> {
+fn setting(key: &str, now: &Layered, next: &Layered, differs: bool) -> Option<ConfigSetting> {
     let (kind, choices) = kind(Setting::of(key)?.kind);
     let text = |layered: &Layered| layered.origins.get(key).map(|(value, _)| text(value));
     let (value, in_force) = (text(next).unwrap_or_default(), text(now).unwrap_or_default());
@@ -45,7 +46,7 @@ fn setting(key: &str, now: &Layered, next: &Layered) -> Option<ConfigSetting> {
         key: key.to_owned(),
         kind,
         choices: choices.iter().map(|choice| (*choice).to_owned()).collect(),
-        in_force: (in_force != value).then_some(in_force),
+        in_force: differs.then_some(in_force),
         value,
         origin: origin.to_owned(),
         locked: now.locked(key).is_some(),
@@ -143,6 +144,12 @@ mod tests {
         assert!(slots.origin.ends_with("config.toml"));
         assert_eq!(of(&second, "chain.rpc").value, "http://a/\nhttp://b/");
         assert_eq!(of(&second, "models.aliases.gpt-4.1").value, "x");
+        // Another password waits, too, though nothing of it is shown.
+        std::fs::write(&file, "[miner]\nslots = 2\nbackend = \"http://u:other@h:1\"\n").unwrap();
+        let third = page(&now, true);
+        let backend = of(&third, "miner.backend");
+        assert_eq!(backend.in_force.as_deref(), Some("http://u:********@h:1"));
+        assert!(third.needs_restart);
         std::fs::write(&file, "[miner]\nslots = \"many\"\n").unwrap();
         let broken = page(&now, true);
         assert!(broken.problem.unwrap().contains("miner.slots"));

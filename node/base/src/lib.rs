@@ -11,6 +11,7 @@ pub mod private;
 pub mod secret;
 pub mod tasks;
 pub mod tls;
+pub mod unseen;
 
 pub use amount::Amount;
 pub use clock::Clock;
@@ -18,3 +19,4 @@ pub use failure::{Failure, Kind};
 pub use ids::{ChainId, Height, ServiceId, SessionId};
 pub use secret::Secret;
 pub use tasks::Tasks;
+pub use unseen::is_unseen;

@@ -10,7 +10,7 @@ use crate::{
     Error, armor,
     derive::{Path, Secret, derive},
     entry::{self, Entry, EntryId, Naming, Origin, Purpose},
-    handle::Wallet,
+    handle::{KeyState, Wallet},
     keystore::{self, MAIN, MAX_ENTRIES, Phrase, StoredEntry, WORKING, WalletFile, apart_label},
     mnemonic::Words,
     opening::{Opened, give_key},
@@ -71,6 +71,16 @@ impl ForeignKey {
     pub fn address(&self) -> Address {
         self.secret().key().address().clone()
     }
+}
+
+/// What of an entry is to be another.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct EntryChange<'a> {
+    pub label: Option<&'a str>,
+    /// These and no others.
+    pub purposes: Option<&'a BTreeSet<Purpose>>,
+    /// Leaves others what several may share.
+    pub beside: bool,
 }
 
 impl Wallet {
@@ -206,14 +216,11 @@ impl Wallet {
     /// # Errors
     /// No such entry, a label that is taken.
     pub fn rename(&self, id: EntryId, label: &str) -> Result<Entry, Error> {
-        let _turn = self.inner.changing.lock();
-        let mut file = self.keys().file.clone().ok_or(Error::None)?;
-        let label = free_label(&file, label, Some(id))?;
-        let stored = file.entry_mut(id).ok_or_else(|| Error::NoEntry(id.to_string()))?;
-        stored.entry.label = label;
-        let entry = stored.entry.clone();
-        self.keep_file(file)?;
-        Ok(entry)
+        let change = EntryChange {
+            label: Some(label),
+            ..EntryChange::default()
+        };
+        self.change(id, &change, "")
     }
 
     /// Uses an entry for these purposes and no others; whoever served one of those that are new to it serves it no more:
@@ -228,14 +235,42 @@ impl Wallet {
         beside: bool,
         password: &str,
     ) -> Result<Entry, Error> {
+        let change = EntryChange {
+            purposes: Some(purposes),
+            beside,
+            ..EntryChange::default()
+        };
+        self.change(id, &change, password)
+    }
+
+    /// Both, or neither. The password is for the purposes alone.
+    ///
+    /// # Errors
+    /// As [`Wallet::rename`] and [`Wallet::assign`].
+    pub fn change(&self, id: EntryId, change: &EntryChange<'_>, password: &str) -> Result<Entry, Error> {
         let _turn = self.inner.changing.lock();
-        let Opened { mut file, .. } = self.open_main(password)?;
-        let stored = file.entry_mut(id).ok_or_else(|| Error::NoEntry(id.to_string()))?;
-        if stored.entry.is_watched() && purposes.iter().any(|purpose| purpose.is_unattended()) {
+        let known = self.keys().file.clone().ok_or(Error::None)?;
+        let before = known.entry(id).ok_or_else(|| Error::NoEntry(id.to_string()))?;
+        let purposes = change.purposes;
+        if before.entry.is_watched()
+            && purposes.is_some_and(|wanted| wanted.iter().any(|purpose| purpose.is_unattended()))
+        {
             return Err(Error::WatchedPurpose);
         }
-        stored.entry.purposes.retain(|purpose| purposes.contains(purpose));
-        file.assign(id, purposes, beside);
+        let label = change.label.map(|label| free_label(&known, label, Some(id)));
+        let label = label.transpose()?;
+        let mut file = match purposes {
+            Some(_) => self.open_main(password)?.file,
+            None => known,
+        };
+        let stored = file.entry_mut(id).ok_or_else(|| Error::NoEntry(id.to_string()))?;
+        if let Some(label) = label {
+            stored.entry.label = label;
+        }
+        if let Some(purposes) = purposes {
+            stored.entry.purposes.retain(|purpose| purposes.contains(purpose));
+            file.assign(id, purposes, change.beside);
+        }
         let entry = self.entry_of(&file, id)?;
         self.keep_file(file)?;
         Ok(entry)
@@ -329,14 +364,7 @@ impl Wallet {
         match file {
             Some(file) if file.key.is_some() || file.first_words.is_some() => self.open_main(password),
             Some(watching) => self.fresh(watching, password),
-            None => {
-                let path = keystore::file_in(&self.inner.config.folder);
-                // Somebody put it there since the start.
-                if path.exists() {
-                    return Err(Error::Exists(path));
-                }
-                self.fresh(WalletFile::empty()?, password)
-            }
+            None => self.fresh(WalletFile::empty()?, password),
         }
     }
 
@@ -352,15 +380,21 @@ impl Wallet {
 
     fn keep_one(&self, opened: Opened, id: EntryId, secret: Secret) -> Result<Entry, Error> {
         let entry = self.entry_of(&opened.file, id)?;
-        // What signs unattended begins at once; what asks for the password was not asked for.
+        // What signs unattended begins at once; what asks for the password is as the others are, which are locked together.
         let is_first = self.keys().file.is_none();
-        let secrets = if entry.is_unattended() || is_first {
-            vec![(id, secret)]
+        if entry.is_unattended() || is_first || self.has_open_attended() {
+            self.keep(opened, vec![(id, secret)])?;
         } else {
-            Vec::new()
-        };
-        self.keep(opened, secrets)?;
+            self.keep(opened, Vec::new())?;
+        }
         Ok(entry)
+    }
+
+    /// Whether a key that asks for the password is open.
+    fn has_open_attended(&self) -> bool {
+        let state = self.state().borrow().clone();
+        let mut entries = state.entries.iter();
+        entries.any(|(entry, key)| !entry.is_unattended() && *key == KeyState::Open)
     }
 
     /// Writes the wallet, then has these keys open.
@@ -384,7 +418,12 @@ impl Wallet {
             }
         }
         file.version = file.form();
-        keystore::write(&keystore::file_in(&self.inner.config.folder), &file)?;
+        let path = keystore::file_in(&self.inner.config.folder);
+        // Somebody put it there since the start, with keys of which nothing is known here.
+        if self.keys().file.is_none() && path.exists() {
+            return Err(Error::Exists(path));
+        }
+        keystore::write(&path, &file)?;
         let mut keys = self.keys();
         let was_unattended = |id: EntryId| {
             let before = keys.file.as_ref().and_then(|before| before.entry(id));

@@ -165,7 +165,9 @@ impl Naming {
 pub(crate) fn label(text: &str) -> Result<String, Error> {
     let text = text.trim();
     let n_chars = text.chars().count();
-    if (1..=MAX_LABEL_CHARS).contains(&n_chars) && !text.chars().any(char::is_control) {
+    // Nor may it pass for an address.
+    let is_address = text.to_lowercase().starts_with("pokt1");
+    if (1..=MAX_LABEL_CHARS).contains(&n_chars) && !text.chars().any(char::is_control) && !is_address {
         return Ok(text.to_owned());
     }
     Err(Error::Label {

@@ -23,7 +23,7 @@ use crate::{
     Error,
     attempts::PasswordAttempts,
     entry::{Entry, EntryId, Purpose},
-    keystore::{self, WalletFile},
+    keystore::{self, StoredEntry, WalletFile},
     seal::Cost,
 };
 
@@ -56,7 +56,7 @@ pub struct WalletState {
     pub entries: Vec<(Entry, KeyState)>,
     /// Whether the owner has shown that the words are written down; where there are none there is nothing to write.
     pub words_checked: bool,
-    /// Whether keys that sign unattended have a password that opens nothing else.
+    /// Whether all keys that sign unattended have a password that opens nothing else.
     pub is_sealed_apart: bool,
 }
 
@@ -84,6 +84,15 @@ impl WalletState {
     pub fn is_locked(&self, account: &Address) -> bool {
         let mut entries = self.entries.iter();
         entries.any(|(entry, state)| entry.address == *account && *state == KeyState::Locked)
+    }
+
+    /// The labels of the keys that sign unattended and are locked.
+    #[must_use]
+    pub fn locked_unattended(&self) -> Vec<&str> {
+        let is_locked =
+            |(entry, state): &&(Entry, KeyState)| entry.is_unattended() && *state == KeyState::Locked;
+        let locked = self.entries.iter().filter(is_locked);
+        locked.map(|(entry, _)| entry.label.as_str()).collect()
     }
 
     /// Whether a key that asks for the password is closed.
@@ -253,6 +262,10 @@ impl Wallet {
     /// Forgets the keys that ask for the password if none was used for so long. Says whether it did.
     pub fn lock_unused(&self, limit: Duration) -> bool {
         let idle_ms = self.inner.clock.now_ms() - self.inner.used_ms.load(Ordering::Relaxed);
+        if idle_ms < 0 {
+            // The clock was set back: idleness counts from now on.
+            self.touch();
+        }
         let is_over = u128::try_from(idle_ms).is_ok_and(|idle| idle >= limit.as_millis());
         let is_open = {
             let keys = self.keys();
@@ -283,7 +296,14 @@ impl Wallet {
     /// # Errors
     /// No wallet, no such account, one that is only watched.
     pub fn signer_of(&self, account: &Address) -> Result<KeyHandle, Error> {
-        self.handle(&self.find(account.as_str())?)
+        let entry = {
+            let keys = self.keys();
+            let file = keys.file.as_ref().ok_or(Error::None)?;
+            // By the address alone: a label may be any text.
+            let mut entries = file.entries.iter().map(|stored| &stored.entry);
+            entries.find(|entry| entry.address == *account).cloned()
+        };
+        self.handle(&entry.ok_or_else(|| Error::NoEntry(account.to_string()))?)
     }
 
     fn handle(&self, entry: &Entry) -> Result<KeyHandle, Error> {
@@ -351,9 +371,16 @@ impl Keys {
             exists: true,
             entries: entries.map(|entry| (entry.clone(), of(entry))).collect(),
             words_checked: file.phrases.iter().all(|phrase| phrase.is_checked),
-            is_sealed_apart: file.entries.iter().any(|stored| stored.apart.is_some()),
+            is_sealed_apart: is_sealed_apart(file),
         }
     }
+}
+
+/// Whether every key that signs unattended has a box of its own: one that has none is locked after a restart.
+fn is_sealed_apart(file: &WalletFile) -> bool {
+    let signs = |stored: &&StoredEntry| stored.entry.is_unattended() && !stored.entry.is_watched();
+    let mut unattended = file.entries.iter().filter(signs).peekable();
+    unattended.peek().is_some() && unattended.all(|stored| stored.apart.is_some())
 }
 
 fn shortened(name: &str) -> String {

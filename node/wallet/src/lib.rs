@@ -28,7 +28,7 @@ mod opening;
 mod seal;
 
 pub use armor::ArmorError;
-pub use change::ForeignKey;
+pub use change::{EntryChange, ForeignKey};
 pub use derive::{MAIN_PATH, Path, PathError, Secret, WORKING_PATH};
 pub use entry::{Entry, EntryId, Naming, Origin, Purpose};
 pub use export::{Form, Phrase, candidates};
@@ -89,7 +89,7 @@ pub enum Error {
     InUse { label: String },
     #[error("there is an account \"{label}\" already")]
     LabelTaken { label: String },
-    #[error("a label has 1 to {most} characters in one line")]
+    #[error("a label has 1 to {most} characters in one line, and does not begin as an address does")]
     Label { most: usize },
     #[error("a message has {most} bytes at most")]
     Message { most: usize },

@@ -1,6 +1,6 @@
 //! Opening what is sealed: one guess at a time, and few of them.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc};
 
 use hearth_pocket::keys::SecretKey;
 use zeroize::Zeroizing;
@@ -19,7 +19,7 @@ use crate::{
 /// Wrong passwords before the wallet makes one wait.
 const TRIES: u32 = 5;
 /// How long one waits then.
-const WAIT: Duration = Duration::from_secs(60);
+const WAIT_MS: i64 = 60_000;
 
 /// A wallet whose password was typed.
 pub(crate) struct Opened {
@@ -231,7 +231,7 @@ impl Wallet {
         open: impl FnOnce() -> Result<Zeroizing<Vec<u8>>, OpenError>,
     ) -> Result<Zeroizing<Vec<u8>>, Error> {
         let mut attempts = self.inner.attempts.lock();
-        self.may_attempt(&attempts)?;
+        self.may_attempt(&mut attempts)?;
         match open() {
             Ok(bytes) => {
                 attempts.wrong = 0;
@@ -242,8 +242,11 @@ impl Wallet {
         }
     }
 
-    fn may_attempt(&self, attempts: &PasswordAttempts) -> Result<(), Error> {
-        let left_ms = attempts.wait_until_ms - self.inner.clock.now_ms();
+    fn may_attempt(&self, attempts: &mut PasswordAttempts) -> Result<(), Error> {
+        let now_ms = self.inner.clock.now_ms();
+        // Where the clock was set back one waits no longer than that.
+        attempts.wait_until_ms = attempts.wait_until_ms.min(now_ms + WAIT_MS);
+        let left_ms = attempts.wait_until_ms - now_ms;
         match u64::try_from(left_ms) {
             Ok(left_ms) if left_ms > 0 => Err(Error::Wait {
                 seconds: left_ms.div_ceil(1000),
@@ -260,10 +263,9 @@ impl Wallet {
             };
         }
         attempts.wrong = 0;
-        let wait_ms = i64::try_from(WAIT.as_millis()).unwrap_or(i64::MAX);
-        attempts.wait_until_ms = self.inner.clock.now_ms() + wait_ms;
+        attempts.wait_until_ms = self.inner.clock.now_ms() + WAIT_MS;
         Error::Wait {
-            seconds: WAIT.as_secs(),
+            seconds: WAIT_MS.unsigned_abs() / 1000,
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::{
     Words,
 };
 
+mod around;
 mod exported;
 mod first_form;
 

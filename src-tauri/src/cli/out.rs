@@ -185,17 +185,9 @@ pub(crate) fn plain(text: &str) -> String {
         .collect()
 }
 
-/// Commands of terminals, and letters that nobody sees: of no width, of direction, line ends that are none elsewhere.
+/// Commands of terminals, and letters that nobody sees.
 fn is_odd(letter: char) -> bool {
-    let is_unseen = matches!(
-        letter,
-        '\u{61c}'
-            | '\u{200b}'..='\u{200f}'
-            | '\u{2028}'..='\u{202e}'
-            | '\u{2066}'..='\u{2069}'
-            | '\u{feff}'
-    );
-    letter.is_control() || is_unseen
+    letter.is_control() || hearth_base::is_unseen(letter)
 }
 
 /// Text of an error as the terminal takes it: plain, and of a bounded length. Its further lines are indented, so that none of

@@ -1,7 +1,7 @@
 //! What a program wants signed, read so that the owner is shown all of it.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use hearth_base::Amount;
+use hearth_base::{Amount, is_unseen};
 use hearth_pocket::{
     Address, adr36,
     message::{Any, Coin, cosmos::PubKey, unknown_type},
@@ -74,10 +74,9 @@ fn of_text(text: &str, address: &Address) -> Result<Wanted, ApiError> {
     })
 }
 
-/// Control characters, and those that are not drawn or turn the direction of what is around them.
+/// Control characters, and letters that nobody sees.
 fn is_hidden(c: char) -> bool {
-    let is_formatting = matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
-    is_formatting || (c.is_control() && !matches!(c, '\n' | '\r' | '\t'))
+    is_unseen(c) || (c.is_control() && !matches!(c, '\n' | '\r' | '\t'))
 }
 
 fn of_document(

@@ -8,15 +8,14 @@ use std::{
 use config::Map;
 use hearth_base::private::write_private;
 use serde_json::Value;
-use url::Url;
 
 use super::{
     edit::{Change, EditError, edited},
-    layers::{ConfigError, Layered, load_text, read_file},
+    layers::{ConfigError, Layered, load_text, read_file, shown_text},
 };
 
 /// Stands for a password where settings are shown.
-const MASK: &str = "********";
+pub(super) const MASK: &str = "********";
 
 /// Why settings cannot be changed.
 #[derive(Debug, thiserror::Error)]
@@ -74,14 +73,53 @@ fn prepare_from(
                 origin: origin.to_owned(),
             });
         }
-        if value.as_ref().is_some_and(|value| value.contains(MASK)) {
-            return Err(ChangeError::Masked(key.clone()));
-        }
     }
     let before = read_file(&layered.file, false)?;
-    let text = edited(before.as_deref().unwrap_or_default(), changes)?;
+    // What stands in the file is what was shown; where it cannot be read, what counts is.
+    let present = load_text(
+        &layered.file,
+        before.as_deref(),
+        &layered.flags,
+        environment.clone(),
+    );
+    let present = present.as_ref().unwrap_or(layered);
+    let changes = changes
+        .iter()
+        .map(|change| whole(present, change))
+        .collect::<Result<Vec<Change>, ChangeError>>()?;
+    let text = edited(before.as_deref().unwrap_or_default(), &changes)?;
     let next = load_text(&layered.file, Some(&text), &layered.flags, environment)?;
     Ok(Prepared { next, before, text })
+}
+
+/// A change with what is hidden put back: an address that was only shown is the one that is there.
+fn whole(present: &Layered, Change { key, value }: &Change) -> Result<Change, ChangeError> {
+    let Some(text) = value.as_ref().filter(|text| is_hidden(text)) else {
+        return Ok(Change {
+            key: key.clone(),
+            value: value.clone(),
+        });
+    };
+    let values = present.values()?;
+    let values: Vec<&str> = match values.get(key) {
+        Some(Value::String(one)) => vec![one],
+        Some(Value::Array(many)) => many.iter().filter_map(Value::as_str).collect(),
+        Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_)) | None => vec![],
+    };
+    let unhidden = |part: &str| {
+        let mut same = values.iter().filter(|value| shown_text(key, value) == part);
+        match (is_hidden(part), same.next()) {
+            (false, _) => Ok(part.to_owned()),
+            (true, Some(value)) => Ok((*value).to_owned()),
+            (true, None) => Err(ChangeError::Masked(key.clone())),
+        }
+    };
+    let parts = text.split(['\n', ',']).map(str::trim).map(unhidden);
+    let parts = parts.collect::<Result<Vec<String>, ChangeError>>()?;
+    Ok(Change {
+        key: key.clone(),
+        value: Some(parts.join("\n")),
+    })
 }
 
 impl Prepared {
@@ -103,17 +141,38 @@ impl Prepared {
         if self.before.as_deref() == Some(self.text.as_str()) {
             return Ok(self.next);
         }
-        let mode = std::fs::metadata(&path).ok().map(|about| about.permissions());
+        let about = std::fs::metadata(&path).ok();
         if let Some(before) = &self.before {
             write_private(&beside(&path, "former"), before.as_bytes()).map_err(refused)?;
         }
-        write_private(&path, self.text.as_bytes()).map_err(refused)?;
-        // Whoever could read it before can go on.
-        if let Some(mode) = mode {
-            std::fs::set_permissions(&path, mode).map_err(refused)?;
-        }
+        let fresh = beside(&path, "fresh");
+        write_private(&fresh, self.text.as_bytes()).map_err(refused)?;
+        // Whoever could read it before can go on: before it takes the other's place.
+        let placed = about
+            .map_or(Ok(()), |about| same_readers(&fresh, &about))
+            .and_then(|()| std::fs::rename(&fresh, &path));
+        placed.map_err(|source| {
+            let _ = std::fs::remove_file(&fresh);
+            refused(source)
+        })?;
         Ok(self.next)
     }
+}
+
+/// Gives a file the owner and the mode of another.
+#[cfg(unix)]
+fn same_readers(path: &Path, of: &std::fs::Metadata) -> io::Result<()> {
+    use std::os::unix::fs::{MetadataExt as _, chown};
+    let own = std::fs::metadata(path)?;
+    if (own.uid(), own.gid()) != (of.uid(), of.gid()) {
+        chown(path, Some(of.uid()), Some(of.gid()))?;
+    }
+    std::fs::set_permissions(path, of.permissions())
+}
+
+#[cfg(not(unix))]
+fn same_readers(path: &Path, of: &std::fs::Metadata) -> io::Result<()> {
+    std::fs::set_permissions(path, of.permissions())
 }
 
 /// `config.toml.former`.
@@ -146,13 +205,20 @@ pub fn is_hidden(text: &str) -> bool {
     text.contains(MASK)
 }
 
-fn without_password(text: &str) -> String {
-    let Ok(url) = text.parse::<Url>() else {
+/// An address without the password in it, or without the name where that is all there is: it may be a key. Taken from
+/// the text as it stands, since a parsed address writes some characters in another way.
+pub(super) fn without_password(text: &str) -> String {
+    let Some((scheme, rest)) = text.split_once("://") else {
         return text.to_owned();
     };
-    match url.password() {
-        Some(password) => text.replacen(&format!(":{password}@"), &format!(":{MASK}@"), 1),
-        None => text.to_owned(),
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let Some((user, host)) = authority.rsplit_once('@') else {
+        return text.to_owned();
+    };
+    let after = &rest[authority.len()..];
+    match user.split_once(':') {
+        Some((name, _)) => format!("{scheme}://{name}:{MASK}@{host}{after}"),
+        None => format!("{scheme}://{MASK}@{host}{after}"),
     }
 }
 
@@ -286,11 +352,43 @@ mod tests {
     }
 
     #[test]
+    fn what_was_only_shown_stays_as_it_is() {
+        let keyed = "https://me:pw@rpc.example/v1/0123456789abcdef0123?key=s";
+        let file = format!("[chain]\nrpc = [\"{keyed}\"]\n[miner]\nbackend = \"http://u:a=b@h:1\"\n");
+        let world = world(&file);
+        let on_page = shown_text("chain.rpc", keyed);
+        assert!(
+            !on_page.contains("pw") && !on_page.contains("0123456789abcdef") && is_hidden(&on_page),
+            "{on_page}"
+        );
+        let both = format!("{on_page}\nhttp://second");
+        let next = world.set(&[("chain.rpc", Some(&both))]).unwrap();
+        let urls: Vec<&str> = next.settings.chain.rpc.iter().map(url::Url::as_str).collect();
+        assert_eq!(urls, [keyed, "http://second/"]);
+        // A single address, too; one that is not there cannot be meant.
+        world
+            .set(&[("miner.backend", Some("http://u:********@h:1"))])
+            .unwrap();
+        assert!(world.read("config.toml").contains("http://u:a=b@h:1"));
+        let other = world.set(&[("chain.rpc", Some("https://me:********@other"))]);
+        assert!(matches!(other, Err(ChangeError::Masked(_))));
+    }
+
+    #[test]
     fn passwords_are_not_shown() {
         let value = serde_json::json!(["https://user:pa55@host/v1", "http://host", "text"]);
         assert_eq!(
             shown(&value),
             serde_json::json!(["https://user:********@host/v1", "http://host", "text"])
         );
+        // What a parsed address would write in another way, and a key in the place of a name.
+        for (hidden, plain) in [
+            ("http://u:a=b;c@h:1", "http://u:********@h:1"),
+            ("http://u:p@ss@h/a@b", "http://u:********@h/a@b"),
+            ("https://key@h?x=1", "https://********@h?x=1"),
+            ("http://h/a@b", "http://h/a@b"),
+        ] {
+            assert_eq!(without_password(hidden), plain);
+        }
     }
 }

@@ -1,12 +1,13 @@
 //! The four layers, and the origin of every setting.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
 };
 
 use config::{Environment, FileFormat, Map, Source as _, Value, ValueKind};
 
+use super::change::{MASK, without_password};
 use crate::config::Settings;
 
 /// Settings given by flags: dotted key → text.
@@ -30,6 +31,24 @@ pub const BUILT_IN: &str = "built-in";
 const FLAG: &str = "flag";
 
 impl Layered {
+    /// All values as they are, passwords included: never to be shown.
+    pub(super) fn values(&self) -> Result<BTreeMap<String, serde_json::Value>, ConfigError> {
+        Ok(flat_json(&json_of(&self.settings)?))
+    }
+
+    /// The settings whose values are others in `other`, also where only a hidden part differs.
+    #[must_use]
+    pub fn differing(&self, other: &Layered) -> BTreeSet<String> {
+        let (own, others) = (
+            self.values().unwrap_or_default(),
+            other.values().unwrap_or_default(),
+        );
+        let keys = own.keys().chain(others.keys());
+        keys.filter(|key| own.get(*key) != others.get(*key))
+            .cloned()
+            .collect()
+    }
+
     /// Where a setting comes from that the file cannot change: environment or flag. `None` where the file can.
     #[must_use]
     pub fn locked(&self, key: &str) -> Option<&str> {
@@ -170,36 +189,49 @@ pub(super) fn load_text(
     })
 }
 
+/// Whose addresses may hold access keys.
+const ENDPOINTS: &str = "chain.rpc";
 /// The longest part of an address's path that is no access key.
 const PLAIN_PART: usize = 16;
 
-/// A value as it may be shown: the addresses of endpoints may hold access keys.
+/// A value as it may be shown.
 fn shown(key: &str, value: &serde_json::Value) -> serde_json::Value {
     match value.as_array() {
-        Some(urls) if key == "chain.rpc" => urls.iter().map(without_key).collect(),
+        Some(values) if key == ENDPOINTS => values
+            .iter()
+            .map(|value| match value.as_str() {
+                Some(text) => shown_text(key, text).into(),
+                None => value.clone(),
+            })
+            .collect(),
         Some(_) | None => value.clone(),
     }
 }
 
-fn without_key(value: &serde_json::Value) -> serde_json::Value {
-    let Some(mut url) = value.as_str().and_then(|text| text.parse::<url::Url>().ok()) else {
-        return value.clone();
-    };
-    // Neither fails for an address that has a host.
-    let _ = url.set_username("");
-    let _ = url.set_password(None);
-    url.set_query(url.query().map(|_| "…"));
-    let is_key = |part: &&str| part.len() > PLAIN_PART;
-    if url.path().split('/').any(|part| is_key(&part)) {
-        let parts: Vec<&str> = url
-            .path()
-            .split('/')
-            .map(|part| if is_key(&part) { "…" } else { part })
-            .collect();
-        let path = parts.join("/");
-        url.set_path(&path);
+/// A text of a setting as it may be shown: without passwords, and without the access keys that the addresses of endpoints
+/// may hold.
+pub(super) fn shown_text(key: &str, text: &str) -> String {
+    let plain = without_password(text);
+    if key != ENDPOINTS {
+        return plain;
     }
-    url.as_str().replace("%E2%80%A6", "…").into()
+    let (address, has_query) = match plain.split_once('?') {
+        Some((address, _)) => (address, true),
+        None => (plain.as_str(), false),
+    };
+    let Some((scheme, rest)) = address.split_once("://") else {
+        return plain;
+    };
+    let mut parts = rest.split('/');
+    let host = parts.next().unwrap_or_default();
+    let path = parts.map(|part| if part.len() > PLAIN_PART { MASK } else { part });
+    let parts: Vec<&str> = std::iter::once(host).chain(path).collect();
+    let query = if has_query {
+        format!("?{MASK}")
+    } else {
+        String::new()
+    };
+    format!("{scheme}://{}{query}", parts.join("/"))
 }
 
 pub(super) fn read_file(path: &Path, must_exist: bool) -> Result<Option<String>, ConfigError> {
@@ -508,7 +540,10 @@ mod tests {
         let shown = &layered.origins["chain.rpc"].0;
         assert_eq!(
             *shown,
-            serde_json::json!(["https://rpc.example/v1/…?…", "http://10.0.0.5:26657/"])
+            serde_json::json!([
+                "https://me:********@rpc.example/v1/********?********",
+                "http://10.0.0.5:26657/"
+            ])
         );
     }
 

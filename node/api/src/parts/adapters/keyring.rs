@@ -9,8 +9,8 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use futures::{StreamExt as _, stream::BoxStream};
 use hearth_pocket::Signer as _;
 use hearth_wallet::{
-    Entry, EntryId, Error, ForeignKey, Form, KeyState, Naming, Origin, Path as KeyPath, Wallet, WalletState,
-    Words,
+    Entry, EntryChange, EntryId, Error, ForeignKey, Form, KeyState, Naming, Origin, Path as KeyPath, Wallet,
+    WalletState, Words,
 };
 use tokio_stream::wrappers::WatchStream;
 use zeroize::Zeroizing;
@@ -41,6 +41,12 @@ impl WalletKeyring {
         let done = tokio::task::spawn_blocking(move || work(&wallet)).await;
         done.map_err(|error| ApiError::internal(&error))?
             .map_err(ApiError::from)
+    }
+
+    fn entry(&self, id: EntryId) -> Answer<Entry> {
+        let accounts = self.wallet.accounts().ok_or(Error::None)?;
+        let entry = accounts.all.into_iter().find(|entry| entry.id == id);
+        Ok(entry.ok_or_else(|| Error::NoEntry(id.to_string()))?)
     }
 
     fn shown(&self, entry: &Entry) -> Account {
@@ -144,36 +150,33 @@ impl Keyring for WalletKeyring {
 
     async fn change(&self, id: u32, order: ChangeAccount) -> Answer<Account> {
         let id = EntryId(id);
+        let before = self.entry(id)?;
         let purposes = order.purposes.map(|purposes| of(&purposes));
-        let password = Zeroizing::new(order.password.unwrap_or_default());
+        let purposes = purposes.filter(|wanted| *wanted != before.purposes);
+        let password = password_for(purposes.is_some(), order.password)?;
         let entry = self
             .in_background(move |wallet| {
-                let mut entry = wallet.find(&id.to_string())?;
-                if let Some(purposes) = purposes.filter(|purposes| *purposes != entry.purposes) {
-                    entry = wallet.assign(id, &purposes, order.beside, &password)?;
-                }
-                match order.label {
-                    Some(label) => wallet.rename(id, &label),
-                    None => Ok(entry),
-                }
+                let change = EntryChange {
+                    label: order.label.as_deref(),
+                    purposes: purposes.as_ref(),
+                    beside: order.beside,
+                };
+                wallet.change(id, &change, &password)
             })
             .await?;
         Ok(self.shown(&entry))
     }
 
     async fn remove(&self, id: u32, password: Option<String>) -> Answer<()> {
-        let password = Zeroizing::new(password.unwrap_or_default());
-        self.in_background(move |wallet| wallet.remove(EntryId(id), &password))
+        let id = EntryId(id);
+        let password = password_for(!self.entry(id)?.is_watched(), password)?;
+        self.in_background(move |wallet| wallet.remove(id, &password))
             .await
     }
 
     async fn export(&self, id: u32, order: ExportAccount) -> Answer<ExportedAccount> {
         let id = EntryId(id);
-        let entry = self
-            .wallet
-            .accounts()
-            .and_then(|known| known.all.into_iter().find(|entry| entry.id == id));
-        let entry = entry.ok_or_else(|| ApiError::from(Error::NoEntry(id.to_string())))?;
+        let entry = self.entry(id)?;
         let account = self.shown(&entry);
         let form = match (order.form, order.passphrase.filter(|text| !text.is_empty())) {
             (ExportForm::Words, _) => None,
@@ -224,6 +227,17 @@ impl Keyring for WalletKeyring {
         WatchStream::from_changes(self.wallet.state())
             .map(|state| Event::Wallet(status(&state)))
             .boxed()
+    }
+}
+
+/// The password that was sent, where one is needed: one that was not sent is no guess.
+fn password_for(is_needed: bool, password: Option<String>) -> Answer<Zeroizing<String>> {
+    match password {
+        None if is_needed => Err(
+            ApiError::conflict("key_locked", "this takes the wallet's password")
+                .remedy("Send the password with it."),
+        ),
+        password => Ok(Zeroizing::new(password.unwrap_or_default())),
     }
 }
 
