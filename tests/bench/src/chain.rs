@@ -79,7 +79,8 @@ fn block(golden: &Value, height: u64) -> anyhow::Result<LightBlock> {
     let own = entry(height).context("the header is recorded")?;
     let set = |entry: &Value| -> anyhow::Result<_> {
         let answer: ValidatorsAnswer = serde_json::from_str(&entry["validators"].to_string())?;
-        Ok(Arc::new(validator_set(answer.validators)))
+        let set = validator_set(answer.validators).context("a set of so much power")?;
+        Ok(Arc::new(set))
     };
     let commit: CommitAnswer = serde_json::from_str(&own["commit"].to_string())?;
     Ok(LightBlock {

@@ -66,7 +66,7 @@ fn prepare_from(
     changes: &[Change],
     environment: Option<Map<String, String>>,
 ) -> Result<Prepared, ChangeError> {
-    for Change { key, value } in changes {
+    for Change { key, .. } in changes {
         if let Some(origin) = layered.locked(key) {
             return Err(ChangeError::Locked {
                 key: key.clone(),
