@@ -273,7 +273,8 @@ async fn accounts_are_taken_in_found_and_paid_from() {
         (place.amount, place.address.as_str()),
         (pokt(7), savings.address.as_str())
     );
-    // The account is locked, so a payment from it asks for the password.
+    // Once the account is locked, a payment from it asks for the password.
+    world.wallet.lock();
     let draft = hearth_api::control::types::SendDraft {
         from: "savings".to_owned(),
         to: key(9).address().to_string(),
@@ -303,7 +304,7 @@ async fn accounts_are_taken_in_found_and_paid_from() {
     // A purpose is a matter of the password.
     assert_eq!(
         keyring.change(savings.id, taken).await.unwrap_err().code,
-        "wrong_password"
+        "key_locked"
     );
     assert_eq!(world.wallet.find("gateway").unwrap().label, "working");
     world.stop().await;

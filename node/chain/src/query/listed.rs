@@ -151,13 +151,21 @@ impl Reader {
         self.suppliers_like(&of_service).await
     }
 
-    /// The suppliers of an owner.
+    /// The suppliers of an owner; asked for once a block.
     pub(crate) async fn suppliers_of(&self, owner: &Address) -> Result<Seen<Vec<Supplier>>, QueryError> {
+        let height = self.head.borrow().verified_height;
+        if let Some((of, at, listed)) = &*self.owned.lock()
+            && (of, *at) == (owner, height)
+        {
+            return Ok(listed.clone());
+        }
         let of_owner = QueryAllSuppliersRequest {
             owner_address: owner.to_string(),
             ..QueryAllSuppliersRequest::default()
         };
-        self.suppliers_like(&of_owner).await
+        let listed = self.suppliers_like(&of_owner).await?;
+        *self.owned.lock() = Some((owner.clone(), height, listed.clone()));
+        Ok(listed)
     }
 
     async fn suppliers_like(

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use hearth_base::Height;
+use hearth_pocket::{address::Address, message::shared::Supplier};
 use parking_lot::Mutex;
 use prost::Message;
 use serde_json::json;
@@ -37,9 +38,11 @@ pub(crate) struct Reader {
     /// What was written to the cache last.
     remembered: Mutex<BTreeMap<(&'static str, Vec<u8>), CachedValue>>,
     /// The head: what was proven of the newest state counts while the chain is followed.
-    head: watch::Receiver<Head>,
+    pub(super) head: watch::Receiver<Head>,
     /// What was proven of the newest state.
     fresh: Mutex<Fresh>,
+    /// The suppliers of the owner who was asked for last, as an endpoint listed them at a head.
+    pub(super) owned: Mutex<Option<(Address, Height, Seen<Vec<Supplier>>)>>,
     /// Parameters and prices of the past.
     pub(super) epochs: Mutex<Epochs>,
     /// Which suppliers were candidates last.
@@ -61,6 +64,7 @@ impl Reader {
             head,
             remembered: Mutex::default(),
             fresh: Mutex::default(),
+            owned: Mutex::default(),
             epochs: Mutex::default(),
             hints: Mutex::default(),
         }

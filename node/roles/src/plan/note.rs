@@ -5,7 +5,7 @@ use std::fmt;
 use hearth_base::Amount;
 use hearth_pocket::address::Address;
 
-use crate::powers::Power;
+use crate::power::Power;
 
 /// What to know before it is signed.
 #[derive(Clone, Debug, PartialEq, Eq)]
