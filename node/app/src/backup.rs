@@ -17,7 +17,7 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-pub(crate) use guesses::Guesses;
+pub(crate) use guesses::{Guesses, Refused};
 pub use make::{back_up, back_up_sealed};
 pub use rehearse::{Rehearsal, rehearse};
 pub use restore::{Restored, restore_any};

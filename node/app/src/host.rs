@@ -16,7 +16,7 @@ use serde::Deserialize;
 use tokio::sync::{Mutex, Notify, watch};
 
 use crate::{
-    backup::{self, Backup, BackupError, Guesses, SealError},
+    backup::{self, Backup, BackupError, Guesses, Refused, SealError},
     config::{self, Change, Layered},
     config_page,
     data_dir::Layout,
@@ -150,15 +150,11 @@ impl Host for Program {
             order.wallet_password.map(Secret::from),
         );
         let mut guesses = self.guesses.try_lock().map_err(|_| busy())?;
-        if (passphrase.is_some() || password.is_some())
-            && let Some(seconds) = guesses.wait_s()
-        {
-            return Err(hearth_wallet::Error::Wait { seconds }.into());
-        }
-        let tested = backup::rehearse(Some(&self.layout), from, passphrase.as_ref(), password.as_ref());
-        let tested = tested.await;
-        guesses.count(&tested);
-        let tested = tested.map_err(|error| backup_refused(&error))?;
+        let tested = guesses.rehearse(&self.layout, from, passphrase.as_ref(), password.as_ref());
+        let tested = tested.await.map_err(|refused| match refused {
+            Refused::Wait { seconds } => hearth_wallet::Error::Wait { seconds }.into(),
+            Refused::Backup(error) => backup_refused(&error),
+        })?;
         Ok(BackupTested {
             backup: shown(from, &tested.backup),
             wallet: tested.wallet,

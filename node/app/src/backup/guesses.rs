@@ -1,10 +1,11 @@
 //! Guesses at the passwords of backups: whoever only has a session must not guess on.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
-use hearth_base::Clock;
+use hearth_base::{Clock, Secret};
 
-use super::{BackupError, Rehearsal, SealError};
+use super::{BackupError, Rehearsal, SealError, rehearse};
+use crate::data_dir::Layout;
 
 /// Wrong ones before one waits, and how long: as the wallet does.
 const TRIES: u32 = 5;
@@ -27,14 +28,29 @@ impl Guesses {
     }
 
     /// How many seconds nobody may guess yet.
-    pub(crate) fn wait_s(&self) -> Option<u64> {
+    fn wait_s(&self) -> Option<u64> {
         let left_ms = u64::try_from(self.wait_until_ms - self.clock.now_ms()).unwrap_or_default();
         (left_ms > 0).then(|| left_ms.div_ceil(1000))
     }
 
-    /// Counts what a rehearsal said of the passwords.
-    pub(crate) fn count(&mut self, tested: &Result<Rehearsal, BackupError>) {
-        let is_wrong = match tested {
+    /// Rehearses a backup in the data directory `near`, unless somebody guessed wrong too often.
+    ///
+    /// # Errors
+    /// [`Refused`].
+    pub(crate) async fn rehearse(
+        &mut self,
+        near: &Layout,
+        from: &Path,
+        passphrase: Option<&Secret>,
+        wallet_password: Option<&Secret>,
+    ) -> Result<Rehearsal, Refused> {
+        if (passphrase.is_some() || wallet_password.is_some())
+            && let Some(seconds) = self.wait_s()
+        {
+            return Err(Refused::Wait { seconds });
+        }
+        let tested = rehearse(Some(near), from, passphrase, wallet_password).await;
+        let is_wrong = match &tested {
             Ok(tested) => tested.password_opens == Some(false),
             Err(error) => matches!(
                 error,
@@ -44,9 +60,13 @@ impl Guesses {
                 }
             ),
         };
-        if !is_wrong {
-            return;
+        if is_wrong {
+            self.count();
         }
+        Ok(tested?)
+    }
+
+    fn count(&mut self) {
         self.wrong += 1;
         if self.wrong >= TRIES {
             self.wrong = 0;
@@ -54,4 +74,13 @@ impl Guesses {
             self.wait_until_ms = self.clock.now_ms() + wait_ms;
         }
     }
+}
+
+/// Why nothing is rehearsed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Refused {
+    #[error("too many wrong passwords: try again in {seconds} s")]
+    Wait { seconds: u64 },
+    #[error(transparent)]
+    Backup(#[from] BackupError),
 }

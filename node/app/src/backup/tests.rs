@@ -359,40 +359,46 @@ async fn a_rehearsal_lies_in_the_data_directory_where_there_is_one() {
     assert!(scratches(layout.root()).is_empty());
 }
 
-#[test]
-fn five_wrong_passwords_make_one_wait_and_a_right_one_forgives_none() {
+#[tokio::test]
+async fn five_wrong_passwords_make_one_wait_and_a_right_one_forgives_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let (copy, file) = (folder.path().join("copy"), folder.path().join("sealed"));
+    let (held, _store, wallet) = data(&folder.path().join("data")).await;
+    wallet.create("correct horse").unwrap();
+    let layout = held.layout();
+    copied(&layout, &copy).await.unwrap();
+    let passphrase = Secret::from("battery staple");
+    back_up_sealed(&layout, &layout.config(), &file, &passphrase)
+        .await
+        .unwrap();
     let clock = Clock::test(1_000);
     let mut guesses = Guesses::new(clock.clone());
-    let tested = |password_opens| {
-        Ok(Rehearsal {
-            backup: Backup {
-                version: VERSION,
-                hearth: String::new(),
-                chain_id: String::new(),
-                made_at_ms: 0,
-                config: None,
-                files: Vec::new(),
-            },
-            wallet: None,
-            password_opens,
-            conversations: 0,
-            transactions: 0,
-        })
-    };
+    let (right, wrong) = (Secret::from("correct horse"), Secret::from("wrong horse"));
     for _ in 0..2 {
-        for said in [Some(false), Some(true), Some(false), None, Some(false)] {
-            guesses.count(&tested(said));
+        for password in [&wrong, &right, &wrong, &wrong, &wrong] {
+            let tested = guesses.rehearse(&layout, &copy, None, Some(password)).await;
+            let opens = password.reveal() == right.reveal();
+            assert_eq!(tested.unwrap().password_opens, Some(opens));
         }
-        guesses.count(&Err(BackupError::Sealed {
-            path: PathBuf::new(),
-            source: SealError::Wrong,
-        }));
-        assert_eq!(guesses.wait_s(), None);
-        guesses.count(&tested(Some(false)));
-        assert_eq!(guesses.wait_s(), Some(60));
-        clock.advance(std::time::Duration::from_secs(59));
-        assert_eq!(guesses.wait_s(), Some(1));
+        // The fifth is a wrong passphrase.
+        let error = guesses.rehearse(&layout, &file, Some(&wrong), None).await;
+        assert!(matches!(
+            error,
+            Err(Refused::Backup(BackupError::Sealed {
+                source: SealError::Wrong,
+                ..
+            }))
+        ));
         clock.advance(std::time::Duration::from_secs(1));
-        assert_eq!(guesses.wait_s(), None);
+        for (from, passphrase, password) in [(&copy, None, Some(&right)), (&file, Some(&passphrase), None)] {
+            let refused = guesses.rehearse(&layout, from, passphrase, password).await;
+            assert!(
+                matches!(refused, Err(Refused::Wait { seconds: 59 })),
+                "{refused:?}"
+            );
+        }
+        // Who guesses nothing need not wait.
+        guesses.rehearse(&layout, &copy, None, None).await.unwrap();
+        clock.advance(std::time::Duration::from_secs(59));
     }
 }
