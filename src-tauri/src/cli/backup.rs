@@ -169,12 +169,13 @@ async fn config_in_use(place: &Place, args: &Args) -> PathBuf {
 /// Ctrl-C lets go of what is done, and with it goes what lies open or unfinished on the way.
 async fn unless_interrupted<T>(work: impl Future<Output = Result<T, BackupError>>) -> Result<T, Exit> {
     tokio::select! {
+        // First, so that it is heard before anything lies open.
         biased;
-        done = work => done.map_err(failed),
         Ok(()) = tokio::signal::ctrl_c() => {
             let fault = Fault::failed("interrupted", "it was interrupted");
             Err(fault.meaning("What was unfinished is removed.").into())
         }
+        done = work => done.map_err(failed),
     }
 }
 
