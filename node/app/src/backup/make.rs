@@ -46,9 +46,12 @@ pub async fn back_up(layout: &Layout, config: &Path, to: &Path) -> Result<Backup
     if let Some(above) = above.filter(|above| !above.is_dir()) {
         return Err(in_file(above)(io::ErrorKind::NotFound.into()));
     }
-    fs::create_dir(to).map_err(|error| match error.kind() {
-        io::ErrorKind::AlreadyExists => BackupError::Exists(to.to_owned()),
-        _ => in_file(to)(error),
+    fs::create_dir(to).map_err(|error| {
+        if error.kind() == io::ErrorKind::AlreadyExists {
+            BackupError::Exists(to.to_owned())
+        } else {
+            in_file(to)(error)
+        }
     })?;
     let mut unfinished = Unfinished(Some(to.to_owned()));
     let target = Layout::of(to);
