@@ -64,10 +64,11 @@ impl Drop for Scratch {
 /// Removes from `folder` what dead processes left.
 pub(crate) fn clean(folder: &Path) {
     for path in named(folder) {
-        if let Ok(lock) = File::open(path.join(LOCK))
-            && lock.try_lock().is_ok()
-        {
-            remove(&path);
+        match File::open(path.join(LOCK)) {
+            Ok(lock) if lock.try_lock().is_ok() => remove(&path),
+            Ok(_) => {}
+            // Somebody may have died before he locked it: an empty one goes. Who is about to lock it takes another.
+            Err(_) => drop(fs::remove_dir(&path)),
         }
     }
 }
@@ -154,10 +155,16 @@ mod tests {
             fs::write(root.join(name).join(file), "").unwrap();
         }
         fs::create_dir(root.join(".backup-dead").join("unsealed")).unwrap();
+        fs::create_dir(root.join(".backup-unlocked")).unwrap();
         fs::write(root.join(".backup-file"), "a sealed one").unwrap();
         let there = |name: &str| root.join(name).exists();
         clean(root);
-        assert!(!there(".backup-dead") && there(".backup-old") && living.path().join("hearth.db").exists());
+        assert!(
+            !there(".backup-dead")
+                && !there(".backup-unlocked")
+                && there(".backup-old")
+                && living.path().join("hearth.db").exists()
+        );
         clean_data(root);
         assert!(!there(".backup-old") && living.path().exists());
         for kept in [".backup-mine", ".backup-file", "backup"] {
