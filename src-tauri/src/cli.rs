@@ -162,7 +162,16 @@ async fn dispatch(command: &Command, args: &Args, out: &Out) -> Done {
             test: true,
             backup_passphrase_file,
             password_file,
-        } => backup::rehearse(from, backup_passphrase_file.clone(), password_file.clone(), out).await,
+        } => {
+            backup::rehearse(
+                from,
+                backup_passphrase_file.clone(),
+                password_file.clone(),
+                args,
+                out,
+            )
+            .await
+        }
         Command::Restore {
             from,
             test: false,

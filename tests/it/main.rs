@@ -5,6 +5,7 @@
 mod alone;
 mod apart;
 mod backend;
+mod backups;
 mod closed;
 mod command_line;
 mod crash;

@@ -11,6 +11,8 @@ use std::{
 
 use hearth_base::private::{check_plain, create_private_folder};
 
+use crate::backup::scratch;
+
 /// The file that is locked while a process holds the directory.
 const LOCK: &str = "lock";
 /// How often the lock is tried, and the pause between.
@@ -47,6 +49,8 @@ pub enum DataDirError {
          may read; name an empty or a new one with --data-dir"
     )]
     NotOurs { path: PathBuf, name: String },
+    #[error("a restore into {0} was interrupted, and its data are not whole: run `hearth restore` again")]
+    Restoring(PathBuf),
     #[error("this user has no home folder: name a data directory with --data-dir")]
     NoHome,
 }
@@ -72,6 +76,18 @@ impl Layout {
     #[must_use]
     pub fn config(&self) -> PathBuf {
         self.0.join("config.toml")
+    }
+
+    /// `config.toml.restored`, the one of a backup where another was there.
+    #[must_use]
+    pub fn restored_config(&self) -> PathBuf {
+        self.0.join(RESTORED_CONFIG)
+    }
+
+    /// `.restoring`, which is there while a backup is brought back; it lists what that makes.
+    #[must_use]
+    pub fn restoring(&self) -> PathBuf {
+        self.0.join(".restoring")
     }
 
     /// `hearth.db`.
@@ -153,14 +169,17 @@ impl Layout {
     }
 }
 
+const RESTORED_CONFIG: &str = "config.toml.restored";
+
 /// What may lie in a folder that Hearth has not used yet: what was prepared for it, and what systems put there.
 const PREPARED: [&str; 3] = ["config.toml", "network.toml", "lost+found"];
 
 /// Whether an entry of the data directory was made by Hearth; databases have copies and journals beside them.
 fn is_ours(name: &str) -> bool {
-    const OURS: [&str; 12] = [
+    const OURS: [&str; 13] = [
         "lock",
         "config.toml",
+        RESTORED_CONFIG,
         "network.toml",
         "keystore",
         "evidence",
@@ -193,8 +212,18 @@ impl DataDir {
     /// Makes the directory where there is none, and locks it.
     ///
     /// # Errors
-    /// A folder that cannot be written, that another process holds, or that is used for something else.
+    /// A folder that cannot be written, that another process holds, that is used for something else, or whose restore was
+    /// interrupted.
     pub fn open(path: &Path) -> Result<DataDir, DataDirError> {
+        let dir = DataDir::open_to_restore(path)?;
+        if dir.layout().restoring().exists() {
+            return Err(DataDirError::Restoring(path.to_owned()));
+        }
+        Ok(dir)
+    }
+
+    /// The same for who brings a backup back, and may end what was interrupted.
+    pub(crate) fn open_to_restore(path: &Path) -> Result<DataDir, DataDirError> {
         let failed = |source| DataDirError::Io {
             path: path.to_owned(),
             source,
@@ -239,6 +268,7 @@ impl DataDir {
         lock.rewind().map_err(failed)?;
         writeln!(lock, "{}", std::process::id()).map_err(failed)?;
         make_private(path).map_err(failed)?;
+        scratch::clean_data(path);
         let dir = DataDir {
             path: path.to_owned(),
             _lock: lock,

@@ -90,6 +90,7 @@ impl NodeError {
                 "data_dir_unusable"
             }
             NodeError::DataDir(DataDirError::NotOurs { .. }) => "data_dir_not_ours",
+            NodeError::DataDir(DataDirError::Restoring(_)) => "restore_interrupted",
             NodeError::DataDir(DataDirError::NoHome) => "no_home",
             NodeError::Store(hearth_store::Error::OtherChain { .. }) => "other_chain",
             NodeError::Store(_) | NodeError::DatabaseLost { .. } => "database",

@@ -16,7 +16,7 @@ use serde::Deserialize;
 use tokio::sync::{Mutex, Notify, watch};
 
 use crate::{
-    backup::{self, Backup, BackupError, SealError},
+    backup::{self, Backup, BackupError, Guesses, Refused, SealError},
     config::{self, Change, Layered},
     config_page,
     data_dir::Layout,
@@ -37,6 +37,8 @@ pub(crate) struct Program {
     pub(crate) layered: Mutex<Layered>,
     pub(crate) layout: Layout,
     pub(crate) chain: ChainId,
+    /// Held while a backup is made or tested: each takes much memory, and a test says whether a password is right.
+    pub(crate) guesses: Mutex<Guesses>,
     /// Tells whoever runs the node to start it anew; `None` where nobody would.
     pub(crate) restart: Option<Arc<Notify>>,
 }
@@ -134,7 +136,10 @@ impl Host for Program {
                 "the path must begin at the root, as /home/me/hearth.backup",
             ));
         }
-        let made = backup::back_up_sealed(&self.layout, to, &Secret::from(order.passphrase)).await;
+        let _turn = self.guesses.try_lock().map_err(|_| busy())?;
+        let config = self.layered.lock().await.file.clone();
+        let passphrase = Secret::from(order.passphrase);
+        let made = backup::back_up_sealed(&self.layout, &config, to, &passphrase).await;
         Ok(shown(to, &made.map_err(|error| backup_refused(&error))?))
     }
 
@@ -144,8 +149,12 @@ impl Host for Program {
             order.passphrase.map(Secret::from),
             order.wallet_password.map(Secret::from),
         );
-        let tested = backup::rehearse(from, passphrase.as_ref(), password.as_ref()).await;
-        let tested = tested.map_err(|error| backup_refused(&error))?;
+        let mut guesses = self.guesses.try_lock().map_err(|_| busy())?;
+        let tested = guesses.rehearse(&self.layout, from, passphrase.as_ref(), password.as_ref());
+        let tested = tested.await.map_err(|refused| match refused {
+            Refused::Wait { seconds } => hearth_wallet::Error::Wait { seconds }.into(),
+            Refused::Backup(error) => backup_refused(&error),
+        })?;
         Ok(BackupTested {
             backup: shown(from, &tested.backup),
             wallet: tested.wallet,
@@ -174,6 +183,13 @@ fn shown(path: &Path, made: &Backup) -> BackupMade {
     }
 }
 
+fn busy() -> ApiError {
+    ApiError::conflict(
+        "backup_busy",
+        "another backup is being made or tested: wait until that is done",
+    )
+}
+
 /// Why there is no backup, in the words of the API.
 fn backup_refused(error: &BackupError) -> ApiError {
     let words = hearth_base::failure::chain(error);
@@ -186,6 +202,7 @@ fn backup_refused(error: &BackupError) -> ApiError {
         } => ApiError::refused("passphrase_wrong", words),
         BackupError::File { .. } => ApiError::refused("backup_unwritable", words),
         BackupError::Nothing(_)
+        | BackupError::BrokenLink(_)
         | BackupError::NoBackup { .. }
         | BackupError::Newer { .. }
         | BackupError::HasData(_)

@@ -35,7 +35,7 @@ mod started;
 mod stop_warning;
 
 pub use backup::{
-    BackupError, Rehearsal, SealError, back_up, back_up_sealed, is_sealed, rehearse, restore_any,
+    BackupError, Rehearsal, Restored, SealError, back_up, back_up_sealed, is_sealed, rehearse, restore_any,
 };
 pub use error::NodeError;
 pub use hearth_api::ApiError;

@@ -30,6 +30,7 @@ use tokio::sync::{Mutex, Notify, watch};
 use crate::{
     auto_lock,
     backends::Answers,
+    backup::Guesses,
     build::{self, MinerParts},
     config::{Layered, Settings},
     data_dir::{DataDir, Layout, foreign_owner, foreign_owner_words},
@@ -180,6 +181,7 @@ impl Node {
             layered: Mutex::new(layered.clone()),
             layout: layout.clone(),
             chain: network.chain_id(),
+            guesses: Mutex::new(Guesses::new(Clock::system())),
             restart,
         };
         let token = build::secret_file(&layout.api_token(), "")?;

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use hearth_base::Secret;
-use hearth_node::BackupError;
+use hearth_node::{BackupError, control::ConfigPage};
 
 use super::{
-    Done, Exit, Fault, Out, Place,
+    Client, Done, Exit, Fault, Out, Place,
     args::Args,
     out::word,
     secret::{Source, new_password, password},
@@ -25,6 +25,7 @@ pub(super) async fn back_up(
     out: &Out,
 ) -> Done {
     let place = Place::find(args).await?;
+    let config = config_in_use(&place, args).await;
     let made = if sealed {
         let from = Source::of(passphrase_file.as_deref(), PASSPHRASE_FILE);
         let passphrase = new_password(from, "Passphrase of the backup (10 characters or more): ")?;
@@ -32,16 +33,27 @@ pub(super) async fn back_up(
             let message = format!("the passphrase needs at least {LEAST_PASSPHRASE} characters");
             return Err(Fault::failed("weak_password", message).into());
         }
-        hearth_node::back_up_sealed(&place.layout, to, &Secret::from(passphrase)).await
+        let passphrase = Secret::from(passphrase);
+        unless_interrupted(hearth_node::back_up_sealed(
+            &place.layout,
+            &config,
+            to,
+            &passphrase,
+        ))
+        .await
     } else {
-        hearth_node::back_up(&place.layout, to).await
+        unless_interrupted(hearth_node::back_up(&place.layout, &config, to)).await
     };
-    let made = made.map_err(failed)?;
+    let made = made?;
     if out.json {
         out.value(&made);
         return Ok(());
     }
     out.line(&format!("{} files are in {}", made.files.len() + 1, to.display()));
+    match &made.config {
+        Some(config) => out.line(&format!("  its configuration is that of {config}")),
+        None => out.line(&format!("  no configuration: there is no {}", config.display())),
+    }
     if sealed {
         // It touches no data directory.
         out.elsewhere(&format!(
@@ -59,17 +71,28 @@ pub(super) async fn restore(from: &Path, passphrase_file: Option<PathBuf>, args:
     // Not where a node answers, but where one is to run.
     let place = Place::wanted(args)?;
     let passphrase = passphrase_of(from, passphrase_file)?;
-    let made = hearth_node::restore_any(&place.layout, from, passphrase.as_ref()).await;
-    let made = made.map_err(failed)?;
+    let work = hearth_node::restore_any(&place.layout, from, passphrase.as_ref());
+    let made = unless_interrupted(work).await?;
     if out.json {
         out.value(&made);
         return Ok(());
     }
+    let was = made.backup.config.as_deref();
     out.line(&format!(
         "the data of {} are in {}",
-        made.chain_id,
+        made.backup.chain_id,
         place.layout.root().display()
     ));
+    if let Some(now) = &made.config_now {
+        let was = was.map(|was| format!(" (it was {was})")).unwrap_or_default();
+        out.line(&format!("  its configuration{was} is in {}", now.display()));
+    }
+    if made.config_kept {
+        out.line(&format!(
+            "  {} was there already, is another one, and stays",
+            place.layout.config().display()
+        ));
+    }
     out.hint("Never run the old node again beside this one: both would sign for the same money.");
     Ok(())
 }
@@ -79,8 +102,10 @@ pub(super) async fn rehearse(
     from: &Path,
     passphrase_file: Option<PathBuf>,
     password_file: Option<PathBuf>,
+    args: &Args,
     out: &Out,
 ) -> Done {
+    let near = Place::wanted(args).ok().map(|place| place.layout);
     let passphrase = passphrase_of(from, passphrase_file)?;
     let wallet = match password_file {
         Some(file) => {
@@ -89,8 +114,8 @@ pub(super) async fn rehearse(
         }
         None => None,
     };
-    let tested = hearth_node::rehearse(from, passphrase.as_ref(), wallet.as_ref()).await;
-    let tested = tested.map_err(failed)?;
+    let work = hearth_node::rehearse(near.as_ref(), from, passphrase.as_ref(), wallet.as_ref());
+    let tested = unless_interrupted(work).await?;
     let is_wrong = tested.password_opens == Some(false);
     if out.json {
         out.value(&tested);
@@ -122,6 +147,36 @@ fn passphrase_of(from: &Path, file: Option<PathBuf>) -> Result<Option<Secret>, E
     }
     let from = Source::of(file.as_deref(), PASSPHRASE_FILE);
     Ok(Some(Secret::from(password(from, "Passphrase of the backup: ")?)))
+}
+
+/// The configuration that counts: the one that was named, or else the running node's, which may have been started with
+/// another one than this command finds.
+async fn config_in_use(place: &Place, args: &Args) -> PathBuf {
+    let own = &place.layered.file;
+    if args.config.is_some() {
+        return own.clone();
+    }
+    let Ok(client) = Client::connect(place).await else {
+        return own.clone();
+    };
+    let page = client.get::<ConfigPage>("/config").await;
+    let file = page.map(|page| PathBuf::from(page.file));
+    file.ok()
+        .filter(|file| file.is_absolute())
+        .unwrap_or_else(|| own.clone())
+}
+
+/// Ctrl-C lets go of what is done, and with it goes what lies open or unfinished on the way.
+async fn unless_interrupted<T>(work: impl Future<Output = Result<T, BackupError>>) -> Result<T, Exit> {
+    tokio::select! {
+        // First, so that it is heard before anything lies open.
+        biased;
+        Ok(()) = tokio::signal::ctrl_c() => {
+            let fault = Fault::failed("interrupted", "it was interrupted");
+            Err(fault.meaning("What was unfinished is removed.").into())
+        }
+        done = work => done.map_err(failed),
+    }
 }
 
 fn failed(error: BackupError) -> Exit {

@@ -8,6 +8,28 @@ pub(crate) struct Program {
     pub(crate) setup: watch::Sender<Setup>,
     /// A folder that is the home of the person who runs this.
     pub(crate) home: std::path::PathBuf,
+    /// Backups that were begun, and those that were done; each ends only once it may.
+    pub(crate) backups: watch::Sender<Backups>,
+}
+
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Backups {
+    pub(crate) begun: u32,
+    pub(crate) done: u32,
+    pub(crate) dropped: u32,
+    pub(crate) held: bool,
+}
+
+/// Work that somebody may let go of half done.
+struct Half<'a>(&'a watch::Sender<Backups>, bool);
+
+impl Drop for Half<'_> {
+    fn drop(&mut self) {
+        self.0.send_modify(|backups| {
+            backups.done += u32::from(self.1);
+            backups.dropped += u32::from(!self.1);
+        });
+    }
 }
 
 #[async_trait::async_trait]
@@ -67,6 +89,11 @@ impl Host for Program {
         }
     }
     async fn back_up(&self, order: BackUp) -> Answer<BackupMade> {
+        let mut half = Half(&self.backups, false);
+        self.backups.send_modify(|backups| backups.begun += 1);
+        let mut seen = self.backups.subscribe();
+        let _ = seen.wait_for(|backups| !backups.held).await;
+        half.1 = true;
         Ok(BackupMade {
             path: order.to,
             chain_id: "test".into(),

@@ -4,6 +4,7 @@
 
 mod access;
 mod accounts;
+mod backups;
 mod chat;
 mod chats;
 mod connect;

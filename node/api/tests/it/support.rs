@@ -132,6 +132,7 @@ pub(crate) async fn args(
         host: Arc::new(Program {
             setup: setup.clone(),
             home: folder.join("home"),
+            backups: watch::Sender::default(),
         }),
         models: models.clone(),
         router: Arc::new(Router::new(

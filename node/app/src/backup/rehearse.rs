@@ -7,7 +7,11 @@ use hearth_store::Store;
 use hearth_wallet::{Cost, Wallet};
 use serde::Serialize;
 
-use super::{Backup, BackupError, open, restore};
+use super::{
+    Backup, BackupError, in_file,
+    restore::{open, restore},
+    scratch::Scratch,
+};
 use crate::data_dir::Layout;
 
 /// What a rehearsal found.
@@ -22,23 +26,25 @@ pub struct Rehearsal {
     pub transactions: u64,
 }
 
-/// Brings a backup back into a folder of its own, opens all that is in it, and throws the folder away. No data directory is
-/// touched.
+/// Brings a backup back into a folder of its own, opens all that is in it, and throws the folder away. It lies in the data
+/// directory `near`, whose files are as open, or where the system has such ones; no data are touched.
 ///
 /// # Errors
 /// What [`restore`] refuses; a database that this version cannot bring up to date.
 pub async fn rehearse(
+    near: Option<&Layout>,
     from: &Path,
     passphrase: Option<&Secret>,
     wallet_password: Option<&Secret>,
 ) -> Result<Rehearsal, BackupError> {
-    let scratch = tempfile::tempdir().map_err(|source| BackupError::File {
-        path: std::env::temp_dir(),
-        source,
-    })?;
-    let opened = open(from, passphrase, scratch.path()).await?;
+    let near = near.filter(|near| near.database().exists());
+    let scratch = match near.and_then(|near| Scratch::new_in(near.root()).ok()) {
+        Some(scratch) => scratch,
+        None => Scratch::new_in(&std::env::temp_dir()).map_err(in_file(&std::env::temp_dir()))?,
+    };
+    let opened = open(from, passphrase, &scratch).await?;
     let layout = Layout::of(&scratch.path().join("data"));
-    let backup = restore(&layout, &opened).await?;
+    let backup = restore(&layout, &opened).await?.backup;
     let store = Store::open(hearth_store::Config {
         path: layout.database(),
         chain_id: backup.chain_id.as_str().into(),

@@ -8,9 +8,9 @@
 //! order or cut off. What the frames hold is a list of files: length of the name, name, size, bytes.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     io::{self, BufReader, BufWriter, Read, Write},
-    path::{Component, Path, PathBuf},
+    path::{Path, PathBuf},
 };
 
 use argon2::{Algorithm, Argon2, Params, Version};
@@ -18,8 +18,9 @@ use chacha20poly1305::{
     KeyInit, XChaCha20Poly1305,
     aead::{Aead as _, Payload},
 };
-use hearth_base::{Secret, private::create_private_folder};
+use hearth_base::Secret;
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 const MAGIC: &[u8; 16] = b"hearth-backup-1\n";
 /// Plain bytes of a frame.
@@ -96,7 +97,7 @@ pub(super) fn is_sealed(path: &Path) -> bool {
 pub(super) fn seal(
     folder: &Path,
     files: &[PathBuf],
-    to: &Path,
+    to: &File,
     passphrase: &Secret,
     cost: Cost,
 ) -> Result<(), SealError> {
@@ -113,11 +114,7 @@ pub(super) fn seal(
         salt: hex::encode(salt),
         nonce: hex::encode(nonce),
     };
-    let mut options = File::options();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut out = BufWriter::new(options.open(to)?);
+    let mut out = BufWriter::new(to);
     let head_bytes = serde_json::to_vec(&head).map_err(io::Error::other)?;
     out.write_all(MAGIC)?;
     out.write_all(&u32::try_from(head_bytes.len()).unwrap_or(u32::MAX).to_le_bytes())?;
@@ -189,23 +186,35 @@ fn unpack(frames: &mut Reader, into: &Path) -> Result<(), SealError> {
         let mut name = vec![0; length as usize];
         frames.read_exact(&mut name)?;
         let name = String::from_utf8(name).map_err(|_| SealError::Form("a name is no text".to_owned()))?;
-        let is_inside = Path::new(&name)
-            .components()
-            .all(|part| matches!(part, Component::Normal(_)));
-        if !is_inside {
+        if !super::is_inside(Path::new(&name)) {
             return Err(SealError::Form(format!("\"{name}\" leads out of the backup")));
         }
         let mut size = [0; 8];
         frames.read_exact(&mut size)?;
         let size = u64::from_le_bytes(size);
         let path = into.join(&name);
-        create_private_folder(path.parent().unwrap_or(into))?;
+        make_between(into, &path)?;
         let mut file = File::create_new(&path)?;
         if io::copy(&mut Read::by_ref(frames).take(size), &mut file)? != size {
             return Err(SealError::Damaged(frames.n_read));
         }
     }
     Err(SealError::Form(format!("it has more than {MAX_FILES} files")))
+}
+
+/// Makes the folders between `into` and a file in it. `into` itself is there, or was removed because nobody wants it any
+/// more: it does not come back.
+fn make_between(into: &Path, path: &Path) -> io::Result<()> {
+    let inside = path.parent().and_then(|folder| folder.strip_prefix(into).ok());
+    let mut folder = into.to_owned();
+    for part in inside.unwrap_or(Path::new("")) {
+        folder.push(part);
+        match fs::create_dir(&folder) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            Ok(()) | Err(_) => super::close_to_others(&folder)?,
+        }
+    }
+    Ok(())
 }
 
 fn read_u32(from: &mut impl Read) -> io::Result<u32> {
@@ -239,12 +248,12 @@ impl<T> Frames<T> {
         hex::decode_to_slice(&head.nonce, &mut nonce).map_err(|_| form("its nonce is none"))?;
         let params = Params::new(head.memory_kib, head.passes, head.lanes, Some(32))
             .map_err(|_| form("its cost figures are impossible"))?;
-        let mut key = [0_u8; 32];
+        let mut key = Zeroizing::new([0_u8; 32]);
         Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-            .hash_password_into(passphrase.reveal().as_bytes(), &salt, &mut key)
+            .hash_password_into(passphrase.reveal().as_bytes(), &salt, &mut *key)
             .map_err(|_| form("its cost figures are impossible"))?;
         Ok(Frames {
-            cipher: XChaCha20Poly1305::new((&key).into()),
+            cipher: XChaCha20Poly1305::new((&*key).into()),
             head: head_bytes,
             nonce,
             number: 0,
@@ -396,7 +405,8 @@ mod tests {
         }
         let names: Vec<PathBuf> = files.iter().map(|(name, _)| name.into()).collect();
         let to = folder.path().join("backup");
-        seal(&from, &names, &to, &Secret::from("correct horse"), Cost::PLAY).unwrap();
+        let file = File::create_new(&to).unwrap();
+        seal(&from, &names, &file, &Secret::from("correct horse"), Cost::PLAY).unwrap();
         (folder, to)
     }
 
@@ -465,7 +475,7 @@ mod tests {
         seal(
             &folder.path().join("in"),
             &["../evil".into()],
-            &to,
+            &File::create_new(&to).unwrap(),
             &passphrase,
             Cost::PLAY,
         )
@@ -473,6 +483,15 @@ mod tests {
         let into = tempfile::tempdir().unwrap();
         let error = unseal(&to, into.path(), &passphrase).unwrap_err();
         assert!(error.to_string().contains("leads out"), "{error}");
+    }
+
+    #[test]
+    fn a_folder_that_was_removed_does_not_come_back() {
+        let (folder, path) = sealed(&[("keystore/wallet.json", b"{}".to_vec())]);
+        let into = folder.path().join("gone");
+        let error = unseal(&path, &into, &Secret::from("correct horse")).unwrap_err();
+        assert!(matches!(error, SealError::Io(error) if error.kind() == io::ErrorKind::NotFound));
+        assert!(!into.exists());
     }
 
     #[test]

@@ -22,6 +22,7 @@ export const errors: Record<string, Words> = {
   backend_too_large: { title: m.error_backend_too_large, detail: true },
   backend_too_slow: { title: m.error_backend_too_slow, detail: true },
   backend_unreachable: { title: m.error_backend_unreachable, detail: true },
+  backup_busy: { title: m.error_backup_busy },
   backup_exists: { title: m.error_backup_exists },
   backup_unwritable: { title: m.error_backup_unwritable, detail: true },
   bad_words: { title: m.error_bad_words, detail: true },
