@@ -7,7 +7,6 @@ mod guesses;
 mod make;
 mod rehearse;
 mod restore;
-pub(crate) mod scratch;
 mod sealed;
 #[cfg(test)]
 mod tests;
@@ -189,17 +188,5 @@ fn hide(path: &Path) -> io::Result<()> {
 #[cfg(not(unix))]
 #[allow(clippy::unnecessary_wraps, reason = "elsewhere it can fail")]
 fn hide(_path: &Path) -> io::Result<()> {
-    Ok(())
-}
-
-/// The same for a folder.
-#[cfg(unix)]
-fn close_to_others(path: &Path) -> io::Result<()> {
-    fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o700))
-}
-
-#[cfg(not(unix))]
-#[allow(clippy::unnecessary_wraps, reason = "elsewhere it can fail")]
-fn close_to_others(_path: &Path) -> io::Result<()> {
     Ok(())
 }

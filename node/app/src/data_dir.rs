@@ -11,7 +11,7 @@ use std::{
 
 use hearth_base::private::{check_plain, create_private_folder};
 
-use crate::backup::scratch;
+use crate::scratch;
 
 /// The file that is locked while a process holds the directory.
 const LOCK: &str = "lock";

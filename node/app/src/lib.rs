@@ -28,6 +28,7 @@ mod offline_weights;
 pub mod process;
 mod reach;
 mod reconfigure;
+mod scratch;
 mod secret_line;
 mod setup;
 mod standalone;

@@ -10,6 +10,9 @@ pub fn is_unseen(letter: char) -> bool {
         '\u{ad}'
             // Fillers, which take the place of a letter.
             | '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}'
+            | '\u{17b4}' | '\u{17b5}' | '\u{2800}'
+            // Joiners of letters.
+            | '\u{34f}'
             // Of no width, of direction, line ends that are none elsewhere.
             | '\u{61c}'
             | '\u{180e}'
@@ -22,6 +25,8 @@ pub fn is_unseen(letter: char) -> bool {
             | '\u{1d173}'..='\u{1d17a}'
             // Tags, of which whole sentences can be made.
             | '\u{e0000}'..='\u{e007f}'
+            // Other forms of a letter, of which there is none here.
+            | '\u{e0100}'..='\u{e01ef}'
     )
 }
 

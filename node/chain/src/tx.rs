@@ -122,9 +122,7 @@ pub enum TxError {
     TrustConflict { why: String },
     #[error("the account {address} is not on the chain yet: send it some POKT first")]
     NoAccount { address: Address },
-    #[error(
-        "the endpoint asks for a fee of {asked}, more than the limit of {limit}: raise max_fee or ask another endpoint"
-    )]
+    #[error("the endpoint asks for a fee of {asked}, more than the limit of {limit}: ask another endpoint")]
     FeeTooHigh { asked: Amount, limit: Amount },
     #[error(transparent)]
     Sign(#[from] SignError),

@@ -161,13 +161,17 @@ impl Naming {
     }
 }
 
+fn is_odd(letter: char) -> bool {
+    letter.is_control() || hearth_base::is_unseen(letter)
+}
+
 /// A label as it is kept.
 pub(crate) fn label(text: &str) -> Result<String, Error> {
     let text = text.trim();
     let n_chars = text.chars().count();
     // Nor may it pass for an address.
     let is_address = text.to_lowercase().starts_with("pokt1");
-    if (1..=MAX_LABEL_CHARS).contains(&n_chars) && !text.chars().any(char::is_control) && !is_address {
+    if (1..=MAX_LABEL_CHARS).contains(&n_chars) && !text.chars().any(is_odd) && !is_address {
         return Ok(text.to_owned());
     }
     Err(Error::Label {

@@ -95,11 +95,14 @@ impl WalletState {
         locked.map(|(entry, _)| entry.label.as_str()).collect()
     }
 
-    /// Whether a key that asks for the password is closed.
+    /// Whether the keys that ask for the password are closed: as long as one is open there is something to lock.
     #[must_use]
     pub fn is_main_locked(&self) -> bool {
-        let mut attended = self.entries.iter().filter(|(entry, _)| !entry.is_unattended());
-        !self.exists || attended.any(|(_, state)| *state == KeyState::Locked)
+        let is = |wanted| {
+            let mut attended = self.entries.iter().filter(|(entry, _)| !entry.is_unattended());
+            attended.any(|(_, state)| *state == wanted)
+        };
+        !self.exists || (is(KeyState::Locked) && !is(KeyState::Open))
     }
 
     fn serving(&self, purpose: Purpose) -> Option<&(Entry, KeyState)> {

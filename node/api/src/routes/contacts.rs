@@ -9,9 +9,12 @@ use axum::{
 use super::extract::{Input, only_parameter};
 use crate::{
     app::App,
-    control::types::{ContactList, ImportContacts, LabelMovement, QrCode, SaveContact},
+    control::types::{Account, ContactList, ImportContacts, LabelMovement, QrCode, SaveContact},
     error::ApiError,
 };
+
+/// Names by which accounts are called after their use.
+const USES: [&str; 6] = ["main", "working", "owner", "operator", "gateway", "application"];
 
 pub(crate) async fn list(State(app): State<App>) -> Result<Json<ContactList>, ApiError> {
     let contacts = app.contacts.all().await?;
@@ -22,7 +25,7 @@ pub(crate) async fn save(
     State(app): State<App>,
     Input(contact): Input<SaveContact>,
 ) -> Result<Json<ContactList>, ApiError> {
-    app.contacts.save(vec![contact]).await?;
+    save_all(&app, vec![contact]).await?;
     list(State(app)).await
 }
 
@@ -30,8 +33,24 @@ pub(crate) async fn import(
     State(app): State<App>,
     Input(given): Input<ImportContacts>,
 ) -> Result<Json<ContactList>, ApiError> {
-    app.contacts.save(given.contacts).await?;
+    save_all(&app, given.contacts).await?;
     list(State(app)).await
+}
+
+/// Keeps contacts, none of which has the name of an account of this wallet: whoever pays by that name means the account.
+async fn save_all(app: &App, contacts: Vec<SaveContact>) -> Result<(), ApiError> {
+    let own = app.parts.keyring.page().accounts;
+    for SaveContact { address, name, .. } in &contacts {
+        let name = name.trim().to_lowercase();
+        let is_own =
+            |account: &&Account| account.label.to_lowercase() == name && account.address != *address.trim();
+        let is_kept = own.iter().find(is_own);
+        if is_kept.is_some() || USES.contains(&name.as_str()) {
+            let message = format!("\"{name}\" is what an account of this wallet is called");
+            return Err(ApiError::conflict("contact_taken", message).value("name", name));
+        }
+    }
+    app.contacts.save(contacts).await
 }
 
 pub(crate) async fn delete(

@@ -110,6 +110,12 @@ pub(super) fn refused(origin: &str, is_openai: bool) -> ApiError {
     if !is_openai {
         return error.remedy("Use the page that Hearth serves, or call from a program.");
     }
+    if origin == "null" {
+        return error.remedy(
+            "A page without an origin of its own (from a file, or in a frame) cannot be told from others: serve it from an \
+             address and list that, or call from a program with an API key.",
+        );
+    }
     error.remedy(format!(
         "Add {origin} to the setting api.allowed_origins (Settings, API and keys), or to the origins of an API key and \
          send that key."

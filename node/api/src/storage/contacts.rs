@@ -123,7 +123,7 @@ impl Contacts {
     pub(crate) async fn set_label(&self, given: LabelMovement) -> Result<(), ApiError> {
         let label = given.label.trim();
         let id_fits = (1..=MAX_ID).contains(&given.movement.len());
-        if !id_fits || label.chars().count() > MAX_NOTE || label.chars().any(char::is_control) {
+        if !id_fits || label.chars().count() > MAX_NOTE || label.chars().any(is_odd) {
             let message = format!("a label is one line of at most {MAX_NOTE} letters");
             return Err(ApiError::refused("label_wrong", message).value("most", MAX_NOTE));
         }
@@ -146,6 +146,11 @@ impl Contacts {
     }
 }
 
+/// What ends a line, and what nobody sees: two names that look the same would be two.
+fn is_odd(letter: char) -> bool {
+    letter.is_control() || hearth_base::is_unseen(letter)
+}
+
 /// A contact as it is kept, or what is wrong with it.
 fn checked(given: SaveContact) -> Result<SaveContact, ApiError> {
     let address: Address =
@@ -163,8 +168,7 @@ fn checked(given: SaveContact) -> Result<SaveContact, ApiError> {
         .as_deref()
         .map(str::trim)
         .filter(|note| !note.is_empty());
-    let is_line =
-        |text: &str, most: usize| text.chars().count() <= most && !text.chars().any(char::is_control);
+    let is_line = |text: &str, most: usize| text.chars().count() <= most && !text.chars().any(is_odd);
     // A name that reads as an address would stand where addresses are compared.
     if name.is_empty() || !is_line(&name, MAX_NAME) || name.starts_with("pokt1") {
         let message = format!(

@@ -40,6 +40,11 @@ async fn an_address_book_has_each_name_and_each_address_once() {
         (json!({ "address": OTHER, "name": "pokt1abc" }), "contact_name"),
         (json!({ "address": OTHER, "name": "two\nlines" }), "contact_name"),
         (
+            json!({ "address": OTHER, "name": "Bank\u{3164}" }),
+            "contact_name",
+        ),
+        (json!({ "address": OTHER, "name": "Main" }), "contact_taken"),
+        (
             json!({ "address": OTHER, "name": "B", "note": "x".repeat(301) }),
             "contact_note",
         ),

@@ -13,7 +13,7 @@ use hearth_api::{
 };
 use hearth_base::{Amount, Clock, Tasks};
 use hearth_chain::{Anchor, Chain, Faucet, Options, valid_until};
-use hearth_devnet::{Account, Blocks, Devnet, Genesis};
+use hearth_devnet::{Account, Blocks, Devnet, Fault, Genesis};
 use hearth_outbox::{Outbox, Outcome, State};
 use hearth_pocket::{
     Signer,
@@ -457,6 +457,54 @@ async fn a_payment_leaves_the_working_key_what_its_claims_cost() {
     world.money.review(&draft(500_000, false)).await.unwrap();
     world.money.review(&draft(700_000, true)).await.unwrap();
     assert!(world.money.pay(&draft(700_000, true), fee).await.unwrap().height > 0);
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_ordered_again_while_it_is_on_its_way_is_paid_once_and_is_spent_in_the_next_review() {
+    let world = World::start().await;
+    let draft = SendDraft {
+        from: "owner".to_owned(),
+        to: Account::named("somebody", Amount::ZERO).address,
+        amount: Upokt(Amount::from_upokt(350_000)),
+        memo: None,
+        max: false,
+        fee: FeeChoice::Normal,
+        below_reserve: false,
+    };
+    let before = world.money.review(&draft).await.unwrap();
+    let slow = Fault::RpcDelay {
+        method: Some("broadcast_tx_sync".to_owned()),
+        delay_ms: 1500,
+    };
+    world.devnet.fault(slow, None);
+    let later = |by: u64| tokio::time::sleep(Duration::from_millis(by));
+    let again = async {
+        later(500).await;
+        world.money.pay(&draft, before.fee).await
+    };
+    let review = async {
+        later(500).await;
+        let other = SendDraft {
+            amount: Upokt(Amount::from_upokt(100_000)),
+            ..draft.clone()
+        };
+        (
+            world.money.review(&other).await.unwrap(),
+            world.money.review(&draft).await.unwrap(),
+        )
+    };
+    let (first, again, (other, same)) = futures::join!(world.money.pay(&draft, before.fee), again, review);
+    let (first, again) = (first.unwrap(), again.unwrap());
+    assert_eq!((&first.tx, first.height), (&again.tx, again.height));
+    let cost = draft.amount.0.saturating_add(before.fee.0);
+    assert_eq!(
+        other.balance_before.0,
+        before.balance_before.0.checked_sub(cost).unwrap()
+    );
+    // The same one is that one, not a second.
+    assert!(same.balance_before.0 >= other.balance_before.0);
+    assert_eq!(world.outbox.newest(10, 0).await.unwrap().1, 1);
     world.stop().await;
 }
 

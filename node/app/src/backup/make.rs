@@ -8,13 +8,11 @@ use std::{
 use hearth_base::{Clock, Secret, private::write_private};
 use hearth_store::Store;
 
-use super::{
-    Backup, BackupError, CONFIG, HEAD, VERSION, close_to_others, copy, in_file, keys, name_in,
-    scratch::Scratch, sealed,
-};
+use super::{Backup, BackupError, CONFIG, HEAD, VERSION, copy, in_file, keys, name_in, sealed};
 use crate::{
     data_dir::{DataDirError, Layout},
     network::DEVNET_CHAIN_ID,
+    scratch::{Scratch, close_to_others},
 };
 
 /// A folder that is removed again unless it is finished.

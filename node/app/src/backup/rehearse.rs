@@ -10,9 +10,9 @@ use serde::Serialize;
 use super::{
     Backup, BackupError, in_file,
     restore::{open, restore},
-    scratch::Scratch,
 };
 use crate::data_dir::Layout;
+use crate::scratch::Scratch;
 
 /// What a rehearsal found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -12,10 +12,9 @@ use hearth_base::{
 use hearth_store::Store;
 use serde::Serialize;
 
-use super::{
-    Backup, BackupError, HEAD, VERSION, copy, fresh, in_file, keys, name_in, scratch::Scratch, sealed,
-};
+use super::{Backup, BackupError, HEAD, VERSION, copy, fresh, in_file, keys, name_in, sealed};
 use crate::data_dir::{DataDir, Layout};
+use crate::scratch::Scratch;
 
 /// What was brought back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -211,7 +211,7 @@ fn make_between(into: &Path, path: &Path) -> io::Result<()> {
         folder.push(part);
         match fs::create_dir(&folder) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-            Ok(()) | Err(_) => super::close_to_others(&folder)?,
+            Ok(()) | Err(_) => crate::scratch::close_to_others(&folder)?,
         }
     }
     Ok(())

@@ -227,10 +227,10 @@ impl Endpoint {
         self.health().ban(why, first, most, Instant::now());
     }
 
-    /// Never asks the endpoint again, since it serves another chain.
+    /// Leaves the endpoint alone for a while, since it serves another chain.
     pub(crate) fn refuse_chain(&self, found: &str) {
         tracing::error!(endpoint = %self.name, found, "an endpoint serves another chain and is refused");
-        self.health().refuse_chain(found);
+        self.health().refuse_chain(found, Instant::now());
     }
 
     /// How gladly the endpoint is asked: smaller is better, `None` is not at all.

@@ -22,6 +22,8 @@ const LIMITED: Duration = Duration::from_secs(5);
 /// What an endpoint may ask for at most: else one answer would switch it off for ever.
 const MAX_LIMITED: Duration = Duration::from_secs(600);
 /// A lie is punished twice as long as the one before, up to this.
+/// How long an endpoint that told of another chain is left alone: one of several servers behind an address may have.
+const OTHER_CHAIN_FOR: Duration = Duration::from_secs(60);
 const MAX_BAN: Duration = Duration::from_secs(24 * 3600);
 /// An endpoint may be so many blocks behind the verified head before it is said.
 const BEHIND_BLOCKS: u64 = 3;
@@ -224,9 +226,12 @@ impl Health {
     /// Gave so many false answers in former runs, the last of them so long ago: what is left of its pause goes on.
     pub(super) fn remember(&mut self, lies: u32, last: &Former<'_>, most: Option<Duration>, now: Instant) {
         self.lies = self.lies.max(lies);
-        let left = ban_after(lies, last.first_ban).saturating_sub(last.age);
+        let whole = ban_after(lies, last.first_ban);
+        let left = most
+            .map_or(whole, |most| whole.min(most))
+            .saturating_sub(last.age);
         if !left.is_zero() {
-            self.leave_alone(last.why, left, most, now);
+            self.leave_alone(last.why, left, None, now);
         }
     }
 
@@ -235,11 +240,11 @@ impl Health {
         self.rests_until = Some(now + most.map_or(pause, |most| pause.min(most)));
     }
 
-    pub(super) fn refuse_chain(&mut self, found: &str) {
+    pub(super) fn refuse_chain(&mut self, found: &str, now: Instant) {
         self.state = EndpointState::OtherChain {
             found: excerpt(found),
         };
-        self.rests_until = None;
+        self.rests_until = Some(now + OTHER_CHAIN_FOR);
     }
 
     pub(super) fn rests(&self, now: Instant) -> Option<Duration> {
@@ -285,11 +290,18 @@ impl Health {
     pub(super) fn rank(&mut self, best: Height, now: Instant) -> Option<u64> {
         let rests = self.rests(now).is_some();
         match &self.state {
-            EndpointState::OtherChain { .. } => return None,
-            EndpointState::Banned { .. } | EndpointState::Limited { .. } if rests => return None,
+            EndpointState::OtherChain { .. }
+            | EndpointState::Banned { .. }
+            | EndpointState::Limited { .. }
+                if rests =>
+            {
+                return None;
+            }
             // Served its time: one more chance.
-            EndpointState::Banned { .. } | EndpointState::Limited { .. } => {
-                self.state = EndpointState::Unknown
+            EndpointState::OtherChain { .. }
+            | EndpointState::Banned { .. }
+            | EndpointState::Limited { .. } => {
+                self.state = EndpointState::Unknown;
             }
             EndpointState::Failing { .. } if rests && self.failures >= GIVEN_UP => return None,
             EndpointState::Unknown
@@ -431,8 +443,17 @@ mod tests {
         known.remember(2, &last(5), None, now);
         assert_eq!(known.rests(now), Some(Duration::from_secs(15 * 60)));
         assert_eq!(known.rank(BEST, now), None);
-        known.remember(2, &last(5), Some(Duration::from_secs(20)), now);
-        assert_eq!(known.rests(now), Some(Duration::from_secs(20)));
+        // The last one that is left is not punished again.
+        let mut only = at(100, 20);
+        only.remember(2, &last(5), Some(Duration::from_secs(20)), now);
+        assert_eq!(only.rests(now), None);
+        only.remember(2, &last(0), Some(Duration::from_secs(20)), now);
+        assert_eq!(only.rests(now), Some(Duration::from_secs(20)));
+        // A server behind one address that is of another chain is not all of them for ever.
+        let mut other = at(100, 20);
+        other.refuse_chain("pocket", now);
+        assert_eq!(other.rank(BEST, now), None);
+        assert!(other.rank(BEST, now + OTHER_CHAIN_FOR).is_some());
         // What it asks for is bounded.
         assert_eq!(health.note_limited(Some(Duration::MAX), now), MAX_LIMITED);
         let mut liar = at(100, 20);

@@ -24,7 +24,9 @@ use time::OffsetDateTime;
 use tokio::sync::watch;
 
 use super::{
-    Options, Prepared, Reason, Sent, Stage, TxError, UniqueTimestamps, fee_for, gas::least_gas, reason_of,
+    Options, Prepared, Reason, Sent, Stage, TxError, UniqueTimestamps, fee_for,
+    gas::{least_gas, most_gas},
+    reason_of,
 };
 use crate::{
     config::Config,
@@ -90,7 +92,7 @@ impl Sender {
             (Some(limit), _) => limit,
             (None, used) => {
                 let used = used.unwrap_or(0).saturating_mul(GAS_MARGIN_TENTHS) / 10;
-                used.max(least_gas(&plan.messages))
+                used.clamp(least_gas(&plan.messages), most_gas(&plan.messages))
             }
         };
         let fee = fee_for(gas_limit, self.config.gas_price_micro);

@@ -124,15 +124,6 @@ impl Node {
         self.set(|state| state.misbehaviour = misbehaviour);
     }
 
-    pub(crate) fn answer(&self, path: &str, data: &[u8], height: u64, value: &[u8]) {
-        let answer = json!({ "code": 0, "value": base64(value), "height": height.to_string() });
-        self.set(|state| {
-            state
-                .answers
-                .insert((path.to_owned(), hex::encode(data), height), answer);
-        });
-    }
-
     /// Answers every question at a path with this.
     pub(crate) fn tell(&self, path: &str, value: &[u8]) {
         let answer = json!({ "code": 0, "value": base64(value), "height": "0" });

@@ -178,8 +178,15 @@ async fn gas_is_found_by_simulation_and_a_refusal_there_costs_nothing() {
         "{prepared:?}"
     );
     assert_eq!(node.calls("broadcast_tx_sync"), 0);
-    // What one tells too little of is never less than what the account's own checks and a payment take.
-    for (told, limit) in [(77_000, 200_000), (0, 200_000), (1, 200_000), (400_000, 680_000)] {
+    // What one tells too little of is never less than what the account's own checks and a payment take, and what it tells
+    // too much of is not paid for.
+    for (told, limit) in [
+        (77_000, 200_000),
+        (0, 200_000),
+        (1, 200_000),
+        (400_000, 680_000),
+        (580_000_000_000, 10_000_000),
+    ] {
         let gas_info = Some(GasInfo {
             gas_wanted: 0,
             gas_used: told,

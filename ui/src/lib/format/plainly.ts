@@ -38,7 +38,7 @@ function coinOf(value: object): { amount: string } | { text: string } | null {
 
 /** Text with every sign that is not drawn, or that turns the direction of what is around it, written out. */
 export const visible = (text: string): string =>
-  text.replace(/[\p{Cf}\p{Zl}\p{Zp}\u115f\u1160\u3164\uffa0]|(?![\n\t])\p{Cc}/gu, (sign) => `\\u{${(sign.codePointAt(0) ?? 0).toString(16)}}`);
+  text.replace(/[\p{Cf}\p{Zl}\p{Zp}\u115f\u1160\u3164\uffa0\u17b4\u17b5\u2800\u034f\u{e0100}-\u{e01ef}]|(?![\n\t])\p{Cc}/gu, (sign) => `\\u{${(sign.codePointAt(0) ?? 0).toString(16)}}`);
 
 /** What base64 says, where it is text. */
 function textOf(base64: unknown): string | null {

@@ -135,6 +135,31 @@ impl ChainMoney {
     }
 }
 
+impl ChainMoney {
+    /// The same payment, as long as it is on its way.
+    async fn same_on_its_way(&self, intent: &Intent) -> Answer<Option<i64>> {
+        let newest = self.outbox.about(&intent.account, intent.reason, &intent.about);
+        Ok(newest.await?.filter(is_open).map(|item| item.id))
+    }
+
+    /// What transactions on their way take from an account, fees included, without those about the same.
+    async fn leaving(&self, account: &Address, same: Option<&str>) -> Answer<Amount> {
+        let (items, _) = self.outbox.newest(MOST_PAYMENTS, 0).await?;
+        let open = items
+            .iter()
+            .filter(|item| item.account == *account && is_open(item));
+        let others = open.filter(|item| item.reason != Reason::Payment || item.about.as_deref() != same);
+        let cost = others.map(|item| match item.reason {
+            // A claim or proof may cost its worth at most, and costs next to nothing.
+            Reason::Claim | Reason::Proof => Amount::ZERO,
+            Reason::Payment | Reason::Role | Reason::Setup | Reason::Elsewhere => {
+                item.amount.saturating_add(item.max_fee)
+            }
+        });
+        Ok(cost.fold(Amount::ZERO, Amount::saturating_add))
+    }
+}
+
 #[async_trait::async_trait]
 impl Money for ChainMoney {
     async fn balances(&self) -> Answer<Balances> {
@@ -166,18 +191,24 @@ impl Money for ChainMoney {
         let (signer, to, mut message) = self.read(&draft)?;
         self.outbox.shown(self.block_within).await?;
         let balance = self.chain.balance(signer.address()).await.map_err(chain_error)?;
-        let cost_of = |amount: Amount| not_enough(amount, *balance.value());
-        if *balance.value() < draft.amount.0 {
-            return Err(cost_of(draft.amount.0));
+        // What is on its way is spent, but for the same payment, which this one would be.
+        let about = (!draft.max).then(|| about(&to, &draft));
+        let leaving = self.leaving(signer.address(), about.as_deref()).await?;
+        let there = balance.value().saturating_sub(leaving);
+        let cost_of = |amount: Amount| not_enough(amount, there);
+        // The least fee is one upokt.
+        let least = draft.amount.0.saturating_add(Amount::from_upokt(1));
+        if there < least {
+            return Err(cost_of(least));
         }
         let fee = self.fee(&signer, &message, &draft).await?;
         if draft.max {
-            let rest = balance.value().checked_sub(fee).filter(|rest| !rest.is_zero());
+            let rest = there.checked_sub(fee).filter(|rest| !rest.is_zero());
             draft.amount = Upokt(rest.ok_or_else(|| cost_of(fee))?);
             (_, _, message) = self.read(&draft)?;
         }
         let cost = draft.amount.0.saturating_add(fee);
-        let after = balance.value().checked_sub(cost).ok_or_else(|| cost_of(cost))?;
+        let after = there.checked_sub(cost).ok_or_else(|| cost_of(cost))?;
         // What an account pays to itself comes back.
         let comes_back = if to == *signer.address() {
             draft.amount.0
@@ -202,7 +233,7 @@ impl Money for ChainMoney {
             fee: Upokt(fee),
             fee_choice: draft.fee,
             memo: draft.memo.clone(),
-            balance_before: Upokt(*balance.value()),
+            balance_before: Upokt(there),
             balance_after: Upokt(after),
             standing: standing(&self.chain, &balance),
             first_payment_to_address: !self.payees().await?.iter().any(|paid| paid == to.as_str()),
@@ -240,7 +271,7 @@ impl Money for ChainMoney {
             account: signer.address().clone(),
             reason: Reason::Payment,
             // Who tries the same again means that payment, as long as it is on its way.
-            about: format!("{to} {} {memo}", draft.amount.0.upokt()),
+            about: about(&to, draft),
             messages: vec![message.to_any()],
             memo,
             counterparty: Some(to.to_string()),
@@ -250,8 +281,16 @@ impl Money for ChainMoney {
             after: None,
             is_patient: false,
         };
+        let on_its_way = self.same_on_its_way(&intent).await?;
         // What has ended meanwhile does not stand in the way of the same payment; slow endpoints do not either.
         let _ = tokio::time::timeout(LOOK_WITHIN, self.outbox.look()).await;
+        // Whoever ordered it again while it was on its way meant that one, also where a block has it by now.
+        if let Some(id) = on_its_way
+            && let Some(item) = self.outbox.item(id).await?
+            && is_paid(&item)
+        {
+            return sent(item);
+        }
         let put = self.outbox.put_at_its_fee(&intent).await?;
         let item = self.outbox.wait(put.id(), self.block_within).await?;
         sent(item)
@@ -293,6 +332,12 @@ impl Money for ChainMoney {
     }
 }
 
+/// What tells a payment from others: who tries the same again means that payment.
+fn about(to: &Address, draft: &SendDraft) -> String {
+    let memo = draft.memo.as_deref().unwrap_or_default();
+    format!("{to} {} {memo}", draft.amount.0.upokt())
+}
+
 fn not_enough(needed: Amount, there: Amount) -> ApiError {
     let text = format!("{} POKT are needed, {} are there", needed.pokt(), there.pokt());
     ApiError::conflict("not_enough", text).remedy("Pay less. Nothing left your wallet.")
@@ -318,6 +363,15 @@ fn faucet_error(error: &FaucetError) -> ApiError {
         }
         FaucetError::Refused(_) => ApiError::conflict("faucet_refused", text),
     }
+}
+
+fn is_open(item: &Item) -> bool {
+    matches!(item.state, State::Waiting { .. } | State::Signed { .. })
+}
+
+fn is_paid(item: &Item) -> bool {
+    matches!(item.state, State::Placed { .. })
+        || matches!(item.state.outcome(), Some(Outcome::Included { .. }))
 }
 
 /// A payment of which it is not certain whether it is made.

@@ -84,12 +84,10 @@ fn told(
         .filter(|_| !is_stake)
         .map(|moved| moved.other.clone());
     let is_gift = faucet.is_some_and(|faucet| counterparty.as_deref() == Some(faucet.as_str()));
-    let kind = match kind_of(kind, direction, is_stake, is_gift) {
-        _ if found.code != 0 => MovementKind::Fee,
-        // What was paid for somebody else is their money.
-        MovementKind::Sent if only_fee => MovementKind::Fee,
-        kind => kind,
-    };
+    let kind = kind_of(kind, direction, is_stake, is_gift);
+    // What was paid for somebody else is their money.
+    let is_fee = found.code != 0 || (kind == MovementKind::Sent && only_fee);
+    let kind = if is_fee { MovementKind::Fee } else { kind };
     let is_provable = found.code == 0 && says_all(messages, besides, &own);
     let trust = match found.how() {
         ProofStatus::Proven if is_provable => Trust::Proven,
@@ -176,10 +174,12 @@ pub(super) fn other_side(
 ) -> Movement {
     Movement {
         id: format!("{}-{account}", main.id),
-        kind: match main.kind {
-            MovementKind::Morse | MovementKind::Faucet => main.kind,
-            _ if change.0 > 0 => MovementKind::Received,
-            _ => MovementKind::Sent,
+        kind: if matches!(main.kind, MovementKind::Morse | MovementKind::Faucet) {
+            main.kind
+        } else if change.0 > 0 {
+            MovementKind::Received
+        } else {
+            MovementKind::Sent
         },
         direction,
         amount: Upokt(change.size()),

@@ -34,7 +34,7 @@ impl Scratch {
 
     fn make(folder: &Path) -> io::Result<Option<Scratch>> {
         let made = tempfile::Builder::new().prefix(PREFIX).tempdir_in(folder)?.keep();
-        super::close_to_others(&made)?;
+        close_to_others(&made)?;
         let lock = match File::create_new(made.join(LOCK)) {
             Ok(lock) => lock,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -133,6 +133,18 @@ fn remove(path: &Path) {
         }
     }
     tracing::warn!(path = %path.display(), "a folder with an open backup cannot be removed: remove it");
+}
+
+/// Leaves a folder to its owner alone.
+#[cfg(unix)]
+pub(crate) fn close_to_others(path: &Path) -> io::Result<()> {
+    fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o700))
+}
+
+#[cfg(not(unix))]
+#[allow(clippy::unnecessary_wraps, reason = "elsewhere it can fail")]
+pub(crate) fn close_to_others(_path: &Path) -> io::Result<()> {
+    Ok(())
 }
 
 #[cfg(test)]
