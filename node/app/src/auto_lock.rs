@@ -1,22 +1,28 @@
 //! Locks the keys that ask for the password: when nobody used them for a while, and when this computer slept.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use hearth_base::{Clock, Tasks};
 use hearth_wallet::Wallet;
 
-use crate::{config::Settings, network::Network};
+use crate::config::Settings;
 
 /// How often is looked.
 const EVERY: Duration = Duration::from_secs(15);
 /// A look that comes so much later than it should comes after a sleep.
 const SLEPT: Duration = Duration::from_secs(60);
 
-/// Locks them after as many minutes without use as is set, for as long as `tasks` run. Earning goes on. Money of a devnet is
-/// play, and its password lies beside the keys.
-pub(crate) fn start(settings: &Settings, network: &Network, wallet: &Wallet, clock: &Clock, tasks: &Tasks) {
+/// Locks them after as many minutes without use as is set, for as long as `tasks` run. Earning goes on. Where the password
+/// lies `beside` the keys, as that of the play money that Hearth itself gives out, there is nothing to lock.
+pub(crate) fn start(
+    settings: &Settings,
+    beside: Option<PathBuf>,
+    wallet: &Wallet,
+    clock: &Clock,
+    tasks: &Tasks,
+) {
     let minutes = settings.wallet.auto_lock_minutes;
-    if minutes == 0 || network.is_devnet() {
+    if minutes == 0 {
         return;
     }
     let limit = Duration::from_secs(minutes.saturating_mul(60));
@@ -26,6 +32,10 @@ pub(crate) fn start(settings: &Settings, network: &Network, wallet: &Wallet, clo
         loop {
             tokio::time::sleep(EVERY).await;
             let now_ms = clock.now_ms();
+            if beside.as_ref().is_some_and(|path| path.exists()) {
+                last_ms = now_ms;
+                continue;
+            }
             if slept(last_ms, now_ms) {
                 tracing::info!("this computer slept: keys that ask for the password are locked");
                 wallet.lock();

@@ -393,7 +393,8 @@ impl Parts {
         let wallet = build::wallet(settings, network, layout, &clock).await?;
         let part = wallet.clone();
         started.push(|| async move { part.lock_all() });
-        auto_lock::start(settings, network, &wallet, &clock, tasks);
+        let beside = network.is_devnet().then(|| layout.devnet_password());
+        auto_lock::start(settings, beside, &wallet, &clock, tasks);
         let outbox = Outbox::new(hearth_outbox::Args {
             store: store.clone(),
             network: Arc::new(chain.clone()),
