@@ -195,6 +195,9 @@ const setWallet = (mock, change) => {
   return mock.it.walletPage;
 };
 
+const stillWaits = (mock, id) => {
+  if (!mock.it.signatures.some((one) => one.id === id)) throw new Refusal(409, 'no_signature_wanted', 'nothing waits under this name');
+};
 const decided = (mock, id) => void (mock.it.signatures = mock.it.signatures.filter((one) => one.id !== id));
 
 const handlers = {
@@ -297,10 +300,14 @@ const handlers = {
   },
   'GET /signatures': (mock) => ({ requests: mock.it.signatures ?? [] }),
   'POST /signatures/{id}/approve': (mock, { id, body }) => {
-    needsPassword(mock, body.password);
+    stillWaits(mock, id);
+    if (mock.it.status.wallet.main_locked) needsPassword(mock, body.password);
     decided(mock, id);
   },
-  'POST /signatures/{id}/refuse': (mock, { id }) => decided(mock, id),
+  'POST /signatures/{id}/refuse': (mock, { id }) => {
+    stillWaits(mock, id);
+    decided(mock, id);
+  },
   'POST /wallet/faucet': () => ({ tx: 'FA', height: 871_210 }),
   'GET /network': (mock) => mock.it.network,
   'GET /network/evidence': (mock) => ({ answers: mock.it.falseAnswers }),
