@@ -19,7 +19,7 @@ const request = (id, content, needs_password = true) => ({
   expires_at: new Date(Date.now() + 600_000).toISOString(), content, needs_password,
 });
 const transaction = {
-  type: 'transaction', chain_id: 'pocket', memo: 'membership', fee: '2', gas: 77_000, timeout_height: null,
+  type: 'transaction', chain_id: 'pocket', memo: 'membership', sent: '5000000', account_number: 12, sequence: 3, fee: '2', gas: 77_000, timeout_height: null,
   messages: [{ '@type': '/cosmos.bank.v1beta1.MsgSend', from_address: ADDRESSES.main, to_address: ADDRESSES.working, amount: [{ denom: 'upokt', amount: '5000000' }] }],
 };
 
@@ -51,7 +51,7 @@ test('What a program wants signed comes up on any page, one after the other', as
   await page.getByTestId('signature-approve').click();
 
   await sheet.getByText(ADDRESSES.working).first().waitFor();
-  await holds(async () => assert.match(await page.getByTestId('signature-content').innerText(), /Sends money[\s\S]*From\s+pokt1[\s\S]*To\s+pokt1[\s\S]*Amount\s+5\.000000\sPOKT[\s\S]*membership/));
+  await holds(async () => assert.match(await page.getByTestId('signature-content').innerText(), /Messages: 1 · This account sends in all: 5\.000000\sPOKT[\s\S]*Sends money[\s\S]*From\s+pokt1[\s\S]*To\s+pokt1[\s\S]*Amount\s+5\.000000\sPOKT[\s\S]*membership[\s\S]*Account number 12, sequence 3/));
   await shoot(page, 'signature-transaction');
   assert.deepEqual(await faults(page), []);
   await page.getByTestId('signature-refuse').click();

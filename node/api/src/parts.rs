@@ -262,6 +262,8 @@ pub trait Roles: Send + Sync + 'static {
     async fn send(&self, order: &RoleOrder, review: &RoleReview) -> Answer<TransactionList>;
     /// A transaction of another node or program, ready for the signature of an account here.
     async fn to_sign(&self, file: &TxFile, account: &SigningAccount) -> Answer<hearth_roles::ToSign>;
+    /// Where the number and the sequence of a document are not those of the account on the chain.
+    async fn numbers(&self, account: &Address, given: (u64, Option<u64>)) -> Vec<hearth_roles::Note>;
     /// What an account of the former network may claim.
     async fn morse(&self, address: &str) -> Answer<MorseAccount>;
     /// The same of the account of a key.

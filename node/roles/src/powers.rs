@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use hearth_pocket::message::{
     Any, Coin, Timestamp,
+    application::{MsgDelegateToGateway, MsgTransferApplication},
     cosmos::{
         AllowedMsgAllowance, BasicAllowance, GenericAuthorization, MsgExec, MsgGrant, MsgGrantAllowance,
         PeriodicAllowance, SendAuthorization,
@@ -19,17 +20,32 @@ use crate::{
 /// Messages lie no deeper in each other than they are shown.
 const MAX_DEPTH: u8 = 16;
 
-/// What messages hand over, and in whose name they are done.
+/// What messages hand over, and in whose name they are done. `is_own` tells the addresses of this wallet, whose gateways
+/// need no warning.
 #[must_use]
-pub fn powers(messages: &[Any]) -> Vec<Note> {
+pub fn powers(messages: &[Any], is_own: &dyn Fn(&str) -> bool) -> Vec<Note> {
     let mut notes = Vec::new();
     for message in messages {
-        collect(message, MAX_DEPTH, &mut notes);
+        collect(message, is_own, MAX_DEPTH, &mut notes);
     }
     notes
 }
 
-fn collect(message: &Any, depth: u8, notes: &mut Vec<Note>) {
+fn collect(message: &Any, is_own: &dyn Fn(&str) -> bool, depth: u8, notes: &mut Vec<Note>) {
+    if let Some(Ok(given)) = message.unpack::<MsgTransferApplication>() {
+        notes.push(Note::StakeGiven {
+            from: given.source_address,
+            to: given.destination_address,
+        });
+    }
+    if let Some(Ok(delegation)) = message.unpack::<MsgDelegateToGateway>()
+        && !is_own(&delegation.gateway_address)
+    {
+        notes.push(Note::Delegates {
+            gateway: delegation.gateway_address,
+            application: delegation.app_address,
+        });
+    }
     if let Some(Ok(grant)) = message.unpack::<MsgGrant>() {
         notes.push(Note::Power(granted(grant)));
     }
@@ -53,7 +69,7 @@ fn collect(message: &Any, depth: u8, notes: &mut Vec<Note>) {
             });
         }
         for inner in &exec.msgs {
-            collect(inner, deeper, notes);
+            collect(inner, is_own, deeper, notes);
         }
     }
 }
@@ -114,7 +130,7 @@ mod tests {
     use super::*;
 
     fn said(messages: &[Any]) -> Vec<(&'static str, String)> {
-        let notes = powers(messages);
+        let notes = powers(messages, &|address| address == "pokt1mine");
         assert!(notes.iter().all(Note::is_danger), "{notes:?}");
         notes.iter().map(|note| (note.code(), note.to_string())).collect()
     }
@@ -190,6 +206,33 @@ mod tests {
     }
 
     #[test]
+    fn what_gives_a_stake_away_or_lets_a_stranger_spend_it_is_said() {
+        let transfer = MsgTransferApplication {
+            source_address: "pokt1me".to_owned(),
+            destination_address: "pokt1you".to_owned(),
+        };
+        let all = "all that the application pokt1me has staked becomes that of pokt1you";
+        assert_eq!(said(&[transfer.to_any()]), [("stake_given", all.to_owned())]);
+        let to = |gateway: &str| {
+            MsgDelegateToGateway {
+                app_address: "pokt1me".to_owned(),
+                gateway_address: gateway.to_owned(),
+            }
+            .to_any()
+        };
+        let text =
+            "the gateway pokt1you is not of this wallet, and may spend the stake of the application pokt1me";
+        let exec = MsgExec {
+            grantee: "pokt1me".to_owned(),
+            msgs: vec![to("pokt1you")],
+        };
+        for message in [to("pokt1you"), exec.to_any()] {
+            assert_eq!(said(&[message]), [("delegates", text.to_owned())]);
+        }
+        assert!(said(&[to("pokt1mine")]).is_empty());
+    }
+
+    #[test]
     fn what_is_done_for_others_is_said_and_looked_into() {
         let payment = |from: &str| {
             MsgSend {
@@ -212,6 +255,6 @@ mod tests {
         let inner = exec(vec![payment("pokt1boss"), exec(vec![grant(any.to_any(), None)])]);
         let codes: Vec<_> = said(&[inner]).into_iter().map(|(code, _)| code).collect();
         assert_eq!(codes, ["in_name_of", "power_messages"]);
-        assert!(powers(&[payment("pokt1me"), exec(vec![payment("pokt1me")])]).is_empty());
+        assert!(said(&[payment("pokt1me"), exec(vec![payment("pokt1me")])]).is_empty());
     }
 }

@@ -147,7 +147,7 @@ impl Roles {
         }
         // What would fail in its block costs its fee all the same.
         self.chain.try_out(&tx).await?;
-        let mut notes = powers(&returned.messages);
+        let mut notes = powers(&returned.messages, &|address| self.has_key_of(address));
         notes.extend(self.stays(&returned.messages).await);
         Ok(Ready {
             returned,

@@ -132,6 +132,30 @@ impl Roles {
         Ok(waits)
     }
 
+    /// Whether the key of an address is in this wallet.
+    pub(crate) fn has_key_of(&self, address: &str) -> bool {
+        let address = address.parse::<Address>();
+        address.is_ok_and(|address| self.wallet.signer_of(&address).is_ok())
+    }
+
+    /// Where the number and the sequence that a document is for are not those of the account, by what the chain proves.
+    /// Where nobody answers nothing is said: both are shown all the same.
+    pub async fn other_numbers(&self, account: &Address, given: (u64, Option<u64>)) -> Vec<Note> {
+        if self.chain.head().borrow().standing != Standing::Following {
+            return Vec::new();
+        }
+        let known = self.chain.account(account).await;
+        match known.and_then(hearth_chain::Told::proven) {
+            Ok(known) => known
+                .into_value()
+                .map_or_else(Vec::new, |known| others(given, (known.number, known.sequence))),
+            Err(error) => {
+                tracing::debug!(%error, "the account's numbers cannot be read");
+                Vec::new()
+            }
+        }
+    }
+
     /// Whether messages take roles back that are on their way out. Where nobody answers nothing is said: the messages are
     /// shown all the same.
     pub(crate) async fn stays(&self, messages: &[Any]) -> Option<Note> {
@@ -167,6 +191,14 @@ impl Roles {
         }
         Ok(0)
     }
+}
+
+/// What differs between what a document is for and what the account has.
+fn others((number, sequence): (u64, Option<u64>), (known, next): (u64, u64)) -> Vec<Note> {
+    let number = (number != known).then_some(Note::OtherNumber { given: number, known });
+    let sequence = sequence.filter(|given| *given != next);
+    let sequence = sequence.map(|given| Note::OtherSequence { given, next });
+    number.into_iter().chain(sequence).collect()
 }
 
 /// Whether a block can still take a transaction, by its own limits and the newest block that is known.
@@ -337,6 +369,23 @@ mod tests {
         );
         assert!(!late(&unproven, &last(50)));
         assert_eq!(unchecked(&unproven, &last(50)), Some(Note::EndUnchecked));
+    }
+
+    #[test]
+    fn numbers_that_are_not_the_accounts_are_said() {
+        assert_eq!(others((4, Some(2)), (4, 2)), []);
+        assert_eq!(others((4, None), (4, 2)), []);
+        let [number, sequence] = &others((5, Some(9)), (4, 2))[..] else {
+            panic!("two notes");
+        };
+        assert_eq!(
+            number.to_string(),
+            "it is for the account number 5, and the chain has this account as number 4"
+        );
+        assert_eq!(
+            sequence.to_string(),
+            "its sequence is 9, and the next one of the account is 2"
+        );
     }
 
     #[test]

@@ -157,9 +157,9 @@ fn show(review: &TxToSign, out: &Out) {
     let content = &review.content;
     let chain = plain(&content.chain_id);
     out.line(&format!("  {} signs, on {chain}", review.account));
-    for message in &content.messages {
-        show_message(out, message);
-    }
+    // What counts comes before the messages: many small ones may hide a large one.
+    row(out, "messages", &content.messages.len().to_string());
+    row(out, "sends in all", &format!("{} POKT", pokt(content.sent.0)));
     row(out, "fee", &format!("{} POKT", pokt(content.fee.0)));
     if content.fee_is_high {
         let text = format!(
@@ -167,6 +167,10 @@ fn show(review: &TxToSign, out: &Out) {
             pokt(content.usual_fee.0)
         );
         row(out, "", &yellow(&text).to_string());
+    }
+    show_notes(out, &content.notes);
+    for message in &content.messages {
+        show_message(out, message);
     }
     row(out, "gas limit", &grouped(content.gas.into()));
     if !content.memo.is_empty() {
@@ -184,7 +188,6 @@ fn show(review: &TxToSign, out: &Out) {
     } else {
         row(out, "sequence", &review.sequence.to_string());
     }
-    show_notes(out, &content.notes);
 }
 
 fn read(file: &Path) -> Result<Value, Exit> {

@@ -167,7 +167,7 @@ export const accountHandlers = {
     const account = signerOf(mock, body.tx);
     const { messages, memo, timeout_height } = body.tx.body;
     const { fee } = body.tx.auth_info;
-    const content = { chain_id: mock.it.status.network.chain_id, messages, memo, fee: fee.amount[0].amount, gas: Number(fee.gas_limit), timeout_height: Number(timeout_height) || null };
+    const content = { chain_id: mock.it.status.network.chain_id, messages, memo, sent: '0', account_number: 12, sequence: 3, fee: fee.amount[0].amount, gas: Number(fee.gas_limit), timeout_height: Number(timeout_height) || null };
     return { account, account_number: 12, sequence: 3, content, needs_password: mock.it.status.wallet.main_locked };
   },
   'POST /wallet/tx/sign': (mock, { body }) => {

@@ -196,7 +196,9 @@ const setWallet = (mock, change) => {
 };
 
 const stillWaits = (mock, id) => {
-  if (!mock.it.signatures.some((one) => one.id === id)) throw new Refusal(409, 'no_signature_wanted', 'nothing waits under this name');
+  const one = mock.it.signatures.find((request) => request.id === id);
+  if (!one) throw new Refusal(409, 'no_signature_wanted', 'nothing waits under this name');
+  return one;
 };
 const decided = (mock, id) => void (mock.it.signatures = mock.it.signatures.filter((one) => one.id !== id));
 
@@ -300,8 +302,7 @@ const handlers = {
   },
   'GET /signatures': (mock) => ({ requests: mock.it.signatures ?? [] }),
   'POST /signatures/{id}/approve': (mock, { id, body }) => {
-    stillWaits(mock, id);
-    if (mock.it.status.wallet.main_locked) needsPassword(mock, body.password);
+    if (stillWaits(mock, id).needs_password) needsPassword(mock, body.password);
     decided(mock, id);
   },
   'POST /signatures/{id}/refuse': (mock, { id }) => {

@@ -15,8 +15,9 @@ use super::{
 use crate::{
     app::App,
     control::types::{
-        ApproveSignature, Changed, Event, NewSignature, RequestedSignature, RoleNote, Scope, SignTx,
-        SignatureRequestList, SignedTx, TransactionContent, TxFile, TxToSign, WatchAddress,
+        AccountKind, ApproveSignature, Changed, Event, NewSignature, RequestedSignature, RoleNote, Scope,
+        SignTx, SignatureContent, SignatureRequestList, SignedTx, TransactionContent, TxFile, TxToSign,
+        WatchAddress,
     },
     error::ApiError,
     metering::Asker,
@@ -36,12 +37,19 @@ pub(crate) async fn ask(
         let wanted: NewSignature = serde_json::from_slice(&bytes)
             .map_err(|error| ApiError::bad_request(format!("the body cannot be read: {error}")))?;
         let account = app.parts.keyring.signing_account(wanted.address.as_deref())?;
-        let wanted = signing::read(
+        let mut wanted = signing::read(
             &wanted,
             &account.address,
             &account.public_key,
             &app.config.network.chain_id,
+            &own_addresses(&app),
         )?;
+        if let SignatureContent::Transaction(shown) = &mut wanted.content {
+            let sequence = (!shown.unordered).then_some(shown.sequence);
+            let given = (shown.account_number, sequence);
+            let notes = app.parts.roles.numbers(&account.address, given).await;
+            shown.notes.extend(notes.iter().map(RoleNote::from));
+        }
         let asked = app.signatures.ask(by, account.address.to_string(), wanted)?;
         app.tell(Event::Signatures(Changed { height: None }));
         Ok::<_, ApiError>(asked)
@@ -214,6 +222,15 @@ async fn watch_operators(app: &App, tx: &serde_json::Value) {
     }
 }
 
+/// Tells the addresses whose keys are in the wallet.
+fn own_addresses(app: &App) -> impl Fn(&str) -> bool + use<> {
+    let accounts = app.parts.keyring.page().accounts;
+    move |address| {
+        let mut own = accounts.iter().filter(|one| one.kind != AccountKind::Watch);
+        own.any(|one| one.address == address)
+    }
+}
+
 /// Whose signature a file wants, over which bytes, and all that they say.
 async fn to_sign(
     app: &App,
@@ -232,6 +249,7 @@ async fn to_sign(
         &account.address,
         &account.public_key,
         &app.config.network.chain_id,
+        &own_addresses(app),
     )?;
     content.notes.extend(waits.notes.iter().map(RoleNote::from));
     Ok((account, waits, content))

@@ -4,7 +4,11 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use hearth_base::{Amount, is_unseen};
 use hearth_pocket::{
     Address, adr36,
-    message::{Any, Coin, cosmos::PubKey, unknown_type},
+    message::{
+        Any, Coin,
+        cosmos::{MsgExec, MsgSend, PubKey},
+        unknown_type,
+    },
     tx,
 };
 use hearth_roles::powers;
@@ -26,6 +30,9 @@ const HIGH_TIMES: u128 = 10;
 const HIGHEST_FEE: Amount = Amount::from_upokt(1_000_000);
 const LEAST_HIGH: Amount = Amount::from_upokt(1_000);
 
+/// Messages lie no deeper in each other than they are read.
+const MAX_DEPTH: u8 = 16;
+
 /// More gas than any message uses: a stake takes some 100,000, a proof of the largest relay some 5,000,000.
 const MOST_GAS_EACH: u64 = 10_000_000;
 
@@ -42,10 +49,11 @@ pub(crate) fn read(
     address: &Address,
     public_key: &[u8; 33],
     chain_id: &str,
+    is_own: &dyn Fn(&str) -> bool,
 ) -> Result<Wanted, ApiError> {
     match (&wanted.text, &wanted.document) {
         (Some(text), None) => of_text(text, address),
-        (None, Some(document)) => of_document(document, address, public_key, chain_id),
+        (None, Some(document)) => of_document(document, address, public_key, chain_id, is_own),
         (None, None) | (Some(_), Some(_)) => Err(ApiError::bad_request(
             "give either a text or the document of a transaction to sign",
         )),
@@ -84,6 +92,7 @@ fn of_document(
     address: &Address,
     public_key: &[u8; 33],
     chain_id: &str,
+    is_own: &dyn Fn(&str) -> bool,
 ) -> Result<Wanted, ApiError> {
     let refused = |why: String| ApiError::bad_request(format!("this is not signed: {why}"));
     if document.len() > MAX_DOCUMENT_BYTES {
@@ -92,19 +101,20 @@ fn of_document(
     let bytes = STANDARD
         .decode(document)
         .map_err(|error| refused(format!("it is no base64: {error}")))?;
-    let content = of_sign_doc(&bytes, address, public_key, chain_id)?;
+    let content = of_sign_doc(&bytes, address, public_key, chain_id, is_own)?;
     Ok(Wanted {
         bytes,
         content: SignatureContent::Transaction(Box::new(content)),
     })
 }
 
-/// All of a transaction, from the bytes that are signed.
+/// All of a transaction, from the bytes that are signed. `is_own` tells the addresses whose keys are in the wallet.
 pub(crate) fn of_sign_doc(
     bytes: &[u8],
     address: &Address,
     public_key: &[u8; 33],
     chain_id: &str,
+    is_own: &dyn Fn(&str) -> bool,
 ) -> Result<TransactionContent, ApiError> {
     let refused = |why: String| ApiError::bad_request(format!("this is not signed: {why}"));
     if serde_json::from_slice::<serde_json::Value>(bytes).is_ok_and(|json| json.get("msgs").is_some()) {
@@ -145,10 +155,14 @@ pub(crate) fn of_sign_doc(
     let gas = fee.gas_limit;
     let usual = usual_fee(gas, read.body.messages.len());
     let fee = upokt(&fee.amount).map_err(refused)?;
+    let notes = powers(&read.body.messages, is_own);
     Ok(TransactionContent {
         chain_id: read.chain_id,
         messages: shown.map_err(refused)?,
         memo: read.body.memo,
+        sent: Upokt(sent(&read.body.messages, address, MAX_DEPTH)),
+        account_number: read.account_number,
+        sequence: signer.sequence,
         fee,
         gas,
         usual_fee: Upokt(usual),
@@ -156,8 +170,30 @@ pub(crate) fn of_sign_doc(
         timeout_height: Some(read.body.timeout_height).filter(|height| *height > 0),
         unordered: read.body.unordered,
         timeout: timeout.transpose().map_err(refused)?,
-        notes: powers(&read.body.messages).iter().map(RoleNote::from).collect(),
+        notes: notes.iter().map(RoleNote::from).collect(),
     })
+}
+
+/// The sum of what an account pays, also inside messages that are done with powers.
+fn sent(messages: &[Any], account: &Address, depth: u8) -> Amount {
+    let pays = |message: &Any| {
+        if let Some(Ok(payment)) = message.unpack::<MsgSend>() {
+            let is_ours = payment.from_address == account.as_str();
+            let coins = payment.amount.iter().filter(|_| is_ours);
+            return coins
+                .filter_map(Coin::to_amount)
+                .fold(Amount::default(), Amount::saturating_add);
+        }
+        let exec = message.unpack::<MsgExec>().and_then(Result::ok);
+        exec.zip(depth.checked_sub(1))
+            .map_or_else(Amount::default, |(exec, deeper)| {
+                sent(&exec.msgs, account, deeper)
+            })
+    };
+    messages
+        .iter()
+        .map(pays)
+        .fold(Amount::default(), Amount::saturating_add)
 }
 
 /// What the network asks for a transaction. Its own gas limit is believed as far as its messages can use so much: a higher one
@@ -205,10 +241,7 @@ fn upokt(coins: &[Coin]) -> Result<Upokt, String> {
 mod tests {
     use hearth_pocket::{
         SecretKey,
-        message::{
-            TypeUrl as _,
-            cosmos::{MsgExec, MsgSend},
-        },
+        message::TypeUrl as _,
         tx::{Plan, Replay, sign_bytes},
     };
 
@@ -234,7 +267,13 @@ mod tests {
             document: Some(STANDARD.encode(bytes)),
             ..NewSignature::default()
         };
-        read(&wanted, key().address(), &key().public_key(), "hearth-devnet")
+        read(
+            &wanted,
+            key().address(),
+            &key().public_key(),
+            "hearth-devnet",
+            &|_| false,
+        )
     }
 
     fn payment() -> Any {
@@ -269,6 +308,23 @@ mod tests {
         assert_eq!((shown.usual_fee.0.upokt(), shown.fee_is_high), (1, false));
         assert_eq!(shown.memo, "for a coffee");
         assert_eq!(shown.messages[0]["to_address"], "pokt1someone");
+    }
+
+    #[test]
+    fn what_leaves_the_signer_is_summed_and_the_numbers_are_shown() {
+        let me = key().address().to_string();
+        let messages = vec![
+            payment(),
+            inside(payment()),
+            inside(payment_of("pokt1boss")),
+            inside(inside(payment_of(&me))),
+        ];
+        let wanted = ask("hearth-devnet", messages, &key()).unwrap();
+        let SignatureContent::Transaction(shown) = wanted.content else {
+            panic!("a text");
+        };
+        assert_eq!(shown.sent.0.upokt(), 15);
+        assert_eq!((shown.account_number, shown.sequence), (4, 1));
     }
 
     #[test]
@@ -310,7 +366,7 @@ mod tests {
             document: Some(STANDARD.encode(r#"{"account_number":"1","fee":{},"msgs":[]}"#)),
             ..NewSignature::default()
         };
-        let error = read(&wanted, key().address(), &key().public_key(), "x").unwrap_err();
+        let error = read(&wanted, key().address(), &key().public_key(), "x", &|_| false).unwrap_err();
         assert!(error.to_string().contains("amino-JSON"), "{error}");
     }
 
@@ -347,7 +403,13 @@ mod tests {
                 text: Some(text.to_owned()),
                 ..NewSignature::default()
             };
-            read(&wanted, key().address(), &key().public_key(), "hearth-devnet")
+            read(
+                &wanted,
+                key().address(),
+                &key().public_key(),
+                "hearth-devnet",
+                &|_| false,
+            )
         };
         assert!(text("I own this\naddress").is_ok());
         for hidden in [
@@ -361,7 +423,8 @@ mod tests {
                 &NewSignature::default(),
                 key().address(),
                 &key().public_key(),
-                "x"
+                "x",
+                &|_| false
             )
             .is_err()
         );

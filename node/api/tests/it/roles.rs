@@ -43,6 +43,17 @@ impl Roles for Fake {
         hearth_roles::ToSign::new(&file.tx, &account.public_key, "test", at)
             .map_err(|error| ApiError::refused("tx_wrong", error.to_string()))
     }
+    async fn numbers(
+        &self,
+        _: &hearth_pocket::Address,
+        (given, sequence): (u64, Option<u64>),
+    ) -> Vec<hearth_roles::Note> {
+        let known = 4;
+        let number = (given != known).then_some(hearth_roles::Note::OtherNumber { given, known });
+        let given = sequence.filter(|given| *given != 2);
+        let sequence = given.map(|given| hearth_roles::Note::OtherSequence { given, next: 2 });
+        number.into_iter().chain(sequence).collect()
+    }
     async fn review(&self, order: &RoleOrder) -> Answer<RoleReview> {
         let RoleOrder::StakeGateway { stake } = order else {
             return Err(ApiError::conflict("no_change", "nothing would change"));

@@ -156,6 +156,30 @@ fn file() -> Value {
 }
 
 #[tokio::test]
+async fn a_document_of_other_numbers_says_so() {
+    let world = world().await;
+    let (_, program) = world.key(json!({"scopes": ["signatures"]})).await;
+    for (at, codes) in [
+        ((4, 2), json!([])),
+        ((5, 9), json!(["other_number", "other_sequence"])),
+    ] {
+        let waits = hearth_roles::ToSign::new(&file()["tx"], &key().public_key(), "test", at).unwrap();
+        let body = json!({ "document": STANDARD.encode(&waits.sign_doc) });
+        let (status, asked) = call(&world, Method::POST, "/v1/signatures", &program, Some(body)).await;
+        assert_eq!(status, 202, "{asked}");
+        let list = world.get("/signatures").await;
+        let shown = &list["requests"].as_array().unwrap().last().unwrap()["content"];
+        assert_eq!(
+            (&shown["account_number"], &shown["sequence"]),
+            (&json!(at.0), &json!(at.1))
+        );
+        assert_eq!(shown["sent"], "5", "{shown:#}");
+        let notes = shown["notes"].as_array().unwrap().iter();
+        assert_eq!(notes.map(|note| note["code"].clone()).collect::<Value>(), codes);
+    }
+}
+
+#[tokio::test]
 async fn a_file_of_another_node_is_shown_whole_and_signed_with_the_password() {
     let world = world().await;
     let shown = world.post("/wallet/tx/review", file()).await;

@@ -67,6 +67,14 @@ pub enum Note {
     Power(Power),
     /// Messages are done in the name of others, who gave the power for it.
     InNameOf { who: String, accounts: Vec<String> },
+    /// All that an application has staked becomes another account's.
+    StakeGiven { from: String, to: String },
+    /// A gateway that is not of this wallet may spend what an application has staked.
+    Delegates { gateway: String, application: String },
+    /// The account has another number on the chain: what is signed is good for nothing, or is meant for another chain.
+    OtherNumber { given: u64, known: u64 },
+    /// Another sequence than the account's next one.
+    OtherSequence { given: u64, next: u64 },
     /// It has an end, and no newest block is known to compare it with.
     EndUnchecked,
 }
@@ -99,6 +107,10 @@ impl Note {
             Note::Free => "free",
             Note::Power(power) => power.code(),
             Note::InNameOf { .. } => "in_name_of",
+            Note::StakeGiven { .. } => "stake_given",
+            Note::Delegates { .. } => "delegates",
+            Note::OtherNumber { .. } => "other_number",
+            Note::OtherSequence { .. } => "other_sequence",
             Note::EndUnchecked => "end_unchecked",
         }
     }
@@ -106,7 +118,10 @@ impl Note {
     /// Whether more is at stake than what the messages name.
     #[must_use]
     pub fn is_danger(&self) -> bool {
-        matches!(self, Note::Power(_) | Note::InNameOf { .. })
+        matches!(
+            self,
+            Note::Power(_) | Note::InNameOf { .. } | Note::StakeGiven { .. } | Note::Delegates { .. }
+        )
     }
 
     /// Its figures by name: amounts in upokt.
@@ -156,6 +171,16 @@ impl Note {
             Note::InNameOf { who, accounts } => {
                 vec![("who", who.clone()), ("accounts", accounts.join(", "))]
             }
+            Note::StakeGiven { from, to } => vec![("from", from.clone()), ("to", to.clone())],
+            Note::Delegates { gateway, application } => {
+                vec![("gateway", gateway.clone()), ("application", application.clone())]
+            }
+            Note::OtherNumber { given, known } => {
+                vec![("given", given.to_string()), ("known", known.to_string())]
+            }
+            Note::OtherSequence { given, next } => {
+                vec![("given", given.to_string()), ("next", next.to_string())]
+            }
             Note::Stays | Note::OpenUnpaid | Note::HotStake | Note::Free | Note::EndUnchecked => Vec::new(),
         }
     }
@@ -181,6 +206,29 @@ impl Note {
             _ => "the address",
         };
         format!("{what} of {service}: {} → {}", plain(from), plain(to))
+    }
+
+    /// What a message or a file has that its signer may not have meant, in English; nothing for any other note.
+    fn of_warning(&self) -> String {
+        if let Note::StakeGiven { from, to } = self {
+            return plain(&format!(
+                "all that the application {from} has staked becomes that of {to}"
+            ));
+        }
+        if let Note::Delegates { gateway, application } = self {
+            return plain(&format!(
+                "the gateway {gateway} is not of this wallet, and may spend the stake of the application {application}"
+            ));
+        }
+        if let Note::OtherNumber { given, known } = self {
+            return format!(
+                "it is for the account number {given}, and the chain has this account as number {known}"
+            );
+        }
+        if let Note::OtherSequence { given, next } = self {
+            return format!("its sequence is {given}, and the next one of the account is {next}");
+        }
+        String::new()
     }
 
     /// What becomes of what was on the former network, in English; nothing for any other note.
@@ -272,6 +320,10 @@ impl fmt::Display for Note {
                 plain(who),
                 plain(&accounts.join(", "))
             ),
+            Note::StakeGiven { .. }
+            | Note::Delegates { .. }
+            | Note::OtherNumber { .. }
+            | Note::OtherSequence { .. } => f.write_str(&self.of_warning()),
             Note::EndUnchecked => f.write_str(
                 "whether its time has passed cannot be checked: this node does not follow the chain now",
             ),

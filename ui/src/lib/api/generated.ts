@@ -2150,6 +2150,11 @@ export type TransactionContent = {
   /** The messages as the chain's own JSON. */
   messages: (Record<string, unknown>)[];
   memo: string;
+  /** What its payments take from the signer in all, also those inside other messages. */
+  sent?: Upokt;
+  /** The signer's number on the chain, and the place of the transaction among its own: 0 where it is unordered. */
+  account_number?: number;
+  sequence?: number;
   fee: Upokt;
   gas: number;
   /** What the network asks for so much gas. */

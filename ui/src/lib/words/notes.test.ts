@@ -11,6 +11,10 @@ describe('what to know before something is signed', () => {
     ['power_money', { ...power, coins: '7.000000 POKT and 5ibc/1', to: 'pokt1shop' }, 'pokt1you may send up to 7.000000 POKT and 5ibc/1 of pokt1me to pokt1shop, without asking, for ever: until it is revoked.'],
     ['power_fees', power, 'pokt1me pays the fees of pokt1you, without a limit in all, for ever: until it is revoked.'],
     ['in_name_of', { who: 'pokt1me', accounts: 'pokt1boss' }, 'pokt1me does what is inside in the name of pokt1boss.'],
+    ['stake_given', { from: 'pokt1me', to: 'pokt1you' }, 'All that the application pokt1me has staked becomes that of pokt1you.'],
+    ['delegates', { gateway: 'pokt1you', application: 'pokt1me' }, 'The gateway pokt1you is not of this wallet, and may spend the stake of the application pokt1me.'],
+    ['other_number', { given: '5', known: '4' }, 'It is for the account number 5, and the chain has this account as number 4.'],
+    ['other_sequence', { given: '9', next: '2' }, 'Its sequence is 9, and the next one of the account is 2.'],
     ['of_a_newer_node', {}, 'as the node wrote it'],
   ])('%s', (code, values, text) => expect(noteText(note(code, values as Record<string, string>)).replaceAll(/[\u2066-\u2069]/g, '')).toBe(text));
 

@@ -31,6 +31,7 @@ export function noteText(note: RoleNote): string {
     power_fees: () => (limit() ? m.role_note_power_fees({ ...power(), limit: limit() }) : m.role_note_power_fees_any(power())),
     power_messages: () => m.role_note_power_messages({ ...power(), message: value('message') }),
     power_money: () => (value('to') ? m.role_note_power_money_to({ ...power(), limit: limit() || '0', to: value('to') }) : m.role_note_power_money({ ...power(), limit: limit() || '0' })),
+    delegates: () => m.role_note_delegates({ gateway: value('gateway'), application: value('application') }),
     elsewhere: () => m.role_note_elsewhere({ account: value('account') }),
     free: () => m.role_note_free(),
     foreign: () => m.role_note_foreign({ owner: value('owner') }),
@@ -40,10 +41,13 @@ export function noteText(note: RoleNote): string {
     morse_comes: () => m.role_note_morse_comes({ amount: amount(), from: value('from'), to: value('to') }),
     morse_stake_comes: () => m.role_note_morse_stake_comes({ amount: amount(), to: value('to') }),
     morse_stake_stays: () => m.role_note_morse_stake_stays({ amount: amount(), to: value('to') }),
+    other_number: () => m.role_note_other_number({ given: value('given'), known: value('known') }),
+    other_sequence: () => m.role_note_other_sequence({ given: value('given'), next: value('next') }),
     retires: () => m.role_note_retires({ services: value('services') }),
     shares_lost: () => m.role_note_shares_lost({ service: value('service'), shares: value('shares') }),
     settlements_take: () => m.role_note_settlements_take({ amount: amount() }),
     open_unpaid: () => m.role_note_open_unpaid(),
+    stake_given: () => m.role_note_stake_given({ from: value('from'), to: value('to') }),
     stays: () => m.role_note_stays(),
     unbonding: () => {
       const blocks = height(Number(value('blocks')));

@@ -6,6 +6,8 @@ const lines = (message: unknown) => plainly(message).lines.map((line) => `${fiel
 
 test('a message is said in words by its whole name, and what is unknown says so', () => {
   expect(doneBy('/cosmos.bank.v1beta1.MsgSend')).toBe('Sends money');
+  expect(doneBy('/cosmos.feegrant.v1beta1.MsgGrantAllowance')).toBe('Pays the fees of another account');
+  expect(doneBy('/cosmos.feegrant.v1beta1.MsgRevokeAllowance')).toBe('Pays the fees of another account no more');
   for (const other of ['/evil.bank.MsgSend', 'MsgSend', '__proto__', 'toString', undefined]) expect(doneBy(other)).toContain('no words for');
 });
 

@@ -7,6 +7,8 @@ const kinds = new Map<string, () => string>([
   ['/cosmos.authz.v1beta1.MsgGrant', m.msg_grant],
   ['/cosmos.authz.v1beta1.MsgRevoke', m.msg_revoke],
   ['/cosmos.bank.v1beta1.MsgSend', m.msg_send],
+  ['/cosmos.feegrant.v1beta1.MsgGrantAllowance', m.msg_grant_fees],
+  ['/cosmos.feegrant.v1beta1.MsgRevokeAllowance', m.msg_revoke_fees],
   ['/pocket.application.MsgDelegateToGateway', m.msg_delegate],
   ['/pocket.application.MsgStakeApplication', m.msg_stake_application],
   ['/pocket.application.MsgTransferApplication', m.msg_transfer_application],

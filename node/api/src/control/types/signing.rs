@@ -71,6 +71,14 @@ pub struct TransactionContent {
     #[schema(value_type = Vec<Object>)]
     pub messages: Vec<serde_json::Value>,
     pub memo: String,
+    /// What its payments take from the signer in all, also those inside other messages.
+    #[serde(default)]
+    pub sent: Upokt,
+    /// The signer's number on the chain, and the place of the transaction among its own: 0 where it is unordered.
+    #[serde(default)]
+    pub account_number: u64,
+    #[serde(default)]
+    pub sequence: u64,
     pub fee: Upokt,
     pub gas: u64,
     /// What the network asks for so much gas.

@@ -198,6 +198,14 @@ impl Roles for ChainRoles {
         self.roles.to_sign(&file.tx, key, at).await.map_err(refused)
     }
 
+    async fn numbers(
+        &self,
+        account: &hearth_pocket::Address,
+        given: (u64, Option<u64>),
+    ) -> Vec<hearth_roles::Note> {
+        self.roles.other_numbers(account, given).await
+    }
+
     async fn morse(&self, address: &str) -> Answer<MorseAccount> {
         morse::account(&self.roles, address).await
     }
