@@ -176,7 +176,7 @@ test('what another node gave out is shown whole, signed with the password, and g
   await take({ ...unsigned, body: { ...unsigned.body, memo: '<b>rent</b>', timeout_height: '900000' } });
   const content = sheet.getByTestId('signature-content');
   await content.waitFor();
-  await holds(async () => assert.match(await content.innerText(), /Stakes an application[\s\S]*Stake, all together\s+1,000\.000000\sPOKT\s+Service\s+llm-r1-14b[\s\S]*<b>rent<\/b>[\s\S]*0\.000001[\s\S]*900,000/));
+  await holds(async () => assert.match(await content.innerText(), /Messages: 1[\s\S]*Fee: 0\.000001[\s\S]*Stakes an application[\s\S]*Stake, all together\s+1,000\.000000\sPOKT\s+Service\s+llm-r1-14b[\s\S]*<b>rent<\/b>[\s\S]*900,000[\s\S]*Account number 12, sequence 3/));
   await content.getByText('As JSON').click();
   await holds(async () => assert.match(await content.innerText(), /"@type": "\/pocket\.application\.MsgStakeApplication"[\s\S]*"amount": "1000000000"/));
   await clean('sign-review');
