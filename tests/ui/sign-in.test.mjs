@@ -95,10 +95,10 @@ test('a sign-in that ended elsewhere is said to have ended, one that never was o
   await page.goto(`${mock.url}/settings/access`);
   await page.getByRole('button', { name: 'Sign out' }).click();
   await page.locator('#secret').waitFor();
-  assert.equal(await page.getByTestId('signed-out').count(), 0);
+  await holds(async () => assert.equal(await page.getByTestId('signed-out').count(), 0));
   await page.reload();
   await page.locator('#secret').waitFor();
-  assert.equal(await page.getByTestId('signed-out').count(), 0);
+  await holds(async () => assert.equal(await page.getByTestId('signed-out').count(), 0));
 });
 
 test('a second tab is signed in with the first, out with it, and in again', async () => {

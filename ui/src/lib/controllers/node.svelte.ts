@@ -17,6 +17,8 @@ class Node {
   lostSince = $state<Date | null>(null);
   /** This browser was signed in, and is not any more without having signed out. */
   hasEnded = $state(false);
+  /** A person signs out: what is refused meanwhile is no end of its own. */
+  private isLeaving = false;
   private stop: AbortController | null = null;
 
   get status() {
@@ -27,7 +29,7 @@ class Node {
   async start(): Promise<void> {
     whenSignedOut(() => {
       this.stop?.abort();
-      if (this.connection !== 'signed-out') this.hasEnded = pageKey() !== null || this.connection !== 'starting';
+      if (this.connection !== 'signed-out') this.hasEnded = !this.isLeaving && (pageKey() !== null || this.connection !== 'starting');
       this.connection = 'signed-out';
     });
     whenSignedInElsewhere(() => {
@@ -47,7 +49,12 @@ class Node {
   }
 
   async signOut(): Promise<void> {
-    await call('DELETE /auth/session');
+    this.isLeaving = true;
+    try {
+      await call('DELETE /auth/session');
+    } finally {
+      this.isLeaving = false;
+    }
     forgetPageKey();
     this.stop?.abort();
     this.state = emptyNode;
