@@ -232,18 +232,38 @@ test('a key is exported with the password alone: words, hex, for pocketd; after 
 });
 
 test('a key is forgotten once nothing needs it, with the password', async () => {
-  await at('serving', { change: (it) => it.walletPage.accounts.push({ id: 9, label: 'Old', kind: 'raw', path: null, address: FOREIGN.hexAddress, purposes: [], state: 'open' }) });
+  const change = (it) => {
+    it.walletPage.accounts.push({ id: 9, label: 'Old', kind: 'raw', path: null, address: FOREIGN.hexAddress, purposes: [], state: 'open' });
+    const place = (kind, amount) => ({ ...it.balances.places[0], kind, address: FOREIGN.hexAddress, amount });
+    it.balances.places.push(place('spendable', '12500000'), place('application', '3000000'));
+    it.walletPage.accounts.push({ id: 10, label: 'Next', kind: 'words', path: "m/44'/118'/0'/0/5", address: ADDRESSES.supplier, purposes: [], state: 'open' });
+  };
+  await at('serving', { change });
   await manage('Working key');
   await holds(async () => assert.equal(await page.getByRole('button', { name: 'Forget this account' }).count(), 0));
   await page.keyboard.press('Escape');
+  await manage('Next');
+  const ask = page.getByRole('button', { name: 'Forget this account' });
+  const what = page.getByTestId('forget-what');
+  await ask.click();
+  // Its place was never read.
+  await holds(async () => assert.match(await what.innerText(), /What it holds is not known now\.\s+Only its recovery words bring the key back, with the path m\/44'\/118'\/0'\/0\/5\./));
+  await page.getByTestId('account-sheet').getByRole('button', { name: 'Back' }).click();
+  await page.keyboard.press('Escape');
   await manage('Old');
-  const forget = page.getByRole('button', { name: 'Forget this account' });
+  // The password of the export is no word to forget the key.
+  await page.locator('#account-password').fill(PASSWORD);
+  await ask.click();
+  await page.getByRole('heading', { name: 'Forget Old?' }).waitFor();
+  await holds(async () => assert.match(await what.innerText(), /It holds 12\.500000 POKT\.\s+Staked with it: 3\.000000 POKT\.\s+Nothing here brings the key back, no recovery words either, for it was imported: export it first\./));
+  assert.equal(body('POST /wallet/accounts/{id}/remove'), undefined);
+  const forget = page.getByRole('button', { name: 'Forget it for good' });
   await holds(async () => assert.equal(await forget.getAttribute('aria-disabled'), 'true'));
-  await page.locator('#account-password').fill('wrong');
+  await page.locator('#forget-password').fill('wrong');
   await forget.click();
   await page.getByText('Wrong password. 3 tries left').waitFor();
   await clean('account-forget-wrong');
-  await page.locator('#account-password').fill(PASSWORD);
+  await page.locator('#forget-password').fill(PASSWORD);
   await forget.click();
   await accounts().getByText('Old', { exact: true }).waitFor({ state: 'detached' });
 });

@@ -80,6 +80,27 @@ test('a cookie without its key, as from an older version, asks for a sign-in, an
   await page.getByTestId('accounts').waitFor();
 });
 
+test('a sign-in that ended elsewhere is said to have ended, one that never was or was left is not', async () => {
+  // A new password elsewhere ends it.
+  mock.signIns.clear();
+  await page.getByRole('link', { name: 'Network' }).first().click();
+  await page.getByTestId('signed-out').waitFor();
+  await holds(async () => assert.match(await page.getByTestId('signed-out').innerText(), /You were signed out: the password was changed/));
+  await holds(async () => assert.match(await page.locator('form .note').innerText(), /prints its path.*api-token/));
+  await page.reload();
+  await page.getByTestId('signed-out').waitFor();
+  await page.locator('#secret').fill('mock-token');
+  await page.keyboard.press('Enter');
+  await page.locator('#secret').waitFor({ state: 'detached' });
+  await page.goto(`${mock.url}/settings/access`);
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  await page.locator('#secret').waitFor();
+  await holds(async () => assert.equal(await page.getByTestId('signed-out').count(), 0));
+  await page.reload();
+  await page.locator('#secret').waitFor();
+  await holds(async () => assert.equal(await page.getByTestId('signed-out').count(), 0));
+});
+
 test('a second tab is signed in with the first, out with it, and in again', async () => {
   const second = await inAnotherTab(`${mock.url}/wallet`);
   await second.getByTestId('accounts').waitFor();

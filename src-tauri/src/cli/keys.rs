@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use hearth_node::control::{
-    Account, AccountKind, AccountList, AccountState, AddAccount, ChangeAccount, ChangePassword, Discover,
-    FoundAccounts, NewKey, OnChain, Purpose, RemoveAccount, SealOperator, WalletPage, WatchAddress,
+    Account, AccountKind, AccountList, AccountState, AddAccount, Balances, ChangeAccount, ChangePassword,
+    Discover, FoundAccounts, NewKey, OnChain, Purpose, RemoveAccount, SealOperator, WalletPage, WatchAddress,
 };
 
 use super::{
@@ -252,6 +252,13 @@ pub(super) fn use_again(account: &Account) -> String {
 async fn remove(account: &str, yes: bool, from: &PasswordArgs, client: &Client, out: &Out) -> Done {
     let found = one(account, client).await?;
     let is_watched = found.kind == AccountKind::Watch;
+    if !is_watched && !out.json {
+        // Where the chain is away, nobody knows what it holds.
+        let balances: Option<Balances> = client.get("/wallet/balances").await.ok();
+        for line in at_stake(&found, balances.as_ref()) {
+            out.hint(&line);
+        }
+    }
     if !yes {
         let what = if is_watched {
             "Stop watching"
@@ -277,6 +284,32 @@ async fn remove(account: &str, yes: bool, from: &PasswordArgs, client: &Client, 
     let path = format!("/wallet/accounts/{}/remove", found.id);
     show(out, &client.post::<WalletPage>(&path, &order).await?);
     Ok(())
+}
+
+/// What goes with a key that is forgotten, and what brings it back.
+fn at_stake(account: &Account, balances: Option<&Balances>) -> [String; 2] {
+    let holds = balances.map_or_else(
+        || format!("What {} holds is not known now.", account.label),
+        |balances| {
+            let at = balances
+                .places
+                .iter()
+                .filter(|place| place.address == account.address);
+            let sum = at.map(|place| place.amount.0).sum();
+            format!("{} holds {} POKT, stakes counted in.", account.label, pokt(sum))
+        },
+    );
+    let back = match account.kind {
+        AccountKind::Words => {
+            let path = account.path.as_deref().unwrap_or("its path");
+            format!("Only its recovery words bring it back, with {path}: have them on paper first.")
+        }
+        AccountKind::Raw | AccountKind::Armored => {
+            "It was imported: no recovery words bring it back. `hearth wallet export` it first.".to_owned()
+        }
+        AccountKind::Watch => "Its key is not here.".to_owned(),
+    };
+    [holds, back]
 }
 
 /// The number of an account that is named.
@@ -384,6 +417,39 @@ fn on_chain(out: &Out, known: &OnChain) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_lost_with_a_key_is_said_before_it_is_forgotten() {
+        let mut account = Account {
+            id: 1,
+            label: "old".to_owned(),
+            kind: AccountKind::Words,
+            path: Some("m/44'/118'/0'/0/3".to_owned()),
+            address: "pokt1x".to_owned(),
+            purposes: Vec::new(),
+            state: AccountState::Open,
+        };
+        let standing = serde_json::json!({ "trust": "proven", "height": 7, "age_s": null });
+        let place = |address: &str, kind: &str, amount: &str| serde_json::json!({ "kind": kind, "address": address, "amount": amount, "standing": standing, "free_at_height": null });
+        let balances: Balances = serde_json::from_value(serde_json::json!({
+            "total": "0", "spendable": "0", "standing": standing,
+            "places": [place("pokt1x", "spendable", "1500000"), place("pokt1y", "spendable", "7"), place("pokt1x", "supplier", "2000000")],
+        }))
+        .unwrap();
+        let [holds, back] = at_stake(&account, Some(&balances));
+        assert_eq!(holds, "old holds 3.500000 POKT, stakes counted in.");
+        assert!(
+            back.contains("recovery words") && back.contains("m/44'/118'/0'/0/3"),
+            "{back}"
+        );
+        account.kind = AccountKind::Raw;
+        let [holds, back] = at_stake(&account, None);
+        assert!(holds.contains("not known"), "{holds}");
+        assert!(
+            back.contains("no recovery words bring it back") && back.contains("export"),
+            "{back}"
+        );
+    }
 
     #[test]
     fn what_an_account_was_used_for_can_be_typed_again() {

@@ -3,6 +3,7 @@ import { fireEvent, render, screen } from '@testing-library/svelte';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { Model } from '$lib/api/generated';
 import { drafts } from '$lib/controllers/drafts.svelte';
+import { models } from '$lib/controllers/models.svelte';
 import Composer from './Composer.svelte';
 
 const model = { id: 'm', title: 'M', kind: 'local', task: 'chat', state: 'ready' } as Model;
@@ -40,6 +41,17 @@ test('words are sent, blanks are not; without a model it says why', async () => 
   shown(null);
   expect(canSend()).toBe(false);
   expect(screen.getByText('No model yet. Add one on the Models page.')).toBeTruthy();
+});
+
+test('without a wallet it speaks of paying for answers; a service is no choice of its own', () => {
+  const network = { id: 'pocket/aaa', title: 'A', kind: 'network', task: 'chat', state: 'unavailable', suppliers: null, unavailable: { code: 'no_wallet', fact: null, meaning: '', remedy: null } } as unknown as Model;
+  const { unmount } = shown(network);
+  expect(screen.getByText('Answers of the network are paid for with POKT, and there is no wallet to pay from. Create a wallet, or restore one.')).toBeTruthy();
+  unmount();
+  models.list.value = [network];
+  shown(null);
+  expect(screen.getByText(/^No model is ready\./)).toBeTruthy();
+  models.list.value = null;
 });
 
 test('it waits while a file is read, and sends with it after', async () => {

@@ -1,6 +1,7 @@
 import { render } from '@testing-library/svelte';
 import { afterEach, expect, test } from 'vitest';
-import type { Download } from '$lib/api/generated';
+import type { Download, Model } from '$lib/api/generated';
+import { models } from '$lib/controllers/models.svelte';
 import { node } from '$lib/controllers/node.svelte';
 import { clock } from '$lib/format/figures';
 import { emptyNode, reduce } from '$lib/state/node';
@@ -33,6 +34,23 @@ const words = (change: Partial<Download>) => {
   unmount();
   return text;
 };
+
+test('what nobody serves is no default, and what is here goes first', () => {
+  const one = (id: string, kind: string, state: string, suppliers: number | null = null) => ({ id, kind, state, suppliers, task: 'chat' }) as unknown as Model;
+  const [stranger, empty, served, here] = [one('pocket/aaa', 'network', 'unavailable'), one('pocket/bbb', 'network', 'unavailable', 0), one('pocket/ccc', 'network', 'ready', 3), one('zzz', 'local', 'ready')];
+  const chosen = (...list: Model[]) => {
+    models.list.value = list;
+    return models.choose(null)?.id ?? null;
+  };
+  expect(chosen(stranger, empty)).toBeNull();
+  expect(chosen(stranger, empty, served)).toBe('pocket/ccc');
+  expect(chosen(stranger, served, here)).toBe('zzz');
+  expect(chosen(stranger, { ...here, state: 'unavailable' })).toBe('zzz');
+  expect(models.defaults).not.toContain(stranger);
+  // What a person chose stays.
+  expect(models.choose('pocket/aaa')).toBe(stranger);
+  models.list.value = null;
+});
 
 test('a download whose gateway wants to be left alone says when it is tried again (P29)', () => {
   const retry_at = '2026-11-29T13:05:00Z';

@@ -15,15 +15,17 @@ const payment = (id: number, state: OwnTransaction['state'], minutesAgo = 0): Ow
 let transactions: OwnTransaction[] = [];
 /** What the node answers when it is asked to send. */
 let sending: () => Response | Promise<Response>;
+let toOwn = false;
 const refusal = (code: string, status = 503) => new Response(JSON.stringify({ error: { code, message: 'English of the node', remedy: null } }), { status });
 
 beforeEach(() => {
   transactions = [];
+  toOwn = false;
   wallet.page.value = { status: { exists: true }, accounts: [{ id: 1, label: 'main', kind: 'words', address: main, purposes: ['owner'], state: 'open' }] } as unknown as WalletPage;
   const review = { review_id: 'r', from: 'main', from_address: main, to: main, amount: '1500000', fee: '1', balance_before: '9000000', balance_after: '7000000', standing: { trust: 'proven', height: 7 }, first_payment_to_address: false, needs_password: false };
   vi.stubGlobal('fetch', async (url: string) => {
     const path = url.split('?')[0] ?? '';
-    if (path.endsWith('/send/review')) return new Response(JSON.stringify(review));
+    if (path.endsWith('/send/review')) return new Response(JSON.stringify({ ...review, to_own: toOwn }));
     if (path.endsWith('/wallet/send')) return sending();
     if (path.endsWith('/wallet/transactions')) return new Response(JSON.stringify({ transactions, total: transactions.length }));
     if (path.endsWith('/contacts')) return new Response(JSON.stringify({ contacts: [] }));
@@ -97,4 +99,15 @@ test('the same is of the same amount, address and memo; one on its way counts be
   expect(madeBefore([old, other], { ...order, memo: 'rent' })).toBe(other);
   expect(madeBefore([payment(4, 'placed', 1), open], order)).toBe(open);
   expect(madeBefore([payment(4, 'failed', 1)], order)).toBeNull();
+});
+
+test('what goes to an own account is not said to leave the wallet', async () => {
+  sending = () => refusal('not_seen');
+  await reviewed();
+  expect(screen.getByText('leaves this wallet for good')).toBeTruthy();
+  await fireEvent.click(screen.getByRole('button', { name: 'Back' }));
+  toOwn = true;
+  await fireEvent.submit(document.querySelector('#send-fill')!);
+  expect((await screen.findByTestId('to-own')).textContent).toBe('goes to Main key, a key of this wallet: only the fee is spent');
+  expect(screen.queryByText('leaves this wallet for good')).toBeNull();
 });

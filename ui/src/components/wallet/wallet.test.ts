@@ -92,6 +92,20 @@ test('what is on its way back says from which role', () => {
   expect([...container.querySelectorAll('.name')].map((one) => one.textContent)).toEqual(['On its way back from earning', 'On its way back from buying answers', 'On its way back from your gateway']);
 });
 
+test('what is spendable is named by the account it lies with, whatever that account is for now', () => {
+  const standing = { trust: 'proven', height: 7, age_s: null } as const;
+  // The owner's purpose has moved from "main" to "savings".
+  const accounts = [['main', 'pokt1a', 'spendable', '1000000'], ['working', 'pokt1b', 'spendable_working', '2000000'], ['savings', 'pokt1c', 'spendable_main', '30000000'], ['old', 'pokt1d', 'spendable', '4000000']];
+  wallet.page.value = { accounts: accounts.map(([label, address]) => ({ label, address })) } as unknown as WalletPage;
+  const places = accounts.map(([, address, kind, amount]) => ({ kind, address, amount, standing, free_at_height: null }));
+  const reserved = ['spendable', 'spendable', 'spendable_main'].map((place) => ({ reserved_for: 'fees', place, amount: '5' }));
+  const { container } = render(TestFrame, { part: Places, given: { balances: { total: '37000000', spendable: '37000000', standing, places, reserved } } });
+  const plainly = (text: string | null | undefined) => text?.replaceAll(/[\u2066-\u2069]/g, '').trim();
+  expect(plainly(container.querySelector('.detail')?.textContent)).toBe('1.000000 Main key, 2.000000 Working key, 30.000000 savings, 4.000000 old');
+  expect([...container.querySelectorAll('dt span')].map((one) => plainly(one.textContent))).toEqual(['Spendable', 'Spendable', 'savings']);
+  wallet.page.value = null;
+});
+
 describe('accounts', () => {
   const address = 'pokt1j40dzzmn6cn9kxku7a5tjnud6hv37vesr5ccaa';
   const account = (id: number, more: object) => ({ id, label: `account ${id}`, kind: 'raw', path: null, address: `${address.slice(0, -1)}${id}`, purposes: [], state: 'locked', ...more });

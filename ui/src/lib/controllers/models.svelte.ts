@@ -58,6 +58,12 @@ class Models {
     return this.list.value?.find((model) => model.id === id) ?? null;
   }
 
+  /** What may be taken without a person's choice: what is here and costs nothing first, of the network what somebody serves. */
+  get defaults(): Model[] {
+    const isNetwork = (model: Model) => model.kind === 'network';
+    return [...this.chatModels.filter((model) => !isNetwork(model)), ...this.chatModels.filter((model) => isNetwork(model) && isServed(model))];
+  }
+
   /** The model for a chat: the chat's own, the last one chosen, the one of the settings, the first that is ready. */
   choose(own: string | null | undefined): Model | null {
     const usable = (id: string | null | undefined) => {
@@ -68,8 +74,8 @@ class Models {
       usable(own) ??
       usable(this.preferred) ??
       usable(this.fallback) ??
-      this.chatModels.find((model) => isUsable(model)) ??
-      this.chatModels[0] ??
+      this.defaults.find((model) => isUsable(model)) ??
+      this.defaults[0] ??
       null
     );
   }
@@ -86,5 +92,8 @@ class Models {
 
 export const isUsable = (model: Model): boolean =>
   model.state === 'ready' || model.state === 'loaded' || model.state === 'loading';
+
+/** Whether somebody serves it. Suppliers are counted only where an answer could be bought. */
+const isServed = (model: Model): boolean => (model.suppliers ?? (isUsable(model) ? 1 : 0)) > 0;
 
 export const models = new Models();

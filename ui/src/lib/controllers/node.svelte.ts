@@ -1,5 +1,5 @@
 // The connection to the node: signs in, follows its events, says when it is gone.
-import { forgetPageKey, whenSignedInElsewhere } from '$lib/api/pageKey';
+import { forgetPageKey, pageKey, whenSignedInElsewhere } from '$lib/api/pageKey';
 import { ApiError, call, whenSignedOut } from '$lib/api/request';
 import { stream } from '$lib/api/stream';
 import { emptyNode, reduce, type NodeState } from '$lib/state/node';
@@ -15,6 +15,10 @@ class Node {
   connection = $state<Connection>('starting');
   /** When the last event came, for "last seen" while the node is gone. */
   lostSince = $state<Date | null>(null);
+  /** This browser was signed in, and is not any more without having signed out. */
+  hasEnded = $state(false);
+  /** A person signs out: what is refused meanwhile is no end of its own. */
+  private isLeaving = false;
   private stop: AbortController | null = null;
 
   get status() {
@@ -25,6 +29,7 @@ class Node {
   async start(): Promise<void> {
     whenSignedOut(() => {
       this.stop?.abort();
+      if (this.connection !== 'signed-out') this.hasEnded = !this.isLeaving && (pageKey() !== null || this.connection !== 'starting');
       this.connection = 'signed-out';
     });
     whenSignedInElsewhere(() => {
@@ -44,10 +49,16 @@ class Node {
   }
 
   async signOut(): Promise<void> {
-    await call('DELETE /auth/session');
+    this.isLeaving = true;
+    try {
+      await call('DELETE /auth/session');
+    } finally {
+      this.isLeaving = false;
+    }
     forgetPageKey();
     this.stop?.abort();
     this.state = emptyNode;
+    this.hasEnded = false;
     this.connection = 'signed-out';
   }
 

@@ -83,9 +83,11 @@ export function reasonWords(reason: Reason): ReasonWords {
   return { title: m.reason_unknown(), meaning: '', remedy: null, fact: null, details };
 }
 
-/** Why something cannot be had and what to do, where there is one line for it. */
+/** Why a model cannot be asked and what to do, where there is one line for it. */
 export function whyNot(reason: Reason): string {
-  const { title, meaning, remedy } = reasonWords(reason);
+  const { title, meaning: general, remedy } = reasonWords(reason);
+  // What stands in the way of earning, too, is there said of earning.
+  const meaning = reason.code === 'no_wallet' ? m.answer_no_wallet() : general;
   return joined(meaning, remedy) ?? title;
 }
 
