@@ -70,8 +70,20 @@ export async function ask(page, text) {
   await page.keyboard.press('Enter');
 }
 
+/** What is wrong with a page that still is once it stands still: what is only on its way is no fault. */
+async function lasting(look) {
+  const end = Date.now() + PATIENCE_MS;
+  for (;;) {
+    const found = await look();
+    if (found.length === 0 || Date.now() > end) return found;
+    await new Promise((done) => setTimeout(done, 200));
+  }
+}
+
 /** What axe finds, as one line per fault; empty if the page is clean. */
-export async function faults(page) {
+export const faults = (page) => lasting(() => found(page));
+
+async function found(page) {
   await page.evaluate(`window.axe || (${'function(){'}${axe}${'}'})()`);
   const { violations } = await page.evaluate(() =>
     window.axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] }),
@@ -88,11 +100,12 @@ export async function shoot(page, name) {
 }
 
 /** Whether anything sticks out of the window sideways. */
-export const sidewards = (page) =>
-  page.evaluate(() => {
-    const width = document.documentElement.clientWidth;
-    const wide = document.documentElement.scrollWidth > width + 1 ? [`page is ${document.documentElement.scrollWidth} wide`] : [];
-    const main = document.querySelector('main');
-    if (main && main.scrollWidth > main.clientWidth + 1) wide.push(`main is ${main.scrollWidth} of ${main.clientWidth} wide`);
-    return wide;
-  });
+export const sidewards = (page) => lasting(() => page.evaluate(stickingOut));
+
+const stickingOut = () => {
+  const width = document.documentElement.clientWidth;
+  const wide = document.documentElement.scrollWidth > width + 1 ? [`page is ${document.documentElement.scrollWidth} wide`] : [];
+  const main = document.querySelector('main');
+  if (main && main.scrollWidth > main.clientWidth + 1) wide.push(`main is ${main.scrollWidth} of ${main.clientWidth} wide`);
+  return wide;
+};
