@@ -14,7 +14,8 @@ install_python
   echo "$version" >"$venv/installed.txt"
 }
 port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
-"$venv/bin/python" -m llama_cpp.server --model "$(ls "$TEST_MODELS_DIR"/SmolLM2-135M-Instruct*.gguf)" --model_alias demo \
+# The server takes variables of the environment for settings of its own, such as CACHE.
+env -i PATH="$PATH" HOME="$HOME" "$venv/bin/python" -m llama_cpp.server --model "$(ls "$TEST_MODELS_DIR"/SmolLM2-135M-Instruct*.gguf)" --model_alias demo \
   --host 127.0.0.1 --port "$port" --n_ctx 2048 >"$scratch/llama" 2>&1 &
 server=$!
 trap 'kill -9 "$server" 2>/dev/null; stop_node; rm -rf "$scratch"' EXIT
