@@ -297,7 +297,8 @@ test('files are dropped and pasted, and a long pasted text may become one', asyn
   await page.getByTestId('paste-offer').getByRole('button').click();
   await page.getByTestId('files').filter({ hasText: 'pasted.txt' }).waitFor();
   await holds(async () => assert.equal((await page.getByTestId('composer').inputValue()).trim(), 'Sum this up:'));
-  // They are there when the page is loaded again.
+  // They are there when the page is loaded again: those that the node has read.
+  await page.locator('[data-testid=files] li[data-state=ready]').nth(2).waitFor();
   await page.reload();
   await page.getByTestId('files').filter({ hasText: /drop\.txt[\s\S]*paste\.txt[\s\S]*pasted\.txt/ }).waitFor();
 });
