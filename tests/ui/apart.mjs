@@ -53,7 +53,7 @@ class Person {
   }
 
   async address(label) {
-    return this.page.evaluate(async () => (await fetch('/api/v1/wallet')).json()).then((wallet) => wallet.accounts.find((one) => one.label === label).address);
+    return (await read(this.page, '/wallet')).accounts.find((one) => one.label === label).address;
   }
 
   /** The password, where it is asked for: not of a key that is open. */
@@ -119,9 +119,16 @@ class Person {
   }
 }
 
+/** What the node tells the page: with its cookie and its key. */
+const read = (page, path) =>
+  page.evaluate(async (path) => {
+    const headers = { 'X-Hearth-Page': localStorage.getItem('hearth.page-key') };
+    return (await fetch(`/api/v1${path}`, { headers })).json();
+  }, path);
+
 async function has(page, path, probe) {
   for (;;) {
-    const answer = await page.evaluate(async (path) => (await fetch(`/api/v1${path}`)).json(), path);
+    const answer = await read(page, path);
     if (probe(answer)) return answer;
     assert.ok(Date.now() - started < limit, `${path} did not come to what was waited for: ${JSON.stringify(answer).slice(0, 2000)}`);
     await page.waitForTimeout(500);
