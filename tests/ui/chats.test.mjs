@@ -334,8 +334,8 @@ test('parameters and instructions are of this chat alone, and presets set them',
   await page.getByRole('button', { name: 'Save preset' }).click();
   await page.getByTestId('preset-sheet').waitFor({ state: 'detached' });
   await page.getByTestId('presets').filter({ hasText: 'Brief' }).waitFor();
-  const saved = called('PATCH /conversations/{id}').at(-1).body;
-  assert.deepEqual([saved.params, saved.system_prompt], [{ temperature: 0.3 }, 'Be brief.']);
+  const saved = () => called('PATCH /conversations/{id}').at(-1).body;
+  await holds(async () => assert.deepEqual([saved().params, saved().system_prompt], [{ temperature: 0.3 }, 'Be brief.']));
   await page.locator('aside .line a', { hasText: 'How fast' }).click();
   await page.getByTestId('presets').filter({ hasText: 'No preset' }).waitFor();
   await page.getByTestId('presets').click();

@@ -51,9 +51,11 @@ export class ChatOptions {
   async save(): Promise<void> {
     if (this.timer) clearTimeout(this.timer);
     this.timer = null;
-    const all = [...this.unsaved];
-    this.unsaved.clear();
-    for (const [id, body] of all) await this.keeper.tell(() => call('PATCH /conversations/{id}', { path: { id }, body }));
+    for (const [id, body] of [...this.unsaved]) {
+      await this.keeper.tell(() => call('PATCH /conversations/{id}', { path: { id }, body }));
+      // Until the node has it, what is read of the chat meanwhile is older; what was changed since waits for its turn.
+      if (this.unsaved.get(id) === body) this.unsaved.delete(id);
+    }
   }
 
   /** Whether something of this chat is not told to the node yet. */
