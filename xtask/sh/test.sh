@@ -120,7 +120,7 @@ suite window counted_desktop
 failures() {
   local found
   found=$(sed 's/\x1b\[[0-9;]*m//g' "$logs/$1" |
-    grep -E '^ *(not ok|FAIL|TIMEOUT|SIG[A-Z]+|× )|^ +(error|location|expected|actual): ' | grep -vE 'subtests? failed' | awk '!seen[$0]++' | cut -c 1-400 | head -n 40)
+    grep -A 12 -E '^ *(not ok|FAIL|TIMEOUT|SIG[A-Z]+|× )' | grep -vE 'subtests? failed|duration_ms|^--$' | cut -c 1-300 | head -n 60)
   [ -n "$found" ] || found=$(tail -n 15 "$logs/$1")
   printf '\n== failed in %s\n%s\n' "$1" "$found"
 }
