@@ -43,7 +43,8 @@ pub use light::LightError;
 pub use query::{Account, FoundTx, Params, ProofStatus, Query, QueryError, ReadAt, Seen, Stale, Told};
 pub use rpc::{EndpointState, EndpointStatus, Evidence, RpcError};
 pub use tx::{
-    Options, Prepared, Reason, Sent, Stage, TxError, TxStatus, Validity, fee_for, reason_of, valid_until,
+    MOST_GAS_EACH, Options, Prepared, Reason, Sent, Stage, TxError, TxStatus, Validity, fee_for, reason_of,
+    valid_until,
 };
 #[cfg(any(test, debug_assertions))]
 #[doc(hidden)]

@@ -23,6 +23,7 @@ use hearth_pocket::{
 };
 
 pub use failure::{Reason, reason_of};
+pub use gas::MOST_GAS_EACH;
 pub(crate) use send::Sender;
 pub use send::valid_until;
 pub use status::{TxStatus, Validity};

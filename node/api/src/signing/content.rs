@@ -33,9 +33,6 @@ const LEAST_HIGH: Amount = Amount::from_upokt(1_000);
 /// Messages lie no deeper in each other than they are read.
 const MAX_DEPTH: u8 = 16;
 
-/// More gas than any message uses: a stake takes some 100,000, a proof of the largest relay some 5,000,000.
-const MOST_GAS_EACH: u64 = 10_000_000;
-
 /// What would be signed, and how it is shown.
 #[derive(Debug)]
 pub(crate) struct Wanted {
@@ -199,7 +196,7 @@ fn sent(messages: &[Any], account: &Address, depth: u8) -> Amount {
 /// What the network asks for a transaction. Its own gas limit is believed as far as its messages can use so much: a higher one
 /// would make any fee look usual.
 fn usual_fee(gas: u64, n_messages: usize) -> Amount {
-    let most = MOST_GAS_EACH.saturating_mul(n_messages.max(1) as u64);
+    let most = hearth_chain::MOST_GAS_EACH.saturating_mul(n_messages.max(1) as u64);
     hearth_chain::fee_for(gas.min(most), hearth_chain::Config::GAS_PRICE_MICRO)
 }
 

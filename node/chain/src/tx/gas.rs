@@ -30,11 +30,11 @@ pub(super) fn least_gas(messages: &[Any]) -> u64 {
 }
 
 /// The most that is believed of one message: fifty times what the dearest one takes. More would be paid for.
-const MOST_EACH: u64 = 10_000_000;
+pub const MOST_GAS_EACH: u64 = 10_000_000;
 
 /// The gas limit is at most this.
 pub(super) fn most_gas(messages: &[Any]) -> u64 {
-    MOST_EACH.saturating_mul(messages.len().max(1) as u64)
+    MOST_GAS_EACH.saturating_mul(messages.len().max(1) as u64)
 }
 
 /// `consensus_params`, as far as headers commit to it.
