@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, path::Path, time::Duration};
 
-use hearth_tests::{DEMO, FAST, Node};
+use hearth_tests::{DEMO, FAST, Node, command_at, free_port};
 use serde_json::{Value, json};
 
 use crate::{earning::settled_sessions, roles};
@@ -77,7 +77,8 @@ async fn both_settle(node: &Node, operators: &BTreeSet<String>, before: &BTreeSe
         }
         tokio::time::sleep(Duration::from_millis(250)).await;
     }
-    panic!("not both were settled: {last:#}");
+    let tried = node.get("/receipts?limit=40").await;
+    panic!("not both were settled: {last:#}\nwhat the gateway did last: {tried:#?}");
 }
 
 fn key_of(session: &Value) -> String {
@@ -87,6 +88,8 @@ fn key_of(session: &Value) -> String {
 /// A node that serves a supplier of its own and one of another owner, and that owner's node.
 struct Two {
     first: Node,
+    /// Where relays are taken: theirs is staked with it, by an owner who would have to be told of another one.
+    port: u16,
     second: Node,
     own: String,
     theirs: String,
@@ -99,8 +102,8 @@ struct Two {
 
 impl Two {
     async fn start(folder: &Path) -> Two {
-        let first = Node::start(&folder.join("first"), "devnet", FAST).await.unwrap();
-        first.ready().await.unwrap();
+        let port = free_port().unwrap();
+        let first = Two::first(&folder.join("first"), port).await;
         let page = first.get("/earning").await.unwrap();
         let own = page["supplier"].as_str().unwrap().to_owned();
         assert_eq!(serving(&page), [own.clone()].into(), "{page:#}");
@@ -124,6 +127,7 @@ impl Two {
         let owner = second.get("/wallet").await.unwrap()["status"]["main_address"].clone();
         Two {
             first,
+            port,
             second,
             own,
             theirs,
@@ -131,6 +135,13 @@ impl Two {
             account,
             password,
         }
+    }
+
+    async fn first(data: &Path, port: u16) -> Node {
+        let command = command_at(data, "devnet", FAST, &format!("127.0.0.1:{port}")).unwrap();
+        let node = Node::spawn(command, data).await.unwrap();
+        node.ready().await.unwrap();
+        node
     }
 
     fn both(&self) -> BTreeSet<String> {
@@ -259,8 +270,7 @@ async fn two_suppliers_of_two_owners_are_served_claimed_and_paid_in_one_node() {
     let known: BTreeSet<String> = settled_sessions(&sessions).map(key_of).collect();
     let data = two.first.data.clone();
     two.first.kill().unwrap();
-    two.first = Node::start(&data, "devnet", FAST).await.unwrap();
-    two.first.ready().await.unwrap();
+    two.first = Two::first(&data, two.port).await;
     two.both_serve().await;
     both_settle(&two.first, &two.both(), &known).await;
 

@@ -120,6 +120,7 @@ impl Gateway {
     /// Waits until they have ended. Call [`Gateway::stop`] first.
     pub async fn join(&self) {
         self.0.tasks.join().await;
+        self.0.spending.close().await;
     }
 
     /// Sends a request. Returns when the first part of an answer was verified. Dropping the future or the answer's

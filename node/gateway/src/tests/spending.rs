@@ -11,7 +11,7 @@ use super::{
     supplier::Behaviour,
     world::{ANSWER, EVENTS, World, read, request},
 };
-use crate::{Asker, Error, Fault, Request, Unavailable};
+use crate::{Asker, Error, Fault, Gateway, Request, Unavailable};
 
 /// What one answer costs on the small chain.
 const PRICE: u128 = 4200;
@@ -150,6 +150,39 @@ async fn a_day_costs_no_more_than_its_cap() {
         (budget.daily_cap, budget.spent_today),
         (Amount::from_upokt(3 * PRICE), Amount::from_upokt(3 * PRICE))
     );
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_set_aside_ahead_is_not_shown_and_counts_as_spent_after_a_kill() {
+    let cap = 1000 * PRICE;
+    let mut world = World::with(vec![vec![good()]], |config| {
+        config.daily_cap = Amount::from_upokt(cap);
+    })
+    .await;
+    for _ in 0..3 {
+        read(world.send().await.unwrap()).await;
+    }
+    let spent = async |gateway: &Gateway| gateway.budget().await.unwrap().spent_today.upokt();
+    assert_eq!(spent(&world.gateway).await, 3 * PRICE);
+    // What a node finds that starts where this one was killed.
+    let killed = world.another().await;
+    let found = spent(&killed).await;
+    assert!(
+        (4 * PRICE..=3 * PRICE + cap / 64).contains(&found),
+        "{found} upokt: one booking of some relays, and few"
+    );
+    drop(killed);
+
+    // A lower cap holds at once, for what is set aside too.
+    let three = Amount::from_upokt(3 * PRICE);
+    world.gateway.set_daily_cap(three).await.unwrap();
+    assert_eq!(world.fails().await.code(), "daily_cap_reached");
+    let four = Amount::from_upokt(4 * PRICE);
+    world.gateway.set_daily_cap(four).await.unwrap();
+    assert_eq!(buy(&world).await.0, 1);
+    world.restart().await;
+    assert_eq!(spent(&world.gateway).await, 4 * PRICE);
     world.stop().await;
 }
 

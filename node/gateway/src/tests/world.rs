@@ -127,14 +127,18 @@ impl World {
     pub(super) async fn restart(&mut self) {
         self.gateway.stop();
         self.gateway.join().await;
-        let store = open(&self.folder).await;
-        self.gateway = start(
+        self.gateway = self.another().await;
+    }
+
+    /// A second gateway on the same database.
+    pub(super) async fn another(&self) -> Gateway {
+        start(
             &self.config,
             self.own_application,
             &self.chain,
-            store,
+            open(&self.folder).await,
             &self.tasks,
-        );
+        )
     }
 
     pub(super) async fn send(&self) -> Result<Answer, Error> {
