@@ -6,6 +6,7 @@ mod value;
 
 use std::fs::{File, Metadata};
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -15,6 +16,13 @@ pub(crate) use gguf::{Gguf, TensorInfo};
 pub use value::GgufError;
 #[cfg(test)]
 pub(crate) use value::Value;
+
+use crate::load::LoadError;
+
+/// As much of a file is read first; the headers of small models end in it.
+const FIRST_BYTES: u64 = 4 << 20;
+/// The largest vocabularies take some twenty megabytes of header.
+const MAX_HEADER_BYTES: u64 = 256 << 20;
 
 /// A file of a model and, if somebody verified it, the open file and how it looked then.
 #[derive(Debug, Clone)]
@@ -158,31 +166,76 @@ impl OpenFile {
         self.stamp.size_bytes
     }
 
+    /// Gives its path.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Says whether the file still looks as it did when it was verified, or else opened.
+    pub(crate) fn is_unchanged(&self) -> bool {
+        self.check().is_ok()
+    }
+
     /// Reads all of it.
+    ///
+    /// # Errors
+    /// [`FileError::Read`] and [`FileError::Changed`].
+    pub(crate) fn read(self) -> Result<HeldFile, FileError> {
+        let mut bytes = Vec::new();
+        self.read_range(0..self.stamp.size_bytes, &mut bytes)?;
+        self.check()?;
+        Ok(HeldFile {
+            open: Arc::new(self),
+            bytes,
+        })
+    }
+
+    /// Reads a part of it in place of what is in `bytes`.
     ///
     /// Weights are never mapped: a file that is cut short while it is mapped kills the process, and a copy cannot
     /// change under us. Whether there is room for it was asked before.
     ///
     /// # Errors
-    /// [`FileError::Read`] and [`FileError::Changed`].
-    pub(crate) fn read(self) -> Result<HeldFile, FileError> {
+    /// [`FileError::Read`], and [`FileError::Changed`] where the file has become shorter.
+    pub(crate) fn read_range(&self, range: Range<u64>, bytes: &mut Vec<u8>) -> Result<(), FileError> {
         let failed = |source: io::Error| read_error(&self.path, &source);
-        let size = usize::try_from(self.stamp.size_bytes).map_err(|error| failed(io::Error::other(error)))?;
-        let mut bytes = vec![0; size];
+        let wanted = range.end.saturating_sub(range.start);
+        let wanted = usize::try_from(wanted).map_err(|error| failed(io::Error::other(error)))?;
+        bytes.resize(wanted, 0);
         let mut at = 0;
-        while at < size {
-            match read_at(&self.file, &mut bytes[at..], at as u64).map_err(failed)? {
-                // Cut short while it was read, which the check below names.
-                0 => break,
+        while at < wanted {
+            match read_at(&self.file, &mut bytes[at..], range.start + at as u64).map_err(failed)? {
+                0 => {
+                    self.check()?;
+                    return Err(failed(io::ErrorKind::UnexpectedEof.into()));
+                }
                 n => at += n,
             }
         }
-        self.check()?;
-        Ok(HeldFile { open: self, bytes })
+        Ok(())
+    }
+
+    /// Reads the header of a GGUF file, as much of the file as it takes.
+    ///
+    /// # Errors
+    /// What cannot be read, and what is no such header.
+    pub(crate) fn gguf(&self) -> Result<Gguf, LoadError> {
+        let size = self.stamp.size_bytes;
+        let (mut bytes, mut wanted) = (Vec::new(), FIRST_BYTES);
+        loop {
+            self.read_range(0..wanted.min(size), &mut bytes)?;
+            match Gguf::parse_beginning(&bytes, size) {
+                Err(GgufError::Truncated { .. }) if wanted < size.min(MAX_HEADER_BYTES) => wanted *= 4,
+                result => return result.map_err(|error| LoadError::of_gguf(&self.path, error)),
+            }
+        }
     }
 
     /// Says what the file does not look like any more.
-    fn check(&self) -> Result<(), FileError> {
+    ///
+    /// # Errors
+    /// [`FileError::Read`] and [`FileError::Changed`].
+    pub(crate) fn check(&self) -> Result<(), FileError> {
         let stat = self
             .file
             .metadata()
@@ -223,7 +276,7 @@ fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
 /// A file held open with its bytes in memory.
 #[derive(Debug)]
 pub(crate) struct HeldFile {
-    open: OpenFile,
+    open: Arc<OpenFile>,
     bytes: Vec<u8>,
 }
 
@@ -234,43 +287,17 @@ impl HeldFile {
         OpenFile::open(wanted)?.read()
     }
 
-    /// Says whether the file still looks as it did when it was verified, or else opened.
-    pub(crate) fn is_unchanged(&self) -> bool {
-        self.open.check().is_ok()
+    /// Gives the file, to look whether it is still what it was.
+    pub(crate) fn file(&self) -> Arc<OpenFile> {
+        Arc::clone(&self.open)
     }
 
     /// Gives its path.
     pub(crate) fn path(&self) -> &Path {
-        &self.open.path
+        self.open.path()
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
-    }
-}
-
-/// The bytes of one tensor inside a held file.
-#[derive(Debug, Clone)]
-pub(crate) struct TensorBytes {
-    file: Arc<HeldFile>,
-    start: usize,
-    len: usize,
-}
-
-impl TensorBytes {
-    /// Cuts a tensor out of a file; its range was checked when the header was read.
-    pub(crate) fn new(file: &Arc<HeldFile>, info: &TensorInfo) -> Self {
-        Self {
-            file: Arc::clone(file),
-            start: info.range.start,
-            len: info.range.len(),
-        }
-    }
-
-    pub(crate) fn as_slice(&self) -> &[u8] {
-        self.file
-            .bytes()
-            .get(self.start..self.start + self.len)
-            .unwrap_or_default()
     }
 }

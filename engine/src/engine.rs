@@ -10,6 +10,7 @@ use crate::command::Command;
 use crate::config::{Config, StartError, check};
 use crate::hardware::{Hardware, memory};
 use crate::job::{EmbedJob, GenerateJob};
+use crate::kernels::Compute;
 use crate::load::{LoadError, ModelInfo, ModelSource};
 use crate::model::{LoadSettings, Loaded, LoadedKind, load};
 use crate::prepare::{Count, PrepareCommand, Preparers};
@@ -95,6 +96,7 @@ impl Engine {
             .unwrap_or(hardware.available_bytes / 10 * 9);
         let shared = Shared {
             pool: Arc::clone(&pool),
+            compute: Compute::new(threads).map_err(no_threads)?,
             stopping: Arc::clone(&link.stopping),
             weight_bytes: Arc::clone(&weight_bytes),
             cache_bytes: Arc::clone(&cache_bytes),

@@ -8,15 +8,11 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use crate::checkpoint::{FileError, Gguf, GgufError, WeightFile};
+use crate::checkpoint::{FileError, Gguf, OpenFile, WeightFile};
 use crate::load::{LoadError, ModelFiles, ModelSource};
 use crate::model::{check_bert, figures};
 use crate::sampling::SuggestedSampling;
 
-/// As much of a file is read first; the headers of small models end in it.
-const FIRST_BYTES: u64 = 4 << 20;
-/// The largest vocabularies take some twenty megabytes of header.
-const MAX_HEADER_BYTES: u64 = 256 << 20;
 /// As much of a safetensors file may be header, as its own reader has it.
 const MAX_SAFETENSORS_HEADER_BYTES: u64 = 100_000_000;
 /// Files of a folder, and folders in folders, that are looked into.
@@ -169,23 +165,7 @@ fn begins_as_gguf(path: &Path) -> bool {
 
 /// Reads as much of a file as its header takes.
 fn header(path: &Path) -> Result<Gguf, LoadError> {
-    let unreadable = |source| read_error(path, &source);
-    let mut file = File::open(path).map_err(unreadable)?;
-    let size = file.metadata().map_err(unreadable)?.len();
-    let mut bytes = Vec::new();
-    let mut wanted = FIRST_BYTES;
-    loop {
-        let more = wanted - bytes.len() as u64;
-        (&mut file)
-            .take(more)
-            .read_to_end(&mut bytes)
-            .map_err(unreadable)?;
-        let is_all = (bytes.len() as u64) < wanted || wanted >= MAX_HEADER_BYTES;
-        match Gguf::parse_beginning(&bytes, size) {
-            Err(GgufError::Truncated { .. }) if !is_all => wanted *= 4,
-            result => return result.map_err(|error| LoadError::of_gguf(path, error)),
-        }
-    }
+    OpenFile::open(&WeightFile::new(path))?.gguf()
 }
 
 /// Gives the files of the model that begins, or goes on, in this one.

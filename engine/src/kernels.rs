@@ -1,18 +1,25 @@
-//! Arithmetic on the processor: quantised matrices times activations, attention, and small vector work.
+//! Arithmetic on the processor: packed matrices times activations, attention, and small vector work.
 //!
-//! Every kernel has a portable form, which is the reference, and where it pays an AVX2 form chosen at run
-//! time, so one build runs on every processor. Other instruction sets come under the same dispatch.
+//! What takes time is written once over a few vector operations, and compiled for each set of instructions; the best
+//! of them is chosen at run time, so one build runs on every processor. All sets give the same figures.
 
-mod activations;
 mod attention;
-#[cfg(target_arch = "x86_64")]
-mod avx2;
-mod blocks;
-mod kernel;
+mod columns;
+mod compute;
+mod format;
+mod lanes;
 mod matrix;
+mod memory;
 mod ops;
-mod portable;
+mod pack;
+mod pool;
+mod product;
+mod source;
 
-pub(crate) use attention::{KvSpan, Queries, attend};
+pub(crate) use attention::{Attention, KvLayout, KvSpan, KvWidth, PAGE_TOKENS, Queries, Scratch, attend};
+pub(crate) use columns::{CodeBits, Columns};
+pub(crate) use compute::Compute;
 pub(crate) use matrix::{Matrix, Stack};
-pub(crate) use ops::{add_in_place, rms_norm, rotate_halves, rotate_pairs, silu_mul};
+pub(crate) use memory::Aligned;
+pub(crate) use ops::{add_in_place, rms_norm, rotate_halves, rotate_pairs};
+pub(crate) use pool::Cut;

@@ -14,14 +14,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub(crate) use bert::{Bert, check as check_bert};
-pub(crate) use cache::{KvCache, PAGE_TOKENS};
-pub(crate) use decoder::{Decoder, LogitRows, Piece};
+pub(crate) use cache::KvCache;
+pub(crate) use decoder::{Decoder, LogitRows, Piece, Workspace};
 pub(crate) use shape::DecoderConfig;
 
 use crate::chat_template::{TemplateInput, Templates, normal};
-use crate::checkpoint::{Gguf, HeldFile, OpenFile, TensorType, WeightFile};
+use crate::checkpoint::{Gguf, HeldFile, OpenFile, TensorInfo, TensorType, WeightFile};
 use crate::config::Precision;
 use crate::constraint::Grammars;
+use crate::kernels::Matrix;
+pub(crate) use crate::kernels::PAGE_TOKENS;
 use crate::load::{LoadError, ModelFiles, ModelInfo, ModelKind, ModelSource};
 use crate::request::{GenerateError, Message, Prompt, Rendered};
 use crate::sampling::SuggestedSampling;
@@ -46,7 +48,7 @@ pub(crate) struct LoadSettings {
 pub(crate) struct Loaded {
     pub(crate) info: ModelInfo,
     pub(crate) kind: LoadedKind,
-    files: Vec<Arc<HeldFile>>,
+    files: Vec<Arc<OpenFile>>,
     /// Set when a defect was met while it ran; nothing runs on it any more.
     broken: AtomicBool,
 }
@@ -100,7 +102,11 @@ pub(crate) fn load(source: &ModelSource, settings: &LoadSettings) -> Result<Load
         } => {
             let beside = |file: &Option<WeightFile>| file.as_ref().map(side::hold).transpose();
             let files = bert::Files {
-                weights: hold_parts(source, std::slice::from_ref(weights), settings)?.remove(0),
+                weights: Arc::new(
+                    open_parts(source, std::slice::from_ref(weights), settings)?
+                        .remove(0)
+                        .read()?,
+                ),
                 tokenizer: side::hold(tokenizer)?,
                 config: side::hold(config)?,
                 pooling: beside(pooling)?,
@@ -140,11 +146,11 @@ fn load_gguf(
     generation: Option<&WeightFile>,
     settings: &LoadSettings,
 ) -> Result<Loaded, LoadError> {
-    let held = hold_parts(source, wanted, settings)?;
-    let parse = |file: &Arc<HeldFile>| {
-        Gguf::parse(file.bytes()).map_err(|error| LoadError::of_gguf(file.path(), error))
-    };
-    let parts = held.iter().map(parse).collect::<Result<_, _>>()?;
+    let files: Vec<Arc<OpenFile>> = open_parts(source, wanted, settings)?
+        .into_iter()
+        .map(Arc::new)
+        .collect();
+    let parts = files.iter().map(|file| file.gguf()).collect::<Result<_, _>>()?;
     let first = wanted.first().map(|file| file.path.clone()).unwrap_or_default();
     let gguf = Gguf::joined(parts).map_err(|error| LoadError::of_gguf(&first, error))?;
     let Figures {
@@ -153,8 +159,8 @@ fn load_gguf(
         tokenizer,
     } = figures(&gguf, &first)?;
     let weight_bytes = resident_bytes(&gguf, settings.precision);
-    let per_token = config.cache_bytes_per_token();
-    let file_bytes = held.iter().map(|file| file.bytes().len() as u64).sum();
+    let per_token = config.cache_bytes_per_token(settings.precision);
+    let file_bytes = files.iter().map(|file| file.size_bytes()).sum();
     fits(
         source,
         weight_bytes + per_token * SMALLEST_CONTEXT as u64,
@@ -186,8 +192,11 @@ fn load_gguf(
         sampling: suggested(&gguf, generation.as_deref(), source),
         system: source.system.clone(),
     };
-    let decoder = Decoder::load(config, &gguf, &held, tokenizer.vocabulary(), settings.precision)
+    let decoder = Decoder::load(config, &gguf, &files, tokenizer.vocabulary(), settings.precision)
         .map_err(|error| error.into_load_error(&first))?;
+    for file in &files {
+        file.check()?;
+    }
     let tokenizer = Arc::new(tokenizer);
     let model = TextModel {
         decoder,
@@ -200,7 +209,10 @@ fn load_gguf(
     Ok(Loaded {
         info,
         kind,
-        files: held.into_iter().chain(generation).collect(),
+        files: files
+            .into_iter()
+            .chain(generation.map(|held| held.file()))
+            .collect(),
         broken: AtomicBool::new(false),
     })
 }
@@ -247,20 +259,19 @@ fn suggested(gguf: &Gguf, generation: Option<&HeldFile>, source: &ModelSource) -
         .or(SuggestedSampling::GENERAL)
 }
 
-/// Reads all parts of a model after asking whether they fit into memory together.
-fn hold_parts(
+/// Opens all parts of a model after asking whether they fit into memory together.
+fn open_parts(
     source: &ModelSource,
     wanted: &[WeightFile],
     settings: &LoadSettings,
-) -> Result<Vec<Arc<HeldFile>>, LoadError> {
+) -> Result<Vec<OpenFile>, LoadError> {
     let files: Vec<OpenFile> = wanted.iter().map(OpenFile::open).collect::<Result<_, _>>()?;
     let size = files
         .iter()
         .map(OpenFile::size_bytes)
         .fold(0, u64::saturating_add);
     fits(source, size, size, settings)?;
-    let held = files.into_iter().map(|file| Ok(Arc::new(file.read()?)));
-    held.collect()
+    Ok(files)
 }
 
 /// Gives the context window: what was asked for, at most the model's, at most what memory holds in whole pages.
@@ -274,24 +285,11 @@ fn usable_context(source: &ModelSource, of_model: usize, per_token: u64, free_by
 
 /// Adds up what the weights take in memory.
 fn resident_bytes(gguf: &Gguf, precision: Precision) -> u64 {
-    gguf.tensors
-        .values()
-        .map(|tensor| {
-            let in_file = tensor.range.len() as u64;
-            match (tensor.dtype, precision) {
-                (TensorType::F32, _) => in_file * 2,
-                (TensorType::F16 | TensorType::Bf16 | TensorType::Q4_0 | TensorType::Q4_1, _) => in_file,
-                (TensorType::Q5_0 | TensorType::Q5_1 | TensorType::Q8_0, _) => in_file,
-                // candle keeps its own blocks and a packed form of up to a third more, beside the file.
-                (TensorType::Q2K | TensorType::Q3K | TensorType::Q4K, Precision::Fast) => in_file * 10 / 3,
-                (TensorType::Q5K | TensorType::Q6K, Precision::Fast) => in_file * 10 / 3,
-                (TensorType::Q2K | TensorType::Q3K | TensorType::Q4K, Precision::Exact) => {
-                    in_file + tensor.elements() * 4
-                }
-                (TensorType::Q5K | TensorType::Q6K, Precision::Exact) => in_file + tensor.elements() * 4,
-            }
-        })
-        .sum()
+    let bytes = |tensor: &TensorInfo| match tensor.shape.as_slice() {
+        [rows, columns] => Matrix::packed_bytes(tensor.dtype, precision, *rows, *columns),
+        _ => tensor.elements().saturating_mul(4),
+    };
+    gguf.tensors.values().map(bytes).fold(0, u64::saturating_add)
 }
 
 /// Gives the type that most weights have.

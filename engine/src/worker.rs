@@ -11,7 +11,8 @@ use crate::command::Command;
 use crate::config::Config;
 use crate::constraint::Guide;
 use crate::job::{EmbedJob, GenerateJob};
-use crate::model::{Bert, Decoder, Loaded, LoadedKind, Piece, TextModel, WORKING_BYTES};
+use crate::kernels::Compute;
+use crate::model::{Bert, Decoder, Loaded, LoadedKind, Piece, TextModel, WORKING_BYTES, Workspace};
 use crate::prefix::PrefixCache;
 use crate::request::{EmbedRequest, Embeddings, FinishReason, GenerateError, Priority};
 use crate::scheduler::{
@@ -22,7 +23,9 @@ use crate::sequence::{Prepared, Sequence, Step};
 
 /// What the worker shares with the façade.
 pub(crate) struct Shared {
+    /// For what the tensor library computes, and what is prepared beside a round.
     pub(crate) pool: Arc<rayon::ThreadPool>,
+    pub(crate) compute: Compute,
     pub(crate) stopping: Arc<AtomicBool>,
     /// Bytes of weights loaded.
     pub(crate) weight_bytes: Arc<AtomicU64>,
@@ -37,6 +40,7 @@ pub(crate) struct Worker {
     config: Config,
     inbox: Receiver<Command>,
     shared: Shared,
+    space: Workspace,
     waiting: Vec<Prepared>,
     running: Vec<Sequence>,
     embedding: Vec<Embedding>,
@@ -57,6 +61,7 @@ impl Worker {
         Self {
             config,
             inbox,
+            space: Workspace::new(&shared.compute),
             shared,
             waiting,
             running,
@@ -315,9 +320,9 @@ impl Worker {
             }
         }
         let rows: Vec<usize> = pieces.iter().map(Piece::wanted_rows).collect();
-        let pool = &self.shared.pool;
+        let (shared, space) = (&self.shared, &mut self.space);
         let computed = catch_unwind(AssertUnwindSafe(|| {
-            pool.install(|| compute(&text.decoder, &mut pieces, &mut guides))
+            compute(shared, &text.decoder, space, &mut pieces, &mut guides)
         }));
         drop((pieces, guides));
         let Ok(logits) = computed else {
@@ -430,12 +435,20 @@ impl Embedding {
 }
 
 /// Computes logits, and beside them what each guide allows next.
-fn compute(decoder: &Decoder, pieces: &mut [Piece<'_>], guides: &mut [&mut Guide]) -> Vec<f32> {
+fn compute(
+    shared: &Shared,
+    decoder: &Decoder,
+    space: &mut Workspace,
+    pieces: &mut [Piece<'_>],
+    guides: &mut [&mut Guide],
+) -> Vec<f32> {
     if guides.is_empty() {
-        return decoder.forward(pieces);
+        return decoder.forward(&shared.compute, space, pieces);
     }
-    let prepare = || guides.par_iter_mut().for_each(|guide| guide.prepare());
-    rayon::join(|| decoder.forward(pieces), prepare).0
+    shared.pool.in_place_scope(|scope| {
+        scope.spawn(|_| guides.par_iter_mut().for_each(|guide| guide.prepare()));
+        decoder.forward(&shared.compute, space, pieces)
+    })
 }
 
 fn text_of(model: &Loaded) -> Option<&TextModel> {

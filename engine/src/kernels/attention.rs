@@ -1,12 +1,83 @@
 //! Attention of query heads that share one key-value head, over a cache that lies in pages.
+//!
+//! A page of keys is a matrix of one row per token, a page of values one of one row per element: both are tiles, and
+//! both products are those of weights with columns. For each query the scores and the sums are added up in the order of
+//! the tokens, whatever is computed beside it.
 
-use super::kernel::{exp_below, multiply_wide, weighted_sum};
+use half::f16;
 
-/// Keys and values of one key-value head inside one page: (tokens, head_dim) each.
+use super::lanes::{Lanes, ROWS, Work, dispatch};
+use super::ops::exp;
+use super::product::{Figure, Half, Single, plain};
+use crate::simd::SimdLevel;
+
+/// Tokens of a page.
+pub(crate) const PAGE_TOKENS: usize = 64;
+
+/// Keys and values of one key-value head in one page.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct KvSpan<'a> {
-    pub(crate) keys: &'a [f32],
-    pub(crate) values: &'a [f32],
+    /// (16 tokens, head_dim, token)
+    pub(crate) keys: &'a [u8],
+    /// (16 elements, token, element)
+    pub(crate) values: &'a [u8],
+}
+
+/// How exactly keys and values are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum KvWidth {
+    F32,
+    F16,
+}
+
+/// How the keys and values of one head stand in a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct KvLayout {
+    pub(crate) head_dim: usize,
+    pub(crate) width: KvWidth,
+}
+
+impl KvLayout {
+    fn figure_bytes(self) -> usize {
+        match self.width {
+            KvWidth::F32 => 4,
+            KvWidth::F16 => 2,
+        }
+    }
+
+    /// Bytes of the keys of one head in a page.
+    pub(crate) fn key_bytes(self) -> usize {
+        PAGE_TOKENS * self.head_dim * self.figure_bytes()
+    }
+
+    /// Bytes of its values, filled up to whole tiles.
+    pub(crate) fn value_bytes(self) -> usize {
+        PAGE_TOKENS * self.head_dim.next_multiple_of(ROWS) * self.figure_bytes()
+    }
+
+    /// Writes key and value of one token.
+    pub(crate) fn write(self, keys: &mut [u8], values: &mut [u8], token: usize, key: &[f32], value: &[f32]) {
+        let tile = token / ROWS * ROWS * self.head_dim;
+        for (element, x) in key.iter().enumerate() {
+            self.put(keys, tile + element * ROWS + token % ROWS, *x);
+        }
+        for (tile, part) in value.chunks(ROWS).enumerate() {
+            for (element, x) in part.iter().enumerate() {
+                self.put(values, (tile * PAGE_TOKENS + token) * ROWS + element, *x);
+            }
+        }
+    }
+
+    fn put(self, bytes: &mut [u8], at: usize, x: f32) {
+        match self.width {
+            KvWidth::F32 => bytes[4 * at..][..4].copy_from_slice(&x.to_le_bytes()),
+            KvWidth::F16 => {
+                // Beyond its range a figure stays the largest; infinite ones would spoil what does not see them.
+                let x = f16::from_f32(x.clamp(f16::MIN.to_f32(), f16::MAX.to_f32()));
+                bytes[2 * at..][..2].copy_from_slice(&x.to_le_bytes());
+            }
+        }
+    }
 }
 
 /// Query vectors that read the same keys and values: some heads of some tokens in a row.
@@ -14,49 +85,160 @@ pub(crate) struct KvSpan<'a> {
 pub(crate) struct Queries<'a> {
     /// (queries, head_dim), already divided by the root of head_dim.
     pub(crate) vectors: &'a [f32],
-    pub(crate) head_dim: usize,
     /// Queries per token.
     pub(crate) heads: usize,
     /// Tokens that the first token's queries see; each later token's see one more.
     pub(crate) first_sees: usize,
 }
 
-/// Gives `softmax(q k^T) v` of every query, (queries, head_dim). `spans` hold what the last token sees.
-pub(crate) fn attend(queries: Queries<'_>, spans: &[KvSpan<'_>], scores: &mut Vec<f32>) -> Vec<f32> {
-    let dim = queries.head_dim;
-    let n_queries = queries.vectors.len() / dim;
-    let n_keys: usize = spans.iter().map(|span| span.keys.len() / dim).sum();
-    scores.clear();
-    scores.resize(n_queries * n_keys, 0.0);
-    let mut start = 0;
-    for span in spans {
-        multiply_wide(queries.vectors, span.keys, dim, &mut scores[start..], n_keys);
-        start += span.keys.len() / dim;
-    }
-    let mut out = vec![0.0; n_queries * dim];
-    for (index, (row, out)) in scores
-        .chunks_exact_mut(n_keys)
-        .zip(out.chunks_exact_mut(dim))
-        .enumerate()
-    {
-        let seen = &mut row[..queries.first_sees + index / queries.heads];
-        softmax(seen);
-        let mut rest: &[f32] = seen;
-        for span in spans {
-            let (shares, after) = rest.split_at(rest.len().min(span.keys.len() / dim));
-            weighted_sum(shares, span.values, dim, out);
-            rest = after;
-        }
-    }
-    out
+/// Memory of one thread, used again.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch {
+    /// (head_dim, query)
+    queries: Vec<f32>,
+    /// (token, query), tokens filled up to whole tiles
+    scores: Vec<f32>,
 }
 
-fn softmax(row: &mut [f32]) {
-    let top = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    exp_below(row, top);
-    let inverse = 1.0 / row.iter().sum::<f32>();
-    for x in row {
-        *x *= inverse;
+/// What is attended to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Attention<'a> {
+    pub(crate) layout: KvLayout,
+    pub(crate) queries: Queries<'a>,
+    /// What the last token sees, page by page.
+    pub(crate) spans: &'a [KvSpan<'a>],
+}
+
+/// Writes `softmax(q k^T) v` of every query to `out`, (queries, head_dim).
+pub(crate) fn attend(level: SimdLevel, task: Attention<'_>, scratch: &mut Scratch, out: &mut [f32]) {
+    dispatch(level, Attend { task, scratch, out });
+}
+
+struct Attend<'a> {
+    task: Attention<'a>,
+    scratch: &'a mut Scratch,
+    out: &'a mut [f32],
+}
+
+impl Work for Attend<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        match self.task.layout.width {
+            KvWidth::F32 => self.with::<L, Single>(),
+            KvWidth::F16 => self.with::<L, Half>(),
+        }
+    }
+}
+
+impl Attend<'_> {
+    /// Takes as many queries together as there are, eight at the most.
+    #[inline(always)]
+    fn with<L: Lanes, W: Figure>(mut self) {
+        let n = self.task.queries.vectors.len() / self.task.layout.head_dim;
+        let mut first = 0;
+        while first < n {
+            first += match n - first {
+                8.. => self.some::<L, W, 8>(first),
+                4.. => self.some::<L, W, 4>(first),
+                _ => self.some::<L, W, 1>(first),
+            };
+        }
+    }
+
+    /// Computes `C` queries from `first` on.
+    #[inline(always)]
+    fn some<L: Lanes, W: Figure, const C: usize>(&mut self, first: usize) -> usize {
+        let Attention {
+            layout,
+            queries,
+            spans,
+        } = self.task;
+        let dim = layout.head_dim;
+        let sees: [usize; C] =
+            std::array::from_fn(|index| queries.first_sees + (first + index) / queries.heads);
+        let n_seen = sees[C - 1];
+        let Scratch {
+            queries: turned,
+            scores,
+        } = &mut *self.scratch;
+        turned.clear();
+        turned.resize(dim * C, 0.0);
+        for (query, vector) in queries.vectors[first * dim..]
+            .chunks_exact(dim)
+            .take(C)
+            .enumerate()
+        {
+            for (turned, x) in turned.chunks_exact_mut(C).zip(vector) {
+                turned[query] = *x;
+            }
+        }
+        scores.clear();
+        scores.resize(n_seen.next_multiple_of(ROWS) * C, 0.0);
+        let key_tile = ROWS * dim * W::BYTES;
+        let tiles = spans.iter().flat_map(|span| span.keys.chunks_exact(key_tile));
+        for (scores, keys) in scores.chunks_exact_mut(ROWS * C).zip(tiles) {
+            for (query, products) in plain::<L, W, C>(keys, turned).iter().enumerate() {
+                for (scores, x) in scores.chunks_exact_mut(C).zip(products) {
+                    scores[query] = *x;
+                }
+            }
+        }
+        softmax::<C>(scores, sees);
+        let out = &mut self.out[first * dim..(first + C) * dim];
+        out.fill(0.0);
+        let value_tile = PAGE_TOKENS * ROWS * W::BYTES;
+        for (span, shares) in spans.iter().zip(scores[..n_seen * C].chunks(PAGE_TOKENS * C)) {
+            for (tile, values) in span.values.chunks_exact(value_tile).enumerate() {
+                for (query, products) in plain::<L, W, C>(values, shares).iter().enumerate() {
+                    let end = dim.min((tile + 1) * ROWS);
+                    let out = &mut out[query * dim + tile * ROWS..query * dim + end];
+                    for (out, x) in out.iter_mut().zip(products) {
+                        *out += x;
+                    }
+                }
+            }
+        }
+        C
+    }
+}
+
+/// Turns the scores of `C` queries, (tokens, `C`) in whole tiles, into shares of what each sees. Sums are made over
+/// every sixteenth token, then over those.
+#[inline(always)]
+fn softmax<const C: usize>(scores: &mut [f32], sees: [usize; C]) {
+    let mut tops = [f32::NEG_INFINITY; C];
+    for (token, scores) in scores.chunks_exact(C).enumerate() {
+        for query in 0..C {
+            let x = if token < sees[query] {
+                scores[query]
+            } else {
+                f32::NEG_INFINITY
+            };
+            tops[query] = tops[query].max(x);
+        }
+    }
+    let mut sums = [[0.0_f32; C]; ROWS];
+    for (tile, scores) in scores.chunks_exact_mut(ROWS * C).enumerate() {
+        for (row, (scores, sums)) in scores.chunks_exact_mut(C).zip(&mut sums).enumerate() {
+            for query in 0..C {
+                let share = exp(scores[query] - tops[query]);
+                scores[query] = if tile * ROWS + row < sees[query] {
+                    share
+                } else {
+                    0.0
+                };
+                sums[query] += scores[query];
+            }
+        }
+    }
+    let inverse: [f32; C] =
+        std::array::from_fn(|query| 1.0 / sums.iter().map(|sums| sums[query]).sum::<f32>());
+    for scores in scores.chunks_exact_mut(C) {
+        for query in 0..C {
+            scores[query] *= inverse[query];
+        }
     }
 }
 
@@ -64,49 +246,88 @@ fn softmax(row: &mut [f32]) {
 mod tests {
     use super::*;
 
-    #[test]
-    fn every_cut_into_pages_gives_the_definition() {
-        let (dim, heads, n_keys) = (76, 3, 9);
-        let number = |i: usize| ((i * 7919 % 997) as f32 - 498.0) / 1200.0;
-        // Two tokens: the first sees eight tokens, the second nine.
-        let vectors: Vec<f32> = (0..2 * heads * dim).map(number).collect();
-        let keys: Vec<f32> = (0..n_keys * dim).map(|i| number(i + 31)).collect();
-        let values: Vec<f32> = (0..n_keys * dim).map(|i| number(i + 77)).collect();
-        let queries = Queries {
-            vectors: &vectors,
-            head_dim: dim,
-            heads,
-            first_sees: 8,
+    /// Pages of so many tokens with keys and values by a rule.
+    fn pages(layout: KvLayout, n: usize, number: impl Fn(usize) -> f32) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let dim = layout.head_dim;
+        let mut pages = Vec::new();
+        for token in 0..n {
+            if token % PAGE_TOKENS == 0 {
+                pages.push((vec![0; layout.key_bytes()], vec![0; layout.value_bytes()]));
+            }
+            let vector =
+                |shift: usize| -> Vec<f32> { (0..dim).map(|d| number(token * dim + d + shift)).collect() };
+            let (keys, values) = pages.last_mut().unwrap();
+            layout.write(keys, values, token % PAGE_TOKENS, &vector(31), &vector(77));
+        }
+        pages
+    }
+
+    fn attended(
+        level: SimdLevel,
+        layout: KvLayout,
+        queries: Queries<'_>,
+        pages: &[(Vec<u8>, Vec<u8>)],
+    ) -> Vec<f32> {
+        let spans: Vec<KvSpan<'_>> = pages
+            .iter()
+            .map(|(keys, values)| KvSpan { keys, values })
+            .collect();
+        let task = Attention {
+            layout,
+            queries,
+            spans: &spans,
         };
-        for cut in [0, 4, 8] {
-            let (k, v) = (keys.split_at(cut * dim), values.split_at(cut * dim));
-            let spans = [
-                KvSpan {
-                    keys: k.0,
-                    values: v.0,
-                },
-                KvSpan {
-                    keys: k.1,
-                    values: v.1,
-                },
-            ];
-            let out = attend(queries, &spans, &mut Vec::new());
-            for query in 0..2 * heads {
-                let seen = 8 + query / heads;
+        let mut out = vec![f32::NAN; queries.vectors.len()];
+        attend(level, task, &mut Scratch::default(), &mut out);
+        out
+    }
+
+    #[test]
+    fn all_levels_and_cuts_give_the_definition() {
+        let number = |i: usize| ((i * 7919 % 997) as f32 - 498.0) / 600.0;
+        for (dim, heads, width, near) in [
+            (76, 3, KvWidth::F32, 1e-5),
+            (64, 3, KvWidth::F16, 1e-3),
+            (16, 8, KvWidth::F16, 1e-3),
+            (40, 1, KvWidth::F32, 1e-5),
+        ] {
+            let layout = KvLayout { head_dim: dim, width };
+            // Three tokens, the first of which sees 80 tokens.
+            let (n_tokens, first_sees) = (3, 80);
+            let vectors: Vec<f32> = (0..n_tokens * heads * dim).map(|i| number(i) / 3.0).collect();
+            let pages = pages(layout, first_sees + n_tokens - 1, number);
+            let queries = Queries {
+                vectors: &vectors,
+                heads,
+                first_sees,
+            };
+            let outs: Vec<Vec<f32>> = crate::simd::levels()
+                .map(|level| attended(level, layout, queries, &pages))
+                .collect();
+            assert!(outs.iter().all(|out| *out == outs[0]), "levels differ");
+            for query in 0..n_tokens * heads {
+                let seen = first_sees + query / heads;
+                let key = |t: usize, d: usize| f64::from(number(t * dim + d + 31));
                 let score = |t: usize| -> f64 {
-                    let q = &vectors[query * dim..][..dim];
-                    q.iter()
-                        .zip(&keys[t * dim..])
-                        .map(|(q, k)| f64::from(*q) * f64::from(*k))
+                    (0..dim)
+                        .map(|d| f64::from(vectors[query * dim + d]) * key(t, d))
                         .sum()
                 };
                 let total: f64 = (0..seen).map(|t| score(t).exp()).sum();
                 for d in 0..dim {
                     let expected: f64 = (0..seen)
-                        .map(|t| score(t).exp() / total * f64::from(values[t * dim + d]))
+                        .map(|t| score(t).exp() / total * f64::from(number(t * dim + d + 77)))
                         .sum();
-                    assert!((f64::from(out[query * dim + d]) - expected).abs() < 1e-5);
+                    assert!((f64::from(outs[0][query * dim + d]) - expected).abs() < near);
                 }
+                // Alone it is the same to the last digit.
+                let alone = Queries {
+                    vectors: &vectors[query * dim..][..dim],
+                    heads: 1,
+                    first_sees: seen,
+                };
+                let out = attended(SimdLevel::Portable, layout, alone, &pages);
+                assert_eq!(out, outs[0][query * dim..][..dim]);
             }
         }
     }

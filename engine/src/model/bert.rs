@@ -9,7 +9,7 @@ use candle_transformers::models::bert::{BertModel, Config};
 use serde::Deserialize;
 
 use super::side;
-use crate::checkpoint::{HeldFile, WeightFile};
+use crate::checkpoint::{HeldFile, OpenFile, WeightFile};
 use crate::load::{LoadError, ModelInfo, ModelKind};
 use crate::request::{EmbedInput, GenerateError};
 use crate::sampling::SuggestedSampling;
@@ -24,13 +24,11 @@ pub(super) struct Files {
 }
 
 impl Files {
-    /// Gives all of them, to be looked at again before every request.
-    pub(super) fn all(self) -> Vec<Arc<HeldFile>> {
+    /// Gives all of them, to be looked at again before every request; what was read of them is let go.
+    pub(super) fn all(self) -> Vec<Arc<OpenFile>> {
         let side = [self.pooling, self.limits].into_iter().flatten();
-        [self.weights, self.tokenizer, self.config]
-            .into_iter()
-            .chain(side)
-            .collect()
+        let all = [self.weights, self.tokenizer, self.config];
+        all.into_iter().chain(side).map(|held| held.file()).collect()
     }
 }
 
@@ -132,8 +130,7 @@ pub(super) fn load(name: &str, files: &Files) -> Result<(Bert, ModelInfo), LoadE
         has_chat_template: false,
         chat_template: None,
         tool_template: None,
-        // The held bytes and candle's copy of them.
-        weight_bytes: held.bytes().len() as u64 * 2,
+        weight_bytes: held.bytes().len() as u64,
         cache_bytes_per_token: 0,
         sampling: SuggestedSampling::default(),
         system: None,

@@ -1,22 +1,27 @@
 //! Keys and values of one sequence, in pages that are never copied or moved.
 
-use crate::kernels::KvSpan;
-
-/// Tokens per page. The demo model's page takes 2.9 MB: small beside its weights, large beside a token.
-pub(crate) const PAGE_TOKENS: usize = 64;
+use crate::kernels::{Aligned, KvLayout, KvSpan, PAGE_TOKENS};
 
 /// What a cache holds per token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct CacheShape {
     pub(crate) layers: usize,
     pub(crate) kv_heads: usize,
-    pub(crate) head_dim: usize,
+    pub(crate) layout: KvLayout,
 }
 
 impl CacheShape {
     /// Gives the bytes of one token.
     pub(crate) fn bytes_per_token(self) -> u64 {
-        (self.layers * self.kv_heads * self.head_dim * 2 * size_of::<f32>()) as u64
+        (self.page_bytes() / PAGE_TOKENS) as u64
+    }
+
+    fn page_bytes(self) -> usize {
+        self.layers * self.kv_heads * self.head_bytes()
+    }
+
+    fn head_bytes(self) -> usize {
+        self.layout.key_bytes() + self.layout.value_bytes()
     }
 }
 
@@ -24,8 +29,8 @@ impl CacheShape {
 #[derive(Debug)]
 pub(crate) struct KvCache {
     shape: CacheShape,
-    /// (layer, kv_head, keys then values, token, head_dim)
-    pages: Vec<Box<[f32]>>,
+    /// (layer, kv_head, keys then values)
+    pages: Vec<Aligned>,
     /// Tokens whose keys and values are complete in every layer.
     pub(crate) n_tokens: usize,
 }
@@ -68,14 +73,8 @@ impl KvCache {
 
     /// Makes room for `n_tokens` in all.
     pub(crate) fn reserve(&mut self, n_tokens: usize) {
-        let CacheShape {
-            layers,
-            kv_heads,
-            head_dim,
-        } = self.shape;
         while self.pages.len() * PAGE_TOKENS < n_tokens {
-            self.pages
-                .push(vec![0.0; layers * kv_heads * 2 * PAGE_TOKENS * head_dim].into_boxed_slice());
+            self.pages.push(Aligned::zeroed(self.shape.page_bytes()));
         }
     }
 
@@ -88,45 +87,50 @@ impl KvCache {
         key: &[f32],
         value: &[f32],
     ) {
-        let dim = self.shape.head_dim;
-        let start = self.start(layer, kv_head) + position % PAGE_TOKENS * dim;
-        let page = &mut self.pages[position / PAGE_TOKENS];
-        page[start..start + dim].copy_from_slice(key);
-        let start = start + PAGE_TOKENS * dim;
-        page[start..start + dim].copy_from_slice(value);
+        let CacheShape { layout, .. } = self.shape;
+        let start = self.start(layer, kv_head);
+        let head = &mut self.pages[position / PAGE_TOKENS][start..start + self.shape.head_bytes()];
+        let (keys, values) = head.split_at_mut(layout.key_bytes());
+        layout.write(keys, values, position % PAGE_TOKENS, key, value);
     }
 
     /// Gives keys and values of one head for the first `n_tokens`, page by page.
-    pub(crate) fn spans(&self, layer: usize, kv_head: usize, n_tokens: usize) -> Vec<KvSpan<'_>> {
+    pub(crate) fn spans(
+        &self,
+        layer: usize,
+        kv_head: usize,
+        n_tokens: usize,
+    ) -> impl Iterator<Item = KvSpan<'_>> {
         let start = self.start(layer, kv_head);
-        let whole = PAGE_TOKENS * self.shape.head_dim;
-        (0..n_tokens.div_ceil(PAGE_TOKENS))
-            .map(|index| {
-                let len = (n_tokens - index * PAGE_TOKENS).min(PAGE_TOKENS) * self.shape.head_dim;
-                let page = &self.pages[index][start..start + 2 * whole];
-                KvSpan {
-                    keys: &page[..len],
-                    values: &page[whole..whole + len],
-                }
+        self.pages[..n_tokens.div_ceil(PAGE_TOKENS)]
+            .iter()
+            .map(move |page| {
+                let head = &page[start..start + self.shape.head_bytes()];
+                let (keys, values) = head.split_at(self.shape.layout.key_bytes());
+                KvSpan { keys, values }
             })
-            .collect()
     }
 
     fn start(&self, layer: usize, kv_head: usize) -> usize {
-        (layer * self.shape.kv_heads + kv_head) * 2 * PAGE_TOKENS * self.shape.head_dim
+        (layer * self.shape.kv_heads + kv_head) * self.shape.head_bytes()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernels::KvWidth;
 
     #[test]
     fn what_is_written_is_found_again_across_pages() {
+        let layout = KvLayout {
+            head_dim: 4,
+            width: KvWidth::F32,
+        };
         let mut cache = KvCache::new(CacheShape {
             layers: 2,
             kv_heads: 3,
-            head_dim: 4,
+            layout,
         });
         let n = PAGE_TOKENS + 3;
         cache.reserve(n);
@@ -138,13 +142,16 @@ mod tests {
                 }
             }
         }
-        let spans = cache.spans(1, 2, n - 1);
+        let spans: Vec<_> = cache.spans(1, 2, n).collect();
+        assert_eq!(spans.len(), 2);
+        let read = |bytes: &[u8], at: usize| f32::from_le_bytes(*bytes[4 * at..].first_chunk().unwrap());
+        // The sixth token is the sixth of the first sixteen; the third of the second page follows two others.
+        assert_eq!(read(spans[0].keys, 5), 512.0);
         assert_eq!(
-            spans.iter().map(|span| span.keys.len() / 4).collect::<Vec<_>>(),
-            [PAGE_TOKENS, 2]
+            read(spans[1].values, 2 * 16),
+            -((PAGE_TOKENS + 2) as f32 * 100.0 + 12.0)
         );
-        assert_eq!(spans[0].keys[5 * 4], 512.0);
-        assert_eq!(spans[1].values[4], -((PAGE_TOKENS + 1) as f32 * 100.0 + 12.0));
-        assert_eq!(cache.bytes(), 2 * PAGE_TOKENS as u64 * 2 * 3 * 4 * 2 * 4);
+        // Values are filled up to sixteen elements.
+        assert_eq!(cache.bytes(), 2 * PAGE_TOKENS as u64 * 2 * 3 * (4 + 16) * 4);
     }
 }

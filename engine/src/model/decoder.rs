@@ -7,14 +7,15 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use rayon::prelude::*;
+use parking_lot::Mutex;
 
 use super::cache::KvCache;
 use super::shape::{DecoderConfig, ModelError, Pairing, vector_info};
-use crate::checkpoint::{Gguf, HeldFile, TensorBytes, TensorInfo};
+use crate::checkpoint::{Gguf, OpenFile, TensorInfo};
 use crate::config::Precision;
 use crate::kernels::{
-    Matrix, Queries, Stack, add_in_place, attend, rms_norm, rotate_halves, rotate_pairs, silu_mul,
+    Attention, CodeBits, Columns, Compute, Cut, KvSpan, Matrix, Queries, Scratch, Stack, add_in_place,
+    attend, rms_norm, rotate_halves, rotate_pairs,
 };
 
 struct Layer {
@@ -78,14 +79,57 @@ pub(crate) struct Decoder {
     frequencies: Vec<f64>,
 }
 
-/// Rotations of the rows of one round: (rows, head_dim / 2) each.
-struct Rotations {
+/// Memory that every round uses again.
+#[derive(Debug)]
+pub(crate) struct Workspace {
+    /// Activations as the products take them, for each number of bits.
+    columns: [Columns; 2],
+    rows: Vec<Row>,
+    blocks: Vec<Range<usize>>,
+    /// (rows, head_dim / 2)
     cos: Vec<f32>,
     sin: Vec<f32>,
+    /// (rows, width)
+    x: Vec<f32>,
+    normed: Vec<f32>,
+    /// (rows, heads of queries, keys and values)
+    qkv: Vec<f32>,
+    /// (rows, heads)
+    attended: Vec<f32>,
+    /// (rows, inner)
+    gated: Vec<f32>,
+    /// One for each thread.
+    scratch: Vec<Mutex<TaskScratch>>,
+}
+
+/// What a thread needs to attend.
+#[derive(Debug, Default)]
+struct TaskScratch {
+    queries: Vec<f32>,
+    out: Vec<f32>,
+    attention: Scratch,
+}
+
+impl Workspace {
+    pub(crate) fn new(compute: &Compute) -> Self {
+        Self {
+            columns: [Columns::new(CodeBits::Eight), Columns::new(CodeBits::Sixteen)],
+            rows: Vec::new(),
+            blocks: Vec::new(),
+            cos: Vec::new(),
+            sin: Vec::new(),
+            x: Vec::new(),
+            normed: Vec::new(),
+            qkv: Vec::new(),
+            attended: Vec::new(),
+            gated: Vec::new(),
+            scratch: (0..compute.pool.threads()).map(|_| Mutex::default()).collect(),
+        }
+    }
 }
 
 /// Where a row of the round belongs.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 struct Row {
     piece: usize,
     position: usize,
@@ -96,7 +140,7 @@ impl Decoder {
     pub(crate) fn load(
         config: DecoderConfig,
         gguf: &Gguf,
-        files: &[Arc<HeldFile>],
+        files: &[Arc<OpenFile>],
         vocabulary: usize,
         precision: Precision,
     ) -> Result<Self, ModelError> {
@@ -148,90 +192,112 @@ impl Decoder {
 
     /// Makes an empty cache for a new sequence.
     pub(crate) fn new_cache(&self) -> KvCache {
-        KvCache::new(self.config.cache_shape())
+        KvCache::new(self.config.cache_shape(self.precision))
     }
 
     /// Computes one round. The logits come in the order of the pieces, (wanted rows, vocabulary).
-    pub(crate) fn forward(&self, pieces: &mut [Piece<'_>]) -> Vec<f32> {
-        let rows = rows_of(pieces);
-        let mut x = self.embed(pieces);
-        let rotations = self.rotations(&rows);
-        let mut round = Round::default();
+    pub(crate) fn forward(
+        &self,
+        compute: &Compute,
+        space: &mut Workspace,
+        pieces: &mut [Piece<'_>],
+    ) -> Vec<f32> {
+        self.begin(space, pieces);
         for (index, layer) in self.layers.iter().enumerate() {
-            self.attention(index, layer, &rows, &rotations, pieces, &mut x, &mut round);
-            self.mlp(layer, &mut x, &mut round);
+            self.attention(compute, index, layer, pieces, space);
+            self.mlp(compute, layer, space);
         }
         for piece in pieces.iter_mut() {
             piece.cache.n_tokens += piece.tokens.len();
         }
-        let wanted = self.wanted(pieces, &x);
-        let mut logits = Vec::new();
+        let wanted = self.wanted(pieces, &space.x);
+        let mut logits = vec![0.0; wanted.len() / self.config.width * self.output.rows];
         if !wanted.is_empty() {
-            let normed = self.normed(&wanted, &self.norm);
-            self.output.forward(&normed, self.precision, &mut logits);
+            let columns = &mut space.columns[self.bits()];
+            self.normed(compute, &wanted, &self.norm, &mut space.normed);
+            self.output.take_in(compute, &space.normed, columns);
+            self.output.multiply(compute, columns, &mut logits);
         }
         logits
     }
 
-    fn embed(&self, pieces: &mut [Piece<'_>]) -> Vec<f32> {
-        let width = self.config.width;
-        let n_rows: usize = pieces.iter().map(|piece| piece.tokens.len()).sum();
-        let mut x = vec![0.0; n_rows * width];
+    /// Which of the columns it uses.
+    fn bits(&self) -> usize {
+        usize::from(self.config.width < SIXTEEN_BITS_BELOW)
+    }
+
+    /// Makes room in caches and workspace, and puts the tokens' embeddings there.
+    fn begin(&self, space: &mut Workspace, pieces: &mut [Piece<'_>]) {
+        space.rows.clear();
+        for (index, piece) in pieces.iter_mut().enumerate() {
+            let start = piece.cache.n_tokens;
+            space.rows.extend((0..piece.tokens.len()).map(|token| Row {
+                piece: index,
+                position: start + token,
+            }));
+            piece.cache.reserve(start + piece.tokens.len());
+        }
+        cut_into_blocks(&space.rows, &mut space.blocks);
+        let n = space.rows.len();
+        let (width, half) = (self.config.width, self.config.head_dim / 2);
+        space.x.resize(n * width, 0.0);
         let tokens = pieces.iter().flat_map(|piece| piece.tokens);
-        for (out, &token) in x.chunks_exact_mut(width).zip(tokens) {
+        for (out, &token) in space.x.chunks_exact_mut(width).zip(tokens) {
             self.embedding.row(token as usize, out);
         }
-        for piece in pieces {
-            piece.cache.reserve(piece.cache.n_tokens + piece.tokens.len());
+        space.cos.resize(n * half, 0.0);
+        space.sin.resize(n * half, 0.0);
+        let turns = space
+            .cos
+            .chunks_exact_mut(half)
+            .zip(space.sin.chunks_exact_mut(half));
+        for (row, (cos, sin)) in space.rows.iter().zip(turns) {
+            for ((cos, sin), frequency) in cos.iter_mut().zip(sin).zip(&self.frequencies) {
+                let angle = row.position as f64 * frequency;
+                (*cos, *sin) = (angle.cos() as f32, angle.sin() as f32);
+            }
         }
-        x
+        space
+            .qkv
+            .resize(n * (self.config.query_rows() + 2 * self.config.kv_rows()), 0.0);
+        space.attended.resize(n * self.config.query_rows(), 0.0);
+        space.gated.resize(n * self.config.inner, 0.0);
     }
 
-    fn rotations(&self, rows: &[Row]) -> Rotations {
-        let angles = rows.iter().flat_map(|row| {
-            self.frequencies
-                .iter()
-                .map(move |frequency| row.position as f64 * frequency)
-        });
-        let (cos, sin) = angles
-            .map(|angle| (angle.cos() as f32, angle.sin() as f32))
-            .unzip();
-        Rotations { cos, sin }
-    }
-
-    #[allow(clippy::too_many_arguments, reason = "the parts of one step, each used once")]
     fn attention(
         &self,
+        compute: &Compute,
         index: usize,
         layer: &Layer,
-        rows: &[Row],
-        rotations: &Rotations,
         pieces: &mut [Piece<'_>],
-        x: &mut [f32],
-        round: &mut Round,
+        space: &mut Workspace,
     ) {
-        let normed = self.normed(x, &layer.attention_norm);
-        layer.qkv.forward(&normed, self.precision, &mut round.wide);
-        for (row, qkv) in round.wide.chunks_exact_mut(layer.qkv.rows).enumerate() {
+        let bits = self.bits();
+        self.normed(compute, &space.x, &layer.attention_norm, &mut space.normed);
+        layer
+            .qkv
+            .take_in(compute, &space.normed, &mut space.columns[bits]);
+        layer.qkv.multiply(compute, &space.columns[bits], &mut space.qkv);
+        let half = self.config.head_dim / 2;
+        let turns = space.cos.chunks_exact(half).zip(space.sin.chunks_exact(half));
+        let rows = space.qkv.chunks_exact_mut(layer.qkv.rows).zip(&space.rows);
+        for ((qkv, row), (cos, sin)) in rows.zip(turns) {
             if let Some(bias) = &layer.qkv_bias {
                 add_in_place(qkv, bias);
             }
-            self.rotate(qkv, row, rotations);
-            self.write(index, qkv, rows[row], pieces);
+            self.rotate(qkv, cos, sin);
+            self.write(index, qkv, *row, pieces);
         }
-        self.attend(index, &round.wide, rows, pieces, &mut round.attended);
+        self.attend(compute, index, pieces, space);
         layer
             .attention_out
-            .forward(&round.attended, self.precision, &mut round.narrow);
-        add_in_place(x, &round.narrow);
+            .take_in(compute, &space.attended, &mut space.columns[bits]);
+        layer
+            .attention_out
+            .multiply_add(compute, &space.columns[bits], &mut space.x);
     }
 
-    fn rotate(&self, qkv: &mut [f32], row: usize, rotations: &Rotations) {
-        let half = self.config.head_dim / 2;
-        let (cos, sin) = (
-            &rotations.cos[row * half..][..half],
-            &rotations.sin[row * half..][..half],
-        );
+    fn rotate(&self, qkv: &mut [f32], cos: &[f32], sin: &[f32]) {
         let rotated = self.config.query_rows() + self.config.kv_rows();
         for head in qkv[..rotated].chunks_exact_mut(self.config.head_dim) {
             match self.config.pairing {
@@ -255,77 +321,68 @@ impl Decoder {
     }
 
     /// Computes attention. A few tokens of one sequence and one key-value head are one piece of work.
-    fn attend(&self, layer: usize, qkv: &[f32], rows: &[Row], pieces: &[Piece<'_>], out: &mut Vec<f32>) {
-        let kv_heads = self.config.kv_heads;
-        let (stride, width) = (qkv.len() / rows.len(), self.config.query_rows());
+    fn attend(&self, compute: &Compute, layer: usize, pieces: &[Piece<'_>], space: &mut Workspace) {
+        let (kv_heads, dim) = (self.config.kv_heads, self.config.head_dim);
+        let (stride, width) = (
+            self.config.query_rows() + 2 * self.config.kv_rows(),
+            self.config.query_rows(),
+        );
         let group = width / kv_heads;
-        let blocks = blocks_of(rows);
-        let one = |scores: &mut Vec<f32>, index: usize| -> Vec<f32> {
+        let layout = self.config.cache_shape(self.precision).layout;
+        let (blocks, rows, qkv) = (&space.blocks, &space.rows, &space.qkv);
+        let (out, scratch) = (Cut::new(&mut space.attended, width), &space.scratch);
+        let scale = 1.0 / (dim as f32).sqrt();
+        let one = |index: usize, own: &mut TaskScratch| {
             let (block, kv_head) = (&blocks[index / kv_heads], index % kv_heads);
             let Row { piece, position } = rows[block.start];
-            let scale = 1.0 / (self.config.head_dim as f32).sqrt();
-            let rows = qkv.chunks_exact(stride).skip(block.start).take(block.len());
-            let vectors: Vec<f32> = rows
-                .flat_map(|row| &row[kv_head * group..][..group])
-                .map(|x| x * scale)
-                .collect();
-            let queries = Queries {
-                vectors: &vectors,
-                head_dim: self.config.head_dim,
-                heads: group / self.config.head_dim,
-                first_sees: position + 1,
-            };
-            let spans = pieces[piece].cache.spans(layer, kv_head, position + block.len());
-            attend(queries, &spans, scores)
-        };
-        let n_tasks = blocks.len() * kv_heads;
-        let work: usize = rows.iter().map(|row| (row.position + 1) * width).sum();
-        // Waking the other threads costs about as much as this many products.
-        let done: Vec<Vec<f32>> = if work < 1 << 16 {
-            let mut scores = Vec::new();
-            (0..n_tasks).map(|index| one(&mut scores, index)).collect()
-        } else {
-            (0..n_tasks).into_par_iter().map_init(Vec::new, one).collect()
-        };
-        out.clear();
-        out.resize(rows.len() * width, 0.0);
-        for (index, done) in done.iter().enumerate() {
-            let (block, kv_head) = (&blocks[index / kv_heads], index % kv_heads);
-            for (row, done) in block.clone().zip(done.chunks_exact(group)) {
-                out[row * width + kv_head * group..][..group].copy_from_slice(done);
+            own.queries.clear();
+            for row in block.clone() {
+                let queries = &qkv[row * stride + kv_head * group..][..group];
+                own.queries.extend(queries.iter().map(|x| x * scale));
             }
-        }
+            own.out.resize(own.queries.len(), 0.0);
+            let spans: Vec<KvSpan<'_>> = pieces[piece]
+                .cache
+                .spans(layer, kv_head, position + block.len())
+                .collect();
+            let task = Attention {
+                layout,
+                queries: Queries {
+                    vectors: &own.queries,
+                    heads: group / dim,
+                    first_sees: position + 1,
+                },
+                spans: &spans,
+            };
+            attend(compute.level, task, &mut own.attention, &mut own.out);
+            for (row, done) in block.clone().zip(own.out.chunks_exact(group)) {
+                // SAFETY: `attended` is borrowed by this call, and these heads of this row are computed once.
+                #[allow(unsafe_code, reason = "threads write disjoint heads of the same rows")]
+                let place = unsafe { out.part_of(row, kv_head * group, group) };
+                place.copy_from_slice(done);
+            }
+        };
+        compute.pool.each_with(blocks.len() * kv_heads, scratch, one);
     }
 
-    fn mlp(&self, layer: &Layer, x: &mut [f32], round: &mut Round) {
-        let inner = self.config.inner;
-        let normed = self.normed(x, &layer.mlp_norm);
-        layer.gate_up.forward(&normed, self.precision, &mut round.wide);
-        round.gated.clear();
-        round.gated.resize(round.wide.len() / 2, 0.0);
-        let pairs = round
-            .gated
-            .par_chunks_exact_mut(inner)
-            .zip(round.wide.par_chunks_exact(2 * inner));
-        pairs.for_each(|(out, both)| {
-            let (gate, up) = both.split_at(inner);
-            silu_mul(gate, up, out);
+    fn mlp(&self, compute: &Compute, layer: &Layer, space: &mut Workspace) {
+        let columns = &mut space.columns[self.bits()];
+        self.normed(compute, &space.x, &layer.mlp_norm, &mut space.normed);
+        layer.gate_up.take_in(compute, &space.normed, columns);
+        layer.gate_up.gated(compute, columns, &mut space.gated);
+        layer.down.take_in(compute, &space.gated, columns);
+        layer.down.multiply_add(compute, columns, &mut space.x);
+    }
+
+    fn normed(&self, compute: &Compute, x: &[f32], weight: &[f32], out: &mut Vec<f32>) {
+        out.resize(x.len(), 0.0);
+        let width = weight.len();
+        compute.pool.pieces(out, width * ROWS_OF_A_TASK, |index, out| {
+            let x = &x[index * width * ROWS_OF_A_TASK..];
+            for (out, x) in out.chunks_exact_mut(width).zip(x.chunks_exact(width)) {
+                rms_norm(x, weight, self.config.norm_epsilon, out);
+            }
         });
-        layer
-            .down
-            .forward(&round.gated, self.precision, &mut round.narrow);
-        add_in_place(x, &round.narrow);
-    }
-
-    fn normed(&self, x: &[f32], weight: &[f32]) -> Vec<f32> {
-        let mut out = vec![0.0; x.len()];
-        for (out, x) in out
-            .chunks_exact_mut(weight.len())
-            .zip(x.chunks_exact(weight.len()))
-        {
-            rms_norm(x, weight, self.config.norm_epsilon, out);
-        }
-        out
     }
 
     fn wanted(&self, pieces: &[Piece<'_>], x: &[f32]) -> Vec<f32> {
@@ -345,33 +402,18 @@ impl Decoder {
     }
 }
 
-/// Buffers of a round that every layer uses again.
-#[derive(Default)]
-struct Round {
-    wide: Vec<f32>,
-    attended: Vec<f32>,
-    gated: Vec<f32>,
-    narrow: Vec<f32>,
-}
-
-fn rows_of(pieces: &[Piece<'_>]) -> Vec<Row> {
-    let of_piece = |(piece, part): (usize, &Piece<'_>)| {
-        let start = part.cache.n_tokens;
-        (0..part.tokens.len()).map(move |index| Row {
-            piece,
-            position: start + index,
-        })
-    };
-    pieces.iter().enumerate().flat_map(of_piece).collect()
-}
+/// Models narrower than this compute with 16 bits: they have the least to lose and the most to gain.
+const SIXTEEN_BITS_BELOW: usize = 768;
+/// Rows whose norms one thread computes at a time.
+const ROWS_OF_A_TASK: usize = 8;
 
 /// Tokens whose queries are computed together: enough to use each key many times while it is in the cache,
 /// few enough that a prompt makes work for several threads.
 const QUERY_TOKENS: usize = 16;
 
 /// Cuts the rows of a round into blocks of neighbours of the same sequence.
-fn blocks_of(rows: &[Row]) -> Vec<Range<usize>> {
-    let mut blocks: Vec<Range<usize>> = Vec::new();
+fn cut_into_blocks(rows: &[Row], blocks: &mut Vec<Range<usize>>) {
+    blocks.clear();
     for (index, row) in rows.iter().enumerate() {
         match blocks.last_mut() {
             Some(block) if rows[block.start].piece == row.piece && block.len() < QUERY_TOKENS => {
@@ -380,41 +422,34 @@ fn blocks_of(rows: &[Row]) -> Vec<Range<usize>> {
             Some(_) | None => blocks.push(index..index + 1),
         }
     }
-    blocks
 }
 
 /// Takes tensors out of a file, checking their shapes.
 struct Tensors<'a> {
     gguf: &'a Gguf,
-    files: &'a [Arc<HeldFile>],
+    files: &'a [Arc<OpenFile>],
     precision: Precision,
 }
 
 impl Tensors<'_> {
-    /// Gives the file that holds a tensor; headers of parts are joined in the order of their files.
-    fn file_of(&self, info: &TensorInfo) -> &Arc<HeldFile> {
-        &self.files[info.part]
-    }
-
     fn matrix(&self, name: &str, rows: usize, columns: usize) -> Result<Arc<Matrix>, ModelError> {
         let info = self.gguf.tensor(name, &[rows, columns])?;
-        Matrix::load(name, self.file_of(info), info, self.precision)
-            .map(Arc::new)
-            .map_err(|error| ModelError::Tensor {
-                reason: error.to_string(),
-            })
+        let file = &self.files[info.part];
+        let read = |range: Range<usize>, bytes: &mut Vec<u8>| {
+            let start = info.range.start as u64;
+            file.read_range(start + range.start as u64..start + range.end as u64, bytes)
+        };
+        let size = info.range.len();
+        let matrix = Matrix::pack(info.dtype, self.precision, (rows, columns), size, read)?;
+        Ok(Arc::new(matrix))
     }
 
     fn vector(&self, name: &str, len: usize) -> Result<Vec<f32>, ModelError> {
-        let info = vector_info(self.gguf, name, len)?;
-        let bytes = TensorBytes::new(self.file_of(info), info);
-        Ok(bytes
-            .as_slice()
-            .as_chunks::<4>()
-            .0
-            .iter()
-            .map(|bytes| f32::from_le_bytes(*bytes))
-            .collect())
+        let info: &TensorInfo = vector_info(self.gguf, name, len)?;
+        let mut bytes = Vec::new();
+        self.files[info.part].read_range(info.range.start as u64..info.range.end as u64, &mut bytes)?;
+        let figures = bytes.as_chunks::<4>().0.iter();
+        Ok(figures.map(|bytes| f32::from_le_bytes(*bytes)).collect())
     }
 
     /// Gives the biases of queries, keys and values in a row, if the layer has them.

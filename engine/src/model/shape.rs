@@ -1,7 +1,9 @@
 //! The figures of a decoder as its header says them, and the tensors that follow from them.
 
 use super::cache::CacheShape;
-use crate::checkpoint::{Gguf, GgufError, TensorInfo, TensorType};
+use crate::checkpoint::{FileError, Gguf, GgufError, TensorInfo, TensorType};
+use crate::config::Precision;
+use crate::kernels::{KvLayout, KvWidth};
 use crate::load::LoadError;
 
 /// Which elements of a head are rotated together.
@@ -37,8 +39,8 @@ pub(crate) enum ModelError {
     Gguf(#[from] GgufError),
     #[error("{what} is not supported")]
     Unsupported { what: String },
-    #[error("{reason}")]
-    Tensor { reason: String },
+    #[error(transparent)]
+    File(#[from] FileError),
 }
 
 impl ModelError {
@@ -49,10 +51,7 @@ impl ModelError {
                 source,
             },
             Self::Unsupported { what } => LoadError::UnsupportedFeature { feature: what },
-            Self::Tensor { reason } => LoadError::Damaged {
-                file: file.to_owned(),
-                reason,
-            },
+            Self::File(error) => error.into(),
         }
     }
 }
@@ -141,16 +140,23 @@ impl DecoderConfig {
         Ok(())
     }
 
-    pub(super) fn cache_shape(&self) -> CacheShape {
+    pub(super) fn cache_shape(&self, precision: Precision) -> CacheShape {
+        let width = match precision {
+            Precision::Fast => KvWidth::F16,
+            Precision::Exact => KvWidth::F32,
+        };
         CacheShape {
             layers: self.layers,
             kv_heads: self.kv_heads,
-            head_dim: self.head_dim,
+            layout: KvLayout {
+                head_dim: self.head_dim,
+                width,
+            },
         }
     }
 
-    pub(crate) fn cache_bytes_per_token(&self) -> u64 {
-        self.cache_shape().bytes_per_token()
+    pub(crate) fn cache_bytes_per_token(&self, precision: Precision) -> u64 {
+        self.cache_shape(precision).bytes_per_token()
     }
 
     pub(super) fn query_rows(&self) -> usize {

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::checkpoint::TensorBytes;
+use crate::kernels::Compute;
 use crate::testing::{Tiny, WriteType, qwen2_gguf};
 
 const SETTINGS: LoadSettings = LoadSettings {
@@ -12,13 +12,11 @@ const SETTINGS: LoadSettings = LoadSettings {
     unix_now: None,
 };
 
-fn loaded(bytes: &[u8]) -> (Loaded, Arc<HeldFile>) {
+fn loaded(bytes: &[u8]) -> Loaded {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tiny.gguf");
     std::fs::write(&path, bytes).unwrap();
-    let model = load(&ModelSource::at("tiny", &path).unwrap(), &SETTINGS).unwrap();
-    let held = Arc::clone(&model.files[0]);
-    (model, held)
+    load(&ModelSource::at("tiny", &path).unwrap(), &SETTINGS).unwrap()
 }
 
 fn text(model: &Loaded) -> &TextModel {
@@ -29,9 +27,9 @@ fn text(model: &Loaded) -> &TextModel {
 }
 
 /// Qwen2 as its paper and configuration say, a token at a time and with nothing clever.
-struct Plain {
+struct Plain<'a> {
     gguf: Gguf,
-    file: Arc<HeldFile>,
+    file: &'a [u8],
 }
 
 const WIDTH: usize = 64;
@@ -39,10 +37,10 @@ const HEADS: usize = 4;
 const KV_HEADS: usize = 2;
 const DIM: usize = WIDTH / HEADS;
 
-impl Plain {
+impl Plain<'_> {
     fn tensor(&self, name: &str) -> Vec<f64> {
-        let bytes = TensorBytes::new(&self.file, &self.gguf.tensors[name]);
-        let figures = bytes.as_slice().as_chunks::<4>().0.iter();
+        let bytes = &self.file[self.gguf.tensors[name].range.clone()];
+        let figures = bytes.as_chunks::<4>().0.iter();
         figures.map(|bytes| f32::from_le_bytes(*bytes).into()).collect()
     }
 
@@ -142,9 +140,12 @@ fn attention(queries: &[f64], keys: &[Vec<f64>], values: &[Vec<f64>]) -> Vec<f64
 
 #[test]
 fn qwen2_computes_what_a_plain_program_does() {
-    let (model, file) = loaded(&qwen2_gguf(WriteType::F32).bytes());
-    let gguf = Gguf::parse(file.bytes()).unwrap();
-    let plain = Plain { gguf, file };
+    let bytes = qwen2_gguf(WriteType::F32).bytes();
+    let model = loaded(&bytes);
+    let gguf = Gguf::parse(&bytes).unwrap();
+    let plain = Plain { gguf, file: &bytes };
+    let compute = Compute::new(2).unwrap();
+    let mut space = Workspace::new(&compute);
     // Longer than a page of the cache and than a block of queries, in two pieces.
     let tokens: Vec<u32> = (0..90).map(|i| 3 + i * 37 % 250).collect();
     let exact = plain.logits(&tokens);
@@ -157,7 +158,7 @@ fn qwen2_computes_what_a_plain_program_does() {
             cache: &mut cache,
             wants: LogitRows::All,
         };
-        ours.extend(decoder.forward(&mut [piece]));
+        ours.extend(decoder.forward(&compute, &mut space, &mut [piece]));
     }
     assert_eq!(ours.len(), exact.len());
     let range = exact.iter().fold(0.0_f64, |top, x| top.max(x.abs()));
@@ -178,7 +179,7 @@ fn nothing_in_a_conversation_becomes_a_control_token() {
         template: TALKATIVE,
         ..Tiny::new(WriteType::Q8_0)
     };
-    let (model, _) = loaded(&tiny.llama().bytes());
+    let model = loaded(&tiny.llama().bytes());
     let text = text(&model);
     let count = |evil: &str| {
         let mut message = Message::new("assistant", "x");
@@ -203,7 +204,7 @@ fn nothing_in_a_conversation_becomes_a_control_token() {
 
 #[test]
 fn a_prompt_that_cannot_fit_is_refused_unread() {
-    let (model, _) = loaded(&Tiny::new(WriteType::Q8_0).llama().bytes());
+    let model = loaded(&Tiny::new(WriteType::Q8_0).llama().bytes());
     let text = text(&model);
     let refused = |prompt: &Prompt| match text.tokens_of(prompt, 512) {
         Err(GenerateError::PromptTooLong {

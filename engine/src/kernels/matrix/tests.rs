@@ -1,225 +1,337 @@
-//! Every format, every kernel and every number of columns against the definition in f64.
+//! Every format, every level of instructions and every number of columns against the definition in f64.
 
-use std::sync::Arc;
+use candle_core::quantized::{GgmlDType, QTensor};
+use candle_core::{Device, Tensor};
+use half::f16;
 
 use super::*;
-use crate::checkpoint::{Gguf, WeightFile};
-use crate::testing::{GgufWriter, WriteType, noise};
+use crate::kernels::CodeBits;
+use crate::kernels::compute::Compute;
+use crate::simd::levels;
+use crate::testing::{WriteType, noise};
 
-const TYPES: [WriteType; 8] = [
-    WriteType::F32,
-    WriteType::F16,
-    WriteType::Bf16,
-    WriteType::Q4_0,
-    WriteType::Q4_1,
-    WriteType::Q5_0,
-    WriteType::Q5_1,
-    WriteType::Q8_0,
+/// Rows of a file with what they mean.
+struct Case {
+    name: String,
+    dtype: TensorType,
+    rows: usize,
+    columns: usize,
+    bytes: Vec<u8>,
+    /// By another program than ours.
+    weights: Vec<f32>,
+}
+
+impl Case {
+    fn pack(&self, precision: Precision) -> Arc<Matrix> {
+        let read = |range: Range<usize>, out: &mut Vec<u8>| {
+            out.clear();
+            out.extend_from_slice(&self.bytes[range]);
+            Ok::<(), ()>(())
+        };
+        let shape = (self.rows, self.columns);
+        Arc::new(Matrix::pack(self.dtype, precision, shape, self.bytes.len(), read).unwrap())
+    }
+}
+
+const PLAIN: [(WriteType, TensorType); 8] = [
+    (WriteType::F32, TensorType::F32),
+    (WriteType::F16, TensorType::F16),
+    (WriteType::Bf16, TensorType::Bf16),
+    (WriteType::Q4_0, TensorType::Q4_0),
+    (WriteType::Q4_1, TensorType::Q4_1),
+    (WriteType::Q5_0, TensorType::Q5_0),
+    (WriteType::Q5_1, TensorType::Q5_1),
+    (WriteType::Q8_0, TensorType::Q8_0),
 ];
 
-fn matrix(dtype: WriteType, rows: usize, columns: usize, weights: &[f32]) -> Arc<Matrix> {
-    let writer = GgufWriter::default().tensor("w", &[rows, columns], dtype, weights);
-    loaded(&writer, rows, columns, Precision::Fast)
+const BY_CANDLE: [(GgmlDType, TensorType); 11] = [
+    (GgmlDType::F16, TensorType::F16),
+    (GgmlDType::Q4_0, TensorType::Q4_0),
+    (GgmlDType::Q4_1, TensorType::Q4_1),
+    (GgmlDType::Q5_0, TensorType::Q5_0),
+    (GgmlDType::Q5_1, TensorType::Q5_1),
+    (GgmlDType::Q8_0, TensorType::Q8_0),
+    (GgmlDType::Q2K, TensorType::Q2K),
+    (GgmlDType::Q3K, TensorType::Q3K),
+    (GgmlDType::Q4K, TensorType::Q4K),
+    (GgmlDType::Q5K, TensorType::Q5K),
+    (GgmlDType::Q6K, TensorType::Q6K),
+];
+
+/// Written and read by the library.
+fn by_candle(dtype: GgmlDType, ours: TensorType, rows: usize, columns: usize) -> Case {
+    let weights = noise(rows as u64 + 7, rows * columns);
+    let tensor = Tensor::from_slice(&weights, (rows, columns), &Device::Cpu).unwrap();
+    let quantised = QTensor::quantize(&tensor, dtype).unwrap();
+    let widened = quantised.dequantize(&Device::Cpu).unwrap();
+    Case {
+        name: format!("{dtype:?}"),
+        dtype: ours,
+        rows,
+        columns,
+        bytes: quantised.data().unwrap().into_owned(),
+        weights: widened.flatten_all().unwrap().to_vec1().unwrap(),
+    }
 }
 
-fn loaded(writer: &GgufWriter, rows: usize, columns: usize, precision: Precision) -> Arc<Matrix> {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("one.gguf");
-    std::fs::write(&path, writer.bytes()).unwrap();
-    let file = Arc::new(HeldFile::open(&WeightFile::new(&path)).unwrap());
-    let gguf = Gguf::parse(file.bytes()).unwrap();
-    let info = gguf.tensor("w", &[rows, columns]).unwrap();
-    Arc::new(Matrix::load("w", &file, info, precision).unwrap())
+/// Formats that the library does not know, from random bytes; what they mean is said once more here.
+fn by_definition(dtype: TensorType, rows: usize, columns: usize) -> Case {
+    const UNEVEN: [f32; 16] = [
+        -127.0, -104.0, -83.0, -65.0, -49.0, -35.0, -22.0, -10.0, 1.0, 13.0, 25.0, 38.0, 53.0, 69.0, 89.0,
+        113.0,
+    ];
+    const MICRO: [f32; 8] = [0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0];
+    let (block, size) = dtype.block();
+    let mut random = noise(99, rows * columns / block * size).into_iter();
+    let mut byte = || ((random.next().unwrap() + 1.0) * 127.9) as u8;
+    let (mut bytes, mut weights) = (Vec::new(), Vec::new());
+    let nibbles = |part: &[u8]| -> Vec<usize> {
+        let low = part.iter().map(|byte| usize::from(byte & 15));
+        low.chain(part.iter().map(|byte| usize::from(byte >> 4)))
+            .collect()
+    };
+    for _ in 0..rows * columns / block {
+        let mut one: Vec<u8> = (0..size).map(|_| byte()).collect();
+        match dtype {
+            TensorType::Iq4Nl => {
+                let step = f16::from_f32(0.001 + f32::from(one[0]) / 100_000.0);
+                one[..2].copy_from_slice(&step.to_le_bytes());
+                weights.extend(nibbles(&one[2..]).iter().map(|n| step.to_f32() * UNEVEN[*n]));
+            }
+            TensorType::Iq4Xs => {
+                let step = f16::from_f32(0.0001 + f32::from(one[0]) / 1_000_000.0);
+                one[..2].copy_from_slice(&step.to_le_bytes());
+                let high = u16::from_le_bytes([one[2], one[3]]);
+                for block in 0..8 {
+                    let low = one[4 + block / 2] >> (4 * (block % 2)) & 15;
+                    let scale = i32::from(low) + 16 * i32::from(high >> (2 * block) & 3) - 32;
+                    let codes = nibbles(&one[8 + 16 * block..][..16]);
+                    weights.extend(codes.iter().map(|n| step.to_f32() * scale as f32 * UNEVEN[*n]));
+                }
+            }
+            _ => {
+                one[0] = 118 + one[0] % 12;
+                let step = 2_f32.powi(i32::from(one[0]) - 127);
+                weights.extend(nibbles(&one[1..]).iter().map(|n| {
+                    let sign = if *n > 7 { -1.0 } else { 1.0 };
+                    sign * MICRO[n % 8] * step
+                }));
+            }
+        }
+        bytes.extend(one);
+    }
+    let name = dtype.name().to_owned();
+    Case {
+        name,
+        dtype,
+        rows,
+        columns,
+        bytes,
+        weights,
+    }
 }
 
-fn product(stack: &Stack, x: &[f32], precision: Precision) -> Vec<f32> {
-    let mut out = Vec::new();
-    stack.forward(x, precision, &mut out);
-    out
+fn cases(rows: usize, columns: usize) -> Vec<Case> {
+    let ours = [TensorType::Iq4Nl, TensorType::Iq4Xs, TensorType::Mxfp4];
+    let candle = BY_CANDLE
+        .into_iter()
+        .map(|(dtype, ours)| by_candle(dtype, ours, rows, columns));
+    candle
+        .chain(ours.map(|dtype| by_definition(dtype, rows, columns)))
+        .collect()
 }
 
 #[test]
-fn widened_rows_are_near_what_was_written() {
-    let weights = noise(5, 3 * 64);
-    for (dtype, step) in TYPES
+fn rows_are_what_other_programs_read() {
+    for case in cases(19, 512) {
+        for precision in [Precision::Fast, Precision::Exact] {
+            let matrix = case.pack(precision);
+            let mut row = vec![f32::NAN; 512];
+            for (index, theirs) in case.weights.chunks_exact(512).enumerate() {
+                matrix.row(index, &mut row);
+                for (ours, theirs) in row.iter().zip(theirs) {
+                    let near = 2e-6 * theirs.abs().max(0.1);
+                    assert!(
+                        (ours - theirs).abs() <= near,
+                        "{}: {ours}, not {theirs}",
+                        case.name
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn what_was_written_is_near_what_is_read() {
+    // 1,504 columns are whole blocks, and no whole spans.
+    let columns = 1504;
+    let weights = noise(5, 3 * columns);
+    for ((write, dtype), step) in PLAIN
         .into_iter()
         .zip([0.0, 0.001, 0.004, 0.15, 0.07, 0.07, 0.04, 0.005])
     {
-        let matrix = matrix(dtype, 3, 64, &weights);
-        for row in 0..3 {
-            let mut wide = [0.0; 64];
-            matrix.row(row, &mut wide);
-            for (ours, written) in wide.iter().zip(&weights[row * 64..]) {
-                assert!((ours - written).abs() <= step, "{dtype:?}: {ours} for {written}");
-            }
-        }
-    }
-}
-
-#[test]
-fn products_are_those_of_the_widened_weights() {
-    let (rows, columns) = (77, 160);
-    for dtype in TYPES {
-        let parts = [
-            matrix(dtype, rows, columns, &noise(1, rows * columns)),
-            matrix(dtype, 5, columns, &noise(2, 5 * columns)),
-        ];
-        let stack = Stack::new(parts.to_vec());
-        for n in [1, 2, 3, 4, 5, 11] {
-            let x = noise(3 + n as u64, n * columns);
-            for precision in [Precision::Fast, Precision::Exact] {
-                let out = product(&stack, &x, precision);
-                assert_eq!(out.len(), n * (rows + 5));
-                check(&parts, &x, &out, dtype);
-            }
-        }
-    }
-}
-
-fn check(parts: &[Arc<Matrix>], x: &[f32], out: &[f32], dtype: WriteType) {
-    let columns = parts[0].columns;
-    let mut wide = vec![0.0; columns];
-    for (x, out) in x.chunks_exact(columns).zip(out.chunks_exact(82)) {
-        let all = parts
-            .iter()
-            .flat_map(|part| (0..part.rows).map(move |row| (part, row)));
-        for ((part, row), ours) in all.zip(out) {
-            part.row(row, &mut wide);
-            let exact: f64 = wide
+        let bytes = write.encode(&weights);
+        let case = Case {
+            name: format!("{write:?}"),
+            dtype,
+            rows: 3,
+            columns,
+            bytes,
+            weights: weights.clone(),
+        };
+        let matrix = case.pack(Precision::Fast);
+        let mut row = vec![f32::NAN; columns];
+        for (index, written) in weights.chunks_exact(columns).enumerate() {
+            matrix.row(index, &mut row);
+            let worst = row
                 .iter()
-                .zip(x)
-                .map(|(w, x)| f64::from(*w) * f64::from(*x))
-                .sum();
-            assert!(
-                (f64::from(*ours) - exact).abs() < 2e-3,
-                "{dtype:?} row {row}: {ours}, not {exact}"
-            );
+                .zip(written)
+                .map(|(a, b)| (a - b).abs())
+                .fold(0.0, f32::max);
+            assert!(worst <= step, "{write:?} is off by {worst}");
         }
     }
 }
 
-#[test]
-fn forms_of_a_kernel_agree() {
-    let columns = 96;
-    for (dtype, kind) in TYPES[3..].iter().zip([
-        BlockKind::Q4_0,
-        BlockKind::Q4_1,
-        BlockKind::Q5_0,
-        BlockKind::Q5_1,
-        BlockKind::Q8_0,
-    ]) {
-        let row = dtype.encode(&noise(9, columns));
-        let (mut plain, mut chosen) = (vec![0.0; columns], vec![0.0; columns]);
-        super::super::portable::widen_blocks(kind, &row, &mut plain);
-        kernel::widen_blocks(kind, &row, &mut chosen);
-        assert!(
-            plain.iter().zip(&chosen).all(|(a, b)| (a - b).abs() < 1e-6),
-            "{kind:?}"
-        );
-        for n in 1..=3 {
-            let codes = quantise(&noise(n as u64, n * columns), columns);
-            let (mut plain, mut chosen) = (vec![0.0; n], vec![0.0; n]);
-            super::super::portable::dot_blocks(kind, &row, &codes, &mut plain);
-            kernel::dot_blocks(kind, &row, &codes, &mut chosen);
-            assert!(
-                plain.iter().zip(&chosen).all(|(a, b)| (a - b).abs() < 1e-4),
-                "{kind:?} {n}"
-            );
-        }
-    }
+fn product(compute: &Compute, stack: &Stack, bits: CodeBits, x: &[f32]) -> Vec<f32> {
+    let mut columns = Columns::new(bits);
+    stack.take_in(compute, x, &mut columns);
+    let mut out = vec![f32::NAN; x.len() / stack.columns * stack.rows];
+    stack.multiply(compute, &columns, &mut out);
+    out
 }
 
-/// The K-quants with their number in files, and how near a weight between -1 and 1 stays to what was written.
-const SUPERS: [(GgmlDType, u32, f32); 5] = [
-    (GgmlDType::Q2K, 10, 0.45),
-    (GgmlDType::Q3K, 11, 0.27),
-    (GgmlDType::Q4K, 12, 0.1),
-    (GgmlDType::Q5K, 13, 0.06),
-    (GgmlDType::Q6K, 14, 0.04),
-];
-
-/// A matrix quantised by the library, as loaded from a file, with its weights widened by the library.
-fn super_matrix(
-    (dtype, type_id): (GgmlDType, u32),
-    (rows, columns): (usize, usize),
-    weights: &[f32],
-    precision: Precision,
-) -> (Arc<Matrix>, Vec<f32>) {
-    let tensor = Tensor::from_slice(weights, (rows, columns), &Device::Cpu).unwrap();
-    let quantised = QTensor::quantize(&tensor, dtype).unwrap();
-    let bytes = quantised.data().unwrap().into_owned();
-    let writer = GgufWriter::default().raw_tensor("w", &[rows, columns], type_id, bytes);
-    (
-        loaded(&writer, rows, columns, precision),
-        widened(&quantised).unwrap(),
-    )
+fn near(case: &Case, bits: CodeBits, precision: Precision) -> f64 {
+    let of_codes = match (bits, precision) {
+        (_, Precision::Exact) => 0.0,
+        (CodeBits::Eight, Precision::Fast) => 0.004,
+        (CodeBits::Sixteen, Precision::Fast) => 0.000_02,
+    };
+    let plain = matches!(case.dtype, TensorType::F16 | TensorType::F32 | TensorType::Bf16);
+    if plain { 1e-5 } else { of_codes + 1e-5 }
 }
 
-fn product_in_f64(weights: &[f32], x: &[f32]) -> Vec<f64> {
-    let rows = weights.chunks_exact(x.len());
-    rows.map(|row| {
-        row.iter()
-            .zip(x)
-            .map(|(w, x)| f64::from(*w) * f64::from(*x))
-            .sum()
+/// The product of a row, and the size of what was added up for it.
+fn in_f64(weights: &[f32], x: &[f32]) -> (f64, f64) {
+    let products = weights.iter().zip(x).map(|(w, x)| f64::from(*w) * f64::from(*x));
+    products.fold((0.0, 0.0), |(sum, size), product| {
+        (sum + product, size + product * product)
     })
-    .collect()
 }
 
 #[test]
-fn k_quants_are_read_as_they_were_written() {
-    let (rows, columns) = (3, 512);
-    let weights = noise(21, rows * columns);
-    for (dtype, type_id, step) in SUPERS {
-        for precision in [Precision::Fast, Precision::Exact] {
-            let (matrix, wide) = super_matrix((dtype, type_id), (rows, columns), &weights, precision);
-            for row in 0..rows {
-                let mut ours = vec![0.0; columns];
-                matrix.row(row, &mut ours);
-                assert_eq!(ours, wide[row * columns..][..columns], "{dtype:?}");
-                let written = &weights[row * columns..][..columns];
-                let worst = ours
-                    .iter()
-                    .zip(written)
-                    .map(|(a, b)| (a - b).abs())
-                    .fold(0.0, f32::max);
-                assert!(worst <= step, "{dtype:?} is off by {worst}");
-            }
-        }
-    }
-}
-
-#[test]
-fn products_of_k_quants_are_those_of_the_widened_weights() {
+fn products_are_those_of_the_widened_weights_at_every_level() {
     let (rows, columns) = (37, 512);
-    for (index, (dtype, type_id, _)) in SUPERS.into_iter().enumerate() {
-        // As in files of type Q4_K_M, where the matrices of one stack differ in type.
-        let (other, other_id, _) = SUPERS[SUPERS.len() - 1 - index];
-        for (precision, near) in [(Precision::Fast, 0.15), (Precision::Exact, 2e-3)] {
-            let first = super_matrix(
-                (dtype, type_id),
-                (rows, columns),
-                &noise(1, rows * columns),
-                precision,
-            );
-            let second = super_matrix((other, other_id), (5, columns), &noise(2, 5 * columns), precision);
-            let plain = matrix(WriteType::Q8_0, 4, columns, &noise(4, 4 * columns));
-            let mut plain_wide = vec![0.0; 4 * columns];
-            for (row, out) in plain_wide.chunks_exact_mut(columns).enumerate() {
-                plain.row(row, out);
-            }
-            let stack = Stack::new(vec![first.0, second.0, plain]);
-            let wide = [first.1, second.1, plain_wide].concat();
-            for n in [1, 2, 7] {
-                let x = noise(30 + n as u64, n * columns);
-                let out = product(&stack, &x, precision);
-                for (x, out) in x.chunks_exact(columns).zip(out.chunks_exact(rows + 9)) {
-                    for (ours, exact) in out.iter().zip(product_in_f64(&wide, x)) {
-                        let distance = (f64::from(*ours) - exact).abs();
-                        assert!(distance < near, "{dtype:?} {precision:?}: {ours}, not {exact}");
+    let pool = |level| Compute {
+        level,
+        ..Compute::new(2).unwrap()
+    };
+    let computes: Vec<Compute> = levels().map(pool).collect();
+    for case in cases(rows, columns) {
+        for precision in [Precision::Fast, Precision::Exact] {
+            let stack = Stack::new(vec![case.pack(precision)]);
+            for bits in [CodeBits::Eight, CodeBits::Sixteen] {
+                for n in [1, 2, 5, 8, 13] {
+                    let x = noise(3 + n as u64, n * columns);
+                    let outs: Vec<Vec<f32>> = computes
+                        .iter()
+                        .map(|compute| product(compute, &stack, bits, &x))
+                        .collect();
+                    assert!(
+                        outs.iter().all(|out| *out == outs[0]),
+                        "{}: levels differ",
+                        case.name
+                    );
+                    for (x, out) in x.chunks_exact(columns).zip(outs[0].chunks_exact(rows)) {
+                        // The same alone.
+                        assert_eq!(product(&computes[0], &stack, bits, x), out, "{}", case.name);
+                        for (weights, ours) in case.weights.chunks_exact(columns).zip(out) {
+                            let (exact, size) = in_f64(weights, x);
+                            let off = (f64::from(*ours) - exact).abs();
+                            let near =
+                                near(&case, bits, precision) * (columns as f64).sqrt() * size.sqrt().max(0.1);
+                            assert!(off <= near, "{} {bits:?}: {ours}, not {exact}", case.name);
+                        }
                     }
                 }
             }
         }
     }
+}
+
+#[test]
+fn extreme_codes_do_not_overflow() {
+    // All codes and all activations at their ends, in the widest rows.
+    let columns = 8192;
+    for (write, dtype) in [
+        (WriteType::Q8_0, TensorType::Q8_0),
+        (WriteType::Q5_1, TensorType::Q5_1),
+    ] {
+        for sign in [1.0, -1.0] {
+            let weights: Vec<f32> = (0..columns)
+                .map(|i| if i % 32 == 31 { -sign } else { sign })
+                .collect();
+            let bytes = write.encode(&weights);
+            let case = Case {
+                name: String::new(),
+                dtype,
+                rows: 1,
+                columns,
+                bytes,
+                weights,
+            };
+            let stack = Stack::new(vec![case.pack(Precision::Fast)]);
+            let mut wide = vec![0.0; columns];
+            stack.parts[0].row(0, &mut wide);
+            let x = vec![1.0; columns];
+            let (exact, _) = in_f64(&wide, &x);
+            for level in levels() {
+                let compute = Compute {
+                    level,
+                    ..Compute::new(1).unwrap()
+                };
+                for bits in [CodeBits::Eight, CodeBits::Sixteen] {
+                    let out = product(&compute, &stack, bits, &x);
+                    assert!(
+                        (f64::from(out[0]) / exact - 1.0).abs() < 1e-5,
+                        "{} of {exact}",
+                        out[0]
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn stacks_add_gate_and_join() {
+    let (rows, columns) = (35, 256);
+    let gate = by_candle(GgmlDType::Q4K, TensorType::Q4K, rows, columns);
+    let up = by_candle(GgmlDType::Q6K, TensorType::Q6K, rows, columns);
+    let [first, second] = [&gate, &up].map(|case| case.pack(Precision::Fast));
+    let stack = Stack::new(vec![Arc::clone(&first), Arc::clone(&second)]);
+    let compute = Compute::new(3).unwrap();
+    let x = noise(8, 3 * columns);
+    let both = product(&compute, &stack, CodeBits::Sixteen, &x);
+    let [gates, ups] =
+        [first, second].map(|one| product(&compute, &Stack::new(vec![one]), CodeBits::Sixteen, &x));
+    for (index, both) in both.chunks_exact(2 * rows).enumerate() {
+        assert_eq!(both[..rows], gates[index * rows..][..rows]);
+        assert_eq!(both[rows..], ups[index * rows..][..rows]);
+    }
+    let mut columns = Columns::new(CodeBits::Sixteen);
+    stack.take_in(&compute, &x, &mut columns);
+    let mut gated = vec![f32::NAN; 3 * rows];
+    stack.gated(&compute, &columns, &mut gated);
+    for ((gated, gate), up) in gated.iter().zip(&gates).zip(&ups) {
+        let exact = gate / (1.0 + (-gate).exp()) * up;
+        assert!(
+            (gated - exact).abs() <= 1e-5 * exact.abs().max(1.0),
+            "{gated}, not {exact}"
+        );
+    }
+    let mut sums = vec![1.0; 3 * 2 * rows];
+    stack.multiply_add(&compute, &columns, &mut sums);
+    assert!(sums.iter().zip(&both).all(|(sum, x)| *sum == 1.0 + x));
 }
