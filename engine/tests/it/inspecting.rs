@@ -71,9 +71,9 @@ fn damaged_and_foreign_files_are_refused_with_the_reason() {
         "{refusal}"
     );
     let strange = llama_gguf(WriteType::Q4_1)
-        .raw_tensor("extra", &[32], 39, vec![0; 17])
+        .raw_tensor("extra", &[32], 34, vec![0; 17])
         .bytes();
-    assert!(refused("m.gguf", &strange).contains("MXFP4"));
+    assert!(refused("m.gguf", &strange).contains("TQ1_0"));
     let bare = GgufWriter::default()
         .text("general.architecture", "llama")
         .number("llama.block_count", 2)

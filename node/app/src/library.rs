@@ -264,7 +264,7 @@ pub(crate) mod tests {
         let part = gguf().split(2).remove(0);
         let writer = testing::GgufWriter::default;
         let gemma = writer().text("general.architecture", "gemma3").bytes();
-        let strange = gguf().raw_tensor("extra", &[32], 39, vec![0; 17]).bytes();
+        let strange = gguf().raw_tensor("extra", &[32], 34, vec![0; 17]).bytes();
         let bare = writer().text("general.architecture", "llama").bytes();
         let text = "tokenizer.ggml.pre";
         let at = whole.windows(text.len()).position(|part| part == text.as_bytes());
@@ -289,7 +289,7 @@ pub(crate) mod tests {
             (second, part, "part 2", "model_part_other", "2"),
             ("e.gguf", gemma, "gemma3", "model_architecture", "gemma3"),
             ("f.gguf", foreign, "foreig", "model_tokenizer", "foreig"),
-            ("g.gguf", strange, "MXFP4", "model_tensor_type", "MXFP4"),
+            ("g.gguf", strange, "TQ1_0", "model_tensor_type", "TQ1_0"),
             ("h.gguf", bare, "is missing", "model_header_missing", "h.gguf"),
             ("i.gguf", rubbish, "not a GGUF file", "model_not_gguf", "i.gguf"),
         ]

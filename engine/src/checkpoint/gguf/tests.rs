@@ -81,17 +81,17 @@ fn foreign_files_and_versions_are_refused() {
 #[test]
 fn unsupported_types_are_named() {
     let bytes = GgufWriter::default()
-        .raw_tensor("blk.0.w", &[1, 32], 20, vec![0; 18])
+        .raw_tensor("blk.0.w", &[1, 32], 35, vec![0; 18])
         .bytes();
     let refused = Gguf::parse(&bytes).unwrap_err().to_string();
     assert!(
-        refused.contains("blk.0.w") && refused.contains("IQ4_NL") && refused.contains("Q4_K"),
+        refused.contains("blk.0.w") && refused.contains("TQ2_0") && refused.contains("Q4_K"),
         "{refused}"
     );
     let bytes = GgufWriter::default()
-        .raw_tensor("w", &[1, 32], 39, vec![0; 17])
+        .raw_tensor("w", &[1, 32], 16, vec![0; 17])
         .bytes();
-    assert!(Gguf::parse(&bytes).unwrap_err().to_string().contains("MXFP4"));
+    assert!(Gguf::parse(&bytes).unwrap_err().to_string().contains("IQ2_XXS"));
 }
 
 #[test]
