@@ -55,6 +55,8 @@ pub struct Facts {
     pub block_time: Option<Duration>,
     /// Whether suppliers of this network may stand on this computer or in a private network.
     pub allows_local_suppliers: bool,
+    /// Whether this node lets applications sign for themselves.
+    pub applications_sign: bool,
 }
 
 impl Facts {
@@ -67,6 +69,7 @@ impl Facts {
         accounts: &Accounts,
         order: &Order,
         allows_local_suppliers: bool,
+        applications_sign: bool,
     ) -> Result<Facts, QueryError> {
         let supplier = async {
             match &accounts.operator {
@@ -141,6 +144,7 @@ impl Facts {
             now_ns: head.time.unix_timestamp_nanos(),
             block_time: head.block_time,
             allows_local_suppliers,
+            applications_sign,
         })
     }
 

@@ -165,6 +165,7 @@ impl World {
                     store,
                     clock: Clock::system(),
                     allows_local_suppliers: true,
+                    applications_sign: false,
                 },
                 relay_url: None,
                 block_within: Duration::from_secs(10),

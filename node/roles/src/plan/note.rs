@@ -16,6 +16,8 @@ pub enum Note {
     AtRisk { each: Amount },
     /// Settlements take from it, and below the minimum it is given up by itself.
     SettlementsTake { least: Amount },
+    /// The application has delegated to no gateway, and this node does not let it sign for itself.
+    NobodySigns,
     /// It counts from this block.
     From { height: u64 },
     /// It ends after this block.
@@ -87,6 +89,7 @@ impl Note {
             Note::Unbonding { .. } => "unbonding",
             Note::AtRisk { .. } => "at_risk",
             Note::SettlementsTake { .. } => "settlements_take",
+            Note::NobodySigns => "nobody_signs",
             Note::From { .. } => "from",
             Note::Until { .. } => "until",
             Note::Retires(_) => "retires",
@@ -181,7 +184,12 @@ impl Note {
             Note::OtherSequence { given, next } => {
                 vec![("given", given.to_string()), ("next", next.to_string())]
             }
-            Note::Stays | Note::OpenUnpaid | Note::HotStake | Note::Free | Note::EndUnchecked => Vec::new(),
+            Note::Stays
+            | Note::NobodySigns
+            | Note::OpenUnpaid
+            | Note::HotStake
+            | Note::Free
+            | Note::EndUnchecked => Vec::new(),
         }
     }
 }
@@ -273,8 +281,13 @@ impl fmt::Display for Note {
             ),
             Note::SettlementsTake { least } => write!(
                 f,
-                "answers are paid from the stake; below {} POKT the network gives the application up",
+                "answers are paid from what is staked above {0} POKT, and only that can be spent: below {0} POKT the network \
+                 gives the application up",
                 least.pokt()
+            ),
+            Note::NobodySigns => f.write_str(
+                "nobody signs for it yet: delegate it to a gateway (`hearth delegate`), or set gateway.direct_signing to let it \
+                 sign for itself",
             ),
             Note::From { height } => write!(f, "it counts from block {height}"),
             Note::Until { height } => write!(f, "it counts up to block {height}"),
