@@ -104,9 +104,10 @@ impl Signers {
 
     /// The application that would pay for a service if it were not on its way out.
     fn leaving(&self, applications: &[Proven<Application>], service: &ServiceId) -> Option<Address> {
-        let mut leaving = applications.iter().map(Proven::value).filter(|application| {
-            application.unstake_session_end_height > 0 && asks(application, service)
-        });
+        let mut leaving = applications
+            .iter()
+            .map(Proven::value)
+            .filter(|application| application.unstake_session_end_height > 0 && asks(application, service));
         let one = leaving.find(|application| {
             let gateway = self.gateway.as_ref();
             self.own(application).is_some()

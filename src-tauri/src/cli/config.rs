@@ -72,11 +72,15 @@ async fn change(changes: impl Iterator<Item = (String, Option<String>)>, args: &
     if args.config.is_none() {
         match Client::connect(&place).await {
             Ok(client) => {
+                let before: ConfigPage = client.get("/config").await?;
+                let origins = before.settings.iter();
+                let set = origins.map(|setting| (setting.key.as_str(), setting.origin.as_str()));
+                let absent = absent(&changes, set);
                 let patch = ConfigPatch {
                     changes: changes.clone(),
                 };
                 let page: ConfigPage = client.patch("/config", &patch).await?;
-                return said(&changes, &page, out);
+                return said(&changes, &page, &absent, out);
             }
             Err(exit) if exit.is("not_running") => {}
             Err(exit) => return Err(exit),
@@ -89,6 +93,9 @@ async fn change(changes: impl Iterator<Item = (String, Option<String>)>, args: &
             value: value.clone(),
         })
         .collect();
+    let origins = place.layered.origins.iter();
+    let set = origins.map(|(key, (_, origin))| (key.as_str(), origin.as_str()));
+    let absent = absent(&changes, set);
     let chain = Store::chain_of(&place.layout.database()).await;
     let next = reconfigure(&place.layered, &wanted, chain.as_ref())
         .map_err(|error| Fault::failed("config_refused", hearth_base::failure::chain(&error)))?;
@@ -101,12 +108,39 @@ async fn change(changes: impl Iterator<Item = (String, Option<String>)>, args: &
             out.line(&line(&change.key, &config::shown(value)));
         }
     }
-    out.hint(&format!("written to {}", next.file.display()));
+    written(&changes, &absent, &next.file.display().to_string(), out);
     Ok(())
 }
 
+/// The settings that are to be taken out of a file that has none of them. `set` are all settings, with where each comes
+/// from.
+fn absent<'a>(
+    changes: &[ConfigChange],
+    set: impl Iterator<Item = (&'a str, &'a str)> + Clone,
+) -> Vec<String> {
+    let is_there = |wanted: &str| {
+        set.clone().any(|(key, origin)| {
+            let rest = key.strip_prefix(wanted);
+            origin != config::BUILT_IN && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        })
+    };
+    let taken_out = changes.iter().filter(|change| change.value.is_none());
+    let keys = taken_out.map(|change| change.key.clone());
+    keys.filter(|key| !is_there(key)).collect()
+}
+
+/// Where the changes are now, and which were none.
+fn written(changes: &[ConfigChange], absent: &[String], file: &str, out: &Out) {
+    for key in absent {
+        out.hint(&format!("{key} is not set in {file}, so nothing was taken out"));
+    }
+    if absent.len() < changes.len() {
+        out.hint(&format!("written to {file}"));
+    }
+}
+
 /// What a node took up, and what waits.
-fn said(changes: &[ConfigChange], page: &ConfigPage, out: &Out) -> Done {
+fn said(changes: &[ConfigChange], page: &ConfigPage, absent: &[String], out: &Out) -> Done {
     if out.json {
         out.value(page);
         return Ok(());
@@ -116,7 +150,7 @@ fn said(changes: &[ConfigChange], page: &ConfigPage, out: &Out) -> Done {
         let value = setting.value.replace('\n', ", ");
         out.line(&format!("{} = {value}", setting.key));
     }
-    out.hint(&format!("written to {}", page.file));
+    written(changes, absent, &page.file, out);
     if page.needs_restart {
         out.hint("some of it counts when Hearth starts the next time");
     }
@@ -126,11 +160,9 @@ fn said(changes: &[ConfigChange], page: &ConfigPage, out: &Out) -> Done {
 /// Tables whose names are other people's, and may have dots.
 const ALIASES: [&str; 2] = ["miner.aliases.", "models.aliases."];
 
-/// A setting as a line that may stand in `config.toml`; one that has no value, or is a table with nothing in it, is a
-/// comment there.
+/// A setting as a line that may stand in `config.toml`; one that has no value is a comment there.
 fn line(key: &str, value: &Value) -> String {
-    let is_empty = value.as_object().is_some_and(serde_json::Map::is_empty);
-    if value.is_null() || is_empty {
+    if value.is_null() {
         return format!("# {key} = (none)");
     }
     let named = ALIASES
@@ -151,6 +183,9 @@ fn toml_text(value: &Value) -> String {
             let fields: Vec<String> = fields
                 .map(|(key, value)| format!("{} = {}", Value::from(key.as_str()), toml_text(value)))
                 .collect();
+            if fields.is_empty() {
+                return "{}".to_owned();
+            }
             format!("{{ {} }}", fields.join(", "))
         }
         Value::Array(values) => {
@@ -166,6 +201,35 @@ mod tests {
     use hearth_node::config;
 
     use super::*;
+
+    #[test]
+    fn what_is_not_set_is_not_taken_out() {
+        let change = |key: &str, value: Option<&str>| ConfigChange {
+            key: key.to_owned(),
+            value: value.map(str::to_owned),
+        };
+        let set = [
+            ("miner.slots", "/etc/config.toml"),
+            ("miner.queue", config::BUILT_IN),
+            ("backends.big.url", "/etc/config.toml"),
+        ];
+        let changes = [
+            change("miner.slots", None),
+            change("miner.queue", None),
+            change("backends.big", None),
+            change("backends.bi", None),
+            change("miner.start", Some("true")),
+        ];
+        assert_eq!(absent(&changes, set.into_iter()), ["miner.queue", "backends.bi"]);
+        assert_eq!(
+            line("miner.services", &serde_json::json!({})),
+            "miner.services = {}"
+        );
+        assert_eq!(
+            line("miner.public_url", &Value::Null),
+            "# miner.public_url = (none)"
+        );
+    }
 
     #[test]
     fn what_is_shown_is_a_configuration_that_can_be_read() {
