@@ -55,6 +55,6 @@ pub use offline_access::OfflineAccess;
 pub use offline_doctor::offline_doctor;
 pub use offline_weights::OfflineWeights;
 pub use reconfigure::reconfigure;
-pub use secret_line::{SecretLineError, secret_line};
+pub use secret_line::{SecretLineError, open_plain, secret_line};
 pub use standalone::{StandaloneDevnet, offline_wallet};
 pub use stop_warning::StopWarning;

@@ -77,6 +77,10 @@ pub enum Note {
     OtherNumber { given: u64, known: u64 },
     /// Another sequence than the account's next one.
     OtherSequence { given: u64, next: u64 },
+    /// An address in it is of another chain.
+    OtherChain { address: String },
+    /// Who has to sign one of its messages is another one than the account that signs.
+    OtherSigner { signer: String, account: String },
     /// It has an end, and no newest block is known to compare it with.
     EndUnchecked,
 }
@@ -114,6 +118,8 @@ impl Note {
             Note::Delegates { .. } => "delegates",
             Note::OtherNumber { .. } => "other_number",
             Note::OtherSequence { .. } => "other_sequence",
+            Note::OtherChain { .. } => "other_chain",
+            Note::OtherSigner { .. } => "other_signer",
             Note::EndUnchecked => "end_unchecked",
         }
     }
@@ -123,7 +129,11 @@ impl Note {
     pub fn is_danger(&self) -> bool {
         matches!(
             self,
-            Note::Power(_) | Note::InNameOf { .. } | Note::StakeGiven { .. } | Note::Delegates { .. }
+            Note::Power(_)
+                | Note::InNameOf { .. }
+                | Note::StakeGiven { .. }
+                | Note::Delegates { .. }
+                | Note::OtherSigner { .. }
         )
     }
 
@@ -178,6 +188,10 @@ impl Note {
             Note::Delegates { gateway, application } => {
                 vec![("gateway", gateway.clone()), ("application", application.clone())]
             }
+            Note::OtherChain { address } => vec![("address", address.clone())],
+            Note::OtherSigner { signer, account } => {
+                vec![("signer", signer.clone()), ("account", account.clone())]
+            }
             Note::OtherNumber { given, known } => {
                 vec![("given", given.to_string()), ("known", known.to_string())]
             }
@@ -226,6 +240,14 @@ impl Note {
         if let Note::Delegates { gateway, application } = self {
             return plain(&format!(
                 "the gateway {gateway} is not of this wallet, and may spend the stake of the application {application}"
+            ));
+        }
+        if let Note::OtherChain { address } = self {
+            return plain(&format!("{address} is an address of another chain"));
+        }
+        if let Note::OtherSigner { signer, account } = self {
+            return plain(&format!(
+                "one of its messages is for {signer} to sign, and {account} signs: the chain refuses that"
             ));
         }
         if let Note::OtherNumber { given, known } = self {
@@ -336,6 +358,8 @@ impl fmt::Display for Note {
             Note::StakeGiven { .. }
             | Note::Delegates { .. }
             | Note::OtherNumber { .. }
+            | Note::OtherChain { .. }
+            | Note::OtherSigner { .. }
             | Note::OtherSequence { .. } => f.write_str(&self.of_warning()),
             Note::EndUnchecked => f.write_str(
                 "whether its time has passed cannot be checked: this node does not follow the chain now",
