@@ -60,6 +60,15 @@ pub struct Facts {
 }
 
 impl Facts {
+    /// Counts what accounts are paying already as spent.
+    pub(crate) fn take_out(&mut self, leaving: impl Iterator<Item = (Address, Amount)>) {
+        for (account, amount) in leaving {
+            for party in self.parties.values_mut().filter(|party| party.account == account) {
+                party.balance = party.balance.saturating_sub(amount);
+            }
+        }
+    }
+
     /// Reads them.
     ///
     /// # Errors

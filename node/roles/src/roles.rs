@@ -72,6 +72,9 @@ pub enum Error {
     Store(#[from] sqlx::Error),
 }
 
+/// Transactions that are looked through for those on their way.
+const MOST_ITEMS: u32 = 500;
+
 /// An order that was looked at. Nothing is signed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Review {
@@ -132,7 +135,14 @@ impl Roles {
 
     async fn facts(&self, accounts: &hearth_wallet::Accounts, order: &Order) -> Result<Facts, Error> {
         let (local, sign) = (self.allows_local_suppliers, self.applications_sign);
-        Ok(Facts::read(&self.chain, accounts, order, local, sign).await?)
+        let mut facts = Facts::read(&self.chain, accounts, order, local, sign).await?;
+        // What is on its way out is spent. Roles are not counted: the same order again means the same step.
+        let (items, _) = self.outbox.newest(MOST_ITEMS, 0).await?;
+        let open = items.into_iter().filter(|item| {
+            matches!(item.reason, Reason::Payment | Reason::Elsewhere) && item.state.outcome().is_none()
+        });
+        facts.take_out(open.map(|item| (item.account, item.amount.saturating_add(item.max_fee))));
+        Ok(facts)
     }
 
     /// What is known of an account of the former network.

@@ -501,3 +501,19 @@ fn a_supplier_is_edited_service_by_service() {
     let fees = plan(&edit(vec![offer("https://d.example")], &[]), &facts).unwrap();
     assert_eq!((fees.steps.len(), fees.total()), (2, Amount::from_upokt(1)));
 }
+
+#[test]
+fn what_is_on_its_way_out_is_not_staked() {
+    let mut facts = facts();
+    let order = Order::Application {
+        stake: pokt(90_000),
+        service: ServiceId::new("svc"),
+        session_limit: None,
+    };
+    let payer = facts.parties[&Purpose::Application].account.clone();
+    assert!(plan(&order, &facts).is_ok());
+    facts.take_out([(address(77), pokt(50_000))].into_iter());
+    assert!(plan(&order, &facts).is_ok());
+    facts.take_out([(payer.clone(), pokt(5_000)), (payer, pokt(6_000))].into_iter());
+    assert_eq!(plan(&order, &facts).unwrap_err().code(), "not_enough");
+}
