@@ -14,6 +14,9 @@ use super::{
     out::dim,
 };
 
+/// All settings, each with its value and where that comes from.
+type Origins = std::collections::BTreeMap<String, (Value, String)>;
+
 pub(super) async fn run(command: &ConfigCommand, args: &Args, out: &Out) -> Done {
     match command {
         ConfigCommand::Show { origin } => show(*origin, args, out).await,
@@ -53,7 +56,7 @@ async fn show(origin: bool, args: &Args, out: &Out) -> Done {
         out.value(&shown);
         return Ok(());
     }
-    for (key, (value, from)) in &origins {
+    for (key, (value, from)) in told(&origins) {
         let line = line(key, &config::shown(value));
         if origin {
             out.line(&format!("{line}  {}", dim(&format!("# {from}"))));
@@ -160,9 +163,26 @@ fn said(changes: &[ConfigChange], page: &ConfigPage, absent: &[String], out: &Ou
 /// Tables whose names are other people's, and may have dots.
 const ALIASES: [&str; 2] = ["miner.aliases.", "models.aliases."];
 
-/// A setting as a line that may stand in `config.toml`; one that has no value is a comment there.
+/// The settings that are shown: a table whose names stand below it is told by them, and is not said to be empty.
+fn told(origins: &Origins) -> impl Iterator<Item = (&String, &(Value, String))> {
+    origins.iter().filter(|(key, (value, _))| {
+        let table = format!("{key}.");
+        let has_names = || {
+            let after = origins.range(table.clone()..).next();
+            after.is_some_and(|(name, _)| name.starts_with(&table))
+        };
+        !(is_empty_table(value) && has_names())
+    })
+}
+
+fn is_empty_table(value: &Value) -> bool {
+    value.as_object().is_some_and(serde_json::Map::is_empty)
+}
+
+/// A setting as a line that may stand in `config.toml`; one that has no value, or is a table with nothing in it, is a
+/// comment there.
 fn line(key: &str, value: &Value) -> String {
-    if value.is_null() {
+    if value.is_null() || is_empty_table(value) {
         return format!("# {key} = (none)");
     }
     let named = ALIASES
@@ -183,9 +203,6 @@ fn toml_text(value: &Value) -> String {
             let fields: Vec<String> = fields
                 .map(|(key, value)| format!("{} = {}", Value::from(key.as_str()), toml_text(value)))
                 .collect();
-            if fields.is_empty() {
-                return "{}".to_owned();
-            }
             format!("{{ {} }}", fields.join(", "))
         }
         Value::Array(values) => {
@@ -223,7 +240,7 @@ mod tests {
         assert_eq!(absent(&changes, set.into_iter()), ["miner.queue", "backends.bi"]);
         assert_eq!(
             line("miner.services", &serde_json::json!({})),
-            "miner.services = {}"
+            "# miner.services = (none)"
         );
         assert_eq!(
             line("miner.public_url", &Value::Null),
@@ -248,11 +265,12 @@ mod tests {
         std::fs::write(&path, given).unwrap();
         let none = std::collections::BTreeMap::new();
         let first = config::load(&path, true, &none).unwrap();
-        let shown: Vec<String> = first
-            .origins
-            .iter()
+        let shown: Vec<String> = told(&first.origins)
             .map(|(key, (value, _))| line(key, value))
             .collect();
+        // A table that has names is not said to have none.
+        assert!(!shown.iter().any(|line| line.starts_with("# models.aliases")));
+        assert!(shown.contains(&"# miner.services = (none)".to_owned()));
         std::fs::write(&path, shown.join("\n")).unwrap();
         let second =
             config::load(&path, true, &none).unwrap_or_else(|error| panic!("{error}: {}", shown.join("\n")));
