@@ -232,6 +232,15 @@ impl Note {
 
     /// What a message or a file has that its signer may not have meant, in English; nothing for any other note.
     fn of_warning(&self) -> String {
+        if matches!(self, Note::NobodySigns) {
+            return "nobody signs for it yet: delegate it to a gateway (`hearth delegate`), or set gateway.direct_signing to let \
+                    it sign for itself"
+                .to_owned();
+        }
+        if matches!(self, Note::EndUnchecked) {
+            return "whether its time has passed cannot be checked: this node does not follow the chain now"
+                .to_owned();
+        }
         if let Note::StakeGiven { from, to } = self {
             return plain(&format!(
                 "all that the application {from} has staked becomes that of {to}"
@@ -307,10 +316,6 @@ impl fmt::Display for Note {
                  gives the application up",
                 least.pokt()
             ),
-            Note::NobodySigns => f.write_str(
-                "nobody signs for it yet: delegate it to a gateway (`hearth delegate`), or set gateway.direct_signing to let it \
-                 sign for itself",
-            ),
             Note::From { height } => write!(f, "it counts from block {height}"),
             Note::Until { height } => write!(f, "it counts up to block {height}"),
             Note::Retires(services) => write!(f, "no longer served: {}", services.join(", ")),
@@ -355,15 +360,14 @@ impl fmt::Display for Note {
                 plain(who),
                 plain(&accounts.join(", "))
             ),
-            Note::StakeGiven { .. }
+            Note::NobodySigns
+            | Note::EndUnchecked
+            | Note::StakeGiven { .. }
             | Note::Delegates { .. }
             | Note::OtherNumber { .. }
             | Note::OtherChain { .. }
             | Note::OtherSigner { .. }
             | Note::OtherSequence { .. } => f.write_str(&self.of_warning()),
-            Note::EndUnchecked => f.write_str(
-                "whether its time has passed cannot be checked: this node does not follow the chain now",
-            ),
             Note::Foreign { owner } => {
                 write!(f, "the record belongs to {owner}, who gets its stake back")
             }
