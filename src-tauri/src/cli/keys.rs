@@ -11,7 +11,7 @@ use super::{
     Client, Done, Exit, Fault, Out,
     args::PasswordArgs,
     file,
-    keys_args::KeysCommand,
+    keys_args::{As, KeysCommand},
     out::{dim, pokt},
     secret::{Source, new_password, password},
     transfer::{agrees_to_move, agrees_to_take},
@@ -70,18 +70,8 @@ pub(super) async fn run(command: &KeysCommand, client: &Client, out: &Out) -> Do
             yes,
             password: from,
         } => {
-            let purposes: Vec<Purpose> = purposes.iter().copied().map(Into::into).collect();
-            let page: WalletPage = client.get("/wallet").await?;
-            let to = one(account, client).await?;
-            agrees_to_move(&to, (&purposes, *beside, *yes), &page, client, out).await?;
-            let order = ChangeAccount {
-                beside: *beside,
-                purposes: Some(purposes),
-                password: Some(password(from, "Password: ")?),
-                label: None,
-            };
-            let before = changed(account, &order, client, out).await?;
-            no_more(&before, &order, out);
+            let wanted = (purposes.as_slice(), *beside, *yes);
+            used(account, wanted, from, client, out).await?;
         }
         KeysCommand::Remove {
             account,
@@ -113,6 +103,29 @@ pub(super) async fn run(command: &KeysCommand, client: &Client, out: &Out) -> Do
             found(out, &client.post("/wallet/discover", &order).await?);
         }
     }
+    Ok(())
+}
+
+/// Uses an account for these purposes and no others.
+async fn used(
+    account: &str,
+    (purposes, beside, yes): (&[As], bool, bool),
+    from: &PasswordArgs,
+    client: &Client,
+    out: &Out,
+) -> Done {
+    let purposes: Vec<Purpose> = purposes.iter().copied().map(Into::into).collect();
+    let page: WalletPage = client.get("/wallet").await?;
+    let to = one(account, client).await?;
+    agrees_to_move(&to, (&purposes, beside, yes), &page, client, out).await?;
+    let order = ChangeAccount {
+        beside,
+        purposes: Some(purposes),
+        password: Some(password(from, "Password: ")?),
+        label: None,
+    };
+    let before = changed(account, &order, client, out).await?;
+    no_more(&before, &order, out);
     Ok(())
 }
 

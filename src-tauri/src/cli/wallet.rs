@@ -77,11 +77,7 @@ pub(super) async fn run(command: &WalletCommand, args: &Args, out: &Out) -> Done
         }
         WalletCommand::Import(from) => transfer::import(from, &client, out).await?,
         WalletCommand::Keys(command) => keys::run(command, &client, out).await?,
-        WalletCommand::Balance => {
-            let balances: Balances = client.get("/wallet/balances").await?;
-            let page: WalletPage = client.get("/wallet").await?;
-            balance(out, &balances, &page);
-        }
+        WalletCommand::Balance => balance(out, &client).await?,
         WalletCommand::Send(send) => pay(send, &client, out).await?,
         WalletCommand::History(wanted) => contacts::history(wanted, &client, out).await?,
         WalletCommand::Label { movement, label } => {
@@ -163,11 +159,13 @@ fn accounts(out: &Out, page: &WalletPage) {
     }
 }
 
-fn balance(out: &Out, balances: &Balances, wallet: &WalletPage) {
+async fn balance(out: &Out, client: &Client) -> Done {
+    let balances: Balances = client.get("/wallet/balances").await?;
     if out.json {
-        out.value(balances);
-        return;
+        out.value(&balances);
+        return Ok(());
     }
+    let wallet: WalletPage = client.get("/wallet").await?;
     for place in &balances.places {
         let label = match place.kind {
             PlaceKind::SpendableMain | PlaceKind::SpendableWorking | PlaceKind::Spendable => "spendable",
@@ -180,7 +178,7 @@ fn balance(out: &Out, balances: &Balances, wallet: &WalletPage) {
             Trust::Unverified => "not verified yet".to_owned(),
             Trust::Stale => format!("stale, of {}", place.standing.height),
         };
-        let account = named(wallet, &place.address);
+        let account = named(&wallet, &place.address);
         let whose = place
             .owner
             .as_deref()
@@ -217,6 +215,7 @@ fn balance(out: &Out, balances: &Balances, wallet: &WalletPage) {
         let label = format!("of {}, not yours", short(&one.owner));
         out.line(&dim(&format!("  {label:<26} {:>18}", pokt(one.amount.0))).to_string());
     }
+    Ok(())
 }
 
 /// An account by its label, with what it is used for; an address that is none of the wallet's, shortened.
