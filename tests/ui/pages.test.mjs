@@ -1,5 +1,5 @@
-// Every page and state: axe finds nothing, nothing sticks out, nothing leaves the node, in light and dark and at the
-// four widths of the layout. The screenshots lie in $UI_SHOTS.
+// Every page and state: axe finds nothing, nothing sticks out, nothing leaves the node, nothing is asked for in vain, in
+// light and dark and at the four widths of the layout. The screenshots lie in $UI_SHOTS.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { Mock } from './mock/server.mjs';
@@ -40,7 +40,7 @@ async function visit(scenario, list, options) {
     await shoot(page, name);
     for (const fault of [...(await sidewards(page)), ...(await faults(page))]) found.push(`${name}: ${fault}`);
   }
-  found.push(...page.wrong, ...mock.faults);
+  found.push(...page.wrong, ...mock.faults, ...mock.refused);
   await page.context().close();
   await mock.stop();
   assert.deepEqual(found, []);
