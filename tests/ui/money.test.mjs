@@ -160,6 +160,24 @@ test('the history is filtered, rewards apart, and movements are labelled', async
   await holds(async () => assert.match(mock.calls.findLast((call) => call.name === 'GET /wallet/history').query.get('since'), /^20(?:19-12-31|20-01-01)T/));
 });
 
+test('movements between own accounts name them, and a table says whether it holds more than is shown', async () => {
+  const change = ({ it }) => {
+    Object.assign(it.history.find((one) => one.kind === 'sent'), { counterparty: ADDRESSES.working });
+    it.contacts = [];
+    it.payments = [{ time: new Date().toISOString(), amount: '5', state: 'on_its_way', to: ADDRESSES.main }];
+  };
+  await at('wallet', 'serving', { change });
+  const activity = page.getByTestId('activity');
+  await activity.locator('.line', { hasText: /Sent[\s\S]*Working key/ }).first().waitFor();
+  await page.getByTestId('open-payments').getByText('Main key').waitFor();
+  const csv = page.getByTestId('activity-csv');
+  assert.equal(await csv.innerText(), 'CSV');
+  await activity.getByLabel('Kind').selectOption('transfers');
+  await csv.getByText('CSV of all').waitFor();
+  assert.equal(await csv.getAttribute('title'), 'Saves all movements, not only those that the filter shows.');
+  await clean('activity-own');
+});
+
 test('what is spoken for and what is not ours stand beside the total, not in it', async () => {
   const change = ({ it }) => {
     it.balances.reserved = [{ reserved_for: 'fees', place: 'spendable_working', amount: '2000' }, { reserved_for: 'chat', place: 'application', amount: '525564' }];
