@@ -145,7 +145,7 @@ test('movements between own accounts name them, and a table says whether it hold
   const change = ({ it }) => {
     Object.assign(it.history.find((one) => one.kind === 'sent'), { counterparty: ADDRESSES.working });
     it.contacts = [];
-    it.payments = [{ time: new Date().toISOString(), amount: '5', state: 'on_its_way', to: ADDRESSES.main, tx: 'AB'.repeat(32) }];
+    it.payments = [{ time: new Date().toISOString(), amount: '5', state: 'on_its_way', to: ADDRESSES.main, tx: 'AB'.repeat(32), fee: '1' }];
   };
   await at('wallet', 'serving', { change });
   const activity = page.getByTestId('activity');
