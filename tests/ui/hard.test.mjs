@@ -347,12 +347,9 @@ test('a proven figure says its age, and is not green any more when nobody feeds 
   await at('wallet', { change: ({ it }) => (it.balances.standing = { ...it.balances.standing, age_s: 130 }) });
   const badge = page.getByTestId('where').getByTestId('proof').first();
   await badge.filter({ hasText: /Proven at block 871,208, 2\smin\s1\d\ss\sago/ }).waitFor();
-  mock.server.close();
-  for (const response of mock.listeners) response.destroy();
-  mock.server.closeAllConnections();
+  mock.leave();
   await page.getByTestId('lost').waitFor();
   await holds(async () => assert.equal(await badge.getAttribute('data-trust'), 'stale'));
-  mock.server.listen(Number(new URL(mock.url).port), '127.0.0.1');
 });
 
 test('a chain that stands still is said on every page, and a payment in no block with what is known of it', async () => {
