@@ -40,7 +40,8 @@ export async function enter(path, { scenario = 'serving', change, ready, ...opti
   mock = await new Mock(scenario).start();
   change?.(mock);
   page = await open(browser, mock.link(path), options);
-  await (ready ? page.getByTestId(ready).waitFor() : page.locator('main h1').first().waitFor({ state: 'attached' }));
+  // What is shown while the page still connects has a heading, too.
+  await (ready ? page.getByTestId(ready).waitFor() : page.locator('#main h1').first().waitFor({ state: 'attached' }));
 }
 
 async function leave() {
