@@ -44,7 +44,9 @@ fn address(wallet: &Owner, purpose: &str) -> String {
 
 /// The owner is the one elsewhere: its place is taken from the own key first.
 fn watches_its_owner(operator: &Owner, owner: &str) {
-    let watch = ["wallet", "watch", owner, "--as", "owner", "--label", "boss"];
+    let watch = [
+        "wallet", "watch", owner, "--as", "owner", "--label", "boss", "--yes",
+    ];
     let (code, refused) = operator.run(&watch);
     assert_eq!(
         (code, &refused["error"]["code"]),

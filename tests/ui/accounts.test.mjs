@@ -1,33 +1,15 @@
 // The accounts of the wallet: taken in, named, used, exported, forgotten, sealed, locked; and what is refused on the way.
 import assert from 'node:assert/strict';
-import { after, afterEach, before, test } from 'node:test';
+import { test } from 'node:test';
 import { FOREIGN, PATH, unknown } from './mock/accounts.mjs';
-import { Mock } from './mock/server.mjs';
 import { ADDRESSES, words } from './mock/world.mjs';
-import { faults, holds, launch, open, shoot, sidewards } from './support.mjs';
+import { clean, enter, holds, mock, page, stage } from './support.mjs';
 
-let browser, mock, page;
-before(async () => (browser = await launch()));
-after(() => browser.close());
-afterEach(async () => {
-  assert.deepEqual([...page.wrong, ...mock.faults], []);
-  await page.context().close();
-  await mock.stop();
-});
+stage();
 
 const PASSWORD = 'right password';
-async function at(scenario = 'serving', { change, ...options } = {}) {
-  mock = await new Mock(scenario).start();
-  mock.it.password = PASSWORD;
-  change?.(mock.it);
-  page = await open(browser, mock.link('wallet'), options);
-  await page.getByTestId('accounts').waitFor();
-}
-const clean = async (name) => {
-  await page.waitForTimeout(150);
-  await shoot(page, name);
-  assert.deepEqual([...(await faults(page)), ...(await sidewards(page))], []);
-};
+const at = (scenario = 'serving', { change, ...options } = {}) =>
+  enter('wallet', { scenario, ready: 'accounts', change: ({ it }) => ((it.password = PASSWORD), change?.(it)), ...options });
 /** Whether all of it can be seen in its sheet. */
 const inSight = (what) =>
   what.evaluate((one) => {

@@ -1,22 +1,10 @@
 // Chat: streaming, stop, edit with branches, another answer, failure, picker, receipt, history.
 import assert from 'node:assert/strict';
-import { after, afterEach, before, beforeEach, test } from 'node:test';
-import { Mock } from './mock/server.mjs';
-import { ask as askIn, faults, holds, launch, open, shoot } from './support.mjs';
+import { beforeEach, test } from 'node:test';
+import { ask as askIn, browser, enter, faults, holds, mock, open, page, shoot, stage } from './support.mjs';
 
-let browser, mock, page;
-before(async () => (browser = await launch()));
-after(() => browser.close());
-beforeEach(async () => {
-  mock = await new Mock('devnet').start();
-  page = await open(browser, mock.link(''));
-  await page.getByTestId('composer').waitFor();
-});
-afterEach(async () => {
-  assert.deepEqual([...page.wrong, ...mock.faults], []);
-  await page.context().close();
-  await mock.stop();
-});
+stage();
+beforeEach(() => enter('', { scenario: 'devnet', ready: 'composer' }));
 
 const ask = (text) => askIn(page, text);
 const lastAnswer = () => page.getByTestId('answer').last();

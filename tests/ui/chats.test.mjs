@@ -1,27 +1,11 @@
 // Chats over time: answers that go on while nobody looks, folders, the archive, find, files, presets, import, export.
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
-import { after, afterEach, before, test } from 'node:test';
-import { Mock } from './mock/server.mjs';
-import { ask as askIn, faults, holds, launch, open, shoot, sidewards } from './support.mjs';
+import { test } from 'node:test';
+import { ask as askIn, browser, clean, enter, faults, holds, mock, page, shoot, stage } from './support.mjs';
 
-let browser, mock, page;
-before(async () => (browser = await launch()));
-after(() => browser.close());
-afterEach(async () => {
-  assert.deepEqual([...page.wrong, ...mock.faults], []);
-  await page.context().close();
-  await mock.stop();
-});
-
-async function at(path, { width = 1280, height = 800, change = () => {}, ...options } = {}) {
-  mock = await new Mock('devnet').start();
-  change(mock);
-  page = await open(browser, mock.link(''), options);
-  await page.setViewportSize({ width, height });
-  await page.goto(`${mock.url}/${path}`);
-  await page.getByTestId('composer').or(page.locator('main h1')).first().waitFor({ state: 'attached' });
-}
+stage();
+const at = (path, options = {}) => enter(path, { scenario: 'devnet', ...options });
 const ask = (text) => askIn(page, text);
 const answer = (state, where = page) => where.locator(`[data-testid=answer][data-state=${state}]`);
 const called = (name) => mock.calls.filter((call) => call.name === name);
@@ -32,11 +16,6 @@ const menuOf = async (title, entry) => {
 const folderMenu = async (name, entry) => {
   await page.getByRole('button', { name: `Actions for folder ${name}` }).click();
   await page.getByRole('menuitem', { name: entry }).click();
-};
-const clean = async (name) => {
-  await page.waitForTimeout(150);
-  await shoot(page, name);
-  assert.deepEqual([...(await sidewards(page)), ...(await faults(page))], []);
 };
 /** The words that are marked as the current hit. */
 const marked = () => page.evaluate(() => [...(CSS.highlights.get('found-now') ?? [])].map(String).join());

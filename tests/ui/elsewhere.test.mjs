@@ -1,32 +1,13 @@
 // What a key elsewhere has to sign goes out as a file or as codes to scan, and comes back as file, text or pictures of codes.
 import assert from 'node:assert/strict';
-import { after, afterEach, before, test } from 'node:test';
+import { test } from 'node:test';
 import { unsignedStep } from './mock/accounts.mjs';
 import { framesOf, pictureOf } from './mock/qr.mjs';
-import { Mock } from './mock/server.mjs';
 import { ADDRESSES } from './mock/world.mjs';
-import { faults, holds, launch, open, shoot, sidewards } from './support.mjs';
+import { clean, enter, holds, mock, page, stage } from './support.mjs';
 
-let browser, mock, page;
-before(async () => (browser = await launch()));
-after(() => browser.close());
-afterEach(async () => {
-  assert.deepEqual([...page.wrong, ...mock.faults], []);
-  await page.context().close();
-  await mock.stop();
-});
-
-async function at({ change, ...options } = {}) {
-  mock = await new Mock('serving').start();
-  change?.(mock.it);
-  page = await open(browser, mock.link('wallet'), options);
-  await page.getByTestId('accounts').waitFor();
-}
-const clean = async (name) => {
-  await page.waitForTimeout(150);
-  await shoot(page, name);
-  assert.deepEqual([...(await faults(page)), ...(await sidewards(page))], []);
-};
+stage();
+const at = ({ change, ...options } = {}) => enter('wallet', { ready: 'accounts', change: ({ it }) => change?.(it), ...options });
 const body = (name) => mock.calls.findLast((call) => call.name === name)?.body;
 
 /** The sheet of a change whose key is elsewhere. */

@@ -1,27 +1,12 @@
 // What goes wrong on other pages of this kind: hostile answers, small screens, the keyboard alone, long lists, a page
 // that is loaded again.
 import assert from 'node:assert/strict';
-import { after, afterEach, before, test } from 'node:test';
-import { Mock } from './mock/server.mjs';
+import { test } from 'node:test';
 import { message } from './mock/world.mjs';
-import { ask, faults, holds, launch, open, shoot, sidewards } from './support.mjs';
+import { ask, enter, faults, holds, mock, page, shoot, sidewards, stage } from './support.mjs';
 
-let browser, mock, page;
-before(async () => (browser = await launch()));
-after(() => browser.close());
-afterEach(async () => {
-  assert.deepEqual([...page.wrong, ...mock.faults], []);
-  await page.context().close();
-  await mock.stop();
-});
-
-async function at(path, { scenario = 'devnet', width = 1280, height = 800, change = () => {}, ...options } = {}) {
-  mock = await new Mock(scenario).start();
-  change(mock);
-  page = await open(browser, mock.link(''), options);
-  await page.setViewportSize({ width, height });
-  await page.goto(`${mock.url}/${path}`);
-}
+stage();
+const at = (path, options = {}) => enter(path, { scenario: 'devnet', ...options });
 const chatOf = (id, title, ...contents) => {
   const messages = contents.map((content, index) => message(`${id}m${index}`, index ? `${id}m${index - 1}` : null, index % 2 ? 'assistant' : 'user', content, index % 2 ? { model: 'smollm2-135m-instruct' } : {}));
   const now = new Date().toISOString();
@@ -159,7 +144,6 @@ test('after the page is loaded again a draft is there and a stopped answer can b
 
 test('an amount that could mean two things is refused in words, in both languages', async () => {
   for (const [locale, name, typed, words] of [['en-US', 'Send', '1,234', /could mean two amounts\. Write 1\.2340 or 1234/], ['de-DE', 'Senden', '1.234', /zwei Beträge bedeuten\. Schreib 1,2340 oder 1234/]]) {
-    if (page && mock) await page.context().close().then(() => mock.stop(), () => {});
     await at('wallet', { locale });
     await page.getByRole('button', { name, exact: true }).click();
     await page.locator('#send-to').fill('pokt1j40dzzmn6cn9kxku7a5tjnud6hv37vesr5ccaa');
@@ -317,7 +301,6 @@ const choose = async (model) => {
 
 test('a stopped answer of the network says what may be claimed for it, or that nothing is', async () => {
   for (const [charge, note, chip] of [['unknown', /may claim at most 0\.2628 POKT/, /at most 0\.2628 POKT/], ['unpaid', /nothing is paid for it/, /not paid/]]) {
-    if (page && mock) await page.context().close().then(() => mock.stop(), () => {});
     await at('chat');
     mock.pieces = 1;
     mock.chargeOfStopped = charge;
@@ -364,12 +347,9 @@ test('a proven figure says its age, and is not green any more when nobody feeds 
   await at('wallet', { change: ({ it }) => (it.balances.standing = { ...it.balances.standing, age_s: 130 }) });
   const badge = page.getByTestId('where').getByTestId('proof').first();
   await badge.filter({ hasText: /Proven at block 871,208, 2\smin\s1\d\ss\sago/ }).waitFor();
-  mock.server.close();
-  for (const response of mock.listeners) response.destroy();
-  mock.server.closeAllConnections();
+  mock.leave();
   await page.getByTestId('lost').waitFor();
   await holds(async () => assert.equal(await badge.getAttribute('data-trust'), 'stale'));
-  mock.server.listen(Number(new URL(mock.url).port), '127.0.0.1');
 });
 
 test('a chain that stands still is said on every page, and a payment in no block with what is known of it', async () => {

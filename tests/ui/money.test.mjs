@@ -1,30 +1,11 @@
 // Paying, receiving, the address book, the history and backups, as a person goes through them.
 import assert from 'node:assert/strict';
-import { after, afterEach, before, test } from 'node:test';
-import { Mock } from './mock/server.mjs';
+import { test } from 'node:test';
 import { ADDRESSES } from './mock/world.mjs';
-import { faults, holds, launch, open, shoot, sidewards } from './support.mjs';
+import { clean, enter, holds, mock, page, stage } from './support.mjs';
 
-let browser, mock, page;
-before(async () => (browser = await launch()));
-after(() => browser.close());
-afterEach(async () => {
-  assert.deepEqual([...page.wrong, ...mock.faults], []);
-  await page.context().close();
-  await mock.stop();
-});
-
-async function at(path, scenario = 'serving', { change, ...options } = {}) {
-  mock = await new Mock(scenario).start();
-  change?.(mock);
-  page = await open(browser, mock.link(path), options);
-  await page.locator('main h1').first().waitFor({ state: 'attached' });
-}
-const clean = async (name) => {
-  await page.waitForTimeout(150);
-  await shoot(page, name);
-  assert.deepEqual([...(await faults(page)), ...(await sidewards(page))], []);
-};
+stage();
+const at = (path, scenario = 'serving', options = {}) => enter(path, { scenario, ...options });
 const reviewed = () => mock.calls.findLast((call) => call.name === 'POST /wallet/send/review').body;
 // An address with a right checksum, which begins and ends as the supplier's: the mock judges it by its ends.
 const OTHER = ADDRESSES.working;
@@ -158,6 +139,24 @@ test('the history is filtered, rewards apart, and movements are labelled', async
   await activity.getByLabel('From this day').fill('2020-01-01');
   await page.waitForTimeout(100);
   await holds(async () => assert.match(mock.calls.findLast((call) => call.name === 'GET /wallet/history').query.get('since'), /^20(?:19-12-31|20-01-01)T/));
+});
+
+test('movements between own accounts name them, and a table says whether it holds more than is shown', async () => {
+  const change = ({ it }) => {
+    Object.assign(it.history.find((one) => one.kind === 'sent'), { counterparty: ADDRESSES.working });
+    it.contacts = [];
+    it.payments = [{ time: new Date().toISOString(), amount: '5', state: 'on_its_way', to: ADDRESSES.main, tx: 'AB'.repeat(32), fee: '1' }];
+  };
+  await at('wallet', 'serving', { change });
+  const activity = page.getByTestId('activity');
+  await activity.locator('.line', { hasText: /Sent[\s\S]*Working key/ }).first().waitFor();
+  await page.getByTestId('open-payments').getByText('Main key').waitFor();
+  const csv = page.getByTestId('activity-csv');
+  assert.equal(await csv.innerText(), 'CSV');
+  await activity.getByLabel('Kind').selectOption('transfers');
+  await csv.getByText('CSV of all').waitFor();
+  assert.equal(await csv.getAttribute('title'), 'Saves all movements, not only those that the filter shows.');
+  await clean('activity-own');
 });
 
 test('what is spoken for and what is not ours stand beside the total, not in it', async () => {

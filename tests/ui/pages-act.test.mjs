@@ -1,29 +1,11 @@
 // What one can do on the other pages, and what events change on them.
 import assert from 'node:assert/strict';
-import { after, afterEach, before, test } from 'node:test';
-import { Mock } from './mock/server.mjs';
+import { test } from 'node:test';
 import { ADDRESSES, words } from './mock/world.mjs';
-import { faults, holds, launch, open, shoot } from './support.mjs';
+import { clean, enter, holds, mock, page, shoot, stage } from './support.mjs';
 
-let browser, mock, page;
-before(async () => (browser = await launch()));
-after(() => browser.close());
-afterEach(async () => {
-  assert.deepEqual([...page.wrong, ...mock.faults], []);
-  await page.context().close();
-  await mock.stop();
-});
-
-async function at(path, scenario = 'devnet', options = {}) {
-  mock = await new Mock(scenario).start();
-  page = await open(browser, mock.link(path), options);
-  await page.locator('main h1').first().waitFor({ state: 'attached' });
-}
-const clean = async (name) => {
-  await page.waitForTimeout(120);
-  await shoot(page, name);
-  assert.deepEqual(await faults(page), []);
-};
+stage();
+const at = (path, scenario = 'devnet', options = {}) => enter(path, { scenario, ...options });
 
 test('Earn follows blocks, claims and state; stops and starts', async () => {
   await at('earn');
@@ -135,9 +117,7 @@ test('The catalogue fetches where a source is configured', async () => {
 });
 
 test('Without a source the catalogue asks where to fetch from', async () => {
-  mock = await new Mock('devnet').start();
-  mock.it.sourceConfigured = false;
-  page = await open(browser, mock.link('models'));
+  await at('models', 'devnet', { change: ({ it }) => (it.sourceConfigured = false) });
   const { cid } = mock.it.catalogue[1];
   const get = page.getByRole('button', { name: 'Name a source: Phi-4 14B' });
   await get.click();

@@ -1,13 +1,10 @@
-// Every page and state: axe finds nothing, nothing sticks out, nothing leaves the node, in light and dark and at the
-// four widths of the layout. The screenshots lie in $UI_SHOTS.
+// Every page and state: axe finds nothing, nothing sticks out, nothing leaves the node, nothing is asked for in vain, in
+// light and dark and at the four widths of the layout. The screenshots lie in $UI_SHOTS.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { Mock } from './mock/server.mjs';
-import { faults, launch, open, shoot, sidewards } from './support.mjs';
+import { test } from 'node:test';
+import { enter, faults, mock, page, shoot, sidewards, stage } from './support.mjs';
 
-let browser;
-before(async () => (browser = await launch()));
-after(() => browser.close());
+stage();
 
 const pages = [
   ['chat', 'h1'],
@@ -28,8 +25,7 @@ const pages = [
 ];
 
 async function visit(scenario, list, options) {
-  const mock = await new Mock(scenario).start();
-  const page = await open(browser, mock.link(''), options);
+  await enter('', { scenario, ...options });
   const found = [];
   for (const [path, ready] of list) {
     await page.goto(`${mock.url}/${path}`);
@@ -40,10 +36,7 @@ async function visit(scenario, list, options) {
     await shoot(page, name);
     for (const fault of [...(await sidewards(page)), ...(await faults(page))]) found.push(`${name}: ${fault}`);
   }
-  found.push(...page.wrong, ...mock.faults);
-  await page.context().close();
-  await mock.stop();
-  assert.deepEqual(found, []);
+  assert.deepEqual([...found, ...mock.refused], []);
 }
 
 for (const dark of [false, true]) {

@@ -1,31 +1,12 @@
 // Services that accounts of the wallet own: listed with what this node knows of them, made, changed, their cards read.
 import assert from 'node:assert/strict';
-import { after, afterEach, before, test } from 'node:test';
+import { test } from 'node:test';
 import { FOREIGN } from './mock/accounts.mjs';
-import { Mock } from './mock/server.mjs';
 import { ADDRESSES } from './mock/world.mjs';
-import { faults, holds, launch, open, shoot, sidewards } from './support.mjs';
+import { clean, enter, holds, mock, page, stage } from './support.mjs';
 
-let browser, mock, page;
-before(async () => (browser = await launch()));
-after(() => browser.close());
-afterEach(async () => {
-  assert.deepEqual([...page.wrong, ...mock.faults], []);
-  await page.context().close();
-  await mock.stop();
-});
-
-async function at({ change, ...options } = {}) {
-  mock = await new Mock('serving').start();
-  change?.(mock.it);
-  page = await open(browser, mock.link('wallet'), options);
-  await page.getByTestId('services').waitFor();
-}
-const clean = async (name) => {
-  await page.waitForTimeout(150);
-  await shoot(page, name);
-  assert.deepEqual([...(await faults(page)), ...(await sidewards(page))], []);
-};
+stage();
+const at = ({ change, ...options } = {}) => enter('wallet', { ready: 'services', change: ({ it }) => change?.(it), ...options });
 const mine = () => page.getByTestId('services');
 const row = (id) => mine().locator(`[data-service=${id}]`);
 const reviewed = () => mock.calls.findLast((call) => call.name === 'POST /roles/review')?.body;

@@ -1,30 +1,11 @@
 // The first run and the settings of the configuration, walked as a person does, with what goes wrong on the way.
 import assert from 'node:assert/strict';
-import { after, afterEach, before, test } from 'node:test';
-import { Mock } from './mock/server.mjs';
+import { test } from 'node:test';
 import { words } from './mock/world.mjs';
-import { faults, holds, launch, open, shoot, sidewards } from './support.mjs';
+import { clean, enter, holds, mock, page, stage } from './support.mjs';
 
-let browser, mock, page;
-before(async () => (browser = await launch()));
-after(() => browser.close());
-afterEach(async () => {
-  assert.deepEqual([...page.wrong, ...mock.faults], []);
-  await page.context().close();
-  await mock.stop();
-});
-
-async function at(path, scenario = 'empty', { change, ...options } = {}) {
-  mock = await new Mock(scenario).start();
-  change?.(mock);
-  page = await open(browser, mock.link(path), options);
-  await page.locator('main h1').first().waitFor({ state: 'attached' });
-}
-const clean = async (name) => {
-  await page.waitForTimeout(120);
-  await shoot(page, name);
-  assert.deepEqual([...(await faults(page)), ...(await sidewards(page))], []);
-};
+stage();
+const at = (path, scenario = 'empty', options = {}) => enter(path, { scenario, ...options });
 const step = (id) => page.locator(`[data-testid=first-step][data-step=${id}]`).waitFor();
 const noted = () => mock.calls.filter((call) => call.name === 'PATCH /first-run').map((call) => call.body);
 
@@ -214,7 +195,7 @@ test('what environment or flag set is shown so and not offered; entries are adde
   await at('settings/config', 'serving');
   const row = (key) => page.locator(`[data-key="${key}"]`);
   await row('network').waitFor();
-  await holds(async () => assert.match(await row('stop_within_s').innerText(), /environment HEARTH_STOP_WITHIN_S/));
+  await holds(async () => assert.match(await row('stop_within_s').innerText(), /environment variable HEARTH_STOP_WITHIN_S/));
   await holds(async () => assert.equal(await row('network').getByRole('button').count(), 0));
   const servers = page.getByTestId('add-backends');
   await servers.getByRole('button').click();

@@ -1,23 +1,11 @@
 // The sign-in of a browser: a cookie, which every port of the computer gets, and the key of the page, which none gets.
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
-import { after, afterEach, before, beforeEach, test } from 'node:test';
-import { Mock } from './mock/server.mjs';
-import { holds, launch, open } from './support.mjs';
+import { beforeEach, test } from 'node:test';
+import { browser, enter, holds, mock, open, page, stage } from './support.mjs';
 
-let browser, mock, page;
-before(async () => (browser = await launch()));
-after(() => browser.close());
-beforeEach(async () => {
-  mock = await new Mock('serving').start();
-  page = await open(browser, mock.link('wallet'));
-  await page.getByTestId('accounts').waitFor();
-});
-afterEach(async () => {
-  assert.deepEqual([...page.wrong, ...mock.faults], []);
-  await page.context().close();
-  await mock.stop();
-});
+stage();
+beforeEach(() => enter('wallet', { ready: 'accounts' }));
 
 /** A server of somebody else on this computer; gives the heads of the requests that it gets. */
 async function stranger(answer = (_, response) => response.writeHead(200, { 'content-type': 'text/html' }).end('<h1>stranger</h1>')) {

@@ -1,18 +1,10 @@
 // Programs ask for signatures; the owner sees all of what would be signed, and decides.
 import assert from 'node:assert/strict';
-import { after, afterEach, before, test } from 'node:test';
-import { Mock } from './mock/server.mjs';
+import { test } from 'node:test';
 import { ADDRESSES } from './mock/world.mjs';
-import { faults, holds, launch, open, shoot } from './support.mjs';
+import { enter, faults, holds, mock, page, shoot, stage } from './support.mjs';
 
-let browser, mock, page;
-before(async () => (browser = await launch()));
-after(() => browser.close());
-afterEach(async () => {
-  assert.deepEqual([...page.wrong, ...mock.faults], []);
-  await page.context().close();
-  await mock.stop();
-});
+stage();
 
 const request = (id, content, needs_password = true) => ({
   id, asked_by: 'Ledger of my club', address: ADDRESSES.main, asked_at: new Date().toISOString(),
@@ -23,11 +15,7 @@ const transaction = {
   messages: [{ '@type': '/cosmos.bank.v1beta1.MsgSend', from_address: ADDRESSES.main, to_address: ADDRESSES.working, amount: [{ denom: 'upokt', amount: '5000000' }] }],
 };
 
-async function at(options = {}) {
-  mock = await new Mock('locked').start();
-  page = await open(browser, mock.link('chat'), options);
-  await page.locator('main h1').first().waitFor({ state: 'attached' });
-}
+const at = (options = {}) => enter('chat', { scenario: 'locked', ...options });
 
 test('What a program wants signed comes up on any page, one after the other', async () => {
   await at();

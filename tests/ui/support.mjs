@@ -1,8 +1,11 @@
-// What the browser tests share: the browser, axe, screenshots. The packages are those of ui/.
+// What the browser tests share: the stage, the browser, axe, screenshots. The packages are those of ui/.
+import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { after, afterEach, before } from 'node:test';
+import { Mock } from './mock/server.mjs';
 
 const require = createRequire(new URL('../../ui/package.json', import.meta.url));
 const { chromium } = require('playwright-core');
@@ -18,9 +21,46 @@ const SLOWER = Number(process.env.UI_SLOWER ?? 1);
 
 export const launch = () => chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox'] });
 
+/** What is on the stage: the browser of all tests of a file, and the node and its page of the test that runs. */
+export let browser, mock, page;
+
+/** Sets the stage for the tests of a file. After each, nothing may have gone wrong in the page nor in the node. */
+export function stage() {
+  before(async () => (browser = await launch()));
+  after(() => browser.close());
+  afterEach(leave);
+}
+
+/**
+ * A new node and its page. `change`: of the node, before it is asked anything; `ready`: the test id of what is waited for;
+ * the rest is of `open`. Whoever is on the stage already leaves it.
+ */
+export async function enter(path, { scenario = 'serving', change, ready, ...options } = {}) {
+  await leave();
+  mock = await new Mock(scenario).start();
+  change?.(mock);
+  page = await open(browser, mock.link(path), options);
+  // What is shown while the page still connects has a heading, too.
+  await (ready ? page.getByTestId(ready).waitFor() : page.locator('#main h1').first().waitFor({ state: 'attached' }));
+}
+
+async function leave() {
+  const wrong = [...(page?.wrong ?? []), ...(mock?.faults ?? [])];
+  await page?.context().close();
+  await mock?.stop();
+  page = mock = undefined;
+  assert.deepEqual(wrong, []);
+}
+
+/** A picture of the page as it stands now, in which axe finds nothing and nothing sticks out. */
+export async function clean(name) {
+  await page.waitForTimeout(150);
+  await shoot(page, name);
+  assert.deepEqual([...(await faults(page)), ...(await sidewards(page))], []);
+}
+
 /** A page that counts everything that went wrong in it and every request that left the node. */
-export async function open(browser, url, { size = 'normal', dark = false, ...options } = {}) {
-  const [width, height] = SIZES[size];
+export async function open(browser, url, { size = 'normal', width = SIZES[size][0], height = SIZES[size][1], dark = false, ...options } = {}) {
   const context = await browser.newContext({
     viewport: { width, height },
     colorScheme: dark ? 'dark' : 'light',

@@ -11,6 +11,7 @@ mod table;
 
 pub(crate) use client::{Client, bare, means_this_computer};
 pub(crate) use grant::Grant;
+pub use keys::free_name;
 pub(crate) use keys::{Found, Keys, Reservation, unknown_key};
 pub(crate) use login::Login;
 pub use origins::{OriginError, OriginPattern};

@@ -28,7 +28,7 @@ mod storage;
 mod ui;
 
 pub use access::Access;
-pub use auth::{OriginError, OriginPattern, proof};
+pub use auth::{OriginError, OriginPattern, free_name, proof};
 pub use config::Config;
 pub use error::ApiError;
 pub use host::Host;

@@ -50,6 +50,43 @@ fn alike(one: &str, other: &str) -> Option<u32> {
     u32::try_from(one.len().max(other.len()) - same).ok()
 }
 
+/// A name as the eye reads it: small letters, and those of other scripts that look like Latin ones as these.
+pub(crate) fn as_seen(name: &str) -> String {
+    name.trim().to_lowercase().chars().map(latin).collect()
+}
+
+/// The Latin letter that a Cyrillic or Greek one, or its capital, looks like.
+fn latin(letter: char) -> char {
+    const ALIKE: [(&str, char); 24] = [
+        ("аα", 'a'),
+        ("вβ", 'b'),
+        ("сϲ", 'c'),
+        ("ԁ", 'd'),
+        ("еε", 'e'),
+        ("ԍ", 'g'),
+        ("нһη", 'h'),
+        ("іιı", 'i'),
+        ("јϳ", 'j'),
+        ("кκ", 'k'),
+        ("ӏ", 'l'),
+        ("мμ", 'm'),
+        ("ν", 'n'),
+        ("оο", 'o'),
+        ("рρ", 'p'),
+        ("ԛ", 'q'),
+        ("ѕ", 's'),
+        ("тτ", 't'),
+        ("υ", 'y'),
+        ("у", 'y'),
+        ("ѵ", 'v'),
+        ("ԝ", 'w'),
+        ("хχ", 'x'),
+        ("ζ", 'z'),
+    ];
+    let alike = ALIKE.iter().find(|(others, _)| others.contains(letter));
+    alike.map_or(letter, |(_, latin)| *latin)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -75,6 +112,20 @@ mod tests {
             "",
         ] {
             assert_eq!(looks_like(other, known()), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn names_are_compared_as_they_are_seen() {
+        // Cyrillic, Greek capitals, mixed.
+        for (name, seen) in [
+            ("Ехсһаngе", "exchange"),
+            ("ΒΑΝΚ", "bank"),
+            (" Воb ", "bob"),
+            ("Савва", "cabba"),
+            ("Zoë", "zoë"),
+        ] {
+            assert_eq!(as_seen(name), seen);
         }
     }
 

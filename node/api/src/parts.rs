@@ -184,8 +184,12 @@ pub trait Keyring: Send + Sync + 'static {
     async fn import(&self, words: String, passphrase: String, password: String) -> Answer<()>;
     /// Opens all keys.
     async fn unlock(&self, password: String) -> Answer<()>;
-    /// Forgets the main key.
-    fn lock(&self);
+    /// Forgets the keys that ask for the password, but for those of these accounts.
+    fn lock_but(&self, kept: &[u32]);
+    /// Forgets the keys that ask for the password.
+    fn lock(&self) {
+        self.lock_but(&[]);
+    }
     /// Says the words again.
     async fn words(&self, password: String) -> Answer<RecoveryWords>;
     /// Whether the owner has the words written down.

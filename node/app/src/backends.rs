@@ -9,7 +9,7 @@ use hearth_answers::{
 use hearth_base::{Secret, Tasks};
 
 use crate::{
-    config::{BackendSettings, Settings},
+    config::{BackendSettings, Settings, without_password},
     error::NodeError,
     secret_line::secret_line,
 };
@@ -90,7 +90,7 @@ pub(crate) fn named_backend(name: &str, settings: &BackendSettings) -> Result<Na
         Some(text) => {
             let key = backend_key(name, settings)?;
             let url = UrlSettings {
-                base: check_address(text).map_err(|_| NodeError::Address(text.to_owned()))?,
+                base: check_address(text).map_err(|_| NodeError::Address(without_password(text)))?,
                 extra: key.map(bearer).into_iter().flatten().collect(),
                 slots: settings.slots.max(1),
                 health: settings.health.clone(),
@@ -101,7 +101,10 @@ pub(crate) fn named_backend(name: &str, settings: &BackendSettings) -> Result<Na
                 },
                 setting,
             };
-            Arc::new(UrlBackend::new(url).map_err(|error| NodeError::Address(format!("{text}: {error}")))?)
+            Arc::new(
+                UrlBackend::new(url)
+                    .map_err(|error| NodeError::Address(format!("{}: {error}", without_password(text))))?,
+            )
         }
     };
     let named = Named::new(backend, settings.models.clone(), settings.weight);
@@ -137,7 +140,7 @@ pub(crate) fn url_backend(settings: &Settings, text: &str) -> Result<UrlBackend,
         .transpose()?;
     let bytes = |limit: u64| usize::try_from(limit).unwrap_or(usize::MAX);
     let backend = UrlBackend::new(UrlSettings {
-        base: check_address(text).map_err(|_| NodeError::Address(text.to_owned()))?,
+        base: check_address(text).map_err(|_| NodeError::Address(without_password(text)))?,
         extra: key.map(bearer).into_iter().flatten().collect(),
         slots: slots(settings),
         health: settings.miner.backend_health.clone(),
@@ -149,7 +152,7 @@ pub(crate) fn url_backend(settings: &Settings, text: &str) -> Result<UrlBackend,
         },
         setting: "miner.backend".to_owned(),
     });
-    backend.map_err(|error| NodeError::Address(format!("{text}: {error}")))
+    backend.map_err(|error| NodeError::Address(format!("{}: {error}", without_password(text))))
 }
 
 /// The key in the first line of a file.

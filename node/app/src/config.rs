@@ -15,6 +15,7 @@ mod settings;
 
 pub use address::listen_address;
 pub use backends::{BackendKind, BackendSettings};
+pub(crate) use change::without_password;
 pub use change::{ChangeError, Prepared, is_hidden, prepare, shown};
 pub use edit::{Change, EditError};
 pub use layers::{BUILT_IN, ConfigError, Flags, Layered, load};

@@ -13,7 +13,7 @@ use hearth_base::{ChainId, Secret};
 use hearth_connect::Workplace;
 use hearth_engine::Hardware;
 use serde::Deserialize;
-use tokio::sync::{Mutex, Notify, watch};
+use tokio::sync::{Mutex, MutexGuard, Notify, watch};
 
 use crate::{
     backup::{self, Backup, BackupError, Guesses, Refused, SealError},
@@ -136,7 +136,7 @@ impl Host for Program {
                 "the path must begin at the root, as /home/me/hearth.backup",
             ));
         }
-        let _turn = self.guesses.try_lock().map_err(|_| busy())?;
+        let _turn = turn(&self.guesses)?;
         let config = self.layered.lock().await.file.clone();
         let passphrase = Secret::from(order.passphrase);
         let made = backup::back_up_sealed(&self.layout, &config, to, &passphrase).await;
@@ -149,7 +149,7 @@ impl Host for Program {
             order.passphrase.map(Secret::from),
             order.wallet_password.map(Secret::from),
         );
-        let mut guesses = self.guesses.try_lock().map_err(|_| busy())?;
+        let mut guesses = turn(&self.guesses)?;
         let tested = guesses.rehearse(&self.layout, from, passphrase.as_ref(), password.as_ref());
         let tested = tested.await.map_err(|refused| match refused {
             Refused::Wait { seconds } => hearth_wallet::Error::Wait { seconds }.into(),
@@ -183,11 +183,14 @@ fn shown(path: &Path, made: &Backup) -> BackupMade {
     }
 }
 
-fn busy() -> ApiError {
-    ApiError::conflict(
-        "backup_busy",
-        "another backup is being made or tested: wait until that is done",
-    )
+/// The turn to make or test a backup, which one has at a time.
+fn turn(guesses: &Mutex<Guesses>) -> Result<MutexGuard<'_, Guesses>, ApiError> {
+    guesses.try_lock().map_err(|_| {
+        ApiError::conflict(
+            "backup_busy",
+            "another backup is being made or tested: wait until that is done",
+        )
+    })
 }
 
 /// Why there is no backup, in the words of the API.
@@ -214,7 +217,18 @@ fn backup_refused(error: &BackupError) -> ApiError {
 
 #[cfg(test)]
 mod tests {
+    use hearth_base::Clock;
+
     use super::*;
+
+    #[test]
+    fn one_backup_is_made_or_tested_at_a_time() {
+        let guesses = Mutex::new(Guesses::new(Clock::test(0)));
+        let first = turn(&guesses).unwrap();
+        assert_eq!(turn(&guesses).map(drop).unwrap_err().code, "backup_busy");
+        drop(first);
+        assert!(turn(&guesses).is_ok());
+    }
 
     #[test]
     fn the_licences_are_readable_and_complete() {

@@ -39,9 +39,9 @@ pub use backup::{
     BackupError, Rehearsal, Restored, SealError, back_up, back_up_sealed, is_sealed, rehearse, restore_any,
 };
 pub use error::NodeError;
-pub use hearth_api::ApiError;
 pub use hearth_api::control::types as control;
 pub use hearth_api::parts::adapters::wallet_page;
+pub use hearth_api::{ApiError, free_name};
 pub use hearth_connect as connect;
 pub use hearth_pocket::Address;
 pub use hearth_store::Store;
@@ -55,6 +55,6 @@ pub use offline_access::OfflineAccess;
 pub use offline_doctor::offline_doctor;
 pub use offline_weights::OfflineWeights;
 pub use reconfigure::reconfigure;
-pub use secret_line::{SecretLineError, secret_line};
+pub use secret_line::{SecretLineError, open_plain, secret_line};
 pub use standalone::{StandaloneDevnet, offline_wallet};
 pub use stop_warning::StopWarning;

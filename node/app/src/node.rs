@@ -519,6 +519,7 @@ impl Parts {
                     store: self.store.clone(),
                     clock: Clock::system(),
                     allows_local_suppliers: network.allows_local_suppliers(),
+                    applications_sign: settings.gateway.direct_signing,
                 },
                 relay_url: settings.miner.public_url.as_ref().map(ToString::to_string),
                 block_within,

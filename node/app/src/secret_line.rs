@@ -36,7 +36,7 @@ pub fn secret_line(path: &Path) -> Result<String, SecretLineError> {
         source,
     };
     let mut bytes = Vec::new();
-    let file = File::open(path).map_err(read)?;
+    let file = open_plain(path).map_err(read)?;
     file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(read)?;
     if bytes.len() as u64 > MAX_BYTES {
         return Err(SecretLineError::TooLarge(path.to_owned()));
@@ -47,6 +47,24 @@ pub fn secret_line(path: &Path) -> Result<String, SecretLineError> {
         .trim_start_matches(BYTE_ORDER_MARK)
         .trim_end_matches('\r')
         .to_owned())
+}
+
+/// Opens a file that a person named. What is no plain file may have no end, or nobody who writes into it: it would be
+/// waited for without an end. What this process was given open is somebody's on purpose, as `<(…)` of a shell.
+///
+/// # Errors
+/// A file that cannot be opened, or is none.
+pub fn open_plain(path: &Path) -> io::Result<File> {
+    let is_given = path == Path::new("/dev/stdin")
+        || ["/dev/fd", "/proc/self/fd"]
+            .iter()
+            .any(|folder| path.starts_with(folder));
+    if !is_given && !std::fs::metadata(path)?.is_file() {
+        return Err(io::Error::other(
+            "it is a folder, a pipe or a device, and no plain file",
+        ));
+    }
+    File::open(path)
 }
 
 #[cfg(test)]

@@ -127,7 +127,10 @@ pub enum TxError {
     FeeTooHigh { asked: Amount, limit: Amount },
     #[error(transparent)]
     Sign(#[from] SignError),
-    #[error("the transaction {hash} may or may not have been sent: send the very same bytes again")]
+    #[error(
+        "no endpoint said that it has the transaction {hash}, and one may have it: look whether a block has it before you make \
+         another"
+    )]
     Unsent {
         hash: String,
         #[source]

@@ -163,6 +163,10 @@ impl From<crate::Error> for Error {
                 "Delegate it under Wallet (`hearth delegate`), or stake it again with the most that a session may cost.",
             );
         }
+        if let crate::Error::Leaving { .. } = error {
+            return Error::new(Code::ApplicationNotReady, text)
+                .remedy("Stake the application again (`hearth stake application`), or stake another one.");
+        }
         match error.fault() {
             // What else a caller does wrong is said above: the request is larger than a supplier takes.
             Fault::Caller => Error::new(Code::Of("too_large"), text),

@@ -60,12 +60,16 @@ pub enum Error {
     )]
     Unguarded { application: Address },
     #[error(
+        "application {application} is on its way out, so suppliers take nothing from it: stake it again, or another one"
+    )]
+    Leaving { application: Address },
+    #[error(
         "the chain does not know the public key of application {application}: it must send a transaction first"
     )]
     NoApplicationKey { application: Address },
     #[error(
-        "the stake of application {application} is used up: with what suppliers may still claim, one more answer of \
-         {price} could bring it below the minimum; add stake, or wait until former sessions are settled"
+        "application {application} has no stake left above the minimum, and only that can be spent: with what suppliers may \
+         still claim, one more answer of {price} could bring it below; add stake, or wait until former sessions are settled"
     )]
     OutOfStake { application: Address, price: Amount },
     #[error(
@@ -289,6 +293,7 @@ impl Error {
             | Error::NotDelegated { .. }
             | Error::DirectOff { .. }
             | Error::Unguarded { .. }
+            | Error::Leaving { .. }
             | Error::NoApplicationKey { .. }
             | Error::OutOfStake { .. } => Fault::Application,
             Error::NoHead | Error::NoSupplier { .. } | Error::Network(_) => Fault::Network,
@@ -319,6 +324,7 @@ impl Error {
             Error::NotDelegated { .. } => "not_delegated",
             Error::DirectOff { .. } => "direct_signing_off",
             Error::Unguarded { .. } => "application_unguarded",
+            Error::Leaving { .. } => "application_leaving",
             Error::NoApplicationKey { .. } => "no_application_key",
             Error::OutOfStake { .. } => "out_of_stake",
             Error::DailyCap { .. } => "daily_cap_reached",
@@ -350,6 +356,7 @@ impl Failure for Error {
             | Error::NotDelegated { .. }
             | Error::DirectOff { .. }
             | Error::Unguarded { .. }
+            | Error::Leaving { .. }
             | Error::NoApplicationKey { .. }
             | Error::RequestTooLarge { .. } => Kind::Skip,
             Error::Stopping => Kind::Stop,

@@ -102,6 +102,20 @@ impl Signers {
         })
     }
 
+    /// The application that would pay for a service if it were not on its way out.
+    fn leaving(&self, applications: &[Proven<Application>], service: &ServiceId) -> Option<Address> {
+        let mut leaving = applications
+            .iter()
+            .map(Proven::value)
+            .filter(|application| application.unstake_session_end_height > 0 && asks(application, service));
+        let one = leaving.find(|application| {
+            let gateway = self.gateway.as_ref();
+            self.own(application).is_some()
+                || gateway.is_some_and(|gateway| delegates_to(application, gateway.address()))
+        })?;
+        Address::parse(&one.address).ok()
+    }
+
     /// Why nobody pays for a service that exists.
     pub(crate) fn nobody(&self, applications: &[Proven<Application>], service: &ServiceId) -> Error {
         let own = applications.iter().find(|application| {
@@ -115,6 +129,9 @@ impl Signers {
                 gateway: gateway.address().clone(),
             },
             (Some(application), None) => Error::DirectOff { application },
+            (None, _) if let Some(application) = self.leaving(applications, service) => {
+                Error::Leaving { application }
+            }
             (None, Some(gateway)) => Error::NoApplication {
                 service: service.clone(),
                 gateway: gateway.address().clone(),
@@ -135,9 +152,12 @@ pub(crate) struct Payer {
 
 /// Staked for a service and not leaving.
 fn is_staked(application: &Application, service: &ServiceId) -> bool {
+    application.unstake_session_end_height == 0 && asks(application, service)
+}
+
+fn asks(application: &Application, service: &ServiceId) -> bool {
     let mut services = application.service_configs.iter();
-    application.unstake_session_end_height == 0
-        && services.any(|config| config.service_id == service.as_str())
+    services.any(|config| config.service_id == service.as_str())
 }
 
 /// Whether not anybody can spend all of its stake: the key that completes the ring of an application without gateways

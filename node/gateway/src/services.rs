@@ -23,6 +23,8 @@ pub enum Unavailable {
     NotDelegated,
     /// An own application would sign for itself, and so could anybody.
     Unguarded,
+    /// The application that would pay is on its way out.
+    Leaving,
     /// The stake of its application is at the minimum: one answer would unbond it.
     OutOfStake,
     /// One answer more would cost more than a day may.
@@ -143,6 +145,8 @@ fn nobody(signers: &Signers, applications: &[Proven<Application>], service: &Ser
         Unavailable::NotDelegated
     } else if matches!(why, Error::Unguarded { .. }) {
         Unavailable::Unguarded
+    } else if matches!(why, Error::Leaving { .. }) {
+        Unavailable::Leaving
     } else if signers.is_empty() {
         Unavailable::NoKey
     } else {

@@ -55,9 +55,20 @@ pub struct Facts {
     pub block_time: Option<Duration>,
     /// Whether suppliers of this network may stand on this computer or in a private network.
     pub allows_local_suppliers: bool,
+    /// Whether this node lets applications sign for themselves.
+    pub applications_sign: bool,
 }
 
 impl Facts {
+    /// Counts what accounts are paying already as spent.
+    pub(crate) fn take_out(&mut self, leaving: impl Iterator<Item = (Address, Amount)>) {
+        for (account, amount) in leaving {
+            for party in self.parties.values_mut().filter(|party| party.account == account) {
+                party.balance = party.balance.saturating_sub(amount);
+            }
+        }
+    }
+
     /// Reads them.
     ///
     /// # Errors
@@ -67,6 +78,7 @@ impl Facts {
         accounts: &Accounts,
         order: &Order,
         allows_local_suppliers: bool,
+        applications_sign: bool,
     ) -> Result<Facts, QueryError> {
         let supplier = async {
             match &accounts.operator {
@@ -141,6 +153,7 @@ impl Facts {
             now_ns: head.time.unix_timestamp_nanos(),
             block_time: head.block_time,
             allows_local_suppliers,
+            applications_sign,
         })
     }
 

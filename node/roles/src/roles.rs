@@ -72,6 +72,9 @@ pub enum Error {
     Store(#[from] sqlx::Error),
 }
 
+/// Transactions that are looked through for those on their way.
+const MOST_ITEMS: u32 = 500;
+
 /// An order that was looked at. Nothing is signed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Review {
@@ -92,6 +95,8 @@ pub struct Roles {
     pub clock: Clock,
     /// Whether suppliers of this network may stand on this computer or in a private network.
     pub allows_local_suppliers: bool,
+    /// Whether this node lets applications sign for themselves.
+    pub applications_sign: bool,
 }
 
 impl Roles {
@@ -102,7 +107,7 @@ impl Roles {
     pub async fn review(&self, order: &Order) -> Result<Review, Error> {
         let accounts = self.wallet.accounts().ok_or(hearth_wallet::Error::None)?;
         let accounts = order.with_operator(accounts)?;
-        let facts = Facts::read(&self.chain, &accounts, order, self.allows_local_suppliers).await?;
+        let facts = self.facts(&accounts, order).await?;
         facts.check_operator(&accounts)?;
         let plan = plan(order, &facts)?;
         // Later steps need those before them, so only the first can be tried.
@@ -126,6 +131,18 @@ impl Roles {
             max_fee: Amount::from_upokt(ceiling.upokt().saturating_mul(n_steps)),
             unsigned,
         })
+    }
+
+    async fn facts(&self, accounts: &hearth_wallet::Accounts, order: &Order) -> Result<Facts, Error> {
+        let (local, sign) = (self.allows_local_suppliers, self.applications_sign);
+        let mut facts = Facts::read(&self.chain, accounts, order, local, sign).await?;
+        // What is on its way out is spent. Roles are not counted: the same order again means the same step.
+        let (items, _) = self.outbox.newest(MOST_ITEMS, 0).await?;
+        let open = items.into_iter().filter(|item| {
+            matches!(item.reason, Reason::Payment | Reason::Elsewhere) && item.state.outcome().is_none()
+        });
+        facts.take_out(open.map(|item| (item.account, item.amount.saturating_add(item.max_fee))));
+        Ok(facts)
     }
 
     /// What is known of an account of the former network.
@@ -167,7 +184,7 @@ impl Roles {
             },
         };
         let accounts = about.with_operator(accounts)?;
-        let facts = Facts::read(&self.chain, &accounts, &about, self.allows_local_suppliers).await?;
+        let facts = self.facts(&accounts, &about).await?;
         facts.check_operator(&accounts)?;
         let mut claim = morse_claim(&wanted.kind, (&to, &signer), &key.public_key(), &facts)?;
         claim.set_signature(key.sign(&claim.signed_bytes()).to_vec());

@@ -186,8 +186,8 @@ impl Settlements {
         let mut looked = self.begin(newest).await?;
         self.welcome(&accounts, looked).await?;
         for _ in 0..AT_A_TIME {
-            let timing = self.timing(looked.plus(1)).await?;
-            let Some(due) = next_settlement(&timing, looked).filter(|due| *due <= newest) else {
+            let due = self.due_after(looked).await?;
+            let Some(due) = due.filter(|due| *due <= newest) else {
                 break;
             };
             self.look_at(due, &accounts, Way::Ahead).await?;
@@ -228,6 +228,16 @@ impl Settlements {
     async fn back(&self, sessions: u64, from: Height) -> Result<Height, LookError> {
         let session = self.timing(from).await?.blocks_per_session;
         Ok(Height(from.0.saturating_sub(sessions.saturating_mul(session))))
+    }
+
+    /// The first block after a height that settles a session, also where sessions change around it.
+    async fn due_after(&self, looked: Height) -> Result<Option<Height>, QueryError> {
+        let now = self.timing(looked.plus(1)).await?;
+        let then = self.timing(about(&now, looked)).await?;
+        // A change may have made windows shorter: sessions of before it are settled later than those of now.
+        let from = about(&now, looked).min(about(&then, looked));
+        let then = self.timing(from).await?;
+        Ok(next_settlement((&then, &now), from, looked))
     }
 
     async fn timing(&self, height: Height) -> Result<Timing, QueryError> {
@@ -447,19 +457,31 @@ fn stake(coin: Option<&Coin>) -> Amount {
     coin.and_then(|coin| coin.amount.parse().ok()).unwrap_or_default()
 }
 
-/// The first block after a height that settles a session.
-fn next_settlement(timing: &Timing, after: Height) -> Option<Height> {
-    if timing.blocks_per_session == 0 {
+/// A block of the sessions that are settled after a height, or of the one before them.
+fn about(timing: &Timing, after: Height) -> Height {
+    Height(after.0.saturating_sub(timing.blocks_to_settlement()).max(1))
+}
+
+/// The first block after a height that settles a session, of those from a block on: by the timing there and by that of
+/// now, which counts from its anchor on.
+fn next_settlement((then, now): (&Timing, &Timing), from: Height, after: Height) -> Option<Height> {
+    if then.blocks_per_session == 0 || now.blocks_per_session == 0 {
         return None;
     }
-    let about = Height(after.0.saturating_sub(timing.blocks_to_settlement()).max(1));
-    let mut end = timing.bounds_at(about).end;
+    let at = |height: Height| if height.0 < now.anchor_height { then } else { now };
+    let (mut at_block, mut first) = (from, None::<Height>);
     loop {
+        let timing = at(at_block);
+        let end = timing.bounds_at(at_block).end;
+        // No later session is settled before it has ended.
+        if first.is_some_and(|first| first <= end) {
+            return first;
+        }
         let settlement = timing.windows(end).settlement;
         if settlement > after {
-            return Some(settlement);
+            first = Some(first.map_or(settlement, |first| first.min(settlement)));
         }
-        end = end.plus(timing.blocks_per_session);
+        at_block = end.plus(1);
     }
 }
 
@@ -483,23 +505,20 @@ mod tests {
     #[test]
     fn each_session_is_settled_in_one_block() {
         let timing = timing();
+        let next = |timing: &Timing, after| next_settlement((timing, timing), about(timing, after), after);
         let mut found = Vec::new();
         let mut after = Height(0);
         while found.len() < 4 {
-            after = next_settlement(&timing, after).unwrap();
+            after = next(&timing, after).unwrap();
             found.push(after.0);
         }
         // 24 blocks after the ends 20, 40, 60, 80.
         assert_eq!(found, [44, 64, 84, 104]);
         for height in 44..64 {
-            assert_eq!(
-                next_settlement(&timing, Height(height)),
-                Some(Height(64)),
-                "{height}"
-            );
+            assert_eq!(next(&timing, Height(height)), Some(Height(64)), "{height}");
         }
         assert_eq!(
-            next_settlement(
+            next(
                 &Timing {
                     blocks_per_session: 0,
                     ..timing
@@ -508,6 +527,37 @@ mod tests {
             ),
             None
         );
+    }
+
+    #[test]
+    fn no_settlement_is_passed_over_where_sessions_become_longer_or_shorter() {
+        let then = timing();
+        let changed = |blocks_per_session, claim_open_offset| Timing {
+            blocks_per_session,
+            claim_open_offset,
+            // The sessions until 80 are of before.
+            anchor_height: 81,
+            anchor_number: 5,
+            ..then
+        };
+        let all = |now: &Timing| {
+            let mut found = Vec::new();
+            let mut after = Height(0);
+            while found.len() < 6 {
+                let at = |height: Height| if height.0 < 81 { then } else { *now };
+                let now = at(after.plus(1));
+                let from = about(&now, after).min(about(&at(about(&now, after)), after));
+                after = next_settlement((&at(from), &now), from, after).unwrap();
+                found.push(after.0);
+            }
+            found
+        };
+        // Ends 20, 40, 60, 80 of before, each settled 24 blocks later, then 130, 180 and so on.
+        assert_eq!(all(&changed(50, 11)), [44, 64, 84, 104, 154, 204]);
+        assert_eq!(all(&changed(5, 11)), [44, 64, 84, 104, 109, 114]);
+        // Windows that become longer, and shorter: 3 blocks later than before, 7 earlier.
+        assert_eq!(all(&changed(20, 14)), [44, 64, 84, 104, 127, 147]);
+        assert_eq!(all(&changed(20, 4)), [44, 64, 84, 104, 117, 137]);
     }
 
     #[test]

@@ -136,6 +136,7 @@ fn facts() -> Facts {
         now_ns: 0,
         block_time: Some(std::time::Duration::from_secs(60)),
         allows_local_suppliers: false,
+        applications_sign: false,
     }
 }
 
@@ -362,7 +363,13 @@ fn an_application_grows_and_asks_one_service_that_exists() {
         (message.stake, message.per_session_spend_limit),
         (coin(2_000), None)
     );
-    assert!(made.notes.contains(&Note::SettlementsTake { least: pokt(1_000) }));
+    let least = Note::SettlementsTake { least: pokt(1_000) };
+    assert!(least.to_string().contains("only that can be spent"));
+    assert!(made.notes.contains(&least) && made.notes.contains(&Note::NobodySigns));
+    facts.applications_sign = true;
+    let made = plan(&order(2_000, "svc", None), &facts).unwrap();
+    assert!(!made.notes.contains(&Note::NobodySigns));
+    facts.applications_sign = false;
     let code = |order: &Order, facts: &Facts| plan(order, facts).unwrap_err().code();
     assert_eq!(code(&order(2_000, "none", None), &facts), "no_service");
     assert_eq!(code(&order(999, "svc", None), &facts), "stake_too_small");
@@ -493,4 +500,20 @@ fn a_supplier_is_edited_service_by_service() {
     facts.parties.insert(Purpose::Operator, party(2, Amount::ZERO));
     let fees = plan(&edit(vec![offer("https://d.example")], &[]), &facts).unwrap();
     assert_eq!((fees.steps.len(), fees.total()), (2, Amount::from_upokt(1)));
+}
+
+#[test]
+fn what_is_on_its_way_out_is_not_staked() {
+    let mut facts = facts();
+    let order = Order::Application {
+        stake: pokt(90_000),
+        service: ServiceId::new("svc"),
+        session_limit: None,
+    };
+    let payer = facts.parties[&Purpose::Application].account.clone();
+    assert!(plan(&order, &facts).is_ok());
+    facts.take_out([(address(77), pokt(50_000))].into_iter());
+    assert!(plan(&order, &facts).is_ok());
+    facts.take_out([(payer.clone(), pokt(5_000)), (payer, pokt(6_000))].into_iter());
+    assert_eq!(plan(&order, &facts).unwrap_err().code(), "not_enough");
 }

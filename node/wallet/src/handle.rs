@@ -249,9 +249,15 @@ impl Wallet {
 
     /// Forgets the keys that ask for the password. Earning goes on with those that sign unattended.
     pub fn lock(&self) {
+        self.lock_but(&[]);
+    }
+
+    /// Forgets the keys that ask for the password, but for these.
+    pub fn lock_but(&self, kept: &[EntryId]) {
         let mut keys = self.keys();
         let unattended: Vec<EntryId> = keys.unattended().collect();
-        keys.open.retain(|id, _| unattended.contains(id));
+        keys.open
+            .retain(|id, _| unattended.contains(id) || kept.contains(id));
         self.publish(&keys);
     }
 

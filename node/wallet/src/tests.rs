@@ -457,6 +457,24 @@ fn keys_come_in_and_go_out_again() {
 }
 
 #[test]
+fn a_wallet_that_was_half_open_is_half_open_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let wallet = open(folder.path(), &Clock::test(0));
+    wallet.create(PASSWORD).unwrap();
+    let spare = wallet.add(&raw(7), &Naming::default(), PASSWORD).unwrap();
+    let owner = wallet.accounts().unwrap().owner.unwrap();
+    let is_locked = |address| wallet.state().borrow().is_locked(address);
+    assert!(!is_locked(&spare.address) && !is_locked(&owner));
+    wallet.lock_but(&[spare.id]);
+    assert!(!is_locked(&spare.address) && is_locked(&owner));
+    wallet.unlock(PASSWORD).unwrap();
+    wallet.lock_but(&[spare.id]);
+    assert!(!is_locked(&spare.address) && is_locked(&owner));
+    wallet.lock();
+    assert!(is_locked(&spare.address));
+}
+
+#[test]
 fn a_key_that_signs_no_more_unattended_is_closed() {
     let folder = tempfile::tempdir().unwrap();
     let clock = Clock::test(0);

@@ -136,7 +136,12 @@ pub(super) async fn rehearse(
             Some(false) => out.line("  the password does not open its keys"),
             None => {}
         }
-        out.hint("It can be brought back. No data were touched.");
+        out.hint(if is_wrong {
+            "It can be brought back, but this password opens none of its keys: try the one that the wallet had when the \
+             backup was made. No data were touched."
+        } else {
+            "It can be brought back. No data were touched."
+        });
     }
     if is_wrong { Err(Exit::Said(1)) } else { Ok(()) }
 }

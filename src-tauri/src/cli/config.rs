@@ -14,6 +14,9 @@ use super::{
     out::dim,
 };
 
+/// All settings, each with its value and where that comes from.
+type Origins = std::collections::BTreeMap<String, (Value, String)>;
+
 pub(super) async fn run(command: &ConfigCommand, args: &Args, out: &Out) -> Done {
     match command {
         ConfigCommand::Show { origin } => show(*origin, args, out).await,
@@ -53,7 +56,7 @@ async fn show(origin: bool, args: &Args, out: &Out) -> Done {
         out.value(&shown);
         return Ok(());
     }
-    for (key, (value, from)) in &origins {
+    for (key, (value, from)) in told(&origins) {
         let line = line(key, &config::shown(value));
         if origin {
             out.line(&format!("{line}  {}", dim(&format!("# {from}"))));
@@ -72,11 +75,15 @@ async fn change(changes: impl Iterator<Item = (String, Option<String>)>, args: &
     if args.config.is_none() {
         match Client::connect(&place).await {
             Ok(client) => {
+                let before: ConfigPage = client.get("/config").await?;
+                let origins = before.settings.iter();
+                let set = origins.map(|setting| (setting.key.as_str(), setting.origin.as_str()));
+                let absent = absent(&changes, set);
                 let patch = ConfigPatch {
                     changes: changes.clone(),
                 };
                 let page: ConfigPage = client.patch("/config", &patch).await?;
-                return said(&changes, &page, out);
+                return said(&changes, &page, &absent, out);
             }
             Err(exit) if exit.is("not_running") => {}
             Err(exit) => return Err(exit),
@@ -89,6 +96,9 @@ async fn change(changes: impl Iterator<Item = (String, Option<String>)>, args: &
             value: value.clone(),
         })
         .collect();
+    let origins = place.layered.origins.iter();
+    let set = origins.map(|(key, (_, origin))| (key.as_str(), origin.as_str()));
+    let absent = absent(&changes, set);
     let chain = Store::chain_of(&place.layout.database()).await;
     let next = reconfigure(&place.layered, &wanted, chain.as_ref())
         .map_err(|error| Fault::failed("config_refused", hearth_base::failure::chain(&error)))?;
@@ -101,12 +111,39 @@ async fn change(changes: impl Iterator<Item = (String, Option<String>)>, args: &
             out.line(&line(&change.key, &config::shown(value)));
         }
     }
-    out.hint(&format!("written to {}", next.file.display()));
+    written(&changes, &absent, &next.file.display().to_string(), out);
     Ok(())
 }
 
+/// The settings that are to be taken out of a file that has none of them. `set` are all settings, with where each comes
+/// from.
+fn absent<'a>(
+    changes: &[ConfigChange],
+    set: impl Iterator<Item = (&'a str, &'a str)> + Clone,
+) -> Vec<String> {
+    let is_there = |wanted: &str| {
+        set.clone().any(|(key, origin)| {
+            let rest = key.strip_prefix(wanted);
+            origin != config::BUILT_IN && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        })
+    };
+    let taken_out = changes.iter().filter(|change| change.value.is_none());
+    let keys = taken_out.map(|change| change.key.clone());
+    keys.filter(|key| !is_there(key)).collect()
+}
+
+/// Where the changes are now, and which were none.
+fn written(changes: &[ConfigChange], absent: &[String], file: &str, out: &Out) {
+    for key in absent {
+        out.hint(&format!("{key} is not set in {file}, so nothing was taken out"));
+    }
+    if absent.len() < changes.len() {
+        out.hint(&format!("written to {file}"));
+    }
+}
+
 /// What a node took up, and what waits.
-fn said(changes: &[ConfigChange], page: &ConfigPage, out: &Out) -> Done {
+fn said(changes: &[ConfigChange], page: &ConfigPage, absent: &[String], out: &Out) -> Done {
     if out.json {
         out.value(page);
         return Ok(());
@@ -116,7 +153,7 @@ fn said(changes: &[ConfigChange], page: &ConfigPage, out: &Out) -> Done {
         let value = setting.value.replace('\n', ", ");
         out.line(&format!("{} = {value}", setting.key));
     }
-    out.hint(&format!("written to {}", page.file));
+    written(changes, absent, &page.file, out);
     if page.needs_restart {
         out.hint("some of it counts when Hearth starts the next time");
     }
@@ -126,11 +163,26 @@ fn said(changes: &[ConfigChange], page: &ConfigPage, out: &Out) -> Done {
 /// Tables whose names are other people's, and may have dots.
 const ALIASES: [&str; 2] = ["miner.aliases.", "models.aliases."];
 
+/// The settings that are shown: a table whose names stand below it is told by them, and is not said to be empty.
+fn told(origins: &Origins) -> impl Iterator<Item = (&String, &(Value, String))> {
+    origins.iter().filter(|(key, (value, _))| {
+        let table = format!("{key}.");
+        let has_names = || {
+            let after = origins.range(table.clone()..).next();
+            after.is_some_and(|(name, _)| name.starts_with(&table))
+        };
+        !(is_empty_table(value) && has_names())
+    })
+}
+
+fn is_empty_table(value: &Value) -> bool {
+    value.as_object().is_some_and(serde_json::Map::is_empty)
+}
+
 /// A setting as a line that may stand in `config.toml`; one that has no value, or is a table with nothing in it, is a
 /// comment there.
 fn line(key: &str, value: &Value) -> String {
-    let is_empty = value.as_object().is_some_and(serde_json::Map::is_empty);
-    if value.is_null() || is_empty {
+    if value.is_null() || is_empty_table(value) {
         return format!("# {key} = (none)");
     }
     let named = ALIASES
@@ -168,6 +220,35 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_is_not_set_is_not_taken_out() {
+        let change = |key: &str, value: Option<&str>| ConfigChange {
+            key: key.to_owned(),
+            value: value.map(str::to_owned),
+        };
+        let set = [
+            ("miner.slots", "/etc/config.toml"),
+            ("miner.queue", config::BUILT_IN),
+            ("backends.big.url", "/etc/config.toml"),
+        ];
+        let changes = [
+            change("miner.slots", None),
+            change("miner.queue", None),
+            change("backends.big", None),
+            change("backends.bi", None),
+            change("miner.start", Some("true")),
+        ];
+        assert_eq!(absent(&changes, set.into_iter()), ["miner.queue", "backends.bi"]);
+        assert_eq!(
+            line("miner.services", &serde_json::json!({})),
+            "# miner.services = (none)"
+        );
+        assert_eq!(
+            line("miner.public_url", &Value::Null),
+            "# miner.public_url = (none)"
+        );
+    }
+
+    #[test]
     fn what_is_shown_is_a_configuration_that_can_be_read() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("config.toml");
@@ -184,11 +265,12 @@ mod tests {
         std::fs::write(&path, given).unwrap();
         let none = std::collections::BTreeMap::new();
         let first = config::load(&path, true, &none).unwrap();
-        let shown: Vec<String> = first
-            .origins
-            .iter()
+        let shown: Vec<String> = told(&first.origins)
             .map(|(key, (value, _))| line(key, value))
             .collect();
+        // A table that has names is not said to have none.
+        assert!(!shown.iter().any(|line| line.starts_with("# models.aliases")));
+        assert!(shown.contains(&"# miner.services = (none)".to_owned()));
         std::fs::write(&path, shown.join("\n")).unwrap();
         let second =
             config::load(&path, true, &none).unwrap_or_else(|error| panic!("{error}: {}", shown.join("\n")));

@@ -312,8 +312,9 @@ impl Here<'_> {
     async fn make_key(&self, program: Program) -> anyhow::Result<CreatedApiKey> {
         let mut scopes = vec![Scope::Local, Scope::Embeddings];
         scopes.extend(self.connect.daily_budget.map(|_| Scope::Network));
+        let list: ApiKeyList = self.client.get("/keys").await?;
         let new = NewApiKey {
-            name: program.title().to_owned(),
+            name: hearth_node::free_name(&list.keys, program.title()),
             limits: KeyLimits {
                 scopes,
                 daily_budget: self.connect.daily_budget,

@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use hearth_node::control::{
-    Contact, ContactList, History, ImportContacts, LabelMovement, SaveContact, SendReview, Timestamp,
+    Account, Contact, ContactList, History, ImportContacts, LabelMovement, SaveContact, SendReview,
+    Timestamp, WalletPage,
 };
 
 use super::{
@@ -59,21 +60,39 @@ pub(super) async fn run(command: Option<&ContactsCommand>, client: &Client, out:
     Ok(())
 }
 
-/// The address of a name; what is an address stays.
-pub(super) async fn address_of(who: &str, client: &Client) -> Result<String, Exit> {
+/// The address of a name of the address book; what is an address stays.
+async fn address_of(who: &str, client: &Client) -> Result<String, Exit> {
+    let list: ContactList = client.get("/contacts").await?;
+    Ok(find(who, &list.contacts, &[])?)
+}
+
+/// The address of whoever is to be paid: a name of the address book, or the label of an own account.
+pub(super) async fn payee(who: &str, client: &Client) -> Result<String, Exit> {
+    let list: ContactList = client.get("/contacts").await?;
+    let page: WalletPage = client.get("/wallet").await?;
+    Ok(find(who, &list.contacts, &page.accounts)?)
+}
+
+/// What is no name is refused by the node, which says what an address is.
+fn find(who: &str, contacts: &[Contact], own: &[Account]) -> Result<String, Fault> {
     let who = who.trim();
     if who.starts_with("pokt1") {
         return Ok(who.to_owned());
     }
-    let list: ContactList = client.get("/contacts").await?;
-    let found = list
-        .contacts
-        .into_iter()
-        .find(|contact| contact.name.to_lowercase() == who.to_lowercase());
-    match found {
-        Some(contact) => Ok(contact.address),
-        // What is neither is refused by the node, which says what an address is.
-        None => Ok(who.to_owned()),
+    let is_it = |name: &str| name.to_lowercase() == who.to_lowercase();
+    let contact = contacts.iter().find(|contact| is_it(&contact.name));
+    let own = own.iter().find(|account| is_it(&account.label));
+    match (contact, own) {
+        (Some(contact), Some(own)) if contact.address != own.address => {
+            let message = format!(
+                "\"{who}\" is a name of the address book ({}) and an account of this wallet ({})",
+                contact.address, own.address
+            );
+            Err(Fault::wrong_use(message).remedy("write the address of the one that is meant"))
+        }
+        (Some(contact), _) => Ok(contact.address.clone()),
+        (None, Some(own)) => Ok(own.address.clone()),
+        (None, None) => Ok(who.to_owned()),
     }
 }
 
@@ -206,6 +225,37 @@ mod tests {
                 assert!(remedy.contains(form), "{remedy}");
             }
         }
+    }
+
+    #[test]
+    fn own_accounts_are_paid_by_their_labels_as_contacts_are() {
+        let account = serde_json::json!({
+            "id": 1, "label": "Savings", "kind": "words", "path": null, "address": "pokt1own", "purposes": [],
+            "state": "open",
+        });
+        let own: Account = serde_json::from_value(account).unwrap();
+        let contact = |name: &str, address: &str| Contact {
+            address: address.to_owned(),
+            name: name.to_owned(),
+            note: None,
+            created_at: Timestamp::from_ms(0),
+        };
+        let (bob, own) = (contact("Bob", "pokt1bob"), [own]);
+        let found = |who: &str, contacts: &[Contact]| find(who, contacts, &own);
+        for (who, address) in [
+            (" savings ", "pokt1own"),
+            ("BOB", "pokt1bob"),
+            ("pokt1else", "pokt1else"),
+            ("nobody", "nobody"),
+        ] {
+            assert_eq!(found(who, std::slice::from_ref(&bob)).unwrap(), address);
+        }
+        let refused = found("Savings", &[contact("savings", "pokt1bob")]).unwrap_err();
+        assert!(refused.detail.message.contains("pokt1own"));
+        assert_eq!(
+            found("Savings", &[contact("savings", "pokt1own")]).unwrap(),
+            "pokt1own"
+        );
     }
 
     #[test]

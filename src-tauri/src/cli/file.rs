@@ -13,11 +13,14 @@ pub(super) const SECRET: u64 = 64 << 10;
 /// The most bytes of transactions, address books, cards and messages.
 pub(super) const DOCUMENT: u64 = 1 << 20;
 
-/// The bytes of a file that holds what is wanted. One without an end is not read to its end.
+/// The bytes of a file that holds what is wanted, `-` for standard input.
 pub(super) fn read(path: &Path, most: u64, wanted: &str) -> Result<Vec<u8>, Exit> {
+    if path == Path::new("-") {
+        return read_stdin(most, wanted).map(String::into_bytes);
+    }
     let unread =
         |error: io::Error| Fault::failed("not_read", format!("{} cannot be read: {error}", path.display()));
-    let file = File::open(path).map_err(unread)?;
+    let file = hearth_node::open_plain(path).map_err(unread)?;
     let mut bytes = Vec::new();
     file.take(most + 1).read_to_end(&mut bytes).map_err(unread)?;
     if bytes.len() as u64 > most {
@@ -164,9 +167,15 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_file_without_an_end_is_too_large() {
-        let zero = Path::new("/dev/zero");
-        assert_eq!(code(read(zero, SECRET, "a key").unwrap_err()), "file_too_large");
+    fn what_is_no_plain_file_is_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+        assert!(made.success());
+        for path in [pipe.as_path(), Path::new("/dev/zero"), folder.path()] {
+            assert_eq!(code(read(path, SECRET, "a key").unwrap_err()), "not_read");
+            assert!(hearth_node::secret_line(path).is_err());
+        }
     }
 
     #[test]

@@ -11,9 +11,10 @@ use super::{
     Client, Done, Exit, Fault, Out,
     args::PasswordArgs,
     file,
-    keys_args::KeysCommand,
+    keys_args::{As, KeysCommand},
     out::{dim, pokt},
     secret::{Source, new_password, password},
+    transfer::{agrees_to_move, agrees_to_take},
     wallet::{no_wallet, show, typed_words},
 };
 
@@ -34,6 +35,8 @@ pub(super) async fn run(command: &KeysCommand, client: &Client, out: &Out) -> Do
             naming,
             password: from,
         } => {
+            let page: WalletPage = client.get("/wallet").await?;
+            agrees_to_take(naming, &page, client, out).await?;
             let order = AddAccount {
                 key: NewKey::Next {
                     like: number(like.as_deref(), client).await?,
@@ -47,6 +50,8 @@ pub(super) async fn run(command: &KeysCommand, client: &Client, out: &Out) -> Do
             added(out, &client.post("/wallet/accounts", &order).await?);
         }
         KeysCommand::Watch { address, naming } => {
+            let page: WalletPage = client.get("/wallet").await?;
+            agrees_to_take(naming, &page, client, out).await?;
             let order = WatchAddress {
                 address: address.clone(),
                 label: naming.label.clone(),
@@ -62,16 +67,11 @@ pub(super) async fn run(command: &KeysCommand, client: &Client, out: &Out) -> Do
             account,
             purposes,
             beside,
+            yes,
             password: from,
         } => {
-            let order = ChangeAccount {
-                beside: *beside,
-                purposes: Some(purposes.iter().copied().map(Into::into).collect()),
-                password: Some(password(from, "Password: ")?),
-                label: None,
-            };
-            let before = changed(account, &order, client, out).await?;
-            no_more(&before, &order, out);
+            let wanted = (purposes.as_slice(), *beside, *yes);
+            used(account, wanted, from, client, out).await?;
         }
         KeysCommand::Remove {
             account,
@@ -103,6 +103,29 @@ pub(super) async fn run(command: &KeysCommand, client: &Client, out: &Out) -> Do
             found(out, &client.post("/wallet/discover", &order).await?);
         }
     }
+    Ok(())
+}
+
+/// Uses an account for these purposes and no others.
+async fn used(
+    account: &str,
+    (purposes, beside, yes): (&[As], bool, bool),
+    from: &PasswordArgs,
+    client: &Client,
+    out: &Out,
+) -> Done {
+    let purposes: Vec<Purpose> = purposes.iter().copied().map(Into::into).collect();
+    let page: WalletPage = client.get("/wallet").await?;
+    let to = one(account, client).await?;
+    agrees_to_move(&to, (&purposes, beside, yes), &page, client, out).await?;
+    let order = ChangeAccount {
+        beside,
+        purposes: Some(purposes),
+        password: Some(password(from, "Password: ")?),
+        label: None,
+    };
+    let before = changed(account, &order, client, out).await?;
+    no_more(&before, &order, out);
     Ok(())
 }
 

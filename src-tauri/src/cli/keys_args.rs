@@ -43,6 +43,9 @@ pub(crate) struct NamingArgs {
     /// Operators that are here stay operators: the node serves a supplier for each.
     #[arg(long)]
     pub(crate) beside: bool,
+    /// Take what --as names from the account that has it without asking.
+    #[arg(long)]
+    pub(crate) yes: bool,
 }
 
 impl NamingArgs {
@@ -72,9 +75,6 @@ pub(crate) struct ImportArgs {
     /// A file with the words, or with the hex digits in its first line.
     #[arg(long, value_name = "FILE")]
     pub(crate) secret_file: Option<PathBuf>,
-    /// Take what --as names from the account that has it without asking.
-    #[arg(long)]
-    pub(crate) yes: bool,
     #[command(flatten)]
     pub(crate) naming: NamingArgs,
     #[command(flatten)]
@@ -131,6 +131,9 @@ pub(crate) enum KeysCommand {
         /// Operators that are here stay operators: the node serves a supplier for each.
         #[arg(long)]
         beside: bool,
+        /// Take it from the account that has it without asking.
+        #[arg(long)]
+        yes: bool,
         #[command(flatten)]
         password: PasswordArgs,
     },

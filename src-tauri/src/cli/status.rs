@@ -7,53 +7,70 @@ use hearth_node::control::{
 };
 
 use super::{
-    Client, Done, Out, Place,
+    Client, Done, Fault, Out, Place,
     args::Args,
     out::{Glyph, bold, dim, fit, green, grouped, pokt, short, span, yellow},
 };
 
-/// How long balances are waited for.
-const BALANCES_WITHIN: Duration = Duration::from_secs(5);
+/// How long each part of it is waited for.
+const WITHIN: Duration = Duration::from_secs(5);
 
 /// Everything that the command shows, for `--json`.
 #[derive(serde::Serialize)]
 struct Shown<'a> {
     status: &'a Status,
-    summary: &'a EarningSummary,
+    summary: Option<&'a EarningSummary>,
     balances: Option<&'a Balances>,
 }
 
 pub(super) async fn run(args: &Args, out: &Out) -> Done {
     let place = Place::find(args).await?;
     let client = Client::connect(&place).await?;
-    let status: Status = client.get("/status").await?;
-    let summary: EarningSummary = client.get("/earning/summary").await?;
-    let models: ModelList = client.get("/models").await?;
+    let status: Option<Status> = soon(client.get("/status")).await?;
+    let status = status.ok_or_else(|| {
+        Fault::not_ready("not_answering", "Hearth does not say how it is")
+            .remedy("look at `hearth logs`, or start it again")
+    })?;
+    // A chain or a server that hangs holds nothing up: what is known of it is said above.
+    let (summary, models, balances) = tokio::join!(
+        soon(client.get("/earning/summary")),
+        soon(client.get("/models")),
+        soon(client.get("/wallet/balances")),
+    );
+    let (summary, models): (Option<EarningSummary>, Option<ModelList>) = (summary?, models?);
     // Without a wallet there are no balances.
-    let balances: Option<Balances> = if status.wallet.exists {
-        // A chain that hangs holds nothing up: what is known of it is said above.
-        let balances = client.get("/wallet/balances");
-        tokio::time::timeout(BALANCES_WITHIN, balances)
-            .await
-            .ok()
-            .and_then(Result::ok)
-    } else {
-        None
-    };
+    let balances: Option<Balances> = balances.ok().flatten().filter(|_| status.wallet.exists);
     if out.json {
         out.value(&Shown {
             status: &status,
-            summary: &summary,
+            summary: summary.as_ref(),
             balances: balances.as_ref(),
         });
         return Ok(());
     }
     head(out, &status);
-    facts(out, &status, &models.models);
-    money(out, &summary, balances.as_ref());
+    facts(out, &status, models.as_ref().map(|list| list.models.as_slice()));
+    match &summary {
+        Some(summary) => money(out, summary, balances.as_ref()),
+        None => out.line(
+            &dim("  What was earned cannot be told now: something that is asked for it hangs.").to_string(),
+        ),
+    }
     out.line("");
     out.line(&format!("  {}        {}", dim("UI"), client.base()));
     Ok(())
+}
+
+/// What is asked for, if it comes in time.
+async fn soon<T>(asked: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<Option<T>> {
+    within(WITHIN, asked).await
+}
+
+async fn within<T>(
+    limit: Duration,
+    asked: impl Future<Output = anyhow::Result<T>>,
+) -> anyhow::Result<Option<T>> {
+    tokio::time::timeout(limit, asked).await.ok().transpose()
 }
 
 fn head(out: &Out, status: &Status) {
@@ -68,7 +85,7 @@ fn head(out: &Out, status: &Status) {
     out.line("");
 }
 
-fn facts(out: &Out, status: &Status, models: &[Model]) {
+fn facts(out: &Out, status: &Status, models: Option<&[Model]>) {
     let earning = &status.earning;
     let glyph = match earning.state {
         EarningState::Serving | EarningState::Idle => Glyph::Ember,
@@ -115,18 +132,23 @@ fn facts(out: &Out, status: &Status, models: &[Model]) {
         );
         out.line(&format!("    {} {}", yellow(&problem.code), dim(&fact)));
     }
-    let n_local = models
-        .iter()
-        .filter(|model| model.kind == ModelKind::Local)
-        .count();
-    let n_network = models.len() - n_local;
+    let counts = models.map(|models| {
+        let local = models.iter().filter(|model| model.kind == ModelKind::Local);
+        let n_local = local.count();
+        (n_local, models.len() - n_local)
+    });
     let loaded = if status.loaded_models.is_empty() {
         "none loaded".to_owned()
     } else {
         format!("loaded: {}", status.loaded_models.join(", "))
     };
-    let glyph = if n_local > 0 { Glyph::Ok } else { Glyph::Hollow };
-    out.fact(glyph, "Models", &places(n_local, n_network, status), &loaded);
+    let is_well = counts.is_some_and(|(n_local, _)| n_local > 0);
+    let glyph = if is_well { Glyph::Ok } else { Glyph::Hollow };
+    let known = counts.map_or_else(
+        || "not known now: a server that has some hangs".to_owned(),
+        |(n_local, n_network)| places(n_local, n_network, status),
+    );
+    out.fact(glyph, "Models", &known, &loaded);
     let wallet = &status.wallet;
     let (glyph, words) = match (wallet.exists, wallet.main_locked, wallet.working_locked) {
         (false, _, _) => (Glyph::Hollow, "none yet"),
@@ -211,4 +233,23 @@ fn money(out: &Out, summary: &EarningSummary, balances: Option<&Balances>) {
     };
     let figure = format!("{:<16} {:>15}", "spendable", pokt(balances.spendable.0));
     out.line(&format!("  {}   {standing}", bold(&figure)));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_hangs_is_not_waited_for() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build();
+        runtime.unwrap().block_on(async {
+            let hangs = std::future::pending::<anyhow::Result<()>>();
+            assert!(within(Duration::ZERO, hangs).await.unwrap().is_none());
+            assert_eq!(soon(async { Ok(3) }).await.unwrap(), Some(3));
+            let fails = async { anyhow::Result::<()>::Err(anyhow::anyhow!("refused")) };
+            assert!(soon(fails).await.is_err());
+        });
+    }
 }

@@ -1,13 +1,15 @@
 //! `hearth wallet import` and `export`: keys that come from elsewhere and go there.
 
-use hearth_node::control::{Account, AccountKind, AddAccount, ImportWallet, NewKey, Purpose, WalletPage};
+use hearth_node::control::{
+    Account, AccountKind, AccountList, AddAccount, ImportWallet, NewKey, Purpose, Upokt, WalletPage,
+};
 
 use super::{
     Client, Done, Exit, Fault, Out,
     file::{self, NewFile},
     keys::{added, use_again},
-    keys_args::{ExportArgs, ImportArgs},
-    out::plain,
+    keys_args::{ExportArgs, ImportArgs, NamingArgs},
+    out::{plain, pokt},
     secret::{Source, new_password, password},
     wallet::{no_wallet, show, typed_words, words},
 };
@@ -16,8 +18,7 @@ use super::{
 pub(super) async fn import(from: &ImportArgs, client: &Client, out: &Out) -> Done {
     let page: WalletPage = client.get("/wallet").await?;
     // Before anything secret is typed.
-    let losers = losers_of(&page.accounts, &from.naming.purposes(), from.naming.beside);
-    agrees_to_take(&losers, from.yes, out)?;
+    agrees_to_take(&from.naming, &page, client, out).await?;
     let key = new_key(from, out)?;
     let is_whole = from.naming.purposes.is_empty() && from.naming.label.is_none() && from.path.is_none();
     let question = "New password (8 characters or more): ";
@@ -78,7 +79,36 @@ fn losers_of<'a>(
     all.filter(|(_, lost)| !lost.is_empty()).collect()
 }
 
-fn agrees_to_take(losers: &[(&Account, Vec<&'static str>)], yes: bool, out: &Out) -> Done {
+/// Says who loses what a new account is to be used for, and asks.
+pub(super) async fn agrees_to_take(
+    naming: &NamingArgs,
+    page: &WalletPage,
+    client: &Client,
+    out: &Out,
+) -> Done {
+    let losers = losers_of(&page.accounts, &naming.purposes(), naming.beside);
+    says_losses(&losers, client, out).await;
+    agrees(&losers, naming.yes, out)
+}
+
+/// The same for an account that is here, which may itself be used for something no more.
+pub(super) async fn agrees_to_move(
+    to: &Account,
+    (purposes, beside, yes): (&[Purpose], bool, bool),
+    page: &WalletPage,
+    client: &Client,
+    out: &Out,
+) -> Done {
+    let mut losers = losers_of(&page.accounts, purposes, beside);
+    losers.retain(|(account, _)| account.id != to.id);
+    says_losses(&losers, client, out).await;
+    if to.purposes.contains(&Purpose::Gateway) && !purposes.contains(&Purpose::Gateway) {
+        warn_of_gateway(to, client, out).await;
+    }
+    agrees(&losers, yes, out)
+}
+
+async fn says_losses(losers: &[(&Account, Vec<&'static str>)], client: &Client, out: &Out) {
     for (account, lost) in losers {
         // A key may come to an address that was only watched so far.
         let unless = if account.kind == AccountKind::Watch {
@@ -93,13 +123,39 @@ fn agrees_to_take(losers: &[(&Account, Vec<&'static str>)], yes: bool, out: &Out
             lost.join(", "),
             use_again(account)
         ));
+        if lost.contains(&Purpose::Gateway.word()) {
+            warn_of_gateway(account, client, out).await;
+        }
     }
+}
+
+/// Says what a staked gateway leaves behind. Where the chain is away, nobody knows whether it is one.
+async fn warn_of_gateway(account: &Account, client: &Client, out: &Out) {
+    let Ok(list) = client.get::<AccountList>("/wallet/accounts").await else {
+        return;
+    };
+    let known = list.accounts.iter().find(|one| one.account.id == account.id);
+    if let Some(stake) = known.and_then(|one| one.on_chain.gateway) {
+        out.hint(&gateway_left(&account.label, stake));
+    }
+}
+
+fn gateway_left(label: &str, stake: Upokt) -> String {
+    format!(
+        "{} is staked as a gateway with {} POKT: nobody signs any more for the applications that have delegated to it, and \
+         `hearth unstake gateway` will mean another account.",
+        plain(label),
+        pokt(stake.0)
+    )
+}
+
+fn agrees(losers: &[(&Account, Vec<&'static str>)], yes: bool, out: &Out) -> Done {
     if losers.is_empty() || yes {
         return Ok(());
     }
     match out.agrees("Take it from there? Type yes: ") {
         Some(true) => Ok(()),
-        Some(false) => Err(Fault::failed("not_imported", "nothing was changed").into()),
+        Some(false) => Err(Fault::failed("not_taken", "nothing was changed").into()),
         None => {
             let names: Vec<&str> = losers.iter().map(|(account, _)| account.label.as_str()).collect();
             let text = format!(
@@ -275,5 +331,12 @@ mod tests {
         assert_eq!(lost(&[Purpose::Operator], true), "");
         assert_eq!(lost(&[Purpose::Gateway], false), "");
         assert_eq!(lost(&[], false), "");
+        let out = Out::new(true, false, None);
+        let taken = losers_of(&accounts, &[Purpose::Owner], false);
+        assert!(agrees(&taken, true, &out).is_ok() && agrees(&[], false, &out).is_ok());
+        let stake = Upokt(hearth_base::Amount::from_upokt(5_000_000_000));
+        assert!(
+            gateway_left("main", stake).starts_with("main is staked as a gateway with 5,000.000000 POKT")
+        );
     }
 }

@@ -7,9 +7,9 @@ use hearth_base::Amount;
 use hearth_node::{
     Words,
     control::{
-        Balances, CreateWallet, CreatedWallet, Direction, FeeChoice, History, Movement, MovementKind,
-        PlaceKind, ReservedFor, SendDraft, SendOrder, SendReview, Sent, TransactionList, TransactionReason,
-        TransactionState, Trust, UnlockWallet, Upokt, WalletPage,
+        AccountKind, Balances, CreateWallet, CreatedWallet, Direction, FeeChoice, History, Movement,
+        MovementKind, PlaceKind, ReservedFor, SendDraft, SendOrder, SendReview, Sent, TransactionList,
+        TransactionReason, TransactionState, Trust, UnlockWallet, Upokt, WalletPage,
     },
 };
 
@@ -77,7 +77,7 @@ pub(super) async fn run(command: &WalletCommand, args: &Args, out: &Out) -> Done
         }
         WalletCommand::Import(from) => transfer::import(from, &client, out).await?,
         WalletCommand::Keys(command) => keys::run(command, &client, out).await?,
-        WalletCommand::Balance => balance(out, &client.get("/wallet/balances").await?),
+        WalletCommand::Balance => balance(out, &client).await?,
         WalletCommand::Send(send) => pay(send, &client, out).await?,
         WalletCommand::History(wanted) => contacts::history(wanted, &client, out).await?,
         WalletCommand::Label { movement, label } => {
@@ -159,16 +159,16 @@ fn accounts(out: &Out, page: &WalletPage) {
     }
 }
 
-fn balance(out: &Out, balances: &Balances) {
+async fn balance(out: &Out, client: &Client) -> Done {
+    let balances: Balances = client.get("/wallet/balances").await?;
     if out.json {
-        out.value(balances);
-        return;
+        out.value(&balances);
+        return Ok(());
     }
+    let wallet: WalletPage = client.get("/wallet").await?;
     for place in &balances.places {
         let label = match place.kind {
-            PlaceKind::SpendableMain => "spendable, main key",
-            PlaceKind::SpendableWorking => "spendable, working key",
-            PlaceKind::Spendable => "spendable, other account",
+            PlaceKind::SpendableMain | PlaceKind::SpendableWorking | PlaceKind::Spendable => "spendable",
             PlaceKind::Supplier => "staked to earn",
             PlaceKind::Application => "set aside for chat",
             PlaceKind::Gateway => "set aside for the gateway",
@@ -178,6 +178,7 @@ fn balance(out: &Out, balances: &Balances) {
             Trust::Unverified => "not verified yet".to_owned(),
             Trust::Stale => format!("stale, of {}", place.standing.height),
         };
+        let account = named(&wallet, &place.address);
         let whose = place
             .owner
             .as_deref()
@@ -185,7 +186,7 @@ fn balance(out: &Out, balances: &Balances) {
         out.line(&format!(
             "  {label:<26} {:>18}   {}",
             pokt(place.amount.0),
-            dim(&format!("{standing}{}", whose.unwrap_or_default()))
+            dim(&format!("{account}, {standing}{}", whose.unwrap_or_default()))
         ));
         if let Some(height) = place.free_at_height {
             out.line(&dim(&format!("  {:<26} back in block {height}", "")).to_string());
@@ -214,6 +215,24 @@ fn balance(out: &Out, balances: &Balances) {
         let label = format!("of {}, not yours", short(&one.owner));
         out.line(&dim(&format!("  {label:<26} {:>18}", pokt(one.amount.0))).to_string());
     }
+    Ok(())
+}
+
+/// An account by its label, with what it is used for; an address that is none of the wallet's, shortened.
+fn named(wallet: &WalletPage, address: &str) -> String {
+    let Some(account) = wallet.accounts.iter().find(|account| account.address == address) else {
+        return short(address);
+    };
+    let purposes = account.purposes.iter().map(|purpose| purpose.word());
+    let used = match account.kind {
+        AccountKind::Watch => vec!["watched"],
+        AccountKind::Words | AccountKind::Raw | AccountKind::Armored => purposes.collect(),
+    };
+    let label = plain(&account.label);
+    if used.is_empty() {
+        return label;
+    }
+    format!("{label} ({})", used.join(", "))
 }
 
 pub(super) fn history(out: &Out, history: &History) {
@@ -326,8 +345,9 @@ fn transactions(out: &Out, list: &TransactionList) {
         if !does.is_empty() {
             out.line(&format!("             {}", dim(&fit(&does.join(", "), 66))));
         }
+        // Whole: what became of the money stands at its end.
         if let Some(why) = &one.why {
-            out.line(&format!("             {}", dim(&fit(why, 66))));
+            out.line(&format!("             {}", dim(&plain(why))));
         }
     }
     let shown = list.transactions.len() as u64;
@@ -348,7 +368,7 @@ async fn pay(send: &SendArgs, client: &Client, out: &Out) -> Done {
             None if send.from_working => "operator".to_owned(),
             None => "owner".to_owned(),
         },
-        to: contacts::address_of(&send.to, client).await?,
+        to: contacts::payee(&send.to, client).await?,
         amount: Upokt(amount),
         memo: send.memo.clone(),
         max: send.max,

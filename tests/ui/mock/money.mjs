@@ -23,6 +23,12 @@ function keepReserve({ it }, { from, below_reserve: isBelow }, left) {
   throw new Refusal(409, 'below_reserve', `${Number(left) / 1e6} POKT would be left, and what is open on the Earn page costs up to ${Number(it.reserve) / 1e6} POKT`, 'Pay less, or from the main key.');
 }
 
+/** What there is of a wallet alone. */
+export function ofWallet({ it }) {
+  if (!it.status.wallet.exists) throw new Refusal(409, 'no_wallet', 'there is no wallet yet');
+  return true;
+}
+
 export const moneyHandlers = {
   'GET /contacts': list,
   'PUT /contacts': (mock, { body }) => save(mock, [body]),
@@ -30,6 +36,7 @@ export const moneyHandlers = {
   'DELETE /contacts/{address}': (mock, { address }) => void (mock.it.contacts = mock.it.contacts.filter((one) => one.address !== address)),
   'PUT /wallet/label': (mock, { body }) => void (mock.it.labels[body.movement] = body.label || undefined),
   'GET /wallet/history': (mock, { query }) => {
+    ofWallet(mock);
     const [kinds, words, since, until] = [query.get('kinds')?.split(','), query.get('q')?.toLowerCase() ?? '', query.get('since'), query.get('until')];
     const named = mock.it.history.map((one) => ({ ...one, label: mock.it.labels[one.id] ?? null, name: mock.it.contacts.find((other) => other.address === one.counterparty)?.name ?? null }));
     const fits = (one) => (!kinds || kinds.includes(one.kind)) && [one.label, one.name, one.memo, one.counterparty].join(' ').toLowerCase().includes(words) && (!since || one.time >= since) && (!until || one.time < until);

@@ -8,7 +8,7 @@ import { answerSchema, fault, routes } from './schema.mjs';
 import { answer, chatHandlers, follow, Refusal, Saved, windowOf } from './chats.mjs';
 import { accountHandlers, needsPassword } from './accounts.mjs';
 import { houseHandlers } from './house.mjs';
-import { moneyHandlers } from './money.mjs';
+import { moneyHandlers, ofWallet } from './money.mjs';
 import { serviceHandlers } from './services.mjs';
 import { ADDRESSES, scenarios, words, ownTransaction, roleReview } from './world.mjs';
 
@@ -31,6 +31,8 @@ export class Mock {
     this.listeners = new Set();
     this.calls = [];
     this.faults = [];
+    /** What was asked for in vain. */
+    this.refused = [];
     this.stopped = new Set();
     /** Answers that are being written, by their id, and all streams of answers. */
     this.writing = new Map();
@@ -145,6 +147,7 @@ export class Mock {
       response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(said));
     } catch (error) {
       const { status = 500, code = 'mock', remedy = null, values = {} } = error;
+      this.refused.push(`${name}: ${status} ${code}`);
       if (status === 500) this.faults.push(`${name}: ${error.stack}`);
       response.writeHead(status, { 'content-type': 'application/json' });
       response.end(JSON.stringify({ error: { code, message: error.message, remedy, values } }));
@@ -280,14 +283,14 @@ const handlers = {
     if (matches) setWallet(mock, { words_checked: true });
     return { matches };
   },
-  'GET /wallet/balances': (mock) => mock.it.balances,
+  'GET /wallet/balances': (mock) => ofWallet(mock) && mock.it.balances,
   'GET /wallet/history.csv': (mock) => table(['height', 'kind', 'amount_upokt'], mock.it.history.map((one) => [one.height, one.kind, one.amount])),
   'POST /wallet/send': (mock, { body }) => {
     needsPassword(mock, body.password);
     return { tx: 'A9F3D2E1B4C5A6978812F3E4D5C6B7A89F01E2D3C4B5A6978812F3E4D5C6B7A8', height: 871_210 };
   },
   'GET /wallet/transactions': (mock, { query }) => ({ transactions: windowOf(query, mock.it.transactions), total: mock.it.transactions.length }),
-  'GET /roles': (mock) => mock.it.roles,
+  'GET /roles': (mock) => ofWallet(mock) && mock.it.roles,
   'POST /roles/review': (mock, { body }) => {
     if (body.services?.some((one) => one.url.includes('127.0.0.1'))) throw new Refusal(409, 'url_wrong', `${body.services[0].url} is no address for others`, 'Name the address at which others reach this computer.');
     mock.it.roleOrder = body;

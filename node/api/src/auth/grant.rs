@@ -23,15 +23,22 @@ pub(crate) struct Grant {
 impl Grant {
     /// Whether the key is for answers of this kind.
     pub(crate) fn opens(&self, scope: Scope) -> Result<(), ApiError> {
+        self.opens_as(
+            scope,
+            match scope {
+                Scope::Local => "models on this computer",
+                Scope::Network => "models of the network",
+                Scope::Embeddings => "embeddings",
+                Scope::Signatures => "signatures",
+            },
+        )
+    }
+
+    /// Whether the key is for `what`, which a scope opens.
+    pub(crate) fn opens_as(&self, scope: Scope, what: &str) -> Result<(), ApiError> {
         if self.limits.scopes.contains(&scope) {
             return Ok(());
         }
-        let what = match scope {
-            Scope::Local => "models on this computer",
-            Scope::Network => "models of the network",
-            Scope::Embeddings => "embeddings",
-            Scope::Signatures => "signatures",
-        };
         Err(ApiError::new(
             StatusCode::FORBIDDEN,
             "key_scope",

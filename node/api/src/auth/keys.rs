@@ -22,6 +22,10 @@ use crate::{
 pub(crate) const KEY_PREFIX: &str = "sk-hearth-";
 /// Characters of a key that are kept to tell keys apart: the prefix and four more of 64.
 const SHOWN_CHARS: usize = KEY_PREFIX.len() + 4;
+/// Signs of the beginning by which a key may be mistyped and still be known as one.
+const SLIPS: usize = 2;
+/// Letters and digits in a row that make a secret of what is shown: half of what a key has.
+const SECRET_CHARS: usize = 32;
 /// The most characters of a key's name.
 const MAX_NAME_CHARS: usize = 100;
 /// `last_used` is written at most this often, so that a busy client does not cost a write per call.
@@ -161,6 +165,7 @@ impl Keys {
     pub(crate) async fn create(&self, name: &str, limits: KeyLimits) -> Result<(ApiKey, String), ApiError> {
         let name = checked_name(name)?;
         let limits = checked(limits, self.clock.now_ms())?;
+        self.check_free(name, None).await?;
         let secret = format!("{KEY_PREFIX}{}", random()?);
         let key = self.insert(name, &secret, limits).await?;
         Ok((key, secret))
@@ -182,7 +187,11 @@ impl Keys {
     pub(crate) async fn change(&self, id: &str, patch: ApiKeyPatch) -> Result<ApiKey, ApiError> {
         let old = self.get(id).await?;
         let name = match &patch.name {
-            Some(name) => checked_name(name)?.to_owned(),
+            Some(name) => {
+                let name = checked_name(name)?;
+                self.check_free(name, Some(id)).await?;
+                name.to_owned()
+            }
             None => old.name,
         };
         let limits = match patch.limits {
@@ -235,7 +244,7 @@ impl Keys {
 
     /// What `secret` is. Notes that a valid key was used.
     pub(crate) async fn find(&self, secret: &str) -> Result<Found, ApiError> {
-        if !secret.starts_with(KEY_PREFIX) {
+        if !resembles_a_key(secret) {
             return Ok(Found::Foreign);
         }
         // Found by hash, in an index: what the time of the search tells is about the hash alone.
@@ -327,6 +336,29 @@ impl Keys {
         Ok(())
     }
 
+    /// Refuses a name that another key has: whoever revokes one by its name means one. What was revoked is in nobody's
+    /// way.
+    async fn check_free(&self, name: &str, but_id: Option<&str>) -> Result<(), ApiError> {
+        let taken: Option<i64> = sqlx::query_scalar(
+            "SELECT 1 FROM api_key WHERE name = ? COLLATE NOCASE AND revoked_ms IS NULL AND id IS NOT ?",
+        )
+        .bind(name)
+        .bind(but_id)
+        .fetch_optional(&self.pool)
+        .await?;
+        if taken.is_none() {
+            return Ok(());
+        }
+        let message = format!("another API key is named \"{name}\" already");
+        Err(ApiError::new(StatusCode::CONFLICT, "key_name_taken", message)
+            .remedy("Give this one another name, or revoke the other first."))
+    }
+
+    /// `name`, or with the first number after it that makes it one that no key has.
+    pub(crate) async fn free_name(&self, name: &str) -> Result<String, ApiError> {
+        Ok(free_name(&self.list().await?, name))
+    }
+
     fn today(&self) -> i64 {
         self.clock.now_ms().div_euclid(DAY_MS)
     }
@@ -346,6 +378,39 @@ impl Keys {
         bind_limits(insert, &limits).execute(&self.pool).await?;
         self.get(&id).await
     }
+}
+
+/// `name`, or with the first number after it that makes it one that none of `keys` has.
+#[must_use]
+pub fn free_name(keys: &[ApiKey], name: &str) -> String {
+    let is_taken = |name: &str| {
+        keys.iter()
+            .any(|key| key.revoked_at.is_none() && key.name.eq_ignore_ascii_case(name))
+    };
+    let numbered = (2_u32..).map(|number| format!("{name} {number}"));
+    std::iter::once(name.to_owned())
+        .chain(numbered)
+        .find(|name| !is_taken(name))
+        .unwrap_or_else(|| name.to_owned())
+}
+
+/// Whether what was shown is meant as a key of this node, mistyped ones included: it begins like one, by two signs
+/// more, less or others and in whatever case, or it has as many letters and digits in a row as only secrets have.
+/// Programs that must send something send words.
+fn resembles_a_key(secret: &str) -> bool {
+    let secret = secret.to_ascii_lowercase();
+    let whole = KEY_PREFIX.trim_end_matches('-');
+    let begins_like_one = (whole.len() - SLIPS..=whole.len() + SLIPS)
+        .filter_map(|chars| secret.get(..chars))
+        .any(|head| strsim::levenshtein(head, whole) <= SLIPS);
+    let is_random = secret
+        .split(|sign: char| !sign.is_ascii_alphanumeric())
+        .any(|run| {
+            run.len() >= SECRET_CHARS
+                && run.contains(|sign: char| sign.is_ascii_digit())
+                && run.contains(|sign: char| sign.is_ascii_alphabetic())
+        });
+    begins_like_one || is_random
 }
 
 type Statement<'q> = Query<'q, Sqlite, SqliteArguments>;

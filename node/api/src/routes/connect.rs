@@ -125,7 +125,10 @@ pub(crate) async fn write(
         ..KeyLimits::default()
     });
     let _alone = app.connecting.lock().await;
-    let (key, secret) = app.keys.create(program.title(), limits).await?;
+    let (key, secret) = app
+        .keys
+        .create(&app.keys.free_name(program.title()).await?, limits)
+        .await?;
     let target = Target {
         key: secret,
         ..target(&app, Some(&model))

@@ -11,6 +11,7 @@ use crate::{
     app::App,
     control::types::{Account, ContactList, ImportContacts, LabelMovement, QrCode, SaveContact},
     error::ApiError,
+    lookalike::as_seen,
 };
 
 /// Names by which accounts are called after their use.
@@ -41,9 +42,9 @@ pub(crate) async fn import(
 async fn save_all(app: &App, contacts: Vec<SaveContact>) -> Result<(), ApiError> {
     let own = app.parts.keyring.page().accounts;
     for SaveContact { address, name, .. } in &contacts {
-        let name = name.trim().to_lowercase();
+        let name = as_seen(name);
         let is_own =
-            |account: &&Account| account.label.to_lowercase() == name && account.address != *address.trim();
+            |account: &&Account| as_seen(&account.label) == name && account.address != *address.trim();
         let is_kept = own.iter().find(is_own);
         if is_kept.is_some() || USES.contains(&name.as_str()) {
             let message = format!("\"{name}\" is what an account of this wallet is called");

@@ -23,10 +23,11 @@ pub(crate) async fn change(
 
 async fn all(app: &App) -> Result<Json<FirstRun>, ApiError> {
     let kept = app.first_run.get().await?;
-    // A wallet that was there before this page was ever seen belongs to somebody who has set up already; a devnet sets
+    // A wallet that was there before this page was ever seen belongs to somebody who has set up already; an own devnet sets
     // itself up. Both may open it by themselves.
     let is_begun = kept.role.is_some() || !kept.steps.is_empty();
-    let is_new = !app.parts.keyring.status().exists && !app.config.network.is_devnet;
+    let sets_itself_up = !app.host.setup().borrow().steps.is_empty();
+    let is_new = !app.parts.keyring.status().exists && !sets_itself_up;
     let steps = FirstStepId::ALL.map(|id| FirstStep {
         id,
         state: kept.state_of(id),

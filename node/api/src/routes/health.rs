@@ -1,7 +1,7 @@
 //! `/health`, `/ready`, `/metrics`.
 
 use axum::{
-    Json,
+    Extension, Json,
     extract::{Query, State},
     http::{StatusCode, header},
     response::{IntoResponse, Response},
@@ -15,7 +15,9 @@ use super::status::now;
 use crate::{
     app::App,
     auth::{MAX_CHALLENGE_CHARS, proof},
-    control::types::{EarningState, Health, Reason, Setup, SetupState, Trust},
+    control::types::{EarningState, Health, Reason, Scope, Setup, SetupState, Trust},
+    error::ApiError,
+    metering::Asker,
 };
 
 /// The process answers. Asked with a challenge it proves that it is the node of its data directory, so that a program
@@ -141,7 +143,14 @@ fn is_begun(setup: &Setup) -> bool {
 }
 
 /// Figures in Prometheus' text form, made when they are asked for.
-pub(crate) async fn metrics(State(app): State<App>) -> Response {
+pub(crate) async fn metrics(
+    State(app): State<App>,
+    Extension(asker): Extension<Asker>,
+) -> Result<Response, ApiError> {
+    // They tell of this computer and its money, as no key that was made for something else alone does.
+    if let Some(key) = asker.key() {
+        key.opens_as(Scope::Local, "the figures of this node")?;
+    }
     let status = now(&app).await;
     let page = app.parts.earn.page().await.ok();
     let summary = app.parts.earn.summary().await.ok();
@@ -180,11 +189,11 @@ pub(crate) async fn metrics(State(app): State<App>) -> Response {
             gauge!("hearth_sessions_settled").set(number(summary.sessions_settled));
         }
     });
-    (
+    Ok((
         [(header::CONTENT_TYPE, "text/plain; version=0.0.4")],
         recorder.handle().render(),
     )
-        .into_response()
+        .into_response())
 }
 
 const STATES: [(EarningState, &str); 6] = [

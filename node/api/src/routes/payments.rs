@@ -1,6 +1,6 @@
 //! Payments: reviewed first, then sent once.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{Json, extract::State, http::StatusCode};
 use tokio::sync::oneshot;
@@ -8,7 +8,9 @@ use tokio::sync::oneshot;
 use super::extract::Input;
 use crate::{
     app::App,
-    control::types::{Changed, Event, FaucetOrder, SendDraft, SendOrder, SendReview, Sent},
+    control::types::{
+        Account, AccountState, Changed, Event, FaucetOrder, SendDraft, SendOrder, SendReview, Sent,
+    },
     error::ApiError,
     lookalike::looks_like,
     parts::Keyring,
@@ -21,7 +23,10 @@ pub(crate) async fn review(
 ) -> Result<Json<SendReview>, ApiError> {
     let mut review = app.parts.money.review(&draft).await?;
     let names = app.contacts.names().await?;
-    review.to_name = names.get(&review.to).cloned();
+    review.to_name = match names.get(&review.to) {
+        Some(name) => Some(name.clone()),
+        None => own_names(&app).remove(&review.to),
+    };
     if review.to_name.is_none() && !review.to_own {
         let status = app.parts.keyring.status();
         let own = [status.main_address, status.working_address];
@@ -48,6 +53,12 @@ pub(crate) async fn review(
         needs_password: review.needs_password,
     });
     Ok(Json(SendReview { review_id, ..review }))
+}
+
+/// The labels of the wallet's own accounts, by address.
+pub(super) fn own_names(app: &App) -> BTreeMap<String, String> {
+    let accounts = app.parts.keyring.page().accounts.into_iter();
+    accounts.map(|account| (account.address, account.label)).collect()
 }
 
 pub(crate) async fn send(
@@ -94,15 +105,23 @@ async fn pay(app: &App, order: SendOrder, open: OpenReview<ReviewedPayment>) -> 
     }
 }
 
-/// Opens the main key with a password, where it is locked, until what is given back is dropped. Whoever asks holds
-/// [`App::paying`]: the end of one signature would close the key under the next.
+/// Opens the keys with a password, where one is locked, until what is given back is dropped: then those are open that were
+/// before. Whoever asks holds [`App::paying`]: the end of one signature would close the key under the next.
 pub(super) async fn opened(app: &App, password: Option<String>) -> Result<Option<LockOnDrop>, ApiError> {
     let keyring = &app.parts.keyring;
-    let opens = password.is_some() && keyring.status().main_locked;
-    let lock = opens.then(|| LockOnDrop(Arc::clone(keyring)));
-    if let Some(password) = password {
-        keyring.unlock(password).await?;
-    }
+    let Some(password) = password else { return Ok(None) };
+    let page = keyring.page();
+    let is_locked = |account: &Account| account.state == AccountState::Locked;
+    let opens = page.status.main_locked || page.accounts.iter().any(is_locked);
+    let open = page
+        .accounts
+        .iter()
+        .filter(|account| account.state == AccountState::Open);
+    let lock = opens.then(|| LockOnDrop {
+        keyring: Arc::clone(keyring),
+        kept: open.map(|account| account.id).collect(),
+    });
+    keyring.unlock(password).await?;
     Ok(lock)
 }
 
@@ -115,12 +134,15 @@ pub(super) fn stopped() -> ApiError {
     .remedy("Start Hearth again and look at the transactions before you send it again.")
 }
 
-/// Closes the main key when it is dropped.
-pub(super) struct LockOnDrop(Arc<dyn Keyring>);
+/// Closes the keys when it is dropped, but for those that were open before.
+pub(super) struct LockOnDrop {
+    keyring: Arc<dyn Keyring>,
+    kept: Vec<u32>,
+}
 
 impl Drop for LockOnDrop {
     fn drop(&mut self) {
-        self.0.lock();
+        self.keyring.lock_but(&self.kept);
     }
 }
 

@@ -6,7 +6,10 @@ use axum::{
 };
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use super::extract::{Input, ListQuery};
+use super::{
+    extract::{Input, ListQuery},
+    payments::own_names,
+};
 use crate::{
     app::App,
     control::types::{
@@ -113,8 +116,11 @@ pub(crate) async fn history(
 
 /// All movements, with what the owner calls them.
 pub(super) async fn named(app: &App) -> Result<HistoryFilter, ApiError> {
+    // What an address is called in the address book goes before what its account is called here.
+    let mut names = own_names(app);
+    names.extend(app.contacts.names().await?);
     Ok(HistoryFilter {
-        names: app.contacts.names().await?,
+        names,
         labels: app.contacts.labels().await?,
         ..HistoryFilter::default()
     })

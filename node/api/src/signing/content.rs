@@ -1,5 +1,7 @@
 //! What a program wants signed, read so that the owner is shown all of it.
 
+use std::collections::BTreeSet;
+
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use hearth_base::{Amount, is_unseen};
 use hearth_pocket::{
@@ -11,7 +13,7 @@ use hearth_pocket::{
     },
     tx,
 };
-use hearth_roles::powers;
+use hearth_roles::{Note, powers};
 use prost::Message as _;
 use time::OffsetDateTime;
 
@@ -148,14 +150,24 @@ pub(crate) fn of_sign_doc(
             .map(Timestamp::from)
             .map_err(|error| format!("its time of end is none: {error}"))
     });
-    let shown = read.body.messages.iter().map(shown).collect::<Result<_, _>>();
+    let shown: Result<Vec<serde_json::Value>, String> = read.body.messages.iter().map(shown).collect();
     let gas = fee.gas_limit;
     let usual = usual_fee(gas, read.body.messages.len());
     let fee = upokt(&fee.amount).map_err(refused)?;
-    let notes = powers(&read.body.messages, is_own);
+    let messages = shown.map_err(refused)?;
+    if let Some(wrong) = messages.iter().find_map(wrong_amount) {
+        return Err(refused(format!("\"{wrong}\" in it is no amount")));
+    }
+    let mut notes = powers(&read.body.messages, is_own);
+    notes.extend(other_signer(&read.body.messages, address));
+    let mut foreign = BTreeSet::new();
+    messages
+        .iter()
+        .for_each(|message| foreign_addresses(message, &mut foreign));
+    notes.extend(foreign.into_iter().map(|address| Note::OtherChain { address }));
     Ok(TransactionContent {
         chain_id: read.chain_id,
-        messages: shown.map_err(refused)?,
+        messages,
         memo: read.body.memo,
         sent: Upokt(sent(&read.body.messages, address, MAX_DEPTH)),
         account_number: read.account_number,
@@ -169,6 +181,65 @@ pub(crate) fn of_sign_doc(
         timeout: timeout.transpose().map_err(refused)?,
         notes: notes.iter().map(RoleNote::from).collect(),
     })
+}
+
+/// A coin in a message whose amount is none: the chain's are whole and not below zero.
+fn wrong_amount(json: &serde_json::Value) -> Option<String> {
+    use serde_json::Value;
+    match json {
+        Value::Object(fields) => {
+            let text = |name: &str| fields.get(name).and_then(Value::as_str);
+            match (text("denom"), text("amount")) {
+                (Some(denom), Some(amount)) if fields.len() == 2 => {
+                    let is_amount = !amount.is_empty() && amount.bytes().all(|digit| digit.is_ascii_digit());
+                    let is_none = denom.is_empty() && amount.is_empty();
+                    (!is_amount && !is_none).then(|| format!("{amount}{denom}"))
+                }
+                _ => fields.values().find_map(wrong_amount),
+            }
+        }
+        Value::Array(values) => values.iter().find_map(wrong_amount),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
+    }
+}
+
+/// Whether another account than `address` would have to sign a message.
+fn other_signer(messages: &[Any], address: &Address) -> Option<Note> {
+    let mut signers = messages.iter().filter_map(Any::signer);
+    let signer = signers.find(|signer| signer != address.as_str())?;
+    Some(Note::OtherSigner {
+        signer,
+        account: address.to_string(),
+    })
+}
+
+/// The addresses of other chains in a message.
+fn foreign_addresses(json: &serde_json::Value, found: &mut BTreeSet<String>) {
+    use serde_json::Value;
+    match json {
+        Value::String(text) if is_foreign_address(text) => {
+            found.insert(text.clone());
+        }
+        Value::Object(fields) => fields.values().for_each(|value| foreign_addresses(value, found)),
+        Value::Array(values) => values.iter().for_each(|value| foreign_addresses(value, found)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// Whether a text has the form of an address (bech32), and not the beginning of Pocket's.
+fn is_foreign_address(text: &str) -> bool {
+    /// Letters of 20 bytes with their checksum.
+    const LEAST_LETTERS: usize = 38;
+    let Some((prefix, letters)) = text.trim().rsplit_once('1') else {
+        return false;
+    };
+    let is_letter =
+        |sign: char| (sign.is_ascii_lowercase() || sign.is_ascii_digit()) && !"1bio".contains(sign);
+    !prefix.is_empty()
+        && prefix.chars().all(|sign| sign.is_ascii_lowercase())
+        && !prefix.starts_with("pokt")
+        && letters.len() >= LEAST_LETTERS
+        && letters.chars().all(is_letter)
 }
 
 /// The sum of what an account pays, also inside messages that are done with powers.
@@ -355,6 +426,47 @@ mod tests {
             ("in_name_of", true)
         );
         assert_eq!(shown.notes[0].values["accounts"], "pokt1boss");
+    }
+
+    #[test]
+    fn amounts_that_are_none_are_refused_and_foreign_signers_and_addresses_are_marked() {
+        let paying = |amount: &str, from: &str, to: &str| {
+            let payment = MsgSend {
+                from_address: from.to_owned(),
+                to_address: to.to_owned(),
+                amount: vec![Coin {
+                    denom: "upokt".to_owned(),
+                    amount: amount.to_owned(),
+                }],
+            };
+            ask("hearth-devnet", vec![payment.to_any()], &key())
+        };
+        let key = key();
+        let me = key.address().as_str();
+        for wrong in ["-5", "5.5", "", "5upokt"] {
+            let error = paying(wrong, me, "pokt1someone").unwrap_err().to_string();
+            assert!(
+                error.contains(&format!("\"{wrong}upokt\" in it is no amount")),
+                "{error}"
+            );
+        }
+        let notes = |wanted: Result<Wanted, ApiError>| {
+            let SignatureContent::Transaction(shown) = wanted.unwrap().content else {
+                panic!("a text");
+            };
+            let notes = shown.notes.into_iter();
+            notes.map(|note| (note.code, note.danger)).collect::<Vec<_>>()
+        };
+        let cosmos = "cosmos1fl48vsnmsdzcv85q5d2q4z5ajdha8yu34mf0eh";
+        assert_eq!(
+            notes(paying("5", me, cosmos)),
+            [("other_chain".to_owned(), false)]
+        );
+        assert_eq!(
+            notes(paying("5", "pokt1boss", me)),
+            [("other_signer".to_owned(), true)]
+        );
+        assert_eq!(notes(paying("5", me, me)), []);
     }
 
     #[test]

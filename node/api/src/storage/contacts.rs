@@ -9,6 +9,7 @@ use hearth_store::{SqlitePool, Store};
 use crate::{
     control::types::{Contact, LabelMovement, SaveContact, Timestamp},
     error::ApiError,
+    lookalike::as_seen,
 };
 
 /// Entries of an address book.
@@ -65,16 +66,27 @@ impl Contacts {
         let given = given.into_iter().map(checked).collect::<Result<Vec<_>, _>>()?;
         let now = self.clock.now_ms();
         let mut tx = self.pool.begin_with("BEGIN IMMEDIATE").await?;
-        for SaveContact { address, name, note } in given {
-            let taken: Option<String> = sqlx::query_scalar(
-                "SELECT address FROM contact WHERE name = ? COLLATE NOCASE AND address <> ?",
-            )
-            .bind(&name)
-            .bind(&address)
-            .fetch_optional(&mut *tx)
+        let known: Vec<(String, String)> = sqlx::query_as("SELECT address, name FROM contact")
+            .fetch_all(&mut *tx)
             .await?;
-            if let Some(other) = taken {
-                let message = format!("\"{name}\" is the name of {other} already");
+        let mut names: BTreeMap<String, String> = known.into_iter().collect();
+        let mut owners: BTreeMap<String, String> = names
+            .iter()
+            .map(|(address, name)| (as_seen(name), address.clone()))
+            .collect();
+        for SaveContact { address, name, note } in given {
+            if let Some(former) = names.insert(address.clone(), name.clone())
+                && owners.get(&as_seen(&former)) == Some(&address)
+            {
+                owners.remove(&as_seen(&former));
+            }
+            if let Some(other) = owners.insert(as_seen(&name), address.clone()) {
+                let message = match names.get(&other) {
+                    Some(one) if one.to_lowercase() != name.to_lowercase() => format!(
+                        "\"{name}\" looks like \"{one}\", the name of {other}, and is written with other letters"
+                    ),
+                    Some(_) | None => format!("\"{name}\" is the name of {other} already"),
+                };
                 return Err(ApiError::conflict("contact_taken", message).value("name", name));
             }
             sqlx::query(

@@ -35,6 +35,8 @@ async fn an_address_book_has_each_name_and_each_address_once() {
     assert_eq!(kept["contacts"][0]["note"], Value::Null);
     for (body, code) in [
         (json!({ "address": OTHER, "name": "exchange" }), "contact_taken"),
+        // Cyrillic letters.
+        (json!({ "address": OTHER, "name": "Ехсһаngе" }), "contact_taken"),
         (json!({ "address": "pokt1nothing", "name": "A" }), "address_wrong"),
         (json!({ "address": OTHER, "name": "" }), "contact_name"),
         (json!({ "address": OTHER, "name": "pokt1abc" }), "contact_name"),

@@ -59,7 +59,7 @@ impl Keyring for Fake {
         *self.locked.lock().unwrap() = false;
         Ok(())
     }
-    fn lock(&self) {
+    fn lock_but(&self, _: &[u32]) {
         *self.locked.lock().unwrap() = true;
     }
     async fn words(&self, _: String) -> Answer<RecoveryWords> {

@@ -199,6 +199,18 @@ async fn a_key_is_shown_as_anthropics_clients_do_and_a_made_up_one_does_not_matt
             .status(),
         200
     );
+    // What is meant as a key and mistyped is no word: it would ask without its budget.
+    for mistyped in [
+        key.replace("sk-hearth-", "sk-heart-"),
+        key.replace("sk-hearth-", ""),
+    ] {
+        let refused = list("authorization", format!("Bearer {mistyped}")).await;
+        assert_eq!(
+            refusal(refused).await,
+            (401, "invalid_api_key".to_owned()),
+            "{mistyped}"
+        );
+    }
     // From elsewhere it matters.
     let elsewhere = world
         .bare(Method::GET, "/v1/models")
@@ -507,4 +519,19 @@ async fn receipts_say_who_asked_also_as_a_table() {
         table.starts_with("receipt,time,asker,") && table.contains(&row),
         "{table}"
     );
+}
+
+#[tokio::test]
+async fn figures_are_for_keys_of_this_computer() {
+    let world = world().await;
+    for (scope, status) in [
+        ("local", 200),
+        ("network", 403),
+        ("embeddings", 403),
+        ("signatures", 403),
+    ] {
+        let (_, key) = world.key(json!({"scopes": [scope]})).await;
+        let call = world.bare(Method::GET, "/metrics").bearer_auth(&key);
+        assert_eq!(call.send().await.unwrap().status(), status, "{scope}");
+    }
 }

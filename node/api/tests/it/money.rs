@@ -155,6 +155,7 @@ impl World {
                 store: self.store.clone(),
                 clock: Clock::system(),
                 allows_local_suppliers: true,
+                applications_sign: false,
             },
             relay_url: None,
             block_within: Duration::from_secs(10),

@@ -18,6 +18,10 @@ use hearth_chain::{Anchor, Chain};
 use hearth_devnet::{Blocks, Devnet, Fault};
 use hearth_gateway::{Gateway, VerifiedChain};
 use hearth_outbox::Outbox;
+use hearth_pocket::{
+    Signer as _,
+    message::{TypeUrl as _, service::MsgAddService, shared::Service},
+};
 use hearth_store::Store;
 use hearth_wallet::{Cost, Wallet};
 
@@ -165,6 +169,7 @@ impl World {
                     store,
                     clock: Clock::system(),
                     allows_local_suppliers: true,
+                    applications_sign: false,
                 },
                 relay_url: None,
                 block_within: Duration::from_secs(10),
@@ -232,5 +237,41 @@ async fn opening_the_pages_asks_a_few_questions_at_once_and_none_again_in_the_sa
         let (_, roles, _) = world.asked(world.roles.page()).await;
         assert_eq!((wallet, network, roles), (0, 0, 0));
     }
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_service_of_the_newest_block_is_shown_before_it_is_proven() {
+    let world = World::start().await;
+    let wallet = &world.roles.roles.wallet;
+    let signer = wallet.signer(hearth_wallet::Purpose::Owner).unwrap();
+    let owner = signer.address().to_string();
+    let message = MsgAddService {
+        owner_address: owner.clone(),
+        service: Service {
+            id: "fresh".to_owned(),
+            name: "Just made".to_owned(),
+            compute_units_per_relay: 7,
+            owner_address: owner,
+            metadata: None,
+        },
+    };
+    let options = hearth_chain::Options {
+        least_fee: Some(Amount::from_upokt(1_000)),
+        ..hearth_chain::Options::default()
+    };
+    let prepared = world
+        .chain
+        .prepare(&signer, vec![message.to_any()], &options)
+        .await;
+    let signed = world.chain.sign(&signer, &prepared.unwrap()).unwrap();
+    assert!(world.roles.service("fresh").await.is_err());
+    world.chain.broadcast(&signed).await.unwrap();
+    world.devnet.produce(1).await.unwrap();
+    let found = world.roles.service("fresh").await.unwrap();
+    assert_eq!(
+        (found.service.name.as_str(), found.service.is_own),
+        ("Just made", true)
+    );
     world.stop().await;
 }

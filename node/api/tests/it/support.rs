@@ -203,8 +203,11 @@ impl World {
 
     /// Makes a key with these limits, and gives its id and secret.
     pub(crate) async fn key(&self, limits: Value) -> (String, String) {
+        let list: hearth_api::control::types::ApiKeyList =
+            serde_json::from_value(self.get("/keys").await).unwrap();
+        let name = hearth_api::free_name(&list.keys, "editor");
         let made = self
-            .post("/keys", serde_json::json!({"name": "editor", "limits": limits}))
+            .post("/keys", serde_json::json!({"name": name, "limits": limits}))
             .await;
         let text = |place: &str| {
             made.pointer(place)

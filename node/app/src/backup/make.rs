@@ -15,17 +15,6 @@ use crate::{
     scratch::{Scratch, close_to_others},
 };
 
-/// A folder that is removed again unless it is finished.
-struct Unfinished(Option<PathBuf>);
-
-impl Drop for Unfinished {
-    fn drop(&mut self) {
-        if let Some(path) = &self.0 {
-            let _ = fs::remove_dir_all(path);
-        }
-    }
-}
-
 /// Copies what cannot be fetched again into the new folder `to`, with the configuration `config`, wherever that lies. A
 /// node may be running.
 ///
@@ -44,27 +33,33 @@ pub async fn back_up(layout: &Layout, config: &Path, to: &Path) -> Result<Backup
     if let Some(above) = above.filter(|above| !above.is_dir()) {
         return Err(in_file(above)(io::ErrorKind::NotFound.into()));
     }
-    fs::create_dir(to).map_err(|error| {
-        if error.kind() == io::ErrorKind::AlreadyExists {
-            BackupError::Exists(to.to_owned())
-        } else {
-            in_file(to)(error)
-        }
-    })?;
-    let mut unfinished = Unfinished(Some(to.to_owned()));
-    let target = Layout::of(to);
-    let folder = close_to_others(to).and_then(|()| fs::create_dir(target.keystore()));
-    folder
+    is_free(to)?;
+    // Beside it, and put in place whole: whoever is killed leaves no folder that looks like a backup.
+    let above = above.unwrap_or(Path::new("."));
+    let scratch = Scratch::new_in(above).map_err(in_file(to))?;
+    let folder = scratch.path().join("copy");
+    let target = Layout::of(&folder);
+    fs::create_dir(&folder)
+        .and_then(|()| close_to_others(&folder))
+        .and_then(|()| fs::create_dir(target.keystore()))
         .and_then(|()| close_to_others(&target.keystore()))
         .map_err(in_file(to))?;
     let head = fill(layout, config, &keys, &target).await?;
-    // Last: a folder without it is no backup.
-    let path = to.join(HEAD);
+    let path = folder.join(HEAD);
     let text = serde_json::to_vec_pretty(&head).map_err(io::Error::other);
     text.and_then(|text| write_private(&path, &text))
         .map_err(in_file(&path))?;
-    unfinished.0 = None;
+    is_free(to)?;
+    fs::rename(&folder, to).map_err(in_file(to))?;
     Ok(head)
+}
+
+/// Refuses a name that is taken; a link that leads nowhere is there, too.
+fn is_free(to: &Path) -> Result<(), BackupError> {
+    match to.symlink_metadata() {
+        Ok(_) => Err(BackupError::Exists(to.to_owned())),
+        Err(_) => Ok(()),
+    }
 }
 
 async fn fill(

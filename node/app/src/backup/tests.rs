@@ -73,6 +73,27 @@ async fn what_was_backed_up_while_a_node_runs_comes_back() {
 }
 
 #[tokio::test]
+async fn a_backup_is_there_whole_or_not_at_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, copy) = (folder.path().join("data"), folder.path().join("copy"));
+    let (held, _store, _wallet) = data(&path).await;
+    let layout = held.layout();
+    let mut work = Box::pin(copied(&layout, &copy));
+    let first = std::future::poll_fn(|context| std::task::Poll::Ready(work.as_mut().poll(context)));
+    assert!(first.await.is_pending());
+    // Who is killed now leaves nothing under that name, and the next one removes what lies beside it.
+    assert!(!copy.exists());
+    work.await.unwrap();
+    assert!(copy.join(HEAD).exists());
+    let names = fs::read_dir(folder.path()).unwrap();
+    let names = names.map(|entry| entry.unwrap().file_name());
+    assert_eq!(
+        names.collect::<std::collections::BTreeSet<_>>(),
+        ["copy".into(), "data".into()].into()
+    );
+}
+
+#[tokio::test]
 async fn a_sealed_backup_is_rehearsed_without_touching_data_and_comes_back() {
     let folder = tempfile::tempdir().unwrap();
     let (path, copy) = (folder.path().join("data"), folder.path().join("node.hearth"));

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::settings::hide;
+
 /// A server that answers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -85,7 +87,7 @@ impl BackendSettings {
         match (&self.url, self.kind) {
             (Some(text), BackendKind::Url) => hearth_answers::check_address(text)
                 .map(drop)
-                .map_err(|why| format!("backends.{name}.url cannot work: {why}"))?,
+                .map_err(|why| format!("backends.{name}.url cannot work: {}", hide(&why, text)))?,
             (None, BackendKind::Url) => {
                 return Err(format!(
                     "backends.{name} has no url: write url = \"http://localhost:11434\""
@@ -135,6 +137,7 @@ mod tests {
         for (name, text, said) in [
             ("big", "", "has no url"),
             ("big", "url = \"localhost:1\"", "http://localhost:1"),
+            ("big", "url = \"u:geheim@h:1\"", "http://u:********@h:1"),
             ("a/b", "url = \"http://h\"", "name"),
             ("pocket", "url = \"http://h\"", "name"),
             ("big", "kind = \"null\"\nurl = \"http://h\"", "no url"),

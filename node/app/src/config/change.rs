@@ -207,7 +207,7 @@ pub fn is_hidden(text: &str) -> bool {
 
 /// An address without the password in it, or without the name where that is all there is: it may be a key. Taken from
 /// the text as it stands, since a parsed address writes some characters in another way.
-pub(super) fn without_password(text: &str) -> String {
+pub(crate) fn without_password(text: &str) -> String {
     let Some((scheme, rest)) = text.split_once("://") else {
         return text.to_owned();
     };

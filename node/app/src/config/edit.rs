@@ -1,6 +1,6 @@
 //! Changes of the text of `config.toml`: what is not changed stays as it is, comments and order included.
 
-use toml_edit::{Array, DocumentMut, Item, Key, Table, TableLike, Value};
+use toml_edit::{Array, DocumentMut, Item, Key, KeyMut, RawString, Table, TableLike, Value};
 
 use super::schema::{Kind, Setting};
 
@@ -118,45 +118,141 @@ fn set(document: &mut DocumentMut, setting: &Setting, mut value: Value) -> Resul
     match table.get_mut(name).and_then(Item::as_value_mut) {
         Some(old) => {
             *value.decor_mut() = old.decor().clone();
+            let inside = lines_of(&Item::Value(old.clone()));
             *old = value;
+            // What was written inside a list stands above it from now on.
+            if let (false, Some(key)) = (inside.is_empty(), table.key_mut(name)) {
+                put_above_key(key, &inside, Side::After);
+            }
         }
         None => drop(table.insert(name, Item::Value(value))),
     }
     Ok(())
 }
 
-/// Takes a setting out. What was written above it belongs to the reader, and stays.
+/// Takes a setting out. What was written above it and in it belongs to the reader, and stays.
 fn unset(document: &mut DocumentMut, setting: &Setting) {
     let Some((name, tables)) = setting.path.split_last() else {
         return;
     };
-    let mut table: &mut dyn TableLike = document.as_table_mut();
-    for part in tables {
-        let Some(inner) = table.get_mut(part).and_then(Item::as_table_like_mut) else {
-            return;
-        };
-        table = inner;
-    }
-    let comment = table.key(name).and_then(comment_of);
+    let Some(table) = table_at(document, tables) else {
+        return;
+    };
+    let above = table.key(name).and_then(comment_of).unwrap_or_default();
     let next = following(table, name);
-    if table.remove(name).is_none() {
+    let Some(removed) = table.remove(name) else { return };
+    let comment = above + &lines_of(&removed);
+    if comment.is_empty() {
         return;
     }
-    let Some(comment) = comment else { return };
-    match next.and_then(|next| table.key_mut(&next)) {
-        Some(mut key) => {
-            let decor = key.leaf_decor_mut();
+    let position = removed.as_table().and_then(Table::position);
+    if let Some(after) = position.and_then(|position| next_position(document, position)) {
+        return put_above(document, after, &comment);
+    }
+    let key = next.and_then(|next| table_at(document, tables)?.key_mut(&next));
+    if let Some(key) = key {
+        return put_above_key(key, &comment, Side::Before);
+    }
+    let end = document.trailing().as_str().unwrap_or_default();
+    let both = format!("{end}{comment}");
+    document.set_trailing(both);
+}
+
+fn table_at<'a>(document: &'a mut DocumentMut, tables: &[String]) -> Option<&'a mut dyn TableLike> {
+    let mut table: &mut dyn TableLike = document.as_table_mut();
+    for part in tables {
+        table = table.get_mut(part).and_then(Item::as_table_like_mut)?;
+    }
+    Some(table)
+}
+
+/// Before or after what stands above a key already.
+enum Side {
+    Before,
+    After,
+}
+
+fn put_above_key(mut key: KeyMut<'_>, text: &str, side: Side) {
+    let decor = key.leaf_decor_mut();
+    let own = decor.prefix().and_then(RawString::as_str).unwrap_or_default();
+    let both = match side {
+        Side::Before => format!("{text}{own}"),
+        Side::After => format!("{own}{text}"),
+    };
+    decor.set_prefix(both);
+}
+
+/// The comments in a list, or above a table and in it.
+fn lines_of(item: &Item) -> String {
+    let mut lines = Vec::new();
+    collect_comments(item, &mut lines);
+    lines.iter().map(|line| format!("{line}\n")).collect()
+}
+
+fn collect_comments(item: &Item, lines: &mut Vec<String>) {
+    match item {
+        Item::None => {}
+        Item::Value(Value::Array(array)) => {
+            for value in array {
+                add_comments(value.decor().prefix(), lines);
+                collect_comments(&Item::Value(value.clone()), lines);
+                add_comments(value.decor().suffix(), lines);
+            }
+            add_comments(Some(array.trailing()), lines);
+        }
+        Item::Value(
+            Value::String(_)
+            | Value::Integer(_)
+            | Value::Float(_)
+            | Value::Boolean(_)
+            | Value::Datetime(_)
+            | Value::InlineTable(_),
+        ) => {}
+        Item::Table(table) => collect_table(table, lines),
+        Item::ArrayOfTables(tables) => tables.iter().for_each(|table| collect_table(table, lines)),
+    }
+}
+
+fn collect_table(table: &Table, lines: &mut Vec<String>) {
+    add_comments(table.decor().prefix(), lines);
+    for (name, item) in table {
+        add_comments(table.key(name).and_then(|key| key.leaf_decor().prefix()), lines);
+        collect_comments(item, lines);
+    }
+}
+
+fn add_comments(text: Option<&RawString>, lines: &mut Vec<String>) {
+    let text = text.and_then(RawString::as_str).unwrap_or_default();
+    let comments = text.lines().map(str::trim).filter(|line| line.starts_with('#'));
+    lines.extend(comments.map(str::to_owned));
+}
+
+/// Where the table begins that comes next in the file after a place.
+fn next_position(table: &Table, after: isize) -> Option<isize> {
+    let inner = table.iter().filter_map(|(_, item)| item.as_table());
+    let positions = inner.flat_map(|inner| {
+        let own = inner.position().filter(|at| *at > after && !inner.is_implicit());
+        [own, next_position(inner, after)]
+    });
+    positions.flatten().min()
+}
+
+/// Writes lines above the table that begins at a place.
+fn put_above(table: &mut Table, position: isize, text: &str) {
+    for (_, item) in table.iter_mut() {
+        let Some(inner) = item.as_table_mut() else {
+            continue;
+        };
+        if inner.position() == Some(position) {
+            let decor = inner.decor_mut();
             let own = decor
                 .prefix()
                 .and_then(|prefix| prefix.as_str())
                 .unwrap_or_default();
-            let both = format!("{comment}{own}");
+            let both = format!("\n{text}{own}");
             decor.set_prefix(both);
-        }
-        None => {
-            let end = document.trailing().as_str().unwrap_or_default();
-            let both = format!("{end}{comment}");
-            document.set_trailing(both);
+        } else {
+            put_above(inner, position, text);
         }
     }
 }
@@ -240,6 +336,29 @@ mod tests {
         assert_eq!(with(FILE, "miner.queue", None).unwrap(), FILE);
         let big = "[backends.big]\nurl = \"http://a\"\n";
         assert!(!with(big, "backends.big", None).unwrap().contains("big"));
+    }
+
+    #[test]
+    fn what_is_written_in_a_table_or_a_list_stays_when_that_goes() {
+        let file = "[miner]\nslots = 2\n\n# The big one.\n[backends.big]\n# Behind the wall.\nurl = \"http://a\"\nmodels = [\n  # The first.\n  \"a\",\n  \"b\", # The second.\n  # No third.\n]\n\n# Words.\n[log]\nfilter = \"info\"\n";
+        let after = with(file, "backends.big", None).unwrap();
+        let kept = "# The big one.\n# Behind the wall.\n# The first.\n# The second.\n# No third.\n\n# Words.\n[log]\n";
+        assert!(after.contains(kept) && !after.contains("backends"), "{after}");
+        toml::from_str::<toml::Table>(&after).unwrap();
+        // Of the last table, at the end.
+        let last = "[miner]\nslots = 2\n# The big one.\n[backends.big]\nurl = \"http://a\"\n";
+        assert!(
+            with(last, "backends.big", None)
+                .unwrap()
+                .ends_with("# The big one.\n")
+        );
+        for value in [None, Some("c")] {
+            let after = with(file, "backends.big.models", value).unwrap();
+            for line in ["# The first.", "# The second.", "# No third."] {
+                assert!(after.contains(line), "{line}: {after}");
+            }
+            toml::from_str::<toml::Table>(&after).unwrap();
+        }
     }
 
     #[test]

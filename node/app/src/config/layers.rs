@@ -463,6 +463,18 @@ mod tests {
             error.contains("write the address before it, http://h:1/v1"),
             "{error}"
         );
+        for bad in [
+            "u:ge^heim@h:1",
+            "http://u:ge^heim@h:1/v1/models",
+            "http://u:ge^heim@h:1?x",
+        ] {
+            let error = refused(&format!("[miner]\nbackend = \"{bad}\""));
+            assert!(
+                error.contains("u:********@h:1") && !error.contains("heim"),
+                "{error}"
+            );
+        }
+        assert!(refused("[engine]\nthreads = 9999").contains("1024 or less"));
         let error = refused("[miner.services]\nsvc = \"\"");
         assert!(error.contains("miner.services.svc names no model"), "{error}");
         let error = refused("[miner]\nbackend_health = \"health\"");

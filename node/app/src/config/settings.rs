@@ -9,7 +9,7 @@ use std::{
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::{BackendSettings, address};
+use super::{BackendSettings, address, change::without_password};
 
 /// All settings.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -99,11 +99,14 @@ pub struct DevnetSettings {
     pub proof_close_blocks: u64,
 }
 
+/// More threads than any computer has cores for.
+const MAX_THREADS: usize = 1024;
+
 /// The inference engine.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct EngineSettings {
-    /// Threads that compute; 0 takes one for each core.
+    /// Threads that compute, 1024 at most; 0 takes one for each core.
     pub threads: usize,
     /// The most tokens of context; 0 leaves it to the model.
     pub context_tokens: usize,
@@ -375,6 +378,11 @@ impl Settings {
         {
             return refuse("first_byte_within_s must be at least 1 and at most answer_within_s");
         }
+        if self.engine.threads > MAX_THREADS {
+            return refuse(&format!(
+                "engine.threads must be {MAX_THREADS} or less; 0 takes one for each core"
+            ));
+        }
         check_backend(&self.miner)?;
         for (name, backend) in &self.backends {
             backend.check(name)?;
@@ -416,7 +424,8 @@ fn check_backend(miner: &MinerSettings) -> Result<(), String> {
         ));
     }
     if let Some(text) = miner.backend.as_deref().filter(|text| *text != "null") {
-        hearth_answers::check_address(text).map_err(|why| format!("miner.backend cannot work: {why}"))?;
+        hearth_answers::check_address(text)
+            .map_err(|why| format!("miner.backend cannot work: {}", hide(&why, text)))?;
     }
     match &miner.backend_health {
         Some(path) if !path.starts_with('/') => Err(format!(
@@ -424,6 +433,32 @@ fn check_backend(miner: &MinerSettings) -> Result<(), String> {
         )),
         Some(_) | None => Ok(()),
     }
+}
+
+/// Words about an address that is refused, without the password in it. The address may be written again in them, as it
+/// should have been.
+pub(super) fn hide(why: &str, address: &str) -> String {
+    let whole = if address.contains("://") {
+        address.to_owned()
+    } else {
+        format!("http://{address}")
+    };
+    // A parsed address writes some characters in another way.
+    let parsed = url::Url::parse(&whole).map(String::from).ok();
+    [Some(whole), parsed]
+        .into_iter()
+        .flatten()
+        .fold(why.to_owned(), |why, form| {
+            let user = |text: &str| {
+                let (_, rest) = text.split_once("://")?;
+                let authority = rest.split(['/', '?', '#']).next()?;
+                authority.rsplit_once('@').map(|(user, _)| format!("{user}@"))
+            };
+            match (user(&form), user(&without_password(&form))) {
+                (Some(open), Some(hidden)) => why.replace(&open, &hidden),
+                (None, _) | (_, None) => why,
+            }
+        })
 }
 
 /// Whether this is a name that a browser could send as the host; an address is none.

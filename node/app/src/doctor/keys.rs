@@ -92,7 +92,11 @@ fn backup(state: &WalletState, is_devnet: bool) -> Check {
             "Backup",
             "recovery words never checked",
             lost,
-            "Wallet, Check my words, about 2 minutes",
+            if is_devnet {
+                "Wallet, Check my words, about 2 minutes; the password of play money lies in keystore/devnet.pass"
+            } else {
+                "Wallet, Check my words, about 2 minutes"
+            },
         );
     }
     if !brought.is_empty() {

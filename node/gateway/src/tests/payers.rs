@@ -131,3 +131,16 @@ async fn an_application_that_signs_for_itself_hides_among_its_gateways() {
     world_of_both.stop().await;
     world.stop().await;
 }
+
+#[tokio::test]
+async fn an_application_on_its_way_out_is_said_to_be() {
+    for direct in [false, true] {
+        let world = World::with_application(good(), direct).await;
+        world.chain.application.lock().unwrap().unstake_session_end_height = 40;
+        let error = world.fails().await;
+        assert_eq!(error.code(), "application_leaving", "{error}");
+        let models = world.gateway.services().await.unwrap();
+        assert_eq!(models[0].unavailable, Some(Unavailable::Leaving));
+        world.stop().await;
+    }
+}

@@ -199,19 +199,26 @@ fn stake_reason(operator: &str, supplier: Option<&Record>, sold: &[&str], height
     if staked.clone().any(|id| sold.contains(&id)) || updates_of(supplier, sold, height).next().is_some() {
         return None;
     }
-    let list = |ids: &[&str]| {
+    let list = |ids: &[String]| {
         if ids.is_empty() {
             "none".to_owned()
         } else {
             ids.join(", ")
         }
     };
+    let coming = supplier.service_config_history.iter().filter_map(|update| {
+        let service = update.service.as_ref()?;
+        let from = update.activation_height;
+        is_after(from, height).then(|| format!("{} from block {from} on", service.service_id))
+    });
+    let staked: Vec<String> = staked.map(str::to_owned).chain(coming).collect();
+    let sold: Vec<String> = sold.iter().map(|&id| id.to_owned()).collect();
     Some(Reason {
         code: ReasonCode::NoStakedService,
         fact: format!(
             "{operator} is staked for: {}; sold here: {}",
-            list(&staked.collect::<Vec<_>>()),
-            list(sold)
+            list(&staked),
+            list(&sold)
         ),
     })
 }
@@ -400,6 +407,11 @@ mod tests {
             (None, Some("from block 21 on".to_owned()))
         );
         assert!(retired(&coming).is_empty());
+        let other = stake_reason("pokt1op", Some(&coming), &["other"], Height(15)).unwrap();
+        assert_eq!(
+            other.fact,
+            "pokt1op is staked for: svc from block 21 on; sold here: other"
+        );
         // One that is replaced serves until then.
         let replaced = with(vec![update(1, 21), update(21, 0)]);
         assert_eq!((reason(&replaced), note(&replaced)), (None, None));

@@ -16,6 +16,8 @@ pub enum Note {
     AtRisk { each: Amount },
     /// Settlements take from it, and below the minimum it is given up by itself.
     SettlementsTake { least: Amount },
+    /// The application has delegated to no gateway, and this node does not let it sign for itself.
+    NobodySigns,
     /// It counts from this block.
     From { height: u64 },
     /// It ends after this block.
@@ -75,6 +77,10 @@ pub enum Note {
     OtherNumber { given: u64, known: u64 },
     /// Another sequence than the account's next one.
     OtherSequence { given: u64, next: u64 },
+    /// An address in it is of another chain.
+    OtherChain { address: String },
+    /// Who has to sign one of its messages is another one than the account that signs.
+    OtherSigner { signer: String, account: String },
     /// It has an end, and no newest block is known to compare it with.
     EndUnchecked,
 }
@@ -87,6 +93,7 @@ impl Note {
             Note::Unbonding { .. } => "unbonding",
             Note::AtRisk { .. } => "at_risk",
             Note::SettlementsTake { .. } => "settlements_take",
+            Note::NobodySigns => "nobody_signs",
             Note::From { .. } => "from",
             Note::Until { .. } => "until",
             Note::Retires(_) => "retires",
@@ -111,6 +118,8 @@ impl Note {
             Note::Delegates { .. } => "delegates",
             Note::OtherNumber { .. } => "other_number",
             Note::OtherSequence { .. } => "other_sequence",
+            Note::OtherChain { .. } => "other_chain",
+            Note::OtherSigner { .. } => "other_signer",
             Note::EndUnchecked => "end_unchecked",
         }
     }
@@ -120,7 +129,11 @@ impl Note {
     pub fn is_danger(&self) -> bool {
         matches!(
             self,
-            Note::Power(_) | Note::InNameOf { .. } | Note::StakeGiven { .. } | Note::Delegates { .. }
+            Note::Power(_)
+                | Note::InNameOf { .. }
+                | Note::StakeGiven { .. }
+                | Note::Delegates { .. }
+                | Note::OtherSigner { .. }
         )
     }
 
@@ -175,13 +188,22 @@ impl Note {
             Note::Delegates { gateway, application } => {
                 vec![("gateway", gateway.clone()), ("application", application.clone())]
             }
+            Note::OtherChain { address } => vec![("address", address.clone())],
+            Note::OtherSigner { signer, account } => {
+                vec![("signer", signer.clone()), ("account", account.clone())]
+            }
             Note::OtherNumber { given, known } => {
                 vec![("given", given.to_string()), ("known", known.to_string())]
             }
             Note::OtherSequence { given, next } => {
                 vec![("given", given.to_string()), ("next", next.to_string())]
             }
-            Note::Stays | Note::OpenUnpaid | Note::HotStake | Note::Free | Note::EndUnchecked => Vec::new(),
+            Note::Stays
+            | Note::NobodySigns
+            | Note::OpenUnpaid
+            | Note::HotStake
+            | Note::Free
+            | Note::EndUnchecked => Vec::new(),
         }
     }
 }
@@ -210,6 +232,15 @@ impl Note {
 
     /// What a message or a file has that its signer may not have meant, in English; nothing for any other note.
     fn of_warning(&self) -> String {
+        if matches!(self, Note::NobodySigns) {
+            return "nobody signs for it yet: delegate it to a gateway (`hearth delegate`), or set gateway.direct_signing to let \
+                    it sign for itself"
+                .to_owned();
+        }
+        if matches!(self, Note::EndUnchecked) {
+            return "whether its time has passed cannot be checked: this node does not follow the chain now"
+                .to_owned();
+        }
         if let Note::StakeGiven { from, to } = self {
             return plain(&format!(
                 "all that the application {from} has staked becomes that of {to}"
@@ -218,6 +249,14 @@ impl Note {
         if let Note::Delegates { gateway, application } = self {
             return plain(&format!(
                 "the gateway {gateway} is not of this wallet, and may spend the stake of the application {application}"
+            ));
+        }
+        if let Note::OtherChain { address } = self {
+            return plain(&format!("{address} is an address of another chain"));
+        }
+        if let Note::OtherSigner { signer, account } = self {
+            return plain(&format!(
+                "one of its messages is for {signer} to sign, and {account} signs: the chain refuses that"
             ));
         }
         if let Note::OtherNumber { given, known } = self {
@@ -273,7 +312,8 @@ impl fmt::Display for Note {
             ),
             Note::SettlementsTake { least } => write!(
                 f,
-                "answers are paid from the stake; below {} POKT the network gives the application up",
+                "answers are paid from what is staked above {0} POKT, and only that can be spent: below {0} POKT the network \
+                 gives the application up",
                 least.pokt()
             ),
             Note::From { height } => write!(f, "it counts from block {height}"),
@@ -320,13 +360,14 @@ impl fmt::Display for Note {
                 plain(who),
                 plain(&accounts.join(", "))
             ),
-            Note::StakeGiven { .. }
+            Note::NobodySigns
+            | Note::EndUnchecked
+            | Note::StakeGiven { .. }
             | Note::Delegates { .. }
             | Note::OtherNumber { .. }
+            | Note::OtherChain { .. }
+            | Note::OtherSigner { .. }
             | Note::OtherSequence { .. } => f.write_str(&self.of_warning()),
-            Note::EndUnchecked => f.write_str(
-                "whether its time has passed cannot be checked: this node does not follow the chain now",
-            ),
             Note::Foreign { owner } => {
                 write!(f, "the record belongs to {owner}, who gets its stake back")
             }

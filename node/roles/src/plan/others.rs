@@ -56,6 +56,10 @@ pub(super) fn application(
     };
     let added = stake.checked_sub(staked).unwrap_or_default();
     let mut notes = vec![Note::SettlementsTake { least }];
+    let is_delegated = known.is_some_and(|known| !known.delegatee_gateway_addresses.is_empty());
+    if !is_delegated && !facts.applications_sign {
+        notes.push(Note::NobodySigns);
+    }
     let former = known.and_then(|known| known.service_configs.first());
     if let Some(former) = former.filter(|former| former.service_id != service.as_str()) {
         notes.push(Note::Leaves(former.service_id.clone()));

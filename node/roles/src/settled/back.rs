@@ -7,7 +7,7 @@ use hearth_chain::{Query, ReadAt};
 use hearth_pocket::Address;
 use hearth_wallet::Accounts;
 
-use super::{AT_A_TIME, FIRST_BACK, LookError, Settlements, Way, looked_at_for, next_settlement};
+use super::{AT_A_TIME, FIRST_BACK, LookError, Settlements, Way, looked_at_for};
 use crate::returned::liars;
 
 impl Settlements {
@@ -62,8 +62,8 @@ impl Settlements {
             return Ok(());
         };
         for _ in 0..AT_A_TIME {
-            let timing = self.timing(done.plus(1)).await?;
-            let Some(due) = next_settlement(&timing, done).filter(|due| *due <= last) else {
+            let due = self.due_after(done).await?;
+            let Some(due) = due.filter(|due| *due <= last) else {
                 self.end_again().await?;
                 return Ok(());
             };

@@ -23,6 +23,7 @@ beforeEach(() => {
     asked.push({ url, body: init?.body ? JSON.parse(init.body) : null });
     if (url.includes('/roles/services')) return new Response(JSON.stringify({ services: [{ id: 'svc-a', name: 'A', compute_units: 1, owner: 'x', is_own: false }], total: 1 }));
     if (url.endsWith('/config')) return new Response(JSON.stringify({ settings: [{ key: 'miner.services.mine', value: 'm' }], needs_restart: false }));
+    if (url.includes('/wallet/transactions')) return new Response(JSON.stringify({ transactions: [], total: 0 }));
     if (url.endsWith('/roles/review')) return new Response(JSON.stringify({ review_id: 'r', steps: [], notes: [], total: '0', max_fee: '1', needs_password: false }));
     if (url.endsWith('/roles/send')) return new Response(JSON.stringify({ error: { code: 'no_review', message: 'English of the node', remedy: null } }), { status: 409 });
     return new Promise<Response>(() => {});
@@ -74,4 +75,52 @@ test('what lacks a stake for the own services leads to the form, with the servic
   expect(services.map((one) => one.value)).toEqual(['other', 'mine']);
   expect(router.rest).toBeNull();
   wallet.roles.value = null;
+});
+
+test('a change whose answer did not come is followed to its end, step by step', async () => {
+  vi.useFakeTimers({ shouldAdvanceTime: true, advanceTimeDelta: 20 });
+  const messages = [{ '@type': '/pocket.gateway.MsgUnstakeGateway', address: 'a' }];
+  const own = (id: number, state: string, of: object[], reason = 'role') => ({ id, state, time: new Date().toISOString(), reason, account: 'a', amount: '0', shared_by: 1, messages: of });
+  const other = [{ '@type': '/pocket.application.MsgUnstakeApplication', address: 'a' }];
+  const step = { purpose: 'owner', account: 'a', amount: '0' };
+  let transactions = [own(1, 'included', messages)];
+  const answer = { review_id: 'r', steps: [{ ...step, messages }, { ...step, messages: other }], notes: [], total: '0', max_fee: '1', needs_password: false };
+  vi.stubGlobal('fetch', async (url: string) => {
+    if (url.endsWith('/roles/review')) return new Response(JSON.stringify(answer));
+    if (url.includes('/wallet/transactions')) return new Response(JSON.stringify({ transactions, total: transactions.length }));
+    if (url.endsWith('/roles/send')) {
+      transactions = [own(3, 'waiting', other), own(2, 'placed', messages), ...transactions];
+      throw new TypeError('killed');
+    }
+    return new Promise<Response>(() => {});
+  });
+  render(TestFrame, { part: RoleSheet, given: { form: 'unstake_gateway', page, onclose: () => {} } });
+  const sign = await screen.findByRole('button', { name: 'Sign' });
+  await fireEvent.submit(document.querySelector('#role-review')!);
+  await screen.findByText(/In a block so far: 1 of 2/);
+  expect(sign.getAttribute('aria-disabled')).toBe('true');
+  expect(screen.queryByTestId('error')).toBeNull();
+  transactions = [own(3, 'included', other), ...transactions.slice(1)];
+  await vi.advanceTimersByTimeAsync(4000);
+  await screen.findByText('The network has it.');
+  vi.useRealTimers();
+});
+
+test('a change that ended badly after the node came back says that not all of it is done', async () => {
+  const messages = [{ '@type': '/pocket.gateway.MsgUnstakeGateway', address: 'a' }];
+  let transactions: object[] = [];
+  const answer = { review_id: 'r', steps: [{ purpose: 'owner', account: 'a', amount: '0', messages }], notes: [], total: '0', max_fee: '1', needs_password: false };
+  vi.stubGlobal('fetch', async (url: string) => {
+    if (url.endsWith('/roles/review')) return new Response(JSON.stringify(answer));
+    if (url.includes('/wallet/transactions')) return new Response(JSON.stringify({ transactions, total: transactions.length }));
+    if (url.endsWith('/roles/send')) {
+      transactions = [{ id: 2, state: 'failed', why: 'out of luck', time: new Date().toISOString(), reason: 'role', account: 'a', amount: '0', shared_by: 1, messages }];
+      return new Response(JSON.stringify({ error: { code: 'stopping', message: 'English of the node', remedy: null } }), { status: 503 });
+    }
+    return new Promise<Response>(() => {});
+  });
+  render(TestFrame, { part: RoleSheet, given: { form: 'unstake_gateway', page, onclose: () => {} } });
+  await screen.findByRole('button', { name: 'Sign' });
+  await fireEvent.submit(document.querySelector('#role-review')!);
+  expect((await screen.findByTestId('role-outcome')).textContent).toMatch(/Not all of it is done[\s\S]*out of luck/);
 });

@@ -2,7 +2,7 @@
 import { fireEvent, render, screen } from '@testing-library/svelte';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { OwnTransaction, WalletPage } from '$lib/api/generated';
-import { madeBefore } from '$lib/controllers/payment.svelte';
+import { madeBefore } from '$lib/controllers/sent.svelte';
 import { wallet } from '$lib/controllers/wallet.svelte';
 import TestFrame from '../../TestFrame.svelte';
 import SendSheet from './SendSheet.svelte';

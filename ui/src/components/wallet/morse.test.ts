@@ -30,7 +30,7 @@ beforeEach(() => {
   shown = account();
   vi.stubGlobal('fetch', async (url: string, init: RequestInit) => {
     sent.push({ url, body: init.body ? JSON.parse(init.body as string) : null });
-    const answers: [RegExp, unknown][] = [[/\/morse\/claim$/, { account: shown, order }], [/\/morse/, shown], [/\/review$/, review], [/\/roles\/send$/, { transactions: [{ state: 'placed' }], total: 1 }]];
+    const answers: [RegExp, unknown][] = [[/\/morse\/claim$/, { account: shown, order }], [/\/morse/, shown], [/\/review$/, review], [/\/wallet\/transactions/, { transactions: [], total: 0 }], [/\/roles\/send$/, { transactions: [{ state: 'placed' }], total: 1 }]];
     return new Response(JSON.stringify(answers.find(([path]) => path.test(url))?.[1] ?? {}), { status: 200 });
   });
 });

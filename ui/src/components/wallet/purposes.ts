@@ -1,5 +1,7 @@
 // The words of what an account is for, and where its key comes from.
 import type { Account, AccountKind, AccountOnChain, OnChain, Purpose } from '$lib/api/generated';
+import { wallet } from '$lib/controllers/wallet.svelte';
+import { lookAlike } from '$lib/format/lookalike';
 import { m } from '$lib/paraglide/messages';
 
 export const purposes: Purpose[] = ['owner', 'operator', 'gateway', 'application'];
@@ -37,6 +39,18 @@ export function purposesOf(account: Account): string {
 export function nameOf(label: string): string {
   if (label === 'main') return m.main_key();
   return label === 'working' ? m.working_key() : label;
+}
+
+/** The name of an account of this wallet by its address. */
+export function ownName(address: string): string | null {
+  const label = wallet.page.value?.accounts.find((one) => one.address === address)?.label;
+  return label === undefined ? null : nameOf(label);
+}
+
+/** A contact or an account of this wallet of another address whose name is taken for this one. */
+export function namedAlike(name: string, address: string): { name: string; address: string } | null {
+  const own = (wallet.page.value?.accounts ?? []).map((one) => ({ name: nameOf(one.label), address: one.address }));
+  return lookAlike({ name, address }, [...(wallet.contacts.value?.contacts ?? []), ...own]);
 }
 
 /** What a key already is on the chain. */

@@ -13,10 +13,15 @@ export class Loaded<T> {
   private running: Promise<void> | null = null;
   private again = false;
 
-  constructor(private readonly read: () => Promise<T>) {}
+  /** `isThere`: whether it can be there at all; what is known not to be is not asked for. */
+  constructor(
+    private readonly read: () => Promise<T>,
+    private readonly isThere: () => boolean = () => true,
+  ) {}
 
   /** Reads it; calls while it reads are joined to one more reading, and end with it. */
   load(): Promise<void> {
+    if (!this.isThere()) return Promise.resolve();
     if (this.running) {
       this.again = true;
       return this.running;

@@ -1,6 +1,7 @@
 import type { AccountOnChain } from '$lib/api/generated';
 import { call } from '$lib/api/request';
 import { Loaded } from './load.svelte';
+import { node } from './node.svelte';
 
 export type Shown = 'all' | 'transfers' | 'rewards' | 'stakes';
 export type HistoryFilter = { shown: Shown; text: string; since: string; until: string };
@@ -21,17 +22,19 @@ export function queryOf({ shown, text, since, until }: HistoryFilter) {
 
 class Wallet {
   readonly page = new Loaded(() => call('GET /wallet'));
-  readonly balances = new Loaded(() => call('GET /wallet/balances'));
+  /** Whether there may be a wallet: as long as nobody has said that there is none. */
+  private readonly mayExist = (): boolean => node.status?.wallet.exists !== false || this.page.value?.status.exists === true;
+  readonly balances = new Loaded(() => call('GET /wallet/balances'), this.mayExist);
   /** What the chain knows of each account. Asked for where accounts or balances change: it is four questions each. */
   readonly onChain = new Loaded(() => call('GET /wallet/accounts'));
   limit = $state(30);
   filter = $state<HistoryFilter>({ shown: 'all', text: '', since: '', until: '' });
-  readonly history = new Loaded(() => call('GET /wallet/history', { query: { limit: this.limit, ...queryOf(this.filter) } }));
+  readonly history = new Loaded(() => call('GET /wallet/history', { query: { limit: this.limit, ...queryOf(this.filter) } }), this.mayExist);
   readonly contacts = new Loaded(() => call('GET /contacts'));
 
   txLimit = $state(20);
   readonly transactions = new Loaded(() => call('GET /wallet/transactions', { query: { limit: this.txLimit } }));
-  readonly roles = new Loaded(() => call('GET /roles'));
+  readonly roles = new Loaded(() => call('GET /roles'), this.mayExist);
 
   /** The accounts as they are now, with what the chain is known to know of them. */
   readonly known = $derived.by((): AccountOnChain[] => {

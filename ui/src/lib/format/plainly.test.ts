@@ -17,6 +17,7 @@ test('every value is a line: amounts are amounts, cards are text again, lists ar
   const card = '{"name":"Häuschen"}';
   const bytes = btoa(String.fromCharCode(...new TextEncoder().encode(card)));
   expect(said({ service: { metadata: { card: bytes } } })).toEqual([['service.metadata.card', card]]);
+  expect(plainly({ card: bytes }).lines[0]).toMatchObject({ bytes: 20 });
   expect(plainly(stake).whole).toBe(true);
 });
 
@@ -39,4 +40,12 @@ test('what is none is left as it stands, and what is too much is not passed over
 test('signs that hide or turn text are written out', () => {
   expect(visible('refund \u202e000.15\u200b\u2028 of\tme\n')).toBe('refund \\u{202e}000.15\\u{200b}\\u{2028} of\tme\n');
   expect(visible('Häuschen 家 🔥')).toBe('Häuschen 家 🔥');
+});
+
+test('a card is bounded, has its size, and hides no sign', () => {
+  const long = plainly({ card: btoa('x'.repeat(100_000)) });
+  expect(long).toMatchObject({ whole: false, lines: [{ text: 'x'.repeat(8000), bytes: 100_000 }] });
+  const [marked] = plainly({ card: btoa('\u00ef\u00bb\u00bfpay\u00e2\u0080\u00ae') }).lines;
+  expect(marked && 'text' in marked && visible(marked.text)).toBe('\\u{feff}pay\\u{202e}');
+  expect(plainly({ card: btoa('\u00ff\u00fe') }).lines).toEqual([{ path: ['card'], at: [], text: '//4=', bytes: 2 }]);
 });

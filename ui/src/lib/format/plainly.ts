@@ -1,24 +1,34 @@
 // A chain's message as lines that people read: every value of it, amounts as amounts, text that was put into bytes as text.
 
-/** `path`: the fields that it lies in, with its own; `at`: its places in the lists among them that have several entries. */
-export type Plain = { path: string[]; at: number[] } & ({ amount: string } | { text: string });
+type Said = { amount: string } | { text: string; bytes?: number };
+/**
+ * `path`: the fields that it lies in, with its own; `at`: its places in the lists among them that have several entries;
+ * `bytes`: how much a document has that its owner wrote.
+ */
+export type Plain = { path: string[]; at: number[] } & Said;
 /** `whole`: no value is left out. */
 export type Plainly = { lines: Plain[]; whole: boolean };
 
 const MOST = 200;
 const DEEPEST = 16;
+/** Of a document: the chain takes 256 KiB of one, which nobody reads in a list. */
+const LONGEST = 8000;
 
 /** In the order of the message, without its own kind; what is empty has no line. */
 export function plainly(message: unknown): Plainly {
   const lines: Plain[] = [];
   let whole = true;
-  const say = (path: string[], at: number[], what: { amount: string } | { text: string }) => {
+  const say = (path: string[], at: number[], what: Said) => {
     if (lines.length < MOST) lines.push({ path, at, ...what });
     else whole = false;
   };
   const walk = (value: unknown, path: string[], at: number[], depth: number): void => {
     if (value === null || value === undefined || value === '') return;
-    if (typeof value !== 'object') return say(path, at, { text: path.at(-1) === 'card' ? (textOf(value) ?? String(value)) : String(value) });
+    if (typeof value !== 'object') {
+      const card = path.at(-1) === 'card' ? cardOf(value) : { text: String(value) };
+      if (card.text.length > LONGEST) whole = false;
+      return say(path, at, { ...card, text: card.text.slice(0, LONGEST) });
+    }
     if (depth > DEEPEST) return void (whole = false);
     if (Array.isArray(value)) return value.forEach((one, place) => walk(one, path, value.length > 1 ? [...at, place + 1] : at, depth + 1));
     const coin = coinOf(value);
@@ -40,12 +50,21 @@ function coinOf(value: object): { amount: string } | { text: string } | null {
 export const visible = (text: string): string =>
   text.replace(/[\p{Cf}\p{Zl}\p{Zp}\u115f\u1160\u3164\uffa0\u17b4\u17b5\u2800\u034f\u{e0100}-\u{e01ef}]|(?![\n\t])\p{Cc}/gu, (sign) => `\\u{${(sign.codePointAt(0) ?? 0).toString(16)}}`);
 
-/** What base64 says, where it is text. */
-function textOf(base64: unknown): string | null {
-  if (typeof base64 !== 'string') return null;
+/** A document that was put into bytes: what it says where it is text, and how long it is. */
+function cardOf(base64: unknown): { text: string; bytes?: number } {
+  const text = String(base64);
   try {
-    const bytes = Uint8Array.from(atob(base64), (sign) => sign.charCodeAt(0));
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    const bytes = Uint8Array.from(atob(text), (sign) => sign.charCodeAt(0));
+    return { text: decoded(bytes) ?? text, bytes: bytes.length };
+  } catch {
+    return { text };
+  }
+}
+
+function decoded(bytes: Uint8Array): string | null {
+  try {
+    // A mark of the byte order would be swallowed, and is a sign like any other here.
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
     return null;
   }

@@ -23,6 +23,7 @@ const shapes: [string, (text: string) => { shown: string | null }, string, strin
   ['it is here already', skippedWhy, 'It is here already.', 'Er ist schon da.'],
   ['it cannot be read: expected value', skippedWhy, 'It cannot be read.', 'Er ist nicht lesbar.'],
   ['built-in', (text) => ({ shown: originName(text) }), 'built-in', 'eingebaut'],
+  ['environment HEARTH_API', (text) => ({ shown: originName(text) }), 'the environment variable HEARTH_API', 'Umgebungsvariable HEARTH_API'],
   ['/etc/hearth/config.toml', (text) => ({ shown: originName(text) }), '/etc/hearth/config.toml', '/etc/hearth/config.toml'],
 ];
 test.each(shapes)('%s', (text, words, english, german) => {

@@ -40,8 +40,10 @@ export function skippedWhy(text: Text): Told {
   return oneOf({ 'it is here already': m.skipped_here, 'it has no messages with text': m.skipped_empty, 'its messages go in a circle': m.skipped_circle }, text);
 }
 
+const VARIABLE = 'environment ';
 /** Where a value of the configuration comes from: files and variables have the same name in every language. */
 export function originName(origin: string): string {
   if (origin === 'built-in') return m.origin_builtin();
+  if (origin.startsWith(VARIABLE)) return m.origin_environment({ name: origin.slice(VARIABLE.length) });
   return origin === 'flag' ? m.origin_flag() : origin;
 }

@@ -28,6 +28,9 @@ const kinds = new Map<string, () => string>([
   ['/pocket.supplier.MsgUnstakeSupplier', m.msg_unstake_supplier],
 ]);
 
+/** Whether Hearth has words for a message. */
+export const isKnown = (type: string): boolean => kinds.has(type);
+
 /** By the whole name: another module's message of the same last word does something else. */
 export const doneBy = (type: unknown): string => (kinds.get(String(type)) ?? m.msg_unknown)();
 

@@ -220,3 +220,68 @@ async fn keys_of_the_first_form_go_on_as_they_were() {
     keys.reserve(&found, pokt(7)).await.unwrap();
     assert_eq!(keys.get("old").await.unwrap().spent, pokt(7));
 }
+
+#[test]
+fn what_looks_like_a_key_is_meant_as_one_and_words_are_not() {
+    let hex = "5f0e7c1d".repeat(8);
+    for meant in [
+        "sk-hearth-",
+        "SK-HEARTH-abc",
+        "sk-heart-abc",
+        "sk-haerth-abc",
+        "sk_hearth_abc",
+        "k-hearth-abc",
+        hex.as_str(),
+        &hex[..40],
+        &format!("hearth-{hex}"),
+        "sk-proj-T3BlbkFJ8s7dKq0aZx1cVb2nMm3Lk4Jh5Gf6Dd",
+    ] {
+        assert!(resembles_a_key(meant), "{meant}");
+    }
+    for word in [
+        "",
+        "sk-no-key-required",
+        "sk-no-key",
+        "sk-1234",
+        "sk-xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+        "sk-00000000000000000000000000000000000000000000",
+        "ollama",
+        "hearth",
+        "EMPTY",
+        "none",
+        "lm-studio",
+        "not-needed",
+        "api_key",
+        "überflüssig",
+    ] {
+        assert!(!resembles_a_key(word), "{word}");
+    }
+}
+
+#[tokio::test]
+async fn two_keys_have_no_name_in_common() {
+    let folder = tempfile::tempdir().unwrap();
+    let (keys, _, _store) = keys(folder.path()).await;
+    let all = KeyLimits::default;
+    let (first, _) = keys.create("editor", all()).await.unwrap();
+    let (other, _) = keys.create("laptop", all()).await.unwrap();
+    let name = |name: &str| ApiKeyPatch {
+        name: Some(name.to_owned()),
+        limits: None,
+    };
+    for refused in [
+        keys.create(" Editor", all()).await.unwrap_err(),
+        keys.change(&other.id, name("editor")).await.unwrap_err(),
+    ] {
+        assert_eq!((refused.status.as_u16(), refused.code), (409, "key_name_taken"));
+    }
+    assert_eq!(
+        keys.change(&first.id, name("Editor")).await.unwrap().name,
+        "Editor"
+    );
+    assert_eq!(keys.free_name("editor").await.unwrap(), "editor 2");
+    // The name of one that was revoked is free.
+    keys.revoke(&first.id).await.unwrap();
+    assert_eq!(keys.free_name("editor").await.unwrap(), "editor");
+    keys.create("editor", all()).await.unwrap();
+}

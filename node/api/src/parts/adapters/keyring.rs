@@ -82,8 +82,9 @@ impl Keyring for WalletKeyring {
         self.in_background(move |wallet| wallet.unlock(&password)).await
     }
 
-    fn lock(&self) {
-        self.wallet.lock();
+    fn lock_but(&self, kept: &[u32]) {
+        let kept: Vec<EntryId> = kept.iter().map(|id| EntryId(*id)).collect();
+        self.wallet.lock_but(&kept);
     }
 
     async fn words(&self, password: String) -> Answer<RecoveryWords> {

@@ -86,9 +86,14 @@ fn reason(why: Unavailable) -> Reason {
              could sign for all of its stake.",
             "Delegate it under Wallet (`hearth delegate`), or stake it again with the most that a session may cost.",
         ),
+        Unavailable::Leaving => (
+            "application_leaving",
+            "Your application for this service is on its way out, so it pays for nothing more.",
+            "Stake it again under Wallet (`hearth stake application`), or wait until the stake is back and stake another one.",
+        ),
         Unavailable::OutOfStake => (
             "out_of_stake",
-            "What was set aside for this service is used up.",
+            "Nothing is left of what was set aside for this service above the least stake, and only that can be spent.",
             "Add to it.",
         ),
         Unavailable::DailyCap => (

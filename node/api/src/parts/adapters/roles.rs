@@ -8,7 +8,7 @@ mod staked;
 use std::time::Duration;
 
 use hearth_base::{Amount, ServiceId};
-use hearth_chain::{QueryError, TxError};
+use hearth_chain::{Query, QueryError, ReadAt, TxError};
 use hearth_outbox::State;
 use hearth_pocket::message::{Any, Coin, shared::Service};
 use hearth_roles::{Error, FileError, Review, RoleError, Roles as Own};
@@ -129,15 +129,18 @@ impl Roles for ChainRoles {
     }
 
     async fn service(&self, id: &str) -> Answer<ServiceDetail> {
-        let found = self
-            .roles
-            .chain
-            .service(&ServiceId::new(id))
-            .await
-            .map_err(chain_error)?;
-        let service = found
-            .into_value()
-            .ok_or_else(|| refused(Error::Role(RoleError::NoService(id.to_owned()))))?;
+        let chain = &self.roles.chain;
+        let id = ServiceId::new(id);
+        let proven = chain.service(&id).await.map_err(chain_error)?.into_value();
+        // What was made in the newest block is proven by the next one; to be shown it need not be.
+        let found = match proven {
+            Some(service) => Some(service),
+            None => {
+                let seen = chain.query(Query::service(&id), ReadAt::Unproven).await;
+                seen.map_err(chain_error)?.into_value()
+            }
+        };
+        let service = found.ok_or_else(|| refused(Error::Role(RoleError::NoService(id.to_string()))))?;
         let own = self.own_address();
         Ok(ServiceDetail {
             card: service
