@@ -281,12 +281,6 @@ pub(crate) struct HeldFile {
 }
 
 impl HeldFile {
-    /// Opens a file and reads it.
-    #[cfg(test)]
-    pub(crate) fn open(wanted: &WeightFile) -> Result<Self, FileError> {
-        OpenFile::open(wanted)?.read()
-    }
-
     /// Gives the file, to look whether it is still what it was.
     pub(crate) fn file(&self) -> Arc<OpenFile> {
         Arc::clone(&self.open)

@@ -116,8 +116,8 @@ impl Columns {
             let Some((first, size)) = sizes(n).nth(index) else {
                 return;
             };
-            // SAFETY (of all three): the vectors are borrowed by this call, and each group comes once.
             #[allow(unsafe_code, reason = "threads write disjoint groups")]
+            // SAFETY: the vectors are borrowed by this call, and each group comes once.
             let (blocks, group_codes, group_figures) = unsafe {
                 (
                     all_blocks.piece(index),

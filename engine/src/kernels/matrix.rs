@@ -14,6 +14,7 @@ use super::ops::silu_mul;
 use super::pack::{open_row, pack};
 use super::pool::Cut;
 use super::product::{Form, Width, multiply};
+use super::source::form_of;
 use crate::checkpoint::TensorType;
 use crate::config::Precision;
 use crate::simd::SimdLevel;
@@ -32,30 +33,26 @@ pub(crate) struct Matrix {
 /// As many bytes of a file are read at once by each thread.
 const WINDOW: usize = 1 << 20;
 
-/// The packed form of a type of file, and the bytes of a tile.
-fn form_of(dtype: TensorType, precision: Precision, columns: usize) -> (Form, usize) {
-    let plain = |width: Width| {
-        let bytes = columns * ROWS * width.bytes();
-        (Form::Plain(width), bytes.next_multiple_of(64))
-    };
-    match (Packing::of(dtype), precision) {
-        (Some(packing), Precision::Fast) => {
+/// How weights of a type of file are kept, and the bytes of a tile.
+fn kept_as(dtype: TensorType, precision: Precision, columns: usize) -> (Form, usize) {
+    match (form_of(dtype), precision) {
+        (Form::Packed(packing), Precision::Fast) => {
             let bytes = with_format!(packing, F => F::tile_bytes(columns));
             (Form::Packed(packing), bytes)
         }
-        (Some(_), Precision::Exact) => plain(Width::F32),
-        (None, _) => plain(match dtype {
-            TensorType::F16 => Width::F16,
-            TensorType::Bf16 => Width::Bf16,
-            _ => Width::F32,
-        }),
+        (Form::Packed(_), Precision::Exact) => (Form::Plain(Width::F32), plain_bytes(Width::F32, columns)),
+        (Form::Plain(width), _) => (Form::Plain(width), plain_bytes(width, columns)),
     }
+}
+
+fn plain_bytes(width: Width, columns: usize) -> usize {
+    (columns * ROWS * width.bytes()).next_multiple_of(64)
 }
 
 impl Matrix {
     /// Gives the bytes that a matrix takes when it is loaded.
     pub(crate) fn packed_bytes(dtype: TensorType, precision: Precision, rows: usize, columns: usize) -> u64 {
-        let (_, tile_bytes) = form_of(dtype, precision, columns);
+        let (_, tile_bytes) = kept_as(dtype, precision, columns);
         (rows.div_ceil(ROWS) as u64).saturating_mul(tile_bytes as u64)
     }
 
@@ -71,7 +68,7 @@ impl Matrix {
         size: usize,
         read: impl Fn(Range<usize>, &mut Vec<u8>) -> Result<(), E> + Sync,
     ) -> Result<Self, E> {
-        let (form, tile_bytes) = form_of(dtype, precision, columns);
+        let (form, tile_bytes) = kept_as(dtype, precision, columns);
         let mut tiles = Aligned::zeroed(rows.div_ceil(ROWS) * tile_bytes);
         let row_bytes = size / rows;
         let tiles_at_once = (WINDOW / (ROWS * row_bytes)).max(1);
@@ -144,10 +141,10 @@ fn pack_tile(dtype: TensorType, form: Form, bytes: &[u8], row_bytes: usize, tile
         n += 1;
     }
     let rows = &rows[..n];
-    match (form, Packing::of(dtype)) {
+    match (form, form_of(dtype)) {
         (Form::Packed(packing), _) => with_format!(packing, F => pack::<F>(packing, rows, tile, columns)),
-        (Form::Plain(_), Some(packing)) => widen(packing, rows, tile, columns),
-        (Form::Plain(width), None) => interleave(rows, tile, width.bytes()),
+        (Form::Plain(_), Form::Packed(packing)) => widen(packing, rows, tile, columns),
+        (Form::Plain(_), Form::Plain(width)) => interleave(rows, tile, width.bytes()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The quantised formats of GGUF files: what their bytes mean (ggml: `ggml-common.h`, `ggml-quants.c`).
 
 use super::format::{BLOCK, Packing};
+use super::product::{Form, Width};
 use crate::checkpoint::TensorType;
 
 /// 32 weights of a row as a packed form has them.
@@ -22,27 +23,29 @@ pub(super) struct Head {
 /// The sign of a figure of 16 bits.
 const MINUS: u16 = 1 << 15;
 
-impl Packing {
-    /// Gives the packed form of a type of file; `None` for those that are not quantised.
-    pub(super) fn of(dtype: TensorType) -> Option<Self> {
-        Some(match dtype {
-            TensorType::F32 | TensorType::F16 | TensorType::Bf16 => return None,
-            TensorType::Q4_0 => Self::Four,
-            TensorType::Q4_1 => Self::FourOffset,
-            TensorType::Q5_0 => Self::Five,
-            TensorType::Q5_1 => Self::FiveOffset,
-            TensorType::Q8_0 => Self::Eight,
-            TensorType::Q2K => Self::Two,
-            TensorType::Q3K => Self::Three,
-            TensorType::Q4K => Self::FourSpan,
-            TensorType::Q5K => Self::FiveSpan,
-            TensorType::Q6K => Self::Six,
-            TensorType::Iq4Nl => Self::Uneven,
-            TensorType::Iq4Xs => Self::UnevenSpan,
-            TensorType::Mxfp4 => Self::Micro,
-        })
+/// Gives the form in which a type of file is kept.
+pub(super) fn form_of(dtype: TensorType) -> Form {
+    match dtype {
+        TensorType::F32 => Form::Plain(Width::F32),
+        TensorType::F16 => Form::Plain(Width::F16),
+        TensorType::Bf16 => Form::Plain(Width::Bf16),
+        TensorType::Q4_0 => Form::Packed(Packing::Four),
+        TensorType::Q4_1 => Form::Packed(Packing::FourOffset),
+        TensorType::Q5_0 => Form::Packed(Packing::Five),
+        TensorType::Q5_1 => Form::Packed(Packing::FiveOffset),
+        TensorType::Q8_0 => Form::Packed(Packing::Eight),
+        TensorType::Q2K => Form::Packed(Packing::Two),
+        TensorType::Q3K => Form::Packed(Packing::Three),
+        TensorType::Q4K => Form::Packed(Packing::FourSpan),
+        TensorType::Q5K => Form::Packed(Packing::FiveSpan),
+        TensorType::Q6K => Form::Packed(Packing::Six),
+        TensorType::Iq4Nl => Form::Packed(Packing::Uneven),
+        TensorType::Iq4Xs => Form::Packed(Packing::UnevenSpan),
+        TensorType::Mxfp4 => Form::Packed(Packing::Micro),
     }
+}
 
+impl Packing {
     /// Reads what a span of 256 columns begins with, as the file has it.
     pub(super) fn head(self, span: &[u8]) -> Head {
         let with_offset = |at: usize| Head {

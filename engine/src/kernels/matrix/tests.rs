@@ -92,13 +92,13 @@ fn by_definition(dtype: TensorType, rows: usize, columns: usize) -> Case {
     };
     for _ in 0..rows * columns / block {
         let mut one: Vec<u8> = (0..size).map(|_| byte()).collect();
-        match dtype {
-            TensorType::Iq4Nl => {
+        match dtype.name() {
+            "IQ4_NL" => {
                 let step = f16::from_f32(0.001 + f32::from(one[0]) / 100_000.0);
                 one[..2].copy_from_slice(&step.to_le_bytes());
                 weights.extend(nibbles(&one[2..]).iter().map(|n| step.to_f32() * UNEVEN[*n]));
             }
-            TensorType::Iq4Xs => {
+            "IQ4_XS" => {
                 let step = f16::from_f32(0.0001 + f32::from(one[0]) / 1_000_000.0);
                 one[..2].copy_from_slice(&step.to_le_bytes());
                 let high = u16::from_le_bytes([one[2], one[3]]);
