@@ -85,7 +85,9 @@ pub(super) trait Format: Copy {
         let (whole, masks) = bytes.split_at(BLOCK * ROWS * Self::BYTE_BITS / 8);
         let whole = whole.as_chunks::<64>().0;
         let masks = masks.as_chunks::<8>().0;
-        std::array::from_fn(|group| {
+        // A loop and no closure: what is not inlined is not compiled for this processor.
+        let mut all = [L::codes(&whole[0], part); GROUPS];
+        for (group, out) in all.iter_mut().enumerate() {
             let mut codes = match Self::BYTE_BITS {
                 2 => L::two_bits(L::codes(&whole[group / 4], part), group % 4),
                 4 if group % 2 == 0 => L::low(L::codes(&whole[group / 2], part)),
@@ -99,8 +101,9 @@ pub(super) trait Format: Copy {
                 let value = 1 << (Self::BYTE_BITS + plane);
                 codes = L::with_bit(codes, &masks[plane * GROUPS + group], value, part);
             }
-            codes
-        })
+            *out = codes;
+        }
+        all
     }
 
     /// Loads steps or offsets.

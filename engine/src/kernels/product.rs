@@ -220,16 +220,13 @@ fn block<L: Lanes, F: Format, const C: usize, const B: usize>(
     let codes = F::open::<L>(codes, part);
     let n_groups = GROUPS / F::PARTS;
     for shared in 0..F::PARTS {
-        let figure = |offset: usize| {
-            let figure = F::steps::<L>(&steps[(offset * F::PARTS + shared) * F::STEP_BYTES..], part);
-            match F::STEPS {
-                Steps::Half | Steps::UpperHalf => figure,
-                Steps::Unsigned | Steps::Signed => {
-                    L::times(figure, L::halves(first(&head[2 * ROWS * offset..]), part))
-                }
-            }
+        let step = figure::<L, F>(head, steps, shared, part);
+        let offset = if F::OFFSETS {
+            let heads = &head[F::HEAD_BYTES / 2..];
+            figure::<L, F>(heads, &steps[F::PARTS * F::STEP_BYTES..], shared, part)
+        } else {
+            step
         };
-        let step = figure(0);
         for column in 0..C {
             let x = &x_blocks[column];
             // What is taken off every code is taken off before the first product.
@@ -252,9 +249,19 @@ fn block<L: Lanes, F: Format, const C: usize, const B: usize>(
                     1 => x.weighted[0] + x.weighted[1],
                     _ => x.weighted[shared],
                 };
-                sums[column] = L::times_plus(figure(1), L::floats(weighted), sums[column]);
+                sums[column] = L::times_plus(offset, L::floats(weighted), sums[column]);
             }
         }
+    }
+}
+
+/// The steps, or the offsets, of what shares them.
+#[inline(always)]
+fn figure<L: Lanes, F: Format>(head: &[u8], figures: &[u8], shared: usize, part: usize) -> L::Floats {
+    let figure = F::steps::<L>(&figures[shared * F::STEP_BYTES..], part);
+    match F::STEPS {
+        Steps::Half | Steps::UpperHalf => figure,
+        Steps::Unsigned | Steps::Signed => L::times(figure, L::halves(first(head), part)),
     }
 }
 
