@@ -62,6 +62,13 @@ fn validate_service(service: &Service) -> Result<(), TxError> {
         );
         return Err(shared_error(1109, text));
     }
+    if !service.name.split(' ').all(has_valid_letters) {
+        let text = format!(
+            "service name '{}' contains invalid characters: invalid service name",
+            service.name
+        );
+        return Err(shared_error(1109, text));
+    }
     let bad_units = |text: &str| {
         shared_error(
             1107,
