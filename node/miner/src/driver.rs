@@ -392,8 +392,7 @@ impl Driver {
                 match said::verdict(&said, at_least, &seen, &facts.windows) {
                     Verdict::Open => break,
                     Verdict::False => tracing::warn!(
-                        session = %key.session_id, %height,
-                        "an endpoint tells of the end of a claim that the state does not show: ignored"
+                        session = %key.session_id, %height, "{}", said::not_so(&said, height, proof)
                     ),
                     Verdict::Holds => {
                         let kept = if let ClaimEvent::Slashed(slash) = said {

@@ -97,6 +97,14 @@ pub(super) fn is_early(event: &ClaimEvent, state: &ClaimState, seen: Height, win
     is_of_proof && state.outcome().is_none() && state.proof().is_none() && seen <= windows.proof_close
 }
 
+/// What is said of an event that the state does not show.
+pub(super) fn not_so(event: &ClaimEvent, height: Height, proof: Option<Height>) -> &'static str {
+    if matches!(event, ClaimEvent::ProofChecked { .. }) && proof.is_some_and(|own| height < own) {
+        return "an endpoint tells of a wrong proof before this node's own: another program may have this operator's key";
+    }
+    "an endpoint tells of the end of a claim that the state does not show: ignored"
+}
+
 /// What the state says of something that a block said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
