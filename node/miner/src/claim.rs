@@ -49,7 +49,7 @@ pub enum ClaimEvent {
     Missed { why: String },
     /// The transaction is in a block.
     Included(Inclusion),
-    /// The chain has another claim in its place, by another program with the same key.
+    /// The chain has another claim of the session, by another program with the same key.
     Replaced { why: String },
     /// Whether the chain wants a proof.
     Requirement { required: bool },
@@ -229,6 +229,7 @@ fn on_missed(stage: Stage, why: String) -> ClaimState {
 
 fn on_replaced(stage: Stage, why: String) -> ClaimState {
     match stage {
+        Stage::Sealed { .. } => missed_claim(stage, why),
         Stage::ClaimIncluded { .. } | Stage::ProofDue { .. } => stage.end(Outcome::ProofMissed { why }),
         other => other.into(),
     }

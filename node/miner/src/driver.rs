@@ -383,11 +383,16 @@ impl Driver {
             };
             let mut waiting = self.memory.told.remove(&key).unwrap_or_default();
             while let Some((height, said)) = waiting.first().cloned() {
-                match said::verdict(&said, height, &seen, &facts.windows) {
+                let state = self.states.get(&key);
+                if state.is_some_and(|state| said::is_early(&said, state, seen.height, &facts.windows)) {
+                    break;
+                }
+                let proof = state.and_then(ClaimState::proof).map(|proof| proof.height);
+                let at_least = proof.unwrap_or(height).max(height);
+                match said::verdict(&said, at_least, &seen, &facts.windows) {
                     Verdict::Open => break,
                     Verdict::False => tracing::warn!(
-                        session = %key.session_id, %height,
-                        "an endpoint tells of the end of a claim that the state does not show: ignored"
+                        session = %key.session_id, %height, "{}", said::not_so(&said, height, proof)
                     ),
                     Verdict::Holds => {
                         let kept = if let ClaimEvent::Slashed(slash) = said {

@@ -2,8 +2,8 @@
 
 use hearth_base::Amount;
 use hearth_node::control::{
-    Leaving, OwnTransaction, RevenueShare, RoleName, RoleOrder, RoleReview, RolesPage, SendRole,
-    ServiceOffer, SupplierRole, TransactionList, TransactionState, Upokt,
+    Leaving, OperatorRole, OwnTransaction, RevenueShare, RoleName, RoleOrder, RoleReview, RolesPage,
+    SendRole, ServiceOffer, SupplierRole, TransactionList, TransactionState, Upokt,
 };
 
 use super::{
@@ -355,8 +355,13 @@ fn show(out: &Out, page: &RolesPage) {
     }
 }
 
+/// Whether it has to be said whose supplier is which: there are several, or the only one is served elsewhere.
+fn names_operators(operators: &[OperatorRole]) -> bool {
+    operators.len() > 1 || operators.iter().any(|operator| operator.is_elsewhere)
+}
+
 fn show_suppliers(out: &Out, page: &RolesPage, leaving: &dyn Fn(&Option<Leaving>) -> String) {
-    if page.operators.len() < 2 {
+    if !names_operators(&page.operators) {
         match &page.supplier {
             None => out.line(&format!(
                 "  supplier     not staked; the network asks for {} POKT",
@@ -424,6 +429,20 @@ mod tests {
         assert!(!nothing_done(&claim).contains("Nothing was signed"));
         let other = RoleOrder::Delegate { gateway: None };
         assert_eq!(nothing_done(&other), "Nothing was signed.");
+    }
+
+    #[test]
+    fn a_supplier_that_is_served_elsewhere_is_named_also_where_it_is_the_only_one() {
+        let operator = |is_elsewhere| OperatorRole {
+            address: "pokt1x".to_owned(),
+            label: String::new(),
+            is_elsewhere,
+            supplier: None,
+        };
+        assert!(!names_operators(&[]));
+        assert!(!names_operators(&[operator(false)]));
+        assert!(names_operators(&[operator(true)]));
+        assert!(names_operators(&[operator(false), operator(false)]));
     }
 
     #[test]

@@ -57,7 +57,7 @@ pub(super) async fn import(from: &ImportArgs, client: &Client, out: &Out) -> Don
     if !has_owner(&account) && !page.accounts.iter().any(has_owner) {
         out.hint(&format!(
             "No account of this wallet is the owner, so nothing can be staked or sent. `hearth wallet use {} --as owner` makes it \
-             this one.",
+             this one; an owner whose key is elsewhere is named by `hearth wallet watch ADDRESS --as owner`.",
             account.address
         ));
     }

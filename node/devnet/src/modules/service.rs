@@ -62,6 +62,13 @@ fn validate_service(service: &Service) -> Result<(), TxError> {
         );
         return Err(shared_error(1109, text));
     }
+    if !service.name.split(' ').all(has_valid_letters) {
+        let text = format!(
+            "service name '{}' contains invalid characters: invalid service name",
+            service.name
+        );
+        return Err(shared_error(1109, text));
+    }
     let bad_units = |text: &str| {
         shared_error(
             1107,
@@ -296,4 +303,29 @@ fn put_difficulty_update(state: &mut State, history: &str, height: u64, difficul
         difficulty: Some(difficulty),
     };
     state.write(STORE, &keys::at_height(history, height), &update);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As the real chain answered, word by word.
+    #[test]
+    fn a_name_has_the_letters_that_the_chain_allows() {
+        let named = |name: &str| Service {
+            id: "svc".to_owned(),
+            name: name.to_owned(),
+            compute_units_per_relay: 7,
+            owner_address: String::new(),
+            metadata: None,
+        };
+        for name in ["", "D own_7", "My-model 7b"] {
+            assert!(validate_service(&named(name)).is_ok(), "{name}");
+        }
+        for name in ["D's own", "D own (7)", "Größe", "a.b"] {
+            let refused = validate_service(&named(name)).unwrap_err().to_string();
+            let text = format!("service name '{name}' contains invalid characters: invalid service name");
+            assert!(refused.contains(&text), "{refused}");
+        }
+    }
 }

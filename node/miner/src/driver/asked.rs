@@ -116,7 +116,8 @@ impl Driver {
 fn is_decided_by_state(stage: &Stage, facts: &Facts, height: Height) -> bool {
     let windows = &facts.windows;
     match stage {
-        Stage::Accumulating => false,
+        // Whether another program has claimed it.
+        Stage::Accumulating => height >= windows.claim_open && height <= windows.claim_close,
         // Whether it is still the claim of this node.
         Stage::ClaimIncluded { .. } => height >= windows.proof_seed(),
         Stage::Sealed { .. } => height >= windows.claim_close,

@@ -60,6 +60,10 @@ impl Driver {
             if seal.value <= costs {
                 return Ok(Some(ClaimEvent::TooCheap { costs }));
             }
+            // Over another claim this one would make that one's proof invalid, or have its own made so.
+            if let Some(replaced) = self.replaced(facts, seal).await {
+                return Ok(Some(replaced));
+            }
         }
         let message = MsgCreateClaim {
             supplier_operator_address: facts.supplier.clone(),
@@ -165,7 +169,8 @@ impl Driver {
     }
 
     /// A second program with the same operator's key claims the same sessions, and the last claim before the window's end
-    /// stands: a proof of what this node answered would be no proof of it, and would cost stake.
+    /// stands: a proof of what this node answered would be no proof of it, and would cost stake. One that came before is
+    /// left in its place.
     async fn replaced(&self, facts: &Facts, seal: &Seal) -> Option<ClaimEvent> {
         // A state that nobody proves now says nothing: an own claim is not given up for it.
         let seen = self.claim_seen(facts).await.ok()?;

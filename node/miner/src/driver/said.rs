@@ -6,7 +6,7 @@ use hearth_chain::ChainEvent;
 use hearth_pocket::{message::proof::ClaimProofStatus, session::Windows};
 
 use crate::{
-    claim::{ClaimEvent, Paid, Slash},
+    claim::{ClaimEvent, ClaimState, Paid, Slash},
     facts::Facts,
     network::ClaimSeen,
 };
@@ -88,6 +88,21 @@ pub(super) fn is_end(event: &ClaimEvent) -> bool {
 /// Whether an event belongs to the settlement, which no block is before the proof window has closed.
 pub(super) fn is_of_settlement(event: &ClaimEvent) -> bool {
     is_end(event) || matches!(event, ClaimEvent::Slashed(_))
+}
+
+/// Whether it is too early to say whose proof a block found wrong. Before this node's own is in a block that is another
+/// program's with the same key, and this node's, which comes after it, is the one that counts.
+pub(super) fn is_early(event: &ClaimEvent, state: &ClaimState, seen: Height, windows: &Windows) -> bool {
+    let is_of_proof = matches!(event, ClaimEvent::ProofChecked { .. });
+    is_of_proof && state.outcome().is_none() && state.proof().is_none() && seen <= windows.proof_close
+}
+
+/// What is said of an event that the state does not show.
+pub(super) fn not_so(event: &ClaimEvent, height: Height, proof: Option<Height>) -> &'static str {
+    if matches!(event, ClaimEvent::ProofChecked { .. }) && proof.is_some_and(|own| height < own) {
+        return "an endpoint tells of a wrong proof before this node's own: another program may have this operator's key";
+    }
+    "an endpoint tells of the end of a claim that the state does not show: ignored"
 }
 
 /// What the state says of something that a block said.

@@ -64,7 +64,6 @@ pub(super) fn plan(wanted: &ServiceOrder, facts: &Facts) -> Result<Plan, RoleErr
 }
 
 fn check_id(id: &str) -> Result<(), RoleError> {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     if id.is_empty() || id.len() > MAX_ID || !id.chars().all(is_plain) {
         return Err(RoleError::Field(format!(
             "\"{id}\" is no id of a service: it has letters, digits, - and _, {MAX_ID} at most"
@@ -73,10 +72,20 @@ fn check_id(id: &str) -> Result<(), RoleError> {
     Ok(())
 }
 
+fn is_plain(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '-' || c == '_'
+}
+
 fn check_values(service: &Service) -> Result<(), RoleError> {
     if service.name.is_empty() || service.name.len() > MAX_NAME {
         return Err(RoleError::Field(format!(
             "the name of a service has 1 to {MAX_NAME} characters"
+        )));
+    }
+    if !service.name.chars().all(|c| c == ' ' || is_plain(c)) {
+        return Err(RoleError::Field(format!(
+            "\"{}\" is no name of a service: it has letters without accents, digits, spaces, - and _",
+            service.name
         )));
     }
     if !(1..=MAX_COMPUTE_UNITS).contains(&service.compute_units_per_relay) {

@@ -33,6 +33,19 @@ fn a_service_is_made_for_its_price_and_changed_by_its_owner() {
     ] {
         assert_eq!(code(&wrong, &facts), "service_wrong", "{wrong:?}");
     }
+    for (name, is_right) in [
+        ("My model_7-b", true),
+        ("Bob's", false),
+        ("7B (fast)", false),
+        ("Größe", false),
+    ] {
+        let called = Order::Service(ServiceOrder {
+            name: Some(name.to_owned()),
+            compute_units: Some(1),
+            ..named("a")
+        });
+        assert_eq!(plan(&called, &facts).is_ok(), is_right, "{name}");
+    }
     assert_eq!(code(&order("svc", 1, None), &facts), "others_service");
     // The balance must be above the price.
     facts.parties.insert(Purpose::Owner, party(1, pokt(3_500)));
