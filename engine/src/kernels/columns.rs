@@ -3,9 +3,11 @@
 //! Columns are put into groups, so that a weight that was loaded is used for several. What comes out of a column does
 //! not depend on its group: the arithmetic of each column is the same whatever stands beside it.
 
+use super::compute::Compute;
 use super::format::BLOCK;
+use super::lanes::{Lanes, Work, dispatch};
 use super::ops::round;
-use super::pool::{Cut, Pool};
+use super::pool::Cut;
 
 /// Sizes of groups, the largest first. A group that is not full is filled up with zeros.
 pub(super) const GROUP_SIZES: [usize; 3] = [8, 4, 1];
@@ -94,7 +96,7 @@ impl Columns {
     }
 
     /// Takes columns in, `x` being (n, width), in the forms that are asked for.
-    pub(crate) fn set(&mut self, pool: &Pool, x: &[f32], width: usize, codes: bool, figures: bool) {
+    pub(crate) fn set(&mut self, compute: &Compute, x: &[f32], width: usize, codes: bool, figures: bool) {
         (self.width, self.n) = (width, x.len() / width);
         (self.has_codes, self.has_figures) = (codes, figures);
         let room: usize = sizes(self.n).map(|(_, size)| size).sum();
@@ -112,7 +114,7 @@ impl Columns {
         let all_codes = Cut::new(&mut self.codes, largest * n_blocks * bytes);
         let all_blocks = Cut::new(&mut self.blocks, largest * n_blocks);
         let all_figures = Cut::new(&mut self.figures, largest * width);
-        pool.each(sizes(n).count(), |index| {
+        compute.pool.each(sizes(n).count(), |index| {
             let Some((first, size)) = sizes(n).nth(index) else {
                 return;
             };
@@ -128,13 +130,18 @@ impl Columns {
             for place in 0..size {
                 let column = x.get((first + place) * width..).and_then(|x| x.get(..width));
                 if codes {
-                    let blocks = blocks.chunks_exact_mut(size);
-                    let group_codes = group_codes.chunks_exact_mut(size * bytes);
-                    for (at, (blocks, codes)) in blocks.zip(group_codes).enumerate() {
-                        let codes = &mut codes[place * bytes..][..bytes];
-                        let x = column.and_then(|column| column[at * BLOCK..].first_chunk());
-                        blocks[place] = encode(x.unwrap_or(&[0.0; BLOCK]), bits, codes);
-                    }
+                    let (blocks, codes) = (&mut *blocks, &mut *group_codes);
+                    dispatch(
+                        compute.level,
+                        Encode {
+                            column,
+                            bits,
+                            size,
+                            place,
+                            blocks,
+                            codes,
+                        },
+                    );
                 }
                 if figures {
                     for (at, out) in group_figures.chunks_exact_mut(size).enumerate() {
@@ -190,7 +197,35 @@ fn sizes(n: usize) -> impl Iterator<Item = (usize, usize)> {
     })
 }
 
+/// The codes of one column, to be written to its place in its group.
+struct Encode<'a> {
+    /// `None` for one that only fills the group up.
+    column: Option<&'a [f32]>,
+    bits: CodeBits,
+    size: usize,
+    place: usize,
+    blocks: &'a mut [BlockFigures],
+    codes: &'a mut [[i32; 8]],
+}
+
+impl Work for Encode<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let bytes = self.bits.bytes();
+        let blocks = self.blocks.chunks_exact_mut(self.size);
+        let codes = self.codes.chunks_exact_mut(self.size * bytes);
+        for (at, (blocks, codes)) in blocks.zip(codes).enumerate() {
+            let x = self.column.and_then(|column| column[at * BLOCK..].first_chunk());
+            let codes = &mut codes[self.place * bytes..][..bytes];
+            blocks[self.place] = encode(x.unwrap_or(&[0.0; BLOCK]), self.bits, codes);
+        }
+    }
+}
+
 /// Writes the codes of a block.
+#[inline(always)]
 fn encode(x: &[f32; BLOCK], bits: CodeBits, out: &mut [[i32; 8]]) -> BlockFigures {
     let mut top = [0.0_f32; 8];
     for part in x.as_chunks::<8>().0 {
@@ -252,7 +287,7 @@ mod tests {
 
     #[test]
     fn codes_times_step_are_near_the_figures_in_every_group() {
-        let (pool, width) = (Pool::new(2).unwrap(), 96);
+        let (compute, width) = (Compute::new(2).unwrap(), 96);
         for n in [1, 2, 4, 5, 8, 9, 13, 17] {
             let x = noise(n as u64, n * width);
             for (bits, near) in [
@@ -260,7 +295,7 @@ mod tests {
                 (CodeBits::Sixteen, 0.51 / 32_639.0),
             ] {
                 let mut columns = Columns::new(bits);
-                columns.set(&pool, &x, width, true, true);
+                columns.set(&compute, &x, width, true, true);
                 let mut seen = 0;
                 for group in columns.groups() {
                     assert_eq!(group.first, seen);
@@ -281,13 +316,13 @@ mod tests {
 
     #[test]
     fn zeros_and_figures_beyond_all_measure_do_no_harm() {
-        let (pool, mut columns) = (Pool::new(1).unwrap(), Columns::new(CodeBits::Eight));
-        columns.set(&pool, &[0.0; 32], 32, true, false);
+        let (compute, mut columns) = (Compute::new(1).unwrap(), Columns::new(CodeBits::Eight));
+        columns.set(&compute, &[0.0; 32], 32, true, false);
         assert_eq!(columns.blocks[0].step, 0.0);
         for x in [f32::INFINITY, f32::NAN] {
             let mut row = [1.0; 32];
             row[3] = x;
-            columns.set(&pool, &row, 32, true, false);
+            columns.set(&compute, &row, 32, true, false);
             let block = columns.blocks[0];
             let spoilt = !block.step.is_finite() || columns.codes[0][0] != columns.codes[0][1];
             assert!(spoilt, "{block:?}");

@@ -195,7 +195,7 @@ impl Stack {
     pub(crate) fn take_in(&self, compute: &Compute, x: &[f32], columns: &mut Columns) {
         let packed = self.parts.iter().any(|part| part.is_packed());
         let plain = self.parts.iter().any(|part| !part.is_packed());
-        columns.set(&compute.pool, x, self.columns, packed, plain);
+        columns.set(compute, x, self.columns, packed, plain);
     }
 
     /// Multiplies; the answer is (n, rows).

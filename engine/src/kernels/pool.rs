@@ -21,6 +21,8 @@ use parking_lot::{Condvar, Mutex};
 /// How long a thread waits for work before it sleeps.
 const SPIN: Duration = Duration::from_micros(60);
 
+/// Looks at a flag before a thread offers its processor to others.
+const SPINS: u32 = 128;
 /// Ranges that each thread has to do, on average.
 const RANGES: usize = 4;
 
@@ -30,7 +32,7 @@ type Job<'a> = dyn Fn(usize) + Sync + 'a;
 struct Shared {
     /// Serialises callers.
     turn: Mutex<()>,
-    /// Counts jobs; an odd step would be a half-written one, so it only moves when the job is there.
+    /// Counts jobs. It moves when the job is there.
     generation: AtomicU64,
     /// The job of this generation. Written only while no thread is at work.
     job: UnsafeCell<Option<&'static Job<'static>>>,
@@ -117,7 +119,7 @@ impl Pool {
         let mut spins = 0_u32;
         while shared.left.load(Ordering::Acquire) > 0 {
             spins += 1;
-            if spins.is_multiple_of(4096) {
+            if spins.is_multiple_of(SPINS) {
                 // Whoever is not done may need this processor.
                 std::thread::yield_now();
             } else {
@@ -253,7 +255,7 @@ impl Shared {
     fn next(&self, seen: u64) -> u64 {
         let began = Instant::now();
         loop {
-            for _ in 0..64 {
+            for _ in 0..SPINS {
                 let now = self.generation.load(Ordering::Acquire);
                 if now != seen {
                     return now;
@@ -263,6 +265,8 @@ impl Shared {
             if began.elapsed() > SPIN {
                 break;
             }
+            // On a computer that is busy the one that would give work may wait for this processor.
+            std::thread::yield_now();
         }
         let mut sleepers = self.sleepers.lock();
         *sleepers += 1;

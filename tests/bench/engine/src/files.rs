@@ -194,7 +194,9 @@ pub(crate) fn make(folder: &Path, shape: Shape, mixture: &str) -> Result<PathBuf
 }
 
 fn header(shape: Shape) -> GgufWriter {
-    let tokens: Vec<String> = (0..VOCABULARY).map(|id| format!("t{id}")).collect();
+    let mut tokens: Vec<String> = (0..VOCABULARY).map(|id| format!("t{id}")).collect();
+    // The parts of the only merge.
+    (tokens[3], tokens[4]) = ("t".to_owned(), "0".to_owned());
     GgufWriter::default()
         .text("general.architecture", "qwen2")
         .text(
@@ -213,7 +215,7 @@ fn header(shape: Shape) -> GgufWriter {
         .text("tokenizer.ggml.pre", "qwen2")
         .texts("tokenizer.ggml.tokens", &tokens)
         .numbers("tokenizer.ggml.token_type", &vec![1; VOCABULARY])
-        .texts("tokenizer.ggml.merges", &["t0 t1".to_owned()])
+        .texts("tokenizer.ggml.merges", &["t 0".to_owned()])
         .number("tokenizer.ggml.bos_token_id", 1)
         .number("tokenizer.ggml.eos_token_id", 2)
 }
