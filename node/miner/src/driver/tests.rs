@@ -15,6 +15,7 @@ use crate::{
 
 mod adverse;
 mod many;
+mod others;
 mod several;
 
 struct Bench {
