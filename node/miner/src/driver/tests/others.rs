@@ -1,5 +1,7 @@
 //! Another program that signs with the same operator key.
 
+use hearth_pocket::message::proof::ClaimProofStatus;
+
 use super::adverse::{claimed, found_invalid};
 use super::*;
 
