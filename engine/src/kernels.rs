@@ -21,5 +21,7 @@ pub(crate) use columns::{CodeBits, Columns};
 pub(crate) use compute::Compute;
 pub(crate) use matrix::{Matrix, Stack};
 pub(crate) use memory::Aligned;
-pub(crate) use ops::{add_in_place, rms_norm, rotate_halves, rotate_pairs};
+pub(crate) use ops::{
+    Activation, add_in_place, capped, rms_norm, rms_norm_in_place, rotate_halves, rotate_pairs,
+};
 pub(crate) use pool::Cut;

@@ -140,7 +140,7 @@ pub enum LoadError {
         /// As the file says.
         architecture: String,
         /// Those that work.
-        supported: &'static str,
+        supported: String,
     },
     /// The file of the weights is shorter than its header says.
     #[error("{file} is cut short: it has {found_bytes} bytes of {wanted_bytes}; fetch it again")]

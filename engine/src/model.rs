@@ -3,9 +3,8 @@
 mod bert;
 mod cache;
 mod decoder;
-mod llama;
+mod family;
 mod mask;
-mod qwen2;
 mod shape;
 mod side;
 
@@ -15,6 +14,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 pub(crate) use bert::{Bert, check as check_bert};
 pub(crate) use cache::KvCache;
+use family::Family;
+
 pub(crate) use decoder::{Decoder, LogitRows, Piece, Workspace};
 pub(crate) use shape::DecoderConfig;
 
@@ -29,8 +30,6 @@ use crate::request::{GenerateError, Message, Prompt, Rendered};
 use crate::sampling::SuggestedSampling;
 use crate::tokenizer::Tokenizer;
 
-/// Architectures a person can choose from when a file has another one.
-const SUPPORTED: &str = "the families llama (Llama, SmolLM, Mistral …) or qwen2";
 /// Working space of a round and the tokenizer, beside weights and caches.
 pub(crate) const WORKING_BYTES: u64 = 96 << 20;
 /// A context below this is of no use to a person.
@@ -228,16 +227,13 @@ pub(crate) struct Figures {
 pub(crate) fn figures(gguf: &Gguf, file: &Path) -> Result<Figures, LoadError> {
     let damaged = |error| LoadError::of_gguf(file, error);
     let architecture = gguf.text("general.architecture").map_err(damaged)?.to_owned();
-    let config = match architecture.as_str() {
-        "llama" => llama::config(gguf),
-        "qwen2" => qwen2::config(gguf),
-        _ => {
-            return Err(LoadError::UnsupportedArchitecture {
-                architecture,
-                supported: SUPPORTED,
-            });
-        }
+    let Some(family) = Family::of(&architecture) else {
+        return Err(LoadError::UnsupportedArchitecture {
+            architecture,
+            supported: Family::supported(),
+        });
     };
+    let config = DecoderConfig::from_gguf(gguf, family);
     let config = config.map_err(|error| error.into_load_error(file))?;
     let tokenizer = Tokenizer::from_gguf(gguf).map_err(|error| error.into_load_error(file))?;
     config

@@ -8,6 +8,10 @@ use std::path::{Path, PathBuf};
 
 use half::{bf16, f16};
 
+mod families;
+
+pub use families::family_gguf;
+
 /// A GGUF file in the making.
 #[derive(Debug, Clone, Default)]
 pub struct GgufWriter {
@@ -359,10 +363,23 @@ const KV: usize = 32;
 const INNER: usize = 96;
 const LAYERS: usize = 2;
 
-fn decoder_gguf(architecture: &str, pre: &str, tiny: Tiny<'_>) -> GgufWriter {
+/// Adds the tiny vocabulary.
+fn with_vocabulary(gguf: GgufWriter, pre: &str, template: &str) -> GgufWriter {
     let (tokens, kinds, merges) = vocabulary();
+    gguf.text("tokenizer.ggml.model", "gpt2")
+        .text("tokenizer.ggml.pre", pre)
+        .texts("tokenizer.ggml.tokens", &tokens)
+        .numbers("tokenizer.ggml.token_type", &kinds)
+        .texts("tokenizer.ggml.merges", &merges)
+        .number("tokenizer.ggml.bos_token_id", 1)
+        .number("tokenizer.ggml.eos_token_id", 2)
+        .text("tokenizer.chat_template", template)
+}
+
+fn decoder_gguf(architecture: &str, pre: &str, tiny: Tiny<'_>) -> GgufWriter {
+    let n_tokens = vocabulary().0.len();
     let key = |name: &str| format!("{architecture}.{name}");
-    let mut gguf = GgufWriter::default()
+    let gguf = GgufWriter::default()
         .text("general.architecture", architecture)
         .text("general.name", "tiny random model")
         .number(&key("block_count"), LAYERS as u32)
@@ -372,22 +389,15 @@ fn decoder_gguf(architecture: &str, pre: &str, tiny: Tiny<'_>) -> GgufWriter {
         .number(&key("attention.head_count"), 4)
         .number(&key("attention.head_count_kv"), 2)
         .figure(&key("attention.layer_norm_rms_epsilon"), 1e-5)
-        .figure(&key("rope.freq_base"), 10_000.0)
-        .text("tokenizer.ggml.model", "gpt2")
-        .text("tokenizer.ggml.pre", pre)
-        .texts("tokenizer.ggml.tokens", &tokens)
-        .numbers("tokenizer.ggml.token_type", &kinds)
-        .texts("tokenizer.ggml.merges", &merges)
-        .number("tokenizer.ggml.bos_token_id", 1)
-        .number("tokenizer.ggml.eos_token_id", 2)
-        .text("tokenizer.chat_template", tiny.template);
+        .figure(&key("rope.freq_base"), 10_000.0);
+    let mut gguf = with_vocabulary(gguf, pre, tiny.template);
     let matrix = |gguf: GgufWriter, name: &str, rows: usize, columns: usize, seed: u64| {
         let scale = 1.5 / (columns as f32).sqrt();
         let weights: Vec<f32> = noise(seed, rows * columns).iter().map(|w| w * scale).collect();
         gguf.tensor(name, &[rows, columns], tiny.dtype, &weights)
     };
-    gguf = matrix(gguf, "token_embd.weight", tokens.len(), WIDTH, 1);
-    gguf = matrix(gguf, "output.weight", tokens.len(), WIDTH, 2);
+    gguf = matrix(gguf, "token_embd.weight", n_tokens, WIDTH, 1);
+    gguf = matrix(gguf, "output.weight", n_tokens, WIDTH, 2);
     gguf = gguf.tensor("output_norm.weight", &[WIDTH], WriteType::F32, &[4.0; WIDTH]);
     for layer in 0..LAYERS {
         let name = |part: &str| format!("blk.{layer}.{part}.weight");

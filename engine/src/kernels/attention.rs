@@ -7,7 +7,7 @@
 use half::f16;
 
 use super::lanes::{Lanes, ROWS, Work, dispatch};
-use super::ops::exp;
+use super::ops::{capped, exp};
 use super::product::{Figure, Half, Single, plain};
 use crate::simd::SimdLevel;
 
@@ -83,12 +83,16 @@ impl KvLayout {
 /// Query vectors that read the same keys and values: some heads of some tokens in a row.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Queries<'a> {
-    /// (queries, head_dim), already divided by the root of head_dim.
+    /// (queries, head_dim), already scaled.
     pub(crate) vectors: &'a [f32],
     /// Queries per token.
     pub(crate) heads: usize,
     /// Tokens that the first token's queries see; each later token's see one more.
     pub(crate) first_sees: usize,
+    /// The last of them that are seen indeed, if not all.
+    pub(crate) window: Option<usize>,
+    /// Scores are brought below this.
+    pub(crate) cap: Option<f32>,
 }
 
 /// Memory of one thread, used again.
@@ -156,9 +160,19 @@ impl Attend<'_> {
             spans,
         } = self.task;
         let dim = layout.head_dim;
-        let sees: [usize; C] =
-            std::array::from_fn(|index| queries.first_sees + (first + index) / queries.heads);
-        let n_seen = sees[C - 1];
+        let mut sees = [queries.first_sees; C];
+        for (index, sees) in sees.iter_mut().enumerate() {
+            *sees += (first + index) / queries.heads;
+        }
+        // Whole pages before the window are passed over.
+        let hidden = |sees: usize| queries.window.map_or(0, |window| sees.saturating_sub(window));
+        let pages = hidden(sees[0]) / PAGE_TOKENS;
+        let spans = &spans[pages..];
+        let seen = Seen {
+            from: sees.map(|sees| hidden(sees) - pages * PAGE_TOKENS),
+            to: sees.map(|sees| sees - pages * PAGE_TOKENS),
+        };
+        let n_seen = seen.to[C - 1];
         let Scratch {
             queries: turned,
             scores,
@@ -185,7 +199,12 @@ impl Attend<'_> {
                 }
             }
         }
-        softmax::<C>(scores, sees);
+        if let Some(cap) = queries.cap {
+            for score in scores.iter_mut() {
+                *score = capped(*score, cap);
+            }
+        }
+        softmax::<C>(scores, seen);
         let out = &mut self.out[first * dim..(first + C) * dim];
         out.fill(0.0);
         let value_tile = PAGE_TOKENS * ROWS * W::BYTES;
@@ -204,31 +223,33 @@ impl Attend<'_> {
     }
 }
 
+/// The tokens that each of `C` queries sees.
+#[derive(Clone, Copy)]
+struct Seen<const C: usize> {
+    from: [usize; C],
+    to: [usize; C],
+}
+
 /// Turns the scores of `C` queries, (tokens, `C`) in whole tiles, into shares of what each sees. Sums are made over
 /// every sixteenth token, then over those.
 #[inline(always)]
-fn softmax<const C: usize>(scores: &mut [f32], sees: [usize; C]) {
+fn softmax<const C: usize>(scores: &mut [f32], seen: Seen<C>) {
     let mut tops = [f32::NEG_INFINITY; C];
     for (token, scores) in scores.chunks_exact(C).enumerate() {
         for query in 0..C {
-            let x = if token < sees[query] {
-                scores[query]
-            } else {
-                f32::NEG_INFINITY
-            };
+            let sees = token >= seen.from[query] && token < seen.to[query];
+            let x = if sees { scores[query] } else { f32::NEG_INFINITY };
             tops[query] = tops[query].max(x);
         }
     }
     let mut sums = [[0.0_f32; C]; ROWS];
     for (tile, scores) in scores.chunks_exact_mut(ROWS * C).enumerate() {
         for (row, (scores, sums)) in scores.chunks_exact_mut(C).zip(&mut sums).enumerate() {
+            let token = tile * ROWS + row;
             for query in 0..C {
+                let sees = token >= seen.from[query] && token < seen.to[query];
                 let share = exp(scores[query] - tops[query]);
-                scores[query] = if tile * ROWS + row < sees[query] {
-                    share
-                } else {
-                    0.0
-                };
+                scores[query] = if sees { share } else { 0.0 };
                 sums[query] += scores[query];
             }
         }
@@ -282,24 +303,53 @@ mod tests {
         out
     }
 
+    /// What a query attends to, by the definition.
+    fn in_f64(
+        dim: usize,
+        vector: &[f32],
+        sees: std::ops::Range<usize>,
+        cap: Option<f32>,
+        number: impl Fn(usize) -> f32,
+    ) -> Vec<f64> {
+        let share = |t: usize| -> f64 {
+            let score: f64 = (0..dim)
+                .map(|d| f64::from(vector[d]) * f64::from(number(t * dim + d + 31)))
+                .sum();
+            cap.map_or(score, |cap| f64::from(cap) * (score / f64::from(cap)).tanh())
+                .exp()
+        };
+        let shares: Vec<f64> = sees.clone().map(share).collect();
+        let total: f64 = shares.iter().sum();
+        let one = |d: usize| -> f64 {
+            let values = sees.clone().map(|t| f64::from(number(t * dim + d + 77)));
+            values
+                .zip(&shares)
+                .map(|(value, share)| value * share / total)
+                .sum()
+        };
+        (0..dim).map(one).collect()
+    }
+
     #[test]
     fn all_levels_and_cuts_give_the_definition() {
         let number = |i: usize| ((i * 7919 % 997) as f32 - 498.0) / 600.0;
-        for (dim, heads, width, near) in [
-            (76, 3, KvWidth::F32, 1e-5),
-            (64, 3, KvWidth::F16, 1e-3),
-            (16, 8, KvWidth::F16, 1e-3),
-            (40, 1, KvWidth::F32, 1e-5),
+        for (dim, heads, width, near, window, cap) in [
+            (76, 3, KvWidth::F32, 1e-5, None, None),
+            (64, 3, KvWidth::F16, 1e-3, None, Some(2.0)),
+            (16, 8, KvWidth::F16, 1e-3, Some(70), None),
+            (40, 1, KvWidth::F32, 1e-5, Some(7), Some(1.5)),
         ] {
             let layout = KvLayout { head_dim: dim, width };
-            // Three tokens, the first of which sees 80 tokens.
-            let (n_tokens, first_sees) = (3, 80);
+            // Three tokens, the first of which would see 140 tokens.
+            let (n_tokens, first_sees) = (3, 140);
             let vectors: Vec<f32> = (0..n_tokens * heads * dim).map(|i| number(i) / 3.0).collect();
             let pages = pages(layout, first_sees + n_tokens - 1, number);
             let queries = Queries {
                 vectors: &vectors,
                 heads,
                 first_sees,
+                window,
+                cap,
             };
             let outs: Vec<Vec<f32>> = crate::simd::levels()
                 .map(|level| attended(level, layout, queries, &pages))
@@ -307,27 +357,21 @@ mod tests {
             assert!(outs.iter().all(|out| *out == outs[0]), "levels differ");
             for query in 0..n_tokens * heads {
                 let seen = first_sees + query / heads;
-                let key = |t: usize, d: usize| f64::from(number(t * dim + d + 31));
-                let score = |t: usize| -> f64 {
-                    (0..dim)
-                        .map(|d| f64::from(vectors[query * dim + d]) * key(t, d))
-                        .sum()
-                };
-                let total: f64 = (0..seen).map(|t| score(t).exp()).sum();
-                for d in 0..dim {
-                    let expected: f64 = (0..seen)
-                        .map(|t| score(t).exp() / total * f64::from(number(t * dim + d + 77)))
-                        .sum();
-                    assert!((f64::from(outs[0][query * dim + d]) - expected).abs() < near);
+                let from = window.map_or(0, |window| seen - window);
+                let vector = &vectors[query * dim..][..dim];
+                let exact = in_f64(dim, vector, from..seen, cap, number);
+                let ours = &outs[0][query * dim..][..dim];
+                for (ours, exact) in ours.iter().zip(exact) {
+                    assert!((f64::from(*ours) - exact).abs() < near, "{ours}, not {exact}");
                 }
                 // Alone it is the same to the last digit.
                 let alone = Queries {
-                    vectors: &vectors[query * dim..][..dim],
+                    vectors: vector,
                     heads: 1,
                     first_sees: seen,
+                    ..queries
                 };
-                let out = attended(SimdLevel::Portable, layout, alone, &pages);
-                assert_eq!(out, outs[0][query * dim..][..dim]);
+                assert_eq!(attended(SimdLevel::Portable, layout, alone, &pages), ours);
             }
         }
     }

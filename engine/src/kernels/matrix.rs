@@ -10,7 +10,7 @@ use super::compute::Compute;
 use super::format::{Format, Packing, with_format};
 use super::lanes::ROWS;
 use super::memory::Aligned;
-use super::ops::silu_mul;
+use super::ops::Activation;
 use super::pack::{open_row, pack};
 use super::pool::Cut;
 use super::product::{Form, Width, multiply};
@@ -248,8 +248,8 @@ impl Stack {
         unreachable!("tiles are counted from the parts")
     }
 
-    /// For a stack of two matrices of one shape, gate and up: writes `silu(gate) * up`, (n, rows of one).
-    pub(crate) fn gated(&self, compute: &Compute, x: &Columns, out: &mut [f32]) {
+    /// For a stack of two matrices of one shape, gate and up: writes `activation(gate) * up`, (n, rows of one).
+    pub(crate) fn gated(&self, compute: &Compute, activation: Activation, x: &Columns, out: &mut [f32]) {
         let [gate, up] = self.parts.as_slice() else {
             unreachable!("gated products are of two matrices");
         };
@@ -264,7 +264,7 @@ impl Stack {
                     place(column).copy_from_slice(&gates[..rows]);
                 });
                 up.multiply(compute.level, tile, x, &mut |column, ups| {
-                    silu_mul(place(column), &ups[..rows])
+                    activation.gate(place(column), &ups[..rows])
                 });
             }
         });

@@ -2,10 +2,16 @@
 
 /// Root-mean-square norm (Zhang and Sennrich 2019): `x / rms(x) * weight`.
 pub(crate) fn rms_norm(x: &[f32], weight: &[f32], epsilon: f32, out: &mut [f32]) {
+    out.copy_from_slice(x);
+    rms_norm_in_place(out, weight, epsilon);
+}
+
+/// As [`rms_norm`], in place of `x`.
+pub(crate) fn rms_norm_in_place(x: &mut [f32], weight: &[f32], epsilon: f32) {
     let square = x.iter().map(|x| f64::from(x * x)).sum::<f64>() / x.len() as f64;
     let scale = (1.0 / (square + f64::from(epsilon)).sqrt()) as f32;
-    for ((out, x), weight) in out.iter_mut().zip(x).zip(weight) {
-        *out = x * scale * weight;
+    for (x, weight) in x.iter_mut().zip(weight) {
+        *x = *x * scale * weight;
     }
 }
 
@@ -16,12 +22,35 @@ pub(crate) fn add_in_place(x: &mut [f32], other: &[f32]) {
     }
 }
 
-/// Gated activation: turns gates into `silu(gate) * up`.
-#[inline(always)]
-pub(crate) fn silu_mul(gates: &mut [f32], ups: &[f32]) {
-    for (gate, up) in gates.iter_mut().zip(ups) {
-        *gate = *gate / (1.0 + exp(-*gate)) * up;
+/// What a gate is put through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Activation {
+    /// `x / (1 + exp(-x))`
+    Silu,
+    /// The usual approximation of `x` times the share of the normal distribution below it, by `tanh`.
+    Gelu,
+}
+
+impl Activation {
+    /// Turns gates into `activation(gate) * up`.
+    pub(super) fn gate(self, gates: &mut [f32], ups: &[f32]) {
+        for (gate, up) in gates.iter_mut().zip(ups) {
+            let x = *gate;
+            // Of both, `x` times a share: `gelu` is `silu` of another slope.
+            let slope = match self {
+                Self::Silu => x,
+                Self::Gelu => 1.595_769_1 * x * (1.0 + 0.044_715 * x * x),
+            };
+            *gate = x / (1.0 + exp(-slope)) * up;
+        }
     }
+}
+
+/// Brings figures below a cap: `cap * tanh(x / cap)`.
+#[inline(always)]
+pub(crate) fn capped(x: f32, cap: f32) -> f32 {
+    // `tanh(y) = 1 - 2 / (exp(2y) + 1)`
+    cap * (1.0 - 2.0 / (exp(2.0 * x / cap) + 1.0))
 }
 
 /// Rounds to the nearest whole number, ties to even, for numbers below 2^22: adding this constant leaves the

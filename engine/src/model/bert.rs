@@ -83,7 +83,7 @@ fn figures(file: &HeldFile) -> Result<Config, LoadError> {
         let supported = "bert, for embeddings";
         return Err(LoadError::UnsupportedArchitecture {
             architecture: architecture.to_owned(),
-            supported,
+            supported: supported.to_owned(),
         });
     }
     let config: Config =

@@ -1,4 +1,4 @@
-//! The decoder-only transformer that the llama and qwen2 families share.
+//! The decoder-only transformer that all families of decoders share.
 //!
 //! One call computes a round: pieces of several sequences at once, each with its own cache, so that every
 //! weight is read once per round however many sequences run.
@@ -15,7 +15,7 @@ use crate::checkpoint::{Gguf, OpenFile, TensorInfo};
 use crate::config::Precision;
 use crate::kernels::{
     Attention, CodeBits, Columns, Compute, Cut, KvSpan, Matrix, Queries, Scratch, Stack, add_in_place,
-    attend, rms_norm, rotate_halves, rotate_pairs,
+    attend, capped, rms_norm, rms_norm_in_place, rotate_halves, rotate_pairs,
 };
 
 struct Layer {
@@ -25,8 +25,12 @@ struct Layer {
     qkv: Stack,
     /// one figure per row of `qkv`
     qkv_bias: Option<Vec<f32>>,
+    /// Norms of each head of queries and of keys: (head_dim)
+    head_norms: Option<[Vec<f32>; 2]>,
     /// (width, heads * head_dim)
     attention_out: Stack,
+    /// Norms of what attention and the feed-forward part give: (width)
+    post_norms: Option<[Vec<f32>; 2]>,
     /// (width)
     mlp_norm: Vec<f32>,
     /// gate, up: 2 inner rows of width
@@ -75,8 +79,8 @@ pub(crate) struct Decoder {
     norm: Vec<f32>,
     /// (vocabulary, width)
     output: Stack,
-    /// Turns per position, for each pair of a head: (head_dim / 2).
-    frequencies: Vec<f64>,
+    /// Turns per position, for each pair of a head, (rotated / 2): in most layers, and in those with a window.
+    frequencies: [Vec<f64>; 2],
 }
 
 /// Memory that every round uses again.
@@ -86,9 +90,8 @@ pub(crate) struct Workspace {
     columns: [Columns; 2],
     rows: Vec<Row>,
     blocks: Vec<Range<usize>>,
-    /// (rows, head_dim / 2)
-    cos: Vec<f32>,
-    sin: Vec<f32>,
+    /// In most layers, and in those with a window.
+    turns: [Turns; 2],
     /// (rows, width)
     x: Vec<f32>,
     normed: Vec<f32>,
@@ -98,8 +101,17 @@ pub(crate) struct Workspace {
     attended: Vec<f32>,
     /// (rows, inner)
     gated: Vec<f32>,
+    /// (rows, width)
+    added: Vec<f32>,
     /// One for each thread.
     scratch: Vec<Mutex<TaskScratch>>,
+}
+
+/// Rotations of the rows of a round: (rows, rotated / 2) each.
+#[derive(Debug, Default)]
+struct Turns {
+    cos: Vec<f32>,
+    sin: Vec<f32>,
 }
 
 /// What a thread needs to attend.
@@ -116,13 +128,13 @@ impl Workspace {
             columns: [Columns::new(CodeBits::Eight), Columns::new(CodeBits::Sixteen)],
             rows: Vec::new(),
             blocks: Vec::new(),
-            cos: Vec::new(),
-            sin: Vec::new(),
+            turns: Default::default(),
             x: Vec::new(),
             normed: Vec::new(),
             qkv: Vec::new(),
             attended: Vec::new(),
             gated: Vec::new(),
+            added: Vec::new(),
             scratch: (0..compute.pool.threads()).map(|_| Mutex::default()).collect(),
         }
     }
@@ -149,34 +161,14 @@ impl Decoder {
             files,
             precision,
         };
-        let (width, queries, kv) = (config.width, config.query_rows(), config.kv_rows());
+        let width = config.width;
         let embedding = tensors.matrix("token_embd.weight", vocabulary, width)?;
         let output = match gguf.tensors.contains_key("output.weight") {
             true => tensors.matrix("output.weight", vocabulary, width)?,
             false => Arc::clone(&embedding),
         };
-        let layers = (0..config.layers)
-            .map(|layer| {
-                let name = |part: &str| format!("blk.{layer}.{part}");
-                let matrix = |part: &str, rows, columns| tensors.matrix(&name(part), rows, columns);
-                Ok(Layer {
-                    attention_norm: tensors.vector(&name("attn_norm.weight"), width)?,
-                    qkv: Stack::new(vec![
-                        matrix("attn_q.weight", queries, width)?,
-                        matrix("attn_k.weight", kv, width)?,
-                        matrix("attn_v.weight", kv, width)?,
-                    ]),
-                    qkv_bias: tensors.biases(layer, queries, kv)?,
-                    attention_out: Stack::new(vec![matrix("attn_output.weight", width, queries)?]),
-                    mlp_norm: tensors.vector(&name("ffn_norm.weight"), width)?,
-                    gate_up: Stack::new(vec![
-                        matrix("ffn_gate.weight", config.inner, width)?,
-                        matrix("ffn_up.weight", config.inner, width)?,
-                    ]),
-                    down: Stack::new(vec![matrix("ffn_down.weight", width, config.inner)?]),
-                })
-            })
-            .collect::<Result<Vec<_>, ModelError>>()?;
+        let layers = (0..config.layers).map(|layer| tensors.layer(&config, layer));
+        let layers = layers.collect::<Result<Vec<_>, ModelError>>()?;
         let norm = tensors.vector("output_norm.weight", width)?;
         let frequencies = tensors.frequencies(&config)?;
         Ok(Self {
@@ -218,6 +210,12 @@ impl Decoder {
             self.output.take_in(compute, &space.normed, columns);
             self.output.multiply(compute, columns, &mut logits);
         }
+        for logit in &mut logits {
+            *logit *= self.config.logit_scale;
+            if let Some(cap) = self.config.logit_cap {
+                *logit = capped(*logit, cap);
+            }
+        }
         logits
     }
 
@@ -239,22 +237,23 @@ impl Decoder {
         }
         cut_into_blocks(&space.rows, &mut space.blocks);
         let n = space.rows.len();
-        let (width, half) = (self.config.width, self.config.head_dim / 2);
+        let width = self.config.width;
         space.x.resize(n * width, 0.0);
         let tokens = pieces.iter().flat_map(|piece| piece.tokens);
         for (out, &token) in space.x.chunks_exact_mut(width).zip(tokens) {
             self.embedding.row(token as usize, out);
+            out.iter_mut().for_each(|x| *x *= self.config.embedding_scale);
         }
-        space.cos.resize(n * half, 0.0);
-        space.sin.resize(n * half, 0.0);
-        let turns = space
-            .cos
-            .chunks_exact_mut(half)
-            .zip(space.sin.chunks_exact_mut(half));
-        for (row, (cos, sin)) in space.rows.iter().zip(turns) {
-            for ((cos, sin), frequency) in cos.iter_mut().zip(sin).zip(&self.frequencies) {
-                let angle = row.position as f64 * frequency;
-                (*cos, *sin) = (angle.cos() as f32, angle.sin() as f32);
+        for (turns, frequencies) in space.turns.iter_mut().zip(&self.frequencies) {
+            let angles = space
+                .rows
+                .iter()
+                .flat_map(|row| frequencies.iter().map(move |turn| row.position as f64 * turn));
+            turns.cos.clear();
+            turns.sin.clear();
+            for angle in angles {
+                turns.cos.push(angle.cos() as f32);
+                turns.sin.push(angle.sin() as f32);
             }
         }
         space
@@ -262,6 +261,7 @@ impl Decoder {
             .resize(n * (self.config.query_rows() + 2 * self.config.kv_rows()), 0.0);
         space.attended.resize(n * self.config.query_rows(), 0.0);
         space.gated.resize(n * self.config.inner, 0.0);
+        space.added.resize(n * width, 0.0);
     }
 
     fn attention(
@@ -278,29 +278,65 @@ impl Decoder {
             .qkv
             .take_in(compute, &space.normed, &mut space.columns[bits]);
         layer.qkv.multiply(compute, &space.columns[bits], &mut space.qkv);
-        let half = self.config.head_dim / 2;
-        let turns = space.cos.chunks_exact(half).zip(space.sin.chunks_exact(half));
+        let half = self.config.rotated / 2;
+        let turns = &space.turns[usize::from(self.config.window_of(index).is_some())];
+        let turns = turns.cos.chunks_exact(half).zip(turns.sin.chunks_exact(half));
         let rows = space.qkv.chunks_exact_mut(layer.qkv.rows).zip(&space.rows);
         for ((qkv, row), (cos, sin)) in rows.zip(turns) {
             if let Some(bias) = &layer.qkv_bias {
                 add_in_place(qkv, bias);
             }
-            self.rotate(qkv, cos, sin);
+            if let Some(norms) = &layer.head_norms {
+                self.norm_heads(qkv, norms);
+            }
+            if self.config.rotates(index) {
+                self.rotate(qkv, cos, sin);
+            }
             self.write(index, qkv, *row, pieces);
         }
         self.attend(compute, index, pieces, space);
         layer
             .attention_out
             .take_in(compute, &space.attended, &mut space.columns[bits]);
-        layer
-            .attention_out
-            .multiply_add(compute, &space.columns[bits], &mut space.x);
+        let post = layer.post_norms.as_ref().map(|[norm, _]| norm.as_slice());
+        self.add(compute, &layer.attention_out, post, space);
+    }
+
+    /// Adds what the last product of a part gives, through its norm if it has one.
+    fn add(&self, compute: &Compute, stack: &Stack, norm: Option<&[f32]>, space: &mut Workspace) {
+        let columns = &space.columns[self.bits()];
+        if norm.is_none() && self.config.residual_scale == 1.0 {
+            return stack.multiply_add(compute, columns, &mut space.x);
+        }
+        stack.multiply(compute, columns, &mut space.added);
+        let added = match norm {
+            Some(norm) => {
+                self.normed(compute, &space.added, norm, &mut space.normed);
+                &space.normed
+            }
+            None => &space.added,
+        };
+        for (x, added) in space.x.iter_mut().zip(added) {
+            *x += added * self.config.residual_scale;
+        }
+    }
+
+    fn norm_heads(&self, qkv: &mut [f32], [queries, keys]: &[Vec<f32>; 2]) {
+        let (dim, n_queries) = (self.config.head_dim, self.config.query_rows());
+        let (all_queries, rest) = qkv.split_at_mut(n_queries);
+        let all_keys = &mut rest[..self.config.kv_rows()];
+        for (heads, norm) in [(all_queries, queries), (all_keys, keys)] {
+            for head in heads.chunks_exact_mut(dim) {
+                rms_norm_in_place(head, norm, self.config.norm_epsilon);
+            }
+        }
     }
 
     fn rotate(&self, qkv: &mut [f32], cos: &[f32], sin: &[f32]) {
-        let rotated = self.config.query_rows() + self.config.kv_rows();
-        for head in qkv[..rotated].chunks_exact_mut(self.config.head_dim) {
-            match self.config.pairing {
+        let heads = self.config.query_rows() + self.config.kv_rows();
+        for head in qkv[..heads].chunks_exact_mut(self.config.head_dim) {
+            let head = &mut head[..self.config.rotated];
+            match self.config.family.pairing {
                 Pairing::Neighbours => rotate_pairs(head, cos, sin),
                 Pairing::Halves => rotate_halves(head, cos, sin),
             }
@@ -331,7 +367,7 @@ impl Decoder {
         let layout = self.config.cache_shape(self.precision).layout;
         let (blocks, rows, qkv) = (&space.blocks, &space.rows, &space.qkv);
         let (out, scratch) = (Cut::new(&mut space.attended, width), &space.scratch);
-        let scale = 1.0 / (dim as f32).sqrt();
+        let (scale, window) = (self.config.score_scale, self.config.window_of(layer));
         let one = |index: usize, own: &mut TaskScratch| {
             let (block, kv_head) = (&blocks[index / kv_heads], index % kv_heads);
             let Row { piece, position } = rows[block.start];
@@ -351,6 +387,8 @@ impl Decoder {
                     vectors: &own.queries,
                     heads: group / dim,
                     first_sees: position + 1,
+                    window,
+                    cap: self.config.score_cap,
                 },
                 spans: &spans,
             };
@@ -369,9 +407,13 @@ impl Decoder {
         let columns = &mut space.columns[self.bits()];
         self.normed(compute, &space.x, &layer.mlp_norm, &mut space.normed);
         layer.gate_up.take_in(compute, &space.normed, columns);
-        layer.gate_up.gated(compute, columns, &mut space.gated);
+        let activation = self.config.family.activation;
+        layer
+            .gate_up
+            .gated(compute, activation, columns, &mut space.gated);
         layer.down.take_in(compute, &space.gated, columns);
-        layer.down.multiply_add(compute, columns, &mut space.x);
+        let post = layer.post_norms.as_ref().map(|[_, norm]| norm.as_slice());
+        self.add(compute, &layer.down, post, space);
     }
 
     fn normed(&self, compute: &Compute, x: &[f32], weight: &[f32], out: &mut Vec<f32>) {
@@ -432,15 +474,76 @@ struct Tensors<'a> {
 }
 
 impl Tensors<'_> {
+    fn layer(&self, config: &DecoderConfig, layer: usize) -> Result<Layer, ModelError> {
+        let (width, queries, kv) = (config.width, config.query_rows(), config.kv_rows());
+        let name = |part: &str| format!("blk.{layer}.{part}");
+        let matrix = |part: &str, rows, columns| self.matrix(&name(part), rows, columns);
+        let norms = |parts: [&str; 2], len| -> Result<[Vec<f32>; 2], ModelError> {
+            Ok([
+                self.vector(&name(parts[0]), len)?,
+                self.vector(&name(parts[1]), len)?,
+            ])
+        };
+        let (head_norms, post_norms) = (config.family.head_norms, config.family.post_norms);
+        let head_norms =
+            head_norms.then(|| norms(["attn_q_norm.weight", "attn_k_norm.weight"], config.head_dim));
+        let post_norms =
+            post_norms.then(|| norms(["post_attention_norm.weight", "post_ffw_norm.weight"], width));
+        let inner = config.inner;
+        let (qkv, gate_up) = match config.family.joined {
+            true => (
+                vec![matrix("attn_qkv.weight", queries + 2 * kv, width)?],
+                vec![
+                    self.rows(&name("ffn_up.weight"), 2 * inner, 0..inner, width)?,
+                    self.rows(&name("ffn_up.weight"), 2 * inner, inner..2 * inner, width)?,
+                ],
+            ),
+            false => (
+                vec![
+                    matrix("attn_q.weight", queries, width)?,
+                    matrix("attn_k.weight", kv, width)?,
+                    matrix("attn_v.weight", kv, width)?,
+                ],
+                vec![
+                    matrix("ffn_gate.weight", inner, width)?,
+                    matrix("ffn_up.weight", inner, width)?,
+                ],
+            ),
+        };
+        Ok(Layer {
+            attention_norm: self.vector(&name("attn_norm.weight"), width)?,
+            qkv: Stack::new(qkv),
+            qkv_bias: self.biases(layer, queries, kv)?,
+            head_norms: head_norms.transpose()?,
+            attention_out: Stack::new(vec![matrix("attn_output.weight", width, queries)?]),
+            post_norms: post_norms.transpose()?,
+            mlp_norm: self.vector(&name("ffn_norm.weight"), width)?,
+            gate_up: Stack::new(gate_up),
+            down: Stack::new(vec![matrix("ffn_down.weight", width, inner)?]),
+        })
+    }
+
     fn matrix(&self, name: &str, rows: usize, columns: usize) -> Result<Arc<Matrix>, ModelError> {
-        let info = self.gguf.tensor(name, &[rows, columns])?;
+        self.rows(name, rows, 0..rows, columns)
+    }
+
+    /// Packs some rows of a tensor of `all` rows.
+    fn rows(
+        &self,
+        name: &str,
+        all: usize,
+        rows: Range<usize>,
+        columns: usize,
+    ) -> Result<Arc<Matrix>, ModelError> {
+        let info = self.gguf.tensor(name, &[all, columns])?;
         let file = &self.files[info.part];
+        let row_bytes = info.range.len() / all;
+        let start = (info.range.start + rows.start * row_bytes) as u64;
         let read = |range: Range<usize>, bytes: &mut Vec<u8>| {
-            let start = info.range.start as u64;
             file.read_range(start + range.start as u64..start + range.end as u64, bytes)
         };
-        let size = info.range.len();
-        let matrix = Matrix::pack(info.dtype, self.precision, (rows, columns), size, read)?;
+        let size = rows.len() * row_bytes;
+        let matrix = Matrix::pack(info.dtype, self.precision, (rows.len(), columns), size, read)?;
         Ok(Arc::new(matrix))
     }
 
@@ -470,16 +573,24 @@ impl Tensors<'_> {
     }
 
     /// Gives the turns per position of each pair, divided by the factors of a long-context model.
-    fn frequencies(&self, config: &DecoderConfig) -> Result<Vec<f64>, ModelError> {
-        let half = config.head_dim / 2;
+    fn frequencies(&self, config: &DecoderConfig) -> Result<[Vec<f64>; 2], ModelError> {
+        let half = config.rotated / 2;
         let factors = match self.gguf.tensors.contains_key("rope_freqs.weight") {
             true => self.vector("rope_freqs.weight", half)?,
             false => vec![1.0; half],
         };
-        let frequency = |(pair, factor): (usize, f32)| {
-            let exponent = -2.0 * pair as f64 / config.head_dim as f64;
-            config.rope_base.powf(exponent) / f64::from(factor) / config.rope_divisor
+        let all = |base: f64, divisor: f64| {
+            let turn = |(pair, factor): (usize, &f32)| {
+                let exponent = -2.0 * pair as f64 / config.rotated as f64;
+                base.powf(exponent) / f64::from(*factor) / divisor
+            };
+            factors.iter().enumerate().map(turn).collect()
         };
-        Ok(factors.into_iter().enumerate().map(frequency).collect())
+        let usual = all(config.rope_base, config.rope_divisor);
+        let windows = match config.family.window_rope_base {
+            Some(base) => all(base, 1.0),
+            None => all(config.rope_base, config.rope_divisor),
+        };
+        Ok([usual, windows])
     }
 }

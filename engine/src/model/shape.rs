@@ -1,6 +1,7 @@
 //! The figures of a decoder as its header says them, and the tensors that follow from them.
 
 use super::cache::CacheShape;
+use super::family::{Family, Presence};
 use crate::checkpoint::{FileError, Gguf, GgufError, TensorInfo, TensorType};
 use crate::config::Precision;
 use crate::kernels::{KvLayout, KvWidth};
@@ -16,8 +17,9 @@ pub(crate) enum Pairing {
 }
 
 /// The figures of a model.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub(crate) struct DecoderConfig {
+    pub(crate) family: Family,
     pub(crate) width: usize,
     pub(crate) layers: usize,
     pub(crate) heads: usize,
@@ -26,10 +28,22 @@ pub(crate) struct DecoderConfig {
     pub(crate) inner: usize,
     pub(crate) context: usize,
     pub(crate) norm_epsilon: f32,
+    /// Elements of a head that are rotated, the first ones.
+    pub(crate) rotated: usize,
     pub(crate) rope_base: f64,
-    /// Positions are divided by this (linear scaling).
+    /// Positions are divided by this (linear scaling), but in layers with a window.
     pub(crate) rope_divisor: f64,
-    pub(crate) pairing: Pairing,
+    /// Tokens that layers with a window see.
+    pub(crate) window: Option<usize>,
+    pub(crate) score_scale: f32,
+    /// Scores and logits are brought below these, `cap * tanh(x / cap)`.
+    pub(crate) score_cap: Option<f32>,
+    pub(crate) logit_cap: Option<f32>,
+    pub(crate) embedding_scale: f32,
+    /// What attention and the feed-forward part add is multiplied with this.
+    pub(crate) residual_scale: f32,
+    /// Logits are multiplied with this.
+    pub(crate) logit_scale: f32,
 }
 
 /// Why a model's header does not fit its architecture.
@@ -57,10 +71,12 @@ impl ModelError {
 }
 
 impl DecoderConfig {
-    /// Reads the figures that both families write under `prefix`.
-    pub(crate) fn from_gguf(gguf: &Gguf, prefix: &str, pairing: Pairing) -> Result<Self, ModelError> {
-        let key = |name: &str| format!("{prefix}.{name}");
+    /// Reads the figures that a family writes under its name.
+    pub(crate) fn from_gguf(gguf: &Gguf, family: Family) -> Result<Self, ModelError> {
+        let key = |name: &str| format!("{}.{name}", family.name);
+        let figure = |name: &str| gguf.optional_figure(&key(name)).map(|x| x.map(|x| x as f32));
         let width = gguf.count(&key("embedding_length"), 1..1 << 20)?;
+        let layers = gguf.count(&key("block_count"), 1..4096)?;
         let heads = gguf.count(&key("attention.head_count"), 1..4096)?;
         let kv_heads = gguf
             .optional_count(&key("attention.head_count_kv"), 1..heads + 1)?
@@ -68,14 +84,15 @@ impl DecoderConfig {
         let head_dim = gguf
             .optional_count(&key("attention.key_length"), 1..4096)?
             .unwrap_or(width / heads);
+        let values = gguf.optional_count(&key("attention.value_length"), 1..4096)?;
         let rotated = gguf
             .optional_count(&key("rope.dimension_count"), 1..4097)?
             .unwrap_or(head_dim);
-        if heads % kv_heads != 0 || head_dim == 0 || head_dim % 2 != 0 {
+        if heads % kv_heads != 0 || head_dim == 0 || values.is_some_and(|values| values != head_dim) {
             let what = format!("{heads} heads over {kv_heads} key-value heads of {head_dim}");
             return Err(ModelError::Unsupported { what });
         }
-        if rotated != head_dim {
+        if rotated > head_dim || rotated % 2 != 0 {
             let what = format!("rotation of {rotated} of {head_dim} elements of a head");
             return Err(ModelError::Unsupported { what });
         }
@@ -87,30 +104,53 @@ impl DecoderConfig {
                 what: "a mixture of experts".to_owned(),
             });
         }
-        let rope_divisor = match gguf.optional_text(&key("rope.scaling.type")) {
-            None | Some("none") => 1.0,
-            Some("linear") => gguf.optional_figure(&key("rope.scaling.factor"))?.unwrap_or(1.0),
-            Some(other) => {
-                return Err(ModelError::Unsupported {
-                    what: format!("position scaling of type {other:?}"),
-                });
-            }
+        let window = match family.windows {
+            Some(_) => gguf.optional_count(&key("attention.sliding_window"), 1..1 << 31)?,
+            None => None,
+        };
+        let per_head = match family.wide_scores_at {
+            Some(n) if n == layers => width / heads,
+            Some(_) | None => head_dim,
+        };
+        let scale_of_width = if family.scales_embeddings {
+            (width as f32).sqrt()
+        } else {
+            1.0
         };
         Ok(Self {
             width,
-            layers: gguf.count(&key("block_count"), 1..4096)?,
+            layers,
             heads,
             kv_heads,
             head_dim,
             inner: gguf.count(&key("feed_forward_length"), 1..1 << 22)?,
             context: gguf.count(&key("context_length"), 1..1 << 31)?,
-            norm_epsilon: gguf
-                .optional_figure(&key("attention.layer_norm_rms_epsilon"))?
-                .unwrap_or(1e-5) as f32,
+            norm_epsilon: figure("attention.layer_norm_rms_epsilon")?.unwrap_or(1e-5),
+            rotated,
             rope_base: gguf.optional_figure(&key("rope.freq_base"))?.unwrap_or(10_000.0),
-            rope_divisor,
-            pairing,
+            rope_divisor: rope_divisor(gguf, family)?,
+            window,
+            score_scale: figure("attention.scale")?.unwrap_or(1.0 / (per_head as f32).sqrt()),
+            score_cap: figure("attn_logit_softcapping")?,
+            logit_cap: figure("final_logit_softcapping")?,
+            embedding_scale: figure("embedding_scale")?.unwrap_or(scale_of_width),
+            residual_scale: figure("residual_scale")?.unwrap_or(1.0),
+            logit_scale: 1.0 / figure("logit_scale")?.unwrap_or(1.0),
+            family,
         })
+    }
+
+    /// The tokens that a layer sees, if not all.
+    pub(super) fn window_of(&self, layer: usize) -> Option<usize> {
+        let every = self.family.windows?;
+        self.window.filter(|_| layer % every != every - 1)
+    }
+
+    /// Whether a layer rotates queries and keys.
+    pub(super) fn rotates(&self, layer: usize) -> bool {
+        self.family
+            .unrotated
+            .is_none_or(|every| layer % every != every - 1)
     }
 
     /// Looks for every tensor that the model needs, in its shape. Those of a layer are looked for in all layers.
@@ -123,21 +163,40 @@ impl DecoderConfig {
         vector_info(gguf, "output_norm.weight", width)?;
         for layer in 0..self.layers {
             let name = |part: &str| format!("blk.{layer}.{part}.weight");
-            for (part, rows, columns) in [
+            let apart = [
                 ("attn_q", queries, width),
                 ("attn_k", kv, width),
                 ("attn_v", kv, width),
-                ("attn_output", width, queries),
                 ("ffn_gate", self.inner, width),
                 ("ffn_up", self.inner, width),
-                ("ffn_down", width, self.inner),
-            ] {
-                gguf.tensor(&name(part), &[rows, columns])?;
+            ];
+            let joined = [
+                ("attn_qkv", queries + 2 * kv, width),
+                ("ffn_up", 2 * self.inner, width),
+            ];
+            let first: &[_] = if self.family.joined { &joined } else { &apart };
+            let others = [("attn_output", width, queries), ("ffn_down", width, self.inner)];
+            for (part, rows, columns) in first.iter().chain(&others) {
+                gguf.tensor(&name(part), &[*rows, *columns])?;
             }
-            vector_info(gguf, &name("attn_norm"), width)?;
-            vector_info(gguf, &name("ffn_norm"), width)?;
+            for (part, len) in self.norms() {
+                vector_info(gguf, &name(part), len)?;
+            }
+            if self.family.biases == Presence::Always {
+                vector_info(gguf, &format!("blk.{layer}.attn_q.bias"), queries)?;
+            }
         }
         Ok(())
+    }
+
+    /// The norms of a layer with their lengths.
+    fn norms(&self) -> impl Iterator<Item = (&'static str, usize)> {
+        let heads = [("attn_q_norm", self.head_dim), ("attn_k_norm", self.head_dim)];
+        let post = [("post_attention_norm", self.width), ("post_ffw_norm", self.width)];
+        let usual = [("attn_norm", self.width), ("ffn_norm", self.width)];
+        let heads = heads.into_iter().filter(|_| self.family.head_norms);
+        let post = post.into_iter().filter(|_| self.family.post_norms);
+        usual.into_iter().chain(heads).chain(post)
     }
 
     pub(super) fn cache_shape(&self, precision: Precision) -> CacheShape {
@@ -165,6 +224,18 @@ impl DecoderConfig {
 
     pub(super) fn kv_rows(&self) -> usize {
         self.kv_heads * self.head_dim
+    }
+}
+
+/// What positions are divided by.
+fn rope_divisor(gguf: &Gguf, family: Family) -> Result<f64, ModelError> {
+    let key = |name: &str| format!("{}.rope.scaling.{name}", family.name);
+    match gguf.optional_text(&key("type")) {
+        None | Some("none") => Ok(1.0),
+        Some("linear") => Ok(gguf.optional_figure(&key("factor"))?.unwrap_or(1.0)),
+        Some(other) => Err(ModelError::Unsupported {
+            what: format!("position scaling of type {other:?}"),
+        }),
     }
 }
 

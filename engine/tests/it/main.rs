@@ -5,6 +5,7 @@
 mod behaviour;
 mod constraints;
 mod embeddings;
+mod families;
 mod golden;
 mod hostile;
 mod inspecting;
