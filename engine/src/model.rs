@@ -283,6 +283,10 @@ fn usable_context(source: &ModelSource, of_model: usize, per_token: u64, free_by
 fn resident_bytes(gguf: &Gguf, precision: Precision) -> u64 {
     let bytes = |tensor: &TensorInfo| match tensor.shape.as_slice() {
         [rows, columns] => Matrix::packed_bytes(tensor.dtype, precision, *rows, *columns),
+        [experts, rows, columns] => {
+            let each = Matrix::packed_bytes(tensor.dtype, precision, *rows, *columns);
+            each.saturating_mul(*experts as u64)
+        }
         _ => tensor.elements().saturating_mul(4),
     };
     gguf.tensors.values().map(bytes).fold(0, u64::saturating_add)

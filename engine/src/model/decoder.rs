@@ -4,15 +4,21 @@
 //! weight is read once per round however many sequences run.
 //! Papers: LLaMA (arXiv 2302.13971), grouped queries (arXiv 2305.13245), rotary positions (arXiv 2104.09864).
 
+mod feed_forward;
+mod tensors;
+
 use std::ops::Range;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
 use super::cache::KvCache;
-use super::shape::{DecoderConfig, ModelError, Pairing, vector_info};
-use crate::checkpoint::{Gguf, OpenFile, TensorInfo};
+use super::shape::{DecoderConfig, ModelError, Pairing};
+use crate::checkpoint::{Gguf, OpenFile};
 use crate::config::Precision;
+use feed_forward::{ExpertSpace, FeedForward};
+use tensors::Tensors;
+
 use crate::kernels::{
     Attention, CodeBits, Columns, Compute, Cut, KvSpan, Matrix, Queries, Scratch, Stack, add_in_place,
     attend, capped, rms_norm, rms_norm_in_place, rotate_halves, rotate_pairs,
@@ -33,10 +39,7 @@ struct Layer {
     post_norms: Option<[Vec<f32>; 2]>,
     /// (width)
     mlp_norm: Vec<f32>,
-    /// gate, up: 2 inner rows of width
-    gate_up: Stack,
-    /// (width, inner)
-    down: Stack,
+    feed_forward: FeedForward,
 }
 
 /// Which logits a piece wants.
@@ -103,6 +106,7 @@ pub(crate) struct Workspace {
     gated: Vec<f32>,
     /// (rows, width)
     added: Vec<f32>,
+    experts: ExpertSpace,
     /// One for each thread.
     scratch: Vec<Mutex<TaskScratch>>,
 }
@@ -135,6 +139,7 @@ impl Workspace {
             attended: Vec::new(),
             gated: Vec::new(),
             added: Vec::new(),
+            experts: ExpertSpace::default(),
             scratch: (0..compute.pool.threads()).map(|_| Mutex::default()).collect(),
         }
     }
@@ -197,7 +202,7 @@ impl Decoder {
         self.begin(space, pieces);
         for (index, layer) in self.layers.iter().enumerate() {
             self.attention(compute, index, layer, pieces, space);
-            self.mlp(compute, layer, space);
+            self.feed_forward(compute, layer, space);
         }
         for piece in pieces.iter_mut() {
             piece.cache.n_tokens += piece.tokens.len();
@@ -309,6 +314,11 @@ impl Decoder {
             return stack.multiply_add(compute, columns, &mut space.x);
         }
         stack.multiply(compute, columns, &mut space.added);
+        self.add_in(compute, norm, space);
+    }
+
+    /// Adds what was added up, through its norm if it has one.
+    fn add_in(&self, compute: &Compute, norm: Option<&[f32]>, space: &mut Workspace) {
         let added = match norm {
             Some(norm) => {
                 self.normed(compute, &space.added, norm, &mut space.normed);
@@ -403,19 +413,6 @@ impl Decoder {
         compute.pool.each_with(blocks.len() * kv_heads, scratch, one);
     }
 
-    fn mlp(&self, compute: &Compute, layer: &Layer, space: &mut Workspace) {
-        let columns = &mut space.columns[self.bits()];
-        self.normed(compute, &space.x, &layer.mlp_norm, &mut space.normed);
-        layer.gate_up.take_in(compute, &space.normed, columns);
-        let activation = self.config.family.activation;
-        layer
-            .gate_up
-            .gated(compute, activation, columns, &mut space.gated);
-        layer.down.take_in(compute, &space.gated, columns);
-        let post = layer.post_norms.as_ref().map(|[_, norm]| norm.as_slice());
-        self.add(compute, &layer.down, post, space);
-    }
-
     fn normed(&self, compute: &Compute, x: &[f32], weight: &[f32], out: &mut Vec<f32>) {
         out.resize(x.len(), 0.0);
         let width = weight.len();
@@ -463,134 +460,5 @@ fn cut_into_blocks(rows: &[Row], blocks: &mut Vec<Range<usize>>) {
             }
             Some(_) | None => blocks.push(index..index + 1),
         }
-    }
-}
-
-/// Takes tensors out of a file, checking their shapes.
-struct Tensors<'a> {
-    gguf: &'a Gguf,
-    files: &'a [Arc<OpenFile>],
-    precision: Precision,
-}
-
-impl Tensors<'_> {
-    fn layer(&self, config: &DecoderConfig, layer: usize) -> Result<Layer, ModelError> {
-        let (width, queries, kv) = (config.width, config.query_rows(), config.kv_rows());
-        let name = |part: &str| format!("blk.{layer}.{part}");
-        let matrix = |part: &str, rows, columns| self.matrix(&name(part), rows, columns);
-        let norms = |parts: [&str; 2], len| -> Result<[Vec<f32>; 2], ModelError> {
-            Ok([
-                self.vector(&name(parts[0]), len)?,
-                self.vector(&name(parts[1]), len)?,
-            ])
-        };
-        let (head_norms, post_norms) = (config.family.head_norms, config.family.post_norms);
-        let head_norms =
-            head_norms.then(|| norms(["attn_q_norm.weight", "attn_k_norm.weight"], config.head_dim));
-        let post_norms =
-            post_norms.then(|| norms(["post_attention_norm.weight", "post_ffw_norm.weight"], width));
-        let inner = config.inner;
-        let (qkv, gate_up) = match config.family.joined {
-            true => (
-                vec![matrix("attn_qkv.weight", queries + 2 * kv, width)?],
-                vec![
-                    self.rows(&name("ffn_up.weight"), 2 * inner, 0..inner, width)?,
-                    self.rows(&name("ffn_up.weight"), 2 * inner, inner..2 * inner, width)?,
-                ],
-            ),
-            false => (
-                vec![
-                    matrix("attn_q.weight", queries, width)?,
-                    matrix("attn_k.weight", kv, width)?,
-                    matrix("attn_v.weight", kv, width)?,
-                ],
-                vec![
-                    matrix("ffn_gate.weight", inner, width)?,
-                    matrix("ffn_up.weight", inner, width)?,
-                ],
-            ),
-        };
-        Ok(Layer {
-            attention_norm: self.vector(&name("attn_norm.weight"), width)?,
-            qkv: Stack::new(qkv),
-            qkv_bias: self.biases(layer, queries, kv)?,
-            head_norms: head_norms.transpose()?,
-            attention_out: Stack::new(vec![matrix("attn_output.weight", width, queries)?]),
-            post_norms: post_norms.transpose()?,
-            mlp_norm: self.vector(&name("ffn_norm.weight"), width)?,
-            gate_up: Stack::new(gate_up),
-            down: Stack::new(vec![matrix("ffn_down.weight", width, inner)?]),
-        })
-    }
-
-    fn matrix(&self, name: &str, rows: usize, columns: usize) -> Result<Arc<Matrix>, ModelError> {
-        self.rows(name, rows, 0..rows, columns)
-    }
-
-    /// Packs some rows of a tensor of `all` rows.
-    fn rows(
-        &self,
-        name: &str,
-        all: usize,
-        rows: Range<usize>,
-        columns: usize,
-    ) -> Result<Arc<Matrix>, ModelError> {
-        let info = self.gguf.tensor(name, &[all, columns])?;
-        let file = &self.files[info.part];
-        let row_bytes = info.range.len() / all;
-        let start = (info.range.start + rows.start * row_bytes) as u64;
-        let read = |range: Range<usize>, bytes: &mut Vec<u8>| {
-            file.read_range(start + range.start as u64..start + range.end as u64, bytes)
-        };
-        let size = rows.len() * row_bytes;
-        let matrix = Matrix::pack(info.dtype, self.precision, (rows.len(), columns), size, read)?;
-        Ok(Arc::new(matrix))
-    }
-
-    fn vector(&self, name: &str, len: usize) -> Result<Vec<f32>, ModelError> {
-        let info: &TensorInfo = vector_info(self.gguf, name, len)?;
-        let mut bytes = Vec::new();
-        self.files[info.part].read_range(info.range.start as u64..info.range.end as u64, &mut bytes)?;
-        let figures = bytes.as_chunks::<4>().0.iter();
-        Ok(figures.map(|bytes| f32::from_le_bytes(*bytes)).collect())
-    }
-
-    /// Gives the biases of queries, keys and values in a row, if the layer has them.
-    fn biases(&self, layer: usize, queries: usize, kv: usize) -> Result<Option<Vec<f32>>, ModelError> {
-        let parts = [("attn_q.bias", queries), ("attn_k.bias", kv), ("attn_v.bias", kv)];
-        let name = |part: &str| format!("blk.{layer}.{part}");
-        if !parts
-            .iter()
-            .any(|(part, _)| self.gguf.tensors.contains_key(&name(part)))
-        {
-            return Ok(None);
-        }
-        let mut bias = Vec::new();
-        for (part, len) in parts {
-            bias.extend(self.vector(&name(part), len)?);
-        }
-        Ok(Some(bias))
-    }
-
-    /// Gives the turns per position of each pair, divided by the factors of a long-context model.
-    fn frequencies(&self, config: &DecoderConfig) -> Result<[Vec<f64>; 2], ModelError> {
-        let half = config.rotated / 2;
-        let factors = match self.gguf.tensors.contains_key("rope_freqs.weight") {
-            true => self.vector("rope_freqs.weight", half)?,
-            false => vec![1.0; half],
-        };
-        let all = |base: f64, divisor: f64| {
-            let turn = |(pair, factor): (usize, &f32)| {
-                let exponent = -2.0 * pair as f64 / config.rotated as f64;
-                base.powf(exponent) / f64::from(*factor) / divisor
-            };
-            factors.iter().enumerate().map(turn).collect()
-        };
-        let usual = all(config.rope_base, config.rope_divisor);
-        let windows = match config.family.window_rope_base {
-            Some(base) => all(base, 1.0),
-            None => all(config.rope_base, config.rope_divisor),
-        };
-        Ok([usual, windows])
     }
 }

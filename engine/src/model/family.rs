@@ -9,6 +9,7 @@ mod llama;
 mod phi3;
 mod qwen2;
 mod qwen3;
+mod qwen3moe;
 mod smollm3;
 
 use super::shape::Pairing;
@@ -68,10 +69,11 @@ const PLAIN: Family = Family {
 };
 
 /// All of them.
-const ALL: [Family; 8] = [
+const ALL: [Family; 9] = [
     llama::FAMILY,
     qwen2::FAMILY,
     qwen3::FAMILY,
+    qwen3moe::FAMILY,
     gemma2::FAMILY,
     gemma3::FAMILY,
     phi3::FAMILY,

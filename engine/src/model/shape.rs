@@ -16,6 +16,14 @@ pub(crate) enum Pairing {
     Halves,
 }
 
+/// A mixture of experts.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Experts {
+    pub(crate) count: usize,
+    /// How many of them each token is given to.
+    pub(crate) used: usize,
+}
+
 /// The figures of a model.
 #[derive(Debug, Clone)]
 pub(crate) struct DecoderConfig {
@@ -25,7 +33,9 @@ pub(crate) struct DecoderConfig {
     pub(crate) heads: usize,
     pub(crate) kv_heads: usize,
     pub(crate) head_dim: usize,
+    /// Of the feed-forward part, or of each expert.
     pub(crate) inner: usize,
+    pub(crate) experts: Option<Experts>,
     pub(crate) context: usize,
     pub(crate) norm_epsilon: f32,
     /// Elements of a head that are rotated, the first ones.
@@ -96,14 +106,21 @@ impl DecoderConfig {
             let what = format!("rotation of {rotated} of {head_dim} elements of a head");
             return Err(ModelError::Unsupported { what });
         }
-        if gguf
-            .optional_count(&key("expert_count"), 0..4096)?
-            .is_some_and(|n| n > 0)
-        {
-            return Err(ModelError::Unsupported {
-                what: "a mixture of experts".to_owned(),
-            });
-        }
+        let experts = match gguf.optional_count(&key("expert_count"), 0..4096)? {
+            None | Some(0) => None,
+            Some(count) => Some(Experts {
+                count,
+                used: gguf.count(&key("expert_used_count"), 1..count + 1)?,
+            }),
+        };
+        let inner = match experts {
+            Some(_) => gguf.optional_count(&key("expert_feed_forward_length"), 1..1 << 22)?,
+            None => None,
+        };
+        let inner = match inner {
+            Some(inner) => inner,
+            None => gguf.count(&key("feed_forward_length"), 1..1 << 22)?,
+        };
         let window = match family.windows {
             Some(_) => gguf.optional_count(&key("attention.sliding_window"), 1..1 << 31)?,
             None => None,
@@ -123,7 +140,8 @@ impl DecoderConfig {
             heads,
             kv_heads,
             head_dim,
-            inner: gguf.count(&key("feed_forward_length"), 1..1 << 22)?,
+            inner,
+            experts,
             context: gguf.count(&key("context_length"), 1..1 << 31)?,
             norm_epsilon: figure("attention.layer_norm_rms_epsilon")?.unwrap_or(1e-5),
             rotated,
@@ -155,7 +173,7 @@ impl DecoderConfig {
 
     /// Looks for every tensor that the model needs, in its shape. Those of a layer are looked for in all layers.
     pub(crate) fn check_tensors(&self, gguf: &Gguf, vocabulary: usize) -> Result<(), ModelError> {
-        let (width, queries, kv) = (self.width, self.query_rows(), self.kv_rows());
+        let (width, queries) = (self.width, self.query_rows());
         gguf.tensor("token_embd.weight", &[vocabulary, width])?;
         if gguf.tensors.contains_key("output.weight") {
             gguf.tensor("output.weight", &[vocabulary, width])?;
@@ -163,21 +181,8 @@ impl DecoderConfig {
         vector_info(gguf, "output_norm.weight", width)?;
         for layer in 0..self.layers {
             let name = |part: &str| format!("blk.{layer}.{part}.weight");
-            let apart = [
-                ("attn_q", queries, width),
-                ("attn_k", kv, width),
-                ("attn_v", kv, width),
-                ("ffn_gate", self.inner, width),
-                ("ffn_up", self.inner, width),
-            ];
-            let joined = [
-                ("attn_qkv", queries + 2 * kv, width),
-                ("ffn_up", 2 * self.inner, width),
-            ];
-            let first: &[_] = if self.family.joined { &joined } else { &apart };
-            let others = [("attn_output", width, queries), ("ffn_down", width, self.inner)];
-            for (part, rows, columns) in first.iter().chain(&others) {
-                gguf.tensor(&name(part), &[*rows, *columns])?;
+            for (part, shape) in self.matrices() {
+                gguf.tensor(&name(part), &shape)?;
             }
             for (part, len) in self.norms() {
                 vector_info(gguf, &name(part), len)?;
@@ -187,6 +192,39 @@ impl DecoderConfig {
             }
         }
         Ok(())
+    }
+
+    /// The matrices of a layer with their shapes.
+    fn matrices(&self) -> Vec<(&'static str, Vec<usize>)> {
+        let (width, inner) = (self.width, self.inner);
+        let (queries, kv) = (self.query_rows(), self.kv_rows());
+        let mut all = vec![("attn_output", vec![width, queries])];
+        all.extend(match self.family.joined {
+            true => vec![("attn_qkv", vec![queries + 2 * kv, width])],
+            false => vec![
+                ("attn_q", vec![queries, width]),
+                ("attn_k", vec![kv, width]),
+                ("attn_v", vec![kv, width]),
+            ],
+        });
+        all.extend(match (self.experts, self.family.joined) {
+            (Some(Experts { count, .. }), _) => vec![
+                ("ffn_gate_inp", vec![count, width]),
+                ("ffn_gate_exps", vec![count, inner, width]),
+                ("ffn_up_exps", vec![count, inner, width]),
+                ("ffn_down_exps", vec![count, width, inner]),
+            ],
+            (None, true) => vec![
+                ("ffn_up", vec![2 * inner, width]),
+                ("ffn_down", vec![width, inner]),
+            ],
+            (None, false) => vec![
+                ("ffn_gate", vec![inner, width]),
+                ("ffn_up", vec![inner, width]),
+                ("ffn_down", vec![width, inner]),
+            ],
+        });
+        all
     }
 
     /// The norms of a layer with their lengths.

@@ -16,6 +16,8 @@ struct Extras {
     head_norms: bool,
     post_norms: bool,
     tied: bool,
+    /// How many experts there are, of which two are used.
+    experts: usize,
     numbers: &'static [(&'static str, u32)],
     figures: &'static [(&'static str, f32)],
 }
@@ -28,6 +30,7 @@ const PLAIN: Extras = Extras {
     head_norms: false,
     post_norms: false,
     tied: false,
+    experts: 0,
     numbers: &[],
     figures: &[],
 };
@@ -88,6 +91,21 @@ fn extras(family: &str) -> Extras {
             ],
             ..PLAIN
         },
+        "mixtral" => Extras {
+            experts: 4,
+            numbers: &[("expert_count", 4), ("expert_used_count", 2)],
+            ..PLAIN
+        },
+        "qwen3moe" => Extras {
+            head_norms: true,
+            experts: 5,
+            numbers: &[
+                ("expert_count", 5),
+                ("expert_used_count", 2),
+                ("expert_feed_forward_length", INNER as u32),
+            ],
+            ..PLAIN
+        },
         "smollm3" => Extras { layers: 5, ..PLAIN },
         _ => PLAIN,
     }
@@ -96,6 +114,8 @@ fn extras(family: &str) -> Extras {
 /// Gives a tiny model of a family, its matrices in full precision and its context 512.
 pub fn family_gguf(family: &str) -> GgufWriter {
     let extras = extras(family);
+    // Mixtral's files call themselves so.
+    let family = if family == "mixtral" { "llama" } else { family };
     let key = |name: &str| format!("{family}.{name}");
     let (queries, kv) = (HEADS * extras.head_dim, KV_HEADS * extras.head_dim);
     let has = |name: &str| extras.figures.iter().any(|(other, _)| *other == name);
@@ -126,9 +146,9 @@ pub fn family_gguf(family: &str) -> GgufWriter {
         seed: 1000,
     };
     let n_tokens = vocabulary().0.len();
-    file.matrix("token_embd", n_tokens, WIDTH);
+    file.matrix("token_embd", &[n_tokens, WIDTH]);
     if !extras.tied {
-        file.matrix("output", n_tokens, WIDTH);
+        file.matrix("output", &[n_tokens, WIDTH]);
     }
     file.norm("output_norm", WIDTH);
     for layer in 0..extras.layers {
@@ -155,9 +175,11 @@ impl Tensors {
             .collect()
     }
 
-    fn matrix(&mut self, name: &str, rows: usize, columns: usize) {
-        let weights = self.noise(rows * columns, 0.0, 1.5 / (columns as f32).sqrt());
-        self.add(&format!("{name}.weight"), &[rows, columns], &weights);
+    fn matrix(&mut self, name: &str, shape: &[usize]) {
+        let columns = shape.last().copied().unwrap_or(1);
+        let range = 1.5 / (columns as f32).sqrt();
+        let weights = self.noise(shape.iter().product(), 0.0, range);
+        self.add(&format!("{name}.weight"), shape, &weights);
     }
 
     fn norm(&mut self, name: &str, len: usize) {
@@ -168,17 +190,30 @@ impl Tensors {
     fn layer(&mut self, layer: &str, extras: &Extras, queries: usize, kv: usize) {
         let name = |part: &str| format!("{layer}.{part}");
         if extras.joined {
-            self.matrix(&name("attn_qkv"), queries + 2 * kv, WIDTH);
-            self.matrix(&name("ffn_up"), 2 * INNER, WIDTH);
+            self.matrix(&name("attn_qkv"), &[queries + 2 * kv, WIDTH]);
         } else {
-            self.matrix(&name("attn_q"), queries, WIDTH);
-            self.matrix(&name("attn_k"), kv, WIDTH);
-            self.matrix(&name("attn_v"), kv, WIDTH);
-            self.matrix(&name("ffn_gate"), INNER, WIDTH);
-            self.matrix(&name("ffn_up"), INNER, WIDTH);
+            self.matrix(&name("attn_q"), &[queries, WIDTH]);
+            self.matrix(&name("attn_k"), &[kv, WIDTH]);
+            self.matrix(&name("attn_v"), &[kv, WIDTH]);
         }
-        self.matrix(&name("attn_output"), WIDTH, queries);
-        self.matrix(&name("ffn_down"), WIDTH, INNER);
+        self.matrix(&name("attn_output"), &[WIDTH, queries]);
+        match (extras.experts, extras.joined) {
+            (0, true) => {
+                self.matrix(&name("ffn_up"), &[2 * INNER, WIDTH]);
+                self.matrix(&name("ffn_down"), &[WIDTH, INNER]);
+            }
+            (0, false) => {
+                self.matrix(&name("ffn_gate"), &[INNER, WIDTH]);
+                self.matrix(&name("ffn_up"), &[INNER, WIDTH]);
+                self.matrix(&name("ffn_down"), &[WIDTH, INNER]);
+            }
+            (experts, _) => {
+                self.matrix(&name("ffn_gate_inp"), &[experts, WIDTH]);
+                self.matrix(&name("ffn_gate_exps"), &[experts, INNER, WIDTH]);
+                self.matrix(&name("ffn_up_exps"), &[experts, INNER, WIDTH]);
+                self.matrix(&name("ffn_down_exps"), &[experts, WIDTH, INNER]);
+            }
+        }
         self.norm(&name("attn_norm"), WIDTH);
         self.norm(&name("ffn_norm"), WIDTH);
         if extras.head_norms {

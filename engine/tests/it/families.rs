@@ -10,8 +10,8 @@ use serde_json::Value;
 
 use crate::support::{ask, tokens_of};
 
-const FAMILIES: [&str; 8] = [
-    "llama", "qwen2", "qwen3", "gemma2", "gemma3", "phi3", "granite", "smollm3",
+const FAMILIES: [&str; 10] = [
+    "llama", "qwen2", "qwen3", "gemma2", "gemma3", "phi3", "granite", "smollm3", "mixtral", "qwen3moe",
 ];
 
 #[test]

@@ -6,7 +6,7 @@ use crate::model::shape::Pairing;
 
 pub(super) const FAMILY: Family = Family {
     name: "llama",
-    models: "Llama, Mistral, SmolLM, DeepSeek-R1 distills",
+    models: "Llama, Mistral, Mixtral, SmolLM, DeepSeek-R1 distills",
     pairing: Pairing::Neighbours,
     ..PLAIN
 };

@@ -1,0 +1,161 @@
+//! From the tensors of a file to the layers of a decoder.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::Layer;
+use super::feed_forward::{Dense, FeedForward};
+use crate::checkpoint::{Gguf, OpenFile, TensorInfo};
+use crate::config::Precision;
+use crate::kernels::{Matrix, Stack};
+use crate::model::shape::{DecoderConfig, Experts, ModelError, vector_info};
+
+/// Takes tensors out of a file, checking their shapes.
+pub(super) struct Tensors<'a> {
+    pub(super) gguf: &'a Gguf,
+    pub(super) files: &'a [Arc<OpenFile>],
+    pub(super) precision: Precision,
+}
+
+impl Tensors<'_> {
+    pub(super) fn layer(&self, config: &DecoderConfig, layer: usize) -> Result<Layer, ModelError> {
+        let (width, queries, kv) = (config.width, config.query_rows(), config.kv_rows());
+        let name = |part: &str| format!("blk.{layer}.{part}");
+        let matrix = |part: &str, rows, columns| self.matrix(&name(part), rows, columns);
+        let norms = |parts: [&str; 2], len| -> Result<[Vec<f32>; 2], ModelError> {
+            Ok([
+                self.vector(&name(parts[0]), len)?,
+                self.vector(&name(parts[1]), len)?,
+            ])
+        };
+        let (head_norms, post_norms) = (config.family.head_norms, config.family.post_norms);
+        let head_norms =
+            head_norms.then(|| norms(["attn_q_norm.weight", "attn_k_norm.weight"], config.head_dim));
+        let post_norms =
+            post_norms.then(|| norms(["post_attention_norm.weight", "post_ffw_norm.weight"], width));
+        let qkv = match config.family.joined {
+            true => vec![matrix("attn_qkv.weight", queries + 2 * kv, width)?],
+            false => vec![
+                matrix("attn_q.weight", queries, width)?,
+                matrix("attn_k.weight", kv, width)?,
+                matrix("attn_v.weight", kv, width)?,
+            ],
+        };
+        Ok(Layer {
+            attention_norm: self.vector(&name("attn_norm.weight"), width)?,
+            qkv: Stack::new(qkv),
+            qkv_bias: self.biases(layer, queries, kv)?,
+            head_norms: head_norms.transpose()?,
+            attention_out: Stack::new(vec![matrix("attn_output.weight", width, queries)?]),
+            post_norms: post_norms.transpose()?,
+            mlp_norm: self.vector(&name("ffn_norm.weight"), width)?,
+            feed_forward: self.feed_forward(config, layer)?,
+        })
+    }
+
+    fn feed_forward(&self, config: &DecoderConfig, layer: usize) -> Result<FeedForward, ModelError> {
+        let (width, inner) = (config.width, config.inner);
+        let name = |part: &str| format!("blk.{layer}.{part}.weight");
+        if let Some(Experts { count, used }) = config.experts {
+            let part = |part: &str, expert: usize, rows: usize, columns: usize| {
+                self.rows(
+                    &name(part),
+                    &[count, rows, columns],
+                    expert * rows..(expert + 1) * rows,
+                )
+            };
+            let expert = |index: usize| {
+                let gate_up = vec![
+                    part("ffn_gate_exps", index, inner, width)?,
+                    part("ffn_up_exps", index, inner, width)?,
+                ];
+                let down = vec![part("ffn_down_exps", index, width, inner)?];
+                Ok(Dense::new(gate_up, down))
+            };
+            return Ok(FeedForward::Experts {
+                router: Stack::new(vec![self.matrix(&name("ffn_gate_inp"), count, width)?]),
+                experts: (0..count).map(expert).collect::<Result<_, ModelError>>()?,
+                used,
+            });
+        }
+        let gate_up = match config.family.joined {
+            true => vec![
+                self.rows(&name("ffn_up"), &[2 * inner, width], 0..inner)?,
+                self.rows(&name("ffn_up"), &[2 * inner, width], inner..2 * inner)?,
+            ],
+            false => vec![
+                self.matrix(&name("ffn_gate"), inner, width)?,
+                self.matrix(&name("ffn_up"), inner, width)?,
+            ],
+        };
+        let down = vec![self.matrix(&name("ffn_down"), width, inner)?];
+        Ok(FeedForward::Dense(Dense::new(gate_up, down)))
+    }
+
+    pub(super) fn matrix(&self, name: &str, rows: usize, columns: usize) -> Result<Arc<Matrix>, ModelError> {
+        self.rows(name, &[rows, columns], 0..rows)
+    }
+
+    /// Packs some rows of a tensor, which has them all one after the other.
+    fn rows(&self, name: &str, shape: &[usize], rows: Range<usize>) -> Result<Arc<Matrix>, ModelError> {
+        let info = self.gguf.tensor(name, shape)?;
+        let file = &self.files[info.part];
+        let columns = shape.last().copied().unwrap_or(1);
+        let all: usize = shape.iter().rev().skip(1).product();
+        let row_bytes = info.range.len() / all;
+        let start = (info.range.start + rows.start * row_bytes) as u64;
+        let read = |range: Range<usize>, bytes: &mut Vec<u8>| {
+            file.read_range(start + range.start as u64..start + range.end as u64, bytes)
+        };
+        let size = rows.len() * row_bytes;
+        let matrix = Matrix::pack(info.dtype, self.precision, (rows.len(), columns), size, read)?;
+        Ok(Arc::new(matrix))
+    }
+
+    pub(super) fn vector(&self, name: &str, len: usize) -> Result<Vec<f32>, ModelError> {
+        let info: &TensorInfo = vector_info(self.gguf, name, len)?;
+        let mut bytes = Vec::new();
+        self.files[info.part].read_range(info.range.start as u64..info.range.end as u64, &mut bytes)?;
+        let figures = bytes.as_chunks::<4>().0.iter();
+        Ok(figures.map(|bytes| f32::from_le_bytes(*bytes)).collect())
+    }
+
+    /// Gives the biases of queries, keys and values in a row, if the layer has them.
+    fn biases(&self, layer: usize, queries: usize, kv: usize) -> Result<Option<Vec<f32>>, ModelError> {
+        let parts = [("attn_q.bias", queries), ("attn_k.bias", kv), ("attn_v.bias", kv)];
+        let name = |part: &str| format!("blk.{layer}.{part}");
+        if !parts
+            .iter()
+            .any(|(part, _)| self.gguf.tensors.contains_key(&name(part)))
+        {
+            return Ok(None);
+        }
+        let mut bias = Vec::new();
+        for (part, len) in parts {
+            bias.extend(self.vector(&name(part), len)?);
+        }
+        Ok(Some(bias))
+    }
+
+    /// Gives the turns per position of each pair, divided by the factors of a long-context model.
+    pub(super) fn frequencies(&self, config: &DecoderConfig) -> Result<[Vec<f64>; 2], ModelError> {
+        let half = config.rotated / 2;
+        let factors = match self.gguf.tensors.contains_key("rope_freqs.weight") {
+            true => self.vector("rope_freqs.weight", half)?,
+            false => vec![1.0; half],
+        };
+        let all = |base: f64, divisor: f64| {
+            let turn = |(pair, factor): (usize, &f32)| {
+                let exponent = -2.0 * pair as f64 / config.rotated as f64;
+                base.powf(exponent) / f64::from(*factor) / divisor
+            };
+            factors.iter().enumerate().map(turn).collect()
+        };
+        let usual = all(config.rope_base, config.rope_divisor);
+        let windows = match config.family.window_rope_base {
+            Some(base) => all(base, 1.0),
+            None => all(config.rope_base, config.rope_divisor),
+        };
+        Ok([usual, windows])
+    }
+}
