@@ -5,6 +5,7 @@ mod cache;
 mod decoder;
 mod family;
 mod mask;
+mod rope;
 mod shape;
 mod side;
 

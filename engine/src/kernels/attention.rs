@@ -93,6 +93,8 @@ pub(crate) struct Queries<'a> {
     pub(crate) window: Option<usize>,
     /// Scores are brought below this.
     pub(crate) cap: Option<f32>,
+    /// A score of each head that goes into its sum and stands for no token.
+    pub(crate) sinks: Option<&'a [f32]>,
 }
 
 /// Memory of one thread, used again.
@@ -173,6 +175,12 @@ impl Attend<'_> {
             to: sees.map(|sees| sees - pages * PAGE_TOKENS),
         };
         let n_seen = seen.to[C - 1];
+        let mut sinks = [f32::NEG_INFINITY; C];
+        if let Some(all) = queries.sinks {
+            for (index, sink) in sinks.iter_mut().enumerate() {
+                *sink = all[(first + index) % queries.heads];
+            }
+        }
         let Scratch {
             queries: turned,
             scores,
@@ -204,7 +212,7 @@ impl Attend<'_> {
                 *score = capped(*score, cap);
             }
         }
-        softmax::<C>(scores, seen);
+        softmax::<C>(scores, seen, sinks);
         let out = &mut self.out[first * dim..(first + C) * dim];
         out.fill(0.0);
         let value_tile = PAGE_TOKENS * ROWS * W::BYTES;
@@ -233,8 +241,8 @@ struct Seen<const C: usize> {
 /// Turns the scores of `C` queries, (tokens, `C`) in whole tiles, into shares of what each sees. Sums are made over
 /// every sixteenth token, then over those.
 #[inline(always)]
-fn softmax<const C: usize>(scores: &mut [f32], seen: Seen<C>) {
-    let mut tops = [f32::NEG_INFINITY; C];
+fn softmax<const C: usize>(scores: &mut [f32], seen: Seen<C>, sinks: [f32; C]) {
+    let mut tops = sinks;
     for (token, scores) in scores.chunks_exact(C).enumerate() {
         for query in 0..C {
             let sees = token >= seen.from[query] && token < seen.to[query];
@@ -254,8 +262,12 @@ fn softmax<const C: usize>(scores: &mut [f32], seen: Seen<C>) {
             }
         }
     }
-    let inverse: [f32; C] =
-        std::array::from_fn(|query| 1.0 / sums.iter().map(|sums| sums[query]).sum::<f32>());
+    let mut inverse = [0.0; C];
+    for query in 0..C {
+        let total: f32 = sums.iter().map(|sums| sums[query]).sum();
+        // Without a sink this adds the least figure that there is, which changes no sum.
+        inverse[query] = 1.0 / (total + exp(sinks[query] - tops[query]));
+    }
     for scores in scores.chunks_exact_mut(C) {
         for query in 0..C {
             scores[query] *= inverse[query];
@@ -309,6 +321,7 @@ mod tests {
         vector: &[f32],
         sees: std::ops::Range<usize>,
         cap: Option<f32>,
+        sink: Option<f32>,
         number: impl Fn(usize) -> f32,
     ) -> Vec<f64> {
         let share = |t: usize| -> f64 {
@@ -319,7 +332,7 @@ mod tests {
                 .exp()
         };
         let shares: Vec<f64> = sees.clone().map(share).collect();
-        let total: f64 = shares.iter().sum();
+        let total: f64 = shares.iter().sum::<f64>() + sink.map_or(0.0, |sink| f64::from(sink).exp());
         let one = |d: usize| -> f64 {
             let values = sees.clone().map(|t| f64::from(number(t * dim + d + 77)));
             values
@@ -340,6 +353,7 @@ mod tests {
             (40, 1, KvWidth::F32, 1e-5, Some(7), Some(1.5)),
         ] {
             let layout = KvLayout { head_dim: dim, width };
+            let sinks: Option<Vec<f32>> = (heads == 8).then(|| (0..heads).map(|i| i as f32 / 2.0).collect());
             // Three tokens, the first of which would see 140 tokens.
             let (n_tokens, first_sees) = (3, 140);
             let vectors: Vec<f32> = (0..n_tokens * heads * dim).map(|i| number(i) / 3.0).collect();
@@ -350,6 +364,7 @@ mod tests {
                 first_sees,
                 window,
                 cap,
+                sinks: sinks.as_deref(),
             };
             let outs: Vec<Vec<f32>> = crate::simd::levels()
                 .map(|level| attended(level, layout, queries, &pages))
@@ -359,7 +374,9 @@ mod tests {
                 let seen = first_sees + query / heads;
                 let from = window.map_or(0, |window| seen - window);
                 let vector = &vectors[query * dim..][..dim];
-                let exact = in_f64(dim, vector, from..seen, cap, number);
+                let sink = sinks.as_ref().map(|sinks| sinks[query % heads]);
+                let exact = in_f64(dim, vector, from..seen, cap, sink, number);
+                let own: Vec<f32> = sink.into_iter().collect();
                 let ours = &outs[0][query * dim..][..dim];
                 for (ours, exact) in ours.iter().zip(exact) {
                     assert!((f64::from(*ours) - exact).abs() < near, "{ours}, not {exact}");
@@ -369,6 +386,7 @@ mod tests {
                     vectors: vector,
                     heads: 1,
                     first_sees: seen,
+                    sinks: sink.is_some().then_some(own.as_slice()),
                     ..queries
                 };
                 assert_eq!(attended(SimdLevel::Portable, layout, alone, &pages), ours);

@@ -10,7 +10,7 @@ use super::compute::Compute;
 use super::format::{Format, Packing, with_format};
 use super::lanes::ROWS;
 use super::memory::Aligned;
-use super::ops::Activation;
+use super::ops::{Activation, add_in_place};
 use super::pack::{open_row, pack};
 use super::pool::Cut;
 use super::product::{Form, Width, multiply};
@@ -248,23 +248,39 @@ impl Stack {
         unreachable!("tiles are counted from the parts")
     }
 
-    /// For a stack of two matrices of one shape, gate and up: writes `activation(gate) * up`, (n, rows of one).
-    pub(crate) fn gated(&self, compute: &Compute, activation: Activation, x: &Columns, out: &mut [f32]) {
+    /// For a stack of two matrices of one shape, gate and up: writes `activation(gate) * up`, (n, rows of one). Biases,
+    /// if there are any, are added to both before.
+    pub(crate) fn gated(
+        &self,
+        compute: &Compute,
+        activation: Activation,
+        biases: Option<&[Vec<f32>; 2]>,
+        x: &Columns,
+        out: &mut [f32],
+    ) {
         let [gate, up] = self.parts.as_slice() else {
             unreachable!("gated products are of two matrices");
         };
         let out = Cut::new(out, gate.rows);
         compute.pool.ranges(gate.n_tiles(), |tiles| {
             for tile in tiles {
-                let rows = gate.rows_of(tile);
+                let (first, rows) = (tile * ROWS, gate.rows_of(tile));
                 // SAFETY: `out` is borrowed by this call, and these rows of a column belong to this tile alone.
                 #[allow(unsafe_code, reason = "threads write disjoint rows of the same columns")]
-                let place = |column| unsafe { out.part_of(column, tile * ROWS, rows) };
+                let place = |column| unsafe { out.part_of(column, first, rows) };
                 gate.multiply(compute.level, tile, x, &mut |column, gates| {
-                    place(column).copy_from_slice(&gates[..rows]);
+                    let place = place(column);
+                    place.copy_from_slice(&gates[..rows]);
+                    if let Some([bias, _]) = biases {
+                        add_in_place(place, &bias[first..]);
+                    }
                 });
                 up.multiply(compute.level, tile, x, &mut |column, ups| {
-                    activation.gate(place(column), &ups[..rows])
+                    let mut ups = *ups;
+                    if let Some([_, bias]) = biases {
+                        add_in_place(&mut ups, &bias[first..]);
+                    }
+                    activation.gate(place(column), &ups[..rows]);
                 });
             }
         });

@@ -29,16 +29,23 @@ pub(crate) enum Activation {
     Silu,
     /// The usual approximation of `x` times the share of the normal distribution below it, by `tanh`.
     Gelu,
+    /// As [`Self::Silu`] with a slope of 1.702, of gates up to 7; to what they are multiplied with, -7 to 7, one is
+    /// added.
+    ClampedSilu,
 }
 
 impl Activation {
     /// Turns gates into `activation(gate) * up`.
     pub(super) fn gate(self, gates: &mut [f32], ups: &[f32]) {
         for (gate, up) in gates.iter_mut().zip(ups) {
-            let x = *gate;
-            // Of both, `x` times a share: `gelu` is `silu` of another slope.
+            let (x, up) = match self {
+                Self::Silu | Self::Gelu => (*gate, *up),
+                Self::ClampedSilu => (gate.min(7.0), up.clamp(-7.0, 7.0) + 1.0),
+            };
+            // Of all, `x` times a share: `gelu` is `silu` of another slope.
             let slope = match self {
                 Self::Silu => x,
+                Self::ClampedSilu => 1.702 * x,
                 Self::Gelu => 1.595_769_1 * x * (1.0 + 0.044_715 * x * x),
             };
             *gate = x / (1.0 + exp(-slope)) * up;

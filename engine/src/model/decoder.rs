@@ -13,6 +13,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::cache::KvCache;
+use super::rope::Rope;
 use super::shape::{DecoderConfig, ModelError, Pairing};
 use crate::checkpoint::{Gguf, OpenFile};
 use crate::config::Precision;
@@ -33,8 +34,12 @@ struct Layer {
     qkv_bias: Option<Vec<f32>>,
     /// Norms of each head of queries and of keys: (head_dim)
     head_norms: Option<[Vec<f32>; 2]>,
+    /// A score of each head that stands for no token.
+    sinks: Option<Vec<f32>>,
     /// (width, heads * head_dim)
     attention_out: Stack,
+    /// (width)
+    attention_bias: Option<Vec<f32>>,
     /// Norms of what attention and the feed-forward part give: (width)
     post_norms: Option<[Vec<f32>; 2]>,
     /// (width)
@@ -82,8 +87,8 @@ pub(crate) struct Decoder {
     norm: Vec<f32>,
     /// (vocabulary, width)
     output: Stack,
-    /// Turns per position, for each pair of a head, (rotated / 2): in most layers, and in those with a window.
-    frequencies: [Vec<f64>; 2],
+    /// The rotations in most layers, and in those with a window.
+    ropes: [Rope; 2],
 }
 
 /// Memory that every round uses again.
@@ -175,7 +180,7 @@ impl Decoder {
         let layers = (0..config.layers).map(|layer| tensors.layer(&config, layer));
         let layers = layers.collect::<Result<Vec<_>, ModelError>>()?;
         let norm = tensors.vector("output_norm.weight", width)?;
-        let frequencies = tensors.frequencies(&config)?;
+        let ropes = tensors.ropes(&config)?;
         Ok(Self {
             output: Stack::new(vec![output]),
             config,
@@ -183,7 +188,7 @@ impl Decoder {
             embedding,
             layers,
             norm,
-            frequencies,
+            ropes,
         })
     }
 
@@ -249,16 +254,15 @@ impl Decoder {
             self.embedding.row(token as usize, out);
             out.iter_mut().for_each(|x| *x *= self.config.embedding_scale);
         }
-        for (turns, frequencies) in space.turns.iter_mut().zip(&self.frequencies) {
-            let angles = space
-                .rows
-                .iter()
-                .flat_map(|row| frequencies.iter().map(move |turn| row.position as f64 * turn));
+        for (turns, rope) in space.turns.iter_mut().zip(&self.ropes) {
             turns.cos.clear();
             turns.sin.clear();
-            for angle in angles {
-                turns.cos.push(angle.cos() as f32);
-                turns.sin.push(angle.sin() as f32);
+            for row in &space.rows {
+                for frequency in &rope.frequencies {
+                    let (sin, cos) = (row.position as f64 * frequency).sin_cos();
+                    turns.cos.push((cos * rope.amplitude) as f32);
+                    turns.sin.push((sin * rope.amplitude) as f32);
+                }
             }
         }
         space
@@ -299,21 +303,38 @@ impl Decoder {
             }
             self.write(index, qkv, *row, pieces);
         }
-        self.attend(compute, index, pieces, space);
+        self.attend(compute, index, layer.sinks.as_deref(), pieces, space);
         layer
             .attention_out
             .take_in(compute, &space.attended, &mut space.columns[bits]);
         let post = layer.post_norms.as_ref().map(|[norm, _]| norm.as_slice());
-        self.add(compute, &layer.attention_out, post, space);
+        self.add(
+            compute,
+            &layer.attention_out,
+            layer.attention_bias.as_deref(),
+            post,
+            space,
+        );
     }
 
     /// Adds what the last product of a part gives, through its norm if it has one.
-    fn add(&self, compute: &Compute, stack: &Stack, norm: Option<&[f32]>, space: &mut Workspace) {
+    fn add(
+        &self,
+        compute: &Compute,
+        stack: &Stack,
+        bias: Option<&[f32]>,
+        norm: Option<&[f32]>,
+        space: &mut Workspace,
+    ) {
         let columns = &space.columns[self.bits()];
-        if norm.is_none() && self.config.residual_scale == 1.0 {
+        if bias.is_none() && norm.is_none() && self.config.residual_scale == 1.0 {
             return stack.multiply_add(compute, columns, &mut space.x);
         }
         stack.multiply(compute, columns, &mut space.added);
+        if let Some(bias) = bias {
+            let rows = space.added.chunks_exact_mut(bias.len());
+            rows.for_each(|row| add_in_place(row, bias));
+        }
         self.add_in(compute, norm, space);
     }
 
@@ -367,7 +388,14 @@ impl Decoder {
     }
 
     /// Computes attention. A few tokens of one sequence and one key-value head are one piece of work.
-    fn attend(&self, compute: &Compute, layer: usize, pieces: &[Piece<'_>], space: &mut Workspace) {
+    fn attend(
+        &self,
+        compute: &Compute,
+        layer: usize,
+        sinks: Option<&[f32]>,
+        pieces: &[Piece<'_>],
+        space: &mut Workspace,
+    ) {
         let (kv_heads, dim) = (self.config.kv_heads, self.config.head_dim);
         let (stride, width) = (
             self.config.query_rows() + 2 * self.config.kv_rows(),
@@ -399,6 +427,7 @@ impl Decoder {
                     first_sees: position + 1,
                     window,
                     cap: self.config.score_cap,
+                    sinks: sinks.map(|all| &all[kv_head * (group / dim)..][..group / dim]),
                 },
                 spans: &spans,
             };

@@ -4,6 +4,7 @@
 
 mod gemma2;
 mod gemma3;
+mod gpt_oss;
 mod granite;
 mod llama;
 mod phi3;
@@ -32,6 +33,10 @@ pub(crate) struct Family {
     pub(crate) head_norms: bool,
     /// What attention and the feed-forward part give is normed before it is added.
     pub(crate) post_norms: bool,
+    /// What the norm before the feed-forward part is called.
+    pub(crate) feed_forward_norm: &'static str,
+    /// Every head has a score that goes into its sum and stands for no token.
+    pub(crate) sinks: bool,
     /// Embeddings are multiplied with the root of the width.
     pub(crate) scales_embeddings: bool,
     /// Of so many layers in a row all but the last see a window only.
@@ -61,6 +66,8 @@ const PLAIN: Family = Family {
     joined: false,
     head_norms: false,
     post_norms: false,
+    feed_forward_norm: "ffn_norm",
+    sinks: false,
     scales_embeddings: false,
     windows: None,
     window_rope_base: None,
@@ -69,7 +76,7 @@ const PLAIN: Family = Family {
 };
 
 /// All of them.
-const ALL: [Family; 9] = [
+const ALL: [Family; 10] = [
     llama::FAMILY,
     qwen2::FAMILY,
     qwen3::FAMILY,
@@ -78,6 +85,7 @@ const ALL: [Family; 9] = [
     gemma3::FAMILY,
     phi3::FAMILY,
     granite::FAMILY,
+    gpt_oss::FAMILY,
     smollm3::FAMILY,
 ];
 

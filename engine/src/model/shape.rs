@@ -2,6 +2,7 @@
 
 use super::cache::CacheShape;
 use super::family::{Family, Presence};
+use super::rope::Stretch;
 use crate::checkpoint::{FileError, Gguf, GgufError, TensorInfo, TensorType};
 use crate::config::Precision;
 use crate::kernels::{KvLayout, KvWidth};
@@ -41,8 +42,7 @@ pub(crate) struct DecoderConfig {
     /// Elements of a head that are rotated, the first ones.
     pub(crate) rotated: usize,
     pub(crate) rope_base: f64,
-    /// Positions are divided by this (linear scaling), but in layers with a window.
-    pub(crate) rope_divisor: f64,
+    pub(crate) stretch: Stretch,
     /// Tokens that layers with a window see.
     pub(crate) window: Option<usize>,
     pub(crate) score_scale: f32,
@@ -87,6 +87,7 @@ impl DecoderConfig {
         let figure = |name: &str| gguf.optional_figure(&key(name)).map(|x| x.map(|x| x as f32));
         let width = gguf.count(&key("embedding_length"), 1..1 << 20)?;
         let layers = gguf.count(&key("block_count"), 1..4096)?;
+        let context = gguf.count(&key("context_length"), 1..1 << 31)?;
         let heads = gguf.count(&key("attention.head_count"), 1..4096)?;
         let kv_heads = gguf
             .optional_count(&key("attention.head_count_kv"), 1..heads + 1)?
@@ -142,11 +143,11 @@ impl DecoderConfig {
             head_dim,
             inner,
             experts,
-            context: gguf.count(&key("context_length"), 1..1 << 31)?,
+            context,
             norm_epsilon: figure("attention.layer_norm_rms_epsilon")?.unwrap_or(1e-5),
             rotated,
             rope_base: gguf.optional_figure(&key("rope.freq_base"))?.unwrap_or(10_000.0),
-            rope_divisor: rope_divisor(gguf, family)?,
+            stretch: Stretch::from_gguf(gguf, family, context)?,
             window,
             score_scale: figure("attention.scale")?.unwrap_or(1.0 / (per_head as f32).sqrt()),
             score_cap: figure("attn_logit_softcapping")?,
@@ -231,10 +232,16 @@ impl DecoderConfig {
     fn norms(&self) -> impl Iterator<Item = (&'static str, usize)> {
         let heads = [("attn_q_norm", self.head_dim), ("attn_k_norm", self.head_dim)];
         let post = [("post_attention_norm", self.width), ("post_ffw_norm", self.width)];
-        let usual = [("attn_norm", self.width), ("ffn_norm", self.width)];
+        let usual = [
+            ("attn_norm", self.width),
+            (self.family.feed_forward_norm, self.width),
+        ];
+        let sinks = [("attn_sinks", self.heads)]
+            .into_iter()
+            .filter(|_| self.family.sinks);
         let heads = heads.into_iter().filter(|_| self.family.head_norms);
         let post = post.into_iter().filter(|_| self.family.post_norms);
-        usual.into_iter().chain(heads).chain(post)
+        usual.into_iter().chain(heads).chain(post).chain(sinks)
     }
 
     pub(super) fn cache_shape(&self, precision: Precision) -> CacheShape {
@@ -262,18 +269,6 @@ impl DecoderConfig {
 
     pub(super) fn kv_rows(&self) -> usize {
         self.kv_heads * self.head_dim
-    }
-}
-
-/// What positions are divided by.
-fn rope_divisor(gguf: &Gguf, family: Family) -> Result<f64, ModelError> {
-    let key = |name: &str| format!("{}.rope.scaling.{name}", family.name);
-    match gguf.optional_text(&key("type")) {
-        None | Some("none") => Ok(1.0),
-        Some("linear") => Ok(gguf.optional_figure(&key("factor"))?.unwrap_or(1.0)),
-        Some(other) => Err(ModelError::Unsupported {
-            what: format!("position scaling of type {other:?}"),
-        }),
     }
 }
 

@@ -18,6 +18,8 @@ struct Extras {
     tied: bool,
     /// How many experts there are, of which two are used.
     experts: usize,
+    /// A score per head that stands for no token, and biases everywhere.
+    sinks: bool,
     numbers: &'static [(&'static str, u32)],
     figures: &'static [(&'static str, f32)],
 }
@@ -31,6 +33,7 @@ const PLAIN: Extras = Extras {
     post_norms: false,
     tied: false,
     experts: 0,
+    sinks: false,
     numbers: &[],
     figures: &[],
 };
@@ -106,6 +109,21 @@ fn extras(family: &str) -> Extras {
             ],
             ..PLAIN
         },
+        "gpt-oss" => Extras {
+            layers: 3,
+            biases: true,
+            experts: 4,
+            sinks: true,
+            numbers: &[
+                ("expert_count", 4),
+                ("expert_used_count", 2),
+                ("expert_feed_forward_length", INNER as u32),
+                ("attention.sliding_window", 8),
+                ("rope.scaling.original_context_length", 64),
+            ],
+            figures: &[("rope.scaling.factor", 8.0)],
+            ..PLAIN
+        },
         "smollm3" => Extras { layers: 5, ..PLAIN },
         _ => PLAIN,
     }
@@ -133,7 +151,8 @@ pub fn family_gguf(family: &str) -> GgufWriter {
         gguf = gguf.figure(&key("rope.freq_base"), 10_000.0);
     }
     if has("rope.scaling.factor") {
-        gguf = gguf.text(&key("rope.scaling.type"), "linear");
+        let stretch = if extras.sinks { "yarn" } else { "linear" };
+        gguf = gguf.text(&key("rope.scaling.type"), stretch);
     }
     for (name, number) in extras.numbers {
         gguf = gguf.number(&key(name), *number);
@@ -182,6 +201,11 @@ impl Tensors {
         self.add(&format!("{name}.weight"), shape, &weights);
     }
 
+    fn vector(&mut self, name: &str, shape: &[usize]) {
+        let figures = self.noise(shape.iter().product(), 0.0, 1.0);
+        self.add(name, shape, &figures);
+    }
+
     fn norm(&mut self, name: &str, len: usize) {
         let weights = self.noise(len, 1.0, 0.3);
         self.add(&format!("{name}.weight"), &[len], &weights);
@@ -215,7 +239,21 @@ impl Tensors {
             }
         }
         self.norm(&name("attn_norm"), WIDTH);
-        self.norm(&name("ffn_norm"), WIDTH);
+        let second = if extras.sinks {
+            "post_attention_norm"
+        } else {
+            "ffn_norm"
+        };
+        self.norm(&name(second), WIDTH);
+        if extras.sinks {
+            let experts = extras.experts;
+            self.vector(&name("attn_sinks.weight"), &[HEADS]);
+            self.vector(&name("attn_output.bias"), &[WIDTH]);
+            self.vector(&name("ffn_gate_inp.bias"), &[experts]);
+            self.vector(&name("ffn_gate_exps.bias"), &[experts, INNER]);
+            self.vector(&name("ffn_up_exps.bias"), &[experts, INNER]);
+            self.vector(&name("ffn_down_exps.bias"), &[experts, WIDTH]);
+        }
         if extras.head_norms {
             self.norm(&name("attn_q_norm"), extras.head_dim);
             self.norm(&name("attn_k_norm"), extras.head_dim);
@@ -226,8 +264,7 @@ impl Tensors {
         }
         if extras.biases {
             for (part, len) in [("attn_q", queries), ("attn_k", kv), ("attn_v", kv)] {
-                let bias = self.noise(len, 0.0, 1.0);
-                self.add(&name(&format!("{part}.bias")), &[len], &bias);
+                self.vector(&name(&format!("{part}.bias")), &[len]);
             }
         }
     }

@@ -10,8 +10,9 @@ use serde_json::Value;
 
 use crate::support::{ask, tokens_of};
 
-const FAMILIES: [&str; 10] = [
-    "llama", "qwen2", "qwen3", "gemma2", "gemma3", "phi3", "granite", "smollm3", "mixtral", "qwen3moe",
+const FAMILIES: [&str; 11] = [
+    "llama", "qwen2", "qwen3", "gemma2", "gemma3", "phi3", "granite", "smollm3", "mixtral", "gpt-oss",
+    "qwen3moe",
 ];
 
 #[test]

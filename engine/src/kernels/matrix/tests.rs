@@ -323,7 +323,7 @@ fn stacks_add_gate_and_join() {
     let mut columns = Columns::new(CodeBits::Sixteen);
     stack.take_in(&compute, &x, &mut columns);
     let mut gated = vec![f32::NAN; 3 * rows];
-    stack.gated(&compute, Activation::Silu, &columns, &mut gated);
+    stack.gated(&compute, Activation::Silu, None, &columns, &mut gated);
     for ((gated, gate), up) in gated.iter().zip(&gates).zip(&ups) {
         let exact = gate / (1.0 + (-gate).exp()) * up;
         assert!(

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use super::{Decoder, Layer, Workspace};
-use crate::kernels::{Compute, Matrix, Stack};
+use crate::kernels::{Compute, Matrix, Stack, add_in_place};
 
 /// A gated product and what follows it.
 pub(super) struct Dense {
@@ -13,14 +13,32 @@ pub(super) struct Dense {
     gate_up: Stack,
     /// (width, inner)
     down: Stack,
+    biases: Option<Biases>,
+}
+
+/// What is added to the products.
+pub(super) struct Biases {
+    /// (inner) each
+    pub(super) gate_up: [Vec<f32>; 2],
+    /// (width)
+    pub(super) down: Vec<f32>,
 }
 
 impl Dense {
-    pub(super) fn new(gate_up: Vec<Arc<Matrix>>, down: Vec<Arc<Matrix>>) -> Self {
+    pub(super) fn new(gate_up: Vec<Arc<Matrix>>, down: Vec<Arc<Matrix>>, biases: Option<Biases>) -> Self {
         Self {
             gate_up: Stack::new(gate_up),
             down: Stack::new(down),
+            biases,
         }
+    }
+
+    fn gate_up_biases(&self) -> Option<&[Vec<f32>; 2]> {
+        self.biases.as_ref().map(|biases| &biases.gate_up)
+    }
+
+    fn down_bias(&self) -> Option<&[f32]> {
+        self.biases.as_ref().map(|biases| biases.down.as_slice())
     }
 }
 
@@ -30,6 +48,8 @@ pub(super) enum FeedForward {
     Experts {
         /// (experts, width)
         router: Stack,
+        /// (experts)
+        bias: Option<Vec<f32>>,
         experts: Vec<Dense>,
         /// How many of them each token is given to.
         used: usize,
@@ -58,14 +78,19 @@ impl Decoder {
                 let columns = &mut space.columns[self.bits()];
                 dense.gate_up.take_in(compute, &space.normed, columns);
                 let activation = self.config.family.activation;
-                dense
-                    .gate_up
-                    .gated(compute, activation, columns, &mut space.gated);
+                dense.gate_up.gated(
+                    compute,
+                    activation,
+                    dense.gate_up_biases(),
+                    columns,
+                    &mut space.gated,
+                );
                 dense.down.take_in(compute, &space.gated, columns);
-                self.add(compute, &dense.down, post, space);
+                self.add(compute, &dense.down, dense.down_bias(), post, space);
             }
             FeedForward::Experts {
                 router,
+                bias,
                 experts,
                 used,
             } => {
@@ -73,6 +98,10 @@ impl Decoder {
                 router.take_in(compute, &space.normed, columns);
                 space.experts.scores.resize(space.rows.len() * router.rows, 0.0);
                 router.multiply(compute, columns, &mut space.experts.scores);
+                if let Some(bias) = bias {
+                    let rows = space.experts.scores.chunks_exact_mut(bias.len());
+                    rows.for_each(|row| add_in_place(row, bias));
+                }
                 space.experts.choose(router.rows, *used);
                 self.ask(compute, experts, space);
                 self.add_in(compute, post, space);
@@ -101,12 +130,20 @@ impl Decoder {
             }
             let gated = &mut space.gated[..rows.len() * self.config.inner];
             expert.gate_up.take_in(compute, gathered, columns);
-            expert
-                .gate_up
-                .gated(compute, self.config.family.activation, columns, gated);
+            expert.gate_up.gated(
+                compute,
+                self.config.family.activation,
+                expert.gate_up_biases(),
+                columns,
+                gated,
+            );
             expert.down.take_in(compute, gated, columns);
             given.resize(rows.len() * width, 0.0);
             expert.down.multiply(compute, columns, given);
+            if let Some(bias) = expert.down_bias() {
+                let rows = given.chunks_exact_mut(width);
+                rows.for_each(|row| add_in_place(row, bias));
+            }
             for ((row, share), given) in rows.iter().zip(given.chunks_exact(width)) {
                 for (sum, x) in space.added[row * width..][..width].iter_mut().zip(given) {
                     *sum += share * x;

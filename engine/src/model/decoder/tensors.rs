@@ -4,10 +4,11 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::Layer;
-use super::feed_forward::{Dense, FeedForward};
-use crate::checkpoint::{Gguf, OpenFile, TensorInfo};
+use super::feed_forward::{Biases, Dense, FeedForward};
+use crate::checkpoint::{Gguf, OpenFile, TensorInfo, TensorType};
 use crate::config::Precision;
 use crate::kernels::{Matrix, Stack};
+use crate::model::rope::{Rope, Stretch};
 use crate::model::shape::{DecoderConfig, Experts, ModelError, vector_info};
 
 /// Takes tensors out of a file, checking their shapes.
@@ -47,8 +48,16 @@ impl Tensors<'_> {
             qkv_bias: self.biases(layer, queries, kv)?,
             head_norms: head_norms.transpose()?,
             attention_out: Stack::new(vec![matrix("attn_output.weight", width, queries)?]),
+            attention_bias: self.optional(&name("attn_output.bias"), width)?,
+            sinks: match config.family.sinks {
+                true => Some(self.vector(&name("attn_sinks.weight"), config.heads)?),
+                false => None,
+            },
             post_norms: post_norms.transpose()?,
-            mlp_norm: self.vector(&name("ffn_norm.weight"), width)?,
+            mlp_norm: self.vector(
+                &name(&format!("{}.weight", config.family.feed_forward_norm)),
+                width,
+            )?,
             feed_forward: self.feed_forward(config, layer)?,
         })
     }
@@ -70,10 +79,15 @@ impl Tensors<'_> {
                     part("ffn_up_exps", index, inner, width)?,
                 ];
                 let down = vec![part("ffn_down_exps", index, width, inner)?];
-                Ok(Dense::new(gate_up, down))
+                Ok(Dense::new(
+                    gate_up,
+                    down,
+                    self.expert_biases(config, layer, index)?,
+                ))
             };
             return Ok(FeedForward::Experts {
                 router: Stack::new(vec![self.matrix(&name("ffn_gate_inp"), count, width)?]),
+                bias: self.optional(&format!("blk.{layer}.ffn_gate_inp.bias"), count)?,
                 experts: (0..count).map(expert).collect::<Result<_, ModelError>>()?,
                 used,
             });
@@ -89,7 +103,35 @@ impl Tensors<'_> {
             ],
         };
         let down = vec![self.matrix(&name("ffn_down"), width, inner)?];
-        Ok(FeedForward::Dense(Dense::new(gate_up, down)))
+        Ok(FeedForward::Dense(Dense::new(gate_up, down, None)))
+    }
+
+    /// The biases of one expert, which lie one after the other.
+    fn expert_biases(
+        &self,
+        config: &DecoderConfig,
+        layer: usize,
+        expert: usize,
+    ) -> Result<Option<Biases>, ModelError> {
+        let Some(Experts { count, .. }) = config.experts else {
+            return Ok(None);
+        };
+        let name = |part: &str| format!("blk.{layer}.{part}.bias");
+        if !self.gguf.tensors.contains_key(&name("ffn_up_exps")) {
+            return Ok(None);
+        }
+        let part = |part: &str, len: usize| -> Result<Vec<f32>, ModelError> {
+            let info = self.gguf.tensor(&name(part), &[count, len])?;
+            let all = self.figures(&name(part), info)?;
+            Ok(all[expert * len..][..len].to_vec())
+        };
+        Ok(Some(Biases {
+            gate_up: [
+                part("ffn_gate_exps", config.inner)?,
+                part("ffn_up_exps", config.inner)?,
+            ],
+            down: part("ffn_down_exps", config.width)?,
+        }))
     }
 
     pub(super) fn matrix(&self, name: &str, rows: usize, columns: usize) -> Result<Arc<Matrix>, ModelError> {
@@ -113,7 +155,22 @@ impl Tensors<'_> {
     }
 
     pub(super) fn vector(&self, name: &str, len: usize) -> Result<Vec<f32>, ModelError> {
-        let info: &TensorInfo = vector_info(self.gguf, name, len)?;
+        self.figures(name, vector_info(self.gguf, name, len)?)
+    }
+
+    /// A vector that not every file has.
+    fn optional(&self, name: &str, len: usize) -> Result<Option<Vec<f32>>, ModelError> {
+        match self.gguf.tensors.contains_key(name) {
+            true => self.vector(name, len).map(Some),
+            false => Ok(None),
+        }
+    }
+
+    fn figures(&self, name: &str, info: &TensorInfo) -> Result<Vec<f32>, ModelError> {
+        if info.dtype != TensorType::F32 {
+            let what = format!("the tensor {name} of type {}", info.dtype.name());
+            return Err(ModelError::Unsupported { what });
+        }
         let mut bytes = Vec::new();
         self.files[info.part].read_range(info.range.start as u64..info.range.end as u64, &mut bytes)?;
         let figures = bytes.as_chunks::<4>().0.iter();
@@ -137,24 +194,16 @@ impl Tensors<'_> {
         Ok(Some(bias))
     }
 
-    /// Gives the turns per position of each pair, divided by the factors of a long-context model.
-    pub(super) fn frequencies(&self, config: &DecoderConfig) -> Result<[Vec<f64>; 2], ModelError> {
+    /// Gives the rotations of most layers, and of those with a window.
+    pub(super) fn ropes(&self, config: &DecoderConfig) -> Result<[Rope; 2], ModelError> {
         let half = config.rotated / 2;
-        let factors = match self.gguf.tensors.contains_key("rope_freqs.weight") {
-            true => self.vector("rope_freqs.weight", half)?,
-            false => vec![1.0; half],
-        };
-        let all = |base: f64, divisor: f64| {
-            let turn = |(pair, factor): (usize, &f32)| {
-                let exponent = -2.0 * pair as f64 / config.rotated as f64;
-                base.powf(exponent) / f64::from(*factor) / divisor
-            };
-            factors.iter().enumerate().map(turn).collect()
-        };
-        let usual = all(config.rope_base, config.rope_divisor);
+        let factors = self
+            .optional("rope_freqs.weight", half)?
+            .unwrap_or_else(|| vec![1.0; half]);
+        let usual = Rope::new(config.rope_base, &factors, config.stretch);
         let windows = match config.family.window_rope_base {
-            Some(base) => all(base, 1.0),
-            None => all(config.rope_base, config.rope_divisor),
+            Some(base) => Rope::new(base, &factors, Stretch::Linear(1.0)),
+            None => usual.clone(),
         };
         Ok([usual, windows])
     }
