@@ -9,6 +9,7 @@ mod families;
 mod golden;
 mod hostile;
 mod inspecting;
+mod repeatable;
 mod scoring;
 mod support;
 mod templates;
