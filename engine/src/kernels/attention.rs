@@ -4,7 +4,7 @@
 //! both products are those of weights with columns. For each query the scores and the sums are added up in the order of
 //! the tokens, whatever is computed beside it.
 
-use half::f16;
+use half::{f16, slice::HalfFloatSliceExt as _};
 
 use super::lanes::{Lanes, ROWS, Work, dispatch};
 use super::ops::{capped, exp};
@@ -57,26 +57,44 @@ impl KvLayout {
 
     /// Writes key and value of one token.
     pub(crate) fn write(self, keys: &mut [u8], values: &mut [u8], token: usize, key: &[f32], value: &[f32]) {
+        let bytes = self.figure_bytes();
         let tile = token / ROWS * ROWS * self.head_dim;
-        for (element, x) in key.iter().enumerate() {
-            self.put(keys, tile + element * ROWS + token % ROWS, *x);
-        }
-        for (tile, part) in value.chunks(ROWS).enumerate() {
-            for (element, x) in part.iter().enumerate() {
-                self.put(values, (tile * PAGE_TOKENS + token) * ROWS + element, *x);
+        for (index, part) in key.chunks(ROWS).enumerate() {
+            let figures = self.encoded(part);
+            let places = keys[(tile + index * ROWS * ROWS) * bytes..].chunks_exact_mut(ROWS * bytes);
+            for (place, figure) in places.zip(figures.chunks_exact(bytes)).take(part.len()) {
+                place[token % ROWS * bytes..][..bytes].copy_from_slice(figure);
             }
+        }
+        for (index, part) in value.chunks(ROWS).enumerate() {
+            let figures = self.encoded(part);
+            let at = (index * PAGE_TOKENS + token) * ROWS * bytes;
+            values[at..at + part.len() * bytes].copy_from_slice(&figures[..part.len() * bytes]);
         }
     }
 
-    fn put(self, bytes: &mut [u8], at: usize, x: f32) {
+    /// The bytes of up to sixteen figures.
+    fn encoded(self, part: &[f32]) -> [u8; 4 * ROWS] {
+        let mut bytes = [0; 4 * ROWS];
         match self.width {
-            KvWidth::F32 => bytes[4 * at..][..4].copy_from_slice(&x.to_le_bytes()),
+            KvWidth::F32 => {
+                for (out, x) in bytes.as_chunks_mut::<4>().0.iter_mut().zip(part) {
+                    *out = x.to_le_bytes();
+                }
+            }
             KvWidth::F16 => {
-                // Beyond its range a figure stays the largest; infinite ones would spoil what does not see them.
-                let x = f16::from_f32(x.clamp(f16::MIN.to_f32(), f16::MAX.to_f32()));
-                bytes[2 * at..][..2].copy_from_slice(&x.to_le_bytes());
+                let (mut singles, mut halves) = ([0.0; ROWS], [f16::ZERO; ROWS]);
+                for (single, x) in singles.iter_mut().zip(part) {
+                    // Beyond its range a figure stays the largest; infinite ones would spoil what does not see them.
+                    *single = x.clamp(f16::MIN.to_f32_const(), f16::MAX.to_f32_const());
+                }
+                halves.convert_from_f32_slice(&singles);
+                for (out, half) in bytes.as_chunks_mut::<2>().0.iter_mut().zip(halves) {
+                    *out = half.to_le_bytes();
+                }
             }
         }
+        bytes
     }
 }
 

@@ -46,7 +46,7 @@ impl Activation {
             let slope = match self {
                 Self::Silu => x,
                 Self::ClampedSilu => 1.702 * x,
-                Self::Gelu => 1.595_769_1 * x * (1.0 + 0.044_715 * x * x),
+                Self::Gelu => 1.595_769 * x * (1.0 + 0.044_715 * x * x),
             };
             *gate = x / (1.0 + exp(-slope)) * up;
         }

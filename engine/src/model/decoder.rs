@@ -289,18 +289,24 @@ impl Decoder {
         layer.qkv.multiply(compute, &space.columns[bits], &mut space.qkv);
         let half = self.config.rotated / 2;
         let turns = &space.turns[usize::from(self.config.window_of(index).is_some())];
-        let turns = turns.cos.chunks_exact(half).zip(turns.sin.chunks_exact(half));
-        let rows = space.qkv.chunks_exact_mut(layer.qkv.rows).zip(&space.rows);
-        for ((qkv, row), (cos, sin)) in rows.zip(turns) {
-            if let Some(bias) = &layer.qkv_bias {
-                add_in_place(qkv, bias);
-            }
-            if let Some(norms) = &layer.head_norms {
-                self.norm_heads(qkv, norms);
-            }
-            if self.config.rotates(index) {
-                self.rotate(qkv, cos, sin);
-            }
+        let (stride, rows) = (layer.qkv.rows, &space.rows);
+        compute
+            .pool
+            .pieces(&mut space.qkv, stride * ROWS_OF_A_TASK, |task, qkv| {
+                for (row, qkv) in qkv.chunks_exact_mut(stride).enumerate() {
+                    let at = (task * ROWS_OF_A_TASK + row) * half;
+                    if let Some(bias) = &layer.qkv_bias {
+                        add_in_place(qkv, bias);
+                    }
+                    if let Some(norms) = &layer.head_norms {
+                        self.norm_heads(qkv, norms);
+                    }
+                    if self.config.rotates(index) {
+                        self.rotate(qkv, &turns.cos[at..at + half], &turns.sin[at..at + half]);
+                    }
+                }
+            });
+        for (qkv, row) in space.qkv.chunks_exact(stride).zip(rows) {
             self.write(index, qkv, *row, pieces);
         }
         self.attend(compute, index, layer.sinks.as_deref(), pieces, space);

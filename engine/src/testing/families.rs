@@ -94,6 +94,13 @@ fn extras(family: &str) -> Extras {
             ],
             ..PLAIN
         },
+        "smollm3" => Extras { layers: 5, ..PLAIN },
+        _ => with_experts(family),
+    }
+}
+
+fn with_experts(family: &str) -> Extras {
+    match family {
         "mixtral" => Extras {
             experts: 4,
             numbers: &[("expert_count", 4), ("expert_used_count", 2)],
@@ -124,7 +131,6 @@ fn extras(family: &str) -> Extras {
             figures: &[("rope.scaling.factor", 8.0)],
             ..PLAIN
         },
-        "smollm3" => Extras { layers: 5, ..PLAIN },
         _ => PLAIN,
     }
 }

@@ -18,7 +18,7 @@ const FAMILIES: [&str; 11] = [
 #[test]
 #[ignore = "writes the models that the oracle reads"]
 fn families_are_written() {
-    let folder = std::env::var("FAMILIES").unwrap();
+    let folder = std::env::var_os("FAMILIES").unwrap();
     for family in FAMILIES {
         let path = Path::new(&folder).join(format!("{family}.gguf"));
         std::fs::write(path, family_gguf(family).bytes()).unwrap();

@@ -66,10 +66,17 @@ fn foreign_and_damaged_files_are_named() {
         .text("general.architecture", "llama")
         .bytes();
     assert!(refused(&without).contains("is missing"));
+    // Experts that are counted, and of which there is none.
     let experts = llama_gguf(WriteType::Q4_1)
         .number("llama.expert_count", 8)
+        .number("llama.expert_used_count", 2)
         .bytes();
-    assert!(refused(&experts).contains("mixture of experts"));
+    assert!(refused(&experts).contains("ffn_gate_inp"), "{}", refused(&experts));
+    let too_many = llama_gguf(WriteType::Q4_1)
+        .number("llama.expert_count", 8)
+        .number("llama.expert_used_count", 9)
+        .bytes();
+    assert!(refused(&too_many).contains("expert_used_count"));
 }
 
 #[test]

@@ -52,10 +52,10 @@ fn damaged_and_foreign_files_are_refused_with_the_reason() {
     other[4..8].copy_from_slice(&3_u32.to_be_bytes());
     assert!(refused("m.gguf", &other).contains("big-endian"));
     // F44, F42 and kinds of weights without kernels
-    let gemma = GgufWriter::default()
-        .text("general.architecture", "gemma3")
+    let foreign_family = GgufWriter::default()
+        .text("general.architecture", "rwkv7")
         .bytes();
-    assert!(refused("m.gguf", &gemma).contains("\"gemma3\" is not supported"));
+    assert!(refused("m.gguf", &foreign_family).contains("\"rwkv7\" is not supported"));
     let text = "tokenizer.ggml.pre";
     let at = whole
         .windows(text.len())

@@ -49,7 +49,10 @@ fn is_repeatable(name: &str, path: &Path) {
     for (threads, at_once) in [(1, 1), (2, 7), (3, 64), (2, 128)] {
         let (_engine, model) = loaded(path, threads, at_once);
         let again = figures(&ask(&model, request(n_prompt, Priority::Paid)));
-        assert_eq!(again, alone, "{name}: {threads} threads, {at_once} tokens at once");
+        assert_eq!(
+            again, alone,
+            "{name}: {threads} threads, {at_once} tokens at once"
+        );
 
         // Among others of all lengths, which begin and end beside it.
         let others: Vec<_> = (0..5)
@@ -65,7 +68,11 @@ fn is_repeatable(name: &str, path: &Path) {
         let first = ask(&model, request(n_prompt, Priority::Local));
         let cached = ask(&model, request(n_prompt, Priority::Local));
         assert!(cached.usage.cached_prompt_tokens > 0);
-        assert_eq!((figures(&first), figures(&cached)), (alone.clone(), alone.clone()), "{name}: cached");
+        assert_eq!(
+            (figures(&first), figures(&cached)),
+            (alone.clone(), alone.clone()),
+            "{name}: cached"
+        );
         ask(&model, request(40, Priority::Local));
         let partly = ask(&model, request(n_prompt, Priority::Local));
         assert_eq!(figures(&partly), alone, "{name}: partly cached");

@@ -263,7 +263,7 @@ pub(crate) mod tests {
         let (old, big) = (version(1_u32.to_le_bytes()), version(3_u32.to_be_bytes()));
         let part = gguf().split(2).remove(0);
         let writer = testing::GgufWriter::default;
-        let gemma = writer().text("general.architecture", "gemma3").bytes();
+        let rwkv = writer().text("general.architecture", "rwkv7").bytes();
         let strange = gguf().raw_tensor("extra", &[32], 34, vec![0; 17]).bytes();
         let bare = writer().text("general.architecture", "llama").bytes();
         let text = "tokenizer.ggml.pre";
@@ -287,7 +287,7 @@ pub(crate) mod tests {
             ("d.gguf", big, "big-endian", "model_byte_order", "d.gguf"),
             (first, part.clone(), second, "model_part_missing", second),
             (second, part, "part 2", "model_part_other", "2"),
-            ("e.gguf", gemma, "gemma3", "model_architecture", "gemma3"),
+            ("e.gguf", rwkv, "rwkv7", "model_architecture", "rwkv7"),
             ("f.gguf", foreign, "foreig", "model_tokenizer", "foreig"),
             ("g.gguf", strange, "TQ1_0", "model_tensor_type", "TQ1_0"),
             ("h.gguf", bare, "is missing", "model_header_missing", "h.gguf"),
