@@ -69,6 +69,7 @@ export const errors: Record<string, Words> = {
   invalid_prompt: { title: m.error_invalid_prompt },
   invalid_value: { title: m.error_invalid_value, detail: true },
   key_locked: { title: m.error_key_locked },
+  key_name_taken: { title: m.error_key_name_taken },
   label_wrong: { title: m.error_label_wrong, detail: true },
   large_head: { title: m.error_large_head, detail: true },
   login_first: { title: m.error_login_first },

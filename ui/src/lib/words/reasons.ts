@@ -35,6 +35,7 @@ export const reasons: Record<string, Words> = {
   no_funds: { title: m.reason_no_funds, meaning: m.reason_no_funds_text, remedy: m.reason_no_funds_fix },
   key_locked: { title: m.reason_key_locked, meaning: m.reason_key_locked_text, remedy: m.reason_key_locked_fix },
   needs_application: { title: m.reason_needs_application, meaning: m.reason_needs_application_text },
+  application_leaving: { title: m.reason_application_leaving, meaning: m.reason_application_leaving_text, remedy: m.reason_application_leaving_fix },
   application_not_delegated: { title: m.reason_application_alone, meaning: m.reason_application_not_delegated_text, remedy: m.reason_application_not_delegated_fix },
   application_unguarded: { title: m.reason_application_alone, meaning: m.reason_application_unguarded_text, remedy: m.reason_application_unguarded_fix },
   daily_cap_reached: { title: m.reason_daily_cap_reached, meaning: m.reason_daily_cap_reached_text },
