@@ -6,6 +6,7 @@
 #   make test-long  what takes too long for every push: a hundred kills and the like
 #   make check   the fast part: format, repository rules, lints, types
 #   make bench   speed, as figures of one run
+#   make bench-engine  the engine beside llama.cpp, if `make test-long` has built that; ARGS: model files or 1.5B-Q4_K_M
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -23,7 +24,7 @@ ifdef CI
 export CARGO_INCREMENTAL := 0
 endif
 
-.PHONY: run window test test-long check bench ui model
+.PHONY: run window test test-long check bench bench-engine ui model
 
 run: ui model
 	@xtask/sh/need.sh run
@@ -55,6 +56,12 @@ bench: ui model
 	@rivals=(); [ ! -x "$(RIVALS)" ] || rivals=(--rivals "$(RIVALS)"); \
 	  "$(CARGO_TARGET_DIR)/release/hearth-bench" --hearth "$(CARGO_TARGET_DIR)/release/hearth" \
 	  --desktop "$(CARGO_TARGET_DIR)/release/hearth-desktop" "$${rivals[@]}" $(ARGS)
+
+bench-engine:
+	@xtask/sh/need.sh check
+	cargo build --locked --release -p hearth-bench-engine
+	@python="$(CACHE)/venv-llama-cpp/bin/python"; [ ! -x "$$python" ] || export RIVAL_PYTHON="$$python"; \
+	  "$(CARGO_TARGET_DIR)/release/hearth-bench-engine" --models "$(CACHE)/bench-models" $(ARGS)
 
 # As `make run`, in a window.
 window: ui model

@@ -71,7 +71,11 @@ fn foreign_and_damaged_files_are_named() {
         .number("llama.expert_count", 8)
         .number("llama.expert_used_count", 2)
         .bytes();
-    assert!(refused(&experts).contains("ffn_gate_inp"), "{}", refused(&experts));
+    assert!(
+        refused(&experts).contains("ffn_gate_inp"),
+        "{}",
+        refused(&experts)
+    );
     let too_many = llama_gguf(WriteType::Q4_1)
         .number("llama.expert_count", 8)
         .number("llama.expert_used_count", 9)
