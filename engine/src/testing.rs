@@ -10,7 +10,7 @@ use half::{bf16, f16};
 
 mod families;
 
-pub use families::family_gguf;
+pub use families::{FAMILIES, family_gguf};
 
 /// A GGUF file in the making.
 #[derive(Debug, Clone, Default)]

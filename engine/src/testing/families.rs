@@ -135,6 +135,12 @@ fn with_experts(family: &str) -> Extras {
     }
 }
 
+/// All that [`family_gguf`] knows.
+pub const FAMILIES: [&str; 11] = [
+    "llama", "qwen2", "qwen3", "gemma2", "gemma3", "phi3", "granite", "smollm3", "mixtral", "qwen3moe",
+    "gpt-oss",
+];
+
 /// Gives a tiny model of a family, its matrices in full precision and its context 512.
 pub fn family_gguf(family: &str) -> GgufWriter {
     let extras = extras(family);

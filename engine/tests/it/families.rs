@@ -2,28 +2,11 @@
 //!
 //! `tests/oracle/families.py` made the figures; it says how.
 
-use std::path::Path;
-
-use hearth_engine::testing::family_gguf;
+use hearth_engine::testing::{FAMILIES, family_gguf};
 use hearth_engine::{Config, Engine, GenerateRequest, ModelSource, Precision, Prompt, Sampling};
 use serde_json::Value;
 
 use crate::support::{ask, tokens_of};
-
-const FAMILIES: [&str; 11] = [
-    "llama", "qwen2", "qwen3", "gemma2", "gemma3", "phi3", "granite", "smollm3", "mixtral", "gpt-oss",
-    "qwen3moe",
-];
-
-#[test]
-#[ignore = "writes the models that the oracle reads"]
-fn families_are_written() {
-    let folder = std::env::var_os("FAMILIES").unwrap();
-    for family in FAMILIES {
-        let path = Path::new(&folder).join(format!("{family}.gguf"));
-        std::fs::write(path, family_gguf(family).bytes()).unwrap();
-    }
-}
 
 /// The log-probabilities that follow from logits.
 fn logprobs(logits: &Value) -> Vec<f64> {

@@ -1,7 +1,7 @@
 """Writes the logits that llama.cpp gives for tiny models of each family, which `tests/it/families.rs` compares with.
 
-    cargo test -p hearth-engine --test it -- --ignored families_are_written    # writes the models to $FAMILIES
-    python families.py $FAMILIES > ../golden/families.json                     # needs llama-cpp-python 0.3.36
+    cargo run -p hearth-engine --example tiny_families FOLDER
+    python families.py FOLDER > ../golden/families.json      # needs llama-cpp-python 0.3.36
 
 Everything is computed in 32 bits: weights, keys and values, and no flash attention.
 """
