@@ -106,6 +106,8 @@ fn of_gguf(file: &Path, error: &GgufError) -> (&'static str, Values) {
         | GgufError::NotUtf8 { .. }
         | GgufError::UnknownValueType { .. }
         | GgufError::Duplicate { .. }
+        | GgufError::Overlap { .. }
+        | GgufError::NotFinite { .. }
         | GgufError::TensorShape { .. } => ("model_file_damaged", vec![file]),
         GgufError::MissingKey { key } => ("model_header_missing", vec![file, ("key", key.clone())]),
         GgufError::BadValue { key, .. } => ("model_header_bad", vec![file, ("key", key.clone())]),

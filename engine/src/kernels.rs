@@ -19,7 +19,7 @@ mod source;
 pub(crate) use attention::{Attention, KvLayout, KvSpan, KvWidth, PAGE_TOKENS, Queries, Scratch, attend};
 pub(crate) use columns::{CodeBits, Columns};
 pub(crate) use compute::Compute;
-pub(crate) use matrix::{Matrix, Stack};
+pub(crate) use matrix::{Matrix, PackError, Stack};
 pub(crate) use memory::Aligned;
 pub(crate) use ops::{
     Activation, add_in_place, capped, rms_norm, rms_norm_in_place, rotate_halves, rotate_pairs,

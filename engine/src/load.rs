@@ -225,6 +225,8 @@ impl LoadError {
             | GgufError::MissingTensor { .. }
             | GgufError::TensorShape { .. }
             | GgufError::BadShape { .. }
+            | GgufError::Overlap { .. }
+            | GgufError::NotFinite { .. }
             | GgufError::TensorOutside { .. }) => Self::Gguf {
                 file: file.to_owned(),
                 source,

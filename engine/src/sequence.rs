@@ -365,6 +365,15 @@ impl Sequence {
     }
 
     fn draw(&mut self, logits: &[f32], tokenizer: &Tokenizer) -> Step {
+        // Figures that grew beyond all measure: nothing that is drawn from them is an answer.
+        if logits.iter().any(|logit| logit.is_nan()) {
+            return self.fail(GenerateError::Internal {
+                reason: format!(
+                    "{} computes what is no figure: its weights are damaged or unfit",
+                    self.model.info.name
+                ),
+            });
+        }
         let token = match self.choice.next(logits, tokenizer) {
             Ok(token) => token,
             Err(error) => return self.fail(error),

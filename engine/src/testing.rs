@@ -204,6 +204,22 @@ impl GgufWriter {
         self
     }
 
+    /// Spoils a tensor: its first weight, or the step of its first block, becomes `figure`.
+    #[must_use]
+    pub fn with_figure(mut self, name: &str, figure: f32) -> Self {
+        for (other, _, type_id, bytes) in &mut self.tensors {
+            if other == name {
+                let half = match *type_id {
+                    0 => figure.to_le_bytes().to_vec(),
+                    30 => bf16::from_f32(figure).to_le_bytes().to_vec(),
+                    _ => f16::from_f32(figure).to_le_bytes().to_vec(),
+                };
+                bytes[..half.len()].copy_from_slice(&half);
+            }
+        }
+        self
+    }
+
     /// Gives the bytes of the files that it is when split into so many: all values in the first, tensors in all.
     pub fn split(self, count: usize) -> Vec<Vec<u8>> {
         let each = self.tensors.len().div_ceil(count.max(1)).max(1);

@@ -349,7 +349,28 @@ fn read_tensors(
             return Err(GgufError::Duplicate { name });
         }
     }
+    apart(&tensors)?;
     Ok(tensors)
+}
+
+/// Refuses tensors that share bytes: weights that are taken for others answer rubbish.
+fn apart(tensors: &BTreeMap<String, TensorInfo>) -> Result<(), GgufError> {
+    let mut all: Vec<_> = tensors
+        .iter()
+        .filter(|(_, info)| !info.range.is_empty())
+        .collect();
+    all.sort_by_key(|(_, info)| info.range.start);
+    for pair in all.windows(2) {
+        if let [(name, info), (other, next)] = pair
+            && next.range.start < info.range.end
+        {
+            return Err(GgufError::Overlap {
+                tensor: (*name).clone(),
+                other: (*other).clone(),
+            });
+        }
+    }
+    Ok(())
 }
 
 struct RawTensor {

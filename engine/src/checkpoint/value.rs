@@ -169,6 +169,22 @@ pub enum GgufError {
         /// Weights in a block of that type.
         block: usize,
     },
+    /// Two tensors lie in the same bytes.
+    #[error("the tensors {tensor} and {other} lie in the same bytes: the file is damaged, fetch it again")]
+    Overlap {
+        /// The name of one.
+        tensor: String,
+        /// The name of the other.
+        other: String,
+    },
+    /// A weight is infinite or no figure at all.
+    #[error(
+        "the tensor {tensor} holds a weight that is no finite figure: the file is damaged, fetch it again"
+    )]
+    NotFinite {
+        /// Its name.
+        tensor: String,
+    },
     /// A tensor reaches beyond the file.
     #[error(
         "the tensor {tensor} ends at byte {end} and the file has {size}: it is cut short, fetch it again"

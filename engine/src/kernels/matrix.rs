@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::columns::Columns;
 use super::compute::Compute;
-use super::format::{Format, Packing, with_format};
+use super::format::{BLOCK, Format, Packing, Steps, with_format};
 use super::lanes::ROWS;
 use super::memory::Aligned;
 use super::ops::{Activation, add_in_place};
@@ -60,14 +60,14 @@ impl Matrix {
     /// memory beside what is packed.
     ///
     /// # Errors
-    /// Those of `read`.
+    /// Those of `read`, and weights that are no finite figures.
     pub(crate) fn pack<E: Send>(
         dtype: TensorType,
         precision: Precision,
         (rows, columns): (usize, usize),
         size: usize,
         read: impl Fn(Range<usize>, &mut Vec<u8>) -> Result<(), E> + Sync,
-    ) -> Result<Self, E> {
+    ) -> Result<Self, PackError<E>> {
         let (form, tile_bytes) = kept_as(dtype, precision, columns);
         let mut tiles = Aligned::zeroed(rows.div_ceil(ROWS) * tile_bytes);
         let row_bytes = size / rows;
@@ -75,10 +75,13 @@ impl Matrix {
         let step = ROWS * row_bytes * tiles_at_once;
         let windows = tiles.par_chunks_mut(tile_bytes * tiles_at_once).enumerate();
         windows.try_for_each_init(Vec::new, |bytes, (index, tiles)| {
-            read(index * step..size.min((index + 1) * step), bytes)?;
+            read(index * step..size.min((index + 1) * step), bytes).map_err(PackError::Read)?;
             let tiles = tiles.chunks_exact_mut(tile_bytes);
             for (tile, bytes) in tiles.zip(bytes.chunks(ROWS * row_bytes)) {
                 pack_tile(dtype, form, bytes, row_bytes, tile, columns);
+                if !is_finite(form, tile, columns) {
+                    return Err(PackError::NotFinite);
+                }
             }
             Ok(())
         })?;
@@ -131,6 +134,54 @@ impl Matrix {
     fn is_packed(&self) -> bool {
         matches!(self.form, Form::Packed(_))
     }
+}
+
+/// Why a matrix cannot be packed.
+#[derive(Debug)]
+pub(crate) enum PackError<E> {
+    Read(E),
+    /// A weight is infinite or no figure at all.
+    NotFinite,
+}
+
+/// Whether all weights of a tile are finite figures: those that codes are multiplied with, or all.
+fn is_finite(form: Form, tile: &[u8], columns: usize) -> bool {
+    let halves = |bytes: &[u8], ones: u16| {
+        let is_one = |two: &[u8; 2]| u16::from_le_bytes(*two) & ones != ones;
+        bytes
+            .as_chunks::<2>()
+            .0
+            .iter()
+            .fold(true, |all, two| all & is_one(two))
+    };
+    match form {
+        Form::Packed(packing) => {
+            with_format!(packing, F => figures::<F>(tile, columns).all(|part| halves(part, 0x7c00)))
+        }
+        Form::Plain(Width::F16) => halves(tile, 0x7c00),
+        Form::Plain(Width::Bf16) => halves(tile, 0x7f80),
+        Form::Plain(Width::F32) => {
+            let is_finite = |four: &[u8; 4]| f32::from_le_bytes(*four).is_finite();
+            tile.as_chunks::<4>()
+                .0
+                .iter()
+                .fold(true, |all, four| all & is_finite(four))
+        }
+    }
+}
+
+/// The figures of 16 bits of a packed tile.
+fn figures<F: Format>(tile: &[u8], columns: usize) -> impl Iterator<Item = &[u8]> {
+    let steps = &tile[columns / BLOCK * F::CODE_BYTES..];
+    let spans = steps.chunks_exact(F::SPAN_BYTES);
+    spans
+        .take(columns / BLOCK / F::BLOCKS)
+        .map(|span| match F::STEPS {
+            Steps::Half => span,
+            Steps::Unsigned | Steps::Signed => &span[..F::HEAD_BYTES],
+            // Powers of two, all of which are finite.
+            Steps::UpperHalf => &[],
+        })
 }
 
 fn pack_tile(dtype: TensorType, form: Form, bytes: &[u8], row_bytes: usize, tile: &mut [u8], columns: usize) {

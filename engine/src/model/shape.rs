@@ -180,6 +180,26 @@ impl DecoderConfig {
             gguf.tensor("output.weight", &[vocabulary, width])?;
         }
         vector_info(gguf, "output_norm.weight", width)?;
+        let layer_of = |name: &String| {
+            name.strip_prefix("blk.")?
+                .split('.')
+                .next()?
+                .parse::<usize>()
+                .ok()
+        };
+        let found = gguf
+            .tensors
+            .keys()
+            .filter_map(layer_of)
+            .max()
+            .map_or(0, |last| last + 1);
+        if found > self.layers {
+            return Err(ModelError::Gguf(GgufError::BadValue {
+                key: format!("{}.block_count", self.family.name),
+                found: self.layers.to_string(),
+                expected: format!("{found}, as many as the file has layers"),
+            }));
+        }
         for layer in 0..self.layers {
             let name = |part: &str| format!("blk.{layer}.{part}.weight");
             for (part, shape) in self.matrices() {

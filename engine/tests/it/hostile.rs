@@ -76,11 +76,55 @@ fn foreign_and_damaged_files_are_named() {
         "{}",
         refused(&experts)
     );
+    let mut fewer = llama_gguf(WriteType::Q4_1).bytes();
+    let key = b"llama.block_count";
+    let at = fewer.windows(key.len()).position(|part| part == key).unwrap() + key.len() + 4;
+    fewer[at] = 1;
+    assert!(
+        refused(&fewer).contains("2, as many as the file has layers"),
+        "{}",
+        refused(&fewer)
+    );
     let too_many = llama_gguf(WriteType::Q4_1)
         .number("llama.expert_count", 8)
         .number("llama.expert_used_count", 9)
         .bytes();
     assert!(refused(&too_many).contains("expert_used_count"));
+}
+
+#[test]
+fn weights_that_are_no_figures_are_refused_when_they_are_loaded() {
+    let engine = engine();
+    for dtype in [
+        WriteType::F32,
+        WriteType::F16,
+        WriteType::Bf16,
+        WriteType::Q4_1,
+        WriteType::Q8_0,
+    ] {
+        let good = llama_gguf(dtype).bytes();
+        assert!(load(&engine, &good).is_ok());
+        for bad in [f32::NAN, f32::INFINITY] {
+            let evil = llama_gguf(dtype)
+                .with_figure("blk.1.ffn_down.weight", bad)
+                .bytes();
+            let error = load(&engine, &evil).err().unwrap().to_string();
+            assert!(
+                error.contains("blk.1.ffn_down.weight") && error.contains("finite"),
+                "{error}"
+            );
+        }
+    }
+    let evil = llama_gguf(WriteType::Q8_0)
+        .with_figure("blk.0.attn_norm.weight", f32::NAN)
+        .bytes();
+    assert!(
+        load(&engine, &evil)
+            .err()
+            .unwrap()
+            .to_string()
+            .contains("attn_norm")
+    );
 }
 
 #[test]

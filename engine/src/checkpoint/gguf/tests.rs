@@ -190,3 +190,26 @@ proptest! {
         let _ = Gguf::parse(&bytes);
     }
 }
+
+#[test]
+fn tensors_that_share_bytes_are_refused() {
+    let bytes = GgufWriter::default()
+        .raw_tensor("a", &[32], 0, vec![1; 128])
+        .raw_tensor("b", &[32], 0, vec![2; 128])
+        .bytes();
+    assert!(Gguf::parse(&bytes).is_ok());
+    // The second one's place, just before the data.
+    let end = bytes.len() - 256;
+    let at = (0..end)
+        .rev()
+        .find(|at| bytes[*at..*at + 8] == 128_u64.to_le_bytes())
+        .unwrap();
+    for place in [0_u64, 96] {
+        let mut evil = bytes.clone();
+        evil[at..at + 8].copy_from_slice(&place.to_le_bytes());
+        assert!(
+            matches!(Gguf::parse(&evil), Err(GgufError::Overlap { .. })),
+            "{place}"
+        );
+    }
+}

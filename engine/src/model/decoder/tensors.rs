@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use super::Layer;
 use super::feed_forward::{Biases, Dense, FeedForward};
-use crate::checkpoint::{Gguf, OpenFile, TensorInfo, TensorType};
+use crate::checkpoint::{Gguf, GgufError, OpenFile, TensorInfo, TensorType};
 use crate::config::Precision;
-use crate::kernels::{Matrix, Stack};
+use crate::kernels::{Matrix, PackError, Stack};
 use crate::model::rope::{Rope, Stretch};
 use crate::model::shape::{DecoderConfig, Experts, ModelError, vector_info};
 
@@ -150,8 +150,11 @@ impl Tensors<'_> {
             file.read_range(start + range.start as u64..start + range.end as u64, bytes)
         };
         let size = rows.len() * row_bytes;
-        let matrix = Matrix::pack(info.dtype, self.precision, (rows.len(), columns), size, read)?;
-        Ok(Arc::new(matrix))
+        match Matrix::pack(info.dtype, self.precision, (rows.len(), columns), size, read) {
+            Ok(matrix) => Ok(Arc::new(matrix)),
+            Err(PackError::Read(error)) => Err(error.into()),
+            Err(PackError::NotFinite) => Err(not_finite(name)),
+        }
     }
 
     pub(super) fn vector(&self, name: &str, len: usize) -> Result<Vec<f32>, ModelError> {
@@ -174,7 +177,11 @@ impl Tensors<'_> {
         let mut bytes = Vec::new();
         self.files[info.part].read_range(info.range.start as u64..info.range.end as u64, &mut bytes)?;
         let figures = bytes.as_chunks::<4>().0.iter();
-        Ok(figures.map(|bytes| f32::from_le_bytes(*bytes)).collect())
+        let figures: Vec<f32> = figures.map(|bytes| f32::from_le_bytes(*bytes)).collect();
+        match figures.iter().all(|x| x.is_finite()) {
+            true => Ok(figures),
+            false => Err(not_finite(name)),
+        }
     }
 
     /// Gives the biases of queries, keys and values in a row, if the layer has them.
@@ -207,4 +214,10 @@ impl Tensors<'_> {
         };
         Ok([usual, windows])
     }
+}
+
+fn not_finite(name: &str) -> ModelError {
+    ModelError::Gguf(GgufError::NotFinite {
+        tensor: name.to_owned(),
+    })
 }
