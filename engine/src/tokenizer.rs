@@ -389,4 +389,6 @@ impl TokenizerError {
 }
 
 #[cfg(test)]
+mod rival;
+#[cfg(test)]
 mod tests;

@@ -1,6 +1,8 @@
 //! Cutting text into the pieces inside which tokens are joined. No pattern looks around or goes back, so the time
 //! is that of reading the text, whatever stands in it.
 
+use std::sync::LazyLock;
+
 use regex::Regex;
 
 use super::TokenizerError;
@@ -23,6 +25,9 @@ pub(super) enum Cut {
 
 /// The longest of the lengths into which Jais 2 cuts white space.
 const LONGEST_SPACE: usize = 512;
+
+/// What goes on with a word.
+static IN_WORD: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"^\w").ok());
 
 /// Ways to cut, one after another.
 #[derive(Debug)]
@@ -110,8 +115,8 @@ fn kept(found: &str, lines: bool, last: bool) -> usize {
 fn threes<'t>(regex: &Regex, alone: bool, piece: &'t str, pieces: &mut Vec<&'t str>) {
     let mut end = 0;
     for run in regex.find_iter(piece) {
-        let next = piece[run.end()..].chars().next();
-        if alone && next.is_some_and(|letter| letter.is_alphanumeric() || letter == '_') {
+        let rest = &piece[run.end()..];
+        if alone && IN_WORD.as_ref().is_some_and(|word| word.is_match(rest)) {
             continue;
         }
         push(piece, end, run.start(), pieces);
