@@ -90,29 +90,55 @@ const fn words(pattern: &'static str) -> Cut {
     Words { pattern, lines: true }
 }
 
-/// Gives the rules by their name; what is not here is not known.
-pub(super) fn rules(pre: &str) -> Result<Rules, TokenizerError> {
-    let cut = |cuts| Rules {
+const fn cut(cuts: &'static [Cut]) -> Rules {
+    Rules {
         cuts,
         composes: false,
         whole_words: false,
         begins_with_bos: false,
         spelling: Spelling::Letters,
-    };
-    let composed = |rules| Rules {
+    }
+}
+
+fn composed(rules: Rules) -> Rules {
+    Rules {
         composes: true,
         ..rules
-    };
-    let whole = |rules| Rules {
+    }
+}
+
+fn whole(rules: Rules) -> Rules {
+    Rules {
         whole_words: true,
         ..rules
-    };
-    let with_bos = |rules| Rules {
+    }
+}
+
+fn with_bos(rules: Rules) -> Rules {
+    Rules {
         begins_with_bos: true,
         ..rules
-    };
-    let spelled = |spelling, rules| Rules { spelling, ..rules };
-    Ok(match pre {
+    }
+}
+
+fn spelled(spelling: Spelling, rules: Rules) -> Rules {
+    Rules { spelling, ..rules }
+}
+
+/// Gives the rules by their name; what is not here is not known.
+pub(super) fn rules(pre: &str) -> Result<Rules, TokenizerError> {
+    let known = with_words_of_gpt2(pre)
+        .or_else(|| with_words_of_their_own(pre))
+        .or_else(|| in_steps(pre));
+    known.ok_or_else(|| TokenizerError::Unsupported {
+        part: "pre-tokenizer",
+        name: pre.to_owned(),
+    })
+}
+
+/// Families that cut as GPT-2 does, more or less.
+fn with_words_of_gpt2(pre: &str) -> Option<Rules> {
+    Some(match pre {
         "default" => cut(&[
             Find(r"[\p{P}\$\+<=>\^~\|]+"),
             GPT2,
@@ -129,6 +155,30 @@ pub(super) fn rules(pre: &str) -> Result<Rules, TokenizerError> {
         }
         "command-r" => composed(cut(&[Find(r"\p{N}"), GPT2])),
         "falcon" => cut(&[Find(r"[\p{P}\$\+<=>\^~\|`]+"), GPT2, Find("[0-9][0-9][0-9]")]),
+        "superbpe" => cut(&[
+            Find(r"\p{N}+"),
+            Threes {
+                run: r"\d+",
+                alone: false,
+            },
+        ]),
+        "poro-chat" | "bloom" | "gpt3-finnish" => cut(&[Find(BLOOM)]),
+        "viking" => cut(&[Find(BLOOM), Find(r"\p{N}")]),
+        "chameleon" => with_bos(cut(&[
+            Find("<sentinel:[0-9]+>"),
+            Find("IMGIMG[A-I]{1,4}Z"),
+            Find(r"[\t\n]|    |  "),
+            Find(r"\p{N}"),
+            Find(r"[\p{P}!-/:-@\[-`{-~]"),
+            GPT2,
+        ])),
+        _ => return None,
+    })
+}
+
+/// Families with one pattern.
+fn with_words_of_their_own(pre: &str) -> Option<Rules> {
+    Some(match pre {
         "qwen2" | "deepseek-r1-qwen" | "stablelm2" | "hunyuan" | "megrez" | "solar-open" | "kormo"
         | "f2llmv2" | "grok-2" => composed(cut(const { &[words(QWEN2)] })),
         "qwen35" => composed(cut(const { &[words(QWEN35)] })),
@@ -137,19 +187,23 @@ pub(super) fn rules(pre: &str) -> Result<Rules, TokenizerError> {
         | "jina-v5-nano" => with_bos(whole(cut(const { &[words(LLAMA3)] }))),
         "dbrx" | "smaug-bpe" | "chatglm-bpe" => cut(const { &[words(LLAMA3)] }),
         "glm4" | "glm5" => whole(cut(const { &[words(LLAMA3)] })),
-        "minicpm5" => whole(cut(const { &[Find(r"\p{N}{1,3}"), words(MINICPM5)] })),
-        "jais-2" => cut(const { &[words(LLAMA3), Spaces] }),
         "tekken" => with_bos(whole(cut(const { &[words(TEKKEN)] }))),
         "gpt-4o" | "llama4" | "kanana2" | "talkie" | "minimax-m2" => cut(const { &[words(GPT_4O)] }),
         "granite-embed-multi-97m" => whole(cut(const { &[words(GPT_4O)] })),
+        "kimi-k2" => cut(const { &[words(KIMI)] }),
+        "bailingmoe" | "bailingmoe2" | "llada-moe" => cut(const { &[words(BAILING)] }),
+        "seed-coder" => cut(const { &[words(SEED_CODER)] }),
+        "exaone-moe" => cut(const { &[words(EXAONE_MOE)] }),
+        _ => return None,
+    })
+}
+
+/// Families that cut digits, scripts or lines first, and those that mark spaces.
+fn in_steps(pre: &str) -> Option<Rules> {
+    Some(match pre {
+        "minicpm5" => whole(cut(const { &[Find(r"\p{N}{1,3}"), words(MINICPM5)] })),
+        "jais-2" => cut(const { &[words(LLAMA3), Spaces] }),
         "tiny_aya" | "cohere2moe" => cut(const { &[TINY_AYA_THREES, words(GPT_4O)] }),
-        "superbpe" => cut(&[
-            Find(r"\p{N}+"),
-            Threes {
-                run: r"\d+",
-                alone: false,
-            },
-        ]),
         "afmoe" => cut(const {
             &[
                 Threes {
@@ -166,7 +220,6 @@ pub(super) fn rules(pre: &str) -> Result<Rules, TokenizerError> {
                 words(YOUTU),
             ]
         })),
-        "kimi-k2" => cut(const { &[words(KIMI)] }),
         "deepseek-llm" => cut(&[
             Find(r"[\r\n]"),
             Find(CASED),
@@ -194,31 +247,13 @@ pub(super) fn rules(pre: &str) -> Result<Rules, TokenizerError> {
             },
             Find(r"\p{N}"),
         ]),
-        "poro-chat" | "bloom" | "gpt3-finnish" => cut(&[Find(BLOOM)]),
-        "viking" => cut(&[Find(BLOOM), Find(r"\p{N}")]),
-        "bailingmoe" | "bailingmoe2" | "llada-moe" => cut(const { &[words(BAILING)] }),
-        "seed-coder" => cut(const { &[words(SEED_CODER)] }),
         "laguna" => cut(const { &[LINES, words(QWEN2)] }),
-        "exaone-moe" => cut(const { &[words(EXAONE_MOE)] }),
-        "chameleon" => with_bos(cut(&[
-            Find("<sentinel:[0-9]+>"),
-            Find("IMGIMG[A-I]{1,4}Z"),
-            Find(r"[\t\n]|    |  "),
-            Find(r"\p{N}"),
-            Find(r"[\p{P}!-/:-@\[-`{-~]"),
-            GPT2,
-        ])),
         "gemma4" | "granite-embed-multi-311m" => {
             with_bos(spelled(Spelling::Marked { lines: true }, cut(&[LINES])))
         }
         "sarvam-moe" => spelled(Spelling::Marked { lines: false }, cut(&[LINES])),
         "whitespace" => spelled(Spelling::Plain, cut(&[Find(r"\S+")])),
-        _ => {
-            return Err(TokenizerError::Unsupported {
-                part: "pre-tokenizer",
-                name: pre.to_owned(),
-            });
-        }
+        _ => return None,
     })
 }
 
@@ -303,6 +338,13 @@ mod tests {
         assert_eq!(cut("deepseek-llm", "中文 é"), ["中文", " é"]);
         assert_eq!(cut("kimi-k2", "中文Hello世界"), ["中文", "Hello", "世界"]);
         assert_eq!(cut("tiny_aya", "1234567"), ["1", "234", "567"]);
+        assert_eq!(cut("tiny_aya", "1234x"), ["123", "4", "x"]);
+        assert_eq!(cut("afmoe", "1234x"), ["1", "234", "x"]);
+        assert_eq!(cut("superbpe", "a b 1234"), ["a b ", "1", "234"]);
+        assert_eq!(cut("spark2_5", "a  \n\nb"), ["a", "  \n", "\n", "b"]);
+        assert_eq!(cut("jais-2", "a       b"), ["a", "    ", "  ", " b"]);
+        assert_eq!(cut("default", "a 12345."), ["a", " ", "123", "45", "."]);
+        assert_eq!(cut("laguna", "a\n\n b"), ["a", "\n\n", " b"]);
     }
 
     #[test]
@@ -312,7 +354,8 @@ mod tests {
                    kormo f2llmv2 grok-2 qwen35 ufakzeka llama-bpe llama3 llama-v3 falcon3 falcon-h1 pixtral midm-2.0 lfm2 dbrx smaug-bpe \
                    chatglm-bpe glm4 minicpm5 jais-2 tekken gpt-4o llama4 kanana2 talkie minimax-m2 tiny_aya cohere2moe youtu kimi-k2 \
                    deepseek-llm deepseek-coder deepseek-v3 hunyuan-dense joyai-llm hy_v4 spark2_5 poro-chat bloom gpt3-finnish viking \
-                   bailingmoe bailingmoe2 llada-moe seed-coder laguna exaone-moe";
+                   bailingmoe bailingmoe2 llada-moe seed-coder laguna exaone-moe
+                   glm5 jina-v5-nano jina-es jina-de jina-v2-es jina-v2-de jina-v1-en jina-v2-code roberta-bpe granite-embed-multi-97m superbpe afmoe chameleon gemma4 granite-embed-multi-311m sarvam-moe whitespace";
         let text = "Héllo, wörld!  \n\n\t12345 中文かな가나 'll DON'T <|x|> {a: [1]} ½ ९ … ";
         for pre in all.split_whitespace() {
             assert_eq!(cut(pre, text).concat(), text, "{pre}");

@@ -245,7 +245,7 @@ fn one_token_is_a_vocabulary_and_empty_tokens_say_nothing() {
 
 /// With an algorithm whose time grows with the square of the text, this would not end today.
 #[test]
-fn a_million_of_one_letter_is_read_like_any_text() {
+fn long_runs_of_one_letter_are_read_like_any_text() {
     let mut tokenizers: Vec<(&str, Tokenizer)> = ["llama", "t5", "bert", "gemma4"]
         .iter()
         .map(|model| (*model, with(&small(model, &SMALL)).unwrap()))
@@ -272,11 +272,15 @@ fn a_million_of_one_letter_is_read_like_any_text() {
             ("<", "|"),
             ("\u{301}", ""),
         ] {
-            let text = format!("{}{end}", letter.repeat(1_000_000));
+            let text = format!("{}{end}", letter.repeat(300_000));
             let tokens = tokenizer.encode_text(&text);
             assert!(tokens.len() <= 2 * text.len() + 1, "{name} {letter:?}");
             if tokenizer.is_byte_level() {
-                assert_eq!(tokenizer.decode(&tokens, false).len(), text.len(), "{name} {letter:?}");
+                assert_eq!(
+                    tokenizer.decode(&tokens, false).len(),
+                    text.len(),
+                    "{name} {letter:?}"
+                );
             }
         }
     }
