@@ -6,12 +6,17 @@ use super::*;
 use crate::checkpoint::Value;
 
 /// Where we follow the model's own tokenizer and llama.cpp does so only nearly: it leaves out the vowels of Hangul
-/// (WordPiece), counts threes from what stands before the digits and not as words end (AFMoE, Tiny Aya), knows only
-/// ASCII digits (SuperBPE), and no accents among letters (the rest).
-const NEARLY: [&str; 15] = [
+/// (WordPiece), joins digits to what stands before them and asks for no word's end after them (AFMoE, Tiny Aya), knows
+/// only ASCII digits (SuperBPE), takes no wide space for more than a space (DeepSeek), keeps apart what a byte without
+/// a token parts (Falcon), and counts no accents among letters (the rest).
+const NEARLY: [&str; 18] = [
     "ggml-vocab-bert-bge",
+    "ggml-vocab-deepseek-coder",
+    "ggml-vocab-deepseek-llm",
+    "ggml-vocab-falcon",
     "pre-afmoe",
     "pre-cohere2moe",
+    "pre-deepseek-coder",
     "pre-deepseek-llm",
     "pre-gpt-4o",
     "pre-granite-embed-multi-97m",
@@ -23,7 +28,6 @@ const NEARLY: [&str; 15] = [
     "pre-talkie",
     "pre-tekken",
     "pre-tiny_aya",
-    "ggml-vocab-deepseek-llm",
 ];
 
 #[derive(serde::Deserialize)]
