@@ -14,7 +14,6 @@ use std::time::SystemTime;
 pub(crate) use dtype::TensorType;
 pub(crate) use gguf::{Gguf, TensorInfo};
 pub use value::GgufError;
-#[cfg(test)]
 pub(crate) use value::Value;
 
 use crate::load::LoadError;

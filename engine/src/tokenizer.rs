@@ -3,11 +3,22 @@
 //! Special tokens such as `<|im_end|>` are recognised only in what a chat template wrote, never in what a
 //! person wrote, so nobody can end a turn or play the system by spelling one out.
 
+mod algorithm;
 mod bpe;
+mod charsmap;
+mod cuts;
+mod marks;
 mod pre;
 mod sentencepiece;
+mod trie;
+mod unigram;
+mod wordpiece;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use algorithm::{Algorithm, Ends};
+use marks::Marks;
+use sentencepiece::MARK;
 
 use crate::checkpoint::{Gguf, GgufError};
 use crate::load::LoadError;
@@ -20,14 +31,10 @@ enum TokenKind {
     Control,
     /// Recognised in any text, shown.
     UserDefined,
+    /// Shown, but recognised only in templates: it is written as control tokens are.
+    Guarded,
     /// One raw byte of a SentencePiece vocabulary.
     Byte,
-}
-
-#[derive(Debug)]
-enum Algorithm {
-    Bytes(Box<bpe::BytePairs>),
-    Pieces(Box<sentencepiece::Pieces>),
 }
 
 /// The tokenizer of one model.
@@ -36,25 +43,16 @@ pub(crate) struct Tokenizer {
     algorithm: Algorithm,
     /// What each token adds to a text.
     bytes: Vec<Vec<u8>>,
-    /// Tokens that text is searched for before it is split, by first byte, longest first.
-    marks: Vec<Vec<Mark>>,
+    marks: Marks,
     /// The token that begins a text, if the model has one.
     pub(crate) bos: Option<u32>,
-    /// Whether plain text begins with it.
-    adds_bos: bool,
+    surroundings: Ends,
     /// Tokens that end an answer.
     ends: BTreeSet<u32>,
     /// Bytes of the longest text that one token can stand for.
     longest_piece: usize,
     bos_text: String,
     eos_text: String,
-}
-
-#[derive(Debug)]
-struct Mark {
-    text: String,
-    token: u32,
-    control: bool,
 }
 
 /// Control tokens that end an answer in the families we load, whatever the header names.
@@ -76,34 +74,9 @@ impl Tokenizer {
     /// Builds the tokenizer that the header describes.
     pub(crate) fn from_gguf(gguf: &Gguf) -> Result<Self, TokenizerError> {
         let texts = gguf.texts("tokenizer.ggml.tokens")?;
-        let kinds = token_kinds(gguf, texts.len());
-        let model = gguf.text("tokenizer.ggml.model")?;
-        let (algorithm, default_adds_bos) = match model {
-            "gpt2" => {
-                let pre = gguf.optional_text("tokenizer.ggml.pre").unwrap_or("default");
-                let rules = pre::rules(pre)?;
-                let pairs = bpe::BytePairs::new(texts, gguf.texts("tokenizer.ggml.merges")?, rules)?;
-                (Algorithm::Bytes(Box::new(pairs)), rules.begins_with_bos)
-            }
-            "llama" => {
-                let prefix = gguf
-                    .optional_bool("tokenizer.ggml.add_space_prefix")
-                    .unwrap_or(true);
-                let scores = gguf.floats("tokenizer.ggml.scores").unwrap_or_default();
-                (
-                    Algorithm::Pieces(Box::new(sentencepiece::Pieces::new(
-                        texts, scores, &kinds, prefix,
-                    ))),
-                    true,
-                )
-            }
-            other => {
-                return Err(TokenizerError::Unsupported {
-                    part: "tokenizer",
-                    name: other.to_owned(),
-                });
-            }
-        };
+        check_texts(texts)?;
+        let kinds = token_kinds(gguf, texts)?;
+        let (algorithm, surroundings) = Algorithm::new(gguf, texts, &kinds)?;
         let bytes: Vec<Vec<u8>> = texts
             .iter()
             .zip(&kinds)
@@ -114,7 +87,7 @@ impl Tokenizer {
                 .optional_count(key, 0..texts.len().max(1))?
                 .map(|id| id as u32))
         };
-        let bos = id("tokenizer.ggml.bos_token_id")?;
+        let bos = surroundings.bos;
         let eos = id("tokenizer.ggml.eos_token_id")?;
         let mut ends: BTreeSet<u32> = texts
             .iter()
@@ -131,10 +104,8 @@ impl Tokenizer {
                 .unwrap_or_default()
         };
         Ok(Self {
-            marks: marks(texts, &kinds),
-            adds_bos: gguf
-                .optional_bool("tokenizer.ggml.add_bos_token")
-                .unwrap_or(default_adds_bos),
+            marks: Marks::new(texts, &kinds)?,
+            surroundings,
             bos_text: text_of(bos),
             eos_text: text_of(eos),
             longest_piece: texts
@@ -193,7 +164,7 @@ impl Tokenizer {
 
     /// Gives all control tokens with their texts.
     pub(crate) fn controls(&self) -> impl Iterator<Item = (&str, u32)> {
-        let marks = self.marks.iter().flatten().filter(|mark| mark.control);
+        let marks = self.marks.iter().filter(|mark| mark.control);
         marks.map(|mark| (mark.text.as_str(), mark.token))
     }
 
@@ -214,24 +185,20 @@ impl Tokenizer {
 
     /// Whether the tokens of a text are those of its parts, wherever it is cut between words.
     pub(crate) fn is_byte_level(&self) -> bool {
-        matches!(self.algorithm, Algorithm::Bytes(_))
-    }
-
-    fn mark(&self, text: &str) -> Option<&Mark> {
-        let first = *text.as_bytes().first()?;
-        self.marks[usize::from(first)]
-            .iter()
-            .find(|mark| mark.text == text)
+        self.algorithm.is_byte_level()
     }
 
     /// Whether the vocabulary has `text` as a token that is searched for before text is split.
     pub(crate) fn has_mark(&self, text: &str) -> bool {
-        self.mark(text).is_some()
+        self.marks.get(text).is_some()
     }
 
     /// Gives the control token that is written so.
     pub(crate) fn control_token(&self, text: &str) -> Option<u32> {
-        self.mark(text).filter(|mark| mark.control).map(|mark| mark.token)
+        self.marks
+            .get(text)
+            .filter(|mark| mark.control)
+            .map(|mark| mark.token)
     }
 
     /// Splits what a person wrote.
@@ -239,10 +206,11 @@ impl Tokenizer {
         self.encode(text, false)
     }
 
-    /// Splits a prompt for a completion: what a person wrote, after the BOS token if the model wants one.
+    /// Splits a prompt for a completion: what a person wrote, between the tokens that the model wants around it.
     pub(crate) fn encode_prompt(&self, text: &str) -> Vec<u32> {
-        let bos = self.bos.filter(|_| self.adds_bos);
-        bos.into_iter().chain(self.encode(text, false)).collect()
+        let bos = self.bos.filter(|_| self.surroundings.adds_bos);
+        let tokens = bos.into_iter().chain(self.encode(text, false));
+        tokens.chain(self.surroundings.closing).collect()
     }
 
     /// Splits what a template wrote. `mask` stands inside special tokens that a person spelled out and is
@@ -251,7 +219,7 @@ impl Tokenizer {
         let tokens = self.split_marks(text, true, mask);
         match self
             .bos
-            .filter(|bos| self.adds_bos && tokens.first() != Some(bos))
+            .filter(|bos| self.surroundings.adds_bos && tokens.first() != Some(bos))
         {
             Some(bos) => std::iter::once(bos).chain(tokens).collect(),
             None => tokens,
@@ -267,12 +235,12 @@ impl Tokenizer {
     pub(crate) fn mask(&self, text: &str, mask: char) -> String {
         let mut masked = String::with_capacity(text.len());
         let mut rest = text;
-        while let Some((before, mark)) = self.next_mark(rest, true) {
+        while let Some((before, mark)) = self.marks.next(rest, true) {
             let at = before.len();
             masked.push_str(before);
             let first = mark.text.chars().next().map_or(0, char::len_utf8);
             masked.push_str(&rest[at..at + first]);
-            if mark.control {
+            if !mark.free {
                 masked.push(mask);
             }
             rest = &rest[at + first..];
@@ -302,7 +270,7 @@ impl Tokenizer {
         let mut tokens = Vec::new();
         let mut rest = text;
         // SentencePiece puts its space before the first piece and after every special token: before all.
-        while let Some((before, mark)) = self.next_mark(rest, special) {
+        while let Some((before, mark)) = self.marks.next(rest, special) {
             self.split_plain(before, mask, &mut tokens);
             tokens.push(mark.token);
             rest = &rest[before.len() + mark.text.len()..];
@@ -319,66 +287,84 @@ impl Tokenizer {
             .filter(|&mask| text.contains(mask))
             .map(|mask| text.replace(mask, ""));
         let text = unmasked.as_deref().unwrap_or(text);
-        match &self.algorithm {
-            Algorithm::Bytes(pairs) => pairs.encode(text, tokens),
-            Algorithm::Pieces(pieces) => pieces.encode(text, tokens),
-        }
-    }
-
-    /// Finds the first special token in `text`, the longest of those that begin there.
-    fn next_mark<'t>(&self, text: &'t str, special: bool) -> Option<(&'t str, &Mark)> {
-        text.bytes().enumerate().find_map(|(at, byte)| {
-            let mark = self.marks[usize::from(byte)].iter().find(|mark| {
-                (special || !mark.control) && text.as_bytes()[at..].starts_with(mark.text.as_bytes())
-            })?;
-            Some((&text[..at], mark))
-        })
+        self.algorithm.encode(text, tokens);
     }
 }
 
-impl Algorithm {
-    fn bytes_of(&self, text: &str, kind: TokenKind) -> Vec<u8> {
-        match (kind, self) {
-            (TokenKind::Control, _) => Vec::new(),
-            (TokenKind::UserDefined, _) => text.as_bytes().to_vec(),
-            (TokenKind::Normal | TokenKind::Byte, Self::Bytes(_)) => bpe::bytes_of(text),
-            (TokenKind::Normal | TokenKind::Byte, Self::Pieces(_)) => sentencepiece::bytes_of(text, kind),
+/// Refuses a vocabulary without tokens, and one that has a token twice.
+fn check_texts(texts: &[String]) -> Result<(), TokenizerError> {
+    const KEY: &str = "tokenizer.ggml.tokens";
+    if texts.is_empty() {
+        return Err(bad_value(KEY, "no tokens".to_owned(), "tokens"));
+    }
+    let mut seen = HashMap::with_capacity(texts.len());
+    for (index, text) in texts.iter().enumerate().filter(|(_, text)| !text.is_empty()) {
+        if let Some(first) = seen.insert(text.as_str(), index) {
+            let shown: String = text.chars().take(60).collect();
+            let found = format!("{shown:?} as token {first} and as token {index}");
+            return Err(bad_value(KEY, found, "each token once"));
         }
     }
+    Ok(())
 }
 
-fn token_kinds(gguf: &Gguf, n_tokens: usize) -> Vec<TokenKind> {
-    let ids = gguf.integers("tokenizer.ggml.token_type").unwrap_or_default();
-    (0..n_tokens)
-        .map(|index| match ids.get(index) {
-            Some(3) => TokenKind::Control,
-            Some(4) => TokenKind::UserDefined,
-            Some(6) => TokenKind::Byte,
-            Some(_) | None => TokenKind::Normal,
-        })
-        .collect()
-}
-
-fn marks(texts: &[String], kinds: &[TokenKind]) -> Vec<Vec<Mark>> {
-    let mut marks: Vec<Vec<Mark>> = (0..256).map(|_| Vec::new()).collect();
-    for (index, (text, kind)) in texts.iter().zip(kinds).enumerate() {
-        let control = match kind {
-            TokenKind::Control => true,
-            TokenKind::UserDefined => false,
-            TokenKind::Normal | TokenKind::Byte => continue,
-        };
-        if let Some(&first) = text.as_bytes().first() {
-            marks[usize::from(first)].push(Mark {
-                text: text.clone(),
-                token: index as u32,
-                control,
-            });
+/// Gives the kinds of all tokens. What ends an answer, and what the header names as special, is a control token
+/// even where the list of kinds forgets it.
+fn token_kinds(gguf: &Gguf, texts: &[String]) -> Result<Vec<TokenKind>, TokenizerError> {
+    const KEY: &str = "tokenizer.ggml.token_type";
+    let ids = gguf.integers(KEY).unwrap_or_default();
+    if !ids.is_empty() && ids.len() < texts.len() {
+        let found = format!("{} numbers for {} tokens", ids.len(), texts.len());
+        return Err(bad_value(KEY, found, "one for each token"));
+    }
+    let kind = |(index, text): (usize, &String)| match ids.get(index) {
+        Some(2 | 3) => TokenKind::Control,
+        Some(6) => TokenKind::Byte,
+        _ if END_TEXTS.contains(&text.as_str()) => TokenKind::Control,
+        Some(4) if is_turn_mark(text) => TokenKind::Guarded,
+        Some(4) => TokenKind::UserDefined,
+        Some(_) | None => TokenKind::Normal,
+    };
+    let mut kinds: Vec<TokenKind> = texts.iter().enumerate().map(kind).collect();
+    for name in [
+        "bos",
+        "eos",
+        "eot",
+        "eom",
+        "unknown",
+        "seperator",
+        "padding",
+        "cls",
+        "mask",
+    ] {
+        let key = format!("tokenizer.ggml.{name}_token_id");
+        if let Some(id) = gguf.optional_count(&key, 0..texts.len())?
+            && is_bracketed(&texts[id])
+        {
+            kinds[id] = TokenKind::Control;
         }
     }
-    for list in &mut marks {
-        list.sort_by_key(|mark| std::cmp::Reverse(mark.text.len()));
-    }
-    marks
+    Ok(kinds)
+}
+
+/// Whether a token is written as those are that part the turns of a conversation.
+fn is_turn_mark(text: &str) -> bool {
+    let between = |open: &str, close: &str| text.strip_prefix(open).is_some_and(|rest| rest.ends_with(close));
+    between("<|", "|>") || between("<｜", "｜>") || text == "<start_of_turn>"
+}
+
+fn is_bracketed(text: &str) -> bool {
+    let text = text.trim_start_matches(MARK);
+    text.len() > 2
+        && (text.starts_with('<') && text.ends_with('>') || text.starts_with('[') && text.ends_with(']'))
+}
+
+fn bad_value(key: &str, found: String, expected: &str) -> TokenizerError {
+    TokenizerError::Gguf(GgufError::BadValue {
+        key: key.to_owned(),
+        found,
+        expected: expected.to_owned(),
+    })
 }
 
 /// Why no tokenizer could be built.
@@ -402,5 +388,7 @@ impl TokenizerError {
     }
 }
 
+#[cfg(test)]
+mod rival;
 #[cfg(test)]
 mod tests;

@@ -11,3 +11,5 @@ TEST_KILLS=${TEST_KILLS:-100} cargo nextest run --profile long --locked --worksp
 TEST_SCHEDULES=${TEST_SCHEDULES:-10000} cargo nextest run --profile long --locked -p hearth-outbox -E 'test(over_random_schedules)'
 # A real server of another maker behind the node.
 tests/interop/llama_cpp.sh
+# Our tokenizers beside those of llama.cpp.
+tests/interop/tokenizers.sh

@@ -195,6 +195,8 @@ fn tokenizer(file: &HeldFile) -> Result<tokenizers::Tokenizer, LoadError> {
         .with_truncation(None)
         .map_err(|error| damaged(file.path(), error.to_string()))?;
     tokenizer.with_padding(None);
+    // Nobody can end a text, or begin another, by spelling such a token out.
+    tokenizer.set_encode_special_tokens(true);
     Ok(tokenizer)
 }
 

@@ -1,70 +1,143 @@
-//! Byte-level BPE: the vocabularies called `gpt2` in GGUF files, with the pre-tokenizers of our families.
+//! BPE: the vocabularies called `gpt2` in GGUF files and their kin, whose merges join what lies inside a piece of
+//! text.
 
 use tokenizers::models::bpe::{BPE, Vocab};
-use tokenizers::normalizers::NFC;
+use tokenizers::tokenizer::Model as _;
+use unicode_normalization::{IsNormalized, UnicodeNormalization as _, is_nfc_quick};
 
-use super::TokenizerError;
-use super::pre::Rules;
-use crate::checkpoint::GgufError;
+use super::cuts::Cuts;
+use super::pre::{Rules, Spelling};
+use super::sentencepiece::{MARK, parse_byte};
+use super::{TokenKind, TokenizerError, bad_value};
 
-/// A byte-level BPE vocabulary with its rules for cutting text.
+/// A BPE vocabulary with its rules for cutting text.
 #[derive(Debug)]
 pub(super) struct BytePairs {
-    tokenizer: tokenizers::Tokenizer,
+    model: BPE,
+    cuts: Cuts,
+    letters: [char; 256],
+    composes: bool,
+    spelling: Spelling,
+    /// Whether white space only parts words, as in the vocabularies called `whitespace`.
+    drops_spaces: bool,
 }
 
 impl BytePairs {
-    pub(super) fn new(texts: &[String], merges: &[String], rules: Rules) -> Result<Self, TokenizerError> {
-        let vocab: Vocab = texts
-            .iter()
-            .enumerate()
-            .map(|(index, text)| (text.clone(), index as u32))
-            .collect();
-        let pairs = merges
-            .iter()
-            .map(|merge| {
-                merge
-                    .split_once(' ')
-                    .map(|(left, right)| (left.to_owned(), right.to_owned()))
-            })
-            .collect::<Option<Vec<_>>>()
-            .ok_or_else(|| bad_merges("a merge without a space".to_owned()))?;
+    /// Builds the vocabulary; what people write can become any token of it but the control tokens.
+    pub(super) fn new(
+        texts: &[String],
+        kinds: &[TokenKind],
+        merges: &[String],
+        rules: Rules,
+        drops_spaces: bool,
+    ) -> Result<Self, TokenizerError> {
+        let mut vocab = Vocab::default();
+        let mut control = std::collections::BTreeSet::new();
+        for (index, (text, kind)) in (0..).zip(texts.iter().zip(kinds)) {
+            if matches!(kind, TokenKind::Control | TokenKind::Guarded) {
+                control.insert(text.as_str());
+            } else {
+                vocab.insert(text.clone(), index);
+            }
+        }
+        let mut pairs = Vec::with_capacity(merges.len());
+        for merge in merges {
+            let (left, right) = pair(merge)
+                .ok_or_else(|| bad_merges(format!("{:?} without a space between two", cut(merge))))?;
+            let joined = format!("{left}{right}");
+            if ![left, right, &joined]
+                .into_iter()
+                .any(|text| control.contains(text))
+            {
+                pairs.push((left.to_owned(), right.to_owned()));
+            }
+        }
         let model = BPE::builder()
             .vocab_and_merges(vocab, pairs)
             .ignore_merges(rules.whole_words)
+            .byte_fallback(rules.spelling != Spelling::Letters)
             .build()
             .map_err(|source| bad_merges(source.to_string()))?;
-        let mut tokenizer = tokenizers::Tokenizer::new(model);
-        tokenizer.with_pre_tokenizer(Some(rules.pre_tokenizer()?));
-        if rules.composes {
-            tokenizer
-                .with_normalizer(Some(NFC))
-                .map_err(|source| TokenizerError::Unsupported {
-                    part: "normalizer",
-                    name: source.to_string(),
-                })?;
-        }
-        Ok(Self { tokenizer })
+        Ok(Self {
+            model,
+            cuts: Cuts::new(rules.cuts)?,
+            letters: std::array::from_fn(|byte| letter_of(byte as u8)),
+            composes: rules.composes,
+            spelling: rules.spelling,
+            drops_spaces,
+        })
+    }
+
+    /// Whether tokens write bytes one by one.
+    pub(super) fn is_byte_level(&self) -> bool {
+        self.spelling == Spelling::Letters
     }
 
     pub(super) fn encode(&self, text: &str, tokens: &mut Vec<u32>) {
-        match self.tokenizer.encode_fast(text, false) {
-            Ok(encoding) => tokens.extend_from_slice(encoding.get_ids()),
-            // Happens only if the pattern engine gives up on a text; byte tokens say the same, at length.
+        let composed = (self.composes && is_nfc_quick(text.chars()) != IsNormalized::Yes)
+            .then(|| text.nfc().collect::<String>());
+        let text = composed.as_deref().unwrap_or(text);
+        let marked = matches!(self.spelling, Spelling::Marked { .. }).then(|| text.replace(' ', MARK));
+        let text = marked.as_deref().unwrap_or(text);
+        for piece in self.cuts.pieces(text) {
+            if self.drops_spaces && piece.trim().is_empty() {
+                continue;
+            }
+            match self.spelling {
+                Spelling::Letters => {
+                    let spelled: String = piece
+                        .bytes()
+                        .map(|byte| self.letters[usize::from(byte)])
+                        .collect();
+                    self.join(&spelled, tokens);
+                }
+                Spelling::Marked { lines: true } if piece.starts_with('\n') => {
+                    match self.model.token_to_id(piece) {
+                        Some(token) => tokens.push(token),
+                        None => self.join(piece, tokens),
+                    }
+                }
+                Spelling::Marked { .. } | Spelling::Plain => self.join(piece, tokens),
+            }
+        }
+    }
+
+    fn join(&self, piece: &str, tokens: &mut Vec<u32>) {
+        match self.model.tokenize(piece) {
+            Ok(joined) => tokens.extend(joined.iter().map(|token| token.id)),
+            // Not without an unknown token, and we name none; letter by letter says the same, at length.
             Err(_) => tokens.extend(
-                text.bytes()
-                    .filter_map(|byte| self.tokenizer.token_to_id(&letter_of(byte).to_string())),
+                piece
+                    .chars()
+                    .filter_map(|letter| self.model.token_to_id(letter.encode_utf8(&mut [0; 4]))),
             ),
+        }
+    }
+
+    /// Gives what a token adds to a text.
+    pub(super) fn bytes_of(&self, text: &str, kind: TokenKind) -> Vec<u8> {
+        match (self.spelling, parse_byte(text)) {
+            (Spelling::Letters, _) => bytes_of(text),
+            (_, Some(byte)) if kind == TokenKind::Byte => vec![byte],
+            (Spelling::Marked { .. }, _) => text.replace(MARK, " ").into_bytes(),
+            (Spelling::Plain, _) => text.as_bytes().to_vec(),
         }
     }
 }
 
+/// Cuts a merge into its two tokens; the first may begin with a space.
+fn pair(merge: &str) -> Option<(&str, &str)> {
+    let first = merge.chars().next()?.len_utf8();
+    let at = first + merge[first..].find(' ')?;
+    Some((&merge[..at], &merge[at + 1..]))
+}
+
+fn cut(text: &str) -> String {
+    text.chars().take(60).collect()
+}
+
 fn bad_merges(found: String) -> TokenizerError {
-    TokenizerError::Gguf(GgufError::BadValue {
-        key: "tokenizer.ggml.merges".to_owned(),
-        found,
-        expected: "pairs of tokens".to_owned(),
-    })
+    bad_value("tokenizer.ggml.merges", found, "pairs of tokens")
 }
 
 /// Gives the letter by which byte-level vocabularies write a byte (GPT-2, `bytes_to_unicode`).
@@ -78,7 +151,7 @@ fn letter_of(byte: u8) -> char {
 }
 
 /// Reads a token's text back into bytes; letters outside the alphabet stand for themselves.
-pub(super) fn bytes_of(text: &str) -> Vec<u8> {
+fn bytes_of(text: &str) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(text.len());
     for letter in text.chars() {
         match byte_of(letter) {

@@ -1,44 +1,53 @@
 //! Where byte-level vocabularies cut text before they join bytes, by the names that GGUF files give to it
 //! (`tokenizer.ggml.pre`). The patterns are those of the families' own `tokenizer.json`.
 
-use tokenizers::pre_tokenizers::PreTokenizerWrapper;
-use tokenizers::pre_tokenizers::byte_level::ByteLevel;
-use tokenizers::pre_tokenizers::sequence::Sequence;
-use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
-use tokenizers::tokenizer::SplitDelimiterBehavior;
-
 use super::TokenizerError;
+use super::cuts::Cut::{self, Find, Spaces, Threes, TrailingSpace, Words};
 
 /// How one family reads text.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Rules {
     /// Text is cut at each of them, one after another.
-    cuts: &'static [&'static str],
-    /// Whether what is left is cut into words as GPT-2 does it.
-    words: bool,
+    pub(super) cuts: &'static [Cut],
     /// Whether letters and their accents are composed first.
     pub(super) composes: bool,
     /// Whether a word that is a token as a whole is taken before any merge.
     pub(super) whole_words: bool,
     /// Whether texts begin with BOS unless the header says otherwise.
     pub(super) begins_with_bos: bool,
+    /// How tokens write their bytes.
+    pub(super) spelling: Spelling,
 }
 
-const QWEN2: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
-const QWEN35: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+/// How the tokens of a vocabulary write their bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Spelling {
+    /// Each byte as one letter, as GPT-2 does it.
+    Letters,
+    /// As they are, but spaces as `▁`; lines of nothing are one token if `lines`.
+    Marked { lines: bool },
+    /// As they are.
+    Plain,
+}
+
+const QWEN2: &str =
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+";
+const QWEN35: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+";
 /// Qwen 2's without English contractions.
-const UFAKZEKA: &str = r"[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
-const LLAMA3: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
-const JAIS2: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s{512}(?!\S)|\s{256}(?!\S)|\s{128}(?!\S)|\s{64}(?!\S)|\s{32}(?!\S)|\s{16}(?!\S)|\s{8}(?!\S)|\s{4}(?!\S)|\s{1,2}(?!\S)|\s{1}";
-const MINICPM5: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}+| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
-const SEED_CODER: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1}| ?[^\s\p{L}\p{N}\r\n]+|\s*[\r\n]+|\s+(?!\S)|\s+";
-const BAILING: &str = r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]++[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+";
-const EXAONE_MOE: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?(?:\p{L}\p{M}*(?: \p{L}\p{M}*)*)+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]?|\s*[\r\n]|\s+(?!\S)|\s+";
-const TEKKEN: &str = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+";
-const GPT_4O: &str = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+const UFAKZEKA: &str = r"[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+";
+const LLAMA3: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+";
+const MINICPM5: &str =
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}+| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+";
+const SEED_CODER: &str =
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1}| ?[^\s\p{L}\p{N}\r\n]+|\s*[\r\n]+|\s+";
+const BAILING: &str =
+    r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]|\s+";
+const EXAONE_MOE: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?(?:\p{L}\p{M}*(?: \p{L}\p{M}*)*)+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]?|\s*[\r\n]|\s+";
+const TEKKEN: &str = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+";
+const GPT_4O: &str = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+";
 /// GPT-4o's with single digits.
-const YOUTU: &str = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+";
-const KIMI: &str = r"[\p{Han}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]*[\p{Ll}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]+[\p{Ll}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+const YOUTU: &str = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+";
+const KIMI: &str = r"[\p{Han}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]*[\p{Ll}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]+[\p{Ll}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+";
 /// Letters with case, as DeepSeek LLM lists them: by number, since some of them are others once composed.
 const CASED: &str = concat!(
     r"\s?[",
@@ -61,138 +70,207 @@ const CASED: &str = concat!(
 );
 const HAN_AND_HANGUL: &str = r"[\u{4e00}-\u{9fa5}\u{800}-\u{4e00}\u{ac00}-\u{d7ff}]+";
 const HAN_AND_KANA: &str = "[一-龥぀-ゟ゠-ヿ]+";
-const DEEPSEEK3: &str = r##"[!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"##;
-const SPARK: &str = r##"[!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+|[\r\n]|\s+(?!\S)|\s+"##;
+const DEEPSEEK3: &str = r##"[!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+"##;
+const SPARK: &str = r##"[!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+|[\r\n]|\s+"##;
 const BLOOM: &str = r" ?[^(\s|.,!?…。，、।۔،)]+";
 
-/// Gives the rules by their name; what is not here is not known.
-pub(super) fn rules(pre: &str) -> Result<Rules, TokenizerError> {
-    let cut = |cuts| Rules {
+/// What GPT-2 calls words.
+const GPT2_WORDS: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+";
+/// Scripts without spaces between words, as AFMoE lists them.
+const UNSPACED: &str =
+    "[一-鿿㐀-䶿豈-\u{faff}぀-ゟ゠-ヿ･-ﾟ⼀-⿟เ-\u{e7f}\u{e80}-\u{eff}ក-\u{17ff}က-႟ꩠ-ꩿꧠ-\u{a9ff}가-\u{d7af}ᄀ-ᇿ]+";
+
+/// Words as GPT-2 has them; `\s+` also takes line ends.
+const GPT2: Cut = Words {
+    pattern: GPT2_WORDS,
+    lines: false,
+};
+
+const fn words(pattern: &'static str) -> Cut {
+    Words { pattern, lines: true }
+}
+
+const fn cut(cuts: &'static [Cut]) -> Rules {
+    Rules {
         cuts,
-        words: false,
         composes: false,
         whole_words: false,
         begins_with_bos: false,
-    };
-    let words = |cuts| Rules {
-        words: true,
-        ..cut(cuts)
-    };
-    let composed = |rules| Rules {
-        composes: true,
-        ..rules
-    };
-    let whole = |rules| Rules {
-        whole_words: true,
-        ..rules
-    };
-    let with_bos = |rules| Rules {
-        begins_with_bos: true,
-        ..whole(rules)
-    };
-    Ok(match pre {
-        "default" | "gpt-2" | "gpt2" | "phi-2" | "jais" | "trillion" | "granite-docling" | "exaone4"
-        | "gigachat" | "mellum" | "a.x-4.0" => words(&[]),
-        // Their vocabulary is that of GPT-NeoX.
-        "mpt" | "olmo" | "modern-bert" => composed(words(&[])),
-        "smollm" | "starcoder" | "refact" | "codeshell" | "exaone" | "minerva-7b" | "mellum2" => {
-            words(&[r"\p{N}"])
-        }
-        "command-r" => composed(words(&[r"\p{N}"])),
-        "falcon" => Rules {
-            cuts: &[r"[\p{P}\$\+<=>\^~\|`]+", GPT2_WORDS, "[0-9][0-9][0-9]"],
-            ..cut(&[])
-        },
-        "qwen2" | "deepseek-r1-qwen" | "stablelm2" | "hunyuan" | "megrez" | "solar-open" | "kormo"
-        | "f2llmv2" | "grok-2" => composed(cut(&[QWEN2])),
-        "qwen35" => composed(cut(&[QWEN35])),
-        "ufakzeka" => cut(&[UFAKZEKA]),
-        "llama-bpe" | "llama3" | "llama-v3" | "falcon3" | "falcon-h1" | "pixtral" | "midm-2.0" | "lfm2" => {
-            with_bos(cut(&[LLAMA3]))
-        }
-        "dbrx" | "smaug-bpe" | "chatglm-bpe" | "glm4" => cut(&[LLAMA3]),
-        "minicpm5" => whole(cut(&[r"\p{N}{1,3}", MINICPM5])),
-        "jais-2" => cut(&[JAIS2]),
-        "tekken" => with_bos(cut(&[TEKKEN])),
-        "gpt-4o" | "llama4" | "kanana2" | "talkie" | "minimax-m2" => cut(&[GPT_4O]),
-        "tiny_aya" | "cohere2moe" => cut(&[r"\d{1,3}(?=(?:\d{3})*\b)", GPT_4O]),
-        "youtu" => whole(cut(&[
-            "[가-힣ㄱ-ㆎ]+|[！…“”‘’—：；，、-〿︰-﹏]+|[ㄅ-ㄯ]+|[一-龥぀-ゟ゠-ヿ]+",
-            YOUTU,
-        ])),
-        "kimi-k2" => cut(&[KIMI]),
-        "deepseek-llm" => cut(&[
-            r"[\r\n]",
-            CASED,
-            r"\s?[!-/:-~！-／：-～‘-‟　-。]+",
-            r"\s+$",
-            HAN_AND_HANGUL,
-            r"\p{N}+",
-        ]),
-        "deepseek-coder" => cut(&[r"[\r\n]", r"\s?\p{L}+", r"\s?\p{P}+", HAN_AND_HANGUL, r"\p{N}"]),
-        "deepseek-v3" | "hunyuan-dense" | "joyai-llm" | "hy_v4" => {
-            cut(&[r"\p{N}{1,3}", HAN_AND_KANA, DEEPSEEK3])
-        }
-        "spark2_5" => cut(&[r"\p{N}{1,3}", HAN_AND_KANA, SPARK, r"\p{N}"]),
-        "poro-chat" | "bloom" | "gpt3-finnish" => cut(&[BLOOM]),
-        "viking" => cut(&[BLOOM, r"\p{N}"]),
-        "bailingmoe" | "bailingmoe2" | "llada-moe" => cut(&[BAILING]),
-        "seed-coder" => cut(&[SEED_CODER]),
-        "laguna" => cut(&[r"[^\n]+|[\n]+", QWEN2]),
-        "exaone-moe" => cut(&[EXAONE_MOE]),
-        _ => {
-            return Err(TokenizerError::Unsupported {
-                part: "pre-tokenizer",
-                name: pre.to_owned(),
-            });
-        }
-    })
-}
-
-/// What GPT-2 calls words.
-const GPT2_WORDS: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
-
-impl Rules {
-    /// Gives the steps that cut text and write its bytes as letters.
-    pub(super) fn pre_tokenizer(self) -> Result<PreTokenizerWrapper, TokenizerError> {
-        let mut steps: Vec<PreTokenizerWrapper> = Vec::new();
-        for pattern in self.cuts {
-            let split = Split::new(
-                SplitPattern::Regex((*pattern).to_owned()),
-                SplitDelimiterBehavior::Isolated,
-                false,
-            );
-            let split = split.map_err(|source| TokenizerError::Unsupported {
-                part: "pattern",
-                name: source.to_string(),
-            })?;
-            steps.push(split.into());
-        }
-        steps.push(ByteLevel::new(false, true, self.words).into());
-        Ok(Sequence::new(steps).into())
+        spelling: Spelling::Letters,
     }
 }
 
+fn composed(rules: Rules) -> Rules {
+    Rules {
+        composes: true,
+        ..rules
+    }
+}
+
+fn whole(rules: Rules) -> Rules {
+    Rules {
+        whole_words: true,
+        ..rules
+    }
+}
+
+fn with_bos(rules: Rules) -> Rules {
+    Rules {
+        begins_with_bos: true,
+        ..rules
+    }
+}
+
+fn spelled(spelling: Spelling, rules: Rules) -> Rules {
+    Rules { spelling, ..rules }
+}
+
+/// Gives the rules by their name; what is not here is not known.
+pub(super) fn rules(pre: &str) -> Result<Rules, TokenizerError> {
+    let known = with_words_of_gpt2(pre)
+        .or_else(|| with_words_of_their_own(pre))
+        .or_else(|| in_steps(pre));
+    known.ok_or_else(|| TokenizerError::Unsupported {
+        part: "pre-tokenizer",
+        name: pre.to_owned(),
+    })
+}
+
+/// Families that cut as GPT-2 does, more or less.
+fn with_words_of_gpt2(pre: &str) -> Option<Rules> {
+    Some(match pre {
+        "default" => cut(&[
+            Find(r"[\p{P}\$\+<=>\^~\|]+"),
+            GPT2,
+            Find(r"\p{N}+"),
+            Find("[0-9][0-9][0-9]"),
+        ]),
+        "gpt-2" | "gpt2" | "phi-2" | "jais" | "trillion" | "granite-docling" | "exaone4" | "gigachat"
+        | "mellum" | "a.x-4.0" | "jina-es" | "jina-de" | "jina-v2-es" | "jina-v2-de" | "jina-v1-en"
+        | "jina-v2-code" | "roberta-bpe" => cut(&[GPT2]),
+        // Their vocabulary is that of GPT-NeoX.
+        "mpt" | "olmo" | "modern-bert" => composed(cut(&[GPT2])),
+        "smollm" | "starcoder" | "refact" | "codeshell" | "exaone" | "minerva-7b" | "mellum2" => {
+            cut(&[Find(r"\p{N}"), GPT2])
+        }
+        "command-r" => composed(cut(&[Find(r"\p{N}"), GPT2])),
+        "falcon" => cut(&[Find(r"[\p{P}\$\+<=>\^~\|`]+"), GPT2, Find("[0-9][0-9][0-9]")]),
+        "superbpe" => cut(&[
+            Find(r"\p{N}+"),
+            Threes {
+                run: r"\d+",
+                alone: false,
+            },
+        ]),
+        "poro-chat" | "bloom" | "gpt3-finnish" => cut(&[Find(BLOOM)]),
+        "viking" => cut(&[Find(BLOOM), Find(r"\p{N}")]),
+        "chameleon" => with_bos(cut(&[
+            Find("<sentinel:[0-9]+>"),
+            Find("IMGIMG[A-I]{1,4}Z"),
+            Find(r"[\t\n]|    |  "),
+            Find(r"\p{N}"),
+            Find(r"[\p{P}!-/:-@\[-`{-~]"),
+            GPT2,
+        ])),
+        _ => return None,
+    })
+}
+
+/// Families with one pattern.
+fn with_words_of_their_own(pre: &str) -> Option<Rules> {
+    Some(match pre {
+        "qwen2" | "deepseek-r1-qwen" | "stablelm2" | "hunyuan" | "megrez" | "solar-open" | "kormo"
+        | "f2llmv2" | "grok-2" => composed(cut(const { &[words(QWEN2)] })),
+        "qwen35" => composed(cut(const { &[words(QWEN35)] })),
+        "ufakzeka" => cut(const { &[words(UFAKZEKA)] }),
+        "llama-bpe" | "llama3" | "llama-v3" | "falcon3" | "falcon-h1" | "pixtral" | "midm-2.0" | "lfm2"
+        | "jina-v5-nano" => with_bos(whole(cut(const { &[words(LLAMA3)] }))),
+        "dbrx" | "smaug-bpe" | "chatglm-bpe" => cut(const { &[words(LLAMA3)] }),
+        "glm4" | "glm5" => whole(cut(const { &[words(LLAMA3)] })),
+        "tekken" => with_bos(whole(cut(const { &[words(TEKKEN)] }))),
+        "gpt-4o" | "llama4" | "kanana2" | "talkie" | "minimax-m2" => cut(const { &[words(GPT_4O)] }),
+        "granite-embed-multi-97m" => whole(cut(const { &[words(GPT_4O)] })),
+        "kimi-k2" => cut(const { &[words(KIMI)] }),
+        "bailingmoe" | "bailingmoe2" | "llada-moe" => cut(const { &[words(BAILING)] }),
+        "seed-coder" => cut(const { &[words(SEED_CODER)] }),
+        "exaone-moe" => cut(const { &[words(EXAONE_MOE)] }),
+        _ => return None,
+    })
+}
+
+/// Families that cut digits, scripts or lines first, and those that mark spaces.
+fn in_steps(pre: &str) -> Option<Rules> {
+    Some(match pre {
+        "minicpm5" => whole(cut(const { &[Find(r"\p{N}{1,3}"), words(MINICPM5)] })),
+        "jais-2" => cut(const { &[words(LLAMA3), Spaces] }),
+        "tiny_aya" | "cohere2moe" => cut(const { &[TINY_AYA_THREES, words(GPT_4O)] }),
+        "afmoe" => cut(const {
+            &[
+                Threes {
+                    run: r"\p{N}+",
+                    alone: false,
+                },
+                Find(UNSPACED),
+                words(DEEPSEEK3),
+            ]
+        }),
+        "youtu" => whole(cut(const {
+            &[
+                Find("[가-힣ㄱ-ㆎ]+|[！…“”‘’—：；，、-〿︰-﹏]+|[ㄅ-ㄯ]+|[一-龥぀-ゟ゠-ヿ]+"),
+                words(YOUTU),
+            ]
+        })),
+        "deepseek-llm" => cut(&[
+            Find(r"[\r\n]"),
+            Find(CASED),
+            Find(r"\s?[!-/:-~！-／：-～‘-‟　-。]+"),
+            TrailingSpace,
+            Find(HAN_AND_HANGUL),
+            Find(r"\p{N}+"),
+        ]),
+        "deepseek-coder" => cut(&[
+            Find(r"[\r\n]"),
+            Find(r"\s?\p{L}+"),
+            Find(r"\s?\p{P}+"),
+            Find(HAN_AND_HANGUL),
+            Find(r"\p{N}"),
+        ]),
+        "deepseek-v3" | "hunyuan-dense" | "joyai-llm" | "hy_v4" => {
+            cut(const { &[Find(r"\p{N}{1,3}"), Find(HAN_AND_KANA), words(DEEPSEEK3)] })
+        }
+        "spark2_5" => cut(&[
+            Find(r"\p{N}{1,3}"),
+            Find(HAN_AND_KANA),
+            Words {
+                pattern: SPARK,
+                lines: false,
+            },
+            Find(r"\p{N}"),
+        ]),
+        "laguna" => cut(const { &[LINES, words(QWEN2)] }),
+        "gemma4" | "granite-embed-multi-311m" => {
+            with_bos(spelled(Spelling::Marked { lines: true }, cut(&[LINES])))
+        }
+        "sarvam-moe" => spelled(Spelling::Marked { lines: false }, cut(&[LINES])),
+        "whitespace" => spelled(Spelling::Plain, cut(&[Find(r"\S+")])),
+        _ => return None,
+    })
+}
+
+const LINES: Cut = Find(r"[^\n]+|\n+");
+const TINY_AYA_THREES: Cut = Threes {
+    run: r"\d+",
+    alone: true,
+};
+
 #[cfg(test)]
 mod tests {
-    use tokenizers::tokenizer::{OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer as _};
-
+    use super::super::cuts::Cuts;
     use super::*;
 
     /// Where `text` is cut.
     fn cut<'t>(pre: &str, text: &'t str) -> Vec<&'t str> {
-        let mut pieces = PreTokenizedString::from(text);
-        rules(pre)
-            .unwrap()
-            .pre_tokenizer()
-            .unwrap()
-            .pre_tokenize(&mut pieces)
-            .unwrap();
-        let splits = pieces.get_splits(OffsetReferential::Original, OffsetType::Byte);
-        splits
-            .into_iter()
-            .map(|(_, (from, to), _)| &text[from..to])
-            .collect()
+        Cuts::new(rules(pre).unwrap().cuts).unwrap().pieces(text)
     }
 
     #[test]
@@ -260,6 +338,13 @@ mod tests {
         assert_eq!(cut("deepseek-llm", "中文 é"), ["中文", " é"]);
         assert_eq!(cut("kimi-k2", "中文Hello世界"), ["中文", "Hello", "世界"]);
         assert_eq!(cut("tiny_aya", "1234567"), ["1", "234", "567"]);
+        assert_eq!(cut("tiny_aya", "1234x"), ["123", "4", "x"]);
+        assert_eq!(cut("afmoe", "1234x"), ["1", "234", "x"]);
+        assert_eq!(cut("superbpe", "a b 1234"), ["a b ", "1", "234"]);
+        assert_eq!(cut("spark2_5", "a  \n\nb"), ["a", "  \n", "\n", "b"]);
+        assert_eq!(cut("jais-2", "a       b"), ["a", "    ", "  ", " b"]);
+        assert_eq!(cut("default", "a 12345."), ["a", " ", "123", "45", "."]);
+        assert_eq!(cut("laguna", "a\n\n b"), ["a", "\n\n", " b"]);
     }
 
     #[test]
@@ -269,7 +354,8 @@ mod tests {
                    kormo f2llmv2 grok-2 qwen35 ufakzeka llama-bpe llama3 llama-v3 falcon3 falcon-h1 pixtral midm-2.0 lfm2 dbrx smaug-bpe \
                    chatglm-bpe glm4 minicpm5 jais-2 tekken gpt-4o llama4 kanana2 talkie minimax-m2 tiny_aya cohere2moe youtu kimi-k2 \
                    deepseek-llm deepseek-coder deepseek-v3 hunyuan-dense joyai-llm hy_v4 spark2_5 poro-chat bloom gpt3-finnish viking \
-                   bailingmoe bailingmoe2 llada-moe seed-coder laguna exaone-moe";
+                   bailingmoe bailingmoe2 llada-moe seed-coder laguna exaone-moe
+                   glm5 jina-v5-nano jina-es jina-de jina-v2-es jina-v2-de jina-v1-en jina-v2-code roberta-bpe granite-embed-multi-97m superbpe afmoe chameleon gemma4 granite-embed-multi-311m sarvam-moe whitespace";
         let text = "Héllo, wörld!  \n\n\t12345 中文かな가나 'll DON'T <|x|> {a: [1]} ½ ९ … ";
         for pre in all.split_whitespace() {
             assert_eq!(cut(pre, text).concat(), text, "{pre}");

@@ -8,6 +8,9 @@ use std::collections::{BTreeMap, BinaryHeap};
 
 use super::TokenKind;
 
+/// How pieces write a space.
+pub(super) const MARK: &str = "\u{2581}";
+
 /// A vocabulary of pieces with their scores.
 #[derive(Debug)]
 pub(super) struct Pieces {
@@ -15,6 +18,8 @@ pub(super) struct Pieces {
     scores: Vec<f32>,
     byte_ids: [Option<u32>; 256],
     adds_space: bool,
+    /// What a byte without a token becomes.
+    unknown: Option<u32>,
 }
 
 /// A pair of neighbours that could be joined.
@@ -34,7 +39,13 @@ struct Symbol {
 }
 
 impl Pieces {
-    pub(super) fn new(texts: &[String], scores: &[f32], kinds: &[TokenKind], adds_space: bool) -> Self {
+    pub(super) fn new(
+        texts: &[String],
+        scores: &[f32],
+        kinds: &[TokenKind],
+        adds_space: bool,
+        unknown: Option<u32>,
+    ) -> Self {
         let mut ids = BTreeMap::new();
         let mut byte_ids = [None; 256];
         for (index, (text, kind)) in texts.iter().zip(kinds).enumerate() {
@@ -47,7 +58,7 @@ impl Pieces {
                         byte_ids[usize::from(byte)] = Some(index as u32);
                     }
                 }
-                TokenKind::Control => {}
+                TokenKind::Control | TokenKind::Guarded => {}
             }
         }
         let scores = (0..texts.len())
@@ -58,6 +69,7 @@ impl Pieces {
             scores,
             byte_ids,
             adds_space,
+            unknown,
         }
     }
 
@@ -67,7 +79,7 @@ impl Pieces {
         } else {
             text.to_owned()
         };
-        let text = spaced.replace(' ', "\u{2581}");
+        let text = spaced.replace(' ', MARK);
         let mut symbols = symbols_of(&text);
         let mut joins = BinaryHeap::new();
         for right in 1..symbols.len() {
@@ -121,7 +133,11 @@ impl Pieces {
     fn emit(&self, piece: &str, tokens: &mut Vec<u32>) {
         match self.ids.get(piece) {
             Some(&id) => tokens.push(id),
-            None => tokens.extend(piece.bytes().filter_map(|byte| self.byte_ids[usize::from(byte)])),
+            None => tokens.extend(
+                piece
+                    .bytes()
+                    .filter_map(|byte| self.byte_ids[usize::from(byte)].or(self.unknown)),
+            ),
         }
     }
 }
@@ -161,7 +177,7 @@ impl PartialEq for Join {
 
 impl Eq for Join {}
 
-fn parse_byte(text: &str) -> Option<u8> {
+pub(super) fn parse_byte(text: &str) -> Option<u8> {
     u8::from_str_radix(text.strip_prefix("<0x")?.strip_suffix('>')?, 16).ok()
 }
 
@@ -169,9 +185,7 @@ fn parse_byte(text: &str) -> Option<u8> {
 pub(super) fn bytes_of(text: &str, kind: TokenKind) -> Vec<u8> {
     match (kind, parse_byte(text)) {
         (TokenKind::Byte, Some(byte)) => vec![byte],
-        (TokenKind::Byte | TokenKind::Normal | TokenKind::UserDefined | TokenKind::Control, _) => {
-            text.replace('\u{2581}', " ").into_bytes()
-        }
+        (_, _) => text.replace(MARK, " ").into_bytes(),
     }
 }
 
@@ -188,7 +202,7 @@ mod tests {
             kinds.push(TokenKind::Normal);
             scores.push(*score);
         }
-        Pieces::new(&texts, &scores, &kinds, true)
+        Pieces::new(&texts, &scores, &kinds, true, None)
     }
 
     fn encode(pieces: &Pieces, text: &str) -> Vec<u32> {

@@ -276,6 +276,11 @@ fn an_embedding_model_splits_and_joins_text() {
         model.tokenize("ab", true).unwrap(),
     );
     assert_eq!(whole.len(), bare.len() + 2);
+    // A text that spells out a special token has none.
+    for text in ["[SEP]", "[CLS]", "a[SEP]b"] {
+        let tokens = model.tokenize(text, false).unwrap();
+        assert!(!tokens.contains(&2) && !tokens.contains(&3), "{text} {tokens:?}");
+    }
     assert_eq!(model.detokenize(&whole, false).unwrap(), "ab");
     assert_eq!(model.detokenize(&whole, true).unwrap(), "[CLS] ab [SEP]");
     assert!(model.detokenize(&[70_000], false).is_err());
