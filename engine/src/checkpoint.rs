@@ -16,13 +16,6 @@ pub(crate) use gguf::{Gguf, TensorInfo};
 pub use value::GgufError;
 pub(crate) use value::Value;
 
-use crate::load::LoadError;
-
-/// As much of a file is read first; the headers of small models end in it.
-const FIRST_BYTES: u64 = 4 << 20;
-/// The largest vocabularies take some twenty megabytes of header.
-const MAX_HEADER_BYTES: u64 = 256 << 20;
-
 /// A file of a model and, if somebody verified it, the open file and how it looked then.
 #[derive(Debug, Clone)]
 pub struct WeightFile {
@@ -212,22 +205,6 @@ impl OpenFile {
             }
         }
         Ok(())
-    }
-
-    /// Reads the header of a GGUF file, as much of the file as it takes.
-    ///
-    /// # Errors
-    /// What cannot be read, and what is no such header.
-    pub(crate) fn gguf(&self) -> Result<Gguf, LoadError> {
-        let size = self.stamp.size_bytes;
-        let (mut bytes, mut wanted) = (Vec::new(), FIRST_BYTES);
-        loop {
-            self.read_range(0..wanted.min(size), &mut bytes)?;
-            match Gguf::parse_beginning(&bytes, size) {
-                Err(GgufError::Truncated { .. }) if wanted < size.min(MAX_HEADER_BYTES) => wanted *= 4,
-                result => return result.map_err(|error| LoadError::of_gguf(&self.path, error)),
-            }
-        }
     }
 
     /// Says what the file does not look like any more.

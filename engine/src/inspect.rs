@@ -9,7 +9,7 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use crate::checkpoint::{FileError, Gguf, OpenFile, WeightFile};
-use crate::load::{LoadError, ModelFiles, ModelSource};
+use crate::load::{LoadError, ModelFiles, ModelSource, header_of};
 use crate::model::{check_bert, figures};
 use crate::sampling::SuggestedSampling;
 
@@ -165,7 +165,7 @@ fn begins_as_gguf(path: &Path) -> bool {
 
 /// Reads as much of a file as its header takes.
 fn header(path: &Path) -> Result<Gguf, LoadError> {
-    OpenFile::open(&WeightFile::new(path))?.gguf()
+    header_of(&OpenFile::open(&WeightFile::new(path))?)
 }
 
 /// Gives the files of the model that begins, or goes on, in this one.

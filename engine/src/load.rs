@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::checkpoint::{FileError, GgufError, WeightFile};
+use crate::checkpoint::{FileError, Gguf, GgufError, OpenFile, WeightFile};
 use crate::sampling::SuggestedSampling;
 
 /// The files of one model.
@@ -196,6 +196,27 @@ pub enum LoadError {
     /// The engine stops.
     #[error("the engine is stopping: start it again to go on")]
     Stopped,
+}
+
+/// As much of a file is read first; the headers of small models end in it.
+const FIRST_BYTES: u64 = 4 << 20;
+/// The largest vocabularies take some twenty megabytes of header.
+const MAX_HEADER_BYTES: u64 = 256 << 20;
+
+/// Reads the header of a GGUF file, as much of the file as it takes.
+///
+/// # Errors
+/// What cannot be read, and what is no such header.
+pub(crate) fn header_of(file: &OpenFile) -> Result<Gguf, LoadError> {
+    let size = file.size_bytes();
+    let (mut bytes, mut wanted) = (Vec::new(), FIRST_BYTES);
+    loop {
+        file.read_range(0..wanted.min(size), &mut bytes)?;
+        match Gguf::parse_beginning(&bytes, size) {
+            Err(GgufError::Truncated { .. }) if wanted < size.min(MAX_HEADER_BYTES) => wanted *= 4,
+            result => return result.map_err(|error| LoadError::of_gguf(file.path(), error)),
+        }
+    }
 }
 
 impl LoadError {

@@ -26,7 +26,7 @@ use crate::config::Precision;
 use crate::constraint::Grammars;
 use crate::kernels::Matrix;
 pub(crate) use crate::kernels::PAGE_TOKENS;
-use crate::load::{LoadError, ModelFiles, ModelInfo, ModelKind, ModelSource};
+use crate::load::{LoadError, ModelFiles, ModelInfo, ModelKind, ModelSource, header_of};
 use crate::request::{GenerateError, Message, Prompt, Rendered};
 use crate::sampling::SuggestedSampling;
 use crate::tokenizer::Tokenizer;
@@ -150,7 +150,7 @@ fn load_gguf(
         .into_iter()
         .map(Arc::new)
         .collect();
-    let parts = files.iter().map(|file| file.gguf()).collect::<Result<_, _>>()?;
+    let parts = files.iter().map(|file| header_of(file)).collect::<Result<_, _>>()?;
     let first = wanted.first().map(|file| file.path.clone()).unwrap_or_default();
     let gguf = Gguf::joined(parts).map_err(|error| LoadError::of_gguf(&first, error))?;
     let Figures {

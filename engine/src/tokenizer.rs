@@ -388,7 +388,7 @@ impl TokenizerError {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "rival"))]
 mod rival;
 #[cfg(test)]
 mod tests;

@@ -19,4 +19,4 @@ answers=$(mktemp -d)
 trap 'rm -rf "$answers" "${source:-/nonexistent}"' EXIT
 PYTHONDONTWRITEBYTECODE=1 "$python" tokenizers.py "$vocabularies" "$answers" "${TEXTS:-2000}"
 TOKENIZER_VOCABULARIES=$vocabularies TOKENIZER_ANSWERS=$answers cargo nextest run --profile long --locked -p hearth-engine \
-  --run-ignored only -E 'test(tokens_are_those_of_llama_cpp)' --no-capture "$@"
+  --features rival -E 'test(tokens_are_those_of_llama_cpp)' --no-capture "$@"

@@ -85,7 +85,6 @@ fn differences(answers: &Answers, vocabularies: &Path) -> usize {
 }
 
 #[test]
-#[ignore = "needs what tests/interop/tokenizers.sh makes"]
 fn tokens_are_those_of_llama_cpp() {
     let (vocabularies, answers) = (folder("TOKENIZER_VOCABULARIES"), folder("TOKENIZER_ANSWERS"));
     let mut files: Vec<PathBuf> = std::fs::read_dir(answers)
