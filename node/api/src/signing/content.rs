@@ -13,7 +13,7 @@ use hearth_pocket::{
     },
     tx,
 };
-use hearth_roles::{Note, powers};
+use hearth_roles::{Before, Note, leaves, powers};
 use prost::Message as _;
 use time::OffsetDateTime;
 
@@ -49,10 +49,11 @@ pub(crate) fn read(
     public_key: &[u8; 33],
     chain_id: &str,
     is_own: &dyn Fn(&str) -> bool,
+    before: &Before,
 ) -> Result<Wanted, ApiError> {
     match (&wanted.text, &wanted.document) {
         (Some(text), None) => of_text(text, address),
-        (None, Some(document)) => of_document(document, address, public_key, chain_id, is_own),
+        (None, Some(document)) => of_document(document, address, public_key, chain_id, is_own, before),
         (None, None) | (Some(_), Some(_)) => Err(ApiError::bad_request(
             "give either a text or the document of a transaction to sign",
         )),
@@ -92,6 +93,7 @@ fn of_document(
     public_key: &[u8; 33],
     chain_id: &str,
     is_own: &dyn Fn(&str) -> bool,
+    before: &Before,
 ) -> Result<Wanted, ApiError> {
     let refused = |why: String| ApiError::bad_request(format!("this is not signed: {why}"));
     if document.len() > MAX_DOCUMENT_BYTES {
@@ -100,20 +102,31 @@ fn of_document(
     let bytes = STANDARD
         .decode(document)
         .map_err(|error| refused(format!("it is no base64: {error}")))?;
-    let content = of_sign_doc(&bytes, address, public_key, chain_id, is_own)?;
+    let content = of_sign_doc(&bytes, address, public_key, chain_id, is_own, before)?;
     Ok(Wanted {
         bytes,
         content: SignatureContent::Transaction(Box::new(content)),
     })
 }
 
-/// All of a transaction, from the bytes that are signed. `is_own` tells the addresses whose keys are in the wallet.
+/// The messages of a document that is to be signed; none where it cannot be read, which [`read`] says.
+pub(crate) fn messages(wanted: &NewSignature) -> Vec<Any> {
+    let document = wanted.document.as_ref();
+    let document = document.filter(|document| document.len() <= MAX_DOCUMENT_BYTES);
+    let bytes = document.and_then(|document| STANDARD.decode(document).ok());
+    let read = bytes.and_then(|bytes| tx::decode_sign_doc(&bytes).ok());
+    read.map(|read| read.body.messages).unwrap_or_default()
+}
+
+/// All of a transaction, from the bytes that are signed. `is_own` tells the addresses whose keys are in the wallet, and
+/// `before` what the chain has of what it changes.
 pub(crate) fn of_sign_doc(
     bytes: &[u8],
     address: &Address,
     public_key: &[u8; 33],
     chain_id: &str,
     is_own: &dyn Fn(&str) -> bool,
+    before: &Before,
 ) -> Result<TransactionContent, ApiError> {
     let refused = |why: String| ApiError::bad_request(format!("this is not signed: {why}"));
     if serde_json::from_slice::<serde_json::Value>(bytes).is_ok_and(|json| json.get("msgs").is_some()) {
@@ -153,12 +166,18 @@ pub(crate) fn of_sign_doc(
     let shown: Result<Vec<serde_json::Value>, String> = read.body.messages.iter().map(shown).collect();
     let gas = fee.gas_limit;
     let usual = usual_fee(gas, read.body.messages.len());
+    if let Some(wrong) = fee.amount.iter().find(|coin| !is_coin(&coin.denom, &coin.amount)) {
+        return Err(refused(format!("its fee \"{wrong}\" is no amount")));
+    }
     let fee = upokt(&fee.amount).map_err(refused)?;
     let messages = shown.map_err(refused)?;
     if let Some(wrong) = messages.iter().find_map(wrong_amount) {
         return Err(refused(format!("\"{wrong}\" in it is no amount")));
     }
-    let mut notes = powers(&read.body.messages, is_own);
+    let is_ours = |one: &str| one == address.as_str() || is_own(one);
+    let sent = leaves(&read.body.messages, &is_ours, before)
+        .ok_or_else(|| refused("what it takes in all is more than there can be".to_owned()))?;
+    let mut notes = powers(&read.body.messages, &is_ours, before);
     notes.extend(other_signer(&read.body.messages, address));
     let mut foreign = BTreeSet::new();
     messages
@@ -169,7 +188,7 @@ pub(crate) fn of_sign_doc(
         chain_id: read.chain_id,
         messages,
         memo: read.body.memo,
-        sent: Upokt(sent(&read.body.messages, address, MAX_DEPTH)),
+        sent: Upokt(sent),
         account_number: read.account_number,
         sequence: signer.sequence,
         fee,
@@ -183,7 +202,17 @@ pub(crate) fn of_sign_doc(
     })
 }
 
-/// A coin in a message whose amount is none: the chain's are whole and not below zero.
+/// Whether the chain can have such a coin, as it writes it: whole, not below zero, and not so large that nobody has it.
+fn is_coin(denom: &str, amount: &str) -> bool {
+    let is_amount = amount
+        .parse::<u128>()
+        .is_ok_and(|read| read.to_string() == amount);
+    let is_sign = |sign: char| sign.is_ascii_alphanumeric() || "/:._-".contains(sign);
+    let begins = denom.starts_with(|first: char| first.is_ascii_alphabetic());
+    is_amount && begins && (3..=128).contains(&denom.len()) && denom.chars().all(is_sign)
+}
+
+/// A coin in a message that is none.
 fn wrong_amount(json: &serde_json::Value) -> Option<String> {
     use serde_json::Value;
     match json {
@@ -191,9 +220,8 @@ fn wrong_amount(json: &serde_json::Value) -> Option<String> {
             let text = |name: &str| fields.get(name).and_then(Value::as_str);
             match (text("denom"), text("amount")) {
                 (Some(denom), Some(amount)) if fields.len() == 2 => {
-                    let is_amount = !amount.is_empty() && amount.bytes().all(|digit| digit.is_ascii_digit());
                     let is_none = denom.is_empty() && amount.is_empty();
-                    (!is_amount && !is_none).then(|| format!("{amount}{denom}"))
+                    (!is_coin(denom, amount) && !is_none).then(|| format!("{amount}{denom}"))
                 }
                 _ => fields.values().find_map(wrong_amount),
             }
@@ -242,26 +270,26 @@ fn is_foreign_address(text: &str) -> bool {
         && letters.chars().all(is_letter)
 }
 
-/// The sum of what an account pays, also inside messages that are done with powers.
-fn sent(messages: &[Any], account: &Address, depth: u8) -> Amount {
-    let pays = |message: &Any| {
-        if let Some(Ok(payment)) = message.unpack::<MsgSend>() {
-            let is_ours = payment.from_address == account.as_str();
-            let coins = payment.amount.iter().filter(|_| is_ours);
-            return coins
-                .filter_map(Coin::to_amount)
-                .fold(Amount::default(), Amount::saturating_add);
-        }
+/// Whom messages pay, also those inside others.
+pub(crate) fn payees(messages: &[Any]) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    collect_payees(messages, MAX_DEPTH, &mut found);
+    found
+}
+
+fn collect_payees(messages: &[Any], depth: u8, found: &mut BTreeSet<String>) {
+    for message in messages {
+        found.extend(
+            message
+                .unpack::<MsgSend>()
+                .and_then(Result::ok)
+                .map(|payment| payment.to_address),
+        );
         let exec = message.unpack::<MsgExec>().and_then(Result::ok);
-        exec.zip(depth.checked_sub(1))
-            .map_or_else(Amount::default, |(exec, deeper)| {
-                sent(&exec.msgs, account, deeper)
-            })
-    };
-    messages
-        .iter()
-        .map(pays)
-        .fold(Amount::default(), Amount::saturating_add)
+        if let Some((exec, deeper)) = exec.zip(depth.checked_sub(1)) {
+            collect_payees(&exec.msgs, deeper, found);
+        }
+    }
 }
 
 /// What the network asks for a transaction. Its own gas limit is believed as far as its messages can use so much: a higher one
@@ -309,7 +337,7 @@ fn upokt(coins: &[Coin]) -> Result<Upokt, String> {
 mod tests {
     use hearth_pocket::{
         SecretKey,
-        message::TypeUrl as _,
+        message::{TypeUrl as _, supplier::MsgStakeSupplier},
         tx::{Plan, Replay, sign_bytes},
     };
 
@@ -341,6 +369,7 @@ mod tests {
             &key().public_key(),
             "hearth-devnet",
             &|_| false,
+            &Before::default(),
         )
     }
 
@@ -443,7 +472,9 @@ mod tests {
         };
         let key = key();
         let me = key.address().as_str();
-        for wrong in ["-5", "5.5", "", "5upokt"] {
+        // What no sum of the chain holds is refused as well, and what other readers could take for another amount.
+        let too_large = "340282366920938463463374607431768211456";
+        for wrong in ["-5", "5.5", "", "5upokt", "0005", "+5", "00", too_large] {
             let error = paying(wrong, me, "pokt1someone").unwrap_err().to_string();
             assert!(
                 error.contains(&format!("\"{wrong}upokt\" in it is no amount")),
@@ -470,12 +501,80 @@ mod tests {
     }
 
     #[test]
+    fn coins_that_are_none_and_sums_that_are_none_are_refused() {
+        let coins = |coins: &[(&str, &str)]| {
+            let coin = |(amount, denom): &(&str, &str)| Coin {
+                denom: (*denom).to_owned(),
+                amount: (*amount).to_owned(),
+            };
+            let payment = MsgSend {
+                from_address: key().address().to_string(),
+                to_address: "pokt1someone".to_owned(),
+                amount: coins.iter().map(coin).collect(),
+            };
+            ask("hearth-devnet", vec![payment.to_any()], &key())
+        };
+        let most = u128::MAX.to_string();
+        for denom in [
+            "up okt",
+            "upokt\u{7}",
+            "u",
+            " upokt",
+            "1upokt",
+            "",
+            "upo\u{200b}kt",
+        ] {
+            let error = coins(&[("5", denom)]).unwrap_err().to_string();
+            assert!(error.contains("in it is no amount"), "{denom:?}: {error}");
+        }
+        for fine in [("0", "upokt"), ("5", "ibc/27394FB0"), (most.as_str(), "upokt")] {
+            assert!(coins(&[fine]).is_ok(), "{fine:?}");
+        }
+        let error = coins(&[(&most, "upokt"), ("1", "upokt")])
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("more than there can be"), "{error}");
+    }
+
+    #[test]
+    fn a_stake_for_a_stranger_is_counted_and_marked() {
+        let stake = MsgStakeSupplier {
+            signer: key().address().to_string(),
+            owner_address: "pokt1thief".to_owned(),
+            operator_address: "pokt1op".to_owned(),
+            stake: Some(Coin::upokt(Amount::from_upokt(60_000))),
+            services: Vec::new(),
+        };
+        let wanted = ask("hearth-devnet", vec![stake.to_any()], &key()).unwrap();
+        let SignatureContent::Transaction(shown) = wanted.content else {
+            panic!("a text");
+        };
+        assert_eq!(shown.sent.0.upokt(), 60_000);
+        let [note] = shown.notes.as_slice() else {
+            panic!("{:?}", shown.notes);
+        };
+        assert_eq!((note.code.as_str(), note.danger), ("stake_for", true));
+        assert_eq!(
+            (note.values["amount"].as_str(), note.values["owner"].as_str()),
+            ("60000", "pokt1thief")
+        );
+    }
+
+    #[test]
     fn amino_is_named() {
         let wanted = NewSignature {
             document: Some(STANDARD.encode(r#"{"account_number":"1","fee":{},"msgs":[]}"#)),
             ..NewSignature::default()
         };
-        let error = read(&wanted, key().address(), &key().public_key(), "x", &|_| false).unwrap_err();
+        let error = read(
+            &wanted,
+            key().address(),
+            &key().public_key(),
+            "x",
+            &|_| false,
+            &Before::default(),
+        )
+        .unwrap_err();
         assert!(error.to_string().contains("amino-JSON"), "{error}");
     }
 
@@ -518,6 +617,7 @@ mod tests {
                 &key().public_key(),
                 "hearth-devnet",
                 &|_| false,
+                &Before::default(),
             )
         };
         assert!(text("I own this\naddress").is_ok());
@@ -533,7 +633,8 @@ mod tests {
                 key().address(),
                 &key().public_key(),
                 "x",
-                &|_| false
+                &|_| false,
+                &Before::default()
             )
             .is_err()
         );
