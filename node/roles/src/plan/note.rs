@@ -130,17 +130,14 @@ impl Note {
     /// Whether more is at stake than what the messages name.
     #[must_use]
     pub fn is_danger(&self) -> bool {
-        match self {
-            Note::Stranger(stranger) => stranger.is_danger(),
-            note => matches!(
-                note,
-                Note::Power(_)
-                    | Note::InNameOf { .. }
-                    | Note::StakeGiven { .. }
-                    | Note::Delegates { .. }
-                    | Note::OtherSigner { .. }
-            ),
-        }
+        matches!(
+            self,
+            Note::Power(_)
+                | Note::InNameOf { .. }
+                | Note::StakeGiven { .. }
+                | Note::Delegates { .. }
+                | Note::OtherSigner { .. }
+        ) || matches!(self, Note::Stranger(stranger) if stranger.is_danger())
     }
 
     /// Its figures by name: amounts in upokt.
