@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use futures::stream::BoxStream;
 use hearth_base::Amount;
-use hearth_pocket::Address;
+use hearth_pocket::{Address, message::Any};
 use uuid::Uuid;
 
 use crate::{
@@ -268,6 +268,8 @@ pub trait Roles: Send + Sync + 'static {
     async fn to_sign(&self, file: &TxFile, account: &SigningAccount) -> Answer<hearth_roles::ToSign>;
     /// Where the number and the sequence of a document are not those of the account on the chain.
     async fn numbers(&self, account: &Address, given: (u64, Option<u64>)) -> Vec<hearth_roles::Note>;
+    /// What the chain has of what messages change.
+    async fn before(&self, messages: &[Any]) -> hearth_roles::Before;
     /// What an account of the former network may claim.
     async fn morse(&self, address: &str) -> Answer<MorseAccount>;
     /// The same of the account of a key.

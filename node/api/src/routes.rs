@@ -22,6 +22,7 @@ mod network;
 mod ollama;
 mod openai;
 mod path;
+mod payees;
 mod payments;
 mod presets;
 mod receipts;

@@ -12,7 +12,7 @@ use crate::{
     error::ApiError,
 };
 
-pub(crate) use content::{Wanted, of_sign_doc, read};
+pub(crate) use content::{Wanted, messages, of_sign_doc, payees, read};
 
 /// How long the owner has to decide.
 const WAITS_MS: i64 = 10 * 60_000;

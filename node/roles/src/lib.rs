@@ -9,6 +9,7 @@
 mod elsewhere;
 mod error;
 mod facts;
+mod leaves;
 mod morse;
 mod order;
 mod plan;
@@ -18,10 +19,12 @@ mod returned;
 mod roles;
 mod sent;
 mod settled;
+mod stranger;
 mod to_sign;
 
 pub use elsewhere::{FileError, Unsigned};
 pub use facts::{Facts, Party};
+pub use leaves::{Before, leaves};
 pub use morse::{Morse, MorseKind, MorseOrder, MorseTerms, is_claimed, read_morse_address, staked_for};
 pub use order::{Offer, Order, Role, ServiceOrder, Share};
 pub use plan::{Note, Plan, RoleError, Step, is_near, plan};
@@ -31,6 +34,7 @@ pub use returned::{Leaving, Returned, Returns, free_height};
 pub use roles::{Error, Review, Roles};
 pub use sent::{SentElsewhere, Trial};
 pub use settled::{KnownFrom, Settled, SettledKind, Settlements};
+pub use stranger::Stranger;
 pub use to_sign::{ToSign, wanted_signer};
 
 #[cfg(test)]

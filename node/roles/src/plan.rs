@@ -16,6 +16,7 @@ use hearth_wallet::Purpose;
 pub(crate) use morse::claim as morse_claim;
 pub use note::Note;
 pub use supplier::is_near;
+pub(crate) use supplier::share_text;
 
 pub use crate::error::RoleError;
 

@@ -9,29 +9,38 @@ use hearth_pocket::message::{
         AllowedMsgAllowance, BasicAllowance, GenericAuthorization, MsgExec, MsgGrant, MsgGrantAllowance,
         PeriodicAllowance, SendAuthorization,
     },
+    service::{MsgAddService, MsgTransferService},
+    shared::ServiceRevenueShare,
+    supplier::{MsgStakeSupplier, MsgUnstakeSupplier},
 };
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::{
-    plan::Note,
+    leaves::Before,
+    plan::{Note, share_text},
     power::{Over, Power},
+    stranger::Stranger,
 };
 
 /// Messages lie no deeper in each other than they are shown.
-const MAX_DEPTH: u8 = 16;
+pub(crate) const MAX_DEPTH: u8 = 16;
 
-/// What messages hand over, and in whose name they are done. `is_own` tells the addresses of this wallet, whose gateways
-/// need no warning.
+/// What messages hand over, and in whose name they are done. `is_own` tells the addresses of this wallet, which need no
+/// warning, and `before` what the chain has of what they change.
 #[must_use]
-pub fn powers(messages: &[Any], is_own: &dyn Fn(&str) -> bool) -> Vec<Note> {
+pub fn powers(messages: &[Any], is_own: &dyn Fn(&str) -> bool, before: &Before) -> Vec<Note> {
     let mut notes = Vec::new();
     for message in messages {
-        collect(message, is_own, MAX_DEPTH, &mut notes);
+        collect(message, is_own, before, MAX_DEPTH, &mut notes);
     }
     notes
 }
 
-fn collect(message: &Any, is_own: &dyn Fn(&str) -> bool, depth: u8, notes: &mut Vec<Note>) {
+fn collect(message: &Any, is_own: &dyn Fn(&str) -> bool, before: &Before, depth: u8, notes: &mut Vec<Note>) {
+    notes.extend(given(message, is_own).map(Note::Stranger));
+    if let Some(Ok(stake)) = message.unpack::<MsgStakeSupplier>() {
+        staked(stake, is_own, before, notes);
+    }
     if let Some(Ok(given)) = message.unpack::<MsgTransferApplication>() {
         notes.push(Note::StakeGiven {
             from: given.source_address,
@@ -69,9 +78,59 @@ fn collect(message: &Any, is_own: &dyn Fn(&str) -> bool, depth: u8, notes: &mut 
             });
         }
         for inner in &exec.msgs {
-            collect(inner, is_own, deeper, notes);
+            collect(inner, is_own, before, deeper, notes);
         }
     }
+}
+
+/// Whom a stake for a supplier is of, and who shares in what it earns.
+fn staked(stake: MsgStakeSupplier, is_own: &dyn Fn(&str) -> bool, before: &Before, notes: &mut Vec<Note>) {
+    let (operator, owner) = (stake.operator_address, stake.owner_address);
+    let known = before.supplier(&operator);
+    if !is_own(&owner) {
+        let given = stake.stake.as_ref().and_then(Coin::to_amount);
+        notes.push(match known {
+            // Only its services are changed: it was the owner's all along.
+            Some((_, was)) if stake.stake.is_none() && was == owner => Note::Foreign { owner: owner.clone() },
+            Some(_) | None => Note::Stranger(Stranger::Stake {
+                amount: given.or(known.map(|(staked, _)| staked).filter(|_| stake.stake.is_none())),
+                operator,
+                owner: owner.clone(),
+            }),
+        });
+    }
+    for config in stake.services {
+        let is_strange = |share: &&ServiceRevenueShare| !is_own(&share.address) && share.address != owner;
+        let shares: Vec<String> = config
+            .rev_share
+            .iter()
+            .filter(is_strange)
+            .map(share_text)
+            .collect();
+        if !shares.is_empty() {
+            notes.push(Note::Stranger(Stranger::Shares {
+                service: config.service_id,
+                shares,
+            }));
+        }
+    }
+}
+
+/// What a message gives away of services and suppliers.
+fn given(message: &Any, is_own: &dyn Fn(&str) -> bool) -> Option<Stranger> {
+    if let Some(Ok(given)) = message.unpack::<MsgTransferService>() {
+        let (service, owner) = (given.service_id, given.new_owner_address);
+        return (!is_own(&owner)).then_some(Stranger::Service { service, owner });
+    }
+    if let Some(Ok(added)) = message.unpack::<MsgAddService>() {
+        let (service, owner) = (added.service.id, added.service.owner_address);
+        let is_given = owner != added.owner_address && !is_own(&owner);
+        return is_given.then_some(Stranger::Service { service, owner });
+    }
+    let unstaked = message.unpack::<MsgUnstakeSupplier>()?.ok()?;
+    let operator = unstaked.operator_address;
+    let is_strange = is_own(&unstaked.signer) && !is_own(&operator);
+    is_strange.then_some(Stranger::GivenUp { operator })
 }
 
 fn granted(message: MsgGrant) -> Power {
@@ -125,12 +184,14 @@ mod tests {
     use hearth_pocket::message::{
         TypeUrl as _,
         cosmos::{Grant, MsgSend},
+        shared::{Service, SupplierServiceConfig},
     };
 
     use super::*;
 
     fn said(messages: &[Any]) -> Vec<(&'static str, String)> {
-        let notes = powers(messages, &|address| address == "pokt1mine");
+        let is_own = |address: &str| ["pokt1me", "pokt1mine"].contains(&address);
+        let notes = powers(messages, &is_own, &Before::default());
         assert!(notes.iter().all(Note::is_danger), "{notes:?}");
         notes.iter().map(|note| (note.code(), note.to_string())).collect()
     }
@@ -230,6 +291,113 @@ mod tests {
             assert_eq!(said(&[message]), [("delegates", text.to_owned())]);
         }
         assert!(said(&[to("pokt1mine")]).is_empty());
+    }
+
+    fn stake(owner: &str, amount: Option<u128>, shares: &[(&str, u64)]) -> Any {
+        let rev_share = shares.iter().map(|(address, percent)| ServiceRevenueShare {
+            address: (*address).to_owned(),
+            rev_share_percentage: *percent,
+        });
+        MsgStakeSupplier {
+            signer: "pokt1me".to_owned(),
+            owner_address: owner.to_owned(),
+            operator_address: "pokt1op".to_owned(),
+            stake: amount.map(|amount| pokt(amount).remove(0)),
+            services: vec![SupplierServiceConfig {
+                service_id: "svc".to_owned(),
+                rev_share: rev_share.collect(),
+                ..SupplierServiceConfig::default()
+            }],
+        }
+        .to_any()
+    }
+
+    #[test]
+    fn a_stake_or_a_share_for_a_stranger_is_said() {
+        assert!(said(&[stake("pokt1me", Some(5), &[("pokt1me", 60), ("pokt1mine", 40)])]).is_empty());
+        let text = "5.000000 POKT that are staked for the operator pokt1op belong to pokt1you, who is not of this wallet and \
+                    gets the stake back";
+        for message in [
+            stake("pokt1you", Some(5), &[]),
+            MsgExec {
+                grantee: "pokt1me".to_owned(),
+                msgs: vec![stake("pokt1you", Some(5), &[("pokt1you", 100)])],
+            }
+            .to_any(),
+        ] {
+            assert_eq!(said(&[message]), [("stake_for", text.to_owned())]);
+        }
+        let (code, text) = said(&[stake("pokt1you", None, &[])]).remove(0);
+        assert_eq!(code, "stake_for");
+        assert!(
+            text.starts_with("what is staked for the operator pokt1op belong"),
+            "{text}"
+        );
+        let shared = stake("pokt1me", None, &[("pokt1me", 60), ("pokt1you", 40)]);
+        let text = "a part of what svc earns goes to others than this wallet: 40 % pokt1you";
+        assert_eq!(said(&[shared]), [("shares_for", text.to_owned())]);
+    }
+
+    #[test]
+    fn who_only_changes_the_services_of_a_stranger_gives_nothing_away() {
+        let before = Before::of_supplier("pokt1op", Amount::from_upokt(7), "pokt1you");
+        let notes = |message: Any| powers(&[message], &|address| address == "pokt1me", &before);
+        let foreign = Note::Foreign {
+            owner: "pokt1you".to_owned(),
+        };
+        assert_eq!(notes(stake("pokt1you", None, &[])), [foreign]);
+        // Another owner takes what is there already.
+        let taken = notes(stake("pokt1thief", None, &[])).remove(0);
+        assert!(
+            taken.is_danger() && taken.values().contains(&("amount", "7".to_owned())),
+            "{taken}"
+        );
+    }
+
+    #[test]
+    fn services_and_suppliers_that_are_given_away_or_up_are_said() {
+        let transfer = |to: &str| {
+            MsgTransferService {
+                owner_address: "pokt1me".to_owned(),
+                service_id: "svc".to_owned(),
+                new_owner_address: to.to_owned(),
+            }
+            .to_any()
+        };
+        let add = |owner: &str| {
+            MsgAddService {
+                owner_address: "pokt1me".to_owned(),
+                service: Service {
+                    id: "svc".to_owned(),
+                    owner_address: owner.to_owned(),
+                    ..Service::default()
+                },
+            }
+            .to_any()
+        };
+        let text = "the service svc becomes that of pokt1you, who is not of this wallet";
+        for message in [transfer("pokt1you"), add("pokt1you")] {
+            assert_eq!(said(&[message]), [("service_given", text.to_owned())]);
+        }
+        let unstake = |operator: &str, signer: &str| {
+            MsgUnstakeSupplier {
+                signer: signer.to_owned(),
+                operator_address: operator.to_owned(),
+            }
+            .to_any()
+        };
+        let text = "the supplier of the operator pokt1op is given up, whose key is not in this wallet";
+        assert_eq!(
+            said(&[unstake("pokt1op", "pokt1me")]),
+            [("given_up", text.to_owned())]
+        );
+        let fine = [
+            transfer("pokt1mine"),
+            add("pokt1me"),
+            unstake("pokt1mine", "pokt1me"),
+            unstake("pokt1op", "pokt1op"),
+        ];
+        assert!(said(&fine).is_empty());
     }
 
     #[test]

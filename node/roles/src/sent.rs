@@ -147,7 +147,8 @@ impl Roles {
         }
         // What would fail in its block costs its fee all the same.
         self.chain.try_out(&tx).await?;
-        let mut notes = powers(&returned.messages, &|address| self.has_key_of(address));
+        let before = self.before(&returned.messages).await;
+        let mut notes = powers(&returned.messages, &|address| self.has_key_of(address), &before);
         notes.extend(self.stays(&returned.messages).await);
         Ok(Ready {
             returned,

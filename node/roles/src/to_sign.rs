@@ -81,6 +81,12 @@ impl ToSign {
         })
     }
 
+    /// What is signed says to do.
+    #[must_use]
+    pub fn messages(&self) -> &[Any] {
+        &self.file.body.messages
+    }
+
     fn without_signature(&self) -> SignedTx {
         let raw = TxRaw {
             body_bytes: self.file.body.encode_to_vec(),

@@ -5,14 +5,13 @@ use std::{collections::BTreeMap, sync::Arc};
 use axum::{Json, extract::State, http::StatusCode};
 use tokio::sync::oneshot;
 
-use super::extract::Input;
+use super::{extract::Input, payees::KnownPayees};
 use crate::{
     app::App,
     control::types::{
         Account, AccountState, Changed, Event, FaucetOrder, SendDraft, SendOrder, SendReview, Sent,
     },
     error::ApiError,
-    lookalike::looks_like,
     parts::Keyring,
     storage::{OpenReview, ReviewedPayment},
 };
@@ -22,26 +21,10 @@ pub(crate) async fn review(
     Input(draft): Input<SendDraft>,
 ) -> Result<Json<SendReview>, ApiError> {
     let mut review = app.parts.money.review(&draft).await?;
-    let names = app.contacts.names().await?;
-    review.to_name = match names.get(&review.to) {
-        Some(name) => Some(name.clone()),
-        None => own_names(&app).remove(&review.to),
-    };
-    if review.to_name.is_none() && !review.to_own {
-        let status = app.parts.keyring.status();
-        let own = [status.main_address, status.working_address];
-        let paid = app.parts.money.payees().await?;
-        let known = names
-            .iter()
-            .map(|(address, name)| (address.as_str(), Some(name.as_str())))
-            .chain(
-                own.iter()
-                    .flatten()
-                    .chain(&paid)
-                    .map(|address| (address.as_str(), None)),
-            );
-        review.looks_like = looks_like(&review.to, known);
-    }
+    let payee = KnownPayees::read(&app).await?.payee(&review.to);
+    review.to_name = payee.name;
+    review.looks_like = payee.looks_like.filter(|_| !review.to_own);
+    review.first_payment_to_address = payee.is_first;
     let review_id = app.reviews.keep(ReviewedPayment {
         // What was looked at is what is paid, also where all of it was asked for.
         draft: SendDraft {

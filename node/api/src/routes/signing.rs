@@ -6,10 +6,13 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
+use hearth_pocket::message::Any;
+use hearth_roles::{Note, Stranger};
 use tokio::sync::oneshot;
 
 use super::{
     extract::{Input, body},
+    payees::KnownPayees,
     payments::{locked, opened},
 };
 use crate::{
@@ -37,18 +40,22 @@ pub(crate) async fn ask(
         let wanted: NewSignature = serde_json::from_slice(&bytes)
             .map_err(|error| ApiError::bad_request(format!("the body cannot be read: {error}")))?;
         let account = app.parts.keyring.signing_account(wanted.address.as_deref())?;
+        let messages = signing::messages(&wanted);
+        let before = app.parts.roles.before(&messages).await;
         let mut wanted = signing::read(
             &wanted,
             &account.address,
             &account.public_key,
             &app.config.network.chain_id,
             &own_addresses(&app),
+            &before,
         )?;
         if let SignatureContent::Transaction(shown) = &mut wanted.content {
             let sequence = (!shown.unordered).then_some(shown.sequence);
             let given = (shown.account_number, sequence);
             let notes = app.parts.roles.numbers(&account.address, given).await;
             shown.notes.extend(notes.iter().map(RoleNote::from));
+            shown.notes.extend(of_payees(&app, &messages).await?);
         }
         let asked = app.signatures.ask(by, account.address.to_string(), wanted)?;
         app.tell(Event::Signatures(Changed { height: None }));
@@ -231,6 +238,31 @@ fn own_addresses(app: &App) -> impl Fn(&str) -> bool + use<> {
     }
 }
 
+/// What may be wrong with those whom messages pay, as the review of a payment says it.
+async fn of_payees(app: &App, messages: &[Any]) -> Result<Vec<RoleNote>, ApiError> {
+    let (mut notes, mut addresses) = (Vec::new(), Vec::new());
+    let known = KnownPayees::read(app).await?;
+    for address in signing::payees(messages) {
+        let payee = known.payee(&address);
+        if let Some(alike) = payee.looks_like {
+            notes.push(Stranger::LooksLike {
+                address: address.clone(),
+                other: alike.address,
+                name: alike.name,
+                differs: alike.differs,
+            });
+        }
+        if payee.is_first && !payee.is_own {
+            addresses.push(address);
+        }
+    }
+    if !addresses.is_empty() {
+        notes.push(Stranger::FirstPayment { addresses });
+    }
+    let notes = notes.into_iter().map(Note::Stranger);
+    Ok(notes.map(|note| RoleNote::from(&note)).collect())
+}
+
 /// Whose signature a file wants, over which bytes, and all that they say.
 async fn to_sign(
     app: &App,
@@ -244,13 +276,16 @@ async fn to_sign(
     let signer = hearth_roles::wanted_signer(&file.tx).map_err(|error| file_refused(&error))?;
     let account = app.parts.keyring.signing_account(Some(&signer))?;
     let waits = app.parts.roles.to_sign(file, &account).await?;
+    let before = app.parts.roles.before(waits.messages()).await;
     let mut content = signing::of_sign_doc(
         &waits.sign_doc,
         &account.address,
         &account.public_key,
         &app.config.network.chain_id,
         &own_addresses(app),
+        &before,
     )?;
     content.notes.extend(waits.notes.iter().map(RoleNote::from));
+    content.notes.extend(of_payees(app, waits.messages()).await?);
     Ok((account, waits, content))
 }

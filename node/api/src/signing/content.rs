@@ -13,7 +13,7 @@ use hearth_pocket::{
     },
     tx,
 };
-use hearth_roles::{Note, powers};
+use hearth_roles::{Before, Note, leaves, powers};
 use prost::Message as _;
 use time::OffsetDateTime;
 
@@ -49,10 +49,11 @@ pub(crate) fn read(
     public_key: &[u8; 33],
     chain_id: &str,
     is_own: &dyn Fn(&str) -> bool,
+    before: &Before,
 ) -> Result<Wanted, ApiError> {
     match (&wanted.text, &wanted.document) {
         (Some(text), None) => of_text(text, address),
-        (None, Some(document)) => of_document(document, address, public_key, chain_id, is_own),
+        (None, Some(document)) => of_document(document, address, public_key, chain_id, is_own, before),
         (None, None) | (Some(_), Some(_)) => Err(ApiError::bad_request(
             "give either a text or the document of a transaction to sign",
         )),
@@ -92,6 +93,7 @@ fn of_document(
     public_key: &[u8; 33],
     chain_id: &str,
     is_own: &dyn Fn(&str) -> bool,
+    before: &Before,
 ) -> Result<Wanted, ApiError> {
     let refused = |why: String| ApiError::bad_request(format!("this is not signed: {why}"));
     if document.len() > MAX_DOCUMENT_BYTES {
@@ -100,20 +102,31 @@ fn of_document(
     let bytes = STANDARD
         .decode(document)
         .map_err(|error| refused(format!("it is no base64: {error}")))?;
-    let content = of_sign_doc(&bytes, address, public_key, chain_id, is_own)?;
+    let content = of_sign_doc(&bytes, address, public_key, chain_id, is_own, before)?;
     Ok(Wanted {
         bytes,
         content: SignatureContent::Transaction(Box::new(content)),
     })
 }
 
-/// All of a transaction, from the bytes that are signed. `is_own` tells the addresses whose keys are in the wallet.
+/// The messages of a document that is to be signed; none where it cannot be read, which [`read`] says.
+pub(crate) fn messages(wanted: &NewSignature) -> Vec<Any> {
+    let document = wanted.document.as_ref();
+    let document = document.filter(|document| document.len() <= MAX_DOCUMENT_BYTES);
+    let bytes = document.and_then(|document| STANDARD.decode(document).ok());
+    let read = bytes.and_then(|bytes| tx::decode_sign_doc(&bytes).ok());
+    read.map(|read| read.body.messages).unwrap_or_default()
+}
+
+/// All of a transaction, from the bytes that are signed. `is_own` tells the addresses whose keys are in the wallet, and
+/// `before` what the chain has of what it changes.
 pub(crate) fn of_sign_doc(
     bytes: &[u8],
     address: &Address,
     public_key: &[u8; 33],
     chain_id: &str,
     is_own: &dyn Fn(&str) -> bool,
+    before: &Before,
 ) -> Result<TransactionContent, ApiError> {
     let refused = |why: String| ApiError::bad_request(format!("this is not signed: {why}"));
     if serde_json::from_slice::<serde_json::Value>(bytes).is_ok_and(|json| json.get("msgs").is_some()) {
@@ -153,12 +166,18 @@ pub(crate) fn of_sign_doc(
     let shown: Result<Vec<serde_json::Value>, String> = read.body.messages.iter().map(shown).collect();
     let gas = fee.gas_limit;
     let usual = usual_fee(gas, read.body.messages.len());
+    if let Some(wrong) = fee.amount.iter().find(|coin| !is_coin(&coin.denom, &coin.amount)) {
+        return Err(refused(format!("its fee \"{wrong}\" is no amount")));
+    }
     let fee = upokt(&fee.amount).map_err(refused)?;
     let messages = shown.map_err(refused)?;
     if let Some(wrong) = messages.iter().find_map(wrong_amount) {
         return Err(refused(format!("\"{wrong}\" in it is no amount")));
     }
-    let mut notes = powers(&read.body.messages, is_own);
+    let is_ours = |one: &str| one == address.as_str() || is_own(one);
+    let sent = leaves(&read.body.messages, &is_ours, before)
+        .ok_or_else(|| refused("what it takes in all is more than there can be".to_owned()))?;
+    let mut notes = powers(&read.body.messages, &is_ours, before);
     notes.extend(other_signer(&read.body.messages, address));
     let mut foreign = BTreeSet::new();
     messages
@@ -169,7 +188,7 @@ pub(crate) fn of_sign_doc(
         chain_id: read.chain_id,
         messages,
         memo: read.body.memo,
-        sent: Upokt(sent(&read.body.messages, address, MAX_DEPTH)),
+        sent: Upokt(sent),
         account_number: read.account_number,
         sequence: signer.sequence,
         fee,
@@ -183,7 +202,17 @@ pub(crate) fn of_sign_doc(
     })
 }
 
-/// A coin in a message whose amount is none: the chain's are whole and not below zero.
+/// Whether the chain can have such a coin, as it writes it: whole, not below zero, and not so large that nobody has it.
+fn is_coin(denom: &str, amount: &str) -> bool {
+    let is_amount = amount
+        .parse::<u128>()
+        .is_ok_and(|read| read.to_string() == amount);
+    let is_sign = |sign: char| sign.is_ascii_alphanumeric() || "/:._-".contains(sign);
+    let begins = denom.starts_with(|first: char| first.is_ascii_alphabetic());
+    is_amount && begins && (3..=128).contains(&denom.len()) && denom.chars().all(is_sign)
+}
+
+/// A coin in a message that is none.
 fn wrong_amount(json: &serde_json::Value) -> Option<String> {
     use serde_json::Value;
     match json {
@@ -191,9 +220,8 @@ fn wrong_amount(json: &serde_json::Value) -> Option<String> {
             let text = |name: &str| fields.get(name).and_then(Value::as_str);
             match (text("denom"), text("amount")) {
                 (Some(denom), Some(amount)) if fields.len() == 2 => {
-                    let is_amount = !amount.is_empty() && amount.bytes().all(|digit| digit.is_ascii_digit());
                     let is_none = denom.is_empty() && amount.is_empty();
-                    (!is_amount && !is_none).then(|| format!("{amount}{denom}"))
+                    (!is_coin(denom, amount) && !is_none).then(|| format!("{amount}{denom}"))
                 }
                 _ => fields.values().find_map(wrong_amount),
             }
@@ -242,26 +270,26 @@ fn is_foreign_address(text: &str) -> bool {
         && letters.chars().all(is_letter)
 }
 
-/// The sum of what an account pays, also inside messages that are done with powers.
-fn sent(messages: &[Any], account: &Address, depth: u8) -> Amount {
-    let pays = |message: &Any| {
-        if let Some(Ok(payment)) = message.unpack::<MsgSend>() {
-            let is_ours = payment.from_address == account.as_str();
-            let coins = payment.amount.iter().filter(|_| is_ours);
-            return coins
-                .filter_map(Coin::to_amount)
-                .fold(Amount::default(), Amount::saturating_add);
-        }
+/// Whom messages pay, also those inside others.
+pub(crate) fn payees(messages: &[Any]) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    collect_payees(messages, MAX_DEPTH, &mut found);
+    found
+}
+
+fn collect_payees(messages: &[Any], depth: u8, found: &mut BTreeSet<String>) {
+    for message in messages {
+        found.extend(
+            message
+                .unpack::<MsgSend>()
+                .and_then(Result::ok)
+                .map(|payment| payment.to_address),
+        );
         let exec = message.unpack::<MsgExec>().and_then(Result::ok);
-        exec.zip(depth.checked_sub(1))
-            .map_or_else(Amount::default, |(exec, deeper)| {
-                sent(&exec.msgs, account, deeper)
-            })
-    };
-    messages
-        .iter()
-        .map(pays)
-        .fold(Amount::default(), Amount::saturating_add)
+        if let Some((exec, deeper)) = exec.zip(depth.checked_sub(1)) {
+            collect_payees(&exec.msgs, deeper, found);
+        }
+    }
 }
 
 /// What the network asks for a transaction. Its own gas limit is believed as far as its messages can use so much: a higher one
@@ -306,236 +334,4 @@ fn upokt(coins: &[Coin]) -> Result<Upokt, String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use hearth_pocket::{
-        SecretKey,
-        message::TypeUrl as _,
-        tx::{Plan, Replay, sign_bytes},
-    };
-
-    use super::*;
-
-    fn key() -> SecretKey {
-        SecretKey::from_bytes(&[3; 32]).unwrap()
-    }
-
-    fn ask(chain: &str, messages: Vec<Any>, signer: &SecretKey) -> Result<Wanted, ApiError> {
-        let plan = Plan {
-            messages,
-            memo: "for a coffee".to_owned(),
-            timeout_height: 0,
-            timeout: None,
-            replay: Replay::Ordered { sequence: 1 },
-            fee: vec![Coin::upokt(Amount::from_upokt(9))],
-            gas_limit: 100_000,
-        };
-        let auth = plan.auth_info(&signer.public_key());
-        let bytes = sign_bytes(&plan.body().encode_to_vec(), &auth.encode_to_vec(), chain, 4);
-        let wanted = NewSignature {
-            document: Some(STANDARD.encode(bytes)),
-            ..NewSignature::default()
-        };
-        read(
-            &wanted,
-            key().address(),
-            &key().public_key(),
-            "hearth-devnet",
-            &|_| false,
-        )
-    }
-
-    fn payment() -> Any {
-        payment_of(key().address().as_str())
-    }
-
-    /// A message that the signer does with a power of others.
-    fn inside(message: Any) -> Any {
-        MsgExec {
-            grantee: key().address().to_string(),
-            msgs: vec![message],
-        }
-        .to_any()
-    }
-
-    fn payment_of(from: &str) -> Any {
-        MsgSend {
-            from_address: from.to_owned(),
-            to_address: "pokt1someone".to_owned(),
-            amount: vec![Coin::upokt(Amount::from_upokt(5))],
-        }
-        .to_any()
-    }
-
-    #[test]
-    fn all_of_a_transaction_is_shown() {
-        let wanted = ask("hearth-devnet", vec![payment()], &key()).unwrap();
-        let SignatureContent::Transaction(shown) = wanted.content else {
-            panic!("a text");
-        };
-        assert_eq!((shown.fee, shown.gas), (Upokt(Amount::from_upokt(9)), 100_000));
-        assert_eq!((shown.usual_fee.0.upokt(), shown.fee_is_high), (1, false));
-        assert_eq!(shown.memo, "for a coffee");
-        assert_eq!(shown.messages[0]["to_address"], "pokt1someone");
-    }
-
-    #[test]
-    fn what_leaves_the_signer_is_summed_and_the_numbers_are_shown() {
-        let me = key().address().to_string();
-        let messages = vec![
-            payment(),
-            inside(payment()),
-            inside(payment_of("pokt1boss")),
-            inside(inside(payment_of(&me))),
-        ];
-        let wanted = ask("hearth-devnet", messages, &key()).unwrap();
-        let SignatureContent::Transaction(shown) = wanted.content else {
-            panic!("a text");
-        };
-        assert_eq!(shown.sent.0.upokt(), 15);
-        assert_eq!((shown.account_number, shown.sequence), (4, 1));
-    }
-
-    #[test]
-    fn a_fee_that_nobody_means_is_marked() {
-        let high = |fee: u128, usual: u128| is_high(Amount::from_upokt(fee), Amount::from_upokt(usual));
-        // A slip of the pen: 2 POKT in place of 2 upokt, also where the gas is as absurd.
-        assert!(high(2_000_000, 2) && high(2_000_000, 1_900_000));
-        assert!(high(1_001, 100) && !high(1_000, 100) && !high(1_001, 101));
-        assert!(!high(200, 1), "what another wallet's rounding makes is no slip");
-    }
-
-    #[test]
-    fn an_absurd_gas_limit_hides_no_absurd_fee() {
-        // 0.9 POKT, for which the gas that is asked for would be the price.
-        let usual = usual_fee(900_000_000_000, 1);
-        assert!(is_high(Amount::from_upokt(900_000), usual), "{usual}");
-        assert_eq!(usual_fee(200_000, 1).upokt(), 1);
-        assert_eq!(usual_fee(30_000_000, 3), usual_fee(90_000_000, 3));
-        assert!(usual_fee(90_000_000, 9) > usual_fee(90_000_000, 3));
-    }
-
-    #[test]
-    fn powers_that_are_handed_over_are_marked() {
-        let exec = ask("hearth-devnet", vec![inside(payment_of("pokt1boss"))], &key()).unwrap();
-        let SignatureContent::Transaction(shown) = exec.content else {
-            panic!("a text");
-        };
-        assert_eq!(shown.notes.len(), 1);
-        assert_eq!(
-            (shown.notes[0].code.as_str(), shown.notes[0].danger),
-            ("in_name_of", true)
-        );
-        assert_eq!(shown.notes[0].values["accounts"], "pokt1boss");
-    }
-
-    #[test]
-    fn amounts_that_are_none_are_refused_and_foreign_signers_and_addresses_are_marked() {
-        let paying = |amount: &str, from: &str, to: &str| {
-            let payment = MsgSend {
-                from_address: from.to_owned(),
-                to_address: to.to_owned(),
-                amount: vec![Coin {
-                    denom: "upokt".to_owned(),
-                    amount: amount.to_owned(),
-                }],
-            };
-            ask("hearth-devnet", vec![payment.to_any()], &key())
-        };
-        let key = key();
-        let me = key.address().as_str();
-        for wrong in ["-5", "5.5", "", "5upokt"] {
-            let error = paying(wrong, me, "pokt1someone").unwrap_err().to_string();
-            assert!(
-                error.contains(&format!("\"{wrong}upokt\" in it is no amount")),
-                "{error}"
-            );
-        }
-        let notes = |wanted: Result<Wanted, ApiError>| {
-            let SignatureContent::Transaction(shown) = wanted.unwrap().content else {
-                panic!("a text");
-            };
-            let notes = shown.notes.into_iter();
-            notes.map(|note| (note.code, note.danger)).collect::<Vec<_>>()
-        };
-        let cosmos = "cosmos1fl48vsnmsdzcv85q5d2q4z5ajdha8yu34mf0eh";
-        assert_eq!(
-            notes(paying("5", me, cosmos)),
-            [("other_chain".to_owned(), false)]
-        );
-        assert_eq!(
-            notes(paying("5", "pokt1boss", me)),
-            [("other_signer".to_owned(), true)]
-        );
-        assert_eq!(notes(paying("5", me, me)), []);
-    }
-
-    #[test]
-    fn amino_is_named() {
-        let wanted = NewSignature {
-            document: Some(STANDARD.encode(r#"{"account_number":"1","fee":{},"msgs":[]}"#)),
-            ..NewSignature::default()
-        };
-        let error = read(&wanted, key().address(), &key().public_key(), "x", &|_| false).unwrap_err();
-        assert!(error.to_string().contains("amino-JSON"), "{error}");
-    }
-
-    #[test]
-    fn what_cannot_be_shown_or_is_not_ours_is_refused() {
-        let unknown = Any {
-            type_url: "/cosmos.gov.v1.MsgVote".to_owned(),
-            value: vec![8, 1],
-        };
-        let mut hidden = payment();
-        hidden.value.extend([0xba, 0x3e, 1, 7]);
-        let other = SecretKey::from_bytes(&[4; 32]).unwrap();
-        for (asked, why) in [
-            (ask("pocket", vec![payment()], &key()), "chain \"pocket\""),
-            (
-                ask("hearth-devnet", vec![unknown.clone()], &key()),
-                "a message that Hearth does not know: /cosmos.gov.v1.MsgVote",
-            ),
-            (
-                ask("hearth-devnet", vec![inside(unknown)], &key()),
-                "a message that Hearth does not know: /cosmos.gov.v1.MsgVote",
-            ),
-            (
-                ask("hearth-devnet", vec![hidden], &key()),
-                "cannot be shown whole",
-            ),
-            (ask("hearth-devnet", vec![payment()], &other), "its signer is not"),
-        ] {
-            let error = asked.unwrap_err().to_string();
-            assert!(error.contains(why), "{error}");
-        }
-        let text = |text: &str| {
-            let wanted = NewSignature {
-                text: Some(text.to_owned()),
-                ..NewSignature::default()
-            };
-            read(
-                &wanted,
-                key().address(),
-                &key().public_key(),
-                "hearth-devnet",
-                &|_| false,
-            )
-        };
-        assert!(text("I own this\naddress").is_ok());
-        for hidden in [
-            "\u{0}", "\u{202e}", "\u{2066}", "\u{200b}", "\u{2028}", "\u{feff}",
-        ] {
-            assert!(text(&format!("pay{hidden} me")).is_err(), "{hidden:?}");
-        }
-        assert!(text(&"x".repeat(MAX_TEXT_BYTES + 1)).is_err());
-        assert!(
-            read(
-                &NewSignature::default(),
-                key().address(),
-                &key().public_key(),
-                "x",
-                &|_| false
-            )
-            .is_err()
-        );
-    }
-}
+mod tests;

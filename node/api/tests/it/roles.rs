@@ -54,6 +54,9 @@ impl Roles for Fake {
         let sequence = given.map(|given| hearth_roles::Note::OtherSequence { given, next: 2 });
         number.into_iter().chain(sequence).collect()
     }
+    async fn before(&self, _: &[hearth_pocket::message::Any]) -> hearth_roles::Before {
+        hearth_roles::Before::default()
+    }
     async fn review(&self, order: &RoleOrder) -> Answer<RoleReview> {
         let RoleOrder::StakeGateway { stake } = order else {
             return Err(ApiError::conflict("no_change", "nothing would change"));

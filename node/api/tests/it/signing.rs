@@ -160,8 +160,8 @@ async fn a_document_of_other_numbers_says_so() {
     let world = world().await;
     let (_, program) = world.key(json!({"scopes": ["signatures"]})).await;
     for (at, codes) in [
-        ((4, 2), json!([])),
-        ((5, 9), json!(["other_number", "other_sequence"])),
+        ((4, 2), json!(["first_payment"])),
+        ((5, 9), json!(["other_number", "other_sequence", "first_payment"])),
     ] {
         let waits = hearth_roles::ToSign::new(&file()["tx"], &key().public_key(), "test", at).unwrap();
         let body = json!({ "document": STANDARD.encode(&waits.sign_doc) });
@@ -176,6 +176,47 @@ async fn a_document_of_other_numbers_says_so() {
         assert_eq!(shown["sent"], "5", "{shown:#}");
         let notes = shown["notes"].as_array().unwrap().iter();
         assert_eq!(notes.map(|note| note["code"].clone()).collect::<Value>(), codes);
+    }
+}
+
+#[tokio::test]
+async fn payees_of_documents_are_looked_at_as_those_of_payments() {
+    const PAID: &str = "pokt1p4hyq70rvup7h5muqpez7ky3629su2q3lsdkpd";
+    const ALIKE: &str = "pokt1p4hxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxsdkpd";
+    let world = world().await;
+    let (_, program) = world.key(json!({"scopes": ["signatures"]})).await;
+    for (to, codes) in [(PAID, json!([])), (ALIKE, json!(["looks_like", "first_payment"]))] {
+        let mut file = file();
+        let mut payment = file["tx"]["body"]["messages"][0].clone();
+        payment["to_address"] = json!(to);
+        // Also inside what is done with a power.
+        file["tx"]["body"]["messages"] = json!([{
+            "@type": "/cosmos.authz.v1beta1.MsgExec", "grantee": key().address().as_str(), "msgs": [payment],
+        }]);
+        let shown = world.post("/wallet/tx/review", file.clone()).await;
+        let waits = hearth_roles::ToSign::new(&file["tx"], &key().public_key(), "test", (4, 2)).unwrap();
+        let body = json!({ "document": STANDARD.encode(&waits.sign_doc) });
+        let (status, asked) = call(&world, Method::POST, "/v1/signatures", &program, Some(body)).await;
+        assert_eq!(status, 202, "{asked}");
+        let list = world.get("/signatures").await;
+        let listed = &list["requests"].as_array().unwrap().last().unwrap()["content"];
+        for content in [&shown["content"], listed] {
+            let notes = content["notes"].as_array().unwrap();
+            assert_eq!(
+                notes.iter().map(|note| note["code"].clone()).collect::<Value>(),
+                codes
+            );
+            if let Some(alike) = notes.iter().find(|note| note["code"] == "looks_like") {
+                assert_eq!(
+                    (&alike["danger"], &alike["values"]["other"]),
+                    (&json!(true), &json!(PAID))
+                );
+            }
+        }
+        let draft = json!({ "from": "main", "to": to, "amount": "1", "memo": null });
+        let review = world.post("/wallet/send/review", draft).await;
+        assert_eq!(review["looks_like"].is_object(), to == ALIKE, "{review}");
+        assert_eq!(review["first_payment_to_address"], to == ALIKE, "{review}");
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use hearth_base::Amount;
 use hearth_pocket::address::Address;
 
-use crate::power::Power;
+use crate::{power::Power, stranger::Stranger};
 
 /// What to know before it is signed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,6 +67,8 @@ pub enum Note {
     Free,
     /// Somebody gets a power over an account.
     Power(Power),
+    /// Something comes to somebody who is not of this wallet.
+    Stranger(Stranger),
     /// Messages are done in the name of others, who gave the power for it.
     InNameOf { who: String, accounts: Vec<String> },
     /// All that an application has staked becomes another account's.
@@ -113,6 +115,7 @@ impl Note {
             Note::MorseStakeStays { .. } => "morse_stake_stays",
             Note::Free => "free",
             Note::Power(power) => power.code(),
+            Note::Stranger(stranger) => stranger.code(),
             Note::InNameOf { .. } => "in_name_of",
             Note::StakeGiven { .. } => "stake_given",
             Note::Delegates { .. } => "delegates",
@@ -134,7 +137,7 @@ impl Note {
                 | Note::StakeGiven { .. }
                 | Note::Delegates { .. }
                 | Note::OtherSigner { .. }
-        )
+        ) || matches!(self, Note::Stranger(stranger) if stranger.is_danger())
     }
 
     /// Its figures by name: amounts in upokt.
@@ -181,6 +184,7 @@ impl Note {
                 vec![("amount", amount.upokt().to_string()), ("to", to.clone())]
             }
             Note::Power(power) => power.values(),
+            Note::Stranger(stranger) => stranger.values(),
             Note::InNameOf { who, accounts } => {
                 vec![("who", who.clone()), ("accounts", accounts.join(", "))]
             }
@@ -353,7 +357,8 @@ impl fmt::Display for Note {
                 f.write_str(&self.of_morse())
             }
             Note::Free => f.write_str("the network takes no fee for it"),
-            Note::Power(power) => write!(f, "{}", plain(&power.to_string())),
+            Note::Power(power) => f.write_str(&plain(&power.to_string())),
+            Note::Stranger(stranger) => f.write_str(&plain(&stranger.to_string())),
             Note::InNameOf { who, accounts } => write!(
                 f,
                 "{} does what is inside in the name of {}",

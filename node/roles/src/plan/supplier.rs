@@ -229,7 +229,7 @@ fn service_notes(
     notes
 }
 
-fn share_text(share: &ServiceRevenueShare) -> String {
+pub(crate) fn share_text(share: &ServiceRevenueShare) -> String {
     format!("{} % {}", share.rev_share_percentage, share.address)
 }
 

@@ -2150,7 +2150,7 @@ export type TransactionContent = {
   /** The messages as the chain's own JSON. */
   messages: (Record<string, unknown>)[];
   memo: string;
-  /** What its payments take from the signer in all, also those inside other messages. */
+  /** What leaves the accounts of this wallet in all, besides the fee: payments, what is added to stakes, and what the chain charges for them; also inside other messages. */
   sent?: Upokt;
   /** The signer's number on the chain, and the place of the transaction among its own: 0 where it is unordered. */
   account_number?: number;

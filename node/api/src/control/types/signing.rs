@@ -71,7 +71,8 @@ pub struct TransactionContent {
     #[schema(value_type = Vec<Object>)]
     pub messages: Vec<serde_json::Value>,
     pub memo: String,
-    /// What its payments take from the signer in all, also those inside other messages.
+    /// What leaves the accounts of this wallet in all, besides the fee: payments, what is added to stakes, and what the chain
+    /// charges for them; also inside other messages.
     #[serde(default)]
     pub sent: Upokt,
     /// The signer's number on the chain, and the place of the transaction among its own: 0 where it is unordered.

@@ -223,7 +223,7 @@ impl Money for ChainMoney {
         let after = after.saturating_add(comes_back);
         self.check_reserve(&signer, &draft, after).await?;
         Ok(SendReview {
-            // The route names the review, and the recipient.
+            // The route names the review, and says what is known of the recipient.
             review_id: String::new(),
             from,
             from_address: signer.address().to_string(),
@@ -236,7 +236,7 @@ impl Money for ChainMoney {
             balance_before: Upokt(there),
             balance_after: Upokt(after),
             standing: standing(&self.chain, &balance),
-            first_payment_to_address: !self.payees().await?.iter().any(|paid| paid == to.as_str()),
+            first_payment_to_address: false,
             needs_password,
             to_name: None,
             looks_like: None,

@@ -209,6 +209,10 @@ impl Roles for ChainRoles {
         self.roles.other_numbers(account, given).await
     }
 
+    async fn before(&self, messages: &[Any]) -> hearth_roles::Before {
+        self.roles.before(messages).await
+    }
+
     async fn morse(&self, address: &str) -> Answer<MorseAccount> {
         morse::account(&self.roles, address).await
     }
