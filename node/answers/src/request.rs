@@ -169,7 +169,7 @@ impl Request {
         };
         size::check(json)?;
         let value = serde_json::from_slice(json)
-            .map_err(|error| Error::bad_json(format!("the body is no JSON: {error}")))?;
+            .map_err(|error| Error::bad_json(format!("the body {}", hearth_base::json::fault(&error))))?;
         let mut fields = Fields::of_body(value)?;
         let body = match self.operation {
             Operation::Chat => RequestBody::Chat(ChatRequest::read(&mut fields)?),

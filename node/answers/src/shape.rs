@@ -125,7 +125,7 @@ pub(crate) fn fields(body: &[u8]) -> Result<Fields, Error> {
     let body: Cow<'_, [u8]> = surrogates::replaced(body);
     size::check(&body)?;
     let value = serde_json::from_slice(&body)
-        .map_err(|error| Error::bad_json(format!("the body is no JSON: {error}")))?;
+        .map_err(|error| Error::bad_json(format!("the body {}", hearth_base::json::fault(&error))))?;
     Fields::of_body(value)
 }
 

@@ -12,7 +12,7 @@ mod table;
 pub(crate) use client::{Client, bare, means_this_computer};
 pub(crate) use grant::Grant;
 pub use keys::free_name;
-pub(crate) use keys::{Found, Keys, Reservation, unknown_key};
+pub(crate) use keys::{Found, Keys, Reservation, names_a_key, unknown_key};
 pub(crate) use login::Login;
 pub use origins::{OriginError, OriginPattern};
 pub use proof::proof;

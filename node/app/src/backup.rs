@@ -56,6 +56,8 @@ pub enum BackupError {
     Exists(PathBuf),
     #[error("{path} is no backup of Hearth ({why}): name the folder that `hearth backup` made")]
     NoBackup { path: PathBuf, why: String },
+    #[error("{path} is a damaged backup of Hearth ({why}): take another backup; nothing was changed")]
+    Damaged { path: PathBuf, why: String },
     #[error(
         "{path} has the form {found} and this Hearth knows {VERSION}: bring it back with the newer Hearth that made it"
     )]
@@ -87,6 +89,25 @@ pub enum BackupError {
 }
 
 impl BackupError {
+    /// The same of the backup that was named, where that was unpacked first.
+    fn of(self, from: &Path) -> BackupError {
+        let path = from.to_owned();
+        match self {
+            BackupError::NoBackup { why, .. } => BackupError::NoBackup { path, why },
+            BackupError::Damaged { why, .. } => BackupError::Damaged { path, why },
+            BackupError::Newer { found, .. } => BackupError::Newer { path, found },
+            error @ (BackupError::Nothing(_)
+            | BackupError::Exists(_)
+            | BackupError::HasData(_)
+            | BackupError::DataDir(_)
+            | BackupError::Sealed { .. }
+            | BackupError::NeedsPassphrase(_)
+            | BackupError::BrokenLink(_)
+            | BackupError::Store(_)
+            | BackupError::File { .. }) => error,
+        }
+    }
+
     /// A stable word for programs.
     #[must_use]
     pub fn code(&self) -> &'static str {
@@ -94,6 +115,7 @@ impl BackupError {
             BackupError::Nothing(_) => "nothing_to_copy",
             BackupError::Exists(_) => "backup_exists",
             BackupError::NoBackup { .. } => "no_backup",
+            BackupError::Damaged { .. } => "backup_damaged",
             BackupError::Newer { .. } => "newer_backup",
             BackupError::HasData(_) => "has_data",
             BackupError::DataDir(DataDirError::Taken { .. }) => "data_dir_taken",

@@ -207,6 +207,7 @@ fn backup_refused(error: &BackupError) -> ApiError {
         BackupError::Nothing(_)
         | BackupError::BrokenLink(_)
         | BackupError::NoBackup { .. }
+        | BackupError::Damaged { .. }
         | BackupError::Newer { .. }
         | BackupError::HasData(_)
         | BackupError::Sealed { .. }

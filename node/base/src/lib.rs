@@ -7,6 +7,7 @@ pub mod amount;
 pub mod clock;
 pub mod failure;
 pub mod ids;
+pub mod json;
 pub mod private;
 pub mod secret;
 pub mod tasks;

@@ -193,7 +193,7 @@ fn refusal(stage: &Stage, reason: &Reason, log: &str, codespace: &str, code: i64
             "the endpoints refuse the transaction (it counts as sent until its time is over)".to_owned()
         }
     };
-    format!("{place}: {reason}: {log} ({codespace} {code})")
+    format!("{place}: {}", reason.words(codespace, code, log))
 }
 
 /// The fee for an amount of gas: its price, rounded up, and at least 1 upokt.

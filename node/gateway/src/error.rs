@@ -73,8 +73,8 @@ pub enum Error {
     )]
     OutOfStake { application: Address, price: Amount },
     #[error(
-        "answers of the network have cost {spent} today, and one more of {price} would exceed the cap of {cap} a day: \
-         raise it in Settings, or wait for the next day (UTC)"
+        "answers of the network have cost {} POKT today, and one more of {} POKT would exceed the cap of {} POKT a day",
+        spent.pokt(), price.pokt(), cap.pokt()
     )]
     DailyCap {
         cap: Amount,

@@ -151,7 +151,7 @@ fn done(found: &FoundTx, is_over: bool) -> Option<Seen> {
     let outcome = found.outcome?;
     let failure = || {
         let reason = hearth_chain::reason_of(&found.codespace, found.code, &found.log);
-        let why = format!("{reason}: {} ({} {})", found.log, found.codespace, found.code);
+        let why = reason.words(&found.codespace, found.code, &found.log);
         let moment = if is_over || !found.may_come_again() {
             Moment::Used
         } else if found.is_failure_of_either_kind() {

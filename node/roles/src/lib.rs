@@ -6,6 +6,7 @@
 //! A plan is looked at before anything is signed. What it needs beforehand is a step of its own, and each step is signed
 //! only once the one before it is in a block.
 
+mod card;
 mod elsewhere;
 mod error;
 mod facts;
@@ -22,6 +23,7 @@ mod settled;
 mod stranger;
 mod to_sign;
 
+pub use card::read_card;
 pub use elsewhere::{FileError, Unsigned};
 pub use facts::{Facts, Party};
 pub use leaves::{Before, leaves};

@@ -267,9 +267,10 @@ fn ended(item: Item, tx: &SignedTx) -> Result<Height, Error> {
 }
 
 fn failed(found: &FoundTx) -> Error {
+    let reason = hearth_chain::reason_of(&found.codespace, found.code, &found.log);
     Error::Failed {
         height: found.height,
-        why: format!("{} ({} {})", found.log, found.codespace, found.code),
+        why: reason.words(&found.codespace, found.code, &found.log),
     }
 }
 

@@ -49,7 +49,8 @@ async fn change(
 fn read_card(path: &Path) -> Result<Value, Exit> {
     let text = file::read(path, file::DOCUMENT, "a file with one JSON object")?;
     serde_json::from_slice(&text).map_err(|error| {
-        Fault::wrong_use(format!("{} is no JSON: {error}", path.display()))
+        let why = hearth_base::json::fault(&error);
+        Fault::wrong_use(format!("{} {why}", path.display()))
             .remedy("name a file with one JSON object")
             .into()
     })

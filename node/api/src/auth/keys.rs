@@ -413,6 +413,12 @@ fn resembles_a_key(secret: &str) -> bool {
     begins_like_one || is_random
 }
 
+/// Whether a text has a key of this node in it, wherever.
+pub(crate) fn names_a_key(text: &str) -> bool {
+    let begin = KEY_PREFIX.trim_end_matches('-');
+    text.to_ascii_lowercase().contains(begin)
+}
+
 type Statement<'q> = Query<'q, Sqlite, SqliteArguments>;
 
 /// The limits as the columns from `scopes` to `expires_ms` hold them.

@@ -11,7 +11,7 @@ use crate::error::ApiError;
 const MAX_AGE: &str = "7200";
 const METHODS: &str = "GET, HEAD, POST, DELETE, OPTIONS";
 /// Where a browser does not say what it will send.
-const HEADERS: &str = "authorization, content-type, x-api-key";
+const HEADERS: &str = "authorization, content-type, x-api-key, api-key";
 /// What scripts may read beside what browsers always let them.
 const EXPOSED: &str = "retry-after, x-request-id, request-id, x-hearth-receipt, x-ratelimit-limit-requests, x-ratelimit-remaining-requests, \
      x-ratelimit-reset-requests, x-ratelimit-limit-tokens, x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens";

@@ -11,6 +11,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 
 use super::{
     anthropic,
@@ -20,8 +21,8 @@ use super::{
 use crate::{
     app::App,
     auth::{
-        Caller, Client, Credential, Found, Grant, OriginPattern, Zone, bare, means_this_computer, page_key,
-        same_secret, unknown_key,
+        Caller, Client, Credential, Found, Grant, OriginPattern, Zone, bare, means_this_computer,
+        names_a_key, page_key, same_secret, unknown_key,
     },
     error::ApiError,
     metering::Asker,
@@ -143,7 +144,7 @@ async fn check(
     client: Client,
     origin: &Origin,
 ) -> Result<Passed, ApiError> {
-    let shown = shown(app, &request.headers, origin).await?;
+    let shown = shown(app, request, origin).await?;
     // What looks like a key and is none is refused where keys count, even where nothing would have done.
     if zone.takes_keys()
         && let Shown::Refused(error) = &shown
@@ -294,7 +295,8 @@ enum Shown {
     Owner,
 }
 
-async fn shown(app: &App, headers: &HeaderMap, origin: &Origin) -> Result<Shown, ApiError> {
+async fn shown(app: &App, request: &Parts, origin: &Origin) -> Result<Shown, ApiError> {
+    let headers = &request.headers;
     let mut refused = Shown::Nothing;
     for secret in secrets(headers) {
         if same_secret(secret, app.token.reveal()) {
@@ -307,6 +309,9 @@ async fn shown(app: &App, headers: &HeaderMap, origin: &Origin) -> Result<Shown,
             Found::Foreign => {}
         }
     }
+    if hides_a_key(request) {
+        refused = Shown::Refused(unknown_key());
+    }
     // A browser sends the cookie for pages of other sites, too, if they lie on this computer.
     if origin.foreign().is_some() {
         return Ok(refused);
@@ -318,10 +323,54 @@ async fn shown(app: &App, headers: &HeaderMap, origin: &Origin) -> Result<Shown,
     }
 }
 
-/// The secrets that were shown, as clients of OpenAI and of Anthropic send them.
+/// Where clients of Anthropic, Azure and Google send a key.
+const KEY_HEADERS: [&str; 3] = ["x-api-key", "api-key", "x-goog-api-key"];
+
+/// The secrets that were shown, wherever clients send them.
 fn secrets(headers: &HeaderMap) -> impl Iterator<Item = &str> {
-    let key = headers.get("x-api-key").and_then(|value| value.to_str().ok());
-    bearer(headers).into_iter().chain(key.map(str::trim))
+    let keys = KEY_HEADERS
+        .into_iter()
+        .flat_map(|name| texts(headers, name).map(str::trim));
+    authorizations(headers)
+        .filter_map(|(scheme, secret)| match scheme.to_ascii_lowercase().as_str() {
+            "" | "bearer" | "token" => Some(secret),
+            _ => None,
+        })
+        .chain(keys)
+}
+
+/// The scheme and the secret of each `Authorization`; a secret may come without a scheme.
+fn authorizations(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
+    texts(headers, header::AUTHORIZATION.as_str())
+        .map(|value| {
+            value
+                .trim()
+                .split_once(char::is_whitespace)
+                .unwrap_or(("", value))
+        })
+        .map(|(scheme, secret)| (scheme, secret.trim()))
+}
+
+fn texts<'a>(headers: &'a HeaderMap, name: &str) -> impl Iterator<Item = &'a str> + use<'a> {
+    let values = headers.get_all(name).iter();
+    values.filter_map(|value| value.to_str().ok())
+}
+
+/// Whether a key of this node comes where none is read: as a user or password, or in the address.
+fn hides_a_key(request: &Parts) -> bool {
+    let mut schemes = authorizations(&request.headers);
+    let in_scheme = schemes.any(|(scheme, secret)| {
+        let decoded = BASE64
+            .decode(secret)
+            .ok()
+            .filter(|_| scheme.eq_ignore_ascii_case("basic"));
+        let decoded = decoded.unwrap_or_default();
+        names_a_key(scheme) || names_a_key(secret) || names_a_key(&String::from_utf8_lossy(&decoded))
+    });
+    let query = request.uri.query().unwrap_or_default();
+    in_scheme
+        || url::form_urlencoded::parse(query.as_bytes())
+            .any(|(name, value)| names_a_key(&name) || names_a_key(&value))
 }
 
 /// The cookie that an owner calls by; `None` where the token was shown.
@@ -355,17 +404,6 @@ pub(crate) fn sign_in<'a>(app: &App, headers: &'a HeaderMap) -> Result<Option<&'
         format!("the cookie came without the key of the page that signed in (header {PAGE_KEY})"),
     )
     .remedy("Sign in again on the page that Hearth serves; programs send the token as a bearer."))
-}
-
-/// The secret that is shown; clients of Anthropic's API have a header of their own for it.
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let value = |name: &str| headers.get(name)?.to_str().ok();
-    let bearer = value(header::AUTHORIZATION.as_str())
-        .and_then(|value| value.split_once(' '))
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-    bearer
-        .map(|(_, secret)| secret.trim())
-        .or_else(|| value("x-api-key").map(str::trim))
 }
 
 /// The values of the cookies of this name.

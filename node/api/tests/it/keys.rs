@@ -2,6 +2,7 @@
 
 use std::{sync::atomic::Ordering, time::Duration};
 
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
@@ -235,6 +236,64 @@ async fn a_key_is_shown_as_anthropics_clients_do_and_a_made_up_one_does_not_matt
         (&json!("laptop"), &Value::Null)
     );
     assert_eq!(list("x-api-key", key).await.status(), 200);
+}
+
+#[tokio::test]
+async fn a_key_counts_wherever_clients_send_it_and_is_refused_where_none_is_read() {
+    let world = with(config(false), Fake::default()).await;
+    let (id, key) = world.key(json!({})).await;
+    let list = |path: &str, header: Option<(&'static str, String)>| {
+        let call = world.bare(Method::GET, path);
+        let call = match header {
+            Some((name, value)) => call.header(name, value),
+            None => call,
+        };
+        async { call.send().await.unwrap() }
+    };
+    let read = [
+        ("authorization", format!("Bearer {key}")),
+        ("authorization", format!("Token {key}")),
+        ("authorization", key.clone()),
+        ("x-api-key", key.clone()),
+        ("api-key", key.clone()),
+        ("x-goog-api-key", key.clone()),
+    ];
+    let basic = |text: String| ("authorization", format!("Basic {}", BASE64.encode(text)));
+    let unread = [
+        basic(format!("{key}:")),
+        basic(format!("me:{key}")),
+        ("authorization", format!("ApiKey {key}")),
+    ];
+    for header in &read {
+        let answer = list("/v1/models", Some(header.clone())).await;
+        assert_eq!(answer.status(), 200, "{header:?}");
+    }
+    for header in &unread {
+        let refused = refusal(list("/v1/models", Some(header.clone())).await).await;
+        assert_eq!(refused, (401, "invalid_api_key".to_owned()), "{header:?}");
+    }
+    for query in ["key", "api-key", "api_key"] {
+        let path = format!("/v1/models?{query}={}", key.replace('-', "%2D"));
+        let refused = refusal(list(&path, None).await).await;
+        assert_eq!(refused, (401, "invalid_api_key".to_owned()), "{query}");
+    }
+    // Names and passwords of proxies, and other parameters, are nobody's business.
+    assert_eq!(
+        list("/v1/models?key=1", Some(basic("me:word".to_owned())))
+            .await
+            .status(),
+        200
+    );
+    // One that is read says that the key was revoked.
+    world
+        .own(Method::DELETE, &format!("/keys/{id}"))
+        .send()
+        .await
+        .unwrap();
+    for header in read {
+        let refused = refusal(list("/v1/models", Some(header.clone())).await).await;
+        assert_eq!(refused, (401, "invalid_api_key".to_owned()), "{header:?}");
+    }
 }
 
 #[tokio::test]

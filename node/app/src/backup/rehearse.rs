@@ -44,17 +44,21 @@ pub async fn rehearse(
     };
     let opened = open(from, passphrase, &scratch).await?;
     let layout = Layout::of(&scratch.path().join("data"));
-    let backup = restore(&layout, &opened).await?.backup;
+    let damaged = |why: String| BackupError::Damaged {
+        path: from.to_owned(),
+        why,
+    };
+    let restored = restore(&layout, &opened).await.map_err(|error| error.of(from))?;
+    let backup = restored.backup;
     let store = Store::open(hearth_store::Config {
         path: layout.database(),
         chain_id: backup.chain_id.as_str().into(),
         max_pages: None,
     })
-    .await?;
-    let (conversations, transactions) = counts(&store).await.map_err(|error| BackupError::NoBackup {
-        path: from.to_owned(),
-        why: format!("its database cannot be read: {error}"),
-    })?;
+    .await
+    .map_err(|error| damaged(unread(&error)))?;
+    let counted = counts(&store).await;
+    let (conversations, transactions) = counted.map_err(|error| damaged(unread(&error)))?;
     store.close().await;
     let wallet = Wallet::open(
         hearth_wallet::Config {
@@ -63,10 +67,7 @@ pub async fn rehearse(
         },
         Clock::system(),
     )
-    .map_err(|error| BackupError::NoBackup {
-        path: from.to_owned(),
-        why: hearth_base::failure::chain(&error),
-    })?;
+    .map_err(|error| damaged(hearth_base::failure::chain(&error)))?;
     let accounts = wallet.accounts();
     let password_opens = match (wallet_password, &accounts) {
         (Some(password), Some(_)) => Some(opens(wallet, password.clone()).await),
@@ -79,6 +80,13 @@ pub async fn rehearse(
         conversations,
         transactions,
     })
+}
+
+fn unread(error: &dyn std::error::Error) -> String {
+    format!(
+        "its database cannot be read: {}",
+        hearth_base::failure::chain(error)
+    )
 }
 
 /// Whether the password opens the keys. Stretching it takes a while.

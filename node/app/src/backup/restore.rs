@@ -34,6 +34,13 @@ pub(super) async fn open(
     scratch: &Scratch,
 ) -> Result<PathBuf, BackupError> {
     if !sealed::is_sealed(from) {
+        if from.is_file() {
+            let why = "it is a file, and no sealed backup".to_owned();
+            return Err(BackupError::NoBackup {
+                path: from.to_owned(),
+                why,
+            });
+        }
         return Ok(from.to_owned());
     }
     let Some(passphrase) = passphrase.cloned() else {
@@ -68,7 +75,8 @@ pub async fn restore_any(
         std::env::temp_dir()
     };
     let scratch = Scratch::new_in(&above).map_err(in_file(&above))?;
-    restore(layout, &open(from, passphrase, &scratch).await?).await
+    let opened = open(from, passphrase, &scratch).await?;
+    restore(layout, &opened).await.map_err(|error| error.of(from))
 }
 
 /// Brings the backup in the folder `from` back, as [`restore_any`] does.
@@ -133,7 +141,10 @@ async fn whole_head(source: &Layout) -> Result<Backup, BackupError> {
         path: from.to_owned(),
         why,
     };
-    let text = fs::read(from.join(HEAD)).map_err(|error| no_backup(format!("{HEAD}: {error}")))?;
+    let text = fs::read(from.join(HEAD)).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => no_backup(format!("it has no {HEAD}")),
+        _ => no_backup(format!("{HEAD}: {error}")),
+    })?;
     let head: Backup =
         serde_json::from_slice(&text).map_err(|error| no_backup(format!("{HEAD}: {error}")))?;
     if head.version > VERSION {
@@ -142,12 +153,12 @@ async fn whole_head(source: &Layout) -> Result<Backup, BackupError> {
             found: head.version,
         });
     }
-    if Store::chain_of(&source.database()).await.map(|id| id.to_string()) != Some(head.chain_id.clone()) {
-        return Err(no_backup(
-            "its database is missing or of another chain".to_owned(),
-        ));
-    }
-    is_whole(&head, source).await.map_err(no_backup)?;
+    is_whole(&head, source)
+        .await
+        .map_err(|why| BackupError::Damaged {
+            path: from.to_owned(),
+            why,
+        })?;
     Ok(head)
 }
 
@@ -158,10 +169,17 @@ async fn is_whole(head: &Backup, source: &Layout) -> Result<(), String> {
             return Err(format!("{} is missing in it", name.display()));
         }
     }
+    if !source.database().is_file() {
+        return Err("its database is missing".to_owned());
+    }
     for database in [source.database(), source.devnet_database()] {
         if database.exists() && !Store::is_whole(&database).await {
             return Err(format!("{} is damaged", name_in(source, &database).display()));
         }
+    }
+    let chain = Store::chain_of(&source.database()).await;
+    if chain.is_none_or(|chain| chain.to_string() != head.chain_id) {
+        return Err(format!("its database is not of the chain {}", head.chain_id));
     }
     let keys = hearth_wallet::Config {
         folder: source.keystore(),

@@ -168,6 +168,20 @@ async fn what_is_no_backup_is_refused_and_leaves_nothing() {
         let error = restore(&layout, folder.path()).await.unwrap_err();
         assert!(matches!(error, BackupError::NoBackup { .. }), "{error}");
     }
+    // A file that is none, and a folder that is none.
+    let file = folder.path().join("holiday.jpg");
+    fs::write(&file, vec![7; 4096]).unwrap();
+    let empty = tempfile::tempdir().unwrap();
+    for (path, why) in [
+        (file.as_path(), "no sealed backup"),
+        (empty.path(), "it has no backup.json"),
+    ] {
+        let error = restore_any(&layout, path, None).await.unwrap_err();
+        assert!(
+            matches!(error, BackupError::NoBackup { .. }) && error.to_string().contains(why),
+            "{error}"
+        );
+    }
     let newer = r#"{"version": 2, "hearth": "9", "chain_id": "pocket", "made_at_ms": 0, "files": []}"#;
     fs::write(folder.path().join(HEAD), newer).unwrap();
     assert!(matches!(
@@ -202,7 +216,12 @@ async fn a_backup_that_is_not_whole_is_refused_and_what_failed_can_be_tried_agai
     let mut torn = bytes.clone();
     torn[4096..4200].fill(0x5a);
     fs::write(&database, torn).unwrap();
-    refused("damaged").await;
+    refused("hearth.db is damaged").await;
+    fs::write(&database, vec![0x5a; bytes.len()]).unwrap();
+    refused("hearth.db is damaged").await;
+    let error = rehearse(None, &copy, None, None).await.unwrap_err();
+    assert_eq!(error.code(), "backup_damaged");
+    assert!(error.to_string().contains(&*copy.to_string_lossy()), "{error}");
     fs::write(&database, bytes).unwrap();
 
     // A folder in the way of the last file: nothing of what was copied stays, and what was there before does.

@@ -122,10 +122,14 @@ impl Endpoint {
     }
 
     async fn exchange(&self, method: &str, params: &Value) -> Result<Vec<u8>, RpcError> {
-        let unreachable = |source: reqwest::Error| RpcError::Unreachable {
-            endpoint: self.name.clone(),
+        let unreachable = |source: reqwest::Error| {
             // The address may hold an access key.
-            source: source.without_url(),
+            let (endpoint, source) = (self.name.clone(), source.without_url());
+            if source.is_connect() {
+                RpcError::Unreachable { endpoint, source }
+            } else {
+                RpcError::BrokenOff { endpoint, source }
+            }
         };
         let request = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
         let response = self
@@ -219,6 +223,11 @@ impl Endpoint {
     /// False answers of former runs: it is asked after those who never lied.
     pub(crate) fn remember(&self, lies: u32, last: &Former<'_>, most: Option<Duration>) {
         self.health().remember(lies, last, most, Instant::now());
+    }
+
+    /// Where it takes no more questions: asks it again within that time all the same.
+    pub(crate) fn shorten_limited(&self, most: Duration) {
+        self.health().shorten_limited(most, Instant::now());
     }
 
     /// Leaves the endpoint alone, since it gave a false answer.

@@ -18,6 +18,12 @@ pub enum RpcError {
         #[source]
         source: reqwest::Error,
     },
+    #[error("the endpoint {endpoint} ended the connection before its answer was there")]
+    BrokenOff {
+        endpoint: String,
+        #[source]
+        source: reqwest::Error,
+    },
     #[error("the endpoint {endpoint} takes no more questions for {}", seconds(*.pause))]
     Limited { endpoint: String, pause: Duration },
     #[error("the endpoint {endpoint} answered with HTTP status {status}")]
@@ -50,6 +56,7 @@ impl Failure for RpcError {
             RpcError::Refused { .. }
             | RpcError::Timeout { .. }
             | RpcError::Unreachable { .. }
+            | RpcError::BrokenOff { .. }
             | RpcError::Limited { .. }
             | RpcError::HttpStatus { .. }
             | RpcError::Rubbish { .. }
@@ -67,6 +74,7 @@ impl RpcError {
             RpcError::Refused { data, .. } => is_pruned(data) || data.contains("must be less than or equal"),
             RpcError::Timeout { .. }
             | RpcError::Unreachable { .. }
+            | RpcError::BrokenOff { .. }
             | RpcError::Limited { .. }
             | RpcError::HttpStatus { .. }
             | RpcError::Rubbish { .. }

@@ -207,6 +207,19 @@ impl Health {
         pause
     }
 
+    /// Shortens the pause of an endpoint that takes no more questions.
+    pub(super) fn shorten_limited(&mut self, most: Duration, now: Instant) {
+        if !matches!(self.state, EndpointState::Limited { .. }) {
+            return;
+        }
+        let until = now + most;
+        if self.rests_until.is_some_and(|rests| rests > until) {
+            let why = format!("it takes no more questions for {}", seconds(most));
+            self.state = EndpointState::Limited { why };
+            self.rests_until = Some(until);
+        }
+    }
+
     pub(super) fn note_status(&mut self, status: &Status) {
         let height = Height(u64::try_from(status.sync_info.latest_block_height).unwrap_or(0));
         let before = self.went_back_from.unwrap_or(self.height).max(self.height);

@@ -25,6 +25,8 @@ use crate::head::Head;
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 /// How long the last endpoint that may be asked is banned at most.
 const BAN_OF_THE_LAST: Duration = Duration::from_secs(20);
+/// How long an endpoint that takes no more questions is left alone at most, where no other one answers.
+const LIMITED_OF_THE_LAST: Duration = Duration::from_secs(60);
 /// Another endpoint is asked besides where one takes three times as long as usual, between these.
 const HEDGE_LEAST: Duration = Duration::from_millis(400);
 const HEDGE_MOST: Duration = Duration::from_secs(3);
@@ -121,6 +123,12 @@ impl Pool {
             .into_iter()
             .filter_map(|endpoint| endpoint.rank(best).map(|rank| (rank, endpoint)))
             .collect();
+        let fails = |endpoint: &Endpoint| matches!(endpoint.state(), EndpointState::Failing { .. });
+        if ranked.iter().all(|(_, endpoint)| fails(endpoint)) {
+            for endpoint in &self.all() {
+                endpoint.shorten_limited(LIMITED_OF_THE_LAST);
+            }
+        }
         // A stable sort keeps the operator's order among equals.
         ranked.sort_by_key(|(rank, _)| *rank);
         ranked.into_iter().map(|(_, endpoint)| endpoint).collect()
@@ -301,4 +309,79 @@ impl Pool {
 fn hedge_after(endpoint: Option<&Endpoint>) -> Duration {
     let usual = endpoint.and_then(Endpoint::latency).unwrap_or_default();
     usual.saturating_mul(3).clamp(HEDGE_LEAST, HEDGE_MOST)
+}
+
+#[cfg(test)]
+mod tests {
+    use hearth_base::Tasks;
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpListener,
+    };
+
+    use super::*;
+
+    /// A server that says this to everything, and resets the connection then.
+    async fn says(answer: &'static str, tasks: &Tasks) -> Url {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tasks.spawn_until_stopped("server", async move {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                if answer != "unheard" {
+                    let _ = stream.read(&mut [0; 4096]).await;
+                }
+                if answer.starts_with("HTTP") {
+                    let _ = stream.write_all(answer.as_bytes()).await;
+                } else {
+                    stream.set_zero_linger().unwrap();
+                }
+            }
+        });
+        url.parse().unwrap()
+    }
+
+    fn pool(urls: &[Url]) -> Pool {
+        let limit = Duration::from_secs(10);
+        Pool::new(urls, limit, Duration::from_secs(600), Clock::system()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_last_endpoint_that_wants_to_be_left_alone_is_asked_again_within_a_minute() {
+        let tasks = Tasks::root();
+        let limited =
+            "HTTP/1.1 429 Too Many Requests\r\nretry-after: 4000000000\r\ncontent-length: 0\r\n\r\n";
+        let url = says(limited, &tasks).await;
+        let rests = |pool: &Pool| {
+            pool.candidates();
+            pool.statuses(&Head::nothing(), OffsetDateTime::UNIX_EPOCH)[0]
+                .rests
+                .unwrap()
+        };
+        let alone = pool(&[url.clone()]);
+        alone.call::<Value>("status", Value::Null).await.unwrap_err();
+        assert!(rests(&alone) <= LIMITED_OF_THE_LAST, "{:?}", rests(&alone));
+        // Another one is left to be asked.
+        let good = "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":1}";
+        let both = pool(&[url, says(good, &tasks).await]);
+        both.call::<Value>("status", Value::Null).await.unwrap();
+        assert!(rests(&both) > LIMITED_OF_THE_LAST, "{:?}", rests(&both));
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_is_reset_is_said_to_be() {
+        let tasks = Tasks::root();
+        for answer in [
+            "heard",
+            "unheard",
+            "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{",
+        ] {
+            let pool = pool(&[says(answer, &tasks).await]);
+            let error = pool.call::<Value>("status", Value::Null).await.unwrap_err();
+            assert!(
+                error.to_string().contains("ended the connection"),
+                "{answer}: {error}"
+            );
+        }
+    }
 }

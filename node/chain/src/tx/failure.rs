@@ -192,6 +192,23 @@ impl Reason {
     }
 }
 
+impl Reason {
+    /// The reason with what the chain said, where that tells more.
+    #[must_use]
+    pub fn words(&self, codespace: &str, code: i64, log: &str) -> String {
+        // What it says of money is for programmers.
+        match (self, shortage(log)) {
+            (Reason::InsufficientFunds, Some((there, needed))) => format!(
+                "the account has {} POKT, {} are needed",
+                there.pokt(),
+                needed.pokt()
+            ),
+            (Reason::InsufficientFunds, None) => self.to_string(),
+            _ => format!("{self}: {log} ({codespace} {code})"),
+        }
+    }
+}
+
 /// Tells the reason of a refusal from its codespace, code and text.
 #[must_use]
 pub fn reason_of(codespace: &str, code: i64, log: &str) -> Reason {
@@ -289,6 +306,17 @@ fn required_fee(log: &str) -> Option<Amount> {
     coins
         .split(',')
         .find_map(|coin| coin.trim().strip_suffix("upokt")?.parse().ok())
+}
+
+/// Reads what is there and what is needed out of `spendable balance 1upokt is smaller than 2upokt` or `1upokt < 2upokt`.
+fn shortage(log: &str) -> Option<(Amount, Amount)> {
+    let (there, needed) = log
+        .split_once(" is smaller than ")
+        .or_else(|| log.split_once(" < "))?;
+    let amount = |coin: &str| coin.strip_suffix("upokt")?.parse().ok();
+    let there = there.split_whitespace().next_back()?;
+    let needed = needed.split([' ', ':']).next()?;
+    Some((amount(there)?, amount(needed)?))
 }
 
 /// Reads `expected 2, got 7` out of the log.

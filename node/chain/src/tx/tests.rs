@@ -170,6 +170,26 @@ fn a_refusal_says_what_is_lost() {
             .contains("nothing was sent")
     );
     assert!(refused(Stage::Check).to_string().contains("counts as sent"));
+    let said = refused(Stage::Simulation).to_string();
+    assert!(
+        said.ends_with("the account has 0.000001 POKT, 0.000002 are needed"),
+        "{said}"
+    );
+    let raw = |log: &str| TxError::Refused {
+        stage: Stage::Simulation,
+        reason: Reason::InsufficientFunds,
+        codespace: "sdk".to_owned(),
+        code: 6,
+        log: log.to_owned(),
+    };
+    let said = raw("rpc error: code = Unknown desc = insufficient funds with gas used: '40123'").to_string();
+    assert!(said.ends_with("the account does not have enough"), "{said}");
+    let said = raw("rpc error: spendable balance 5upokt is smaller than 1000007upokt: insufficient funds")
+        .to_string();
+    assert!(
+        said.ends_with("the account has 0.000005 POKT, 1.000007 are needed"),
+        "{said}"
+    );
     assert!(refused(Stage::Simulation).is_certain());
     // Whoever refuses a transaction may have passed it on.
     assert!(!refused(Stage::Check).is_certain());

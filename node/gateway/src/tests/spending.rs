@@ -130,6 +130,10 @@ async fn a_day_costs_no_more_than_its_cap() {
     .await;
     let (bought, error) = buy(&world).await;
     assert_eq!((bought, error.code()), (2, "daily_cap_reached"), "{error}");
+    // In POKT, and with its advice once.
+    let said = hearth_answers::Error::from(error).text();
+    assert!(said.contains(" POKT") && !said.contains("upokt"), "{said}");
+    assert_eq!(said.matches("next day").count(), 1, "{said}");
     assert_eq!(
         world.suppliers[0].seen().len(),
         2,

@@ -9,24 +9,23 @@ use hearth_pocket::{
         shared::{Metadata, Service},
     },
 };
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use hearth_wallet::Purpose;
 
 use super::{Note, Plan, RoleError, amount, by, elsewhere};
-use crate::{facts::Facts, order::ServiceOrder};
+use crate::{card::read_card, facts::Facts, order::ServiceOrder};
 
 /// The chain's limits on services.
 const MAX_ID: usize = 42;
 const MAX_NAME: usize = 169;
 const MAX_COMPUTE_UNITS: u64 = 2_097_152;
-const MAX_CARD_BYTES: usize = 256 << 10;
 
 pub(super) fn plan(wanted: &ServiceOrder, facts: &Facts) -> Result<Plan, RoleError> {
     let id = wanted.id.as_str();
     check_id(id)?;
     if let Some(card) = &wanted.card {
-        check_card(card)?;
+        read_card(card).map_err(|why| RoleError::Field(format!("the card {why}")))?;
     }
     let owner = facts.account(Purpose::Owner)?;
     let known = facts.services.get(&wanted.id);
@@ -159,16 +158,4 @@ fn changes(known: &Service, after: &Service, facts: &Facts) -> Result<Vec<Note>,
         return Err(RoleError::NoChange);
     }
     Ok(notes)
-}
-
-fn check_card(card: &[u8]) -> Result<(), RoleError> {
-    if card.len() > MAX_CARD_BYTES {
-        return Err(RoleError::Field(format!(
-            "the card has {} bytes, and the network takes {MAX_CARD_BYTES}",
-            card.len()
-        )));
-    }
-    let read: Result<Map<String, Value>, _> = serde_json::from_slice(card);
-    read.map(drop)
-        .map_err(|error| RoleError::Field(format!("the card is no JSON object: {error}")))
 }

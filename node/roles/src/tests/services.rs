@@ -126,6 +126,22 @@ fn what_a_change_of_a_service_leaves_out_stays_and_the_same_is_not_sent_again() 
         [Note::Changes { what: "card", .. }]
     ));
     assert_eq!(service_of(&planned).metadata.unwrap().card, br#"{"a":2}"#);
+    // A card that nobody could show is not signed.
+    for (card, why) in [
+        (
+            format!("{{\"a\":{}1{}}}", "[".repeat(15), "]".repeat(15)),
+            "deeper than 16",
+        ),
+        (format!("{{\"a\":[{}1]}}", "1,".repeat(4096)), "4096 values"),
+        (format!("{{\"a\":{}", "[".repeat(200)), "deeper than 127"),
+    ] {
+        let card = ServiceOrder {
+            card: Some(card.into_bytes()),
+            ..named("svc")
+        };
+        let error = plan(&Order::Service(card), &facts).unwrap_err().to_string();
+        assert!(error.contains(why), "{error}");
+    }
     // One that is new needs its units, has its id for a name, and is no edit.
     assert_eq!(code(named("fresh"), &facts), "new_service");
     let fresh = ServiceOrder {

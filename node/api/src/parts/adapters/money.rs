@@ -437,14 +437,15 @@ pub(super) fn tx_error(error: TxError) -> ApiError {
     match &error {
         TxError::Unsent { .. } => in_doubt(text),
         TxError::Refused {
-            stage: Stage::Check, ..
-        } => in_doubt(text),
+            stage: Stage::Check,
+            log,
+            ..
+        } => in_doubt(text).details(log),
         TxError::Sign(_) => ApiError::conflict("key_locked", text),
         TxError::TrustConflict { .. } => ApiError::conflict("trust_conflict", text)
             .remedy("Nothing left your wallet. Decide on the Network page."),
-        TxError::Refused { .. } | TxError::NoAccount { .. } | TxError::FeeTooHigh { .. } => {
-            ApiError::conflict("payment_refused", text)
-        }
+        TxError::Refused { log, .. } => ApiError::conflict("payment_refused", text).details(log),
+        TxError::NoAccount { .. } | TxError::FeeTooHigh { .. } => ApiError::conflict("payment_refused", text),
         TxError::Query(_) => ApiError::unavailable("chain_unreachable", text)
             .remedy("Nothing left your wallet unless the history shows it."),
     }

@@ -315,8 +315,9 @@ fn refused(error: Error) -> ApiError {
         Error::Wallet(error) => error.into(),
         Error::Query(error) => chain_error(error),
         // What an endpoint refuses was sent by nobody, but another one may have taken it before.
-        Error::Tx(error @ TxError::Refused { .. }) => {
-            ApiError::conflict("chain_refused", hearth_base::failure::chain(&error))
+        Error::Tx(ref error @ TxError::Refused { ref log, .. }) => {
+            ApiError::conflict("chain_refused", hearth_base::failure::chain(error))
+                .details(log)
                 .remedy("Look at the history before you sign another one in its place.")
         }
         Error::Tx(error) => tx_error(error),
