@@ -150,7 +150,10 @@ fn load_gguf(
         .into_iter()
         .map(Arc::new)
         .collect();
-    let parts = files.iter().map(|file| header_of(file)).collect::<Result<_, _>>()?;
+    let parts = files
+        .iter()
+        .map(|file| header_of(file))
+        .collect::<Result<_, _>>()?;
     let first = wanted.first().map(|file| file.path.clone()).unwrap_or_default();
     let gguf = Gguf::joined(parts).map_err(|error| LoadError::of_gguf(&first, error))?;
     let Figures {

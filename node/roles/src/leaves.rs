@@ -14,7 +14,10 @@ use hearth_pocket::message::{
     supplier::MsgStakeSupplier,
 };
 
-use crate::{plan::amount, powers::MAX_DEPTH, roles::Roles};
+use crate::{plan::amount, roles::Roles};
+
+/// Messages lie no deeper in each other than they are shown.
+pub(crate) const MAX_DEPTH: u8 = 16;
 
 /// The chain is asked for no more records than this; what is not known counts whole.
 const MOST_RECORDS: usize = 32;

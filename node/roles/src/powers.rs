@@ -16,14 +16,11 @@ use hearth_pocket::message::{
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::{
-    leaves::Before,
+    leaves::{Before, MAX_DEPTH},
     plan::{Note, share_text},
     power::{Over, Power},
     stranger::Stranger,
 };
-
-/// Messages lie no deeper in each other than they are shown.
-pub(crate) const MAX_DEPTH: u8 = 16;
 
 /// What messages hand over, and in whose name they are done. `is_own` tells the addresses of this wallet, which need no
 /// warning, and `before` what the chain has of what they change.

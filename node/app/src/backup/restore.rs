@@ -141,9 +141,12 @@ async fn whole_head(source: &Layout) -> Result<Backup, BackupError> {
         path: from.to_owned(),
         why,
     };
-    let text = fs::read(from.join(HEAD)).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => no_backup(format!("it has no {HEAD}")),
-        _ => no_backup(format!("{HEAD}: {error}")),
+    let text = fs::read(from.join(HEAD)).map_err(|error| {
+        no_backup(if error.kind() == io::ErrorKind::NotFound {
+            format!("it has no {HEAD}")
+        } else {
+            format!("{HEAD}: {error}")
+        })
     })?;
     let head: Backup =
         serde_json::from_slice(&text).map_err(|error| no_backup(format!("{HEAD}: {error}")))?;

@@ -358,7 +358,7 @@ mod tests {
                 .rests
                 .unwrap()
         };
-        let alone = pool(&[url.clone()]);
+        let alone = pool(std::slice::from_ref(&url));
         alone.call::<Value>("status", Value::Null).await.unwrap_err();
         assert!(rests(&alone) <= LIMITED_OF_THE_LAST, "{:?}", rests(&alone));
         // Another one is left to be asked.

@@ -1,3 +1,5 @@
+//! Documents to sign: what is read of them, refused and marked.
+
 use hearth_pocket::{
     SecretKey,
     message::{TypeUrl as _, supplier::MsgStakeSupplier},
