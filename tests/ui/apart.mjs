@@ -282,8 +282,9 @@ const browser = await launch();
 try {
   const home = new Person(await open(browser, homeUrl), 'home', homeUrl);
   const server = new Person(await open(browser, serverUrl), 'server', serverUrl);
-  // Neither network sets itself up, and there is no wallet: the first run opens by itself.
-  for (const person of [home, server]) await person.page.getByTestId('first-step').waitFor();
+  await home.page.getByTestId('composer').waitFor();
+  // A network that was joined does not set itself up, and there is no wallet: the first run opens by itself.
+  await server.page.getByTestId('first-step').waitFor();
   await home.createsWallet();
   for (const pokt of [100n, 200n, 300n]) {
     await home.page.getByTestId('faucet').click();
