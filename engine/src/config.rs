@@ -3,7 +3,8 @@
 /// How exactly numbers are computed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Precision {
-    /// Activations are quantised to 8 bits in blocks of 32, as other fast engines do.
+    /// Activations are quantised in blocks of 32: to 8 bits as other fast engines do, in narrow models to 16. Keys and
+    /// values are kept with 16 bits.
     #[default]
     Fast,
     /// Weights are widened to f32 and all arithmetic is f32: the reference the fast path is compared with.

@@ -25,8 +25,8 @@ pub(crate) struct Family {
     pub(crate) models: &'static str,
     pub(crate) pairing: Pairing,
     pub(crate) activation: Activation,
-    /// Queries, keys and values have biases.
-    pub(crate) biases: Presence,
+    /// Queries, keys and values have biases in every file of it; in others some have.
+    pub(crate) needs_biases: bool,
     /// Queries, keys and values are one tensor, and so are gate and up.
     pub(crate) joined: bool,
     /// Each head of queries and keys is normed before it is rotated.
@@ -49,20 +49,13 @@ pub(crate) struct Family {
     pub(crate) wide_scores_at: Option<usize>,
 }
 
-/// Whether something is in every file, in some, or in none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Presence {
-    Always,
-    Perhaps,
-}
-
 /// What most families have.
 const PLAIN: Family = Family {
     name: "",
     models: "",
     pairing: Pairing::Halves,
     activation: Activation::Silu,
-    biases: Presence::Perhaps,
+    needs_biases: false,
     joined: false,
     head_norms: false,
     post_norms: false,

@@ -1,7 +1,7 @@
 //! The figures of a decoder as its header says them, and the tensors that follow from them.
 
 use super::cache::CacheShape;
-use super::family::{Family, Presence};
+use super::family::Family;
 use super::rope::Stretch;
 use crate::checkpoint::{FileError, Gguf, GgufError, TensorInfo, TensorType};
 use crate::config::Precision;
@@ -208,7 +208,7 @@ impl DecoderConfig {
             for (part, len) in self.norms() {
                 vector_info(gguf, &name(part), len)?;
             }
-            if self.family.biases == Presence::Always {
+            if self.family.needs_biases {
                 vector_info(gguf, &format!("blk.{layer}.attn_q.bias"), queries)?;
             }
         }
